@@ -1,0 +1,44 @@
+# Plaudit. Each of these works alone on a machine that has Python 3.11 or later with pip, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check verify bench lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(BIN)/.installed ## the environment, in .venv
+
+$(BIN)/.installed: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+run: install ## a server on http://127.0.0.1:8000, with its own PostgreSQL and a demo programme
+	$(BIN)/plaudit serve
+
+test: install ## all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: install ## style, types, and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+verify: install ## the invariants of the server in ./.plaudit, by its books
+	$(BIN)/plaudit verify
+
+bench: install ## how fast, as ratios measured side by side
+	$(BIN)/python -m bench
+
+lock: install ## pin the dependencies anew
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and what tools leave behind
+	rm -rf .venv .ruff_cache .import_linter_cache .hypothesis

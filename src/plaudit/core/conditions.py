@@ -1,0 +1,203 @@
+"""Trees of conditions, compiled once to small objects that both judge and explain.
+
+A tree is a list (all must hold), `{"and": […]}`, `{"or": […]}`, `{"not": …}`, `{"expression": "…"}`, or one condition
+`{"field", "operator", "value"}`. Leaves are numbered in the order of writing; a trace names them by number.
+"""
+
+from typing import Any, Protocol, cast
+
+from .decision import Check
+from .expressions import Expression, ExpressionError
+from .fields import MISSING, Getter, Scope, getter_of
+from .operators import OPERATORS, Compare, Operator, OperatorError
+
+DEPTH_MAX = 16
+LEAVES_MAX = 200
+ACTUAL_TEXT_MAX = 64  # longer texts are cut in the trace
+
+
+class ConditionError(ValueError):
+    """A tree that cannot be compiled: `field` is the path of the part that is wrong, the sentence what it must be."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class Condition(Protocol):
+    """One node of a compiled tree."""
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        """Whether it holds; appends to `checks` each leaf looked at, with the value found."""
+        ...
+
+
+class Leaf:
+    """A field compared with a value."""
+
+    __slots__ = ("_compare", "_get", "_several", "field", "number", "operator", "value")
+
+    def __init__(self, number: int, field: str, operator: Operator, value: Any, compare: Compare) -> None:
+        self.number = number
+        self.field = field
+        self.operator = operator
+        self.value = value
+        self._compare = compare
+        get, several = getter_of(field)
+        self._get: Getter = get
+        self._several = several
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        found = self._get(scope)
+        held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
+        checks.append(Check(self.number, held, _shown(found)))
+        return held
+
+
+class Formula:
+    """An expression that must come out true; one that fails is not true."""
+
+    __slots__ = ("_expression", "number", "source")
+
+    def __init__(self, number: int, expression: Expression) -> None:
+        self.number = number
+        self.source = expression.source
+        self._expression = expression
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        try:
+            found = self._expression.evaluate(scope.names())
+        except ExpressionError as error:
+            found = str(error)
+        checks.append(Check(self.number, found is True, _shown(found)))
+        return found is True
+
+
+class All:
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[Condition, ...]) -> None:
+        self.parts = parts
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        for part in self.parts:  # noqa: SIM110  (a loop: all() would cost a generator on the hottest path)
+            if not part.holds(scope, checks):
+                return False
+        return True
+
+
+class AnyOf:
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[Condition, ...]) -> None:
+        self.parts = parts
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        return any(part.holds(scope, checks) for part in self.parts)
+
+
+class Not:
+    __slots__ = ("part",)
+
+    def __init__(self, part: Condition) -> None:
+        self.part = part
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        return not self.part.holds(scope, checks)
+
+
+ALWAYS = All(())
+
+
+def compile_conditions(tree: Any, at: str = "conditions") -> tuple[Condition, list[Leaf | Formula]]:
+    """The compiled tree and its leaves by number. Raises ConditionError naming the part that is wrong.
+
+    None and `{}` always hold.
+    """
+    leaves: list[Leaf | Formula] = []
+    return _compiled(tree, at, 0, leaves), leaves
+
+
+def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> Condition:
+    if depth > DEPTH_MAX:
+        raise ConditionError(at, f"conditions may be nested {DEPTH_MAX} deep at most")
+    if tree is None or tree == {}:
+        return ALWAYS
+    if isinstance(tree, list):
+        return _only(All(_parts(cast("list[Any]", tree), at, depth, leaves)))
+    if not isinstance(tree, dict):
+        raise ConditionError(at, "must be a condition or a list of conditions")
+    node = cast("dict[str, Any]", tree)
+    words = node.keys() & {"and", "or", "not", "all", "any", "expression"}
+    if words and len(node) != 1:
+        raise ConditionError(at, f"'{min(words)}' must stand alone (found {', '.join(sorted(node))})")
+    match node:
+        case {"and": parts} | {"all": parts}:
+            return _only(All(_parts(parts, f"{at}.{next(iter(node))}", depth, leaves)))
+        case {"or": parts} | {"any": parts}:
+            return AnyOf(_parts(parts, f"{at}.{next(iter(node))}", depth, leaves))
+        case {"not": part}:
+            return Not(_compiled(part, f"{at}.not", depth + 1, leaves))
+        case {"expression": source}:
+            return _numbered(leaves, at, _formula(source, at, len(leaves)))
+        case _:
+            return _numbered(leaves, at, _leaf(node, at, len(leaves)))
+
+
+def _only(node: All) -> Condition:
+    """A list of one is that one: one call less for each event."""
+    return node.parts[0] if len(node.parts) == 1 else node
+
+
+def _parts(parts: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> tuple[Condition, ...]:
+    if not isinstance(parts, list):
+        raise ConditionError(at, "must be a list of conditions")
+    items = cast("list[Any]", parts)
+    return tuple(_compiled(part, f"{at}[{i}]", depth + 1, leaves) for i, part in enumerate(items))
+
+
+def _numbered(leaves: list[Leaf | Formula], at: str, leaf: Leaf | Formula) -> Leaf | Formula:
+    if len(leaves) >= LEAVES_MAX:
+        raise ConditionError(at, f"a tree may have at most {LEAVES_MAX} conditions")
+    leaves.append(leaf)
+    return leaf
+
+
+def _formula(source: Any, at: str, number: int) -> Formula:
+    if not isinstance(source, str):
+        raise ConditionError(f"{at}.expression", "must be a text")
+    try:
+        return Formula(number, Expression(source))
+    except ExpressionError as error:
+        raise ConditionError(f"{at}.expression", f"is not a formula that can be used: {error}") from None
+
+
+def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
+    unknown = node.keys() - {"field", "operator", "value"}
+    if unknown:
+        raise ConditionError(f"{at}.{min(unknown)}", "is not a field of a condition")
+    field, name = node.get("field"), node.get("operator")
+    if not isinstance(field, str) or not 1 <= len(field) <= 256:
+        raise ConditionError(f"{at}.field", "must be a text of 1 to 256 characters")
+    operator = OPERATORS.get(name) if isinstance(name, str) else None
+    if operator is None:
+        raise ConditionError(f"{at}.operator", f"must be one of {', '.join(OPERATORS)} (got {name!r})")
+    if "value" not in node and operator.value != "none":
+        raise ConditionError(f"{at}.value", "is missing")
+    value = node.get("value")
+    try:
+        return Leaf(number, field, operator, value, operator.compile(value))
+    except OperatorError as error:
+        raise ConditionError(f"{at}.value", f"{error} (for {operator.name})") from None
+
+
+def _shown(found: Any) -> Any:
+    """What a trace keeps of a value: short, and never a whole document."""
+    if isinstance(found, str):
+        return found if len(found) <= ACTUAL_TEXT_MAX else found[: ACTUAL_TEXT_MAX - 1] + "…"
+    if isinstance(found, dict):
+        return "(an object)"
+    if isinstance(found, list):
+        items = cast("list[Any]", found)
+        return [_shown(item) for item in items[:5]] + ([f"… {len(items)} in all"] if len(items) > 5 else [])
+    return None if found is MISSING else found

@@ -1,0 +1,127 @@
+"""A decision in the making: the working copy of the member, the facts so far, and what is still to be looked at."""
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from .decision import (
+    REFUSAL_OF_CLAIM,
+    Claim,
+    ClaimKind,
+    Considered,
+    CouponIssue,
+    Decision,
+    Notification,
+    Posting,
+    Refusal,
+)
+from .event import CASCADE, Event
+from .fields import Scope
+from .ids import cascade_id_of, effect_id_of
+from .member import Member
+from .program import CASCADE_EVENTS_MAX, Program
+
+
+class Place(Struct, frozen=True, gc=False):
+    """Where an effect stands: (campaign, step, index). With the event it makes the effect's id."""
+
+    campaign_id: str
+    step: int
+    index: int
+
+
+class Deciding:
+    """Mutable inside one call of `decide`, and seen by nobody else.
+
+    `refused` holds the claims that could not be had; every other claim is taken as granted (the engine asks again
+    with what was refused, see `engine/process`).
+    """
+
+    __slots__ = (
+        "_cascades", "_refused", "claims", "coupons", "event", "identities", "member", "notifications", "postings",
+        "program", "queue", "root", "scope", "trace",
+    )  # fmt: skip
+
+    def __init__(self, program: Program, member: Member, event: Event, refused: frozenset[UUID]) -> None:
+        self.program = program
+        self.member = member.working_copy()
+        self.root = event
+        self.event = event
+        self.scope = Scope(event, self.member, program.metrics)
+        self.queue: deque[Event] = deque()
+        self.trace: list[Considered] = []
+        self.postings: list[Posting] = []
+        self.coupons: list[CouponIssue] = []
+        self.notifications: list[Notification] = []
+        self.claims: list[Claim] = []
+        self.identities: Mapping[str, str | None] = {}
+        self._refused = refused
+        self._cascades = 0
+
+    def turn_to(self, event: Event) -> None:
+        """Make `event` the one that conditions, formulas and ids speak of."""
+        self.event = event
+        self.scope = Scope(event, self.member, self.program.metrics)
+
+    @property
+    def now(self) -> datetime:
+        """The time of the event: the only time that deciding knows."""
+        return self.root.occurred_at
+
+    def effect_id(self, place: Place, part: str = "") -> UUID:
+        """The derived id of an effect, or of a `part` of it that needs an id of its own."""
+        return effect_id_of(self.event.event_id, place.campaign_id + part, place.step, place.index)
+
+    def claim(
+        self, kind: ClaimKind, key: str, *, claim_id: UUID, quantity: int = 1, maximum: int | None = None
+    ) -> Refusal | None:
+        """Count on something scarce: None when it can be had, else why not."""
+        self.claims.append(Claim(claim_id, kind, key, quantity, maximum))
+        return REFUSAL_OF_CLAIM[kind] if claim_id in self._refused else None
+
+    def withdraw(self, claim_id: UUID) -> None:
+        """Give up a claim that is no longer wanted."""
+        self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
+
+    def follow(self, trigger: str, data: dict[str, Any], cause: str) -> None:
+        """Let an event of the engine's own follow, if anybody listens to it."""
+        if trigger not in self.program.listeners:
+            return
+        self._cascades += 1
+        if self._cascades > CASCADE_EVENTS_MAX:
+            if self._cascades == CASCADE_EVENTS_MAX + 1:
+                self.trace.append(Considered(cause, 0, 0, Refusal.cascade_too_wide, trigger=trigger))
+            return
+        self.queue.append(
+            Event(
+                event_id=cascade_id_of(self.root.event_id, self._cascades),
+                member_id=self.root.member_id,
+                user_id=self.root.user_id,
+                kind=CASCADE,
+                trigger=trigger,
+                occurred_at=self.root.occurred_at,
+                data=data,
+                metadata=self.root.metadata,
+                source="engine",
+                depth=self.event.depth + 1,
+                causes=(*self.event.causes, cause),
+            )
+        )
+
+    def decision(self, refusal: Refusal | None = None) -> Decision:
+        """What has been decided."""
+        return Decision(
+            event_id=self.root.event_id,
+            member=self.member,
+            refusal=refusal,
+            trace=self.trace,
+            postings=self.postings,
+            coupons=self.coupons,
+            notifications=self.notifications,
+            claims=self.claims,
+            identities=self.identities,
+        )

@@ -1,0 +1,156 @@
+"""What the core answers: a Decision and its facts. Facts say what follows; the engine carries them out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from .member import Member
+
+
+class Refusal(StrEnum):
+    """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported."""
+
+    unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
+    campaign_not_open_yet = "campaign_not_open_yet"
+    campaign_over = "campaign_over"
+    condition_failed = "condition_failed"
+    cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
+    cascade_too_deep = "cascade_too_deep"
+    cascade_too_wide = "cascade_too_wide"
+    exclusive_group_taken = "exclusive_group_taken"
+    limit_per_member_reached = "limit_per_member_reached"
+    limit_per_period_reached = "limit_per_period_reached"
+    cooldown_running = "cooldown_running"
+    limit_overall_reached = "limit_overall_reached"
+    amount_not_a_number = "amount_not_a_number"  # a formula failed on this event's data, or gave something else
+    amount_out_of_range = "amount_out_of_range"
+    metric_missing = "metric_missing"
+    balance_insufficient = "balance_insufficient"  # a debit would take the balance below its metric's minimum
+    maximum_reached = "maximum_reached"
+    reward_missing = "reward_missing"
+    reward_inactive = "reward_inactive"
+    product_missing = "product_missing"
+    product_inactive = "product_inactive"
+    competition_missing = "competition_missing"
+    competition_not_open = "competition_not_open"
+    stock_empty = "stock_empty"
+    coupon_already_issued = "coupon_already_issued"
+    pool_missing = "pool_missing"
+    pool_inactive = "pool_inactive"
+    pool_empty = "pool_empty"
+
+
+class ClaimKind(StrEnum):
+    """What is scarce across members, in the order in which it is locked."""
+
+    cap = "cap"  # a campaign's limit overall; `key` is the campaign
+    stock = "stock"  # `key` is the product
+    code = "code"  # `key` is the pool
+
+
+REFUSAL_OF_CLAIM: dict[ClaimKind, Refusal] = {
+    ClaimKind.cap: Refusal.limit_overall_reached,
+    ClaimKind.stock: Refusal.stock_empty,
+    ClaimKind.code: Refusal.pool_empty,
+}
+
+
+class Claim(Struct, frozen=True):
+    """Something scarce that a decision counts on. `claim_id` is derived, so asking twice is asking once."""
+
+    claim_id: UUID
+    kind: ClaimKind
+    key: str
+    quantity: int
+    maximum: int | None = None  # of a cap or a stock: how many there may be in all
+
+
+class Posting(Struct, frozen=True, gc=False):
+    """A change of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`."""
+
+    transaction_id: UUID
+    metric: str
+    amount: int
+    balance_after: int
+    campaign_id: str
+    step: int
+    index: int
+    occurred_at: datetime
+    reason: str | None = None
+
+
+class CouponIssue(Struct, frozen=True):
+    """A code in a member's hands. A unique code is filled in by its claim; a shared one stands in `code`."""
+
+    coupon_id: UUID
+    origin_id: str  # the reward or the product that it came from
+    pool_id: str | None
+    code: str | None
+    campaign_id: str
+    issued_at: datetime
+    expires_at: datetime | None = None
+    terms: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Notification(Struct, frozen=True):
+    """Something for the member to see."""
+
+    notification_id: UUID
+    campaign_id: str
+    display: str
+    title: str | None
+    message: str
+    created_at: datetime
+
+
+class Check(Struct, frozen=True, array_like=True):
+    """One condition looked at: which (its number in the step's tree), whether it held, and what was found."""
+
+    leaf: int
+    held: bool
+    actual: Any = None
+
+
+class EffectTrace(Struct, frozen=True, array_like=True):
+    """One effect: which (its number in the step), what kept it from happening if anything did, what came of it.
+
+    `outcome` is small and readable: an amount, an id, or the parts of a grant.
+    """
+
+    index: int
+    refusal: Refusal | None = None
+    outcome: Any = None
+
+
+class Considered(Struct, frozen=True, array_like=True):
+    """A campaign that listened to the event, and what became of it. Short, because it is written for every event.
+
+    `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
+    the step that was met, so that an explanation finds the conditions by it.
+    """
+
+    campaign_id: str
+    step: int
+    listener: int
+    refusal: Refusal | None = None
+    checks: list[Check] = field(default_factory=list[Check])
+    effects: list[EffectTrace] = field(default_factory=list[EffectTrace])
+    trigger: str | None = None
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected."""
+
+    event_id: UUID
+    member: Member
+    refusal: Refusal | None = None
+    trace: list[Considered] = field(default_factory=list[Considered])
+    postings: list[Posting] = field(default_factory=list[Posting])
+    coupons: list[CouponIssue] = field(default_factory=list[CouponIssue])
+    notifications: list[Notification] = field(default_factory=list[Notification])
+    claims: list[Claim] = field(default_factory=list[Claim])
+    identities: Mapping[str, str | None] = field(default_factory=dict[str, str | None])

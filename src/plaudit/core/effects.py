@@ -1,0 +1,305 @@
+"""The effects: one function each, (deciding, place, settings) -> what came of it, with its settings as a struct.
+
+A new effect is a struct, a function and a row of EFFECTS; the API, the checks on saving and the reference follow.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from .deciding import Deciding, Place
+from .decision import ClaimKind, CouponIssue, EffectTrace, Notification, Posting, Refusal
+from .expressions import Expression, ExpressionError, Template
+from .ledger import post
+from .member import Holding
+from .metrics import Metric, round_half_up
+
+Amount = int | float | str
+Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What an effect can be told. Every field that names a document is listed in its row's `references`."""
+
+
+class AddPoints(EffectSettings):
+    amount: Amount
+    reason: Text | None = None
+
+
+class AddMetric(EffectSettings):
+    metric: Id
+    amount: Amount
+    reason: Text | None = None
+
+
+class AwardProduct(EffectSettings):
+    product_id: Id
+    quantity: Quantity = 1
+    reason: Text | None = None
+
+
+class GrantReward(EffectSettings):
+    reward_id: Id
+    reason: Text | None = None
+
+
+class IssueCoupon(EffectSettings):
+    code_pool_id: Id
+    reason: Text | None = None
+
+
+class Notify(EffectSettings):
+    message: Text
+    title: Text | None = None
+    display: Annotated[str, Meta(pattern="^(none|toast)$")] = "toast"
+
+
+class Emit(EffectSettings):
+    trigger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+# What only rewards are made of, beside the effects above; campaigns reach them through `grant_reward`.
+class AddEntries(EffectSettings):
+    competition_id: Id
+    entries: Quantity = 1
+
+
+class ShareCode(EffectSettings):
+    code: Text
+    terms: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Sum(Struct, frozen=True):
+    """An amount of a metric, ready to be posted: fixed (scaled), or a formula."""
+
+    metric: str
+    fixed: int | None
+    formula: Expression | None
+    reason: str | None = None
+
+
+class Message(Struct, frozen=True):
+    """A notification's texts, ready to be filled in."""
+
+    display: str
+    message: Template
+    title: Template | None = None
+
+
+class Drawn(Struct, frozen=True):
+    """A unique code out of a pool; `once` for one code a member."""
+
+    origin_id: str
+    pool_id: str
+    once: bool
+
+
+class Shared(Struct, frozen=True):
+    """The same code for everybody."""
+
+    origin_id: str
+    code: str
+    terms: dict[str, Any]
+
+
+def add_metric(deciding: Deciding, place: Place, settings: Sum) -> EffectTrace:
+    """Credit or debit a metric by a fixed amount or by what a formula says (rounded once, half up)."""
+    metric = deciding.program.metrics.get(settings.metric)
+    if metric is None:
+        return EffectTrace(place.index, Refusal.metric_missing, settings.metric)
+    amount = settings.fixed
+    if amount is None:
+        amount = _amount_by_formula(deciding, settings.formula, metric)
+        if amount is None:
+            return EffectTrace(place.index, Refusal.amount_not_a_number)
+        if amount == 0:
+            return EffectTrace(place.index, None, 0)
+    posted = post(deciding, place, metric, amount, settings.reason)
+    if isinstance(posted, Posting):
+        return EffectTrace(place.index, None, posted.amount)
+    return EffectTrace(place.index, posted, amount)
+
+
+def _amount_by_formula(deciding: Deciding, formula: Expression | None, metric: Metric) -> int | None:
+    assert formula is not None
+    try:
+        return round_half_up(formula.evaluate(deciding.scope.names()), metric.decimals)
+    except ExpressionError:
+        return None
+
+
+def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> EffectTrace:
+    """Give a product, and a code of the pool that belongs to it.
+
+    A badge is had once. Where the code is all there is to the product (`unique_code_pool`), an empty pool refuses
+    the award; otherwise the product is given and the outcome says that the pool was empty.
+    """
+    product = deciding.program.products.get(settings.product_id)
+    if product is None:
+        return EffectTrace(place.index, Refusal.product_missing, settings.product_id)
+    if not product.active:
+        return EffectTrace(place.index, Refusal.product_inactive, settings.product_id)
+    held = deciding.member.holdings.get(product.product_id)
+    if product.type == "badge" and held is not None:
+        return EffectTrace(place.index, None, {"productId": product.product_id, "quantity": 0, "held": True})
+    if product.stock is not None:
+        stock_id = deciding.effect_id(place, "/stock")
+        refusal = deciding.claim(
+            ClaimKind.stock,
+            product.product_id,
+            claim_id=stock_id,
+            quantity=settings.quantity,
+            maximum=product.stock,
+        )
+        if refusal is not None:
+            return EffectTrace(place.index, refusal, product.product_id)
+    outcome: dict[str, Any] = {"productId": product.product_id, "quantity": settings.quantity}
+    if product.pool_id is not None:
+        drawn = draw_coupon(deciding, place, Drawn(product.product_id, product.pool_id, once=False))
+        if drawn.refusal is not None and product.type == "unique_code_pool":
+            deciding.withdraw(deciding.effect_id(place, "/stock"))
+            return EffectTrace(place.index, drawn.refusal, drawn.outcome)
+        outcome["coupon"] = drawn.outcome if drawn.refusal is None else {"refusal": drawn.refusal}
+    now = deciding.now
+    deciding.member.holdings[product.product_id] = (
+        Holding(settings.quantity, now, now)
+        if held is None
+        else Holding(held.quantity + settings.quantity, min(held.first_at, now), max(held.last_at, now))
+    )
+    received = {"productId": product.product_id, "type": product.type, "quantity": settings.quantity}
+    deciding.follow("product.received", received, place.campaign_id)
+    if product.type == "badge":
+        deciding.follow("user.badge_earned", received, place.campaign_id)
+    return EffectTrace(place.index, None, outcome)
+
+
+def grant_reward(deciding: Deciding, place: Place, settings: GrantReward) -> EffectTrace:
+    """Give a reward: whatever its type stands for."""
+    reward = deciding.program.rewards.get(settings.reward_id)
+    if reward is None:
+        return EffectTrace(place.index, Refusal.reward_missing, settings.reward_id)
+    if not reward.active:
+        return EffectTrace(place.index, Refusal.reward_inactive, settings.reward_id)
+    given = reward.effect.apply(deciding, place, reward.effect.settings)
+    if given.refusal is not None:
+        return EffectTrace(place.index, given.refusal, given.outcome)
+    granted = {"rewardId": reward.reward_id, "rewardType": reward.type}
+    deciding.follow("reward.granted", granted, place.campaign_id)
+    return EffectTrace(place.index, None, granted | {"given": given.outcome})
+
+
+def draw_coupon(deciding: Deciding, place: Place, settings: Drawn) -> EffectTrace:
+    """Put a unique code of a pool into the member's hands."""
+    member = deciding.member
+    if settings.once and member.coupons.get(settings.origin_id):
+        return EffectTrace(place.index, Refusal.coupon_already_issued, settings.origin_id)
+    pool = deciding.program.pools.get(settings.pool_id)
+    if pool is None:
+        return EffectTrace(place.index, Refusal.pool_missing, settings.pool_id)
+    if not pool.active or (pool.expires_at is not None and pool.expires_at <= deciding.now):
+        return EffectTrace(place.index, Refusal.pool_inactive, settings.pool_id)
+    coupon_id = deciding.effect_id(place, "/coupon")
+    refusal = deciding.claim(ClaimKind.code, pool.pool_id, claim_id=coupon_id)
+    if refusal is not None:
+        return EffectTrace(place.index, refusal, pool.pool_id)
+    issue = CouponIssue(
+        coupon_id, settings.origin_id, pool.pool_id, None, place.campaign_id, deciding.now, pool.expires_at
+    )
+    return _hand_over(deciding, place, issue)
+
+
+def share_code(deciding: Deciding, place: Place, settings: Shared) -> EffectTrace:
+    """Put a code that is the same for everybody into the member's hands."""
+    coupon_id = deciding.effect_id(place, "/coupon")
+    issue = CouponIssue(
+        coupon_id,
+        settings.origin_id,
+        None,
+        settings.code,
+        place.campaign_id,
+        deciding.now,
+        None,
+        settings.terms,
+    )
+    return _hand_over(deciding, place, issue)
+
+
+def _hand_over(deciding: Deciding, place: Place, issue: CouponIssue) -> EffectTrace:
+    deciding.coupons.append(issue)
+    had = deciding.member.coupons
+    had[issue.origin_id] = had.get(issue.origin_id, 0) + 1
+    return EffectTrace(place.index, None, {"couponId": str(issue.coupon_id)})
+
+
+def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> EffectTrace:
+    """Add entries to a competition that is open at the time of the event."""
+    competition = deciding.program.competitions.get(settings.competition_id)
+    if competition is None:
+        return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
+    now = deciding.now
+    if (
+        not competition.active
+        or (competition.starts_at is not None and now < competition.starts_at)
+        or (competition.ends_at is not None and now >= competition.ends_at)
+    ):
+        return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
+    entries = deciding.member.entries
+    entries[settings.competition_id] = entries.get(settings.competition_id, 0) + settings.entries
+    return EffectTrace(
+        place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries}
+    )
+
+
+def notify(deciding: Deciding, place: Place, settings: Message) -> EffectTrace:
+    """Put a notification into the member's inbox; `{{ … }}` in its texts are formulas."""
+    names = deciding.scope.names()
+    notification_id = deciding.effect_id(place, "/notification")
+    title = None if settings.title is None else settings.title.filled(names)
+    message = settings.message.filled(names)
+    deciding.notifications.append(
+        Notification(notification_id, place.campaign_id, settings.display, title, message, deciding.now)
+    )
+    return EffectTrace(place.index, None, {"notificationId": str(notification_id)})
+
+
+def emit(deciding: Deciding, place: Place, settings: Emit) -> EffectTrace:
+    """Fire a trigger of the organisation's own; campaigns that listen to it are met within the same decision."""
+    deciding.follow(settings.trigger, settings.data, place.campaign_id)
+    return EffectTrace(place.index, None, {"trigger": settings.trigger})
+
+
+class EffectType(Struct, frozen=True):
+    """A row of the table of effects: what a document may write, and which fields of it name other documents."""
+
+    name: str
+    sentence: str
+    settings: type[EffectSettings]
+    references: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+EFFECT_TYPES = (
+    EffectType("add_points", "Credits (or, when negative, debits) points.", AddPoints, (), ("award_points",)),
+    EffectType("add_metric", "Credits or debits any metric.", AddMetric, (("metric", "metric"),)),
+    EffectType(
+        "award_product",
+        "Gives a product, and a code of its pool.",
+        AwardProduct,
+        (("product_id", "product"),),
+        ("award_badge",),
+    ),
+    EffectType(
+        "grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)
+    ),
+    EffectType(
+        "issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)
+    ),
+    EffectType("notify", "Puts a notification into the member's inbox.", Notify),
+    EffectType("emit", "Fires a trigger, which other campaigns may listen to.", Emit),
+)
+
+EFFECTS: dict[str, EffectType] = {name: row for row in EFFECT_TYPES for name in (row.name, *row.aliases)}

@@ -1,0 +1,36 @@
+"""What happened, to whom, when, from where."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct, field
+
+# Kinds: an `action` is what a client reported; the others are commands of the API, which go the same way.
+ACTION: Final = "action"
+GRANT: Final = "grant"  # a reward granted by hand
+PROFILE: Final = "profile"  # a member's attributes or identities set by an administrator
+CASCADE: Final = "cascade"  # followed from another event, within its decision
+
+MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"
+
+
+class Event(Struct, frozen=True, kw_only=True, gc=False):
+    """One record of the log: everything that changes a member.
+
+    `trigger` is what campaigns listen to; `occurred_at` is when it happened, by its sender, and the only time that
+    deciding knows; `received_at` is when the server took it in. `depth` counts how many events it followed from, and
+    `causes` names the campaigns on that way (only for a cascade).
+    """
+
+    event_id: UUID
+    member_id: UUID
+    user_id: str
+    kind: str
+    trigger: str
+    occurred_at: datetime
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    source: str = "api"
+    depth: int = 0
+    causes: tuple[str, ...] = ()

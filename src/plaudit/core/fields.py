@@ -1,0 +1,131 @@
+"""Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from .event import Event
+from .member import Member
+from .metrics import Metric, shown
+
+
+class Missing:
+    """The value of a field that is not there (null is there)."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING: Final = Missing()
+
+# What a path without one of these as its first word means is `data.` and the path.
+SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks")
+
+
+class Scope:
+    """What conditions and formulas can see: one event and one member, in the words of the API."""
+
+    __slots__ = ("_names", "event", "member", "metrics")
+
+    def __init__(self, event: Event, member: Member, metrics: dict[str, Metric]) -> None:
+        self.event = event
+        self.member = member
+        self.metrics = metrics
+        self._names: dict[str, Any] | None = None
+
+    def names(self) -> dict[str, Any]:
+        """All scopes as plain values, for formulas; the fields of `data` are also there without a prefix."""
+        if self._names is None:
+            data = self.event.data
+            own = {"data": data} | {scope: self.root(scope) for scope in SCOPES[1:]}
+            self._names = {**data, **own}
+        return self._names
+
+    def forget_names(self) -> None:
+        """To be called when the member has changed."""
+        self._names = None
+
+    def root(self, scope: str) -> Any:
+        """The object that a scope's paths start in."""
+        match scope:
+            case "event":
+                return _event_fields(self.event)
+            case "metadata":
+                return self.event.metadata
+            case "user":
+                return {**self.member.attributes, "userId": self.member.user_id}
+            case "metrics":
+                return self._metrics()
+            case _:
+                return {}
+
+    def _metrics(self) -> dict[str, Any]:
+        balances = self.member.balances
+        found: dict[str, Any] = {}
+        for metric_id, metric in self.metrics.items():
+            balance = balances.get(metric_id)
+            found[metric_id] = shown(metric.default if balance is None else balance.amount, metric.decimals)
+        return found
+
+
+def _event_fields(event: Event) -> dict[str, Any]:
+    timestamp = event.occurred_at.isoformat().replace("+00:00", "Z")
+    return {
+        "id": str(event.event_id),
+        "type": event.trigger,
+        "action": event.trigger,
+        "timestamp": timestamp,
+        "source": event.source,
+    }
+
+
+Getter = Callable[[Scope], Any]
+
+
+def getter_of(path: str) -> tuple[Getter, bool]:
+    """A function that finds `path` in a scope (MISSING when it is not there), and whether it finds several values.
+
+    `items[0].sku` and `items.0.sku` look into lists by index; `items[].sku` means any of them, and the function then
+    answers a list of what it found.
+    """
+    words = path.replace("[", ".[").split(".")
+    words = [word for word in words if word]
+    scope = "data"
+    if words and words[0] in SCOPES and (len(words) > 1 or words[0] == "segments"):
+        scope, words = words[0], words[1:]
+    steps = tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
+    if "" in steps:
+        return lambda read: list(_all_found(_root(read, scope), steps)), True
+    if scope == "data" and len(steps) == 1:
+        name = steps[0]
+        return lambda read: read.event.data.get(name, MISSING), False
+    return lambda read: _found(_root(read, scope), steps), False
+
+
+def _root(read: Scope, scope: str) -> Any:
+    return read.event.data if scope == "data" else read.root(scope)
+
+
+def _found(value: Any, steps: tuple[str, ...]) -> Any:
+    for step in steps:
+        value = _child(value, step)
+        if value is MISSING:
+            return MISSING
+    return value
+
+
+def _all_found(value: Any, steps: tuple[str, ...]) -> list[Any]:
+    values = [value]
+    for step in steps:
+        if step == "":
+            values = [item for one in values if isinstance(one, list) for item in one]  # pyright: ignore[reportUnknownVariableType]
+        else:
+            values = [child for one in values if (child := _child(one, step)) is not MISSING]
+    return values
+
+
+def _child(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(step, MISSING)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if isinstance(value, list) and step.isdigit() and int(step) < len(value):  # pyright: ignore[reportUnknownArgumentType]
+        return value[int(step)]  # pyright: ignore[reportUnknownVariableType]
+    return MISSING

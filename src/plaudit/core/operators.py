@@ -1,0 +1,190 @@
+"""The operators of conditions. One row each: names, what its value must be, how it compares, how it reads.
+
+The same row serves saving (is the value of the right kind?), deciding, explaining, and `GET /v1/operators`.
+A comparison across types is false; it never fails an event.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from .expressions import ExpressionError, Pattern
+from .fields import MISSING
+
+Compare = Callable[[Any], bool]
+
+VALUE_LIST_MAX = 10_000
+
+
+class OperatorError(ValueError):
+    """The value of a condition is not one that its operator can compare with."""
+
+
+class Operator(Struct, frozen=True):
+    """`compile` makes the comparison from the condition's value, or raises OperatorError saying what it wants."""
+
+    name: str
+    sentence: str
+    value: str
+    compile: Callable[[Any], Compare]
+    aliases: tuple[str, ...] = ()
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Equality of JSON values: 1 is 1.0, but true is not 1."""
+    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
+
+
+def instant_of(value: Any) -> datetime | None:
+    """An ISO 8601 date or time as an instant (UTC when it names no zone), or None."""
+    if not isinstance(value, str):
+        return None
+    try:
+        if len(value) == 10:
+            day = date.fromisoformat(value)
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _equals(wanted: Any) -> Compare:
+    return lambda found: same(found, wanted)
+
+
+def _not_equals(wanted: Any) -> Compare:
+    return lambda found: found is not MISSING and not same(found, wanted)
+
+
+def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
+    """An order among numbers, or among texts; between the two there is none."""
+
+    def compile_order(wanted: Any) -> Compare:
+        if is_number(wanted):
+            return lambda found: found.__class__ in (int, float) and holds(found, wanted)
+        if isinstance(wanted, str):
+            return lambda found: isinstance(found, str) and holds(found, wanted)
+        raise OperatorError("must be a number or a text")
+
+    return compile_order
+
+
+def _list_of(wanted: Any) -> list[Any]:
+    if not isinstance(wanted, list):
+        raise OperatorError("must be a list")
+    if len(wanted) > VALUE_LIST_MAX:  # pyright: ignore[reportUnknownArgumentType]
+        raise OperatorError(f"must have at most {VALUE_LIST_MAX} items")
+    return wanted  # pyright: ignore[reportUnknownVariableType]
+
+
+def _in(wanted: Any) -> Compare:
+    items = _list_of(wanted)
+    texts = frozenset(item for item in items if isinstance(item, str))
+    others = [item for item in items if not isinstance(item, str)]
+
+    def among(found: Any) -> bool:
+        if isinstance(found, str):
+            return found in texts
+        if isinstance(found, list):
+            return any(among(one) for one in found)  # pyright: ignore[reportUnknownVariableType]
+        return any(same(found, item) for item in others)
+
+    return among
+
+
+def _not_in(wanted: Any) -> Compare:
+    among = _in(wanted)
+    return lambda found: found is not MISSING and not among(found)
+
+
+def _contains(wanted: Any) -> Compare:
+    def holds(found: Any) -> bool:
+        if isinstance(found, str):
+            return isinstance(wanted, str) and wanted in found
+        return isinstance(found, list) and any(same(one, wanted) for one in found)  # pyright: ignore[reportUnknownVariableType]
+
+    return holds
+
+
+def _not_contains(wanted: Any) -> Compare:
+    contains = _contains(wanted)
+    return lambda found: isinstance(found, str | list) and not contains(found)
+
+
+def _text(holds: Callable[[str, str], bool]) -> Callable[[Any], Compare]:
+    def compile_text(wanted: Any) -> Compare:
+        if not isinstance(wanted, str):
+            raise OperatorError("must be a text")
+        return lambda found: isinstance(found, str) and holds(found, wanted)
+
+    return compile_text
+
+
+def _matches(wanted: Any) -> Compare:
+    if not isinstance(wanted, str):
+        raise OperatorError("must be a regular expression")
+    try:
+        pattern = Pattern(wanted)
+    except ExpressionError as error:
+        raise OperatorError(f"must be a regular expression ({error})") from None
+    return lambda found: isinstance(found, str) and pattern.found_in(found)
+
+
+def _between(wanted: Any) -> Compare:
+    bounds = _list_of(wanted)
+    if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(one, str) for one in bounds)):
+        raise OperatorError("must be a list of two numbers or two texts, the lower one first")
+    low, high = bounds
+    at_least = _ordered(lambda a, b: a >= b)(low)
+    at_most = _ordered(lambda a, b: a <= b)(high)
+    return lambda found: at_least(found) and at_most(found)
+
+
+def _exists(wanted: Any) -> Compare:
+    expected = wanted is not False
+    return lambda found: (found is not MISSING and found is not None) is expected
+
+
+def _not_exists(wanted: Any) -> Compare:
+    return _exists(wanted is False)
+
+
+def _in_time(holds: Callable[[datetime, datetime], bool]) -> Callable[[Any], Compare]:
+    def compile_time(wanted: Any) -> Compare:
+        limit = instant_of(wanted)
+        if limit is None:
+            raise OperatorError("must be an ISO 8601 date or time")
+        return lambda found: (instant := instant_of(found)) is not None and holds(instant, limit)
+
+    return compile_time
+
+
+_ROWS = [
+    Operator("equals", "equals", "any", _equals, ("==", "=", "eq")),
+    Operator("not_equals", "does not equal", "any", _not_equals, ("!=", "ne")),
+    Operator(">", "is more than", "number or text", _ordered(lambda a, b: a > b), ("gt", "greater_than")),
+    Operator(">=", "is at least", "number or text", _ordered(lambda a, b: a >= b), ("gte",)),
+    Operator("<", "is less than", "number or text", _ordered(lambda a, b: a < b), ("lt", "less_than")),
+    Operator("<=", "is at most", "number or text", _ordered(lambda a, b: a <= b), ("lte",)),
+    Operator("in", "is one of", "list", _in),
+    Operator("not_in", "is none of", "list", _not_in),
+    Operator("contains", "contains", "text, or an item of the list", _contains),
+    Operator("not_contains", "does not contain", "text, or an item of the list", _not_contains),
+    Operator("starts_with", "starts with", "text", _text(str.startswith)),
+    Operator("ends_with", "ends with", "text", _text(str.endswith)),
+    Operator("matches", "matches", "regular expression", _matches),
+    Operator("between", "is between", "list of two", _between),
+    Operator("exists", "is there", "none", _exists),
+    Operator("not_exists", "is not there", "none", _not_exists),
+    Operator("before", "is before", "date or time", _in_time(lambda a, b: a < b)),
+    Operator("after", "is after", "date or time", _in_time(lambda a, b: a > b)),
+]
+
+OPERATORS: dict[str, Operator] = {name: row for row in _ROWS for name in (row.name, *row.aliases)}

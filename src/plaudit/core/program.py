@@ -1,0 +1,121 @@
+"""Program: an organisation's configuration, compiled from its active documents; immutable, swapped as a whole."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from .conditions import ALWAYS, Condition
+from .metrics import Metric
+from .periods import Period
+
+if TYPE_CHECKING:
+    from .deciding import Deciding, Place
+    from .decision import EffectTrace
+
+# What has happened in a decision may cause further events this many times in a row, then the chain is cut.
+CASCADE_DEPTH_MAX = 16
+# … and this many times in all, because campaigns that set each other off multiply.
+CASCADE_EVENTS_MAX = 500
+
+
+class Effect(Struct, frozen=True):
+    """One effect of a step: `apply(deciding, place, settings)` adds its facts and says what came of it."""
+
+    type: str
+    settings: Any
+    apply: "Callable[[Deciding, Place, Any], EffectTrace]"
+
+
+class PeriodLimit(Struct, frozen=True):
+    period: Period
+    count: int
+
+
+class Campaign(Struct, frozen=True, kw_only=True):
+    """What members do and what follows. Times are inclusive at the start and exclusive at the end."""
+
+    campaign_id: str
+    name: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    exclusive_group: str | None = None
+    limit_per_member: int | None = None
+    limit_per_period: PeriodLimit | None = None
+    limit_overall: int | None = None
+    cooldown_seconds: int | None = None
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """A step of a campaign, as one trigger meets it. `number` tells a step's triggers apart in the trace."""
+
+    campaign: Campaign
+    step: int
+    number: int
+    condition: Condition = ALWAYS
+    effects: tuple[Effect, ...] = ()
+    rule_id: str | None = None
+
+
+class Product(Struct, frozen=True, kw_only=True):
+    product_id: str
+    name: str
+    type: str
+    active: bool
+    stock: int | None = None  # how many there are in all; None when there is no end of them
+    pool_id: str | None = None  # where its codes come from
+
+
+class Reward(Struct, frozen=True, kw_only=True):
+    """A reward's effect is the effect that carries it out; `type` is one of the five documented types."""
+
+    reward_id: str
+    name: str
+    type: str
+    active: bool
+    effect: Effect
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    pool_id: str
+    active: bool
+    expires_at: datetime | None = None
+
+
+class Competition(Struct, frozen=True, kw_only=True):
+    competition_id: str
+    active: bool
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What an organisation has settled for all its campaigns."""
+
+    auto_enrol: bool = True
+    time_zone: str = "UTC"
+
+
+class Program(Struct, frozen=True, kw_only=True):
+    """Everything that deciding needs to know of an organisation. `version` counts the changes of its documents.
+
+    `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
+    parts of a member that its campaigns may look at or change, beside balances and progress.
+    """
+
+    org_id: UUID
+    version: int = 0
+    settings: Settings = Settings()
+    metrics: dict[str, Metric] = field(default_factory=dict[str, Metric])
+    products: Mapping[str, Product] = field(default_factory=dict[str, Product])
+    rewards: Mapping[str, Reward] = field(default_factory=dict[str, Reward])
+    pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
+    competitions: Mapping[str, Competition] = field(default_factory=dict[str, Competition])
+    listeners: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict[str, tuple[Listener, ...]])
+    needs: frozenset[str] = frozenset()
+
+    def listening_to(self, trigger: str) -> tuple[Listener, ...]:
+        """The steps that listen to a trigger, in the order of priority: an event meets only these."""
+        return self.listeners.get(trigger, ())

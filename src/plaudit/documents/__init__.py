@@ -1,0 +1,1 @@
+"""The kinds of configuration: pure types and checks. No I/O here."""

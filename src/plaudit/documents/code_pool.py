@@ -1,0 +1,33 @@
+"""Code pools: where the unique codes of a product come from. The codes themselves are the engine's, not the document's."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from .base import Document, DocumentId, DocumentKind, Instant, Reference
+
+
+class CodePool(Document, kw_only=True):
+    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more."""
+
+    product_id: DocumentId
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] | None = None
+    expires_at: Instant | None = None
+    status: Literal["active", "inactive"] = "active"
+
+
+def _references(pool: CodePool) -> Sequence[Reference]:
+    return (Reference("productId", "product", pool.product_id),)
+
+
+KIND = DocumentKind(
+    name="code_pool",
+    title="Code pool",
+    collection="code-pools",
+    id_field="poolId",
+    id_prefix="pool_",
+    type=CodePool,
+    filters=("status", "productId"),
+    references=_references,
+)

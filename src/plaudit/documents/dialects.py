@@ -1,0 +1,103 @@
+"""The spellings that clients may use, turned into the one that is kept. Only this file and `api/` know them.
+
+The documents write the same thing in several ways: a trigger's event as `type` or `eventType`, an effect's settings in
+`config`, in `params` or beside its type, points as `add_points` or `award_points`.
+"""
+
+from typing import Any, cast
+
+from plaudit.core.effects import EFFECTS
+
+# What the documents call the engine's own triggers.
+_TRIGGER_ALIASES = {"user_enrolled": "user.enrolled", "user.tier_changed": "ladder.rung_changed"}
+
+_CAMPAIGN_EFFECT = "config"
+_RULE_EFFECT = "params"
+_RULE_NAMES = {"add_points": "award_points"}
+
+
+def trigger_key(key: str) -> str:
+    """The one name of a trigger."""
+    return _TRIGGER_ALIASES.get(key, key)
+
+
+def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
+    """A campaign's triggers and effects as they are kept."""
+    kept = dict(raw)
+    if isinstance(raw.get("triggers"), list):
+        kept["triggers"] = [_read_trigger(one) for one in raw["triggers"]]
+    if isinstance(raw.get("effects"), list):
+        kept["effects"] = [_read_effect(one) for one in raw["effects"]]
+    return kept
+
+
+def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:
+    """A campaign as the campaigns page shows it."""
+    triggers = [
+        {"eventType": one["type"], "conditions": one.get("conditions") or []} for one in kept["triggers"]
+    ]
+    return {**kept, "triggers": triggers}
+
+
+def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
+    """A rule's trigger and effects as they are kept."""
+    kept = dict(raw)
+    for spelling in ("eventType", "type"):
+        if spelling in kept and "triggerType" not in kept:
+            kept["triggerType"] = kept.pop(spelling)
+    if isinstance(kept.get("triggerType"), str):
+        kept["triggerType"] = trigger_key(kept["triggerType"])
+    if isinstance(raw.get("effects"), list):
+        kept["effects"] = [_read_effect(one) for one in raw["effects"]]
+    return kept
+
+
+def write_rule(kept: dict[str, Any]) -> dict[str, Any]:
+    """A rule as the rules page shows it."""
+    effects = [
+        {"type": _RULE_NAMES.get(one["type"], one["type"]), _RULE_EFFECT: one[_CAMPAIGN_EFFECT]}
+        for one in kept["effects"]
+    ]
+    return {**kept, "effects": effects, "conditions": kept.get("conditions") or []}
+
+
+def _read_trigger(raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        return raw
+    kept = dict(cast("dict[str, Any]", raw))
+    for spelling in ("eventType", "triggerType", "trigger"):
+        if spelling in kept and "type" not in kept:
+            kept["type"] = kept.pop(spelling)
+    if isinstance(kept.get("type"), str):
+        kept["type"] = trigger_key(kept["type"])
+    return kept
+
+
+def _read_effect(raw: Any) -> Any:
+    """Settings from `config`, `params` or beside the type; the names of fields that have two, to one."""
+    if not isinstance(raw, dict):
+        return raw
+    given = dict(cast("dict[str, Any]", raw))
+    kind = given.pop("type", None)
+    settings: Any = {}
+    for spelling in ("config", "params"):
+        if spelling in given:
+            settings = given.pop(spelling)
+    if not isinstance(settings, dict):
+        return {"type": kind, "config": settings}
+    known = EFFECTS.get(kind) if isinstance(kind, str) else None
+    merged: dict[str, Any] = {**given, **cast("dict[str, Any]", settings)}
+    if known is not None:
+        kind = known.name
+        for spelling, name in _FIELD_ALIASES.get(kind, {}).items():
+            if spelling in merged and name not in merged:
+                merged[name] = merged.pop(spelling)
+    return {"type": kind, "config": merged}
+
+
+_FIELD_ALIASES = {
+    "add_metric": {"metricId": "metric"},
+    "award_product": {"badgeId": "productId"},
+    "issue_coupon": {"poolId": "codePoolId"},
+    "emit": {"eventType": "trigger"},
+}

@@ -1,0 +1,81 @@
+"""Effects as documents write them: the type and its settings, checked field by field."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from plaudit.core.effects import EFFECTS, EffectSettings
+from plaudit.core.expressions import Expression, ExpressionError, Template
+from plaudit.core.metrics import AMOUNT_MAX
+from plaudit.errors import FieldError, PlauditError
+
+from .base import Reference
+from .reading import read
+
+EFFECTS_MAX = 50
+
+
+class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True):
+    """One effect: `type` is a row of the table of effects, `config` its settings."""
+
+    type: str
+    config: dict[str, Any]
+
+    def settings(self) -> EffectSettings:
+        """The settings as a struct. Raises Invalid."""
+        return read(self.config, EFFECTS[self.type].settings)
+
+
+def check_effects(effects: Sequence[EffectSpec]) -> list[FieldError]:
+    """What is wrong with a list of effects."""
+    if len(effects) > EFFECTS_MAX:
+        return [FieldError("effects", f"may have at most {EFFECTS_MAX} items")]
+    return [error for i, effect in enumerate(effects) for error in _wrong_with(effect, f"effects[{i}]")]
+
+
+def _wrong_with(effect: EffectSpec, at: str) -> list[FieldError]:
+    if effect.type not in EFFECTS:
+        return [FieldError(f"{at}.type", f"must be one of {', '.join(EFFECTS)} (got {effect.type!r})")]
+    try:
+        settings = effect.settings()
+    except PlauditError as error:
+        return [one.under(f"{at}.config") for one in error.fields]
+    wrong: list[FieldError] = []
+    for name in ("title", "message"):
+        text = getattr(settings, name, None)
+        if text is not None:
+            wrong += _not_compiling(Template, text, f"{at}.config.{name}")
+    amount = getattr(settings, "amount", None)
+    if isinstance(amount, str):
+        wrong += _not_compiling(Expression, amount, f"{at}.config.amount")
+    elif amount is not None and not (math.isfinite(amount) and 0 < abs(amount) <= AMOUNT_MAX):
+        wrong.append(FieldError(f"{at}.config.amount", f"must be a number other than 0 (got {amount})"))
+    return wrong
+
+
+def _not_compiling(compiled: type[Template | Expression], text: str, at: str) -> list[FieldError]:
+    try:
+        compiled(text)
+    except ExpressionError as error:
+        return [FieldError(at, f"is not a formula that can be used: {error}")]
+    return []
+
+
+def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:
+    """The documents that effects name."""
+    found: list[Reference] = []
+    for i, effect in enumerate(effects):
+        settings = effect.settings()
+        outside = {field.name: field.encode_name for field in structs.fields(settings)}
+        for name, kind in EFFECTS[effect.type].references:
+            found.append(
+                Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name)))
+            )
+        if effect.type == "add_points":
+            found.append(Reference(f"effects[{i}].type", "metric", "points"))
+        if effect.type == "emit":
+            key = str(getattr(settings, "trigger", ""))
+            found.append(Reference(f"effects[{i}].config.trigger", "trigger", key, required=False))
+    return found

@@ -1,0 +1,93 @@
+"""Rewards: what can be given, by hand or by a campaign; five types, each with a configuration of its own."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from plaudit.core.metrics import AMOUNT_MAX
+from plaudit.core.operators import is_number
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind, Reference
+
+RewardType = Literal["points", "product", "competition_entry", "unique_coupon", "non_unique_coupon"]
+
+# What each type's configuration may hold: the name of the field that another document is named by, and its kind.
+_REFERENCES = {
+    "product": ("productId", "product"),
+    "competition_entry": ("competitionId", "competition"),
+    "unique_coupon": ("codePoolId", "code_pool"),
+}
+_FIELDS = {
+    "points": {"amount"},
+    "product": {"productId", "quantity"},
+    "competition_entry": {"competitionId", "entries"},
+    "unique_coupon": {"codePoolId"},
+    "non_unique_coupon": {"code", "discountType", "discountValue"},
+}
+
+
+class Reward(Document, kw_only=True):
+    reward_type: RewardType
+    config: dict[str, Any]
+    status: Literal["active", "inactive"] = "active"
+
+
+def _positive(value: Any) -> bool:
+    return is_number(value) and 0 < value <= AMOUNT_MAX
+
+
+def _positive_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 1_000_000
+
+
+def _check(reward: Reward) -> Sequence[FieldError]:
+    config = reward.config
+    kind = reward.reward_type
+    wrong = [
+        FieldError(f"config.{name}", f"is not a field of a {kind} reward's config")
+        for name in sorted(config.keys() - _FIELDS[kind])
+    ]
+
+    def require(holds: bool, name: str, wanted: str) -> None:
+        if not holds:
+            sentence = f"Config for {kind} reward must include {name} ({wanted})"
+            wrong.append(FieldError(f"config.{name}", sentence))
+
+    match kind:
+        case "points":
+            require(_positive(config.get("amount")), "amount", "positive number")
+        case "non_unique_coupon":
+            code, value = config.get("code"), config.get("discountValue")
+            require(isinstance(code, str) and 0 < len(code) <= 64, "code", "non-empty string")
+            known = config.get("discountType") in ("percentage", "fixed")
+            require(known, "discountType", "percentage or fixed")
+            require(is_number(value) and value >= 0, "discountValue", "non-negative number")
+        case _:
+            name, _kind = _REFERENCES[kind]
+            named = config.get(name)
+            require(isinstance(named, str) and 0 < len(named) <= 64, name, "string")
+            for count in ("quantity", "entries"):
+                if count in config:
+                    require(_positive_integer(config[count]), count, "positive number")
+    return wrong
+
+
+def _references(reward: Reward) -> Sequence[Reference]:
+    if reward.reward_type not in _REFERENCES:
+        return ()
+    name, kind = _REFERENCES[reward.reward_type]
+    return (Reference(f"config.{name}", kind, str(reward.config[name])),)
+
+
+KIND = DocumentKind(
+    name="reward",
+    title="Reward",
+    collection="rewards",
+    id_field="rewardId",
+    id_prefix="rew_",
+    type=Reward,
+    filters=("status", "rewardType"),
+    fixed=("rewardType",),
+    check=_check,
+    references=_references,
+)

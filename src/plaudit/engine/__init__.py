@@ -1,0 +1,1 @@
+"""The way of an event: inbox, worker, process (load, decide, commit)."""

@@ -1,0 +1,125 @@
+"""What is scarce across members: codes of a pool, stock, caps of a campaign. Never oversold.
+
+`decide` takes for granted that what it claims can be had, and says so. Here the rows are locked and counted; what
+cannot be had is told to `decide`, which decides again without it. Only what the last decision still wants is taken,
+in the same transaction as everything that follows from it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core.decision import Claim, ClaimKind
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Resource = tuple[UUID, ClaimKind, str]
+
+
+class Wanted(Struct, frozen=True):
+    """A claim, and for whom it is."""
+
+    org_id: UUID
+    bucket: int
+    member_id: UUID
+    claim: Claim
+
+    @property
+    def resource(self) -> Resource:
+        return (self.org_id, self.claim.kind, self.claim.key)
+
+
+class Claims:
+    """The claims of one batch, in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._gone: dict[Resource, int] = {}  # of caps and stocks: how much has been taken
+        self._codes: dict[Resource, list[str]] = defaultdict(list)  # locked, in the order of giving
+        self._had: dict[UUID, str] = {}  # claim to code ("" for caps and stocks)
+        self._refused: set[UUID] = set()
+        self._used: dict[Resource, int] = defaultdict(int)
+
+    async def refused(self, wanted: Iterable[Wanted]) -> frozenset[UUID]:
+        """Which of these claims cannot be had: all that have been refused so far in this batch."""
+        new: dict[Resource, list[Wanted]] = defaultdict(list)
+        for one in wanted:
+            if one.claim.claim_id not in self._had and one.claim.claim_id not in self._refused:
+                new[one.resource].append(one)
+        await self._lock_counts([resource for resource in new if resource[1] is not ClaimKind.code])
+        for resource in sorted(new, key=_lock_order):
+            if resource[1] is ClaimKind.code:
+                await self._lock_codes(resource, len(new[resource]))
+            for one in new[resource]:
+                self._give(resource, one.claim)
+        return frozenset(self._refused)
+
+    def code(self, claim_id: UUID) -> str:
+        """The code that a claim got."""
+        return self._had[claim_id]
+
+    async def settle(self, wanted: Iterable[Wanted], at: datetime) -> None:
+        """Take what is still wanted and could be had; the rest stays what it was."""
+        counts: dict[Resource, int] = defaultdict(int)
+        codes: list[tuple[UUID, str, str, int, UUID, UUID]] = []
+        for one in wanted:
+            claim = one.claim
+            if claim.claim_id not in self._had:
+                continue
+            if claim.kind is ClaimKind.code:
+                code = self._had[claim.claim_id]
+                codes.append((one.org_id, claim.key, code, one.bucket, one.member_id, claim.claim_id))
+            else:
+                counts[one.resource] += claim.quantity
+        if counts:
+            taken = [(org, kind.value, key, count) for (org, kind, key), count in counts.items()]
+            await self._connection.execute(SQL.add_claimed, *_columns(taken))
+        if codes:
+            await self._connection.execute(SQL.allocate_codes, at, *_columns(codes))
+
+    async def _lock_counts(self, resources: list[Resource]) -> None:
+        unknown = sorted((one for one in resources if one not in self._gone), key=_lock_order)
+        if not unknown:
+            return
+        columns = _columns([(org, kind.value, key) for org, kind, key in unknown])
+        await self._connection.execute(SQL.open_claimed, *columns)
+        for row in await self._connection.fetch(SQL.lock_claimed, *columns):
+            resource = (row["org_id"], ClaimKind(row["kind"]), row["key"])
+            self._gone[resource] = row["quantity"]  # how much there is comes with the claim
+
+    async def _lock_codes(self, resource: Resource, count: int) -> None:
+        org_id, _, pool_id = resource
+        locked = self._codes[resource]
+        free = len(locked) - self._used[resource]
+        for query in (SQL.free_codes, SQL.last_codes):
+            if free >= count:
+                break
+            rows = await self._connection.fetch(query, org_id, pool_id, locked, count - free)
+            locked += [row["code"] for row in rows]
+            free = len(locked) - self._used[resource]
+
+    def _give(self, resource: Resource, claim: Claim) -> None:
+        if claim.kind is ClaimKind.code:
+            locked, used = self._codes[resource], self._used[resource]
+            if used < len(locked):
+                self._used[resource] = used + 1
+                self._had[claim.claim_id] = locked[used]
+                return
+        elif claim.maximum is not None and self._gone[resource] + claim.quantity <= claim.maximum:
+            self._gone[resource] += claim.quantity
+            self._had[claim.claim_id] = ""
+            return
+        self._refused.add(claim.claim_id)
+
+
+def _lock_order(resource: Resource) -> tuple[str, str, str]:
+    return (str(resource[0]), resource[1].value, resource[2])
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

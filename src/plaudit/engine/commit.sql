@@ -1,0 +1,75 @@
+-- name: insert_members
+-- Members who joined in this batch.
+INSERT INTO members (bucket, member_id, org_id, user_id, attributes, enrolled_at, present)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::timestamptz[], $7::timestamptz[]);
+
+-- name: update_members
+-- How far members have come, and their profiles.
+UPDATE members SET attributes = after.attributes, present = after.present
+FROM unnest($1::smallint[], $2::uuid[], $3::json[], $4::timestamptz[]) AS after (bucket, member_id, attributes, present)
+WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
+
+-- name: insert_balances
+-- Books that were opened in this batch.
+INSERT INTO balances (bucket, member_id, metric, amount, earned)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[]);
+
+-- name: update_balances
+-- What members have now.
+UPDATE balances SET amount = after.amount, earned = after.earned
+FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
+    AS after (bucket, member_id, metric, amount, earned)
+WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AND balances.metric = after.metric;
+
+-- name: insert_progress
+-- Campaigns that members met for the first time.
+INSERT INTO progress (bucket, member_id, campaign_id, completions, last_at, periods)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::json[]);
+
+-- name: update_progress
+-- How far members are now.
+UPDATE progress SET completions = after.completions, last_at = after.last_at, periods = after.periods
+FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::json[])
+    AS after (bucket, member_id, campaign_id, completions, last_at, periods)
+WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id
+    AND progress.campaign_id = after.campaign_id;
+
+-- name: upsert_holdings
+-- The products that members have now.
+INSERT INTO holdings (bucket, member_id, product_id, quantity, first_at, last_at)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+ON CONFLICT (bucket, member_id, product_id) DO UPDATE
+SET quantity = excluded.quantity, first_at = excluded.first_at, last_at = excluded.last_at;
+
+-- name: upsert_entries
+-- Members' entries in competitions now.
+INSERT INTO entries (bucket, member_id, competition_id, entries)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[])
+ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET entries = excluded.entries;
+
+-- name: delete_identities
+-- Names that members no longer go by.
+DELETE FROM identities USING unnest($1::smallint[], $2::uuid[], $3::text[]) AS gone (bucket, member_id, kind)
+WHERE identities.bucket = gone.bucket AND identities.member_id = gone.member_id AND identities.kind = gone.kind;
+
+-- name: insert_identities
+-- Names that members go by; one that is another member's raises.
+INSERT INTO identities (org_id, kind, value, bucket, member_id, user_id)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::uuid[], $6::text[]);
+
+-- name: move_positions
+-- How long the logs are now.
+UPDATE positions SET position = after.position FROM unnest($1::smallint[], $2::bigint[]) AS after (bucket, position)
+WHERE positions.bucket = after.bucket;
+
+-- name: set_aside
+-- Events that made our code raise.
+INSERT INTO failed_events (
+    event_id, bucket, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
+    fingerprint, payload, error, failed_at
+)
+SELECT *, $15 FROM unnest(
+    $1::uuid[], $2::smallint[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+    $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::json[], $14::text[]
+)
+ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at;

@@ -1,0 +1,125 @@
+"""The inbox: arrivals are durable before anybody is told so, and many share one commit.
+
+Requests hand in their arrivals and wait; whoever is first carries all that have come together to the server in one
+statement. While that is on its way the next group gathers, so the busier it is, the larger the groups.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, retried
+from plaudit.storage.queries import queries_beside
+
+from .arrival import Arrival
+
+SQL = queries_beside(__file__)
+
+GROUP_ARRIVALS_MAX = 2_000
+CARRIERS = 2  # groups on their way at the same time: one writes while the other's commit is being flushed
+
+COLUMNS = (
+    "bucket", "event_id", "event_key", "org_id", "member_id", "user_id", "kind", "trigger", "occurred_at",
+    "received_at", "source", "fingerprint", "payload",
+)  # fmt: skip
+
+
+class Appended(Struct, frozen=True):
+    """What became of arrivals: the events that are new, and those that came before with another content."""
+
+    new: frozenset[UUID]
+    mismatched: frozenset[UUID]
+
+
+async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appended:
+    """Put arrivals into the inbox, in one statement; they are durable when it returns."""
+    columns = [[getattr(one, name) for one in arrivals] for name in COLUMNS]
+    rows = await connection.fetch(SQL.append, *columns)
+    new = frozenset(row["event_id"] for row in rows)
+    again = [one for one in arrivals if one.event_id not in new]
+    return Appended(new, await _mismatched(connection, again) if again else frozenset())
+
+
+async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
+    given = {one.event_id: one.fingerprint for one in again}
+    rows = await connection.fetch(SQL.fingerprints, list(given))
+    return frozenset(row["event_id"] for row in rows if row["fingerprint"] != given[row["event_id"]])
+
+
+async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> bool:
+    """Put a failed event back into the inbox. False when there is none of that id."""
+    async with atomic(connection):
+        if not await connection.fetch(SQL.back_from_failed, org_id, event_id):
+            return False
+        await connection.execute(SQL.forget_failed, org_id, event_id)
+        return True
+
+
+class Inbox:
+    """The inbox as one process fills it: groups what comes at the same time."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[Appended]]] = []
+        self._carriers: set[asyncio.Task[None]] = set()
+
+    async def append(self, arrivals: Sequence[Arrival]) -> Appended:
+        """Durable when it returns. Raises what the server raised; then nothing of these arrivals is there."""
+        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrivals, done))
+        if len(self._carriers) < CARRIERS:
+            carrier = asyncio.create_task(self._carry())
+            self._carriers.add(carrier)
+            carrier.add_done_callback(self._carriers.discard)
+        return await done
+
+    async def _carry(self) -> None:
+        while self._waiting:
+            group = self._next_group()
+            together = [one for arrivals, _ in group for one in arrivals]
+            try:
+                async with self._pool.acquire() as connection:
+                    appended = await retried(lambda: append(connection, together))  # noqa: B023
+            except UNREACHABLE as error:
+                for _, done in group:
+                    _fail(done, error)
+            except Exception as error:  # noqa: BLE001
+                await self._carry_one_by_one(group, error)
+            else:
+                for _, done in group:
+                    if not done.done():
+                        done.set_result(appended)
+
+    async def _carry_one_by_one(
+        self, group: list[tuple[Sequence[Arrival], asyncio.Future[Appended]]], error: Exception
+    ) -> None:
+        """What the server will not take must not fail those that happened to travel with it."""
+        for arrivals, done in group:
+            if len(group) == 1:
+                _fail(done, error)
+                continue
+            try:
+                async with self._pool.acquire() as connection:
+                    appended = await append(connection, arrivals)
+            except Exception as own:  # noqa: BLE001
+                _fail(done, own)
+            else:
+                if not done.done():
+                    done.set_result(appended)
+
+    def _next_group(self) -> list[tuple[Sequence[Arrival], asyncio.Future[Appended]]]:
+        size, count = 0, 0
+        for arrivals, _ in self._waiting:
+            if count and size + len(arrivals) > GROUP_ARRIVALS_MAX:
+                break
+            size += len(arrivals)
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+
+def _fail(done: "asyncio.Future[Appended]", error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)

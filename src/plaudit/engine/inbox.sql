@@ -1,0 +1,58 @@
+-- name: append
+-- Arrivals into the inbox, and a word to the workers which buckets they are in. A keyed event that is there already,
+-- decided or waiting, is passed over: those that come back are new.
+WITH appended AS (
+    INSERT INTO inbox (
+        bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
+        fingerprint, payload
+    )
+    SELECT * FROM unnest(
+        $1::smallint[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+        $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::json[]
+    ) AS arrived (bucket, event_id, event_key)
+    WHERE event_key IS NULL
+        OR NOT EXISTS (SELECT FROM event_ids WHERE event_ids.event_id = arrived.event_id)
+    ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHING
+    RETURNING bucket, event_id
+)
+SELECT event_id, CASE WHEN row_number() OVER () = 1 THEN
+    pg_notify('plaudit_inbox', (SELECT string_agg(DISTINCT bucket::text, ',') FROM appended))
+END FROM appended;
+
+-- name: fingerprints
+-- What these keyed events contained when they came first.
+SELECT event_id, fingerprint FROM event_ids WHERE event_id = ANY($1::uuid[])
+UNION ALL SELECT event_id, fingerprint FROM inbox WHERE event_key IS NOT NULL AND event_id = ANY($1::uuid[])
+UNION ALL SELECT event_id, fingerprint FROM failed_events WHERE event_id = ANY($1::uuid[]);
+
+-- name: peek
+-- The next events of these buckets, in the order of their arrival within each.
+SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL (
+    SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
+        source, fingerprint, payload, inbox_id
+    FROM inbox WHERE inbox.bucket = mine.bucket ORDER BY inbox_id LIMIT $2
+) AS arrived LIMIT $2;
+
+-- name: remove
+-- Take events out of the inbox; those that come back were still there.
+DELETE FROM inbox USING unnest($1::smallint[], $2::bigint[]) AS gone (bucket, inbox_id)
+WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id
+RETURNING inbox.inbox_id;
+
+-- name: back_from_failed
+-- Put a failed event back into the inbox, to be tried again.
+WITH again AS (
+    SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
+        source, fingerprint, payload
+    FROM failed_events WHERE org_id = $1 AND event_id = $2 FOR UPDATE
+)
+INSERT INTO inbox (
+    bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
+    fingerprint, payload
+)
+SELECT * FROM again ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHING
+RETURNING bucket, pg_notify('plaudit_inbox', bucket::text);
+
+-- name: forget_failed
+-- A failed event that is being tried again is no longer failed.
+DELETE FROM failed_events WHERE org_id = $1 AND event_id = $2;

@@ -1,0 +1,45 @@
+"""What the log keeps of a decision: enough to explain it, and to decide it again with the same result."""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.decision import Considered, Decision, Refusal
+
+from .arrival import Arrival
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """`refused` are the claims that could not be had: a replay is told them rather than claiming again."""
+
+    trace: list[Considered] = []
+    refusal: Refusal | None = None
+    refused: list[UUID] = []
+
+
+class Processed(Struct, frozen=True, kw_only=True):
+    """What became of an arrival. `decision` is None for one that had been decided before, or that failed."""
+
+    arrival: Arrival
+    state: str  # processed, rejected, duplicate or failed
+    decision: Decision | None = None
+    program_version: int = 0
+    refused: frozenset[UUID] = frozenset()
+    codes: dict[UUID, str] = {}
+    error: str | None = None
+
+    def outcome(self) -> Outcome:
+        """What the log keeps."""
+        decision = self.decision
+        assert decision is not None
+        refused = [claim.claim_id for claim in decision.claims if claim.claim_id in self.refused]
+        return Outcome(decision.trace, decision.refusal, refused)
+
+
+_DECODER = msgspec.json.Decoder(Outcome)
+
+
+def outcome_from(text: str) -> Outcome:
+    """The outcome as it stands in the log."""
+    return _DECODER.decode(text)

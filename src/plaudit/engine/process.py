@@ -1,0 +1,106 @@
+"""process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
+
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from plaudit.core.decide import decide
+from plaudit.core.program import Program
+from plaudit.storage.postgres import Connection, atomic
+
+from .arrival import Arrival
+from .claims import Claims, Wanted
+from .commit import commit
+from .load import Batch, load
+from .outcome import Processed
+
+
+async def process(
+    connection: Connection,
+    programs: Mapping[UUID, Program],
+    arrivals: Sequence[Arrival],
+    decided_at: datetime,
+) -> list[Processed]:
+    """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
+
+    Answers what became of each arrival (those that somebody else has taken out of the inbox are left out). An event
+    that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
+    raises: then nothing has happened.
+    """
+    async with atomic(connection):
+        batch = await load(connection, programs, arrivals)
+        claims = Claims(connection)
+        processed = await decide_all(batch, programs, claims)
+        await claims.settle(_wanted(processed), decided_at)
+        await commit(connection, batch, processed, decided_at)
+    return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
+
+
+async def decide_all(
+    batch: Batch, programs: Mapping[UUID, Program], claims: Claims
+) -> list[Processed]:
+    """Decide each event in its order, and again those of members whose claims cannot be had.
+
+    Each round settles at least one claim that was open before, so the rounds come to an end.
+    """
+    by_member: dict[UUID, list[Arrival]] = {}
+    for arrival in batch.fresh:
+        by_member.setdefault(arrival.member_id, []).append(arrival)
+    decided: dict[UUID, Processed] = {}
+    refused: frozenset[UUID] = frozenset()
+    undecided: Iterable[UUID] = by_member
+    while undecided:
+        for member_id in undecided:
+            _decide_for_member(batch, programs, by_member[member_id], refused, decided)
+        wanted = list(_wanted(decided[one.event_id] for one in batch.fresh))
+        if not wanted:
+            break
+        refused_now = await claims.refused(wanted)
+        undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
+        refused = refused_now
+    return [_with_codes(decided[one.event_id], claims) for one in batch.fresh]
+
+
+def _decide_for_member(
+    batch: Batch,
+    programs: Mapping[UUID, Program],
+    arrivals: Sequence[Arrival],
+    refused: frozenset[UUID],
+    decided: dict[UUID, Processed],
+) -> None:
+    member = batch.members[arrivals[0].member_id]
+    for arrival in arrivals:
+        program = programs[arrival.org_id]
+        try:
+            decision = decide(program, member, arrival.event(), refused)
+        except Exception:  # noqa: BLE001  (a mistake of ours; it must block nobody)
+            error = traceback.format_exc(limit=-20)
+            decided[arrival.event_id] = Processed(arrival=arrival, state="failed", error=error)
+            continue
+        member = decision.member
+        decided[arrival.event_id] = Processed(
+            arrival=arrival,
+            state="processed" if decision.refusal is None else "rejected",
+            decision=decision,
+            program_version=program.version,
+            refused=refused,
+        )
+
+
+def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:
+    for one in processed:
+        if one.decision is not None:
+            for claim in one.decision.claims:
+                arrival = one.arrival
+                yield Wanted(arrival.org_id, arrival.bucket, arrival.member_id, claim)
+
+
+def _with_codes(one: Processed, claims: Claims) -> Processed:
+    """The codes that an event's coupons got, beside its decision."""
+    if one.decision is None or not any(issue.code is None for issue in one.decision.coupons):
+        return one
+    codes = {issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None}
+    return msgspec.structs.replace(one, codes=codes)

@@ -1,0 +1,213 @@
+"""The worker: lease buckets, take the next events out of the inbox, process them; again and again.
+
+Its buckets are shared out among lanes. Each lane is a task with a connection of its own, so that while one lane's
+batch is being committed by the server, another's is being decided here. `run_once` does one bounded pass of a lane.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
+
+from plaudit import clock, telemetry
+from plaudit.core.program import Program
+from plaudit.storage.migrate import ensure_months
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, connect, retried
+from plaudit.storage.programs import Programs
+
+from . import buckets, inbox
+from .arrival import Arrival
+from .commit import set_aside
+from .load import load
+from .outcome import Processed
+from .process import process
+
+BATCH_EVENTS_MAX = 500
+LANES = 2
+LEASE_SECONDS = 5.0
+POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
+MONTHS_EVERY_SECONDS = 6 * 3600
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker of a process. `run` is its life; it ends when `stop` is called, with nothing half done."""
+
+    def __init__(
+        self, pool: Pool, url: str, programs: Programs, *, lease_seconds: float = LEASE_SECONDS, lanes: int = LANES
+    ) -> None:
+        self._pool = pool
+        self._url = url
+        self._programs = programs
+        self._lease_seconds = lease_seconds
+        self._lanes = lanes
+        self._worker_id = uuid4()
+        self._held: list[int] = []
+        self._due: set[int] = set()  # buckets that may have something in the inbox
+        self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        chores = [
+            asyncio.create_task(self._keep_leases()),
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._keep_months()),
+        ]
+        lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
+        try:
+            await self._stopping.wait()
+            await asyncio.gather(*lanes)  # each finishes the batch that it is at
+        finally:
+            for task in [*chores, *lanes]:
+                task.cancel()
+            await asyncio.gather(*chores, *lanes, return_exceptions=True)
+            with suppress(*UNREACHABLE):
+                async with self._pool.acquire() as connection:
+                    await buckets.release(connection, self._worker_id)
+
+    def stop(self) -> None:
+        """Finish what is begun, and end."""
+        self._stopping.set()
+        for wake in self._wakes:
+            wake.set()
+
+    async def lease(self) -> list[int]:
+        """One pass of the keeping of leases. Answers the buckets held."""
+        async with self._pool.acquire() as connection:
+            held = await buckets.lease(connection, self._worker_id, self._lease_seconds)
+        self._due |= set(held) - set(self._held)
+        self._held = held
+        return held
+
+    async def run_once(self, lane: int = 0) -> int:
+        """Take one batch out of the inbox and process it. Answers how many events there were."""
+        mine = sorted(self._due.intersection(self._held[lane :: self._lanes]))
+        if not mine:
+            return 0
+        # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
+        self._due.difference_update(mine)
+        async with self._pool.acquire() as connection:
+            try:
+                rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
+                if len(rows) == BATCH_EVENTS_MAX:
+                    self._due.update(mine)
+                if rows:
+                    await self._process(connection, [Arrival(**row) for row in rows])
+            except BaseException:
+                self._due.update(mine)
+                raise
+        return len(rows)
+
+    async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
+        """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
+        programs = {one: (await self._programs.live(one)).program for one in {a.org_id for a in arrivals}}
+        at = clock.now()
+        try:
+            with telemetry.batch_seconds.time():
+                processed = await retried(lambda: process(connection, programs, arrivals, at))
+        except UNREACHABLE:
+            raise
+        except asyncpg.UniqueViolationError as error:
+            # The same event came for two members at once, and the other one's batch was first: look again.
+            if error.table_name != "event_ids":
+                await self._process_halves(connection, arrivals, programs)
+        except Exception:  # noqa: BLE001
+            await self._process_halves(connection, arrivals, programs)
+        else:
+            _count(processed, at)
+
+    async def _process_halves(
+        self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program]
+    ) -> None:
+        if len(arrivals) > 1:
+            middle = len(arrivals) // 2
+            await self._process(connection, arrivals[:middle])
+            await self._process(connection, arrivals[middle:])
+            return
+        error = traceback.format_exc(limit=-20)
+        log.error("event_failed", event_id=str(arrivals[0].event_id), error=error)
+        at = clock.now()
+        async with atomic(connection):
+            batch = await load(connection, programs, arrivals)
+            failed = [Processed(arrival=one, state="failed", error=error) for one in batch.fresh]
+            await set_aside(connection, failed, at)
+        _count(failed, at)
+
+    async def _run_lane(self, lane: int) -> None:
+        wake = self._wakes[lane]
+        while not self._stopping.is_set():
+            # Cleared before the look: a word that comes during it must not be lost.
+            wake.clear()
+            try:
+                if await self.run_once(lane):
+                    continue
+            except UNREACHABLE:
+                await asyncio.sleep(0.2)
+                continue
+            except Exception:
+                log.exception("batch_failed", lane=lane)
+                await asyncio.sleep(0.2)
+                continue
+            if self._stopping.is_set():
+                return
+            try:
+                await asyncio.wait_for(wake.wait(), POLL_SECONDS)
+            except TimeoutError:
+                self._due.update(self._held)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            try:
+                before = len(self._held)
+                if len(await self.lease()) != before:
+                    self._wake()
+            except UNREACHABLE:
+                pass
+            except Exception:
+                log.exception("leases_not_kept")
+            await asyncio.sleep(self._lease_seconds / 5)
+
+    async def _listen(self) -> None:
+        """Hear of arrivals. A lost connection costs no more than the lanes' own looks from time to time."""
+        while True:
+            with suppress(*UNREACHABLE):
+                connection = await connect(self._url)
+                try:
+                    await connection.add_listener("plaudit_inbox", self._heard)
+                    while not connection.is_closed():
+                        await asyncio.sleep(1)
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(0.5)
+
+    def _heard(self, *args: object) -> None:
+        self._due.update(int(bucket) for bucket in str(args[3]).split(","))
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in self._wakes:
+            wake.set()
+
+    async def _keep_months(self) -> None:
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    await ensure_months(connection, datetime.now(UTC).date())
+            except UNREACHABLE:
+                pass
+            except Exception:
+                log.exception("months_not_kept")
+            await asyncio.sleep(MONTHS_EVERY_SECONDS)
+
+
+def _count(processed: Sequence[Processed], at: datetime) -> None:
+    for one in processed:
+        telemetry.events_decided.labels(one.state).inc()
+        telemetry.decide_lag_seconds.observe((at - one.arrival.received_at).total_seconds())

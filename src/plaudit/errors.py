@@ -1,0 +1,119 @@
+"""One family of errors: a stable code, a kind, a sentence, and the fields concerned. Knows nothing of HTTP."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What sort of thing went wrong; `api/errors` maps each to a status, once."""
+
+    invalid = "invalid"
+    unauthenticated = "unauthenticated"
+    forbidden = "forbidden"
+    not_found = "not_found"
+    conflict = "conflict"
+    too_large = "too_large"
+    mismatch = "mismatch"
+    unavailable = "unavailable"
+    failed = "failed"
+
+
+class FieldError(Struct, frozen=True):
+    """What is wrong with one field: its path in the request, and what it must be."""
+
+    field: str
+    message: str
+
+    def under(self, prefix: str) -> "FieldError":
+        """The same, where the field is part of something larger."""
+        joint = "" if self.field.startswith("[") or not self.field or not prefix else "."
+        return FieldError(prefix + joint + self.field, self.message)
+
+
+class PlauditError(Exception):
+    """Anything that a caller did or met that has a name. `code` is stable, the message is for people."""
+
+    kind = Kind.failed
+    code = "failed"
+
+    def __init__(self, message: str, *, code: str | None = None, fields: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.fields = list(fields)
+
+
+class Invalid(PlauditError):
+    """The request is not what it must be; every field that is wrong is named."""
+
+    kind = Kind.invalid
+    code = "invalid"
+
+
+class Unauthenticated(PlauditError):
+    """There is no secret, or one that nobody knows."""
+
+    kind = Kind.unauthenticated
+    code = "unauthenticated"
+
+
+class Forbidden(PlauditError):
+    """The secret is known, but not for this organisation or not for this call."""
+
+    kind = Kind.forbidden
+    code = "forbidden"
+
+
+class NotFound(PlauditError):
+    """There is no such thing in this organisation."""
+
+    kind = Kind.not_found
+    code = "not_found"
+
+
+class Conflict(PlauditError):
+    """It cannot be done in the present state of things: it exists already, is referred to, or has run out."""
+
+    kind = Kind.conflict
+    code = "conflict"
+
+
+class TooLarge(PlauditError):
+    """The body is larger than the call takes."""
+
+    kind = Kind.too_large
+    code = "too_large"
+
+
+class Mismatch(PlauditError):
+    """The same key came with another content before."""
+
+    kind = Kind.mismatch
+    code = "idempotency_mismatch"
+
+
+class Unavailable(PlauditError):
+    """The server cannot do it now; trying again later is right."""
+
+    kind = Kind.unavailable
+    code = "unavailable"
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
+    """The error for fields that are wrong, in the documents' words where some are missing."""
+    missing = [error.field for error in errors if error.message == MISSING_FIELD]
+    if missing:
+        return Invalid(f"Missing required fields: {', '.join(missing)}", code="missing_fields", fields=errors)
+    whole = [error.message for error in errors if error.message[0].isupper()]
+    if whole:  # a documented sentence, which names its field itself
+        return Invalid(whole[0], fields=errors)
+    if len(errors) == 1 and errors[0].field:
+        return Invalid(f"{errors[0].field} {errors[0].message}", fields=errors)
+    if len(errors) == 1:
+        return Invalid(f"The body {errors[0].message}", fields=errors)
+    return Invalid(f"Invalid fields: {', '.join(error.field for error in errors)}", fields=errors)
+
+
+MISSING_FIELD = "is missing"

