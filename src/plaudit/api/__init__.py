@@ -1,0 +1,1 @@
+"""The API: one table of operations, mounted on Litestar and described in OpenAPI."""

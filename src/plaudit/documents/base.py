@@ -65,3 +65,9 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
     references: Callable[[Any], Sequence[Reference]] = _no_references
     read: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
     write: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+
+    @property
+    def list_name(self) -> str:
+        """The name that a list of them stands under: the collection's, as one word."""
+        first, *rest = self.collection.split("-")
+        return first + "".join(word.capitalize() for word in rest)

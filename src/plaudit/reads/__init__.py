@@ -1,0 +1,1 @@
+"""What administrators and members look at: SELECT only."""

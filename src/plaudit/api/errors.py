@@ -1,0 +1,75 @@
+"""What went wrong, as an answer: kind of error to status, in one table."""
+
+import asyncpg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+)
+
+from plaudit import telemetry
+from plaudit.errors import Invalid, Kind, NotFound, PlauditError, TooLarge, Unavailable
+from plaudit.storage.postgres import RETRIABLE, UNREACHABLE
+
+from .envelopes import failure
+
+STATUS_OF_KIND: dict[Kind, int] = {
+    Kind.invalid: 400,
+    Kind.unauthenticated: 401,
+    Kind.forbidden: 403,
+    Kind.not_found: 404,
+    Kind.conflict: 409,
+    Kind.too_large: 413,
+    Kind.mismatch: 422,
+    Kind.failed: 500,
+    Kind.unavailable: 503,
+}
+
+RETRY_AFTER_SECONDS = 1
+
+log = structlog.get_logger(__name__)
+
+
+class _MethodNotAllowed(PlauditError):
+    code = "method_not_allowed"
+
+
+def as_plaudit_error(error: Exception) -> PlauditError:
+    """Any exception as one of ours."""
+    if isinstance(error, PlauditError):
+        return error
+    if isinstance(error, UNREACHABLE + RETRIABLE):
+        return Unavailable("The database cannot be reached right now; try again")
+    if isinstance(error, asyncpg.UntranslatableCharacterError | asyncpg.CharacterNotInRepertoireError):
+        return Invalid("Texts must not contain the character U+0000")
+    if isinstance(error, NotFoundException):
+        return NotFound("There is no such call; /openapi.json describes all that there are")
+    if isinstance(error, MethodNotAllowedException):
+        return _MethodNotAllowed("This call does not take that method")
+    if isinstance(error, HTTPException) and error.status_code == 413:
+        return TooLarge("The body is too large")
+    if isinstance(error, ClientException | SerializationException):
+        return Invalid(error.detail)
+    return PlauditError("Something went wrong on our side", code="internal_error")
+
+
+def answer_to(error: Exception, path: str) -> Response[bytes]:
+    """The answer to a request that went wrong. What is our fault is logged with its traceback."""
+    known = as_plaudit_error(error)
+    status = 405 if isinstance(known, _MethodNotAllowed) else STATUS_OF_KIND[known.kind]
+    if status >= 500:
+        log.error("request_failed", path=path, status=status, exc_info=error)
+    telemetry.requests_answered.labels(status).inc()
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(failure(known), status_code=status, media_type="application/json", headers=headers)
+
+
+def handle(request: Request[object, object, object], error: Exception) -> Response[bytes]:
+    """For what Litestar itself raises."""
+    return answer_to(error, request.url.path)

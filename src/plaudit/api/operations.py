@@ -1,0 +1,163 @@
+"""What an operation of the API is, and how a request becomes a call of it.
+
+An operation is a row: method, path, who may call it, what it takes and answers. The row is mounted by `app`, checked
+here, and described by `openapi`: one table serves all three.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, field
+
+from plaudit.documents.reading import wrong_fields
+from plaudit.engine.inbox import Inbox
+from plaudit.errors import Invalid, TooLarge, invalid_fields
+from plaudit.storage.orgs import ApiKey
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programs import Programs
+
+from .auth import Keys
+
+BODY_BYTES_MAX = 1 << 20
+BATCH_BYTES_MAX = 8 << 20
+NESTING_MAX = 32
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """What the process has for its calls."""
+
+    pool: Pool
+    engine_pool: Pool
+    programs: Programs
+    inbox: Inbox
+    keys: Keys
+
+
+class Call(Struct, kw_only=True):
+    """One request to an operation, checked. `body` is of the operation's type, or the plain JSON value."""
+
+    services: Services
+    key: ApiKey | None
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any = None
+    raw: bytes = b""
+
+    @property
+    def org_id(self) -> UUID:
+        """The organisation that the call is made in."""
+        assert self.key is not None
+        return self.key.org_id
+
+    @property
+    def by(self) -> str:
+        """Who makes the call, for the audit log."""
+        assert self.key is not None
+        return f"key:{self.key.name}"
+
+
+class Answer(Struct, kw_only=True):
+    """An answer that is more than its data."""
+
+    data: Any
+    status: int
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    enveloped: bool = True
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter of the query. `schema` is JSON Schema."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+Schema = type | dict[str, Any] | None
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """A row of the table of operations. `scope` None is open to anybody."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    summary: str
+    run: Callable[[Call], Awaitable[Any]]
+    scope: str | None
+    tag: str
+    body: Schema = None
+    answer: Schema = None
+    status: int = 200
+    enveloped: bool = True
+    query: tuple[Parameter, ...] = ()
+    errors: tuple[int, ...] = ()
+    body_bytes_max: int = BODY_BYTES_MAX
+    media: str = "application/json"
+
+    @property
+    def name(self) -> str:
+        """Its id in the description: the method and the path, as one word."""
+        words = self.path.replace("{", "").replace("}", "").replace("-", "_").strip("/").split("/")
+        return "_".join([self.method.lower(), *words])
+
+
+LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+CURSOR = Parameter("cursor", "Where to go on: the cursor of the page before.", {"type": "string"})
+PAGING = (LIMIT, CURSOR)
+
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
+    """A request's body: a struct of the type `into`, or any JSON value. Raises Invalid or TooLarge."""
+    if len(raw) > limit:
+        raise TooLarge(f"The body may have {limit} bytes at most (got {len(raw)})")
+    if not isinstance(into, type):
+        return decode_json(raw)
+    decoder = _DECODERS.get(into)
+    if decoder is None:
+        decoder = _DECODERS[into] = msgspec.json.Decoder(into)
+    try:
+        body = decoder.decode(raw)
+    except msgspec.DecodeError:
+        body = decode_json(raw)  # says what is wrong with the JSON, if that is what is wrong
+        raise invalid_fields(wrong_fields(body, into)) from None
+    check_nesting(raw, body)
+    return body
+
+
+def decode_json(raw: bytes) -> Any:
+    """Any JSON value. Raises Invalid for what is not JSON, or is nested too deeply."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The body is not JSON: {error}", code="bad_json") from None
+    except RecursionError:
+        raise _too_deep() from None
+    check_nesting(raw, value)
+    return value
+
+
+def check_nesting(raw: bytes, value: Any) -> None:
+    """Refuse what is nested too deeply. Counting the brackets clears almost everything at once."""
+    if raw.count(b"{") + raw.count(b"[") > NESTING_MAX and _depth(value, NESTING_MAX + 1) > NESTING_MAX:
+        raise _too_deep()
+
+
+def _too_deep() -> Invalid:
+    return Invalid(f"The body is nested deeper than {NESTING_MAX}", code="nested_too_deep")
+
+
+def _depth(value: Any, limit: int) -> int:
+    if limit == 0:
+        return 1
+    if isinstance(value, Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return 1 + max((_depth(one, limit - 1) for one in value.values()), default=0)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, list):
+        return 1 + max((_depth(one, limit - 1) for one in value), default=0)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return 0

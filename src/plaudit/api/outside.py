@@ -1,0 +1,44 @@
+"""How values look outside: ids with their prefixes, times in milliseconds."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from plaudit.core.ids import event_id_of
+
+# A client's own identifier of a person or an event: printable, without control characters.
+UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Json = dict[str, object]
+
+
+def time_text(instant: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds, as the documents show times."""
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def optional_time(instant: datetime | None) -> str | None:
+    """The same, for a time that may not be there."""
+    return None if instant is None else time_text(instant)
+
+
+def event_name(event_id: UUID, event_key: str | None) -> str:
+    """What an event is called outside: by its sender's own name if it has one."""
+    return event_key if event_key is not None else f"evt_{event_id}"
+
+
+def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
+    """The ids that an event called so outside may have."""
+    ids = [event_id_of(org_id, name)]
+    given = uuid_in(name, "evt_")
+    return ids if given is None else [given, *ids]
+
+
+def uuid_in(name: str, prefix: str) -> UUID | None:
+    """The UUID behind a prefix; None when the name is not of that form."""
+    try:
+        return UUID(name.removeprefix(prefix)) if name.startswith(prefix) else None
+    except ValueError:
+        return None

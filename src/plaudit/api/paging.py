@@ -1,0 +1,48 @@
+"""Cursors: where a list goes on. Opaque outside; inside, the sort key of the last item."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from plaudit.errors import FieldError, invalid_fields
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 100
+
+T = TypeVar("T")
+
+
+def page_size(query: Mapping[str, str]) -> int:
+    """The `limit` of a request: 50 unless it says otherwise, 100 at most."""
+    text = query.get("limit", str(PAGE_SIZE))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= PAGE_SIZE_MAX or len(text) > 9:
+        raise invalid_fields([FieldError("limit", f"must be a number from 1 to {PAGE_SIZE_MAX} (got {text!r})")])
+    return int(text)
+
+
+def cursor_of(*key: Any) -> str:
+    """The cursor that says: after the item with this sort key."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
+    """The sort key in the request's cursor, or `first` when it has none. Raises Invalid for what is no cursor."""
+    text = query.get("cursor")
+    if not text:
+        return first
+    try:
+        raw = base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw, type=shape)
+    except (binascii.Error, msgspec.DecodeError, UnicodeError):
+        raise invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")]) from None
+
+
+def paged(items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]]) -> tuple[Sequence[T], str | None]:
+    """A page out of up to one item more than it holds, and the cursor to the next one if there is more."""
+    if len(items) <= size:
+        return items, None
+    shown = items[:size]
+    return shown, cursor_of(*key(shown[-1]))
