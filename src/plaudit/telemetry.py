@@ -1,10 +1,14 @@
 """Logs, counters, histograms. Never called metrics: that word is taken."""
 
 import logging
+import os
 import sys
 
 import structlog
 from prometheus_client import Counter, Histogram
+
+# Several processes of one server count into files in this folder (set by `plaudit serve`).
+SHARED = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 

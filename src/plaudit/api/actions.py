@@ -32,7 +32,17 @@ AHEAD_MAX = timedelta(minutes=5)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # What the engine itself fires, and nobody else may.
-RESERVED_PREFIXES = ("metric.", "ladder.", "product.", "campaign.", "step.", "streak.", "segment.", "reward.", "competition.")
+RESERVED_PREFIXES = (
+    "metric.",
+    "ladder.",
+    "product.",
+    "campaign.",
+    "step.",
+    "streak.",
+    "segment.",
+    "reward.",
+    "competition.",
+)
 RESERVED = {"user.enrolled", "user.updated", "user.badge_earned", "user.tier_changed", "schedule"}
 
 EventKey = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$")]
@@ -190,9 +200,7 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: dat
         wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
     occurred_at = now if action.timestamp is None else _instant(action.timestamp)
     if not EARLIEST <= occurred_at <= now + AHEAD_MAX:
-        wrong.append(
-            FieldError("timestamp", "must lie between the year 2000 and five minutes from now")
-        )
+        wrong.append(FieldError("timestamp", "must lie between the year 2000 and five minutes from now"))
     if key is not None and not 1 <= len(key) <= 128:
         wrong.append(FieldError("Idempotency-Key", "must have 1 to 128 characters"))
     declared = live.triggers.get(trigger)

@@ -121,7 +121,9 @@ def lister(kind: DocumentKind) -> Run:
     return run
 
 
-async def listed(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Json:
+async def listed(
+    call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int
+) -> Json:
     """A page of a kind, as `data` of an answer."""
     async with call.services.pool.acquire() as connection:
         found = await documents.page(
@@ -210,4 +212,3 @@ def version_lister(kind: DocumentKind) -> Run:
         return {"versions": shown, "cursor": cursor}
 
     return run
-

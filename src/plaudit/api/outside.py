@@ -42,3 +42,7 @@ def uuid_in(name: str, prefix: str) -> UUID | None:
         return UUID(name.removeprefix(prefix)) if name.startswith(prefix) else None
     except ValueError:
         return None
+
+
+# Where a list begins that is read from its newest item.
+FAR_FUTURE = datetime(9000, 1, 1, tzinfo=UTC)

@@ -33,10 +33,7 @@ def object_of(required: dict[str, Any], optional: dict[str, Any] | None = None) 
 
 def document_schema(kind: DocumentKind) -> dict[str, Any]:
     """A document of a kind as it looks outside."""
-    own = {
-        field.encode_name: {"$of": field.type}
-        for field in msgspec.structs.fields(kind.type)
-    }
+    own = {field.encode_name: {"$of": field.type} for field in msgspec.structs.fields(kind.type)}
     around = {
         "orgId": TEXT,
         kind.id_field: TEXT,
@@ -67,5 +64,11 @@ def message_schema() -> dict[str, Any]:
 
 def versions_schema() -> dict[str, Any]:
     """A page of a document's versions."""
-    version = {"version": INTEGER, "programVersion": INTEGER, "change": TEXT, "changedAt": TIME, "changedBy": TEXT}
+    version = {
+        "version": INTEGER,
+        "programVersion": INTEGER,
+        "change": TEXT,
+        "changedAt": TIME,
+        "changedBy": TEXT,
+    }
     return page_schema("versions", object_of(version, {"document": {"type": ["object", "null"]}}))

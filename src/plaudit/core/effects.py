@@ -292,9 +292,7 @@ EFFECT_TYPES = (
         (("product_id", "product"),),
         ("award_badge",),
     ),
-    EffectType(
-        "grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)
-    ),
+    EffectType("grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)),
     EffectType(
         "issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)
     ),

@@ -224,9 +224,7 @@ def _listeners(
 
 def _needs(listeners: Mapping[str, tuple[core.Listener, ...]]) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
-    types = {
-        effect.type for each in listeners.values() for listener in each for effect in listener.effects
-    }
+    types = {effect.type for each in listeners.values() for listener in each for effect in listener.effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
     return frozenset(needs)
 
@@ -235,4 +233,3 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "award_product": ("holdings",),
     "grant_reward": ("holdings", "coupons", "entries"),
 }
-

@@ -77,4 +77,6 @@ def _field_error(name: str, message: str) -> FieldError:
 def _word_of(value: Any) -> str:
     if value is None:
         return "null"
-    return _WORDS.get({dict: "object", list: "array"}.get(type(value), type(value).__name__), "something else")
+    return _WORDS.get(
+        {dict: "object", list: "array"}.get(type(value), type(value).__name__), "something else"
+    )

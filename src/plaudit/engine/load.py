@@ -80,9 +80,7 @@ async def _members(
     connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]
 ) -> dict[UUID, Member]:
     """The members concerned, with the parts that their programmes may touch."""
-    members = {
-        one.member_id: Member(member_id=one.member_id, user_id=one.user_id) for one in arrivals
-    }
+    members = {one.member_id: Member(member_id=one.member_id, user_id=one.user_id) for one in arrivals}
     keys = {one.member_id: one.bucket for one in arrivals}
     wanted = (list(keys.values()), list(keys))
     needs: set[str] = set().union(*(programs[org_id].needs for org_id in {one.org_id for one in arrivals}))
@@ -95,7 +93,9 @@ async def _members(
         member.attributes = _ATTRIBUTES.decode(row["attributes"])
     for member_id, metric, amount, earned in await connection.fetch(SQL.balances, *wanted):
         members[member_id].balances[metric] = Balance(amount, earned)
-    for member_id, campaign_id, completions, last_at, periods in await connection.fetch(SQL.progress, *wanted):
+    for member_id, campaign_id, completions, last_at, periods in await connection.fetch(
+        SQL.progress, *wanted
+    ):
         counts = _PERIODS.decode(periods) if periods != "{}" else {}
         members[member_id].progress[campaign_id] = Progress(completions, last_at, counts)
     if "holdings" in needs:

@@ -39,9 +39,7 @@ async def process(
     return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
 
 
-async def decide_all(
-    batch: Batch, programs: Mapping[UUID, Program], claims: Claims
-) -> list[Processed]:
+async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Claims) -> list[Processed]:
     """Decide each event in its order, and again those of members whose claims cannot be had.
 
     Each round settles at least one claim that was open before, so the rounds come to an end.
@@ -102,5 +100,7 @@ def _with_codes(one: Processed, claims: Claims) -> Processed:
     """The codes that an event's coupons got, beside its decision."""
     if one.decision is None or not any(issue.code is None for issue in one.decision.coupons):
         return one
-    codes = {issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None}
+    codes = {
+        issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None
+    }
     return msgspec.structs.replace(one, codes=codes)

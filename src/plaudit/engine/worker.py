@@ -40,7 +40,13 @@ class Worker:
     """One worker of a process. `run` is its life; it ends when `stop` is called, with nothing half done."""
 
     def __init__(
-        self, pool: Pool, url: str, programs: Programs, *, lease_seconds: float = LEASE_SECONDS, lanes: int = LANES
+        self,
+        pool: Pool,
+        url: str,
+        programs: Programs,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        lanes: int = LANES,
     ) -> None:
         self._pool = pool
         self._url = url

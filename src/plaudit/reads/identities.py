@@ -17,6 +17,4 @@ async def users_known_as(connection: Connection, org_id: UUID, texts: Iterable[s
     values = [value for each in names.values() for _, value in each]
     rows = await connection.fetch(SQL.users_known_as, org_id, kinds, values)
     users = {row["value"]: row["user_id"] for row in rows}
-    return {
-        text: users[value] for text, each in names.items() for _, value in each if value in users
-    }
+    return {text: users[value] for text, each in names.items() for _, value in each if value in users}

@@ -71,7 +71,11 @@ async def ensure_months(connection: Connection, today: date) -> None:
     """Make the partitions of this month and of those to come, as far as they are missing."""
     first = today.replace(day=1)
     for _ in range(MONTHS_AHEAD + 1):
-        following = (first.replace(year=first.year + 1, month=1)) if first.month == 12 else first.replace(month=first.month + 1)
+        following = (
+            (first.replace(year=first.year + 1, month=1))
+            if first.month == 12
+            else first.replace(month=first.month + 1)
+        )
         for table in MONTHLY:
             name = f"{table}_{first:%Y_%m}"
             # Names and dates are ours; a partition's bounds cannot be parameters.

@@ -64,9 +64,7 @@ async def create_api_key(
     connection: Connection, org_id: UUID, name: str, secret: str, scopes: tuple[str, ...], at: datetime
 ) -> None:
     """A key for a secret that the caller has drawn."""
-    await connection.execute(
-        SQL.insert_api_key, uuid4(), org_id, name, hash_of(secret), list(scopes), at
-    )
+    await connection.execute(SQL.insert_api_key, uuid4(), org_id, name, hash_of(secret), list(scopes), at)
 
 
 async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:

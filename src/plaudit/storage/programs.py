@@ -16,8 +16,10 @@ import structlog
 from msgspec import Struct
 
 from plaudit.core.program import Program
+from plaudit.documents.campaign import Campaign
 from plaudit.documents.compile import Kept, compile_program
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.rule import Rule
 from plaudit.documents.trigger import Trigger
 from plaudit.errors import NotFound
 
@@ -31,10 +33,12 @@ log = structlog.get_logger(__name__)
 
 
 class Live(Struct, frozen=True):
-    """An organisation's programme, and its triggers as documents (the door checks strict ones)."""
+    """An organisation's programme, with those documents that are read as such: by the door, by explanations."""
 
     program: Program
     triggers: dict[str, Trigger]
+    campaigns: dict[str, Campaign]
+    rules: dict[str, Rule]
 
 
 class Programs:
@@ -117,5 +121,8 @@ def _compiled(org_id: UUID, version: int, rows: list[Any]) -> Live:
         Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type))
         for row in rows
     ]
-    triggers = {kept.id: kept.document for kept in documents if kept.kind == "trigger"}
-    return Live(compile_program(org_id, version, documents), triggers)
+    triggers, campaigns, rules = (
+        {kept.id: kept.document for kept in documents if kept.kind == kind}
+        for kind in ("trigger", "campaign", "rule")
+    )
+    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules)

@@ -1,0 +1,157 @@
+"""The application: the operations mounted on Litestar, with what the process has for them. Nothing else."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+
+from plaudit import telemetry
+from plaudit.documents.kinds import KINDS
+from plaudit.engine.inbox import Inbox
+from plaudit.settings import Settings
+from plaudit.storage.postgres import create_pool
+from plaudit.storage.programs import Programs
+
+from . import actions, system
+from .audience import lookup
+from .auth import Keys
+from .crud import crud
+from .envelopes import bare, success
+from .errors import answer_to, handle
+from .openapi import describe
+from .operations import Answer, Call, Operation, Services, decode_body
+from .v1 import campaigns, code_pools, events, products, profiles, rewards, transactions
+
+PREFIXES = ("", "/loyalty")
+POOL_SIZE = 10
+ENGINE_POOL_SIZE = 6
+
+OPERATIONS: Sequence[Operation] = [
+    *actions.OPERATIONS,
+    *lookup.OPERATIONS,
+    *(
+        operation
+        for kind in KINDS.values()
+        if kind.collection and kind.name != "rule"
+        for operation in crud(kind)
+    ),
+    *campaigns.OPERATIONS,
+    *products.OPERATIONS,
+    *rewards.OPERATIONS,
+    *code_pools.OPERATIONS,
+    *profiles.OPERATIONS,
+    *transactions.OPERATIONS,
+    *events.OPERATIONS,
+    *system.OPERATIONS,
+]
+
+AnyRequest = Request[Any, Any, State]
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """The ASGI application. Settings come from the environment unless given."""
+    chosen = settings or Settings.from_environment()
+    description = msgspec.json.encode(describe(OPERATIONS))
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        url = chosen.url()
+        pool = await create_pool(url, size=POOL_SIZE)
+        engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
+        programs = Programs(pool, url)
+        services = Services(
+            pool=pool, engine_pool=engine_pool, programs=programs, inbox=Inbox(engine_pool), keys=Keys(pool)
+        )
+        app.state.services = services
+        listening = asyncio.create_task(programs.listen())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await pool.close()
+            await engine_pool.close()
+
+    async def openapi() -> Response[bytes]:
+        return Response(description, media_type=MediaType.JSON)
+
+    async def metrics() -> Response[bytes]:
+        body, media = system.exposition()
+        return Response(body, media_type=media)
+
+    return Litestar(
+        route_handlers=[
+            *(_mounted(operation) for operation in OPERATIONS),
+            HTTPRouteHandler("/openapi.json", http_method="GET")(openapi),
+            HTTPRouteHandler("/metrics", http_method="GET")(metrics),
+        ],
+        lifespan=[lifespan],
+        exception_handlers={Exception: handle},
+        openapi_config=_NO_OPENAPI,
+        logging_config=None,
+    )
+
+
+_NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of operations
+
+
+def _mounted(operation: Operation) -> HTTPRouteHandler:
+    path = operation.path.replace("}", ":str}")
+
+    async def answer(request: AnyRequest) -> Response[bytes]:
+        try:
+            return await _answered(operation, request)
+        except Exception as error:  # noqa: BLE001
+            return answer_to(error, request.url.path)
+
+    return HTTPRouteHandler(
+        [prefix + path for prefix in PREFIXES],
+        http_method=operation.method,
+        status_code=operation.status if operation.status != 204 else 200,
+        request_max_body_size=operation.body_bytes_max + 1,
+        opt={"operation": operation.name},
+    )(answer)
+
+
+async def _answered(operation: Operation, request: AnyRequest) -> Response[bytes]:
+    services: Services = request.app.state.services
+    headers = request.headers
+    key = None if operation.scope is None else await services.keys.authenticate(headers, operation.scope)
+    raw = await request.body() if operation.body is not None else b""
+    body = None
+    if operation.body is not None and operation.media == "application/json" and operation.path != BATCH:
+        body = decode_body(raw, _decoded_as(operation), operation.body_bytes_max)
+    call = Call(
+        services=services,
+        key=key,
+        path=request.path_params,
+        query=request.query_params,
+        headers=headers,
+        body=body,
+        raw=raw,
+    )
+    result = await operation.run(call)
+    given = result if isinstance(result, Answer) else Answer(data=result, status=operation.status)
+    telemetry.requests_answered.labels(given.status).inc()
+    if given.status == 204:
+        return Response(b"", status_code=204, headers=given.headers)
+    enveloped = operation.enveloped and given.enveloped
+    content = success(given.data) if enveloped else bare(given.data)
+    return Response(content, status_code=given.status, media_type=MediaType.JSON, headers=given.headers)
+
+
+BATCH = "/api/audience/internal/actions/batch"  # each of its lines is decoded on its own
+
+
+def _decoded_as(operation: Operation) -> Any:
+    """Documents are decoded by their store, which knows the dialects."""
+    return operation.body if operation.body not in _DOCUMENT_TYPES else None
+
+
+_DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]

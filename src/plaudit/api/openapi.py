@@ -1,0 +1,135 @@
+"""The description of the API: OpenAPI 3.1, from the table of operations."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from plaudit import __version__
+from plaudit.errors import Kind
+
+from .errors import STATUS_OF_KIND
+from .operations import Operation
+
+_REF = "#/components/schemas/{name}"
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "code": {"type": "string"},
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                        "required": ["field", "message"],
+                    },
+                },
+            },
+            "required": ["message"],
+        },
+    },
+    "required": ["success", "error"],
+}
+
+_MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
+
+
+def describe(operations: Iterable[Operation]) -> dict[str, Any]:
+    """The OpenAPI document."""
+    components: dict[str, Any] = {"Error": _ERROR}
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Plaudit", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "secret": {"type": "http", "scheme": "bearer"},
+                "organisation": {"type": "apiKey", "in": "header", "name": "X-Monterosa-Org-ID"},
+            },
+        },
+    }
+
+
+def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": _parameters(operation),
+        "responses": _responses(operation, components),
+    }
+    if operation.scope is not None:
+        found["security"] = [{"secret": [], "organisation": []}]
+        found["description"] = f"Needs the scope `{operation.scope}`."
+    if operation.body is not None:
+        media: dict[str, Any] = {"application/json": {"schema": _filled(operation.body, components)}}
+        if operation.media == "any":
+            media["text/csv"] = {"schema": {"type": "string"}}
+        found["requestBody"] = {"required": True, "content": media}
+    return found
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    words = [word[1:-1] for word in operation.path.split("/") if word.startswith("{")]
+    path = [
+        {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for word in words
+    ]
+    query = [
+        {"name": one.name, "in": "query", "description": one.description, "schema": one.schema}
+        for one in operation.query
+    ]
+    return path + query
+
+
+def _responses(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    answered = {"description": "Done."}
+    if operation.answer is not None:
+        schema = _filled(operation.answer, components)
+        if operation.enveloped:
+            schema = {
+                "type": "object",
+                "properties": {"success": {"const": True}, "data": schema},
+                "required": ["success", "data"],
+            }
+        answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+    responses[str(operation.status)] = answered
+    if "Prefer" in operation.summary:
+        responses["200"] = answered
+    guards = (400, 401, 403) if operation.scope is not None else ()
+    for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[Kind.unavailable]}):
+        responses[str(status)] = {
+            "description": _MEANINGS[status].capitalize() + ".",
+            "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}},
+        }
+    return responses
+
+
+def _filled(schema: Any, components: dict[str, Any]) -> Any:
+    """A schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
+    if isinstance(schema, list):
+        return [_filled(part, components) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(schema, dict):
+        if "$of" in schema:
+            return _schema_of(schema["$of"], components)
+        return {name: _filled(part, components) for name, part in schema.items() if name != "$title"}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(schema, type):
+        return _schema_of(schema, components)
+    return schema
+
+
+def _schema_of(one: Any, components: dict[str, Any]) -> dict[str, Any]:
+    (schema,), found = msgspec.json.schema_components([one], ref_template=_REF)
+    components.update(found)
+    return schema

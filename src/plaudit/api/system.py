@@ -1,0 +1,63 @@
+"""Whether the server is alive and ready, what it counts, and what it offers."""
+
+from datetime import timedelta
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.registry import REGISTRY
+
+from plaudit import clock, telemetry
+from plaudit.errors import Unavailable
+from plaudit.reads import health
+from plaudit.storage.migrate import is_migrated
+from plaudit.storage.postgres import UNREACHABLE
+
+from .operations import Call, Operation
+from .outside import Json
+from .schemas import TEXT, object_of
+
+LAG_MAX = timedelta(seconds=30)
+WORKER_SEEN_WITHIN = timedelta(seconds=15)
+
+
+async def healthz(_: Call) -> Json:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+async def readyz(call: Call) -> Json:
+    """The database is there and of this version, and workers keep up. 503 says what is not so."""
+    try:
+        async with call.services.pool.acquire() as connection:
+            migrated = await is_migrated(connection)
+            state = await health.state(connection) if migrated else None
+    except UNREACHABLE:
+        raise Unavailable("The database cannot be reached", code="database_unreachable") from None
+    if state is None:
+        raise Unavailable("The database is not migrated: run plaudit migrate", code="not_migrated")
+    now = clock.now()
+    if state.worker_seen_at is None or state.worker_seen_at < now - WORKER_SEEN_WITHIN:
+        raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")
+    if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
+        raise Unavailable("The workers are behind", code="workers_behind")
+    return {"status": "ready", "database": "operational", "workers": state.workers}
+
+
+def exposition() -> tuple[bytes, str]:
+    """The counters of all processes of this server, in Prometheus' format, and its media type."""
+    if not telemetry.SHARED:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/healthz", summary="Alive", run=healthz, scope=None, tag="System",
+        answer=object_of({"status": TEXT}), enveloped=False,
+    ),
+    Operation(
+        method="GET", path="/readyz", summary="Ready: database reachable and migrated, workers within their lag",
+        run=readyz, scope=None, tag="System", answer=object_of({"status": TEXT}), enveloped=False,
+    ),
+]  # fmt: skip

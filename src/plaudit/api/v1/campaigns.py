@@ -1,0 +1,168 @@
+"""What campaigns have besides CRUD: their statuses, and the rules of advanced mode."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from plaudit.api.crud import change_of, deleted, new_id_of, shown_document, updated
+from plaudit.api.operations import Answer, Call, Operation
+from plaudit.api.outside import Json, time_text
+from plaudit.api.schemas import document_schema, object_of
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
+from plaudit.storage import documents
+from plaudit.storage.documents import Stored
+from plaudit.storage.postgres import Connection
+
+CAMPAIGN = KINDS["campaign"]
+RULE = KINDS["rule"]
+RULES_MAX = 1_000
+
+
+def _to_status(status: str) -> Callable[[Call], Awaitable[Json]]:
+    async def run(call: Call) -> Json:
+        return await updated(call, CAMPAIGN, call.path["campaignId"], {"status": status})
+
+    return run
+
+
+async def list_rules(call: Call) -> Json:
+    """The rules of a campaign; those of simple mode are generated from its triggers."""
+    async with call.services.pool.acquire() as connection:
+        campaign = await documents.one(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
+        if campaign.doc["simplifiedMode"]:
+            return {"rules": _generated(call, campaign)}
+        filters = {"campaignId": campaign.id}
+        rules = await documents.page(
+            connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX
+        )
+    return {"rules": [shown_document(RULE, call.org_id, one) for one in rules]}
+
+
+def _generated(call: Call, campaign: Stored) -> list[Json]:
+    """Simple mode owns its rules: one for each trigger."""
+    return [
+        {
+            "orgId": str(call.org_id),
+            "ruleId": f"rule_{campaign.id.removeprefix('camp_')}_{number}",
+            **RULE.write(
+                {
+                    "campaignId": campaign.id,
+                    "triggerType": trigger["type"],
+                    "conditions": trigger.get("conditions"),
+                    "effects": campaign.doc["effects"],
+                    "priority": 5,
+                    "enabled": True,
+                }
+            ),
+            "version": campaign.version,
+            "createdAt": time_text(campaign.created_at),
+            "updatedAt": time_text(campaign.updated_at),
+            "createdBy": campaign.created_by,
+        }
+        for number, trigger in enumerate(campaign.doc["triggers"])
+    ]
+
+
+async def create_rule(call: Call) -> Json:
+    """Write a rule into a campaign in advanced mode."""
+    rule_id, body = new_id_of(RULE, call.body)
+    campaign_id = call.path["campaignId"]
+    if body.setdefault("campaignId", campaign_id) != campaign_id:
+        raise invalid_fields([FieldError("campaignId", "must be the campaign of the path")])
+    async with call.services.pool.acquire() as connection:
+        campaign = await documents.one(connection, call.org_id, CAMPAIGN, campaign_id)
+        if campaign.doc["simplifiedMode"]:
+            raise Invalid(
+                "Campaign is in simple mode: its rules are generated and cannot be created", code="simple_mode"
+            )
+        stored = await documents.create(connection, change_of(call, RULE, rule_id), body)
+    await call.services.programs.refresh(call.org_id)
+    return shown_document(RULE, call.org_id, stored)
+
+
+async def _rule_of_campaign(connection: Connection, call: Call) -> Stored:
+    try:
+        rule = await documents.one(connection, call.org_id, RULE, call.path["ruleId"])
+    except NotFound:
+        await documents.one(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
+        raise
+    if rule.doc["campaignId"] != call.path["campaignId"]:
+        raise Invalid("Rule belongs to a different campaign", code="other_campaign")
+    return rule
+
+
+async def update_rule(call: Call) -> Json:
+    """Change a rule: the fields given, no others."""
+    async with call.services.pool.acquire() as connection:
+        rule = await _rule_of_campaign(connection, call)
+    return await updated(call, RULE, rule.id, call.body)
+
+
+async def delete_rule(call: Call) -> Answer:
+    """Take a rule away."""
+    async with call.services.pool.acquire() as connection:
+        rule = await _rule_of_campaign(connection, call)
+    await deleted(call, RULE, rule.id)
+    return Answer(data=None, status=204)
+
+
+_CAMPAIGN = document_schema(CAMPAIGN)
+_RULE = document_schema(RULE)
+_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "answer": _CAMPAIGN}
+
+OPERATIONS = [
+    *(
+        Operation(
+            method="POST",
+            path=f"/v1/campaigns/{{campaignId}}/{verb}",
+            summary=f"{verb.capitalize()} a campaign",
+            run=_to_status(status),
+            errors=(400, 404),
+            **_ONE_CAMPAIGN,
+        )
+        for verb, status in (("activate", "active"), ("pause", "paused"), ("archive", "archived"))
+    ),
+    Operation(
+        method="GET",
+        path="/v1/campaigns/{campaignId}/rules",
+        summary="The rules of a campaign",
+        run=list_rules,
+        scope="admin:read",
+        tag="Rules",
+        answer=object_of({"rules": {"type": "array", "items": _RULE}}),
+        errors=(400, 404),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/campaigns/{campaignId}/rules",
+        summary="Create a rule (advanced mode only)",
+        run=create_rule,
+        scope="admin:write",
+        tag="Rules",
+        body={"type": "object"},
+        answer=_RULE,
+        status=201,
+        errors=(400, 404, 409, 413),
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/campaigns/{campaignId}/rules/{ruleId}",
+        summary="Change a rule: the fields given, no others",
+        run=update_rule,
+        scope="admin:write",
+        tag="Rules",
+        body={"type": "object"},
+        answer=_RULE,
+        errors=(400, 404, 409, 413),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/campaigns/{campaignId}/rules/{ruleId}",
+        summary="Delete a rule",
+        run=delete_rule,
+        scope="admin:write",
+        tag="Rules",
+        status=204,
+        errors=(400, 404, 409),
+    ),
+]

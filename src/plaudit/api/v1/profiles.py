@@ -1,0 +1,228 @@
+"""Members as administrators see them. A change of a profile is an event like any other."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from plaudit import clock
+from plaudit.api.operations import PAGING, Call, Operation
+from plaudit.api.outside import Json, optional_time, time_text
+from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.core import identities
+from plaudit.core.event import PROFILE
+from plaudit.core.metrics import shown
+from plaudit.core.program import Program
+from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.inline import RefusedError, process_inline
+from plaudit.errors import Conflict, FieldError, NotFound, PlauditError, invalid_fields
+from plaudit.reads import members
+from plaudit.reads.members import MemberView
+
+ATTRIBUTES_MAX = 200
+NAME_MAX = 64
+TEXT_MAX = 5_000
+# What a profile shows that the books keep: nobody may write them.
+COMPUTED = (
+    "orgId", "points", "xp", "coins", "tier", "metrics", "badges", "inventory", "coupons", "entries", "enrolledAt",
+    "lastActiveAt", "createdAt", "updatedAt",
+)  # fmt: skip
+
+
+def shown_member(program: Program, view: MemberView) -> Json:
+    """A member as a profile."""
+    metrics: Json = {}
+    balances = {row["metric"]: row for row in view.parts["balances"]}
+    for metric_id, metric in program.metrics.items():
+        row = balances.get(metric_id)
+        balance = metric.default if row is None else row["amount"]
+        earned = 0 if row is None else row["earned"]
+        metrics[metric_id] = {
+            "balance": shown(balance, metric.decimals),
+            "pending": 0,
+            "lifetime": shown(earned, metric.decimals),
+        }
+    inventory = [
+        {
+            "productId": row["product_id"],
+            "name": product.name if (product := program.products.get(row["product_id"])) else None,
+            "type": product.type if product else None,
+            "quantity": row["quantity"],
+            "receivedAt": time_text(row["first_at"]),
+        }
+        for row in view.parts["holdings"]
+    ]
+    return {
+        **view.attributes,
+        **{row["kind"]: row["value"] for row in view.parts["identities"]},
+        "orgId": str(program.org_id),
+        "userId": view.user_id,
+        **{name: metrics[name]["balance"] for name in ("points", "xp", "coins") if name in metrics},
+        "metrics": metrics,
+        "badges": [one["productId"] for one in inventory if one["type"] == "badge"],
+        "inventory": inventory,
+        "coupons": [_shown_coupon(row) for row in view.parts["coupons"]],
+        "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
+        "enrolledAt": time_text(view.enrolled_at),
+        "lastActiveAt": time_text(view.present),
+    }
+
+
+def _shown_coupon(row: dict[str, Any]) -> Json:
+    return {
+        "couponId": str(row["coupon_id"]),
+        "code": row["code"],
+        "status": row["state"] or "allocated",
+        "origin": row["origin_id"],
+        "codePoolId": row["pool_id"],
+        "campaignId": row["campaign_id"],
+        "issuedAt": time_text(row["issued_at"]),
+        "expiresAt": optional_time(row["expires_at"]),
+        "redeemedAt": optional_time(row["redeemed_at"]),
+    }
+
+
+async def _one(call: Call, user_id: str) -> Json:
+    program = (await call.services.programs.live(call.org_id)).program
+    async with call.services.pool.acquire() as connection:
+        view = await members.one(connection, call.org_id, user_id)
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    return shown_member(program, view)
+
+
+async def get_profile(call: Call) -> Json:
+    """One member."""
+    return await _one(call, call.path["userId"])
+
+
+async def list_profiles(call: Call) -> Json:
+    """A page of members, in the order of joining."""
+    program = (await call.services.programs.live(call.org_id)).program
+    size = page_size(call.query)
+    first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
+    after = read_cursor(call.query, tuple[datetime, UUID], first)
+    async with call.services.pool.acquire() as connection:
+        views = await members.page(connection, call.org_id, after, size + 1)
+    page, cursor = paged(views, size, lambda one: (one.enrolled_at, one.member_id))
+    return {"profiles": [shown_member(program, view) for view in page], "cursor": cursor}
+
+
+async def create_profile(call: Call) -> Json:
+    """Enrol a member with a profile."""
+    body = _checked(call.body)
+    user_id = body.get("userId")
+    if not isinstance(user_id, str) or not 1 <= len(user_id) <= 256 or not user_id.isprintable():
+        message = "is missing" if user_id is None else "must be a text of 1 to 256 printable characters"
+        raise invalid_fields([FieldError("userId", message)])
+    async with call.services.pool.acquire() as connection:
+        if await members.one(connection, call.org_id, user_id) is not None:
+            raise Conflict("User with this ID already exists", code="already_exists")
+    return await _write(call, user_id, body)
+
+
+async def update_profile(call: Call) -> Json:
+    """Change a member's profile: the fields given; null takes one away."""
+    body = _checked(call.body)
+    user_id = call.path["userId"]
+    if body.get("userId", user_id) != user_id:
+        raise invalid_fields([FieldError("userId", "cannot be changed")])
+    await _one(call, user_id)
+    return await _write(call, user_id, body)
+
+
+def _checked(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise invalid_fields([FieldError("", "must be an object")])
+    given: dict[str, Any] = dict(body)  # pyright: ignore[reportUnknownArgumentType]
+    wrong = [FieldError(name, "is kept by the books and cannot be written") for name in COMPUTED if name in given]
+    wrong += [
+        FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters")
+        for name in given
+        if not 1 <= len(name) <= NAME_MAX
+    ]
+    wrong += [
+        FieldError(name, f"must have at most {TEXT_MAX} characters")
+        for name, value in given.items()
+        if isinstance(value, str) and len(value) > TEXT_MAX
+    ]
+    if len(given) > ATTRIBUTES_MAX:
+        wrong.append(FieldError("", f"may have at most {ATTRIBUTES_MAX} fields"))
+    for kind in identities.KINDS:
+        value = given.get(kind)
+        if value is not None and (not isinstance(value, str) or identities.normal(kind, value) is None):
+            wanted = "an e-mail address" if kind == identities.EMAIL else "a phone number such as +441234567890"
+            wrong.append(FieldError(kind, f"must be {wanted}"))
+    if wrong:
+        raise invalid_fields(wrong)
+    return given
+
+
+async def _write(call: Call, user_id: str, body: dict[str, Any]) -> Json:
+    live = await call.services.programs.live(call.org_id)
+    names = {
+        kind: None if body[kind] is None else identities.normal(kind, body[kind])
+        for kind in identities.KINDS
+        if kind in body
+    }
+    attributes = {name: value for name, value in body.items() if name not in (*names, "userId")}
+    now = clock.now()
+    try:
+        arrival = arrival_of(
+            org_id=call.org_id,
+            user_id=user_id,
+            kind=PROFILE,
+            trigger="profile.set",
+            occurred_at=now,
+            received_at=now,
+            payload=Payload({"attributes": attributes, "identities": names}),
+            source=call.by,
+            event_id=clock.new_id(),
+        )
+        await process_inline(call.services.engine_pool, live.program, arrival, seconds=30, whole=True)
+    except OverflowError:
+        raise invalid_fields([FieldError("", "must not have integers beyond 64 bits")]) from None
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name != "identities":
+            raise
+        raise Conflict("The e-mail address or phone number is another user's", code="identity_taken") from None
+    except RefusedError:
+        raise PlauditError("Failed to write the profile", code="profile_failed") from None
+    return await _one(call, user_id)
+
+
+_PROFILE = object_of(
+    {
+        "userId": TEXT,
+        "metrics": OBJECT,
+        "badges": {"type": "array", "items": TEXT},
+        "inventory": OBJECTS,
+        "coupons": OBJECTS,
+        "enrolledAt": TIME,
+        "lastActiveAt": TIME,
+    },
+    {"points": NUMBER, "xp": NUMBER, "coins": NUMBER},
+)
+_PLAIN = {"type": "object"}
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/v1/profiles", summary="Members, in the order of joining", run=list_profiles,
+        scope="members:read", tag="Profiles", answer=page_schema("profiles", _PROFILE), query=PAGING, errors=(400,),
+    ),
+    Operation(
+        method="POST", path="/v1/profiles", summary="Enrol a member", run=create_profile, scope="members:write",
+        tag="Profiles", body=_PLAIN, answer=_PROFILE, status=201, errors=(400, 409, 413),
+    ),
+    Operation(
+        method="GET", path="/v1/profiles/{userId}", summary="One member: profile, balances, inventory, coupons",
+        run=get_profile, scope="members:read", tag="Profiles", answer=_PROFILE, errors=(400, 404),
+    ),
+    Operation(
+        method="PUT", path="/v1/profiles/{userId}", summary="Change a profile: the fields given, no others",
+        run=update_profile, scope="members:write", tag="Profiles", body=_PLAIN, answer=_PROFILE,
+        errors=(400, 404, 409, 413),
+    ),
+]  # fmt: skip

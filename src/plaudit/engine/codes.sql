@@ -1,0 +1,13 @@
+-- name: add
+-- Codes into a pool; those that it has already are passed over.
+INSERT INTO codes (org_id, pool_id, code) SELECT $1, $2, code FROM unnest($3::text[]) AS given (code)
+ON CONFLICT DO NOTHING RETURNING code;
+
+-- name: redeem
+-- A code was used at the till.
+UPDATE codes SET state = 'redeemed', redeemed_at = $4
+WHERE org_id = $1 AND pool_id = $2 AND code = $3 AND state = 'allocated' RETURNING code;
+
+-- name: one
+-- The state of a code.
+SELECT state, redeemed_at FROM codes WHERE org_id = $1 AND pool_id = $2 AND code = $3;

@@ -1,0 +1,25 @@
+"""How the engine is doing."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+
+class State(Struct, frozen=True):
+    """Workers alive, when the last was seen, and when the oldest of the events that wait came in."""
+
+    workers: int
+    worker_seen_at: datetime | None
+    oldest_waiting_at: datetime | None
+
+
+async def state(connection: Connection) -> State:
+    """How the engine is doing now."""
+    row = await connection.fetchrow(SQL.state)
+    assert row is not None
+    return State(row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])

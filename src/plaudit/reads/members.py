@@ -1,0 +1,68 @@
+"""Members, with everything that belongs to them."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
+PARTS = ("balances", "holdings", "coupons", "entries", "identities")
+
+
+class MemberView(Struct, kw_only=True):
+    """A member as read: rows of each part, in a stated order."""
+
+    member_id: UUID
+    user_id: str
+    attributes: dict[str, Any]
+    enrolled_at: datetime
+    present: datetime
+    parts: dict[str, list[Row]]
+
+
+async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
+    """The member of that user id."""
+    member_id = member_id_of(org_id, user_id)
+    row = await connection.fetchrow(SQL.member, bucket_of(member_id), member_id)
+    if row is None:
+        return None
+    (found,) = await _with_parts(connection, [dict(row)])
+    return found
+
+
+async def page(
+    connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int
+) -> list[MemberView]:
+    """Members in the order of joining."""
+    rows = await connection.fetch(SQL.page, org_id, *after, size)
+    return await _with_parts(connection, [dict(row) for row in rows])
+
+
+async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberView]:
+    if not rows:
+        return []
+    keys = [row["bucket"] for row in rows], [row["member_id"] for row in rows]
+    parts: dict[UUID, dict[str, list[Row]]] = defaultdict(lambda: {part: [] for part in PARTS})
+    for part in PARTS:
+        for row in await connection.fetch(SQL.by_name[part], *keys):
+            parts[row["member_id"]][part].append(dict(row))
+    return [
+        MemberView(
+            member_id=row["member_id"],
+            user_id=row["user_id"],
+            attributes=msgspec.json.decode(row["attributes"]),
+            enrolled_at=row["enrolled_at"],
+            present=row["present"],
+            parts=parts[row["member_id"]],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,35 @@
+-- name: member
+-- One member.
+SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members WHERE bucket = $1 AND member_id = $2;
+
+-- name: page
+-- The members of an organisation in the order of joining.
+SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members
+WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) ORDER BY enrolled_at, member_id LIMIT $4;
+
+-- name: identities
+-- The other names of members.
+SELECT member_id, kind, value FROM identities WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]);
+
+-- name: balances
+-- What members have.
+SELECT member_id, metric, amount, earned FROM balances
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]);
+
+-- name: holdings
+-- The products that members have.
+SELECT member_id, product_id, quantity, first_at, last_at FROM holdings
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY first_at, product_id;
+
+-- name: coupons
+-- The coupons that members have, with the state of their codes.
+SELECT coupons.member_id, coupons.coupon_id, origin_id, coupons.pool_id, coupons.code, terms, campaign_id, issued_at,
+    expires_at, codes.state, codes.redeemed_at
+FROM coupons LEFT JOIN codes USING (org_id, pool_id, code)
+WHERE coupons.bucket = ANY($1::smallint[]) AND coupons.member_id = ANY($2::uuid[]) ORDER BY issued_at, coupons.coupon_id;
+
+-- name: entries
+-- Members' entries in competitions.
+SELECT member_id, competition_id, entries FROM entries
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY competition_id;
+

@@ -1,0 +1,18 @@
+-- name: page
+-- The transactions of an organisation, newest first; of one metric or campaign, if asked.
+SELECT * FROM transactions
+WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
+    AND ($6::text IS NULL OR metric = $6) AND ($7::text IS NULL OR campaign_id = $7)
+ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $8;
+
+-- name: page_of_member
+-- The transactions of one member, newest first.
+SELECT * FROM transactions
+WHERE bucket = $1 AND member_id = $2 AND (position, ordinal) < ($3, $4)
+    AND ($5::text IS NULL OR metric = $5) AND ($6::text IS NULL OR campaign_id = $6)
+ORDER BY position DESC, ordinal DESC LIMIT $7;
+
+-- name: one
+-- One transaction, in whichever bucket it is.
+SELECT * FROM transactions
+WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transaction_id = $2 AND org_id = $1;
