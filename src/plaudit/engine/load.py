@@ -80,12 +80,22 @@ async def _members(
     connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]
 ) -> dict[UUID, Member]:
     """The members concerned, with the parts that their programmes may touch."""
-    members = {one.member_id: Member(member_id=one.member_id, user_id=one.user_id) for one in arrivals}
     keys = {one.member_id: one.bucket for one in arrivals}
-    wanted = (list(keys.values()), list(keys))
+    users = {one.member_id: one.user_id for one in arrivals}
     needs: set[str] = set().union(*(programs[org_id].needs for org_id in {one.org_id for one in arrivals}))
-    if any(one.kind != ACTION for one in arrivals):
-        needs |= ALL_PARTS
+    everything = any(one.kind != ACTION for one in arrivals)
+    return await load_members(connection, keys, users, ALL_PARTS if everything else frozenset(needs))
+
+
+async def load_members(
+    connection: Connection,
+    keys: Mapping[UUID, int],
+    users: Mapping[UUID, str],
+    needs: frozenset[str] = ALL_PARTS,
+) -> dict[UUID, Member]:
+    """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
+    members = {one: Member(member_id=one, user_id=users[one]) for one in keys}
+    wanted = (list(keys.values()), list(keys))
     for row in await connection.fetch(SQL.members, *wanted):
         member = members[row["member_id"]]
         member.enrolled_at = row["enrolled_at"]

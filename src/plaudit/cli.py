@@ -1,0 +1,292 @@
+"""The commands: parse, call, print."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import jwt
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from plaudit import clock, telemetry
+from plaudit.errors import PlauditError
+from plaudit.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A loyalty and gamification engine.")
+org_app = typer.Typer(no_args_is_help=True, help="Organisations.")
+app.add_typer(org_app, name="org")
+console = Console()
+errors = Console(stderr=True)
+
+T = TypeVar("T")
+
+TOKEN_HOURS = 24
+
+Data = Annotated[Path, typer.Option("--data", envvar="PLAUDIT_DATA", help="The data folder.")]
+Url = Annotated[
+    str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="A PostgreSQL of your own.")
+]
+Host = Annotated[str, typer.Option(envvar="PLAUDIT_HOST")]
+Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT")]
+FOLDER = Path(".plaudit")
+
+
+def main() -> None:
+    """The entry point: an expected error is a sentence and a status, not a stack trace."""
+    telemetry.configure_logs()
+    try:
+        app()
+    except PlauditError as error:
+        errors.print(f"plaudit: {error.message}", style="red", highlight=False, markup=False)
+        raise SystemExit(1) from None
+
+
+def _run(work: Callable[[], Awaitable[T]]) -> T:
+    async def run() -> T:
+        return await work()
+
+    return uvloop.run(run())
+
+
+@app.command()
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    data: Data = FOLDER,
+    database_url: Url = "",
+    workers: Annotated[int, typer.Option(envvar="PLAUDIT_WORKERS", min=1, max=64)] = 1,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", envvar="PLAUDIT_DEMO")] = True,
+) -> None:
+    """Everything in one go: PostgreSQL (unless you have one), migrations, the API and the workers."""
+    from plaudit.storage.embedded import EmbeddedPostgres, FolderLock  # noqa: PLC0415
+
+    lock = FolderLock(data)
+    embedded = None if database_url else EmbeddedPostgres(data / "postgres")
+    # Asked to stop while starting, it stops as cleanly as later.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        url = embedded.start() if embedded else database_url
+        _run(lambda: _prepare(url, data, demo=demo))
+        console.print(f"API          http://{host}:{port}", highlight=False)
+        console.print(f"Description  http://{host}:{port}/openapi.json", highlight=False)
+        _supervise(host, port, data, url, workers)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if embedded:
+            embedded.stop()
+        lock.release()
+
+
+def _supervise(host: str, port: int, data: Path, url: str, workers: int) -> None:
+    from plaudit.processes import Supervisor  # noqa: PLC0415
+
+    counters = (data / "counters").resolve()
+    shutil.rmtree(counters, ignore_errors=True)
+    counters.mkdir(parents=True)
+    environment = {"PLAUDIT_DATABASE_URL": url, "PROMETHEUS_MULTIPROC_DIR": str(counters)}
+    commands = [["api", "--host", host, "--port", str(port), "--child"]]
+    commands += [["worker", "--child"] for _ in range(workers)]
+    Supervisor(commands, environment).run()
+
+
+async def _prepare(url: str, data: Path, *, demo: bool) -> None:
+    from plaudit.demo import create_demo  # noqa: PLC0415
+    from plaudit.storage import orgs  # noqa: PLC0415
+    from plaudit.storage.migrate import migrate  # noqa: PLC0415
+    from plaudit.storage.postgres import connect  # noqa: PLC0415
+
+    await migrate(url)
+    connection = await connect(url)
+    try:
+        if demo and await connection.fetchval(orgs.SQL.count_orgs) == 0:
+            credentials = await create_demo(connection)
+            _keep_credentials(data, credentials)
+            console.print("A demo organisation was created:", highlight=False)
+    finally:
+        await connection.close()
+    path = data / "credentials.json"
+    if path.exists():
+        _print_credentials(msgspec.json.decode(path.read_bytes(), type=orgs.Credentials))
+        console.print(f"Kept in      {path}", highlight=False)
+
+
+def _keep_credentials(data: Path, credentials: msgspec.Struct) -> None:
+    path = data / "credentials.json"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(credentials), indent=2) + b"\n")
+
+
+def _print_credentials(credentials: msgspec.Struct) -> None:
+    for name, value in msgspec.to_builtins(credentials).items():
+        console.print(f"{name:<12} {value}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def api(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    data: Data = FOLDER,
+    database_url: Url = "",
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """The API alone."""
+    from granian import Granian  # noqa: PLC0415
+    from granian.constants import Interfaces, Loops  # noqa: PLC0415
+    from granian.log import LogLevels  # noqa: PLC0415
+
+    from plaudit.processes import end_with_parent  # noqa: PLC0415
+
+    if child:
+        end_with_parent()
+    os.environ["PLAUDIT_DATABASE_URL"] = _url(data, database_url)
+    server = Granian(
+        "plaudit.api.app:create_app",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=1,
+        backlog=2048,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=20,
+    )
+    server.serve()
+
+
+@app.command()
+def worker(
+    data: Data = FOLDER,
+    database_url: Url = "",
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """One engine worker alone."""
+    from plaudit.engine.run import run_worker  # noqa: PLC0415
+    from plaudit.processes import end_with_parent  # noqa: PLC0415
+
+    if child:
+        end_with_parent()
+    url = _url(data, database_url)
+    lease_seconds = Settings.from_environment().lease_seconds
+    _run(lambda: run_worker(url, lease_seconds))
+
+
+@app.command()
+def migrate(data: Data = FOLDER, database_url: Url = "") -> None:
+    """Bring the database up to this version."""
+    from plaudit.storage.migrate import migrate as run_migrations  # noqa: PLC0415
+
+    url = _url(data, database_url)
+    _run(lambda: run_migrations(url))
+    console.print("The database is of this version.")
+
+
+@org_app.command("create")
+def org_create(name: str, data: Data = FOLDER, database_url: Url = "") -> None:
+    """A new organisation; its secrets are shown once."""
+    from plaudit.storage.orgs import create_org  # noqa: PLC0415
+    from plaudit.storage.postgres import connect  # noqa: PLC0415
+
+    url = _url(data, database_url)
+
+    async def work() -> None:
+        connection = await connect(url)
+        try:
+            _print_credentials(await create_org(connection, name, clock.now()))
+        finally:
+            await connection.close()
+
+    _run(work)
+
+
+@app.command()
+def token(
+    user: str,
+    org: Annotated[str, typer.Option(help="The organisation; the first one unless said.")] = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+) -> None:
+    """A member's token (JWT), and nothing else, on the output."""
+    from plaudit.storage import orgs  # noqa: PLC0415
+    from plaudit.storage.postgres import connect  # noqa: PLC0415
+
+    url = _url(data, database_url)
+
+    async def work() -> tuple[str, str]:
+        connection = await connect(url)
+        try:
+            if org:
+                return org, await orgs.jwt_secret_of(connection, UUID(org))
+            row = await connection.fetchrow(orgs.SQL.oldest_org)
+            if row is None:
+                raise PlauditError("There is no organisation yet: plaudit org create NAME")
+            return str(row["org_id"]), row["jwt_secret"]
+        finally:
+            await connection.close()
+
+    org_id, secret = _run(work)
+    now = clock.now()
+    claims = {"sub": user, "org": org_id, "iat": now, "exp": now + timedelta(hours=TOKEN_HOURS)}
+    typer.echo(jwt.encode(claims, secret, algorithm="HS256"))
+
+
+@app.command()
+def verify(data: Data = FOLDER, database_url: Url = "") -> None:
+    """Check every invariant of the books; non-zero if any fails."""
+    from plaudit.engine.verify import verify as run_checks  # noqa: PLC0415
+    from plaudit.storage.postgres import connect  # noqa: PLC0415
+
+    url = _url(data, database_url)
+
+    async def work() -> bool:
+        connection = await connect(url)
+        try:
+            checks = await run_checks(connection)
+        finally:
+            await connection.close()
+        table = Table("invariant", "counted", "violations")
+        for check in checks:
+            table.add_row(check.name, f"{check.counted:,}", str(check.violations), style="" if check.holds else "red")
+        console.print(table)
+        for check in checks:
+            for example in check.examples:
+                console.print(f"{check.name}: {example}", style="red", highlight=False, markup=False)
+        return all(check.holds for check in checks)
+
+    if not _run(work):
+        raise SystemExit(1)
+
+
+@app.command()
+def play(
+    members: Annotated[int, typer.Option(min=1)] = 100,
+    events: Annotated[int, typer.Option(min=1)] = 5_000,
+    rate: Annotated[float, typer.Option(help="Events a second; as fast as it goes unless said.")] = 0,
+    url: Annotated[str, typer.Option(envvar="PLAUDIT_URL")] = "http://127.0.0.1:8000",
+    data: Data = FOLDER,
+) -> None:
+    """Play a believable audience against a running server."""
+    from plaudit.play import play as run_play  # noqa: PLC0415
+    from plaudit.storage.orgs import Credentials  # noqa: PLC0415
+
+    path = data / "credentials.json"
+    if not path.exists():
+        raise PlauditError(f"{path} is missing: plaudit serve writes it when it creates the demo organisation")
+    credentials = msgspec.json.decode(path.read_bytes(), type=Credentials)
+    asyncio.run(run_play(console, url, credentials, members=members, events=events, rate=rate))
+
+
+def _url(data: Path, database_url: str) -> str:
+    return Settings(data=data, database_url=database_url).url()

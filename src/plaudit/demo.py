@@ -1,0 +1,138 @@
+"""A small, good-looking programme to try things out on: a club's fans."""
+
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.documents.kinds import KINDS
+from plaudit.engine import codes
+from plaudit.storage.documents import Change, create
+from plaudit.storage.orgs import Credentials, create_org
+from plaudit.storage.postgres import Connection, atomic
+
+NAME = "Riverside FC"
+
+_DOCUMENTS = [
+    ("trigger", "session_started", {"key": "session_started", "name": "App opened", "category": "engagement"}),
+    (
+        "trigger",
+        "poll_vote",
+        {
+            "key": "poll_vote",
+            "name": "Vote cast",
+            "category": "engagement",
+            "fields": [{"key": "option", "type": "string"}],
+        },
+    ),
+    (
+        "trigger",
+        "purchase_completed",
+        {
+            "key": "purchase_completed",
+            "name": "Purchase completed",
+            "category": "commerce",
+            "fields": [{"key": "amount", "type": "number"}, {"key": "currency", "type": "string"}],
+        },
+    ),
+    ("trigger", "match_checkin", {"key": "match_checkin", "name": "At the match", "category": "physical"}),
+    ("product", "prod_first_vote", {"name": "First Vote", "sku": "BADGE-FIRST-VOTE", "type": "badge"}),
+    ("product", "prod_twelfth_man", {"name": "Twelfth Man", "sku": "BADGE-TWELFTH-MAN", "type": "badge"}),
+    ("product", "prod_shop_discount", {"name": "Shop Discount", "sku": "SHOP-10", "type": "unique_code_pool"}),
+    (
+        "code_pool",
+        "pool_shop",
+        {"name": "Shop discount codes", "productId": "prod_shop_discount", "prefix": "RIVER-"},
+    ),
+    (
+        "campaign",
+        "camp_daily_visit",
+        {
+            "name": "Daily visit",
+            "type": "Reward",
+            "triggers": [{"type": "session_started"}],
+            "limit": {"perPeriod": {"period": "day", "count": 1}},
+            "effects": [{"type": "add_points", "config": {"amount": 10, "reason": "Daily visit"}}],
+        },
+    ),
+    (
+        "campaign",
+        "camp_votes",
+        {
+            "name": "Every vote counts",
+            "type": "Reward",
+            "triggers": [{"type": "poll_vote"}],
+            "effects": [
+                {"type": "add_points", "config": {"amount": 5, "reason": "Vote"}},
+                {"type": "add_metric", "config": {"metric": "xp", "amount": 20}},
+            ],
+        },
+    ),
+    (
+        "campaign",
+        "camp_first_vote",
+        {
+            "name": "First vote",
+            "type": "Badge",
+            "triggers": [{"type": "poll_vote"}],
+            "limit": {"perUser": 1},
+            "effects": [
+                {"type": "award_badge", "config": {"productId": "prod_first_vote"}},
+                {"type": "notify", "config": {"title": "First vote!", "message": "Welcome, {{ user.userId }}."}},
+            ],
+        },
+    ),
+    (
+        "campaign",
+        "camp_cashback",
+        {
+            "name": "Ten points for each pound",
+            "type": "Reward",
+            "triggers": [{"type": "purchase_completed"}],
+            "effects": [
+                {"type": "add_points", "config": {"amount": "floor(data.amount * 10)", "reason": "Purchase"}}
+            ],
+        },
+    ),
+    (
+        "campaign",
+        "camp_big_spender",
+        {
+            "name": "A code for big orders",
+            "type": "Reward",
+            "triggers": [
+                {"type": "purchase_completed", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}
+            ],
+            "limit": {"perUser": 1},
+            "effects": [{"type": "award_product", "config": {"productId": "prod_shop_discount"}}],
+        },
+    ),
+    (
+        "campaign",
+        "camp_twelfth_man",
+        {
+            "name": "Twelfth man",
+            "type": "Badge",
+            "triggers": [{"type": "match_checkin"}],
+            "effects": [
+                {"type": "add_points", "config": {"amount": 50, "reason": "At the match"}},
+                {"type": "award_badge", "config": {"productId": "prod_twelfth_man"}},
+            ],
+        },
+    ),
+]
+DEMO_CODES = 500
+
+
+async def create_demo(connection: Connection) -> Credentials:
+    """A demo organisation with its programme, whole or not at all."""
+    async with atomic(connection):
+        credentials = await create_org(connection, NAME, clock.now())
+        for kind, document_id, raw in _DOCUMENTS:
+            await create(connection, _change(credentials.org_id, kind, document_id), raw)
+        await codes.generate(
+            connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8
+        )
+    return credentials
+
+
+def _change(org_id: UUID, kind: str, document_id: str) -> Change:
+    return Change(org_id=org_id, kind=KINDS[kind], id=document_id, by="demo", at=clock.now())

@@ -1,0 +1,26 @@
+"""A worker as a process of its own."""
+
+import asyncio
+import signal
+
+from plaudit.storage.postgres import create_pool
+from plaudit.storage.programs import Programs
+
+from .worker import LANES, Worker
+
+
+async def run_worker(url: str, lease_seconds: float) -> None:
+    """Work until SIGTERM or SIGINT."""
+    pool = await create_pool(url, size=LANES + 2, by_key=True)
+    programs = Programs(pool, url)
+    worker = Worker(pool, url, programs, lease_seconds=lease_seconds)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    listening = asyncio.create_task(programs.listen())
+    try:
+        await worker.run()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await pool.close()

@@ -1,0 +1,72 @@
+-- name: balance_is_sum
+-- Every balance is the sum of the member's transactions, and of its credits.
+SELECT format('member %s, metric %s: balance %s, transactions %s', member_id, metric, b.amount, t.amount)
+FROM balances AS b FULL JOIN (
+    SELECT bucket, member_id, metric, sum(amount) AS amount, sum(greatest(amount, 0)) AS earned
+    FROM transactions GROUP BY bucket, member_id, metric
+) AS t USING (bucket, member_id, metric)
+WHERE b.amount IS DISTINCT FROM t.amount OR b.earned IS DISTINCT FROM t.earned;
+
+-- name: balance_follows
+-- Every transaction's balance is the one before it and its amount.
+SELECT format('transaction %s: %s after %s and %s', transaction_id, balance_after, before, amount) FROM (
+    SELECT transaction_id, amount, balance_after, coalesce(lag(balance_after)
+        OVER (PARTITION BY bucket, member_id, metric ORDER BY position, ordinal), 0) AS before
+    FROM transactions
+) AS each WHERE balance_after <> before + amount;
+
+-- name: balance_in_bounds
+-- No balance is below its metric's minimum or above its maximum.
+SELECT format('member %s, metric %s: %s', b.member_id, b.metric, b.amount)
+FROM balances AS b JOIN members USING (bucket, member_id)
+JOIN documents AS d ON d.org_id = members.org_id AND d.kind = 'metric' AND d.id = b.metric
+WHERE b.amount < (doc ->> 'minimum')::numeric * 10 ^ (doc ->> 'decimals')::numeric
+    OR b.amount > (doc ->> 'maximum')::numeric * 10 ^ (doc ->> 'decimals')::numeric;
+
+-- name: transaction_has_event
+-- Every transaction points to an event of the log, at its position.
+SELECT format('transaction %s', transaction_id) FROM transactions AS t
+LEFT JOIN event_ids AS e ON e.event_id = t.event_id AND e.bucket = t.bucket AND e.position = t.position
+WHERE e.event_id IS NULL;
+
+-- name: effect_once
+-- (event, campaign, step, index), from which the id is derived, is unique.
+SELECT format('transaction %s: %s times', transaction_id, count(*)) FROM transactions
+GROUP BY transaction_id HAVING count(*) > 1;
+
+-- name: event_has_id
+-- The log and its ids say the same.
+SELECT format('event %s', event_id) FROM events FULL JOIN event_ids USING (event_id, bucket, member_id, position, decided_at)
+WHERE events.org_id IS NULL OR event_ids.fingerprint IS NULL AND events.event_key IS NOT NULL;
+
+-- name: positions_whole
+-- The positions of each bucket go from 1 to its length, without gaps.
+SELECT format('bucket %s: %s events, position %s', p.bucket, count(e.*), p.position)
+FROM positions AS p LEFT JOIN event_ids AS e USING (bucket)
+GROUP BY p.bucket, p.position HAVING count(DISTINCT e.position) <> p.position OR count(e.*) <> p.position;
+
+-- name: code_in_one_hand
+-- Every code that is in somebody's hands is one coupon, and every coupon of a pool has its code.
+SELECT format('code %s of %s', coalesce(codes.code, coupons.code), coalesce(codes.pool_id, coupons.pool_id))
+FROM (SELECT * FROM codes WHERE state IN ('allocated', 'redeemed')) AS codes
+FULL JOIN (SELECT * FROM coupons WHERE pool_id IS NOT NULL) AS coupons
+    ON coupons.coupon_id = codes.coupon_id AND coupons.code = codes.code AND coupons.pool_id = codes.pool_id
+WHERE codes.code IS NULL OR coupons.code IS NULL;
+
+-- name: nothing_oversold
+-- No more of a product has been taken than there is.
+SELECT format('product %s: %s of %s', key, quantity, doc ->> 'allocatedStock') FROM claimed
+JOIN documents ON documents.org_id = claimed.org_id AND documents.kind = 'product' AND id = key
+WHERE claimed.kind = 'stock' AND quantity > (doc ->> 'allocatedStock')::numeric;
+
+-- name: inbox_and_log
+-- No event both waits and is decided, or has failed and is decided.
+SELECT format('event %s', event_id) FROM event_ids JOIN (
+    SELECT event_id FROM inbox UNION ALL SELECT event_id FROM failed_events
+) AS other USING (event_id);
+
+-- name: counted
+-- How much there is to check.
+SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transactions) AS transactions,
+    (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM codes) AS codes,
+    (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM positions) AS positions;

@@ -1,0 +1,86 @@
+"""A believable audience, over HTTP: how anyone sees the engine work at once."""
+
+import asyncio
+import random
+import time
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from plaudit.errors import PlauditError
+from plaudit.storage.orgs import Credentials
+
+BATCH = 200
+SEED = 7  # the same audience each time
+
+
+def believable_events(members: int, events: int) -> list[dict[str, Any]]:
+    """Sessions most of all, then votes, check-ins and purchases; a few fans do most of it."""
+    chance = random.Random(SEED)  # noqa: S311
+    found: list[dict[str, Any]] = []
+    for _ in range(events):
+        user = f"fan_{min(int(chance.paretovariate(1.1)), members)}"
+        kind = chance.choices(
+            ["session_started", "poll_vote", "match_checkin", "purchase_completed"], [50, 35, 5, 10]
+        )[0]
+        data: dict[str, Any] = {}
+        if kind == "poll_vote":
+            data = {"option": chance.choice(["home", "draw", "away"])}
+        elif kind == "purchase_completed":
+            data = {"amount": round(chance.lognormvariate(3.5, 0.7), 2), "currency": "GBP"}
+        found.append({"userId": user, "action": kind, "data": data, "metadata": {"source": "play"}})
+    return found
+
+
+async def play(
+    console: Console, url: str, credentials: Credentials, *, members: int, events: int, rate: float
+) -> None:
+    """Report `events` events of `members` members, at `rate` a second if that is not 0, and say what came of them."""
+    headers = {
+        "Authorization": f"Bearer {credentials.api_secret}",
+        "X-Monterosa-Org-ID": str(credentials.org_id),
+    }
+    actions = believable_events(members, events)
+    size = max(1, min(BATCH, int(rate / 5))) if rate else BATCH
+    started = time.monotonic()
+    accepted = 0
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+        with Progress(console=console) as progress:
+            task = progress.add_task("events", total=events)
+            for start in range(0, events, size):
+                batch = actions[start : start + size]
+                try:
+                    answer = await client.post("/api/audience/internal/actions/batch", json=batch)
+                except httpx.TransportError as error:
+                    raise PlauditError(f"No server answers at {url} ({type(error).__name__})") from None
+                if answer.status_code != 202:
+                    raise PlauditError(f"The server answered {answer.status_code}: {answer.text[:500]}")
+                accepted += answer.json()["accepted"]
+                progress.advance(task, len(batch))
+                if rate:
+                    await asyncio.sleep(max(0, started + (start + size) / rate - time.monotonic()))
+        seconds = time.monotonic() - started
+        await _drained(client)
+        table = Table(title=f"{accepted:,} events accepted in {seconds:.1f} s ({accepted / seconds:,.0f} a second)")
+        for column in ("fan", "points", "xp", "badges", "coupons"):
+            table.add_column(column)
+        for number in range(1, min(members, 5) + 1):
+            answer = await client.get(f"/v1/profiles/fan_{number}")
+            if answer.status_code != 200:
+                continue
+            fan = answer.json()["data"]
+            codes = ", ".join(coupon["code"] for coupon in fan["coupons"])
+            table.add_row(fan["userId"], str(fan["points"]), str(fan["xp"]), str(len(fan["badges"])), codes)
+        console.print(table)
+
+
+async def _drained(client: httpx.AsyncClient) -> None:
+    """Wait, a bounded time, until nothing waits any more."""
+    for _ in range(600):
+        answer = await client.get("/v1/events", params={"status": "queued", "limit": 1})
+        if not answer.json()["data"]["events"]:
+            return
+        await asyncio.sleep(0.1)

@@ -1,0 +1,63 @@
+"""Processes of one server: children that end with their parent, and a parent that keeps them running."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+PARENT_LOOK_SECONDS = 1.0
+STOP_SECONDS_MAX = 30.0
+RESTART_SECONDS = 0.5
+
+
+def end_with_parent() -> None:
+    """End this process when its parent is gone: a killed server leaves no orphans behind."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS_MAX)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+class Supervisor:
+    """Runs commands as children; one that ends by itself is started again. `run` ends on SIGTERM or SIGINT."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> None:
+        self._commands = commands
+        self._environment = dict(os.environ) | dict(environment)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Keep the children running until asked to stop; then stop them, and wait."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopping.set())
+        children = [self._start(command) for command in self._commands]
+        try:
+            while not self._stopping.wait(0.2):
+                for i, child in enumerate(children):
+                    if child.poll() is not None:
+                        time.sleep(RESTART_SECONDS)
+                        children[i] = self._start(self._commands[i])
+        finally:
+            for child in children:
+                child.terminate()
+            deadline = time.monotonic() + STOP_SECONDS_MAX
+            for child in children:
+                try:
+                    child.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    child.kill()
+
+    def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in order.
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "plaudit", *command], env=self._environment, start_new_session=True
+        )
