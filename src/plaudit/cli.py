@@ -32,9 +32,7 @@ T = TypeVar("T")
 TOKEN_HOURS = 24
 
 Data = Annotated[Path, typer.Option("--data", envvar="PLAUDIT_DATA", help="The data folder.")]
-Url = Annotated[
-    str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="A PostgreSQL of your own.")
-]
+Url = Annotated[str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="A PostgreSQL of your own.")]
 Host = Annotated[str, typer.Option(envvar="PLAUDIT_HOST")]
 Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT")]
 FOLDER = Path(".plaudit")
@@ -67,12 +65,12 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo/--no-demo", envvar="PLAUDIT_DEMO")] = True,
 ) -> None:
     """Everything in one go: PostgreSQL (unless you have one), migrations, the API and the workers."""
-    from plaudit.storage.embedded import EmbeddedPostgres, FolderLock  # noqa: PLC0415
+    from plaudit.storage.embedded import EmbeddedPostgres, FolderLock
 
     lock = FolderLock(data)
     embedded = None if database_url else EmbeddedPostgres(data / "postgres")
     # Asked to stop while starting, it stops as cleanly as later.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         url = embedded.start() if embedded else database_url
         _run(lambda: _prepare(url, data, demo=demo))
@@ -87,8 +85,12 @@ def serve(
         lock.release()
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _supervise(host: str, port: int, data: Path, url: str, workers: int) -> None:
-    from plaudit.processes import Supervisor  # noqa: PLC0415
+    from plaudit.processes import Supervisor
 
     counters = (data / "counters").resolve()
     shutil.rmtree(counters, ignore_errors=True)
@@ -100,10 +102,10 @@ def _supervise(host: str, port: int, data: Path, url: str, workers: int) -> None
 
 
 async def _prepare(url: str, data: Path, *, demo: bool) -> None:
-    from plaudit.demo import create_demo  # noqa: PLC0415
-    from plaudit.storage import orgs  # noqa: PLC0415
-    from plaudit.storage.migrate import migrate  # noqa: PLC0415
-    from plaudit.storage.postgres import connect  # noqa: PLC0415
+    from plaudit.demo import create_demo
+    from plaudit.storage import orgs
+    from plaudit.storage.migrate import migrate
+    from plaudit.storage.postgres import connect
 
     await migrate(url)
     connection = await connect(url)
@@ -141,11 +143,11 @@ def api(
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """The API alone."""
-    from granian import Granian  # noqa: PLC0415
-    from granian.constants import Interfaces, Loops  # noqa: PLC0415
-    from granian.log import LogLevels  # noqa: PLC0415
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
 
-    from plaudit.processes import end_with_parent  # noqa: PLC0415
+    from plaudit.processes import end_with_parent
 
     if child:
         end_with_parent()
@@ -173,8 +175,8 @@ def worker(
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """One engine worker alone."""
-    from plaudit.engine.run import run_worker  # noqa: PLC0415
-    from plaudit.processes import end_with_parent  # noqa: PLC0415
+    from plaudit.engine.run import run_worker
+    from plaudit.processes import end_with_parent
 
     if child:
         end_with_parent()
@@ -186,7 +188,7 @@ def worker(
 @app.command()
 def migrate(data: Data = FOLDER, database_url: Url = "") -> None:
     """Bring the database up to this version."""
-    from plaudit.storage.migrate import migrate as run_migrations  # noqa: PLC0415
+    from plaudit.storage.migrate import migrate as run_migrations
 
     url = _url(data, database_url)
     _run(lambda: run_migrations(url))
@@ -196,8 +198,8 @@ def migrate(data: Data = FOLDER, database_url: Url = "") -> None:
 @org_app.command("create")
 def org_create(name: str, data: Data = FOLDER, database_url: Url = "") -> None:
     """A new organisation; its secrets are shown once."""
-    from plaudit.storage.orgs import create_org  # noqa: PLC0415
-    from plaudit.storage.postgres import connect  # noqa: PLC0415
+    from plaudit.storage.orgs import create_org
+    from plaudit.storage.postgres import connect
 
     url = _url(data, database_url)
 
@@ -219,8 +221,8 @@ def token(
     database_url: Url = "",
 ) -> None:
     """A member's token (JWT), and nothing else, on the output."""
-    from plaudit.storage import orgs  # noqa: PLC0415
-    from plaudit.storage.postgres import connect  # noqa: PLC0415
+    from plaudit.storage import orgs
+    from plaudit.storage.postgres import connect
 
     url = _url(data, database_url)
 
@@ -245,8 +247,8 @@ def token(
 @app.command()
 def verify(data: Data = FOLDER, database_url: Url = "") -> None:
     """Check every invariant of the books; non-zero if any fails."""
-    from plaudit.engine.verify import verify as run_checks  # noqa: PLC0415
-    from plaudit.storage.postgres import connect  # noqa: PLC0415
+    from plaudit.engine.verify import verify as run_checks
+    from plaudit.storage.postgres import connect
 
     url = _url(data, database_url)
 
@@ -278,8 +280,8 @@ def play(
     data: Data = FOLDER,
 ) -> None:
     """Play a believable audience against a running server."""
-    from plaudit.play import play as run_play  # noqa: PLC0415
-    from plaudit.storage.orgs import Credentials  # noqa: PLC0415
+    from plaudit.play import play as run_play
+    from plaudit.storage.orgs import Credentials
 
     path = data / "credentials.json"
     if not path.exists():

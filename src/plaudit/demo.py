@@ -87,9 +87,7 @@ _DOCUMENTS = [
             "name": "Ten points for each pound",
             "type": "Reward",
             "triggers": [{"type": "purchase_completed"}],
-            "effects": [
-                {"type": "add_points", "config": {"amount": "floor(data.amount * 10)", "reason": "Purchase"}}
-            ],
+            "effects": [{"type": "add_points", "config": {"amount": "floor(data.amount * 10)", "reason": "Purchase"}}],
         },
     ),
     (
@@ -128,9 +126,7 @@ async def create_demo(connection: Connection) -> Credentials:
         credentials = await create_org(connection, NAME, clock.now())
         for kind, document_id, raw in _DOCUMENTS:
             await create(connection, _change(credentials.org_id, kind, document_id), raw)
-        await codes.generate(
-            connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8
-        )
+        await codes.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
     return credentials
 
 

@@ -23,9 +23,9 @@ def believable_events(members: int, events: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(events):
         user = f"fan_{min(int(chance.paretovariate(1.1)), members)}"
-        kind = chance.choices(
-            ["session_started", "poll_vote", "match_checkin", "purchase_completed"], [50, 35, 5, 10]
-        )[0]
+        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "purchase_completed"], [50, 35, 5, 10])[
+            0
+        ]
         data: dict[str, Any] = {}
         if kind == "poll_vote":
             data = {"option": chance.choice(["home", "draw", "away"])}
@@ -35,9 +35,7 @@ def believable_events(members: int, events: int) -> list[dict[str, Any]]:
     return found
 
 
-async def play(
-    console: Console, url: str, credentials: Credentials, *, members: int, events: int, rate: float
-) -> None:
+async def play(console: Console, url: str, credentials: Credentials, *, members: int, events: int, rate: float) -> None:
     """Report `events` events of `members` members, at `rate` a second if that is not 0, and say what came of them."""
     headers = {
         "Authorization": f"Bearer {credentials.api_secret}",

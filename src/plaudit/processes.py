@@ -38,7 +38,7 @@ class Supervisor:
     def run(self) -> None:
         """Keep the children running until asked to stop; then stop them, and wait."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stopping.set())
+            signal.signal(number, self._asked_to_stop)
         children = [self._start(command) for command in self._commands]
         try:
             while not self._stopping.wait(0.2):
@@ -55,6 +55,9 @@ class Supervisor:
                     child.wait(max(0.1, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     child.kill()
+
+    def _asked_to_stop(self, _number: int, _frame: object) -> None:
+        self._stopping.set()
 
     def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in order.

@@ -37,11 +37,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         """The database's URL: the one given, or that of the embedded server that runs in `data`."""
         if self.database_url:
             return self.database_url
-        from plaudit.storage.embedded import running_url  # noqa: PLC0415  (loads a library that others do not need)
+        from plaudit.storage.embedded import running_url
 
         url = running_url(self.data / "postgres")
         if url is None:
-            raise Unavailable(
-                f"No server runs on {self.data}; start one with plaudit serve, or give --database-url"
-            )
+            raise Unavailable(f"No server runs on {self.data}; start one with plaudit serve, or give --database-url")
         return url

@@ -278,9 +278,7 @@ def _user_among(action: Action, known: Mapping[str, str]) -> str:
     return named
 
 
-_QUEUED = object_of(
-    {"eventId": TEXT, "processed": {"type": "boolean"}, "message": TEXT}, {"outcome": outcome_schema()}
-)
+_QUEUED = object_of({"eventId": TEXT, "processed": {"type": "boolean"}, "message": TEXT}, {"outcome": outcome_schema()})
 _RESULT = object_of(
     {"index": {"type": "integer"}, "status": {"enum": ["accepted", "duplicate", "refused"]}},
     {"eventId": TEXT, "error": {"type": "object"}},

@@ -35,12 +35,7 @@ ENGINE_POOL_SIZE = 6
 OPERATIONS: Sequence[Operation] = [
     *actions.OPERATIONS,
     *lookup.OPERATIONS,
-    *(
-        operation
-        for kind in KINDS.values()
-        if kind.collection and kind.name != "rule"
-        for operation in crud(kind)
-    ),
+    *(operation for kind in KINDS.values() if kind.collection and kind.name != "rule" for operation in crud(kind)),
     *campaigns.OPERATIONS,
     *products.OPERATIONS,
     *rewards.OPERATIONS,
@@ -107,7 +102,7 @@ def _mounted(operation: Operation) -> HTTPRouteHandler:
     async def answer(request: AnyRequest) -> Response[bytes]:
         try:
             return await _answered(operation, request)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return answer_to(error, request.url.path)
 
     return HTTPRouteHandler(

@@ -28,9 +28,7 @@ def crud(kind: DocumentKind) -> list[Operation]:
     shown = document_schema(kind)
     documented = DOCUMENTED.get(kind.name)
     common: dict[str, Any] = {"tag": kind.title + "s", "enveloped": documented is None or not documented.bare}
-    filters = tuple(
-        Parameter(name, f"Only those with this {name}.", {"type": "string"}) for name in kind.filters
-    )
+    filters = tuple(Parameter(name, f"Only those with this {name}.", {"type": "string"}) for name in kind.filters)
     return [
         Operation(
             method="GET", path=collection, summary=f"List {kind.title.lower()}s", run=lister(kind), errors=(400,),
@@ -121,14 +119,10 @@ def lister(kind: DocumentKind) -> Run:
     return run
 
 
-async def listed(
-    call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int
-) -> Json:
+async def listed(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Json:
     """A page of a kind, as `data` of an answer."""
     async with call.services.pool.acquire() as connection:
-        found = await documents.page(
-            connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1
-        )
+        found = await documents.page(connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1)
     page, cursor = paged(found, size, lambda one: (one.ordinal,))
     shown = await with_counts(call, kind, [shown_document(kind, call.org_id, one) for one in page])
     return {kind.list_name: shown, "count": len(shown), "cursor": cursor}
@@ -194,9 +188,7 @@ def version_lister(kind: DocumentKind) -> Run:
         (before,) = read_cursor(call.query, tuple[int], (MAX_ORDINAL,))
         document_id = call.path[kind.id_field]
         async with call.services.pool.acquire() as connection:
-            found = await documents.versions(
-                connection, call.org_id, kind, document_id, before=before, size=size + 1
-            )
+            found = await documents.versions(connection, call.org_id, kind, document_id, before=before, size=size + 1)
         page, cursor = paged(found, size, lambda one: (one.program_version,))
         shown = [
             {

@@ -26,11 +26,12 @@ class Documented(Struct, frozen=True, kw_only=True):
 
 async def _pool_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:
     totals = await codes.totals(connection, org_id, ids)
-    return {
+    counts: dict[str, Json] = {
         one: {"totalCodes": sum(totals.get(one, {}).values())}
         | {f"{state}Codes": totals.get(one, {}).get(state, 0) for state in POOL_STATES}
         for one in ids
     }
+    return counts
 
 
 async def _product_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:

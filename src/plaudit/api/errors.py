@@ -1,5 +1,7 @@
 """What went wrong, as an answer: kind of error to status, in one table."""
 
+from typing import Any
+
 import asyncpg
 import structlog
 from litestar import Request, Response
@@ -70,6 +72,6 @@ def answer_to(error: Exception, path: str) -> Response[bytes]:
     return Response(failure(known), status_code=status, media_type="application/json", headers=headers)
 
 
-def handle(request: Request[object, object, object], error: Exception) -> Response[bytes]:
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """For what Litestar itself raises."""
     return answer_to(error, request.url.path)

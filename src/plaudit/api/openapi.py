@@ -82,8 +82,7 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     words = [word[1:-1] for word in operation.path.split("/") if word.startswith("{")]
     path = [
-        {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for word in words
+        {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for word in words
     ]
     query = [
         {"name": one.name, "in": "query", "description": one.description, "schema": one.schema}

@@ -104,9 +104,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         return "_".join([self.method.lower(), *words])
 
 
-LIMIT = Parameter(
-    "limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
-)
+LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
 CURSOR = Parameter("cursor", "Where to go on: the cursor of the page before.", {"type": "string"})
 PAGING = (LIMIT, CURSOR)
 

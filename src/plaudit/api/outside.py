@@ -1,7 +1,7 @@
 """How values look outside: ids with their prefixes, times in milliseconds."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta
@@ -10,7 +10,7 @@ from plaudit.core.ids import event_id_of
 
 # A client's own identifier of a person or an event: printable, without control characters.
 UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Json = dict[str, object]
+Json = dict[str, Any]
 
 
 def time_text(instant: datetime) -> str:

@@ -19,9 +19,7 @@ def page_size(query: Mapping[str, str]) -> int:
     """The `limit` of a request: 50 unless it says otherwise, 100 at most."""
     text = query.get("limit", str(PAGE_SIZE))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= PAGE_SIZE_MAX or len(text) > 9:
-        raise invalid_fields(
-            [FieldError("limit", f"must be a number from 1 to {PAGE_SIZE_MAX} (got {text!r})")]
-        )
+        raise invalid_fields([FieldError("limit", f"must be a number from 1 to {PAGE_SIZE_MAX} (got {text!r})")])
     return int(text)
 
 
@@ -42,9 +40,7 @@ def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
         raise invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")]) from None
 
 
-def paged(
-    items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]]
-) -> tuple[Sequence[T], str | None]:
+def paged(items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]]) -> tuple[Sequence[T], str | None]:
     """A page out of up to one item more than it holds, and the cursor to the next one if there is more."""
     if len(items) <= size:
         return items, None

@@ -47,9 +47,7 @@ def document_schema(kind: DocumentKind) -> dict[str, Any]:
 
 def list_schema(kind: DocumentKind, item: dict[str, Any]) -> dict[str, Any]:
     """A page of documents."""
-    return object_of(
-        {kind.list_name: {"type": "array", "items": item}, "count": INTEGER, "cursor": NULLABLE_TEXT}
-    )
+    return object_of({kind.list_name: {"type": "array", "items": item}, "count": INTEGER, "cursor": NULLABLE_TEXT})
 
 
 def page_schema(name: str, item: dict[str, Any]) -> dict[str, Any]:

@@ -73,9 +73,7 @@ def _limited(deciding: Deciding, campaign: Campaign) -> Refusal | None:
     if campaign.limit_overall is None:
         return None
     claim_id = effect_id_of(deciding.event.event_id, campaign.campaign_id, -1, 0)
-    return deciding.claim(
-        ClaimKind.cap, campaign.campaign_id, claim_id=claim_id, maximum=campaign.limit_overall
-    )
+    return deciding.claim(ClaimKind.cap, campaign.campaign_id, claim_id=claim_id, maximum=campaign.limit_overall)
 
 
 def _complete(deciding: Deciding, campaign: Campaign) -> None:
@@ -90,6 +88,4 @@ def _complete(deciding: Deciding, campaign: Campaign) -> None:
         counts = {**periods, key: periods.get(key, 0) + 1}
         periods = {kept: counts[kept] for kept in sorted(counts)[-PERIODS_KEPT:]}
     deciding.member.progress[campaign_id] = Progress(completions, last_at, periods)
-    deciding.follow(
-        "campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id
-    )
+    deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)

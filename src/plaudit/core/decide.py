@@ -19,9 +19,7 @@ from .program import Program
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
 
 
-def decide(
-    program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
-) -> Decision:
+def decide(program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED) -> Decision:
     """What follows from `event` for `member` under `program`. The arguments are not touched.
 
     `refused` names the claims (see Decision.claims) that could not be had; any other is taken as granted. A member

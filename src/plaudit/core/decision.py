@@ -26,9 +26,7 @@ class Refusal(StrEnum):
     limit_per_period_reached = "limit_per_period_reached"
     cooldown_running = "cooldown_running"
     limit_overall_reached = "limit_overall_reached"
-    amount_not_a_number = (
-        "amount_not_a_number"  # a formula failed on this event's data, or gave something else
-    )
+    amount_not_a_number = "amount_not_a_number"  # a formula failed on this event's data, or gave something else
     amount_out_of_range = "amount_out_of_range"
     metric_missing = "metric_missing"
     balance_insufficient = "balance_insufficient"  # a debit would take the balance below its metric's minimum

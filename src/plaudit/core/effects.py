@@ -24,51 +24,51 @@ class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     """What an effect can be told. Every field that names a document is listed in its row's `references`."""
 
 
-class AddPoints(EffectSettings):
+class AddPoints(EffectSettings, frozen=True):
     amount: Amount
     reason: Text | None = None
 
 
-class AddMetric(EffectSettings):
+class AddMetric(EffectSettings, frozen=True):
     metric: Id
     amount: Amount
     reason: Text | None = None
 
 
-class AwardProduct(EffectSettings):
+class AwardProduct(EffectSettings, frozen=True):
     product_id: Id
     quantity: Quantity = 1
     reason: Text | None = None
 
 
-class GrantReward(EffectSettings):
+class GrantReward(EffectSettings, frozen=True):
     reward_id: Id
     reason: Text | None = None
 
 
-class IssueCoupon(EffectSettings):
+class IssueCoupon(EffectSettings, frozen=True):
     code_pool_id: Id
     reason: Text | None = None
 
 
-class Notify(EffectSettings):
+class Notify(EffectSettings, frozen=True):
     message: Text
     title: Text | None = None
     display: Annotated[str, Meta(pattern="^(none|toast)$")] = "toast"
 
 
-class Emit(EffectSettings):
+class Emit(EffectSettings, frozen=True):
     trigger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 # What only rewards are made of, beside the effects above; campaigns reach them through `grant_reward`.
-class AddEntries(EffectSettings):
+class AddEntries(EffectSettings, frozen=True):
     competition_id: Id
     entries: Quantity = 1
 
 
-class ShareCode(EffectSettings):
+class ShareCode(EffectSettings, frozen=True):
     code: Text
     terms: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -249,9 +249,7 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
     entries = deciding.member.entries
     entries[settings.competition_id] = entries.get(settings.competition_id, 0) + settings.entries
-    return EffectTrace(
-        place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries}
-    )
+    return EffectTrace(place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries})
 
 
 def notify(deciding: Deciding, place: Place, settings: Message) -> EffectTrace:
@@ -293,9 +291,7 @@ EFFECT_TYPES = (
         ("award_badge",),
     ),
     EffectType("grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)),
-    EffectType(
-        "issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)
-    ),
+    EffectType("issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)),
     EffectType("notify", "Puts a notification into the member's inbox.", Notify),
     EffectType("emit", "Fires a trigger, which other campaigns may listen to.", Emit),
 )

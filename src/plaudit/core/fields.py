@@ -1,7 +1,7 @@
 """Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .event import Event
 from .member import Member
@@ -114,10 +114,10 @@ def _found(value: Any, steps: tuple[str, ...]) -> Any:
 
 
 def _all_found(value: Any, steps: tuple[str, ...]) -> list[Any]:
-    values = [value]
+    values: list[Any] = [value]
     for step in steps:
         if step == "":
-            values = [item for one in values if isinstance(one, list) for item in one]  # pyright: ignore[reportUnknownVariableType]
+            values = [item for one in values if isinstance(one, list) for item in cast("list[Any]", one)]
         else:
             values = [child for one in values if (child := _child(one, step)) is not MISSING]
     return values

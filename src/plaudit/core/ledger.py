@@ -14,9 +14,7 @@ from .metrics import AMOUNT_MAX, Metric
 OPENING = "opening"
 
 
-def post(
-    deciding: Deciding, place: Place, metric: Metric, amount: int, reason: str | None
-) -> Posting | Refusal:
+def post(deciding: Deciding, place: Place, metric: Metric, amount: int, reason: str | None) -> Posting | Refusal:
     """Credit (or, when negative, debit) `amount` smallest units of a metric. Answers the posting or why there is none."""
     if not -AMOUNT_MAX <= amount <= AMOUNT_MAX:
         return Refusal.amount_out_of_range

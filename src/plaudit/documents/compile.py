@@ -46,10 +46,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         version=version,
         settings=_settings(by_kind["settings"].get(SETTINGS_ID)),
         metrics=metrics,
-        products={
-            one: _product(one, product, pool_of_product.get(one))
-            for one, product in by_kind["product"].items()
-        },
+        products={one: _product(one, product, pool_of_product.get(one)) for one, product in by_kind["product"].items()},
         rewards={one: _reward(one, reward, metrics) for one, reward in by_kind["reward"].items()},
         pools={one: _pool(one, pool) for one, pool in by_kind["code_pool"].items()},
         competitions={one: _competition(one, each) for one, each in by_kind["competition"].items()},
@@ -196,9 +193,7 @@ def _listeners(
         effects = tuple(_effect(spec, metrics) for spec in campaign.effects)
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
-            listener = core.Listener(
-                campaign=compiled, step=0, number=number, condition=condition, effects=effects
-            )
+            listener = core.Listener(campaign=compiled, step=0, number=number, condition=condition, effects=effects)
             found[trigger.type].append((campaign.priority, 0, listener))
     steps: dict[str, int] = defaultdict(int)
     for rule_id, rule in rules.items():

@@ -33,7 +33,7 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
 
 def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:
     """A campaign as the campaigns page shows it."""
-    triggers = [
+    triggers: list[Any] = [
         {"eventType": one["type"], "conditions": one.get("conditions") or []} for one in kept["triggers"]
     ]
     return {**kept, "triggers": triggers}

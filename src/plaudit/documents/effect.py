@@ -70,9 +70,7 @@ def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:
         settings = effect.settings()
         outside = {field.name: field.encode_name for field in structs.fields(settings)}
         for name, kind in EFFECTS[effect.type].references:
-            found.append(
-                Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name)))
-            )
+            found.append(Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name))))
         if effect.type == "add_points":
             found.append(Reference(f"effects[{i}].type", "metric", "points"))
         if effect.type == "emit":

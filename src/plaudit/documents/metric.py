@@ -11,10 +11,7 @@ from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
 
-Bound = (
-    Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
-    | Annotated[float, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
-)
+Bound = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | Annotated[float, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 
 
 class Metric(Document, kw_only=True):

@@ -75,8 +75,6 @@ def _field_error(name: str, message: str) -> FieldError:
 
 
 def _word_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    return _WORDS.get(
-        {dict: "object", list: "array"}.get(type(value), type(value).__name__), "something else"
-    )
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return "null" if value is None else _WORDS.get(type(value).__name__, "something else")

@@ -57,7 +57,8 @@ def _check(reward: Reward) -> Sequence[FieldError]:
         case "points":
             require(_positive(config.get("amount")), "amount", "positive number")
         case "non_unique_coupon":
-            code, value = config.get("code"), config.get("discountValue")
+            code: Any = config.get("code")
+            value: Any = config.get("discountValue")
             require(isinstance(code, str) and 0 < len(code) <= 64, "code", "non-empty string")
             known = config.get("discountType") in ("percentage", "fixed")
             require(known, "discountType", "percentage or fixed")

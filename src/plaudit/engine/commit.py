@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.core.member import Member
+from plaudit.core.member import Balance, Holding, Member, Progress
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -43,9 +43,7 @@ NOTIFICATION_COLUMNS = (
 Row = tuple[Any, ...]
 
 
-async def commit(
-    connection: Connection, batch: Batch, processed: Iterable[Processed], decided_at: datetime
-) -> None:
+async def commit(connection: Connection, batch: Batch, processed: Iterable[Processed], decided_at: datetime) -> None:
     """Write down all that follows from a batch."""
     failed = [one for one in processed if one.state == "failed"]
     decided = [one for one in processed if one.state != "failed"]
@@ -63,9 +61,7 @@ async def commit(
         arrival = one.arrival
         position = positions[arrival.bucket] = positions[arrival.bucket] + 1
         log.append(_event_row(one, position, decided_at))
-        ids.append(
-            (arrival.event_id, arrival.bucket, arrival.member_id, position, decided_at, arrival.fingerprint)
-        )
+        ids.append((arrival.event_id, arrival.bucket, arrival.member_id, position, decided_at, arrival.fingerprint))
         transactions += _transaction_rows(one, position, decided_at)
         coupons += _coupon_rows(one)
         notifications += _notification_rows(one)
@@ -139,9 +135,7 @@ def _notification_rows(one: Processed) -> Iterator[Row]:
         )  # fmt: skip
 
 
-async def _write_members(
-    connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed]
-) -> None:
+async def _write_members(connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed]) -> None:
     """The members as their last decisions left them, as far as that differs from what was loaded."""
     last = {one.arrival.member_id: (one.arrival, one.decision.member) for one in decided if one.decision}
     joined: list[Row] = []
@@ -179,15 +173,28 @@ async def _write_members(
             await connection.execute(query, *_columns(rows))
 
 
+def _progress_columns(progress: Progress) -> Row:
+    periods = _json(progress.periods) if progress.periods else "{}"
+    return (progress.completions, progress.last_at, periods)
+
+
+def _balance_columns(balance: Balance) -> Row:
+    return (balance.amount, balance.earned)
+
+
+def _holding_columns(holding: Holding) -> Row:
+    return (holding.quantity, holding.first_at, holding.last_at)
+
+
+def _entries_columns(entries: int) -> Row:
+    return (entries,)
+
+
 _PARTS: Mapping[str, Any] = {
-    "balances": lambda balance: (balance.amount, balance.earned),
-    "progress": lambda progress: (
-        progress.completions,
-        progress.last_at,
-        _json(progress.periods) if progress.periods else "{}",
-    ),
-    "holdings": lambda holding: (holding.quantity, holding.first_at, holding.last_at),
-    "entries": lambda entries: (entries,),
+    "balances": _balance_columns,
+    "progress": _progress_columns,
+    "holdings": _holding_columns,
+    "entries": _entries_columns,
 }
 
 

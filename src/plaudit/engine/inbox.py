@@ -85,7 +85,7 @@ class Inbox:
             except UNREACHABLE as error:
                 for _, done in group:
                     _fail(done, error)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 await self._carry_one_by_one(group, error)
             else:
                 for _, done in group:
@@ -103,7 +103,7 @@ class Inbox:
             try:
                 async with self._pool.acquire() as connection:
                     appended = await append(connection, arrivals)
-            except Exception as own:  # noqa: BLE001
+            except Exception as own:
                 _fail(done, own)
             else:
                 if not done.done():

@@ -37,9 +37,7 @@ class Batch(Struct, kw_only=True):
     positions: dict[int, int]
 
 
-async def load(
-    connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]
-) -> Batch:
+async def load(connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]) -> Batch:
     """Lock the buckets of `arrivals`, take these out of the inbox, and load their members."""
     buckets = sorted({one.bucket for one in arrivals})
     rows = await connection.fetch(SQL.lock_buckets, buckets)
@@ -56,9 +54,7 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
     waiting = [one for one in arrivals if one.inbox_id is not None]
     if not waiting:
         return list(arrivals)
-    rows = await connection.fetch(
-        inbox.SQL.remove, [one.bucket for one in waiting], [one.inbox_id for one in waiting]
-    )
+    rows = await connection.fetch(inbox.SQL.remove, [one.bucket for one in waiting], [one.inbox_id for one in waiting])
     if len(rows) == len(waiting):
         return list(arrivals)
     there = {row["inbox_id"] for row in rows}
@@ -82,9 +78,10 @@ async def _members(
     """The members concerned, with the parts that their programmes may touch."""
     keys = {one.member_id: one.bucket for one in arrivals}
     users = {one.member_id: one.user_id for one in arrivals}
-    needs: set[str] = set().union(*(programs[org_id].needs for org_id in {one.org_id for one in arrivals}))
+    orgs = {one.org_id for one in arrivals}
+    needs = frozenset(part for org_id in orgs for part in programs[org_id].needs)
     everything = any(one.kind != ACTION for one in arrivals)
-    return await load_members(connection, keys, users, ALL_PARTS if everything else frozenset(needs))
+    return await load_members(connection, keys, users, ALL_PARTS if everything else needs)
 
 
 async def load_members(
@@ -103,9 +100,7 @@ async def load_members(
         member.attributes = _ATTRIBUTES.decode(row["attributes"])
     for member_id, metric, amount, earned in await connection.fetch(SQL.balances, *wanted):
         members[member_id].balances[metric] = Balance(amount, earned)
-    for member_id, campaign_id, completions, last_at, periods in await connection.fetch(
-        SQL.progress, *wanted
-    ):
+    for member_id, campaign_id, completions, last_at, periods in await connection.fetch(SQL.progress, *wanted):
         counts = _PERIODS.decode(periods) if periods != "{}" else {}
         members[member_id].progress[campaign_id] = Progress(completions, last_at, counts)
     if "holdings" in needs:

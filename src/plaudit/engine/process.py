@@ -74,7 +74,7 @@ def _decide_for_member(
         program = programs[arrival.org_id]
         try:
             decision = decide(program, member, arrival.event(), refused)
-        except Exception:  # noqa: BLE001  (a mistake of ours; it must block nobody)
+        except Exception:
             error = traceback.format_exc(limit=-20)
             decided[arrival.event_id] = Processed(arrival=arrival, state="failed", error=error)
             continue
@@ -100,7 +100,5 @@ def _with_codes(one: Processed, claims: Claims) -> Processed:
     """The codes that an event's coupons got, beside its decision."""
     if one.decision is None or not any(issue.code is None for issue in one.decision.coupons):
         return one
-    codes = {
-        issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None
-    }
+    codes = {issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None}
     return msgspec.structs.replace(one, codes=codes)

@@ -62,11 +62,11 @@ async def _replay_bucket(
             replayed.differences.append(f"event {arrival.event_id}: {decision.refusal}, was {state}")
         members[arrival.member_id] = decision.member
         posted += [(one.transaction_id, one.amount, one.balance_after) for one in decision.postings]
-    bucket = rows[0]["bucket"]
+    bucket: int = rows[0]["bucket"]
     written = await connection.fetch(SQL.transactions_of_bucket, bucket)
     if posted != [tuple(row) for row in written]:
         replayed.differences.append(f"bucket {bucket}: {len(posted)} transactions, {len(written)} were written")
-    there = await load_members(connection, {one: bucket for one in members}, _users(members))
+    there = await load_members(connection, dict.fromkeys(members, bucket), _users(members))
     for member_id, member in members.items():
         if member.enrolled_at is not None and member != there[member_id]:
             replayed.differences.append(f"member {member_id}: {member}, is {there[member_id]}")

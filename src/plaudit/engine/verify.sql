@@ -37,7 +37,7 @@ GROUP BY transaction_id HAVING count(*) > 1;
 -- name: event_has_id
 -- The log and its ids say the same.
 SELECT format('event %s', event_id) FROM events FULL JOIN event_ids USING (event_id, bucket, member_id, position, decided_at)
-WHERE events.org_id IS NULL OR event_ids.fingerprint IS NULL AND events.event_key IS NOT NULL;
+WHERE events.org_id IS NULL OR event_ids.tableoid IS NULL;
 
 -- name: positions_whole
 -- The positions of each bucket go from 1 to its length, without gaps.

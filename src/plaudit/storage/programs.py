@@ -77,9 +77,13 @@ class Programs:
 
     async def _listen_once(self) -> None:
         changed: asyncio.Queue[UUID] = asyncio.Queue()
+
+        def heard(*args: object) -> None:
+            changed.put_nowait(UUID(str(args[3])))
+
         connection = await connect(self._url)
         try:
-            await connection.add_listener(CHANNEL, lambda *args: changed.put_nowait(UUID(str(args[3]))))
+            await connection.add_listener(CHANNEL, heard)
             while not connection.is_closed():
                 with suppress(TimeoutError):
                     org_id = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
@@ -118,11 +122,9 @@ async def load_at_version(connection: Connection, org_id: UUID, version: int) ->
 
 def _compiled(org_id: UUID, version: int, rows: list[Any]) -> Live:
     documents = [
-        Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type))
-        for row in rows
+        Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
     ]
     triggers, campaigns, rules = (
-        {kept.id: kept.document for kept in documents if kept.kind == kind}
-        for kind in ("trigger", "campaign", "rule")
+        {kept.id: kept.document for kept in documents if kept.kind == kind} for kind in ("trigger", "campaign", "rule")
     )
     return Live(compile_program(org_id, version, documents), triggers, campaigns, rules)

@@ -32,9 +32,7 @@ async def list_rules(call: Call) -> Json:
         if campaign.doc["simplifiedMode"]:
             return {"rules": _generated(call, campaign)}
         filters = {"campaignId": campaign.id}
-        rules = await documents.page(
-            connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX
-        )
+        rules = await documents.page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
     return {"rules": [shown_document(RULE, call.org_id, one) for one in rules]}
 
 

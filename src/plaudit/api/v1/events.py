@@ -70,15 +70,11 @@ async def list_events(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         if state == "failed":
             place = read_cursor(call.query, tuple[datetime, UUID], (FAR_FUTURE, _GREATEST_ID))
-            rows = await events.page_of_failed(
-                connection, call.org_id, place, member_id=member_id, size=size + 1
-            )
+            rows = await events.page_of_failed(connection, call.org_id, place, member_id=member_id, size=size + 1)
             page, cursor = paged(rows, size, lambda row: (row["failed_at"], row["event_id"]))
         elif state == "queued":
             (before,) = read_cursor(call.query, tuple[int], (2**62,))
-            rows = await events.page_of_inbox(
-                connection, call.org_id, before, member_id=member_id, size=size + 1
-            )
+            rows = await events.page_of_inbox(connection, call.org_id, before, member_id=member_id, size=size + 1)
             page, cursor = paged(rows, size, lambda row: (row["inbox_id"],))
         else:
             start = read_cursor(call.query, tuple[datetime, int, int], (FAR_FUTURE, 256, 2**62))

@@ -1,0 +1,60 @@
+"""Periods, ids, rounding, and formulas that must not know the present."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plaudit.core.expressions import Expression, ExpressionError, Template
+from plaudit.core.ids import derived_id
+from plaudit.core.metrics import round_half_up
+from plaudit.core.periods import Period, period_key
+
+PERIODS = [
+    ("2026-11-20T23:30:00Z", Period.day, "UTC", "2026-11-20"),
+    ("2026-11-20T23:30:00Z", Period.day, "Pacific/Auckland", "2026-11-21"),
+    ("2027-01-01T12:00:00Z", Period.week, "UTC", "2026-W53"),
+    ("2028-02-29T12:00:00Z", Period.day, "UTC", "2028-02-29"),
+    ("2026-10-25T00:30:00Z", Period.hour, "Europe/London", "2026-10-25T01+0100"),
+    ("2026-10-25T01:30:00Z", Period.hour, "Europe/London", "2026-10-25T01+0000"),
+    ("2026-12-31T23:30:00Z", Period.month, "Europe/Paris", "2027-01"),
+    ("2026-12-31T23:30:00Z", Period.year, "America/New_York", "2026"),
+]
+
+
+@pytest.mark.parametrize(("instant", "period", "zone", "key"), PERIODS)
+def test_period_keys(instant, period, zone, key):
+    assert period_key(datetime.fromisoformat(instant).astimezone(UTC), period, zone) == key
+
+
+ROUNDED = [(2.5, 0, 3), (-2.5, 0, -3), (0.005, 2, 1), (1.15, 2, 115), ("0.30", 1, 3), (7, 3, 7000),
+           (float("nan"), 0, None), (float("inf"), 0, None), (True, 0, None), ("x", 0, None), (None, 0, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "decimals", "expected"), ROUNDED)
+def test_one_rounding_rule(number, decimals, expected):
+    assert round_half_up(number, decimals) == expected
+
+
+@given(st.uuids(), st.text(max_size=40))
+def test_derived_ids_are_version_5(namespace, name):
+    assert derived_id(namespace, name) == uuid5(UUID(str(namespace)), name)
+
+
+IMPURE = ["rand(5)", "date('now')", "year(data.x)", "d().year()", "1 + time ('now')", "d(data.a).isToday()"]
+
+
+@pytest.mark.parametrize("source", [*IMPURE, "floor(", "a b", ""])
+def test_what_is_no_formula_or_knows_the_present_is_refused(source):
+    with pytest.raises(ExpressionError):
+        Expression(source)
+
+
+def test_methods_of_dates_are_allowed():
+    assert Expression("d(data.at).year() == 2025").evaluate({"data": {"at": "2025-10-06T16:45:00Z"}}) is True
+
+
+def test_templates_fill_in_what_they_can():
+    assert Template("{{ a }} of {{ b.c }}").filled({"a": 3}) == "3 of "

@@ -1,0 +1,112 @@
+"""A server's parts without HTTP: an organisation, its programme, arrivals, a worker."""
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from plaudit import clock
+from plaudit.core.event import ACTION
+from plaudit.documents.kinds import KINDS
+from plaudit.engine import codes, inbox
+from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.verify import verify
+from plaudit.engine.worker import Worker
+from plaudit.storage.documents import Change, create, update
+from plaudit.storage.orgs import create_org
+from plaudit.storage.postgres import Pool, create_pool
+from plaudit.storage.programs import Programs
+
+
+@dataclass
+class Stage:
+    """An organisation on a database, and what it takes to act on it."""
+
+    url: str
+    pool: Pool
+    programs: Programs
+    org_id: UUID
+
+    async def write(self, kind: str, id: str, **raw) -> None:
+        raw.setdefault("name", id)
+        change = Change(org_id=self.org_id, kind=KINDS[kind], id=id, by="test", at=clock.now())
+        async with self.pool.acquire() as connection:
+            await create(connection, change, raw)
+        await self.programs.refresh(self.org_id)
+
+    async def change(self, kind: str, id: str, **raw) -> None:
+        change = Change(org_id=self.org_id, kind=KINDS[kind], id=id, by="test", at=clock.now())
+        async with self.pool.acquire() as connection:
+            await update(connection, change, raw)
+        await self.programs.refresh(self.org_id)
+
+    async def pay(self, id: str = "camp_1", trigger: str = "purchase", effects=None, **more) -> None:
+        effects = effects or [{"type": "add_points", "config": {"amount": 10}}]
+        await self.write("campaign", id, triggers=[{"type": trigger}], effects=effects, **more)
+
+    async def fill(self, pool_id: str, *given: str) -> None:
+        async with self.pool.acquire() as connection:
+            await codes.add(connection, self.org_id, pool_id, given)
+
+    def arrival(self, user_id: str = "ann", trigger: str = "purchase", key: str | None = None, **data):
+        now = clock.now()
+        return arrival_of(
+            org_id=self.org_id, user_id=user_id, kind=ACTION, trigger=trigger, occurred_at=now, received_at=now,
+            payload=Payload(data), source="test", event_id=clock.new_id(), event_key=key,
+        )  # fmt: skip
+
+    async def program(self):
+        return (await self.programs.live(self.org_id)).program
+
+    async def append(self, *arrivals) -> inbox.Appended:
+        async with self.pool.acquire() as connection:
+            return await inbox.append(connection, arrivals)
+
+    def worker(self) -> Worker:
+        return Worker(self.pool, self.url, self.programs, lanes=1)
+
+    async def drain(self) -> None:
+        """Let a worker work until nothing waits."""
+        worker = self.worker()
+        await worker.lease()
+        try:
+            while await worker.run_once():
+                pass
+        finally:
+            await worker.release()
+
+    async def fetch(self, query: str, *arguments) -> list:
+        async with self.pool.acquire() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def points(self, user_id: str = "ann") -> int:
+        (row,) = await self.fetch(
+            "SELECT coalesce(sum(amount), 0) AS amount FROM balances JOIN members USING (bucket, member_id)"
+            " WHERE org_id = $1 AND user_id = $2",
+            self.org_id,
+            user_id,
+        )
+        return int(row["amount"])
+
+    async def assert_books_hold(self) -> None:
+        async with self.pool.acquire() as connection:
+            for check in await verify(connection):
+                assert check.holds, check
+
+
+@pytest.fixture
+def staged():
+    """`async with staged(url) as stage`: leaves no open connection behind."""
+
+    @asynccontextmanager
+    async def opened(url: str):
+        pool = await create_pool(url, size=8, by_key=True)
+        try:
+            async with pool.acquire() as connection:
+                credentials = await create_org(connection, "Test", clock.now())
+            yield Stage(url, pool, Programs(pool, url), credentials.org_id)
+        finally:
+            await pool.close()
+
+    return opened

@@ -1,0 +1,202 @@
+"""The way of an event on the real server: once, in order, whole, and never more than there is."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from plaudit import clock
+from plaudit.core import decide as core_decide
+from plaudit.engine import process as processing
+from plaudit.engine.claims import Claims
+from plaudit.engine.inbox import retry_failed
+from plaudit.engine.inline import process_inline
+from plaudit.engine.process import process
+
+AWARD = [{"type": "award_product", "config": {"productId": "prod_1"}}]
+
+
+def run(staged, url, scenario):
+    async def main():
+        async with staged(url) as stage:
+            await scenario(stage)
+            await stage.assert_books_hold()
+
+    asyncio.run(main())
+
+
+def test_an_event_becomes_points_once(staged, fresh_database):
+    async def scenario(stage):
+        await stage.pay()
+        first, again = stage.arrival(key="order-1"), stage.arrival(key="order-1")
+        assert len((await stage.append(first)).new) == 1
+        assert not (await stage.append(again)).new
+        await stage.drain()
+        assert not (await stage.append(stage.arrival(key="order-1"))).new
+        other = stage.arrival(key="order-1", amount=1)
+        assert (await stage.append(other)).mismatched == {other.event_id}
+        await stage.drain()
+        assert await stage.points() == 10
+        assert await stage.fetch("SELECT 1 FROM inbox") == []
+
+    run(staged, fresh_database, scenario)
+
+
+def test_split_batches_give_the_same_as_one(staged, fresh_database):
+    async def scenario(stage):
+        await stage.pay(limit={"perUser": 3})
+        together = [stage.arrival(f"user_{i % 5}") for i in range(40)]
+        programs = {stage.org_id: await stage.program()}
+
+        async def rows_of(*batches):
+            async with stage.pool.acquire() as connection:
+                outer = connection.transaction()
+                await outer.start()
+                at = clock.now()
+                for batch in batches:
+                    await process(connection, programs, batch, at)
+                rows = [
+                    await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+                    for table in ("balances", "progress", "positions", "event_ids")
+                ]
+                ledger = await connection.fetch("SELECT * FROM transactions ORDER BY transaction_id")
+                await outer.rollback()
+            return [
+                [tuple(row)[:5] if table == 3 else tuple(row) for row in each] for table, each in enumerate(rows)
+            ], [(row["transaction_id"], row["position"], row["balance_after"]) for row in ledger]
+
+        in_one = await rows_of(together)
+        in_parts = await rows_of(together[:1], together[1:17], together[17:18], together[18:])
+        assert [each for i, each in enumerate(in_one[0]) if i != 3] == [
+            each for i, each in enumerate(in_parts[0]) if i != 3
+        ]
+        assert in_one[1] == in_parts[1]
+
+    run(staged, fresh_database, scenario)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database, by_hand):
+    async def scenario(stage):
+        await stage.write("product", "prod_1", sku="P", type="merchandise", allocatedStock=7)
+        await stage.write("code_pool", "pool_1", productId="prod_1")
+        await stage.fill("pool_1", "A1", "A2", "A3")
+        await stage.pay("camp_stock", effects=AWARD)
+        await stage.pay("camp_cap", limit={"overall": 5})
+        await stage.append(*(stage.arrival(f"user_{i % 6}") for i in range(40)))
+        workers = [stage.worker(), stage.worker()]
+        for _ in range(3):
+            for worker in workers:
+                await worker.lease()
+        program = await stage.program()
+
+        async def drain(worker):
+            while await worker.run_once():
+                pass
+
+        async def inline(i):
+            await process_inline(stage.pool, program, stage.arrival(f"user_{i % 6}"), seconds=20)
+
+        await asyncio.gather(*map(drain, workers), *(inline(i) for i in range(20 if by_hand else 0)))
+        for worker in workers:
+            await worker.release()
+        states = dict(await stage.fetch("SELECT state, count(*) FROM codes GROUP BY state"))
+        taken = dict(await stage.fetch("SELECT kind, quantity FROM claimed"))
+        held = await stage.fetch("SELECT sum(quantity)::int AS n FROM holdings")
+        paid = await stage.fetch("SELECT count(*)::int AS n FROM transactions")
+        assert (states, taken) == ({"allocated": 3}, {"stock": 7, "cap": 5})
+        assert (held[0]["n"], paid[0]["n"]) == (7, 5)
+
+    run(staged, fresh_database, scenario)
+
+
+def test_a_code_that_is_given_back_is_had_by_the_next(staged, fresh_database):
+    """The last code is held by a transaction that fails: who waits for it gets it, and is not told that there is none."""
+
+    async def scenario(stage):
+        await stage.write("product", "prod_1", sku="P", type="badge")
+        await stage.write("code_pool", "pool_1", productId="prod_1")
+        await stage.fill("pool_1", "ONLY")
+        await stage.pay(effects=AWARD)
+        program = await stage.program()
+        async with stage.pool.acquire() as first:
+            undone = first.transaction()
+            await undone.start()
+            await process(first, {stage.org_id: program}, [stage.arrival("ann")], clock.now())
+            second = asyncio.create_task(process_inline(stage.pool, program, stage.arrival("bob"), seconds=20))
+            while not await stage.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            await undone.rollback()
+        outcome = await second
+        assert list(outcome.processed.codes.values()) == ["ONLY"]
+
+    run(staged, fresh_database, scenario)
+
+
+def test_commits_of_two_writers_interleaved_by_hand_lose_nothing(staged, fresh_database):
+    """A begins, B begins with a higher inbox id, B commits, a worker passes, A commits: A's event is decided all the same."""
+
+    async def scenario(stage):
+        await stage.pay()
+        async with stage.pool.acquire() as a:
+            slow = a.transaction()
+            await slow.start()
+            from plaudit.engine import inbox
+
+            await inbox.append(a, [stage.arrival("ann")])
+            await stage.append(stage.arrival("ann"))
+            await stage.drain()
+            assert await stage.points() == 10
+            await slow.commit()
+        await stage.drain()
+        assert await stage.points() == 20
+
+    run(staged, fresh_database, scenario)
+
+
+def test_a_poison_event_is_set_aside_and_blocks_nobody(staged, fresh_database, monkeypatch):
+    async def scenario(stage):
+        await stage.pay()
+        poison, good = stage.arrival("ann", poison=True), stage.arrival("bob")
+
+        def decide(program, member, event, refused):
+            if event.data.get("poison"):
+                raise ZeroDivisionError("a mistake of ours")
+            return core_decide.decide(program, member, event, refused)
+
+        monkeypatch.setattr(processing, "decide", decide)
+        await stage.append(poison, good)
+        await stage.drain()
+        (failed,) = await stage.fetch("SELECT event_id, error FROM failed_events")
+        assert failed["event_id"] == poison.event_id
+        assert "a mistake of ours" in failed["error"]
+        assert (await stage.points("bob"), await stage.points("ann")) == (10, 0)
+        monkeypatch.undo()
+        async with stage.pool.acquire() as connection:
+            assert await retry_failed(connection, stage.org_id, poison.event_id)
+        await stage.drain()
+        assert await stage.points("ann") == 10
+        assert await stage.fetch("SELECT 1 FROM failed_events") == []
+
+    run(staged, fresh_database, scenario)
+
+
+def test_what_cannot_be_written_is_found_by_halving(staged, fresh_database, monkeypatch):
+    async def scenario(stage):
+        await stage.pay()
+        arrivals = [stage.arrival(f"user_{i}", bad=i == 3) for i in range(9)]
+        settle = Claims.settle
+
+        async def settle_or_raise(self, wanted, at):
+            await settle(self, wanted, at)
+            rows = await self._connection.fetch("SELECT count(*) FROM inbox WHERE event_id = $1", arrivals[3].event_id)
+            if rows[0][0] == 0:
+                raise asyncpg.DataError("cannot be written")
+
+        monkeypatch.setattr(Claims, "settle", settle_or_raise)
+        await stage.append(*arrivals)
+        await stage.drain()
+        assert [row["user_id"] for row in await stage.fetch("SELECT user_id FROM failed_events")] == ["user_3"]
+        assert len(await stage.fetch("SELECT 1 FROM events")) == 8
+
+    run(staged, fresh_database, scenario)

@@ -1,0 +1,85 @@
+"""`process` fails after each of its statements in turn; run again, the rows are those of an undisturbed run."""
+
+import asyncio
+
+from plaudit import clock
+from plaudit.engine.process import process
+from tests.engine.conftest import staged  # noqa: F401
+
+TABLES = ("balances", "progress", "holdings", "coupons", "positions", "claimed", "notifications", "members")
+
+
+class LostConnectionError(Exception):
+    """The server is gone."""
+
+
+class Failing:
+    """A connection that is lost after so many statements."""
+
+    def __init__(self, connection, survives: int) -> None:
+        self._connection = connection
+        self._left = survives
+        self.calls = 0
+
+    def __getattr__(self, name):
+        method = getattr(self._connection, name)
+        if name not in ("execute", "fetch", "fetchrow", "fetchval", "copy_records_to_table"):
+            return method
+
+        async def counted(*args, **kwargs):
+            result = await method(*args, **kwargs)
+            self.calls += 1
+            self._left -= 1
+            if self._left == 0:
+                raise LostConnectionError
+            return result
+
+        return counted
+
+
+def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):  # noqa: F811
+    async def main():
+        async with staged(fresh_database) as stage:
+            await stage.write("product", "prod_1", sku="P", type="badge", allocatedStock=2)
+            await stage.write("code_pool", "pool_1", productId="prod_1")
+            await stage.fill("pool_1", "A1", "A2")
+            effects = [
+                {"type": "add_points", "config": {"amount": 10}},
+                {"type": "award_product", "config": {"productId": "prod_1"}},
+                {"type": "notify", "config": {"message": "Hello"}},
+            ]
+            await stage.pay(effects=effects, limit={"overall": 3})
+            arrivals = [stage.arrival(user) for user in ("ann", "bob", "cy", "ann")]
+            await stage.append(*arrivals)
+            waiting = await stage.fetch("SELECT * FROM inbox ORDER BY inbox_id")
+            batch = [type(arrivals[0])(**row) for row in waiting]
+            programs = {stage.org_id: await stage.program()}
+            at = clock.now()
+
+            async def rows(connection):
+                return {
+                    table: sorted(map(repr, await connection.fetch(f"SELECT * FROM {table}"))) for table in TABLES
+                } | {"ledger": sorted(map(repr, await connection.fetch("SELECT * FROM transactions")))}
+
+            async with stage.pool.acquire() as connection:
+                undisturbed = connection.transaction()
+                await undisturbed.start()
+                counting = Failing(connection, 10_000)
+                await process(counting, programs, batch, at)
+                expected = await rows(connection)
+                await undisturbed.rollback()
+                before = await rows(connection)
+                assert counting.calls > 12
+                for survives in range(1, counting.calls + 1):
+                    try:
+                        await process(Failing(connection, survives), programs, batch, at)
+                    except LostConnectionError:
+                        assert await rows(connection) == before, f"after statement {survives}"
+                        assert len(await connection.fetch("SELECT 1 FROM inbox")) == len(batch)
+                    else:
+                        raise AssertionError("the failure was swallowed")
+                await process(connection, programs, batch, at)
+                assert await rows(connection) == expected
+            await stage.assert_books_hold()
+
+    asyncio.run(main())
