@@ -125,24 +125,24 @@ class Worker:
                 processed = await retried(lambda: process(connection, programs, arrivals, at))
         except UNREACHABLE:
             raise
-        except asyncpg.UniqueViolationError as error:
-            # The same event came for two members at once, and the other one's batch was first: look again.
-            if error.table_name != "event_ids":
-                await self._process_halves(connection, arrivals, programs)
-        except Exception:
-            await self._process_halves(connection, arrivals, programs)
+        except Exception as error:
+            problem = error
         else:
             _count(processed, at)
+            return
+        # The same event came for two members at once, and the other one's batch was first: it is looked at again.
+        if not (isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"):
+            await self._process_halves(connection, arrivals, programs, problem)
 
     async def _process_halves(
-        self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program]
+        self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program], problem: Exception
     ) -> None:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
             await self._process(connection, arrivals[:middle])
             await self._process(connection, arrivals[middle:])
             return
-        error = traceback.format_exc(limit=-20)
+        error = "".join(traceback.format_exception(problem, limit=-20, chain=False))
         log.error("event_failed", event_id=str(arrivals[0].event_id), error=error)
         at = clock.now()
         async with atomic(connection):
