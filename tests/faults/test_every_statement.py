@@ -4,7 +4,6 @@ import asyncio
 
 from plaudit import clock
 from plaudit.engine.process import process
-from tests.engine.conftest import staged  # noqa: F401
 
 TABLES = ("balances", "progress", "holdings", "coupons", "positions", "claimed", "notifications", "members")
 
@@ -37,7 +36,7 @@ class Failing:
         return counted
 
 
-def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):  # noqa: F811
+def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
     async def main():
         async with staged(fresh_database) as stage:
             await stage.write("product", "prod_1", sku="P", type="badge", allocatedStock=2)

@@ -1,10 +1,7 @@
 """A server's parts without HTTP: an organisation, its programme, arrivals, a worker."""
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
-
-import pytest
 
 from plaudit import clock
 from plaudit.core.event import ACTION
@@ -14,8 +11,7 @@ from plaudit.engine.arrival import Payload, arrival_of
 from plaudit.engine.verify import verify
 from plaudit.engine.worker import Worker
 from plaudit.storage.documents import Change, create, update
-from plaudit.storage.orgs import create_org
-from plaudit.storage.postgres import Pool, create_pool
+from plaudit.storage.postgres import Pool
 from plaudit.storage.programs import Programs
 
 
@@ -93,20 +89,3 @@ class Stage:
         async with self.pool.acquire() as connection:
             for check in await verify(connection):
                 assert check.holds, check
-
-
-@pytest.fixture
-def staged():
-    """`async with staged(url) as stage`: leaves no open connection behind."""
-
-    @asynccontextmanager
-    async def opened(url: str):
-        pool = await create_pool(url, size=8, by_key=True)
-        try:
-            async with pool.acquire() as connection:
-                credentials = await create_org(connection, "Test", clock.now())
-            yield Stage(url, pool, Programs(pool, url), credentials.org_id)
-        finally:
-            await pool.close()
-
-    return opened

@@ -1,0 +1,69 @@
+"""A whole server for the tests over HTTP: `plaudit serve` as users start it, in a folder and on a port of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Server:
+    """`plaudit serve`, started and stopped as a user would."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.options = options
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, seconds: float = 60) -> "Server":
+        command = [sys.executable, "-m", "plaudit", "serve", "--data", str(self.folder), "--port", str(self.port)]
+        environment = os.environ | {"PLAUDIT_LEASE_SECONDS": "1"}
+        with (self.folder.parent / "server.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log, env=environment)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            assert self.process.poll() is None, self.log()
+            time.sleep(0.05)
+        raise AssertionError(self.log())
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def log(self) -> str:
+        return (self.folder.parent / "server.log").read_text()[-4000:]
+
+    @property
+    def credentials(self) -> dict:
+        return json.loads((self.folder / "credentials.json").read_text())
+
+    def client(self) -> httpx.Client:
+        given = self.credentials
+        headers = {"Authorization": f"Bearer {given['apiSecret']}", "X-Monterosa-Org-ID": given["orgId"]}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+def new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="plaudit-server-"))
+    folder.chmod(0o755)
+    return folder / "data"
