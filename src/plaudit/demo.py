@@ -25,10 +25,10 @@ _DOCUMENTS = [
     ),
     (
         "trigger",
-        "purchase_completed",
+        "shop_purchase",
         {
-            "key": "purchase_completed",
-            "name": "Purchase completed",
+            "key": "shop_purchase",
+            "name": "Shop purchase",
             "category": "commerce",
             "fields": [{"key": "amount", "type": "number"}, {"key": "currency", "type": "string"}],
         },
@@ -86,7 +86,7 @@ _DOCUMENTS = [
         {
             "name": "Ten points for each pound",
             "type": "Reward",
-            "triggers": [{"type": "purchase_completed"}],
+            "triggers": [{"type": "shop_purchase"}],
             "effects": [{"type": "add_points", "config": {"amount": "floor(data.amount * 10)", "reason": "Purchase"}}],
         },
     ),
@@ -97,7 +97,7 @@ _DOCUMENTS = [
             "name": "A code for big orders",
             "type": "Reward",
             "triggers": [
-                {"type": "purchase_completed", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}
+                {"type": "shop_purchase", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}
             ],
             "limit": {"perUser": 1},
             "effects": [{"type": "award_product", "config": {"productId": "prod_shop_discount"}}],

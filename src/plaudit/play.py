@@ -23,13 +23,13 @@ def believable_events(members: int, events: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(events):
         user = f"fan_{min(int(chance.paretovariate(1.1)), members)}"
-        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "purchase_completed"], [50, 35, 5, 10])[
+        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "shop_purchase"], [50, 35, 5, 10])[
             0
         ]
         data: dict[str, Any] = {}
         if kind == "poll_vote":
             data = {"option": chance.choice(["home", "draw", "away"])}
-        elif kind == "purchase_completed":
+        elif kind == "shop_purchase":
             data = {"amount": round(chance.lognormvariate(3.5, 0.7), 2), "currency": "GBP"}
         found.append({"userId": user, "action": kind, "data": data, "metadata": {"source": "play"}})
     return found
