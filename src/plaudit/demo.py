@@ -96,9 +96,7 @@ _DOCUMENTS = [
         {
             "name": "A code for big orders",
             "type": "Reward",
-            "triggers": [
-                {"type": "shop_purchase", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}
-            ],
+            "triggers": [{"type": "shop_purchase", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}],
             "limit": {"perUser": 1},
             "effects": [{"type": "award_product", "config": {"productId": "prod_shop_discount"}}],
         },

@@ -23,9 +23,7 @@ def believable_events(members: int, events: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(events):
         user = f"fan_{min(int(chance.paretovariate(1.1)), members)}"
-        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "shop_purchase"], [50, 35, 5, 10])[
-            0
-        ]
+        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "shop_purchase"], [50, 35, 5, 10])[0]
         data: dict[str, Any] = {}
         if kind == "poll_vote":
             data = {"option": chance.choice(["home", "draw", "away"])}
