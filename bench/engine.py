@@ -1,0 +1,193 @@
+"""The engine without HTTP: events decided and committed a second, beside the same rows with no engine at all."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.core.event import ACTION
+from plaudit.core.ids import bucket_of, derived_id, member_id_of
+from plaudit.documents.kinds import KINDS
+from plaudit.engine import commit, inbox, load
+from plaudit.engine.arrival import Arrival, Payload, arrival_of
+from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
+from plaudit.storage.documents import Change, create
+from plaudit.storage.orgs import create_org
+from plaudit.storage.postgres import Pool, atomic, create_pool
+from plaudit.storage.programs import Programs
+
+LISTENING = 5
+OUTCOME = (
+    '{"trace":[["camp_0",0,0,null,[[0,true,50],[1,true,"USD"]],[[0,null,5]],null],'
+    '["camp_1",0,0,"condition_failed",[[0,false,50]],[],null],["camp_2",0,0,"condition_failed",[[0,false,50]],[],null],'
+    '["camp_3",0,0,"condition_failed",[[0,false,50]],[],null],["camp_4",0,0,"condition_failed",[[0,false,50]],[],null]]}'
+)
+
+
+@dataclass
+class Org:
+    """The organisation that is measured."""
+
+    org_id: UUID
+    members: int
+
+
+async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
+    """`campaigns` live campaigns, of which five listen to a purchase and one pays for it.
+
+    The members have been here before: each has a balance and progress.
+    """
+    pool = await create_pool(url, size=2)
+    async with pool.acquire() as connection:
+        org_id = (await create_org(connection, "Bench", clock.now())).org_id
+        for i in range(campaigns):
+            bound = 0 if i == 0 else 100
+            raw = {
+                "name": f"Campaign {i}",
+                "triggers": [
+                    {
+                        "type": "purchase" if i < LISTENING else f"other_{i}",
+                        "conditions": [
+                            {"field": "amount", "operator": ">=", "value": bound},
+                            {"field": "currency", "operator": "equals", "value": "USD"},
+                        ],
+                    }
+                ],
+                "effects": [{"type": "add_points", "config": {"amount": 5, "reason": "Purchase"}}],
+            }
+            change = Change(org_id=org_id, kind=KINDS["campaign"], id=f"camp_{i}", by="bench", at=clock.now())
+            await create(connection, change, raw)
+        now = clock.now()
+        ids = [(member_id_of(org_id, f"user_{i}"), f"user_{i}") for i in range(members)]
+        keys = [(bucket_of(member_id), member_id, user) for member_id, user in ids]
+        rows: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {
+            "members": (
+                ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present"),
+                [(bucket, member, org_id, user, "{}", now, now) for bucket, member, user in keys],
+            ),
+            "balances": (
+                ("bucket", "member_id", "metric", "amount", "earned"),
+                [(bucket, member, "points", 0, 0) for bucket, member, _ in keys],
+            ),
+            "progress": (
+                ("bucket", "member_id", "campaign_id", "completions", "last_at", "periods"),
+                [(bucket, member, "camp_0", 1, now, "{}") for bucket, member, _ in keys],
+            ),
+        }
+        for name, (columns, records) in rows.items():
+            await connection.copy_records_to_table(name, records=records, columns=columns)
+        await connection.execute("VACUUM ANALYZE")
+    await pool.close()
+    return Org(org_id, members)
+
+
+def _arrivals(org: Org, count: int) -> list[Arrival]:
+    chance = random.Random(count)
+    now = clock.now()
+    return [
+        arrival_of(
+            org_id=org.org_id,
+            user_id=f"user_{chance.randrange(org.members)}",
+            kind=ACTION,
+            trigger="purchase",
+            occurred_at=now,
+            received_at=now,
+            payload=Payload(
+                {"orderId": f"ORD-{i}", "amount": chance.choice([9.99, 50, 99.99]), "currency": "USD"},
+                {"source": "bench"},
+            ),
+            source="api",
+            event_id=clock.new_id(),
+        )
+        for i in range(count)
+    ]
+
+
+async def _fill(pool: Pool, org: Org, count: int) -> None:
+    arrivals = _arrivals(org, count)
+    async with pool.acquire() as connection:
+        for start in range(0, count, 2_000):
+            await inbox.append(connection, arrivals[start : start + 2_000])
+        await connection.execute("VACUUM ANALYZE inbox")
+        await connection.execute("CHECKPOINT")
+
+
+async def engine_rate(url: str, org: Org, count: int) -> float:
+    """Events a second that one worker takes out of a full inbox, decides and commits."""
+    pool = await create_pool(url, size=LANES + 2, by_key=True)
+    await _fill(pool, org, count)
+    worker = Worker(pool, url, Programs(pool, url))
+    await worker.lease()
+
+    async def lane(number: int) -> int:
+        done = 0
+        while events := await worker.run_once(number):
+            done += events
+        return done
+
+    started = time.perf_counter()
+    done = sum(await asyncio.gather(*map(lane, range(LANES))))
+    seconds = time.perf_counter() - started
+    assert done == count
+    await worker.release()
+    await pool.close()
+    return count / seconds
+
+
+async def bare_rows(url: str, org: Org, count: int) -> float:
+    """Events a second when the very rows are written, by the same statements, with nothing decided: the limit."""
+    pool = await create_pool(url, size=LANES + 2, by_key=True)
+    await _fill(pool, org, count)
+
+    async def lane(number: int) -> None:
+        buckets = list(range(256))[number::LANES]
+        async with pool.acquire() as connection:
+            while rows := await connection.fetch(inbox.SQL.peek, buckets, BATCH_EVENTS_MAX):
+                await _write(connection, rows)
+
+    started = time.perf_counter()
+    await asyncio.gather(*map(lane, range(LANES)))
+    seconds = time.perf_counter() - started
+    await pool.close()
+    return count / seconds
+
+
+async def _write(connection: Any, rows: list[Any]) -> None:
+    at = clock.now()
+    async with atomic(connection):
+        locked = await connection.fetch(load.SQL.lock_buckets, sorted({row["bucket"] for row in rows}))
+        positions = {row["bucket"]: row["position"] for row in locked}
+        keys = [row["bucket"] for row in rows], [row["inbox_id"] for row in rows]
+        await connection.fetch(inbox.SQL.remove, *keys)
+        log, ids, ledger = [], [], []
+        for row in rows:
+            bucket, member, event = row["bucket"], row["member_id"], row["event_id"]
+            position = positions[bucket] = positions[bucket] + 1
+            log.append(
+                (bucket, position, event, None, row["org_id"], member, row["user_id"], row["kind"], row["trigger"],
+                 row["occurred_at"], row["received_at"], at, row["source"], "processed", 1, row["payload"], OUTCOME)
+            )  # fmt: skip
+            ids.append((event, bucket, member, position, at, None))
+            ledger.append(
+                (bucket, member, position, 0, derived_id(event, "x"), row["org_id"], row["user_id"], "points", 5, 5,
+                 "camp_0", 0, 0, event, "Purchase", at, at)
+            )  # fmt: skip
+        for table, columns, records in (
+            ("event_ids", commit.EVENT_ID_COLUMNS, ids),
+            ("events", commit.EVENT_COLUMNS, log),
+            ("transactions", commit.TRANSACTION_COLUMNS, ledger),
+        ):
+            await connection.copy_records_to_table(table, records=records, columns=columns)
+        members = {row["member_id"]: row["bucket"] for row in rows}
+        number = len(members)
+        key = list(members.values()), list(members)
+        await connection.execute(commit.SQL.update_members, *key, ["{}"] * number, [at] * number)
+        await connection.execute(commit.SQL.update_balances, *key, ["points"] * number, [5] * number, [5] * number)
+        await connection.execute(
+            commit.SQL.update_progress, *key, ["camp_0"] * number, [2] * number, [at] * number, ["{}"] * number
+        )
+        await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()))
