@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.engine import bare_rows, engine_rate, prepare
+from plaudit.processes import calm_garbage_collector
 from plaudit.storage.embedded import EmbeddedPostgres, program
 from plaudit.storage.migrate import migrate
 
@@ -39,6 +40,7 @@ def pgbench_best(url: str) -> float:
 
 def main() -> None:
     """Measure, and print the table."""
+    calm_garbage_collector()
     folder = Path(tempfile.mkdtemp(prefix="plaudit-bench-"))
     folder.chmod(0o755)
     embedded = EmbeddedPostgres(folder / "postgres")

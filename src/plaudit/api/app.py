@@ -14,6 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from plaudit import telemetry
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.inbox import Inbox
+from plaudit.processes import calm_garbage_collector
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             pool=pool, engine_pool=engine_pool, programs=programs, inbox=Inbox(engine_pool), keys=Keys(pool)
         )
         app.state.services = services
+        calm_garbage_collector()
         listening = asyncio.create_task(programs.listen())
         try:
             yield

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+from plaudit.processes import calm_garbage_collector
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
@@ -15,6 +16,7 @@ async def run_worker(url: str, lease_seconds: float) -> None:
     programs = Programs(pool, url)
     worker = Worker(pool, url, programs, lease_seconds=lease_seconds)
     loop = asyncio.get_running_loop()
+    calm_garbage_collector()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     listening = asyncio.create_task(programs.listen())
