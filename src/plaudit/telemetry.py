@@ -15,7 +15,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 actions_accepted = Counter("plaudit_actions_accepted_total", "Actions that were made durable.")
 events_decided = Counter("plaudit_events_decided_total", "Events decided, by what became of them.", ["state"])
 decide_lag_seconds = Histogram(
-    "plaudit_decide_lag_seconds", "From the receipt of an event to its being decided.", buckets=_SECONDS
+    "plaudit_decide_lag_seconds", "From the receipt of a batch's oldest event to its being decided.", buckets=_SECONDS
 )
 batch_seconds = Histogram("plaudit_batch_seconds", "One batch: load, decide, commit.", buckets=_SECONDS)
 requests_answered = Counter("plaudit_requests_total", "Requests answered, by status.", ["status"])

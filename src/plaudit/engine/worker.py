@@ -6,6 +6,7 @@ batch is being committed by the server, another's is being decided here. `run_on
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -219,6 +220,8 @@ class Worker:
 
 
 def _count(processed: Sequence[Processed], at: datetime) -> None:
-    for one in processed:
-        telemetry.events_decided.labels(one.state).inc()
-        telemetry.decide_lag_seconds.observe((at - one.arrival.received_at).total_seconds())
+    """Counted by the batch: by the event it would cost as much as a condition."""
+    for state, number in Counter(one.state for one in processed).items():
+        telemetry.events_decided.labels(state).inc(number)
+    oldest = min((one.arrival.received_at for one in processed), default=at)
+    telemetry.decide_lag_seconds.observe((at - oldest).total_seconds())
