@@ -29,7 +29,7 @@ from .outcome import Processed
 from .process import process
 
 BATCH_EVENTS_MAX = 500
-LANES = 2
+LANES = 3
 LEASE_SECONDS = 5.0
 POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
 MONTHS_EVERY_SECONDS = 6 * 3600
