@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 from uuid import UUID
 
 import jwt
@@ -20,8 +21,17 @@ from rich.table import Table
 from plaudit import clock, telemetry
 from plaudit.errors import PlauditError
 from plaudit.settings import Settings
+from plaudit.storage.postgres import UNREACHABLE
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A loyalty and gamification engine.")
+if TYPE_CHECKING:
+    from plaudit.storage.embedded import EmbeddedPostgres
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A loyalty and gamification engine.",
+)
 org_app = typer.Typer(no_args_is_help=True, help="Organisations.")
 app.add_typer(org_app, name="org")
 console = Console()
@@ -44,8 +54,14 @@ def main() -> None:
     try:
         app()
     except PlauditError as error:
-        errors.print(f"plaudit: {error.message}", style="red", highlight=False, markup=False)
-        raise SystemExit(1) from None
+        _fail(error.message)
+    except UNREACHABLE as error:
+        _fail(f"the database cannot be reached: {error}")
+
+
+def _fail(message: str) -> NoReturn:
+    errors.print(f"plaudit: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    raise SystemExit(1) from None
 
 
 def _run(work: Callable[[], Awaitable[T]]) -> T:
@@ -74,9 +90,7 @@ def serve(
     try:
         url = embedded.start() if embedded else database_url
         _run(lambda: _prepare(url, data, demo=demo))
-        console.print(f"API          http://{host}:{port}", highlight=False)
-        console.print(f"Description  http://{host}:{port}/openapi.json", highlight=False)
-        _supervise(host, port, data, url, workers)
+        _supervise(host, port, data, url, workers, embedded)
     except KeyboardInterrupt:
         pass
     finally:
@@ -89,7 +103,7 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _supervise(host: str, port: int, data: Path, url: str, workers: int) -> None:
+def _supervise(host: str, port: int, data: Path, url: str, workers: int, embedded: "EmbeddedPostgres | None") -> None:
     from plaudit.processes import Supervisor
 
     counters = (data / "counters").resolve()
@@ -98,7 +112,27 @@ def _supervise(host: str, port: int, data: Path, url: str, workers: int) -> None
     environment = {"PLAUDIT_DATABASE_URL": url, "PROMETHEUS_MULTIPROC_DIR": str(counters)}
     commands = [["api", "--host", host, "--port", str(port), "--child"]]
     commands += [["worker", "--child"] for _ in range(workers)]
-    Supervisor(commands, environment).run()
+    announced = False
+
+    def look_after() -> None:
+        nonlocal announced
+        if embedded:
+            embedded.keep_running()
+        if not announced and _answers(host, port):
+            announced = True
+            console.print(f"API          http://{host}:{port}", highlight=False)
+            console.print(f"Description  http://{host}:{port}/openapi.json", highlight=False)
+
+    Supervisor(commands, environment, look_after).run()
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether the API takes connections yet."""
+    try:
+        with socket.create_connection((host, port), timeout=0.1):
+            return True
+    except OSError:
+        return False
 
 
 async def _prepare(url: str, data: Path, *, demo: bool) -> None:

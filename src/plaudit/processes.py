@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 PARENT_LOOK_SECONDS = 1.0
 STOP_SECONDS_MAX = 30.0
 RESTART_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 
 
 def end_with_parent() -> None:
@@ -29,10 +30,16 @@ def end_with_parent() -> None:
 
 
 class Supervisor:
-    """Runs commands as children; one that ends by itself is started again. `run` ends on SIGTERM or SIGINT."""
+    """Runs commands as children; one that ends by itself is started again. `run` ends on SIGTERM or SIGINT.
 
-    def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> None:
+    `look_after` is called several times a second, for what must be kept running and is no child.
+    """
+
+    def __init__(
+        self, commands: Sequence[Sequence[str]], environment: Mapping[str, str], look_after: Callable[[], None]
+    ) -> None:
         self._commands = commands
+        self._look_after = look_after
         self._environment = dict(os.environ) | dict(environment)
         self._stopping = threading.Event()
 
@@ -42,7 +49,8 @@ class Supervisor:
             signal.signal(number, self._asked_to_stop)
         children = [self._start(command) for command in self._commands]
         try:
-            while not self._stopping.wait(0.2):
+            while not self._stopping.wait(LOOK_SECONDS):
+                self._look_after()
                 for i, child in enumerate(children):
                     if child.poll() is not None:
                         time.sleep(RESTART_SECONDS)

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import subprocess
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -85,6 +87,22 @@ class EmbeddedPostgres:
         if "(1 row)" not in exists:
             server.psql(f"CREATE DATABASE {DATABASE};")
         return server.get_uri(DATABASE)
+
+    def keep_running(self) -> None:
+        """Start the server again if it is gone: killed, or out of memory. It then recovers from its own log.
+
+        The address stays the same. A start that fails (a recovery may take its time) is left to the next call.
+        """
+        server = self._server
+        if server is None:
+            return
+        pid = server.get_pid()
+        if pid is not None:
+            with suppress(ChildProcessError):  # where this process is the reaper, the dead would pass for alive
+                os.waitpid(pid, os.WNOHANG)
+        if not server.get_postmaster_info().is_running():
+            with suppress(subprocess.SubprocessError):
+                server.ensure_postgres_running()
 
     def stop(self) -> None:
         """Stop the server cleanly: what was committed is there at the next start."""
