@@ -1,5 +1,6 @@
 """Ingestion: actions in, one or many; durable before the answer."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from plaudit.errors import FieldError, Invalid, Mismatch, PlauditError, TooLarge
 from plaudit.reads.identities import users_known_as
 from plaudit.storage.programs import Live
 
-from .operations import BATCH_BYTES_MAX, Answer, Call, Operation, check_nesting, decode_json
+from .operations import BATCH_BYTES_MAX, NOT_DECODED, Answer, Call, Operation, check_nesting, decode_json
 from .outcomes import outcome_schema, shown_outcome
 from .outside import Json, UserId, event_name
 from .schemas import TEXT, object_of
@@ -44,6 +45,9 @@ RESERVED_PREFIXES = (
     "competition.",
 )
 RESERVED = {"user.enrolled", "user.updated", "user.badge_earned", "user.tier_changed", "schedule"}
+
+# The character U+0000 as JSON writes it: its backslash is not itself escaped. PostgreSQL's texts cannot hold it.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 EventKey = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$")]
 
@@ -158,7 +162,7 @@ def _items_of(raw: bytes) -> list[Action | PlauditError]:
     if text.startswith(b"["):
         try:
             items: Sequence[Action | PlauditError] = _ACTIONS.decode(text)
-        except msgspec.DecodeError:
+        except NOT_DECODED:
             items = [_action_of(one) for one in decode_json(text)]
         else:
             for one in items:
@@ -182,7 +186,7 @@ def _action_on(line: bytes) -> Action | PlauditError:
     try:
         value = _ACTION.decode(line)
         check_nesting(line, value)
-    except msgspec.DecodeError:
+    except NOT_DECODED:
         try:
             return _action_of(decode_json(line))
         except Invalid as error:
@@ -209,7 +213,7 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: dat
     if wrong:
         raise invalid_fields(wrong)
     try:
-        return arrival_of(
+        arrival = arrival_of(
             org_id=live.program.org_id,
             user_id=user_id,
             kind=ACTION,
@@ -223,6 +227,9 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: dat
         )
     except OverflowError:
         raise invalid_fields([FieldError("data", "must not have integers beyond 64 bits")]) from None
+    if r"\u0000" in arrival.payload and _NUL.search(arrival.payload):
+        raise invalid_fields([FieldError("data", "must not contain the character U+0000")])
+    return arrival
 
 
 def _instant(timestamp: datetime) -> datetime:

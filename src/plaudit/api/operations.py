@@ -108,6 +108,9 @@ LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1
 CURSOR = Parameter("cursor", "Where to go on: the cursor of the page before.", {"type": "string"})
 PAGING = (LIMIT, CURSOR)
 
+# What the decoder raises: the second for bytes that are not UTF-8.
+NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError)
+
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
@@ -122,7 +125,7 @@ def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
         decoder = _DECODERS[into] = msgspec.json.Decoder(into)
     try:
         body = decoder.decode(raw)
-    except msgspec.DecodeError:
+    except NOT_DECODED:
         body = decode_json(raw)  # says what is wrong with the JSON, if that is what is wrong
         raise invalid_fields(wrong_fields(body, into)) from None
     check_nesting(raw, body)
@@ -133,7 +136,7 @@ def decode_json(raw: bytes) -> Any:
     """Any JSON value. Raises Invalid for what is not JSON, or is nested too deeply."""
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_DECODED as error:
         raise Invalid(f"The body is not JSON: {error}", code="bad_json") from None
     except RecursionError:
         raise _too_deep() from None
