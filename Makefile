@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check verify bench lock clean
+.PHONY: help install run test check docs verify bench lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ check: install ## style, types, and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/generate.py --check
+
+docs: install ## write docs/reference anew, from the tables in the code
+	$(BIN)/python docs/generate.py
 
 verify: install ## the invariants of the server in ./.plaudit, by its books
 	$(BIN)/plaudit verify

@@ -325,4 +325,4 @@ def play(
 
 
 def _url(data: Path, database_url: str) -> str:
-    return Settings(data=data, database_url=database_url).url()
+    return Settings(data=str(data), database_url=database_url).url()

@@ -2,36 +2,43 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
-from plaudit.errors import Unavailable
+from plaudit.errors import Invalid, Unavailable
+
+PREFIX = "PLAUDIT_"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """`database_url` empty means the embedded PostgreSQL in `data`."""
+    """The settings of a process. Each is read from `PLAUDIT_` and its name in capitals."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    data: Path = Path(".plaudit")
-    database_url: str = ""
-    workers: int = 1
-    demo: bool = True
-    lease_seconds: float = 5.0
+    host: Annotated[str, Meta(description="The address that the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="The port that the API listens on.", ge=0, le=65_535)] = 8000
+    data: Annotated[str, Meta(description="The data folder: the embedded PostgreSQL, the lock, the credentials.")] = (
+        ".plaudit"
+    )
+    database_url: Annotated[str, Meta(description="A PostgreSQL of your own; the embedded one when empty.")] = ""
+    workers: Annotated[int, Meta(description="How many engine workers `serve` runs.", ge=1, le=64)] = 1
+    demo: Annotated[bool, Meta(description="Whether `serve` fills an empty database with a demo programme.")] = True
+    lease_seconds: Annotated[
+        float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
+    ] = 5.0
 
     @staticmethod
     def from_environment() -> "Settings":
-        """What PLAUDIT_* say; defaults for the rest."""
-        given = os.environ
-        return Settings(
-            host=given.get("PLAUDIT_HOST", "127.0.0.1"),
-            port=int(given.get("PLAUDIT_PORT", "8000")),
-            data=Path(given.get("PLAUDIT_DATA", ".plaudit")),
-            database_url=given.get("PLAUDIT_DATABASE_URL", ""),
-            workers=int(given.get("PLAUDIT_WORKERS", "1")),
-            demo=given.get("PLAUDIT_DEMO", "true").lower() not in ("0", "false", "no"),
-            lease_seconds=float(given.get("PLAUDIT_LEASE_SECONDS", "5")),
-        )
+        """What the environment says; defaults for the rest. Raises Invalid naming the variable."""
+        given = {
+            name: os.environ[PREFIX + name.upper()]
+            for name in Settings.__struct_fields__
+            if PREFIX + name.upper() in os.environ
+        }
+        try:
+            return msgspec.convert(given, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"A setting ({PREFIX}*) is wrong: {error}") from None
 
     def url(self) -> str:
         """The database's URL: the one given, or that of the embedded server that runs in `data`."""
@@ -39,7 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self.database_url
         from plaudit.storage.embedded import running_url
 
-        url = running_url(self.data / "postgres")
+        url = running_url(Path(self.data) / "postgres")
         if url is None:
             raise Unavailable(f"No server runs on {self.data}; start one with plaudit serve, or give --database-url")
         return url

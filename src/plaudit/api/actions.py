@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 
 from plaudit import clock, telemetry
 from plaudit.core.event import ACTION
+from plaudit.core.triggers import is_reserved
 from plaudit.documents.dialects import trigger_key
 from plaudit.documents.reading import wrong_fields
 from plaudit.documents.trigger import check_data
@@ -31,20 +32,6 @@ WAIT_SECONDS_MAX = 30.0
 # A sender's clock may be a little ahead of ours; further, and a typing error would end streaks and open campaigns.
 AHEAD_MAX = timedelta(minutes=5)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-
-# What the engine itself fires, and nobody else may.
-RESERVED_PREFIXES = (
-    "metric.",
-    "ladder.",
-    "product.",
-    "campaign.",
-    "step.",
-    "streak.",
-    "segment.",
-    "reward.",
-    "competition.",
-)
-RESERVED = {"user.enrolled", "user.updated", "user.badge_earned", "user.tier_changed", "schedule"}
 
 # The character U+0000 as JSON writes it: its backslash is not itself escaped. PostgreSQL's texts cannot hold it.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -200,7 +187,7 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: dat
     """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []
-    if trigger in RESERVED or trigger.startswith(RESERVED_PREFIXES) or trigger_key(trigger) != trigger:
+    if is_reserved(trigger) or trigger_key(trigger) != trigger:
         wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
     occurred_at = now if action.timestamp is None else _instant(action.timestamp)
     if not EARLIEST <= occurred_at <= now + AHEAD_MAX:

@@ -1,0 +1,49 @@
+"""The engine's own triggers: what it fires itself. Campaigns listen to them; clients may not report them."""
+
+from msgspec import Struct
+
+
+class EngineTrigger(Struct, frozen=True):
+    """A row of the table: the trigger's key, when it is fired, and the fields of its data."""
+
+    key: str
+    sentence: str
+    fields: dict[str, str]
+
+
+_ROWS = (
+    EngineTrigger("user.enrolled", "A member has joined the programme.", {"userId": "string", "source": "string"}),
+    EngineTrigger("user.updated", "A member's profile was changed.", {"fields": "array"}),
+    EngineTrigger(
+        "metric.changed",
+        "A member's balance has changed.",
+        {"metric": "string", "amount": "number", "balance": "number", "previous": "number"},
+    ),
+    EngineTrigger(
+        "product.received",
+        "A member was given a product.",
+        {"productId": "string", "type": "string", "quantity": "number"},
+    ),
+    EngineTrigger(
+        "user.badge_earned",
+        "A member was given a badge.",
+        {"productId": "string", "type": "string", "quantity": "number"},
+    ),
+    EngineTrigger(
+        "campaign.completed", "A member has completed a campaign.", {"campaignId": "string", "completions": "number"}
+    ),
+    EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
+)
+
+ENGINE_TRIGGERS: dict[str, EngineTrigger] = {row.key: row for row in _ROWS}
+
+# Whole families are kept for the engine, so that a new trigger of its own can never meet a client's of that name.
+RESERVED_FAMILIES = ("metric", "ladder", "product", "campaign", "step", "streak", "segment", "reward", "competition")
+
+OUTSIDE = ("user.tier_changed", "schedule")
+
+
+def is_reserved(trigger: str) -> bool:
+    """Whether a trigger is the engine's to fire, and nobody else's."""
+    family, dot, _ = trigger.partition(".")
+    return trigger in ENGINE_TRIGGERS or trigger in OUTSIDE or (bool(dot) and family in RESERVED_FAMILIES)
