@@ -11,7 +11,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.engine import bare_rows, engine_rate, prepare
+from bench import http
+from bench.engine import Org, bare_rows, engine_rate, prepare, processes_rate
 from plaudit.processes import calm_garbage_collector
 from plaudit.storage.embedded import EmbeddedPostgres, program
 from plaudit.storage.migrate import migrate
@@ -38,32 +39,75 @@ def pgbench_best(url: str) -> float:
     return best
 
 
+class Report:
+    """The table: each row a ratio of two figures of this run."""
+
+    def __init__(self) -> None:
+        self.table = Table("what; beside what", "measured", "yardstick", "ratio", "at least")
+
+    def ratio(self, what: str, measured: float, yardstick: float, least: float) -> None:
+        """A row of two rates."""
+        style = "" if measured / yardstick >= least else "red"
+        cells = f"{measured:,.0f}/s", f"{yardstick:,.0f}/s", f"{measured / yardstick:.2f} x", f"{least} x"
+        self.table.add_row(what, *cells, style=style)
+
+    def bound(self, what: str, measured: float, most: float, unit: str) -> None:
+        """A row of one figure and its bound."""
+        style = "" if measured <= most else "red"
+        self.table.add_row(what, f"{measured:,.1f} {unit}", "", "", f"at most {most:g} {unit}", style=style)
+
+
+def bench_engine(report: Report, url: str) -> Org:
+    """The engine without HTTP."""
+    tpcb = pgbench_best(url)
+    org = uvloop.run(prepare(url, MEMBERS))
+    bare = uvloop.run(bare_rows(url, org, EVENTS))
+    engine = uvloop.run(engine_rate(url, org, EVENTS))
+    report.ratio("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
+    report.ratio("the same; the same rows without an engine", engine, bare, 0.5)
+    few = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
+    many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=1_000))
+    # Twice each, by turns: what the machine does meanwhile meets both.
+    rates = [uvloop.run(engine_rate(url, one, EVENTS // 2)) for one in (few, many, few, many)]
+    report.ratio("1,000 campaigns; 10", rates[1] + rates[3], rates[0] + rates[2], 0.9)
+    one = uvloop.run(processes_rate(url, org, EVENTS, 1))
+    two = uvloop.run(processes_rate(url, org, EVENTS, 2))
+    report.ratio("two workers; one", two, one, 1.3)
+    return org
+
+
+def bench_http(report: Report, url: str, org: Org) -> None:
+    """The API, and everything together."""
+    headers = http.headers_of(org)
+    with http.running(url, 18_431, noop=True):
+        nothing = uvloop.run(http.post_rate(18_431, headers, org, tag="noop"))
+    with http.running(url, 18_432):
+        single = uvloop.run(http.post_rate(18_432, headers, org, tag="single"))
+        batch = uvloop.run(http.post_rate(18_432, headers, org, tag="batch", batch=http.BATCH))
+    report.ratio("single POSTs accepted, durable; the same POST with nothing stored", single, nothing, 0.5)
+    report.ratio(f"actions in batches of {http.BATCH}; single POSTs", batch, single, 4)
+    with http.running(url, 18_433, worker=True):
+        capacity = uvloop.run(http.processed_rate(url, 18_433, headers, org))
+        p50, p99 = uvloop.run(http.latency(url, 18_433, headers, org, capacity / 2))
+    report.bound(f"from the 202 to the effect, p50, at {capacity / 2:,.0f}/s (half of capacity)", p50 * 1000, 15, "ms")
+    report.bound("the same, p99", p99 * 1000, 60, "ms")
+
+
 def main() -> None:
     """Measure, and print the table."""
     calm_garbage_collector()
     folder = Path(tempfile.mkdtemp(prefix="plaudit-bench-"))
     folder.chmod(0o755)
     embedded = EmbeddedPostgres(folder / "postgres")
-    table = Table("what; beside what", "measured", "yardstick", "ratio", "at least")
-
-    def row(what: str, measured: float, yardstick: float, least: float) -> None:
-        ratio = measured / yardstick
-        style = "" if ratio >= least else "red"
-        table.add_row(what, f"{measured:,.0f}/s", f"{yardstick:,.0f}/s", f"{ratio:.2f} x", f"{least} x", style=style)
-
+    report = Report()
     try:
         url = embedded.start()
         asyncio.run(migrate(url))
-        tpcb = pgbench_best(url)
-        org = uvloop.run(prepare(url, MEMBERS))
-        bare = uvloop.run(bare_rows(url, org, EVENTS))
-        engine = uvloop.run(engine_rate(url, org, EVENTS))
-        row("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
-        row("the same; the same rows without an engine", engine, bare, 0.5)
+        bench_http(report, url, bench_engine(report, url))
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    console.print(table)
+        console.print(report.table)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ class Org:
 
     org_id: UUID
     members: int
+    secret: str
 
 
 async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
@@ -43,7 +46,8 @@ async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
     """
     pool = await create_pool(url, size=2)
     async with pool.acquire() as connection:
-        org_id = (await create_org(connection, "Bench", clock.now())).org_id
+        credentials = await create_org(connection, "Bench", clock.now())
+        org_id = credentials.org_id
         for i in range(campaigns):
             bound = 0 if i == 0 else 100
             raw = {
@@ -82,7 +86,7 @@ async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
             await connection.copy_records_to_table(name, records=records, columns=columns)
         await connection.execute("VACUUM ANALYZE")
     await pool.close()
-    return Org(org_id, members)
+    return Org(org_id, members, credentials.api_secret)
 
 
 def _arrivals(org: Org, count: int) -> list[Arrival]:
@@ -136,6 +140,27 @@ async def engine_rate(url: str, org: Org, count: int) -> float:
     await worker.release()
     await pool.close()
     return count / seconds
+
+
+async def processes_rate(url: str, org: Org, count: int, workers: int) -> float:
+    """Events a second that `workers` processes take out of a full inbox, from the first decided to the last."""
+    pool = await create_pool(url, size=2)
+    await _fill(pool, org, count)
+    started_at = clock.now()
+    command = [sys.executable, "-m", "plaudit", "worker", "--database-url", url]
+    children = [subprocess.Popen(command) for _ in range(workers)]  # noqa: ASYNC220
+    while await pool.fetchval("SELECT EXISTS (SELECT FROM inbox)"):
+        await asyncio.sleep(0.05)
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.wait()
+    seconds = await pool.fetchval(
+        "SELECT extract(epoch FROM max(decided_at) - min(decided_at)) FROM events WHERE org_id = $1 AND decided_at > $2",
+        org.org_id, started_at,
+    )  # fmt: skip
+    await pool.close()
+    return count / float(seconds)
 
 
 async def bare_rows(url: str, org: Org, count: int) -> float:

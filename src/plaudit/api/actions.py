@@ -148,18 +148,24 @@ def _items_of(raw: bytes) -> list[Action | PlauditError]:
     text = raw.lstrip()
     if text.startswith(b"["):
         try:
-            items: Sequence[Action | PlauditError] = _ACTIONS.decode(text)
+            decoded = _ACTIONS.decode(text)
         except NOT_DECODED:
             items = [_action_of(one) for one in decode_json(text)]
         else:
-            for one in items:
-                assert isinstance(one, Action)
-                check_nesting(text, one)
+            items = [_shallow(one) for one in decoded]
     else:
         items = [_action_on(line) for line in text.splitlines() if line.strip()]
     if not 1 <= len(items) <= BATCH_ACTIONS_MAX:
         raise Invalid(f"A batch must have 1 to {BATCH_ACTIONS_MAX} actions (got {len(items)})")
-    return list(items)
+    return items
+
+
+def _shallow(action: Action) -> Action | PlauditError:
+    try:
+        check_nesting(action)
+    except Invalid as error:
+        return error
+    return action
 
 
 def _action_of(value: Any) -> Action | PlauditError:
@@ -171,16 +177,12 @@ def _action_of(value: Any) -> Action | PlauditError:
 
 def _action_on(line: bytes) -> Action | PlauditError:
     try:
-        value = _ACTION.decode(line)
-        check_nesting(line, value)
+        return _shallow(_ACTION.decode(line))
     except NOT_DECODED:
         try:
             return _action_of(decode_json(line))
         except Invalid as error:
             return error
-    except Invalid as error:
-        return error
-    return value
 
 
 def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: datetime) -> Arrival:

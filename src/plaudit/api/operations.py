@@ -4,7 +4,7 @@ An operation is a row: method, path, who may call it, what it takes and answers.
 here, and described by `openapi`: one table serves all three.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal
 from uuid import UUID
 
@@ -128,7 +128,7 @@ def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
     except NOT_DECODED:
         body = decode_json(raw)  # says what is wrong with the JSON, if that is what is wrong
         raise invalid_fields(wrong_fields(body, into)) from None
-    check_nesting(raw, body)
+    check_nesting(body)
     return body
 
 
@@ -140,27 +140,32 @@ def decode_json(raw: bytes) -> Any:
         raise Invalid(f"The body is not JSON: {error}", code="bad_json") from None
     except RecursionError:
         raise _too_deep() from None
-    check_nesting(raw, value)
+    check_nesting(value)
     return value
 
 
-def check_nesting(raw: bytes, value: Any) -> None:
-    """Refuse what is nested too deeply. Counting the brackets clears almost everything at once."""
-    if raw.count(b"{") + raw.count(b"[") > NESTING_MAX and _depth(value, NESTING_MAX + 1) > NESTING_MAX:
-        raise _too_deep()
+def check_nesting(value: Any) -> None:
+    """Refuse what is nested too deeply; `value` is a struct as decoded, or any JSON value. Level by level."""
+    level = [value]
+    for _ in range(NESTING_MAX + 1):
+        level = [
+            part
+            for one in level
+            for part in _parts_of(one)
+            if part.__class__ is dict or part.__class__ is list or isinstance(part, Struct)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _parts_of(one: Any) -> Iterable[Any]:
+    if one.__class__ is dict:
+        return one.values()
+    if one.__class__ is list:
+        return one
+    return [getattr(one, name) for name in one.__struct_fields__] if isinstance(one, Struct) else ()
 
 
 def _too_deep() -> Invalid:
     return Invalid(f"The body is nested deeper than {NESTING_MAX}", code="nested_too_deep")
-
-
-def _depth(value: Any, limit: int) -> int:
-    if limit == 0:
-        return 1
-    if isinstance(value, Struct):
-        value = {name: getattr(value, name) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return 1 + max((_depth(one, limit - 1) for one in value.values()), default=0)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if isinstance(value, list):
-        return 1 + max((_depth(one, limit - 1) for one in value), default=0)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return 0
