@@ -23,10 +23,11 @@ from plaudit.storage.postgres import Pool, atomic, create_pool
 from plaudit.storage.programs import Programs
 
 LISTENING = 5
+STATE = '[1,"2026-11-21T00:00:00Z",{},{},"",null]'
 OUTCOME = (
-    '{"trace":[["camp_0",0,0,null,[[0,true,50],[1,true,"USD"]],[[0,null,5]],null],'
-    '["camp_1",0,0,"condition_failed",[[0,false,50]],[],null],["camp_2",0,0,"condition_failed",[[0,false,50]],[],null],'
-    '["camp_3",0,0,"condition_failed",[[0,false,50]],[],null],["camp_4",0,0,"condition_failed",[[0,false,50]],[],null]]}'
+    '{"trace":[["camp_0",0,0,null,[[0,true,50],[1,true,"USD"]],[[0,null,5]],null,null],'
+    '["camp_1",0,0,"condition_failed",[[0,false,50]],[],null,null],["camp_2",0,0,"condition_failed",[[0,false,50]],[],null],'
+    '["camp_3",0,0,"condition_failed",[[0,false,50]],[],null,null],["camp_4",0,0,"condition_failed",[[0,false,50]],[],null]]}'
 )
 
 
@@ -70,16 +71,16 @@ async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
         keys = [(bucket_of(member_id), member_id, user) for member_id, user in ids]
         rows: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {
             "members": (
-                ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present"),
-                [(bucket, member, org_id, user, "{}", now, now) for bucket, member, user in keys],
+                ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence"),
+                [(bucket, member, org_id, user, "{}", now, now, 0) for bucket, member, user in keys],
             ),
             "balances": (
                 ("bucket", "member_id", "metric", "amount", "earned"),
                 [(bucket, member, "points", 0, 0) for bucket, member, _ in keys],
             ),
             "progress": (
-                ("bucket", "member_id", "campaign_id", "completions", "last_at", "periods"),
-                [(bucket, member, "camp_0", 1, now, "{}") for bucket, member, _ in keys],
+                ("bucket", "member_id", "kind", "key", "state"),
+                [(bucket, member, "campaign", "camp_0", STATE) for bucket, member, _ in keys],
             ),
         }
         for name, (columns, records) in rows.items():
@@ -199,7 +200,7 @@ async def _write(connection: Any, rows: list[Any]) -> None:
             ids.append((event, bucket, member, position, at, None))
             ledger.append(
                 (bucket, member, position, 0, derived_id(event, "x"), row["org_id"], row["user_id"], "points", 5, 5,
-                 "camp_0", 0, 0, event, "Purchase", at, at)
+                 "camp_0", 0, 0, event, "Purchase", at, at, None, None)
             )  # fmt: skip
         for table, columns, records in (
             ("event_ids", commit.EVENT_ID_COLUMNS, ids),
@@ -210,9 +211,12 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         members = {row["member_id"]: row["bucket"] for row in rows}
         number = len(members)
         key = list(members.values()), list(members)
-        await connection.execute(commit.SQL.update_members, *key, ["{}"] * number, [at] * number)
-        await connection.execute(commit.SQL.update_balances, *key, ["points"] * number, [5] * number, [5] * number)
+        nothing = [None] * number
+        await connection.execute(commit.SQL.update_members, *key, [at] * number, [1] * number, nothing)
         await connection.execute(
-            commit.SQL.update_progress, *key, ["camp_0"] * number, [2] * number, [at] * number, ["{}"] * number
+            commit.SQL.update_balances, *key, ["points"] * number, [5] * number, [5] * number, nothing
         )
-        await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()))
+        await connection.execute(
+            commit.SQL.update_progress, *key, ["campaign"] * number, ["camp_0"] * number, [STATE] * number
+        )
+        await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()), at)

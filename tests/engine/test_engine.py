@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from plaudit import clock
+from plaudit.core import advance as core_advance
 from plaudit.core import decide as core_decide
 from plaudit.engine import process as processing
 from plaudit.engine.inbox import retry_failed
@@ -162,7 +163,7 @@ def test_a_poison_event_is_set_aside_and_blocks_nobody(staged, fresh_database, m
                 raise ZeroDivisionError("a mistake of ours")
             return core_decide.decide(program, member, event, refused)
 
-        monkeypatch.setattr(processing, "decide", decide)
+        monkeypatch.setattr(core_advance, "decide", decide)
         await stage.append(poison, good)
         await stage.drain()
         (failed,) = await stage.fetch("SELECT event_id, error FROM failed_events")

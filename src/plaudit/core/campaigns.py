@@ -1,17 +1,28 @@
-"""Whether a campaign that listens to an event fires: window, conditions, cascades, groups, limits; then its effects."""
+"""Whether a campaign that listens to an event fires: window, conditions, cascades, groups, limits; then its effects.
 
-from datetime import timedelta
+A campaign without steps fires each time. One with steps counts towards the goal of the step that was met; a step that
+reaches it brings its effects, and enough steps done complete the campaign (`goals` says how it is counted).
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import structs
 
 from .deciding import Deciding, Place
-from .decision import Check, ClaimKind, Considered, Refusal
+from .decision import Check, ClaimKind, Considered, EffectTrace, Refusal
 from .event import Event
+from .goals import counted, reached_at
 from .ids import effect_id_of
-from .member import Progress
+from .member import Progress, StepProgress
 from .periods import period_key
-from .program import CASCADE_DEPTH_MAX, Campaign, Listener
+from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
 PERIODS_KEPT = 32
+
+_NOTHING = Progress()
+_NOT_BEGUN = StepProgress()
 
 
 def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> Considered:
@@ -29,17 +40,24 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
         or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
         or _limited(deciding, campaign)
     )
-    trigger = event.trigger if event.depth else None
-    if refusal is not None:
-        return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, [], trigger)
-    if campaign.exclusive_group is not None:
+    effects: list[EffectTrace] = []
+    shown = None
+    if refusal is None and campaign.steps:
+        refusal, shown, effects = _step(deciding, campaign, listener.step)
+    elif refusal is None:
+        effects = _apply(deciding, campaign, listener.step, listener.effects)
+        _complete(deciding, campaign, deciding.member.progress.get(campaign.campaign_id, _NOTHING))
+    if refusal is None and campaign.exclusive_group is not None:
         groups_taken.add(campaign.exclusive_group)
-    effects = [
-        effect.apply(deciding, Place(campaign.campaign_id, listener.step, index), effect.settings)
-        for index, effect in enumerate(listener.effects)
+    trigger = event.trigger if event.depth else None
+    return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
+
+
+def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
+    return [
+        effect.apply(deciding, Place(campaign.campaign_id, step, index), effect.settings)
+        for index, effect in enumerate(effects)
     ]
-    _complete(deciding, campaign)
-    return Considered(campaign.campaign_id, listener.step, listener.number, None, checks, effects, trigger)
 
 
 def _outside_window(campaign: Campaign, event: Event) -> Refusal | None:
@@ -47,6 +65,8 @@ def _outside_window(campaign: Campaign, event: Event) -> Refusal | None:
         return Refusal.campaign_not_open_yet
     if campaign.ends_at is not None and event.occurred_at >= campaign.ends_at:
         return Refusal.campaign_over
+    if campaign.recurrence is not None and campaign.recurrence.occurrence_at(event.occurred_at) is None:
+        return Refusal.campaign_between_occurrences
     return None
 
 
@@ -58,6 +78,11 @@ def _cascading(campaign: Campaign, event: Event) -> Refusal | None:
 
 def _limited(deciding: Deciding, campaign: Campaign) -> Refusal | None:
     progress = deciding.member.progress.get(campaign.campaign_id)
+    if campaign.by_enrolment:
+        if progress is None or progress.enrolled_at is None:
+            return Refusal.not_enrolled
+        if deciding.now < progress.enrolled_at:
+            return Refusal.event_before_enrolment
     if progress is not None:
         if campaign.limit_per_member is not None and progress.completions >= campaign.limit_per_member:
             return Refusal.limit_per_member_reached
@@ -66,26 +91,93 @@ def _limited(deciding: Deciding, campaign: Campaign) -> Refusal | None:
             key = period_key(deciding.now, limit.period, deciding.program.settings.time_zone)
             if progress.periods.get(key, 0) >= limit.count:
                 return Refusal.limit_per_period_reached
-        if campaign.cooldown_seconds is not None:
-            ready_at = progress.last_at + timedelta(seconds=campaign.cooldown_seconds)
-            if deciding.now < ready_at:
-                return Refusal.cooldown_running
+        if campaign.cooldown and progress.last_at is not None and deciding.now < progress.last_at + campaign.cooldown:
+            return Refusal.cooldown_running
+    return None if campaign.steps else _claim_overall(deciding, campaign)
+
+
+def _claim_overall(deciding: Deciding, campaign: Campaign) -> Refusal | None:
     if campaign.limit_overall is None:
         return None
     claim_id = effect_id_of(deciding.event.event_id, campaign.campaign_id, -1, 0)
     return deciding.claim(ClaimKind.cap, campaign.campaign_id, claim_id=claim_id, maximum=campaign.limit_overall)
 
 
-def _complete(deciding: Deciding, campaign: Campaign) -> None:
+def _step(
+    deciding: Deciding, campaign: Campaign, number: int
+) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
+    """Count the event towards a step. Answers why not, the step's progress to show, and what its effects came to."""
+    progress = _in_occurrence(deciding, campaign)
+    if progress is None:
+        return Refusal.campaign_between_occurrences, None, []
+    steps = progress.steps
+    before = steps.get(number, _NOT_BEGUN)
+    step = campaign.steps[number]
+    if before.done_at is not None or _done_count(progress) >= campaign.required:
+        return Refusal.step_done, None, []
+    if campaign.sequential and any(earlier not in steps or steps[earlier].done_at is None for earlier in range(number)):
+        return Refusal.step_not_open_yet, None, []
+    zone = deciding.program.settings.time_zone
+    after = counted(step.goal, before, deciding.scope, deciding.now, zone)
+    if isinstance(after, Refusal):
+        return after, None, []
+    done = reached_at(step.goal, after)
+    if done:
+        # Done, it needs to remember no more of what led there.
+        after = StepProgress(after.value, after.window, done_at=deciding.now)
+    progress = structs.replace(progress, steps={**steps, number: after})
+    deciding.member.progress[campaign.campaign_id] = progress
+    shown = {"current": after.value, "target": step.goal.target, "done": done}
+    if not done:
+        return None, shown, []
+    effects = _apply(deciding, campaign, number, step.effects)
+    told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
+    deciding.follow("step.completed", told, campaign.campaign_id)
+    if _done_count(progress) >= campaign.required:
+        refusal = _claim_overall(deciding, campaign)
+        if refusal is not None:
+            return None, {**shown, "completion": refusal.value}, effects
+        at = len(campaign.steps)
+        completed = _apply(deciding, campaign, at, campaign.effects)
+        effects += [EffectTrace(len(step.effects) + one.index, one.refusal, one.outcome) for one in completed]
+        progress = structs.replace(progress, steps={}) if campaign.repeatable else progress
+        _complete(deciding, campaign, progress)
+        shown["completed"] = True
+    return None, shown, effects
+
+
+def _done_count(progress: Progress) -> int:
+    return sum(one.done_at is not None for one in progress.steps.values())
+
+
+def _in_occurrence(deciding: Deciding, campaign: Campaign) -> Progress | None:
+    """The progress that the event belongs to: each occurrence has its own. None when that occurrence is over."""
+    progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
+    if campaign.recurrence is None:
+        return progress
+    starts_at = campaign.recurrence.occurrence_at(deciding.now)
+    key = _occurrence_key(starts_at)
+    if key < progress.occurrence:
+        return None
+    return progress if key == progress.occurrence else structs.replace(progress, steps={}, occurrence=key)
+
+
+def _occurrence_key(starts_at: datetime | None) -> str:
+    return "" if starts_at is None else starts_at.strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:
     campaign_id = campaign.campaign_id
-    before = deciding.member.progress.get(campaign_id)
-    completions = 1 if before is None else before.completions + 1
-    last_at = deciding.now if before is None else max(deciding.now, before.last_at)
-    periods = {} if before is None else before.periods
+    last_at = deciding.now if before.last_at is None else max(deciding.now, before.last_at)
+    periods = before.periods
     limit = campaign.limit_per_period
     if limit is not None:
         key = period_key(deciding.now, limit.period, deciding.program.settings.time_zone)
         counts = {**periods, key: periods.get(key, 0) + 1}
         periods = {kept: counts[kept] for kept in sorted(counts)[-PERIODS_KEPT:]}
-    deciding.member.progress[campaign_id] = Progress(completions, last_at, periods)
+    completions = before.completions + 1
+    deciding.member.progress[campaign_id] = Progress(
+        completions, last_at, periods, before.steps, before.occurrence, before.enrolled_at
+    )
+    deciding.touched.add("campaigns")
     deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)

@@ -16,13 +16,14 @@ from .decision import (
     CouponIssue,
     Decision,
     Notification,
+    Onward,
     Posting,
     Refusal,
 )
 from .event import CASCADE, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
-from .member import Member
+from .member import Member, earliest_due
 from .program import CASCADE_EVENTS_MAX, Program
 
 
@@ -42,8 +43,8 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_refused", "claims", "coupons", "event", "identities", "member", "notifications", "postings",
-        "program", "queue", "root", "scope", "trace",
+        "_cascades", "_refused", "claims", "coupons", "event", "identities", "member", "notifications", "onward",
+        "postings", "program", "queue", "root", "scope", "touched", "trace",
     )  # fmt: skip
 
     def __init__(self, program: Program, member: Member, event: Event, refused: frozenset[UUID]) -> None:
@@ -59,6 +60,8 @@ class Deciding:
         self.notifications: list[Notification] = []
         self.claims: list[Claim] = []
         self.identities: Mapping[str, str | None] = {}
+        self.onward: list[Onward] = []
+        self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self._refused = refused
         self._cascades = 0
 
@@ -114,6 +117,8 @@ class Deciding:
 
     def decision(self, refusal: Refusal | None = None) -> Decision:
         """What has been decided."""
+        self.member.sequence += 1
+        self.member.due_at = earliest_due(self.member)
         return Decision(
             event_id=self.root.event_id,
             member=self.member,
@@ -124,4 +129,5 @@ class Deciding:
             notifications=self.notifications,
             claims=self.claims,
             identities=self.identities,
+            onward=self.onward,
         )

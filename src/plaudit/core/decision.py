@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from .lots import Part
 from .member import Member
 
 
@@ -21,6 +22,14 @@ class Refusal(StrEnum):
     cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
     cascade_too_deep = "cascade_too_deep"
     cascade_too_wide = "cascade_too_wide"
+    campaign_between_occurrences = "campaign_between_occurrences"
+    not_enrolled = "not_enrolled"  # the campaign asks to be joined
+    event_before_enrolment = "event_before_enrolment"
+    step_not_open_yet = "step_not_open_yet"
+    step_done = "step_done"
+    goal_field_missing = "goal_field_missing"
+    goal_value_seen = "goal_value_seen"
+    goal_window_over = "goal_window_over"  # a late event, of a window that is no longer looked at
     exclusive_group_taken = "exclusive_group_taken"
     limit_per_member_reached = "limit_per_member_reached"
     limit_per_period_reached = "limit_per_period_reached"
@@ -31,6 +40,9 @@ class Refusal(StrEnum):
     metric_missing = "metric_missing"
     balance_insufficient = "balance_insufficient"  # a debit would take the balance below its metric's minimum
     maximum_reached = "maximum_reached"
+    earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
+    transaction_reversed = "transaction_reversed"  # no more of it than there was can be taken back
+    hold_missing = "hold_missing"
     reward_missing = "reward_missing"
     reward_inactive = "reward_inactive"
     product_missing = "product_missing"
@@ -69,8 +81,12 @@ class Claim(Struct, frozen=True):
     maximum: int | None = None  # of a cap or a stock: how many there may be in all
 
 
-class Posting(Struct, frozen=True, gc=False):
-    """A change of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`."""
+class Posting(Struct, frozen=True):
+    """A transaction of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
+
+    `parts` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
+    an award, and `next_at`, when it may succeed again. `reverses` is the transaction that it takes back.
+    """
 
     transaction_id: UUID
     metric: str
@@ -81,6 +97,21 @@ class Posting(Struct, frozen=True, gc=False):
     index: int
     occurred_at: datetime
     reason: str | None = None
+    parts: tuple[Part, ...] | None = None
+    refusal: Refusal | None = None
+    next_at: datetime | None = None
+    reverses: UUID | None = None
+
+
+class Onward(Struct, frozen=True, kw_only=True):
+    """An event for another member that follows from this one; it arrives in the inbox with the commit."""
+
+    event_id: UUID
+    user_id: str
+    kind: str
+    trigger: str
+    occurred_at: datetime
+    data: dict[str, Any]
 
 
 class CouponIssue(Struct, frozen=True):
@@ -140,6 +171,7 @@ class Considered(Struct, frozen=True, array_like=True):
     checks: list[Check] = field(default_factory=list[Check])
     effects: list[EffectTrace] = field(default_factory=list[EffectTrace])
     trigger: str | None = None
+    progress: Any = None
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -154,3 +186,4 @@ class Decision(Struct, frozen=True, kw_only=True):
     notifications: list[Notification] = field(default_factory=list[Notification])
     claims: list[Claim] = field(default_factory=list[Claim])
     identities: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    onward: list[Onward] = field(default_factory=list[Onward])

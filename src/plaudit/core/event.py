@@ -10,6 +10,12 @@ from msgspec import Struct, field
 ACTION: Final = "action"
 GRANT: Final = "grant"  # a reward granted by hand
 PROFILE: Final = "profile"  # a member's attributes or identities set by an administrator
+TRANSACTION: Final = "transaction"  # a credit or debit by hand
+REVERSAL: Final = "reversal"  # a transaction taken back, whole or in part
+TRANSFER: Final = "transfer"  # from this member to another; arrives there as a receipt
+RECEIPT: Final = "receipt"
+HOLD: Final = "hold"  # an amount set apart; then captured or released
+TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 
 MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"

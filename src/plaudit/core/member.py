@@ -6,20 +6,46 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from .lots import Book
 
-class Balance(Struct, frozen=True, gc=False):
-    """What a member has of one metric: `amount` now, `earned` in all credits ever (scaled integers)."""
+
+class Balance(Struct, frozen=True):
+    """What a member has of one metric: `amount` now, `earned` in all credits ever (scaled integers).
+
+    `book` is there where it matters what was earned when; without one, the whole amount is one lot that never expires.
+    """
 
     amount: int
     earned: int = 0
+    book: Book | None = None
 
 
-class Progress(Struct, frozen=True):
-    """How often a member has completed a campaign, when last, and how often in each recent period (key to count)."""
+class StepProgress(Struct, frozen=True, array_like=True):
+    """How far a member is in a step: `value` counts or sums (in millionths) within `window`.
 
-    completions: int
-    last_at: datetime
-    periods: dict[str, int] = field(default_factory=dict[str, int])
+    `seen` holds the distinct values of a `distinct` goal, `times` what counted when, for a rolling window.
+    """
+
+    value: int = 0
+    window: str = ""
+    seen: tuple[Any, ...] = ()
+    times: tuple[tuple[datetime, int], ...] = ()
+    done_at: datetime | None = None
+
+
+class Progress(Struct, frozen=True, array_like=True):
+    """How often a member has completed a campaign, when last, and how often in each recent period (key to count).
+
+    `steps` is how far the present go is, by the step's number; `occurrence` names the time of a recurring campaign
+    that it belongs to; `enrolled_at` is set for campaigns that ask to be joined.
+    """
+
+    completions: int = 0
+    last_at: datetime | None = None
+    periods: dict[str, int] = {}
+    steps: dict[int, StepProgress] = {}
+    occurrence: str = ""
+    enrolled_at: datetime | None = None
 
 
 class Holding(Struct, frozen=True, gc=False):
@@ -35,6 +61,7 @@ class Member(Struct, kw_only=True):
 
     The dictionaries are copied, their values are immutable and replaced: what has changed is what is no longer the
     same object, so the commit needs no marks. `enrolled_at` is None for somebody who has not joined yet.
+    `sequence` counts the member's events; `due_at` is when something falls due without one (see `advance`).
     `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`).
     """
 
@@ -42,6 +69,8 @@ class Member(Struct, kw_only=True):
     user_id: str
     enrolled_at: datetime | None = None
     present: datetime | None = None
+    sequence: int = 0
+    due_at: datetime | None = None
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
     balances: dict[str, Balance] = field(default_factory=dict[str, Balance])
     progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
@@ -56,6 +85,8 @@ class Member(Struct, kw_only=True):
             user_id=self.user_id,
             enrolled_at=self.enrolled_at,
             present=self.present,
+            sequence=self.sequence,
+            due_at=self.due_at,
             attributes=self.attributes,  # replaced as a whole when it changes
             balances=self.balances.copy(),
             progress=self.progress.copy(),
@@ -63,3 +94,18 @@ class Member(Struct, kw_only=True):
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),
         )
+
+
+def earliest_due(member: Member) -> datetime | None:
+    """When something falls due for a member without an event."""
+    due: datetime | None = None
+    for balance in member.balances.values():
+        if balance.book is not None:
+            at = balance.book.due_at
+            if at is not None and (due is None or at < due):
+                due = at
+    return due
+
+
+# The small documents that a member has by kind: the field that holds them, and their type.
+STATES: dict[str, tuple[str, type[Struct]]] = {"campaign": ("progress", Progress)}

@@ -1,15 +1,17 @@
 """Program: an organisation's configuration, compiled from its active documents; immutable, swapped as a whole."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from msgspec import Struct, field
 
 from .conditions import ALWAYS, Condition
+from .goals import ONCE, Goal
 from .metrics import Metric
 from .periods import Period
+from .recurrence import Recurrence
 
 if TYPE_CHECKING:
     from .deciding import Deciding, Place
@@ -34,18 +36,37 @@ class PeriodLimit(Struct, frozen=True):
     count: int
 
 
+class Step(Struct, frozen=True, kw_only=True):
+    """A part of a campaign: what is to be reached, and what follows then."""
+
+    name: str
+    goal: Goal = ONCE
+    effects: tuple[Effect, ...] = ()
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
-    """What members do and what follows. Times are inclusive at the start and exclusive at the end."""
+    """What members do and what follows. Times are inclusive at the start and exclusive at the end.
+
+    One with `steps` completes when `required` of them are done, in order if `sequential`; then its own `effects`
+    happen, and if `repeatable` it begins anew. `by_enrolment`: only for those who have joined it.
+    """
 
     campaign_id: str
     name: str
+    steps: tuple[Step, ...] = ()
+    sequential: bool = True
+    required: int = 1
+    effects: tuple[Effect, ...] = ()
+    repeatable: bool = False
+    by_enrolment: bool = False
+    recurrence: Recurrence | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     exclusive_group: str | None = None
     limit_per_member: int | None = None
     limit_per_period: PeriodLimit | None = None
     limit_overall: int | None = None
-    cooldown_seconds: int | None = None
+    cooldown: timedelta = timedelta(0)
 
 
 class Listener(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,19 @@ from plaudit.core import effects as fx
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
 from plaudit.core.expressions import Expression, Template
-from plaudit.core.metrics import Metric, round_half_up
+from plaudit.core.fields import getter_of
+from plaudit.core.goals import SUM_DECIMALS, Goal
+from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
+from plaudit.core.periods import Period
+from plaudit.core.recurrence import Recurrence
 
-from .campaign import Campaign
+from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
 from .competition import Competition
 from .effect import EffectSpec
+from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
+from .metric import Multiplier as MultiplierSpec
 from .product import Product
 from .reward import Reward
 from .rule import Rule
@@ -40,11 +47,12 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         by_kind[kept.kind][kept.id] = kept.document
     metrics = {one: _metric(one, document) for one, document in by_kind["metric"].items()}
     pool_of_product = {pool.product_id: one for one, pool in _active_pools(by_kind["code_pool"])}
-    listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics)
+    settings = _settings(by_kind["settings"].get(SETTINGS_ID))
+    listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     return core.Program(
         org_id=org_id,
         version=version,
-        settings=_settings(by_kind["settings"].get(SETTINGS_ID)),
+        settings=settings,
         metrics=metrics,
         products={one: _product(one, product, pool_of_product.get(one)) for one, product in by_kind["product"].items()},
         rewards={one: _reward(one, reward, metrics) for one, reward in by_kind["reward"].items()},
@@ -72,6 +80,37 @@ def _metric(metric_id: str, metric: MetricDocument) -> Metric:
         default=scaled(metric.default) or 0,
         minimum=scaled(metric.minimum),
         maximum=scaled(metric.maximum),
+        expiry=_expiry(metric.expiry),
+        pending_days=metric.pending_days,
+        caps=tuple(Cap(one.period, scaled(one.amount) or 0) for one in metric.earning_caps),
+        multipliers=tuple(_multiplier(one) for one in metric.multipliers),
+        stacking=metric.stacking,
+        into_debt=metric.on_reversal == "debt",
+    )
+
+
+_EXPIRY_PERIODS = {"end_of_month": Period.month, "end_of_quarter": Period.quarter, "end_of_year": Period.year}
+
+
+def _expiry(expiry: ExpirySpec | None) -> Expiry | None:
+    if expiry is None or expiry.type == "never":
+        return None
+    return Expiry(
+        days=expiry.days,
+        period=_EXPIRY_PERIODS.get(expiry.type),
+        extended_by_activity=expiry.extended_by_activity,
+        remind_days=expiry.remind_days,
+    )
+
+
+def _multiplier(one: MultiplierSpec) -> Multiplier:
+    return Multiplier(
+        name=one.name,
+        factor=Decimal(str(one.factor)),
+        starts_at=one.start_date,
+        ends_at=one.end_date,
+        weekdays=frozenset(one.weekdays),
+        condition=None if not one.conditions else compile_conditions(one.conditions)[0],
     )
 
 
@@ -165,29 +204,59 @@ def _effect(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     return core.Effect(spec.type, settings, apply)
 
 
-def campaign_of(campaign_id: str, campaign: Campaign) -> core.Campaign:
-    """A campaign without its steps."""
+def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric], time_zone: str) -> core.Campaign:
     limit = campaign.limit
     period = limit.per_period if limit else None
+    steps = tuple(
+        core.Step(name=step.name, goal=_goal(step.goal), effects=tuple(_effect(spec, metrics) for spec in step.effects))
+        for step in campaign.steps
+    )
     return core.Campaign(
         campaign_id=campaign_id,
         name=campaign.name,
+        steps=steps,
+        sequential=campaign.order == "sequential",
+        required=campaign.required or len(steps),
+        effects=tuple(_effect(spec, metrics) for spec in campaign.effects) if steps else (),
+        repeatable=campaign.repeatable,
+        by_enrolment=campaign.enrolment == "required",
+        recurrence=_recurrence(campaign, time_zone),
         starts_at=campaign.start_date,
         ends_at=campaign.end_date,
         exclusive_group=campaign.exclusive_group,
         limit_per_member=limit.per_user if limit else None,
         limit_per_period=core.PeriodLimit(period.period, period.count) if period else None,
         limit_overall=limit.overall if limit else None,
-        cooldown_seconds=campaign.cooldown,
+        cooldown=timedelta(seconds=campaign.cooldown or 0),
+    )
+
+
+def _recurrence(campaign: Campaign, time_zone: str) -> Recurrence | None:
+    if campaign.recurrence is None or campaign.start_date is None:
+        return None
+    return Recurrence(campaign.recurrence.rule, campaign.start_date, campaign.recurrence.duration_seconds, time_zone)
+
+
+def _goal(goal: GoalSpec) -> Goal:
+    window = goal.window
+    rolling = None
+    if window is not None and window.period is None:
+        rolling = timedelta(days=window.days or 0, seconds=window.seconds or 0)
+    return Goal(
+        type=goal.type,
+        target=round_half_up(goal.target, SUM_DECIMALS if goal.type == "sum" else 0) or 1,
+        get=None if goal.field is None else getter_of(goal.field)[0],
+        rolling=rolling,
+        calendar=window.period if window is not None else None,
     )
 
 
 def _listeners(
-    campaigns: Mapping[str, Campaign], rules: Mapping[str, Rule], metrics: Mapping[str, Metric]
+    campaigns: Mapping[str, Campaign], rules: Mapping[str, Rule], metrics: Mapping[str, Metric], time_zone: str
 ) -> dict[str, tuple[core.Listener, ...]]:
     """Who listens to what: by priority of the campaign, then of the rule, then by age."""
     found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
-    live = {one: campaign_of(one, each) for one, each in campaigns.items() if each.status == "active"}
+    live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.status == "active"}
     for campaign_id, compiled in live.items():
         campaign = campaigns[campaign_id]
         effects = tuple(_effect(spec, metrics) for spec in campaign.effects)
@@ -195,6 +264,11 @@ def _listeners(
             condition, _ = compile_conditions(trigger.conditions)
             listener = core.Listener(campaign=compiled, step=0, number=number, condition=condition, effects=effects)
             found[trigger.type].append((campaign.priority, 0, listener))
+        for step, spec in enumerate(campaign.steps):
+            for number, trigger in enumerate(spec.triggers):
+                condition, _ = compile_conditions(trigger.conditions)
+                listener = core.Listener(campaign=compiled, step=step, number=number, condition=condition)
+                found[trigger.type].append((campaign.priority, -step, listener))
     steps: dict[str, int] = defaultdict(int)
     for rule_id, rule in rules.items():
         step = steps[rule.campaign_id]
@@ -219,7 +293,10 @@ def _listeners(
 
 def _needs(listeners: Mapping[str, tuple[core.Listener, ...]]) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
-    types = {effect.type for each in listeners.values() for listener in each for effect in listener.effects}
+    met = [listener for each in listeners.values() for listener in each]
+    effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
+    effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
+    types = {effect.type for effect in effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
     return frozenset(needs)
 

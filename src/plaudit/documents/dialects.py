@@ -28,7 +28,23 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
         kept["triggers"] = [_read_trigger(one) for one in raw["triggers"]]
     if isinstance(raw.get("effects"), list):
         kept["effects"] = [_read_effect(one) for one in raw["effects"]]
+    if isinstance(raw.get("steps"), list):
+        kept["steps"] = [_read_step(one) for one in raw["steps"]]
     return kept
+
+
+def _read_step(raw: Any) -> Any:
+    """A step's one trigger as a list of one, its conditions in it; the rest as in a campaign."""
+    if not isinstance(raw, dict):
+        return raw
+    kept = dict(cast("dict[str, Any]", raw))
+    single = kept.pop("trigger", None) if "triggers" not in kept else None
+    if single is not None:
+        trigger: Any = {"type": single} if isinstance(single, str) else single
+        if "conditions" in kept and isinstance(trigger, dict):
+            trigger = {**cast("dict[str, Any]", trigger), "conditions": kept.pop("conditions")}
+        kept["triggers"] = [trigger]
+    return read_campaign(kept)
 
 
 def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,63 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from plaudit.core.metrics import AMOUNT_MAX
+from plaudit.core.periods import Period
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind
+from .base import Document, DocumentKind, Instant, Name
+from .conditions import check_conditions
 
 Bound = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | Annotated[float, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 
 
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+
+
+class Expiry(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """When what is earned expires: at the end of the day `days` days on (rolling), or of a calendar period.
+
+    `extendedByActivity` (rolling): whenever the member earns or spends, all of it lasts as long again. `remindDays`
+    before it expires, `metric.expiring` is fired.
+    """
+
+    type: Literal["never", "rolling", "end_of_month", "end_of_quarter", "end_of_year"]
+    days: Days | None = None
+    extended_by_activity: bool = False
+    remind_days: Days | None = None
+
+
+class EarningCap(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How much may be earned in a calendar period."""
+
+    period: Period
+    amount: Bound
+
+
+class Multiplier(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What is earned counts `factor` times: from `startDate` to `endDate`, on `weekdays`, where `conditions` hold.
+
+    Weekdays are ISO 8601's: 1 is Monday, 7 is Sunday.
+    """
+
+    name: Name
+    factor: Annotated[int, Meta(ge=0, le=1000)] | Annotated[float, Meta(ge=0, le=1000)]
+    start_date: Instant | None = None
+    end_date: Instant | None = None
+    weekdays: list[Annotated[int, Meta(ge=1, le=7)]] = field(default_factory=list[int])
+    conditions: list[Any] | dict[str, Any] | None = None
+
+
 class Metric(Document, kw_only=True):
-    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end."""
+    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end.
+
+    What is earned is pending for `pendingDays`. `onReversal` says what becomes of what is spent already when its
+    credit is taken back: the balance goes to its minimum (`zero`), or into `debt`.
+    """
 
     status: Literal["active"] = "active"
     decimals: Annotated[int, Meta(ge=0, le=6)] = 0
@@ -23,6 +66,12 @@ class Metric(Document, kw_only=True):
     minimum: Bound | None = 0
     maximum: Bound | None = None
     media: str | None = None
+    expiry: Expiry | None = None
+    pending_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
+    earning_caps: Annotated[list[EarningCap], Meta(max_length=10)] = field(default_factory=list[EarningCap])
+    multipliers: Annotated[list[Multiplier], Meta(max_length=50)] = field(default_factory=list[Multiplier])
+    stacking: Literal["highest", "multiply", "add"] = "highest"
+    on_reversal: Literal["zero", "debt"] = "zero"
 
 
 def _check(metric: Metric) -> Sequence[FieldError]:
@@ -35,6 +84,16 @@ def _check(metric: Metric) -> Sequence[FieldError]:
         wrong.append(FieldError("maximum", "must not be below minimum"))
     if (low is not None and metric.default < low) or (high is not None and metric.default > high):
         wrong.append(FieldError("default", "must lie between minimum and maximum"))
+    expiry = metric.expiry
+    if expiry is not None and (expiry.type == "rolling") != (expiry.days is not None):
+        wrong.append(FieldError("expiry.days", "is for a rolling expiry, and is needed there"))
+    if expiry is not None and expiry.extended_by_activity and expiry.type != "rolling":
+        wrong.append(FieldError("expiry.extendedByActivity", "is for a rolling expiry"))
+    for i, cap in enumerate(metric.earning_caps):
+        if cap.amount < 0 or Decimal(str(cap.amount)).scaleb(metric.decimals) % 1:
+            wrong.append(FieldError(f"earningCaps[{i}].amount", f"must be 0 or more, with {metric.decimals} decimals"))
+    for i, one in enumerate(metric.multipliers):
+        wrong += check_conditions(one.conditions, f"multipliers[{i}].conditions")
     return wrong
 
 

@@ -8,7 +8,8 @@ from msgspec import Meta, field
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentId, DocumentKind, Name, Reference
-from .campaign import Priority, TriggerKey, check_conditions
+from .campaign import Priority, TriggerKey
+from .conditions import check_conditions
 from .dialects import read_rule, write_rule
 from .effect import EffectSpec, check_effects, effect_references
 

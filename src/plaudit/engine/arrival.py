@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.event import Event
-from plaudit.core.ids import bucket_of, event_id_of, member_id_of
+from plaudit.core.ids import bucket_of, derived_id, event_id_of, member_id_of
+
+TICK = "tick"
 
 
 class Payload(Struct, frozen=True):
@@ -95,6 +97,33 @@ def arrival_of(
         fingerprint=fingerprint,
         payload=encoded.decode(),
     )
+
+
+def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
+    """A timer as it goes into the log: it has not arrived from anywhere, so it was received with what woke it."""
+    return Arrival(
+        bucket=cause.bucket,
+        event_id=timer.event_id,
+        event_key=None,
+        org_id=cause.org_id,
+        member_id=timer.member_id,
+        user_id=cause.user_id,
+        kind=timer.kind,
+        trigger=timer.trigger,
+        occurred_at=timer.occurred_at,
+        received_at=cause.received_at,
+        source=timer.source,
+        fingerprint=None,
+        payload="{}",
+    )
+
+
+def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime) -> Arrival:
+    """Not an event: the wish that what is due for a member by `now` be decided. Should it fail, it does so once."""
+    return Arrival(
+        bucket=bucket, event_id=derived_id(member_id, TICK), event_key=None, org_id=org_id, member_id=member_id, user_id=user_id,
+        kind=TICK, trigger=TICK, occurred_at=now, received_at=now, source="engine", fingerprint=None, payload="{}",
+    )  # fmt: skip
 
 
 def fingerprint_of(user_id: str, trigger: str, payload: bytes) -> int:

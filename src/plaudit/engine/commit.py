@@ -10,12 +10,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
-from plaudit.core.member import Balance, Holding, Member, Progress
+from plaudit.core.decision import Posting, Refusal
+from plaudit.core.lots import Part
+from plaudit.core.member import STATES, Member
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-from .arrival import Arrival
+from . import inbox
+from .arrival import Arrival, Payload, arrival_of
 from .load import Batch
 from .outcome import Processed
 
@@ -31,6 +35,7 @@ EVENT_ID_COLUMNS = ("event_id", "bucket", "member_id", "position", "decided_at",
 TRANSACTION_COLUMNS = (
     "bucket", "member_id", "position", "ordinal", "transaction_id", "org_id", "user_id", "metric", "amount",
     "balance_after", "campaign_id", "step", "index", "event_id", "reason", "occurred_at", "created_at",
+    "reverses", "details",
 )  # fmt: skip
 COUPON_COLUMNS = (
     "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "campaign_id",
@@ -41,6 +46,14 @@ NOTIFICATION_COLUMNS = (
 )  # fmt: skip
 
 Row = tuple[Any, ...]
+
+
+class Details(Struct, frozen=True, omit_defaults=True):
+    """What the ledger keeps of a transaction beside its amount (see core Posting)."""
+
+    parts: tuple[Part, ...] = ()
+    refusal: Refusal | None = None
+    next_at: datetime | None = None
 
 
 async def commit(connection: Connection, batch: Batch, processed: Iterable[Processed], decided_at: datetime) -> None:
@@ -73,7 +86,30 @@ async def commit(connection: Connection, batch: Batch, processed: Iterable[Proce
     await _write_members(connection, batch.members, decided)
     await _write_identities(connection, decided)
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
-    await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved])
+    await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
+    await _send_onward(connection, decided, decided_at)
+
+
+async def _send_onward(connection: Connection, decided: Iterable[Processed], at: datetime) -> None:
+    """What follows for other members goes into the inbox, with this very commit."""
+    arrivals = [
+        arrival_of(
+            org_id=one.arrival.org_id,
+            user_id=onward.user_id,
+            kind=onward.kind,
+            trigger=onward.trigger,
+            occurred_at=onward.occurred_at,
+            received_at=at,
+            payload=Payload(onward.data),
+            source="engine",
+            event_id=onward.event_id,
+        )
+        for one in decided
+        if one.decision is not None
+        for onward in one.decision.onward
+    ]
+    if arrivals:
+        await inbox.append(connection, arrivals)
 
 
 async def set_aside(connection: Connection, failed: Iterable[Processed], at: datetime) -> None:
@@ -110,8 +146,15 @@ def _transaction_rows(one: Processed, position: int, decided_at: datetime) -> It
         yield (
             arrival.bucket, arrival.member_id, position, ordinal, posting.transaction_id, arrival.org_id,
             arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.campaign_id, posting.step,
-            posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at,
+            posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at, posting.reverses,
+            _details(posting),
         )  # fmt: skip
+
+
+def _details(posting: Posting) -> str | None:
+    if posting.parts is None and posting.refusal is None:
+        return None
+    return _json(Details(posting.parts or (), posting.refusal, posting.next_at))
 
 
 def _coupon_rows(one: Processed) -> Iterator[Row]:
@@ -138,64 +181,47 @@ def _notification_rows(one: Processed) -> Iterator[Row]:
 async def _write_members(connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed]) -> None:
     """The members as their last decisions left them, as far as that differs from what was loaded."""
     last = {one.arrival.member_id: (one.arrival, one.decision.member) for one in decided if one.decision}
-    joined: list[Row] = []
-    moved: list[Row] = []
-    changed: dict[str, tuple[list[Row], list[Row]]] = {
-        part: ([], []) for part in ("balances", "progress", "holdings", "entries")
-    }
+    rows: dict[str, list[Row]] = {query: [] for query in _MEMBER_QUERIES}
     for member_id, (arrival, member) in last.items():
         was = before[member_id]
         if member.enrolled_at is None:
             continue
-        attributes = "{}" if not member.attributes else _json(member.attributes)
         key = (arrival.bucket, member_id)
         if was.enrolled_at is None:
-            named = (arrival.org_id, arrival.user_id)
-            joined.append((*key, *named, attributes, member.enrolled_at, member.present))
-        elif member.present != was.present or member.attributes is not was.attributes:
-            moved.append((*key, attributes, member.present))
-        for part, (new, existing) in changed.items():
-            old = getattr(was, part)
-            for name, value in getattr(member, part).items():
-                if value is not old.get(name):
-                    (existing if name in old else new).append((*key, name, *_PARTS[part](value)))
-    for query, rows in (
-        (SQL.insert_members, joined),
-        (SQL.update_members, moved),
-        (SQL.insert_balances, changed["balances"][0]),
-        (SQL.update_balances, changed["balances"][1]),
-        (SQL.insert_progress, changed["progress"][0]),
-        (SQL.update_progress, changed["progress"][1]),
-        (SQL.upsert_holdings, changed["holdings"][0] + changed["holdings"][1]),
-        (SQL.upsert_entries, changed["entries"][0] + changed["entries"][1]),
-    ):
-        if rows:
-            await connection.execute(query, *_columns(rows))
+            named = (arrival.org_id, arrival.user_id, _json(member.attributes), member.enrolled_at)
+            rows["insert_members"].append((*key, *named, member.present, member.sequence, member.due_at))
+        else:
+            rows["update_members"].append((*key, member.present, member.sequence, member.due_at))
+            if member.attributes is not was.attributes:
+                rows["update_attributes"].append((*key, _json(member.attributes)))
+        for metric, balance in member.balances.items():
+            if balance is not was.balances.get(metric):
+                query = "update_balances" if metric in was.balances else "insert_balances"
+                book = None if balance.book is None else _json(balance.book)
+                rows[query].append((*key, metric, balance.amount, balance.earned, book))
+        for product_id, held in member.holdings.items():
+            if held is not was.holdings.get(product_id):
+                rows["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
+        for competition_id, entries in member.entries.items():
+            if entries != was.entries.get(competition_id):
+                rows["upsert_entries"].append((*key, competition_id, entries))
+        for kind, (part, _) in STATES.items():
+            states, old = getattr(member, part), getattr(was, part)
+            for name, state in states.items():
+                if state is not old.get(name):
+                    query = "update_progress" if name in old else "insert_progress"
+                    rows[query].append((*key, kind, name, _json(state)))
+            if len(old) > len(states) or not old.keys() <= states.keys():
+                rows["delete_progress"] += [(*key, kind, name) for name in old if name not in states]
+    for query, each in rows.items():
+        if each:
+            await connection.execute(SQL.by_name[query], *_columns(each))
 
 
-def _progress_columns(progress: Progress) -> Row:
-    periods = _json(progress.periods) if progress.periods else "{}"
-    return (progress.completions, progress.last_at, periods)
-
-
-def _balance_columns(balance: Balance) -> Row:
-    return (balance.amount, balance.earned)
-
-
-def _holding_columns(holding: Holding) -> Row:
-    return (holding.quantity, holding.first_at, holding.last_at)
-
-
-def _entries_columns(entries: int) -> Row:
-    return (entries,)
-
-
-_PARTS: Mapping[str, Any] = {
-    "balances": _balance_columns,
-    "progress": _progress_columns,
-    "holdings": _holding_columns,
-    "entries": _entries_columns,
-}
+_MEMBER_QUERIES = (
+    "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
+    "update_progress", "delete_progress", "upsert_holdings", "upsert_entries",
+)  # fmt: skip
 
 
 async def _write_identities(connection: Connection, decided: Iterable[Processed]) -> None:

@@ -1,38 +1,53 @@
 -- name: insert_members
 -- Members who joined in this batch.
-INSERT INTO members (bucket, member_id, org_id, user_id, attributes, enrolled_at, present)
-SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::timestamptz[], $7::timestamptz[]);
+INSERT INTO members (bucket, member_id, org_id, user_id, attributes, enrolled_at, present, sequence, due_at)
+SELECT * FROM unnest(
+    $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::timestamptz[], $7::timestamptz[], $8::bigint[],
+    $9::timestamptz[]
+);
 
 -- name: update_members
--- How far members have come, and their profiles.
-UPDATE members SET attributes = after.attributes, present = after.present
-FROM unnest($1::smallint[], $2::uuid[], $3::json[], $4::timestamptz[]) AS after (bucket, member_id, attributes, present)
+-- How far members have come.
+UPDATE members SET present = after.present, sequence = after.sequence, due_at = after.due_at
+FROM unnest($1::smallint[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::timestamptz[])
+    AS after (bucket, member_id, present, sequence, due_at)
+WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
+
+-- name: update_attributes
+-- Their profiles, where they have changed.
+UPDATE members SET attributes = after.attributes
+FROM unnest($1::smallint[], $2::uuid[], $3::json[]) AS after (bucket, member_id, attributes)
 WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
 
 -- name: insert_balances
 -- Books that were opened in this batch.
-INSERT INTO balances (bucket, member_id, metric, amount, earned)
-SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[]);
+INSERT INTO balances (bucket, member_id, metric, amount, earned, book)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::json[]);
 
 -- name: update_balances
 -- What members have now.
-UPDATE balances SET amount = after.amount, earned = after.earned
-FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[])
-    AS after (bucket, member_id, metric, amount, earned)
+UPDATE balances SET amount = after.amount, earned = after.earned, book = after.book
+FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::json[])
+    AS after (bucket, member_id, metric, amount, earned, book)
 WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AND balances.metric = after.metric;
 
 -- name: insert_progress
--- Campaigns that members met for the first time.
-INSERT INTO progress (bucket, member_id, campaign_id, completions, last_at, periods)
-SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::json[]);
+-- Campaigns, streaks … that members met for the first time.
+INSERT INTO progress (bucket, member_id, kind, key, state)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::json[]);
 
 -- name: update_progress
 -- How far members are now.
-UPDATE progress SET completions = after.completions, last_at = after.last_at, periods = after.periods
-FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::json[])
-    AS after (bucket, member_id, campaign_id, completions, last_at, periods)
-WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id
-    AND progress.campaign_id = after.campaign_id;
+UPDATE progress SET state = after.state
+FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::json[]) AS after (bucket, member_id, kind, key, state)
+WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id AND progress.kind = after.kind
+    AND progress.key = after.key;
+
+-- name: delete_progress
+-- What members are no longer in.
+DELETE FROM progress USING unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[]) AS gone (bucket, member_id, kind, key)
+WHERE progress.bucket = gone.bucket AND progress.member_id = gone.member_id AND progress.kind = gone.kind
+    AND progress.key = gone.key;
 
 -- name: upsert_holdings
 -- The products that members have now.
@@ -59,7 +74,8 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::uui
 
 -- name: move_positions
 -- How long the logs are now.
-UPDATE positions SET position = after.position FROM unnest($1::smallint[], $2::bigint[]) AS after (bucket, position)
+UPDATE positions SET position = after.position, moved_at = $3
+FROM unnest($1::smallint[], $2::bigint[]) AS after (bucket, position)
 WHERE positions.bucket = after.bucket;
 
 -- name: set_aside

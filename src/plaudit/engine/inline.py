@@ -48,19 +48,20 @@ async def process_inline(
 async def _process(pool: Pool, program: Program, arrival: Arrival, *, whole: bool) -> InTimeOutcome:
     async with pool.acquire() as connection:
 
-        async def attempt() -> list[Processed]:
+        async def attempt() -> Processed:
             async with connection.transaction():
-                processed = await process(connection, {arrival.org_id: program}, [arrival], clock.now())
-                if whole and processed[0].state in ("rejected", "failed"):
-                    raise RefusedError(processed[0])
+                done = await process(connection, {arrival.org_id: program}, [arrival], clock.now())
+                (processed,) = (one for one in done if one.arrival.event_id == arrival.event_id)
+                if whole and processed.state in ("rejected", "failed"):
+                    raise RefusedError(processed)
                 return processed
 
         try:
-            (processed,) = await retried(attempt)
+            processed = await retried(attempt)
         except asyncpg.UniqueViolationError as error:
             if error.table_name != "event_ids":
                 raise
-            (processed,) = await retried(attempt)  # it is in the log now
+            processed = await retried(attempt)  # it is in the log now
         if processed.state != "duplicate":
             return InTimeOutcome(processed)
         rows = await connection.fetch(inbox.SQL.fingerprints, [arrival.event_id])

@@ -6,13 +6,15 @@ order (docs/decisions/0008).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from plaudit.core.event import ACTION
-from plaudit.core.member import Balance, Holding, Member, Progress
+from plaudit.core.lots import Book
+from plaudit.core.member import STATES, Balance, Holding, Member
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -24,7 +26,11 @@ SQL = queries_beside(__file__)
 
 ALL_PARTS = frozenset({"holdings", "coupons", "entries"})
 
-_PERIODS = msgspec.json.Decoder(dict[str, int])
+_BOOK = msgspec.json.Decoder(Book)
+# The kinds of small documents in `progress`: the member's field that they are loaded into, and their decoder.
+_STATES: dict[str, tuple[str, msgspec.json.Decoder[Any]]] = {
+    kind: (part, msgspec.json.Decoder(of)) for kind, (part, of) in STATES.items()
+}
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, object])
 
 
@@ -97,12 +103,14 @@ async def load_members(
         member = members[row["member_id"]]
         member.enrolled_at = row["enrolled_at"]
         member.present = row["present"]
+        member.sequence = row["sequence"]
+        member.due_at = row["due_at"]
         member.attributes = _ATTRIBUTES.decode(row["attributes"])
-    for member_id, metric, amount, earned in await connection.fetch(SQL.balances, *wanted):
-        members[member_id].balances[metric] = Balance(amount, earned)
-    for member_id, campaign_id, completions, last_at, periods in await connection.fetch(SQL.progress, *wanted):
-        counts = _PERIODS.decode(periods) if periods != "{}" else {}
-        members[member_id].progress[campaign_id] = Progress(completions, last_at, counts)
+    for member_id, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
+        members[member_id].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
+    for member_id, kind, key, state in await connection.fetch(SQL.progress, *wanted):
+        part, decoder = _STATES[kind]
+        getattr(members[member_id], part)[key] = decoder.decode(state)
     if "holdings" in needs:
         for row in await connection.fetch(SQL.holdings, *wanted):
             holding = Holding(row["quantity"], row["first_at"], row["last_at"])

@@ -1,17 +1,20 @@
 """process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from plaudit.core.decide import decide
+from plaudit.core.advance import advance, decide_in_time
+from plaudit.core.decision import Decision
+from plaudit.core.event import TIMER, Event
+from plaudit.core.member import Member
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection, atomic
 
-from .arrival import Arrival
+from .arrival import TICK, Arrival, timer_arrival
 from .claims import Claims, Wanted
 from .commit import commit
 from .load import Batch, load
@@ -26,7 +29,8 @@ async def process(
 ) -> list[Processed]:
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
 
-    Answers what became of each arrival (those that somebody else has taken out of the inbox are left out). An event
+    Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
+    the inbox are left out). An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
     raises: then nothing has happened.
     """
@@ -47,19 +51,25 @@ async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Cla
     by_member: dict[UUID, list[Arrival]] = {}
     for arrival in batch.fresh:
         by_member.setdefault(arrival.member_id, []).append(arrival)
-    decided: dict[UUID, Processed] = {}
+    decided: dict[UUID, list[Processed]] = {}
     refused: frozenset[UUID] = frozenset()
     undecided: Iterable[UUID] = by_member
     while undecided:
         for member_id in undecided:
             _decide_for_member(batch, programs, by_member[member_id], refused, decided)
-        wanted = list(_wanted(decided[one.event_id] for one in batch.fresh))
+        wanted = list(_wanted(_in_order(batch, decided)))
         if not wanted:
             break
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
         refused = refused_now
-    return [_with_codes(decided[one.event_id], claims) for one in batch.fresh]
+    return [_with_codes(one, claims) for one in _in_order(batch, decided)]
+
+
+def _in_order(batch: Batch, decided: Mapping[UUID, list[Processed]]) -> Iterator[Processed]:
+    """What was decided, in the order of arrival; what fell due before an event stands before it."""
+    for arrival in batch.fresh:
+        yield from decided[arrival.event_id]
 
 
 def _decide_for_member(
@@ -67,25 +77,45 @@ def _decide_for_member(
     programs: Mapping[UUID, Program],
     arrivals: Sequence[Arrival],
     refused: frozenset[UUID],
-    decided: dict[UUID, Processed],
+    decided: dict[UUID, list[Processed]],
 ) -> None:
     member = batch.members[arrivals[0].member_id]
     for arrival in arrivals:
         program = programs[arrival.org_id]
+        found: list[Processed] = []
         try:
-            decision = decide(program, member, arrival.event(), refused)
+            for event, decision in _decisions(program, member, arrival, refused):
+                found.append(_processed(program, arrival, event, decision, refused))
         except Exception:
+            # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
             error = traceback.format_exc(limit=-20)
-            decided[arrival.event_id] = Processed(arrival=arrival, state="failed", error=error)
+            decided[arrival.event_id] = [Processed(arrival=arrival, state="failed", error=error)]
             continue
-        member = decision.member
-        decided[arrival.event_id] = Processed(
-            arrival=arrival,
-            state="processed" if decision.refusal is None else "rejected",
-            decision=decision,
-            program_version=program.version,
-            refused=refused,
-        )
+        if found:
+            last = found[-1].decision
+            assert last is not None
+            member = last.member
+        decided[arrival.event_id] = found
+
+
+def _decisions(
+    program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]
+) -> Iterator[tuple[Event, Decision]]:
+    if arrival.kind == TICK:
+        return advance(program, member, arrival.occurred_at, refused)
+    return decide_in_time(program, member, arrival.event(), refused)
+
+
+def _processed(
+    program: Program, arrival: Arrival, event: Event, decision: Decision, refused: frozenset[UUID]
+) -> Processed:
+    return Processed(
+        arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
+        state="processed" if decision.refusal is None else "rejected",
+        decision=decision,
+        program_version=program.version,
+        refused=refused,
+    )
 
 
 def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:

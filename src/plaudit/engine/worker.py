@@ -22,9 +22,9 @@ from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, conn
 from plaudit.storage.programs import Programs
 
 from . import buckets, inbox
-from .arrival import Arrival
+from .arrival import Arrival, tick
 from .commit import set_aside
-from .load import load
+from .load import SQL, load
 from .outcome import Processed
 from .process import process
 
@@ -117,6 +117,17 @@ class Worker:
                 raise
         return len(rows)
 
+    async def run_timers_once(self, lane: int = 0) -> int:
+        """Let happen what is due for members who have been quiet. Answers for how many members."""
+        mine = self._held[lane :: self._lanes]
+        if not mine:
+            return 0
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.due, mine, BATCH_EVENTS_MAX)
+            if rows:
+                await self._process(connection, [tick(**row) for row in rows])
+        return len(rows)
+
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
         programs = {one: (await self._programs.live(one)).program for one in {a.org_id for a in arrivals}}
@@ -154,7 +165,12 @@ class Worker:
 
     async def _run_lane(self, lane: int) -> None:
         wake = self._wakes[lane]
+        loop = asyncio.get_running_loop()
+        timers_at = loop.time()
         while not self._stopping.is_set():
+            if loop.time() >= timers_at:  # also on a lane that never rests
+                await self._run_timers(lane)
+                timers_at = loop.time() + POLL_SECONDS
             # Cleared before the look: a word that comes during it must not be lost.
             wake.clear()
             try:
@@ -173,6 +189,15 @@ class Worker:
                 await asyncio.wait_for(wake.wait(), POLL_SECONDS)
             except TimeoutError:
                 self._due.update(self._held)
+
+    async def _run_timers(self, lane: int) -> None:
+        try:
+            while await self.run_timers_once(lane) == BATCH_EVENTS_MAX and not self._stopping.is_set():
+                pass
+        except UNREACHABLE:
+            pass
+        except Exception:
+            log.exception("timers_failed", lane=lane)
 
     async def _keep_leases(self) -> None:
         while True:

@@ -9,6 +9,8 @@ from typing import Any
 from plaudit.core.conditions import Formula, Leaf, compile_conditions
 from plaudit.core.decision import Check, Considered, EffectTrace
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
+from plaudit.core.goals import SUM_DECIMALS
+from plaudit.core.metrics import shown
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.rule import Rule
 from plaudit.engine.outcome import Outcome
@@ -41,11 +43,27 @@ def _campaign(live: Live, trigger: str, one: Considered) -> Json:
     _, leaves = compile_conditions(tree)
     found["conditions"] = [_check(leaves[check.leaf], check) for check in one.checks]
     found["effects"] = [_effect(types[effect.index], effect) for effect in one.effects]
+    if document.steps:
+        found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
     return found
+
+
+def _progress(campaign: Campaign, one: Considered) -> Json:
+    """How far the step is after the event, in the goal's own unit."""
+    progress: Json = one.progress or {}
+    if not progress:
+        return {}
+    decimals = SUM_DECIMALS if campaign.steps[one.step].goal.type == "sum" else 0
+    shown_progress = {name: shown(progress[name], decimals) for name in ("current", "target")}
+    rest = {name: value for name, value in progress.items() if name not in shown_progress}
+    return {**shown_progress, **rest}
 
 
 def _step(live: Live, campaign: Campaign, one: Considered) -> tuple[Any, list[str], str | None]:
     """The conditions and the types of effects that were considered, and the rule that they stand in."""
+    if campaign.steps:
+        step = campaign.steps[one.step]
+        return step.triggers[one.listener].conditions, [spec.type for spec in (*step.effects, *campaign.effects)], None
     if campaign.simplified_mode:
         types = [effect.type for effect in campaign.effects]
         return campaign.triggers[one.listener].conditions, types, None

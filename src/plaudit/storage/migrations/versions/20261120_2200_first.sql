@@ -9,7 +9,9 @@ CREATE TABLE orgs (
     name text NOT NULL,
     jwt_secret text NOT NULL,
     program_version bigint NOT NULL DEFAULT 0,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    is_test boolean NOT NULL DEFAULT false,
+    clock_offset interval NOT NULL DEFAULT '0'
 );
 COMMENT ON TABLE orgs IS 'The tenants. Everything else belongs to one of them.';
 COMMENT ON COLUMN orgs.org_id IS 'What clients send as X-Monterosa-Org-ID.';
@@ -17,6 +19,8 @@ COMMENT ON COLUMN orgs.name IS 'For people.';
 COMMENT ON COLUMN orgs.jwt_secret IS 'Signs members'' tokens (HS256).';
 COMMENT ON COLUMN orgs.program_version IS 'Counts the changes of documents; locked by whoever makes one, so that changes are in one order.';
 COMMENT ON COLUMN orgs.created_at IS 'When it was created.';
+COMMENT ON COLUMN orgs.is_test IS 'Whether its clock may be moved.';
+COMMENT ON COLUMN orgs.clock_offset IS 'How far its clock is ahead of the wall''s.';
 
 CREATE TABLE api_keys (
     key_id uuid PRIMARY KEY,
@@ -121,6 +125,8 @@ CREATE TABLE members (
     attributes json NOT NULL,
     enrolled_at timestamptz NOT NULL,
     present timestamptz NOT NULL,
+    sequence bigint NOT NULL,
+    due_at timestamptz,
     PRIMARY KEY (bucket, member_id)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE members IS 'People in an organisation''s programme. Its rows are changed under the lock of their bucket only.';
@@ -131,6 +137,10 @@ COMMENT ON COLUMN members.user_id IS 'The client''s own identifier.';
 COMMENT ON COLUMN members.attributes IS 'The profile''s fields.';
 COMMENT ON COLUMN members.enrolled_at IS 'When the member joined, by the time of the event that enrolled them.';
 COMMENT ON COLUMN members.present IS 'The time of the latest event: how far the member has come.';
+COMMENT ON COLUMN members.sequence IS 'How many events were decided for the member: the ids of timers follow from it.';
+COMMENT ON COLUMN members.due_at IS 'When something falls due for the member without an event: an expiry, a lapse, the end of a window.';
+-- Who is due? is asked by every worker, many times a minute.
+CREATE INDEX members_due ON members (bucket, due_at) WHERE due_at IS NOT NULL;
 -- Members of an organisation are listed in the order of joining.
 CREATE INDEX members_of_org ON members (org_id, enrolled_at, member_id);
 
@@ -159,6 +169,7 @@ CREATE TABLE balances (
     metric text NOT NULL,
     amount bigint NOT NULL,
     earned bigint NOT NULL CHECK (earned >= 0),
+    book json,
     PRIMARY KEY (bucket, member_id, metric)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE balances IS 'What a member has of a metric: the sum of the member''s transactions of it.';
@@ -167,23 +178,24 @@ COMMENT ON COLUMN balances.member_id IS 'Whose.';
 COMMENT ON COLUMN balances.metric IS 'The metric''s id.';
 COMMENT ON COLUMN balances.amount IS 'What there is now.';
 COMMENT ON COLUMN balances.earned IS 'All credits ever.';
+COMMENT ON COLUMN balances.book IS 'Lots, holds, sums for caps (core/lots.py); null where all is one lot that never expires.';
 
 CREATE TABLE progress (
     bucket smallint NOT NULL,
     member_id uuid NOT NULL,
-    campaign_id text NOT NULL,
-    completions bigint NOT NULL CHECK (completions > 0),
-    last_at timestamptz NOT NULL,
-    periods json NOT NULL,
-    PRIMARY KEY (bucket, member_id, campaign_id)
+    kind text NOT NULL CHECK (kind IN ('campaign', 'streak', 'ladder', 'segment', 'standing')),
+    key text NOT NULL,
+    state json NOT NULL,
+    PRIMARY KEY (bucket, member_id, kind, key)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE progress IS 'How far a member is in a campaign.';
+COMMENT ON TABLE progress IS 'How far a member is in a campaign, a streak, a ladder …: one small document each.';
 COMMENT ON COLUMN progress.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN progress.member_id IS 'Whose.';
-COMMENT ON COLUMN progress.campaign_id IS 'In which campaign.';
-COMMENT ON COLUMN progress.completions IS 'How often it was completed.';
-COMMENT ON COLUMN progress.last_at IS 'When last.';
-COMMENT ON COLUMN progress.periods IS 'How often in each recent period, if the campaign is limited by period.';
+COMMENT ON COLUMN progress.kind IS 'In what kind of thing.';
+COMMENT ON COLUMN progress.key IS 'In which of that kind.';
+COMMENT ON COLUMN progress.state IS 'How far (core/member.py says what it holds).';
+-- Who takes part? is asked of a campaign, a streak, a ladder.
+CREATE INDEX progress_of ON progress (kind, key, member_id);
 
 CREATE TABLE holdings (
     bucket smallint NOT NULL,
@@ -308,11 +320,13 @@ CREATE UNIQUE INDEX inbox_keyed ON inbox (event_id) WHERE event_key IS NOT NULL;
 
 CREATE TABLE positions (
     bucket smallint PRIMARY KEY,
-    position bigint NOT NULL DEFAULT 0
+    position bigint NOT NULL DEFAULT 0,
+    moved_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE positions IS 'How long each bucket''s log is. The row''s lock is the bucket''s lock: whoever decides for a member holds it until the commit.';
 COMMENT ON COLUMN positions.bucket IS 'The bucket.';
 COMMENT ON COLUMN positions.position IS 'The position of the last event in its log.';
+COMMENT ON COLUMN positions.moved_at IS 'When that was written: while history is being imported, what is long overdue waits for it.';
 INSERT INTO positions (bucket) SELECT generate_series(0, 255);
 
 CREATE TABLE event_ids (
@@ -419,7 +433,7 @@ CREATE TABLE transactions (
     org_id uuid NOT NULL,
     user_id text NOT NULL,
     metric text NOT NULL,
-    amount bigint NOT NULL CHECK (amount <> 0),
+    amount bigint NOT NULL,
     balance_after bigint NOT NULL,
     campaign_id text NOT NULL,
     step smallint NOT NULL,
@@ -428,7 +442,10 @@ CREATE TABLE transactions (
     reason text,
     occurred_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
-    PRIMARY KEY (bucket, member_id, position, ordinal, created_at)
+    reverses uuid,
+    details json,
+    PRIMARY KEY (bucket, member_id, position, ordinal, created_at),
+    CHECK (amount <> 0 OR details IS NOT NULL OR reverses IS NOT NULL)
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE transactions IS 'The ledger: each change of a balance, once and for ever. Append-only; corrected by adding.';
 COMMENT ON COLUMN transactions.bucket IS 'The member''s bucket.';
@@ -448,6 +465,8 @@ COMMENT ON COLUMN transactions.event_id IS 'The event that it followed from.';
 COMMENT ON COLUMN transactions.reason IS 'For people.';
 COMMENT ON COLUMN transactions.occurred_at IS 'When, by the time of the event.';
 COMMENT ON COLUMN transactions.created_at IS 'When it was written.';
+COMMENT ON COLUMN transactions.reverses IS 'The transaction that it takes back.';
+COMMENT ON COLUMN transactions.details IS 'Its postings on lots; or why it is of 0, and when the next one is possible.';
 -- One transaction by its id. (That no effect is paid twice follows from event_ids: an index by month could not see it.)
 CREATE UNIQUE INDEX transactions_by_id ON transactions (bucket, transaction_id, created_at);
 -- The transactions of an organisation, newest first.

@@ -1,0 +1,52 @@
+"""What falls due by itself: releases, reminders, expiries, ends of holds; lapses of streaks, ends of windows.
+
+A member who has been quiet is advanced by timers; one who has not, before each of their events. Both ways it is an
+event of its own in the log, at the very instant at which it was due, so that importing a year gives the rows of having
+lived it:
+
+    member.due_at <= event.occurred_at  ──►  a timer event at due_at  ──►  … until nothing is due  ──►  the event
+
+What is due in the same instant as an event comes before it: who spends in the second of an expiry has expired.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from .decide import NOTHING_REFUSED, decide
+from .decision import Decision
+from .event import TIMER, Event
+from .ids import derived_id
+from .member import Member
+from .program import Program
+
+
+def decide_in_time(
+    program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
+) -> Iterator[tuple[Event, Decision]]:
+    """Decide an event after everything that fell due for the member before it, each with an event of its own."""
+    for timer, decision in advance(program, member, event.occurred_at, refused):
+        member = decision.member
+        yield timer, decision
+    yield event, decide(program, member, event, refused)
+
+
+def advance(
+    program: Program, member: Member, until: datetime, refused: frozenset[UUID] = NOTHING_REFUSED
+) -> Iterator[tuple[Event, Decision]]:
+    """Let everything happen that falls due for a member up to an instant, in the order of its time."""
+    while member.due_at is not None and member.due_at <= until:
+        timer = Event(
+            event_id=derived_id(member.member_id, f"timer:{member.sequence}"),
+            member_id=member.member_id,
+            user_id=member.user_id,
+            kind=TIMER,
+            trigger=TIMER,
+            occurred_at=member.due_at,
+            source="engine",
+        )
+        decision = decide(program, member, timer, refused)
+        if decision.member.due_at == member.due_at:
+            raise AssertionError(f"what is due at {member.due_at} stays due")
+        member = decision.member
+        yield timer, decision

@@ -1,0 +1,15 @@
+"""Trees of conditions as documents write them: checked here, compiled by the core."""
+
+from typing import Any
+
+from plaudit.core.conditions import ConditionError, compile_conditions
+from plaudit.errors import FieldError
+
+
+def check_conditions(conditions: Any, at: str) -> list[FieldError]:
+    """What is wrong with a tree of conditions."""
+    try:
+        compile_conditions(conditions, at)
+    except ConditionError as error:
+        return [FieldError(error.field, str(error))]
+    return []

@@ -1,0 +1,223 @@
+"""Points that live: lots, expiry, pending, caps, multipliers, reversals. Given this metric, when …, then …."""
+
+import pytest
+
+from plaudit.core.decision import Refusal
+from plaudit.core.event import HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
+from plaudit.core.ledger import available
+from tests.factories import campaign, document, program
+from tests.life import Life
+
+
+def life(zone: str = "UTC", amount="amount", **points) -> Life:
+    pay = campaign(trigger="earn", effects=[{"type": "add_points", "config": {"amount": amount}}])
+    spend = campaign("camp_2", trigger="spend", effects=[{"type": "add_points", "config": {"amount": "-amount"}}])
+    told = campaign("camp_3", trigger="metric.expiring", effects=[{"type": "notify", "message": "{{ amount }} expire"}])
+    settings = document("settings", "settings", timeZone=zone)
+    return Life(program(pay, spend, told, settings, points=points), zone=zone)
+
+
+ROLLING = {"expiry": {"type": "rolling", "days": 30}}
+
+EXPIRIES = [
+    ("rolling: the last day still counts", ROLLING, "2026-01-01", "2026-01-31 23:59", 100),
+    ("rolling: the next does not", ROLLING, "2026-01-01", "2026-02-01 00:00", 0),
+    ("end of month", {"expiry": {"type": "end_of_month"}}, "2026-02-10", "2026-03-01 00:00", 0),
+    ("end of month, a moment before", {"expiry": {"type": "end_of_month"}}, "2026-02-10", "2026-02-28 23:59", 100),
+    ("end of a leap February", {"expiry": {"type": "end_of_month"}}, "2028-02-10", "2028-02-29 23:59", 100),
+    ("end of quarter", {"expiry": {"type": "end_of_quarter"}}, "2026-05-05", "2026-07-01 00:00", 0),
+    ("end of year", {"expiry": {"type": "end_of_year"}}, "2026-05-05", "2026-12-31 23:59", 100),
+    ("end of year, over", {"expiry": {"type": "end_of_year"}}, "2026-05-05", "2027-01-01 00:00", 0),
+    ("never", {"expiry": {"type": "never"}}, "2026-01-01", "2036-01-01 00:00", 100),
+]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize(("metric", "earned", "then", "left"), [c[1:] for c in EXPIRIES], ids=[c[0] for c in EXPIRIES])
+def test_points_expire_by_the_local_calendar(zone, metric, earned, then, left):
+    ann = life(zone, **metric)
+    ann.do(earned, "earn", amount=100)
+    assert ann.until(then).balance() == left
+
+
+def test_the_soonest_to_expire_is_spent_first():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.do("2026-01-10", "earn", amount=50)
+    ann.do("2026-01-11", "spend", amount=120)
+    assert ann.lots() == [30]
+    assert [(part.lot, part.amount) for part in ann.postings[-1].parts] == [(1, -100), (2, -20)]
+    assert ann.until("2026-02-01").balance() == 30
+    assert ann.until("2026-02-11").balance() == 0
+
+
+def test_an_expiry_in_the_same_second_as_a_spend_comes_first():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    decision = ann.do("2026-02-01 00:00", "spend", amount=100)
+    assert decision.trace[0].effects[0].refusal is Refusal.balance_insufficient
+    assert [(one.amount, one.reason) for one in ann.postings] == [(100, None), (-100, "expired")]
+
+
+def test_a_late_credit_that_has_expired_already_expires_at_the_next_look():
+    ann = life(**ROLLING)
+    ann.do("2026-03-01", "earn", amount=1)
+    ann.do("2026-01-01", "earn", amount=100)
+    assert ann.balance() == 101
+    assert ann.until("2026-03-01").balance() == 1
+    assert ann.postings[-1].occurred_at == ann.at("2026-02-01 00:00")
+
+
+def test_activity_puts_the_expiry_off():
+    ann = life(expiry={"type": "rolling", "days": 30, "extendedByActivity": True})
+    for month in ("01", "02", "03"):
+        ann.do(f"2026-{month}-15" if month == "01" else f"2026-{month}-10", "earn", amount=10)
+    assert (ann.balance(), ann.lots()) == (30, [30])
+    assert ann.until("2026-04-09").balance() == 30
+    assert ann.until("2026-04-10").balance() == 0
+
+
+def test_a_reminder_comes_once_some_days_before():
+    ann = life(expiry={"type": "rolling", "days": 30, "remindDays": 7})
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.until("2026-01-24")
+    assert [n.message for d in ann.decisions for n in d.notifications] == []
+    ann.until("2026-01-31")
+    assert [n.message for d in ann.decisions for n in d.notifications] == ["100 expire"]
+
+
+def test_what_is_pending_cannot_be_spent_until_it_is_released():
+    ann = life(pendingDays=14)
+    ann.do("2026-01-01", "earn", amount=100)
+    assert (ann.balance(), available(ann.member.balances["points"])) == (100, 0)
+    assert ann.do("2026-01-02", "spend", amount=1).trace[0].effects[0].refusal is Refusal.balance_insufficient
+    ann.until("2026-01-15")
+    assert available(ann.member.balances["points"]) == 100
+    assert ann.do("2026-01-15", "spend", amount=100).trace[0].effects[0].refusal is None
+
+
+def test_a_cap_cuts_then_stops_and_says_until_when():
+    ann = life("Europe/London", earningCaps=[{"period": "day", "amount": 100}, {"period": "month", "amount": 150}])
+    for day, amount in (("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-29", 80)):
+        ann.do(day, "earn", amount=amount)
+    assert [one.amount for one in ann.postings] == [80, 20, 0, 50]
+    stopped = ann.postings[2]
+    assert stopped.refusal is Refusal.earning_cap_reached
+    assert stopped.next_at == ann.at("2026-03-29 00:00")
+    ann.do("2026-04-01", "earn", amount=80)
+    assert ann.balance() == 230
+
+
+DOUBLE = {"name": "Double Saturday", "factor": 2, "weekdays": [6]}
+MULTIPLIERS = [
+    ("on a Saturday points count twice", [DOUBLE], "highest", "2026-03-28", 20),
+    ("on a Sunday they do not", [DOUBLE], "highest", "2026-03-29", 10),
+    ("Saturday is a local day", [DOUBLE], "highest", "2026-03-28 23:30", 20),
+    ("the highest of two", [DOUBLE, {"name": "x", "factor": 1.5}], "highest", "2026-03-28", 20),
+    ("the product of two", [DOUBLE, {"name": "x", "factor": 1.5}], "multiply", "2026-03-28", 30),
+    ("the sum of two", [DOUBLE, {"name": "x", "factor": 1.5}], "add", "2026-03-28", 25),
+    ("for those who meet a condition", [{"name": "x", "factor": 3, "conditions": [{"field": "amount", "operator": ">", "value": 5}]}], "highest", "2026-03-28", 30),
+    ("not for the others", [{"name": "x", "factor": 3, "conditions": [{"field": "amount", "operator": "<", "value": 5}]}], "highest", "2026-03-28", 10),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "stacking", "day", "points"), [c[1:] for c in MULTIPLIERS], ids=[c[0] for c in MULTIPLIERS]
+)
+def test_multipliers(given, stacking, day, points):
+    ann = life("Europe/London", multipliers=given, stacking=stacking)
+    ann.do(day, "earn", amount=10)
+    assert ann.balance() == points
+
+
+def reverse(ann: Life, local: str, posting, take: int, **more):
+    parts = [(part.lot, part.amount, part.expires_at) for part in posting.parts or ()]
+    return ann.do(
+        local, "reversal", REVERSAL, transactionId=str(posting.transaction_id), metric=posting.metric,
+        amount=posting.amount, take=take, parts=parts, **more,
+    )  # fmt: skip
+
+
+def test_a_return_takes_the_points_back_out_of_the_very_lot():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.do("2026-01-10", "earn", amount=50)
+    second = ann.postings[-1]
+    reverse(ann, "2026-01-11", second, 20)
+    assert ann.lots() == [100, 30]
+    reverse(ann, "2026-01-11", second, 30)
+    assert ann.lots() == [100]
+    assert reverse(ann, "2026-01-11", second, 1).refusal is Refusal.transaction_reversed
+    assert ann.postings[-1].reverses == second.transaction_id
+
+
+@pytest.mark.parametrize(("policy", "left"), [("zero", 0), ("debt", -70)])
+@pytest.mark.parametrize("metric", [ROLLING, {}], ids=["lots", "plain"])
+def test_a_return_of_what_is_spent_goes_to_zero_or_into_debt(metric, policy, left):
+    ann = life(**metric, onReversal=policy)
+    ann.do("2026-01-01", "earn", amount=100)
+    earned = ann.postings[0]
+    ann.do("2026-01-02", "spend", amount=70)
+    reverse(ann, "2026-01-03", earned, 100)
+    assert ann.balance() == left
+    ann.do("2026-01-04", "earn", amount=100)
+    assert ann.balance() == 100 + left
+
+
+def test_a_spending_taken_back_returns_to_the_lots_that_paid_for_it():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.do("2026-01-10", "earn", amount=50)
+    ann.do("2026-01-11", "spend", amount=120)
+    reverse(ann, "2026-01-12", ann.postings[-1], 120)
+    assert ann.lots() == [100, 50]
+    assert ann.until("2026-02-01").balance() == 50
+
+
+def test_what_has_expired_can_be_reinstated_with_a_new_expiry():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.until("2026-02-01")
+    reverse(ann, "2026-02-05", ann.postings[-1], 100, expiresAt="2026-03-01T00:00:00Z")
+    assert ann.balance() == 100
+    assert ann.until("2026-03-01").balance() == 0
+
+
+def test_a_hold_keeps_points_from_being_spent_until_it_is_captured_released_or_over():
+    ann = life()
+    ann.do("2026-01-01", "earn", amount=100)
+    hold = {"metric": "points", "holdId": "order-1", "amount": 80, "until": "2026-01-03T00:00:00Z"}
+    ann.do("2026-01-02", "hold", HOLD, action="place", **hold)
+    assert ann.do("2026-01-02", "spend", amount=30).trace[0].effects[0].refusal is Refusal.balance_insufficient
+    ann.do("2026-01-02", "hold", HOLD, action="capture", **hold | {"amount": 50})
+    assert (ann.balance(), available(ann.member.balances["points"])) == (50, 50)
+    assert ann.do("2026-01-02", "hold", HOLD, action="release", **hold).refusal is Refusal.hold_missing
+    ann.do("2026-01-02", "hold", HOLD, action="place", **hold | {"amount": 50})
+    assert available(ann.until("2026-01-03").member.balances["points"]) == 50
+
+
+def test_a_transfer_takes_its_expiry_along():
+    ann, bob = life(**ROLLING), Life(life(**ROLLING).program, "bob")
+    ann.do("2026-01-01", "earn", amount=100)
+    (onward,) = ann.do("2026-01-10", "transfer", TRANSFER, metric="points", amount=40, to="bob").onward
+    bob.do("2026-01-10", onward.trigger, RECEIPT, **onward.data)
+    assert (ann.balance(), bob.balance()) == (60, 40)
+    assert bob.until("2026-02-01").balance() == 0
+
+
+def test_a_credit_by_hand_is_neither_multiplied_nor_capped():
+    ann = life(earningCaps=[{"period": "day", "amount": 5}], multipliers=[{"name": "x", "factor": 2}])
+    ann.do("2026-01-01", "credit", TRANSACTION, metric="points", amount=100)
+    assert ann.balance() == 100
+    assert (
+        ann.do("2026-01-01", "debit", TRANSACTION, metric="points", amount=-101).refusal is Refusal.balance_insufficient
+    )
+
+
+def test_what_was_there_before_the_metric_kept_lots_never_expires():
+    ann = life()
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.program = life(**ROLLING).program
+    ann.do("2026-01-02", "earn", amount=10)
+    assert ann.lots() == [100, 10]
+    assert ann.until("2027-01-01").balance() == 100
