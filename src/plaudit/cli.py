@@ -230,7 +230,12 @@ def migrate(data: Data = FOLDER, database_url: Url = "") -> None:
 
 
 @org_app.command("create")
-def org_create(name: str, data: Data = FOLDER, database_url: Url = "") -> None:
+def org_create(
+    name: str,
+    data: Data = FOLDER,
+    database_url: Url = "",
+    test: Annotated[bool, typer.Option("--test", help="Its clock can be moved: POST /v1/clock/advance.")] = False,
+) -> None:
     """A new organisation; its secrets are shown once."""
     from plaudit.storage.orgs import create_org
     from plaudit.storage.postgres import connect
@@ -240,7 +245,7 @@ def org_create(name: str, data: Data = FOLDER, database_url: Url = "") -> None:
     async def work() -> None:
         connection = await connect(url)
         try:
-            _print_credentials(await create_org(connection, name, clock.now()))
+            _print_credentials(await create_org(connection, name, clock.now(), is_test=test))
         finally:
             await connection.close()
 

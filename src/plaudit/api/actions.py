@@ -58,7 +58,7 @@ async def post_action(call: Call) -> Answer:
     live = await call.services.programs.live(call.org_id)
     user_id = await _user_of(call, action)
     key = action.event_id or call.headers.get("idempotency-key") or _key_in(action.metadata)
-    arrival = _arrival(live, action, user_id, key, clock.now())
+    arrival = _arrival(live, action, user_id, key)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:
         outcome = await process_inline(call.services.engine_pool, live.program, arrival, seconds=seconds)
@@ -96,7 +96,6 @@ async def post_batch(call: Call) -> Answer:
     """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
     items = _items_of(call.raw)
     live = await call.services.programs.live(call.org_id)
-    now = clock.now()
     known = await _known_users(call, [one for one in items if isinstance(one, Action)])
     arrivals: list[Arrival | PlauditError] = []
     for item in items:
@@ -104,7 +103,7 @@ async def post_batch(call: Call) -> Answer:
             if isinstance(item, PlauditError):
                 raise item
             user_id = _user_among(item, known)
-            arrivals.append(_arrival(live, item, user_id, item.event_id or _key_in(item.metadata), now))
+            arrivals.append(_arrival(live, item, user_id, item.event_id or _key_in(item.metadata)))
         except PlauditError as error:
             arrivals.append(error)
     good = [one for one in arrivals if isinstance(one, Arrival)]
@@ -185,10 +184,11 @@ def _action_on(line: bytes) -> Action | PlauditError:
             return error
 
 
-def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: datetime) -> Arrival:
+def _arrival(live: Live, action: Action, user_id: str, key: str | None) -> Arrival:
     """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []
+    now = live.now()
     if is_reserved(trigger) or trigger_key(trigger) != trigger:
         wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
     occurred_at = now if action.timestamp is None else _instant(action.timestamp)
@@ -208,7 +208,7 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None, now: dat
             kind=ACTION,
             trigger=trigger,
             occurred_at=occurred_at,
-            received_at=now,
+            received_at=clock.now(),
             payload=Payload(action.data, action.metadata),
             source="api",
             event_id=clock.new_id(),

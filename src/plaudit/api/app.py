@@ -27,7 +27,7 @@ from .envelopes import bare, success
 from .errors import answer_to, handle
 from .openapi import describe
 from .operations import Answer, Call, Operation, Services, decode_body
-from .v1 import campaigns, code_pools, events, products, profiles, rewards, transactions
+from .v1 import campaigns, clock, code_pools, events, ledger, products, profiles, rewards, transactions
 
 PREFIXES = ("", "/loyalty")
 POOL_SIZE = 10
@@ -43,7 +43,9 @@ OPERATIONS: Sequence[Operation] = [
     *code_pools.OPERATIONS,
     *profiles.OPERATIONS,
     *transactions.OPERATIONS,
+    *ledger.OPERATIONS,
     *events.OPERATIONS,
+    *clock.OPERATIONS,
     *system.OPERATIONS,
 ]
 

@@ -229,6 +229,10 @@ def _given_back(
         return room, book, ()
     parts: list[Part] = []
     amount = room
+    if book.lots and book.lots[0].number == DEBT:  # whatever comes in pays it off first
+        parts.append(Part(DEBT, min(amount, -book.lots[0].amount)))
+        book = lots.apply(book, (parts[0],))
+        amount -= parts[0].amount
     for part in reversed(order.parts):
         given = min(amount, -part.amount)
         if given:

@@ -103,6 +103,14 @@ class Posting(Struct, frozen=True):
     reverses: UUID | None = None
 
 
+class Details(Struct, frozen=True, omit_defaults=True):
+    """What the ledger keeps of a transaction beside its amount (see core Posting)."""
+
+    parts: tuple[Part, ...] = ()
+    refusal: Refusal | None = None
+    next_at: datetime | None = None
+
+
 class Onward(Struct, frozen=True, kw_only=True):
     """An event for another member that follows from this one; it arrives in the inbox with the commit."""
 

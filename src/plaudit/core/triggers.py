@@ -20,6 +20,18 @@ _ROWS = (
         {"metric": "string", "amount": "number", "balance": "number", "previous": "number"},
     ),
     EngineTrigger(
+        "metric.expiring",
+        "Something expires soon: as many days before as the metric says.",
+        {"metric": "string", "amount": "number", "expiresAt": "string"},
+    ),
+    EngineTrigger("metric.expired", "Something has expired.", {"metric": "string", "amount": "number"}),
+    EngineTrigger("metric.released", "What was pending can be spent now.", {"metric": "string", "amount": "number"}),
+    EngineTrigger(
+        "step.completed",
+        "A member has done a step of a campaign.",
+        {"campaignId": "string", "step": "number", "name": "string"},
+    ),
+    EngineTrigger(
         "product.received",
         "A member was given a product.",
         {"productId": "string", "type": "string", "quantity": "number"},

@@ -10,10 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
 
-from plaudit.core.decision import Posting, Refusal
-from plaudit.core.lots import Part
+from plaudit.core.decision import Details, Posting
 from plaudit.core.member import STATES, Member
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -46,14 +44,6 @@ NOTIFICATION_COLUMNS = (
 )  # fmt: skip
 
 Row = tuple[Any, ...]
-
-
-class Details(Struct, frozen=True, omit_defaults=True):
-    """What the ledger keeps of a transaction beside its amount (see core Posting)."""
-
-    parts: tuple[Part, ...] = ()
-    refusal: Refusal | None = None
-    next_at: datetime | None = None
 
 
 async def commit(connection: Connection, batch: Batch, processed: Iterable[Processed], decided_at: datetime) -> None:

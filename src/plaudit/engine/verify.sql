@@ -20,8 +20,33 @@ SELECT format('transaction %s: %s after %s and %s', transaction_id, balance_afte
 SELECT format('member %s, metric %s: %s', b.member_id, b.metric, b.amount)
 FROM balances AS b JOIN members USING (bucket, member_id)
 JOIN documents AS d ON d.org_id = members.org_id AND d.kind = 'metric' AND d.id = b.metric
-WHERE b.amount < (doc ->> 'minimum')::numeric * 10 ^ (doc ->> 'decimals')::numeric
+WHERE (b.amount < (doc ->> 'minimum')::numeric * 10 ^ (doc ->> 'decimals')::numeric
+        AND doc ->> 'onReversal' IS DISTINCT FROM 'debt')
     OR b.amount > (doc ->> 'maximum')::numeric * 10 ^ (doc ->> 'decimals')::numeric;
+
+-- name: balance_is_lots
+-- Where lots are kept, a balance is their sum, and each is more than nothing (number 0 is debt, and less).
+SELECT format('member %s, metric %s: balance %s, lots %s', member_id, metric, amount, book -> 1) FROM balances
+WHERE json_array_length(book -> 1) > 0 AND (
+    amount <> (SELECT sum((lot ->> 1)::bigint) FROM json_array_elements(book -> 1) AS lot)
+    OR EXISTS (
+        SELECT FROM json_array_elements(book -> 1) AS lot
+        WHERE CASE WHEN (lot ->> 0)::int = 0 THEN (lot ->> 1)::bigint >= 0 ELSE (lot ->> 1)::bigint <= 0 END
+    )
+);
+
+-- name: postings_are_transaction
+-- The postings of a transaction on lots come to its amount.
+SELECT format('transaction %s', transaction_id) FROM transactions
+WHERE json_array_length(details -> 'parts') > 0
+    AND amount <> (SELECT sum((part ->> 1)::bigint) FROM json_array_elements(details -> 'parts') AS part);
+
+-- name: reversed_once
+-- No more of a transaction is taken back than there was.
+SELECT format('transaction %s', was.transaction_id) FROM transactions AS was
+JOIN (SELECT reverses, sum(amount) AS amount FROM transactions WHERE reverses IS NOT NULL GROUP BY reverses) AS back
+    ON back.reverses = was.transaction_id
+WHERE abs(back.amount) > abs(was.amount) OR sign(back.amount) = sign(was.amount);
 
 -- name: transaction_has_event
 -- Every transaction points to an event of the log, at its position.

@@ -1,6 +1,7 @@
 """How the engine is doing."""
 
 from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -23,3 +24,8 @@ async def state(connection: Connection) -> State:
     row = await connection.fetchrow(SQL.state)
     assert row is not None
     return State(row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
+
+
+async def waiting(connection: Connection, org_id: UUID) -> bool:
+    """Whether anything of an organisation waits to be decided."""
+    return await connection.fetchval(SQL.waiting, org_id)

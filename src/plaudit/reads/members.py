@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.lots import EMPTY, Book
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -43,6 +44,14 @@ async def page(connection: Connection, org_id: UUID, after: tuple[datetime, UUID
     """Members in the order of joining."""
     rows = await connection.fetch(SQL.page, org_id, *after, size)
     return await _with_parts(connection, [dict(row) for row in rows])
+
+
+_BOOK = msgspec.json.Decoder(Book)
+
+
+def book_of(balance: Row | None) -> Book:
+    """The book of a row of balances."""
+    return EMPTY if balance is None or balance["book"] is None else _BOOK.decode(balance["book"])
 
 
 async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberView]:

@@ -13,7 +13,7 @@ SELECT member_id, kind, value FROM identities WHERE bucket = ANY($1::smallint[])
 
 -- name: balances
 -- What members have.
-SELECT member_id, metric, amount, earned FROM balances
+SELECT member_id, metric, amount, earned, book FROM balances
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]);
 
 -- name: holdings

@@ -16,3 +16,12 @@ ORDER BY position DESC, ordinal DESC LIMIT $7;
 -- One transaction, in whichever bucket it is.
 SELECT * FROM transactions
 WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transaction_id = $2 AND org_id = $1;
+
+-- name: of_event
+-- The first transaction of an event: what a command that came again had made.
+SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
+WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'manual' ORDER BY ordinal LIMIT 1;
+
+-- name: on_lots
+-- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
+SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;

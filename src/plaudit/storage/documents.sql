@@ -74,12 +74,12 @@ SELECT kind, id, doc FROM (
 ) AS latest WHERE doc IS NOT NULL ORDER BY ordinal;
 
 -- name: program_version
--- The version of the programme as it is now.
-SELECT program_version FROM orgs WHERE org_id = $1;
+-- The version of the programme as it is now, and how far the organisation's clock is ahead.
+SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
 
 -- name: program_versions
 -- The versions of these organisations' programmes as they are now.
-SELECT org_id, program_version FROM orgs WHERE org_id = ANY($1::uuid[]);
+SELECT org_id, program_version, clock_offset FROM orgs WHERE org_id = ANY($1::uuid[]);
 
 -- name: announce
 -- Tell every process that an organisation's programme has changed, when the change is committed.

@@ -44,12 +44,15 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def create_org(connection: Connection, name: str, at: datetime) -> Credentials:
-    """A new organisation with the standard metrics, its settings, and a key that may do everything."""
+async def create_org(connection: Connection, name: str, at: datetime, *, is_test: bool = False) -> Credentials:
+    """A new organisation with the standard metrics, its settings, and a key that may do everything.
+
+    The clock of one that `is_test` can be moved.
+    """
     credentials = Credentials(uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     org_id = credentials.org_id
     async with atomic(connection):
-        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at)
+        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at, is_test)
         await create_api_key(connection, org_id, "first", credentials.api_secret, SCOPES, at)
         for kind, document_id, title in [
             ("settings", SETTINGS_ID, name),

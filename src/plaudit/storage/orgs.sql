@@ -1,6 +1,6 @@
 -- name: insert_org
 -- A new organisation.
-INSERT INTO orgs (org_id, name, jwt_secret, created_at) VALUES ($1, $2, $3, $4);
+INSERT INTO orgs (org_id, name, jwt_secret, created_at, is_test) VALUES ($1, $2, $3, $4, $5);
 
 -- name: insert_api_key
 -- A key, by the hash of its secret.
@@ -25,3 +25,12 @@ SELECT org_id, jwt_secret FROM orgs ORDER BY created_at, org_id LIMIT 1;
 -- name: orgs
 -- All organisations.
 SELECT org_id, name FROM orgs ORDER BY created_at, org_id;
+
+-- name: is_test
+-- Whether an organisation's clock may be moved.
+SELECT is_test FROM orgs WHERE org_id = $1;
+
+-- name: move_clock
+-- Move an organisation's clock on, and tell every process.
+UPDATE orgs SET clock_offset = clock_offset + $2 WHERE org_id = $1
+RETURNING clock_offset, pg_notify('plaudit_programs', org_id::text);

@@ -8,13 +8,16 @@ lost with the connection that would have brought it, so versions are also compar
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import structlog
 from msgspec import Struct
 
+from plaudit import clock
 from plaudit.core.program import Program
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.compile import Kept, compile_program
@@ -39,6 +42,11 @@ class Live(Struct, frozen=True):
     triggers: dict[str, Trigger]
     campaigns: dict[str, Campaign]
     rules: dict[str, Rule]
+    clock_offset: timedelta
+
+    def now(self) -> datetime:
+        """The time by the organisation's clock: the wall's, and what a test has moved it by."""
+        return clock.now() + self.clock_offset
 
 
 class Programs:
@@ -57,12 +65,12 @@ class Programs:
     async def refresh(self, org_id: UUID) -> Live:
         """Read and compile the programme if it has changed, and swap it in."""
         async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
-            version = await connection.fetchval(SQL.program_version, org_id)
-            if version is None:
+            row = await connection.fetchrow(SQL.program_version, org_id)
+            if row is None:
                 self._live.pop(org_id, None)
                 raise NotFound("Organisation not found", code="org_not_found")
             known = self._live.get(org_id)
-            if known is not None and known.program.version == version:
+            if known is not None and _is_of(known, row):
                 return known
             live = await load_live(connection, org_id)
             self._live[org_id] = live
@@ -92,7 +100,7 @@ class Programs:
                     continue
                 rows = await connection.fetch(SQL.program_versions, list(self._live))
                 for row in rows:
-                    if self._live[row["org_id"]].program.version != row["program_version"]:
+                    if not _is_of(self._live[row["org_id"]], row):
                         await self._refresh_quietly(row["org_id"])
         finally:
             connection.terminate()
@@ -107,12 +115,18 @@ class Programs:
             log.exception("programme_not_compiled", org_id=str(org_id))
 
 
+def _is_of(live: Live, row: asyncpg.Record) -> bool:
+    return (live.program.version, live.clock_offset) == (row["program_version"], row["clock_offset"])
+
+
 async def load_live(connection: Connection, org_id: UUID) -> Live:
     """Read and compile an organisation's programme as it is now."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        version = await connection.fetchval(SQL.program_version, org_id)
+        row = await connection.fetchrow(SQL.program_version, org_id)
         rows = await connection.fetch(SQL.all_now, org_id)
-    return _compiled(org_id, version, rows)
+    if row is None:
+        raise NotFound("Organisation not found", code="org_not_found")
+    return _compiled(org_id, row["program_version"], rows, row["clock_offset"])
 
 
 async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Live:
@@ -120,11 +134,11 @@ async def load_at_version(connection: Connection, org_id: UUID, version: int) ->
     return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
 
 
-def _compiled(org_id: UUID, version: int, rows: list[Any]) -> Live:
+def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedelta = timedelta(0)) -> Live:
     documents = [
         Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
     ]
     triggers, campaigns, rules = (
         {kept.id: kept.document for kept in documents if kept.kind == kind} for kind in ("trigger", "campaign", "rule")
     )
-    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules)
+    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules, clock_offset)

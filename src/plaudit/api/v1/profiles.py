@@ -6,18 +6,17 @@ from uuid import UUID
 
 import asyncpg
 
-from plaudit import clock
+from plaudit.api.commands import run_command
 from plaudit.api.operations import PAGING, Call, Operation
 from plaudit.api.outside import Json, optional_time, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
-from plaudit.core import identities
+from plaudit.core import identities, lots
 from plaudit.core.event import PROFILE
-from plaudit.core.metrics import shown
+from plaudit.core.lots import Book
+from plaudit.core.metrics import Metric, shown
 from plaudit.core.program import Program
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.inline import RefusedError, process_inline
-from plaudit.errors import Conflict, FieldError, NotFound, PlauditError, invalid_fields
+from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
 
@@ -39,10 +38,14 @@ def shown_member(program: Program, view: MemberView) -> Json:
         row = balances.get(metric_id)
         balance = metric.default if row is None else row["amount"]
         earned = 0 if row is None else row["earned"]
+        book = members.book_of(row)
+        pending, held = lots.pending(book), lots.held(book)
         metrics[metric_id] = {
             "balance": shown(balance, metric.decimals),
-            "pending": 0,
+            "pending": shown(pending, metric.decimals),
+            "available": shown(balance - pending - held, metric.decimals),
             "lifetime": shown(earned, metric.decimals),
+            "expiring": _expiring(metric, book),
         }
     inventory = [
         {
@@ -68,6 +71,17 @@ def shown_member(program: Program, view: MemberView) -> Json:
         "enrolledAt": time_text(view.enrolled_at),
         "lastActiveAt": time_text(view.present),
     }
+
+
+def _expiring(metric: Metric, book: Book) -> list[Json]:
+    """What expires when, the soonest first."""
+    amounts: dict[datetime, int] = {}
+    for lot in book.lots:
+        if lot.expires_at is not None:
+            amounts[lot.expires_at] = amounts.get(lot.expires_at, 0) + lot.amount
+    return [
+        {"amount": shown(amount, metric.decimals), "expiresAt": time_text(at)} for at, amount in sorted(amounts.items())
+    ]
 
 
 def _shown_coupon(row: dict[str, Any]) -> Json:
@@ -161,35 +175,21 @@ def _checked(body: Any) -> dict[str, Any]:
 
 
 async def _write(call: Call, user_id: str, body: dict[str, Any]) -> Json:
-    live = await call.services.programs.live(call.org_id)
     names = {
         kind: None if body[kind] is None else identities.normal(kind, body[kind])
         for kind in identities.KINDS
         if kind in body
     }
     attributes = {name: value for name, value in body.items() if name not in (*names, "userId")}
-    now = clock.now()
     try:
-        arrival = arrival_of(
-            org_id=call.org_id,
-            user_id=user_id,
-            kind=PROFILE,
-            trigger="profile.set",
-            occurred_at=now,
-            received_at=now,
-            payload=Payload({"attributes": attributes, "identities": names}),
-            source=call.by,
-            event_id=clock.new_id(),
-        )
-        await process_inline(call.services.engine_pool, live.program, arrival, seconds=30, whole=True)
-    except OverflowError:
-        raise invalid_fields([FieldError("", "must not have integers beyond 64 bits")]) from None
+        await run_command(
+            call, kind=PROFILE, trigger="profile.set", user_id=user_id,
+            data={"attributes": attributes, "identities": names},
+        )  # fmt: skip
     except asyncpg.UniqueViolationError as error:
         if error.table_name != "identities":
             raise
         raise Conflict("The e-mail address or phone number is another user's", code="identity_taken") from None
-    except RefusedError:
-        raise PlauditError("Failed to write the profile", code="profile_failed") from None
     return await _one(call, user_id)
 
 

@@ -2,16 +2,19 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from plaudit.api.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.outside import FAR_FUTURE, Json, event_name, time_text, uuid_in
+from plaudit.api.outside import FAR_FUTURE, Json, event_name, optional_time, time_text, uuid_in
 from plaudit.api.paging import page_size, paged, read_cursor
-from plaudit.api.schemas import NULLABLE_TEXT, NUMBER, TEXT, TIME, object_of, page_schema
+from plaudit.api.schemas import NULLABLE_TEXT, NUMBER, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.core.decision import Details
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import shown
 from plaudit.core.program import Program
 from plaudit.errors import NotFound
 from plaudit.reads import transactions
+from plaudit.reads.transactions import details_of
 
 Row = dict[str, Any]
 _FIRST = (FAR_FUTURE, 256, 2**62, 2**15 - 1)
@@ -34,7 +37,21 @@ def shown_transaction(program: Program, row: Row) -> Json:
         "reason": row["reason"],
         "occurredAt": time_text(row["occurred_at"]),
         "createdAt": time_text(row["created_at"]),
+        "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
+        **_shown_details(details_of(row), decimals),
     }
+
+
+def _shown_details(details: Details, decimals: int) -> Json:
+    found: Json = {}
+    if details.parts:
+        found["lots"] = [
+            {"lot": part.lot, "amount": shown(part.amount, decimals), "expiresAt": optional_time(part.expires_at)}
+            for part in details.parts
+        ]
+    if details.refusal is not None:
+        found |= {"refusal": details.refusal, "possibleAt": optional_time(details.next_at)}
+    return found
 
 
 async def list_transactions(call: Call) -> Json:
@@ -63,12 +80,25 @@ async def one_transaction(call: Call) -> Json:
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
     async with call.services.pool.acquire() as connection:
         row = transaction_id and await transactions.one(connection, call.org_id, transaction_id)
-    if not row:
-        raise NotFound("Transaction not found", code="transaction_not_found")
-    return shown_transaction((await call.services.programs.live(call.org_id)).program, row)
+        if not row:
+            raise NotFound("Transaction not found", code="transaction_not_found")
+        found = await transactions.matches(connection, row)
+    program = (await call.services.programs.live(call.org_id)).program
+    metric = program.metrics.get(row["metric"])
+    decimals = metric.decimals if metric else 0
+    own = row["transaction_id"]
+    return {
+        **shown_transaction(program, row),
+        "paidBy": [_shown_match(one.credit, one.amount, decimals) for one in found if one.debit == own],
+        "spentOn": [_shown_match(one.debit, one.amount, decimals) for one in found if one.credit == own],
+    }
 
 
-_TRANSACTION = object_of(
+def _shown_match(other: UUID, amount: int, decimals: int) -> Json:
+    return {"transactionId": f"txn_{other}", "amount": shown(amount, decimals)}
+
+
+TRANSACTION_SCHEMA = object_of(
     {
         "transactionId": TEXT,
         "orgId": TEXT,
@@ -82,7 +112,9 @@ _TRANSACTION = object_of(
         "reason": NULLABLE_TEXT,
         "occurredAt": TIME,
         "createdAt": TIME,
-    }
+        "reverses": NULLABLE_TEXT,
+    },
+    {"lots": OBJECTS, "refusal": TEXT, "possibleAt": TIME, "paidBy": OBJECTS, "spentOn": OBJECTS},
 )
 
 OPERATIONS = [
@@ -93,7 +125,7 @@ OPERATIONS = [
         run=list_transactions,
         scope="admin:read",
         tag="Transactions",
-        answer=page_schema("transactions", _TRANSACTION),
+        answer=page_schema("transactions", TRANSACTION_SCHEMA),
         query=(
             Parameter("userId", "Only of this member.", {"type": "string"}),
             Parameter("metric", "Only of this metric.", {"type": "string"}),
@@ -109,7 +141,7 @@ OPERATIONS = [
         run=one_transaction,
         scope="admin:read",
         tag="Transactions",
-        answer=_TRANSACTION,
+        answer=TRANSACTION_SCHEMA,
         errors=(400, 404),
     ),
 ]

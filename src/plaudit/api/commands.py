@@ -1,0 +1,84 @@
+"""Commands of the API: what is done by hand is an event like any other, processed at once, whole or not at all."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.core.decision import Refusal
+from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.inline import RefusedError, process_inline
+from plaudit.engine.outcome import Processed
+from plaudit.errors import Conflict, FieldError, Mismatch, PlauditError, Unavailable, invalid_fields
+
+from .operations import Call
+
+COMMAND_SECONDS_MAX = 30.0
+
+_SENTENCES = {
+    Refusal.reward_inactive: "The reward is inactive",
+    Refusal.pool_empty: "The code pool has no codes left",
+    Refusal.pool_inactive: "The code pool is inactive or has expired",
+    Refusal.stock_empty: "The product is out of stock",
+    Refusal.coupon_already_issued: "The user already has a coupon of this reward",
+    Refusal.maximum_reached: "The balance is at its maximum",
+    Refusal.competition_not_open: "The competition is not open",
+    Refusal.product_inactive: "The product is inactive",
+    Refusal.balance_insufficient: "The balance is insufficient",
+    Refusal.transaction_reversed: "No more of the transaction than there was can be taken back",
+    Refusal.hold_missing: "There is no such hold, or it is over",
+    Refusal.amount_out_of_range: "The amount is out of range",
+}
+
+
+async def run_command(
+    call: Call,
+    *,
+    kind: str,
+    trigger: str,
+    user_id: str,
+    data: dict[str, Any],
+    metadata: dict[str, Any] | None = None,
+    key: str | None = None,
+) -> tuple[Processed, datetime, UUID]:
+    """Decide a command and write down what follows. Answers it, when it was, and the event's id.
+
+    With `key` it is done once: coming again with the same content, it is answered as a duplicate. Raises Conflict when
+    the decision is a refusal; then nothing is written.
+    """
+    live = await call.services.programs.live(call.org_id)
+    now = live.now()
+    try:
+        arrival = arrival_of(
+            org_id=call.org_id,
+            user_id=user_id,
+            kind=kind,
+            trigger=trigger,
+            occurred_at=now,
+            received_at=clock.now(),
+            payload=Payload(data, metadata or {}),
+            source=call.by,
+            event_id=clock.new_id(),
+            event_key=key,
+        )
+    except OverflowError:
+        raise invalid_fields([FieldError("metadata", "must not have integers beyond 64 bits")]) from None
+    try:
+        outcome = await process_inline(
+            call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True
+        )
+    except RefusedError as error:
+        raise _refusal(error) from None
+    if outcome is None:
+        raise Unavailable("It took too long and may or may not have been done; look before you try again")
+    if outcome.mismatched:
+        raise Mismatch(f"Event {key} came with another content before")
+    return outcome.processed, now, arrival.event_id
+
+
+def _refusal(error: RefusedError) -> PlauditError:
+    decision = error.processed.decision
+    if decision is None or decision.refusal is None:
+        return PlauditError("The command failed on our side", code="command_failed")
+    sentence = _SENTENCES.get(decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}")
+    return Conflict(sentence, code=decision.refusal.value)

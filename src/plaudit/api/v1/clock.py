@@ -1,0 +1,87 @@
+"""The organisation's clock. A test organisation's can be moved on: what falls due by then happens at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.operations import Call, Operation
+from plaudit.api.outside import Json, time_text
+from plaudit.api.schemas import TIME, object_of
+from plaudit.engine.timers import run_due
+from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
+from plaudit.reads.health import waiting
+from plaudit.storage import orgs
+
+ADVANCE_MAX = timedelta(days=3_660)
+INBOX_SECONDS_MAX = 30.0
+
+
+class Advance(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How far to move the clock on: to an instant, or by so many seconds."""
+
+    to: Annotated[datetime, Meta(tz=True)] | None = None
+    seconds: Annotated[int, Meta(ge=0, le=3_660 * 86_400)] | None = None
+
+
+async def get_clock(call: Call) -> Json:
+    """What time it is."""
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
+    return {
+        "now": time_text(live.now()),
+        "offsetSeconds": int(live.clock_offset.total_seconds()),
+        "test": is_test,
+    }
+
+
+async def advance_clock(call: Call) -> Json:
+    """Move the clock, after everything that has arrived is decided; then let happen what is due."""
+    body: Advance = call.body
+    services = call.services
+    live = await services.programs.live(call.org_id)
+    if (body.to is None) == (body.seconds is None):
+        raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
+    by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - live.now()
+    if not timedelta(0) <= by <= ADVANCE_MAX:
+        raise invalid_fields([FieldError("to", "must lie between now and ten years from now: a clock never goes back")])
+    async with services.pool.acquire() as connection:
+        if not await connection.fetchval(orgs.SQL.is_test, call.org_id):
+            raise Forbidden(
+                "The clock of an organisation that is not marked as a test cannot be moved", code="not_a_test"
+            )
+    await _until_decided(call)
+    async with services.pool.acquire() as connection:
+        await connection.execute(orgs.SQL.move_clock, call.org_id, by)
+    live = await services.programs.refresh(call.org_id)
+    now = live.now()
+    timers = await run_due(services.engine_pool, live.program, call.org_id, now)
+    return {"now": time_text(now), "offsetSeconds": int(live.clock_offset.total_seconds()), "timers": timers}
+
+
+async def _until_decided(call: Call) -> None:
+    """What was reported before the clock is moved must be judged before it, too."""
+    deadline = clock.now() + timedelta(seconds=INBOX_SECONDS_MAX)
+    async with call.services.pool.acquire() as connection:
+        while await waiting(connection, call.org_id):
+            if clock.now() > deadline:
+                raise Conflict("Actions are waiting that no worker decides; the clock was not moved", code="inbox_busy")
+            await asyncio.sleep(0.02)
+
+
+_CLOCK = {"now": TIME, "offsetSeconds": {"type": "integer"}}
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/v1/clock", summary="What time it is for the organisation", run=get_clock,
+        scope="admin:read", tag="Clock", answer=object_of(_CLOCK | {"test": {"type": "boolean"}}), errors=(400,),
+    ),
+    Operation(
+        method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write", tag="Clock", body=Advance,
+        summary="Move a test organisation's clock on; what falls due by then happens before the answer",
+        answer=object_of(_CLOCK | {"timers": {"type": "integer"}}), errors=(400, 403, 409, 413),
+    ),
+]  # fmt: skip

@@ -1,0 +1,30 @@
+"""What is due becomes events, for one organisation and at once: when its clock is moved. (Workers see to the rest.)"""
+
+from datetime import datetime
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.core.program import Program
+from plaudit.storage.postgres import Pool, retried
+
+from .arrival import tick
+from .load import SQL
+from .process import process
+
+BATCH_MEMBERS_MAX = 200
+
+
+async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> int:
+    """Let everything happen that is due in an organisation by `now`. Answers how many timers went off."""
+    done = 0
+    while True:
+        async with pool.acquire() as connection:
+            rows = await connection.fetch(SQL.due_of_org, org_id, now, BATCH_MEMBERS_MAX)
+            if not rows:
+                return done
+            ticks = [tick(**row, now=now) for row in rows]
+            processed = await retried(lambda: process(connection, {org_id: program}, ticks, clock.now()))  # noqa: B023
+            failed = [one for one in processed if one.state == "failed"]
+            if failed:
+                raise RuntimeError(failed[0].error)
+            done += len(processed)
