@@ -4,22 +4,35 @@ A command refuses as a whole: its refusal is the decision's, and nothing follows
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct, structs
 
-from . import lots
+from . import lots, streaks
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Posting, Refusal
 from .effects import GrantReward, grant_reward
-from .event import GRANT, HOLD, MANUAL_GRANT_CAMPAIGN, PROFILE, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
+from .event import (
+    ENROLMENT,
+    GRANT,
+    HOLD,
+    MANUAL_GRANT_CAMPAIGN,
+    PROFILE,
+    RECEIPT,
+    REVERSAL,
+    STREAK,
+    TRANSACTION,
+    TRANSFER,
+)  # fmt: skip
 from .ids import derived_id
 from .ledger import available, balance_of, keep_book, opened, post, write
 from .lots import DEBT, EMPTY, Hold, Part
+from .member import Progress
 from .metrics import Metric
+from .program import Price
 
 MANUAL = "manual"
 
@@ -60,6 +73,16 @@ class HoldOrder(Struct, frozen=True, rename="camel"):
     reason: str | None = None
 
 
+class StreakOrder(Struct, frozen=True, rename="camel"):
+    """`action`: check_in, buy_freeze, grant_freeze, use_freeze (for `day`), repair, absence (`day` to `until`)."""
+
+    streak_id: str
+    action: str
+    quantity: int = 1
+    day: date | None = None
+    until: date | None = None
+
+
 def run_command(deciding: Deciding) -> Refusal | None:
     """Carry out the command that the present event is. Answers why not, if so."""
     return COMMANDS[deciding.event.kind](deciding)
@@ -92,7 +115,58 @@ def _set_profile(deciding: Deciding) -> None:
     deciding.identities = cast("Mapping[str, str | None]", data.get("identities") or {})
     deciding.scope.forget_names()
     deciding.touched.add("user")
+    streaks.rezone(deciding)
     deciding.follow("user.updated", {"fields": sorted(attributes)}, "profile")
+
+
+def _streak(deciding: Deciding) -> Refusal | None:
+    order = _order(deciding, StreakOrder)
+    streak = deciding.program.streaks.get(order.streak_id)
+    name = f"streak.{order.streak_id}"
+    if streak is None or not streak.active:
+        return _traced(deciding, Refusal.streak_missing, name)
+    price: Price | None = None
+    match order.action:
+        case "check_in":
+            refusal, shown, effects = streaks.check_in(deciding, streak)
+            deciding.trace.append(Considered(name, 0, 0, refusal, [], effects, None, shown))
+            return None  # one that counts already changes nothing, and is no error
+        case "buy_freeze":
+            price = streak.freeze_price
+            refusal = streaks.grant_freezes(deciding, streak, 1) if price else Refusal.freezes_none
+        case "grant_freeze":
+            refusal = streaks.grant_freezes(deciding, streak, order.quantity)
+        case "repair":
+            price = streak.repair_price
+            refusal = streaks.repair(deciding, streak)
+        case "use_freeze" if order.day is not None:
+            refusal = streaks.use_freeze(deciding, streak, order.day)
+        case "absence" if order.day is not None and order.until is not None:
+            refusal = streaks.be_absent(deciding, streak, order.day, order.until)
+        case _:
+            refusal = Refusal.streak_missing
+    if refusal is None and price is not None:
+        refusal = _pay(deciding, price, name)
+    return _traced(deciding, refusal, name)
+
+
+def _pay(deciding: Deciding, price: Price, name: str) -> Refusal | None:
+    """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
+    metric = deciding.program.metrics.get(price.metric)
+    if metric is None:
+        return Refusal.metric_missing
+    paid = post(deciding, Place(name, 0, 0), metric, -price.amount, "Price", earning=False)
+    return paid if isinstance(paid, Refusal) else None
+
+
+def _enrol(deciding: Deciding) -> Refusal | None:
+    """Join a campaign that asks to be joined. Once is enough."""
+    campaign_id = str(deciding.event.data["campaignId"])
+    before = deciding.member.progress.get(campaign_id, Progress())
+    if before.enrolled_at is None:
+        deciding.member.progress[campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+    deciding.trace.append(Considered(campaign_id, 0, 0))
+    return None
 
 
 def _transaction(deciding: Deciding) -> Refusal | None:
@@ -254,4 +328,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     RECEIPT: _receipt,
     HOLD: _hold,
     REVERSAL: _reverse,
+    STREAK: _streak,
+    ENROLMENT: _enrol,
 }

@@ -1,7 +1,7 @@
 """decide(program, member, event) -> Decision: what follows from one event. No I/O, no clock, no chance.
 
 The order of everything: enrolment, the event itself, then what followed from it (first come, first looked at), each
-meeting the campaigns that listen to it in the order of their priority.
+meeting the streaks that listen to it, then the campaigns in the order of their priority.
 """
 
 from uuid import UUID
@@ -13,6 +13,7 @@ from .decision import Decision, Refusal
 from .event import ACTION, TIMER, Event
 from .member import Member
 from .program import Program
+from .streaks import meet
 from .timers import fall_due
 
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
@@ -35,16 +36,20 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
     present = deciding.member.present
     deciding.member.present = event.occurred_at if present is None else max(present, event.occurred_at)
 
-    refusal = None
     deciding.turn_to(event)
     if event.kind in COMMANDS:
         refusal = run_command(deciding)
+        if refusal is not None:  # whole or not at all: what it did before it was refused is forgotten
+            rejected = Deciding(program, member, event, refused)
+            rejected.member.present = deciding.member.present if member.enrolled_at is not None else None
+            rejected.trace = deciding.trace
+            return rejected.decision(refusal)
     elif event.kind == TIMER:
         fall_due(deciding)
     else:
         _meet(deciding)
     _look_at_what_followed(deciding)
-    return deciding.decision(refusal)
+    return deciding.decision()
 
 
 def _look_at_what_followed(deciding: Deciding) -> None:
@@ -54,6 +59,10 @@ def _look_at_what_followed(deciding: Deciding) -> None:
 
 
 def _meet(deciding: Deciding) -> None:
+    trigger = deciding.event.trigger
+    if trigger in deciding.program.streak_listeners:
+        for one in deciding.program.streak_listeners[trigger]:
+            deciding.trace.append(meet(deciding, one))
     groups_taken: set[str] = set()
-    for listener in deciding.program.listening_to(deciding.event.trigger):
+    for listener in deciding.program.listening_to(trigger):
         deciding.trace.append(consider(deciding, listener, groups_taken))

@@ -43,6 +43,13 @@ class Refusal(StrEnum):
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
     transaction_reversed = "transaction_reversed"  # no more of it than there was can be taken back
     hold_missing = "hold_missing"
+    streak_missing = "streak_missing"
+    streak_not_broken = "streak_not_broken"
+    turn_counted = "turn_counted"  # the day (week, month) counts already
+    repair_too_late = "repair_too_late"
+    freezes_full = "freezes_full"
+    freezes_none = "freezes_none"
+    absence_in_the_past = "absence_in_the_past"
     reward_missing = "reward_missing"
     reward_inactive = "reward_inactive"
     product_missing = "product_missing"

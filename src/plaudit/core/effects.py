@@ -62,6 +62,15 @@ class Emit(EffectSettings, frozen=True):
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+class CheckIn(EffectSettings, frozen=True):
+    streak_id: Id
+
+
+class GrantFreeze(EffectSettings, frozen=True):
+    streak_id: Id
+    quantity: Quantity = 1
+
+
 # What only rewards are made of, beside the effects above; campaigns reach them through `grant_reward`.
 class AddEntries(EffectSettings, frozen=True):
     competition_id: Id
@@ -293,6 +302,8 @@ EFFECT_TYPES = (
     EffectType("grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)),
     EffectType("issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)),
     EffectType("notify", "Puts a notification into the member's inbox.", Notify),
+    EffectType("check_in", "Counts once for a streak.", CheckIn, (("streak_id", "streak"),)),
+    EffectType("grant_freeze", "Gives freezes of a streak.", GrantFreeze, (("streak_id", "streak"),)),
     EffectType("emit", "Fires a trigger, which other campaigns may listen to.", Emit),
 )
 

@@ -15,6 +15,8 @@ REVERSAL: Final = "reversal"  # a transaction taken back, whole or in part
 TRANSFER: Final = "transfer"  # from this member to another; arrives there as a receipt
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
+STREAK: Final = "streak"  # a check-in, a freeze bought, given or used, a repair, an absence
+ENROLMENT: Final = "enrolment"  # joining a campaign
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from .event import Event
-from .member import Member
+from .member import Member, StreakState
 from .metrics import Metric, shown
 
 
@@ -55,6 +55,8 @@ class Scope:
                 return {**self.member.attributes, "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
+            case "streaks":
+                return {one: streak_fields(state) for one, state in self.member.streaks.items()}
             case _:
                 return {}
 
@@ -65,6 +67,11 @@ class Scope:
             balance = balances.get(metric_id)
             found[metric_id] = shown(metric.default if balance is None else balance.amount, metric.decimals)
         return found
+
+
+def streak_fields(state: StreakState) -> dict[str, Any]:
+    """What conditions and formulas see of a streak."""
+    return {"current": state.current, "longest": state.longest, "freezes": state.freezes, "alive": state.alive}
 
 
 def _event_fields(event: Event) -> dict[str, Any]:

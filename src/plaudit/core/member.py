@@ -48,6 +48,30 @@ class Progress(Struct, frozen=True, array_like=True):
     enrolled_at: datetime | None = None
 
 
+class StreakState(Struct, frozen=True, array_like=True):
+    """How a member's streak stands. Turns are numbers of days, weeks or months (see periods.turn_of).
+
+    `spans` are the turns that count, `counts` how often in turns that do not yet; `awarded` says up to which length,
+    and by which turn, milestones have been reached; `absences` are first and last days (ordinals).
+    """
+
+    spans: tuple[tuple[int, int], ...] = ()
+    counts: dict[int, int] = {}
+    current: int = 0
+    longest: int = 0
+    alive: bool = False
+    freezes: int = 0
+    frozen: tuple[int, ...] = ()
+    repaired: tuple[int, ...] = ()
+    absences: tuple[tuple[int, int], ...] = ()
+    awarded: tuple[tuple[int, int], ...] = ()
+    zone: str = ""
+    previous_zone: str = ""
+    zone_since: datetime | None = None
+    lapsed_at: datetime | None = None
+    due_at: datetime | None = None
+
+
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -74,6 +98,7 @@ class Member(Struct, kw_only=True):
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
     balances: dict[str, Balance] = field(default_factory=dict[str, Balance])
     progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
+    streaks: dict[str, StreakState] = field(default_factory=dict[str, StreakState])
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     coupons: dict[str, int] = field(default_factory=dict[str, int])
     entries: dict[str, int] = field(default_factory=dict[str, int])
@@ -90,6 +115,7 @@ class Member(Struct, kw_only=True):
             attributes=self.attributes,  # replaced as a whole when it changes
             balances=self.balances.copy(),
             progress=self.progress.copy(),
+            streaks=self.streaks.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),
@@ -104,8 +130,14 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
+    for streak in member.streaks.values():
+        if streak.due_at is not None and (due is None or streak.due_at < due):
+            due = streak.due_at
     return due
 
 
 # The small documents that a member has by kind: the field that holds them, and their type.
-STATES: dict[str, tuple[str, type[Struct]]] = {"campaign": ("progress", Progress)}
+STATES: dict[str, tuple[str, type[Struct]]] = {
+    "campaign": ("progress", Progress),
+    "streak": ("streaks", StreakState),
+}

@@ -1,7 +1,7 @@
 """Program: an organisation's configuration, compiled from its active documents; immutable, swapped as a whole."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from .conditions import ALWAYS, Condition
 from .goals import ONCE, Goal
 from .metrics import Metric
-from .periods import Period
+from .periods import Cadence, Period
 from .recurrence import Recurrence
 
 if TYPE_CHECKING:
@@ -80,6 +80,47 @@ class Listener(Struct, frozen=True, kw_only=True):
     rule_id: str | None = None
 
 
+class Price(Struct, frozen=True):
+    """What something costs, in smallest units of a metric."""
+
+    metric: str
+    amount: int
+
+
+class Milestone(Struct, frozen=True):
+    """What follows when a run has this length; once in each run."""
+
+    length: int
+    effects: tuple[Effect, ...]
+
+
+class Streak(Struct, frozen=True, kw_only=True):
+    """`threshold` actions make a turn count. Pauses are first and last days, for everybody."""
+
+    streak_id: str
+    name: str
+    active: bool = True
+    cadence: Cadence = Cadence.daily
+    threshold: int = 1
+    grace: timedelta = timedelta(0)
+    freezes_max: int = 0
+    freezes_at_start: int = 0
+    freezes_automatic: bool = True
+    freeze_price: Price | None = None
+    repair_days: int = 0
+    repair_price: Price | None = None
+    pauses: tuple[tuple[date, date], ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+
+
+class StreakListener(Struct, frozen=True, kw_only=True):
+    """A trigger that extends a streak."""
+
+    streak: Streak
+    number: int = 0
+    condition: Condition = ALWAYS
+
+
 class Product(Struct, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -135,6 +176,10 @@ class Program(Struct, frozen=True, kw_only=True):
     pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
     competitions: Mapping[str, Competition] = field(default_factory=dict[str, Competition])
     listeners: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict[str, tuple[Listener, ...]])
+    streaks: Mapping[str, Streak] = field(default_factory=dict[str, Streak])
+    streak_listeners: Mapping[str, tuple[StreakListener, ...]] = field(
+        default_factory=dict[str, tuple[StreakListener, ...]]
+    )
     needs: frozenset[str] = frozenset()
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:

@@ -7,17 +7,26 @@ from .deciding import Deciding, Place
 from .ledger import EXPIRED, keep_book, remind_before, write
 from .lots import Book
 from .metrics import Metric, shown
+from .streaks import lapse
 
 EXPIRY = "expiry"
 
 
 def fall_due(deciding: Deciding) -> None:
-    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries."""
+    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks."""
     for metric_id in sorted(deciding.member.balances):
         book = deciding.member.balances[metric_id].book
         metric = deciding.program.metrics.get(metric_id)
         if book is not None and metric is not None and book.due_at is not None and book.due_at <= deciding.now:
             _metric_due(deciding, metric, book)
+    for streak_id in sorted(deciding.member.streaks):
+        state = deciding.member.streaks[streak_id]
+        if state.due_at is not None and state.due_at <= deciding.now:
+            streak = deciding.program.streaks.get(streak_id)
+            if streak is None or not streak.active:  # gone meanwhile: it neither goes on nor breaks
+                deciding.member.streaks[streak_id] = structs.replace(state, due_at=None)
+            else:
+                lapse(deciding, streak, state)
 
 
 def _metric_due(deciding: Deciding, metric: Metric, book: Book) -> None:

@@ -44,6 +44,17 @@ _ROWS = (
     EngineTrigger(
         "campaign.completed", "A member has completed a campaign.", {"campaignId": "string", "completions": "number"}
     ),
+    EngineTrigger(
+        "streak.extended",
+        "One more turn of a streak counts.",
+        {"streakId": "string", "length": "number", "longest": "number"},
+    ),
+    EngineTrigger("streak.milestone", "A streak has reached a milestone.", {"streakId": "string", "length": "number"}),
+    EngineTrigger("streak.frozen", "A freeze has spared a miss.", {"streakId": "string", "freezes": "number"}),
+    EngineTrigger(
+        "streak.broken", "A streak was broken, at this very instant.", {"streakId": "string", "length": "number"}
+    ),
+    EngineTrigger("streak.repaired", "A broken streak was taken up again.", {"streakId": "string"}),
     EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 

@@ -18,6 +18,7 @@ from plaudit.core.goals import SUM_DECIMALS, Goal
 from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
 from plaudit.core.periods import Period
 from plaudit.core.recurrence import Recurrence
+from plaudit.core.streaks import check_in_effect, grant_freeze_effect
 
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
@@ -30,6 +31,8 @@ from .product import Product
 from .reward import Reward
 from .rule import Rule
 from .settings import SETTINGS_ID, Settings
+from .streak import Price as PriceSpec
+from .streak import Streak
 
 
 class Kept(Struct, frozen=True):
@@ -49,6 +52,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     pool_of_product = {pool.product_id: one for one, pool in _active_pools(by_kind["code_pool"])}
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
+    streaks = {one: _streak(one, streak, metrics) for one, streak in by_kind["streak"].items()}
     return core.Program(
         org_id=org_id,
         version=version,
@@ -59,7 +63,9 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         pools={one: _pool(one, pool) for one, pool in by_kind["code_pool"].items()},
         competitions={one: _competition(one, each) for one, each in by_kind["competition"].items()},
         listeners=listeners,
-        needs=_needs(listeners),
+        streaks=streaks,
+        streak_listeners=_streak_listeners(by_kind["streak"], streaks),
+        needs=_needs(listeners, streaks.values()),
     )
 
 
@@ -153,6 +159,49 @@ def _reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> co
     )
 
 
+def _streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> core.Streak:
+    freezes, fix = streak.freezes, streak.repair
+    return core.Streak(
+        streak_id=streak_id,
+        name=streak.name,
+        active=streak.status == "active",
+        cadence=streak.cadence,
+        threshold=streak.threshold,
+        grace=timedelta(hours=streak.grace_hours),
+        freezes_max=freezes.maximum if freezes else 0,
+        freezes_at_start=freezes.at_start if freezes else 0,
+        freezes_automatic=freezes.automatic if freezes else True,
+        freeze_price=_price(freezes.price, metrics) if freezes else None,
+        repair_days=fix.days if fix else 0,
+        repair_price=_price(fix.price, metrics) if fix else None,
+        pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
+        milestones=tuple(
+            core.Milestone(one.length, tuple(_effect(spec, metrics) for spec in one.effects))
+            for one in sorted(streak.milestones, key=lambda one: one.length)
+        ),
+    )
+
+
+def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price | None:
+    if price is None:
+        return None
+    metric = metrics.get(price.metric)
+    return core.Price(price.metric, round_half_up(price.amount, metric.decimals if metric else 0) or 0)
+
+
+def _streak_listeners(
+    documents: Mapping[str, Streak], streaks: Mapping[str, core.Streak]
+) -> dict[str, tuple[core.StreakListener, ...]]:
+    found: dict[str, list[core.StreakListener]] = defaultdict(list)
+    for streak_id, document in documents.items():
+        if document.status == "active":
+            for number, trigger in enumerate(document.triggers):
+                condition, _ = compile_conditions(trigger.conditions)
+                listener = core.StreakListener(streak=streaks[streak_id], number=number, condition=condition)
+                found[trigger.type].append(listener)
+    return {trigger: tuple(each) for trigger, each in found.items()}
+
+
 def _effect_of_reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> core.Effect:
     config = reward.config
     match reward.reward_type:
@@ -199,6 +248,10 @@ def _effect(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
             settings, apply = fx.Message(note.display, Template(note.message), title), fx.notify
         case fx.Emit() as settings:
             apply = fx.emit
+        case fx.CheckIn() as settings:
+            apply = check_in_effect
+        case fx.GrantFreeze() as settings:
+            apply = grant_freeze_effect
         case unknown:  # a row of EFFECTS without its line here: a mistake of ours, found by the first test
             raise TypeError(f"{type(unknown).__name__} cannot be compiled")
     return core.Effect(spec.type, settings, apply)
@@ -291,11 +344,12 @@ def _listeners(
     }
 
 
-def _needs(listeners: Mapping[str, tuple[core.Listener, ...]]) -> frozenset[str]:
+def _needs(listeners: Mapping[str, tuple[core.Listener, ...]], streaks: Iterable[core.Streak]) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
     met = [listener for each in listeners.values() for listener in each]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
+    effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]
     types = {effect.type for effect in effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
     return frozenset(needs)

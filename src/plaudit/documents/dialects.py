@@ -33,6 +33,16 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def read_streak(raw: dict[str, Any]) -> dict[str, Any]:
+    """A streak's triggers and its milestones' effects as they are kept."""
+    kept = read_campaign(raw)
+    if isinstance(raw.get("milestones"), list):
+        kept["milestones"] = [
+            read_campaign(cast("dict[str, Any]", one)) if isinstance(one, dict) else one for one in raw["milestones"]
+        ]
+    return kept
+
+
 def _read_step(raw: Any) -> Any:
     """A step's one trigger as a list of one, its conditions in it; the rest as in a campaign."""
     if not isinstance(raw, dict):

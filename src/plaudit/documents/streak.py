@@ -1,0 +1,121 @@
+"""Streaks: what is to be done how often in a row, and what spares a miss."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field, structs
+
+from plaudit.core.periods import Cadence
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentId, DocumentKind, Reference
+from .campaign import TRIGGERS_MAX, TriggerSpec
+from .conditions import check_conditions
+from .dialects import read_streak
+from .effect import EffectSpec, check_effects, effect_references
+
+Count = Annotated[int, Meta(ge=0, le=1_000)]
+
+
+class Price(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What something costs: an amount of a metric."""
+
+    metric: DocumentId = "points"
+    amount: Annotated[int, Meta(ge=1, le=10**9)] | Annotated[float, Meta(gt=0, le=10**9)]
+
+
+class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A freeze spares one miss. Members hold up to `maximum`, begin with `atStart`, and may buy one for `price`.
+
+    If `automatic`, a miss uses one by itself; else the member chooses the day beforehand.
+    """
+
+    maximum: Count = 2
+    at_start: Count = 0
+    automatic: bool = True
+    price: Price | None = None
+
+
+class Repair(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A broken streak may be taken up again within `days`, for `price`."""
+
+    days: Annotated[int, Meta(ge=1, le=366)]
+    price: Price | None = None
+
+
+class Pause(Struct, kw_only=True, forbid_unknown_fields=True):
+    """From `start` to `end` (local days, both included) nobody misses anything."""
+
+    start: date
+    end: date
+
+
+class Milestone(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What follows when a run has this length; once in each run."""
+
+    length: Annotated[int, Meta(ge=1, le=100_000)]
+    effects: list[EffectSpec] = field(default_factory=list[EffectSpec])
+
+
+class Streak(Document, kw_only=True):
+    """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
+
+    The day is that of the member's `timezone`, else of the organisation's. Until `graceHours` after its end a missing
+    day can still be made up for. The effect `check_in` and the call count as an action, too.
+    """
+
+    status: Literal["draft", "active", "paused", "archived"] = "active"
+    cadence: Cadence = Cadence.daily
+    triggers: list[TriggerSpec] = field(default_factory=list[TriggerSpec])
+    threshold: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    grace_hours: Annotated[int, Meta(ge=0, le=24)] = 0
+    freezes: Freezes | None = None
+    repair: Repair | None = None
+    pauses: Annotated[list[Pause], Meta(max_length=100)] = field(default_factory=list[Pause])
+    milestones: Annotated[list[Milestone], Meta(max_length=100)] = field(default_factory=list[Milestone])
+
+
+def _check(streak: Streak) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
+    if len(streak.triggers) > TRIGGERS_MAX:
+        wrong.append(FieldError("triggers", f"may have at most {TRIGGERS_MAX} items"))
+    for i, trigger in enumerate(streak.triggers):
+        wrong += check_conditions(trigger.conditions, f"triggers[{i}].conditions")
+    for i, milestone in enumerate(streak.milestones):
+        wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
+    for i, pause in enumerate(streak.pauses):
+        if pause.end < pause.start or (pause.end - pause.start).days > 3_660:
+            wrong.append(FieldError(f"pauses[{i}].end", "must not be before start, or more than ten years after it"))
+    if streak.freezes is not None and streak.freezes.at_start > streak.freezes.maximum:
+        wrong.append(FieldError("freezes.atStart", "must not be more than maximum"))
+    return wrong
+
+
+def _references(streak: Streak) -> Sequence[Reference]:
+    found = [
+        Reference(f"triggers[{i}].type", "trigger", trigger.type, required=False)
+        for i, trigger in enumerate(streak.triggers)
+    ]
+    for i, milestone in enumerate(streak.milestones):
+        named = effect_references(milestone.effects)
+        found += [structs.replace(one, field=f"milestones[{i}].{one.field}") for one in named]
+    for at, one in (("freezes", streak.freezes), ("repair", streak.repair)):
+        if one is not None and one.price is not None:
+            found.append(Reference(f"{at}.price.metric", "metric", one.price.metric))
+    return found
+
+
+KIND = DocumentKind(
+    name="streak",
+    title="Streak",
+    collection="streaks",
+    id_field="streakId",
+    id_prefix="str_",
+    type=Streak,
+    filters=("status", "cadence"),
+    fixed=("cadence",),  # members' days are counted in it
+    check=_check,
+    references=_references,
+    read=read_streak,
+)
