@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from . import lots, streaks
+from . import ladders, lots, streaks
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Posting, Refusal
 from .effects import GrantReward, grant_reward
@@ -19,6 +19,7 @@ from .event import (
     ENROLMENT,
     GRANT,
     HOLD,
+    LADDER,
     MANUAL_GRANT_CAMPAIGN,
     PROFILE,
     RECEIPT,
@@ -81,6 +82,14 @@ class StreakOrder(Struct, frozen=True, rename="camel"):
     quantity: int = 1
     day: date | None = None
     until: date | None = None
+
+
+class LadderOrder(Struct, frozen=True, rename="camel"):
+    """A rung by hand, until an instant or for good; `rung` None takes it back."""
+
+    ladder_id: str
+    rung: str | None = None
+    until: datetime | None = None
 
 
 def run_command(deciding: Deciding) -> Refusal | None:
@@ -157,6 +166,19 @@ def _pay(deciding: Deciding, price: Price, name: str) -> Refusal | None:
         return Refusal.metric_missing
     paid = post(deciding, Place(name, 0, 0), metric, -price.amount, "Price", earning=False)
     return paid if isinstance(paid, Refusal) else None
+
+
+def _ladder(deciding: Deciding) -> Refusal | None:
+    order = _order(deciding, LadderOrder)
+    ladder = deciding.program.ladders.get(order.ladder_id)
+    name = f"ladder.{order.ladder_id}"
+    if ladder is None:
+        return _traced(deciding, Refusal.ladder_missing, name)
+    numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
+    if order.rung is not None and order.rung not in numbers:
+        return _traced(deciding, Refusal.rung_missing, name)
+    rung = None if order.rung is None else numbers[order.rung]
+    return _traced(deciding, ladders.override(deciding, ladder, rung, order.until), name)
 
 
 def _enrol(deciding: Deciding) -> Refusal | None:
@@ -329,5 +351,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     HOLD: _hold,
     REVERSAL: _reverse,
     STREAK: _streak,
+    LADDER: _ladder,
     ENROLMENT: _enrol,
 }

@@ -52,7 +52,7 @@ class Deciding:
         self.member = member.working_copy()
         self.root = event
         self.event = event
-        self.scope = Scope(event, self.member, program.metrics)
+        self.scope = Scope(event, self.member, program.metrics, program.ladders)
         self.queue: deque[Event] = deque()
         self.trace: list[Considered] = []
         self.postings: list[Posting] = []
@@ -68,7 +68,7 @@ class Deciding:
     def turn_to(self, event: Event) -> None:
         """Make `event` the one that conditions, formulas and ids speak of."""
         self.event = event
-        self.scope = Scope(event, self.member, self.program.metrics)
+        self.scope = Scope(event, self.member, self.program.metrics, self.program.ladders)
 
     @property
     def now(self) -> datetime:

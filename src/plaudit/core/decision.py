@@ -43,6 +43,8 @@ class Refusal(StrEnum):
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
     transaction_reversed = "transaction_reversed"  # no more of it than there was can be taken back
     hold_missing = "hold_missing"
+    ladder_missing = "ladder_missing"
+    rung_missing = "rung_missing"
     streak_missing = "streak_missing"
     streak_not_broken = "streak_not_broken"
     turn_counted = "turn_counted"  # the day (week, month) counts already

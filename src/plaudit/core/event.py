@@ -16,6 +16,7 @@ TRANSFER: Final = "transfer"  # from this member to another; arrives there as a 
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
 STREAK: Final = "streak"  # a check-in, a freeze bought, given or used, a repair, an absence
+LADDER: Final = "ladder"  # a rung given by hand
 ENROLMENT: Final = "enrolment"  # joining a campaign
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision

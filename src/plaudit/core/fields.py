@@ -1,11 +1,14 @@
 """Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .event import Event
 from .member import Member, StreakState
 from .metrics import Metric, shown
+
+if TYPE_CHECKING:
+    from .program import Ladder
 
 
 class Missing:
@@ -24,12 +27,15 @@ SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders",
 class Scope:
     """What conditions and formulas can see: one event and one member, in the words of the API."""
 
-    __slots__ = ("_names", "event", "member", "metrics")
+    __slots__ = ("_names", "event", "ladders", "member", "metrics")
 
-    def __init__(self, event: Event, member: Member, metrics: dict[str, Metric]) -> None:
+    def __init__(
+        self, event: Event, member: Member, metrics: Mapping[str, Metric], ladders: "Mapping[str, Ladder]"
+    ) -> None:
         self.event = event
         self.member = member
         self.metrics = metrics
+        self.ladders = ladders
         self._names: dict[str, Any] | None = None
 
     def names(self) -> dict[str, Any]:
@@ -57,8 +63,15 @@ class Scope:
                 return self._metrics()
             case "streaks":
                 return {one: streak_fields(state) for one, state in self.member.streaks.items()}
+            case "ladders":
+                return {one: self._ladder(one, state.effective) for one, state in self.member.ladders.items()}
             case _:
                 return {}
+
+    def _ladder(self, ladder_id: str, rung: int) -> dict[str, Any]:
+        ladder = self.ladders.get(ladder_id)
+        known = ladder is not None and 0 <= rung < len(ladder.rungs)
+        return {"rung": ladder.rungs[rung].rung_id if known and ladder is not None else None, "number": rung + 1}
 
     def _metrics(self) -> dict[str, Any]:
         balances = self.member.balances

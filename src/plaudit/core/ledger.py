@@ -11,9 +11,10 @@ from uuid import UUID
 
 from msgspec import structs
 
-from . import lots
+from . import ladders, lots
 from .deciding import Deciding, Place
 from .decision import Posting, Refusal
+from .event import RECEIPT
 from .ids import derived_id
 from .lots import EMPTY, Book, Part
 from .member import Balance
@@ -106,6 +107,8 @@ def write(
     deciding.member.balances[metric.metric_id] = Balance(after, before.earned + max(amount, 0), book)
     deciding.scope.forget_names()
     deciding.touched.add("metrics")
+    if metric.metric_id in deciding.program.ladders_by_metric:
+        _count_on_ladders(deciding, metric, posting)
     if "metric.changed" in deciding.program.listeners:
         changed = {"metric": metric.metric_id, "amount": amount, "balance": after, "previous": before.amount}
         deciding.follow("metric.changed", changed, place.campaign_id)
@@ -113,6 +116,14 @@ def write(
 
 
 EXPIRED = "expired"
+
+
+def _count_on_ladders(deciding: Deciding, metric: Metric, posting: Posting) -> None:
+    """What was earned counts, what is pending when it is released; what is given back or sent by others does not."""
+    earned = posting.amount > 0 and posting.reverses is None and deciding.root.kind != RECEIPT
+    taken_back = posting.amount < 0 and posting.reverses is not None
+    if (earned and not metric.pending_days) or taken_back:
+        ladders.count(deciding, metric.metric_id, posting.amount)
 
 
 def keep_book(deciding: Deciding, metric: Metric, book: Book) -> None:

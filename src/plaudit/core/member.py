@@ -72,6 +72,29 @@ class StreakState(Struct, frozen=True, array_like=True):
     due_at: datetime | None = None
 
 
+class LadderState(Struct, frozen=True, array_like=True):
+    """Where a member is on a ladder. `earned` is what counts by window (by day, for a rolling one).
+
+    `ends_at` is when the window ends that the rung is kept for, `grace_until` the end of the grace after it; `reached`
+    are the rungs ever reached. `override` is a rung given by hand.
+    """
+
+    rung: int = -1
+    since: datetime | None = None
+    earned: dict[str, int] = {}
+    ends_at: datetime | None = None
+    grace_until: datetime | None = None
+    reached: tuple[int, ...] = ()
+    override: int | None = None
+    override_until: datetime | None = None
+    due_at: datetime | None = None
+
+    @property
+    def effective(self) -> int:
+        """The rung that the member is on: the one by hand, or the one reached."""
+        return self.rung if self.override is None else self.override
+
+
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -99,6 +122,7 @@ class Member(Struct, kw_only=True):
     balances: dict[str, Balance] = field(default_factory=dict[str, Balance])
     progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
     streaks: dict[str, StreakState] = field(default_factory=dict[str, StreakState])
+    ladders: dict[str, LadderState] = field(default_factory=dict[str, LadderState])
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     coupons: dict[str, int] = field(default_factory=dict[str, int])
     entries: dict[str, int] = field(default_factory=dict[str, int])
@@ -116,6 +140,7 @@ class Member(Struct, kw_only=True):
             balances=self.balances.copy(),
             progress=self.progress.copy(),
             streaks=self.streaks.copy(),
+            ladders=self.ladders.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),
@@ -130,9 +155,10 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
-    for streak in member.streaks.values():
-        if streak.due_at is not None and (due is None or streak.due_at < due):
-            due = streak.due_at
+    for states in (member.streaks, member.ladders):
+        for state in states.values():
+            if state.due_at is not None and (due is None or state.due_at < due):
+                due = state.due_at
     return due
 
 
@@ -140,4 +166,5 @@ def earliest_due(member: Member) -> datetime | None:
 STATES: dict[str, tuple[str, type[Struct]]] = {
     "campaign": ("progress", Progress),
     "streak": ("streaks", StreakState),
+    "ladder": ("ladders", LadderState),
 }

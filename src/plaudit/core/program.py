@@ -121,6 +121,40 @@ class StreakListener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
 
 
+class Rung(Struct, frozen=True, kw_only=True):
+    """A place on a ladder. `once`: its effects happen only the first time that a member gets there."""
+
+    rung_id: str
+    name: str
+    threshold: int
+    perks: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    once: bool = True
+
+
+class Ladder(Struct, frozen=True, kw_only=True):
+    """Rungs in ascending order by what was earned of a metric within a `window` (see `ladders`)."""
+
+    ladder_id: str
+    name: str
+    metric: str
+    rungs: tuple[Rung, ...]
+    window: str = "all_time"
+    days: int | None = None
+    soft_landing: bool = False
+    grace: timedelta = timedelta(0)
+
+    @property
+    def never_down(self) -> bool:
+        """Whether nobody ever falls."""
+        return self.window == "all_time"
+
+    @property
+    def windows_kept(self) -> int:
+        """How many windows (days, for a rolling one) are remembered of a member."""
+        return 3 if self.days is None else self.days + self.grace.days + 1
+
+
 class Product(Struct, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -180,6 +214,8 @@ class Program(Struct, frozen=True, kw_only=True):
     streak_listeners: Mapping[str, tuple[StreakListener, ...]] = field(
         default_factory=dict[str, tuple[StreakListener, ...]]
     )
+    ladders: Mapping[str, Ladder] = field(default_factory=dict[str, Ladder])
+    ladders_by_metric: Mapping[str, tuple[Ladder, ...]] = field(default_factory=dict[str, tuple[Ladder, ...]])
     needs: frozenset[str] = frozenset()
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:

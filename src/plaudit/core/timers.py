@@ -4,6 +4,7 @@ from msgspec import structs
 
 from . import lots
 from .deciding import Deciding, Place
+from .ladders import count, window_ended
 from .ledger import EXPIRED, keep_book, remind_before, write
 from .lots import Book
 from .metrics import Metric, shown
@@ -13,7 +14,10 @@ EXPIRY = "expiry"
 
 
 def fall_due(deciding: Deciding) -> None:
-    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks."""
+    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks;
+
+    ends of ladders' windows.
+    """
     for metric_id in sorted(deciding.member.balances):
         book = deciding.member.balances[metric_id].book
         metric = deciding.program.metrics.get(metric_id)
@@ -27,6 +31,14 @@ def fall_due(deciding: Deciding) -> None:
                 deciding.member.streaks[streak_id] = structs.replace(state, due_at=None)
             else:
                 lapse(deciding, streak, state)
+    for ladder_id in sorted(deciding.member.ladders):
+        rung = deciding.member.ladders[ladder_id]
+        if rung.due_at is not None and rung.due_at <= deciding.now:
+            ladder = deciding.program.ladders.get(ladder_id)
+            if ladder is None:
+                deciding.member.ladders[ladder_id] = structs.replace(rung, due_at=None)
+            else:
+                window_ended(deciding, ladder)
 
 
 def _metric_due(deciding: Deciding, metric: Metric, book: Book) -> None:
@@ -37,6 +49,7 @@ def _metric_due(deciding: Deciding, metric: Metric, book: Book) -> None:
     if released:
         amount = shown(released, metric.decimals)
         deciding.follow("metric.released", {"metric": metric.metric_id, "amount": amount}, cause)
+        count(deciding, metric.metric_id, released)
     book = _remind(deciding, metric, book, cause)
     left, parts = lots.expire(book, now)
     amount = sum(part.amount for part in parts)

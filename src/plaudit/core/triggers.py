@@ -45,6 +45,11 @@ _ROWS = (
         "campaign.completed", "A member has completed a campaign.", {"campaignId": "string", "completions": "number"}
     ),
     EngineTrigger(
+        "ladder.rung_changed",
+        "A member has got on to another rung; `user.tier_changed` is the same.",
+        {"ladderId": "string", "oldRung": "string", "newRung": "string", "direction": "string"},
+    ),
+    EngineTrigger(
         "streak.extended",
         "One more turn of a streak counts.",
         {"streakId": "string", "length": "number", "longest": "number"},

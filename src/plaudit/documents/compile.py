@@ -24,6 +24,7 @@ from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
 from .competition import Competition
 from .effect import EffectSpec
+from .ladder import Ladder
 from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
 from .metric import Multiplier as MultiplierSpec
@@ -53,6 +54,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     streaks = {one: _streak(one, streak, metrics) for one, streak in by_kind["streak"].items()}
+    ladders = {one: _ladder(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
     return core.Program(
         org_id=org_id,
         version=version,
@@ -64,8 +66,10 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         competitions={one: _competition(one, each) for one, each in by_kind["competition"].items()},
         listeners=listeners,
         streaks=streaks,
+        ladders=ladders,
+        ladders_by_metric=_by_metric(ladders.values()),
         streak_listeners=_streak_listeners(by_kind["streak"], streaks),
-        needs=_needs(listeners, streaks.values()),
+        needs=_needs(listeners, streaks.values(), ladders.values()),
     )
 
 
@@ -180,6 +184,38 @@ def _streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> co
             for one in sorted(streak.milestones, key=lambda one: one.length)
         ),
     )
+
+
+def _ladder(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> core.Ladder:
+    metric = metrics.get(ladder.metric)
+    rungs = tuple(
+        core.Rung(
+            rung_id=rung.rung_id,
+            name=rung.name,
+            threshold=round_half_up(rung.threshold, metric.decimals if metric else 0) or 0,
+            perks=tuple(rung.perks),
+            effects=tuple(_effect(spec, metrics) for spec in rung.effects),
+            once=rung.effects_once,
+        )
+        for rung in ladder.rungs
+    )
+    return core.Ladder(
+        ladder_id=ladder_id,
+        name=ladder.name,
+        metric=ladder.metric,
+        rungs=rungs,
+        window=ladder.window.type,
+        days=ladder.window.days,
+        soft_landing=ladder.soft_landing,
+        grace=timedelta(days=ladder.grace_days),
+    )
+
+
+def _by_metric(ladders: Iterable[core.Ladder]) -> dict[str, tuple[core.Ladder, ...]]:
+    found: dict[str, list[core.Ladder]] = defaultdict(list)
+    for ladder in ladders:
+        found[ladder.metric].append(ladder)
+    return {metric: tuple(each) for metric, each in found.items()}
 
 
 def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price | None:
@@ -344,12 +380,17 @@ def _listeners(
     }
 
 
-def _needs(listeners: Mapping[str, tuple[core.Listener, ...]], streaks: Iterable[core.Streak]) -> frozenset[str]:
+def _needs(
+    listeners: Mapping[str, tuple[core.Listener, ...]],
+    streaks: Iterable[core.Streak],
+    ladders: Iterable[core.Ladder],
+) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
     met = [listener for each in listeners.values() for listener in each]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
     effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]
+    effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
     return frozenset(needs)

@@ -35,10 +35,19 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
 
 def read_streak(raw: dict[str, Any]) -> dict[str, Any]:
     """A streak's triggers and its milestones' effects as they are kept."""
-    kept = read_campaign(raw)
-    if isinstance(raw.get("milestones"), list):
-        kept["milestones"] = [
-            read_campaign(cast("dict[str, Any]", one)) if isinstance(one, dict) else one for one in raw["milestones"]
+    return _read_parts(read_campaign(raw), "milestones")
+
+
+def read_ladder(raw: dict[str, Any]) -> dict[str, Any]:
+    """A ladder's rungs as they are kept."""
+    return _read_parts(dict(raw), "rungs")
+
+
+def _read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
+    """The effects of each part of a document."""
+    if isinstance(kept.get(name), list):
+        kept[name] = [
+            read_campaign(cast("dict[str, Any]", one)) if isinstance(one, dict) else one for one in kept[name]
         ]
     return kept
 

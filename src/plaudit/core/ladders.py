@@ -1,0 +1,241 @@
+"""Ladders: rungs by what was earned of a metric within a window. Up at once; down only when the window ends.
+
+    credited ──► counted in its window ──► a higher rung is reached: climb, its effects
+    the window ends ──► enough for the rung? kept for another window : after the grace, down (one rung, if softly)
+
+What is pending counts when it is released, in the window of that instant. A reversal counts against the window that it
+is made in. A late credit counts in the window that it belongs to, as long as that is this one or the one before.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from msgspec import structs
+
+from .deciding import Deciding, Place
+from .decision import Considered, EffectTrace, Refusal
+from .member import LadderState
+from .metrics import shown
+from .periods import add_months, first_instant, local_day
+from .program import Ladder
+
+NO_RUNG = -1
+
+
+def count(deciding: Deciding, metric_id: str, amount: int) -> None:
+    """Count what was earned (or, when negative, taken back) of a metric on every ladder that goes by it."""
+    for ladder in deciding.program.ladders_by_metric.get(metric_id, ()):
+        state = _state(deciding, ladder)
+        key = window_key(ladder, deciding.now, _zone(deciding), deciding.member.enrolled_at)
+        earned = {**state.earned, key: state.earned.get(key, 0) + amount}
+        state = structs.replace(state, earned={one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]})
+        _keep(deciding, ladder, state)
+        _climb(deciding, ladder)
+
+
+def window_ended(deciding: Deciding, ladder: Ladder) -> None:
+    """What is due: the end of an override, of a window, or of the grace after one."""
+    state = _state(deciding, ladder)
+    now = deciding.now
+    if state.override_until is not None and state.override_until <= now:
+        before = state.effective
+        state = structs.replace(state, override=None, override_until=None)
+        _keep(deciding, ladder, state)
+        _tell(deciding, ladder, before, state.effective)
+    if state.ends_at is None or state.ends_at > now:
+        _keep(deciding, ladder, state)
+        return
+    in_grace = state.grace_until is not None
+    ended_at = state.grace_until if state.grace_until is not None else now
+    qualified = rung_for(ladder, _score_to_keep(deciding, ladder, state))
+    if qualified >= state.rung or ladder.never_down:
+        _keep(deciding, ladder, _renewed(deciding, ladder, state))
+    elif ladder.grace and not in_grace:
+        _keep(deciding, ladder, structs.replace(state, ends_at=now + ladder.grace, grace_until=now + ladder.grace))
+    else:
+        before = state.effective
+        lower = max(qualified, state.rung - 1) if ladder.soft_landing else qualified
+        lower = max(lower, rung_for(ladder, 0))
+        _keep(deciding, ladder, _renewed(deciding, ladder, structs.replace(state, rung=lower, since=ended_at)))
+        _tell(deciding, ladder, before, _state(deciding, ladder).effective)
+
+
+def override(deciding: Deciding, ladder: Ladder, rung: int | None, until: datetime | None) -> Refusal | None:
+    """Put a member on a rung by hand, until an instant or for good; None takes it back."""
+    state = _state(deciding, ladder)
+    before = state.effective
+    state = structs.replace(state, override=rung, override_until=until if rung is not None else None)
+    _keep(deciding, ladder, state)
+    if state.effective != before:
+        _tell(deciding, ladder, before, state.effective)
+        _take_effect(deciding, ladder, before, state.effective)
+    return None
+
+
+def score(ladder: Ladder, state: LadderState, now: datetime, zone: str, enrolled_at: datetime | None) -> int:
+    """What counts now: what was earned within the present window."""
+    key = window_key(ladder, now, zone, enrolled_at)
+    if ladder.days is None:
+        return state.earned.get(key, 0)
+    first = int(key) - ladder.days + 1
+    return sum(amount for day, amount in state.earned.items() if first <= int(day) <= int(key))
+
+
+def rung_for(ladder: Ladder, amount: int) -> int:
+    """The highest rung for a score; NO_RUNG when it is below the first."""
+    found = NO_RUNG
+    for number, rung in enumerate(ladder.rungs):
+        if amount >= rung.threshold:
+            found = number
+    return found
+
+
+def window_key(ladder: Ladder, instant: datetime, zone: str, enrolled_at: datetime | None) -> str:
+    """The name of the window that an instant is in; of the day, for a rolling one. Names sort by time."""
+    day = local_day(instant, zone)
+    match ladder.window:
+        case "all_time":
+            return ""
+        case "rolling":
+            return str(day.toordinal())
+        case "membership_year" if enrolled_at is not None:
+            return str(_year_of_membership(day, local_day(enrolled_at, zone)))
+        case _:
+            return str(day.year)
+
+
+def shown_state(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> dict[str, Any]:
+    """Where a member is: the rung, what is missing to the next, what to keep this one needs by when."""
+    rung = state.effective
+    following = ladder.rungs[rung + 1] if rung + 1 < len(ladder.rungs) else None
+    found: dict[str, Any] = {
+        "rung": None if rung == NO_RUNG else ladder.rungs[rung].rung_id,
+        "name": None if rung == NO_RUNG else ladder.rungs[rung].name,
+        "perks": [] if rung == NO_RUNG else list(ladder.rungs[rung].perks),
+        "since": state.since,
+        "score": shown(counted, decimals),
+        "override": state.override is not None,
+        "next": None,
+        "keep": None,
+    }
+    if following is not None:
+        missing = max(following.threshold - counted, 0)
+        threshold = shown(following.threshold, decimals)
+        found["next"] = {"rung": following.rung_id, "threshold": threshold, "missing": shown(missing, decimals)}
+    if state.ends_at is not None and rung != NO_RUNG and not ladder.never_down:
+        threshold = ladder.rungs[rung].threshold
+        missing = shown(max(threshold - counted, 0), decimals)
+        found["keep"] = {"threshold": shown(threshold, decimals), "missing": missing, "by": state.ends_at}
+    return found
+
+
+def _zone(deciding: Deciding) -> str:
+    return deciding.program.settings.time_zone
+
+
+def _state(deciding: Deciding, ladder: Ladder) -> LadderState:
+    found = deciding.member.ladders.get(ladder.ladder_id)
+    return found if found is not None else LadderState(rung=rung_for(ladder, 0), since=deciding.now)
+
+
+def _year_of_membership(day: date, joined: date) -> int:
+    """The calendar year in which the present year of membership began."""
+    years = day.year - joined.year
+    return day.year if add_months(joined, 12 * years) <= day else day.year - 1
+
+
+def _ends_at(deciding: Deciding, ladder: Ladder) -> datetime | None:
+    """When the present window ends: for a rolling one, a whole length from now."""
+    zone = _zone(deciding)
+    day = local_day(deciding.now, zone)
+    match ladder.window:
+        case "all_time":
+            return None
+        case "rolling":
+            return first_instant(day + timedelta(days=(ladder.days or 1)), zone)
+        case "membership_year":
+            joined = local_day(deciding.member.enrolled_at or deciding.now, zone)
+            years = _year_of_membership(day, joined) + 1 - joined.year
+            return first_instant(add_months(joined, 12 * years), zone)
+        case _:
+            return first_instant(date(day.year + 1, 1, 1), zone)
+
+
+def _score_to_keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
+    """What was earned in the window that has just ended, and in the grace after it."""
+    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
+    if ladder.days is not None:
+        return score(ladder, state, deciding.now, zone, enrolled_at)
+    ended = deciding.now - (ladder.grace if state.grace_until is not None else timedelta(0)) - timedelta(seconds=1)
+    before = state.earned.get(window_key(ladder, ended, zone, enrolled_at), 0)
+    return before + (score(ladder, state, deciding.now, zone, enrolled_at) if state.grace_until is not None else 0)
+
+
+def _renewed(deciding: Deciding, ladder: Ladder, state: LadderState) -> LadderState:
+    return structs.replace(state, ends_at=_ends_at(deciding, ladder), grace_until=None)
+
+
+def _climb(deciding: Deciding, ladder: Ladder) -> None:
+    """Up at once, by the score of this window or, for a late credit, of the one before."""
+    state = _state(deciding, ladder)
+    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
+    now = max(deciding.now, deciding.member.present or deciding.now)
+    best = score(ladder, state, now, zone, enrolled_at)
+    if ladder.days is None:
+        current = window_key(ladder, now, zone, enrolled_at)
+        best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
+    reached = rung_for(ladder, best)
+    if reached <= state.rung:
+        if state.ends_at is None:
+            _keep(deciding, ladder, _renewed(deciding, ladder, state))
+        return
+    before = state.effective
+    _keep(deciding, ladder, _renewed(deciding, ladder, structs.replace(state, rung=reached, since=deciding.now)))
+    after = _state(deciding, ladder).effective
+    if after != before:
+        _tell(deciding, ladder, before, after)
+        _take_effect(deciding, ladder, before, after)
+
+
+def _is_before(key: str, current: str) -> bool:
+    return bool(key) and bool(current) and int(key) == int(current) - 1
+
+
+def _tell(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
+    if before == after:
+        return
+    named = [None if number == NO_RUNG else ladder.rungs[number].rung_id for number in (before, after)]
+    data = {
+        "ladderId": ladder.ladder_id,
+        "oldRung": named[0],
+        "newRung": named[1],
+        "direction": "up" if after > before else "down",
+    }
+    deciding.follow("ladder.rung_changed", data, f"ladder.{ladder.ladder_id}")
+
+
+def _take_effect(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
+    """The effects of every rung climbed; those that are for the first time only, only then."""
+    state = _state(deciding, ladder)
+    name = f"ladder.{ladder.ladder_id}"
+    for number in range(before + 1, after + 1):
+        rung = ladder.rungs[number]
+        if rung.once and number in state.reached:
+            continue
+        done: list[EffectTrace] = [
+            effect.apply(deciding, Place(name, number, index), effect.settings)
+            for index, effect in enumerate(rung.effects)
+        ]
+        if done:
+            deciding.trace.append(Considered(name, number, 0, None, [], done))
+    reached = tuple(sorted({*state.reached, *range(before + 1, after + 1)}))
+    _keep(deciding, ladder, structs.replace(_state(deciding, ladder), reached=reached))
+
+
+def _keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> None:
+    due = min((at for at in (state.ends_at, state.override_until) if at is not None), default=None)
+    if ladder.never_down and state.override_until is None:
+        due = None
+    deciding.member.ladders[ladder.ladder_id] = structs.replace(state, due_at=due)
+    deciding.scope.forget_names()
+    deciding.touched.add("ladders")

@@ -1,0 +1,82 @@
+"""Ladders: the rungs that members climb by what they earn of a metric."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field, structs
+
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentId, DocumentKind, Name, Reference
+from .dialects import read_ladder
+from .effect import EffectSpec, check_effects, effect_references
+from .metric import Bound
+
+
+class Rung(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """From how much on, what it brings as long as one is on it (`perks`), and what happens on getting there.
+
+    With `effectsOnce` that is only the first time.
+    """
+
+    rung_id: DocumentId
+    name: Name
+    threshold: Bound
+    perks: list[Annotated[str, Meta(max_length=500)]] = field(default_factory=list[str])
+    effects: list[EffectSpec] = field(default_factory=list[EffectSpec])
+    effects_once: bool = True
+
+
+class LadderWindow(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What counts: everything ever, what was earned in a calendar year, in a year of membership, or in `days` days."""
+
+    type: Literal["all_time", "calendar_year", "membership_year", "rolling"] = "all_time"
+    days: Annotated[int, Meta(ge=1, le=1_100)] | None = None
+
+
+class Ladder(Document, kw_only=True):
+    """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
+
+    status: Literal["active", "archived"] = "active"
+    metric: DocumentId = "points"
+    window: LadderWindow = field(default_factory=LadderWindow)
+    rungs: Annotated[list[Rung], Meta(min_length=1, max_length=50)]
+    soft_landing: bool = False
+    grace_days: Annotated[int, Meta(ge=0, le=366)] = 0
+
+
+def _check(ladder: Ladder) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
+    if (ladder.window.type == "rolling") != (ladder.window.days is not None):
+        wrong.append(FieldError("window.days", "is for a rolling window, and is needed there"))
+    for i, (lower, higher) in enumerate(pairwise(ladder.rungs)):
+        if higher.threshold <= lower.threshold:
+            wrong.append(FieldError(f"rungs[{i + 1}].threshold", "must be more than that of the rung below"))
+    if len({rung.rung_id for rung in ladder.rungs}) < len(ladder.rungs):
+        wrong.append(FieldError("rungs", "must each have an id of its own"))
+    for i, rung in enumerate(ladder.rungs):
+        wrong += [error.under(f"rungs[{i}]") for error in check_effects(rung.effects)]
+    return wrong
+
+
+def _references(ladder: Ladder) -> Sequence[Reference]:
+    found = [Reference("metric", "metric", ladder.metric)]
+    for i, rung in enumerate(ladder.rungs):
+        found += [structs.replace(one, field=f"rungs[{i}].{one.field}") for one in effect_references(rung.effects)]
+    return found
+
+
+KIND = DocumentKind(
+    name="ladder",
+    title="Ladder",
+    collection="ladders",
+    id_field="ladderId",
+    id_prefix="lad_",
+    type=Ladder,
+    filters=("status", "metric"),
+    fixed=("metric", "window"),  # what members have earned is counted by them
+    check=_check,
+    references=_references,
+    read=read_ladder,
+)
