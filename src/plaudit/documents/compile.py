@@ -9,22 +9,19 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core import effects as fx
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
-from plaudit.core.expressions import Expression, Template
 from plaudit.core.fields import getter_of
 from plaudit.core.goals import SUM_DECIMALS, Goal
 from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
 from plaudit.core.periods import Period
 from plaudit.core.recurrence import Recurrence
-from plaudit.core.streaks import check_in_effect, grant_freeze_effect
 
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
 from .competition import Competition
-from .effect import EffectSpec
-from .ladder import Ladder
+from .compile_effects import effect_of, effect_of_reward
+from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
 from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
 from .metric import Multiplier as MultiplierSpec
@@ -32,8 +29,6 @@ from .product import Product
 from .reward import Reward
 from .rule import Rule
 from .settings import SETTINGS_ID, Settings
-from .streak import Price as PriceSpec
-from .streak import Streak
 
 
 class Kept(Struct, frozen=True):
@@ -53,8 +48,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     pool_of_product = {pool.product_id: one for one, pool in _active_pools(by_kind["code_pool"])}
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
-    streaks = {one: _streak(one, streak, metrics) for one, streak in by_kind["streak"].items()}
-    ladders = {one: _ladder(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
+    streaks = {one: streak_of(one, streak, metrics) for one, streak in by_kind["streak"].items()}
+    ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
     return core.Program(
         org_id=org_id,
         version=version,
@@ -67,8 +62,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         listeners=listeners,
         streaks=streaks,
         ladders=ladders,
-        ladders_by_metric=_by_metric(ladders.values()),
-        streak_listeners=_streak_listeners(by_kind["streak"], streaks),
+        ladders_by_metric=ladders_by_metric(ladders.values()),
+        streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
         needs=_needs(listeners, streaks.values(), ladders.values()),
     )
 
@@ -159,145 +154,17 @@ def _reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> co
         name=reward.name,
         type=reward.reward_type,
         active=reward.status == "active",
-        effect=_effect_of_reward(reward_id, reward, metrics),
+        effect=effect_of_reward(reward_id, reward, metrics),
     )
-
-
-def _streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> core.Streak:
-    freezes, fix = streak.freezes, streak.repair
-    return core.Streak(
-        streak_id=streak_id,
-        name=streak.name,
-        active=streak.status == "active",
-        cadence=streak.cadence,
-        threshold=streak.threshold,
-        grace=timedelta(hours=streak.grace_hours),
-        freezes_max=freezes.maximum if freezes else 0,
-        freezes_at_start=freezes.at_start if freezes else 0,
-        freezes_automatic=freezes.automatic if freezes else True,
-        freeze_price=_price(freezes.price, metrics) if freezes else None,
-        repair_days=fix.days if fix else 0,
-        repair_price=_price(fix.price, metrics) if fix else None,
-        pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
-        milestones=tuple(
-            core.Milestone(one.length, tuple(_effect(spec, metrics) for spec in one.effects))
-            for one in sorted(streak.milestones, key=lambda one: one.length)
-        ),
-    )
-
-
-def _ladder(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> core.Ladder:
-    metric = metrics.get(ladder.metric)
-    rungs = tuple(
-        core.Rung(
-            rung_id=rung.rung_id,
-            name=rung.name,
-            threshold=round_half_up(rung.threshold, metric.decimals if metric else 0) or 0,
-            perks=tuple(rung.perks),
-            effects=tuple(_effect(spec, metrics) for spec in rung.effects),
-            once=rung.effects_once,
-        )
-        for rung in ladder.rungs
-    )
-    return core.Ladder(
-        ladder_id=ladder_id,
-        name=ladder.name,
-        metric=ladder.metric,
-        rungs=rungs,
-        window=ladder.window.type,
-        days=ladder.window.days,
-        soft_landing=ladder.soft_landing,
-        grace=timedelta(days=ladder.grace_days),
-    )
-
-
-def _by_metric(ladders: Iterable[core.Ladder]) -> dict[str, tuple[core.Ladder, ...]]:
-    found: dict[str, list[core.Ladder]] = defaultdict(list)
-    for ladder in ladders:
-        found[ladder.metric].append(ladder)
-    return {metric: tuple(each) for metric, each in found.items()}
-
-
-def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price | None:
-    if price is None:
-        return None
-    metric = metrics.get(price.metric)
-    return core.Price(price.metric, round_half_up(price.amount, metric.decimals if metric else 0) or 0)
-
-
-def _streak_listeners(
-    documents: Mapping[str, Streak], streaks: Mapping[str, core.Streak]
-) -> dict[str, tuple[core.StreakListener, ...]]:
-    found: dict[str, list[core.StreakListener]] = defaultdict(list)
-    for streak_id, document in documents.items():
-        if document.status == "active":
-            for number, trigger in enumerate(document.triggers):
-                condition, _ = compile_conditions(trigger.conditions)
-                listener = core.StreakListener(streak=streaks[streak_id], number=number, condition=condition)
-                found[trigger.type].append(listener)
-    return {trigger: tuple(each) for trigger, each in found.items()}
-
-
-def _effect_of_reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> core.Effect:
-    config = reward.config
-    match reward.reward_type:
-        case "points":
-            summed = _sum("points", config["amount"], reward.name, metrics)
-            return core.Effect("add_points", summed, fx.add_metric)
-        case "product":
-            settings = fx.AwardProduct(product_id=config["productId"], quantity=config.get("quantity", 1))
-            return core.Effect("award_product", settings, fx.award_product)
-        case "competition_entry":
-            entries = fx.AddEntries(competition_id=config["competitionId"], entries=config.get("entries", 1))
-            return core.Effect("add_entries", entries, fx.add_entries)
-        case "unique_coupon":
-            drawn = fx.Drawn(reward_id, config["codePoolId"], once=True)
-            return core.Effect("issue_coupon", drawn, fx.draw_coupon)
-        case "non_unique_coupon":
-            terms = {name: config[name] for name in ("discountType", "discountValue")}
-            return core.Effect("share_code", fx.Shared(reward_id, config["code"], terms), fx.share_code)
-
-
-def _sum(metric_id: str, amount: Any, reason: str | None, metrics: Mapping[str, Metric]) -> fx.Sum:
-    if isinstance(amount, str):
-        return fx.Sum(metric_id, None, Expression(amount), reason)
-    metric = metrics.get(metric_id)
-    fixed = round_half_up(amount, metric.decimals if metric else 0)
-    return fx.Sum(metric_id, fixed, None, reason)
-
-
-def _effect(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
-    match spec.settings():
-        case fx.AddPoints() as points:
-            settings: Any = _sum("points", points.amount, points.reason, metrics)
-            apply: Any = fx.add_metric
-        case fx.AddMetric() as some:
-            settings, apply = _sum(some.metric, some.amount, some.reason, metrics), fx.add_metric
-        case fx.AwardProduct() as settings:
-            apply = fx.award_product
-        case fx.GrantReward() as settings:
-            apply = fx.grant_reward
-        case fx.IssueCoupon() as issue:
-            settings, apply = fx.Drawn(issue.code_pool_id, issue.code_pool_id, once=False), fx.draw_coupon
-        case fx.Notify() as note:
-            title = None if note.title is None else Template(note.title)
-            settings, apply = fx.Message(note.display, Template(note.message), title), fx.notify
-        case fx.Emit() as settings:
-            apply = fx.emit
-        case fx.CheckIn() as settings:
-            apply = check_in_effect
-        case fx.GrantFreeze() as settings:
-            apply = grant_freeze_effect
-        case unknown:  # a row of EFFECTS without its line here: a mistake of ours, found by the first test
-            raise TypeError(f"{type(unknown).__name__} cannot be compiled")
-    return core.Effect(spec.type, settings, apply)
 
 
 def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric], time_zone: str) -> core.Campaign:
     limit = campaign.limit
     period = limit.per_period if limit else None
     steps = tuple(
-        core.Step(name=step.name, goal=_goal(step.goal), effects=tuple(_effect(spec, metrics) for spec in step.effects))
+        core.Step(
+            name=step.name, goal=_goal(step.goal), effects=tuple(effect_of(spec, metrics) for spec in step.effects)
+        )
         for step in campaign.steps
     )
     return core.Campaign(
@@ -306,7 +173,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         steps=steps,
         sequential=campaign.order == "sequential",
         required=campaign.required or len(steps),
-        effects=tuple(_effect(spec, metrics) for spec in campaign.effects) if steps else (),
+        effects=tuple(effect_of(spec, metrics) for spec in campaign.effects) if steps else (),
         repeatable=campaign.repeatable,
         by_enrolment=campaign.enrolment == "required",
         recurrence=_recurrence(campaign, time_zone),
@@ -348,7 +215,7 @@ def _listeners(
     live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.status == "active"}
     for campaign_id, compiled in live.items():
         campaign = campaigns[campaign_id]
-        effects = tuple(_effect(spec, metrics) for spec in campaign.effects)
+        effects = tuple(effect_of(spec, metrics) for spec in campaign.effects)
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
             listener = core.Listener(campaign=compiled, step=0, number=number, condition=condition, effects=effects)
@@ -370,7 +237,7 @@ def _listeners(
             step=step,
             number=0,
             condition=condition,
-            effects=tuple(_effect(spec, metrics) for spec in rule.effects),
+            effects=tuple(effect_of(spec, metrics) for spec in rule.effects),
             rule_id=rule_id,
         )
         found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))

@@ -1,0 +1,89 @@
+"""Streaks and ladders as the core has them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from plaudit.core import program as core
+from plaudit.core.conditions import compile_conditions
+from plaudit.core.metrics import Metric, round_half_up
+
+from .compile_effects import effect_of
+from .ladder import Ladder
+from .streak import Price as PriceSpec
+from .streak import Streak
+
+
+def streak_of(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> core.Streak:
+    freezes, fix = streak.freezes, streak.repair
+    return core.Streak(
+        streak_id=streak_id,
+        name=streak.name,
+        active=streak.status == "active",
+        cadence=streak.cadence,
+        threshold=streak.threshold,
+        grace=timedelta(hours=streak.grace_hours),
+        freezes_max=freezes.maximum if freezes else 0,
+        freezes_at_start=freezes.at_start if freezes else 0,
+        freezes_automatic=freezes.automatic if freezes else True,
+        freeze_price=_price(freezes.price, metrics) if freezes else None,
+        repair_days=fix.days if fix else 0,
+        repair_price=_price(fix.price, metrics) if fix else None,
+        pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
+        milestones=tuple(
+            core.Milestone(one.length, tuple(effect_of(spec, metrics) for spec in one.effects))
+            for one in sorted(streak.milestones, key=lambda one: one.length)
+        ),
+    )
+
+
+def ladder_of(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> core.Ladder:
+    metric = metrics.get(ladder.metric)
+    rungs = tuple(
+        core.Rung(
+            rung_id=rung.rung_id,
+            name=rung.name,
+            threshold=round_half_up(rung.threshold, metric.decimals if metric else 0) or 0,
+            perks=tuple(rung.perks),
+            effects=tuple(effect_of(spec, metrics) for spec in rung.effects),
+            once=rung.effects_once,
+        )
+        for rung in ladder.rungs
+    )
+    return core.Ladder(
+        ladder_id=ladder_id,
+        name=ladder.name,
+        metric=ladder.metric,
+        rungs=rungs,
+        window=ladder.window.type,
+        days=ladder.window.days,
+        soft_landing=ladder.soft_landing,
+        grace=timedelta(days=ladder.grace_days),
+    )
+
+
+def ladders_by_metric(ladders: Iterable[core.Ladder]) -> dict[str, tuple[core.Ladder, ...]]:
+    found: dict[str, list[core.Ladder]] = defaultdict(list)
+    for ladder in ladders:
+        found[ladder.metric].append(ladder)
+    return {metric: tuple(each) for metric, each in found.items()}
+
+
+def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price | None:
+    if price is None:
+        return None
+    metric = metrics.get(price.metric)
+    return core.Price(price.metric, round_half_up(price.amount, metric.decimals if metric else 0) or 0)
+
+
+def streak_listeners_of(
+    documents: Mapping[str, Streak], streaks: Mapping[str, core.Streak]
+) -> dict[str, tuple[core.StreakListener, ...]]:
+    found: dict[str, list[core.StreakListener]] = defaultdict(list)
+    for streak_id, document in documents.items():
+        if document.status == "active":
+            for number, trigger in enumerate(document.triggers):
+                condition, _ = compile_conditions(trigger.conditions)
+                listener = core.StreakListener(streak=streaks[streak_id], number=number, condition=condition)
+                found[trigger.type].append(listener)
+    return {trigger: tuple(each) for trigger, each in found.items()}
