@@ -35,6 +35,7 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
     checks: list[Check] = []
     refusal = (
         _outside_window(campaign, event)
+        or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
         or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
         or _cascading(campaign, event)
         or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
@@ -56,6 +57,8 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
 def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
     return [
         effect.apply(deciding, Place(campaign.campaign_id, step, index), effect.settings)
+        if effect.audience is None or deciding.is_for(effect.audience)
+        else EffectTrace(index, Refusal.not_in_segment)
         for index, effect in enumerate(effects)
     ]
 
@@ -179,5 +182,5 @@ def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:
     deciding.member.progress[campaign_id] = Progress(
         completions, last_at, periods, before.steps, before.occurrence, before.enrolled_at
     )
-    deciding.touched.add("campaigns")
+    deciding.touched.add(f"campaigns.{campaign_id}")
     deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)

@@ -13,6 +13,7 @@ from .decision import Decision, Refusal
 from .event import ACTION, TIMER, Event
 from .member import Member
 from .program import Program
+from .segments import judge, tally
 from .streaks import meet
 from .timers import fall_due
 
@@ -31,6 +32,7 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
         if event.kind == ACTION and not program.settings.auto_enrol:
             return deciding.decision(Refusal.unknown_user)
         deciding.member.enrolled_at = event.occurred_at
+        deciding.touched.add("all")
         deciding.follow("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
         _look_at_what_followed(deciding)
     present = deciding.member.present
@@ -53,13 +55,20 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
 
 
 def _look_at_what_followed(deciding: Deciding) -> None:
-    while deciding.queue:
-        deciding.turn_to(deciding.queue.popleft())
-        _meet(deciding)
+    """Whatever followed, and whoever came into segments or left them by it, until nothing more does."""
+    while True:
+        while deciding.queue:
+            deciding.turn_to(deciding.queue.popleft())
+            _meet(deciding)
+        if not deciding.touched or not deciding.program.segments:
+            return
+        judge(deciding)
 
 
 def _meet(deciding: Deciding) -> None:
     trigger = deciding.event.trigger
+    if trigger in deciding.program.segments_by_trigger:
+        tally(deciding)
     if trigger in deciding.program.streak_listeners:
         for one in deciding.program.streak_listeners[trigger]:
             deciding.trace.append(meet(deciding, one))

@@ -24,7 +24,7 @@ from .event import CASCADE, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
-from .program import CASCADE_EVENTS_MAX, Program
+from .program import CASCADE_EVENTS_MAX, Audience, Program
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_refused", "claims", "coupons", "event", "identities", "member", "notifications", "onward",
+        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "member", "notifications", "onward",
         "postings", "program", "queue", "root", "scope", "touched", "trace",
     )  # fmt: skip
 
@@ -61,6 +61,7 @@ class Deciding:
         self.claims: list[Claim] = []
         self.identities: Mapping[str, str | None] = {}
         self.onward: list[Onward] = []
+        self.flips: dict[str, int] = {}  # how often each segment was entered or left
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self._refused = refused
         self._cascades = 0
@@ -74,6 +75,11 @@ class Deciding:
     def now(self) -> datetime:
         """The time of the event: the only time that deciding knows."""
         return self.root.occurred_at
+
+    def is_for(self, audience: Audience) -> bool:
+        """Whether the member is among those that something is for."""
+        inside = {segment_id for segment_id, state in self.member.segments.items() if state.member}
+        return (not audience.include or bool(audience.include & inside)) and not audience.exclude & inside
 
     def effect_id(self, place: Place, part: str = "") -> UUID:
         """The derived id of an effect, or of a `part` of it that needs an id of its own."""

@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
     campaign_not_open_yet = "campaign_not_open_yet"
     campaign_over = "campaign_over"
+    not_in_segment = "not_in_segment"  # the campaign or the effect is for others
     condition_failed = "condition_failed"
     cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
     cascade_too_deep = "cascade_too_deep"
@@ -43,6 +44,7 @@ class Refusal(StrEnum):
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
     transaction_reversed = "transaction_reversed"  # no more of it than there was can be taken back
     hold_missing = "hold_missing"
+    segment_missing = "segment_missing"
     ladder_missing = "ladder_missing"
     rung_missing = "rung_missing"
     streak_missing = "streak_missing"
@@ -58,6 +60,7 @@ class Refusal(StrEnum):
     product_inactive = "product_inactive"
     competition_missing = "competition_missing"
     competition_not_open = "competition_not_open"
+    product_not_held = "product_not_held"
     stock_empty = "stock_empty"
     coupon_already_issued = "coupon_already_issued"
     pool_missing = "pool_missing"

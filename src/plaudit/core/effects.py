@@ -5,13 +5,13 @@ A new effect is a struct, a function and a row of EFFECTS; the API, the checks o
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from .deciding import Deciding, Place
 from .decision import ClaimKind, CouponIssue, EffectTrace, Notification, Posting, Refusal
 from .expressions import Expression, ExpressionError, Template
 from .ledger import post
-from .member import Holding
+from .member import Holding, Progress
 from .metrics import Metric, round_half_up
 
 Amount = int | float | str
@@ -66,12 +66,36 @@ class CheckIn(EffectSettings, frozen=True):
     streak_id: Id
 
 
+class NameSegment(EffectSettings, frozen=True):
+    segment_id: Id
+
+
+class SetAttribute(EffectSettings, frozen=True):
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    value: str | int | float | bool | None = None
+
+
+class RemoveProduct(EffectSettings, frozen=True):
+    product_id: Id
+    quantity: Quantity = 1
+
+
+class Enrol(EffectSettings, frozen=True):
+    campaign_id: Id
+
+
+class ChangeSegment(Struct, frozen=True):
+    """A segment, and whether the member is to be in it."""
+
+    segment_id: str
+    member: bool
+
+
 class GrantFreeze(EffectSettings, frozen=True):
     streak_id: Id
     quantity: Quantity = 1
 
 
-# What only rewards are made of, beside the effects above; campaigns reach them through `grant_reward`.
 class AddEntries(EffectSettings, frozen=True):
     competition_id: Id
     entries: Quantity = 1
@@ -179,6 +203,8 @@ def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> E
         if held is None
         else Holding(held.quantity + settings.quantity, min(held.first_at, now), max(held.last_at, now))
     )
+    deciding.scope.forget_names()
+    deciding.touched.add("badges")
     received = {"productId": product.product_id, "type": product.type, "quantity": settings.quantity}
     deciding.follow("product.received", received, place.campaign_id)
     if product.type == "badge":
@@ -279,6 +305,38 @@ def emit(deciding: Deciding, place: Place, settings: Emit) -> EffectTrace:
     return EffectTrace(place.index, None, {"trigger": settings.trigger})
 
 
+def set_attribute(deciding: Deciding, place: Place, settings: SetAttribute) -> EffectTrace:
+    """Set a field of the member's profile; null takes it away."""
+    kept = {**deciding.member.attributes, settings.name: settings.value}
+    deciding.member.attributes = {name: value for name, value in kept.items() if value is not None}
+    deciding.scope.forget_names()
+    deciding.touched.add("user")
+    return EffectTrace(place.index, None, {settings.name: settings.value})
+
+
+def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) -> EffectTrace:
+    """Take a product away, as far as the member has it."""
+    held = deciding.member.holdings.get(settings.product_id)
+    if held is None:
+        return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
+    left = max(held.quantity - settings.quantity, 0)
+    if left:
+        deciding.member.holdings[settings.product_id] = Holding(left, held.first_at, held.last_at)
+    else:
+        del deciding.member.holdings[settings.product_id]
+    deciding.scope.forget_names()
+    deciding.touched.add("badges")
+    return EffectTrace(place.index, None, {"productId": settings.product_id, "quantity": held.quantity - left})
+
+
+def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:
+    """Let the member join a campaign that asks to be joined."""
+    before = deciding.member.progress.get(settings.campaign_id, Progress())
+    if before.enrolled_at is None:
+        deciding.member.progress[settings.campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+    return EffectTrace(place.index, None, {"campaignId": settings.campaign_id})
+
+
 class EffectType(Struct, frozen=True):
     """A row of the table of effects: what a document may write, and which fields of it name other documents."""
 
@@ -304,6 +362,12 @@ EFFECT_TYPES = (
     EffectType("notify", "Puts a notification into the member's inbox.", Notify),
     EffectType("check_in", "Counts once for a streak.", CheckIn, (("streak_id", "streak"),)),
     EffectType("grant_freeze", "Gives freezes of a streak.", GrantFreeze, (("streak_id", "streak"),)),
+    EffectType("add_to_segment", "Puts the member in a segment.", NameSegment, (("segment_id", "segment"),)),
+    EffectType("remove_from_segment", "Puts the member out of a segment.", NameSegment, (("segment_id", "segment"),)),
+    EffectType("add_entries", "Adds entries to a competition.", AddEntries, (("competition_id", "competition"),)),
+    EffectType("remove_product", "Takes a product away.", RemoveProduct, (("product_id", "product"),)),
+    EffectType("set_attribute", "Sets a field of the member's profile.", SetAttribute),
+    EffectType("enrol", "Lets the member join a campaign.", Enrol, (("campaign_id", "campaign"),)),
     EffectType("emit", "Fires a trigger, which other campaigns may listen to.", Emit),
 )
 

@@ -21,7 +21,8 @@ class Missing:
 MISSING: Final = Missing()
 
 # What a path without one of these as its first word means is `data.` and the path.
-SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks")
+SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
+LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
 
 
 class Scope:
@@ -65,6 +66,12 @@ class Scope:
                 return {one: streak_fields(state) for one, state in self.member.streaks.items()}
             case "ladders":
                 return {one: self._ladder(one, state.effective) for one, state in self.member.ladders.items()}
+            case "campaigns":
+                return {one: {"completions": each.completions} for one, each in self.member.progress.items()}
+            case "segments":
+                return sorted(one for one, state in self.member.segments.items() if state.member)
+            case "badges":
+                return sorted(self.member.holdings)
             case _:
                 return {}
 
@@ -110,7 +117,7 @@ def getter_of(path: str) -> tuple[Getter, bool]:
     words = path.replace("[", ".[").split(".")
     words = [word for word in words if word]
     scope = "data"
-    if words and words[0] in SCOPES and (len(words) > 1 or words[0] == "segments"):
+    if words and words[0] in SCOPES and (len(words) > 1 or words[0] in LISTS):
         scope, words = words[0], words[1:]
     steps = tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
     if "" in steps:

@@ -238,4 +238,4 @@ def _keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> None:
         due = None
     deciding.member.ladders[ladder.ladder_id] = structs.replace(state, due_at=due)
     deciding.scope.forget_names()
-    deciding.touched.add("ladders")
+    deciding.touched.add(f"ladders.{ladder.ladder_id}")

@@ -106,7 +106,7 @@ def write(
     deciding.postings.append(posting)
     deciding.member.balances[metric.metric_id] = Balance(after, before.earned + max(amount, 0), book)
     deciding.scope.forget_names()
-    deciding.touched.add("metrics")
+    deciding.touched.add(f"metrics.{metric.metric_id}")
     if metric.metric_id in deciding.program.ladders_by_metric:
         _count_on_ladders(deciding, metric, posting)
     if "metric.changed" in deciding.program.listeners:

@@ -95,6 +95,19 @@ class LadderState(Struct, frozen=True, array_like=True):
         return self.rung if self.override is None else self.override
 
 
+class SegmentState(Struct, frozen=True, array_like=True):
+    """Whether a member is in a segment, since when, and what its criteria have tallied: by criterion, by local day.
+
+    `manual` is set for who was put in or out by hand; `due_at` is when time alone may change it.
+    """
+
+    member: bool = False
+    since: datetime | None = None
+    tallies: dict[str, dict[int, int]] = {}
+    manual: bool | None = None
+    due_at: datetime | None = None
+
+
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -123,6 +136,7 @@ class Member(Struct, kw_only=True):
     progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
     streaks: dict[str, StreakState] = field(default_factory=dict[str, StreakState])
     ladders: dict[str, LadderState] = field(default_factory=dict[str, LadderState])
+    segments: dict[str, SegmentState] = field(default_factory=dict[str, SegmentState])
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     coupons: dict[str, int] = field(default_factory=dict[str, int])
     entries: dict[str, int] = field(default_factory=dict[str, int])
@@ -141,6 +155,7 @@ class Member(Struct, kw_only=True):
             progress=self.progress.copy(),
             streaks=self.streaks.copy(),
             ladders=self.ladders.copy(),
+            segments=self.segments.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),
@@ -155,7 +170,7 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
-    for states in (member.streaks, member.ladders):
+    for states in (member.streaks, member.ladders, member.segments):
         for state in states.values():
             if state.due_at is not None and (due is None or state.due_at < due):
                 due = state.due_at
@@ -167,4 +182,5 @@ STATES: dict[str, tuple[str, type[Struct]]] = {
     "campaign": ("progress", Progress),
     "streak": ("streaks", StreakState),
     "ladder": ("ladders", LadderState),
+    "segment": ("segments", SegmentState),
 }

@@ -8,8 +8,10 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from .conditions import ALWAYS, Condition
+from .fields import Getter
 from .goals import ONCE, Goal
 from .metrics import Metric
+from .operators import Compare
 from .periods import Cadence, Period
 from .recurrence import Recurrence
 
@@ -29,6 +31,7 @@ class Effect(Struct, frozen=True):
     type: str
     settings: Any
     apply: "Callable[[Deciding, Place, Any], EffectTrace]"
+    audience: "Audience | None" = None
 
 
 class PeriodLimit(Struct, frozen=True):
@@ -60,6 +63,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     by_enrolment: bool = False
     recurrence: Recurrence | None = None
+    audience: "Audience | None" = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     exclusive_group: str | None = None
@@ -155,6 +159,51 @@ class Ladder(Struct, frozen=True, kw_only=True):
         return 3 if self.days is None else self.days + self.grace.days + 1
 
 
+class Tally(Struct, frozen=True, kw_only=True):
+    """What is counted of a member's events: how many (`count`), the `sum` of a field, the `days_since` the last.
+
+    `days` is how many local days back, today included; None: ever.
+    """
+
+    type: str
+    trigger: str
+    condition: Condition = ALWAYS
+    get: Getter | None = None
+    days: int | None = None
+
+
+class Criterion(Struct, frozen=True, kw_only=True):
+    """One criterion of a segment: a `condition` on the member, or a `tally` compared with a value.
+
+    `bounds` are the numbers of days since the last event at which the comparison may turn.
+    """
+
+    key: str
+    condition: Condition = ALWAYS
+    tally: Tally | None = None
+    compare: Compare = bool
+    bounds: tuple[int, ...] = ()
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """A group of members: a list of users, or criteria. `depends_on` names the parts of a member that it looks at."""
+
+    segment_id: str
+    name: str
+    active: bool = True
+    users: frozenset[str] | None = None
+    include: tuple[Criterion, ...] = ()
+    exclude: tuple[Criterion, ...] = ()
+    depends_on: frozenset[str] = frozenset()
+
+
+class Audience(Struct, frozen=True):
+    """Whom something is for: members in any of `include` (everybody, when empty) and in none of `exclude`."""
+
+    include: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
+
+
 class Product(Struct, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -216,6 +265,9 @@ class Program(Struct, frozen=True, kw_only=True):
     )
     ladders: Mapping[str, Ladder] = field(default_factory=dict[str, Ladder])
     ladders_by_metric: Mapping[str, tuple[Ladder, ...]] = field(default_factory=dict[str, tuple[Ladder, ...]])
+    segments: Mapping[str, Segment] = field(default_factory=dict[str, Segment])
+    segments_by_trigger: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
+    segments_by_part: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
     needs: frozenset[str] = frozenset()
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:

@@ -16,7 +16,7 @@ EXPIRY = "expiry"
 def fall_due(deciding: Deciding) -> None:
     """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks;
 
-    ends of ladders' windows.
+    ends of ladders' windows; segments that time alone may change are judged anew.
     """
     for metric_id in sorted(deciding.member.balances):
         book = deciding.member.balances[metric_id].book
@@ -39,6 +39,11 @@ def fall_due(deciding: Deciding) -> None:
                 deciding.member.ladders[ladder_id] = structs.replace(rung, due_at=None)
             else:
                 window_ended(deciding, ladder)
+    for segment_id in sorted(deciding.member.segments):
+        inside = deciding.member.segments[segment_id]
+        if inside.due_at is not None and inside.due_at <= deciding.now:
+            deciding.member.segments[segment_id] = structs.replace(inside, due_at=None)
+            deciding.touched.add(f"segment.{segment_id}")
 
 
 def _metric_due(deciding: Deciding, metric: Metric, book: Book) -> None:

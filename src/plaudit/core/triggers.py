@@ -60,6 +60,8 @@ _ROWS = (
         "streak.broken", "A streak was broken, at this very instant.", {"streakId": "string", "length": "number"}
     ),
     EngineTrigger("streak.repaired", "A broken streak was taken up again.", {"streakId": "string"}),
+    EngineTrigger("segment.entered", "A member has come into a segment.", {"segmentId": "string"}),
+    EngineTrigger("segment.left", "A member has left a segment.", {"segmentId": "string"}),
     EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 

@@ -12,7 +12,7 @@ from plaudit.errors import FieldError
 from .base import Document, DocumentKind, Instant, Name, Reference
 from .conditions import check_conditions
 from .dialects import read_campaign, write_campaign
-from .effect import EffectSpec, check_effects, effect_references
+from .effect import AudienceSpec, EffectSpec, check_effects, effect_references
 
 TriggerKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
@@ -101,6 +101,7 @@ class Campaign(Document, kw_only=True):
     repeatable: bool = False
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
+    segments: AudienceSpec | None = None
 
 
 def _check(campaign: Campaign) -> list[FieldError]:
@@ -177,7 +178,8 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
         ]
         named = effect_references(step.effects)
         triggers += [structs.replace(one, field=at + one.field) for one in named]
-    return triggers + effect_references(campaign.effects)
+    audience = campaign.segments.references("segments") if campaign.segments is not None else []
+    return triggers + audience + effect_references(campaign.effects)
 
 
 KIND = DocumentKind(

@@ -20,8 +20,9 @@ from plaudit.core.recurrence import Recurrence
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
 from .competition import Competition
-from .compile_effects import effect_of, effect_of_reward
+from .compile_effects import audience_of, effect_of, effect_of_reward
 from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
+from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
 from .metric import Multiplier as MultiplierSpec
@@ -50,6 +51,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     streaks = {one: streak_of(one, streak, metrics) for one, streak in by_kind["streak"].items()}
     ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
+    first_ladder = next(iter(ladders), None)
+    segments = {one: segment_of(one, each, metrics, first_ladder) for one, each in by_kind["segment"].items()}
     return core.Program(
         org_id=org_id,
         version=version,
@@ -62,9 +65,12 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         listeners=listeners,
         streaks=streaks,
         ladders=ladders,
+        segments=segments,
+        segments_by_trigger=segments_by_trigger(segments.values()),
+        segments_by_part=segments_by_part(segments.values()),
         ladders_by_metric=ladders_by_metric(ladders.values()),
         streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
-        needs=_needs(listeners, streaks.values(), ladders.values()),
+        needs=_needs(listeners, streaks.values(), ladders.values(), has_products=bool(by_kind["product"])),
     )
 
 
@@ -177,6 +183,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         repeatable=campaign.repeatable,
         by_enrolment=campaign.enrolment == "required",
         recurrence=_recurrence(campaign, time_zone),
+        audience=audience_of(campaign.segments),
         starts_at=campaign.start_date,
         ends_at=campaign.end_date,
         exclusive_group=campaign.exclusive_group,
@@ -251,6 +258,8 @@ def _needs(
     listeners: Mapping[str, tuple[core.Listener, ...]],
     streaks: Iterable[core.Streak],
     ladders: Iterable[core.Ladder],
+    *,
+    has_products: bool,
 ) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
     met = [listener for each in listeners.values() for listener in each]
@@ -260,10 +269,11 @@ def _needs(
     effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
-    return frozenset(needs)
+    # Conditions and segments may look at badges.
+    return frozenset(needs | {"holdings"} if has_products else needs)
 
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
-    "award_product": ("holdings",),
+    "add_entries": ("entries",),
     "grant_reward": ("holdings", "coupons", "entries"),
 }

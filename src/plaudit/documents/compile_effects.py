@@ -7,9 +7,10 @@ from plaudit.core import effects as fx
 from plaudit.core import program as core
 from plaudit.core.expressions import Expression, Template
 from plaudit.core.metrics import Metric, round_half_up
+from plaudit.core.segments import change_segment
 from plaudit.core.streaks import check_in_effect, grant_freeze_effect
 
-from .effect import EffectSpec
+from .effect import AudienceSpec, EffectSpec
 from .reward import Reward
 
 
@@ -41,6 +42,11 @@ def _sum(metric_id: str, amount: Any, reason: str | None, metrics: Mapping[str, 
     return fx.Sum(metric_id, fixed, None, reason)
 
 
+def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
+    """Whom a campaign or an effect is for."""
+    return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
+
+
 def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     match spec.settings():
         case fx.AddPoints() as points:
@@ -59,10 +65,20 @@ def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
             settings, apply = fx.Message(note.display, Template(note.message), title), fx.notify
         case fx.Emit() as settings:
             apply = fx.emit
+        case fx.NameSegment() as named:
+            settings, apply = fx.ChangeSegment(named.segment_id, spec.type == "add_to_segment"), change_segment
+        case fx.AddEntries() as settings:
+            apply = fx.add_entries
+        case fx.RemoveProduct() as settings:
+            apply = fx.remove_product
+        case fx.SetAttribute() as settings:
+            apply = fx.set_attribute
+        case fx.Enrol() as settings:
+            apply = fx.enrol
         case fx.CheckIn() as settings:
             apply = check_in_effect
         case fx.GrantFreeze() as settings:
             apply = grant_freeze_effect
         case unknown:  # a row of EFFECTS without its line here: a mistake of ours, found by the first test
             raise TypeError(f"{type(unknown).__name__} cannot be compiled")
-    return core.Effect(spec.type, settings, apply)
+    return core.Effect(spec.type, settings, apply, audience_of(spec.segments))

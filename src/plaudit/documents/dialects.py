@@ -90,9 +90,11 @@ def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
 def write_rule(kept: dict[str, Any]) -> dict[str, Any]:
     """A rule as the rules page shows it."""
     effects = [
-        {"type": _RULE_NAMES.get(one["type"], one["type"]), _RULE_EFFECT: one[_CAMPAIGN_EFFECT]}
+        {**one, "type": _RULE_NAMES.get(one["type"], one["type"]), _RULE_EFFECT: one[_CAMPAIGN_EFFECT]}
         for one in kept["effects"]
     ]
+    for one in effects:
+        one.pop(_CAMPAIGN_EFFECT)
     return {**kept, "effects": effects, "conditions": kept.get("conditions") or []}
 
 
@@ -114,12 +116,13 @@ def _read_effect(raw: Any) -> Any:
         return raw
     given = dict(cast("dict[str, Any]", raw))
     kind = given.pop("type", None)
+    audience = {"segments": given.pop("segments")} if "segments" in given else {}
     settings: Any = {}
     for spelling in ("config", "params"):
         if spelling in given:
             settings = given.pop(spelling)
     if not isinstance(settings, dict):
-        return {"type": kind, "config": settings}
+        return {"type": kind, "config": settings, **audience}
     known = EFFECTS.get(kind) if isinstance(kind, str) else None
     merged: dict[str, Any] = {**given, **cast("dict[str, Any]", settings)}
     if known is not None:
@@ -127,7 +130,7 @@ def _read_effect(raw: Any) -> Any:
         for spelling, name in _FIELD_ALIASES.get(kind, {}).items():
             if spelling in merged and name not in merged:
                 merged[name] = merged.pop(spelling)
-    return {"type": kind, "config": merged}
+    return {"type": kind, "config": merged, **audience}
 
 
 _FIELD_ALIASES = {

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from plaudit.core.effects import EFFECTS, EffectSettings
 from plaudit.core.expressions import Expression, ExpressionError, Template
@@ -17,11 +17,27 @@ from .reading import read
 EFFECTS_MAX = 50
 
 
-class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One effect: `type` is a row of the table of effects, `config` its settings."""
+class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whom it is for: members in any of the segments of `include` (everybody, when empty), in none of `exclude`."""
+
+    include: list[str] = field(default_factory=list[str])
+    exclude: list[str] = field(default_factory=list[str])
+
+    def references(self, at: str) -> list[Reference]:
+        """The segments that it names."""
+        return [
+            Reference(f"{at}.{side}[{i}]", "segment", segment_id)
+            for side, ids in (("include", self.include), ("exclude", self.exclude))
+            for i, segment_id in enumerate(ids)
+        ]
+
+
+class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One effect: `type` is a row of the table of effects, `config` its settings, `segments` whom it is for."""
 
     type: str
     config: dict[str, Any]
+    segments: AudienceSpec | None = None
 
     def settings(self) -> EffectSettings:
         """The settings as a struct. Raises Invalid."""
@@ -68,9 +84,11 @@ def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:
     found: list[Reference] = []
     for i, effect in enumerate(effects):
         settings = effect.settings()
-        outside = {field.name: field.encode_name for field in structs.fields(settings)}
+        outside = {one.name: one.encode_name for one in structs.fields(settings)}
         for name, kind in EFFECTS[effect.type].references:
             found.append(Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name))))
+        if effect.segments is not None:
+            found += effect.segments.references(f"effects[{i}].segments")
         if effect.type == "add_points":
             found.append(Reference(f"effects[{i}].type", "metric", "points"))
         if effect.type == "emit":

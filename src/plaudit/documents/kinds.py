@@ -1,9 +1,35 @@
 """The registry: the one list of kinds that the API, the store, the docs and the compiler read."""
 
-from . import campaign, code_pool, competition, ladder, metric, product, reward, rule, settings, streak, trigger
+from . import (
+    campaign,
+    code_pool,
+    competition,
+    ladder,
+    metric,
+    product,
+    reward,
+    rule,
+    segment,
+    settings,
+    streak,
+    trigger,
+)
 from .base import DocumentKind
 
 KINDS: dict[str, DocumentKind] = {
     module.KIND.name: module.KIND
-    for module in (campaign, rule, trigger, metric, product, reward, code_pool, competition, streak, ladder, settings)
+    for module in (
+        campaign,
+        rule,
+        trigger,
+        metric,
+        product,
+        reward,
+        code_pool,
+        competition,
+        streak,
+        ladder,
+        segment,
+        settings,
+    )
 }

@@ -192,6 +192,14 @@ async def _write_members(connection: Connection, before: Mapping[UUID, Member], 
         for product_id, held in member.holdings.items():
             if held is not was.holdings.get(product_id):
                 rows["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
+        rows["delete_holdings"] += [(*key, one) for one in was.holdings if one not in member.holdings]
+        for segment_id, inside in member.segments.items():
+            before_it = was.segments.get(segment_id)
+            if inside.member and (before_it is None or inside.since != before_it.since):
+                named = (arrival.org_id, segment_id, arrival.user_id, inside.since)
+                rows["insert_segment_members"].append((*key, *named))
+            elif not inside.member and before_it is not None and before_it.member:
+                rows["delete_segment_members"].append((*key, segment_id))
         for competition_id, entries in member.entries.items():
             if entries != was.entries.get(competition_id):
                 rows["upsert_entries"].append((*key, competition_id, entries))
@@ -210,7 +218,8 @@ async def _write_members(connection: Connection, before: Mapping[UUID, Member], 
 
 _MEMBER_QUERIES = (
     "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
-    "update_progress", "delete_progress", "upsert_holdings", "upsert_entries",
+    "update_progress", "delete_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
+    "insert_segment_members", "delete_segment_members",
 )  # fmt: skip
 
 

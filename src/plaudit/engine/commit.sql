@@ -56,6 +56,23 @@ SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::t
 ON CONFLICT (bucket, member_id, product_id) DO UPDATE
 SET quantity = excluded.quantity, first_at = excluded.first_at, last_at = excluded.last_at;
 
+-- name: delete_holdings
+-- The products that members have no more of.
+DELETE FROM holdings USING unnest($1::smallint[], $2::uuid[], $3::text[]) AS gone (bucket, member_id, product_id)
+WHERE holdings.bucket = gone.bucket AND holdings.member_id = gone.member_id AND holdings.product_id = gone.product_id;
+
+-- name: insert_segment_members
+-- Who came into a segment.
+INSERT INTO segment_members (bucket, member_id, org_id, segment_id, user_id, since)
+SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
+ON CONFLICT (bucket, member_id, segment_id) DO UPDATE SET since = excluded.since;
+
+-- name: delete_segment_members
+-- Who left a segment.
+DELETE FROM segment_members USING unnest($1::smallint[], $2::uuid[], $3::text[]) AS gone (bucket, member_id, segment_id)
+WHERE segment_members.bucket = gone.bucket AND segment_members.member_id = gone.member_id
+    AND segment_members.segment_id = gone.segment_id;
+
 -- name: upsert_entries
 -- Members' entries in competitions now.
 INSERT INTO entries (bucket, member_id, competition_id, entries)

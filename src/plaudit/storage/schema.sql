@@ -197,6 +197,44 @@ COMMENT ON COLUMN progress.state IS 'How far (core/member.py says what it holds)
 -- Who takes part? is asked of a campaign, a streak, a ladder.
 CREATE INDEX progress_of ON progress (kind, key, member_id);
 
+CREATE TABLE segment_members (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    segment_id text NOT NULL,
+    user_id text NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (bucket, member_id, segment_id)
+);
+COMMENT ON TABLE segment_members IS 'Who is in which segment. It follows from progress of kind segment, and is there to be listed.';
+COMMENT ON COLUMN segment_members.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN segment_members.member_id IS 'Who.';
+COMMENT ON COLUMN segment_members.org_id IS 'Whose member.';
+COMMENT ON COLUMN segment_members.segment_id IS 'In which segment.';
+COMMENT ON COLUMN segment_members.user_id IS 'The client''s identifier of the member.';
+COMMENT ON COLUMN segment_members.since IS 'Since when.';
+-- The members of a segment, in a stable order.
+CREATE INDEX segment_members_of ON segment_members (org_id, segment_id, member_id);
+
+CREATE TABLE segment_fills (
+    org_id uuid NOT NULL,
+    segment_id text NOT NULL,
+    version bigint NOT NULL,
+    bucket smallint NOT NULL DEFAULT 0,
+    looked_at bigint NOT NULL DEFAULT 0,
+    changed bigint NOT NULL DEFAULT 0,
+    finished_at timestamptz,
+    PRIMARY KEY (org_id, segment_id)
+);
+COMMENT ON TABLE segment_fills IS 'How far a new or changed segment has been filled with the members that there are.';
+COMMENT ON COLUMN segment_fills.org_id IS 'Whose.';
+COMMENT ON COLUMN segment_fills.segment_id IS 'Which segment.';
+COMMENT ON COLUMN segment_fills.version IS 'The version of the segment that it is filled for.';
+COMMENT ON COLUMN segment_fills.bucket IS 'The next bucket of members to look at.';
+COMMENT ON COLUMN segment_fills.looked_at IS 'How many members have been looked at.';
+COMMENT ON COLUMN segment_fills.changed IS 'For how many of them something changes.';
+COMMENT ON COLUMN segment_fills.finished_at IS 'When all had been looked at.';
+
 CREATE TABLE holdings (
     bucket smallint NOT NULL,
     member_id uuid NOT NULL,

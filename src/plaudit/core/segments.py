@@ -1,0 +1,185 @@
+"""Segments: who is in which group. A member is in when all criteria of `include` hold and none of `exclude`.
+
+    the member changes, or a day passes ──► judged anew ──► segment.entered, segment.left ──► campaigns ──► judged anew
+
+Criteria look at the profile, metrics, ladders, streaks, badges, campaigns done, other segments; or at events, tallied by
+local day: how many, the sum of a field, the days since the last. A segment and a campaign that feed each other are cut
+after a few turns, and the trace says so.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec import structs
+
+from .deciding import Deciding, Place
+from .decision import Considered, EffectTrace, Refusal
+from .effects import ChangeSegment
+from .fields import MISSING
+from .goals import SUM_DECIMALS
+from .member import SegmentState
+from .metrics import round_half_up, shown
+from .periods import first_instant, local_day
+from .program import Criterion, Segment, Tally
+
+FLIPS_MAX = 4  # how often a segment may be entered and left within one decision
+ALL_TIME = 0
+
+
+def tally(deciding: Deciding) -> None:
+    """Let the segments that count events of this kind count the present one."""
+    event = deciding.event
+    for segment in deciding.program.segments_by_trigger.get(event.trigger, ()):
+        for criterion in (*segment.include, *segment.exclude):
+            wanted = criterion.tally
+            if wanted is None or wanted.trigger != event.trigger or not wanted.condition.holds(deciding.scope, []):
+                continue
+            amount = _amount(deciding, wanted)
+            if amount is not None:
+                _count(deciding, segment, criterion, amount)
+        deciding.touched.add(f"segment.{segment.segment_id}")
+
+
+def judge(deciding: Deciding) -> bool:
+    """Judge anew the segments that look at what has changed. Answers whether anybody came or went."""
+    touched, deciding.touched = deciding.touched, set()
+    by_part = deciding.program.segments_by_part
+    concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
+    changed = False
+    for segment_id in sorted(concerned):
+        changed |= judge_one(deciding, concerned[segment_id])
+    return changed
+
+
+def judge_one(deciding: Deciding, segment: Segment) -> bool:
+    """Judge one segment. Answers whether the member came or went."""
+    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    member = is_in(deciding, segment, state)
+    due_at = _due_at(deciding, segment, state)
+    if member == state.member:
+        if due_at != state.due_at:
+            deciding.member.segments[segment.segment_id] = structs.replace(state, due_at=due_at)
+        return False
+    flips = deciding.flips.get(segment.segment_id, 0) + 1
+    deciding.flips[segment.segment_id] = flips
+    name = f"segment.{segment.segment_id}"
+    if flips > FLIPS_MAX:
+        if flips == FLIPS_MAX + 1:
+            deciding.trace.append(Considered(name, 0, 0, Refusal.cascade_cycle))
+        return False
+    since = deciding.now if member else None
+    deciding.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
+    deciding.scope.forget_names()
+    deciding.touched.add("segments")
+    deciding.follow("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
+    return True
+
+
+def is_in(deciding: Deciding, segment: Segment, state: SegmentState) -> bool:
+    """Whether the member belongs to a segment now."""
+    if not segment.active:
+        return False
+    if state.manual is not None:
+        return state.manual
+    if segment.users is not None:
+        return deciding.member.user_id in segment.users
+    return all(_holds(deciding, one, state) for one in segment.include) and not any(
+        _holds(deciding, one, state) for one in segment.exclude
+    )
+
+
+def change_segment(deciding: Deciding, place: Place, settings: ChangeSegment) -> EffectTrace:
+    """The effects `add_to_segment` and `remove_from_segment`: by hand, whatever its criteria say."""
+    segment = deciding.program.segments.get(settings.segment_id)
+    if segment is None:
+        return EffectTrace(place.index, Refusal.segment_missing, settings.segment_id)
+    put_by_hand(deciding, segment, member=settings.member)
+    return EffectTrace(place.index, None, {"segmentId": segment.segment_id, "member": settings.member})
+
+
+def put_by_hand(deciding: Deciding, segment: Segment, *, member: bool | None) -> None:
+    """Put a member in or out; None leaves it to the criteria again."""
+    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    deciding.member.segments[segment.segment_id] = structs.replace(state, manual=member)
+    judge_one(deciding, segment)
+
+
+def take_tallies(deciding: Deciding, segment: Segment, tallies: dict[str, dict[int, int]]) -> None:
+    """Take over what was counted from the log, for a segment that is new or has changed."""
+    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    deciding.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies)
+    judge_one(deciding, segment)
+
+
+NOT_IN = SegmentState()
+
+
+def _holds(deciding: Deciding, criterion: Criterion, state: SegmentState) -> bool:
+    if criterion.tally is None:
+        return criterion.condition.holds(deciding.scope, [])
+    found = tallied(criterion.tally, state.tallies.get(criterion.key, {}), _today(deciding))
+    return criterion.compare(MISSING if found is None else found)
+
+
+def tallied(wanted: Tally, counts: dict[int, int], today: int) -> Any:
+    """What a tally comes to on a day: a number, or None where there has been nothing to tell the days since."""
+    if wanted.type == "days_since":
+        return None if not counts else today - max(counts)
+    first = ALL_TIME if wanted.days is None else today - wanted.days + 1
+    amount = sum(each for day, each in counts.items() if first <= day <= today)
+    return shown(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
+
+
+def _amount(deciding: Deciding, wanted: Tally) -> int | None:
+    if wanted.type != "sum":
+        return 1
+    assert wanted.get is not None
+    return round_half_up(wanted.get(deciding.scope), SUM_DECIMALS)
+
+
+def _today(deciding: Deciding) -> int:
+    present = max(deciding.now, deciding.member.present or deciding.now)
+    return local_day(present, deciding.program.settings.time_zone).toordinal()
+
+
+def _count(deciding: Deciding, segment: Segment, criterion: Criterion, amount: int) -> None:
+    wanted = criterion.tally
+    assert wanted is not None
+    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    day = local_day(deciding.now, deciding.program.settings.time_zone).toordinal()
+    counts = kept_counts(wanted, state.tallies.get(criterion.key, {}), day, amount, _today(deciding))
+    deciding.member.segments[segment.segment_id] = structs.replace(
+        state, tallies={**state.tallies, criterion.key: counts}
+    )
+
+
+def kept_counts(wanted: Tally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
+    """The counts with one more, as far as they can still matter: a window's days, the last day, or one sum."""
+    if wanted.type == "days_since":
+        return {max([day, *counts]): 1}
+    if wanted.days is None:
+        return {ALL_TIME: counts.get(ALL_TIME, 0) + amount}
+    more = {**counts, day: counts.get(day, 0) + amount}
+    return {one: more[one] for one in sorted(more) if one > today - wanted.days}
+
+
+def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:
+    """The next midnight at which the passing of time alone could change the answer."""
+    today = _today(deciding)
+    days: list[int] = []
+    for criterion in (*segment.include, *segment.exclude):
+        wanted = criterion.tally
+        if wanted is None or not segment.active:
+            continue
+        counts = state.tallies.get(criterion.key, {})
+        if wanted.type == "days_since" and counts:
+            last = max(counts)
+            days += [last + bound for bound in criterion.bounds]
+        elif wanted.days is not None:
+            days += [day + wanted.days for day in counts]
+    following = min((day for day in days if day > today), default=None)
+    if following is None:
+        return None
+    zone = deciding.program.settings.time_zone
+    day = local_day(deciding.now, zone)
+    return first_instant(day + timedelta(days=following - day.toordinal()), zone)

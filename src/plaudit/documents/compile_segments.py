@@ -1,0 +1,102 @@
+"""Segments as the core has them: criteria compiled, and what each looks at."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from plaudit.core import program as core
+from plaudit.core.conditions import ALWAYS, compile_conditions
+from plaudit.core.fields import LISTS, SCOPES, getter_of
+from plaudit.core.metrics import Metric
+from plaudit.core.operators import OPERATORS, is_number
+
+from .segment import CriterionSpec, Segment
+
+# Names that the documents use for things that live elsewhere.
+_CUSTOM = ("customFields.", "custom.")
+
+
+def segment_of(
+    segment_id: str, segment: Segment, metrics: Mapping[str, Metric], first_ladder: str | None
+) -> core.Segment:
+    """A segment. `first_ladder` is the one that `tier` means."""
+    include = tuple(_criterion(f"i{i}", one, metrics, first_ladder) for i, one in enumerate(segment.include))
+    exclude = tuple(_criterion(f"e{i}", one, metrics, first_ladder) for i, one in enumerate(segment.exclude))
+    paths = [_path(one.field, metrics, first_ladder) for one in (*segment.include, *segment.exclude) if one.field]
+    return core.Segment(
+        segment_id=segment_id,
+        name=segment.name,
+        active=segment.status == "active",
+        users=frozenset(segment.user_ids) if segment.type == "static" else None,
+        include=include,
+        exclude=exclude,
+        depends_on=frozenset(map(_part, paths)),
+    )
+
+
+def _part(path: str) -> str:
+    """The part of a member that a path looks at: the whole profile, one metric, one ladder, the badges …"""
+    scope, _, rest = path.partition(".")
+    return scope if scope in ("user", *LISTS) or not rest else f"{scope}.{rest.partition('.')[0]}"
+
+
+def segments_by_part(segments: Iterable[core.Segment]) -> dict[str, tuple[core.Segment, ...]]:
+    """The segments that look at a part of a member, by that part; each also by its own name."""
+    found: dict[str, list[core.Segment]] = defaultdict(list)
+    for segment in segments:
+        for part in (*segment.depends_on, f"segment.{segment.segment_id}", "all"):
+            found[part].append(segment)
+    return {part: tuple(each) for part, each in found.items()}
+
+
+def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[core.Segment, ...]]:
+    """The segments that count events, by the trigger that they count."""
+    found: dict[str, list[core.Segment]] = defaultdict(list)
+    for segment in segments:
+        if segment.active:
+            tallies = [one.tally for one in (*segment.include, *segment.exclude) if one.tally is not None]
+            for trigger in dict.fromkeys(tally.trigger for tally in tallies):
+                found[trigger].append(segment)
+    return {trigger: tuple(each) for trigger, each in found.items()}
+
+
+def _criterion(
+    key: str, spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder: str | None
+) -> core.Criterion:
+    compare = OPERATORS[spec.operator].compile(spec.value)
+    counted = spec.tally()
+    if counted is None:
+        assert spec.field is not None
+        path = _path(spec.field, metrics, first_ladder)
+        condition, _ = compile_conditions([{"field": path, "operator": spec.operator, "value": spec.value}])
+        return core.Criterion(key=key, condition=condition, compare=compare)
+    name, tally = counted
+    condition = compile_conditions(tally.conditions)[0] if tally.conditions else ALWAYS
+    values = cast("list[Any]", spec.value) if isinstance(spec.value, list) else [spec.value]
+    bounds = {int(value) + more for value in values if is_number(value) for more in (0, 1)}
+    return core.Criterion(
+        key=key,
+        tally=core.Tally(
+            type=name,
+            trigger=tally.trigger,
+            condition=condition,
+            get=None if tally.field is None else getter_of(tally.field)[0],
+            days=tally.within_days,
+        ),
+        compare=compare,
+        bounds=tuple(sorted(bounds)),
+    )
+
+
+def _path(field: str, metrics: Mapping[str, Metric], first_ladder: str | None) -> str:
+    """Where a criterion's field is found: without a scope it is a metric, a badge, the tier, or of the profile."""
+    for prefix in _CUSTOM:
+        if field.startswith(prefix):
+            return "user." + field.removeprefix(prefix)
+    if field.partition(".")[0] in SCOPES:
+        return field
+    if field in metrics:
+        return f"metrics.{field}"
+    if field == "tier" and first_ladder is not None:
+        return f"ladders.{first_ladder}.rung"
+    return f"user.{field}"

@@ -1,0 +1,111 @@
+"""Segments: groups of members, by a list or by criteria."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from plaudit.core.conditions import ConditionError
+from plaudit.core.operators import OPERATORS, OperatorError
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind
+from .campaign import TriggerKey
+from .conditions import check_conditions
+
+CRITERIA_MAX = 50
+
+
+class TallySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Of which events: their trigger, conditions, within how many local days (today included; ever, unless said)."""
+
+    trigger: TriggerKey
+    conditions: list[Any] | dict[str, Any] | None = None
+    field: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    within_days: Annotated[int, Meta(ge=1, le=3_660)] | None = None
+
+
+class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """A `field` of the member compared with a `value`; or a number that events come to.
+
+    That is the `count` of events, the `sum` of a field of theirs, or the days since the last (`daysSince`).
+    """
+
+    operator: str
+    value: Any = None
+    field: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    count: TallySpec | None = None
+    sum: TallySpec | None = None
+    days_since: TallySpec | None = None
+
+    def tally(self) -> tuple[str, TallySpec] | None:
+        """What it counts, if it counts."""
+        for name in ("count", "sum", "days_since"):
+            spec: TallySpec | None = getattr(self, name)
+            if spec is not None:
+                return name, spec
+        return None
+
+
+class Segment(Document, kw_only=True):
+    """A `static` one has the members of `userIds`, and those put in by hand.
+
+    In a `dynamic` one is for whom all of `include` holds and none of `exclude`. `url` is for people, never evaluated.
+    """
+
+    type: Literal["static", "dynamic"] = "dynamic"
+    status: Literal["active", "archived"] = "active"
+    user_ids: Annotated[list[str], Meta(max_length=100_000)] = field(default_factory=list[str])
+    include: Annotated[list[CriterionSpec], Meta(max_length=CRITERIA_MAX)] = field(default_factory=list[CriterionSpec])
+    exclude: Annotated[list[CriterionSpec], Meta(max_length=CRITERIA_MAX)] = field(default_factory=list[CriterionSpec])
+    url: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
+def _check(segment: Segment) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
+    if segment.type == "static" and (segment.include or segment.exclude):
+        wrong.append(FieldError("include", "is for a dynamic segment"))
+    if segment.type == "dynamic" and segment.user_ids:
+        wrong.append(FieldError("userIds", "is for a static segment"))
+    if segment.type == "dynamic" and not segment.include and not segment.exclude:
+        wrong.append(FieldError("include", "must have at least one criterion"))
+    for side, criteria in (("include", segment.include), ("exclude", segment.exclude)):
+        for i, criterion in enumerate(criteria):
+            wrong += _wrong_with(criterion, f"{side}[{i}]")
+    return wrong
+
+
+def _wrong_with(criterion: CriterionSpec, at: str) -> list[FieldError]:
+    given = [criterion.field, criterion.count, criterion.sum, criterion.days_since]
+    if given.count(None) != len(given) - 1:
+        return [FieldError(at, "must have one of field, count, sum, daysSince")]
+    operator = OPERATORS.get(criterion.operator)
+    if operator is None:
+        return [FieldError(f"{at}.operator", f"must be one of {', '.join(OPERATORS)} (got {criterion.operator!r})")]
+    try:
+        operator.compile(criterion.value)
+    except (OperatorError, ConditionError) as error:
+        return [FieldError(f"{at}.value", f"{error} (for {operator.name})")]
+    found = criterion.tally()
+    if found is None:
+        return []
+    name, spec = found
+    outside = "daysSince" if name == "days_since" else name
+    wrong = check_conditions(spec.conditions, f"{at}.{outside}.conditions")
+    if (name == "sum") != (spec.field is not None):
+        wrong.append(FieldError(f"{at}.{outside}.field", "is for a sum, and is needed there"))
+    if name == "days_since" and spec.within_days is not None:
+        wrong.append(FieldError(f"{at}.daysSince.withinDays", "is for a count or a sum"))
+    return wrong
+
+
+KIND = DocumentKind(
+    name="segment",
+    title="Segment",
+    collection="segments",
+    id_field="segmentId",
+    id_prefix="seg_",
+    type=Segment,
+    filters=("type", "status"),
+    check=_check,
+)
