@@ -1,27 +1,6 @@
 """Points that live, over HTTP, with the clock moved: earned, pending, spent, returned, reminded of, expired."""
 
-import subprocess
-import sys
-
-import httpx
-import pytest
-
-
-@pytest.fixture
-def shop(server_process):
-    """A test organisation of its own, whose clock can be moved."""
-    made = subprocess.run(
-        [sys.executable, "-m", "plaudit", "org", "create", "Shop", "--test", "--data", str(server_process.folder)],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
-    headers = {"Authorization": f"Bearer {made[3]}", "X-Monterosa-Org-ID": made[1]}
-    with httpx.Client(base_url=server_process.url, headers=headers, timeout=60) as client:
-        yield client
-
-
-def ok(answer, status=200):
-    assert answer.status_code == status, answer.text
-    return answer.json().get("data", answer.json())
+from tests.journeys.conftest import ok
 
 
 def test_points_are_pending_spent_returned_and_expire(shop):

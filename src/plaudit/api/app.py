@@ -27,7 +27,21 @@ from .envelopes import bare, success
 from .errors import answer_to, handle
 from .openapi import describe
 from .operations import Answer, Call, Operation, Services, decode_body
-from .v1 import campaigns, clock, code_pools, events, ledger, products, profiles, rewards, transactions
+from .v1 import (
+    campaigns,
+    clock,
+    code_pools,
+    events,
+    ledger,
+    mechanics,
+    participation,
+    products,
+    profiles,
+    reference,
+    rewards,
+    segments,
+    transactions,
+)  # fmt: skip
 
 PREFIXES = ("", "/loyalty")
 POOL_SIZE = 10
@@ -46,6 +60,10 @@ OPERATIONS: Sequence[Operation] = [
     *ledger.OPERATIONS,
     *events.OPERATIONS,
     *clock.OPERATIONS,
+    *segments.OPERATIONS,
+    *mechanics.OPERATIONS,
+    *participation.OPERATIONS,
+    *reference.OPERATIONS,
     *system.OPERATIONS,
 ]
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from msgspec import Struct, structs
 
-from . import ladders, streaks
+from . import ladders, segments, streaks
 from .bookkeeping import BOOKKEEPING, order_of, traced
 from .deciding import Deciding, Place
 from .decision import Considered, Refusal
@@ -20,6 +20,7 @@ from .event import (
     LADDER,
     MANUAL_GRANT_CAMPAIGN,
     PROFILE,
+    SEGMENT,
     STREAK,
 )  # fmt: skip
 from .ledger import post
@@ -43,6 +44,15 @@ class LadderOrder(Struct, frozen=True, rename="camel"):
     ladder_id: str
     rung: str | None = None
     until: datetime | None = None
+
+
+class SegmentOrder(Struct, frozen=True, rename="camel"):
+    """A look at a member for one segment, with what the log has of what it counts; or `member` put in or out."""
+
+    segment_id: str
+    tallies: dict[str, dict[int, int]] = {}
+    by_hand: bool = False
+    member: bool | None = None
 
 
 def run_command(deciding: Deciding) -> Refusal | None:
@@ -123,6 +133,18 @@ def _ladder(deciding: Deciding) -> Refusal | None:
     return traced(deciding, ladders.override(deciding, ladder, rung, order.until), name)
 
 
+def _segment(deciding: Deciding) -> Refusal | None:
+    order = order_of(deciding, SegmentOrder)
+    segment = deciding.program.segments.get(order.segment_id)
+    if segment is None:
+        return traced(deciding, Refusal.segment_missing, f"segment.{order.segment_id}")
+    if order.by_hand:
+        segments.put_by_hand(deciding, segment, member=order.member)
+    else:
+        segments.take_tallies(deciding, segment, order.tallies)
+    return traced(deciding, None, f"segment.{order.segment_id}")
+
+
 def _enrol(deciding: Deciding) -> Refusal | None:
     """Join a campaign that asks to be joined. Once is enough."""
     campaign_id = str(deciding.event.data["campaignId"])
@@ -139,5 +161,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     **BOOKKEEPING,
     STREAK: _streak,
     LADDER: _ladder,
+    SEGMENT: _segment,
     ENROLMENT: _enrol,
 }

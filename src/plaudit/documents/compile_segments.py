@@ -2,7 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, cast
+
+import msgspec
 
 from plaudit.core import program as core
 from plaudit.core.conditions import ALWAYS, compile_conditions
@@ -20,8 +23,8 @@ def segment_of(
     segment_id: str, segment: Segment, metrics: Mapping[str, Metric], first_ladder: str | None
 ) -> core.Segment:
     """A segment. `first_ladder` is the one that `tier` means."""
-    include = tuple(_criterion(f"i{i}", one, metrics, first_ladder) for i, one in enumerate(segment.include))
-    exclude = tuple(_criterion(f"e{i}", one, metrics, first_ladder) for i, one in enumerate(segment.exclude))
+    include = tuple(_criterion(one, metrics, first_ladder) for one in segment.include)
+    exclude = tuple(_criterion(one, metrics, first_ladder) for one in segment.exclude)
     paths = [_path(one.field, metrics, first_ladder) for one in (*segment.include, *segment.exclude) if one.field]
     return core.Segment(
         segment_id=segment_id,
@@ -60,17 +63,17 @@ def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[cor
     return {trigger: tuple(each) for trigger, each in found.items()}
 
 
-def _criterion(
-    key: str, spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder: str | None
-) -> core.Criterion:
+def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder: str | None) -> core.Criterion:
     compare = OPERATORS[spec.operator].compile(spec.value)
     counted = spec.tally()
     if counted is None:
         assert spec.field is not None
         path = _path(spec.field, metrics, first_ladder)
         condition, _ = compile_conditions([{"field": path, "operator": spec.operator, "value": spec.value}])
-        return core.Criterion(key=key, condition=condition, compare=compare)
+        return core.Criterion(key="", condition=condition, compare=compare)
     name, tally = counted
+    # What has been counted belongs to what is counted, wherever it stands and whatever it is compared with.
+    key = blake2b(name.encode() + msgspec.json.encode(tally, order="sorted"), digest_size=6).hexdigest()
     condition = compile_conditions(tally.conditions)[0] if tally.conditions else ALWAYS
     values = cast("list[Any]", spec.value) if isinstance(spec.value, list) else [spec.value]
     bounds = {int(value) + more for value in values if is_number(value) for more in (0, 1)}

@@ -15,7 +15,7 @@ from plaudit.storage.programs import load_at_version
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival
-from .load import load_members
+from .members import load_members
 from .outcome import outcome_from
 
 SQL = queries_beside(__file__)

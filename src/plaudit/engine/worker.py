@@ -24,6 +24,7 @@ from plaudit.storage.programs import Programs
 from . import buckets, inbox
 from .arrival import Arrival, tick
 from .commit import set_aside
+from .fills import fill_once
 from .load import SQL, load
 from .outcome import Processed
 from .process import process
@@ -66,6 +67,7 @@ class Worker:
             asyncio.create_task(self._keep_leases()),
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._keep_months()),
+            asyncio.create_task(self._keep_filling()),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -242,6 +244,18 @@ class Worker:
             except Exception:
                 log.exception("months_not_kept")
             await asyncio.sleep(MONTHS_EVERY_SECONDS)
+
+    async def _keep_filling(self) -> None:
+        """New and changed segments are filled beside everything else."""
+        while True:
+            try:
+                if await fill_once(self._pool, self._programs):
+                    continue
+            except UNREACHABLE:
+                pass
+            except Exception:
+                log.exception("segment_not_filled")
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _count(processed: Sequence[Processed], at: datetime) -> None:

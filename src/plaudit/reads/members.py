@@ -16,7 +16,7 @@ from plaudit.storage.queries import queries_beside
 SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
-PARTS = ("balances", "holdings", "coupons", "entries", "identities")
+PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress")
 
 
 class MemberView(Struct, kw_only=True):

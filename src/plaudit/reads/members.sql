@@ -33,3 +33,8 @@ WHERE coupons.bucket = ANY($1::smallint[]) AND coupons.member_id = ANY($2::uuid[
 SELECT member_id, competition_id, entries FROM entries
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY competition_id;
 
+
+-- name: progress
+-- How far members are in campaigns, streaks, ladders and segments.
+SELECT member_id, kind, key, state FROM progress
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY kind, key;

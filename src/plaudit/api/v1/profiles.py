@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from plaudit.api.commands import run_command
+from plaudit.api.mechanics import shown_mechanics
 from plaudit.api.operations import PAGING, Call, Operation
 from plaudit.api.outside import Json, optional_time, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
@@ -25,12 +26,12 @@ NAME_MAX = 64
 TEXT_MAX = 5_000
 # What a profile shows that the books keep: nobody may write them.
 COMPUTED = (
-    "orgId", "points", "xp", "coins", "tier", "metrics", "badges", "inventory", "coupons", "entries", "enrolledAt",
+    "orgId", "points", "xp", "coins", "tier", "metrics", "ladders", "streaks", "segments", "campaigns", "badges", "inventory", "coupons", "entries", "enrolledAt",
     "lastActiveAt", "createdAt", "updatedAt",
 )  # fmt: skip
 
 
-def shown_member(program: Program, view: MemberView) -> Json:
+def shown_member(program: Program, view: MemberView, now: datetime) -> Json:
     """A member as a profile."""
     metrics: Json = {}
     balances = {row["metric"]: row for row in view.parts["balances"]}
@@ -67,6 +68,7 @@ def shown_member(program: Program, view: MemberView) -> Json:
         "badges": [one["productId"] for one in inventory if one["type"] == "badge"],
         "inventory": inventory,
         "coupons": [_shown_coupon(row) for row in view.parts["coupons"]],
+        **shown_mechanics(program, view, now),
         "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
         "enrolledAt": time_text(view.enrolled_at),
         "lastActiveAt": time_text(view.present),
@@ -99,12 +101,12 @@ def _shown_coupon(row: dict[str, Any]) -> Json:
 
 
 async def _one(call: Call, user_id: str) -> Json:
-    program = (await call.services.programs.live(call.org_id)).program
+    live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
         view = await members.one(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return shown_member(program, view)
+    return shown_member(live.program, view, live.now())
 
 
 async def get_profile(call: Call) -> Json:
@@ -114,14 +116,14 @@ async def get_profile(call: Call) -> Json:
 
 async def list_profiles(call: Call) -> Json:
     """A page of members, in the order of joining."""
-    program = (await call.services.programs.live(call.org_id)).program
+    live = await call.services.programs.live(call.org_id)
     size = page_size(call.query)
     first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
     after = read_cursor(call.query, tuple[datetime, UUID], first)
     async with call.services.pool.acquire() as connection:
         views = await members.page(connection, call.org_id, after, size + 1)
     page, cursor = paged(views, size, lambda one: (one.enrolled_at, one.member_id))
-    return {"profiles": [shown_member(program, view) for view in page], "cursor": cursor}
+    return {"profiles": [shown_member(live.program, view, live.now()) for view in page], "cursor": cursor}
 
 
 async def create_profile(call: Call) -> Json:

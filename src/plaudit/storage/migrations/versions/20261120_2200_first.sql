@@ -423,6 +423,8 @@ COMMENT ON COLUMN events.payload IS 'data and metadata, as sent.';
 COMMENT ON COLUMN events.outcome IS 'The trace, and which claims were had or refused (engine/outcome.py).';
 -- The events of an organisation, newest first.
 CREATE INDEX events_of_org ON events (org_id, decided_at, bucket, position);
+-- The events of a member, in their order.
+CREATE INDEX events_of_member ON events (bucket, member_id, position);
 CREATE TABLE events_rest PARTITION OF events DEFAULT;
 COMMENT ON TABLE events_rest IS 'What falls into no month: empty as long as the months are made in time.';
 

@@ -1,0 +1,37 @@
+-- name: take_fill
+-- A segment that is new, has changed, or is not filled yet; begun anew if it has changed meanwhile.
+INSERT INTO segment_fills (org_id, segment_id, version)
+SELECT documents.org_id, id, documents.version FROM documents
+LEFT JOIN segment_fills AS f ON f.org_id = documents.org_id AND f.segment_id = id AND f.version = documents.version
+WHERE kind = 'segment' AND f.finished_at IS NULL
+ORDER BY documents.ordinal LIMIT 1
+ON CONFLICT (org_id, segment_id) DO UPDATE SET
+    version = excluded.version,
+    bucket = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.bucket ELSE 0 END,
+    looked_at = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.looked_at ELSE 0 END,
+    changed = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.changed ELSE 0 END,
+    finished_at = NULL
+RETURNING org_id, segment_id, version, bucket;
+
+-- name: one_at_a_time
+-- Fills are done by one process at a time: the lock ends with the transaction.
+SELECT pg_try_advisory_xact_lock(7152834800139552);
+
+-- name: members_of_bucket
+-- The members of an organisation in one bucket.
+SELECT member_id, user_id FROM members WHERE bucket = $1 AND org_id = $2 AND member_id > $3 ORDER BY member_id LIMIT $4;
+
+-- name: members_with_events
+-- Which of these members have events of these kinds in the log.
+SELECT DISTINCT member_id FROM events
+WHERE bucket = $1 AND member_id = ANY($2::uuid[]) AND trigger = ANY($3::text[]) AND state = 'processed';
+
+-- name: events_of_members
+-- The events of these kinds, of these members.
+SELECT events.* FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN events USING (bucket, member_id)
+WHERE trigger = ANY($3::text[]) AND state = 'processed' ORDER BY position;
+
+-- name: fill_moved
+-- How far a fill is.
+UPDATE segment_fills SET bucket = $4, looked_at = looked_at + $5, changed = changed + $6, finished_at = $7
+WHERE org_id = $1 AND segment_id = $2 AND version = $3;

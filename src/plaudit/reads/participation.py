@@ -1,0 +1,29 @@
+"""Who takes part in a campaign, how far they are, and what it has given."""
+
+from typing import Any
+from uuid import UUID
+
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
+
+
+async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple[Row, list[Row]]:
+    """Counts of a campaign, and what it has given by metric."""
+    counts = await connection.fetchrow(SQL.stats, org_id, campaign_id)
+    assert counts is not None
+    paid = await connection.fetch(SQL.paid, org_id, campaign_id)
+    return dict(counts), [dict(row) for row in paid]
+
+
+async def participants(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
+    """A page of the members who take part."""
+    return [dict(row) for row in await connection.fetch(SQL.participants, org_id, campaign_id, after, size)]
+
+
+async def leaderboard(connection: Connection, org_id: UUID, campaign_id: str, size: int) -> list[Row]:
+    """Those who have completed it most often."""
+    return [dict(row) for row in await connection.fetch(SQL.leaderboard, org_id, campaign_id, size)]

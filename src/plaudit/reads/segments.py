@@ -1,0 +1,50 @@
+"""Who is in a segment, and how far its filling is."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from plaudit.core.program import Program, Segment
+from plaudit.core.segments import NOT_IN
+from plaudit.engine.fills import past_of, tallied_from, triggers_of, would_be_in
+from plaudit.engine.members import load_members
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+PREVIEW_MEMBERS_MAX = 5_000
+SAMPLE = 20
+
+
+async def members(
+    connection: Connection, org_id: UUID, segment_id: str, after: UUID, size: int
+) -> list[Mapping[str, Any]]:
+    """A page of a segment's members."""
+    return [dict(row) for row in await connection.fetch(SQL.members, org_id, segment_id, after, size)]
+
+
+async def count_members(connection: Connection, org_id: UUID, segment_id: str) -> int:
+    """How many members a segment has."""
+    return await connection.fetchval(SQL.count_members, org_id, segment_id)
+
+
+async def fill(connection: Connection, org_id: UUID, segment_id: str) -> Mapping[str, Any] | None:
+    """How far the filling of a segment is; None when it has not begun."""
+    row = await connection.fetchrow(SQL.fill, org_id, segment_id)
+    return None if row is None else dict(row)
+
+
+async def preview(connection: Connection, program: Program, segment: Segment, now: Any) -> tuple[int, int, list[str]]:
+    """Try a segment on members: how many were looked at, how many would be in, and some of these."""
+    rows = await connection.fetch(SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
+    keys = {row["member_id"]: row["bucket"] for row in rows}
+    found = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})
+    past = await past_of(connection, keys, triggers_of(segment))
+    inside: list[str] = []
+    for member_id, member in found.items():
+        state = member.segments.get(segment.segment_id, NOT_IN)
+        tallies = tallied_from(program, segment, past.get(member_id, []), now)
+        if would_be_in(program, segment, member, state, tallies, now):
+            inside.append(member.user_id)
+    return len(rows), len(inside), inside[:SAMPLE]
