@@ -19,9 +19,9 @@ async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple
     return dict(counts), [dict(row) for row in paid]
 
 
-async def participants(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
+async def taking_part(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
     """A page of the members who take part."""
-    return [dict(row) for row in await connection.fetch(SQL.participants, org_id, campaign_id, after, size)]
+    return [dict(row) for row in await connection.fetch(SQL.taking_part, org_id, campaign_id, after, size)]
 
 
 async def leaderboard(connection: Connection, org_id: UUID, campaign_id: str, size: int) -> list[Row]:

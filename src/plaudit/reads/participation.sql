@@ -1,6 +1,6 @@
 -- name: stats
 -- How many members take part in a campaign, how many have completed it, how often.
-SELECT count(*) AS participants, count(*) FILTER (WHERE (state ->> 0)::bigint > 0) AS completed,
+SELECT count(*) AS taking_part, count(*) FILTER (WHERE (state ->> 0)::bigint > 0) AS completed,
     coalesce(sum((state ->> 0)::bigint), 0)::bigint AS completions, max((state ->> 1)::timestamptz) AS last_at
 FROM progress JOIN members USING (bucket, member_id)
 WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1;
@@ -10,7 +10,7 @@ WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1;
 SELECT metric, sum(amount)::bigint AS amount, count(*) AS transactions FROM transactions
 WHERE org_id = $1 AND campaign_id = $2 GROUP BY metric ORDER BY metric;
 
--- name: participants
+-- name: taking_part
 -- The members who take part in a campaign, in a stable order.
 SELECT member_id, user_id, state FROM progress JOIN members USING (bucket, member_id)
 WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND member_id > $3 ORDER BY member_id LIMIT $4;

@@ -37,7 +37,7 @@ async def stats(call: Call) -> Json:
     }
     return {
         "campaignId": campaign_id,
-        "participants": counts["participants"],
+        "participants": counts["taking_part"],
         "completed": counts["completed"],
         "completions": counts["completions"],
         "lastCompletedAt": optional_time(counts["last_at"]),
@@ -62,7 +62,7 @@ async def participants(call: Call) -> Json:
     )
     async with call.services.pool.acquire() as connection:
         await documents.one(connection, call.org_id, KINDS["campaign"], campaign_id)
-        rows = await participation.participants(connection, call.org_id, campaign_id, after, size + 1)
+        rows = await participation.taking_part(connection, call.org_id, campaign_id, after, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["member_id"],))
     shown_rows = [
         {"userId": row["user_id"], **shown_progress(campaign, _PROGRESS.decode(row["state"]))} for row in page
