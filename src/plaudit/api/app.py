@@ -15,6 +15,7 @@ from plaudit import telemetry
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.inbox import Inbox
 from plaudit.processes import calm_garbage_collector
+from plaudit.reads.boards import Boards
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
@@ -31,6 +32,7 @@ from .v1 import (
     campaigns,
     clock,
     code_pools,
+    competitions,
     events,
     ledger,
     mechanics,
@@ -62,6 +64,7 @@ OPERATIONS: Sequence[Operation] = [
     *clock.OPERATIONS,
     *segments.OPERATIONS,
     *mechanics.OPERATIONS,
+    *competitions.OPERATIONS,
     *participation.OPERATIONS,
     *reference.OPERATIONS,
     *system.OPERATIONS,
@@ -82,7 +85,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
         programs = Programs(pool, url)
         services = Services(
-            pool=pool, engine_pool=engine_pool, programs=programs, inbox=Inbox(engine_pool), keys=Keys(pool)
+            pool=pool,
+            engine_pool=engine_pool,
+            programs=programs,
+            inbox=Inbox(engine_pool),
+            keys=Keys(pool),
+            boards=Boards(engine_pool),
         )
         app.state.services = services
         calm_garbage_collector()

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from plaudit.documents.reading import wrong_fields
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import Invalid, TooLarge, invalid_fields
+from plaudit.reads.boards import Boards
 from plaudit.storage.orgs import ApiKey
 from plaudit.storage.postgres import Pool
 from plaudit.storage.programs import Programs
@@ -33,6 +34,7 @@ class Services(Struct, frozen=True, kw_only=True):
     programs: Programs
     inbox: Inbox
     keys: Keys
+    boards: Boards
 
 
 class Call(Struct, kw_only=True):

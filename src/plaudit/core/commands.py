@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from . import ladders, segments, streaks
 from .bookkeeping import BOOKKEEPING, order_of, traced
+from .competitions import award
 from .deciding import Deciding, Place
 from .decision import Considered, Refusal
 from .effects import GrantReward, grant_reward
@@ -19,6 +20,7 @@ from .event import (
     GRANT,
     LADDER,
     MANUAL_GRANT_CAMPAIGN,
+    PRIZE,
     PROFILE,
     SEGMENT,
     STREAK,
@@ -53,6 +55,14 @@ class SegmentOrder(Struct, frozen=True, rename="camel"):
     tallies: dict[str, dict[int, int]] = {}
     by_hand: bool = False
     member: bool | None = None
+
+
+class PrizeOrder(Struct, frozen=True, rename="camel"):
+    """A place in a competition, and which prize it wins."""
+
+    competition_id: str
+    band: int
+    rank: int
 
 
 def run_command(deciding: Deciding) -> Refusal | None:
@@ -145,6 +155,14 @@ def _segment(deciding: Deciding) -> Refusal | None:
     return traced(deciding, None, f"segment.{order.segment_id}")
 
 
+def _prize(deciding: Deciding) -> Refusal | None:
+    order = order_of(deciding, PrizeOrder)
+    competition = deciding.program.competitions.get(order.competition_id)
+    if competition is None or order.band >= len(competition.prizes):
+        return traced(deciding, Refusal.competition_missing, f"competition.{order.competition_id}")
+    return award(deciding, competition, order.band, order.rank)
+
+
 def _enrol(deciding: Deciding) -> Refusal | None:
     """Join a campaign that asks to be joined. Once is enough."""
     campaign_id = str(deciding.event.data["campaignId"])
@@ -162,5 +180,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     STREAK: _streak,
     LADDER: _ladder,
     SEGMENT: _segment,
+    PRIZE: _prize,
     ENROLMENT: _enrol,
 }

@@ -6,6 +6,7 @@ meeting the streaks that listen to it, then the campaigns in the order of their 
 
 from uuid import UUID
 
+from . import competitions
 from .campaigns import consider
 from .commands import COMMANDS, run_command
 from .deciding import Deciding
@@ -69,6 +70,8 @@ def _meet(deciding: Deciding) -> None:
     trigger = deciding.event.trigger
     if trigger in deciding.program.segments_by_trigger:
         tally(deciding)
+    if trigger in deciding.program.competitions_by_trigger:
+        competitions.meet(deciding)
     if trigger in deciding.program.streak_listeners:
         for one in deciding.program.streak_listeners[trigger]:
             deciding.trace.append(meet(deciding, one))

@@ -60,6 +60,7 @@ class Refusal(StrEnum):
     product_inactive = "product_inactive"
     competition_missing = "competition_missing"
     competition_not_open = "competition_not_open"
+    excluded_from_competition = "excluded_from_competition"
     product_not_held = "product_not_held"
     stock_empty = "stock_empty"
     coupon_already_issued = "coupon_already_issued"

@@ -276,12 +276,11 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
     if competition is None:
         return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
     now = deciding.now
-    if (
-        not competition.active
-        or (competition.starts_at is not None and now < competition.starts_at)
-        or (competition.ends_at is not None and now >= competition.ends_at)
-    ):
+    started = competition.starts_at is None or competition.starts_at <= now
+    if not competition.active or not started or (competition.ends_at is not None and now >= competition.ends_at):
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
+    if deciding.member.user_id in competition.excluded:
+        return EffectTrace(place.index, Refusal.excluded_from_competition, settings.competition_id)
     entries = deciding.member.entries
     entries[settings.competition_id] = entries.get(settings.competition_id, 0) + settings.entries
     return EffectTrace(place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries})

@@ -18,6 +18,7 @@ HOLD: Final = "hold"  # an amount set apart; then captured or released
 STREAK: Final = "streak"  # a check-in, a freeze bought, given or used, a repair, an absence
 LADDER: Final = "ladder"  # a rung given by hand
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
+PRIZE: Final = "prize"  # what a place in a competition wins
 ENROLMENT: Final = "enrolment"  # joining a campaign
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import structs
 
-from . import ladders, lots
+from . import competitions, ladders, lots
 from .deciding import Deciding, Place
 from .decision import Posting, Refusal
 from .event import RECEIPT
@@ -107,8 +107,9 @@ def write(
     deciding.member.balances[metric.metric_id] = Balance(after, before.earned + max(amount, 0), book)
     deciding.scope.forget_names()
     deciding.touched.add(f"metrics.{metric.metric_id}")
-    if metric.metric_id in deciding.program.ladders_by_metric:
-        _count_on_ladders(deciding, metric, posting)
+    program = deciding.program
+    if metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric:
+        _count(deciding, metric, posting)
     if "metric.changed" in deciding.program.listeners:
         changed = {"metric": metric.metric_id, "amount": amount, "balance": after, "previous": before.amount}
         deciding.follow("metric.changed", changed, place.campaign_id)
@@ -118,12 +119,18 @@ def write(
 EXPIRED = "expired"
 
 
-def _count_on_ladders(deciding: Deciding, metric: Metric, posting: Posting) -> None:
+def _count(deciding: Deciding, metric: Metric, posting: Posting) -> None:
     """What was earned counts, what is pending when it is released; what is given back or sent by others does not."""
     earned = posting.amount > 0 and posting.reverses is None and deciding.root.kind != RECEIPT
     taken_back = posting.amount < 0 and posting.reverses is not None
     if (earned and not metric.pending_days) or taken_back:
-        ladders.count(deciding, metric.metric_id, posting.amount)
+        count_earned(deciding, metric.metric_id, posting.amount)
+
+
+def count_earned(deciding: Deciding, metric_id: str, amount: int) -> None:
+    """Tell ladders and competitions what was earned, or taken back."""
+    ladders.count(deciding, metric_id, amount)
+    competitions.count(deciding, metric_id, amount)
 
 
 def keep_book(deciding: Deciding, metric: Metric, book: Book) -> None:

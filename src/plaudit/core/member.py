@@ -108,6 +108,14 @@ class SegmentState(Struct, frozen=True, array_like=True):
     due_at: datetime | None = None
 
 
+class Standing(Struct, frozen=True, gc=False):
+    """A member's score in a competition, since when it is that, and the part of the board that it is in."""
+
+    score: int
+    reached_at: datetime
+    scope: str = ""
+
+
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -137,6 +145,7 @@ class Member(Struct, kw_only=True):
     streaks: dict[str, StreakState] = field(default_factory=dict[str, StreakState])
     ladders: dict[str, LadderState] = field(default_factory=dict[str, LadderState])
     segments: dict[str, SegmentState] = field(default_factory=dict[str, SegmentState])
+    standings: dict[str, Standing] = field(default_factory=dict[str, Standing])
     holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
     coupons: dict[str, int] = field(default_factory=dict[str, int])
     entries: dict[str, int] = field(default_factory=dict[str, int])
@@ -156,6 +165,7 @@ class Member(Struct, kw_only=True):
             streaks=self.streaks.copy(),
             ladders=self.ladders.copy(),
             segments=self.segments.copy(),
+            standings=self.standings.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),

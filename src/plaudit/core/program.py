@@ -229,11 +229,38 @@ class Pool(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+class Prize(Struct, frozen=True):
+    """What the ranks from `first` to `last` win."""
+
+    first: int
+    last: int
+    effects: tuple[Effect, ...]
+
+
 class Competition(Struct, frozen=True, kw_only=True):
+    """A contest by entries; or by a ranking, on what is earned of `metric`, or on events of kind `trigger`.
+
+    `get` finds the field of these events that is summed (None: they are counted). `scope_field` of the profile
+    divides the board. `excluded` users and those outside the `audience` do not take part.
+    """
+
     competition_id: str
     active: bool
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    metric: str | None = None
+    trigger: str | None = None
+    condition: Condition | None = None
+    get: Getter | None = None
+    scope_field: str | None = None
+    excluded: frozenset[str] = frozenset()
+    audience: Audience | None = None
+    prizes: tuple[Prize, ...] = ()
+
+    @property
+    def is_ranking(self) -> bool:
+        """Whether it has standings."""
+        return self.metric is not None or self.trigger is not None
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -268,6 +295,12 @@ class Program(Struct, frozen=True, kw_only=True):
     segments: Mapping[str, Segment] = field(default_factory=dict[str, Segment])
     segments_by_trigger: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
     segments_by_part: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
+    competitions_by_metric: Mapping[str, tuple[Competition, ...]] = field(
+        default_factory=dict[str, tuple[Competition, ...]]
+    )
+    competitions_by_trigger: Mapping[str, tuple[Competition, ...]] = field(
+        default_factory=dict[str, tuple[Competition, ...]]
+    )
     needs: frozenset[str] = frozenset()
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:

@@ -4,8 +4,8 @@ from msgspec import structs
 
 from . import lots
 from .deciding import Deciding, Place
-from .ladders import count, window_ended
-from .ledger import EXPIRED, keep_book, remind_before, write
+from .ladders import window_ended
+from .ledger import EXPIRED, count_earned, keep_book, remind_before, write
 from .lots import Book
 from .metrics import Metric, shown
 from .streaks import lapse
@@ -54,7 +54,7 @@ def _metric_due(deciding: Deciding, metric: Metric, book: Book) -> None:
     if released:
         amount = shown(released, metric.decimals)
         deciding.follow("metric.released", {"metric": metric.metric_id, "amount": amount}, cause)
-        count(deciding, metric.metric_id, released)
+        count_earned(deciding, metric.metric_id, released)
     book = _remind(deciding, metric, book, cause)
     left, parts = lots.expire(book, now)
     amount = sum(part.amount for part in parts)

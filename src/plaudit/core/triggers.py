@@ -62,6 +62,11 @@ _ROWS = (
     EngineTrigger("streak.repaired", "A broken streak was taken up again.", {"streakId": "string"}),
     EngineTrigger("segment.entered", "A member has come into a segment.", {"segmentId": "string"}),
     EngineTrigger("segment.left", "A member has left a segment.", {"segmentId": "string"}),
+    EngineTrigger(
+        "competition.ended",
+        "A competition is over, and the member has won a prize in it.",
+        {"competitionId": "string", "rank": "number"},
+    ),
     EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 

@@ -19,7 +19,7 @@ from plaudit.core.recurrence import Recurrence
 
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
-from .competition import Competition
+from .compile_competitions import competition_of, competitions_by
 from .compile_effects import audience_of, effect_of, effect_of_reward
 from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
@@ -51,6 +51,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     streaks = {one: streak_of(one, streak, metrics) for one, streak in by_kind["streak"].items()}
     ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
+    competitions = {one: competition_of(one, each, metrics) for one, each in by_kind["competition"].items()}
     first_ladder = next(iter(ladders), None)
     segments = {one: segment_of(one, each, metrics, first_ladder) for one, each in by_kind["segment"].items()}
     return core.Program(
@@ -61,7 +62,9 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         products={one: _product(one, product, pool_of_product.get(one)) for one, product in by_kind["product"].items()},
         rewards={one: _reward(one, reward, metrics) for one, reward in by_kind["reward"].items()},
         pools={one: _pool(one, pool) for one, pool in by_kind["code_pool"].items()},
-        competitions={one: _competition(one, each) for one, each in by_kind["competition"].items()},
+        competitions=competitions,
+        competitions_by_metric=competitions_by(competitions.values(), "metric"),
+        competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
         listeners=listeners,
         streaks=streaks,
         ladders=ladders,
@@ -70,7 +73,13 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         segments_by_part=segments_by_part(segments.values()),
         ladders_by_metric=ladders_by_metric(ladders.values()),
         streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
-        needs=_needs(listeners, streaks.values(), ladders.values(), has_products=bool(by_kind["product"])),
+        needs=_needs(
+            listeners,
+            streaks.values(),
+            ladders.values(),
+            has_products=bool(by_kind["product"]),
+            has_rankings=any(one.is_ranking for one in competitions.values()),
+        ),
     )
 
 
@@ -143,15 +152,6 @@ def _product(product_id: str, product: Product, pool_id: str | None) -> core.Pro
 
 def _pool(pool_id: str, pool: CodePool) -> core.Pool:
     return core.Pool(pool_id=pool_id, active=pool.status == "active", expires_at=pool.expires_at)
-
-
-def _competition(competition_id: str, competition: Competition) -> core.Competition:
-    return core.Competition(
-        competition_id=competition_id,
-        active=competition.status == "active",
-        starts_at=competition.start_date,
-        ends_at=competition.end_date,
-    )
 
 
 def _reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> core.Reward:
@@ -260,6 +260,7 @@ def _needs(
     ladders: Iterable[core.Ladder],
     *,
     has_products: bool,
+    has_rankings: bool,
 ) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
     met = [listener for each in listeners.values() for listener in each]
@@ -270,7 +271,8 @@ def _needs(
     types = {effect.type for effect in effects}
     needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
     # Conditions and segments may look at badges.
-    return frozenset(needs | {"holdings"} if has_products else needs)
+    needs |= {"holdings"} if has_products else set()
+    return frozenset(needs | {"standings"} if has_rankings else needs)
 
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {

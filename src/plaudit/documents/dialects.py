@@ -43,6 +43,11 @@ def read_ladder(raw: dict[str, Any]) -> dict[str, Any]:
     return _read_parts(dict(raw), "rungs")
 
 
+def read_competition(raw: dict[str, Any]) -> dict[str, Any]:
+    """A competition's prizes as they are kept."""
+    return _read_parts(dict(raw), "prizes")
+
+
 def _read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
     """The effects of each part of a document."""
     if isinstance(kept.get(name), list):

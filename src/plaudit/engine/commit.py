@@ -73,7 +73,7 @@ async def commit(connection: Connection, batch: Batch, processed: Iterable[Proce
     await _copy(connection, "transactions", TRANSACTION_COLUMNS, transactions)
     await _copy(connection, "coupons", COUPON_COLUMNS, coupons)
     await _copy(connection, "notifications", NOTIFICATION_COLUMNS, notifications)
-    await _write_members(connection, batch.members, decided)
+    await _write_members(connection, batch.members, decided, positions)
     await _write_identities(connection, decided)
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
     await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
@@ -168,7 +168,9 @@ def _notification_rows(one: Processed) -> Iterator[Row]:
         )  # fmt: skip
 
 
-async def _write_members(connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed]) -> None:
+async def _write_members(
+    connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed], positions: Mapping[int, int]
+) -> None:
     """The members as their last decisions left them, as far as that differs from what was loaded."""
     last = {one.arrival.member_id: (one.arrival, one.decision.member) for one in decided if one.decision}
     rows: dict[str, list[Row]] = {query: [] for query in _MEMBER_QUERIES}
@@ -200,6 +202,11 @@ async def _write_members(connection: Connection, before: Mapping[UUID, Member], 
                 rows["insert_segment_members"].append((*key, *named))
             elif not inside.member and before_it is not None and before_it.member:
                 rows["delete_segment_members"].append((*key, segment_id))
+        for competition_id, standing in member.standings.items():
+            if standing is not was.standings.get(competition_id):
+                named = (arrival.org_id, competition_id, arrival.user_id)
+                scored = (standing.score, standing.reached_at, standing.scope, positions[arrival.bucket])
+                rows["upsert_standings"].append((*key, *named, *scored))
         for competition_id, entries in member.entries.items():
             if entries != was.entries.get(competition_id):
                 rows["upsert_entries"].append((*key, competition_id, entries))
@@ -219,7 +226,7 @@ async def _write_members(connection: Connection, before: Mapping[UUID, Member], 
 _MEMBER_QUERIES = (
     "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
     "update_progress", "delete_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
-    "insert_segment_members", "delete_segment_members",
+    "insert_segment_members", "delete_segment_members", "upsert_standings",
 )  # fmt: skip
 
 

@@ -106,3 +106,13 @@ SELECT *, $15 FROM unnest(
     $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::json[], $14::text[]
 )
 ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at;
+
+-- name: upsert_standings
+-- Members' scores in competitions now.
+INSERT INTO standings (bucket, member_id, org_id, competition_id, user_id, score, reached_at, scope, position)
+SELECT * FROM unnest(
+    $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::text[],
+    $9::bigint[]
+)
+ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.score,
+    reached_at = excluded.reached_at, scope = excluded.scope, position = excluded.position;

@@ -7,13 +7,13 @@ from uuid import UUID
 import msgspec
 
 from plaudit.core.lots import Book
-from plaudit.core.member import STATES, Balance, Holding, Member
+from plaudit.core.member import STATES, Balance, Holding, Member, Standing
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
-ALL_PARTS = frozenset({"holdings", "coupons", "entries"})
+ALL_PARTS = frozenset({"holdings", "coupons", "entries", "standings"})
 
 _BOOK = msgspec.json.Decoder(Book)
 # The kinds of small documents in `progress`: the member's field that they are loaded into, and their decoder.
@@ -54,4 +54,8 @@ async def load_members(
     if "entries" in needs:
         for row in await connection.fetch(SQL.entries, *wanted):
             members[row["member_id"]].entries[row["competition_id"]] = row["entries"]
+    if "standings" in needs:
+        for row in await connection.fetch(SQL.standings, *wanted):
+            standing = Standing(row["score"], row["reached_at"], row["scope"])
+            members[row["member_id"]].standings[row["competition_id"]] = standing
     return members

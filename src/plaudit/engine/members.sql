@@ -28,3 +28,8 @@ GROUP BY member_id, origin_id;
 -- Their entries in competitions.
 SELECT member_id, competition_id, entries
 FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN entries USING (bucket, member_id);
+
+-- name: standings
+-- Their scores in competitions.
+SELECT member_id, competition_id, score, reached_at, scope
+FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN standings USING (bucket, member_id);

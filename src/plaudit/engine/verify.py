@@ -25,6 +25,8 @@ _CHECKS = {
     "positions_whole": ("positions", "positions without gaps"),
     "code_in_one_hand": ("codes", "every code in one hand"),
     "nothing_oversold": ("claimed", "nothing oversold"),
+    "segments_listed": ("segment_members", "segments and their lists agree"),
+    "prizes_once": ("prizes", "every prize once"),
     "inbox_and_log": ("events", "nothing both waiting and decided"),
 }
 

@@ -84,6 +84,18 @@ SELECT format('product %s: %s of %s', key, quantity, doc ->> 'allocatedStock') F
 JOIN documents ON documents.org_id = claimed.org_id AND documents.kind = 'product' AND id = key
 WHERE claimed.kind = 'stock' AND quantity > (doc ->> 'allocatedStock')::numeric;
 
+-- name: segments_listed
+-- Who is in a segment is listed there, and nobody else.
+WITH inside AS (
+    SELECT bucket, member_id, key AS segment_id FROM progress WHERE kind = 'segment' AND state ->> 0 = 'true'
+), listed AS (SELECT bucket, member_id, segment_id FROM segment_members)
+SELECT format('member %s, segment %s', member_id, segment_id)
+FROM ((TABLE inside EXCEPT TABLE listed) UNION ALL (TABLE listed EXCEPT TABLE inside)) AS wrong;
+
+-- name: prizes_once
+-- A place in a competition has won its prize once.
+SELECT format('event %s', event_key) FROM events WHERE kind = 'prize' GROUP BY event_key, org_id HAVING count(*) > 1;
+
 -- name: inbox_and_log
 -- No event both waits and is decided, or has failed and is decided.
 SELECT format('event %s', event_id) FROM event_ids JOIN (
@@ -94,4 +106,5 @@ SELECT format('event %s', event_id) FROM event_ids JOIN (
 -- How much there is to check.
 SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transactions) AS transactions,
     (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM codes) AS codes,
-    (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM positions) AS positions;
+    (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM segment_members) AS segment_members,
+    (SELECT count(*) FROM events WHERE kind = 'prize') AS prizes, (SELECT count(*) FROM positions) AS positions;

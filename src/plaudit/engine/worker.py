@@ -24,6 +24,7 @@ from plaudit.storage.programs import Programs
 from . import buckets, inbox
 from .arrival import Arrival, tick
 from .commit import set_aside
+from .contests import see_to_contests
 from .fills import fill_once
 from .load import SQL, load
 from .outcome import Processed
@@ -67,7 +68,7 @@ class Worker:
             asyncio.create_task(self._keep_leases()),
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._keep_months()),
-            asyncio.create_task(self._keep_filling()),
+            asyncio.create_task(self._keep_chores()),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -245,16 +246,17 @@ class Worker:
                 log.exception("months_not_kept")
             await asyncio.sleep(MONTHS_EVERY_SECONDS)
 
-    async def _keep_filling(self) -> None:
-        """New and changed segments are filled beside everything else."""
+    async def _keep_chores(self) -> None:
+        """New and changed segments are filled, and competitions seen to, beside everything else."""
         while True:
             try:
                 if await fill_once(self._pool, self._programs):
                     continue
+                await see_to_contests(self._pool, self._programs)
             except UNREACHABLE:
                 pass
             except Exception:
-                log.exception("segment_not_filled")
+                log.exception("chores_not_done")
             await asyncio.sleep(POLL_SECONDS)
 
 

@@ -265,6 +265,51 @@ COMMENT ON COLUMN entries.member_id IS 'Whose.';
 COMMENT ON COLUMN entries.competition_id IS 'In which competition.';
 COMMENT ON COLUMN entries.entries IS 'How many.';
 
+-- The entries in a competition, to be drawn from.
+CREATE INDEX entries_of ON entries (competition_id, member_id);
+
+CREATE TABLE standings (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    org_id uuid NOT NULL,
+    competition_id text NOT NULL,
+    user_id text NOT NULL,
+    score bigint NOT NULL,
+    reached_at timestamptz NOT NULL,
+    scope text NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (bucket, member_id, competition_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE standings IS 'Members'' scores in competitions.';
+COMMENT ON COLUMN standings.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN standings.member_id IS 'Whose.';
+COMMENT ON COLUMN standings.org_id IS 'Whose member.';
+COMMENT ON COLUMN standings.competition_id IS 'In which competition.';
+COMMENT ON COLUMN standings.user_id IS 'The client''s identifier of the member.';
+COMMENT ON COLUMN standings.score IS 'The score: of the metric''s decimals, or in millionths for a score by events.';
+COMMENT ON COLUMN standings.reached_at IS 'When it was reached: of equals, the first is ahead.';
+COMMENT ON COLUMN standings.scope IS 'The part of the board.';
+COMMENT ON COLUMN standings.position IS 'The position in the bucket''s log of the event that changed it: boards in memory follow by it.';
+-- What has changed on a board since? is asked by every process that shows it.
+CREATE INDEX standings_of ON standings (org_id, competition_id, bucket, position);
+
+CREATE TABLE contests (
+    org_id uuid NOT NULL,
+    competition_id text NOT NULL,
+    seed bytea NOT NULL,
+    opened_at timestamptz NOT NULL,
+    settled_at timestamptz,
+    result json,
+    PRIMARY KEY (org_id, competition_id)
+);
+COMMENT ON TABLE contests IS 'What is secret of a competition, and its result.';
+COMMENT ON COLUMN contests.org_id IS 'Whose.';
+COMMENT ON COLUMN contests.competition_id IS 'Which competition.';
+COMMENT ON COLUMN contests.seed IS 'The seed of its draw, drawn when it opened; its hash is shown from then on, itself with the result.';
+COMMENT ON COLUMN contests.opened_at IS 'When the seed was drawn.';
+COMMENT ON COLUMN contests.settled_at IS 'When it was drawn, or its prizes were given.';
+COMMENT ON COLUMN contests.result IS 'The winners, in order.';
+
 CREATE TABLE coupons (
     bucket smallint NOT NULL,
     member_id uuid NOT NULL,

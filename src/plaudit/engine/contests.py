@@ -1,0 +1,122 @@
+"""The ends of competitions: prizes for places, paid once; draws, from a seed whose hash was shown beforehand."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit import clock
+from plaudit.core.competitions import Ticket, band_of, draw, in_order, seed_hash, tickets_digest
+from plaudit.core.event import PRIZE
+from plaudit.core.program import Competition
+from plaudit.errors import Conflict
+from plaudit.storage.postgres import Connection, Pool, atomic
+from plaudit.storage.programs import Live, Programs
+from plaudit.storage.queries import queries_beside
+
+from . import inbox
+from .arrival import Payload, arrival_of
+
+SQL = queries_beside(__file__)
+
+SEED_BYTES = 32
+
+Json = dict[str, Any]
+
+
+async def see_to_contests(pool: Pool, programs: Programs) -> int:
+    """Open what has no seed yet, and give the prizes of what is over. Answers how many competitions were settled."""
+    async with pool.acquire() as connection:
+        for row in await connection.fetch(SQL.unopened):
+            await open_contest(connection, row["org_id"], row["id"])
+        ended = await connection.fetch(SQL.ended)
+        for row in ended:
+            live = await programs.refresh(row["org_id"])
+            competition = live.program.competitions.get(row["id"])
+            if competition is not None:
+                await _give_prizes(connection, live, competition)
+    return len(ended)
+
+
+async def open_contest(connection: Connection, org_id: UUID, competition_id: str) -> None:
+    """Draw a competition's seed, unless it has one."""
+    await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), clock.now())
+
+
+async def _give_prizes(connection: Connection, live: Live, competition: Competition) -> None:
+    """Each winner's prize is an event of their own, named after the competition and the rank: it comes once."""
+    org_id, competition_id = live.program.org_id, competition.competition_id
+    async with atomic(connection):
+        held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
+        if held is None or held["settled_at"] is not None:
+            return
+        last = max(prize.last for prize in competition.prizes)
+        rows = await connection.fetch(SQL.places, org_id, competition_id, last)
+        winners: list[Json] = []
+        for rank, row in enumerate(rows, start=1):
+            band = band_of(competition, rank)
+            if band is not None:
+                winners.append({"rank": rank, "userId": row["user_id"], "score": row["score"], "band": band})
+        now = live.now()
+        arrivals = [
+            arrival_of(
+                org_id=org_id,
+                user_id=one["userId"],
+                kind=PRIZE,
+                trigger=PRIZE,
+                occurred_at=now,
+                received_at=clock.now(),
+                payload=Payload({"competitionId": competition_id, "band": one["band"], "rank": one["rank"]}),
+                source="engine",
+                event_id=clock.new_id(),
+                event_key=f"prize:{competition_id}:{one['rank']}",
+            )
+            for one in winners
+        ]
+        if arrivals:
+            await inbox.append(connection, arrivals)
+        result = msgspec.json.encode({"winners": winners}).decode()
+        await connection.execute(SQL.settle_contest, org_id, competition_id, now, result)
+
+
+async def draw_winners(connection: Connection, live: Live, competition: Competition, winners: int) -> Json:
+    """Draw from the entries of a competition that is over. Drawn once: asking again gives the same answer.
+
+    Raises Conflict while entries can still come in.
+    """
+    now = live.now()
+    if competition.ends_at is None or now < competition.ends_at:
+        raise Conflict("The competition is still open: it is drawn after its endDate", code="competition_open")
+    org_id, competition_id = live.program.org_id, competition.competition_id
+    await open_contest(connection, org_id, competition_id)
+    async with atomic(connection):
+        held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
+        assert held is not None
+        if held["settled_at"] is not None:
+            return msgspec.json.decode(held["result"])
+        rows = await connection.fetch(SQL.tickets, org_id, competition_id)
+        tickets = in_order(
+            Ticket(row["member_id"], row["user_id"], row["entries"])
+            for row in rows
+            if row["user_id"] not in competition.excluded
+        )
+        result = _result(held["seed"], tickets, winners)
+        await connection.execute(SQL.settle_contest, org_id, competition_id, now, msgspec.json.encode(result).decode())
+        return result
+
+
+def _result(seed: bytes, tickets: Sequence[Ticket], winners: int) -> Json:
+    drawn = draw(seed, tickets, winners)
+    return {
+        "seed": seed.hex(),
+        "seedHash": seed_hash(seed),
+        "members": len(tickets),
+        "entries": sum(ticket.entries for ticket in tickets),
+        "entriesDigest": tickets_digest(tickets),
+        "winners": [
+            {"rank": rank, "userId": ticket.user_id, "entries": ticket.entries}
+            for rank, ticket in enumerate(drawn, start=1)
+        ],
+    }

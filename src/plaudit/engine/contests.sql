@@ -1,0 +1,40 @@
+-- name: open_contest
+-- Draw the seed of a competition, once.
+INSERT INTO contests (org_id, competition_id, seed, opened_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (org_id, competition_id) DO NOTHING;
+
+-- name: lock_contest
+-- A competition's seed and result, held until the commit.
+SELECT seed, settled_at, result FROM contests WHERE org_id = $1 AND competition_id = $2 FOR UPDATE;
+
+-- name: settle_contest
+-- The winners, in order; for good.
+UPDATE contests SET settled_at = $3, result = $4 WHERE org_id = $1 AND competition_id = $2;
+
+-- name: unopened
+-- Competitions that have no seed yet.
+SELECT documents.org_id, id FROM documents LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
+WHERE kind = 'competition' AND seed IS NULL LIMIT 100;
+
+-- name: ended
+-- Rankings that are over, by their organisation's clock, and have prizes that nobody has got yet. What happened before
+-- the end and waits to be decided comes first.
+SELECT documents.org_id, id FROM documents JOIN orgs USING (org_id)
+LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
+WHERE kind = 'competition' AND doc -> 'score' <> 'null' AND jsonb_array_length(doc -> 'prizes') > 0
+    AND doc ->> 'status' IN ('active', 'completed') AND settled_at IS NULL
+    AND (doc ->> 'endDate')::timestamptz + (doc ->> 'settleAfterMinutes')::int * interval '1 minute' <= now() + clock_offset
+    AND NOT EXISTS (
+        SELECT FROM inbox WHERE inbox.org_id = documents.org_id AND occurred_at < (doc ->> 'endDate')::timestamptz
+    )
+LIMIT 10;
+
+-- name: places
+-- The first places of a ranking: of equals, who got there first.
+SELECT member_id, user_id, score, reached_at FROM standings WHERE org_id = $1 AND competition_id = $2
+ORDER BY score DESC, reached_at, member_id LIMIT $3;
+
+-- name: tickets
+-- All entries in a competition.
+SELECT member_id, user_id, entries FROM entries JOIN members USING (bucket, member_id)
+WHERE competition_id = $2 AND members.org_id = $1;

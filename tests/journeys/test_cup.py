@@ -1,0 +1,75 @@
+"""A cup over HTTP: a board with ties, friends, a scope; prizes paid once at the end; a draw that can be checked."""
+
+import time
+from hashlib import sha256
+
+from tests.journeys.conftest import ok
+
+
+def test_a_cup_and_a_draw(shop):
+    now = ok(shop.get("/v1/clock"))["now"]
+    week = 7 * 86_400
+    end = ok(shop.post("/v1/clock/advance", json={"seconds": 1}))["now"]
+    end = end.replace(end[:4], str(int(end[:4]) + 1), 1)
+    ok(shop.post("/v1/campaigns", json={
+        "name": "Points", "triggers": [{"type": "earn"}], "effects": [{"type": "add_points", "amount": "amount"}],
+    }), 201)  # fmt: skip
+    ok(shop.post("/v1/competitions", json={
+        "competitionId": "cup", "name": "Cup", "startDate": now, "endDate": end, "score": {"metric": "points"},
+        "scopeField": "club", "settleAfterMinutes": 0, "prizes": [
+            {"fromRank": 1, "toRank": 1, "effects": [{"type": "add_metric", "metric": "coins", "amount": 100}]},
+            {"fromRank": 2, "toRank": 3, "effects": [{"type": "add_metric", "metric": "coins", "amount": 10}]},
+        ],
+    }), 201)  # fmt: skip
+    ok(shop.post("/v1/competitions", json={"competitionId": "raffle", "name": "Raffle", "endDate": end}), 201)
+    ok(shop.post("/v1/rewards", json={
+        "rewardId": "ticket", "name": "Ticket", "rewardType": "competition_entry",
+        "config": {"competitionId": "raffle", "entries": 2},
+    }), 201)  # fmt: skip
+    for number, user in enumerate(("ann", "bob", "cat", "dan")):
+        ok(shop.post("/v1/profiles", json={"userId": user, "club": "Reds" if number % 2 else "Blues"}), 201)
+        ok(shop.post("/v1/rewards/grant", json={"rewardId": "ticket", "userId": user}))
+
+    def earn(user, amount):
+        body = {"userId": user, "action": "earn", "data": {"amount": amount}}
+        assert shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body).json()["processed"]
+
+    for user, amount in (("ann", 5), ("bob", 20), ("cat", 20), ("dan", 1), ("ann", 25)):
+        earn(user, amount)
+
+    def board(**query):
+        found = ok(shop.get("/v1/competitions/cup/leaderboard", params=query))["leaderboard"]
+        return [(one["rank"], one["userId"], one["score"]) for one in found]
+
+    assert board() == [(1, "ann", 30), (2, "bob", 20), (3, "cat", 20), (4, "dan", 1)]
+    assert board(userIds="dan,ann,nobody") == [(1, "ann", 30), (4, "dan", 1)]
+    assert board(userId="cat", limit=3) == [(2, "bob", 20), (3, "cat", 20), (4, "dan", 1)]
+    assert board(scope="Reds") == [(1, "bob", 20), (2, "dan", 1)]
+    first = ok(shop.get("/v1/competitions/cup/leaderboard", params={"limit": 3}))
+    assert board(limit=3, cursor=first["cursor"]) == [(4, "dan", 1)]
+    earn("dan", 100)
+    assert board()[0] == (1, "dan", 101)
+
+    published = ok(shop.get("/v1/competitions/raffle/draw"))["seedHash"]
+    assert shop.post("/v1/competitions/raffle/draw", json={"winners": 2}).json()["error"]["code"] == "competition_open"
+    ok(shop.post("/v1/clock/advance", json={"seconds": 53 * week}))
+    deadline = time.monotonic() + 30
+    while True:
+        coins = {user: ok(shop.get(f"/v1/profiles/{user}"))["coins"] for user in ("ann", "bob", "cat", "dan")}
+        if coins == {"dan": 100, "ann": 10, "bob": 10, "cat": 0}:
+            break
+        assert time.monotonic() < deadline, coins
+        time.sleep(0.05)
+    winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
+    assert [(one["rank"], one["userId"], one["score"]) for one in winners] == [
+        (1, "dan", 101),
+        (2, "ann", 30),
+        (3, "bob", 20),
+    ]
+    drawn = ok(shop.post("/v1/competitions/raffle/draw", json={"winners": 2}))
+    assert sha256(bytes.fromhex(drawn["seed"])).hexdigest() == published
+    lines = "".join(f"{user}\t2\n" for user in ("ann", "bob", "cat", "dan"))
+    assert drawn["entriesDigest"] == sha256(lines.encode()).hexdigest()
+    assert len({one["userId"] for one in drawn["winners"]}) == 2
+    assert ok(shop.post("/v1/competitions/raffle/draw", json={"winners": 4})) == drawn
+    assert [one["userId"] for one in ok(shop.get("/v1/competitions/raffle/entries"))["entries"]] != []
