@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import http
+from bench import http, mechanics
 from bench.engine import Org, bare_rows, engine_rate, prepare, processes_rate
 from plaudit.processes import calm_garbage_collector
 from plaudit.storage.embedded import EmbeddedPostgres, program
@@ -19,6 +20,7 @@ from plaudit.storage.migrate import migrate
 
 MEMBERS = 100_000
 EVENTS = 60_000
+BOARD = 1_000_000
 
 console = Console(width=130)
 
@@ -55,6 +57,16 @@ class Report:
         """A row of one figure and its bound."""
         style = "" if measured <= most else "red"
         self.table.add_row(what, f"{measured:,.1f} {unit}", "", "", f"at most {most:g} {unit}", style=style)
+
+    def times(self, what: str, measured: float, yardstick: float, most: float) -> None:
+        """A row of two durations."""
+        style = "" if measured / yardstick <= most else "red"
+        cells = f"{measured * 1e3:,.2f} ms", f"{yardstick * 1e3:,.2f} ms", f"{measured / yardstick:.2f} x"
+        self.table.add_row(what, *cells, f"at most {most:g} x", style=style)
+
+    def rate(self, what: str, measured: float, unit: str) -> None:
+        """A row of one rate, without a yardstick."""
+        self.table.add_row(what, f"{measured:,.0f} {unit}/s", "", "", "")
 
 
 def bench_engine(report: Report, url: str) -> Org:
@@ -93,6 +105,26 @@ def bench_http(report: Report, url: str, org: Org) -> None:
     report.bound("the same, p99", p99 * 1000, 60, "ms")
 
 
+def bench_mechanics(report: Report, url: str) -> None:
+    """The mechanics, beside an engine without them."""
+    org = uvloop.run(prepare(url, MEMBERS // 2))
+    uvloop.run(engine_rate(url, org, EVENTS // 2))  # both begin with members who have bought before
+    without = uvloop.run(engine_rate(url, org, EVENTS))
+    uvloop.run(mechanics.add_mechanics(url, org))
+    uvloop.run(engine_rate(url, org, EVENTS // 2))
+    live = uvloop.run(engine_rate(url, org, EVENTS))
+    report.ratio("streak, ladder, segment and challenge live; without them", live, without, 0.6)
+    select, rank, top = uvloop.run(mechanics.board_times(url, BOARD))
+    report.times(f"rank among {BOARD:,}, p99; a primary-key SELECT", rank, select, 5)
+    report.times("the top 100, p99; the same", top, select, 5)
+    report.rate(f"a segment filled over {BOARD:,} members", uvloop.run(mechanics.fill_rate(url, BOARD)), "members")
+    report.rate(
+        "a year of history imported, all mechanics live",
+        uvloop.run(mechanics.import_rate(url, 2_000, EVENTS)),
+        "events",
+    )
+
+
 def main() -> None:
     """Measure, and print the table."""
     calm_garbage_collector()
@@ -103,7 +135,9 @@ def main() -> None:
     try:
         url = embedded.start()
         asyncio.run(migrate(url))
-        bench_http(report, url, bench_engine(report, url))
+        if "mechanics" not in sys.argv:
+            bench_http(report, url, bench_engine(report, url))
+        bench_mechanics(report, url)
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
