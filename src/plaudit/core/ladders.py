@@ -30,7 +30,8 @@ def count(deciding: Deciding, metric_id: str, amount: int) -> None:
         earned = {**state.earned, key: state.earned.get(key, 0) + amount}
         state = structs.replace(state, earned={one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]})
         _keep(deciding, ladder, state)
-        _climb(deciding, ladder)
+        if amount > 0:
+            _climb(deciding, ladder)
 
 
 def window_ended(deciding: Deciding, ladder: Ladder) -> None:

@@ -38,11 +38,14 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+# An event's time is asked for by several mechanics, and days are few: remembered, both cost next to nothing.
+@lru_cache(maxsize=16_384)
 def local_day(instant: datetime, time_zone: str) -> date:
     """The day that an instant is in."""
     return instant.astimezone(zone(time_zone)).date()
 
 
+@lru_cache(maxsize=16_384)
 def first_instant(day: date, time_zone: str) -> datetime:
     """The instant, in UTC, at which a local day begins."""
     return datetime(day.year, day.month, day.day, tzinfo=zone(time_zone)).astimezone(UTC)
