@@ -19,6 +19,11 @@ def assert_like(wanted, found, org: str, where: str = "answer") -> None:
             if value != "<any>":
                 assert name in found, f"{where}.{name}"
                 assert_like(value, found[name], org, f"{where}.{name}")
+    elif isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
+        assert isinstance(found, list), where
+        assert len(wanted) == len(found), where
+        for i, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            assert_like(one, other, org, f"{where}[{i}]")
     elif isinstance(wanted, str) and "<" in wanted:
         pattern = re.escape(wanted).replace("<uuid>", UUID).replace("<time>", TIME).replace("<org>", org)
         assert re.fullmatch(pattern, found), f"{where}: {found}"

@@ -107,7 +107,9 @@ async def post_batch(call: Call) -> Answer:
         except PlauditError as error:
             arrivals.append(error)
     good = [one for one in arrivals if isinstance(one, Arrival)]
-    first = {one.event_id: one for one in reversed(good)}
+    first: dict[UUID, Arrival] = {}
+    for one in good:  # in their order: what was reported first is decided first
+        first.setdefault(one.event_id, one)
     appended = await call.services.inbox.append(list(first.values())) if good else None
     results: list[Json] = []
     for i, one in enumerate(arrivals):
