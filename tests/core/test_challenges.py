@@ -104,3 +104,15 @@ def test_a_step_that_is_done_and_the_whole_can_be_listened_to():
     ann.do("2026-01-01", "a")
     ann.do("2026-01-01", "b")
     assert (ann.balance(), ann.balance("xp")) == (100, 3)
+
+
+def test_a_rule_can_stop_those_after_it():
+    campaign = document("campaign", "camp_1", simplifiedMode=False)
+    rules = [
+        document("rule", f"rule_{n}", campaignId="camp_1", triggerType="buy", priority=priority, stopProcessing=stops,
+                 effects=[{"type": "add_points", "amount": amount}])
+        for n, (priority, stops, amount) in enumerate([(1, False, 1), (9, True, 100), (10, False, 10)])
+    ]  # fmt: skip
+    ann = Life(program(campaign, *rules))
+    ann.do("2026-01-01", "buy")
+    assert (ann.balance(), ann.refusals()) == (110, [None, None, Refusal.processing_stopped])

@@ -3,7 +3,7 @@
 import pytest
 
 from plaudit.core.decision import Refusal
-from plaudit.core.event import HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
+from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ledger import available
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -221,3 +221,11 @@ def test_what_was_there_before_the_metric_kept_lots_never_expires():
     ann.do("2026-01-02", "earn", amount=10)
     assert ann.lots() == [100, 10]
     assert ann.until("2027-01-01").balance() == 100
+
+
+def test_what_would_expire_can_be_made_to_last():
+    ann = life(**ROLLING)
+    ann.do("2026-01-01", "earn", amount=100)
+    ann.do("2026-01-15", "extension", EXTENSION, metric="points", expiresAt="2026-03-01T00:00:00Z")
+    assert ann.until("2026-02-28").balance() == 100
+    assert ann.until("2026-03-01").balance() == 0

@@ -6,6 +6,8 @@ from tests.journeys.conftest import ok
 
 
 def test_a_season(shop):
+    ok(shop.put("/v1/settings", json={"timeZone": "Europe/London"}))
+    assert ok(shop.get("/v1/settings"))["timeZone"] == "Europe/London"
     points = [{"type": "add_points", "config": {"amount": 100}}]
     ok(shop.post("/v1/streaks", json={
         "streakId": "daily", "name": "Daily", "triggers": [{"type": "visit"}],

@@ -42,6 +42,7 @@ from .v1 import (
     reference,
     rewards,
     segments,
+    settings,
     transactions,
 )  # fmt: skip
 
@@ -67,15 +68,16 @@ OPERATIONS: Sequence[Operation] = [
     *competitions.OPERATIONS,
     *participation.OPERATIONS,
     *reference.OPERATIONS,
+    *settings.OPERATIONS,
     *system.OPERATIONS,
 ]
 
 AnyRequest = Request[Any, Any, State]
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
+def create_app(given: Settings | None = None) -> Litestar:
     """The ASGI application. Settings come from the environment unless given."""
-    chosen = settings or Settings.from_environment()
+    chosen = given or Settings.from_environment()
     description = msgspec.json.encode(describe(OPERATIONS))
 
     @asynccontextmanager

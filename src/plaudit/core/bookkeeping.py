@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from . import lots
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Posting, Refusal
-from .event import HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
+from .event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from .ids import derived_id
 from .ledger import available, balance_of, keep_book, opened, post, write
 from .lots import DEBT, EMPTY, Hold, Part
@@ -57,6 +57,13 @@ class HoldOrder(Struct, frozen=True, rename="camel"):
     amount: int = 0
     until: datetime | None = None
     reason: str | None = None
+
+
+class Extension(Struct, frozen=True, rename="camel"):
+    """Until when what a member has of a metric lasts at least."""
+
+    metric: str
+    expires_at: datetime
 
 
 def order_of(deciding: Deciding, into: type[T]) -> T:
@@ -221,10 +228,23 @@ def _given_back(
     return room, book, tuple(parts)
 
 
+def _extend(deciding: Deciding) -> Refusal | None:
+    """Whatever of a metric would expire before an instant expires then."""
+    order = order_of(deciding, Extension)
+    metric = deciding.program.metrics.get(order.metric)
+    if metric is None:
+        return traced(deciding, Refusal.metric_missing)
+    book = balance_of(deciding, metric).book
+    if book is not None:
+        keep_book(deciding, metric, lots.extended(book, order.expires_at))
+    return traced(deciding, None)
+
+
 BOOKKEEPING: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     TRANSACTION: _transaction,
     TRANSFER: _transfer,
     RECEIPT: _receipt,
     HOLD: _hold,
     REVERSAL: _reverse,
+    EXTENSION: _extend,
 }

@@ -20,6 +20,7 @@ from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
 PERIODS_KEPT = 32
+STOPPED = "\n"  # before a campaign's id: no group is named so
 
 _NOTHING = Progress()
 _NOT_BEGUN = StepProgress()
@@ -28,7 +29,8 @@ _NOT_BEGUN = StepProgress()
 def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> Considered:
     """Let a listener meet the present event: its effects happen, or the refusal says why not.
 
-    `groups_taken` holds the exclusive groups that already have their winner for this event.
+    `groups_taken` holds the exclusive groups that already have their winner for this event, and the campaigns that
+    one of their rules has stopped.
     """
     event = deciding.event
     campaign = listener.campaign
@@ -39,6 +41,7 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
         or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
         or _cascading(campaign, event)
         or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
+        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups_taken else None)
         or _limited(deciding, campaign)
     )
     effects: list[EffectTrace] = []
@@ -50,6 +53,8 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
         _complete(deciding, campaign, deciding.member.progress.get(campaign.campaign_id, _NOTHING))
     if refusal is None and campaign.exclusive_group is not None:
         groups_taken.add(campaign.exclusive_group)
+    if refusal is None and listener.stops:
+        groups_taken.add(STOPPED + campaign.campaign_id)
     trigger = event.trigger if event.depth else None
     return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 

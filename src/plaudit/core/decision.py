@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     goal_value_seen = "goal_value_seen"
     goal_window_over = "goal_window_over"  # a late event, of a window that is no longer looked at
     exclusive_group_taken = "exclusive_group_taken"
+    processing_stopped = "processing_stopped"  # by a rule of the campaign that goes first
     limit_per_member_reached = "limit_per_member_reached"
     limit_per_period_reached = "limit_per_period_reached"
     cooldown_running = "cooldown_running"

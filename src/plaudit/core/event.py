@@ -20,6 +20,7 @@ LADDER: Final = "ladder"  # a rung given by hand
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 PRIZE: Final = "prize"  # what a place in a competition wins
 ENROLMENT: Final = "enrolment"  # joining a campaign
+EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 

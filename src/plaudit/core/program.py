@@ -82,6 +82,7 @@ class Listener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
     effects: tuple[Effect, ...] = ()
     rule_id: str | None = None
+    stops: bool = False  # once it has fired, those of the campaign after it are not looked at for that event
 
 
 class Price(Struct, frozen=True):

@@ -246,6 +246,7 @@ def _listeners(
             condition=condition,
             effects=tuple(effect_of(spec, metrics) for spec in rule.effects),
             rule_id=rule_id,
+            stops=rule.stop_processing,
         )
         found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
     return {

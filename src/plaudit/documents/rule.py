@@ -15,7 +15,10 @@ from .effect import EffectSpec, check_effects, effect_references
 
 
 class Rule(Document, kw_only=True):
-    """`priority`: the higher goes first among the rules of a campaign."""
+    """`priority`: the higher goes first among the rules of a campaign.
+
+    With `stopProcessing`, once it has fired the rules of the campaign after it are not looked at for that event.
+    """
 
     name: Name | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     campaign_id: DocumentId
@@ -24,6 +27,7 @@ class Rule(Document, kw_only=True):
     conditions: list[Any] | dict[str, Any] | None = field(default_factory=list[Any])
     priority: Priority = 5
     enabled: bool = True
+    stop_processing: bool = False
 
 
 def _check(rule: Rule) -> list[FieldError]:

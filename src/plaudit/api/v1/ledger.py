@@ -13,7 +13,7 @@ from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, UserId, time_text, uuid_in
 from plaudit.api.schemas import TEXT, object_of
 from plaudit.api.v1.transactions import TRANSACTION_SCHEMA, shown_transaction
-from plaudit.core.event import HOLD, REVERSAL, TRANSACTION, TRANSFER
+from plaudit.core.event import EXTENSION, HOLD, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.metrics import AMOUNT_MAX, Metric
 from plaudit.engine.outcome import Processed
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -67,6 +67,13 @@ class HoldBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
     amount: Amount = 0
     seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = HOLD_SECONDS
     reason: Reason | None = None
+
+
+class ExtensionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Whatever of the metric would expire before `expiresAt` expires then."""
+
+    metric: str = "points"
+    expires_at: Annotated[datetime, Meta(tz=True)]
 
 
 async def create_transaction(call: Call) -> Json:
@@ -133,6 +140,15 @@ async def hold(call: Call) -> Json:
     return {"holdId": body.hold_id, "action": body.action, "metric": metric.metric_id, "until": time_text(until)}
 
 
+async def extend(call: Call) -> Json:
+    """Let what a member has of a metric last at least until an instant."""
+    body: ExtensionBody = call.body
+    metric = await _metric(call, body.metric)
+    data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
+    await run_command(call, kind=EXTENSION, trigger=EXTENSION, user_id=call.path["userId"], data=data)
+    return {"metric": metric.metric_id, "expiresAt": time_text(body.expires_at)}
+
+
 async def _metric(call: Call, metric_id: str) -> Metric:
     metric = (await call.services.programs.live(call.org_id)).program.metrics.get(metric_id)
     if metric is None:
@@ -172,6 +188,11 @@ def _own_id(processed: Processed) -> UUID | None:
 _WRITTEN = {**TRANSACTION_SCHEMA, "properties": TRANSACTION_SCHEMA["properties"] | {"duplicate": {"type": "boolean"}}}
 
 OPERATIONS = [
+    Operation(
+        method="POST", path="/v1/profiles/{userId}/extensions", run=extend, scope="admin:write", tag="Transactions",
+        summary="Let what a member has of a metric last longer", body=ExtensionBody,
+        answer=object_of({"metric": TEXT, "expiresAt": TEXT}), errors=(400, 409, 413),
+    ),
     Operation(
         method="POST", path="/v1/transactions", summary="Credit or debit a member by hand", run=create_transaction,
         scope="admin:write", tag="Transactions", body=TransactionBody, answer=_WRITTEN, status=201,

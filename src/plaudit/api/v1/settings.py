@@ -1,0 +1,36 @@
+"""The organisation's settings: one document, versioned like any other."""
+
+from plaudit.api.crud import shown_document, updated
+from plaudit.api.operations import Call, Operation
+from plaudit.api.outside import Json
+from plaudit.api.schemas import document_schema
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.settings import SETTINGS_ID
+from plaudit.storage import documents
+
+KIND = KINDS["settings"]
+
+
+async def get_settings(call: Call) -> Json:
+    """The settings as they are."""
+    async with call.services.pool.acquire() as connection:
+        stored = await documents.one(connection, call.org_id, KIND, SETTINGS_ID)
+    return shown_document(KIND, call.org_id, stored)
+
+
+async def put_settings(call: Call) -> Json:
+    """Change settings: the fields given, no others."""
+    return await updated(call, KIND, SETTINGS_ID, call.body)
+
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/v1/settings", summary="The organisation's settings", run=get_settings,
+        scope="admin:read", tag="Settings", answer=document_schema(KIND), errors=(400, 404),
+    ),
+    Operation(
+        method="PUT", path="/v1/settings", summary="Change settings: the fields given, no others", run=put_settings,
+        scope="admin:write", tag="Settings", body={"type": "object"}, answer=document_schema(KIND),
+        errors=(400, 404, 409, 413),
+    ),
+]  # fmt: skip
