@@ -35,15 +35,10 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
     event = deciding.event
     campaign = listener.campaign
     checks: list[Check] = []
-    refusal = (
-        _outside_window(campaign, event)
-        or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
-        or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
-        or _cascading(campaign, event)
-        or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
-        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups_taken else None)
-        or _limited(deciding, campaign)
-    )
+    if campaign.unbounded and not event.depth:  # most campaigns, most events: only the conditions are to be met
+        refusal = None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed
+    else:
+        refusal = _refused(deciding, listener, checks, groups_taken)
     effects: list[EffectTrace] = []
     shown = None
     if refusal is None and campaign.steps:
@@ -57,6 +52,21 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
         groups_taken.add(STOPPED + campaign.campaign_id)
     trigger = event.trigger if event.depth else None
     return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
+
+
+def _refused(deciding: Deciding, listener: Listener, checks: list[Check], groups_taken: set[str]) -> Refusal | None:
+    """Why a campaign does not meet an event, in the order of precedence."""
+    event = deciding.event
+    campaign = listener.campaign
+    return (
+        _outside_window(campaign, event)
+        or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
+        or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
+        or _cascading(campaign, event)
+        or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
+        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups_taken else None)
+        or _limited(deciding, campaign)
+    )
 
 
 def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:

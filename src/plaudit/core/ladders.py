@@ -28,8 +28,9 @@ def count(deciding: Deciding, metric_id: str, amount: int) -> None:
         state = _state(deciding, ladder)
         key = window_key(ladder, deciding.now, _zone(deciding), deciding.member.enrolled_at)
         earned = {**state.earned, key: state.earned.get(key, 0) + amount}
-        state = structs.replace(state, earned={one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]})
-        _keep(deciding, ladder, state)
+        if len(earned) > ladder.windows_kept:
+            earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
+        _keep(deciding, ladder, structs.replace(state, earned=earned))
         if amount > 0:
             _climb(deciding, ladder)
 
@@ -181,10 +182,13 @@ def _climb(deciding: Deciding, ladder: Ladder) -> None:
     state = _state(deciding, ladder)
     zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
     now = max(deciding.now, deciding.member.present or deciding.now)
-    best = score(ladder, state, now, zone, enrolled_at)
     if ladder.days is None:
         current = window_key(ladder, now, zone, enrolled_at)
-        best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
+        best = state.earned.get(current, 0)
+        if len(state.earned) > 1:
+            best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
+    else:
+        best = score(ladder, state, now, zone, enrolled_at)
     reached = rung_for(ladder, best)
     if reached <= state.rung:
         if state.ends_at is None:
@@ -234,9 +238,9 @@ def _take_effect(deciding: Deciding, ladder: Ladder, before: int, after: int) ->
 
 
 def _keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> None:
-    due = min((at for at in (state.ends_at, state.override_until) if at is not None), default=None)
-    if ladder.never_down and state.override_until is None:
-        due = None
-    deciding.member.ladders[ladder.ladder_id] = structs.replace(state, due_at=due)
+    due = None if ladder.never_down else state.ends_at
+    if state.override_until is not None:
+        due = state.override_until if due is None else min(due, state.override_until)
+    deciding.member.ladders[ladder.ladder_id] = state if state.due_at == due else structs.replace(state, due_at=due)
     deciding.scope.forget_names()
     deciding.touched.add(f"ladders.{ladder.ladder_id}")

@@ -71,6 +71,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     limit_per_period: PeriodLimit | None = None
     limit_overall: int | None = None
     cooldown: timedelta = timedelta(0)
+    unbounded: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
 
 
 class Listener(Struct, frozen=True, kw_only=True):

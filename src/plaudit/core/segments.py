@@ -138,7 +138,9 @@ def _amount(deciding: Deciding, wanted: Tally) -> int | None:
 
 
 def _today(deciding: Deciding) -> int:
-    present = max(deciding.now, deciding.member.present or deciding.now)
+    present = deciding.member.present
+    if present is None or present < deciding.now:
+        present = deciding.now
     return local_day(present, deciding.program.settings.time_zone).toordinal()
 
 
@@ -160,7 +162,8 @@ def kept_counts(wanted: Tally, counts: dict[int, int], day: int, amount: int, to
     if wanted.days is None:
         return {ALL_TIME: counts.get(ALL_TIME, 0) + amount}
     more = {**counts, day: counts.get(day, 0) + amount}
-    return {one: more[one] for one in sorted(more) if one > today - wanted.days}
+    first = today - wanted.days
+    return more if min(more) > first else {one: more[one] for one in more if one > first}
 
 
 def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:

@@ -173,6 +173,10 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         )
         for step in campaign.steps
     )
+    bounds = (
+        campaign.start_date, campaign.end_date, campaign.recurrence, campaign.segments, campaign.exclusive_group,
+        campaign.limit, campaign.cooldown,
+    )  # fmt: skip
     return core.Campaign(
         campaign_id=campaign_id,
         name=campaign.name,
@@ -191,6 +195,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         limit_per_period=core.PeriodLimit(period.period, period.count) if period else None,
         limit_overall=limit.overall if limit else None,
         cooldown=timedelta(seconds=campaign.cooldown or 0),
+        unbounded=campaign.simplified_mode and campaign.enrolment == "open" and not any(bounds),
     )
 
 
