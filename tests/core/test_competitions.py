@@ -79,7 +79,7 @@ def test_a_rank_is_what_a_full_sort_says(changes, scope):
         now[user_id] = (-points, at, member_id, own)
         board._take([{
             "bucket": bucket_of(member_id), "now": position, "member_id": member_id, "user_id": user_id,
-            "score": points, "reached_at": at, "scope": own,
+            "score": points, "reached_at": at, "scope": own, "round": "",
         }])  # fmt: skip
     wanted = sorted((row[:3], user_id) for user_id, row in now.items() if scope is None or row[3] == scope)
     places = board.top(1, 100)
@@ -110,3 +110,19 @@ def test_a_draw_is_fair_and_nobody_wins_twice():
     firsts = Counter(draw(n.to_bytes(4, "big"), tickets, 1)[0].user_id for n in range(4_000))
     assert 2_850 < firsts["three"] < 3_150
     assert sorted(one.user_id for one in draw(b"x", tickets, 5)) == ["one", "three"]
+
+
+LEAGUE = {"score": {"trigger": "goal"}, "leagues": {"divisions": ["bronze", "silver"], "promote": 1, "relegate": 1}}
+
+
+def test_a_league_begins_anew_each_week_and_remembers_the_one_before():
+    ann = Life(program(document("competition", "cup", **LEAGUE)))
+    for at in ("2026-01-05", "2026-01-11 23:59", "2026-01-12"):  # a Monday, the Sunday, the next Monday
+        ann.do(at, "goal")
+    ann.do("2026-01-10", "goal")  # late, in the week before
+    ann.do("2026-01-01", "goal")  # too late for any
+    standing = ann.member.standings["cup"]
+    assert (standing.round, standing.score, standing.last_round, standing.last_score) == (
+        "2026-W03", 1_000_000, "2026-W02", 3_000_000,
+    )  # fmt: skip
+    assert standing.scope == "bronze"

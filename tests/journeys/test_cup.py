@@ -73,3 +73,39 @@ def test_a_cup_and_a_draw(shop):
     assert len({one["userId"] for one in drawn["winners"]}) == 2
     assert ok(shop.post("/v1/competitions/raffle/draw", json={"winners": 4})) == drawn
     assert [one["userId"] for one in ok(shop.get("/v1/competitions/raffle/entries"))["entries"]] != []
+
+
+def test_a_league_promotes_and_relegates_after_each_week(shop):
+    week = 7 * 86_400
+    ok(shop.post("/v1/competitions", json={
+        "competitionId": "league", "name": "League", "score": {"trigger": "goal", "field": "n"},
+        "leagues": {"divisions": ["bronze", "silver", "gold"], "promote": 1, "relegate": 1}, "settleAfterMinutes": 0,
+        "prizes": [{"fromRank": 1, "toRank": 1, "effects": [{"type": "add_metric", "metric": "coins", "amount": 5}]}],
+    }), 201)  # fmt: skip
+
+    def play(**goals):
+        for user, n in goals.items():
+            body = {"userId": user, "action": "goal", "data": {"n": n}}
+            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert answer.json()["processed"]
+
+    def board(division):
+        answer = shop.get("/v1/competitions/league/leaderboard", params={"scope": division})
+        return [(one["userId"], one["score"]) for one in ok(answer)["leaderboard"]]
+
+    def next_week():
+        ok(shop.post("/v1/clock/advance", json={"seconds": week}))
+
+    play(ann=3, bob=2, cat=1)
+    assert board("bronze") == [("ann", 3), ("bob", 2), ("cat", 1)]
+    next_week()
+    assert ok(shop.get("/v1/profiles/ann"))["coins"] == 5
+    play(ann=1, bob=7, cat=2)
+    assert (board("silver"), board("bronze")) == ([("ann", 1)], [("bob", 7), ("cat", 2)])
+    next_week()
+    play(ann=1, bob=5, cat=1)
+    assert (board("gold"), board("silver"), board("bronze")) == ([("ann", 1)], [("bob", 5)], [("cat", 1)])
+    next_week()
+    next_week()
+    play(ann=1)
+    assert board("gold") == [("ann", 1)]  # the only one, first and last: the first stays

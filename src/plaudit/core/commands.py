@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from . import ladders, segments, streaks
 from .bookkeeping import BOOKKEEPING, order_of, traced
-from .competitions import award
+from .competitions import award, move
 from .deciding import Deciding, Place
 from .decision import Considered, Refusal
 from .effects import GrantReward, grant_reward
@@ -58,11 +58,13 @@ class SegmentOrder(Struct, frozen=True, rename="camel"):
 
 
 class PrizeOrder(Struct, frozen=True, rename="camel"):
-    """A place in a competition, and which prize it wins."""
+    """A place in a competition (or in a round of a league), which prize it wins, and which division it leads to."""
 
     competition_id: str
-    band: int
     rank: int
+    band: int | None = None
+    division: str | None = None
+    round: str = ""
 
 
 def run_command(deciding: Deciding) -> Refusal | None:
@@ -158,9 +160,13 @@ def _segment(deciding: Deciding) -> Refusal | None:
 def _prize(deciding: Deciding) -> Refusal | None:
     order = order_of(deciding, PrizeOrder)
     competition = deciding.program.competitions.get(order.competition_id)
-    if competition is None or order.band >= len(competition.prizes):
+    if competition is None or (order.band is not None and order.band >= len(competition.prizes)):
         return traced(deciding, Refusal.competition_missing, f"competition.{order.competition_id}")
-    return award(deciding, competition, order.band, order.rank)
+    if order.division is not None:
+        move(deciding, competition, order.division, {"rank": order.rank, "round": order.round})
+    if order.band is not None:
+        award(deciding, competition, order.band, order.rank)
+    return None
 
 
 def _enrol(deciding: Deciding) -> Refusal | None:

@@ -10,14 +10,15 @@ from hmac import digest
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace, Refusal
+from .decision import Considered, EffectTrace
 from .goals import SUM_DECIMALS
 from .member import Standing
 from .metrics import round_half_up
-from .program import Competition
+from .periods import period_key
+from .program import Competition, League
 
 SCOPE_MAX = 100
 
@@ -57,6 +58,9 @@ def _score(deciding: Deciding, competition: Competition, amount: int) -> None:
     if competition.audience is not None and not deciding.is_for(competition.audience):
         return
     before = deciding.member.standings.get(competition.competition_id)
+    if competition.league is not None:
+        _score_in_league(deciding, competition, competition.league, before, amount)
+        return
     score = amount if before is None else before.score + amount
     reached_at = deciding.now if before is None else max(before.reached_at, deciding.now)
     scope = ""
@@ -65,7 +69,40 @@ def _score(deciding: Deciding, competition: Competition, amount: int) -> None:
     deciding.member.standings[competition.competition_id] = Standing(score, reached_at, scope)
 
 
-def award(deciding: Deciding, competition: Competition, band: int, rank: int) -> Refusal | None:
+def _score_in_league(
+    deciding: Deciding, competition: Competition, league: League, before: Standing | None, amount: int
+) -> None:
+    """A score counts in the round that its event belongs to: this one, or, when it is late, the one before."""
+    now = deciding.now
+    key = period_key(now, league.period, deciding.program.settings.time_zone)
+    if before is None:
+        after = Standing(amount, now, league.divisions[0], key)
+    elif key == before.round:
+        after = structs.replace(before, score=before.score + amount, reached_at=max(before.reached_at, now))
+    elif key > before.round:
+        after = Standing(amount, now, before.scope, key, before.round, before.score, before.reached_at)
+    elif key == before.last_round:
+        reached_at = max(before.last_reached_at or now, now)
+        after = structs.replace(before, last_score=before.last_score + amount, last_reached_at=reached_at)
+    else:
+        return
+    deciding.member.standings[competition.competition_id] = after
+
+
+def move(deciding: Deciding, competition: Competition, division: str, told: dict[str, Any]) -> None:
+    """Into another division of a league, at the end of a round."""
+    before = deciding.member.standings.get(competition.competition_id)
+    league = competition.league
+    if before is None or league is None or division not in league.divisions or division == before.scope:
+        return
+    up = before.scope in league.divisions and league.divisions.index(division) > league.divisions.index(before.scope)
+    deciding.member.standings[competition.competition_id] = structs.replace(before, scope=division)
+    data = {"competitionId": competition.competition_id, "division": division, **told}
+    name = f"competition.{competition.competition_id}"
+    deciding.follow("competition.promoted" if up else "competition.relegated", data, name)
+
+
+def award(deciding: Deciding, competition: Competition, band: int, rank: int) -> None:
     """The prize of a rank band. The event that brings it has an id of its own, so it is paid once."""
     prize = competition.prizes[band]
     name = f"competition.{competition.competition_id}"
@@ -75,7 +112,6 @@ def award(deciding: Deciding, competition: Competition, band: int, rank: int) ->
     deciding.trace.append(Considered(name, band, 0, None, [], done, None, {"rank": rank}))
     told: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}
     deciding.follow("competition.ended", told, name)
-    return None
 
 
 class Ticket(Struct, frozen=True):

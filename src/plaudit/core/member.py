@@ -109,11 +109,18 @@ class SegmentState(Struct, frozen=True, array_like=True):
 
 
 class Standing(Struct, frozen=True, gc=False):
-    """A member's score in a competition, since when it is that, and the part of the board that it is in."""
+    """A member's score in a competition, since when it is that, and the part of the board that it is in.
+
+    In a league `scope` is the division, and the score is that of `round`; `last_…` is what it was in the round before.
+    """
 
     score: int
     reached_at: datetime
     scope: str = ""
+    round: str = ""
+    last_round: str = ""
+    last_score: int = 0
+    last_reached_at: datetime | None = None
 
 
 class Holding(Struct, frozen=True, gc=False):

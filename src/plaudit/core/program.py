@@ -239,6 +239,15 @@ class Prize(Struct, frozen=True):
     effects: tuple[Effect, ...]
 
 
+class League(Struct, frozen=True):
+    """Rounds of a calendar `period` in divisions, the lowest first: so many go up, so many down, after each."""
+
+    period: Period
+    divisions: tuple[str, ...]
+    promote: int
+    relegate: int
+
+
 class Competition(Struct, frozen=True, kw_only=True):
     """A contest by entries; or by a ranking, on what is earned of `metric`, or on events of kind `trigger`.
 
@@ -255,6 +264,7 @@ class Competition(Struct, frozen=True, kw_only=True):
     condition: Condition | None = None
     get: Getter | None = None
     scope_field: str | None = None
+    league: League | None = None
     excluded: frozenset[str] = frozenset()
     audience: Audience | None = None
     prizes: tuple[Prize, ...] = ()

@@ -63,8 +63,18 @@ _ROWS = (
     EngineTrigger("segment.entered", "A member has come into a segment.", {"segmentId": "string"}),
     EngineTrigger("segment.left", "A member has left a segment.", {"segmentId": "string"}),
     EngineTrigger(
+        "competition.promoted",
+        "A member has gone up a division of a league.",
+        {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
+    ),
+    EngineTrigger(
+        "competition.relegated",
+        "A member has gone down a division of a league.",
+        {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
+    ),
+    EngineTrigger(
         "competition.ended",
-        "A competition is over, and the member has won a prize in it.",
+        "A competition, or a round of a league, is over, and the member has won a prize in it.",
         {"competitionId": "string", "rank": "number"},
     ),
     EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),

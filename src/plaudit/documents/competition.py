@@ -33,10 +33,22 @@ class Prize(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     effects: Annotated[list[EffectSpec], Meta(min_length=1)]
 
 
+class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Rounds of a calendar `period` in `divisions`, the lowest first, where everybody begins.
+
+    After each round the first `promote` of a division go up, and the last `relegate` of those who scored go down.
+    """
+
+    divisions: Annotated[list[DocumentId], Meta(min_length=2, max_length=50)]
+    period: Literal["day", "week", "month"] = "week"
+    promote: Annotated[int, Meta(ge=0, le=100_000)] = 10
+    relegate: Annotated[int, Meta(ge=0, le=100_000)] = 10
+
+
 class Competition(Document, kw_only=True):
     """Entries and scores are taken from `startDate` until before `endDate`, while the competition is active.
 
-    With a `score` it is a ranking, divided by `scopeField` of the profile if there is one, and the `prizes` are paid
+    With a `score` it is a ranking, divided by `scopeField` of the profile, or into the divisions of `leagues`, and the `prizes` are paid
     `settleAfterMinutes` after the end, when what was late has come in. Those of `excludedUserIds`, and those outside
     the `segments`, do not take part.
     """
@@ -45,6 +57,7 @@ class Competition(Document, kw_only=True):
     start_date: Instant | None = None
     end_date: Instant | None = None
     score: Score | None = None
+    leagues: Leagues | None = None
     scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     prizes: Annotated[list[Prize], Meta(max_length=100)] = field(default_factory=list[Prize])
     excluded_user_ids: Annotated[list[str], Meta(max_length=10_000)] = field(default_factory=list[str])
@@ -63,8 +76,13 @@ def _check(competition: Competition) -> Sequence[FieldError]:
         wrong.append(FieldError("score.field", "is for a score by a trigger"))
     if score is not None:
         wrong += check_conditions(score.conditions, "score.conditions")
-    if competition.prizes and (score is None or end is None):
-        wrong.append(FieldError("prizes", "are for a ranking that has an endDate"))
+    leagues = competition.leagues
+    if competition.prizes and (score is None or (end is None and leagues is None)):
+        wrong.append(FieldError("prizes", "are for a ranking that has an endDate, or for leagues"))
+    if leagues is not None and (score is None or competition.scope_field is not None):
+        wrong.append(FieldError("leagues", "are for a ranking without a scopeField: its divisions divide the board"))
+    if leagues is not None and len(set(leagues.divisions)) < len(leagues.divisions):
+        wrong.append(FieldError("leagues.divisions", "must be different from each other"))
     for i, prize in enumerate(competition.prizes):
         if prize.to_rank < prize.from_rank:
             wrong.append(FieldError(f"prizes[{i}].toRank", "must not be before fromRank"))
@@ -94,7 +112,7 @@ KIND = DocumentKind(
     id_prefix="comp_",
     type=Competition,
     filters=("status",),
-    fixed=("score",),  # standings are kept by it
+    fixed=("score", "leagues"),  # standings are kept by it
     check=_check,
     references=_references,
     read=read_competition,

@@ -7,8 +7,9 @@ from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
 from plaudit.core.fields import getter_of
 from plaudit.core.metrics import Metric
+from plaudit.core.periods import Period
 
-from .competition import Competition
+from .competition import Competition, Leagues
 from .compile_effects import audience_of, effect_of
 
 
@@ -25,6 +26,7 @@ def competition_of(competition_id: str, competition: Competition, metrics: Mappi
         condition=compile_conditions(score.conditions)[0] if score and score.conditions else None,
         get=getter_of(score.field)[0] if score and score.field else None,
         scope_field=competition.scope_field,
+        league=_league(competition.leagues),
         excluded=frozenset(competition.excluded_user_ids),
         audience=audience_of(competition.segments),
         prizes=tuple(
@@ -32,6 +34,12 @@ def competition_of(competition_id: str, competition: Competition, metrics: Mappi
             for prize in competition.prizes
         ),
     )
+
+
+def _league(leagues: Leagues | None) -> core.League | None:
+    if leagues is None:
+        return None
+    return core.League(Period(leagues.period), tuple(leagues.divisions), leagues.promote, leagues.relegate)
 
 
 def competitions_by(competitions: Iterable[core.Competition], part: str) -> dict[str, tuple[core.Competition, ...]]:

@@ -205,8 +205,8 @@ async def _write_members(
         for competition_id, standing in member.standings.items():
             if standing is not was.standings.get(competition_id):
                 named = (arrival.org_id, competition_id, arrival.user_id)
-                scored = (standing.score, standing.reached_at, standing.scope, positions[arrival.bucket])
-                rows["upsert_standings"].append((*key, *named, *scored))
+                scored = msgspec.structs.astuple(standing)
+                rows["upsert_standings"].append((*key, *named, *scored, positions[arrival.bucket]))
         for competition_id, entries in member.entries.items():
             if entries != was.entries.get(competition_id):
                 rows["upsert_entries"].append((*key, competition_id, entries))

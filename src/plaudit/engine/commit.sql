@@ -109,10 +109,14 @@ ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = exclude
 
 -- name: upsert_standings
 -- Members' scores in competitions now.
-INSERT INTO standings (bucket, member_id, org_id, competition_id, user_id, score, reached_at, scope, position)
+INSERT INTO standings (
+    bucket, member_id, org_id, competition_id, user_id, score, reached_at, scope, round, last_round, last_score,
+    last_reached_at, position
+)
 SELECT * FROM unnest(
     $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::text[],
-    $9::bigint[]
+    $9::text[], $10::text[], $11::bigint[], $12::timestamptz[], $13::bigint[]
 )
 ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.score,
-    reached_at = excluded.reached_at, scope = excluded.scope, position = excluded.position;
+    reached_at = excluded.reached_at, scope = excluded.scope, round = excluded.round, last_round = excluded.last_round,
+    last_score = excluded.last_score, last_reached_at = excluded.last_reached_at, position = excluded.position;

@@ -21,7 +21,7 @@ WHERE kind = 'competition' AND seed IS NULL LIMIT 100;
 -- the end and waits to be decided comes first.
 SELECT documents.org_id, id FROM documents JOIN orgs USING (org_id)
 LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
-WHERE kind = 'competition' AND doc -> 'score' <> 'null' AND jsonb_array_length(doc -> 'prizes') > 0
+WHERE kind = 'competition' AND doc -> 'score' <> 'null' AND coalesce(doc -> 'leagues', 'null') = 'null' AND jsonb_array_length(doc -> 'prizes') > 0
     AND doc ->> 'status' IN ('active', 'completed') AND settled_at IS NULL
     AND (doc ->> 'endDate')::timestamptz + (doc ->> 'settleAfterMinutes')::int * interval '1 minute' <= now() + clock_offset
     AND NOT EXISTS (
@@ -38,3 +38,37 @@ ORDER BY score DESC, reached_at, member_id LIMIT $3;
 -- All entries in a competition.
 SELECT member_id, user_id, entries FROM entries JOIN members USING (bucket, member_id)
 WHERE competition_id = $2 AND members.org_id = $1;
+
+-- name: leagues
+-- Leagues, with how long after a round it is settled.
+SELECT org_id, id, (doc ->> 'settleAfterMinutes')::int AS minutes FROM documents
+WHERE kind = 'competition' AND coalesce(doc -> 'leagues', 'null') <> 'null' AND doc ->> 'status' IN ('active', 'completed');
+
+-- name: round_settled
+-- Whether a round of a league has been settled.
+SELECT EXISTS (SELECT FROM league_rounds WHERE org_id = $1 AND competition_id = $2 AND round = $3);
+
+-- name: rounds_played
+-- The rounds before one that somebody scored in and that are not settled.
+SELECT DISTINCT played.round FROM standings, LATERAL (VALUES (round), (last_round)) AS played (round)
+WHERE org_id = $1 AND competition_id = $2 AND played.round <> '' AND played.round < $3
+    AND NOT EXISTS (SELECT FROM league_rounds AS r WHERE r.org_id = $1 AND r.competition_id = $2 AND r.round = played.round)
+ORDER BY played.round;
+
+-- name: places_of_round
+-- The places of a round in each division: of equals, who got there first; and how many there are in it.
+SELECT user_id, scope, score, rank() OVER places AS rank, count(*) OVER (PARTITION BY scope) AS members FROM (
+    SELECT member_id, user_id, scope, score, reached_at FROM standings
+    WHERE org_id = $1 AND competition_id = $2 AND round = $3
+    UNION ALL SELECT member_id, user_id, scope, last_score, last_reached_at FROM standings
+    WHERE org_id = $1 AND competition_id = $2 AND last_round = $3
+) AS played WINDOW places AS (PARTITION BY scope ORDER BY score DESC, reached_at, member_id);
+
+-- name: settle_round
+-- Who moved or won in a round; once.
+INSERT INTO league_rounds (org_id, competition_id, round, settled_at, result) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (org_id, competition_id, round) DO NOTHING RETURNING round;
+
+-- name: waits_before
+-- Whether anything that happened before an instant waits to be decided.
+SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND occurred_at < $2);

@@ -55,7 +55,6 @@ async def load_members(
         for row in await connection.fetch(SQL.entries, *wanted):
             members[row["member_id"]].entries[row["competition_id"]] = row["entries"]
     if "standings" in needs:
-        for row in await connection.fetch(SQL.standings, *wanted):
-            standing = Standing(row["score"], row["reached_at"], row["scope"])
-            members[row["member_id"]].standings[row["competition_id"]] = standing
+        for member_id, competition_id, *standing in await connection.fetch(SQL.standings, *wanted):
+            members[member_id].standings[competition_id] = Standing(*standing)
     return members

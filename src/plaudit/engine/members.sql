@@ -31,5 +31,5 @@ FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN entri
 
 -- name: standings
 -- Their scores in competitions.
-SELECT member_id, competition_id, score, reached_at, scope
+SELECT member_id, competition_id, score, reached_at, scope, round, last_round, last_score, last_reached_at
 FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN standings USING (bucket, member_id);

@@ -26,6 +26,7 @@ from .arrival import Arrival, tick
 from .commit import set_aside
 from .contests import see_to_contests
 from .fills import fill_once
+from .leagues import settle_rounds
 from .load import SQL, load
 from .outcome import Processed
 from .process import process
@@ -253,6 +254,8 @@ class Worker:
                 if await fill_once(self._pool, self._programs):
                     continue
                 await see_to_contests(self._pool, self._programs)
+                async with self._pool.acquire() as connection:
+                    await settle_rounds(connection, self._programs)
             except UNREACHABLE:
                 pass
             except Exception:

@@ -45,9 +45,10 @@ def order_key(score: int, reached_at: datetime, member_id: UUID) -> int:
 
 
 class Board:
-    """The board of one competition, or of one scope of it."""
+    """The board of one competition, or of one scope of it; of a league, of one round."""
 
-    def __init__(self, org_id: UUID, competition_id: str, scope: str | None) -> None:
+    def __init__(self, org_id: UUID, competition_id: str, scope: str | None, round_: str = "") -> None:
+        self._round = round_
         self._org_id = org_id
         self._competition_id = competition_id
         self._scope = scope
@@ -81,7 +82,7 @@ class Board:
             known = self._members.pop(member, None)
             if known is not None:
                 self._keys.remove(known[0])
-            if self._scope is None or row["scope"] == self._scope:
+            if row["round"] == self._round and (self._scope is None or row["scope"] == self._scope):
                 key = order_key(row["score"], row["reached_at"], row["member_id"])
                 self._members[member] = (key, row["user_id"])
                 fresh.append(key)
@@ -120,11 +121,11 @@ class Boards:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._boards: OrderedDict[tuple[UUID, str, str | None], Board] = OrderedDict()
+        self._boards: OrderedDict[tuple[UUID, str, str | None, str], Board] = OrderedDict()
 
-    async def board(self, org_id: UUID, competition_id: str, scope: str | None = None) -> Board:
+    async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Board:
         """A board as it is now."""
-        key = (org_id, competition_id, scope)
+        key = (org_id, competition_id, scope, round_)
         board = self._boards.setdefault(key, Board(*key))
         self._boards.move_to_end(key)
         if len(self._boards) > BOARDS_MAX:

@@ -1,10 +1,10 @@
 -- name: changed
 -- What has changed on a board since these positions of these buckets; and how far the buckets are now. A bucket's
 -- positions are given out under its lock, so whatever becomes visible later has a higher one.
-SELECT w.bucket, p.position AS now, s.member_id, s.user_id, s.score, s.reached_at, s.scope
+SELECT w.bucket, p.position AS now, s.member_id, s.user_id, s.score, s.reached_at, s.scope, s.round
 FROM unnest($3::smallint[], $4::bigint[]) AS w (bucket, seen) JOIN positions AS p USING (bucket)
 LEFT JOIN LATERAL (
-    SELECT member_id, user_id, score, reached_at, scope FROM standings
+    SELECT member_id, user_id, score, reached_at, scope, round FROM standings
     WHERE org_id = $1 AND competition_id = $2 AND standings.bucket = w.bucket AND standings.position > w.seen
 ) AS s ON true
 WHERE p.position > w.seen;

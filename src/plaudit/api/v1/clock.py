@@ -11,6 +11,7 @@ from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, time_text
 from plaudit.api.schemas import TIME, object_of
 from plaudit.engine.contests import see_to_contests
+from plaudit.engine.leagues import settle_rounds
 from plaudit.engine.timers import run_due
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
 from plaudit.reads.health import waiting
@@ -60,7 +61,9 @@ async def advance_clock(call: Call) -> Json:
     live = await services.programs.refresh(call.org_id)
     now = live.now()
     timers = await run_due(services.engine_pool, live.program, call.org_id, now)
-    if await see_to_contests(services.engine_pool, services.programs):
+    async with services.engine_pool.acquire() as connection:
+        rounds = await settle_rounds(connection, services.programs)
+    if await see_to_contests(services.engine_pool, services.programs) + rounds:
         await _until_decided(call)
     return {"now": time_text(now), "offsetSeconds": int(live.clock_offset.total_seconds()), "timers": timers}
 

@@ -13,6 +13,7 @@ from plaudit.api.schemas import INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of
 from plaudit.core.competitions import seed_hash
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import shown
+from plaudit.core.periods import period_key
 from plaudit.core.program import Competition
 from plaudit.engine.contests import draw_winners, open_contest
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
@@ -54,9 +55,13 @@ async def leaderboard(call: Call) -> Json:
         raise Invalid("This competition has no score, so it has no leaderboard", code="not_a_ranking")
     size = page_size(call.query)
     scope = call.query.get("scope")
-    if scope is not None and competition.scope_field is None:
-        raise invalid_fields([FieldError("scope", "is for a competition that has a scopeField")])
-    board = await call.services.boards.board(call.org_id, competition.competition_id, scope)
+    league = competition.league
+    if scope is not None and competition.scope_field is None and league is None:
+        raise invalid_fields([FieldError("scope", "is for a competition that has a scopeField or leagues")])
+    if league is not None and scope not in league.divisions:
+        raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
+    round_ = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
+    board = await call.services.boards.board(call.org_id, competition.competition_id, scope, round_)
     decimals = _decimals(live, competition)
     cursor = None
     if "userId" in call.query:

@@ -277,6 +277,10 @@ CREATE TABLE standings (
     score bigint NOT NULL,
     reached_at timestamptz NOT NULL,
     scope text NOT NULL,
+    round text NOT NULL,
+    last_round text NOT NULL,
+    last_score bigint NOT NULL,
+    last_reached_at timestamptz,
     position bigint NOT NULL,
     PRIMARY KEY (bucket, member_id, competition_id)
 ) WITH (fillfactor = 80);
@@ -288,7 +292,11 @@ COMMENT ON COLUMN standings.competition_id IS 'In which competition.';
 COMMENT ON COLUMN standings.user_id IS 'The client''s identifier of the member.';
 COMMENT ON COLUMN standings.score IS 'The score: of the metric''s decimals, or in millionths for a score by events.';
 COMMENT ON COLUMN standings.reached_at IS 'When it was reached: of equals, the first is ahead.';
-COMMENT ON COLUMN standings.scope IS 'The part of the board.';
+COMMENT ON COLUMN standings.scope IS 'The part of the board; in a league, the division.';
+COMMENT ON COLUMN standings.round IS 'The round of a league that the score is of; empty without one.';
+COMMENT ON COLUMN standings.last_round IS 'The round before it that the member scored in.';
+COMMENT ON COLUMN standings.last_score IS 'The score of that.';
+COMMENT ON COLUMN standings.last_reached_at IS 'When that was reached.';
 COMMENT ON COLUMN standings.position IS 'The position in the bucket''s log of the event that changed it: boards in memory follow by it.';
 -- What has changed on a board since? is asked by every process that shows it.
 CREATE INDEX standings_of ON standings (org_id, competition_id, bucket, position);
@@ -309,6 +317,21 @@ COMMENT ON COLUMN contests.seed IS 'The seed of its draw, drawn when it opened; 
 COMMENT ON COLUMN contests.opened_at IS 'When the seed was drawn.';
 COMMENT ON COLUMN contests.settled_at IS 'When it was drawn, or its prizes were given.';
 COMMENT ON COLUMN contests.result IS 'The winners, in order.';
+
+CREATE TABLE league_rounds (
+    org_id uuid NOT NULL,
+    competition_id text NOT NULL,
+    round text NOT NULL,
+    settled_at timestamptz NOT NULL,
+    result json NOT NULL,
+    PRIMARY KEY (org_id, competition_id, round)
+);
+COMMENT ON TABLE league_rounds IS 'The rounds of leagues that are over, and who moved or won.';
+COMMENT ON COLUMN league_rounds.org_id IS 'Whose.';
+COMMENT ON COLUMN league_rounds.competition_id IS 'Which competition.';
+COMMENT ON COLUMN league_rounds.round IS 'Which round: the name of a day, week or month.';
+COMMENT ON COLUMN league_rounds.settled_at IS 'When it was settled.';
+COMMENT ON COLUMN league_rounds.result IS 'Who moved or won, by division and rank.';
 
 CREATE TABLE coupons (
     bucket smallint NOT NULL,

@@ -1,0 +1,99 @@
+"""Rounds of leagues: when one is over, who goes up, who goes down, who has won; each by an event of their own."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from plaudit import clock
+from plaudit.core.competitions import band_of
+from plaudit.core.event import PRIZE
+from plaudit.core.periods import first_day, first_instant, local_day, period_key
+from plaudit.core.program import Competition, League
+from plaudit.storage.postgres import Connection, atomic
+from plaudit.storage.programs import Live, Programs
+
+from . import contests, inbox
+from .arrival import Arrival, Payload, arrival_of
+
+Json = dict[str, Any]
+
+
+async def settle_rounds(connection: Connection, programs: Programs) -> int:
+    """Settle the rounds that are over, of all leagues. Answers how many."""
+    settled = 0
+    for row in await connection.fetch(contests.SQL.leagues):
+        live = await programs.live(row["org_id"])
+        competition = live.program.competitions.get(row["id"])
+        if competition is not None and competition.league is not None:
+            late = timedelta(minutes=row["minutes"])
+            settled += await _settle(connection, live, competition, competition.league, late)
+    return settled
+
+
+async def _settle(connection: Connection, live: Live, competition: Competition, league: League, late: timedelta) -> int:
+    zone = live.program.settings.time_zone
+    at = live.now() - late
+    begins_at = first_instant(first_day(local_day(at, zone), league.period), zone)
+    present = period_key(at, league.period, zone)
+    before = period_key(begins_at - timedelta(seconds=1), league.period, zone)
+    key = live.program.org_id, competition.competition_id
+    if await connection.fetchval(contests.SQL.round_settled, *key, before):
+        return 0
+    if await connection.fetchval(contests.SQL.waits_before, live.program.org_id, begins_at):
+        return 0
+    played = [row["round"] for row in await connection.fetch(contests.SQL.rounds_played, *key, present)]
+    for name in dict.fromkeys([*played, before]):
+        await _settle_round(connection, live, competition, league, name)
+    return len(played)
+
+
+async def _settle_round(
+    connection: Connection, live: Live, competition: Competition, league: League, name: str
+) -> None:
+    org_id, competition_id = live.program.org_id, competition.competition_id
+    async with atomic(connection):
+        rows = await connection.fetch(contests.SQL.places_of_round, org_id, competition_id, name)
+        moved = [one for row in rows if (one := _outcome(competition, league, dict(row))) is not None]
+        result = msgspec.json.encode({"moved": moved}).decode()
+        if await connection.fetchval(contests.SQL.settle_round, org_id, competition_id, name, live.now(), result):
+            arrivals = [_arrival(live, competition_id, name, one) for one in moved]
+            if arrivals:
+                await inbox.append(connection, arrivals)
+
+
+def _outcome(competition: Competition, league: League, place: Json) -> Json | None:
+    """What a place of a round leads to; None when it leads to nothing."""
+    division = None
+    number = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
+    if place["rank"] <= league.promote and number + 1 < len(league.divisions):
+        division = league.divisions[number + 1]
+    elif place["rank"] > place["members"] - league.relegate and place["rank"] > league.promote and number > 0:
+        division = league.divisions[number - 1]
+    band = band_of(competition, place["rank"])
+    if division is None and band is None:
+        return None
+    return {
+        "userId": place["user_id"],
+        "from": place["scope"],
+        "division": division,
+        "rank": place["rank"],
+        "score": place["score"],
+        "band": band,
+    }
+
+
+def _arrival(live: Live, competition_id: str, name: str, one: Json) -> Arrival:
+    data = {"competitionId": competition_id, "round": name} | {part: one[part] for part in ("division", "rank", "band")}
+    return arrival_of(
+        org_id=live.program.org_id,
+        user_id=one["userId"],
+        kind=PRIZE,
+        trigger=PRIZE,
+        occurred_at=live.now(),
+        received_at=clock.now(),
+        payload=Payload(data),
+        source="engine",
+        event_id=clock.new_id(),
+        event_key=f"round:{competition_id}:{name}:{one['userId']}"[:400],
+    )
