@@ -114,6 +114,61 @@ _DOCUMENTS = [
             ],
         },
     ),
+    (
+        "campaign",
+        "camp_derby_week",
+        {
+            "name": "Derby week",
+            "type": "Challenge",
+            "order": "any",
+            "steps": [
+                {"name": "Vote three times", "trigger": "poll_vote", "goal": {"target": 3}},
+                {"name": "Be at the match", "trigger": "match_checkin"},
+                {
+                    "name": "Spend 50 in the shop",
+                    "trigger": "shop_purchase",
+                    "goal": {"type": "sum", "field": "amount", "target": 50},
+                },
+            ],
+            "effects": [{"type": "add_points", "config": {"amount": 250, "reason": "Derby week"}}],
+        },
+    ),
+    (
+        "streak",
+        "str_daily",
+        {
+            "name": "Day after day",
+            "triggers": [{"type": "session_started"}, {"type": "poll_vote"}],
+            "freezes": {"maximum": 2, "atStart": 1, "price": {"amount": 100}},
+            "repair": {"days": 3, "price": {"amount": 200}},
+            "milestones": [
+                {"length": 7, "effects": [{"type": "add_points", "config": {"amount": 100, "reason": "A week"}}]}
+            ],
+        },
+    ),
+    (
+        "ladder",
+        "lad_fans",
+        {
+            "name": "Fans",
+            "metric": "xp",
+            "window": {"type": "calendar_year"},
+            "rungs": [
+                {"rungId": "fan", "name": "Fan", "threshold": 0},
+                {"rungId": "regular", "name": "Regular", "threshold": 200, "perks": ["Votes count before the match"]},
+                {"rungId": "legend", "name": "Legend", "threshold": 2_000, "perks": ["A seat at the fans' forum"]},
+            ],
+        },
+    ),
+    (
+        "segment",
+        "seg_voices",
+        {
+            "name": "Loud voices",
+            "include": [{"count": {"trigger": "poll_vote", "withinDays": 7}, "operator": ">=", "value": 5}],
+        },
+    ),
+    ("competition", "comp_season", {"name": "Fan of the season", "score": {"metric": "xp"}}),
 ]
 DEMO_CODES = 500
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace, Refusal
+from .decision import Check, Considered, EffectTrace, Refusal
 from .effects import ChangeSegment
 from .fields import MISSING
 from .goals import SUM_DECIMALS
@@ -71,18 +71,25 @@ def judge_one(deciding: Deciding, segment: Segment) -> bool:
     deciding.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
     deciding.scope.forget_names()
     deciding.touched.add("segments")
+    checks: list[Check] = []
+    is_in(deciding, segment, state, checks)
+    deciding.trace.append(Considered(name, 0, 0, None, checks, [], None, {"member": member}))
     deciding.follow("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
     return True
 
 
-def is_in(deciding: Deciding, segment: Segment, state: SegmentState) -> bool:
-    """Whether the member belongs to a segment now."""
+def is_in(deciding: Deciding, segment: Segment, state: SegmentState, checks: list[Check] | None = None) -> bool:
+    """Whether the member belongs to a segment now. `checks` takes down each criterion, by its number."""
     if not segment.active:
         return False
     if state.manual is not None:
         return state.manual
     if segment.users is not None:
         return deciding.member.user_id in segment.users
+    if checks is not None:
+        checks += [
+            _checked(deciding, number, one, state) for number, one in enumerate((*segment.include, *segment.exclude))
+        ]
     return all(_holds(deciding, one, state) for one in segment.include) and not any(
         _holds(deciding, one, state) for one in segment.exclude
     )
@@ -119,6 +126,16 @@ def _holds(deciding: Deciding, criterion: Criterion, state: SegmentState) -> boo
         return criterion.condition.holds(deciding.scope, [])
     found = tallied(criterion.tally, state.tallies.get(criterion.key, {}), _today(deciding))
     return criterion.compare(MISSING if found is None else found)
+
+
+def _checked(deciding: Deciding, number: int, criterion: Criterion, state: SegmentState) -> Check:
+    """A criterion as the trace has it."""
+    if criterion.tally is not None:
+        found = tallied(criterion.tally, state.tallies.get(criterion.key, {}), _today(deciding))
+        return Check(number, criterion.compare(MISSING if found is None else found), found)
+    checks: list[Check] = []
+    held = criterion.condition.holds(deciding.scope, checks)
+    return Check(number, held, checks[0].actual if checks else None)
 
 
 def tallied(wanted: Tally, counts: dict[int, int], today: int) -> Any:

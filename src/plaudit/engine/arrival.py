@@ -12,6 +12,7 @@ from plaudit.core.event import Event
 from plaudit.core.ids import bucket_of, derived_id, event_id_of, member_id_of
 
 TICK = "tick"
+NOTHING_SAID = '{"data":{},"metadata":{}}'
 
 
 class Payload(Struct, frozen=True):
@@ -114,7 +115,7 @@ def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
         received_at=cause.received_at,
         source=timer.source,
         fingerprint=None,
-        payload="{}",
+        payload=NOTHING_SAID,
     )
 
 
@@ -122,7 +123,7 @@ def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datet
     """Not an event: the wish that what is due for a member by `now` be decided. Should it fail, it does so once."""
     return Arrival(
         bucket=bucket, event_id=derived_id(member_id, TICK), event_key=None, org_id=org_id, member_id=member_id, user_id=user_id,
-        kind=TICK, trigger=TICK, occurred_at=now, received_at=now, source="engine", fingerprint=None, payload="{}",
+        kind=TICK, trigger=TICK, occurred_at=now, received_at=now, source="engine", fingerprint=None, payload=NOTHING_SAID,
     )  # fmt: skip
 
 

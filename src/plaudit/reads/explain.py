@@ -13,6 +13,7 @@ from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import shown
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.rule import Rule
+from plaudit.documents.segment import CriterionSpec
 from plaudit.engine.outcome import Outcome
 from plaudit.storage.programs import Live
 
@@ -35,7 +36,7 @@ def _campaign(live: Live, trigger: str, one: Considered) -> Json:
         return found | {"effects": [_effect("grant_reward", effect) for effect in one.effects]}
     document = live.campaigns.get(one.campaign_id)
     if document is None:
-        return found
+        return found | _mechanic(live, one)
     tree, types, rule_id = _step(live, document, one)
     found["name"] = document.name
     if rule_id is not None:
@@ -46,6 +47,45 @@ def _campaign(live: Live, trigger: str, one: Considered) -> Json:
     if document.steps:
         found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
     return found
+
+
+def _mechanic(live: Live, one: Considered) -> Json:
+    """What a streak, a ladder, a segment, a competition or a command made of an event."""
+    kind, _, name = one.campaign_id.partition(".")
+    known: Mapping[str, Any] = getattr(live.program, f"{kind}s", {}) if kind in _MECHANICS else {}
+    found: Json = {"kind": kind}
+    if name in known:
+        found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
+    if one.progress is not None:
+        found[kind] = one.progress
+    if kind == "segment" and name in live.segments:
+        criteria = [*live.segments[name].include, *live.segments[name].exclude]
+        found["conditions"] = [_criterion(criteria[check.leaf], check) for check in one.checks]
+    found["effects"] = [_effect(None, effect) for effect in one.effects]
+    return found
+
+
+_MECHANICS = ("streak", "ladder", "segment", "competition")
+
+
+def _criterion(criterion: CriterionSpec, check: Check) -> Json:
+    """A criterion of a segment in words."""
+    counted = criterion.tally()
+    what = criterion.field or ""
+    if counted is not None:
+        name, tally = counted
+        of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
+        what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
+    verdict = "held" if check.held else "failed"
+    value = _text(criterion.value)
+    return {
+        "field": what,
+        "operator": criterion.operator,
+        "value": criterion.value,
+        "actual": check.actual,
+        "held": check.held,
+        "sentence": f"{what} {criterion.operator} {value} {verdict} with {_text(check.actual)}",
+    }
 
 
 def _progress(campaign: Campaign, one: Considered) -> Json:
@@ -94,7 +134,7 @@ def _text(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
-def _effect(kind: str, effect: EffectTrace) -> Json:
+def _effect(kind: str | None, effect: EffectTrace) -> Json:
     outcome: Any = effect.outcome
     found: Json = {"type": kind, "done": effect.refusal is None, "reason": effect.refusal}
     if isinstance(outcome, Mapping):

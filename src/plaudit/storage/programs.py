@@ -23,6 +23,7 @@ from plaudit.documents.campaign import Campaign
 from plaudit.documents.compile import Kept, compile_program
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.rule import Rule
+from plaudit.documents.segment import Segment
 from plaudit.documents.trigger import Trigger
 from plaudit.errors import NotFound
 
@@ -42,6 +43,7 @@ class Live(Struct, frozen=True):
     triggers: dict[str, Trigger]
     campaigns: dict[str, Campaign]
     rules: dict[str, Rule]
+    segments: dict[str, Segment]
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -138,7 +140,8 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
     documents = [
         Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
     ]
-    triggers, campaigns, rules = (
-        {kept.id: kept.document for kept in documents if kept.kind == kind} for kind in ("trigger", "campaign", "rule")
+    triggers, campaigns, rules, segments = (
+        {kept.id: kept.document for kept in documents if kept.kind == kind}
+        for kind in ("trigger", "campaign", "rule", "segment")
     )
-    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules, clock_offset)
+    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules, segments, clock_offset)
