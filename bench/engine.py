@@ -214,9 +214,18 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         nothing = [None] * number
         await connection.execute(commit.SQL.update_members, *key, [at] * number, [1] * number, nothing)
         await connection.execute(
-            commit.SQL.update_balances, *key, ["points"] * number, [5] * number, [5] * number, nothing
+            commit.SQL.update_balances,
+            *key,
+            commit.SEPARATOR.join(["points"] * number),
+            [5] * number,
+            [5] * number,
+            commit.SEPARATOR * (number - 1),
         )
         await connection.execute(
-            commit.SQL.update_progress, *key, ["campaign"] * number, ["camp_0"] * number, [STATE] * number
+            commit.SQL.update_progress,
+            *key,
+            commit.SEPARATOR.join(["campaign"] * number),
+            commit.SEPARATOR.join(["camp_0"] * number),
+            commit.SEPARATOR.join([STATE] * number),
         )
         await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()), at)

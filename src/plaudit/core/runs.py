@@ -12,7 +12,9 @@ Bridged = Callable[[int], bool]
 
 
 def has(spans: Spans, turn: int) -> bool:
-    """Whether a turn counts."""
+    """Whether a turn counts. Mostly it is asked of the last ones."""
+    if spans and turn >= spans[-1][0]:
+        return turn <= spans[-1][1]
     return any(first <= turn <= last for first, last in reversed(spans))
 
 

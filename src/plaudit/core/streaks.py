@@ -43,6 +43,11 @@ def meet(deciding: Deciding, listener: StreakListener) -> Considered:
 
 def check_in(deciding: Deciding, streak: Streak) -> tuple[Refusal | None, dict[str, Any], list[EffectTrace]]:
     """One count of a streak, for the turn that the event's time is in."""
+    known = deciding.member.streaks.get(streak.streak_id)
+    if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
+        wanted = deciding.member.attributes.get("timezone") or deciding.program.settings.time_zone
+        if wanted == known.zone and runs.has(known.spans, turn_of(local_day(deciding.now, known.zone), streak.cadence)):
+            return Refusal.turn_counted, streak_fields(known), []
     state = _zoned(deciding, _state(deciding, streak))
     turn = _turn_for(state, streak, deciding.now)
     if runs.has(state.spans, turn):

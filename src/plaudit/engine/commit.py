@@ -220,8 +220,15 @@ async def _write_members(
                 rows["delete_progress"] += [(*key, kind, name) for name in old if name not in states]
     for query, each in rows.items():
         if each:
-            await connection.execute(SQL.by_name[query], *_columns(each))
+            columns = _columns(each)
+            for number in _JOINED.get(query, ()):
+                columns[number] = SEPARATOR.join([text or "" for text in columns[number]])
+            await connection.execute(SQL.by_name[query], *columns)
 
+
+SEPARATOR = "\x1e"
+# The columns of texts that the queries of the hot path take joined (see commit.sql).
+_JOINED: Mapping[str, tuple[int, ...]] = {"update_balances": (2, 5), "update_progress": (2, 3, 4)}
 
 _MEMBER_QUERIES = (
     "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
@@ -254,5 +261,5 @@ def _json(value: Any) -> str:
     return _ENCODER.encode(value).decode()
 
 
-def _columns(rows: list[Row]) -> list[list[Any]]:
+def _columns(rows: list[Row]) -> list[Any]:
     return [list(column) for column in zip(*rows, strict=True)]
