@@ -66,8 +66,13 @@ async def board_times(url: str, members: int) -> tuple[float, float, float]:
     chance = random.Random(1)
     now = clock.now()
     ids = [(member_id_of(org_id, f"user_{n}"), f"user_{n}") for n in range(members)]
-    rows = [(bucket_of(one), one, org_id, "cup", user, chance.randrange(10**6), now, "", 1) for one, user in ids]
-    columns = ("bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "position")
+    rows = [
+        (bucket_of(one), one, org_id, "cup", user, chance.randrange(10**6), now, "", "", "", 0, 1) for one, user in ids
+    ]
+    columns = (
+        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round",
+        "last_round", "last_score", "position",
+    )  # fmt: skip
     async with pool.acquire() as connection:
         await connection.execute("UPDATE positions SET position = greatest(position, 1)")
         for start in range(0, members, 100_000):

@@ -229,3 +229,17 @@ def test_what_would_expire_can_be_made_to_last():
     ann.do("2026-01-15", "extension", EXTENSION, metric="points", expiresAt="2026-03-01T00:00:00Z")
     assert ann.until("2026-02-28").balance() == 100
     assert ann.until("2026-03-01").balance() == 0
+
+
+def test_what_is_told_and_explained_is_in_the_metrics_own_unit():
+    told = campaign("camp_told", trigger="metric.changed", effects=[{"type": "notify", "message": "{{ amount }}"}])
+    pay = campaign(trigger="earn", effects=[{"type": "add_points", "amount": "amount"}])
+    ann = Life(program(pay, told, points={"decimals": 2, "earningCaps": [{"period": "day", "amount": 12.5}]}))
+    decision = ann.do("2026-01-01", "earn", amount=12.5)
+    assert (ann.balance(), decision.trace[0].effects[0].outcome, decision.notifications[0].message) == (
+        1250,
+        12.5,
+        "12.5",
+    )
+    stopped = ann.do("2026-01-01", "earn", amount=1).trace[0].effects[0]
+    assert (stopped.refusal, stopped.outcome) == (Refusal.earning_cap_reached, 0)

@@ -12,7 +12,7 @@ from .decision import ClaimKind, CouponIssue, EffectTrace, Notification, Posting
 from .expressions import Expression, ExpressionError, Template
 from .ledger import post
 from .member import Holding, Progress
-from .metrics import Metric, round_half_up
+from .metrics import Metric, round_half_up, shown
 
 Amount = int | float | str
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
@@ -153,8 +153,8 @@ def add_metric(deciding: Deciding, place: Place, settings: Sum) -> EffectTrace:
             return EffectTrace(place.index, None, 0)
     posted = post(deciding, place, metric, amount, settings.reason)
     if isinstance(posted, Posting):
-        return EffectTrace(place.index, None, posted.amount)
-    return EffectTrace(place.index, posted, amount)
+        return EffectTrace(place.index, posted.refusal, shown(posted.amount, metric.decimals))
+    return EffectTrace(place.index, posted, shown(amount, metric.decimals))
 
 
 def _amount_by_formula(deciding: Deciding, formula: Expression | None, metric: Metric) -> int | None:

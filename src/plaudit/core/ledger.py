@@ -18,7 +18,7 @@ from .event import RECEIPT
 from .ids import derived_id
 from .lots import EMPTY, Book, Part
 from .member import Balance
-from .metrics import AMOUNT_MAX, Expiry, Metric
+from .metrics import AMOUNT_MAX, Expiry, Metric, shown
 from .periods import first_instant, local_day, next_first_day, next_period_at, period_key
 
 OPENING = "opening"
@@ -111,7 +111,8 @@ def write(
     if metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric:
         _count(deciding, metric, posting)
     if "metric.changed" in deciding.program.listeners:
-        changed = {"metric": metric.metric_id, "amount": amount, "balance": after, "previous": before.amount}
+        numbers = {"amount": amount, "balance": after, "previous": before.amount}
+        changed = {name: shown(each, metric.decimals) for name, each in numbers.items()} | {"metric": metric.metric_id}
         deciding.follow("metric.changed", changed, place.campaign_id)
     return posting
 
