@@ -25,9 +25,10 @@ def decide_in_time(
     program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
 ) -> Iterator[tuple[Event, Decision]]:
     """Decide an event after everything that fell due for the member before it, each with an event of its own."""
-    for timer, decision in advance(program, member, event.occurred_at, refused):
-        member = decision.member
-        yield timer, decision
+    if member.due_at is not None:
+        for timer, decision in advance(program, member, event.occurred_at, refused):
+            member = decision.member
+            yield timer, decision
     yield event, decide(program, member, event, refused)
 
 

@@ -188,6 +188,8 @@ def earliest_due(member: Member) -> datetime | None:
             if at is not None and (due is None or at < due):
                 due = at
     for states in (member.streaks, member.ladders, member.segments):
+        if not states:
+            continue
         for state in states.values():
             if state.due_at is not None and (due is None or state.due_at < due):
                 due = state.due_at

@@ -194,7 +194,8 @@ async def _write_members(
         for product_id, held in member.holdings.items():
             if held is not was.holdings.get(product_id):
                 rows["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
-        rows["delete_holdings"] += [(*key, one) for one in was.holdings if one not in member.holdings]
+        if was.holdings:
+            rows["delete_holdings"] += [(*key, one) for one in was.holdings if one not in member.holdings]
         for segment_id, inside in member.segments.items():
             before_it = was.segments.get(segment_id)
             if inside.member and (before_it is None or inside.since != before_it.since):
@@ -211,13 +212,14 @@ async def _write_members(
             if entries != was.entries.get(competition_id):
                 rows["upsert_entries"].append((*key, competition_id, entries))
         for kind, (part, _) in STATES.items():
-            states, old = getattr(member, part), getattr(was, part)
+            states = getattr(member, part)
+            if not states:
+                continue
+            old = getattr(was, part)
             for name, state in states.items():
                 if state is not old.get(name):
                     query = "update_progress" if name in old else "insert_progress"
                     rows[query].append((*key, kind, name, _json(state)))
-            if len(old) > len(states) or not old.keys() <= states.keys():
-                rows["delete_progress"] += [(*key, kind, name) for name in old if name not in states]
     for query, each in rows.items():
         if each:
             columns = _columns(each)
@@ -232,7 +234,7 @@ _JOINED: Mapping[str, tuple[int, ...]] = {"update_balances": (2, 5), "update_pro
 
 _MEMBER_QUERIES = (
     "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
-    "update_progress", "delete_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
+    "update_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
     "insert_segment_members", "delete_segment_members", "upsert_standings",
 )  # fmt: skip
 

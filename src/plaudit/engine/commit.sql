@@ -48,12 +48,6 @@ FROM unnest(
 WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id AND progress.kind = after.kind
     AND progress.key = after.key;
 
--- name: delete_progress
--- What members are no longer in.
-DELETE FROM progress USING unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[]) AS gone (bucket, member_id, kind, key)
-WHERE progress.bucket = gone.bucket AND progress.member_id = gone.member_id AND progress.kind = gone.kind
-    AND progress.key = gone.key;
-
 -- name: upsert_holdings
 -- The products that members have now.
 INSERT INTO holdings (bucket, member_id, product_id, quantity, first_at, last_at)

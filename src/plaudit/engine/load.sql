@@ -11,9 +11,14 @@ SELECT event_id FROM event_ids WHERE event_id = ANY($1::uuid[]);
 -- minute waits until its bucket has been quiet for a while: history is being imported, and has its own order.
 SELECT members.bucket, member_id, user_id, members.org_id, now() + clock_offset AS now
 FROM members JOIN orgs USING (org_id) JOIN positions USING (bucket)
-WHERE members.bucket = ANY($1::smallint[]) AND due_at <= now() + clock_offset
+WHERE members.bucket = ANY($1::smallint[])
+    -- The index can only be asked for a bound that is the same for all: that of the clock that is furthest ahead.
+    AND due_at <= (SELECT now() + max(clock_offset) FROM orgs) AND due_at <= now() + clock_offset
     AND (due_at > now() + clock_offset - interval '1 minute' OR moved_at < now() - interval '10 seconds')
-    AND NOT EXISTS (SELECT FROM inbox WHERE inbox.bucket = members.bucket AND inbox.member_id = members.member_id)
+    -- OFFSET 0: asked of one bucket for each member, rather than of the whole inbox.
+    AND NOT EXISTS (
+        SELECT FROM inbox WHERE inbox.bucket = members.bucket AND inbox.member_id = members.member_id OFFSET 0
+    )
 ORDER BY due_at LIMIT $2;
 
 -- name: due_of_org
