@@ -23,6 +23,7 @@ from .metrics import Metric
 MANUAL = "manual"
 
 T = TypeVar("T")
+Done = Posting | Refusal | None  # what a command came to: None when it writes no transaction
 
 
 class Amount(Struct, frozen=True, rename="camel"):
@@ -66,6 +67,9 @@ class Extension(Struct, frozen=True, rename="camel"):
     expires_at: datetime
 
 
+Order = TypeVar("Order", Amount, HoldOrder, Reversal, Extension)
+
+
 def order_of(deciding: Deciding, into: type[T]) -> T:
     return msgspec.convert(deciding.event.data, into, strict=False)
 
@@ -77,16 +81,10 @@ def traced(deciding: Deciding, done: Posting | Refusal | None, campaign_id: str 
     return refusal
 
 
-def _transaction(deciding: Deciding) -> Refusal | None:
-    order = order_of(deciding, Amount)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None:
-        return traced(deciding, Refusal.metric_missing)
+def _transaction(deciding: Deciding, order: Amount, metric: Metric) -> Done:
     if order.expires_at is not None and order.amount > 0:
-        return traced(
-            deciding, _credit_parts(deciding, metric, (Part(0, order.amount, order.expires_at),), order.reason)
-        )
-    return traced(deciding, post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False))
+        return _credit_parts(deciding, metric, (Part(0, order.amount, order.expires_at),), order.reason)
+    return post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False)
 
 
 def _credit_parts(deciding: Deciding, metric: Metric, parts: tuple[Part, ...], reason: str | None) -> Posting | Refusal:
@@ -102,12 +100,10 @@ def _credit_parts(deciding: Deciding, metric: Metric, parts: tuple[Part, ...], r
     return write(deciding, Place(MANUAL, 0, 0), metric, amount, book, tuple(written), reason)
 
 
-def _transfer(deciding: Deciding) -> Refusal | None:
+def _transfer(deciding: Deciding, order: Amount, metric: Metric) -> Done:
     """To another member, with the expiries that it has here; it arrives there as an event of their own."""
-    order = order_of(deciding, Amount)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None or order.to is None:
-        return traced(deciding, Refusal.metric_missing)
+    if order.to is None:
+        return Refusal.metric_missing
     spent = post(deciding, Place(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=False)
     if isinstance(spent, Posting):
         parts = [(0, -part.amount, part.expires_at) for part in spent.parts or () if part.lot != DEBT]
@@ -122,67 +118,54 @@ def _transfer(deciding: Deciding) -> Refusal | None:
                 data=msgspec.to_builtins(data) | {"from": deciding.member.user_id},
             )
         )
-    return traced(deciding, spent)
+    return spent
 
 
-def _receipt(deciding: Deciding) -> Refusal | None:
-    order = order_of(deciding, Amount)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None:
-        return traced(deciding, Refusal.metric_missing)
+def _receipt(deciding: Deciding, order: Amount, metric: Metric) -> Done:
     if metric.keeps_lots and order.parts:
-        return traced(deciding, _credit_parts(deciding, metric, order.parts, order.reason))
-    return traced(deciding, post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False))
+        return _credit_parts(deciding, metric, order.parts, order.reason)
+    return post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False)
 
 
-def _hold(deciding: Deciding) -> Refusal | None:
-    order = order_of(deciding, HoldOrder)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None:
-        return traced(deciding, Refusal.metric_missing)
+def _hold(deciding: Deciding, order: HoldOrder, metric: Metric) -> Done:
     balance = balance_of(deciding, metric)
     book = balance.book or EMPTY
     others = tuple(one for one in book.holds if one.hold_id != order.hold_id)
     if order.action == "place":
         assert order.until is not None
         if available(balance) - order.amount < (metric.minimum or 0):
-            return traced(deciding, Refusal.balance_insufficient)
+            return Refusal.balance_insufficient
         placed = Hold(order.hold_id, order.amount, order.until)
         keep_book(deciding, metric, structs.replace(book, holds=(*others, placed)))
-        return traced(deciding, None)
+        return None
     if len(others) == len(book.holds):
-        return traced(deciding, Refusal.hold_missing)
+        return Refusal.hold_missing
     (found,) = (one for one in book.holds if one.hold_id == order.hold_id)
     keep_book(deciding, metric, structs.replace(book, holds=others))
     if order.action == "release":
-        return traced(deciding, None)
+        return None
     amount = -min(order.amount or found.amount, found.amount)
-    return traced(deciding, post(deciding, Place(MANUAL, 0, 0), metric, amount, order.reason, earning=False))
+    return post(deciding, Place(MANUAL, 0, 0), metric, amount, order.reason, earning=False)
 
 
-def _reverse(deciding: Deciding) -> Refusal | None:
+def _reverse(deciding: Deciding, order: Reversal, metric: Metric) -> Done:
     """Take a transaction back: a credit out of the very lots that it made, a debit into those that paid for it."""
-    order = order_of(deciding, Reversal)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None:
-        return traced(deciding, Refusal.metric_missing)
     balance = balance_of(deciding, metric)
     book = balance.book or EMPTY
     key = str(order.transaction_id)
     before = book.reversed.get(key, 0)
     if before + order.take > abs(order.amount):
-        return traced(deciding, Refusal.transaction_reversed)
+        return Refusal.transaction_reversed
     book = structs.replace(book, reversed={**book.reversed, key: before + order.take})
     in_lots = bool(order.parts) and (metric.keeps_lots or bool(book.lots))
     if order.amount > 0:
         amount, book, parts = _taken_back(metric, book, balance.amount, order, in_lots=in_lots)
     else:
         amount, book, parts = _given_back(metric, book, balance.amount, order, in_lots=in_lots)
-    posting = write(
+    return write(
         deciding, Place(MANUAL, 0, 0), metric, amount, book, parts if in_lots else None, order.reason,
         reverses=order.transaction_id,
     )  # fmt: skip
-    return traced(deciding, posting)
 
 
 def _taken_back(
@@ -228,23 +211,30 @@ def _given_back(
     return room, book, tuple(parts)
 
 
-def _extend(deciding: Deciding) -> Refusal | None:
+def _extend(deciding: Deciding, order: Extension, metric: Metric) -> Done:
     """Whatever of a metric would expire before an instant expires then."""
-    order = order_of(deciding, Extension)
-    metric = deciding.program.metrics.get(order.metric)
-    if metric is None:
-        return traced(deciding, Refusal.metric_missing)
     book = balance_of(deciding, metric).book
     if book is not None:
         keep_book(deciding, metric, lots.extended(book, order.expires_at))
-    return traced(deciding, None)
+    return None
+
+
+def _of(into: type[Order], run: Callable[[Deciding, Order, Metric], Done]) -> Callable[[Deciding], Refusal | None]:
+    """A command: its order and its metric found, and what came of it traced."""
+
+    def command(deciding: Deciding) -> Refusal | None:
+        order = order_of(deciding, into)
+        metric = deciding.program.metrics.get(order.metric)
+        return traced(deciding, Refusal.metric_missing if metric is None else run(deciding, order, metric))
+
+    return command
 
 
 BOOKKEEPING: Mapping[str, Callable[[Deciding], Refusal | None]] = {
-    TRANSACTION: _transaction,
-    TRANSFER: _transfer,
-    RECEIPT: _receipt,
-    HOLD: _hold,
-    REVERSAL: _reverse,
-    EXTENSION: _extend,
+    TRANSACTION: _of(Amount, _transaction),
+    TRANSFER: _of(Amount, _transfer),
+    RECEIPT: _of(Amount, _receipt),
+    HOLD: _of(HoldOrder, _hold),
+    REVERSAL: _of(Reversal, _reverse),
+    EXTENSION: _of(Extension, _extend),
 }

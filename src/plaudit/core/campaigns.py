@@ -69,6 +69,13 @@ def _refused(deciding: Deciding, listener: Listener, checks: list[Check], groups
     )
 
 
+def join(deciding: Deciding, campaign_id: str) -> None:
+    """Let the member join a campaign that asks to be joined. Once is enough."""
+    before = deciding.member.progress.get(campaign_id, _NOTHING)
+    if before.enrolled_at is None:
+        deciding.member.progress[campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+
+
 def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
     return [
         effect.apply(deciding, Place(campaign.campaign_id, step, index), effect.settings)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, cast
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from . import ladders, segments, streaks
 from .bookkeeping import BOOKKEEPING, order_of, traced
+from .campaigns import join
 from .competitions import award, move
 from .deciding import Deciding, Place
 from .decision import Considered, Refusal
@@ -26,7 +27,6 @@ from .event import (
     STREAK,
 )  # fmt: skip
 from .ledger import post
-from .member import Progress
 from .program import Price
 
 
@@ -172,9 +172,7 @@ def _prize(deciding: Deciding) -> Refusal | None:
 def _enrol(deciding: Deciding) -> Refusal | None:
     """Join a campaign that asks to be joined. Once is enough."""
     campaign_id = str(deciding.event.data["campaignId"])
-    before = deciding.member.progress.get(campaign_id, Progress())
-    if before.enrolled_at is None:
-        deciding.member.progress[campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+    join(deciding, campaign_id)
     deciding.trace.append(Considered(campaign_id, 0, 0))
     return None
 

@@ -5,13 +5,15 @@ A new effect is a struct, a function and a row of EFFECTS; the API, the checks o
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field, structs
+from msgspec import Meta, Struct, field
 
+from .campaigns import join
+from .competitions import is_open
 from .deciding import Deciding, Place
 from .decision import ClaimKind, CouponIssue, EffectTrace, Notification, Posting, Refusal
 from .expressions import Expression, ExpressionError, Template
 from .ledger import post
-from .member import Holding, Progress
+from .member import Holding
 from .metrics import Metric, round_half_up, shown
 
 Amount = int | float | str
@@ -99,11 +101,6 @@ class GrantFreeze(EffectSettings, frozen=True):
 class AddEntries(EffectSettings, frozen=True):
     competition_id: Id
     entries: Quantity = 1
-
-
-class ShareCode(EffectSettings, frozen=True):
-    code: Text
-    terms: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Sum(Struct, frozen=True):
@@ -275,9 +272,7 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
     competition = deciding.program.competitions.get(settings.competition_id)
     if competition is None:
         return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
-    now = deciding.now
-    started = competition.starts_at is None or competition.starts_at <= now
-    if not competition.active or not started or (competition.ends_at is not None and now >= competition.ends_at):
+    if not is_open(competition, deciding):
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
     if deciding.member.user_id in competition.excluded:
         return EffectTrace(place.index, Refusal.excluded_from_competition, settings.competition_id)
@@ -330,9 +325,7 @@ def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) ->
 
 def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:
     """Let the member join a campaign that asks to be joined."""
-    before = deciding.member.progress.get(settings.campaign_id, Progress())
-    if before.enrolled_at is None:
-        deciding.member.progress[settings.campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+    join(deciding, settings.campaign_id)
     return EffectTrace(place.index, None, {"campaignId": settings.campaign_id})
 
 

@@ -40,33 +40,31 @@ def tally(deciding: Deciding) -> None:
         deciding.touched.add(f"segment.{segment.segment_id}")
 
 
-def judge(deciding: Deciding) -> bool:
-    """Judge anew the segments that look at what has changed. Answers whether anybody came or went."""
+def judge(deciding: Deciding) -> None:
+    """Judge anew the segments that look at what has changed."""
     touched, deciding.touched = deciding.touched, set()
     by_part = deciding.program.segments_by_part
     concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
-    changed = False
     for segment_id in sorted(concerned):
-        changed |= judge_one(deciding, concerned[segment_id])
-    return changed
+        judge_one(deciding, concerned[segment_id])
 
 
-def judge_one(deciding: Deciding, segment: Segment) -> bool:
-    """Judge one segment. Answers whether the member came or went."""
+def judge_one(deciding: Deciding, segment: Segment) -> None:
+    """Judge one segment: the member may come or go."""
     state = deciding.member.segments.get(segment.segment_id, NOT_IN)
     member = is_in(deciding, segment, state)
     due_at = _due_at(deciding, segment, state)
     if member == state.member:
         if due_at != state.due_at:
             deciding.member.segments[segment.segment_id] = structs.replace(state, due_at=due_at)
-        return False
+        return
     flips = deciding.flips.get(segment.segment_id, 0) + 1
     deciding.flips[segment.segment_id] = flips
     name = f"segment.{segment.segment_id}"
     if flips > FLIPS_MAX:
         if flips == FLIPS_MAX + 1:
             deciding.trace.append(Considered(name, 0, 0, Refusal.cascade_cycle))
-        return False
+        return
     since = deciding.now if member else None
     deciding.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
     deciding.scope.forget_names()
@@ -75,7 +73,6 @@ def judge_one(deciding: Deciding, segment: Segment) -> bool:
     is_in(deciding, segment, state, checks)
     deciding.trace.append(Considered(name, 0, 0, None, checks, [], None, {"member": member}))
     deciding.follow("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
-    return True
 
 
 def is_in(deciding: Deciding, segment: Segment, state: SegmentState, checks: list[Check] | None = None) -> bool:

@@ -126,7 +126,9 @@ class Boards:
     async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Board:
         """A board as it is now."""
         key = (org_id, competition_id, scope, round_)
-        board = self._boards.setdefault(key, Board(*key))
+        board = self._boards.get(key)
+        if board is None:
+            board = self._boards[key] = Board(*key)
         self._boards.move_to_end(key)
         if len(self._boards) > BOARDS_MAX:
             self._boards.popitem(last=False)
