@@ -127,15 +127,8 @@ async def engine_rate(url: str, org: Org, count: int) -> float:
     await _fill(pool, org, count)
     worker = Worker(pool, url, Programs(pool, url))
     await worker.lease()
-
-    async def lane(number: int) -> int:
-        done = 0
-        while events := await worker.run_once(number):
-            done += events
-        return done
-
     started = time.perf_counter()
-    done = sum(await asyncio.gather(*map(lane, range(LANES))))
+    done = await worker.drain()
     seconds = time.perf_counter() - started
     assert done == count
     await worker.release()

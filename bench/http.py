@@ -151,7 +151,9 @@ async def processed_rate(url: str, port: int, headers: dict[str, str], org: Org)
     await drained(connection)
     seconds = time.perf_counter() - started
     after = await connection.fetchval("SELECT count(*) FROM events")
-    await connection.execute("CHECKPOINT")  # what is measured next starts with a quiet disk
+    # What is measured next starts with a quiet disk, and not beside the tidying after a backlog of 300,000.
+    await connection.execute("VACUUM")
+    await connection.execute("CHECKPOINT")
     await connection.close()
     return (after - before) / seconds
 

@@ -152,13 +152,8 @@ async def import_rate(url: str, members: int, events: int) -> float:
         await connection.execute("VACUUM ANALYZE inbox")
     worker = Worker(pool, url, Programs(pool, url))
     await worker.lease()
-
-    async def lane(number: int) -> None:
-        while await worker.run_once(number):
-            pass
-
     started = time.perf_counter()
-    await asyncio.gather(*map(lane, range(LANES)))
+    await worker.drain()
     seconds = time.perf_counter() - started
     await worker.release()
     await pool.close()

@@ -67,8 +67,7 @@ class Stage:
         worker = self.worker()
         await worker.lease()
         try:
-            while await worker.run_once():
-                pass
+            await worker.drain()
         finally:
             await worker.release()
 

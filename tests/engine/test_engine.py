@@ -89,14 +89,10 @@ def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database,
                 await worker.lease()
         program = await stage.program()
 
-        async def drain(worker):
-            while await worker.run_once():
-                pass
-
         async def inline(i):
             await process_inline(stage.pool, program, stage.arrival(f"user_{i % 6}"), seconds=20)
 
-        await asyncio.gather(*map(drain, workers), *(inline(i) for i in range(20 if by_hand else 0)))
+        await asyncio.gather(*(worker.drain() for worker in workers), *(inline(i) for i in range(20 if by_hand else 0)))
         for worker in workers:
             await worker.release()
         states = dict(await stage.fetch("SELECT state, count(*) FROM codes GROUP BY state"))

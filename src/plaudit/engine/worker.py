@@ -1,7 +1,8 @@
 """The worker: lease buckets, take the next events out of the inbox, process them; again and again.
 
-Its buckets are shared out among lanes. Each lane is a task with a connection of its own, so that while one lane's
-batch is being committed by the server, another's is being decided here. `run_once` does one bounded pass of a lane.
+A lane is a task with a connection of its own. One lane does all there is as long as it keeps up: few small batches are
+answered sooner than many tiny ones. When it falls behind, the buckets are shared out among the lanes, so that while one
+lane's batch is being committed by the server, another's is being decided here.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from .outcome import Processed
 from .process import process
 
 BATCH_EVENTS_MAX = 500
+BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
 LANES = 3
 LEASE_SECONDS = 5.0
 POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
@@ -60,6 +62,7 @@ class Worker:
         self._worker_id = uuid4()
         self._held: list[int] = []
         self._due: set[int] = set()  # buckets that may have something in the inbox
+        self._behind = False
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._stopping = asyncio.Event()
 
@@ -102,9 +105,24 @@ class Worker:
             await buckets.release(connection, self._worker_id)
         self._held = []
 
+    async def drain(self) -> int:
+        """Process all that waits, by all lanes. Answers how many events there were."""
+
+        async def lane_done(lane: int) -> int:
+            done = 0
+            while events := await self.run_once(lane):
+                done += events
+            return done
+
+        done = 0
+        while self._due.intersection(self._held):
+            self._behind = True
+            done += sum(await asyncio.gather(*map(lane_done, range(self._lanes))))
+        return done
+
     async def run_once(self, lane: int = 0) -> int:
         """Take one batch out of the inbox and process it. Answers how many events there were."""
-        mine = sorted(self._due.intersection(self._held[lane :: self._lanes]))
+        mine = sorted(self._due.intersection(self._share(lane)))
         if not mine:
             return 0
         # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
@@ -114,6 +132,7 @@ class Worker:
                 rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
                 if len(rows) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
+                self._share_out(len(rows))
                 if rows:
                     await self._process(connection, [Arrival(**row) for row in rows])
             except BaseException:
@@ -131,6 +150,19 @@ class Worker:
             if rows:
                 await self._process(connection, [tick(**row) for row in rows])
         return len(rows)
+
+    def _share(self, lane: int) -> list[int]:
+        """The buckets that a lane sees to now."""
+        if self._behind:
+            return self._held[lane :: self._lanes]
+        return self._held if lane == 0 else []
+
+    def _share_out(self, events: int) -> None:
+        """Call the other lanes in, or let them rest, by how many `events` one has found."""
+        behind = events == BATCH_EVENTS_MAX or (self._behind and events > BATCH_EVENTS_FEW)
+        if behind != self._behind:
+            self._behind = behind
+            self._wake()
 
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
@@ -192,7 +224,7 @@ class Worker:
             try:
                 await asyncio.wait_for(wake.wait(), POLL_SECONDS)
             except TimeoutError:
-                self._due.update(self._held)
+                self._due.update(self._share(lane))
 
     async def _run_timers(self, lane: int) -> None:
         try:
@@ -233,7 +265,7 @@ class Worker:
         self._wake()
 
     def _wake(self) -> None:
-        for wake in self._wakes:
+        for wake in self._wakes if self._behind else self._wakes[:1]:
             wake.set()
 
     async def _keep_months(self) -> None:
