@@ -1,6 +1,7 @@
 """One family of errors: a stable code, a kind, a sentence, and the fields concerned. Knows nothing of HTTP."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     conflict = "conflict"
     too_large = "too_large"
     mismatch = "mismatch"
+    too_many = "too_many"
     unavailable = "unavailable"
     failed = "failed"
 
@@ -33,16 +35,27 @@ class FieldError(Struct, frozen=True):
 
 
 class PlauditError(Exception):
-    """Anything that a caller did or met that has a name. `code` is stable, the message is for people."""
+    """Anything that a caller did or met that has a name. `code` is stable, the message is for people.
+
+    `next_at` is when it may succeed, for what ends by itself.
+    """
 
     kind = Kind.failed
     code = "failed"
 
-    def __init__(self, message: str, *, code: str | None = None, fields: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        fields: Sequence[FieldError] = (),
+        next_at: datetime | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.code
         self.fields = list(fields)
+        self.next_at = next_at
 
 
 class Invalid(PlauditError):
@@ -92,6 +105,13 @@ class Mismatch(PlauditError):
 
     kind = Kind.mismatch
     code = "idempotency_mismatch"
+
+
+class TooMany(PlauditError):
+    """More requests than the organisation's limit; `next_at` is when there may be more."""
+
+    kind = Kind.too_many
+    code = "rate_limited"
 
 
 class Unavailable(PlauditError):

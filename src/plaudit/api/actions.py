@@ -58,7 +58,7 @@ async def post_action(call: Call) -> Answer:
     live = await call.services.programs.live(call.org_id)
     user_id = await _user_of(call, action)
     key = action.event_id or call.headers.get("idempotency-key") or _key_in(action.metadata)
-    arrival = _arrival(live, action, user_id, key)
+    arrival = _arrival(live, action, user_id, key, call.correlation_id)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:
         outcome = await process_inline(call.services.engine_pool, live.program, arrival, seconds=seconds)
@@ -103,7 +103,7 @@ async def post_batch(call: Call) -> Answer:
             if isinstance(item, PlauditError):
                 raise item
             user_id = _user_among(item, known)
-            arrivals.append(_arrival(live, item, user_id, item.event_id or _key_in(item.metadata)))
+            arrivals.append(_arrival(live, item, user_id, item.event_id or _key_in(item.metadata), call.correlation_id))
         except PlauditError as error:
             arrivals.append(error)
     good = [one for one in arrivals if isinstance(one, Arrival)]
@@ -186,7 +186,7 @@ def _action_on(line: bytes) -> Action | PlauditError:
             return error
 
 
-def _arrival(live: Live, action: Action, user_id: str, key: str | None) -> Arrival:
+def _arrival(live: Live, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
     """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []
@@ -211,7 +211,7 @@ def _arrival(live: Live, action: Action, user_id: str, key: str | None) -> Arriv
             trigger=trigger,
             occurred_at=occurred_at,
             received_at=clock.now(),
-            payload=Payload(action.data, action.metadata),
+            payload=Payload(action.data, action.metadata, correlation_id),
             source="api",
             event_id=clock.new_id(),
             event_key=key,
@@ -317,5 +317,6 @@ OPERATIONS = [
         enveloped=False,
         errors=(400, 413),
         body_bytes_max=BATCH_BYTES_MAX,
+        media="lines",
     ),
 ]

@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response
-from litestar.datastructures import State
+from litestar import Litestar, MediaType, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
-from plaudit import telemetry
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.inbox import Inbox
 from plaudit.processes import calm_garbage_collector
@@ -21,13 +18,14 @@ from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
 from . import actions, system
+from .answering import AnyRequest, answer
 from .audience import lookup
 from .auth import Keys
 from .crud import crud
-from .envelopes import bare, success
-from .errors import answer_to, handle
+from .errors import handle
 from .openapi import describe
-from .operations import Answer, Call, Operation, Services, decode_body
+from .operations import Operation, Services, paths_of
+from .rate_limits import RateLimits
 from .v1 import (
     campaigns,
     clock,
@@ -72,8 +70,6 @@ OPERATIONS: Sequence[Operation] = [
     *system.OPERATIONS,
 ]
 
-AnyRequest = Request[Any, Any, State]
-
 
 def create_app(given: Settings | None = None) -> Litestar:
     """The ASGI application. Settings come from the environment unless given."""
@@ -93,6 +89,7 @@ def create_app(given: Settings | None = None) -> Litestar:
             inbox=Inbox(engine_pool),
             keys=Keys(pool),
             boards=Boards(engine_pool),
+            limits=RateLimits(pool),
         )
         app.state.services = services
         calm_garbage_collector()
@@ -129,56 +126,14 @@ _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of opera
 
 
 def _mounted(operation: Operation) -> HTTPRouteHandler:
-    path = operation.path.replace("}", ":str}")
+    async def answered(request: AnyRequest) -> Response[bytes]:
+        return await answer(operation, request)
 
-    async def answer(request: AnyRequest) -> Response[bytes]:
-        try:
-            return await _answered(operation, request)
-        except Exception as error:
-            return answer_to(error, request.url.path)
-
+    paths = [prefix + path.replace("}", ":str}") for path in paths_of(operation) for prefix in PREFIXES]
     return HTTPRouteHandler(
-        [prefix + path for prefix in PREFIXES],
+        paths,
         http_method=operation.method,
         status_code=operation.status if operation.status != 204 else 200,
-        request_max_body_size=operation.body_bytes_max + 1,
+        request_max_body_size=None if operation.streamed else operation.body_bytes_max + 1,
         opt={"operation": operation.name},
-    )(answer)
-
-
-async def _answered(operation: Operation, request: AnyRequest) -> Response[bytes]:
-    services: Services = request.app.state.services
-    headers = request.headers
-    key = None if operation.scope is None else await services.keys.authenticate(headers, operation.scope)
-    raw = await request.body() if operation.body is not None else b""
-    body = None
-    if operation.body is not None and operation.media == "application/json" and operation.path != BATCH:
-        body = decode_body(raw, _decoded_as(operation), operation.body_bytes_max)
-    call = Call(
-        services=services,
-        key=key,
-        path=request.path_params,
-        query=request.query_params,
-        headers=headers,
-        body=body,
-        raw=raw,
-    )
-    result = await operation.run(call)
-    given = result if isinstance(result, Answer) else Answer(data=result, status=operation.status)
-    telemetry.requests_answered.labels(given.status).inc()
-    if given.status == 204:
-        return Response(b"", status_code=204, headers=given.headers)
-    enveloped = operation.enveloped and given.enveloped
-    content = success(given.data) if enveloped else bare(given.data)
-    return Response(content, status_code=given.status, media_type=MediaType.JSON, headers=given.headers)
-
-
-BATCH = "/api/audience/internal/actions/batch"  # each of its lines is decoded on its own
-
-
-def _decoded_as(operation: Operation) -> Any:
-    """Documents are decoded by their store, which knows the dialects."""
-    return operation.body if operation.body not in _DOCUMENT_TYPES else None
-
-
-_DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
+    )(answered)

@@ -56,10 +56,10 @@ async def run_command(
             trigger=trigger,
             occurred_at=now,
             received_at=clock.now(),
-            payload=Payload(data, metadata or {}),
+            payload=Payload(data, metadata or {}, call.correlation_id),
             source=call.by,
             event_id=clock.new_id(),
-            event_key=key,
+            event_key=f"{trigger}:{call.once}"[:128] if key is None and call.once is not None else key,
         )
     except OverflowError:
         raise invalid_fields([FieldError("metadata", "must not have integers beyond 64 bits")]) from None

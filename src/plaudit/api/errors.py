@@ -1,5 +1,7 @@
 """What went wrong, as an answer: kind of error to status, in one table."""
 
+from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import asyncpg
@@ -13,11 +15,11 @@ from litestar.exceptions import (
     SerializationException,
 )
 
-from plaudit import telemetry
+from plaudit import clock, telemetry
 from plaudit.errors import Invalid, Kind, NotFound, PlauditError, TooLarge, Unavailable
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE
 
-from .envelopes import failure
+from .envelopes import PROBLEM_MEDIA, envelope_of, failure, problem
 
 STATUS_OF_KIND: dict[Kind, int] = {
     Kind.invalid: 400,
@@ -27,6 +29,7 @@ STATUS_OF_KIND: dict[Kind, int] = {
     Kind.conflict: 409,
     Kind.too_large: 413,
     Kind.mismatch: 422,
+    Kind.too_many: 429,
     Kind.failed: 500,
     Kind.unavailable: 503,
 }
@@ -59,19 +62,30 @@ def as_plaudit_error(error: Exception) -> PlauditError:
     return PlauditError("Something went wrong on our side", code="internal_error")
 
 
-def answer_to(error: Exception, path: str) -> Response[bytes]:
+def status_of(error: PlauditError) -> int:
+    """The status that an error is answered with."""
+    return 405 if isinstance(error, _MethodNotAllowed) else STATUS_OF_KIND[error.kind]
+
+
+def answer_to(error: Exception, path: str, accept: str = "") -> Response[bytes]:
     """The answer to a request that went wrong. What is our fault is logged with its traceback."""
     known = as_plaudit_error(error)
-    status = 405 if isinstance(known, _MethodNotAllowed) else STATUS_OF_KIND[known.kind]
+    status = status_of(known)
     if status >= 500:
         log.error("request_failed", path=path, status=status, exc_info=error)
     telemetry.requests_answered.labels(status).inc()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(failure(known), status_code=status, media_type="application/json", headers=headers)
+    if known.next_at is not None:
+        headers["Retry-After"] = str(max(1, ceil((known.next_at - clock.now()).total_seconds())))
+    if PROBLEM_MEDIA in accept:
+        content, media = problem(known, status, HTTPStatus(status).phrase, path), PROBLEM_MEDIA
+    else:
+        content, media = failure(known, envelope_of(path)), "application/json"
+    return Response(content, status_code=status, media_type=media, headers=headers)
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """For what Litestar itself raises."""
-    return answer_to(error, request.url.path)
+    return answer_to(error, request.url.path, request.headers.get("accept", ""))

@@ -8,10 +8,24 @@ import msgspec
 from plaudit import __version__
 from plaudit.errors import Kind
 
+from .envelopes import Envelope, envelope_of
 from .errors import STATUS_OF_KIND
-from .operations import Operation
+from .operations import Operation, name_of, paths_of
 
 _REF = "#/components/schemas/{name}"
+
+_DETAILS = {
+    "details": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["field", "message"],
+        },
+    },
+    "next_available_at": {"type": "string", "format": "date-time"},
+}
+_TEXT = {"type": "string"}
 
 _ERROR = {
     "type": "object",
@@ -19,22 +33,19 @@ _ERROR = {
         "success": {"const": False},
         "error": {
             "type": "object",
-            "properties": {
-                "message": {"type": "string"},
-                "code": {"type": "string"},
-                "details": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
-                        "required": ["field", "message"],
-                    },
-                },
-            },
+            "properties": {"message": _TEXT, "code": _TEXT, **_DETAILS},
             "required": ["message"],
         },
     },
     "required": ["success", "error"],
+}
+_LOYALTY_ERROR = {
+    "type": "object",
+    "properties": {
+        "message": _TEXT,
+        "error": {"type": "object", "properties": {"code": _TEXT, **_DETAILS}, "required": ["code"]},
+    },
+    "required": ["message", "error"],
 }
 
 _MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
@@ -42,10 +53,11 @@ _MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_
 
 def describe(operations: Iterable[Operation]) -> dict[str, Any]:
     """The OpenAPI document."""
-    components: dict[str, Any] = {"Error": _ERROR}
+    components: dict[str, Any] = {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR}
     paths: dict[str, Any] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, components)
+        for path in paths_of(operation):
+            paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path, components)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Plaudit", "version": __version__, "license": {"name": "Apache-2.0"}},
@@ -60,13 +72,13 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "operationId": operation.name,
+        "operationId": name_of(operation.method, path),
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
-        "responses": _responses(operation, components),
+        "responses": _responses(operation, path, components),
     }
     if operation.scope is not None:
         found["security"] = [{"secret": [], "organisation": []}]
@@ -77,6 +89,15 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
             media["text/csv"] = {"schema": {"type": "string"}}
         found["requestBody"] = {"required": True, "content": media}
     return found
+
+
+def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+    """The schema of an answer in its envelope."""
+    if envelope is Envelope.loyalty:
+        properties: dict[str, Any] = {"message": {"const": "OK"}, "data": schema}
+        return {"type": "object", "properties": properties, "required": ["message", "data"]}
+    properties = {"success": {"const": True}, "data": schema}
+    return {"type": "object", "properties": properties, "required": ["success", "data"]}
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -91,26 +112,25 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return path + query
 
 
-def _responses(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+def _responses(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     answered = {"description": "Done."}
     if operation.answer is not None:
         schema = _filled(operation.answer, components)
         if operation.enveloped:
-            schema = {
-                "type": "object",
-                "properties": {"success": {"const": True}, "data": schema},
-                "required": ["success", "data"],
-            }
+            schema = enveloped_schema(schema, envelope_of(path))
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
     responses[str(operation.status)] = answered
     if "Prefer" in operation.summary:
         responses["200"] = answered
-    guards = (400, 401, 403) if operation.scope is not None else ()
+    guards = (400, 401, 403, 429) if operation.scope is not None else ()
+    if operation.method == "POST" and operation.scope is not None:
+        guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
+    error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[Kind.unavailable]}):
         responses[str(status)] = {
             "description": _MEANINGS[status].capitalize() + ".",
-            "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}},
+            "content": {"application/json": {"schema": {"$ref": _REF.format(name=error)}}},
         }
     return responses
 

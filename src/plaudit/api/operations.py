@@ -4,7 +4,7 @@ An operation is a row: method, path, who may call it, what it takes and answers.
 here, and described by `openapi`: one table serves all three.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from plaudit.storage.postgres import Pool
 from plaudit.storage.programs import Programs
 
 from .auth import Keys
+from .rate_limits import RateLimits
 
 BODY_BYTES_MAX = 1 << 20
 BATCH_BYTES_MAX = 8 << 20
@@ -35,10 +36,14 @@ class Services(Struct, frozen=True, kw_only=True):
     inbox: Inbox
     keys: Keys
     boards: Boards
+    limits: RateLimits
 
 
 class Call(Struct, kw_only=True):
-    """One request to an operation, checked. `body` is of the operation's type, or the plain JSON value."""
+    """One request to an operation, checked. `body` is of the operation's type, or the plain JSON value.
+
+    `once` is its Idempotency-Key; `stream` the body of a streamed operation, piece by piece.
+    """
 
     services: Services
     key: ApiKey | None
@@ -47,6 +52,9 @@ class Call(Struct, kw_only=True):
     headers: Mapping[str, str]
     body: Any = None
     raw: bytes = b""
+    once: str | None = None
+    correlation_id: str = ""
+    stream: Callable[[], AsyncGenerator[bytes]] | None = None
 
     @property
     def org_id(self) -> UUID:
@@ -62,12 +70,14 @@ class Call(Struct, kw_only=True):
 
 
 class Answer(Struct, kw_only=True):
-    """An answer that is more than its data."""
+    """An answer that is more than its data; `content` is one that is no JSON, of type `media`."""
 
     data: Any
     status: int
     headers: dict[str, str] = field(default_factory=dict[str, str])
     enveloped: bool = True
+    content: bytes | None = None
+    media: str = "application/json"
 
 
 class Parameter(Struct, frozen=True):
@@ -98,12 +108,32 @@ class Operation(Struct, frozen=True, kw_only=True):
     errors: tuple[int, ...] = ()
     body_bytes_max: int = BODY_BYTES_MAX
     media: str = "application/json"
+    streamed: bool = False
 
     @property
     def name(self) -> str:
         """Its id in the description: the method and the path, as one word."""
-        words = self.path.replace("{", "").replace("}", "").replace("-", "_").strip("/").split("/")
-        return "_".join([self.method.lower(), *words])
+        return name_of(self.method, self.path)
+
+
+def name_of(method: str, path: str) -> str:
+    """A call's name: the method and the path, as one word."""
+    words = path.replace("{", "").replace("}", "").replace("-", "_").strip("/").split("/")
+    return "_".join([method.lower(), *words])
+
+
+ADMIN_PREFIX = "/api/loyalty/admin"
+
+
+def paths_of(operation: Operation) -> list[str]:
+    """Where an operation answers: what administers stands under the beta's prefix too, members as `users`."""
+    if not operation.path.startswith("/v1/"):
+        return [operation.path]
+    rest = operation.path.removeprefix("/v1")
+    found = [operation.path, ADMIN_PREFIX + rest]
+    if rest == "/profiles" or rest.startswith("/profiles/{"):
+        found.append(ADMIN_PREFIX + "/users" + rest.removeprefix("/profiles"))
+    return found
 
 
 LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from plaudit.core.event import Event
 from plaudit.core.ids import bucket_of, derived_id, event_id_of, member_id_of
@@ -16,10 +16,11 @@ NOTHING_SAID = '{"data":{},"metadata":{}}'
 
 
 class Payload(Struct, frozen=True):
-    """What the sender said, beside who and when."""
+    """What the sender said, beside who and when. `correlation_id` names the request, from intake to webhook."""
 
     data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
+    correlation_id: str | UnsetType = UNSET
 
 
 class Arrival(Struct, frozen=True, kw_only=True, gc=False):
@@ -82,7 +83,9 @@ def arrival_of(
     fingerprint = None
     if event_key is not None:
         event_id = event_id_of(org_id, event_key)
-        fingerprint = fingerprint_of(user_id, trigger, encoded)
+        # Sent again, it comes with another correlation id.
+        said = encoded if payload.correlation_id is UNSET else _ENCODER.encode(Payload(payload.data, payload.metadata))
+        fingerprint = fingerprint_of(user_id, trigger, said)
     return Arrival(
         bucket=bucket_of(member_id),
         event_id=event_id,

@@ -24,6 +24,7 @@ from plaudit.documents.compile import Kept, compile_program
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import Segment
+from plaudit.documents.settings import Settings
 from plaudit.documents.trigger import Trigger
 from plaudit.errors import NotFound
 
@@ -44,6 +45,7 @@ class Live(Struct, frozen=True):
     campaigns: dict[str, Campaign]
     rules: dict[str, Rule]
     segments: dict[str, Segment]
+    settings: Settings
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -144,4 +146,7 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
         {kept.id: kept.document for kept in documents if kept.kind == kind}
         for kind in ("trigger", "campaign", "rule", "segment")
     )
-    return Live(compile_program(org_id, version, documents), triggers, campaigns, rules, segments, clock_offset)
+    settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
+    assert isinstance(settings, Settings)
+    program = compile_program(org_id, version, documents)
+    return Live(program, triggers, campaigns, rules, segments, settings, clock_offset)

@@ -1,0 +1,135 @@
+"""How a request is answered, whatever the call: who asks, may they still, has it been asked before; then the call.
+
+secret and scope ──► rate limit ──► Idempotency-Key ──► decode ──► the call ──► envelope, headers
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.datastructures import State
+
+from plaudit import clock, telemetry
+from plaudit.documents.kinds import KINDS
+from plaudit.storage.orgs import ApiKey
+
+from . import idempotency, rate_limits
+from .envelopes import Envelope, envelope_of, repeated, success
+from .errors import answer_to
+from .operations import Answer, Call, Operation, Services, decode_body
+from .rate_limits import Policy, headers_of
+
+AnyRequest = Request[Any, Any, State]
+
+CORRELATION = "X-Correlation-ID"
+CORRELATION_MAX = 128
+
+ACTIONS = "/api/audience/internal/actions"
+_DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
+
+
+async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
+    """The answer to a request, whatever happens."""
+    correlation_id = _correlation_id(request.headers)
+    around: dict[str, str] = {CORRELATION: correlation_id}
+    with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+        try:
+            response = await _answered(operation, request, correlation_id, around)
+        except Exception as error:
+            response = answer_to(error, request.url.path, request.headers.get("accept", ""))
+    for name, value in around.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+async def _answered(
+    operation: Operation, request: AnyRequest, correlation_id: str, around: dict[str, str]
+) -> Response[bytes]:
+    services: Services = request.app.state.services
+    headers = request.headers
+    key = None if operation.scope is None else await services.keys.authenticate(headers, operation.scope)
+    if key is not None:
+        around.update(await _spent(services, operation, key))
+    raw = await request.body() if operation.body is not None and not operation.streamed else b""
+    once = None
+    if operation.method == "POST" and operation.path != ACTIONS and not operation.streamed:
+        once = idempotency.key_in(headers.get("idempotency-key"))
+    call = Call(
+        services=services,
+        key=key,
+        path=request.path_params,
+        query=request.query_params,
+        headers=headers,
+        raw=raw,
+        once=once,
+        correlation_id=correlation_id,
+        stream=request.stream if operation.streamed else None,
+    )
+    if once is None or key is None:
+        return await _run(operation, call, request.url.path)
+    kept = await idempotency.begin(services.pool, key.org_id, once, f"{operation.name} {request.url.path}", raw)
+    if kept is not None:
+        again = Response(repeated(kept.content), status_code=kept.status, media_type=MediaType.JSON)
+        again.headers["Idempotent-Replayed"] = "true"
+        return again
+    try:
+        response = await _run(operation, call, request.url.path)
+    except Exception as error:
+        response = answer_to(error, request.url.path, headers.get("accept", ""))
+    except BaseException:  # the client has gone: the key is free for its next try
+        await idempotency.finish(services.pool, key.org_id, once, 500, b"")
+        raise
+    await idempotency.finish(services.pool, key.org_id, once, response.status_code or 200, response.content)
+    return response
+
+
+async def _run(operation: Operation, call: Call, path: str) -> Response[bytes]:
+    if operation.body is not None and operation.media == "application/json":
+        call.body = decode_body(call.raw, _decoded_as(operation), operation.body_bytes_max)
+    result = await operation.run(call)
+    given = result if isinstance(result, Answer) else Answer(data=result, status=operation.status)
+    telemetry.requests_answered.labels(given.status).inc()
+    if given.status == 204:
+        return Response(b"", status_code=204, headers=given.headers)
+    if given.content is not None:
+        return Response(given.content, status_code=given.status, media_type=given.media, headers=given.headers)
+    envelope = envelope_of(path) if operation.enveloped and given.enveloped else Envelope.bare
+    content = success(given.data, envelope)
+    return Response(content, status_code=given.status, media_type=MediaType.JSON, headers=given.headers)
+
+
+def _decoded_as(operation: Operation) -> Any:
+    """Documents are decoded by their store, which knows the dialects."""
+    return operation.body if operation.body not in _DOCUMENT_TYPES else None
+
+
+async def _spent(services: Services, operation: Operation, key: ApiKey) -> Mapping[str, str]:
+    """One request of the organisation's limits. Answers the headers."""
+    live = await services.programs.live(key.org_id)
+    policy, whose = _policy(operation, key, live.settings.limits)
+    if policy is None:
+        return headers_of(None, 0, 0, time.time())
+    return await services.limits.spend(policy, whose)
+
+
+def _policy(operation: Operation, key: ApiKey, tier: str) -> tuple[Policy | None, str]:
+    if tier == "unlimited":
+        return None, ""
+    if operation.scope == "actions:write":
+        return rate_limits.INGESTION, str(key.org_id)
+    if operation.path.startswith("/api/audience"):
+        return rate_limits.AUDIENCE, str(key.key_id)
+    return rate_limits.ADMIN[tier], str(key.org_id)
+
+
+def _correlation_id(headers: Mapping[str, str]) -> str:
+    """The client's own, the trace's of W3C Trace Context, or a new one."""
+    given = headers.get("x-correlation-id") or headers.get("x-request-id")
+    if given and len(given) <= CORRELATION_MAX and given.isascii() and given.isprintable():
+        return given
+    parts = headers.get("traceparent", "").split("-")
+    if len(parts) == 4 and len(parts[1]) == 32:
+        return parts[1]
+    return clock.new_id().hex
