@@ -50,6 +50,13 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
+    def verify(self) -> int:
+        """The status of `plaudit verify`, by its books."""
+        command = [sys.executable, "-m", "plaudit", "verify", "--data", str(self.folder)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.returncode
+
     def log(self) -> str:
         return (self.folder.parent / "server.log").read_text()[-4000:]
 

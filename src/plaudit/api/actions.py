@@ -294,6 +294,7 @@ OPERATIONS = [
         body=Action,
         answer=_QUEUED,
         status=202,
+        also=(200,),
         enveloped=False,
         errors=(400, 413, 422),
     ),

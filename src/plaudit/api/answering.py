@@ -3,7 +3,6 @@
 secret and scope ──► rate limit ──► Idempotency-Key ──► decode ──► the call ──► envelope, headers
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,7 +109,7 @@ async def _spent(services: Services, operation: Operation, key: ApiKey) -> Mappi
     live = await services.programs.live(key.org_id)
     policy, whose = _policy(operation, key, live.settings.limits)
     if policy is None:
-        return headers_of(None, 0, 0, time.time())
+        return headers_of(None, 0, 0, clock.now().timestamp())
     return await services.limits.spend(policy, whose)
 
 

@@ -27,15 +27,21 @@ from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
 from .v1 import (
+    analytics,
+    api_keys,
+    audit,
     campaigns,
     clock,
     code_pools,
     competitions,
+    enrolment,
     events,
     ledger,
     mechanics,
     participation,
+    privacy,
     products,
+    profile_schema,
     profiles,
     reference,
     rewards,
@@ -56,7 +62,10 @@ OPERATIONS: Sequence[Operation] = [
     *products.OPERATIONS,
     *rewards.OPERATIONS,
     *code_pools.OPERATIONS,
+    *profile_schema.OPERATIONS,
     *profiles.OPERATIONS,
+    *privacy.OPERATIONS,
+    *enrolment.OPERATIONS,
     *transactions.OPERATIONS,
     *ledger.OPERATIONS,
     *events.OPERATIONS,
@@ -65,6 +74,9 @@ OPERATIONS: Sequence[Operation] = [
     *mechanics.OPERATIONS,
     *competitions.OPERATIONS,
     *participation.OPERATIONS,
+    *analytics.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *audit.OPERATIONS,
     *reference.OPERATIONS,
     *settings.OPERATIONS,
     *system.OPERATIONS,
@@ -82,13 +94,15 @@ def create_app(given: Settings | None = None) -> Litestar:
         pool = await create_pool(url, size=POOL_SIZE)
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
         programs = Programs(pool, url)
+        boards = Boards(engine_pool)
+        programs.on_erasure(boards.forget)
         services = Services(
             pool=pool,
             engine_pool=engine_pool,
             programs=programs,
             inbox=Inbox(engine_pool),
             keys=Keys(pool),
-            boards=Boards(engine_pool),
+            boards=boards,
             limits=RateLimits(pool),
         )
         app.state.services = services

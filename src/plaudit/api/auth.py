@@ -35,6 +35,10 @@ class Keys:
             raise Forbidden(f"The API secret lacks the scope {scope}", code="scope_missing")
         return key
 
+    def forget(self, key_id: UUID) -> None:
+        """Look anew at a key that has been changed."""
+        self._known = {secret: found for secret, found in self._known.items() if found[0].key_id != key_id}
+
     async def _key(self, secret: str) -> ApiKey | None:
         found = self._known.get(secret)
         if found is not None and found[1] > time.monotonic():

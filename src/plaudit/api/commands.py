@@ -12,6 +12,7 @@ from plaudit.engine.outcome import Processed
 from plaudit.errors import Conflict, FieldError, Mismatch, PlauditError, Unavailable, invalid_fields
 
 from .operations import Call
+from .outcomes import next_at_of
 
 COMMAND_SECONDS_MAX = 30.0
 
@@ -81,4 +82,4 @@ def _refusal(error: RefusedError) -> PlauditError:
     if decision is None or decision.refusal is None:
         return PlauditError("The command failed on our side", code="command_failed")
     sentence = _SENTENCES.get(decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}")
-    return Conflict(sentence, code=decision.refusal.value)
+    return Conflict(sentence, code=decision.refusal.value, next_at=next_at_of(error.processed))

@@ -169,7 +169,10 @@ async def updated(call: Call, kind: DocumentKind, document_id: str, body: Any) -
 
 def deleter(kind: DocumentKind) -> Run:
     async def run(call: Call) -> Json:
-        await deleted(call, kind, call.path[kind.id_field])
+        if kind.deleted is not None:
+            await updated(call, kind, call.path[kind.id_field], kind.deleted)
+        else:
+            await deleted(call, kind, call.path[kind.id_field])
         return {"message": f"{kind.title} deleted successfully"}
 
     return run

@@ -7,6 +7,8 @@ import msgspec
 
 from plaudit.errors import PlauditError
 
+from .outside import time_text
+
 _ENCODER = msgspec.json.Encoder()
 
 PROBLEM_MEDIA = "application/problem+json"
@@ -40,7 +42,7 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
     if error.fields:
         shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
     if error.next_at is not None:
-        shown["next_available_at"] = error.next_at
+        shown["next_available_at"] = time_text(error.next_at)
     if envelope is Envelope.loyalty:
         return _ENCODER.encode({"message": error.message, "error": shown})
     return _ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
@@ -59,7 +61,7 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
     if error.fields:
         shown["errors"] = [{"detail": one.message, "field": one.field} for one in error.fields]
     if error.next_at is not None:
-        shown["next_available_at"] = error.next_at
+        shown["next_available_at"] = time_text(error.next_at)
     return _ENCODER.encode(shown)
 
 

@@ -121,8 +121,7 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
             schema = enveloped_schema(schema, envelope_of(path))
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
     responses[str(operation.status)] = answered
-    if "Prefer" in operation.summary:
-        responses["200"] = answered
+    responses |= {str(status): answered for status in operation.also}
     guards = (400, 401, 403, 429) if operation.scope is not None else ()
     if operation.method == "POST" and operation.scope is not None:
         guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else

@@ -103,6 +103,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     body: Schema = None
     answer: Schema = None
     status: int = 200
+    also: tuple[int, ...] = ()
     enveloped: bool = True
     query: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()

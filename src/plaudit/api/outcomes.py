@@ -1,12 +1,15 @@
 """What a decision led to, for the one who reported the action and waited."""
 
+from datetime import datetime
 from typing import Any
 
+from plaudit.core.decision import Considered
 from plaudit.core.metrics import shown
+from plaudit.core.next_at import ENDS_BY_ITSELF
 from plaudit.core.program import Program
 from plaudit.engine.outcome import Processed
 
-from .outside import Json
+from .outside import Json, time_text
 from .schemas import NUMBER, OBJECT, TEXT, object_of
 
 
@@ -29,6 +32,7 @@ def shown_outcome(program: Program, processed: Processed) -> Json:
                 "balanceAfter": shown(posting.balance_after, decimals),
                 "campaignId": posting.campaign_id,
                 "reason": posting.reason,
+                **_next_available(posting.next_at),
             }
         )
     found["campaigns"] = [one.campaign_id for one in decision.trace if one.refusal is None]
@@ -42,12 +46,32 @@ def shown_outcome(program: Program, processed: Processed) -> Json:
         for issue in decision.coupons
     ]
     found["refusals"] = [
+        {"campaignId": one.campaign_id, "effect": None, "reason": one.refusal, **_next_available(_next_at(one))}
+        for one in decision.trace
+        if one.refusal in ENDS_BY_ITSELF
+    ] + [
         {"campaignId": one.campaign_id, "effect": effect.index, "reason": effect.refusal}
         for one in decision.trace
         for effect in one.effects
         if effect.refusal is not None
     ]
     return found
+
+
+def next_at_of(processed: Processed) -> datetime | None:
+    """When what was refused may succeed, if that is known."""
+    if processed.decision is None:
+        return None
+    found = [_next_at(one) for one in processed.decision.trace] + [one.next_at for one in processed.decision.postings]
+    return min((at for at in found if at is not None), default=None)
+
+
+def _next_at(one: Considered) -> datetime | None:
+    return one.progress["next_available_at"] if one.refusal in ENDS_BY_ITSELF else None
+
+
+def _next_available(at: datetime | None) -> Json:
+    return {} if at is None else {"next_available_at": time_text(at)}
 
 
 def outcome_schema() -> dict[str, Any]:

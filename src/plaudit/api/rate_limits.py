@@ -6,12 +6,12 @@ at the database. No more are ever let through than the window has; a few may sta
 
 import asyncio
 import math
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from plaudit import clock
 from plaudit.errors import TooMany
 from plaudit.storage.postgres import Pool
 from plaudit.storage.queries import queries_beside
@@ -59,7 +59,7 @@ class RateLimits:
 
     async def spend(self, policy: Policy, whose: str) -> Mapping[str, str]:
         """One request of `whose` window. Answers the headers that tell how it stands. Raises TooMany."""
-        now = time.time()
+        now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
         key = (policy.name, whose)
         window = self._windows.get(key)

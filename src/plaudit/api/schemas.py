@@ -9,6 +9,7 @@ from plaudit.documents.base import DocumentKind
 TEXT = {"type": "string"}
 INTEGER = {"type": "integer"}
 NUMBER = {"type": "number"}
+BOOLEAN = {"type": "boolean"}
 TIME = {"type": "string", "format": "date-time"}
 OBJECT: dict[str, Any] = {"type": "object"}
 OBJECTS: dict[str, Any] = {"type": "array", "items": OBJECT}

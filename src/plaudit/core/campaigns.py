@@ -15,6 +15,7 @@ from .event import Event
 from .goals import counted, reached_at
 from .ids import effect_id_of
 from .member import Progress, StepProgress
+from .next_at import ENDS_BY_ITSELF, next_at
 from .periods import period_key
 from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener
 
@@ -50,6 +51,8 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
         groups_taken.add(campaign.exclusive_group)
     if refusal is None and listener.stops:
         groups_taken.add(STOPPED + campaign.campaign_id)
+    if refusal is not None and refusal in ENDS_BY_ITSELF:
+        shown = {"next_available_at": next_at(deciding, campaign, refusal)}
     trigger = event.trigger if event.depth else None
     return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 

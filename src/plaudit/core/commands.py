@@ -23,11 +23,14 @@ from .event import (
     MANUAL_GRANT_CAMPAIGN,
     PRIZE,
     PROFILE,
+    REFERRAL,
+    REGISTRATION,
     SEGMENT,
     STREAK,
 )  # fmt: skip
 from .ledger import post
 from .program import Price
+from .registration import referred, register
 
 
 class StreakOrder(Struct, frozen=True, rename="camel"):
@@ -186,4 +189,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     SEGMENT: _segment,
     PRIZE: _prize,
     ENROLMENT: _enrol,
+    REGISTRATION: register,
+    REFERRAL: referred,
 }

@@ -22,6 +22,7 @@ MISSING: Final = Missing()
 
 # What a path without one of these as its first word means is `data.` and the path.
 SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
+CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
 LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
 
 
@@ -59,7 +60,7 @@ class Scope:
             case "metadata":
                 return self.event.metadata
             case "user":
-                return {**self.member.attributes, "userId": self.member.user_id}
+                return {**computed_fields(self), **self.member.attributes, "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
             case "streaks":
@@ -87,6 +88,48 @@ class Scope:
             balance = balances.get(metric_id)
             found[metric_id] = shown(metric.default if balance is None else balance.amount, metric.decimals)
         return found
+
+
+XP_PER_LEVEL = 1_000
+
+# The parts of a member that the computed fields of `user` follow from: whoever looks at one looks at these.
+COMPUTED_FROM = {
+    "points": ("metrics.points",), "lifetimePoints": ("metrics.points",), "xp": ("metrics.xp",),
+    "level": ("metrics.xp",), "coins": ("metrics.coins",), "badges": ("badges",), "badgeCount": ("badges",),
+    "streak": ("streaks",), "longestStreak": ("streaks",), "segments": ("segments",), "tier": ("ladders",),
+    "createdAt": ("user",), "lastActiveAt": ("user",),
+}  # fmt: skip
+
+
+def computed_fields(scope: Scope) -> dict[str, Any]:
+    """The properties of a user, in the documents' words, that the books keep.
+
+    `level` is 1 and one more for each 1,000 xp, `tier` the rung of the first ladder, `streak` the longest that runs.
+    """
+    member, balances = scope.member, scope.member.balances
+    found: dict[str, Any] = {}
+    for name in ("points", "xp", "coins"):
+        metric = scope.metrics.get(name)
+        if metric is not None:
+            balance = balances.get(name)
+            found[name] = shown(metric.default if balance is None else balance.amount, metric.decimals)
+            if name == "points":
+                found["lifetimePoints"] = shown(0 if balance is None else balance.earned, metric.decimals)
+    found["level"] = 1 + int(found.get("xp", 0)) // XP_PER_LEVEL
+    found["badges"] = sorted(member.holdings)
+    found["badgeCount"] = len(member.holdings)
+    found["streak"] = max((one.current for one in member.streaks.values()), default=0)
+    found["longestStreak"] = max((one.longest for one in member.streaks.values()), default=0)
+    found["segments"] = sorted(one for one, state in member.segments.items() if state.member)
+    for ladder_id, ladder in scope.ladders.items():
+        state = member.ladders.get(ladder_id)
+        rung = -1 if state is None else state.effective
+        found["tier"] = ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
+        break
+    for name, instant in (("createdAt", member.enrolled_at), ("lastActiveAt", member.present)):
+        if instant is not None:
+            found[name] = instant.isoformat().replace("+00:00", "Z")
+    return found
 
 
 def streak_fields(state: StreakState) -> dict[str, Any]:
@@ -117,7 +160,9 @@ def getter_of(path: str) -> tuple[Getter, bool]:
     words = path.replace("[", ".[").split(".")
     words = [word for word in words if word]
     scope = "data"
-    if words and words[0] in SCOPES and (len(words) > 1 or words[0] in LISTS):
+    if len(words) > 1 and words[0] in CUSTOM:
+        scope, words = "user", words[1:]
+    elif words and words[0] in SCOPES and (len(words) > 1 or words[0] in LISTS):
         scope, words = words[0], words[1:]
     steps = tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
     if "" in steps:

@@ -10,8 +10,15 @@ _EMAIL = re.compile(r"^[^@\s]{1,64}@[^@\s]{1,190}$")
 _PHONE = re.compile(r"^\+[0-9]{6,15}$")
 
 
+WANTED = {EMAIL: "an e-mail address", PHONE: "a phone number such as +441234567890"}
+NAME_MAX = 200
+
+
 def normal(kind: str, value: str) -> str | None:
-    """The one way of writing an e-mail address (lower case) or a phone number (E.164); None when it is neither."""
+    """The one way of writing an e-mail address (lower case), a phone number (E.164) or another name; None for none."""
+    if kind not in KINDS:
+        text = value.strip()
+        return text if 1 <= len(text) <= NAME_MAX and text.isprintable() else None
     if kind == EMAIL:
         text = value.strip().lower()
         return text if _EMAIL.match(text) else None
@@ -20,6 +27,6 @@ def normal(kind: str, value: str) -> str | None:
 
 
 def names_in(value: str) -> list[tuple[str, str]]:
-    """The identities that a text may be, normal form."""
-    found = [(kind, normal(kind, value)) for kind in KINDS]
+    """The identities that a text may be, normal form; kind `*` is any other."""
+    found = [(kind, normal(kind, value)) for kind in (*KINDS, "*")]
     return [(kind, name) for kind, name in found if name is not None]

@@ -27,11 +27,7 @@ class Recurrence:
 
     def occurrence_at(self, instant: datetime) -> datetime | None:
         """The start of the occurrence that an instant is in; None between occurrences."""
-        while (not self._starts or self._starts[-1] <= instant) and len(self._starts) < OCCURRENCES_MAX:
-            following = next(self._following, None)
-            if following is None:
-                break
-            self._starts.append(following.replace(tzinfo=self._zone).astimezone(UTC))
+        self._work_out(instant)
         place = bisect_right(self._starts, instant) - 1
         if place < 0:
             return None
@@ -39,3 +35,17 @@ class Recurrence:
         if self._seconds is not None and instant >= start + timedelta(seconds=self._seconds):
             return None
         return start
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The start of the first occurrence after an instant; None when there is none."""
+        self._work_out(instant)
+        place = bisect_right(self._starts, instant)
+        return self._starts[place] if place < len(self._starts) else None
+
+    def _work_out(self, instant: datetime) -> None:
+        """Know the starts up to the first one after an instant."""
+        while (not self._starts or self._starts[-1] <= instant) and len(self._starts) < OCCURRENCES_MAX:
+            following = next(self._following, None)
+            if following is None:
+                return
+            self._starts.append(following.replace(tzinfo=self._zone).astimezone(UTC))

@@ -247,7 +247,7 @@ def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakS
 def _keep(deciding: Deciding, streak: Streak, state: StreakState) -> None:
     deciding.member.streaks[streak.streak_id] = state
     deciding.scope.forget_names()
-    deciding.touched.add(f"streaks.{streak.streak_id}")
+    deciding.touched.update((f"streaks.{streak.streak_id}", "streaks"))
 
 
 def _reach_milestones(deciding: Deciding, streak: Streak, state: StreakState) -> list[EffectTrace]:

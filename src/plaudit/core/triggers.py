@@ -13,6 +13,7 @@ class EngineTrigger(Struct, frozen=True):
 
 _ROWS = (
     EngineTrigger("user.enrolled", "A member has joined the programme.", {"userId": "string", "source": "string"}),
+    EngineTrigger("user.referred", "Somebody whom a member referred has joined.", {"userId": "string"}),
     EngineTrigger("user.updated", "A member's profile was changed.", {"fields": "array"}),
     EngineTrigger(
         "metric.changed",

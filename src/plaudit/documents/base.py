@@ -48,6 +48,7 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
 
     `id_field` is the id's name outside, `id_from` the field that gives the id when the client names none;
     `filters` are the fields that a list can be filtered by; `fixed` cannot change once written.
+    `deleted` is what a soft delete writes.
     `check` says what is wrong beyond the types, `references` what the document names;
     `read` turns the spellings that clients may use into the one that is kept, `write` turns it back for answers.
     """
@@ -61,6 +62,7 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
     id_from: str | None = None
     filters: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    deleted: dict[str, Any] | None = None
     check: Callable[[Any], Sequence[FieldError]] = _no_errors
     references: Callable[[Any], Sequence[Reference]] = _no_references
     read: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is

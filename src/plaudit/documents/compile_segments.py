@@ -9,7 +9,7 @@ import msgspec
 
 from plaudit.core import program as core
 from plaudit.core.conditions import ALWAYS, compile_conditions
-from plaudit.core.fields import LISTS, SCOPES, getter_of
+from plaudit.core.fields import COMPUTED_FROM, LISTS, SCOPES, getter_of
 from plaudit.core.metrics import Metric
 from plaudit.core.operators import OPERATORS, is_number
 
@@ -26,6 +26,7 @@ def segment_of(
     include = tuple(_criterion(one, metrics, first_ladder) for one in segment.include)
     exclude = tuple(_criterion(one, metrics, first_ladder) for one in segment.exclude)
     paths = [_path(one.field, metrics, first_ladder) for one in (*segment.include, *segment.exclude) if one.field]
+    parts = frozenset(part for path in paths for part in _parts(path))
     return core.Segment(
         segment_id=segment_id,
         name=segment.name,
@@ -33,13 +34,19 @@ def segment_of(
         users=frozenset(segment.user_ids) if segment.type == "static" else None,
         include=include,
         exclude=exclude,
-        depends_on=frozenset(map(_part, paths)),
+        depends_on=parts,
     )
 
 
-def _part(path: str) -> str:
-    """The part of a member that a path looks at: the whole profile, one metric, one ladder, the badges …"""
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a member that a path looks at: the whole profile, one metric, one ladder, the badges …"""
     scope, _, rest = path.partition(".")
+    if scope == "user" and rest in COMPUTED_FROM:
+        return COMPUTED_FROM[rest]
+    return (_part(scope, rest),)
+
+
+def _part(scope: str, rest: str) -> str:
     return scope if scope in ("user", *LISTS) or not rest else f"{scope}.{rest.partition('.')[0]}"
 
 

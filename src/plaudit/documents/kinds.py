@@ -4,14 +4,17 @@ from . import (
     campaign,
     code_pool,
     competition,
+    custom_field,
     ladder,
     metric,
     product,
+    profile_schema,
     reward,
     rule,
     segment,
     settings,
     streak,
+    template,
     trigger,
 )
 from .base import DocumentKind
@@ -30,6 +33,9 @@ KINDS: dict[str, DocumentKind] = {
         streak,
         ladder,
         segment,
+        template,
+        custom_field,
+        profile_schema,
         settings,
     )
 }

@@ -13,6 +13,7 @@ import msgspec
 
 from plaudit.core.decision import Details, Posting
 from plaudit.core.member import STATES, Member
+from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -20,6 +21,7 @@ from . import inbox
 from .arrival import Arrival, Payload, arrival_of
 from .load import Batch
 from .outcome import Processed
+from .totals import add_totals, totals_of
 
 SQL = queries_beside(__file__)
 
@@ -46,7 +48,13 @@ NOTIFICATION_COLUMNS = (
 Row = tuple[Any, ...]
 
 
-async def commit(connection: Connection, batch: Batch, processed: Iterable[Processed], decided_at: datetime) -> None:
+async def commit(
+    connection: Connection,
+    programs: Mapping[UUID, Program],
+    batch: Batch,
+    processed: Iterable[Processed],
+    decided_at: datetime,
+) -> None:
     """Write down all that follows from a batch."""
     failed = [one for one in processed if one.state == "failed"]
     decided = [one for one in processed if one.state != "failed"]
@@ -78,6 +86,8 @@ async def commit(connection: Connection, batch: Batch, processed: Iterable[Proce
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
     await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
     await _send_onward(connection, decided, decided_at)
+    # Last, because it is the one thing that two lanes may wait for each other for.
+    await add_totals(connection, totals_of(programs, decided))
 
 
 async def _send_onward(connection: Connection, decided: Iterable[Processed], at: datetime) -> None:

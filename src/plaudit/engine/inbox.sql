@@ -20,8 +20,8 @@ SELECT event_id, CASE WHEN row_number() OVER () = 1 THEN
 END FROM appended;
 
 -- name: fingerprints
--- What these keyed events contained when they came first.
-SELECT event_id, fingerprint FROM event_ids WHERE event_id = ANY($1::uuid[])
+-- What these keyed events contained when they came first; nobody knows of those of erased members.
+SELECT event_id, fingerprint FROM event_ids WHERE event_id = ANY($1::uuid[]) AND fingerprint IS NOT NULL
 UNION ALL SELECT event_id, fingerprint FROM inbox WHERE event_key IS NOT NULL AND event_id = ANY($1::uuid[])
 UNION ALL SELECT event_id, fingerprint FROM failed_events WHERE event_id = ANY($1::uuid[]);
 

@@ -39,7 +39,7 @@ async def process(
         claims = Claims(connection)
         processed = await decide_all(batch, programs, claims)
         await claims.settle(_wanted(processed), decided_at)
-        await commit(connection, batch, processed, decided_at)
+        await commit(connection, programs, batch, processed, decided_at)
     return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
 
 

@@ -1,9 +1,13 @@
 -- name: log_of_bucket
--- The log of a bucket, in its order.
+-- The log of a bucket, in its order, without those of erased members: what they were decided on is gone.
 SELECT bucket, position, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
     source, program_version, payload, outcome, state
-FROM events WHERE bucket = $1 ORDER BY position;
+FROM events WHERE bucket = $1 AND NOT EXISTS (
+    SELECT FROM members AS m WHERE (m.bucket, m.member_id) = (events.bucket, events.member_id) AND erased_at IS NOT NULL
+) ORDER BY position;
 
 -- name: transactions_of_bucket
 -- The ids of a bucket's transactions, in the order of its log.
-SELECT transaction_id, amount, balance_after FROM transactions WHERE bucket = $1 ORDER BY position, ordinal;
+SELECT transaction_id, amount, balance_after FROM transactions AS t WHERE bucket = $1 AND NOT EXISTS (
+    SELECT FROM members AS m WHERE (m.bucket, m.member_id) = (t.bucket, t.member_id) AND erased_at IS NOT NULL
+) ORDER BY position, ordinal;

@@ -27,6 +27,7 @@ _CHECKS = {
     "nothing_oversold": ("claimed", "nothing oversold"),
     "segments_listed": ("segment_members", "segments and their lists agree"),
     "prizes_once": ("prizes", "every prize once"),
+    "totals_are_sums": ("daily_totals", "daily totals equal to the ledger"),
     "inbox_and_log": ("events", "nothing both waiting and decided"),
 }
 

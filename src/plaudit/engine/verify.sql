@@ -102,9 +102,23 @@ SELECT format('event %s', event_id) FROM event_ids JOIN (
     SELECT event_id FROM inbox UNION ALL SELECT event_id FROM failed_events
 ) AS other USING (event_id);
 
+-- name: totals_are_sums
+-- The daily totals come to what the ledger says, by metric and campaign.
+SELECT format('organisation %s, metric %s, campaign %s', org_id, metric, campaign_id)
+FROM (
+    SELECT org_id, metric, campaign_id, sum(credits) AS credits, sum(debits) AS debits, sum(credit_count) AS up,
+        sum(debit_count) AS down FROM daily_totals GROUP BY org_id, metric, campaign_id
+) AS kept FULL JOIN (
+    SELECT org_id, metric, campaign_id, sum(greatest(amount, 0)) AS credits, -sum(least(amount, 0)) AS debits,
+        count(*) FILTER (WHERE amount > 0) AS up, count(*) FILTER (WHERE amount < 0) AS down
+    FROM transactions WHERE amount <> 0 GROUP BY org_id, metric, campaign_id
+) AS booked USING (org_id, metric, campaign_id)
+WHERE (kept.credits, kept.debits, kept.up, kept.down) IS DISTINCT FROM (booked.credits, booked.debits, booked.up, booked.down);
+
 -- name: counted
 -- How much there is to check.
 SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transactions) AS transactions,
     (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM codes) AS codes,
     (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM segment_members) AS segment_members,
-    (SELECT count(*) FROM events WHERE kind = 'prize') AS prizes, (SELECT count(*) FROM positions) AS positions;
+    (SELECT count(*) FROM events WHERE kind = 'prize') AS prizes, (SELECT count(*) FROM positions) AS positions,
+    (SELECT count(*) FROM daily_totals) AS daily_totals;

@@ -123,6 +123,11 @@ class Boards:
         self._pool = pool
         self._boards: OrderedDict[tuple[UUID, str, str | None, str], Board] = OrderedDict()
 
+    def forget(self, org_id: UUID | None) -> None:
+        """Let go of an organisation's boards, or of all: they are built anew when they are asked for."""
+        for key in [key for key in self._boards if org_id in (None, key[0])]:
+            del self._boards[key]
+
     async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Board:
         """A board as it is now."""
         key = (org_id, competition_id, scope, round_)

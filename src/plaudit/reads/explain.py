@@ -11,6 +11,7 @@ from plaudit.core.decision import Check, Considered, EffectTrace
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import shown
+from plaudit.core.next_at import ENDS_BY_ITSELF
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import CriterionSpec
@@ -44,6 +45,8 @@ def _campaign(live: Live, trigger: str, one: Considered) -> Json:
     _, leaves = compile_conditions(tree)
     found["conditions"] = [_check(leaves[check.leaf], check) for check in one.checks]
     found["effects"] = [_effect(types[effect.index], effect) for effect in one.effects]
+    if one.refusal in ENDS_BY_ITSELF and one.progress:
+        found |= one.progress
     if document.steps:
         found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
     return found
@@ -91,7 +94,7 @@ def _criterion(criterion: CriterionSpec, check: Check) -> Json:
 def _progress(campaign: Campaign, one: Considered) -> Json:
     """How far the step is after the event, in the goal's own unit."""
     progress: Json = one.progress or {}
-    if not progress:
+    if "current" not in progress:
         return {}
     decimals = SUM_DECIMALS if campaign.steps[one.step].goal.type == "sum" else 0
     shown_progress = {name: shown(progress[name], decimals) for name in ("current", "target")}

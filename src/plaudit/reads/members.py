@@ -1,6 +1,7 @@
 """Members, with everything that belongs to them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -40,9 +41,11 @@ async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView 
     return found
 
 
-async def page(connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int) -> list[MemberView]:
-    """Members in the order of joining."""
-    rows = await connection.fetch(SQL.page, org_id, *after, size)
+async def page(
+    connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
+) -> list[MemberView]:
+    """Members in the order of joining; only those whose fields, as texts, are as `filters` says."""
+    rows = await connection.fetch(SQL.page, org_id, *after, size, list(filters), list(filters.values()))
     return await _with_parts(connection, [dict(row) for row in rows])
 
 

@@ -3,9 +3,17 @@
 SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members WHERE bucket = $1 AND member_id = $2;
 
 -- name: page
--- The members of an organisation in the order of joining.
+-- The members of an organisation in the order of joining, of those whose fields ($5) have these values ($6) as texts.
 SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members
-WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) ORDER BY enrolled_at, member_id LIMIT $4;
+WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) AND erased_at IS NULL
+    AND NOT EXISTS (
+        SELECT FROM unnest($5::text[], $6::text[]) AS wanted (name, value)
+        WHERE attributes ->> name IS DISTINCT FROM value AND NOT (name = 'userId' AND user_id = value) AND NOT EXISTS (
+            SELECT FROM identities AS i WHERE (i.bucket, i.member_id, i.kind) = (members.bucket, members.member_id, name)
+                AND i.value = lower(wanted.value)
+        )
+    )
+ORDER BY enrolled_at, member_id LIMIT $4;
 
 -- name: identities
 -- The other names of members.

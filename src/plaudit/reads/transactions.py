@@ -110,3 +110,8 @@ def details_of(row: Mapping[str, Any]) -> Details:
 
 _DETAILS = msgspec.json.Decoder(Details)
 NO_DETAILS = Details()
+
+
+async def newest(connection: Connection, org_id: UUID, metric: str | None, size: int) -> list[Row]:
+    """The newest transactions that changed a balance."""
+    return [dict(row) for row in await connection.fetch(SQL.newest, org_id, metric, size)]

@@ -25,3 +25,9 @@ WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'ma
 -- name: on_lots
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
 SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
+
+-- name: newest
+-- The newest transactions of an organisation.
+SELECT transaction_id, user_id, metric, amount, created_at FROM transactions
+WHERE org_id = $1 AND amount <> 0 AND ($2::text IS NULL OR metric = $2)
+ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $3;

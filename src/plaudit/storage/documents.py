@@ -261,5 +261,5 @@ def _stored(row: asyncpg.Record) -> Stored:
 
 
 def _taken(kind: DocumentKind, error: asyncpg.UniqueViolationError) -> Conflict:
-    name = "SKU" if "sku" in (error.constraint_name or "") else "ID"
+    name = {"documents_sku": "SKU", "documents_key": "key"}.get(error.constraint_name or "", "ID")
     return Conflict(f"{kind.title} with this {name} already exists", code="already_exists")

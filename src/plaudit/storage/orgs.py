@@ -39,6 +39,16 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
+class KeyRow(Struct, frozen=True):
+    """A key as administrators see it."""
+
+    key_id: UUID
+    name: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+
+
 def hash_of(secret: str) -> bytes:
     """What is kept of a secret. It is drawn with 256 bits, so that a plain hash cannot be guessed back."""
     return hashlib.sha256(secret.encode()).digest()
@@ -64,10 +74,32 @@ async def create_org(connection: Connection, name: str, at: datetime, *, is_test
 
 
 async def create_api_key(
-    connection: Connection, org_id: UUID, name: str, secret: str, scopes: tuple[str, ...], at: datetime
-) -> None:
+    connection: Connection,
+    org_id: UUID,
+    name: str,
+    secret: str,
+    scopes: tuple[str, ...],
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> KeyRow:
     """A key for a secret that the caller has drawn."""
-    await connection.execute(SQL.insert_api_key, uuid4(), org_id, name, hash_of(secret), list(scopes), at)
+    key_id = uuid4()
+    await connection.execute(SQL.insert_api_key, key_id, org_id, name, hash_of(secret), list(scopes), at, expires_at)
+    return KeyRow(key_id, name, frozenset(scopes), at, expires_at)
+
+
+async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
+    """The keys of an organisation that are in force, the oldest first."""
+    rows = await connection.fetch(SQL.api_keys, org_id)
+    return [
+        KeyRow(row["key_id"], row["name"], frozenset(row["scopes"]), row["created_at"], row["expires_at"])
+        for row in rows
+    ]
+
+
+async def end_api_key(connection: Connection, org_id: UUID, key_id: UUID, at: datetime) -> None:
+    """Let a key open nothing from an instant on."""
+    await connection.execute(SQL.end_api_key, org_id, key_id, at)
 
 
 async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:

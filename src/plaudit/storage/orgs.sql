@@ -4,7 +4,17 @@ INSERT INTO orgs (org_id, name, jwt_secret, created_at, is_test) VALUES ($1, $2,
 
 -- name: insert_api_key
 -- A key, by the hash of its secret.
-INSERT INTO api_keys (key_id, org_id, name, secret_hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO api_keys (key_id, org_id, name, secret_hash, scopes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: api_keys
+-- The keys of an organisation that are in force.
+SELECT key_id, name, scopes, created_at, expires_at FROM api_keys
+WHERE org_id = $1 AND (expires_at IS NULL OR expires_at > now()) ORDER BY created_at, key_id;
+
+-- name: end_api_key
+-- Let a key end, if it does not end before.
+UPDATE api_keys SET expires_at = least(expires_at, $3) WHERE org_id = $1 AND key_id = $2;
 
 -- name: api_key
 -- The key of a secret.

@@ -7,6 +7,7 @@ lost with the connection that would have brought it, so versions are also compar
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,10 @@ from plaudit import clock
 from plaudit.core.program import Program
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.compile import Kept, compile_program
+from plaudit.documents.custom_field import CustomField
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.profile import ProfileRules, rules_of
+from plaudit.documents.profile_schema import ProfileSchema
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import Segment
 from plaudit.documents.settings import Settings
@@ -29,6 +33,7 @@ from plaudit.documents.trigger import Trigger
 from plaudit.errors import NotFound
 
 from .documents import SQL
+from .erasure import CHANNEL as ERASURES
 from .postgres import UNREACHABLE, Connection, Pool, connect
 
 CHANNEL = "plaudit_programs"
@@ -46,6 +51,7 @@ class Live(Struct, frozen=True):
     rules: dict[str, Rule]
     segments: dict[str, Segment]
     settings: Settings
+    profiles: ProfileRules
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -60,6 +66,7 @@ class Programs:
         self._pool = pool
         self._url = url
         self._live: dict[UUID, Live] = {}
+        self._forgetting: list[Callable[[UUID | None], None]] = []
         self._turns: dict[UUID, asyncio.Lock] = {}
 
     async def live(self, org_id: UUID) -> Live:
@@ -80,6 +87,10 @@ class Programs:
             self._live[org_id] = live
             return live
 
+    def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
+        """Have somebody told of each organisation that a person was erased in (None: perhaps in any)."""
+        self._forgetting.append(forget)
+
     async def listen(self) -> None:
         """Follow the changes of others until cancelled."""
         while True:
@@ -93,9 +104,14 @@ class Programs:
         def heard(*args: object) -> None:
             changed.put_nowait(UUID(str(args[3])))
 
+        def erased(*args: object) -> None:
+            self._forget(UUID(str(args[3])))
+
         connection = await connect(self._url)
         try:
             await connection.add_listener(CHANNEL, heard)
+            await connection.add_listener(ERASURES, erased)
+            self._forget(None)  # what was said while nobody listened
             while not connection.is_closed():
                 with suppress(TimeoutError):
                     org_id = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
@@ -108,6 +124,10 @@ class Programs:
                         await self._refresh_quietly(row["org_id"])
         finally:
             connection.terminate()
+
+    def _forget(self, org_id: UUID | None) -> None:
+        for forget in self._forgetting:
+            forget(org_id)
 
     async def _refresh_quietly(self, org_id: UUID) -> None:
         """One organisation's trouble must not keep the others from their changes."""
@@ -148,5 +168,9 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
     )
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
+    profiles = rules_of(
+        next((kept.document for kept in documents if isinstance(kept.document, ProfileSchema)), None),
+        [kept.document for kept in documents if isinstance(kept.document, CustomField)],
+    )
     program = compile_program(org_id, version, documents)
-    return Live(program, triggers, campaigns, rules, segments, settings, clock_offset)
+    return Live(program, triggers, campaigns, rules, segments, settings, profiles, clock_offset)

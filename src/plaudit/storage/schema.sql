@@ -68,6 +68,8 @@ COMMENT ON COLUMN documents.updated_at IS 'When it was written last.';
 CREATE UNIQUE INDEX documents_in_order ON documents (org_id, kind, ordinal);
 -- A stock keeping unit names one product.
 CREATE UNIQUE INDEX documents_sku ON documents (org_id, (doc ->> 'sku')) WHERE kind = 'product';
+-- The key of a custom field is its own.
+CREATE UNIQUE INDEX documents_key ON documents (org_id, (doc ->> 'key')) WHERE kind = 'custom_field';
 
 CREATE TABLE document_versions (
     org_id uuid NOT NULL REFERENCES orgs,
@@ -148,7 +150,7 @@ CREATE INDEX members_of_org ON members (org_id, enrolled_at, member_id);
 
 CREATE TABLE identities (
     org_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('email', 'phone')),
+    kind text NOT NULL,
     value text NOT NULL,
     bucket smallint NOT NULL,
     member_id uuid NOT NULL,
@@ -157,7 +159,7 @@ CREATE TABLE identities (
 );
 COMMENT ON TABLE identities IS 'Other names of members, each of one member only.';
 COMMENT ON COLUMN identities.org_id IS 'Whose member.';
-COMMENT ON COLUMN identities.kind IS 'email (in lower case) or phone (digits with a leading plus).';
+COMMENT ON COLUMN identities.kind IS 'email (in lower case), phone (digits with a leading plus), or another field that the profile schema marks as unique.';
 COMMENT ON COLUMN identities.value IS 'The name itself.';
 COMMENT ON COLUMN identities.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN identities.member_id IS 'The member.';

@@ -11,8 +11,9 @@ from plaudit.reads.identities import users_known_as
 async def look_up(call: Call) -> Json:
     """Who that is. A bare object, as the documents show it."""
     name = call.path["name"]
+    live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
-        known = await users_known_as(connection, call.org_id, [name])
+        known = await users_known_as(connection, call.org_id, [name], live.profiles.unique)
         view = await members.one(connection, call.org_id, known.get(name, name))
     if view is None:
         raise NotFound("User not found", code="user_not_found")

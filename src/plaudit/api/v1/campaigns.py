@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from plaudit import clock
 from plaudit.api.crud import change_of, deleted, new_id_of, shown_document, updated
 from plaudit.api.operations import Answer, Call, Operation
 from plaudit.api.outside import Json, time_text
@@ -11,7 +12,7 @@ from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
 from plaudit.storage import documents
 from plaudit.storage.documents import Stored
-from plaudit.storage.postgres import Connection
+from plaudit.storage.postgres import Connection, atomic
 
 CAMPAIGN = KINDS["campaign"]
 RULE = KINDS["rule"]
@@ -23,6 +24,22 @@ def _to_status(status: str) -> Callable[[Call], Awaitable[Json]]:
         return await updated(call, CAMPAIGN, call.path["campaignId"], {"status": status})
 
     return run
+
+
+async def duplicate(call: Call) -> Json:
+    """A copy of a campaign, with its rules, as a draft of its own."""
+    async with call.services.pool.acquire() as connection, atomic(connection):
+        campaign = await documents.one(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
+        filters = {"campaignId": campaign.id}
+        rules = await documents.page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
+        copy_id = f"{CAMPAIGN.id_prefix}{clock.new_id()}"
+        raw = campaign.doc | {"name": f"{campaign.doc['name']} (copy)"[:200], "status": "draft"}
+        stored = await documents.create(connection, change_of(call, CAMPAIGN, copy_id), raw)
+        for rule in rules:
+            change = change_of(call, RULE, f"{RULE.id_prefix}{clock.new_id()}")
+            await documents.create(connection, change, rule.doc | {"campaignId": copy_id})
+    await call.services.programs.refresh(call.org_id)
+    return shown_document(CAMPAIGN, call.org_id, stored)
 
 
 async def list_rules(call: Call) -> Json:
@@ -109,6 +126,15 @@ _RULE = document_schema(RULE)
 _ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "answer": _CAMPAIGN}
 
 OPERATIONS = [
+    Operation(
+        method="POST",
+        path="/v1/campaigns/{campaignId}/duplicate",
+        summary="A copy of a campaign, with its rules, as a draft",
+        run=duplicate,
+        status=201,
+        errors=(400, 404),
+        **_ONE_CAMPAIGN,
+    ),
     *(
         Operation(
             method="POST",

@@ -1,5 +1,7 @@
 """Members as administrators see them. A change of a profile is an event like any other."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,27 +14,22 @@ from plaudit.api.operations import PAGING, Call, Operation
 from plaudit.api.outside import Json, optional_time, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
-from plaudit.core import identities, lots
+from plaudit.core import lots
 from plaudit.core.event import PROFILE
 from plaudit.core.lots import Book
 from plaudit.core.metrics import Metric, shown
-from plaudit.core.program import Program
+from plaudit.documents.profile import CUSTOM, Written, written
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
+from plaudit.storage.programs import Live
 
-ATTRIBUTES_MAX = 200
-NAME_MAX = 64
-TEXT_MAX = 5_000
-# What a profile shows that the books keep: nobody may write them.
-COMPUTED = (
-    "orgId", "points", "xp", "coins", "tier", "metrics", "ladders", "streaks", "segments", "campaigns", "badges", "inventory", "coupons", "entries", "enrolledAt",
-    "lastActiveAt", "createdAt", "updatedAt",
-)  # fmt: skip
+FILTERS_MAX = 10
 
 
-def shown_member(program: Program, view: MemberView, now: datetime) -> Json:
+def shown_member(live: Live, view: MemberView) -> Json:
     """A member as a profile."""
+    program, now = live.program, live.now()
     metrics: Json = {}
     balances = {row["metric"]: row for row in view.parts["balances"]}
     for metric_id, metric in program.metrics.items():
@@ -58,19 +55,28 @@ def shown_member(program: Program, view: MemberView, now: datetime) -> Json:
         }
         for row in view.parts["holdings"]
     ]
+    badges = [one["productId"] for one in inventory if one["type"] == "badge"]
+    mechanics = shown_mechanics(program, view, now)
+    streaks = mechanics["streaks"].values()
     return {
         **view.attributes,
         **{row["kind"]: row["value"] for row in view.parts["identities"]},
+        CUSTOM: {key: view.attributes[key] for key in live.profiles.custom if key in view.attributes},
         "orgId": str(program.org_id),
         "userId": view.user_id,
         **{name: metrics[name]["balance"] for name in ("points", "xp", "coins") if name in metrics},
+        **({"lifetimePoints": metrics["points"]["lifetime"]} if "points" in metrics else {}),
         "metrics": metrics,
-        "badges": [one["productId"] for one in inventory if one["type"] == "badge"],
+        "badges": badges,
+        "badgeCount": len(badges),
         "inventory": inventory,
         "coupons": [_shown_coupon(row) for row in view.parts["coupons"]],
-        **shown_mechanics(program, view, now),
+        **mechanics,
+        "streak": max((one["current"] for one in streaks), default=0),
+        "longestStreak": max((one["longest"] for one in streaks), default=0),
         "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
         "enrolledAt": time_text(view.enrolled_at),
+        "createdAt": time_text(view.enrolled_at),
         "lastActiveAt": time_text(view.present),
     }
 
@@ -100,99 +106,98 @@ def _shown_coupon(row: dict[str, Any]) -> Json:
     }
 
 
-async def _one(call: Call, user_id: str) -> Json:
+async def one_profile(call: Call, user_id: str) -> Json:
+    """A member as a profile. Raises NotFound."""
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
         view = await members.one(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return shown_member(live.program, view, live.now())
+    return shown_member(live, view)
 
 
 async def get_profile(call: Call) -> Json:
     """One member."""
-    return await _one(call, call.path["userId"])
+    return await one_profile(call, call.path["userId"])
 
 
 async def list_profiles(call: Call) -> Json:
     """A page of members, in the order of joining."""
     live = await call.services.programs.live(call.org_id)
     size = page_size(call.query)
+    filters = {name: value for name, value in call.query.items() if name not in ("limit", "cursor")}
+    if len(filters) > FILTERS_MAX:
+        raise invalid_fields([FieldError("", f"may be filtered by at most {FILTERS_MAX} fields")])
     first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
     after = read_cursor(call.query, tuple[datetime, UUID], first)
     async with call.services.pool.acquire() as connection:
-        views = await members.page(connection, call.org_id, after, size + 1)
+        views = await members.page(connection, call.org_id, after, size + 1, filters)
     page, cursor = paged(views, size, lambda one: (one.enrolled_at, one.member_id))
-    return {"profiles": [shown_member(live.program, view, live.now()) for view in page], "cursor": cursor}
+    return {"profiles": [shown_member(live, view) for view in page], "cursor": cursor}
 
 
 async def create_profile(call: Call) -> Json:
     """Enrol a member with a profile."""
-    body = _checked(call.body)
-    user_id = body.get("userId")
-    if not isinstance(user_id, str) or not 1 <= len(user_id) <= 256 or not user_id.isprintable():
-        message = "is missing" if user_id is None else "must be a text of 1 to 256 printable characters"
-        raise invalid_fields([FieldError("userId", message)])
+    body = _object(call.body)
+    user_id = user_id_in(body)
+    found = await _checked(call, body, new=True)
     async with call.services.pool.acquire() as connection:
         if await members.one(connection, call.org_id, user_id) is not None:
             raise Conflict("User with this ID already exists", code="already_exists")
-    return await _write(call, user_id, body)
+    return await _write(call, user_id, found)
 
 
 async def update_profile(call: Call) -> Json:
     """Change a member's profile: the fields given; null takes one away."""
-    body = _checked(call.body)
+    body = _object(call.body)
     user_id = call.path["userId"]
     if body.get("userId", user_id) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
-    await _one(call, user_id)
-    return await _write(call, user_id, body)
+    await one_profile(call, user_id)
+    return await _write(call, user_id, await _checked(call, body, new=False))
 
 
-def _checked(body: Any) -> dict[str, Any]:
+def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
-    given: dict[str, Any] = dict(body)  # pyright: ignore[reportUnknownArgumentType]
-    wrong = [FieldError(name, "is kept by the books and cannot be written") for name in COMPUTED if name in given]
-    wrong += [
-        FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters")
-        for name in given
-        if not 1 <= len(name) <= NAME_MAX
-    ]
-    wrong += [
-        FieldError(name, f"must have at most {TEXT_MAX} characters")
-        for name, value in given.items()
-        if isinstance(value, str) and len(value) > TEXT_MAX
-    ]
-    if len(given) > ATTRIBUTES_MAX:
-        wrong.append(FieldError("", f"may have at most {ATTRIBUTES_MAX} fields"))
-    for kind in identities.KINDS:
-        value = given.get(kind)
-        if value is not None and (not isinstance(value, str) or identities.normal(kind, value) is None):
-            wanted = "an e-mail address" if kind == identities.EMAIL else "a phone number such as +441234567890"
-            wrong.append(FieldError(kind, f"must be {wanted}"))
+    return dict(body)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def user_id_in(body: dict[str, Any]) -> str:
+    """The user id that a new profile names. Raises Invalid."""
+    user_id = body.get("userId")
+    if not isinstance(user_id, str) or not 1 <= len(user_id) <= 256 or not user_id.isprintable():
+        message = "is missing" if user_id is None else "must be a text of 1 to 256 printable characters"
+        raise invalid_fields([FieldError("userId", message)])
+    return user_id
+
+
+async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> Written:
+    rules = (await call.services.programs.live(call.org_id)).profiles
+    found, wrong = written(rules, body, new=new)
     if wrong:
         raise invalid_fields(wrong)
-    return given
+    return found
 
 
-async def _write(call: Call, user_id: str, body: dict[str, Any]) -> Json:
-    names = {
-        kind: None if body[kind] is None else identities.normal(kind, body[kind])
-        for kind in identities.KINDS
-        if kind in body
-    }
-    attributes = {name: value for name, value in body.items() if name not in (*names, "userId")}
+async def _write(call: Call, user_id: str, found: Written) -> Json:
+    data = {"attributes": found.attributes, "identities": found.names}
+    with taken_names():
+        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=user_id, data=data)
+    return await one_profile(call, user_id)
+
+
+@contextmanager
+def taken_names() -> Generator[None]:
+    """Say it clearly when a name is another user's."""
     try:
-        await run_command(
-            call, kind=PROFILE, trigger="profile.set", user_id=user_id,
-            data={"attributes": attributes, "identities": names},
-        )  # fmt: skip
+        yield
     except asyncpg.UniqueViolationError as error:
         if error.table_name != "identities":
             raise
-        raise Conflict("The e-mail address or phone number is another user's", code="identity_taken") from None
-    return await _one(call, user_id)
+        raise Conflict(
+            "The e-mail address, phone number or other unique field is another user's", code="identity_taken"
+        ) from None
 
 
 _PROFILE = object_of(
@@ -211,7 +216,7 @@ _PLAIN = {"type": "object"}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/profiles", summary="Members, in the order of joining", run=list_profiles,
+        method="GET", path="/v1/profiles", summary="Members, in the order of joining; any other parameter of the query is a field that must be so", run=list_profiles,
         scope="members:read", tag="Profiles", answer=page_schema("profiles", _PROFILE), query=PAGING, errors=(400,),
     ),
     Operation(

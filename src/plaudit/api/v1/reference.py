@@ -10,6 +10,8 @@ from plaudit.api.schemas import OBJECTS, object_of
 from plaudit.core.effects import EFFECT_TYPES
 from plaudit.core.operators import OPERATORS
 from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.kinds import KINDS
+from plaudit.storage import documents
 
 _COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
 _BY_TYPE = {
@@ -19,14 +21,20 @@ _BY_TYPE = {
     "date": [*_COMPARED, "before", "after"],
     "array": ["contains", "not_contains", "exists", "not_exists"],
 }
-# The documents' standard properties of a user (identity, loyalty, engagement, time, metadata), with their types.
+# The documents' 23 standard properties of a user, by group, with their types.
 _STANDARD = (
-    ("userId", "string", "identity"), ("email", "string", "identity"), ("phone", "string", "identity"),
-    ("firstName", "string", "identity"), ("lastName", "string", "identity"), ("country", "string", "identity"),
-    ("timezone", "string", "identity"), ("tier", "string", "loyalty"), ("points", "number", "loyalty"),
-    ("xp", "number", "loyalty"), ("coins", "number", "loyalty"), ("badges", "array", "loyalty"),
-    ("segments", "array", "metadata"),
+    ("userId", "string", "identity"), ("email", "string", "identity"), ("createdAt", "date", "identity"),
+    ("lastActiveAt", "date", "identity"), ("tier", "string", "loyalty"), ("points", "number", "loyalty"),
+    ("lifetimePoints", "number", "loyalty"), ("xp", "number", "loyalty"), ("level", "number", "loyalty"),
+    ("coins", "number", "loyalty"), ("badges", "array", "achievements"), ("badgeCount", "number", "achievements"),
+    ("streak", "number", "engagement"), ("longestStreak", "number", "engagement"),
+    ("transactionCount", "number", "engagement"), ("country", "string", "location"), ("city", "string", "location"),
+    ("timezone", "string", "location"), ("language", "string", "preferences"), ("referralCount", "number", "social"),
+    ("referredBy", "string", "social"), ("segments", "array", "metadata"), ("tags", "array", "metadata"),
 )  # fmt: skip
+# Known of a member, but of no use in a condition: nothing is judged anew when it changes.
+_ONLY_SHOWN = ("transactionCount",)
+_TYPE_OF = {"select": "string", "multi-select": "array", "object": "string"}
 
 
 def _schema_of(settings: Any) -> Json:
@@ -91,21 +99,46 @@ async def list_trigger_types(call: Call) -> Json:
 
 async def users_schema(call: Call) -> Json:
     """What segments and conditions can look at of a member, with types and operators."""
-    program = (await call.services.programs.live(call.org_id)).program
-    fields = [(path, kind, category) for path, kind, category in _STANDARD]
-    fields += [(f"metrics.{one}", "number", "loyalty") for one in program.metrics]
-    fields += [(f"ladders.{one}.rung", "string", "loyalty") for one in program.ladders]
+    live = await call.services.programs.live(call.org_id)
+    program = live.program
+    fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in _STANDARD]
+    known = {path for path, _, _ in _STANDARD}
+    if live.profiles.schema is not None:
+        fields += [
+            _property(one.name, one.type, "profile", "profile schema") | ({"options": one.enum} if one.enum else {})
+            for one in live.profiles.schema.fields
+            if one.name not in known
+        ]
+    fields += [_property(f"metrics.{one}", "number", "loyalty", "metric") for one in program.metrics]
+    fields += [_property(f"ladders.{one}.rung", "string", "loyalty", "ladder") for one in program.ladders]
     for one in program.streaks:
         fields += [
-            (f"streaks.{one}.current", "number", "engagement"),
-            (f"streaks.{one}.longest", "number", "engagement"),
+            _property(f"streaks.{one}.current", "number", "engagement", "streak"),
+            _property(f"streaks.{one}.longest", "number", "engagement", "streak"),
         ]
-    return {
-        "properties": [
-            {"field": path, "type": kind, "category": category, "operators": _BY_TYPE[kind]}
-            for path, kind, category in fields
-        ]
-    }
+    fields += await _custom_fields(call)
+    return {"properties": fields, "count": len(fields)}
+
+
+def _property(path: str, kind: str, category: str, source: str) -> Json:
+    operators = [] if path in _ONLY_SHOWN else _BY_TYPE[_TYPE_OF.get(kind, kind)]
+    return {"field": path, "type": kind, "category": category, "source": source, "operators": operators}
+
+
+async def _custom_fields(call: Call) -> list[Json]:
+    """The custom fields; the deleted ones as well, if asked for."""
+    inactive = call.query.get("includeInactive", "false").lower() == "true"
+    async with call.services.pool.acquire() as connection:
+        stored = await documents.page(
+            connection, call.org_id, KINDS["custom_field"], after=0, filters={}, size=CUSTOM_MAX
+        )
+    return [
+        _property(f"custom.{one.doc['key']}", one.doc["type"], "custom", "custom field")
+        | {"name": one.doc["name"], "status": one.doc["status"]}
+        | ({"options": one.doc["options"]} if one.doc["options"] else {})
+        for one in stored
+        if inactive or one.doc["status"] == "active"
+    ]
 
 
 def _read(path: str, summary: str, run: Any, name: str, *query: Parameter) -> Operation:
@@ -115,9 +148,12 @@ def _read(path: str, summary: str, run: Any, name: str, *query: Parameter) -> Op
     )  # fmt: skip
 
 
+_INACTIVE = Parameter("includeInactive", "Deleted custom fields as well.", {"type": "boolean", "default": False})
+CUSTOM_MAX = 1_000
+
 OPERATIONS = [
     _read("/v1/effects", "The effects, with their settings", list_effects, "effects"),
     _read("/v1/operators", "The operators of conditions", list_operators, "operators"),
     _read("/v1/trigger-types", "The triggers, with their data", list_trigger_types, "triggerTypes"),
-    _read("/v1/users/schema", "What conditions can look at of a member", users_schema, "properties"),
+    _read("/v1/users/schema", "What conditions can look at of a member", users_schema, "properties", _INACTIVE),
 ]

@@ -224,3 +224,8 @@ COMMENT ON COLUMN job_errors.fields IS 'The fields that are wrong.';
 
 ALTER TABLE members ADD COLUMN erased_at timestamptz;
 COMMENT ON COLUMN members.erased_at IS 'When the person was erased; null for a person.';
+
+ALTER TABLE identities DROP CONSTRAINT identities_kind_check;
+COMMENT ON COLUMN identities.kind IS 'email (in lower case), phone (digits with a leading plus), or another field that the profile schema marks as unique.';
+-- The key of a custom field is its own.
+CREATE UNIQUE INDEX documents_key ON documents (org_id, (doc ->> 'key')) WHERE kind = 'custom_field';

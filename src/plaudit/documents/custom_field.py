@@ -1,0 +1,61 @@
+"""Custom fields: what an organisation keeps of its members beyond the profile schema. Deleting one is soft."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind
+from .values import Bounds, wrong_value
+
+OPTIONS_MAX = 1_000
+
+
+class CustomField(Document, kw_only=True):
+    """`options` are for `select` and `multi-select`; `validation` bounds numbers and texts."""
+
+    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+    type: Literal["string", "number", "boolean", "date", "select", "multi-select"]
+    required: bool = False
+    options: list[Annotated[str, Meta(min_length=1, max_length=200)]] | None = None
+    validation: Bounds | None = None
+    default_value: Any = None
+    status: Literal["active", "deleted"] = "active"
+
+
+def _check(one: CustomField) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
+    if one.type in ("select", "multi-select"):
+        if not one.options:
+            wrong.append(FieldError("options", f"is required for {one.type}"))
+        elif len(one.options) > OPTIONS_MAX or len(set(one.options)) < len(one.options):
+            wrong.append(FieldError("options", f"must be at most {OPTIONS_MAX}, each there once only"))
+    elif one.options is not None:
+        wrong.append(FieldError("options", "is for select and multi-select only"))
+    if one.validation is not None and one.validation.pattern is not None:
+        try:
+            re.compile(one.validation.pattern)
+        except re.error as error:
+            wrong.append(FieldError("validation.pattern", f"is not a regular expression: {error}"))
+    if one.default_value is not None and not wrong:
+        message = wrong_value(one.type, one.default_value, one.options, one.validation)
+        if message is not None:
+            wrong.append(FieldError("defaultValue", message))
+    return wrong
+
+
+KIND = DocumentKind(
+    name="custom_field",
+    title="Custom field",
+    collection="custom-fields",
+    id_field="fieldId",
+    id_prefix="field_",
+    type=CustomField,
+    filters=("type", "status"),
+    fixed=("key", "type"),
+    deleted={"status": "deleted"},
+    check=_check,
+)

@@ -1,0 +1,140 @@
+"""A member's profile as it is written: checked against the profile schema and the custom fields."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from msgspec import Struct
+
+from plaudit.core import identities
+from plaudit.errors import MISSING_FIELD, FieldError
+
+from .custom_field import CustomField
+from .profile_schema import ProfileSchema
+from .values import wrong_value
+
+ATTRIBUTES_MAX = 200
+NAME_MAX = 64
+TEXT_MAX = 5_000
+CUSTOM = "customFields"
+# What a profile shows that the books keep: nobody may write them.
+COMPUTED = (
+    "orgId", "points", "xp", "coins", "tier", "level", "lifetimePoints", "metrics", "ladders", "streaks", "streak",
+    "longestStreak", "segments", "campaigns", "badges", "badgeCount", "inventory", "coupons", "entries",
+    "transactionCount", "referralCount", "enrolledAt", "lastActiveAt", "createdAt", "updatedAt",
+)  # fmt: skip
+# Fields that every organisation has, whatever its schema says.
+_ALWAYS = (*identities.KINDS, "timezone", "language", "country", "displayName", "referredBy", "tags", "preferences")
+
+
+class Written(Struct, frozen=True):
+    """What a request writes of a profile: the attributes, and the names by which the member is found."""
+
+    attributes: dict[str, Any]
+    names: dict[str, str | None]
+
+
+class ProfileRules(Struct, frozen=True):
+    """What profiles are judged by. Without a `schema` of the organisation's own any field will do."""
+
+    schema: ProfileSchema | None = None
+    custom: Mapping[str, CustomField] = {}  # the active ones, by key
+
+    @property
+    def unique(self) -> tuple[str, ...]:
+        """The fields that members are found by."""
+        own = [one.name for one in self.schema.fields if one.unique] if self.schema else []
+        return tuple(dict.fromkeys([*identities.KINDS, *own]))
+
+
+def rules_of(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileRules:
+    """The rules of an organisation."""
+    return ProfileRules(schema, {one.key: one for one in custom if one.status == "active"})
+
+
+def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple[Written, list[FieldError]]:
+    """What `body` writes of a profile, and what is wrong with it. A `new` one gets defaults, and lacks nothing."""
+    given = {name: value for name, value in body.items() if name not in ("userId", CUSTOM)}
+    wrong = _wrong_shape(given)
+    custom: dict[str, Any] = {}
+    if isinstance(body.get(CUSTOM, {}), dict):
+        custom = cast("dict[str, Any]", body.get(CUSTOM, {}))
+    else:
+        wrong.append(FieldError(CUSTOM, "must be an object"))
+    wrong += [
+        FieldError(f"{CUSTOM}.{key}", "is not a custom field that there is")
+        for key in custom
+        if rules.custom and key not in rules.custom
+    ]
+    given |= custom
+    if new:
+        given = _defaults(rules) | given
+        wrong += [FieldError(name, MISSING_FIELD) for name in _required(rules) if given.get(name) is None]
+    else:
+        wrong += [FieldError(name, "cannot be taken away") for name in _required(rules) if given.get(name, 0) is None]
+    wrong += _wrong_values(rules, given)
+    names, wrong_names = _names(rules, given)
+    attributes = {name: value for name, value in given.items() if name not in names}
+    return Written(attributes, names), wrong + wrong_names
+
+
+def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
+    wrong = [FieldError(name, "is kept by the books and cannot be written") for name in COMPUTED if name in given]
+    wrong += [
+        FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters")
+        for name in given
+        if not 1 <= len(name) <= NAME_MAX
+    ]
+    wrong += [
+        FieldError(name, f"must have at most {TEXT_MAX} characters")
+        for name, value in given.items()
+        if isinstance(value, str) and len(value) > TEXT_MAX
+    ]
+    if len(given) > ATTRIBUTES_MAX:
+        wrong.append(FieldError("", f"may have at most {ATTRIBUTES_MAX} fields"))
+    return wrong
+
+
+def _defaults(rules: ProfileRules) -> dict[str, Any]:
+    fields = [(one.name, one.default) for one in rules.schema.fields] if rules.schema else []
+    fields += [(key, one.default_value) for key, one in rules.custom.items()]
+    return {name: value for name, value in fields if value is not None and name not in COMPUTED}
+
+
+def _required(rules: ProfileRules) -> list[str]:
+    fields = [one.name for one in rules.schema.fields if one.required] if rules.schema else []
+    fields += [key for key, one in rules.custom.items() if one.required]
+    return [name for name in fields if name not in COMPUTED and name != CUSTOM]
+
+
+def _wrong_values(rules: ProfileRules, given: Mapping[str, Any]) -> list[FieldError]:
+    own = {one.name: one for one in rules.schema.fields} if rules.schema else {}
+    wrong: list[FieldError] = []
+    for name, value in given.items():
+        if value is None or name in COMPUTED:
+            continue
+        if name in rules.custom:
+            one = rules.custom[name]
+            message = wrong_value(one.type, value, one.options, one.validation)
+        elif name in own:
+            message = wrong_value(own[name].type, value, own[name].enum)
+        elif rules.schema is not None and name not in _ALWAYS:
+            message = "is not a field of the profile schema"
+        else:
+            message = None
+        if message is not None:
+            wrong.append(FieldError(f"{CUSTOM}.{name}" if name in rules.custom else name, message))
+    return wrong
+
+
+def _names(rules: ProfileRules, given: Mapping[str, Any]) -> tuple[dict[str, str | None], list[FieldError]]:
+    names: dict[str, str | None] = {}
+    wrong: list[FieldError] = []
+    for kind in rules.unique:
+        if kind not in given:
+            continue
+        value = given[kind]
+        normal = None if value is None else identities.normal(kind, value) if isinstance(value, str) else None
+        names[kind] = normal
+        if value is not None and normal is None:
+            wrong.append(FieldError(kind, f"must be {identities.WANTED.get(kind, 'a text of 1 to 200 characters')}"))
+    return names, wrong

@@ -1,0 +1,88 @@
+"""The profile schema: what a member's profile may and must hold. One document; each change of it is a version `vX.Y.Z`."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from plaudit.errors import FieldError
+
+from .base import Description, Document, DocumentKind
+from .values import FIELD_TYPES, wrong_value
+
+PROFILE_SCHEMA_ID = "profile"
+FIELDS_MAX = 200
+
+FieldType = Literal["string", "number", "boolean", "date", "object", "array"]
+
+
+class ProfileField(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A field of a profile. One that is `unique` is a name that its member can be found by."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    type: FieldType = "string"
+    required: bool = False
+    unique: bool = False
+    enum: list[str | int | float] | None = None
+    default: Any = None
+    description: Description | None = None
+
+
+class ProfileSchema(Document, kw_only=True):
+    """`label` is its version as the documents write it, given out by the server."""
+
+    fields: list[ProfileField] = field(default_factory=list[ProfileField])
+    label: str = "v1.0.0"
+
+
+def next_label(before: ProfileSchema, after: ProfileSchema) -> str:
+    """The version of a changed schema: a major step when what was right may be wrong now, a minor one for more fields."""
+    major, minor, patch = (int(part) for part in before.label.removeprefix("v").split("."))
+    old, new = ({one.name: one for one in schema.fields} for schema in (before, after))
+    if any(_breaks(one, new.get(name)) for name, one in old.items()) or any(
+        one.required for name, one in new.items() if name not in old
+    ):
+        return f"v{major + 1}.0.0"
+    if new.keys() - old.keys():
+        return f"v{major}.{minor + 1}.0"
+    return f"v{major}.{minor}.{patch + 1}"
+
+
+def _breaks(before: ProfileField, after: ProfileField | None) -> bool:
+    if after is None or after.type != before.type:
+        return True
+    if (after.required and not before.required) or (after.unique and not before.unique):
+        return True
+    return after.enum is not None and (before.enum is None or not set(before.enum) <= set(after.enum))
+
+
+def _check(schema: ProfileSchema) -> Sequence[FieldError]:
+    wrong = [
+        FieldError(f"fields[{i}].name", "must be there once only")
+        for i, one in enumerate(schema.fields)
+        if Counter(each.name for each in schema.fields)[one.name] > 1
+    ]
+    if len(schema.fields) > FIELDS_MAX:
+        wrong.append(FieldError("fields", f"may have at most {FIELDS_MAX} items"))
+    for i, one in enumerate(schema.fields):
+        if one.unique and one.type != "string":
+            wrong.append(FieldError(f"fields[{i}].unique", "is for texts only"))
+        if one.default is not None:
+            message = wrong_value(one.type, one.default, one.enum)
+            if message is not None:
+                wrong.append(FieldError(f"fields[{i}].default", message))
+    return wrong
+
+
+KIND = DocumentKind(
+    name="profile_schema",
+    title="Profile schema",
+    collection="",  # there is one: it has calls of its own
+    id_field="schemaId",
+    id_prefix="",
+    type=ProfileSchema,
+    check=_check,
+)
+
+assert set(FIELD_TYPES) >= {"string", "number", "boolean", "date", "object", "array"}

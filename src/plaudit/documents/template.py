@@ -1,0 +1,59 @@
+"""Templates: notification texts with formulas in them, per locale."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from plaudit.core.expressions import ExpressionError, Template
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind
+
+Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+class Texts(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A title and a message; `{{ … }}` in them are formulas."""
+
+    message: Text
+    title: Text | None = None
+
+
+class MessageTemplate(Document, kw_only=True):
+    """`texts` by locale. A member gets their own `language`, else its language without region, else the default."""
+
+    default_locale: Locale = "en"
+    display: Literal["none", "toast"] = "toast"
+    texts: dict[Locale, Texts] = field(default_factory=dict[Locale, Texts])
+
+
+def texts_for(locale: str, texts: Mapping[str, Texts], default: str) -> Texts:
+    """The texts in a locale, or the nearest to it."""
+    return texts.get(locale) or texts.get(locale.partition("-")[0]) or texts[default]
+
+
+def _check(template: MessageTemplate) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
+    if template.default_locale not in template.texts:
+        wrong.append(FieldError(f"texts.{template.default_locale}", "is missing: it is the default locale"))
+    for locale, one in template.texts.items():
+        for name in ("title", "message"):
+            text = getattr(one, name)
+            try:
+                Template(text or "")
+            except ExpressionError as error:
+                wrong.append(FieldError(f"texts.{locale}.{name}", f"is not a formula that can be used: {error}"))
+    return wrong
+
+
+KIND = DocumentKind(
+    name="template",
+    title="Template",
+    collection="templates",
+    id_field="templateId",
+    id_prefix="tpl_",
+    type=MessageTemplate,
+    check=_check,
+)

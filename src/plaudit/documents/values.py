@@ -1,0 +1,71 @@
+"""Values of the types that profiles are made of, and what keeps a value from being one."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+from msgspec import Struct
+
+FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "string": ((str,), "a text"),
+    "number": ((int, float), "a number"),
+    "boolean": ((bool,), "true or false"),
+    "date": ((str,), "a date such as 2026-11-21"),
+    "object": ((dict,), "an object"),
+    "array": ((list,), "a list"),
+    "select": ((str,), "a text"),
+    "multi-select": ((list,), "a list"),
+}
+
+
+class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What a value must keep to, beyond its type."""
+
+    min: float | None = None
+    max: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+def wrong_value(
+    kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
+) -> str | None:
+    """Why a value is not of a type, not among the options or out of bounds, as `must …`; None when it is right."""
+    types, words = FIELD_TYPES[kind]
+    if not isinstance(value, types) or (kind == "number" and isinstance(value, bool)):
+        return f"must be {words}"
+    if kind == "date" and not _is_date(value):
+        return f"must be {words}"
+    if options is not None:
+        chosen = cast("list[Any]", value) if kind == "multi-select" else [value]
+        if any(one not in options for one in chosen):
+            return "must be one of " + ", ".join(map(str, options))
+    return None if bounds is None else _out_of_bounds(value, bounds)
+
+
+def _out_of_bounds(value: Any, bounds: Bounds) -> str | None:
+    if isinstance(value, int | float):
+        if bounds.min is not None and value < bounds.min:
+            return f"must be at least {bounds.min:g}"
+        if bounds.max is not None and value > bounds.max:
+            return f"must be at most {bounds.max:g}"
+    if isinstance(value, str):
+        if bounds.min_length is not None and len(value) < bounds.min_length:
+            return f"must have at least {bounds.min_length} characters"
+        if bounds.max_length is not None and len(value) > bounds.max_length:
+            return f"must have at most {bounds.max_length} characters"
+        if bounds.pattern is not None and re.fullmatch(bounds.pattern, value) is None:
+            return f"must be of the form {bounds.pattern}"
+    return None
+
+
+def _is_date(text: str) -> bool:
+    for of in (date, datetime):
+        try:
+            of.fromisoformat(text)
+        except ValueError:
+            continue
+        return True
+    return False

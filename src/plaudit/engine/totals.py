@@ -1,0 +1,45 @@
+"""The day's totals, kept up with the books: analytics read them, however long the ledger."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from uuid import UUID
+
+from plaudit.core.periods import local_day
+from plaudit.core.program import Program
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+from .outcome import Processed
+
+SQL = queries_beside(__file__)
+
+Key = tuple[UUID, date, str, str]  # organisation, day, metric, campaign
+
+
+def totals_of(programs: Mapping[UUID, Program], decided: Iterable[Processed]) -> dict[Key, list[int]]:
+    """What a batch books: credits, debits, how many of each; by day, metric and campaign."""
+    totals: dict[Key, list[int]] = {}
+    for one in decided:
+        if one.decision is None:
+            continue
+        org_id = one.arrival.org_id
+        for posting in one.decision.postings:
+            amount = posting.amount
+            if amount == 0:
+                continue
+            day = local_day(posting.occurred_at, programs[org_id].settings.time_zone)
+            sums = totals.setdefault((org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
+            if amount > 0:
+                sums[0] += amount
+                sums[2] += 1
+            else:
+                sums[1] -= amount
+                sums[3] += 1
+    return totals
+
+
+async def add_totals(connection: Connection, totals: Mapping[Key, list[int]]) -> None:
+    """Add them to what there is. The order of the keys is that of the locks."""
+    if totals:
+        rows = [(*key, *sums) for key, sums in sorted(totals.items())]
+        await connection.execute(SQL.add_totals, *(list(column) for column in zip(*rows, strict=True)))

@@ -1,0 +1,58 @@
+"""Analytics: exact, from the day's totals; a period is a number of whole days of the organisation's time zone."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
+
+
+async def by_metric(connection: Connection, org_id: UUID, first: date, last: date, metric: str | None) -> list[Row]:
+    """Sums and numbers of credits and debits, by metric."""
+    return [dict(row) for row in await connection.fetch(SQL.by_metric, org_id, first, last, metric)]
+
+
+async def top_campaigns(
+    connection: Connection, org_id: UUID, first: date, last: date, metric: str | None, size: int
+) -> list[Row]:
+    """The campaigns with the most transactions."""
+    return [dict(row) for row in await connection.fetch(SQL.top_campaigns, org_id, first, last, metric, size)]
+
+
+async def unique_users(
+    connection: Connection, org_id: UUID, since: datetime, until: datetime, metric: str | None
+) -> int:
+    """How many members had a transaction in the period."""
+    return await connection.fetchval(SQL.unique_users, org_id, since, until, metric)
+
+
+async def series(
+    connection: Connection,
+    org_id: UUID,
+    first: date,
+    last: date,
+    *,
+    unit: str,
+    metric: str | None,
+    campaign_id: str | None,
+) -> list[Row]:
+    """The totals by day, ISO week or month, and metric."""
+    rows = await connection.fetch(SQL.series, org_id, first, last, unit, metric, campaign_id)
+    return [dict(row) for row in rows]
+
+
+async def activity(connection: Connection, org_id: UUID, before: datetime, size: int) -> list[Row]:
+    """What has happened lately, of all sources, newest first."""
+    return [dict(row) for row in await connection.fetch(SQL.activity, org_id, before, size)]
+
+
+async def counts(connection: Connection, org_id: UUID) -> dict[str, int]:
+    """How much there is of everything."""
+    row = await connection.fetchrow(SQL.counts, org_id)
+    assert row is not None
+    return dict(row)

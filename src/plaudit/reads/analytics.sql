@@ -1,0 +1,51 @@
+-- name: by_metric
+-- Totals by metric.
+SELECT metric, sum(credits) AS credits, sum(debits) AS debits, sum(credit_count)::bigint AS credit_count,
+    sum(debit_count)::bigint AS debit_count
+FROM daily_totals WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($4::text IS NULL OR metric = $4)
+GROUP BY metric ORDER BY metric;
+
+-- name: top_campaigns
+-- Campaigns by the number of their transactions.
+SELECT campaign_id, sum(credit_count + debit_count)::bigint AS transactions FROM daily_totals
+WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($4::text IS NULL OR metric = $4)
+GROUP BY campaign_id ORDER BY transactions DESC, campaign_id LIMIT $5;
+
+-- name: unique_users
+-- Members with a transaction in a period. What happened then was hardly written before (by a sender's clock at most).
+SELECT count(DISTINCT member_id) FROM transactions
+WHERE org_id = $1 AND created_at >= $2::timestamptz - interval '1 hour' AND occurred_at >= $2 AND occurred_at < $3
+    AND amount <> 0 AND ($4::text IS NULL OR metric = $4);
+
+-- name: series
+-- Totals by period and metric.
+SELECT date_trunc($4, day::timestamp)::date AS period, metric, sum(credits) AS credits, sum(debits) AS debits,
+    sum(credit_count)::bigint AS credit_count, sum(debit_count)::bigint AS debit_count
+FROM daily_totals WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($5::text IS NULL OR metric = $5)
+    AND ($6::text IS NULL OR campaign_id = $6)
+GROUP BY period, metric ORDER BY period, metric;
+
+-- name: activity
+-- What has happened: transactions, enrolments, changes of the configuration. Each source by its own index.
+SELECT * FROM (
+    (SELECT 'transaction' AS type, created_at AS at, user_id, transaction_id::text AS id, metric AS what,
+        amount, campaign_id AS source, NULL::text AS by
+    FROM transactions WHERE org_id = $1 AND created_at < $2 ORDER BY created_at DESC LIMIT $3)
+    UNION ALL
+    (SELECT 'enrolment', enrolled_at, user_id, NULL, NULL, NULL, NULL, NULL
+    FROM members WHERE org_id = $1 AND enrolled_at < $2 AND erased_at IS NULL
+    ORDER BY enrolled_at DESC, member_id DESC LIMIT $3)
+    UNION ALL
+    (SELECT 'configuration', changed_at, NULL, id, kind, NULL, change, changed_by
+    FROM document_versions WHERE org_id = $1 AND changed_at < $2 ORDER BY program_version DESC LIMIT $3)
+) AS happened ORDER BY at DESC, type, id LIMIT $3;
+
+-- name: counts
+-- How much there is.
+SELECT count(*) FILTER (WHERE kind = 'campaign') AS campaigns,
+    count(*) FILTER (WHERE kind = 'campaign' AND doc ->> 'status' = 'active') AS active,
+    count(*) FILTER (WHERE kind = 'rule') AS rules, count(*) FILTER (WHERE kind = 'segment') AS segments,
+    count(*) FILTER (WHERE kind = 'settings') AS settings,
+    count(*) FILTER (WHERE kind = 'custom_field' AND doc ->> 'status' = 'active') AS custom_fields,
+    (SELECT coalesce(sum(credit_count + debit_count), 0)::bigint FROM daily_totals WHERE org_id = $1) AS transactions
+FROM documents WHERE org_id = $1;

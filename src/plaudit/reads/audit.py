@@ -1,0 +1,54 @@
+"""The changes of the configuration, from its versions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """One change of one document; `before` and `after` are None where there was or is none."""
+
+    kind: str
+    id: str
+    change: str
+    version: int
+    program_version: int
+    ordinal: int
+    changed_at: datetime
+    changed_by: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+async def page(
+    connection: Connection, org_id: UUID, before: tuple[int, int], filters: Sequence[str | None], size: int
+) -> list[Changed]:
+    """Changes, newest first. `filters` are a kind, an id and an author, or None."""
+    rows = await connection.fetch(SQL.page, org_id, *before, *filters, size)
+    return [
+        Changed(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]
+        for row in rows
+    ]
+
+
+def _decoded(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else msgspec.json.decode(text)
+
+
+def differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The fields that differ, with what they were and are."""
+    was, now = before or {}, after or {}
+    return [
+        {"field": name, "from": was.get(name), "to": now.get(name)}
+        for name in dict.fromkeys([*was, *now])
+        if was.get(name) != now.get(name)
+    ]

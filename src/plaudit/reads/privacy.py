@@ -1,0 +1,47 @@
+"""What is held of a person, beside the profile."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
+
+_DECODED = ("payload", "outcome", "details", "state", "terms")
+
+
+async def consents(connection: Connection, org_id: UUID, user_id: str) -> list[Row]:
+    """A member's consents, in the order that they came."""
+    member_id = member_id_of(org_id, user_id)
+    return [dict(row) for row in await connection.fetch(SQL.consents, bucket_of(member_id), member_id)]
+
+
+async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict[str, list[Row]]:
+    """Every row that is held of a member, by what it is; JSON as JSON, the keys of the tables left out."""
+    member_id = member_id_of(org_id, user_id)
+    found: dict[str, list[Row]] = {}
+    for name, query in _HELD.items():
+        rows = await connection.fetch(query, bucket_of(member_id), member_id)
+        found[name] = [_shown(dict(row)) for row in rows]
+    return found
+
+
+_HELD = {
+    "transactions": SQL.held_transactions, "events": SQL.held_events, "waiting": SQL.held_waiting,
+    "failed": SQL.held_failed, "notifications": SQL.held_notifications, "progress": SQL.held_progress,
+    "segments": SQL.held_segments, "standings": SQL.held_standings,
+}  # fmt: skip
+
+
+def _shown(row: Row) -> Row:
+    return {
+        name: msgspec.json.decode(value) if name in _DECODED and str(value).startswith(("{", "[")) else value
+        for name, value in row.items()
+        if name not in ("bucket", "member_id", "org_id")
+    }

@@ -1,0 +1,37 @@
+-- name: consents
+-- A member's consents.
+SELECT purpose, granted, source, given_at, recorded_at, recorded_by FROM consents
+WHERE bucket = $1 AND member_id = $2 ORDER BY ordinal;
+
+-- name: held_transactions
+-- The ledger.
+SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 ORDER BY position, ordinal;
+
+-- name: held_events
+-- The log.
+SELECT * FROM events WHERE bucket = $1 AND member_id = $2 ORDER BY position;
+
+-- name: held_waiting
+-- What waits to be decided.
+SELECT * FROM inbox WHERE bucket = $1 AND member_id = $2 ORDER BY inbox_id;
+
+-- name: held_failed
+-- What could not be decided.
+SELECT event_id, event_key, trigger, occurred_at, received_at, payload FROM failed_events
+WHERE bucket = $1 AND member_id = $2 ORDER BY failed_at;
+
+-- name: held_notifications
+-- What the member was told.
+SELECT * FROM notifications WHERE bucket = $1 AND member_id = $2 ORDER BY created_at;
+
+-- name: held_progress
+-- How far the member is.
+SELECT * FROM progress WHERE bucket = $1 AND member_id = $2 ORDER BY kind, key;
+
+-- name: held_segments
+-- Which groups the member is in.
+SELECT segment_id, since FROM segment_members WHERE bucket = $1 AND member_id = $2 ORDER BY segment_id;
+
+-- name: held_standings
+-- Where the member stands.
+SELECT competition_id, score, reached_at, scope, round FROM standings WHERE bucket = $1 AND member_id = $2;

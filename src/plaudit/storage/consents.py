@@ -1,0 +1,25 @@
+"""Consents of members: each is kept as it was said."""
+
+from datetime import datetime
+from uuid import UUID
+
+from .postgres import Connection
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+
+async def add_consent(
+    connection: Connection,
+    bucket: int,
+    member_id: UUID,
+    purpose: str,
+    granted: bool,
+    source: str | None,
+    given_at: datetime,
+    at: datetime,
+    by: str,
+) -> bool:
+    """Take down a consent. Answers whether there is such a member."""
+    values = (bucket, member_id, purpose, granted, source, given_at, at, by)
+    return await connection.fetchval(SQL.add_consent, *values) is not None

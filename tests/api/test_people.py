@@ -1,0 +1,188 @@
+"""Members as administrators keep them: the schema, custom fields, enrolment, consents, and what the GDPR asks for."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from plaudit.storage.embedded import running_url
+from tests.journeys.conftest import ok
+
+FIELDS = [
+    {"name": "email", "type": "string", "required": True, "unique": True},
+    {"name": "membership", "type": "string", "unique": True},
+    {"name": "firstName", "type": "string"},
+    {"name": "born", "type": "date"},
+    {"name": "size", "type": "string", "enum": ["S", "M", "L"], "default": "M"},
+]
+
+
+def test_each_change_of_the_schema_is_a_version(shop):
+    first = ok(shop.get("/v1/profiles/schema"))
+    assert (first["version"], first["isActive"]) == ("v1.0.0", True)
+    assert ok(shop.put("/v1/profiles/schema", json={"fields": FIELDS}))["version"] == "v1.0.0"
+    more = [*FIELDS, {"name": "nickname"}]
+    assert ok(shop.put("/v1/profiles/schema", json={"schema": {"fields": more}}))["version"] == "v1.1.0"
+    assert ok(shop.put("/v1/profiles/schema", json={"fields": FIELDS}))["version"] == "v2.0.0"
+    old = ok(shop.get("/v1/profiles/schema?version=v1.1.0"))
+    assert (len(old["schema"]["fields"]), old["isActive"]) == (6, False)
+    history = ok(shop.get("/v1/profiles/schema/history"))["versions"]
+    assert [one["version"] for one in history] == ["v2.0.0", "v1.1.0", "v1.0.0"]
+    assert [one["isActive"] for one in history] == [True, False, False]
+    assert shop.get("/v1/profiles/schema?version=v9.0.0").status_code == 404
+
+
+def test_profiles_are_judged_by_the_schema(shop):
+    ok(shop.put("/v1/profiles/schema", json={"fields": FIELDS}))
+    wrong = shop.post("/v1/profiles", json={"userId": "ann", "born": "soon", "size": "XXL", "hat": 1})
+    assert wrong.status_code == 400
+    assert {one["field"] for one in wrong.json()["error"]["details"]} == {"email", "born", "size", "hat"}
+    body = {"userId": "ann", "email": "Ann@Example.com", "membership": "M-1", "born": "1990-02-28"}
+    profile = ok(shop.post("/v1/profiles", json=body), 201)
+    assert (profile["size"], profile["email"], profile["membership"]) == ("M", "ann@example.com", "M-1")
+    assert shop.get("/api/audience/M-1").json()["userId"] == "ann"
+    taken = shop.post("/v1/profiles", json={"userId": "bob", "email": "bob@example.com", "membership": "M-1"})
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "identity_taken")
+    gone = shop.put("/v1/profiles/ann", json={"email": None})
+    assert gone.json()["error"]["details"] == [{"field": "email", "message": "cannot be taken away"}]
+
+
+def test_profiles_are_found_by_any_field(shop):
+    for name, country in (("ann", "GB"), ("bob", "FR"), ("cy", "GB")):
+        ok(shop.post("/v1/profiles", json={"userId": name, "country": country, "email": f"{name}@x.org"}), 201)
+    found = ok(shop.get("/v1/profiles?country=GB"))["profiles"]
+    assert [one["userId"] for one in found] == ["ann", "cy"]
+    assert [one["userId"] for one in ok(shop.get("/v1/profiles?email=BOB@x.org"))["profiles"]] == ["bob"]
+
+
+def test_custom_fields_are_kept_checked_and_looked_at(shop):
+    team = {"name": "Favorite Team", "key": "favorite_team", "type": "select", "options": ["Lakers", "Heat"]}
+    made = ok(shop.post("/v1/custom-fields", json=team), 201)
+    assert made["fieldId"].startswith("field_")
+    assert (made["status"], made["required"], made["validation"], made["defaultValue"]) == ("active", False, None, None)
+    assert shop.post("/v1/custom-fields", json=team).json()["error"]["message"] == (
+        "Custom field with this key already exists"
+    )
+    wrong = shop.post("/v1/profiles", json={"userId": "ann", "customFields": {"favorite_team": "Reds"}})
+    assert wrong.json()["error"]["details"][0]["field"] == "customFields.favorite_team"
+    profile = ok(shop.post("/v1/profiles", json={"userId": "ann", "customFields": {"favorite_team": "Heat"}}), 201)
+    assert profile["customFields"] == {"favorite_team": "Heat"}
+    criterion = {"field": "custom.favorite_team", "operator": "equals", "value": "Heat"}
+    preview = ok(shop.post("/v1/segments/preview", json={"name": "Heat", "include": [criterion]}))
+    assert preview["count"] == 1
+    schema = ok(shop.get("/v1/users/schema"))["properties"]
+    assert {"field": "custom.favorite_team", "options": ["Lakers", "Heat"]}.items() <= schema[-1].items()
+    assert len([one for one in schema if one["source"] == "standard"]) == 23
+    ok(shop.delete(f"/v1/custom-fields/{made['fieldId']}"))
+    assert ok(shop.get(f"/v1/custom-fields/{made['fieldId']}"))["status"] == "deleted"
+    assert ok(shop.get("/v1/custom-fields?status=active"))["customFields"] == []
+    assert ok(shop.get("/v1/users/schema?includeInactive=true"))["properties"][-1]["status"] == "deleted"
+
+
+def test_enrolling_pays_once_and_tells_the_referrer(shop):
+    ok(shop.post("/v1/profiles", json={"userId": "ann"}), 201)
+    hello = {
+        "name": "Hello", "triggers": [{"type": "user_enrolled", "conditions": [
+            {"field": "user.channel", "operator": "equals", "value": "organic"}]}],
+        "effects": [{"type": "add_points", "config": {"amount": 7}}],
+    }  # fmt: skip
+    ok(shop.post("/v1/campaigns", json=hello), 201)
+    referral = {
+        "name": "Thanks", "triggers": [{"type": "user.referred"}],
+        "effects": [{"type": "add_points", "config": {"amount": 30}}],
+    }  # fmt: skip
+    ok(shop.post("/v1/campaigns", json=referral), 201)
+    body = {"userId": "bob", "email": "bob@example.com", "channel": "organic", "referredBy": "ann"}
+    first = ok(shop.post("/v1/users/enroll", json=body), 201)
+    assert (first["enrolled"], first["welcomeBonus"]) == (True, {"points": 100, "coins": 50, "xp": 0})
+    assert (first["profile"]["points"], first["profile"]["coins"], first["profile"]["name"]) == (107, 50, "bob")
+    again = ok(shop.post("/v1/users/enroll", json=body | {"source": "web"}))
+    assert (again["enrolled"], again["profile"]["points"]) == (False, 107)
+    ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
+    ann = ok(shop.get("/v1/profiles/ann"))
+    assert (ann["points"], ann["referralCount"]) == (30, 1)
+    own = {"userId": "cy", "email": "cy@example.com", "welcomeBonus": {"points": 150, "coins": 75, "xp": 50}}
+    cy = ok(shop.post("/v1/users/enroll", json=own), 201)["profile"]
+    assert (cy["points"], cy["coins"], cy["xp"]) == (150, 75, 50)
+    wrong = shop.post("/v1/users/enroll", json={"userId": "dan", "email": "nope", "referredBy": "nobody"})
+    assert {one["field"] for one in wrong.json()["error"]["details"]} == {"email", "referredBy"}
+
+
+def test_whom_an_action_had_enrolled_gets_the_bonus_all_the_same(shop):
+    ok(shop.post("/v1/profiles", json={"userId": "eve"}), 201)
+    assert (
+        ok(shop.post("/v1/users/enroll", json={"userId": "eve", "email": "e@x.org"}), 201)["profile"]["points"] == 100
+    )
+
+
+def test_consents_have_a_time_and_a_source(shop):
+    ok(shop.post("/v1/profiles", json={"userId": "ann"}), 201)
+    consent = {"purpose": "newsletter", "granted": True, "source": "web form", "givenAt": "2026-01-02T03:04:05Z"}
+    ok(shop.post("/v1/profiles/ann/consents", json=consent), 201)
+    now = ok(shop.post("/v1/profiles/ann/consents", json={"purpose": "newsletter", "granted": False}), 201)
+    assert now["consents"] == {"newsletter": False}
+    assert now["history"][0]["givenAt"] == "2026-01-02T03:04:05.000Z"
+    assert shop.post("/v1/profiles/bob/consents", json=consent).status_code == 404
+
+
+@pytest.fixture
+def everything(server_process):
+    """All rows of all tables that belong to members or keep words of theirs, as text."""
+
+    def read() -> str:
+        async def run():
+            connection = await asyncpg.connect(running_url(server_process.folder / "postgres"))
+            tables = await connection.fetch(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+                " AND NOT relispartition"
+            )
+            found = []
+            for (table,) in tables:
+                found += [str(row[0]) for row in await connection.fetch(f"SELECT t::text FROM {table} AS t")]
+            found += [
+                str(row[0]) for row in await connection.fetch("SELECT encode(content, 'escape') FROM idempotency_keys")
+            ]
+            await connection.close()
+            return "\n".join(found)
+
+        return asyncio.run(run())
+
+    return read
+
+
+def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server_process):
+    ok(shop.post("/v1/competitions", json={"competitionId": "cup", "name": "Cup", "score": {"metric": "points"}}), 201)
+    ok(
+        shop.post(
+            "/v1/segments", json={"segmentId": "vip", "name": "VIP", "type": "static", "userIds": ["zoe-7", "ann"]}
+        ),
+        201,
+    )
+    body = {"userId": "zoe-7", "email": "zoe.7@example.com", "name": "Zoë Seven"}
+    ok(shop.post("/v1/users/enroll", json=body, headers={"Idempotency-Key": "zoe"}), 201)
+    ok(shop.post("/v1/users/enroll", json={"userId": "ann", "email": "ann.7@x.org", "referredBy": "zoe-7"}), 201)
+    ok(shop.post("/v1/transfers", json={"userId": "zoe-7", "toUserId": "ann", "metric": "points", "amount": 5}), 201)
+    action = {"userId": "zoe-7", "action": "buy", "data": {"note": "for Zoë Seven"}, "eventId": "order-of-zoe-7"}
+    shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"})
+    ok(shop.post("/v1/profiles/zoe-7/consents", json={"purpose": "mail", "granted": True}), 201)
+    export = ok(shop.get("/v1/profiles/zoe-7/export"))
+    assert export["profile"]["email"] == "zoe.7@example.com"
+    assert {one["trigger"] for one in export["events"]} >= {"buy", "registration"}
+    assert len(export["consents"]) == 1
+    assert len(ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]) == 2
+    before = ok(shop.get("/v1/analytics"))["metrics"]
+
+    ok(shop.delete("/v1/profiles/zoe-7"))
+
+    left = everything()
+    assert [line[:300] for line in left.splitlines() if "zoe-7" in line or "zoe.7" in line or "Seven" in line] == []
+    assert shop.get("/v1/profiles/zoe-7").status_code == 404
+    assert shop.get("/api/audience/zoe.7@example.com").status_code == 404
+    board = ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]
+    assert len(board) == 2
+    assert sum(one["userId"].startswith("erased_") for one in board) == 1
+    assert ok(shop.get("/v1/analytics"))["metrics"] == before
+    again = shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}).json()
+    assert again["message"] == "Action had been processed before"
+    assert shop.delete("/v1/profiles/zoe-7").status_code == 404
+    assert server_process.verify() == 0
