@@ -1,6 +1,5 @@
 """The mechanics: the engine with all of them live, boards of a million, a segment filled, a year imported."""
 
-import asyncio
 import random
 import statistics
 import time

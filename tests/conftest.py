@@ -2,8 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -11,7 +9,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import pytest
 
 from plaudit import clock
@@ -98,12 +95,7 @@ def http(server_process):
 @pytest.fixture
 def shop(server_process):
     """A test organisation of its own, whose clock can be moved."""
-    made = subprocess.run(
-        [sys.executable, "-m", "plaudit", "org", "create", "Shop", "--test", "--data", str(server_process.folder)],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
-    headers = {"Authorization": f"Bearer {made[3]}", "X-Monterosa-Org-ID": made[1]}
-    with httpx.Client(base_url=server_process.url, headers=headers, timeout=60) as client:
+    with server_process.client_of("Shop", "--test") as client:
         yield client
 
 

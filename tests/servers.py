@@ -50,6 +50,13 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
+    def client_of(self, name: str, *options: str) -> httpx.Client:
+        """A client of an organisation made for it."""
+        command = [sys.executable, "-m", "plaudit", "org", "create", name, "--data", str(self.folder), *options]
+        made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        headers = {"Authorization": f"Bearer {made[3]}", "X-Monterosa-Org-ID": made[1]}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
     def verify(self) -> int:
         """The status of `plaudit verify`, by its books."""
         command = [sys.executable, "-m", "plaudit", "verify", "--data", str(self.folder)]

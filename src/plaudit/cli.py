@@ -112,6 +112,7 @@ def _supervise(host: str, port: int, data: Path, url: str, workers: int, embedde
     environment = {"PLAUDIT_DATABASE_URL": url, "PROMETHEUS_MULTIPROC_DIR": str(counters)}
     commands = [["api", "--host", host, "--port", str(port), "--child"]]
     commands += [["worker", "--child"] for _ in range(workers)]
+    commands += [["deliver", "--child"]]
     announced = False
 
     def look_after() -> None:
@@ -217,6 +218,23 @@ def worker(
     url = _url(data, database_url)
     lease_seconds = Settings.from_environment().lease_seconds
     _run(lambda: run_worker(url, lease_seconds))
+
+
+@app.command()
+def deliver(
+    data: Data = FOLDER,
+    database_url: Url = "",
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """The delivery of messages to webhooks alone."""
+    from plaudit.delivery.run import run_delivery
+    from plaudit.processes import end_with_parent
+
+    if child:
+        end_with_parent()
+    url = _url(data, database_url)
+    private = Settings.from_environment().private_webhooks
+    _run(lambda: run_delivery(url, private=private))
 
 
 @app.command()

@@ -11,6 +11,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def time_text(instant: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds, as the documents show times."""
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
 def new_id() -> UUID:
     """A drawn id that grows with time (UUIDv7, RFC 9562, 5.7), so that what is written together lies together."""
     milliseconds = time.time_ns() // 1_000_000

@@ -23,6 +23,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, Meta(description="A PostgreSQL of your own; the embedded one when empty.")] = ""
     workers: Annotated[int, Meta(description="How many engine workers `serve` runs.", ge=1, le=64)] = 1
     demo: Annotated[bool, Meta(description="Whether `serve` fills an empty database with a demo programme.")] = True
+    private_webhooks: Annotated[
+        bool, Meta(description="Whether webhooks may lead into private networks: for a server of one's own only.")
+    ] = False
     lease_seconds: Annotated[
         float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
     ] = 5.0

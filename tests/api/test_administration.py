@@ -1,8 +1,12 @@
 """Analytics, keys, the audit log, copies, templates: each call as an administrator uses it."""
 
+import time
+
 import httpx
 import pytest
+from standardwebhooks import Webhook as Verifier
 
+from tests.delivery.receiver import Receiver
 from tests.journeys.conftest import ok
 
 
@@ -115,3 +119,52 @@ def test_a_template_has_its_default_locale_and_formulas_that_compile(shop, texts
     assert wrong.json()["error"]["details"][0]["field"] == field
     good = {"name": "Hello", "texts": {"en": {"title": "Hi", "message": "You have {{ metrics.points }} points"}}}
     assert ok(shop.post("/v1/templates", json=good), 201)["templateId"].startswith("tpl_")
+
+
+def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(own_server, monkeypatch):
+    monkeypatch.setenv("PLAUDIT_PRIVATE_WEBHOOKS", "true")
+    server = own_server("--no-demo").start()
+    there = Receiver()
+    with server.client_of("Shop") as shop:
+        hook = ok(shop.post("/v1/webhooks", json={"name": "Shop", "url": there.url, "events": ["*"]}), 201)
+        one = f"/v1/webhooks/{hook['webhookId']}"
+        secret = ok(shop.get(f"{one}/secret"))["secret"]
+        tested = ok(shop.post(f"{one}/test", headers={"X-Correlation-ID": "corr-1"}), 202)
+        (message,) = there.wait_for(1)
+        assert (message["type"], message["id"]) == ("webhook.test", tested["messageId"])
+        headers, body, _ = there.requests[0]
+        Verifier(secret).verify(body, headers)
+        assert headers["x-correlation-id"] == message["correlationId"] == "corr-1"
+
+        rotated = ok(shop.post(f"{one}/rotate-secret", json={}))["secret"]
+        credit(shop, "ann", 10)
+        there.wait_for(2)
+        headers, body, _ = there.requests[-1]
+        for valid in (secret, rotated):  # both, for a while
+            Verifier(valid).verify(body, headers)
+
+        def delivered():
+            return ok(shop.get(f"{one}/deliveries?state=delivered"))["deliveries"]
+
+        deadline = time.monotonic() + 10
+        while len(delivered()) < len(there.messages):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert {one["type"] for one in delivered()} >= {"webhook.test", "transaction.created", "user.enrolled"}
+        assert ok(shop.get(f"{one}/state"))["waiting"] == 0
+
+        before = len(there.messages)
+        fetched = ok(shop.get("/v1/feed"))
+        assert [m["id"] for m in fetched["messages"]] == [m["deliveryId"] for m in reversed(delivered())]
+        assert ok(shop.get(f"/v1/feed?after={fetched['cursor']}"))["messages"] == []
+        ok(shop.post(f"{one}/deliveries/{tested['messageId']}/retry"), 202)
+        there.wait_for(before + 1)
+        queued = ok(shop.post(f"{one}/replay", json={"since": "2026-01-01T00:00:00Z"}), 202)["queued"]
+        assert queued == before
+        there.wait_for(before + 1 + queued)
+        campaign = ok(shop.post("/v1/campaigns", json={"name": "C", "status": "draft"}), 201)
+        ok(shop.post(f"/v1/campaigns/{campaign['campaignId']}/archive"))
+        types = [m["type"] for m in there.wait_for(before + 3 + queued)][-2:]
+        assert types == ["campaign.created", "campaign.archived"]
+        assert shop.post(f"{one}/replay", json={}).status_code == 400
+    there.close()

@@ -48,6 +48,7 @@ from .v1 import (
     segments,
     settings,
     transactions,
+    webhooks,
 )  # fmt: skip
 
 PREFIXES = ("", "/loyalty")
@@ -74,6 +75,7 @@ OPERATIONS: Sequence[Operation] = [
     *mechanics.OPERATIONS,
     *competitions.OPERATIONS,
     *participation.OPERATIONS,
+    *webhooks.OPERATIONS,
     *analytics.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit.OPERATIONS,

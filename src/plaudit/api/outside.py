@@ -6,17 +6,14 @@ from uuid import UUID
 
 from msgspec import Meta
 
+from plaudit.clock import time_text
 from plaudit.core.ids import event_id_of
 
 # A client's own identifier of a person or an event: printable, without control characters.
 UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Json = dict[str, Any]
 
-
-def time_text(instant: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, as the documents show times."""
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+__all__ = ["FAR_FUTURE", "Json", "UserId", "event_ids_named", "event_name", "optional_time", "time_text", "uuid_in"]
 
 
 def optional_time(instant: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ from .decision import (
     Considered,
     CouponIssue,
     Decision,
+    Message,
     Notification,
     Onward,
     Posting,
@@ -43,7 +44,7 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "member", "notifications", "onward",
+        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "member", "messages", "notifications", "onward",
         "postings", "program", "queue", "root", "scope", "touched", "trace",
     )  # fmt: skip
 
@@ -60,6 +61,7 @@ class Deciding:
         self.notifications: list[Notification] = []
         self.claims: list[Claim] = []
         self.identities: Mapping[str, str | None] = {}
+        self.messages: list[Message] = []
         self.onward: list[Onward] = []
         self.flips: dict[str, int] = {}  # how often each segment was entered or left
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
@@ -97,7 +99,8 @@ class Deciding:
         self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
 
     def follow(self, trigger: str, data: dict[str, Any], cause: str) -> None:
-        """Let an event of the engine's own follow, if anybody listens to it."""
+        """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
+        self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
         if trigger not in self.program.listeners:
             return
         self._cascades += 1
@@ -136,4 +139,5 @@ class Deciding:
             claims=self.claims,
             identities=self.identities,
             onward=self.onward,
+            messages=self.messages,
         )

@@ -64,6 +64,7 @@ class Refusal(StrEnum):
     excluded_from_competition = "excluded_from_competition"
     product_not_held = "product_not_held"
     stock_empty = "stock_empty"
+    template_missing = "template_missing"
     coupon_already_issued = "coupon_already_issued"
     pool_missing = "pool_missing"
     pool_inactive = "pool_inactive"
@@ -134,6 +135,14 @@ class Onward(Struct, frozen=True, kw_only=True):
     trigger: str
     occurred_at: datetime
     data: dict[str, Any]
+
+
+class Message(Struct, frozen=True):
+    """Something that other systems are to be told: a trigger that was fired, or what `call_webhook` says."""
+
+    type: str
+    data: dict[str, Any]
+    only_to: str | None = None
 
 
 class CouponIssue(Struct, frozen=True):
@@ -209,3 +218,4 @@ class Decision(Struct, frozen=True, kw_only=True):
     claims: list[Claim] = field(default_factory=list[Claim])
     identities: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     onward: list[Onward] = field(default_factory=list[Onward])
+    messages: list[Message] = field(default_factory=list[Message])

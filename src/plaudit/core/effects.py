@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 from .campaigns import join
 from .competitions import is_open
 from .deciding import Deciding, Place
-from .decision import ClaimKind, CouponIssue, EffectTrace, Notification, Posting, Refusal
+from .decision import ClaimKind, CouponIssue, EffectTrace, Message, Notification, Posting, Refusal
 from .expressions import Expression, ExpressionError, Template
 from .ledger import post
 from .member import Holding
@@ -54,9 +54,15 @@ class IssueCoupon(EffectSettings, frozen=True):
 
 
 class Notify(EffectSettings, frozen=True):
-    message: Text
+    message: Text | None = None
+    template_id: Id | None = None
     title: Text | None = None
     display: Annotated[str, Meta(pattern="^(none|toast)$")] = "toast"
+
+
+class CallWebhook(EffectSettings, frozen=True):
+    webhook_id: Id
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Emit(EffectSettings, frozen=True):
@@ -112,12 +118,17 @@ class Sum(Struct, frozen=True):
     reason: str | None = None
 
 
-class Message(Struct, frozen=True):
-    """A notification's texts, ready to be filled in."""
+class Texts(Struct, frozen=True):
+    """A notification's texts by locale, ready to be filled in."""
 
     display: str
-    message: Template
-    title: Template | None = None
+    default: str
+    by_locale: dict[str, tuple[Template | None, Template]]
+
+    def for_locale(self, locale: str) -> tuple[Template | None, Template]:
+        """Title and message in a locale, in its language, or in the default."""
+        found = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
+        return found if found is not None else self.by_locale[self.default]
 
 
 class Drawn(Struct, frozen=True):
@@ -281,16 +292,31 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
     return EffectTrace(place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries})
 
 
-def notify(deciding: Deciding, place: Place, settings: Message) -> EffectTrace:
-    """Put a notification into the member's inbox; `{{ … }}` in its texts are formulas."""
+def notify(deciding: Deciding, place: Place, settings: Texts | str) -> EffectTrace:
+    """Put a notification into the member's inbox, in the member's `language`; `{{ … }}` in its texts are formulas.
+
+    `settings` are texts, or the id of a template.
+    """
+    texts = deciding.program.templates.get(settings) if isinstance(settings, str) else settings
+    if texts is None:
+        return EffectTrace(place.index, Refusal.template_missing, settings)
     names = deciding.scope.names()
     notification_id = deciding.effect_id(place, "/notification")
-    title = None if settings.title is None else settings.title.filled(names)
-    message = settings.message.filled(names)
+    title, message = texts.for_locale(str(deciding.member.attributes.get("language") or texts.default))
     deciding.notifications.append(
-        Notification(notification_id, place.campaign_id, settings.display, title, message, deciding.now)
-    )
+        Notification(
+            notification_id, place.campaign_id, texts.display, None if title is None else title.filled(names),
+            message.filled(names), deciding.now,
+        )
+    )  # fmt: skip
     return EffectTrace(place.index, None, {"notificationId": str(notification_id)})
+
+
+def call_webhook(deciding: Deciding, place: Place, settings: CallWebhook) -> EffectTrace:
+    """Have one webhook told: of the campaign, of the event, and what the effect says besides."""
+    data = {"campaignId": place.campaign_id, "trigger": deciding.event.trigger, "event": deciding.event.data}
+    deciding.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))
+    return EffectTrace(place.index, None, {"webhookId": settings.webhook_id})
 
 
 def emit(deciding: Deciding, place: Place, settings: Emit) -> EffectTrace:
@@ -351,7 +377,13 @@ EFFECT_TYPES = (
     ),
     EffectType("grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)),
     EffectType("issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)),
-    EffectType("notify", "Puts a notification into the member's inbox.", Notify),
+    EffectType(
+        "notify",
+        "Puts a notification into the member's inbox: a text, or a template.",
+        Notify,
+        (("template_id", "template"),),
+    ),
+    EffectType("call_webhook", "Has one webhook told.", CallWebhook, (("webhook_id", "webhook"),)),
     EffectType("check_in", "Counts once for a streak.", CheckIn, (("streak_id", "streak"),)),
     EffectType("grant_freeze", "Gives freezes of a streak.", GrantFreeze, (("streak_id", "streak"),)),
     EffectType("add_to_segment", "Puts the member in a segment.", NameSegment, (("segment_id", "segment"),)),

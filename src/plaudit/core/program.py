@@ -285,6 +285,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Program(Struct, frozen=True, kw_only=True):
     """Everything that deciding needs to know of an organisation. `version` counts the changes of its documents.
 
+    `outbound` maps a trigger to the types of message that other systems are told of it.
     `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
     parts of a member that its campaigns may look at or change, beside balances and progress.
     """
@@ -314,6 +315,8 @@ class Program(Struct, frozen=True, kw_only=True):
         default_factory=dict[str, tuple[Competition, ...]]
     )
     needs: frozenset[str] = frozenset()
+    templates: Mapping[str, Any] = field(default_factory=dict[str, Any])  # of effects.Texts
+    outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:
         """The steps that listen to a trigger, in the order of priority: an event meets only these."""

@@ -22,6 +22,7 @@ from .code_pool import CodePool
 from .compile_competitions import competition_of, competitions_by
 from .compile_effects import audience_of, effect_of, effect_of_reward
 from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
+from .compile_outgoing import outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
@@ -72,6 +73,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         segments_by_trigger=segments_by_trigger(segments.values()),
         segments_by_part=segments_by_part(segments.values()),
         ladders_by_metric=ladders_by_metric(ladders.values()),
+        templates={one: texts_of(template) for one, template in by_kind["template"].items()},
+        outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"]),
         streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
         needs=_needs(
             listeners,

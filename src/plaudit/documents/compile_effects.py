@@ -47,6 +47,13 @@ def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
     return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
 
 
+def _texts_of(note: fx.Notify) -> fx.Texts | str:
+    if note.template_id is not None:
+        return note.template_id
+    title = None if note.title is None else Template(note.title)
+    return fx.Texts(note.display, "", {"": (title, Template(note.message or ""))})
+
+
 def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     match spec.settings():
         case fx.AddPoints() as points:
@@ -61,8 +68,9 @@ def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
         case fx.IssueCoupon() as issue:
             settings, apply = fx.Drawn(issue.code_pool_id, issue.code_pool_id, once=False), fx.draw_coupon
         case fx.Notify() as note:
-            title = None if note.title is None else Template(note.title)
-            settings, apply = fx.Message(note.display, Template(note.message), title), fx.notify
+            settings, apply = _texts_of(note), fx.notify
+        case fx.CallWebhook() as settings:
+            apply = fx.call_webhook
         case fx.Emit() as settings:
             apply = fx.emit
         case fx.NameSegment() as named:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
-from plaudit.core.effects import EFFECTS, EffectSettings
+from plaudit.core.effects import EFFECTS, EffectSettings, Notify
 from plaudit.core.expressions import Expression, ExpressionError, Template
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.errors import FieldError, PlauditError
@@ -63,6 +63,8 @@ def _wrong_with(effect: EffectSpec, at: str) -> list[FieldError]:
         text = getattr(settings, name, None)
         if text is not None:
             wrong += _not_compiling(Template, text, f"{at}.config.{name}")
+    if isinstance(settings, Notify) and (settings.message is None) == (settings.template_id is None):
+        wrong.append(FieldError(f"{at}.config.message", "or templateId must be there, and not both"))
     amount = getattr(settings, "amount", None)
     if isinstance(amount, str):
         wrong += _not_compiling(Expression, amount, f"{at}.config.amount")
@@ -86,7 +88,8 @@ def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:
         settings = effect.settings()
         outside = {one.name: one.encode_name for one in structs.fields(settings)}
         for name, kind in EFFECTS[effect.type].references:
-            found.append(Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name))))
+            if getattr(settings, name) is not None:
+                found.append(Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name))))
         if effect.segments is not None:
             found += effect.segments.references(f"effects[{i}].segments")
         if effect.type == "add_points":

@@ -16,6 +16,7 @@ from . import (
     streak,
     template,
     trigger,
+    webhook,
 )
 from .base import DocumentKind
 
@@ -34,6 +35,7 @@ KINDS: dict[str, DocumentKind] = {
         ladder,
         segment,
         template,
+        webhook,
         custom_field,
         profile_schema,
         settings,

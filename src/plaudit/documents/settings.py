@@ -29,7 +29,6 @@ class Settings(Document, kw_only=True):
     """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
 
     `limits` is the tier of rate limits. `welcomeBonus` is what enrolling brings unless the call says otherwise.
-    Webhooks into private networks are refused unless `privateWebhooks`.
     """
 
     auto_enrol: bool = True
@@ -37,7 +36,6 @@ class Settings(Document, kw_only=True):
     locale: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
     limits: Literal["standard", "premium", "unlimited"] = "unlimited"
     welcome_bonus: WelcomeBonus = WelcomeBonus()
-    private_webhooks: bool = False
 
 
 def _check(settings: Settings) -> Sequence[FieldError]:

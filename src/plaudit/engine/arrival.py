@@ -130,6 +130,12 @@ def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datet
     )  # fmt: skip
 
 
+def correlation_id_of(payload: str) -> str | None:
+    """The name of the request that a payload came with."""
+    found = _DECODER.decode(payload).correlation_id
+    return None if found is UNSET else found
+
+
 def fingerprint_of(user_id: str, trigger: str, payload: bytes) -> int:
     """64 bits of the content of an event: the same key with another content is told by it."""
     digest = blake2b(f"{user_id}\n{trigger}\n".encode() + payload, digest_size=8).digest()

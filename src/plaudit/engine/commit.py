@@ -21,6 +21,7 @@ from . import inbox
 from .arrival import Arrival, Payload, arrival_of
 from .load import Batch
 from .outcome import Processed
+from .outgoing import message_rows
 from .totals import add_totals, totals_of
 
 SQL = queries_beside(__file__)
@@ -44,6 +45,8 @@ COUPON_COLUMNS = (
 NOTIFICATION_COLUMNS = (
     "bucket", "member_id", "notification_id", "campaign_id", "display", "title", "message", "created_at",
 )  # fmt: skip
+
+OUTBOX_COLUMNS = ("message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at")
 
 Row = tuple[Any, ...]
 
@@ -86,6 +89,10 @@ async def commit(
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
     await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
     await _send_onward(connection, decided, decided_at)
+    messages = [row for one in decided for row in message_rows(programs[one.arrival.org_id], one, decided_at)]
+    if messages:
+        await _copy(connection, "outbox", OUTBOX_COLUMNS, messages)
+        await connection.execute(SQL.announce_messages)
     # Last, because it is the one thing that two lanes may wait for each other for.
     await add_totals(connection, totals_of(programs, decided))
 

@@ -119,3 +119,7 @@ SELECT * FROM unnest(
 ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.score,
     reached_at = excluded.reached_at, scope = excluded.scope, round = excluded.round, last_round = excluded.last_round,
     last_score = excluded.last_score, last_reached_at = excluded.last_reached_at, position = excluded.position;
+
+-- name: announce_messages
+-- A word to those who deliver, when this is committed.
+SELECT pg_notify('plaudit_outbox', '');

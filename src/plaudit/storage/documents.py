@@ -9,10 +9,12 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
+from plaudit.core.ids import derived_id
 from plaudit.documents.base import Document, DocumentKind, Reference
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.reading import read
 from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
+from plaudit.messages import payload_of
 
 from .postgres import Connection, atomic
 from .queries import queries_beside
@@ -250,6 +252,22 @@ async def _keep(
         change.by,
     )
     await connection.execute(SQL.announce, str(change.org_id))
+    if change.kind.name == "campaign" and doc is not None:
+        await _tell(connection, change, stored, what)
+
+
+async def _tell(connection: Connection, change: Change, stored: Stored, what: str) -> None:
+    """Other systems may want to know of campaigns."""
+    named = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
+    data = {
+        "campaignId": stored.id,
+        "name": stored.doc["name"],
+        "status": stored.doc["status"],
+        "version": stored.version,
+    }
+    message_id = derived_id(change.org_id, f"{named} {stored.id} {stored.ordinal} {stored.version}")
+    payload = payload_of(message_id, named, change.org_id, change.at, data | {"changedBy": change.by})
+    await connection.execute(SQL.tell_webhooks, change.org_id, message_id, named, payload, change.at)
 
 
 def _canonical(document: Document) -> str:

@@ -98,3 +98,12 @@ SELECT EXISTS (SELECT FROM codes WHERE org_id = $1 AND pool_id = $2 AND state IN
 -- name: delete_codes
 -- The codes of a pool that goes.
 DELETE FROM codes WHERE org_id = $1 AND pool_id = $2;
+
+-- name: tell_webhooks
+-- A message to webhooks, if there is one that wants it.
+INSERT INTO outbox (org_id, message_id, type, payload, created_at) SELECT $1, $2, $3, $4, $5
+WHERE EXISTS (
+    SELECT FROM documents WHERE org_id = $1 AND kind = 'webhook' AND doc ->> 'status' = 'active'
+        AND (doc -> 'events' ? $3 OR doc -> 'events' ? '*')
+)
+RETURNING pg_notify('plaudit_outbox', '');

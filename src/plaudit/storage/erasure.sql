@@ -82,7 +82,9 @@ DELETE FROM outbox WHERE org_id = $1 AND member_id = $2;
 
 -- name: forget_deliveries
 -- And their deliveries.
-DELETE FROM deliveries WHERE org_id = $1 AND member_id = $2;
+DELETE FROM deliveries WHERE org_id = $1 AND message_id IN (
+    SELECT message_id FROM outbox WHERE org_id = $1 AND member_id = $2
+);
 
 -- name: forget_answers
 -- Kept answers that name the member.

@@ -30,6 +30,7 @@ from plaudit.documents.rule import Rule
 from plaudit.documents.segment import Segment
 from plaudit.documents.settings import Settings
 from plaudit.documents.trigger import Trigger
+from plaudit.documents.webhook import Webhook
 from plaudit.errors import NotFound
 
 from .documents import SQL
@@ -52,6 +53,7 @@ class Live(Struct, frozen=True):
     segments: dict[str, Segment]
     settings: Settings
     profiles: ProfileRules
+    webhooks: dict[str, Webhook]
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -162,9 +164,9 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
     documents = [
         Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
     ]
-    triggers, campaigns, rules, segments = (
+    triggers, campaigns, rules, segments, webhooks = (
         {kept.id: kept.document for kept in documents if kept.kind == kind}
-        for kind in ("trigger", "campaign", "rule", "segment")
+        for kind in ("trigger", "campaign", "rule", "segment", "webhook")
     )
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
@@ -173,4 +175,4 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
         [kept.document for kept in documents if isinstance(kept.document, CustomField)],
     )
     program = compile_program(org_id, version, documents)
-    return Live(program, triggers, campaigns, rules, segments, settings, profiles, clock_offset)
+    return Live(program, triggers, campaigns, rules, segments, settings, profiles, webhooks, clock_offset)

@@ -1,0 +1,1 @@
+"""Messages to other systems: from the outbox to their webhooks."""

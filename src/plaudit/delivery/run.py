@@ -1,0 +1,179 @@
+"""The delivery of messages as a process of its own: the engine never waits for anybody's webhook."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from plaudit import clock, telemetry
+from plaudit.core.ids import derived_id
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.webhook import WEBHOOK_DISABLED
+from plaudit.errors import NotFound
+from plaudit.messages import payload_of
+from plaudit.storage.documents import Change, update
+from plaudit.storage.postgres import UNREACHABLE, Pool, connect, create_pool
+from plaudit.storage.programs import Programs
+
+from . import outbox
+from .outbox import SQL, Due
+from .signatures import signed_headers
+from .webhooks import Attempt, Sender
+
+POLL_SECONDS = 1.0
+AT_ONCE = 50
+CLEAR_EVERY_SECONDS = 3_600
+USER_AGENT = "Plaudit-Webhooks/1"
+
+log = structlog.get_logger(__name__)
+
+
+class Deliverer:
+    """Hands out and delivers until stopped. `once` is one bounded pass."""
+
+    def __init__(self, pool: Pool, url: str, programs: Programs, sender: Sender) -> None:
+        self._pool = pool
+        self._url = url
+        self._programs = programs
+        self._sender = sender
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """End after what is being tried."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop`."""
+        chores = [asyncio.create_task(self._listen()), asyncio.create_task(self._clear())]
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                try:
+                    if await self.once():
+                        continue
+                except UNREACHABLE:
+                    await asyncio.sleep(0.5)
+                except Exception:
+                    log.exception("delivery_failed")
+                    await asyncio.sleep(0.5)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        finally:
+            for task in chores:
+                task.cancel()
+            await asyncio.gather(*chores, *self._running, return_exceptions=True)
+
+    async def once(self) -> int:
+        """Hand out what there is, and begin what is due. Answers how much that was."""
+        async with self._pool.acquire() as connection:
+            handed = await outbox.hand_out(connection, self._programs, clock.now())
+            free = AT_ONCE - len(self._running)
+            due = await outbox.take(connection, clock.now(), free) if free > 0 else []
+        for one in due:
+            task = asyncio.create_task(self._deliver(one))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return handed + len(due)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()  # what waited for it, for its order or for a free place
+
+    async def _deliver(self, due: Due) -> None:
+        try:
+            live = await self._programs.live(due.org_id)
+            webhook = live.webhooks.get(due.webhook_id)
+            if webhook is None or webhook.url is None or webhook.status != "active":
+                attempt = Attempt(None, "the webhook is gone or inactive", 0)
+            else:
+                attempt = await self.send(due.org_id, due.webhook_id, webhook.url, due.message_id, due.payload.encode())
+            telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
+            async with self._pool.acquire() as connection:
+                hopeless = await outbox.note(connection, due, attempt, clock.now())
+            if hopeless:
+                await self._disable(due.org_id, due.webhook_id)
+        except UNREACHABLE:
+            pass  # the lease ends, and it is tried again
+        except Exception:
+            log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
+
+    async def send(self, org_id: UUID, webhook_id: str, url: str, message_id: UUID, body: bytes) -> Attempt:
+        """One attempt, signed."""
+        async with self._pool.acquire() as connection:
+            secrets = await outbox.secrets_of(connection, org_id, webhook_id, clock.now())
+        timestamp = int(clock.now().timestamp())
+        headers = signed_headers(f"msg_{message_id.hex}", timestamp, body, secrets.all)
+        told = msgspec.json.decode(body)
+        headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        if told.get("correlationId"):
+            headers["X-Correlation-ID"] = told["correlationId"]
+        return await self._sender.attempt(url, headers, body)
+
+    async def _disable(self, org_id: UUID, webhook_id: str) -> None:
+        """Give up on a webhook that has failed for days, and say so to the others."""
+        at = clock.now()
+        change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
+        with suppress(NotFound):
+            async with self._pool.acquire() as connection:
+                await update(connection, change, {"status": "inactive"})
+                await connection.execute(SQL.disabled, org_id, webhook_id, at)
+                await self._tell_disabled(connection, org_id, webhook_id, at)
+            await self._programs.refresh(org_id)
+            log.warning("webhook_disabled", webhook_id=webhook_id)
+
+    async def _tell_disabled(self, connection: outbox.Connection, org_id: UUID, webhook_id: str, at: datetime) -> None:
+        message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
+        payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, {"webhookId": webhook_id})
+        await outbox.tell(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(*UNREACHABLE):
+                connection = await connect(self._url)
+                try:
+                    await connection.add_listener("plaudit_outbox", self._heard)
+                    while not connection.is_closed():
+                        await asyncio.sleep(1)
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(0.5)
+
+    def _heard(self, *_: object) -> None:
+        self._wake.set()
+
+    async def _clear(self) -> None:
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    await outbox.clear(connection, clock.now())
+            except UNREACHABLE:
+                pass
+            except Exception:
+                log.exception("outbox_not_cleared")
+            await asyncio.sleep(CLEAR_EVERY_SECONDS)
+
+
+async def run_delivery(url: str, *, private: bool) -> None:
+    """Deliver until SIGTERM or SIGINT."""
+    pool = await create_pool(url, size=6)
+    programs = Programs(pool, url)
+    sender = Sender(private=private)
+    deliverer = Deliverer(pool, url, programs, sender)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, deliverer.stop)
+    listening = asyncio.create_task(programs.listen())
+    try:
+        await deliverer.run()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await sender.close()
+        await pool.close()

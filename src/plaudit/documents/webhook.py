@@ -1,0 +1,81 @@
+"""Webhooks: where other systems are told what happens. One without a `url` is for those who fetch (`GET /v1/feed`)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta, field
+
+from plaudit.core.triggers import ENGINE_TRIGGERS, OUTSIDE
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind
+from .conditions import check_conditions
+from .dialects import trigger_key
+
+EVERYTHING = "*"
+CAMPAIGN_EVENTS = ("campaign.created", "campaign.updated", "campaign.archived")
+TRANSACTION_CREATED = "transaction.created"
+WEBHOOK_DISABLED = "webhook.disabled"
+# What is told besides the engine's triggers and the organisation's own (see core/triggers).
+MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, WEBHOOK_DISABLED)
+EVENTS_MAX = 100
+
+EventType = Annotated[str, Meta(pattern=r"^(\*|[A-Za-z0-9._:-]{1,128})$")]
+
+
+class Webhook(Document, kw_only=True):
+    """`events` are the types of messages wanted, `*` for all; `conditions` look at a message's data.
+
+    `ordered` keeps the order of each member's messages: one that cannot be delivered holds up those after it.
+    `payloadVersion` stays what it is when the form of messages changes.
+    """
+
+    url: Annotated[str, Meta(max_length=2_000)] | None = None
+    events: list[EventType] = field(default_factory=lambda: [EVERYTHING])
+    conditions: list[Any] | dict[str, Any] | None = None
+    ordered: bool = False
+    payload_version: Literal["v1"] = "v1"
+    status: Literal["active", "inactive"] = "active"
+
+
+def names_of(trigger: str) -> tuple[str, ...]:
+    """The types that a trigger of the engine is told as: its own name, and what the documents call it."""
+    return ("ladder.rung_changed", "user.tier_changed") if trigger == "ladder.rung_changed" else (trigger,)
+
+
+def wants(webhook: Webhook, type: str) -> bool:
+    """Whether a webhook is to be told of messages of a type."""
+    return type in webhook.events or EVERYTHING in webhook.events
+
+
+def _check(webhook: Webhook) -> Sequence[FieldError]:
+    wrong = check_conditions(webhook.conditions, "conditions")
+    if not 1 <= len(webhook.events) <= EVENTS_MAX:
+        wrong.append(FieldError("events", f"must have 1 to {EVENTS_MAX} items"))
+    for i, one in enumerate(webhook.events):
+        known = one in ENGINE_TRIGGERS or one in OUTSIDE or one in MESSAGE_TYPES or one == EVERYTHING
+        if not known and trigger_key(one) in ENGINE_TRIGGERS:
+            wrong.append(FieldError(f"events[{i}]", f"must be written {trigger_key(one)}"))
+    if webhook.url is not None:
+        try:
+            parts = urlsplit(webhook.url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+            good = good and (parts.port is None or parts.port > 0)
+        except ValueError:
+            good = False
+        if not good:
+            wrong.append(FieldError("url", "must be an http or https address without a user name"))
+    return wrong
+
+
+KIND = DocumentKind(
+    name="webhook",
+    title="Webhook",
+    collection="webhooks",
+    id_field="webhookId",
+    id_prefix="wh_",
+    type=Webhook,
+    filters=("status",),
+    check=_check,
+)

@@ -1,0 +1,48 @@
+"""What other systems are told of a decision: rows of the outbox."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from plaudit.core.decision import Message, Posting
+from plaudit.core.ids import derived_id
+from plaudit.core.metrics import shown
+from plaudit.core.program import Program
+from plaudit.documents.webhook import TRANSACTION_CREATED
+from plaudit.messages import payload_of
+
+from .arrival import correlation_id_of
+from .outcome import Processed
+
+
+def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tuple[Any, ...]]:
+    """The messages of a decision, as rows. Most decisions have none."""
+    decision = one.decision
+    if decision is None or not (decision.messages or (TRANSACTION_CREATED in program.outbound and decision.postings)):
+        return
+    messages = list(decision.messages)
+    if TRANSACTION_CREATED in program.outbound:
+        messages += [_transaction(program, posting) for posting in decision.postings if posting.amount]
+    arrival = one.arrival
+    correlation_id = correlation_id_of(arrival.payload)
+    for number, message in enumerate(messages):
+        message_id = derived_id(arrival.event_id, f"message:{number}")
+        payload = payload_of(
+            message_id, message.type, arrival.org_id, at, message.data, user_id=arrival.user_id,
+            event_id=arrival.event_id, occurred_at=arrival.occurred_at, correlation_id=correlation_id,
+        )  # fmt: skip
+        yield (message_id, arrival.org_id, arrival.member_id, message.type, message.only_to, payload, at)
+
+
+def _transaction(program: Program, posting: Posting) -> Message:
+    decimals = program.metrics[posting.metric].decimals if posting.metric in program.metrics else 0
+    data: dict[str, Any] = {
+        "transactionId": f"txn_{posting.transaction_id}",
+        "metric": posting.metric,
+        "type": "credit" if posting.amount > 0 else "debit",
+        "amount": shown(posting.amount, decimals),
+        "balanceAfter": shown(posting.balance_after, decimals),
+        "campaignId": posting.campaign_id,
+        "reason": posting.reason,
+    }
+    return Message(TRANSACTION_CREATED, data)
