@@ -5,23 +5,23 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from uuid import UUID
 
 import jwt
 import msgspec
 import typer
-import uvloop
-from rich.console import Console
 from rich.table import Table
 
 from plaudit import clock, telemetry
 from plaudit.errors import PlauditError
 from plaudit.settings import Settings
 from plaudit.storage.postgres import UNREACHABLE
+
+from .cli_common import FOLDER, Data, Url, console, errors, run, url_of
+from .cli_programme import add_programme_commands
 
 if TYPE_CHECKING:
     from plaudit.storage.embedded import EmbeddedPostgres
@@ -34,18 +34,10 @@ app = typer.Typer(
 )
 org_app = typer.Typer(no_args_is_help=True, help="Organisations.")
 app.add_typer(org_app, name="org")
-console = Console()
-errors = Console(stderr=True)
-
-T = TypeVar("T")
-
 TOKEN_HOURS = 24
 
-Data = Annotated[Path, typer.Option("--data", envvar="PLAUDIT_DATA", help="The data folder.")]
-Url = Annotated[str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="A PostgreSQL of your own.")]
 Host = Annotated[str, typer.Option(envvar="PLAUDIT_HOST")]
 Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT")]
-FOLDER = Path(".plaudit")
 
 
 def main() -> None:
@@ -62,13 +54,6 @@ def main() -> None:
 def _fail(message: str) -> NoReturn:
     errors.print(f"plaudit: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(1) from None
-
-
-def _run(work: Callable[[], Awaitable[T]]) -> T:
-    async def run() -> T:
-        return await work()
-
-    return uvloop.run(run())
 
 
 @app.command()
@@ -89,7 +74,7 @@ def serve(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         url = embedded.start() if embedded else database_url
-        _run(lambda: _prepare(url, data, demo=demo))
+        run(lambda: _prepare(url, data, demo=demo))
         _supervise(host, port, data, url, workers, embedded)
     except KeyboardInterrupt:
         pass
@@ -186,7 +171,7 @@ def api(
 
     if child:
         end_with_parent()
-    os.environ["PLAUDIT_DATABASE_URL"] = _url(data, database_url)
+    os.environ["PLAUDIT_DATABASE_URL"] = url_of(data, database_url)
     server = Granian(
         "plaudit.api.app:create_app",
         factory=True,
@@ -215,9 +200,9 @@ def worker(
 
     if child:
         end_with_parent()
-    url = _url(data, database_url)
+    url = url_of(data, database_url)
     lease_seconds = Settings.from_environment().lease_seconds
-    _run(lambda: run_worker(url, lease_seconds))
+    run(lambda: run_worker(url, lease_seconds))
 
 
 @app.command()
@@ -232,9 +217,9 @@ def deliver(
 
     if child:
         end_with_parent()
-    url = _url(data, database_url)
+    url = url_of(data, database_url)
     private = Settings.from_environment().private_webhooks
-    _run(lambda: run_delivery(url, private=private))
+    run(lambda: run_delivery(url, private=private))
 
 
 @app.command()
@@ -242,8 +227,8 @@ def migrate(data: Data = FOLDER, database_url: Url = "") -> None:
     """Bring the database up to this version."""
     from plaudit.storage.migrate import migrate as run_migrations
 
-    url = _url(data, database_url)
-    _run(lambda: run_migrations(url))
+    url = url_of(data, database_url)
+    run(lambda: run_migrations(url))
     console.print("The database is of this version.")
 
 
@@ -258,7 +243,7 @@ def org_create(
     from plaudit.storage.orgs import create_org
     from plaudit.storage.postgres import connect
 
-    url = _url(data, database_url)
+    url = url_of(data, database_url)
 
     async def work() -> None:
         connection = await connect(url)
@@ -267,7 +252,7 @@ def org_create(
         finally:
             await connection.close()
 
-    _run(work)
+    run(work)
 
 
 @app.command()
@@ -281,7 +266,7 @@ def token(
     from plaudit.storage import orgs
     from plaudit.storage.postgres import connect
 
-    url = _url(data, database_url)
+    url = url_of(data, database_url)
 
     async def work() -> tuple[str, str]:
         connection = await connect(url)
@@ -295,7 +280,7 @@ def token(
         finally:
             await connection.close()
 
-    org_id, secret = _run(work)
+    org_id, secret = run(work)
     now = clock.now()
     claims = {"sub": user, "org": org_id, "iat": now, "exp": now + timedelta(hours=TOKEN_HOURS)}
     typer.echo(jwt.encode(claims, secret, algorithm="HS256"))
@@ -307,7 +292,7 @@ def verify(data: Data = FOLDER, database_url: Url = "") -> None:
     from plaudit.engine.verify import verify as run_checks
     from plaudit.storage.postgres import connect
 
-    url = _url(data, database_url)
+    url = url_of(data, database_url)
 
     async def work() -> bool:
         connection = await connect(url)
@@ -324,7 +309,7 @@ def verify(data: Data = FOLDER, database_url: Url = "") -> None:
                 console.print(f"{check.name}: {example}", style="red", highlight=False, markup=False)
         return all(check.holds for check in checks)
 
-    if not _run(work):
+    if not run(work):
         raise SystemExit(1)
 
 
@@ -347,5 +332,4 @@ def play(
     asyncio.run(run_play(console, url, credentials, members=members, events=events, rate=rate))
 
 
-def _url(data: Path, database_url: str) -> str:
-    return Settings(data=str(data), database_url=database_url).url()
+add_programme_commands(app)

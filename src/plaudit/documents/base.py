@@ -73,3 +73,13 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
         """The name that a list of them stands under: the collection's, as one word."""
         first, *rest = self.collection.split("-")
         return first + "".join(word.capitalize() for word in rest)
+
+
+def differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The fields that differ, with what they were and are."""
+    was, now = before or {}, after or {}
+    return [
+        {"field": name, "from": was.get(name), "to": now.get(name)}
+        for name in dict.fromkeys([*was, *now])
+        if was.get(name) != now.get(name)
+    ]

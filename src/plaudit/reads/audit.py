@@ -42,13 +42,3 @@ async def page(
 
 def _decoded(text: str | None) -> dict[str, Any] | None:
     return None if text is None else msgspec.json.decode(text)
-
-
-def differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The fields that differ, with what they were and are."""
-    was, now = before or {}, after or {}
-    return [
-        {"field": name, "from": was.get(name), "to": now.get(name)}
-        for name in dict.fromkeys([*was, *now])
-        if was.get(name) != now.get(name)
-    ]

@@ -78,19 +78,7 @@ async def create(connection: Connection, change: Change, raw: Any) -> Stored:
     async with atomic(connection):
         program_version = await _next_version(connection, change)
         await _check_references(connection, change, document)
-        doc = _canonical(document)
-        try:
-            row = await connection.fetchrow(
-                SQL.insert_document, change.org_id, change.kind.name, change.id, doc, change.at, change.by
-            )
-        except asyncpg.UniqueViolationError as error:
-            raise _taken(change.kind, error) from None
-        if row is None:
-            raise Conflict(f"{change.kind.title} with this ID already exists", code="already_exists")
-        stored = _stored(row)
-        await _keep(connection, change, stored, program_version, "created", doc)
-        await _refer(connection, change, document)
-    return stored
+        return await put(connection, change, document, program_version, new=True)
 
 
 async def update(connection: Connection, change: Change, raw: Any) -> Stored:
@@ -112,18 +100,27 @@ async def update(connection: Connection, change: Change, raw: Any) -> Stored:
             raise invalid_fields(fixed)
         document = checked(change.kind, before.doc | given)
         await _check_references(connection, change, document)
-        doc = _canonical(document)
-        try:
-            row = await connection.fetchrow(
-                SQL.update_document, change.org_id, change.kind.name, change.id, doc, change.at
-            )
-        except asyncpg.UniqueViolationError as error:
-            raise _taken(change.kind, error) from None
-        assert row is not None
-        stored = _stored(row)
-        await _keep(connection, change, stored, program_version, "updated", doc)
-        await connection.execute(SQL.delete_references, change.org_id, change.kind.name, change.id)
-        await _refer(connection, change, document)
+        return await put(connection, change, document, program_version, new=False)
+
+
+async def put(connection: Connection, change: Change, document: Document, program_version: int, *, new: bool) -> Stored:
+    """Write a checked document, inside the caller's transaction, as part of a version of the programme."""
+    doc = _canonical(document)
+    key = (change.org_id, change.kind.name, change.id)
+    try:
+        if new:
+            row = await connection.fetchrow(SQL.insert_document, *key, doc, change.at, change.by)
+        else:
+            row = await connection.fetchrow(SQL.update_document, *key, doc, change.at)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(change.kind, error) from None
+    if row is None:
+        raise Conflict(f"{change.kind.title} with this ID already exists", code="already_exists")
+    stored = _stored(row)
+    await _keep(connection, change, stored, program_version, "created" if new else "updated", doc)
+    if not new:
+        await connection.execute(SQL.delete_references, *key)
+    await _refer(connection, change, document)
     return stored
 
 
@@ -132,19 +129,26 @@ async def delete(connection: Connection, change: Change) -> None:
     kind = change.kind
     async with atomic(connection):
         program_version = await _next_version(connection, change)
-        before = await one(connection, change.org_id, kind, change.id)
+        await one(connection, change.org_id, kind, change.id)
         referring = await connection.fetch(SQL.referring, change.org_id, kind.name, change.id)
         if referring:
             names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
             details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]
             raise Conflict(f"{kind.title} {change.id} is referred to by {names}", code="referred_to", fields=details)
-        guard = _GUARDS.get(kind.name)
-        if guard and await connection.fetchval(guard[0], change.org_id, change.id):
-            raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
-        if kind.name == "code_pool":
-            await connection.execute(SQL.delete_codes, change.org_id, change.id)
-        await connection.execute(SQL.delete_document, change.org_id, kind.name, change.id)
-        await _keep(connection, change, before, program_version, "deleted", None)
+        await take_away(connection, change, program_version)
+
+
+async def take_away(connection: Connection, change: Change, program_version: int) -> None:
+    """Take a document away, inside the caller's transaction. Raises Conflict when members have something of it."""
+    kind = change.kind
+    before = await one(connection, change.org_id, kind, change.id)
+    guard = _GUARDS.get(kind.name)
+    if guard and await connection.fetchval(guard[0], change.org_id, change.id):
+        raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
+    if kind.name == "code_pool":
+        await connection.execute(SQL.delete_codes, change.org_id, change.id)
+    await connection.execute(SQL.delete_document, change.org_id, kind.name, change.id)
+    await _keep(connection, change, before, program_version, "deleted", None)
 
 
 async def one(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> Stored:
@@ -232,6 +236,7 @@ async def _refer(connection: Connection, change: Change, document: Document) -> 
             [one.field for one in references],
             [one.kind for one in references],
             [one.id for one in references],
+            [one.required for one in references],
         )
 
 

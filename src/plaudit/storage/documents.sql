@@ -31,8 +31,8 @@ DELETE FROM document_references WHERE org_id = $1 AND kind = $2 AND id = $3;
 
 -- name: insert_references
 -- What a document names, field by field.
-INSERT INTO document_references (org_id, kind, id, field, to_kind, to_id)
-SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::text[]);
+INSERT INTO document_references (org_id, kind, id, field, to_kind, to_id, required)
+SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::text[], $7::boolean[]);
 
 -- name: existing
 -- Which of these documents are there.
@@ -107,3 +107,9 @@ WHERE EXISTS (
         AND (doc -> 'events' ? $3 OR doc -> 'events' ? '*')
 )
 RETURNING pg_notify('plaudit_outbox', '');
+
+-- name: orphans
+-- References that lead nowhere and must lead somewhere.
+SELECT r.kind, r.id, r.field, r.to_kind, r.to_id FROM document_references AS r
+LEFT JOIN documents AS d ON d.org_id = r.org_id AND d.kind = r.to_kind AND d.id = r.to_id
+WHERE r.org_id = $1 AND r.required AND d.id IS NULL ORDER BY r.kind, r.id, r.field LIMIT 10;

@@ -104,6 +104,7 @@ CREATE TABLE document_references (
     field text NOT NULL,
     to_kind text NOT NULL,
     to_id text NOT NULL,
+    required boolean NOT NULL DEFAULT true,
     PRIMARY KEY (org_id, kind, id, field),
     FOREIGN KEY (org_id, kind, id) REFERENCES documents ON DELETE CASCADE
 );
@@ -114,6 +115,7 @@ COMMENT ON COLUMN document_references.id IS 'The document that refers.';
 COMMENT ON COLUMN document_references.field IS 'The field that it does so in.';
 COMMENT ON COLUMN document_references.to_kind IS 'The kind of the document referred to.';
 COMMENT ON COLUMN document_references.to_id IS 'The document referred to.';
+COMMENT ON COLUMN document_references.required IS 'Whether it must be there.';
 -- Who refers to this? is asked before each delete.
 CREATE INDEX document_references_to ON document_references (org_id, to_kind, to_id);
 

@@ -4,6 +4,7 @@ from plaudit.api.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, TEXT, TIME, object_of, page_schema
+from plaudit.documents.base import differences
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.reads import audit
@@ -26,7 +27,7 @@ async def list_changes(call: Call) -> Json:
         {
             "kind": one.kind, "id": one.id, "change": one.change, "version": one.version,
             "programVersion": one.program_version, "changedAt": time_text(one.changed_at),
-            "changedBy": one.changed_by, "changes": audit.differences(one.before, one.after),
+            "changedBy": one.changed_by, "changes": differences(one.before, one.after),
         }
         for one in page
     ]  # fmt: skip

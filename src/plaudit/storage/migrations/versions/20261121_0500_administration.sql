@@ -229,3 +229,6 @@ ALTER TABLE identities DROP CONSTRAINT identities_kind_check;
 COMMENT ON COLUMN identities.kind IS 'email (in lower case), phone (digits with a leading plus), or another field that the profile schema marks as unique.';
 -- The key of a custom field is its own.
 CREATE UNIQUE INDEX documents_key ON documents (org_id, (doc ->> 'key')) WHERE kind = 'custom_field';
+
+ALTER TABLE document_references ADD COLUMN required boolean NOT NULL DEFAULT true;
+COMMENT ON COLUMN document_references.required IS 'Whether it must be there.';

@@ -1,0 +1,103 @@
+"""Configuration as code: the whole programme as one document, read, compared, applied, restored."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from plaudit import clock
+from plaudit.api.operations import BATCH_BYTES_MAX, Answer, Call, Operation, Parameter, decode_json
+from plaudit.api.outside import Json
+from plaudit.api.schemas import BOOLEAN, INTEGER, OBJECT, OBJECTS, object_of
+from plaudit.documents.configuration import Wanted, as_yaml, from_yaml, written_out
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import FieldError, invalid_fields
+from plaudit.storage import configuration
+from plaudit.storage.configuration import shown_plan
+
+YAML = "application/yaml"
+
+
+class Restore(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which version of the programme; with `dryRun` only what would change is told."""
+
+    program_version: int
+    dry_run: bool = False
+
+
+async def get_config(call: Call) -> Any:
+    """The programme; as YAML for those who accept it, and as it was at a version."""
+    text = call.query.get("programVersion")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise invalid_fields([FieldError("programVersion", "must be a number")])
+    async with call.services.pool.acquire() as connection:
+        docs = await configuration.configuration(connection, call.org_id, None if text is None else int(text))
+    config = written_out(docs)
+    if "yaml" in call.headers.get("accept", "") or call.query.get("format") == "yaml":
+        return Answer(data=None, status=200, content=as_yaml(config).encode(), media=YAML)
+    return config
+
+
+async def put_config(call: Call) -> Json:
+    """Make the programme what the document says: all of it or nothing."""
+    is_yaml = "yaml" in call.headers.get("content-type", "")
+    raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
+    async with call.services.pool.acquire() as connection:
+        wanted = await configuration.read(connection, call.org_id, raw)
+    return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=_flag(call, "dryRun"))
+
+
+async def restore(call: Call) -> Json:
+    """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
+    body: Restore = call.body
+    async with call.services.pool.acquire() as connection:
+        docs = await configuration.configuration(connection, call.org_id, body.program_version)
+    wanted: Wanted = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
+    return await _applied(call, wanted, prune=True, dry_run=body.dry_run)
+
+
+async def _applied(call: Call, wanted: Wanted, *, prune: bool, dry_run: bool) -> Json:
+    async with call.services.pool.acquire() as connection:
+        if dry_run:
+            changes = await configuration.plan(connection, call.org_id, wanted, prune=prune)
+        else:
+            changes = await configuration.apply(
+                connection, call.org_id, wanted, prune=prune, by=call.by, at=clock.now()
+            )
+    live = await call.services.programs.refresh(call.org_id)
+    return {"dryRun": dry_run, "changes": shown_plan(changes), "programVersion": live.program.version}
+
+
+def _flag(call: Call, name: str) -> bool:
+    text = call.query.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise invalid_fields([FieldError(name, "must be true or false")])
+    return text == "true"
+
+
+_FLAG = {"type": "boolean", "default": False}
+_CHANGES = object_of({"dryRun": BOOLEAN, "changes": OBJECTS, "programVersion": INTEGER})
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/v1/config", summary="The whole programme as one document, JSON or YAML", run=get_config,
+        scope="admin:read", tag="Configuration", answer=OBJECT, errors=(400, 404),
+        query=(
+            Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
+            Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),
+        ),
+    ),
+    Operation(
+        method="PUT", path="/v1/config", summary="Make the programme what the document says, all of it or nothing",
+        run=put_config, scope="admin:write", tag="Configuration", body={"type": "object"}, media="yaml",
+        answer=_CHANGES, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
+        query=(
+            Parameter("dryRun", "Only tell what would change.", _FLAG),
+            Parameter("prune", "Delete what the document does not have, in its collections.", _FLAG),
+        ),
+    ),
+    Operation(
+        method="POST", path="/v1/config/restore", summary="Make the programme what it was at a version", run=restore,
+        scope="admin:write", tag="Configuration", body=Restore, answer=_CHANGES, errors=(400, 404, 409, 413),
+    ),
+]  # fmt: skip

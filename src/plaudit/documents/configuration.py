@@ -1,0 +1,278 @@
+"""A whole programme as one document: written out, read back, compared. No I/O.
+
+    settings: {…}
+    metrics:
+      points: {name: Points, …}      # the key is the document's id
+    campaigns:
+      camp_welcome: {name: Welcome, …}
+
+Fields that are as they would be anyway are left out. Where a document names another, its id or, if nothing has that id,
+its name will do. Order means nothing.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+import msgspec
+import yaml
+from msgspec import Struct
+from yaml.events import AliasEvent
+
+from plaudit.core.effects import EFFECT_TYPES
+from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+
+from .base import Document, DocumentId, DocumentKind
+from .kinds import KINDS
+from .profile_schema import PROFILE_SCHEMA_ID
+from .reading import read
+from .settings import SETTINGS_ID
+
+SINGLE = {"settings": SETTINGS_ID, "profile_schema": PROFILE_SCHEMA_ID}  # kinds that there is one of, and its id
+
+Key = tuple[str, str]  # kind, id
+Wanted = dict[Key, Document]
+
+
+def section_of(kind: DocumentKind) -> str:
+    """The key that documents of a kind stand under."""
+    if kind.name in SINGLE:
+        return "profileSchema" if kind.name == "profile_schema" else kind.name
+    return kind.list_name if kind.collection else f"{kind.name}s"
+
+
+SECTIONS = {section_of(kind): kind for kind in KINDS.values()}
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """One change that leads to what is wanted; `before` and `after` as canonical documents, None where there is none."""
+
+    kind: str
+    id: str
+    change: str  # created, updated, deleted
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+# ------------------------------------------------------------------------------------------------------- writing
+
+
+def shortened(kind: DocumentKind, doc: Mapping[str, Any]) -> dict[str, Any]:
+    """A canonical document without the fields that are as they would be anyway."""
+    defaults = {field.encode_name: field for field in msgspec.structs.fields(kind.type)}
+    return {
+        name: value
+        for name, value in doc.items()
+        if name not in defaults or defaults[name].required or value != _default(defaults[name])
+    }
+
+
+def _default(field: Any) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.to_builtins(field.default_factory())
+    return msgspec.to_builtins(field.default) if field.default is not msgspec.NODEFAULT else msgspec.NODEFAULT
+
+
+def written_out(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
+    """A programme, from its canonical documents in their order."""
+    found: dict[str, Any] = {}
+    for section, kind in SECTIONS.items():
+        own = {one: shortened(kind, doc) for (name, one), doc in docs.items() if name == kind.name}
+        if own:
+            found[section] = next(iter(own.values())) if kind.name in SINGLE else own
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as such; no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """A programme as YAML."""
+    return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+
+
+class _Loader(yaml.SafeLoader):
+    """Times stay texts, and there are no aliases: a few lines of them can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(AliasEvent):
+            raise Invalid("The YAML must not have aliases", code="bad_yaml")
+        return super().compose_node(parent, index)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def from_yaml(text: str | bytes) -> Any:
+    """YAML (or JSON, which is YAML) as plain values. Raises Invalid."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+    except yaml.YAMLError as error:
+        raise Invalid(f"The document is not YAML: {error}", code="bad_yaml") from None
+    except RecursionError:
+        raise Invalid("The document is nested too deeply", code="bad_yaml") from None
+
+
+def read_configuration(raw: Any, there: Mapping[Key, str]) -> Wanted:
+    """A programme as checked documents. Raises Invalid naming every field that is wrong, from the top.
+
+    `there` are the names of the documents that there are already: names may stand for them as well.
+    """
+    if not isinstance(raw, dict):
+        raise invalid_fields([FieldError("", "must be an object of collections")])
+    given = cast("dict[str, Any]", raw)
+    wrong = [FieldError(str(name), "is not a collection that there is") for name in given if name not in SECTIONS]
+    found: dict[Key, Any] = {}
+    for section, kind in SECTIONS.items():
+        docs = given.get(section)
+        if docs is None:
+            continue
+        if kind.name in SINGLE:
+            docs = {SINGLE[kind.name]: docs}
+        if not isinstance(docs, dict):
+            wrong.append(FieldError(section, "must be an object: ids and documents"))
+            continue
+        for key, doc in cast("dict[Any, Any]", docs).items():
+            try:
+                found[kind.name, _id(key)] = doc
+            except PlauditError as error:
+                wrong += [one.under(f"{section}.{key}") for one in error.fields]
+    names = dict(there) | {
+        key: str(cast("dict[str, Any]", doc).get("name")) for key, doc in found.items() if isinstance(doc, dict)
+    }
+    lookup = _Names(names)
+    wanted: Wanted = {}
+    for key, doc in found.items():
+        try:
+            wanted[key] = _document(KINDS[key[0]], lookup.with_ids(doc))
+        except PlauditError as error:
+            wrong += [one.under(_place_of(key)) for one in error.fields] or [FieldError(_place_of(key), error.message)]
+    if wrong:
+        raise invalid_fields(wrong)
+    return wanted
+
+
+def _place_of(key: Key) -> str:
+    kind, document_id = key
+    section = section_of(KINDS[kind])
+    return section if kind in SINGLE else f"{section}.{document_id}"
+
+
+def _id(key: Any) -> str:
+    try:
+        return msgspec.convert(str(key) if isinstance(key, int) else key, DocumentId)
+    except msgspec.ValidationError:
+        raise invalid_fields([FieldError("", "must have an id of 1 to 64 letters, digits, dots, hyphens")]) from None
+
+
+def _document(kind: DocumentKind, raw: Any) -> Document:
+    if not isinstance(raw, dict):
+        raise invalid_fields([FieldError("", "must be an object")])
+    given = cast("dict[str, Any]", raw)
+    document = read(kind.read(given), kind.type)
+    wrong = kind.check(document)
+    if wrong:
+        raise invalid_fields(wrong)
+    return document
+
+
+# The fields that name documents, as they are written, and the kinds that they name.
+_NAMING = {
+    one.encode_name: kind
+    for row in EFFECT_TYPES
+    for name, kind in row.references
+    for one in msgspec.structs.fields(row.settings)
+    if one.name == name
+} | {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool", "ladderId": "ladder"}
+_AUDIENCE = ("include", "exclude")  # lists of segments, below `segments`
+
+
+class _Names:
+    """The ids behind names: a name counts where nothing has it as its id."""
+
+    def __init__(self, names: Mapping[Key, str]) -> None:
+        self._ids = set(names)
+        self._by_name: dict[tuple[str, str], list[str]] = {}
+        for (kind, document_id), name in names.items():
+            self._by_name.setdefault((kind, name), []).append(document_id)
+
+    def with_ids(self, value: Any, at: str = "", below: str = "") -> Any:
+        """`value` with ids in the places of names. Raises Invalid for a name that more than one thing has, or none."""
+        if isinstance(value, list):
+            items = cast("list[Any]", value)
+            if below.startswith("segments."):
+                return [self._id("segment", one, f"{at}[{i}]") for i, one in enumerate(items)]
+            return [self.with_ids(one, f"{at}[{i}]") for i, one in enumerate(items)]
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Any] = {}
+        for name, one in cast("dict[str, Any]", value).items():
+            place = f"{at}.{name}" if at else str(name)
+            inner = f"segments.{name}" if below == "segments" and name in _AUDIENCE else str(name)
+            kind = _NAMING.get(name)
+            found[name] = self.with_ids(one, place, inner) if kind is None else self._id(kind, one, place)
+        return found
+
+    def _id(self, kind: str, name: Any, at: str) -> Any:
+        if not isinstance(name, str) or (kind, name) in self._ids:
+            return name
+        ids = self._by_name.get((kind, name), [])
+        if len(ids) == 1:
+            return ids[0]
+        title = KINDS[kind].title.lower()
+        if ids:
+            raise invalid_fields([FieldError(at, f"is not clear: {len(ids)} {title}s are called {name!r}")])
+        raise invalid_fields([FieldError(at, f"names {title} {name!r}, which does not exist")])
+
+
+def lost_references(wanted: Wanted, there: Collection[Key]) -> list[FieldError]:
+    """The references of documents that would lead nowhere, when `there` is all that there is."""
+    return [
+        FieldError(
+            f"{_place_of(key)}.{one.field}", f"names {KINDS[one.kind].title.lower()} {one.id!r}, which does not exist"
+        )
+        for key, document in wanted.items()
+        for one in KINDS[key[0]].references(document)
+        if one.required and (one.kind, one.id) not in there
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------- comparing
+
+
+def planned(wanted: Wanted, there: Mapping[Key, dict[str, Any]], *, prune: bool) -> list[Planned]:
+    """What leads from the documents that are `there` to those that are wanted.
+
+    With `prune`, what is there and not wanted goes, in the collections that are written out at all.
+    """
+    changes: list[Planned] = []
+    for (kind, key), document in wanted.items():
+        after = msgspec.json.decode(msgspec.json.encode(document))
+        before = there.get((kind, key))
+        if before != after:
+            change = "created" if before is None else "updated"
+            changes.append(Planned(kind=kind, id=key, change=change, before=before, after=after))
+    if prune:
+        kinds = {kind for kind, _ in wanted} - set(SINGLE)
+        changes += [
+            Planned(kind=kind, id=key, change="deleted", before=before, after=None)
+            for (kind, key), before in there.items()
+            if kind in kinds and (kind, key) not in wanted
+        ]
+    return changes
