@@ -1,17 +1,22 @@
-"""The commands for a whole programme: written out, compared, applied."""
+"""The commands for a whole programme and its members: written out, compared, applied, imported."""
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import msgspec
 import typer
+from rich.progress import Progress
+from rich.table import Table
 
 from plaudit import clock
+from plaudit.errors import PlauditError
 
-from .cli_common import FOLDER, Data, Org, Url, console, in_org
+from .cli_common import FOLDER, Data, Org, Url, console, in_org, url_of
 
 if TYPE_CHECKING:
+    from plaudit.engine.imports import Job
     from plaudit.storage.postgres import Connection
 
 
@@ -19,6 +24,7 @@ def add_programme_commands(app: typer.Typer) -> None:
     """The commands of this room."""
     for command in (export, diff, apply):
         app.command()(command)
+    app.command("import")(import_file)
 
 
 def export(
@@ -96,3 +102,62 @@ def _print_changes(changes: list[dict[str, Any]]) -> int:
                 was, now = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
                 console.print(f"         {field['field']}: {was} -> {now}", highlight=False, markup=False)
     return len(changes)
+
+
+def import_file(
+    file: Path,
+    kind: Annotated[str, typer.Option(help="members, update or codes.")] = "members",
+    job: Annotated[str, typer.Option(help="A job that stopped, to be taken up with the same file.")] = "",
+    org: Org = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+) -> None:
+    """Members or codes out of a file (CSV or NDJSON), with a progress bar and a reconciliation at the end."""
+    from plaudit.engine import imports
+    from plaudit.storage.postgres import create_pool
+    from plaudit.storage.programs import Programs
+
+    if kind not in ("members", "update", "codes"):
+        raise PlauditError("--kind must be members, update or codes")
+    size = file.stat().st_size
+    url = url_of(data, database_url)
+
+    async def work(_: "Connection", org_id: UUID) -> imports.Job:
+        pool = await create_pool(url, size=4, by_key=True)
+        programs = Programs(pool, url)
+        begun = await imports.begin(pool, org_id, kind, "cli", UUID(job.removeprefix("job_")) if job else None)
+        console.print(f"job_{begun.job_id}", highlight=False)
+        with Progress(console=console, transient=True) as progress, file.open("rb") as opened:
+            task = progress.add_task(file.name, total=size)
+
+            async def parts() -> AsyncGenerator[bytes]:
+                while part := opened.read(1 << 18):
+                    yield part
+
+            done = begun
+            async for done in imports.run_job(pool, programs, begun, parts(), is_csv=file.suffix.lower() == ".csv"):
+                progress.update(task, completed=opened.tell(), description=f"{done.lines:,} lines")
+        live = await programs.live(org_id)
+        async with pool.acquire() as connection:
+            for one in await imports.errors_of(connection, done.job_id, 0, 20):
+                console.print(f"line {one['line']}: {one['message']}", style="red", highlight=False, markup=False)
+        _print_job(done, imports.reconciliation(live, done))
+        await pool.close()
+        return done
+
+    if in_org(work, org, data, database_url).refused:
+        raise SystemExit(1)
+
+
+def _print_job(job: "Job", rows: list[dict[str, Any]]) -> None:
+    console.print(
+        f"{job.lines:,} lines: {job.accepted:,} taken, {job.unchanged:,} as they were, {job.refused:,} refused",
+        highlight=False,
+    )
+    if rows:
+        table = Table("metric", "in the file", "in the ledger")
+        for row in rows:
+            table.add_row(
+                row["metric"], f"{row['given']:,}", f"{row['booked']:,}", style="" if row["agrees"] else "red"
+            )
+        console.print(table)

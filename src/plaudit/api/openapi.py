@@ -87,6 +87,9 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
         media: dict[str, Any] = {"application/json": {"schema": _filled(operation.body, components)}}
         if operation.media == "any":
             media["text/csv"] = {"schema": {"type": "string"}}
+        if operation.streamed:
+            text = {"schema": {"type": "string"}}
+            media = {"application/x-ndjson": text, "text/csv": text}
         if operation.media == "yaml":
             media["application/yaml"] = {"schema": _filled(operation.body, components)}
         found["requestBody"] = {"required": True, "content": media}

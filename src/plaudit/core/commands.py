@@ -19,6 +19,7 @@ from .effects import GrantReward, grant_reward
 from .event import (
     ENROLMENT,
     GRANT,
+    IMPORT,
     LADDER,
     MANUAL_GRANT_CAMPAIGN,
     PRIZE,
@@ -28,6 +29,7 @@ from .event import (
     SEGMENT,
     STREAK,
 )  # fmt: skip
+from .importing import bring_in
 from .ledger import post
 from .program import Price
 from .registration import referred, register
@@ -190,5 +192,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     PRIZE: _prize,
     ENROLMENT: _enrol,
     REGISTRATION: register,
+    IMPORT: bring_in,
     REFERRAL: referred,
 }

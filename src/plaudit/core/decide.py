@@ -11,7 +11,7 @@ from .campaigns import consider
 from .commands import COMMANDS, run_command
 from .deciding import Deciding
 from .decision import Decision, Refusal
-from .event import ACTION, REGISTRATION, TIMER, Event
+from .event import ACTION, IMPORT, REGISTRATION, TIMER, Event
 from .member import Member
 from .program import Program
 from .segments import judge, tally
@@ -34,7 +34,7 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
             return deciding.decision(Refusal.unknown_user)
         deciding.member.enrolled_at = event.occurred_at
         deciding.touched.add("all")
-        if event.kind != REGISTRATION:  # which fires it itself, when there is a profile to look at
+        if event.kind not in (REGISTRATION, IMPORT):  # these see to it themselves, when there is a profile to look at
             deciding.follow("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
             _look_at_what_followed(deciding)
     present = deciding.member.present

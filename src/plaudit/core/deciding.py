@@ -21,7 +21,7 @@ from .decision import (
     Posting,
     Refusal,
 )
-from .event import CASCADE, Event
+from .event import CASCADE, IMPORT, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
@@ -100,6 +100,8 @@ class Deciding:
 
     def follow(self, trigger: str, data: dict[str, Any], cause: str) -> None:
         """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
+        if self.root.kind == IMPORT:
+            return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
         if trigger not in self.program.listeners:
             return

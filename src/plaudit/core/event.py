@@ -21,6 +21,7 @@ SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 PRIZE: Final = "prize"  # what a place in a competition wins
 ENROLMENT: Final = "enrolment"  # joining a campaign
 REGISTRATION: Final = "registration"  # joining the programme, with a profile and a welcome bonus
+IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there
 REFERRAL: Final = "referral"  # somebody whom this member referred has joined
 EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `advance`)

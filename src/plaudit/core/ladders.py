@@ -74,6 +74,20 @@ def override(deciding: Deciding, ladder: Ladder, rung: int | None, until: dateti
     return None
 
 
+def bring_in(deciding: Deciding, ladder: Ladder, rung_id: str, until: datetime | None) -> Refusal | None:
+    """A rung that a member comes with: by hand when it has an end, else as if it had been reached now."""
+    numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
+    if rung_id not in numbers:
+        return Refusal.rung_missing
+    state = _state(deciding, ladder)
+    if until is not None:
+        state = structs.replace(state, override=numbers[rung_id], override_until=until)
+    else:
+        state = _renewed(deciding, ladder, structs.replace(state, rung=numbers[rung_id], since=deciding.now))
+    _keep(deciding, ladder, state)
+    return None
+
+
 def score(ladder: Ladder, state: LadderState, now: datetime, zone: str, enrolled_at: datetime | None) -> int:
     """What counts now: what was earned within the present window."""
     key = window_key(ladder, now, zone, enrolled_at)

@@ -80,9 +80,9 @@ def _debit(
 
 def write(
     deciding: Deciding, place: Place, metric: Metric, amount: int, book: Book | None, parts: tuple[Part, ...] | None,
-    reason: str | None, reverses: UUID | None = None,
+    reason: str | None, reverses: UUID | None = None, *, counts: bool = True,
 ) -> Posting:  # fmt: skip
-    """Put one transaction into the books, and tell who listens."""
+    """Put one transaction into the books, and tell who listens. `counts`: for ladders and competitions."""
     before = balance_of(deciding, metric)
     after = before.amount + amount
     expiry = metric.expiry
@@ -108,9 +108,9 @@ def write(
     deciding.scope.forget_names()
     deciding.touched.add(f"metrics.{metric.metric_id}")
     program = deciding.program
-    if metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric:
+    if counts and (metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric):
         _count(deciding, metric, posting)
-    if "metric.changed" in deciding.program.listeners:
+    if "metric.changed" in program.listeners or "metric.changed" in program.outbound:
         numbers = {"amount": amount, "balance": after, "previous": before.amount}
         changed = {name: shown(each, metric.decimals) for name, each in numbers.items()} | {"metric": metric.metric_id}
         deciding.follow("metric.changed", changed, place.campaign_id)

@@ -1,0 +1,100 @@
+"""Bulk: files of members and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+import msgspec
+
+from plaudit.api.operations import CURSOR, LIMIT, Call, Operation, Parameter
+from plaudit.api.outside import Json, time_text, uuid_in
+from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
+from plaudit.engine import imports
+from plaudit.errors import FieldError, NotFound, invalid_fields
+
+PREFIX = "job_"
+KINDS = ("members", "codes")
+
+
+async def import_lines(call: Call) -> Json:
+    """Take a file in, as it comes. Sent again with `job` it goes on after the lines that are done."""
+    kind = call.query.get("kind", "members")
+    if kind not in KINDS:
+        raise invalid_fields([FieldError("kind", f"must be one of {', '.join(KINDS)}")])
+    return await _streamed(call, kind)
+
+
+async def update_lines(call: Call) -> Json:
+    """Change the profiles of members that there are: the fields given, no others."""
+    return await _streamed(call, "update")
+
+
+async def _streamed(call: Call, kind: str) -> Json:
+    assert call.stream is not None
+    named = call.query.get("job")
+    job_id = None if named is None else uuid_in(named, PREFIX)
+    if named is not None and job_id is None:
+        raise invalid_fields([FieldError("job", "must be the id of a job")])
+    pool = call.services.engine_pool
+    job = await imports.begin(pool, call.org_id, kind, call.by, job_id)
+    is_csv = "csv" in call.headers.get("content-type", "")
+    parts: AsyncIterable[bytes] = call.stream()
+    async for _ in imports.run_job(pool, call.services.programs, job, parts, is_csv=is_csv):
+        pass
+    return await _shown(call, str(job.job_id))
+
+
+async def get_job(call: Call) -> Json:
+    """How far a job is, what it refused and why, and whether what was given is what was booked."""
+    return await _shown(call, call.path["jobId"].removeprefix(PREFIX))
+
+
+async def _shown(call: Call, named: str) -> Json:
+    job_id = uuid_in(PREFIX + named, PREFIX)
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[int], (0,))
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        row = None if job_id is None else await imports.job_row(connection, call.org_id, job_id)
+        if row is None or job_id is None:
+            raise NotFound("Job not found", code="job_not_found")
+        found = await imports.errors_of(connection, job_id, after, size + 1)
+    page, cursor = paged(found, size, lambda one: (one["line"],))
+    job = imports.job_of(row)
+    errors: list[Any] = [
+        {"line": one["line"], "message": one["message"], "details": msgspec.json.decode(one["fields"])} for one in page
+    ]
+    return {
+        "jobId": f"{PREFIX}{job_id}", "kind": row["kind"], "state": row["state"], "lines": row["lines"],
+        "accepted": row["accepted"], "unchanged": job.unchanged, "refused": row["refused"],
+        "reconciliation": imports.reconciliation(live, job), "errors": errors, "cursor": cursor,
+        "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
+    }  # fmt: skip
+
+
+_JOB = object_of(
+    {
+        "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed"]}, "lines": INTEGER,
+        "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS,
+        "errors": {"type": "array", "items": object_of({"line": INTEGER, "message": TEXT})}, "begunAt": TIME,
+    }
+)  # fmt: skip
+_JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
+
+OPERATIONS = [
+    Operation(
+        method="POST", path="/v1/bulk/import", summary="Import members or codes: NDJSON or CSV of any size, streamed",
+        run=import_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
+        answer=_JOB, errors=(400, 413),
+        query=(Parameter("kind", "What the lines are.", {"enum": list(KINDS), "default": "members"}), _JOB_ID),
+    ),
+    Operation(
+        method="POST", path="/v1/bulk/update", summary="Change profiles: NDJSON or CSV of any size, streamed",
+        run=update_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
+        answer=_JOB, errors=(400, 413), query=(_JOB_ID,),
+    ),
+    Operation(
+        method="GET", path="/v1/bulk/jobs/{jobId}", summary="How far a job is, and what it refused, by line",
+        run=get_job, scope="members:read", tag="Bulk", answer=_JOB, errors=(400, 404), query=(LIMIT, CURSOR),
+    ),
+]  # fmt: skip

@@ -1,0 +1,113 @@
+"""A line of an import: a member as other systems write them down, in JSON or in columns."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, cast
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from plaudit.core.importing import Import, ImportedCode, ImportedLot, ImportedRung
+from plaudit.core.metrics import AMOUNT_MAX, Metric, round_half_up
+from plaudit.errors import FieldError, invalid_fields
+
+from .profile import CUSTOM, ProfileRules, written
+from .reading import read
+
+UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Lot(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """An amount with its expiry; `availableAt` is until when it is pending."""
+
+    amount: Annotated[float, Meta(gt=0)]
+    expires_at: Instant | None = None
+    available_at: Instant | None = None
+
+
+class Record(Struct, kw_only=True, rename="camel"):
+    """What is not of the profile. `metrics` are amounts, or lists of lots."""
+
+    user_id: UserId
+    enrolled_at: Instant | None = None
+    metrics: dict[str, Annotated[float, Meta(ge=0)] | list[Lot]] = field(default_factory=dict[str, float | list[Lot]])
+    ladders: dict[str, str | ImportedRung] = field(default_factory=dict[str, str | ImportedRung])
+    products: dict[str, Annotated[int, Meta(ge=1, le=1_000_000)]] = field(default_factory=dict[str, int])
+    codes: list[ImportedCode] = field(default_factory=list[ImportedCode])
+
+
+_OWN = {one.encode_name for one in msgspec.structs.fields(Record)}
+
+
+def read_member(raw: Any, rules: ProfileRules, metrics: Mapping[str, Metric]) -> tuple[str, Import]:
+    """A line as a user id and what the member brings. Raises Invalid naming every field that is wrong."""
+    if not isinstance(raw, dict):
+        raise invalid_fields([FieldError("", "must be an object")])
+    given = cast("dict[str, Any]", raw)
+    record = read({name: value for name, value in given.items() if name in _OWN}, Record)
+    found, wrong = written(rules, {name: value for name, value in given.items() if name not in _OWN}, new=True)
+    lots: dict[str, list[ImportedLot]] = {}
+    for metric_id, amounts in record.metrics.items():
+        metric = metrics.get(metric_id)
+        if metric is None:
+            wrong.append(FieldError(f"metrics.{metric_id}", "is not a metric that there is"))
+            continue
+        each = amounts if isinstance(amounts, list) else [Lot(amount=amounts)] if amounts else []
+        if any(not math.isfinite(one.amount) or one.amount > AMOUNT_MAX / 10**metric.decimals for one in each):
+            wrong.append(FieldError(f"metrics.{metric_id}", "is out of range"))
+            continue
+        if each:
+            lots[metric_id] = [
+                ImportedLot(round_half_up(one.amount, metric.decimals) or 0, one.expires_at, one.available_at)
+                for one in each
+            ]
+    if wrong:
+        raise invalid_fields(wrong)
+    rungs = {
+        one: each if isinstance(each, ImportedRung) else ImportedRung(each) for one, each in record.ladders.items()
+    }
+    return record.user_id, Import(
+        attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, rungs=rungs,
+        products=record.products, codes=record.codes,
+    )  # fmt: skip
+
+
+def from_columns(row: Mapping[str, str]) -> dict[str, Any]:
+    """A line of a CSV file as a record: `metrics.x`, `custom.x`, `ladders.x`, `products.x`; empty cells say nothing."""
+    found: dict[str, Any] = {}
+    for name, text in row.items():
+        if text == "":
+            continue
+        scope, _, rest = name.partition(".")
+        if rest and scope in ("metrics", "products"):
+            found.setdefault(scope, {})[rest] = _number(text)
+        elif rest and scope == "ladders":
+            found.setdefault(scope, {})[rest] = text
+        elif rest and scope in ("custom", CUSTOM):
+            found.setdefault(CUSTOM, {})[rest] = _typed(text)
+        else:
+            found[name] = text if name in _TEXTS else _typed(text)
+    return found
+
+
+_TEXTS = ("userId", "email", "phone", "firstName", "lastName", "displayName", "name", "enrolledAt", "dateOfBirth")
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text) if not text.lstrip("-").isdigit() else int(text)
+    except ValueError:
+        return text
+
+
+def _typed(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    if text.startswith(("{", "[")):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+    return text

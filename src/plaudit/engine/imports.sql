@@ -1,0 +1,64 @@
+-- name: begin
+-- A new job.
+INSERT INTO jobs (job_id, org_id, kind, state, begun_at, begun_by, moved_at) VALUES ($1, $2, $3, 'running', $4, $5, $4);
+
+-- name: take_up
+-- A job that stopped.
+UPDATE jobs SET state = 'running', moved_at = $4 WHERE org_id = $1 AND job_id = $2 AND kind = $3
+RETURNING lines, accepted, refused, result;
+
+-- name: move
+-- How far a job is.
+UPDATE jobs SET lines = $2, accepted = $3, refused = $4, moved_at = $5, result = $6 WHERE job_id = $1;
+
+-- name: end
+-- A job is over.
+UPDATE jobs SET state = $2, moved_at = $3 WHERE job_id = $1;
+
+-- name: add_errors
+-- Lines that were refused.
+INSERT INTO job_errors (job_id, line, message, fields) SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::json[])
+ON CONFLICT (job_id, line) DO NOTHING;
+
+-- name: one
+-- A job.
+SELECT * FROM jobs WHERE org_id = $1 AND job_id = $2;
+
+-- name: errors
+-- The refused lines of a job, in order.
+SELECT line, message, fields FROM job_errors WHERE job_id = $1 AND line > $2 ORDER BY line LIMIT $3;
+
+-- name: existing
+-- Which of these members there are.
+SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id) JOIN members USING (bucket, member_id)
+WHERE erased_at IS NULL;
+
+-- name: booked
+-- What the ledger has of these imports, by metric.
+SELECT metric, sum(amount) AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position)
+WHERE event_ids.event_id = ANY($1::uuid[]) AND campaign_id = 'import' GROUP BY metric;
+
+-- name: take_codes
+-- Codes into the hands of those who bring them: new ones, and those that nobody has.
+INSERT INTO codes (org_id, pool_id, code, state, bucket, member_id, coupon_id, allocated_at)
+SELECT org_id, pool_id, code, 'allocated', bucket, member_id, coupon_id, at FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::uuid[], $6::uuid[], $7::timestamptz[]
+) AS brought (org_id, pool_id, code, bucket, member_id, coupon_id, at)
+ON CONFLICT (org_id, pool_id, code) DO UPDATE SET state = 'allocated', bucket = excluded.bucket,
+    member_id = excluded.member_id, coupon_id = excluded.coupon_id, allocated_at = excluded.allocated_at
+WHERE codes.state = 'available';
+
+-- name: codes_taken
+-- Which of these codes are in the very hands that bring them (organisation, pool, code, coupon).
+SELECT coupon_id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS brought (org_id, pool_id, code, coupon_id)
+JOIN codes USING (org_id, pool_id, code, coupon_id);
+
+-- name: give_back
+-- Codes that were taken for a line that is refused after all; not those of a coupon that there is.
+UPDATE codes SET state = 'available', bucket = NULL, member_id = NULL, coupon_id = NULL, allocated_at = NULL
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS given (org_id, pool_id, code, coupon_id)
+WHERE (codes.org_id, codes.pool_id, codes.code) = (given.org_id, given.pool_id, given.code)
+    AND codes.coupon_id = given.coupon_id AND codes.state = 'allocated' AND NOT EXISTS (
+        SELECT FROM coupons
+        WHERE (coupons.bucket, coupons.member_id, coupons.coupon_id) = (codes.bucket, codes.member_id, codes.coupon_id)
+    );
