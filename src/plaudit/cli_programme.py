@@ -16,7 +16,7 @@ from plaudit.errors import PlauditError
 from .cli_common import FOLDER, Data, Org, Url, console, in_org, url_of
 
 if TYPE_CHECKING:
-    from plaudit.engine.imports import Job
+    from plaudit.engine.jobs import Job
     from plaudit.storage.postgres import Connection
 
 
@@ -113,7 +113,7 @@ def import_file(
     database_url: Url = "",
 ) -> None:
     """Members or codes out of a file (CSV or NDJSON), with a progress bar and a reconciliation at the end."""
-    from plaudit.engine import imports
+    from plaudit.engine import imports, jobs
     from plaudit.storage.postgres import create_pool
     from plaudit.storage.programs import Programs
 
@@ -122,10 +122,10 @@ def import_file(
     size = file.stat().st_size
     url = url_of(data, database_url)
 
-    async def work(_: "Connection", org_id: UUID) -> imports.Job:
+    async def work(_: "Connection", org_id: UUID) -> jobs.Job:
         pool = await create_pool(url, size=4, by_key=True)
         programs = Programs(pool, url)
-        begun = await imports.begin(pool, org_id, kind, "cli", UUID(job.removeprefix("job_")) if job else None)
+        begun = await jobs.begin(pool, org_id, kind, "cli", UUID(job.removeprefix("job_")) if job else None)
         console.print(f"job_{begun.job_id}", highlight=False)
         with Progress(console=console, transient=True) as progress, file.open("rb") as opened:
             task = progress.add_task(file.name, total=size)
@@ -139,9 +139,9 @@ def import_file(
                 progress.update(task, completed=opened.tell(), description=f"{done.lines:,} lines")
         live = await programs.live(org_id)
         async with pool.acquire() as connection:
-            for one in await imports.errors_of(connection, done.job_id, 0, 20):
+            for one in await jobs.errors_of(connection, done.job_id, 0, 20):
                 console.print(f"line {one['line']}: {one['message']}", style="red", highlight=False, markup=False)
-        _print_job(done, imports.reconciliation(live, done))
+        _print_job(done, jobs.reconciliation(live, done))
         await pool.close()
         return done
 

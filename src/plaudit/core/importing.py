@@ -22,7 +22,7 @@ from .member import Holding
 IMPORT_CAMPAIGN = "import"
 
 
-class ImportedLot(Struct, frozen=True, rename="camel"):
+class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
     """An amount in smallest units; it expires, and is pending until it is available, if so said."""
 
     amount: int
@@ -30,14 +30,14 @@ class ImportedLot(Struct, frozen=True, rename="camel"):
     available_at: datetime | None = None
 
 
-class ImportedRung(Struct, frozen=True, rename="camel"):
+class ImportedRung(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A rung by its id; given by hand when it has an end."""
 
     rung: str
     until: datetime | None = None
 
 
-class ImportedCode(Struct, frozen=True, rename="camel"):
+class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A code that the member has from a pool."""
 
     pool_id: str
@@ -45,7 +45,7 @@ class ImportedCode(Struct, frozen=True, rename="camel"):
     expires_at: datetime | None = None
 
 
-class Import(Struct, frozen=True, rename="camel"):
+class Import(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What a member brings. `lots` by metric, `rungs` by ladder, `products` by id."""
 
     attributes: dict[str, Any] = {}

@@ -22,6 +22,7 @@ COMPUTED = (
     "longestStreak", "segments", "campaigns", "badges", "badgeCount", "inventory", "coupons", "entries",
     "transactionCount", "referralCount", "enrolledAt", "lastActiveAt", "createdAt", "updatedAt",
 )  # fmt: skip
+_COMPUTED = frozenset(COMPUTED)
 # Fields that every organisation has, whatever its schema says.
 _ALWAYS = (*identities.KINDS, "timezone", "language", "country", "displayName", "referredBy", "tags", "preferences")
 
@@ -42,7 +43,9 @@ class ProfileRules(Struct, frozen=True):
     @property
     def unique(self) -> tuple[str, ...]:
         """The fields that members are found by."""
-        own = [one.name for one in self.schema.fields if one.unique] if self.schema else []
+        if self.schema is None:
+            return identities.KINDS
+        own = [one.name for one in self.schema.fields if one.unique]
         return tuple(dict.fromkeys([*identities.KINDS, *own]))
 
 
@@ -66,10 +69,10 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
         if rules.custom and key not in rules.custom
     ]
     given |= custom
-    if new:
+    if new and (rules.schema is not None or rules.custom):
         given = _defaults(rules) | given
         wrong += [FieldError(name, MISSING_FIELD) for name in _required(rules) if given.get(name) is None]
-    else:
+    elif not new:
         wrong += [FieldError(name, "cannot be taken away") for name in _required(rules) if given.get(name, 0) is None]
     wrong += _wrong_values(rules, given)
     names, wrong_names = _names(rules, given)
@@ -78,17 +81,14 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
 
 
 def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
-    wrong = [FieldError(name, "is kept by the books and cannot be written") for name in COMPUTED if name in given]
-    wrong += [
-        FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters")
-        for name in given
-        if not 1 <= len(name) <= NAME_MAX
-    ]
-    wrong += [
-        FieldError(name, f"must have at most {TEXT_MAX} characters")
-        for name, value in given.items()
-        if isinstance(value, str) and len(value) > TEXT_MAX
-    ]
+    wrong: list[FieldError] = []
+    for name, value in given.items():
+        if name in _COMPUTED:
+            wrong.append(FieldError(name, "is kept by the books and cannot be written"))
+        if not 1 <= len(name) <= NAME_MAX:
+            wrong.append(FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters"))
+        if isinstance(value, str) and len(value) > TEXT_MAX:
+            wrong.append(FieldError(name, f"must have at most {TEXT_MAX} characters"))
     if len(given) > ATTRIBUTES_MAX:
         wrong.append(FieldError("", f"may have at most {ATTRIBUTES_MAX} fields"))
     return wrong
@@ -107,6 +107,8 @@ def _required(rules: ProfileRules) -> list[str]:
 
 
 def _wrong_values(rules: ProfileRules, given: Mapping[str, Any]) -> list[FieldError]:
+    if rules.schema is None and not rules.custom:
+        return []
     own = {one.name: one for one in rules.schema.fields} if rules.schema else {}
     wrong: list[FieldError] = []
     for name, value in given.items():

@@ -1,11 +1,13 @@
 """Imports: lines of any number, in constant memory, into events; each chunk is one transaction with the job's progress.
 
-    bytes ──lines──► records ──chunks──► process(), with the job moved on in the same transaction
+    bytes ──lines──► records ──chunks──► process(), then the job is moved on
 
 A job that is taken up again goes on after the lines that are done. A line that comes again as it was is no error: its
 event is in the log already. So an import can be run as often as one likes.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,7 +21,6 @@ from plaudit import clock
 from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.importing import Import, coupon_id_of
-from plaudit.core.metrics import shown
 from plaudit.documents.member_record import read_member
 from plaudit.documents.profile import written
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
@@ -27,128 +28,130 @@ from plaudit.storage.postgres import Connection, Pool, atomic, retried
 from plaudit.storage.programs import Live, Programs
 from plaudit.storage.queries import queries_beside
 
-from . import codes, inbox
+from . import codes, inbox, jobs
 from .arrival import Arrival, Payload, arrival_of
+from .jobs import Job
 from .lines import Line, records
 from .process import process
 
 SQL = queries_beside(__file__)
 
-CHUNK = 1_000
-ERRORS_MAX = 10_000  # how many lines' errors a job keeps; all are counted
+CHUNK = 4_000
+TOGETHER_MAX = 500  # no more members than these are worth two transactions
 
 Json = dict[str, Any]
-
-
-class Job(Struct, kw_only=True):
-    """How far an import is. `given` and `booked` are sums by metric, in smallest units, for the reconciliation."""
-
-    job_id: UUID
-    org_id: UUID
-    kind: str
-    lines: int = 0
-    accepted: int = 0
-    refused: int = 0
-    unchanged: int = 0
-    given: dict[str, int] = field(default_factory=dict[str, int])
-    booked: dict[str, int] = field(default_factory=dict[str, int])
-
-
-# ----------------------------------------------------------------------------------------------------------- jobs
-
-
-async def begin(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | None) -> Job:
-    """A new job; or the one of that id, to be taken up where it stopped."""
-    async with pool.acquire() as connection:
-        if job_id is not None:
-            row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
-            if row is None:
-                raise Invalid("There is no such job of this kind to be taken up", code="job_not_found")
-            kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
-            return Job(
-                job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],
-                refused=row["refused"], unchanged=kept.unchanged, given=kept.given, booked=kept.booked,
-            )  # fmt: skip
-        job = Job(job_id=clock.new_id(), org_id=org_id, kind=kind)
-        await connection.execute(SQL.begin, job.job_id, org_id, kind, clock.now(), by)
-        return job
-
-
-class _Result(Struct, frozen=True):
-    """What a job keeps beside its columns."""
-
-    unchanged: int = 0
-    given: dict[str, int] = {}
-    booked: dict[str, int] = {}
+Errors = list[tuple[int, PlauditError]]
+Taken = tuple[int, Arrival, Import]  # the number of a line, its event, what the member brings
 
 
 async def run_job(
     pool: Pool, programs: Programs, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool
 ) -> AsyncGenerator[Job]:
     """Work through a stream. Yields the job after each chunk; what was done stays done, whatever happens to the stream."""
-    chunk: list[Line] = []
+    ready: asyncio.Queue[_Chunk | None] = asyncio.Queue(1)
+
+    begins_after = job.lines
+
+    async def prepare() -> None:
+        chunk: list[Line] = []
+        try:
+            async for line in records(parts, is_csv=is_csv):
+                if line.number > begins_after:
+                    chunk.append(line)
+                if len(chunk) == CHUNK:
+                    await ready.put(_prepared(await programs.live(job.org_id), job.kind, chunk))
+                    chunk = []
+            if chunk:
+                await ready.put(_prepared(await programs.live(job.org_id), job.kind, chunk))
+        finally:
+            await ready.put(None)
+
+    # The next chunk is read and checked while the server writes the one before it.
+    reading = asyncio.create_task(prepare())
     try:
-        async for line in records(parts, is_csv=is_csv):
-            if line.number <= job.lines:
-                continue
-            chunk.append(line)
-            if len(chunk) == CHUNK:
-                await _do_chunk(pool, programs, job, chunk)
-                chunk = []
-                yield job
-        if chunk:
-            await _do_chunk(pool, programs, job, chunk)
+        while (chunk := await ready.get()) is not None:
+            await _do_chunk(pool, job, chunk)
+            yield job
+        await reading
     except PlauditError as error:
-        await _end(pool, job, "failed", error)
+        await jobs.end(pool, job, "failed", error)
         raise
-    await _end(pool, job, "finished", None)
+    finally:
+        reading.cancel()
+    await jobs.end(pool, job, "finished", None)
     yield job
 
 
-async def _end(pool: Pool, job: Job, state: str, error: PlauditError | None) -> None:
+class _Chunk(Struct, frozen=True):
+    """Lines as far as they can be looked at without the database."""
+
+    live: Live
+    last: int
+    lines: Sequence[Line]  # those that are good so far
+    errors: Sequence[tuple[int, PlauditError]]
+    members: dict[UUID, Taken] = {}
+
+
+def _prepared(live: Live, kind: str, lines: Sequence[Line]) -> _Chunk:
+    errors = [(one.number, one.error) for one in lines if one.error is not None]
+    good = [one for one in lines if one.error is None]
+    members: dict[UUID, Taken] = {}
+    if kind == "members":
+        members, more = _members_in(live, good)
+        errors += more
+    return _Chunk(live, lines[-1].number, good, errors, members)
+
+
+def _halves(chunk: _Chunk) -> list[_Chunk]:
+    """The members of a chunk in two parts that meet in no bucket: while one is being written, the other is decided."""
+    if len(chunk.members) < TOGETHER_MAX:
+        return [chunk]
+    parts: list[dict[UUID, Taken]] = [{}, {}]
+    for event_id, taken in chunk.members.items():
+        parts[taken[1].bucket % 2][event_id] = taken
+    return [msgspec.structs.replace(chunk, members=part) for part in parts if part]
+
+
+class _Done(Struct):
+    """What came of a chunk, or of a part of it."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    given: Counter[str] = field(default_factory=Counter[str])
+    booked: Counter[str] = field(default_factory=Counter[str])
+    errors: list[tuple[int, PlauditError]] = field(default_factory=list[tuple[int, PlauditError]])
+
+
+async def _do_chunk(pool: Pool, job: Job, chunk: _Chunk) -> None:
+    """Do a chunk, then move the job on. Should it be done twice, for want of the second, it counts once in the books."""
+    parts = await asyncio.gather(*(_do_part(pool, job.kind, part) for part in _halves(chunk)))
+    errors = sorted([*chunk.errors, *(one for part in parts for one in part.errors)], key=lambda one: one[0])
+    job.lines = chunk.last
+    for part in parts:
+        job.accepted += part.accepted
+        job.unchanged += part.unchanged
+        job.given = dict(Counter(job.given) + part.given)
+        job.booked = dict(Counter(job.booked) + part.booked)
+    await jobs.move(pool, job, errors)
+
+
+async def _do_part(pool: Pool, kind: str, part: _Chunk) -> _Done:
     async with pool.acquire() as connection:
-        if error is not None:
-            await connection.execute(SQL.add_errors, job.job_id, [job.lines + 1], [error.message], ["[]"])
-        await connection.execute(SQL.end, job.job_id, state, clock.now())
 
-
-async def _do_chunk(pool: Pool, programs: Programs, job: Job, lines: Sequence[Line]) -> None:
-    live = await programs.live(job.org_id)
-    before = msgspec.structs.asdict(job)
-    async with pool.acquire() as connection:
-
-        async def attempt() -> None:
-            for name, value in before.items():  # a second attempt begins where the first one did
-                setattr(job, name, value.copy() if name in ("given", "booked") else value)
+        async def attempt() -> _Done:
+            done = _Done()
             async with atomic(connection):
-                errors = [(one.number, one.error) for one in lines if one.error is not None]
-                good = [one for one in lines if one.error is None]
-                errors += await _KINDS[job.kind](connection, live, job, good)
-                kept = sorted(errors, key=lambda one: one[0])[: max(0, ERRORS_MAX - job.refused)]
-                if kept:
-                    await connection.execute(
-                        SQL.add_errors, job.job_id, [number for number, _ in kept],
-                        [error.message for _, error in kept],
-                        [msgspec.json.encode([msgspec.structs.asdict(one) for one in error.fields]).decode() for _, error in kept],
-                    )  # fmt: skip
-                job.refused += len(errors)
-                job.lines = lines[-1].number
-                result = _Result(job.unchanged, job.given, job.booked)
-                await connection.execute(
-                    SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(),
-                    msgspec.json.encode(result).decode(),
-                )  # fmt: skip
+                await _KINDS[kind](connection, part, done)
+            return done
 
-        await retried(attempt)
-
-
-Errors = list[tuple[int, PlauditError]]
+        return await retried(attempt)
 
 
 # -------------------------------------------------------------------------------------------------------- members
 
 
-async def _import_members(connection: Connection, live: Live, job: Job, lines: Sequence[Line]) -> Errors:
+def _members_in(live: Live, lines: Sequence[Line]) -> tuple[dict[UUID, Taken], Errors]:
+    """The members of some lines, by their events' ids, and what is wrong with the others."""
     errors: Errors = []
     arrivals: dict[UUID, Taken] = {}
     now = live.now()
@@ -156,9 +159,7 @@ async def _import_members(connection: Connection, live: Live, job: Job, lines: S
         try:
             user_id, brought = read_member(line.value, live.profiles, live.program.metrics)
             # The key makes it count once: the same member, imported again as before, changes nothing.
-            arrival = _arrival(
-                live, user_id, IMPORT, "member.imported", msgspec.to_builtins(brought), now, f"import:{user_id}"[:128]
-            )
+            arrival = _arrival(live, user_id, IMPORT, "member.imported", brought, now, f"import:{user_id}"[:128])
         except PlauditError as error:
             errors.append((line.number, error))
             continue
@@ -166,31 +167,31 @@ async def _import_members(connection: Connection, live: Live, job: Job, lines: S
             errors.append((line.number, Invalid("The same user stands in an earlier line", code="twice")))
             continue
         arrivals[arrival.event_id] = (line.number, arrival, brought)
-    errors += await _take_codes(connection, live, arrivals)
-    processed = await _processed(connection, live, [arrival for _, arrival, _ in arrivals.values()], errors, arrivals)
-    known = await connection.fetch(
-        inbox.SQL.fingerprints, [one for one, state in processed.items() if state == "duplicate"]
-    )
+    return arrivals, errors
+
+
+async def _import_members(connection: Connection, chunk: _Chunk, into: _Done) -> None:
+    live, arrivals = chunk.live, dict(chunk.members)
+    into.errors += await _take_codes(connection, live, arrivals)
+    processed = await _processed(connection, live, arrivals, into.errors)
+    again = [one for one, state in processed.items() if state == "duplicate"]
+    known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
     differ = {row["event_id"] for row in known if row["fingerprint"] != arrivals[row["event_id"]][1].fingerprint}
     for event_id, state in processed.items():
         number, _, brought = arrivals[event_id]
         if event_id in differ:
-            errors.append((number, Invalid("The user was imported before with other values", code="changed")))
+            into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
             continue
         if state == "duplicate":
-            job.unchanged += 1
+            into.unchanged += 1
         else:
-            job.accepted += 1
+            into.accepted += 1
         for metric, given in brought.lots.items():
-            job.given[metric] = job.given.get(metric, 0) + sum(lot.amount for lot in given)
+            into.given[metric] += sum(lot.amount for lot in given)
     counted = [one for one in processed if one not in differ and arrivals[one][2].lots]
     if counted:
         for row in await connection.fetch(SQL.booked, counted):
-            job.booked[row["metric"]] = job.booked.get(row["metric"], 0) + int(row["amount"])
-    return errors
-
-
-Taken = tuple[int, Arrival, Import]  # the number of a line, its event, what the member brings
+            into.booked[row["metric"]] += int(row["amount"])
 
 
 async def _take_codes(connection: Connection, live: Live, arrivals: dict[UUID, Taken]) -> Errors:
@@ -231,15 +232,11 @@ async def _give_back(connection: Connection, live: Live, arrival: Arrival, broug
 
 
 async def _processed(
-    connection: Connection,
-    live: Live,
-    arrivals: Sequence[Arrival],
-    errors: Errors,
-    numbers: Mapping[UUID, Taken],
+    connection: Connection, live: Live, taken: Mapping[UUID, Taken], errors: Errors
 ) -> dict[UUID, str]:
     """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
     found: dict[UUID, str] = {}
-    todo = [list(arrivals)] if arrivals else []
+    todo = [[arrival for _, arrival, _ in taken.values()]] if taken else []
     while todo:
         batch = todo.pop()
         try:
@@ -260,31 +257,34 @@ async def _processed(
                 if isinstance(problem, asyncpg.UniqueViolationError)
                 else str(problem)
             )
-            number, arrival, brought = numbers[batch[0].event_id]
+            number, arrival, brought = taken[batch[0].event_id]
             await _give_back(connection, live, arrival, brought)
             errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
         else:
-            found |= {one.arrival.event_id: one.state for one in done if one.arrival.event_id in numbers}
+            found |= {one.arrival.event_id: one.state for one in done if one.arrival.event_id in taken}
     return found
+
+
+_NAMED = UUID(int=0)  # a key makes an id of its own
 
 
 class _RefusedError(Exception):
     """Something in a batch was refused: nothing of it is written."""
 
 
-def _arrival(live: Live, user_id: str, kind: str, trigger: str, data: Json, now: datetime, key: str | None) -> Arrival:
+def _arrival(live: Live, user_id: str, kind: str, trigger: str, data: Any, now: datetime, key: str | None) -> Arrival:
     try:
         return arrival_of(
             org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
-            received_at=clock.now(), payload=Payload(data), source="import", event_id=clock.new_id(), event_key=key,
+            received_at=clock.now(), payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_id(), event_key=key,
         )  # fmt: skip
     except OverflowError:
         raise Invalid("The line must not have integers beyond 64 bits") from None
 
 
-async def _update_members(connection: Connection, live: Live, job: Job, lines: Sequence[Line]) -> Errors:
+async def _update_members(connection: Connection, chunk: _Chunk, into: _Done) -> None:
     """Fields of members that there are; the others stay as they are."""
-    errors: Errors = []
+    live, lines, errors = chunk.live, chunk.lines, into.errors
     numbers: dict[UUID, Taken] = {}
     now = live.now()
     users = [line.fields.get("userId") for line in lines]
@@ -303,17 +303,15 @@ async def _update_members(connection: Connection, live: Live, job: Job, lines: S
         data = {"attributes": found.attributes, "identities": found.names}
         arrival = _arrival(live, user_id, PROFILE, "profile.set", data, now, None)
         numbers[arrival.event_id] = (line.number, arrival, Import())
-    done = await _processed(connection, live, [arrival for _, arrival, _ in numbers.values()], errors, numbers)
-    job.accepted += len(done)
-    return errors
+    into.accepted += len(await _processed(connection, live, numbers, errors))
 
 
 # ---------------------------------------------------------------------------------------------------------- codes
 
 
-async def _import_codes(connection: Connection, live: Live, job: Job, lines: Sequence[Line]) -> Errors:
+async def _import_codes(connection: Connection, chunk: _Chunk, into: _Done) -> None:
     """Codes into pools: `poolId`, `code`. Those that a pool has already change nothing."""
-    errors: Errors = []
+    live, lines, errors = chunk.live, chunk.lines, into.errors
     by_pool: dict[str, list[str]] = {}
     for line in lines:
         pool_id, code = line.fields.get("poolId"), line.fields.get("code")
@@ -325,41 +323,8 @@ async def _import_codes(connection: Connection, live: Live, job: Job, lines: Seq
             by_pool.setdefault(str(pool_id), []).append(code)
     for pool_id, given in sorted(by_pool.items()):
         new = await codes.add(connection, live.program.org_id, pool_id, given)
-        job.accepted += new
-        job.unchanged += len(given) - new
-    return errors
+        into.accepted += new
+        into.unchanged += len(given) - new
 
 
 _KINDS = {"members": _import_members, "update": _update_members, "codes": _import_codes}
-
-
-def reconciliation(live: Live, job: Job) -> list[Json]:
-    """What the lines said and what the ledger has of it, by metric."""
-    metrics = live.program.metrics
-    return [
-        {
-            "metric": metric,
-            "given": shown(given, metrics[metric].decimals if metric in metrics else 0),
-            "booked": shown(job.booked.get(metric, 0), metrics[metric].decimals if metric in metrics else 0),
-            "agrees": given == job.booked.get(metric, 0),
-        }
-        for metric, given in sorted(job.given.items())
-    ]
-
-
-async def errors_of(connection: Connection, job_id: UUID, after: int, size: int) -> list[Json]:
-    """The refused lines of a job."""
-    return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
-
-
-async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | None:
-    """A job as it is kept."""
-    row = await connection.fetchrow(SQL.one, org_id, job_id)
-    return None if row is None else dict(row)
-
-
-def job_of(row: Json) -> Job:
-    """A job from its row."""
-    kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
-    names = ("job_id", "org_id", "kind", "lines", "accepted", "refused")
-    return Job(**{name: row[name] for name in names}, **msgspec.structs.asdict(kept))

@@ -31,8 +31,12 @@ async def load_members(
 ) -> dict[UUID, Member]:
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
     members = {one: Member(member_id=one, user_id=users[one]) for one in keys}
-    wanted = (list(keys.values()), list(keys))
-    for row in await connection.fetch(SQL.members, *wanted):
+    there = await connection.fetch(SQL.members, list(keys.values()), list(keys))
+    # Who has not joined has nothing else either.
+    wanted = ([keys[row["member_id"]] for row in there], [row["member_id"] for row in there])
+    if not there:
+        return members
+    for row in there:
         member = members[row["member_id"]]
         member.enrolled_at = row["enrolled_at"]
         member.present = row["present"]

@@ -9,7 +9,7 @@ from plaudit.api.operations import CURSOR, LIMIT, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text, uuid_in
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
-from plaudit.engine import imports
+from plaudit.engine import imports, jobs
 from plaudit.errors import FieldError, NotFound, invalid_fields
 
 PREFIX = "job_"
@@ -36,7 +36,7 @@ async def _streamed(call: Call, kind: str) -> Json:
     if named is not None and job_id is None:
         raise invalid_fields([FieldError("job", "must be the id of a job")])
     pool = call.services.engine_pool
-    job = await imports.begin(pool, call.org_id, kind, call.by, job_id)
+    job = await jobs.begin(pool, call.org_id, kind, call.by, job_id)
     is_csv = "csv" in call.headers.get("content-type", "")
     parts: AsyncIterable[bytes] = call.stream()
     async for _ in imports.run_job(pool, call.services.programs, job, parts, is_csv=is_csv):
@@ -55,19 +55,19 @@ async def _shown(call: Call, named: str) -> Json:
     (after,) = read_cursor(call.query, tuple[int], (0,))
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
-        row = None if job_id is None else await imports.job_row(connection, call.org_id, job_id)
+        row = None if job_id is None else await jobs.job_row(connection, call.org_id, job_id)
         if row is None or job_id is None:
             raise NotFound("Job not found", code="job_not_found")
-        found = await imports.errors_of(connection, job_id, after, size + 1)
+        found = await jobs.errors_of(connection, job_id, after, size + 1)
     page, cursor = paged(found, size, lambda one: (one["line"],))
-    job = imports.job_of(row)
+    job = jobs.job_of(row)
     errors: list[Any] = [
         {"line": one["line"], "message": one["message"], "details": msgspec.json.decode(one["fields"])} for one in page
     ]
     return {
         "jobId": f"{PREFIX}{job_id}", "kind": row["kind"], "state": row["state"], "lines": row["lines"],
         "accepted": row["accepted"], "unchanged": job.unchanged, "refused": row["refused"],
-        "reconciliation": imports.reconciliation(live, job), "errors": errors, "cursor": cursor,
+        "reconciliation": jobs.reconciliation(live, job), "errors": errors, "cursor": cursor,
         "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
     }  # fmt: skip
 
