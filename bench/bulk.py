@@ -37,7 +37,7 @@ async def import_rates(url: str, members: int) -> tuple[float, float]:
     programs = Programs(pool, url)
     job = await jobs.begin(pool, org_id, "members", "bench", None)
     started = time.perf_counter()
-    async for job in imports.run_job(pool, programs, job, parts(), is_csv=False):
+    async for _ in imports.run_job(pool, programs, job, parts(), is_csv=False):
         pass
     imported = members / (time.perf_counter() - started)
     assert job.accepted == members

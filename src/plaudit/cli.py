@@ -22,6 +22,7 @@ from plaudit.storage.postgres import UNREACHABLE
 
 from .cli_common import FOLDER, Data, Url, console, errors, run, url_of
 from .cli_programme import add_programme_commands
+from .cli_simulate import add_simulate_command
 
 if TYPE_CHECKING:
     from plaudit.storage.embedded import EmbeddedPostgres
@@ -333,3 +334,4 @@ def play(
 
 
 add_programme_commands(app)
+add_simulate_command(app)

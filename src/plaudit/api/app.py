@@ -49,6 +49,7 @@ from .v1 import (
     rewards,
     segments,
     settings,
+    simulation,
     transactions,
     webhooks,
 )  # fmt: skip
@@ -79,6 +80,7 @@ OPERATIONS: Sequence[Operation] = [
     *participation.OPERATIONS,
     *webhooks.OPERATIONS,
     *config.OPERATIONS,
+    *simulation.OPERATIONS,
     *bulk.OPERATIONS,
     *analytics.OPERATIONS,
     *api_keys.OPERATIONS,
@@ -103,6 +105,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         boards = Boards(engine_pool)
         programs.on_erasure(boards.forget)
         services = Services(
+            url=url,
             pool=pool,
             engine_pool=engine_pool,
             programs=programs,

@@ -30,6 +30,7 @@ NESTING_MAX = 32
 class Services(Struct, frozen=True, kw_only=True):
     """What the process has for its calls."""
 
+    url: str
     pool: Pool
     engine_pool: Pool
     programs: Programs

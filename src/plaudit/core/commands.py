@@ -10,13 +10,16 @@ from typing import Any, cast
 from msgspec import Struct
 
 from . import ladders, segments, streaks
+from .backfill import apply_to_past
 from .bookkeeping import BOOKKEEPING, order_of, traced
 from .campaigns import join
 from .competitions import award, move
 from .deciding import Deciding, Place
 from .decision import Considered, Refusal
-from .effects import GrantReward, grant_reward
+from .effect_settings import GrantReward
+from .effects import grant_reward
 from .event import (
+    BACKFILL,
     ENROLMENT,
     GRANT,
     IMPORT,
@@ -193,5 +196,6 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     ENROLMENT: _enrol,
     REGISTRATION: register,
     IMPORT: bring_in,
+    BACKFILL: apply_to_past,
     REFERRAL: referred,
 }

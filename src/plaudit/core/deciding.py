@@ -21,7 +21,7 @@ from .decision import (
     Posting,
     Refusal,
 )
-from .event import CASCADE, IMPORT, Event
+from .event import CASCADE, QUIET, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
@@ -100,7 +100,7 @@ class Deciding:
 
     def follow(self, trigger: str, data: dict[str, Any], cause: str) -> None:
         """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
-        if self.root.kind == IMPORT:
+        if self.root.kind in QUIET:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
         if trigger not in self.program.listeners:

@@ -3,110 +3,37 @@
 A new effect is a struct, a function and a row of EFFECTS; the API, the checks on saving and the reference follow.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
 from .campaigns import join
 from .competitions import is_open
 from .deciding import Deciding, Place
 from .decision import ClaimKind, CouponIssue, EffectTrace, Message, Notification, Posting, Refusal
+from .effect_settings import (
+    AddEntries,
+    AddMetric,
+    AddPoints,
+    AwardProduct,
+    CallWebhook,
+    CheckIn,
+    EffectSettings,
+    Emit,
+    Enrol,
+    GrantFreeze,
+    GrantReward,
+    IssueCoupon,
+    NameSegment,
+    Notify,
+    RemoveProduct,
+    SetAttribute,
+)
+from .event import QUIET
 from .expressions import Expression, ExpressionError, Template
 from .ledger import post
 from .member import Holding
 from .metrics import Metric, round_half_up, shown
-
-Amount = int | float | str
-Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
-class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What an effect can be told. Every field that names a document is listed in its row's `references`."""
-
-
-class AddPoints(EffectSettings, frozen=True):
-    amount: Amount
-    reason: Text | None = None
-
-
-class AddMetric(EffectSettings, frozen=True):
-    metric: Id
-    amount: Amount
-    reason: Text | None = None
-
-
-class AwardProduct(EffectSettings, frozen=True):
-    product_id: Id
-    quantity: Quantity = 1
-    reason: Text | None = None
-
-
-class GrantReward(EffectSettings, frozen=True):
-    reward_id: Id
-    reason: Text | None = None
-
-
-class IssueCoupon(EffectSettings, frozen=True):
-    code_pool_id: Id
-    reason: Text | None = None
-
-
-class Notify(EffectSettings, frozen=True):
-    message: Text | None = None
-    template_id: Id | None = None
-    title: Text | None = None
-    display: Annotated[str, Meta(pattern="^(none|toast)$")] = "toast"
-
-
-class CallWebhook(EffectSettings, frozen=True):
-    webhook_id: Id
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-class Emit(EffectSettings, frozen=True):
-    trigger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-class CheckIn(EffectSettings, frozen=True):
-    streak_id: Id
-
-
-class NameSegment(EffectSettings, frozen=True):
-    segment_id: Id
-
-
-class SetAttribute(EffectSettings, frozen=True):
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
-    value: str | int | float | bool | None = None
-
-
-class RemoveProduct(EffectSettings, frozen=True):
-    product_id: Id
-    quantity: Quantity = 1
-
-
-class Enrol(EffectSettings, frozen=True):
-    campaign_id: Id
-
-
-class ChangeSegment(Struct, frozen=True):
-    """A segment, and whether the member is to be in it."""
-
-    segment_id: str
-    member: bool
-
-
-class GrantFreeze(EffectSettings, frozen=True):
-    streak_id: Id
-    quantity: Quantity = 1
-
-
-class AddEntries(EffectSettings, frozen=True):
-    competition_id: Id
-    entries: Quantity = 1
 
 
 class Sum(Struct, frozen=True):
@@ -300,6 +227,8 @@ def notify(deciding: Deciding, place: Place, settings: Texts | str) -> EffectTra
     texts = deciding.program.templates.get(settings) if isinstance(settings, str) else settings
     if texts is None:
         return EffectTrace(place.index, Refusal.template_missing, settings)
+    if deciding.root.kind in QUIET:
+        return EffectTrace(place.index, None, {"notificationId": None})
     names = deciding.scope.names()
     notification_id = deciding.effect_id(place, "/notification")
     title, message = texts.for_locale(str(deciding.member.attributes.get("language") or texts.default))
@@ -314,6 +243,8 @@ def notify(deciding: Deciding, place: Place, settings: Texts | str) -> EffectTra
 
 def call_webhook(deciding: Deciding, place: Place, settings: CallWebhook) -> EffectTrace:
     """Have one webhook told: of the campaign, of the event, and what the effect says besides."""
+    if deciding.root.kind in QUIET:
+        return EffectTrace(place.index, None, {"webhookId": None})
     data = {"campaignId": place.campaign_id, "trigger": deciding.event.trigger, "event": deciding.event.data}
     deciding.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))
     return EffectTrace(place.index, None, {"webhookId": settings.webhook_id})
@@ -346,7 +277,7 @@ def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) ->
         del deciding.member.holdings[settings.product_id]
     deciding.scope.forget_names()
     deciding.touched.add("badges")
-    return EffectTrace(place.index, None, {"productId": settings.product_id, "quantity": held.quantity - left})
+    return EffectTrace(place.index, None, {"productId": settings.product_id, "removed": held.quantity - left})
 
 
 def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:

@@ -22,10 +22,14 @@ PRIZE: Final = "prize"  # what a place in a competition wins
 ENROLMENT: Final = "enrolment"  # joining a campaign
 REGISTRATION: Final = "registration"  # joining the programme, with a profile and a welcome bonus
 IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there
+BACKFILL: Final = "backfill"  # a campaign applied to an event of the past
 REFERRAL: Final = "referral"  # somebody whom this member referred has joined
 EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
+
+# What brings the past into the books sets nothing off and tells nobody.
+QUIET: Final = frozenset({IMPORT, BACKFILL})
 
 MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"
 

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from .deciding import Deciding, Place
 from .decision import Check, Considered, EffectTrace, Refusal
-from .effects import ChangeSegment
+from .effect_settings import ChangeSegment
 from .fields import MISSING
 from .goals import SUM_DECIMALS
 from .member import SegmentState

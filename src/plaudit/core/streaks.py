@@ -17,7 +17,7 @@ from msgspec import structs
 from . import runs
 from .deciding import Deciding, Place
 from .decision import Check, Considered, EffectTrace, Refusal
-from .effects import CheckIn, GrantFreeze
+from .effect_settings import CheckIn, GrantFreeze
 from .fields import streak_fields
 from .member import StreakState
 from .periods import first_day_of_turn, first_instant, local_day, turn_of, zone

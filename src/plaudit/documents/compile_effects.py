@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from plaudit.core import effect_settings as fs
 from plaudit.core import effects as fx
 from plaudit.core import program as core
 from plaudit.core.expressions import Expression, Template
@@ -21,10 +22,10 @@ def effect_of_reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metri
             summed = _sum("points", config["amount"], reward.name, metrics)
             return core.Effect("add_points", summed, fx.add_metric)
         case "product":
-            settings = fx.AwardProduct(product_id=config["productId"], quantity=config.get("quantity", 1))
+            settings = fs.AwardProduct(product_id=config["productId"], quantity=config.get("quantity", 1))
             return core.Effect("award_product", settings, fx.award_product)
         case "competition_entry":
-            entries = fx.AddEntries(competition_id=config["competitionId"], entries=config.get("entries", 1))
+            entries = fs.AddEntries(competition_id=config["competitionId"], entries=config.get("entries", 1))
             return core.Effect("add_entries", entries, fx.add_entries)
         case "unique_coupon":
             drawn = fx.Drawn(reward_id, config["codePoolId"], once=True)
@@ -47,7 +48,7 @@ def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
     return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
 
 
-def _texts_of(note: fx.Notify) -> fx.Texts | str:
+def _texts_of(note: fs.Notify) -> fx.Texts | str:
     if note.template_id is not None:
         return note.template_id
     title = None if note.title is None else Template(note.title)
@@ -56,36 +57,36 @@ def _texts_of(note: fx.Notify) -> fx.Texts | str:
 
 def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     match spec.settings():
-        case fx.AddPoints() as points:
+        case fs.AddPoints() as points:
             settings: Any = _sum("points", points.amount, points.reason, metrics)
             apply: Any = fx.add_metric
-        case fx.AddMetric() as some:
+        case fs.AddMetric() as some:
             settings, apply = _sum(some.metric, some.amount, some.reason, metrics), fx.add_metric
-        case fx.AwardProduct() as settings:
+        case fs.AwardProduct() as settings:
             apply = fx.award_product
-        case fx.GrantReward() as settings:
+        case fs.GrantReward() as settings:
             apply = fx.grant_reward
-        case fx.IssueCoupon() as issue:
+        case fs.IssueCoupon() as issue:
             settings, apply = fx.Drawn(issue.code_pool_id, issue.code_pool_id, once=False), fx.draw_coupon
-        case fx.Notify() as note:
+        case fs.Notify() as note:
             settings, apply = _texts_of(note), fx.notify
-        case fx.CallWebhook() as settings:
+        case fs.CallWebhook() as settings:
             apply = fx.call_webhook
-        case fx.Emit() as settings:
+        case fs.Emit() as settings:
             apply = fx.emit
-        case fx.NameSegment() as named:
-            settings, apply = fx.ChangeSegment(named.segment_id, spec.type == "add_to_segment"), change_segment
-        case fx.AddEntries() as settings:
+        case fs.NameSegment() as named:
+            settings, apply = fs.ChangeSegment(named.segment_id, spec.type == "add_to_segment"), change_segment
+        case fs.AddEntries() as settings:
             apply = fx.add_entries
-        case fx.RemoveProduct() as settings:
+        case fs.RemoveProduct() as settings:
             apply = fx.remove_product
-        case fx.SetAttribute() as settings:
+        case fs.SetAttribute() as settings:
             apply = fx.set_attribute
-        case fx.Enrol() as settings:
+        case fs.Enrol() as settings:
             apply = fx.enrol
-        case fx.CheckIn() as settings:
+        case fs.CheckIn() as settings:
             apply = check_in_effect
-        case fx.GrantFreeze() as settings:
+        case fs.GrantFreeze() as settings:
             apply = grant_freeze_effect
         case unknown:  # a row of EFFECTS without its line here: a mistake of ours, found by the first test
             raise TypeError(f"{type(unknown).__name__} cannot be compiled")

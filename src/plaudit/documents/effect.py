@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
-from plaudit.core.effects import EFFECTS, EffectSettings, Notify
+from plaudit.core.effect_settings import EffectSettings, Notify
+from plaudit.core.effects import EFFECTS
 from plaudit.core.expressions import Expression, ExpressionError, Template
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.errors import FieldError, PlauditError

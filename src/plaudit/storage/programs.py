@@ -7,7 +7,7 @@ lost with the connection that would have brought it, so versions are also compar
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -158,6 +158,12 @@ async def load_live(connection: Connection, org_id: UUID) -> Live:
 async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Live:
     """Read and compile an organisation's programme as it was at one of its versions."""
     return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
+
+
+def live_of(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Live:
+    """A programme that is not, or no longer, in force: from canonical documents."""
+    rows = [{"kind": kind, "id": one, "doc": msgspec.json.encode(doc)} for (kind, one), doc in docs.items()]
+    return _compiled(org_id, version, rows)
 
 
 def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedelta = timedelta(0)) -> Live:
