@@ -17,6 +17,8 @@ events_decided = Counter("plaudit_events_decided_total", "Events decided, by wha
 decide_lag_seconds = Histogram(
     "plaudit_decide_lag_seconds", "From the receipt of a batch's oldest event to its being decided.", buckets=_SECONDS
 )
+decide_seconds = Histogram("plaudit_decide_seconds", "Deciding one batch.", buckets=_SECONDS)
+commit_seconds = Histogram("plaudit_commit_seconds", "Writing down one batch, up to the commit.", buckets=_SECONDS)
 batch_seconds = Histogram("plaudit_batch_seconds", "One batch: load, decide, commit.", buckets=_SECONDS)
 webhook_attempts = Counter("plaudit_webhook_attempts_total", "Attempts at webhooks, by what came of them.", ["result"])
 requests_answered = Counter("plaudit_requests_total", "Requests answered, by status.", ["status"])

@@ -168,3 +168,60 @@ def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(ow
         assert types == ["campaign.created", "campaign.archived"]
         assert shop.post(f"{one}/replay", json={}).status_code == 400
     there.close()
+
+
+def test_a_product_is_redeemed_whole_or_refused_with_the_reason(shop):
+    ok(shop.post("/v1/segments", json={"segmentId": "vip", "name": "V", "type": "static", "userIds": ["ann"]}), 201)
+    cup = {"productId": "cup", "name": "Cup", "sku": "CUP", "type": "merchandise", "pointsCost": 40, "coinsCost": 5,
+           "allocatedStock": 3, "limitPerUser": 2}  # fmt: skip
+    ok(shop.post("/v1/products", json=cup), 201)
+    ok(shop.post("/v1/code-pools", json={"poolId": "pool", "name": "P", "productId": "cup"}), 201)
+    ok(shop.post("/v1/code-pools/pool/import", json={"codes": ["C-1", "C-2"]}), 201)
+
+    def refusal(user="ann", status=409):
+        answer = shop.post("/v1/products/cup/redeem", json={"userId": user})
+        assert answer.status_code == status, answer.text
+        return answer.json()["error"]["code"]
+
+    assert refusal("nobody", 404) == "user_not_found"
+    for user in ("ann", "bob", "cy"):
+        credit(shop, user, 100)
+    assert refusal() == "balance_insufficient"
+    assert ok(shop.get("/v1/profiles/ann"))["points"] == 100  # nothing is half done
+    for user in ("ann", "bob", "cy"):
+        credit(shop, user, 100, "coins")
+    result = ok(shop.post("/v1/products/cup/redeem", json={"userId": "ann"}))["result"]
+    assert result["code"] == "C-1"
+    assert {one["metric"]: one["balanceAfter"] for one in result["transactions"]} == {"points": 60, "coins": 95}
+    ann = ok(shop.get("/v1/profiles/ann"))
+    assert (ann["points"], ann["inventory"][0]["quantity"], ann["coupons"][0]["code"]) == (60, 1, "C-1")
+    assert ok(shop.get("/v1/products/cup"))["redeemedStock"] == 1
+    ok(shop.put("/v1/products/cup", json={"limitPerUser": 1}))
+    assert refusal() == "product_limit_reached"
+    ok(shop.put("/v1/products/cup", json={"segments": {"include": ["vip"]}}))
+    assert refusal("bob") == "not_in_segment"
+    ok(shop.put("/v1/products/cup", json={"segments": None, "startDate": "2090-01-01T00:00:00Z"}))
+    assert refusal("bob") == "product_not_yet"
+    ok(shop.put("/v1/products/cup", json={"startDate": None, "endDate": "2020-01-01T00:00:00Z"}))
+    assert refusal("bob") == "product_no_longer"
+    ok(shop.put("/v1/products/cup", json={"endDate": None}))
+    ok(shop.post("/v1/products/cup/redeem", json={"userId": "bob"}))
+    assert refusal("cy") == "pool_empty"
+    ok(shop.put("/v1/products/cup/stock", json={"allocatedStock": 2}))
+    ok(shop.post("/v1/code-pools/pool/import", json={"codes": ["C-3"]}), 201)
+    assert refusal("cy") == "stock_empty"
+    assert ok(shop.get("/v1/profiles/cy"))["points"] == 100
+
+
+def test_codes_that_nobody_has_expire(shop):
+    ok(shop.post("/v1/products", json={"productId": "cup", "name": "Cup", "sku": "CUP", "type": "ticket"}), 201)
+    pool = {"poolId": "pool", "name": "P", "productId": "cup", "expiresAt": "2026-12-01T00:00:00Z"}
+    ok(shop.post("/v1/code-pools", json=pool), 201)
+    ok(shop.post("/v1/code-pools/pool/generate", json={"quantity": 5}), 201)
+    assert ok(shop.post("/v1/code-pools/pool/expire"))["expired"] == 5
+    ok(shop.post("/v1/code-pools/pool/generate", json={"quantity": 2}), 201)
+    ok(shop.post("/v1/clock/advance", json={"seconds": 60 * 86_400}))
+    deadline = time.monotonic() + 10
+    while ok(shop.get("/v1/code-pools/pool"))["expiredCodes"] < 7:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

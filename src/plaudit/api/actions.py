@@ -94,7 +94,14 @@ def _refuse_mismatch(arrival: Arrival, mismatched: frozenset[UUID]) -> None:
 
 async def post_batch(call: Call) -> Answer:
     """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
-    items = _items_of(call.raw)
+    results = await accepted(call, _items_of(call.raw))
+    counts = Counter(str(one["status"]) for one in results)
+    totals = {status: counts[status] for status in ("accepted", "duplicate", "refused")}
+    return Answer(data={**totals, "results": results}, status=202, enveloped=False)
+
+
+async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[Json]:
+    """Make actions durable; answers what became of each, in their order."""
     live = await call.services.programs.live(call.org_id)
     known = await _known_users(call, [one for one in items if isinstance(one, Action)])
     arrivals: list[Arrival | PlauditError] = []
@@ -125,10 +132,8 @@ async def post_batch(call: Call) -> Answer:
             results.append({"index": i, "status": "accepted" if new else "duplicate", "eventId": name})
         else:
             results.append(_refused(i, one))
-    counts = Counter(str(one["status"]) for one in results)
-    telemetry.actions_accepted.inc(counts["accepted"])
-    totals = {status: counts[status] for status in ("accepted", "duplicate", "refused")}
-    return Answer(data={**totals, "results": results}, status=202, enveloped=False)
+    telemetry.actions_accepted.inc(sum(one["status"] == "accepted" for one in results))
+    return results
 
 
 def _refused(index: int, error: PlauditError) -> Json:

@@ -10,7 +10,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 
-from plaudit import clock, telemetry
+from plaudit import clock, telemetry, tracing
 from plaudit.documents.kinds import KINDS
 from plaudit.storage.orgs import ApiKey
 
@@ -32,6 +32,7 @@ _DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
 async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
     """The answer to a request, whatever happens."""
     correlation_id = _correlation_id(request.headers)
+    started = tracing.now()
     around: dict[str, str] = {CORRELATION: correlation_id}
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         try:
@@ -40,6 +41,9 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
             response = answer_to(error, request.url.path, request.headers.get("accept", ""))
     for name, value in around.items():
         response.headers.setdefault(name, value)
+    if tracing.ENABLED:
+        name, status = f"{operation.method} {operation.path}", response.status_code or 200
+        tracing.record(name, correlation_id, started, "server", **{"http.response.status_code": status})
     return response
 
 

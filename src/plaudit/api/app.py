@@ -17,7 +17,7 @@ from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
-from . import actions, system
+from . import actions, doors, system
 from .answering import AnyRequest, answer
 from .audience import lookup
 from .auth import Keys
@@ -60,6 +60,7 @@ ENGINE_POOL_SIZE = 6
 
 OPERATIONS: Sequence[Operation] = [
     *actions.OPERATIONS,
+    *doors.OPERATIONS,
     *lookup.OPERATIONS,
     *(operation for kind in KINDS.values() if kind.collection and kind.name != "rule" for operation in crud(kind)),
     *campaigns.OPERATIONS,
@@ -128,8 +129,8 @@ def create_app(given: Settings | None = None) -> Litestar:
     async def openapi() -> Response[bytes]:
         return Response(description, media_type=MediaType.JSON)
 
-    async def metrics() -> Response[bytes]:
-        body, media = system.exposition()
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        body, media = await system.all_counters(request.app.state.services.pool)
         return Response(body, media_type=media)
 
     return Litestar(

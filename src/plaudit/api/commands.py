@@ -25,6 +25,10 @@ _SENTENCES = {
     Refusal.maximum_reached: "The balance is at its maximum",
     Refusal.competition_not_open: "The competition is not open",
     Refusal.product_inactive: "The product is inactive",
+    Refusal.product_not_yet: "The product cannot be had yet",
+    Refusal.product_no_longer: "The product can no longer be had",
+    Refusal.product_limit_reached: "The user has as many of the product as one may have",
+    Refusal.not_in_segment: "The product is for other users",
     Refusal.balance_insufficient: "The balance is insufficient",
     Refusal.transaction_reversed: "No more of the transaction than there was can be taken back",
     Refusal.hold_missing: "There is no such hold, or it is over",
@@ -74,6 +78,9 @@ async def run_command(
         raise Unavailable("It took too long and may or may not have been done; look before you try again")
     if outcome.mismatched:
         raise Mismatch(f"Event {key} came with another content before")
+    if outcome.processed.decision is None and key is None:
+        # Its first answer was lost with the process that made it: an Idempotency-Key guards the books all the same.
+        raise Conflict("It has been done before", code="already_done")
     return outcome.processed, now, arrival.event_id
 
 

@@ -1,5 +1,6 @@
 """Whether the server is alive and ready, what it counts, and what it offers."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
@@ -8,8 +9,9 @@ from prometheus_client.registry import REGISTRY
 from plaudit import clock, telemetry
 from plaudit.errors import Unavailable
 from plaudit.reads import health
+from plaudit.reads.levels import GAUGES, levels
 from plaudit.storage.migrate import is_migrated
-from plaudit.storage.postgres import UNREACHABLE
+from plaudit.storage.postgres import UNREACHABLE, Pool
 
 from .operations import Call, Operation
 from .outside import Json
@@ -42,8 +44,23 @@ async def readyz(call: Call) -> Json:
     return {"status": "ready", "database": "operational", "workers": state.workers}
 
 
+async def all_counters(pool: Pool) -> tuple[bytes, str]:
+    """The counters of all processes and the levels in the database, in Prometheus' format, and its media type."""
+    counted, media = exposition()
+    lines: list[str] = []
+    with suppress(*UNREACHABLE):
+        async with pool.acquire() as connection:
+            found = await levels(connection)
+        for name, (sentence, labels, _) in GAUGES.items():
+            lines += [f"# HELP {name} {sentence}", f"# TYPE {name} gauge"]
+            for values, value in found[name]:
+                named = ",".join(f'{label}="{one}"' for label, one in zip(labels, values, strict=True))
+                lines.append(f"{name}{{{named}}} {value:g}")
+    return counted + "".join(line + "\n" for line in lines).encode(), media
+
+
 def exposition() -> tuple[bytes, str]:
-    """The counters of all processes of this server, in Prometheus' format, and its media type."""
+    """The counters of all processes of this server."""
     if not telemetry.SHARED:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
     registry = CollectorRegistry()

@@ -27,6 +27,7 @@ from .event import (
     MANUAL_GRANT_CAMPAIGN,
     PRIZE,
     PROFILE,
+    REDEMPTION,
     REFERRAL,
     REGISTRATION,
     SEGMENT,
@@ -35,6 +36,7 @@ from .event import (
 from .importing import bring_in
 from .ledger import post
 from .program import Price
+from .redemption import redeem
 from .registration import referred, register
 
 
@@ -196,6 +198,7 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     ENROLMENT: _enrol,
     REGISTRATION: register,
     IMPORT: bring_in,
+    REDEMPTION: redeem,
     BACKFILL: apply_to_past,
     REFERRAL: referred,
 }

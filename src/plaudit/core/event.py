@@ -23,6 +23,7 @@ ENROLMENT: Final = "enrolment"  # joining a campaign
 REGISTRATION: Final = "registration"  # joining the programme, with a profile and a welcome bonus
 IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there
 BACKFILL: Final = "backfill"  # a campaign applied to an event of the past
+REDEMPTION: Final = "redemption"  # a product for what it costs
 REFERRAL: Final = "referral"  # somebody whom this member referred has joined
 EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `advance`)

@@ -213,6 +213,11 @@ class Product(Struct, frozen=True, kw_only=True):
     active: bool
     stock: int | None = None  # how many there are in all; None when there is no end of them
     pool_id: str | None = None  # where its codes come from
+    costs: tuple[tuple[str, int], ...] = ()  # metric and amount (smallest units) for one
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    limit_per_member: int | None = None
+    audience: "Audience | None" = None
 
 
 class Reward(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,9 @@ _ROWS = (
         {"productId": "string", "type": "string", "quantity": "number"},
     ),
     EngineTrigger(
+        "product.redeemed", "A member has redeemed a product.", {"productId": "string", "quantity": "number"}
+    ),
+    EngineTrigger(
         "user.badge_earned",
         "A member was given a badge.",
         {"productId": "string", "type": "string", "quantity": "number"},

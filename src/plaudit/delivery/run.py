@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from plaudit import clock, telemetry
+from plaudit import clock, telemetry, tracing
 from plaudit.core.ids import derived_id
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import WEBHOOK_DISABLED
@@ -114,7 +114,12 @@ class Deliverer:
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
         if told.get("correlationId"):
             headers["X-Correlation-ID"] = told["correlationId"]
-        return await self._sender.attempt(url, headers, body)
+        started = tracing.now()
+        attempt = await self._sender.attempt(url, headers, body)
+        tracing.record(
+            "webhook", told.get("correlationId"), started, "client", type=told["type"], succeeded=attempt.succeeded
+        )
+        return attempt
 
     async def _disable(self, org_id: UUID, webhook_id: str) -> None:
         """Give up on a webhook that has failed for days, and say so to the others."""

@@ -60,7 +60,10 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         version=version,
         settings=settings,
         metrics=metrics,
-        products={one: _product(one, product, pool_of_product.get(one)) for one, product in by_kind["product"].items()},
+        products={
+            one: _product(one, product, pool_of_product.get(one), metrics)
+            for one, product in by_kind["product"].items()
+        },
         rewards={one: _reward(one, reward, metrics) for one, reward in by_kind["reward"].items()},
         pools={one: _pool(one, pool) for one, pool in by_kind["code_pool"].items()},
         competitions=competitions,
@@ -142,7 +145,8 @@ def _active_pools(pools: Mapping[str, CodePool]) -> list[tuple[str, CodePool]]:
     return [(one, pool) for one, pool in reversed(list(pools.items())) if pool.status == "active"]
 
 
-def _product(product_id: str, product: Product, pool_id: str | None) -> core.Product:
+def _product(product_id: str, product: Product, pool_id: str | None, metrics: Mapping[str, Metric]) -> core.Product:
+    costs = (("points", product.points_cost), ("coins", product.coins_cost), ("xp", product.xp_cost))
     return core.Product(
         product_id=product_id,
         name=product.name,
@@ -150,6 +154,11 @@ def _product(product_id: str, product: Product, pool_id: str | None) -> core.Pro
         active=product.status == "active",
         stock=product.allocated_stock,
         pool_id=pool_id,
+        costs=tuple((one, cost * 10 ** metrics[one].decimals) for one, cost in costs if cost and one in metrics),
+        starts_at=product.start_date,
+        ends_at=product.end_date,
+        limit_per_member=product.limit_per_user,
+        audience=audience_of(product.segments),
     )
 
 

@@ -1,16 +1,23 @@
 """Products: what members can have, from a badge to a ticket."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .base import Document, DocumentKind
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind, Instant, Reference
+from .effect import AudienceSpec
 
 Cost = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class Product(Document, kw_only=True):
-    """`allocatedStock` is how many there are in all; null for no end of them."""
+    """`allocatedStock` is how many there are in all; null for no end of them.
+
+    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and `segments`.
+    """
 
     sku: Annotated[str, Meta(min_length=1, max_length=64)]
     type: Literal["badge", "unique_code_pool", "merchandise", "ticket", "entry"]
@@ -19,6 +26,20 @@ class Product(Document, kw_only=True):
     coins_cost: Cost = 0
     xp_cost: Cost = 0
     allocated_stock: Cost | None = None
+    start_date: Instant | None = None
+    end_date: Instant | None = None
+    limit_per_user: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    segments: AudienceSpec | None = None
+
+
+def _check(product: Product) -> Sequence[FieldError]:
+    if product.start_date is not None and product.end_date is not None and product.end_date <= product.start_date:
+        return [FieldError("endDate", "must be after startDate")]
+    return ()
+
+
+def _references(product: Product) -> Sequence[Reference]:
+    return () if product.segments is None else product.segments.references("segments")
 
 
 KIND = DocumentKind(
@@ -29,4 +50,6 @@ KIND = DocumentKind(
     id_prefix="prod_",
     type=Product,
     filters=("status", "type"),
+    check=_check,
+    references=_references,
 )

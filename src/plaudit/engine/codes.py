@@ -48,3 +48,13 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
     if row["state"] == "redeemed":
         raise Conflict("The code has been redeemed before", code="code_already_redeemed")
     raise Conflict(f"The code is {row['state']}: it is in nobody's hands", code="code_not_allocated")
+
+
+async def expire(connection: Connection, org_id: UUID, pool_id: str) -> int:
+    """Let the codes of a pool that nobody has expire. Answers how many there were."""
+    return len(await connection.fetch(SQL.expire, org_id, pool_id))
+
+
+async def expire_due(connection: Connection) -> int:
+    """The same for every pool whose time has come, by its organisation's clock. Answers how many there were."""
+    return len(await connection.fetch(SQL.expire_due))

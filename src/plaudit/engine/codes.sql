@@ -11,3 +11,13 @@ WHERE org_id = $1 AND pool_id = $2 AND code = $3 AND state = 'allocated' RETURNI
 -- name: one
 -- The state of a code.
 SELECT state, redeemed_at FROM codes WHERE org_id = $1 AND pool_id = $2 AND code = $3;
+
+-- name: expire
+-- The codes of a pool that nobody has.
+UPDATE codes SET state = 'expired' WHERE org_id = $1 AND pool_id = $2 AND state = 'available' RETURNING 1;
+
+-- name: expire_due
+-- The same for every pool whose time has come.
+UPDATE codes SET state = 'expired' FROM documents JOIN orgs USING (org_id)
+WHERE documents.kind = 'code_pool' AND (doc ->> 'expiresAt')::timestamptz <= now() + clock_offset
+    AND codes.org_id = documents.org_id AND codes.pool_id = documents.id AND codes.state = 'available' RETURNING 1;

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from plaudit import telemetry, tracing
 from plaudit.core.advance import advance, decide_in_time
 from plaudit.core.decision import Decision
 from plaudit.core.event import TIMER, Event
@@ -14,7 +15,7 @@ from plaudit.core.member import Member
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection, atomic
 
-from .arrival import TICK, Arrival, timer_arrival
+from .arrival import TICK, Arrival, correlation_id_of, timer_arrival
 from .claims import Claims, Wanted
 from .commit import commit
 from .load import Batch, load
@@ -34,13 +35,24 @@ async def process(
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
     raises: then nothing has happened.
     """
+    started = tracing.now()
     async with atomic(connection):
         batch = await load(connection, programs, arrivals)
         claims = Claims(connection)
-        processed = await decide_all(batch, programs, claims)
-        await claims.settle(_wanted(processed), decided_at)
-        await commit(connection, programs, batch, processed, decided_at)
+        with telemetry.decide_seconds.time():
+            processed = await decide_all(batch, programs, claims)
+        with telemetry.commit_seconds.time():
+            await claims.settle(_wanted(processed), decided_at)
+            await commit(connection, programs, batch, processed, decided_at)
+    if tracing.ENABLED:
+        for one in processed:
+            _trace(one, started)
     return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
+
+
+def _trace(one: Processed, started: int) -> None:
+    correlation_id = correlation_id_of(one.arrival.payload)
+    tracing.record("decide and commit", correlation_id, started, trigger=one.arrival.trigger, state=one.state)
 
 
 async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Claims) -> list[Processed]:

@@ -22,7 +22,7 @@ from plaudit.storage.migrate import ensure_months
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, connect, retried
 from plaudit.storage.programs import Programs
 
-from . import buckets, inbox
+from . import buckets, codes, inbox
 from .arrival import Arrival, tick
 from .commit import set_aside
 from .contests import see_to_contests
@@ -288,6 +288,7 @@ class Worker:
                 await see_to_contests(self._pool, self._programs)
                 async with self._pool.acquire() as connection:
                     await settle_rounds(connection, self._programs)
+                    await codes.expire_due(connection)
             except UNREACHABLE:
                 pass
             except Exception:

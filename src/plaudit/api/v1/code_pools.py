@@ -91,6 +91,15 @@ async def redeem(call: Call) -> Json:
     return {"poolId": pool_id, "code": code, "status": "redeemed", "redeemedAt": time_text(at)}
 
 
+async def expire(call: Call) -> Json:
+    """Let the codes that nobody has expire; those in members' hands stay."""
+    pool_id = call.path["poolId"]
+    async with call.services.pool.acquire() as connection:
+        await documents.one(connection, call.org_id, KINDS["code_pool"], pool_id)
+        expired = await codes.expire(connection, call.org_id, pool_id)
+    return await _counted(call, pool_id, {"poolId": pool_id, "expired": expired})
+
+
 _COUNTS = {"poolId": TEXT, "totalCodes": INTEGER, "availableCodes": INTEGER}
 
 OPERATIONS = [
@@ -120,6 +129,17 @@ OPERATIONS = [
         enveloped=False,
         status=201,
         errors=(400, 404, 413),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/code-pools/{poolId}/expire",
+        summary="Let the codes that nobody has expire",
+        run=expire,
+        scope="admin:write",
+        tag="Code pools",
+        answer=object_of(_COUNTS | {"expired": INTEGER}),
+        enveloped=False,
+        errors=(400, 404),
     ),
     Operation(
         method="POST",

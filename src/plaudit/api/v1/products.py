@@ -1,14 +1,20 @@
-"""The stock of products."""
+"""What products have besides CRUD: their stock, and redeeming them."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from plaudit.api.commands import run_command
 from plaudit.api.crud import updated
 from plaudit.api.operations import Call, Operation
-from plaudit.api.outside import Json
-from plaudit.api.schemas import document_schema
+from plaudit.api.outside import Json, UserId, time_text
+from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, document_schema, object_of
+from plaudit.core.event import REDEMPTION
+from plaudit.core.metrics import shown
+from plaudit.core.redemption import REDEMPTION_CAMPAIGN
 from plaudit.documents.kinds import KINDS
+from plaudit.errors import NotFound
+from plaudit.reads import members
 
 PRODUCT = KINDS["product"]
 
@@ -25,7 +31,68 @@ async def set_stock(call: Call) -> Json:
     return await updated(call, PRODUCT, call.path["productId"], {"allocatedStock": body.allocated_stock})
 
 
+class RedeemBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Who redeems, and how many."""
+
+    user_id: UserId
+    quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
+
+
+async def redeem(call: Call) -> Json:
+    """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
+    body: RedeemBody = call.body
+    return await redeemed(call, body.user_id, call.path["productId"], body.quantity)
+
+
+async def redeemed(call: Call, user_id: str, product_id: str, quantity: int) -> Json:
+    """Redeem a product for a member that there is. Raises Conflict with the reason when it cannot be had."""
+    program = (await call.services.programs.live(call.org_id)).program
+    if product_id not in program.products:
+        raise NotFound("Product not found", code="product_not_found")
+    async with call.services.pool.acquire() as connection:
+        if await members.one(connection, call.org_id, user_id) is None:
+            raise NotFound("User not found", code="user_not_found")
+    processed, now, event_id = await run_command(
+        call, kind=REDEMPTION, trigger="product.redeem", user_id=user_id,
+        data={"productId": product_id, "quantity": quantity},
+    )  # fmt: skip
+    decision = processed.decision
+    assert decision is not None
+    result: Json = {
+        "userId": user_id,
+        "productId": product_id,
+        "quantity": quantity,
+        "redeemedAt": time_text(now),
+        "eventId": f"evt_{event_id}",
+        "transactions": [
+            {
+                "transactionId": f"txn_{one.transaction_id}",
+                "metric": one.metric,
+                "amount": shown(one.amount, program.metrics[one.metric].decimals),
+                "balanceAfter": shown(one.balance_after, program.metrics[one.metric].decimals),
+            }
+            for one in decision.postings
+            if one.campaign_id == REDEMPTION_CAMPAIGN
+        ],
+    }
+    for issue in decision.coupons:
+        if issue.campaign_id == REDEMPTION_CAMPAIGN:
+            result["couponId"] = str(issue.coupon_id)
+            result["code"] = issue.code or processed.codes[issue.coupon_id]
+    return {"message": "Product redeemed successfully", "result": result}
+
+
+_REDEEMED = object_of(
+    {"userId": TEXT, "productId": TEXT, "quantity": INTEGER, "redeemedAt": TIME, "transactions": OBJECTS},
+    {"couponId": TEXT, "code": TEXT},
+)
+
 OPERATIONS = [
+    Operation(
+        method="POST", path="/v1/products/{productId}/redeem", summary="Redeem a product for a user", run=redeem,
+        scope="members:write", tag="Products", body=RedeemBody, errors=(400, 404, 409, 413),
+        answer=object_of({"message": TEXT, "result": _REDEEMED}),
+    ),
     Operation(
         method="PUT", path="/v1/products/{productId}/stock", summary="Set the stock of a product", run=set_stock,
         scope="admin:write", tag="Products", body=StockBody, answer=document_schema(PRODUCT), errors=(400, 404, 413),
