@@ -32,7 +32,7 @@ def simulate(
     campaign: Annotated[str, typer.Option(help="One campaign; a draft is taken as active.")] = "",
     changes: Annotated[str, typer.Option(help="Changes to the campaign, as JSON; - reads them from the input.")] = "{}",
     days: Annotated[float, typer.Option(min=0.01, max=3650)] = 30,
-    sample: Annotated[float, typer.Option(min=0.004, max=1, help="The part of the members to look at.")] = 1,
+    sample: Annotated[float, typer.Option(min=0.001, max=1, help="The part of the members to look at.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="The whole report, as JSON.")] = False,
     org: Org = "",
     data: Data = FOLDER,

@@ -6,6 +6,7 @@ import os
 import msgspec
 import schemathesis
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -17,6 +18,13 @@ from plaudit.api.app import OPERATIONS
 from plaudit.api.openapi import describe
 
 EXAMPLES = int(os.environ.get("PLAUDIT_TEST_EXAMPLES", "12"))
+
+# Lines are not generated from a schema: some good ones, some bad ones.
+LINES = st.sampled_from(
+    [b'{"userId": "a"}', b"", b"{", b"[]\nnull\n1", b'{"poolId": 1}', b"\xff\n{}", b"userId,x\na,1"]
+)
+for media in ("application/x-ndjson", "text/csv", "application/yaml"):
+    schemathesis.openapi.media_type(media, LINES)
 
 schema = schemathesis.openapi.from_dict(json.loads(msgspec.json.encode(describe(OPERATIONS))))
 SAME_AGAIN = "^/api/loyalty/admin"  # the beta's prefix: the same calls in another envelope

@@ -1,11 +1,13 @@
 """The description of the API: OpenAPI 3.1, from the table of operations."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from plaudit import __version__
+from plaudit.documents.base import DocumentKind
+from plaudit.documents.kinds import KINDS
 from plaudit.errors import Kind
 
 from .envelopes import Envelope, envelope_of
@@ -84,7 +86,9 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
         found["security"] = [{"secret": [], "organisation": []}]
         found["description"] = f"Needs the scope `{operation.scope}`."
     if operation.body is not None:
-        media: dict[str, Any] = {"application/json": {"schema": _filled(operation.body, components)}}
+        kind = _KIND_OF.get(operation.body) if isinstance(operation.body, type) else None
+        body = _filled(operation.body, components) if kind is None else _new_document(kind, components)
+        media: dict[str, Any] = {"application/json": {"schema": body}}
         if operation.media == "any":
             media["text/csv"] = {"schema": {"type": "string"}}
         if operation.streamed:
@@ -119,12 +123,14 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _responses(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    answered = {"description": "Done."}
+    answered: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
         schema = _filled(operation.answer, components)
         if operation.enveloped:
             schema = enveloped_schema(schema, envelope_of(path))
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+        for media in operation.other_media:
+            answered["content"][media] = {}
     responses[str(operation.status)] = answered
     responses |= {str(status): answered for status in operation.also}
     guards = (400, 401, 403, 429) if operation.scope is not None else ()
@@ -154,5 +160,34 @@ def _filled(schema: Any, components: dict[str, Any]) -> Any:
 
 def _schema_of(one: Any, components: dict[str, Any]) -> dict[str, Any]:
     (schema,), found = msgspec.json.schema_components([one], ref_template=_REF)
-    components.update(found)
-    return schema
+    components.update({name: _whole(one) for name, one in found.items()})
+    return _whole(schema)
+
+
+_KIND_OF = {kind.type: kind for kind in KINDS.values()}
+
+
+def _new_document(kind: DocumentKind, components: dict[str, Any]) -> dict[str, Any]:
+    """A document as it is created: with an id of the client's own, if it likes."""
+    own = _schema_of(kind.type, components)["$ref"].rpartition("/")[2]
+    schema = components[own]
+    name = f"New{own}"
+    components[name] = schema | {"title": name, "properties": {kind.id_field: _ID, **schema["properties"]}}
+    return {"$ref": _REF.format(name=name)}
+
+
+_ID = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9._-]{1,64}$",
+    "description": "Its id; drawn by the server unless given.",
+}
+
+
+def _whole(schema: Any) -> Any:
+    """Arrays of anything say so: makers of clients want to know what is in them."""
+    if isinstance(schema, list):
+        return [_whole(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _whole(part) for name, part in cast("dict[str, Any]", schema).items()}
+    return found | {"items": {}} if found.get("type") == "array" and "items" not in found else found

@@ -105,6 +105,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer: Schema = None
     status: int = 200
     also: tuple[int, ...] = ()
+    other_media: tuple[str, ...] = ()
     enveloped: bool = True
     query: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()

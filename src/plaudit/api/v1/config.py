@@ -1,9 +1,9 @@
 """Configuration as code: the whole programme as one document, read, compared, applied, restored."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.operations import BATCH_BYTES_MAX, Answer, Call, Operation, Parameter, decode_json
@@ -21,7 +21,7 @@ YAML = "application/yaml"
 class Restore(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which version of the programme; with `dryRun` only what would change is told."""
 
-    program_version: int
+    program_version: Annotated[int, Meta(ge=0, le=2**53)]
     dry_run: bool = False
 
 
@@ -81,7 +81,7 @@ _CHANGES = object_of({"dryRun": BOOLEAN, "changes": OBJECTS, "programVersion": I
 OPERATIONS = [
     Operation(
         method="GET", path="/v1/config", summary="The whole programme as one document, JSON or YAML", run=get_config,
-        scope="admin:read", tag="Configuration", answer=OBJECT, errors=(400, 404),
+        scope="admin:read", tag="Configuration", answer=OBJECT, errors=(400, 404), other_media=(YAML,),
         query=(
             Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
             Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),

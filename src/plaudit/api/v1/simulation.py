@@ -18,7 +18,7 @@ from plaudit.storage import documents
 SECONDS_MAX = 300.0
 AT_ONCE = 2
 
-Days = Annotated[float, Meta(gt=0, le=3_650)]
+Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 
 _running = asyncio.Semaphore(AT_ONCE)
 
