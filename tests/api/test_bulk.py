@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -128,6 +129,22 @@ def test_codes_are_imported_in_bulk(ready):
     assert (job["accepted"], job["refused"]) == (2500, 1)
     assert send(ready, text, "?kind=codes")["unchanged"] == 2500
     assert ok(ready.get("/v1/code-pools/pool"))["availableCodes"] == 2500
+
+
+def test_events_are_imported_in_bulk_each_once(ready):
+    pays = {"name": "Pay", "triggers": [{"type": "buy"}], "effects": [{"type": "add_points", "config": {"amount": 1}}]}
+    ok(ready.post("/v1/campaigns", json=pays), 201)
+    old = {"userId": "ann", "action": "buy", "timestamp": "2026-10-01T00:00:00Z"}
+    text = lines(*(old | {"eventId": f"e{i % 1200}"} for i in range(1500)), {"userId": "ann"}, old)
+    job = send(ready, text, "?kind=events")
+    assert (job["accepted"], job["unchanged"], job["refused"]) == (1201, 300, 1)
+    assert job["errors"][0]["line"] == 1501
+    again = send(ready, text, f"?kind=events&job={job['jobId']}")
+    assert (again["accepted"], again["lines"]) == (1201, 1502)
+    deadline = time.monotonic() + 30
+    while ok(ready.get("/v1/profiles/ann"))["points"] < 1201:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_the_command_line_imports_too(server_process, tmp_path):

@@ -156,7 +156,7 @@ def _items_of(raw: bytes) -> list[Action | PlauditError]:
         try:
             decoded = _ACTIONS.decode(text)
         except NOT_DECODED:
-            items = [_action_of(one) for one in decode_json(text)]
+            items = [action_of(one) for one in decode_json(text)]
         else:
             items = [_shallow(one) for one in decoded]
     else:
@@ -174,7 +174,8 @@ def _shallow(action: Action) -> Action | PlauditError:
     return action
 
 
-def _action_of(value: Any) -> Action | PlauditError:
+def action_of(value: Any) -> Action | PlauditError:
+    """An action from plain values, or what is wrong with it."""
     try:
         return msgspec.convert(value, Action)
     except msgspec.ValidationError:
@@ -186,7 +187,7 @@ def _action_on(line: bytes) -> Action | PlauditError:
         return _shallow(_ACTION.decode(line))
     except NOT_DECODED:
         try:
-            return _action_of(decode_json(line))
+            return action_of(decode_json(line))
         except Invalid as error:
             return error
 

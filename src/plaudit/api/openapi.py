@@ -189,5 +189,7 @@ def _whole(schema: Any) -> Any:
         return [_whole(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _whole(part) for name, part in cast("dict[str, Any]", schema).items()}
-    return found | {"items": {}} if found.get("type") == "array" and "items" not in found else found
+    found: dict[str, Any] = {name: _whole(part) for name, part in cast("dict[str, Any]", schema).items()}
+    if found.get("type") == "array":
+        found.setdefault("items", {})
+    return found

@@ -63,11 +63,6 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
         custom = cast("dict[str, Any]", body.get(CUSTOM, {}))
     else:
         wrong.append(FieldError(CUSTOM, "must be an object"))
-    wrong += [
-        FieldError(f"{CUSTOM}.{key}", "is not a custom field that there is")
-        for key in custom
-        if rules.custom and key not in rules.custom
-    ]
     given |= custom
     if new and (rules.schema is not None or rules.custom):
         given = _defaults(rules) | given

@@ -5,7 +5,8 @@ FROM balances AS b FULL JOIN (
     SELECT bucket, member_id, metric, sum(amount) AS amount, sum(greatest(amount, 0)) AS earned
     FROM transactions GROUP BY bucket, member_id, metric
 ) AS t USING (bucket, member_id, metric)
-WHERE b.amount IS DISTINCT FROM t.amount OR b.earned IS DISTINCT FROM t.earned;
+-- A book may be kept of nothing yet: a hold that was released, an extension.
+WHERE coalesce(b.amount, 0) <> coalesce(t.amount, 0) OR coalesce(b.earned, 0) <> coalesce(t.earned, 0);
 
 -- name: balance_follows
 -- Every transaction's balance is the one before it and its amount.

@@ -1,19 +1,23 @@
-"""Bulk: files of members and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
+"""Bulk: files of members, events and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
 
 from collections.abc import AsyncIterable
 from typing import Any
 
 import msgspec
 
+from plaudit.api.actions import accepted, action_of
 from plaudit.api.operations import CURSOR, LIMIT, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text, uuid_in
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
 from plaudit.engine import imports, jobs
-from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.engine.jobs import Job
+from plaudit.engine.lines import Line, records
+from plaudit.errors import FieldError, Invalid, NotFound, PlauditError, invalid_fields
 
 PREFIX = "job_"
-KINDS = ("members", "codes")
+KINDS = ("members", "codes", "events")
+EVENTS_AT_ONCE = 1_000
 
 
 async def import_lines(call: Call) -> Json:
@@ -39,9 +43,47 @@ async def _streamed(call: Call, kind: str) -> Json:
     job = await jobs.begin(pool, call.org_id, kind, call.by, job_id)
     is_csv = "csv" in call.headers.get("content-type", "")
     parts: AsyncIterable[bytes] = call.stream()
+    if kind == "events":
+        await _take_events(call, job, parts, is_csv=is_csv)
+        return await _shown(call, str(job.job_id))
     async for _ in imports.run_job(pool, call.services.programs, job, parts, is_csv=is_csv):
         pass
     return await _shown(call, str(job.job_id))
+
+
+async def _take_events(call: Call, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool) -> None:
+    """Actions by the line: durable chunk by chunk. One without an id is named by its line, so that it counts once."""
+    chunk: list[Line] = []
+    done = job.lines
+    async for line in records(parts, is_csv=is_csv):
+        if line.number > done:
+            chunk.append(line)
+        if len(chunk) == EVENTS_AT_ONCE:
+            await _take_chunk(call, job, chunk)
+            chunk = []
+    if chunk:
+        await _take_chunk(call, job, chunk)
+    await jobs.end(call.services.engine_pool, job, "finished", None)
+
+
+async def _take_chunk(call: Call, job: Job, chunk: list[Line]) -> None:
+    named = f"{PREFIX}{job.job_id}"
+    items = [
+        line.error or action_of({"eventId": f"{named}:{line.number}", **line.fields} if line.fields else line.value)
+        for line in chunk
+    ]
+    errors: list[tuple[int, PlauditError]] = []
+    for line, result in zip(chunk, await accepted(call, items), strict=True):
+        if result["status"] == "refused":
+            told = result["error"]
+            fields = [FieldError(**one) for one in told.get("details", [])]
+            errors.append((line.number, Invalid(told["message"], code=told["code"], fields=fields)))
+        elif result["status"] == "accepted":
+            job.accepted += 1
+        else:
+            job.unchanged += 1
+    job.lines = chunk[-1].number
+    await jobs.move(call.services.engine_pool, job, errors)
 
 
 async def get_job(call: Call) -> Json:
@@ -83,7 +125,7 @@ _JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same fil
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/bulk/import", summary="Import members or codes: NDJSON or CSV of any size, streamed",
+        method="POST", path="/v1/bulk/import", summary="Import members, events or codes: NDJSON or CSV of any size, streamed",
         run=import_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
         answer=_JOB, errors=(400, 413),
         query=(Parameter("kind", "What the lines are.", {"enum": list(KINDS), "default": "members"}), _JOB_ID),
