@@ -48,3 +48,18 @@ def _sent(case, server_process):
     with server_process.client() as client:
         headers = {name: client.headers[name] for name in ("Authorization", "X-Monterosa-Org-ID")}
     case.call_and_validate(base_url=server_process.url, headers=headers, checks=CHECKS)
+
+
+def test_calls_that_follow_from_each_other_keep_to_it_as_well(server_process):
+    """What one call answers is sent to others: made, read, changed, listed, deleted, read again."""
+    with server_process.client_of("Stateful", "--test") as client:
+        headers = {name: client.headers[name] for name in ("Authorization", "X-Monterosa-Org-ID")}
+
+    class Flow(schema.exclude(path_regex=SAME_AGAIN).as_state_machine()):
+        def get_call_kwargs(self, case):  # noqa: ARG002
+            return {"headers": headers, "base_url": server_process.url}
+
+        def validate_response(self, response, case, **_):
+            case.validate_response(response, checks=CHECKS)
+
+    Flow.run(settings=settings(max_examples=EXAMPLES, stateful_step_count=8, **HOW))

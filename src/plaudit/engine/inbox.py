@@ -34,10 +34,20 @@ class Appended(Struct, frozen=True):
 
 
 async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appended:
-    """Put arrivals into the inbox, in one statement; they are durable when it returns."""
+    """Put arrivals into the inbox, in one statement; they are durable when it returns.
+
+    One with a key may have gone from the inbox into the log while the statement ran, which looked for it in the log
+    first: so what was put in is looked for once more, before anybody else can see it.
+    """
     columns = [[getattr(one, name) for one in arrivals] for name in COLUMNS]
-    rows = await connection.fetch(SQL.append, *columns)
-    new = frozenset(row["event_id"] for row in rows)
+    if all(one.event_key is None for one in arrivals):
+        rows = await connection.fetch(SQL.append, *columns)
+        return Appended(frozenset(row["event_id"] for row in rows), frozenset())
+    async with atomic(connection):
+        rows = await connection.fetch(SQL.append, *columns)
+        new = frozenset(row["event_id"] for row in rows)
+        if new:
+            new -= {row["event_id"] for row in await connection.fetch(SQL.take_back_decided, list(new))}
     again = [one for one in arrivals if one.event_id not in new]
     return Appended(new, await _mismatched(connection, again) if again else frozenset())
 

@@ -19,6 +19,12 @@ SELECT event_id, CASE WHEN row_number() OVER () = 1 THEN
     pg_notify('plaudit_inbox', (SELECT string_agg(DISTINCT bucket::text, ',') FROM appended))
 END FROM appended;
 
+-- name: take_back_decided
+-- Of arrivals just put in, those that the log has had for a moment.
+DELETE FROM inbox USING event_ids
+WHERE inbox.event_id = ANY($1::uuid[]) AND inbox.event_key IS NOT NULL AND event_ids.event_id = inbox.event_id
+RETURNING inbox.event_id;
+
 -- name: fingerprints
 -- What these keyed events contained when they came first; nobody knows of those of erased members.
 SELECT event_id, fingerprint FROM event_ids WHERE event_id = ANY($1::uuid[]) AND fingerprint IS NOT NULL

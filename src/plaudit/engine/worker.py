@@ -63,6 +63,7 @@ class Worker:
         self._held: list[int] = []
         self._due: set[int] = set()  # buckets that may have something in the inbox
         self._behind = False
+        self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._stopping = asyncio.Event()
 
@@ -122,11 +123,12 @@ class Worker:
 
     async def run_once(self, lane: int = 0) -> int:
         """Take one batch out of the inbox and process it. Answers how many events there were."""
-        mine = sorted(self._due.intersection(self._share(lane)))
+        mine = sorted(self._due.intersection(self._share(lane)) - self._busy)
         if not mine:
             return 0
         # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
         self._due.difference_update(mine)
+        self._busy.update(mine)
         async with self._pool.acquire() as connection:
             try:
                 rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
@@ -138,6 +140,9 @@ class Worker:
             except BaseException:
                 self._due.update(mine)
                 raise
+            finally:
+                self._busy.difference_update(mine)
+                self._wake()  # a lane that found them busy looks again
         return len(rows)
 
     async def run_timers_once(self, lane: int = 0) -> int:
