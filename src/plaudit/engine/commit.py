@@ -190,7 +190,7 @@ async def _write_members(
 ) -> None:
     """The members as their last decisions left them, as far as that differs from what was loaded."""
     last = {one.arrival.member_id: (one.arrival, one.decision.member) for one in decided if one.decision}
-    rows: dict[str, list[Row]] = {query: [] for query in _MEMBER_QUERIES}
+    rows: dict[str, list[Row]] = {name: [] for name in (*_NEW_ROWS, *_MEMBER_QUERIES)}
     for member_id, (arrival, member) in last.items():
         was = before[member_id]
         if member.enrolled_at is None:
@@ -198,14 +198,14 @@ async def _write_members(
         key = (arrival.bucket, member_id)
         if was.enrolled_at is None:
             named = (arrival.org_id, arrival.user_id, _json(member.attributes), member.enrolled_at)
-            rows["insert_members"].append((*key, *named, member.present, member.sequence, member.due_at))
+            rows["members"].append((*key, *named, member.present, member.sequence, member.due_at))
         else:
             rows["update_members"].append((*key, member.present, member.sequence, member.due_at))
             if member.attributes is not was.attributes:
                 rows["update_attributes"].append((*key, _json(member.attributes)))
         for metric, balance in member.balances.items():
             if balance is not was.balances.get(metric):
-                query = "update_balances" if metric in was.balances else "insert_balances"
+                query = "update_balances" if metric in was.balances else "balances"
                 book = None if balance.book is None else _json(balance.book)
                 rows[query].append((*key, metric, balance.amount, balance.earned, book))
         for product_id, held in member.holdings.items():
@@ -235,8 +235,10 @@ async def _write_members(
             old = getattr(was, part)
             for name, state in states.items():
                 if state is not old.get(name):
-                    query = "update_progress" if name in old else "insert_progress"
+                    query = "update_progress" if name in old else "progress"
                     rows[query].append((*key, kind, name, _json(state)))
+    for table, columns in _NEW_ROWS.items():
+        await _copy(connection, table, columns, rows.pop(table))
     for query, each in rows.items():
         if each:
             columns = _columns(each)
@@ -249,8 +251,16 @@ SEPARATOR = "\x1e"
 # The columns of texts that the queries of the hot path take joined (see commit.sql).
 _JOINED: Mapping[str, tuple[int, ...]] = {"update_balances": (2, 5), "update_progress": (2, 3, 4)}
 
+# What members have for the first time is copied in, like the log.
+_NEW_ROWS: Mapping[str, tuple[str, ...]] = {
+    "members": (
+        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence", "due_at",
+    ),
+    "balances": ("bucket", "member_id", "metric", "amount", "earned", "book"),
+    "progress": ("bucket", "member_id", "kind", "key", "state"),
+}  # fmt: skip
 _MEMBER_QUERIES = (
-    "insert_members", "update_members", "update_attributes", "insert_balances", "update_balances", "insert_progress",
+    "update_members", "update_attributes", "update_balances",
     "update_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
     "insert_segment_members", "delete_segment_members", "upsert_standings",
 )  # fmt: skip

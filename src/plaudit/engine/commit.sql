@@ -1,11 +1,3 @@
--- name: insert_members
--- Members who joined in this batch.
-INSERT INTO members (bucket, member_id, org_id, user_id, attributes, enrolled_at, present, sequence, due_at)
-SELECT * FROM unnest(
-    $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::timestamptz[], $7::timestamptz[], $8::bigint[],
-    $9::timestamptz[]
-);
-
 -- name: update_members
 -- How far members have come.
 UPDATE members SET present = after.present, sequence = after.sequence, due_at = after.due_at
@@ -19,11 +11,6 @@ UPDATE members SET attributes = after.attributes
 FROM unnest($1::smallint[], $2::uuid[], $3::json[]) AS after (bucket, member_id, attributes)
 WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
 
--- name: insert_balances
--- Books that were opened in this batch.
-INSERT INTO balances (bucket, member_id, metric, amount, earned, book)
-SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::json[]);
-
 -- name: update_balances
 -- What members have now. Texts come joined by the record separator, which neither ids nor JSON can contain: the driver
 -- spends as much time on looking into each text of an array as on everything else.
@@ -33,11 +20,6 @@ FROM unnest(
     string_to_array($6, E'\x1e', '')
 ) AS after (bucket, member_id, metric, amount, earned, book)
 WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AND balances.metric = after.metric;
-
--- name: insert_progress
--- Campaigns, streaks … that members met for the first time.
-INSERT INTO progress (bucket, member_id, kind, key, state)
-SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::json[]);
 
 -- name: update_progress
 -- How far members are now.
