@@ -177,7 +177,7 @@ def test_private_networks_are_refused_unless_allowed(staged, fresh_database, rec
         ("93.184.215.14", True), ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True), ("127.0.0.1", False),
         ("10.1.2.3", False), ("172.16.0.1", False), ("192.168.1.1", False), ("169.254.169.254", False),
         ("100.64.0.1", False), ("0.0.0.0", False), ("::1", False), ("fe80::1", False), ("fd00::1", False),
-        ("::ffff:127.0.0.1", False), ("64:ff9b:1::1", False), ("2002:7f00:1::", False), ("224.0.0.1", False),
+        ("::ffff:127.0.0.1", False), ("64:ff9b:1::1", False), ("64:ff9b::127.0.0.1", False), ("64:ff9b::93.184.215.14", True), ("2002:7f00:1::", False), ("224.0.0.1", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address, public):
