@@ -20,12 +20,13 @@ from plaudit.errors import PlauditError
 from plaudit.settings import Settings
 from plaudit.storage.postgres import UNREACHABLE
 
-from .cli_common import FOLDER, Data, Url, console, errors, run, url_of
+from .cli_common import FOLDER, Child, Data, Org, Url, console, errors, in_org, run, url_of
 from .cli_programme import add_programme_commands
 from .cli_simulate import add_simulate_command
 
 if TYPE_CHECKING:
     from plaudit.storage.embedded import EmbeddedPostgres
+    from plaudit.storage.postgres import Connection
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -161,17 +162,13 @@ def api(
     port: Port = 8000,
     data: Data = FOLDER,
     database_url: Url = "",
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    child: Child = False,  # noqa: ARG001
 ) -> None:
     """The API alone."""
     from granian import Granian
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
-    from plaudit.processes import end_with_parent
-
-    if child:
-        end_with_parent()
     os.environ["PLAUDIT_DATABASE_URL"] = url_of(data, database_url)
     server = Granian(
         "plaudit.api.app:create_app",
@@ -193,14 +190,11 @@ def api(
 def worker(
     data: Data = FOLDER,
     database_url: Url = "",
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    child: Child = False,  # noqa: ARG001
 ) -> None:
     """One engine worker alone."""
     from plaudit.engine.run import run_worker
-    from plaudit.processes import end_with_parent
 
-    if child:
-        end_with_parent()
     url = url_of(data, database_url)
     lease_seconds = Settings.from_environment().lease_seconds
     run(lambda: run_worker(url, lease_seconds))
@@ -210,14 +204,11 @@ def worker(
 def deliver(
     data: Data = FOLDER,
     database_url: Url = "",
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    child: Child = False,  # noqa: ARG001
 ) -> None:
     """The delivery of messages to webhooks alone."""
     from plaudit.delivery.run import run_delivery
-    from plaudit.processes import end_with_parent
 
-    if child:
-        end_with_parent()
     url = url_of(data, database_url)
     private = Settings.from_environment().private_webhooks
     run(lambda: run_delivery(url, private=private))
@@ -259,31 +250,19 @@ def org_create(
 @app.command()
 def token(
     user: str,
-    org: Annotated[str, typer.Option(help="The organisation; the first one unless said.")] = "",
+    org: Org = "",
     data: Data = FOLDER,
     database_url: Url = "",
 ) -> None:
     """A member's token (JWT), and nothing else, on the output."""
     from plaudit.storage import orgs
-    from plaudit.storage.postgres import connect
 
-    url = url_of(data, database_url)
+    async def work(connection: "Connection", org_id: UUID) -> tuple[UUID, str]:
+        return org_id, await orgs.jwt_secret_of(connection, org_id)
 
-    async def work() -> tuple[str, str]:
-        connection = await connect(url)
-        try:
-            if org:
-                return org, await orgs.jwt_secret_of(connection, UUID(org))
-            row = await connection.fetchrow(orgs.SQL.oldest_org)
-            if row is None:
-                raise PlauditError("There is no organisation yet: plaudit org create NAME")
-            return str(row["org_id"]), row["jwt_secret"]
-        finally:
-            await connection.close()
-
-    org_id, secret = run(work)
+    org_id, secret = in_org(work, org, data, database_url)
     now = clock.now()
-    claims = {"sub": user, "org": org_id, "iat": now, "exp": now + timedelta(hours=TOKEN_HOURS)}
+    claims = {"sub": user, "org": str(org_id), "iat": now, "exp": now + timedelta(hours=TOKEN_HOURS)}
     typer.echo(jwt.encode(claims, secret, algorithm="HS256"))
 
 

@@ -10,6 +10,7 @@ import uvloop
 from rich.console import Console
 
 from plaudit.errors import PlauditError
+from plaudit.processes import end_with_parent
 from plaudit.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ T = TypeVar("T")
 Data = Annotated[Path, typer.Option("--data", envvar="PLAUDIT_DATA", help="The data folder.")]
 Url = Annotated[str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="A PostgreSQL of your own.")]
 Org = Annotated[str, typer.Option("--org", help="The organisation; the first one unless said.")]
+
+
+def _end_with_parent(given: bool) -> None:
+    if given:
+        end_with_parent()
+
+
+Child = Annotated[bool, typer.Option("--child", hidden=True, callback=_end_with_parent)]
 FOLDER = Path(".plaudit")
 
 

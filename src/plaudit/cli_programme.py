@@ -55,16 +55,7 @@ def diff(
     database_url: Url = "",
 ) -> None:
     """What `apply` would change. Non-zero if there is anything."""
-    from plaudit.documents.configuration import from_yaml
-    from plaudit.storage import configuration
-
-    raw = from_yaml(file.read_bytes())
-
-    async def work(connection: "Connection", org_id: UUID) -> list[dict[str, Any]]:
-        wanted = await configuration.read(connection, org_id, raw)
-        return configuration.shown_plan(await configuration.plan(connection, org_id, wanted, prune=prune))
-
-    if _print_changes(in_org(work, org, data, database_url)):
+    if _changes(file, org, data, database_url, prune=prune, dry_run=True):
         raise SystemExit(1)
 
 
@@ -77,6 +68,12 @@ def apply(
     database_url: Url = "",
 ) -> None:
     """Make the programme what a YAML file says: all of it or nothing."""
+    if not _changes(file, org, data, database_url, prune=prune, dry_run=dry_run):
+        console.print("Nothing to change.")
+
+
+def _changes(file: Path, org: str, data: Path, database_url: str, *, prune: bool, dry_run: bool) -> int:
+    """Print what a file changes, or would change. Answers how much that is."""
     from plaudit.documents.configuration import from_yaml
     from plaudit.storage import configuration
 
@@ -89,11 +86,7 @@ def apply(
         changes = await configuration.apply(connection, org_id, wanted, prune=prune, by="cli", at=clock.now())
         return configuration.shown_plan(changes)
 
-    if not _print_changes(in_org(work, org, data, database_url)):
-        console.print("Nothing to change.")
-
-
-def _print_changes(changes: list[dict[str, Any]]) -> int:
+    changes = in_org(work, org, data, database_url)
     colours = {"created": "green", "updated": "yellow", "deleted": "red"}
     for one in changes:
         console.print(f"{one['change']:<8} {one['kind']} {one['id']}", style=colours[one["change"]], highlight=False)

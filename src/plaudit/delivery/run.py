@@ -16,7 +16,7 @@ from plaudit.documents.webhook import WEBHOOK_DISABLED
 from plaudit.errors import NotFound
 from plaudit.messages import payload_of
 from plaudit.storage.documents import Change, update
-from plaudit.storage.postgres import UNREACHABLE, Pool, connect, create_pool
+from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool, listen
 from plaudit.storage.programs import Programs
 
 from . import outbox
@@ -51,7 +51,8 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until `stop`."""
-        chores = [asyncio.create_task(self._listen()), asyncio.create_task(self._clear())]
+        listening = listen(self._url, "plaudit_outbox", lambda _: self._wake.set(), self._wake.set)
+        chores = [asyncio.create_task(listening), asyncio.create_task(self._clear())]
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -137,21 +138,6 @@ class Deliverer:
         message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
         payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, {"webhookId": webhook_id})
         await outbox.tell(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
-
-    async def _listen(self) -> None:
-        while True:
-            with suppress(*UNREACHABLE):
-                connection = await connect(self._url)
-                try:
-                    await connection.add_listener("plaudit_outbox", self._heard)
-                    while not connection.is_closed():
-                        await asyncio.sleep(1)
-                finally:
-                    connection.terminate()
-            await asyncio.sleep(0.5)
-
-    def _heard(self, *_: object) -> None:
-        self._wake.set()
 
     async def _clear(self) -> None:
         while True:

@@ -19,7 +19,7 @@ import structlog
 from plaudit import clock, telemetry
 from plaudit.core.program import Program
 from plaudit.storage.migrate import ensure_months
-from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, connect, retried
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, listen, retried
 from plaudit.storage.programs import Programs
 
 from . import buckets, codes, inbox
@@ -71,7 +71,7 @@ class Worker:
         """Work until `stop`."""
         chores = [
             asyncio.create_task(self._keep_leases()),
-            asyncio.create_task(self._listen()),
+            asyncio.create_task(listen(self._url, "plaudit_inbox", self._heard, self._look_again)),
             asyncio.create_task(self._keep_months()),
             asyncio.create_task(self._keep_chores()),
         ]
@@ -252,21 +252,12 @@ class Worker:
                 log.exception("leases_not_kept")
             await asyncio.sleep(self._lease_seconds / 5)
 
-    async def _listen(self) -> None:
-        """Hear of arrivals. A lost connection costs no more than the lanes' own looks from time to time."""
-        while True:
-            with suppress(*UNREACHABLE):
-                connection = await connect(self._url)
-                try:
-                    await connection.add_listener("plaudit_inbox", self._heard)
-                    while not connection.is_closed():
-                        await asyncio.sleep(1)
-                finally:
-                    connection.terminate()
-            await asyncio.sleep(0.5)
+    def _heard(self, said: str) -> None:
+        self._due.update(map(int, said.split(",")))
+        self._wake()
 
-    def _heard(self, *args: object) -> None:
-        self._due.update(int(bucket) for bucket in str(args[3]).split(","))
+    def _look_again(self) -> None:
+        self._due.update(self._held)
         self._wake()
 
     def _wake(self) -> None:

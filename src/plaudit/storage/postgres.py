@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -73,6 +73,28 @@ async def atomic(connection: Connection) -> AsyncGenerator[None]:
     """All that happens inside is committed together, or not at all."""
     async with connection.transaction():
         yield
+
+
+async def listen(url: str, channel: str, heard: Callable[[str], None], connected: Callable[[], None]) -> None:
+    """Call `heard` with what is said on a channel, for ever, by a connection of its own.
+
+    `connected` is called each time it begins to listen: what was said before, nobody has heard.
+    """
+
+    def on_word(*said: object) -> None:
+        heard(str(said[3]))
+
+    while True:
+        with suppress(*UNREACHABLE):
+            connection = await connect(url)
+            try:
+                await connection.add_listener(channel, on_word)
+                connected()
+                while not connection.is_closed():
+                    await asyncio.sleep(1)
+            finally:
+                connection.terminate()
+        await asyncio.sleep(0.5)
 
 
 async def retried(attempt: Callable[[], Awaitable[T]]) -> T:
