@@ -16,8 +16,9 @@ from .goals import counted, reached_at
 from .ids import effect_id_of
 from .member import Progress, StepProgress
 from .next_at import ENDS_BY_ITSELF, next_at
+from .notifications import CAMPAIGN_COMPLETED, STEP_COMPLETED, tell
 from .periods import period_key
-from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener
+from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener, Texts
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
 PERIODS_KEPT = 32
@@ -159,6 +160,8 @@ def _step(
     if not done:
         return None, shown, []
     effects = _apply(deciding, campaign, number, step.effects)
+    if step.notification is not None:
+        _tell(deciding, campaign, step.notification, STEP_COMPLETED, number)
     told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
     deciding.follow("step.completed", told, campaign.campaign_id)
     if _done_count(progress) >= campaign.required:
@@ -207,5 +210,13 @@ def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:
     deciding.member.progress[campaign_id] = Progress(
         completions, last_at, periods, before.steps, before.occurrence, before.enrolled_at
     )
+    if campaign.notification is not None:
+        _tell(deciding, campaign, campaign.notification, CAMPAIGN_COMPLETED, None)
     deciding.touched.add(f"campaigns.{campaign_id}")
     deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
+
+
+def _tell(deciding: Deciding, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
+    number = -2 if step is None else step  # no effect stands there, nor does the claim of a limit overall
+    notification_id = deciding.effect_id(Place(campaign.campaign_id, number, -1))
+    tell(deciding, notification_id, texts, campaign.campaign_id, kind, step)

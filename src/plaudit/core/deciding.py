@@ -15,11 +15,13 @@ from .decision import (
     Considered,
     CouponIssue,
     Decision,
+    ItemChange,
     Message,
     Notification,
     Onward,
     Posting,
     Refusal,
+    RungChange,
 )
 from .event import CASCADE, QUIET, Event
 from .fields import Scope
@@ -44,8 +46,8 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "member", "messages", "notifications", "onward",
-        "postings", "program", "queue", "root", "scope", "touched", "trace",
+        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "onward",
+        "postings", "program", "queue", "root", "rungs", "scope", "touched", "trace",
     )  # fmt: skip
 
     def __init__(self, program: Program, member: Member, event: Event, refused: frozenset[UUID]) -> None:
@@ -63,6 +65,8 @@ class Deciding:
         self.identities: Mapping[str, str | None] = {}
         self.messages: list[Message] = []
         self.onward: list[Onward] = []
+        self.items: list[ItemChange] = []
+        self.rungs: list[RungChange] = []
         self.flips: dict[str, int] = {}  # how often each segment was entered or left
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self._refused = refused
@@ -142,4 +146,6 @@ class Deciding:
             identities=self.identities,
             onward=self.onward,
             messages=self.messages,
+            items=self.items,
+            rungs=self.rungs,
         )

@@ -161,15 +161,34 @@ class CouponIssue(Struct, frozen=True):
     terms: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-class Notification(Struct, frozen=True):
-    """Something for the member to see."""
+class Notification(Struct, frozen=True, kw_only=True):
+    """Something for the member to see: a `message`, or that a `step` or a campaign is completed."""
 
     notification_id: UUID
+    type: str
     campaign_id: str
+    step: int | None
     display: str
     title: str | None
     message: str
     created_at: datetime
+    expires_at: datetime | None
+
+
+class ItemChange(Struct, frozen=True, array_like=True):
+    """So many of a product received or, when negative, lost."""
+
+    campaign_id: str
+    product_id: str
+    quantity: int
+
+
+class RungChange(Struct, frozen=True, array_like=True):
+    """From one rung of a ladder to another, by their ids; None is below the first."""
+
+    ladder_id: str
+    before: str | None
+    after: str | None
 
 
 class Check(Struct, frozen=True, array_like=True):
@@ -222,3 +241,5 @@ class Decision(Struct, frozen=True, kw_only=True):
     identities: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     onward: list[Onward] = field(default_factory=list[Onward])
     messages: list[Message] = field(default_factory=list[Message])
+    items: list[ItemChange] = field(default_factory=list[ItemChange])
+    rungs: list[RungChange] = field(default_factory=list[RungChange])

@@ -1,12 +1,14 @@
 """What effects can be told, as documents write it: one struct each."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 Amount = int | float | str
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Display = Literal["none", "toast", "banner", "modal"]
+Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86_400)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -45,7 +47,8 @@ class Notify(EffectSettings, frozen=True):
     message: Text | None = None
     template_id: Id | None = None
     title: Text | None = None
-    display: Annotated[str, Meta(pattern="^(none|toast)$")] = "toast"
+    display: Display = "toast"
+    expires_after: Seconds | None = None
 
 
 class CallWebhook(EffectSettings, frozen=True):

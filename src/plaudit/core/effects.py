@@ -10,7 +10,7 @@ from msgspec import Struct
 from .campaigns import join
 from .competitions import is_open
 from .deciding import Deciding, Place
-from .decision import ClaimKind, CouponIssue, EffectTrace, Message, Notification, Posting, Refusal
+from .decision import ClaimKind, CouponIssue, EffectTrace, ItemChange, Message, Posting, Refusal
 from .effect_settings import (
     AddEntries,
     AddMetric,
@@ -30,10 +30,12 @@ from .effect_settings import (
     SetAttribute,
 )
 from .event import QUIET
-from .expressions import Expression, ExpressionError, Template
+from .expressions import Expression, ExpressionError
 from .ledger import post
 from .member import Holding
 from .metrics import Metric, round_half_up, shown
+from .notifications import tell
+from .program import Texts
 
 
 class Sum(Struct, frozen=True):
@@ -43,19 +45,6 @@ class Sum(Struct, frozen=True):
     fixed: int | None
     formula: Expression | None
     reason: str | None = None
-
-
-class Texts(Struct, frozen=True):
-    """A notification's texts by locale, ready to be filled in."""
-
-    display: str
-    default: str
-    by_locale: dict[str, tuple[Template | None, Template]]
-
-    def for_locale(self, locale: str) -> tuple[Template | None, Template]:
-        """Title and message in a locale, in its language, or in the default."""
-        found = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
-        return found if found is not None else self.by_locale[self.default]
 
 
 class Drawn(Struct, frozen=True):
@@ -138,6 +127,7 @@ def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> E
         if held is None
         else Holding(held.quantity + settings.quantity, min(held.first_at, now), max(held.last_at, now))
     )
+    deciding.items.append(ItemChange(place.campaign_id, product.product_id, settings.quantity))
     deciding.scope.forget_names()
     deciding.touched.add("badges")
     received = {"productId": product.product_id, "type": product.type, "quantity": settings.quantity}
@@ -220,25 +210,13 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
 
 
 def notify(deciding: Deciding, place: Place, settings: Texts | str) -> EffectTrace:
-    """Put a notification into the member's inbox, in the member's `language`; `{{ … }}` in its texts are formulas.
-
-    `settings` are texts, or the id of a template.
-    """
-    texts = deciding.program.templates.get(settings) if isinstance(settings, str) else settings
-    if texts is None:
-        return EffectTrace(place.index, Refusal.template_missing, settings)
-    if deciding.root.kind in QUIET:
-        return EffectTrace(place.index, None, {"notificationId": None})
-    names = deciding.scope.names()
+    """Put a notification into the member's inbox: texts, or a template by its id."""
     notification_id = deciding.effect_id(place, "/notification")
-    title, message = texts.for_locale(str(deciding.member.attributes.get("language") or texts.default))
-    deciding.notifications.append(
-        Notification(
-            notification_id, place.campaign_id, texts.display, None if title is None else title.filled(names),
-            message.filled(names), deciding.now,
-        )
-    )  # fmt: skip
-    return EffectTrace(place.index, None, {"notificationId": str(notification_id)})
+    refusal = tell(deciding, notification_id, settings, place.campaign_id)
+    if refusal is not None:
+        return EffectTrace(place.index, refusal, settings)
+    told = deciding.root.kind not in QUIET
+    return EffectTrace(place.index, None, {"notificationId": str(notification_id) if told else None})
 
 
 def call_webhook(deciding: Deciding, place: Place, settings: CallWebhook) -> EffectTrace:
@@ -271,6 +249,7 @@ def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) ->
     if held is None:
         return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
     left = max(held.quantity - settings.quantity, 0)
+    deciding.items.append(ItemChange(place.campaign_id, settings.product_id, left - held.quantity))
     if left:
         deciding.member.holdings[settings.product_id] = Holding(left, held.first_at, held.last_at)
     else:

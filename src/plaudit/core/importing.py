@@ -13,7 +13,7 @@ from msgspec import Struct
 from . import ladders, lots
 from .bookkeeping import order_of
 from .deciding import Deciding, Place
-from .decision import Considered, CouponIssue, EffectTrace, Refusal
+from .decision import Considered, CouponIssue, EffectTrace, ItemChange, Refusal
 from .ids import derived_id
 from .ledger import balance_of, opened, write
 from .lots import Part
@@ -102,6 +102,7 @@ def bring_in(deciding: Deciding) -> Refusal | None:
             return Refusal.product_missing
         had = member.holdings.get(product_id)
         first_at = deciding.now if had is None else had.first_at
+        deciding.items.append(ItemChange(IMPORT_CAMPAIGN, product_id, quantity))
         member.holdings[product_id] = Holding(quantity + (had.quantity if had else 0), first_at, deciding.now)
     for code in order.codes:
         if code.pool_id not in program.pools:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace, Refusal
+from .decision import Considered, EffectTrace, Refusal, RungChange
 from .member import LadderState
 from .metrics import shown
 from .periods import add_months, first_instant, local_day
@@ -224,6 +224,7 @@ def _tell(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
     if before == after:
         return
     named = [None if number == NO_RUNG else ladder.rungs[number].rung_id for number in (before, after)]
+    deciding.rungs.append(RungChange(ladder.ladder_id, *named))
     data = {
         "ladderId": ladder.ladder_id,
         "oldRung": named[0],

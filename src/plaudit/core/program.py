@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from .conditions import ALWAYS, Condition
+from .expressions import Template
 from .fields import Getter
 from .goals import ONCE, Goal
 from .metrics import Metric
@@ -34,17 +35,32 @@ class Effect(Struct, frozen=True):
     audience: "Audience | None" = None
 
 
+class Texts(Struct, frozen=True):
+    """A notification's texts by locale, ready to be filled in. It is not to be shown once it is `lasts` old."""
+
+    display: str
+    default: str
+    by_locale: dict[str, tuple[Template | None, Template]]
+    lasts: timedelta | None = None
+
+    def for_locale(self, locale: str) -> tuple[Template | None, Template]:
+        """Title and message in a locale, in its language, or in the default."""
+        found = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
+        return found if found is not None else self.by_locale[self.default]
+
+
 class PeriodLimit(Struct, frozen=True):
     period: Period
     count: int
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A part of a campaign: what is to be reached, and what follows then."""
+    """A part of a campaign: what is to be reached, and what follows then; `notification` says that it is done."""
 
     name: str
     goal: Goal = ONCE
     effects: tuple[Effect, ...] = ()
+    notification: Texts | str | None = None  # texts, or the id of a template
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -71,6 +87,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     limit_per_period: PeriodLimit | None = None
     limit_overall: int | None = None
     cooldown: timedelta = timedelta(0)
+    notification: Texts | str | None = None  # says that it is completed
     unbounded: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
 
 
@@ -320,7 +337,7 @@ class Program(Struct, frozen=True, kw_only=True):
         default_factory=dict[str, tuple[Competition, ...]]
     )
     needs: frozenset[str] = frozenset()
-    templates: Mapping[str, Any] = field(default_factory=dict[str, Any])  # of effects.Texts
+    templates: Mapping[str, Texts] = field(default_factory=dict[str, Texts])
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:

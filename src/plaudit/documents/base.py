@@ -11,6 +11,7 @@ from plaudit.errors import FieldError
 DocumentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Instant = Annotated[datetime, Meta(tz=True)]  # an ISO 8601 time that names its zone
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Media = Annotated[str, Meta(max_length=2_000)]  # the address or the name of a picture
 Description = Annotated[str, Meta(max_length=5_000)]
 
 

@@ -5,14 +5,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
+from plaudit.core.effect_settings import Notify
 from plaudit.core.periods import Period
 from plaudit.core.recurrence import Recurrence
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind, Instant, Name, Reference
+from .base import Description, Document, DocumentKind, Instant, Media, Name, Reference
 from .conditions import check_conditions
 from .dialects import read_campaign, write_campaign
-from .effect import AudienceSpec, EffectSpec, check_effects, effect_references
+from .effect import AudienceSpec, EffectSpec, check_effects, check_notification, effect_references
 
 TriggerKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
@@ -58,12 +59,16 @@ class GoalSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StepSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A part of a campaign: what counts, towards which goal, and what follows when it is reached."""
+    """A part of a campaign: what counts, towards which goal, and what follows when it is reached.
+
+    `notification` tells the member that it is done.
+    """
 
     name: Name
     triggers: list[TriggerSpec] = field(default_factory=list[TriggerSpec])
     goal: GoalSpec = field(default_factory=GoalSpec)
     effects: list[EffectSpec] = field(default_factory=list[EffectSpec])
+    notification: Notify | None = None
 
 
 class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -81,6 +86,7 @@ class Campaign(Document, kw_only=True):
 
     With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the `order`
     given. It begins anew then if `repeatable`. `enrolment`: `open` counts for everybody, `required` for who has joined.
+    `notification` tells the member that it is completed; `subtitle`, `media` and the `show…` are for members' apps.
     """
 
     type: Literal["Challenge", "Reward", "Badge", "Streak", "Competition"] = "Reward"
@@ -102,10 +108,16 @@ class Campaign(Document, kw_only=True):
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
+    notification: Notify | None = None
+    subtitle: Description | None = None
+    media: Media | None = None
+    show_in_profile: bool = True
+    show_in_rail: bool = True
+    show_dates: bool = True
 
 
 def _check(campaign: Campaign) -> list[FieldError]:
-    wrong = check_effects(campaign.effects)
+    wrong = check_effects(campaign.effects) + check_notification(campaign.notification, "notification")
     if len(campaign.triggers) > TRIGGERS_MAX:
         wrong.append(FieldError("triggers", f"may have at most {TRIGGERS_MAX} items"))
     for i, trigger in enumerate(campaign.triggers):
@@ -136,6 +148,7 @@ def _wrong_steps(campaign: Campaign) -> list[FieldError]:
         for j, trigger in enumerate(step.triggers):
             wrong += check_conditions(trigger.conditions, f"{at}.triggers[{j}].conditions")
         wrong += [error.under(at) for error in check_effects(step.effects)]
+        wrong += check_notification(step.notification, f"{at}.notification")
         goal = step.goal
         if (goal.type == "count") != (goal.field is None):
             wrong.append(FieldError(f"{at}.goal.field", "is for a sum or distinct values, and is needed there"))
@@ -178,8 +191,14 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
         ]
         named = effect_references(step.effects)
         triggers += [structs.replace(one, field=at + one.field) for one in named]
+        triggers += _template(step.notification, at)
     audience = campaign.segments.references("segments") if campaign.segments is not None else []
-    return triggers + audience + effect_references(campaign.effects)
+    return triggers + _template(campaign.notification) + audience + effect_references(campaign.effects)
+
+
+def _template(note: Notify | None, at: str = "") -> list[Reference]:
+    named = None if note is None else note.template_id
+    return [] if named is None else [Reference(f"{at}notification.templateId", "template", named)]
 
 
 KIND = DocumentKind(

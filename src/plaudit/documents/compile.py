@@ -22,7 +22,7 @@ from .code_pool import CodePool
 from .compile_competitions import competition_of, competitions_by
 from .compile_effects import audience_of, effect_of, effect_of_reward
 from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
-from .compile_outgoing import outbound_of, texts_of
+from .compile_outgoing import notification_of, outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import Expiry as ExpirySpec
 from .metric import Metric as MetricDocument
@@ -181,7 +181,10 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
     period = limit.per_period if limit else None
     steps = tuple(
         core.Step(
-            name=step.name, goal=_goal(step.goal), effects=tuple(effect_of(spec, metrics) for spec in step.effects)
+            name=step.name,
+            goal=_goal(step.goal),
+            effects=tuple(effect_of(spec, metrics) for spec in step.effects),
+            notification=None if step.notification is None else notification_of(step.notification),
         )
         for step in campaign.steps
     )
@@ -207,6 +210,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         limit_per_period=core.PeriodLimit(period.period, period.count) if period else None,
         limit_overall=limit.overall if limit else None,
         cooldown=timedelta(seconds=campaign.cooldown or 0),
+        notification=None if campaign.notification is None else notification_of(campaign.notification),
         unbounded=campaign.simplified_mode and campaign.enrolment == "open" and not any(bounds),
     )
 

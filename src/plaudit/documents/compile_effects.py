@@ -6,11 +6,12 @@ from typing import Any
 from plaudit.core import effect_settings as fs
 from plaudit.core import effects as fx
 from plaudit.core import program as core
-from plaudit.core.expressions import Expression, Template
+from plaudit.core.expressions import Expression
 from plaudit.core.metrics import Metric, round_half_up
 from plaudit.core.segments import change_segment
 from plaudit.core.streaks import check_in_effect, grant_freeze_effect
 
+from .compile_outgoing import notification_of
 from .effect import AudienceSpec, EffectSpec
 from .reward import Reward
 
@@ -48,13 +49,6 @@ def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
     return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
 
 
-def _texts_of(note: fs.Notify) -> fx.Texts | str:
-    if note.template_id is not None:
-        return note.template_id
-    title = None if note.title is None else Template(note.title)
-    return fx.Texts(note.display, "", {"": (title, Template(note.message or ""))})
-
-
 def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     match spec.settings():
         case fs.AddPoints() as points:
@@ -69,7 +63,7 @@ def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
         case fs.IssueCoupon() as issue:
             settings, apply = fx.Drawn(issue.code_pool_id, issue.code_pool_id, once=False), fx.draw_coupon
         case fs.Notify() as note:
-            settings, apply = _texts_of(note), fx.notify
+            settings, apply = notification_of(note), fx.notify
         case fs.CallWebhook() as settings:
             apply = fx.call_webhook
         case fs.Emit() as settings:

@@ -59,18 +59,26 @@ def _wrong_with(effect: EffectSpec, at: str) -> list[FieldError]:
         settings = effect.settings()
     except PlauditError as error:
         return [one.under(f"{at}.config") for one in error.fields]
-    wrong: list[FieldError] = []
-    for name in ("title", "message"):
-        text = getattr(settings, name, None)
-        if text is not None:
-            wrong += _not_compiling(Template, text, f"{at}.config.{name}")
-    if isinstance(settings, Notify) and (settings.message is None) == (settings.template_id is None):
-        wrong.append(FieldError(f"{at}.config.message", "or templateId must be there, and not both"))
+    wrong = check_notification(settings, f"{at}.config") if isinstance(settings, Notify) else []
     amount = getattr(settings, "amount", None)
     if isinstance(amount, str):
         wrong += _not_compiling(Expression, amount, f"{at}.config.amount")
     elif amount is not None and not (math.isfinite(amount) and 0 < abs(amount) <= AMOUNT_MAX):
         wrong.append(FieldError(f"{at}.config.amount", f"must be a number other than 0 (got {amount})"))
+    return wrong
+
+
+def check_notification(note: Notify | None, at: str) -> list[FieldError]:
+    """What is wrong with a notification."""
+    if note is None:
+        return []
+    wrong: list[FieldError] = []
+    if (note.message is None) == (note.template_id is None):
+        wrong.append(FieldError(f"{at}.message", "or templateId must be there, and not both"))
+    for name in ("title", "message"):
+        text = getattr(note, name)
+        if text is not None:
+            wrong += _not_compiling(Template, text, f"{at}.{name}")
     return wrong
 
 

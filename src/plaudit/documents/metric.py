@@ -10,7 +10,7 @@ from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.core.periods import Period
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind, Instant, Name
+from .base import Document, DocumentKind, Instant, Media, Name
 from .conditions import check_conditions
 
 Bound = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | Annotated[float, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
@@ -65,7 +65,7 @@ class Metric(Document, kw_only=True):
     default: Bound = 0
     minimum: Bound | None = 0
     maximum: Bound | None = None
-    media: str | None = None
+    media: Media | None = None
     expiry: Expiry | None = None
     pending_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
     earning_caps: Annotated[list[EarningCap], Meta(max_length=10)] = field(default_factory=list[EarningCap])

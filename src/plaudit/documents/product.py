@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind, Instant, Reference
+from .base import Document, DocumentKind, Instant, Media, Name, Reference
 from .effect import AudienceSpec
 
 Cost = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -16,7 +16,8 @@ Cost = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 class Product(Document, kw_only=True):
     """`allocatedStock` is how many there are in all; null for no end of them.
 
-    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and `segments`.
+    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and `segments`. For members'
+    apps: `inventorySet` is the set that it is shown in (its type unless said), `link` where it can be used.
     """
 
     sku: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -30,6 +31,9 @@ class Product(Document, kw_only=True):
     end_date: Instant | None = None
     limit_per_user: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     segments: AudienceSpec | None = None
+    inventory_set: Name | None = None
+    media: Media | None = None
+    link: Media | None = None
 
 
 def _check(product: Product) -> Sequence[FieldError]:

@@ -7,7 +7,7 @@ from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.core.operators import is_number
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind, Reference
+from .base import Document, DocumentKind, Media, Reference
 
 RewardType = Literal["points", "product", "competition_entry", "unique_coupon", "non_unique_coupon"]
 
@@ -27,9 +27,12 @@ _FIELDS = {
 
 
 class Reward(Document, kw_only=True):
+    """`link` is where a coupon of it can be used."""
+
     reward_type: RewardType
     config: dict[str, Any]
     status: Literal["active", "inactive"] = "active"
+    link: Media | None = None
 
 
 def _positive(value: Any) -> bool:

@@ -1,10 +1,11 @@
 """Templates: notification texts with formulas in them, per locale."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from plaudit.core.effect_settings import Display, Seconds
 from plaudit.core.expressions import ExpressionError, Template
 from plaudit.errors import FieldError
 
@@ -22,10 +23,14 @@ class Texts(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class MessageTemplate(Document, kw_only=True):
-    """`texts` by locale. A member gets their own `language`, else its language without region, else the default."""
+    """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
+
+    What comes of it is not to be shown once it is `expiresAfter` seconds old.
+    """
 
     default_locale: Locale = "en"
-    display: Literal["none", "toast"] = "toast"
+    display: Display = "toast"
+    expires_after: Seconds | None = None
     texts: dict[Locale, Texts] = field(default_factory=dict[Locale, Texts])
 
 

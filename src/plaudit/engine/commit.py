@@ -11,8 +11,10 @@ from uuid import UUID
 
 import msgspec
 
+from plaudit.core.changes import changes_in
 from plaudit.core.decision import Details, Posting
 from plaudit.core.member import STATES, Member
+from plaudit.core.notifications import MESSAGE
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -43,7 +45,8 @@ COUPON_COLUMNS = (
     "event_id", "issued_at", "expires_at",
 )  # fmt: skip
 NOTIFICATION_COLUMNS = (
-    "bucket", "member_id", "notification_id", "campaign_id", "display", "title", "message", "created_at",
+    "bucket", "member_id", "notification_id", "type", "campaign_id", "step", "display", "title", "message", "created_at",
+    "expires_at", "changes",
 )  # fmt: skip
 
 OUTBOX_COLUMNS = ("message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at")
@@ -180,8 +183,9 @@ def _notification_rows(one: Processed) -> Iterator[Row]:
     assert decision is not None
     for note in decision.notifications:
         yield (
-            arrival.bucket, arrival.member_id, note.notification_id, note.campaign_id, note.display, note.title,
-            note.message, note.created_at,
+            arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,
+            note.title, note.message, note.created_at, note.expires_at,
+            None if note.type == MESSAGE else _json(changes_in(decision, note.campaign_id)),
         )  # fmt: skip
 
 

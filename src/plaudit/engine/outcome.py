@@ -5,17 +5,22 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.decision import Considered, Decision, Refusal
+from plaudit.core.decision import Considered, Decision, ItemChange, Refusal, RungChange
 
 from .arrival import Arrival
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):
-    """`refused` are the claims that could not be had: a replay is told them rather than claiming again."""
+    """`refused` are the claims that could not be had: a replay is told them rather than claiming again.
+
+    `items` and `rungs` are what the member's history shows beside transactions.
+    """
 
     trace: list[Considered] = []
     refusal: Refusal | None = None
     refused: list[UUID] = []
+    items: list[ItemChange] = []
+    rungs: list[RungChange] = []
 
 
 class Processed(Struct, frozen=True, kw_only=True):
@@ -34,7 +39,7 @@ class Processed(Struct, frozen=True, kw_only=True):
         decision = self.decision
         assert decision is not None
         refused = [claim.claim_id for claim in decision.claims if claim.claim_id in self.refused]
-        return Outcome(decision.trace, decision.refusal, refused)
+        return Outcome(decision.trace, decision.refusal, refused, decision.items, decision.rungs)
 
 
 _DECODER = msgspec.json.Decoder(Outcome)

@@ -21,11 +21,15 @@ from msgspec import Struct
 from plaudit import clock
 from plaudit.core.program import Program
 from plaudit.documents.campaign import Campaign
+from plaudit.documents.competition import Competition
 from plaudit.documents.compile import Kept, compile_program
 from plaudit.documents.custom_field import CustomField
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.metric import Metric
+from plaudit.documents.product import Product
 from plaudit.documents.profile import ProfileRules, rules_of
 from plaudit.documents.profile_schema import ProfileSchema
+from plaudit.documents.reward import Reward
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import Segment
 from plaudit.documents.settings import Settings
@@ -54,6 +58,10 @@ class Live(Struct, frozen=True):
     settings: Settings
     profiles: ProfileRules
     webhooks: dict[str, Webhook]
+    metrics: dict[str, Metric]
+    products: dict[str, Product]
+    rewards: dict[str, Reward]
+    competitions: dict[str, Competition]
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -170,10 +178,10 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
     documents = [
         Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
     ]
-    triggers, campaigns, rules, segments, webhooks = (
-        {kept.id: kept.document for kept in documents if kept.kind == kind}
-        for kind in ("trigger", "campaign", "rule", "segment", "webhook")
-    )
+    by_kind: dict[str, Any] = {
+        KINDS[kind].list_name: {kept.id: kept.document for kept in documents if kept.kind == kind}
+        for kind in ("trigger", "campaign", "segment", "webhook", "metric", "product", "reward", "competition")
+    }
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
     profiles = rules_of(
@@ -181,4 +189,7 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
         [kept.document for kept in documents if isinstance(kept.document, CustomField)],
     )
     program = compile_program(org_id, version, documents)
-    return Live(program, triggers, campaigns, rules, segments, settings, profiles, webhooks, clock_offset)
+    rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
+    return Live(
+        program=program, rules=rules, settings=settings, profiles=profiles, clock_offset=clock_offset, **by_kind
+    )

@@ -11,7 +11,8 @@ CREATE TABLE orgs (
     program_version bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     is_test boolean NOT NULL DEFAULT false,
-    clock_offset interval NOT NULL DEFAULT '0'
+    clock_offset interval NOT NULL DEFAULT '0',
+    slug text UNIQUE
 );
 COMMENT ON TABLE orgs IS 'The tenants. Everything else belongs to one of them.';
 COMMENT ON COLUMN orgs.org_id IS 'What clients send as X-Monterosa-Org-ID.';
@@ -21,6 +22,7 @@ COMMENT ON COLUMN orgs.program_version IS 'Counts the changes of documents; lock
 COMMENT ON COLUMN orgs.created_at IS 'When it was created.';
 COMMENT ON COLUMN orgs.is_test IS 'Whether its clock may be moved.';
 COMMENT ON COLUMN orgs.clock_offset IS 'How far its clock is ahead of the wall''s.';
+COMMENT ON COLUMN orgs.slug IS 'The first label of its host name, where a server has one for each organisation.';
 
 CREATE TABLE api_keys (
     key_id uuid PRIMARY KEY,
@@ -39,6 +41,18 @@ COMMENT ON COLUMN api_keys.secret_hash IS 'SHA-256 of the secret, which has 256 
 COMMENT ON COLUMN api_keys.scopes IS 'What it may do: actions:write, admin:read, admin:write, members:read, members:write.';
 COMMENT ON COLUMN api_keys.created_at IS 'When it was made.';
 COMMENT ON COLUMN api_keys.expires_at IS 'From when on it opens nothing; null for never.';
+
+CREATE TABLE signing_keys (
+    kid text PRIMARY KEY,
+    private_key text NOT NULL,
+    created_at timestamptz NOT NULL,
+    retired_at timestamptz
+);
+COMMENT ON TABLE signing_keys IS 'The server''s own keys (RSA), which sign access tokens. Their public halves are at /.well-known/jwks.json.';
+COMMENT ON COLUMN signing_keys.kid IS 'Names the key in a token''s header.';
+COMMENT ON COLUMN signing_keys.private_key IS 'PKCS #8, PEM.';
+COMMENT ON COLUMN signing_keys.created_at IS 'Since when it has signed; the youngest signs.';
+COMMENT ON COLUMN signing_keys.retired_at IS 'From when on its tokens open nothing; null while it has no end.';
 
 -- -------------------------------------------------------------------------------------------------- documents
 
@@ -373,10 +387,16 @@ CREATE TABLE notifications (
     member_id uuid NOT NULL,
     notification_id uuid NOT NULL,
     campaign_id text NOT NULL,
-    display text NOT NULL CHECK (display IN ('none', 'toast')),
+    display text NOT NULL,
     title text,
     message text NOT NULL,
     created_at timestamptz NOT NULL,
+    sequence bigint GENERATED ALWAYS AS IDENTITY,
+    type text NOT NULL DEFAULT 'message',
+    step smallint,
+    changes json,
+    expires_at timestamptz,
+    read_at timestamptz,
     PRIMARY KEY (bucket, member_id, notification_id)
 );
 COMMENT ON TABLE notifications IS 'What members are to see.';
@@ -384,10 +404,26 @@ COMMENT ON COLUMN notifications.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN notifications.member_id IS 'Whose.';
 COMMENT ON COLUMN notifications.notification_id IS 'Derived from the effect that made it.';
 COMMENT ON COLUMN notifications.campaign_id IS 'The campaign that it came from.';
-COMMENT ON COLUMN notifications.display IS 'How the app is to show it.';
+COMMENT ON COLUMN notifications.display IS 'How the app is to show it: none, toast, banner or modal.';
 COMMENT ON COLUMN notifications.title IS 'A heading, if there is one.';
 COMMENT ON COLUMN notifications.message IS 'The text.';
 COMMENT ON COLUMN notifications.created_at IS 'When, by the time of the event.';
+COMMENT ON COLUMN notifications.sequence IS 'The order in which a member got them: drawn under the bucket''s lock.';
+COMMENT ON COLUMN notifications.type IS 'message, step.completed or campaign.completed.';
+COMMENT ON COLUMN notifications.step IS 'The step that was done, of a step.completed.';
+COMMENT ON COLUMN notifications.changes IS 'What came with it (core/changes.py).';
+COMMENT ON COLUMN notifications.expires_at IS 'From when on it is not to be shown; null for never.';
+COMMENT ON COLUMN notifications.read_at IS 'When the member has read it; null while unread.';
+-- The notifications of a member, in their order.
+CREATE INDEX notifications_in_order ON notifications (bucket, member_id, sequence);
+
+CREATE TABLE watches (
+    bucket smallint PRIMARY KEY,
+    until timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE watches IS 'Buckets of which somebody holds a live stream: a commit says there what has changed.';
+COMMENT ON COLUMN watches.bucket IS 'The bucket.';
+COMMENT ON COLUMN watches.until IS 'Until when, unless it is watched on.';
 
 -- -------------------------------------------------------------------------------------- the way of an event
 

@@ -1,0 +1,42 @@
+"""What came with an achievement, as members are shown it: metrics, items and rungs, before and after."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from .decision import Decision, ItemChange, RungChange
+
+
+class Moved(Struct, frozen=True):
+    """A transaction, as far as a change of a balance goes (scaled integers)."""
+
+    metric: str
+    amount: int
+    balance_after: int
+    campaign_id: str
+
+
+class Changes(Struct, frozen=True, omit_defaults=True):
+    """Balances before and after by metric (scaled integers); items with how many, negative for lost; rungs."""
+
+    metrics: dict[str, tuple[int, int]] = {}
+    items: tuple[ItemChange, ...] = ()
+    rungs: tuple[RungChange, ...] = ()
+
+
+def changes_of(
+    campaign_id: str, moved: Iterable[Moved], items: Iterable[ItemChange], rungs: Iterable[RungChange]
+) -> Changes:
+    """What one campaign changed. Rungs have no campaign: `rungs` are those to be told with this one."""
+    metrics: dict[str, tuple[int, int]] = {}
+    for one in moved:
+        if one.campaign_id == campaign_id and one.amount:
+            before = metrics[one.metric][0] if one.metric in metrics else one.balance_after - one.amount
+            metrics[one.metric] = (before, one.balance_after)
+    return Changes(metrics, tuple(one for one in items if one.campaign_id == campaign_id), tuple(rungs))
+
+
+def changes_in(decision: Decision, campaign_id: str) -> Changes:
+    """What a campaign changed in a decision; the rungs that followed with it."""
+    moved = [Moved(one.metric, one.amount, one.balance_after, one.campaign_id) for one in decision.postings]
+    return changes_of(campaign_id, moved, decision.items, decision.rungs)
