@@ -169,7 +169,7 @@ def api(
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
-    os.environ["PLAUDIT_DATABASE_URL"] = url_of(data, database_url)
+    os.environ |= {"PLAUDIT_DATABASE_URL": url_of(data, database_url), "PLAUDIT_HOST": host, "PLAUDIT_PORT": str(port)}
     server = Granian(
         "plaudit.api.app:create_app",
         factory=True,
@@ -210,7 +210,7 @@ def deliver(
     from plaudit.delivery.run import run_delivery
 
     url = url_of(data, database_url)
-    private = Settings.from_environment().private_webhooks
+    private = Settings.from_environment().private_networks
     run(lambda: run_delivery(url, private=private))
 
 
@@ -229,6 +229,7 @@ def org_create(
     name: str,
     data: Data = FOLDER,
     database_url: Url = "",
+    slug: Annotated[str, typer.Option(help="The name of its space, the first label of its host name.")] = "",
     test: Annotated[bool, typer.Option("--test", help="Its clock can be moved: POST /v1/clock/advance.")] = False,
 ) -> None:
     """A new organisation; its secrets are shown once."""
@@ -240,7 +241,7 @@ def org_create(
     async def work() -> None:
         connection = await connect(url)
         try:
-            _print_credentials(await create_org(connection, name, clock.now(), is_test=test))
+            _print_credentials(await create_org(connection, name, clock.now(), is_test=test, slug=slug or None))
         finally:
             await connection.close()
 
@@ -264,6 +265,24 @@ def token(
     now = clock.now()
     claims = {"sub": user, "org": str(org_id), "iat": now, "exp": now + timedelta(hours=TOKEN_HOURS)}
     typer.echo(jwt.encode(claims, secret, algorithm="HS256"))
+
+
+@app.command("rotate-keys")
+def rotate_keys(data: Data = FOLDER, database_url: Url = "") -> None:
+    """A new key to sign tokens with; tokens of the old ones live on until they expire."""
+    from plaudit.storage.postgres import connect
+    from plaudit.storage.signing import rotate
+
+    url = url_of(data, database_url)
+
+    async def work() -> str:
+        connection = await connect(url)
+        try:
+            return await rotate(connection, clock.now())
+        finally:
+            await connection.close()
+
+    console.print(f"Tokens are signed with the key {run(work)} now.", highlight=False)
 
 
 @app.command()

@@ -23,9 +23,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, Meta(description="A PostgreSQL of your own; the embedded one when empty.")] = ""
     workers: Annotated[int, Meta(description="How many engine workers `serve` runs.", ge=1, le=64)] = 1
     demo: Annotated[bool, Meta(description="Whether `serve` fills an empty database with a demo programme.")] = True
-    private_webhooks: Annotated[
-        bool, Meta(description="Whether webhooks may lead into private networks: for a server of one's own only.")
+    private_networks: Annotated[
+        bool,
+        Meta(
+            description="Whether webhooks and identity providers may be in private networks: "
+            "for a server of one's own only."
+        ),
     ] = False
+    public_url: Annotated[
+        str, Meta(description="The address that apps know the server by; that of host and port when empty.")
+    ] = ""
+    spaces_domain: Annotated[
+        str, Meta(description="The domain under which each organisation with a slug has a host name of its own.")
+    ] = ""
     lease_seconds: Annotated[
         float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
     ] = 5.0
@@ -42,6 +52,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             return msgspec.convert(given, Settings, strict=False)
         except msgspec.ValidationError as error:
             raise Invalid(f"A setting ({PREFIX}*) is wrong: {error}") from None
+
+    def space_url(self, slug: str | None = None) -> str:
+        """The address of an organisation's space, without a trailing slash: who issues its members' tokens."""
+        base = (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        if slug is None or not self.spaces_domain:
+            return base
+        return f"{base.partition('://')[0]}://{slug}.{self.spaces_domain}"
 
     def url(self) -> str:
         """The database's URL: the one given, or that of the embedded server that runs in `data`."""

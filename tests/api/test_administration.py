@@ -122,7 +122,7 @@ def test_a_template_has_its_default_locale_and_formulas_that_compile(shop, texts
 
 
 def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(own_server, monkeypatch):
-    monkeypatch.setenv("PLAUDIT_PRIVATE_WEBHOOKS", "true")
+    monkeypatch.setenv("PLAUDIT_PRIVATE_NETWORKS", "true")
     server = own_server("--no-demo").start()
     there = Receiver()
     with server.client_of("Shop") as shop:

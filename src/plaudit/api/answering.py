@@ -12,9 +12,9 @@ from litestar.datastructures import State
 
 from plaudit import clock, telemetry, tracing
 from plaudit.documents.kinds import KINDS
-from plaudit.storage.orgs import ApiKey
 
-from . import idempotency, rate_limits
+from . import cors, idempotency, rate_limits
+from .auth import Caller
 from .envelopes import Envelope, envelope_of, repeated, success
 from .errors import answer_to
 from .operations import Answer, Call, Operation, Services, decode_body
@@ -40,7 +40,8 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
         except Exception as error:
             response = answer_to(error, request.url.path, request.headers.get("accept", ""))
     for name, value in around.items():
-        response.headers.setdefault(name, value)
+        if value:
+            response.headers.setdefault(name, value)
     if tracing.ENABLED:
         name, status = f"{operation.method} {operation.path}", response.status_code or 200
         tracing.record(name, correlation_id, started, "server", **{"http.response.status_code": status})
@@ -52,16 +53,22 @@ async def _answered(
 ) -> Response[bytes]:
     services: Services = request.app.state.services
     headers = request.headers
-    key = None if operation.scope is None else await services.keys.authenticate(headers, operation.scope)
-    if key is not None:
-        around.update(await _spent(services, operation, key))
+    origin = headers.get("origin")
+    if origin is not None:  # until it is known whose call it is, so that the page can see why it failed
+        around.update(cors.headers_for(origin, await services.origins.all()))
+    caller = None
+    if not operation.is_open:
+        caller = await services.callers.authenticate(
+            headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
+        )
+        around.update(await _settled(services, operation, caller, origin))
     raw = await request.body() if operation.body is not None and not operation.streamed else b""
     once = None
     if operation.method == "POST" and operation.path != ACTIONS and not operation.streamed:
         once = idempotency.key_in(headers.get("idempotency-key"))
     call = Call(
         services=services,
-        key=key,
+        caller=caller,
         path=request.path_params,
         query=request.query_params,
         headers=headers,
@@ -70,9 +77,11 @@ async def _answered(
         correlation_id=correlation_id,
         stream=request.stream if operation.streamed else None,
     )
-    if once is None or key is None:
+    if once is None or caller is None:
         return await _run(operation, call, request.url.path)
-    kept = await idempotency.begin(services.pool, key.org_id, once, f"{operation.name} {request.url.path}", raw)
+    key = once if caller.user_id is None else f"{caller.user_id}\n{once}"  # members know nothing of each other's
+    org_id = caller.org_id
+    kept = await idempotency.begin(services.pool, org_id, key, f"{operation.name} {request.url.path}", raw)
     if kept is not None:
         again = Response(repeated(kept.content), status_code=kept.status, media_type=MediaType.JSON)
         again.headers["Idempotent-Replayed"] = "true"
@@ -82,9 +91,9 @@ async def _answered(
     except Exception as error:
         response = answer_to(error, request.url.path, headers.get("accept", ""))
     except BaseException:  # the client has gone: the key is free for its next try
-        await idempotency.finish(services.pool, key.org_id, once, 500, b"")
+        await idempotency.finish(services.pool, org_id, key, 500, b"")
         raise
-    await idempotency.finish(services.pool, key.org_id, once, response.status_code or 200, response.content)
+    await idempotency.finish(services.pool, org_id, key, response.status_code or 200, response.content)
     return response
 
 
@@ -108,23 +117,28 @@ def _decoded_as(operation: Operation) -> Any:
     return operation.body if operation.body not in _DOCUMENT_TYPES else None
 
 
-async def _spent(services: Services, operation: Operation, key: ApiKey) -> Mapping[str, str]:
-    """One request of the organisation's limits. Answers the headers."""
-    live = await services.programs.live(key.org_id)
-    policy, whose = _policy(operation, key, live.settings.limits)
+async def _settled(services: Services, operation: Operation, caller: Caller, origin: str | None) -> Mapping[str, str]:
+    """What the organisation has settled: which pages may see the answer, and one request of its limits. Headers."""
+    settings = (await services.programs.live(caller.org_id)).settings
+    shown = (
+        {} if origin is None else {"Access-Control-Allow-Origin": "", **cors.headers_for(origin, settings.cors.origins)}
+    )
+    policy, whose = _policy(operation, caller, settings.limits)
     if policy is None:
-        return headers_of(None, 0, 0, clock.now().timestamp())
-    return await services.limits.spend(policy, whose)
+        return {**shown, **headers_of(None, 0, 0, clock.now().timestamp())}
+    return {**shown, **await services.limits.spend(policy, whose)}
 
 
-def _policy(operation: Operation, key: ApiKey, tier: str) -> tuple[Policy | None, str]:
+def _policy(operation: Operation, caller: Caller, tier: str) -> tuple[Policy | None, str]:
     if tier == "unlimited":
         return None, ""
+    if caller.user_id is not None:
+        return rate_limits.MEMBER, f"{caller.org_id} {caller.user_id}"
     if operation.scope == "actions:write":
-        return rate_limits.INGESTION, str(key.org_id)
+        return rate_limits.INGESTION, str(caller.org_id)
     if operation.path.startswith("/api/audience"):
-        return rate_limits.AUDIENCE, str(key.key_id)
-    return rate_limits.ADMIN[tier], str(key.org_id)
+        return rate_limits.AUDIENCE, str(caller.key_id)
+    return rate_limits.ADMIN[tier], str(caller.org_id)
 
 
 def _correlation_id(headers: Mapping[str, str]) -> str:

@@ -17,15 +17,18 @@ from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
-from . import actions, doors, system
+from . import actions, doors, system, token_exchange
 from .answering import AnyRequest, answer
 from .audience import lookup
-from .auth import Keys
+from .auth import Callers
+from .cors import Origins, answering_preflights
 from .crud import crud
 from .errors import handle
+from .jwks import PublishedKeys
 from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
+from .tokens import Tokens
 from .v1 import (
     analytics,
     api_keys,
@@ -88,6 +91,7 @@ OPERATIONS: Sequence[Operation] = [
     *audit.OPERATIONS,
     *reference.OPERATIONS,
     *settings.OPERATIONS,
+    *token_exchange.OPERATIONS,
     *system.OPERATIONS,
 ]
 
@@ -104,6 +108,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
         programs = Programs(pool, url)
         boards = Boards(engine_pool)
+        published = PublishedKeys(private=chosen.private_networks)
         programs.on_erasure(boards.forget)
         services = Services(
             url=url,
@@ -111,7 +116,8 @@ def create_app(given: Settings | None = None) -> Litestar:
             engine_pool=engine_pool,
             programs=programs,
             inbox=Inbox(engine_pool),
-            keys=Keys(pool),
+            callers=Callers(pool, Tokens(pool, programs, published, chosen)),
+            origins=Origins(pool),
             boards=boards,
             limits=RateLimits(pool),
         )
@@ -123,6 +129,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+            await published.close()
             await pool.close()
             await engine_pool.close()
 
@@ -140,6 +147,7 @@ def create_app(given: Settings | None = None) -> Litestar:
             HTTPRouteHandler("/metrics", http_method="GET")(metrics),
         ],
         lifespan=[lifespan],
+        middleware=[answering_preflights],
         exception_handlers={Exception: handle},
         openapi_config=_NO_OPENAPI,
         logging_config=None,

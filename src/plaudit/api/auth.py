@@ -1,4 +1,4 @@
-"""Who is calling: API secrets, organisations, scopes."""
+"""Who is calling: a server, by its API secret or a service token drawn from it; or a member, by a token."""
 
 import base64
 import binascii
@@ -6,74 +6,142 @@ import time
 from collections.abc import Mapping
 from uuid import UUID
 
+from msgspec import Struct
+
 from plaudit import clock
 from plaudit.errors import Forbidden, Invalid, Unauthenticated
-from plaudit.storage.orgs import ApiKey, find_api_key
+from plaudit.storage.orgs import ApiKey, api_key_of_id, find_api_key
 from plaudit.storage.postgres import Pool
 
-# A key that is revoked goes on opening doors for this long at most.
-KEY_CACHED_SECONDS = 5.0
-KEYS_CACHED_MAX = 10_000
+from .tokens import Proof, Tokens
+
+# A key that is revoked goes on opening doors for this long at most; a token whose provider is no more, as well.
+CACHED_SECONDS = 5.0
+CACHED_MAX = 20_000
 
 
-class Keys:
-    """The API keys that this process has met lately."""
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who makes a call, in which organisation. A member has a `user_id`, a server a `key_id` and `scopes`."""
 
-    def __init__(self, pool: Pool) -> None:
+    org_id: UUID
+    name: str
+    scopes: frozenset[str] = frozenset()
+    key_id: UUID | None = None
+    user_id: str | None = None
+
+
+class Callers:
+    """The callers that this process has met lately."""
+
+    def __init__(self, pool: Pool, tokens: Tokens) -> None:
         self._pool = pool
-        self._known: dict[str, tuple[ApiKey, float]] = {}
+        self.tokens = tokens
+        self._keys: dict[str | UUID, tuple[ApiKey, float]] = {}
+        self._proofs: dict[tuple[str, UUID | None], tuple[Proof, float]] = {}
 
-    async def authenticate(self, headers: Mapping[str, str], scope: str) -> ApiKey:
-        """The key of a request that may do what `scope` names, in the organisation that it names."""
-        kind, _, secret = headers.get("authorization", "").partition(" ")
+    async def authenticate(
+        self, headers: Mapping[str, str], *, scope: str | None, member: bool, anonymous: bool = False
+    ) -> Caller:
+        """Who makes a request. `scope` is what a server must be allowed to do, `member` whether members may call.
+
+        Raises Unauthenticated, Forbidden, or Invalid when no organisation is named.
+        """
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        secret = given.strip()
+        if anonymous and not kind:
+            return Caller(org_id=await self._org_named(headers), name="anybody")
         basic = kind.lower() == "basic" and scope == "actions:write"  # as Segment's libraries send their write key
         if basic:
-            secret = _user_name(secret)
-        if (kind.lower() != "bearer" and not basic) or not secret.strip():
-            raise Unauthenticated("Authorization must be 'Bearer <API secret>'")
-        key = await self._key(secret.strip())
-        if key is None or (key.expires_at is not None and key.expires_at <= clock.now()):
+            secret = user_name(secret)[0]
+        if (kind.lower() != "bearer" and not basic) or not secret:
+            wanted = "'Bearer <token of a member>'" if scope is None else "'Bearer <API secret>'"
+            raise Unauthenticated(f"Authorization must be {wanted}")
+        if secret.count(".") == 2:  # a secret of ours has none
+            return await self._by_token(headers, secret, scope, member=member)
+        key = await self._key(secret)
+        if key is None:
             raise Unauthenticated("The API secret is not known")
-        if not (basic and _names_no_org(headers)) and _org_named(headers) != key.org_id:
+        if not (basic and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
             raise Forbidden("The API secret belongs to another organisation")
+        if scope is None:
+            raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
         if scope not in key.scopes:
             raise Forbidden(f"The API secret lacks the scope {scope}", code="scope_missing")
-        return key
+        return _server(key, key.scopes)
 
     def forget(self, key_id: UUID) -> None:
         """Look anew at a key that has been changed."""
-        self._known = {secret: found for secret, found in self._known.items() if found[0].key_id != key_id}
+        self._keys = {name: found for name, found in self._keys.items() if found[0].key_id != key_id}
+
+    async def _by_token(self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool) -> Caller:
+        proof = await self._proof(token, await self.tokens.org_named(headers))
+        if proof.user_id is not None:
+            if not member:
+                raise Forbidden("A member's token opens members' calls only", code="servers_only")
+            if not proof.direct:
+                raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
+            return Caller(org_id=proof.org_id, name=f"member:{proof.user_id}", user_id=proof.user_id)
+        key = await self._key_of(proof)
+        if scope is None:
+            raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
+        if scope not in proof.scopes & key.scopes:
+            raise Forbidden(f"The service token lacks the scope {scope}", code="scope_missing")
+        return _server(key, proof.scopes & key.scopes)
+
+    async def _proof(self, token: str, named: UUID | None) -> Proof:
+        found = self._proofs.get((token, named))
+        if found is not None and found[1] > time.monotonic() and found[0].expires_at > clock.now():
+            return found[0]
+        proof = await self.tokens.read(token, named)
+        if len(self._proofs) >= CACHED_MAX:
+            self._proofs.clear()
+        self._proofs[token, named] = (proof, time.monotonic() + CACHED_SECONDS)
+        return proof
+
+    async def _key_of(self, proof: Proof) -> ApiKey:
+        """The key that a service token was drawn from: without it, the token opens nothing."""
+        assert proof.key_id is not None
+        found = self._keys.get(proof.key_id)
+        if found is None or found[1] <= time.monotonic():
+            async with self._pool.acquire() as connection:
+                key = await api_key_of_id(connection, proof.key_id)
+            if key is None:
+                raise Unauthenticated("The key of the service token is no longer in force", code="token_invalid")
+            found = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
+        return found[0]
 
     async def _key(self, secret: str) -> ApiKey | None:
-        found = self._known.get(secret)
-        if found is not None and found[1] > time.monotonic():
-            return found[0]
-        async with self._pool.acquire() as connection:
-            key = await find_api_key(connection, secret)
-        if key is None:
-            return None
-        if len(self._known) >= KEYS_CACHED_MAX:
-            self._known.clear()
-        self._known[secret] = (key, time.monotonic() + KEY_CACHED_SECONDS)
-        return key
+        found = self._keys.get(secret)
+        if found is None or found[1] <= time.monotonic():
+            async with self._pool.acquire() as connection:
+                key = await find_api_key(connection, secret)
+            if key is None:
+                return None
+            if len(self._keys) >= CACHED_MAX:
+                self._keys.clear()
+            found = self._keys[secret] = (key, time.monotonic() + CACHED_SECONDS)
+        key = found[0]
+        return None if key.expires_at is not None and key.expires_at <= clock.now() else key
+
+    async def _org_named(self, headers: Mapping[str, str]) -> UUID:
+        named = await self.tokens.org_named(headers)
+        if named is None:
+            raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
+        return named
 
 
-def _user_name(encoded: str) -> str:
+def _server(key: ApiKey, scopes: frozenset[str]) -> Caller:
+    return Caller(org_id=key.org_id, name=f"key:{key.name}", scopes=scopes, key_id=key.key_id)
+
+
+def user_name(encoded: str) -> tuple[str, str]:
+    """The user name and the password of HTTP Basic; empty when they cannot be read."""
     try:
-        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0]
+        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        return ""
+        return "", ""
+    return name, password
 
 
 def _names_no_org(headers: Mapping[str, str]) -> bool:
     return "x-monterosa-org-id" not in headers and "x-org-id" not in headers
-
-
-def _org_named(headers: Mapping[str, str]) -> UUID:
-    named = headers.get("x-monterosa-org-id") or headers.get("x-org-id")
-    if not named:
-        raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
-    try:
-        return UUID(named)
-    except ValueError:
-        raise Invalid("The header X-Monterosa-Org-ID must be a UUID", code="org_invalid") from None

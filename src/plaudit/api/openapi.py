@@ -68,6 +68,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
             "schemas": components,
             "securitySchemes": {
                 "secret": {"type": "http", "scheme": "bearer"},
+                "member": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "organisation": {"type": "apiKey", "in": "header", "name": "X-Monterosa-Org-ID"},
             },
         },
@@ -82,15 +83,23 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
         "parameters": _parameters(operation),
         "responses": _responses(operation, path, components),
     }
+    doors: list[dict[str, Any]] = [{"member": []}] if operation.member else []
+    doors += [{"secret": [], "organisation": []}] if operation.scope is not None else []
+    doors += [{"organisation": []}] if operation.anonymous else []
+    if doors:
+        found["security"] = doors
     if operation.scope is not None:
-        found["security"] = [{"secret": [], "organisation": []}]
-        found["description"] = f"Needs the scope `{operation.scope}`."
+        found["description"] = f"Needs the scope `{operation.scope}`" + (
+            " or a member's token." if operation.member else "."
+        )
     if operation.body is not None:
         kind = _KIND_OF.get(operation.body) if isinstance(operation.body, type) else None
         body = _filled(operation.body, components) if kind is None else _new_document(kind, components)
         media: dict[str, Any] = {"application/json": {"schema": body}}
         if operation.media == "any":
             media["text/csv"] = {"schema": {"type": "string"}}
+        if operation.media == "form":
+            media["application/x-www-form-urlencoded"] = {"schema": body}
         if operation.streamed:
             text = {"schema": {"type": "string"}}
             media = {"application/x-ndjson": text, "text/csv": text}
@@ -133,14 +142,14 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
             answered["content"][media] = {}
     responses[str(operation.status)] = answered
     responses |= {str(status): answered for status in operation.also}
-    guards = (400, 401, 403, 429) if operation.scope is not None else ()
-    if operation.method == "POST" and operation.scope is not None:
+    guards = () if operation.is_open else (400, 401, 403, 404, 429)
+    if operation.method == "POST" and not operation.is_open:
         guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
     error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[Kind.unavailable]}):
         responses[str(status)] = {
             "description": _MEANINGS[status].capitalize() + ".",
-            "content": {"application/json": {"schema": {"$ref": _REF.format(name=error)}}},
+            "content": {"application/json": {"schema": operation.refused or {"$ref": _REF.format(name=error)}}},
         }
     return responses
 

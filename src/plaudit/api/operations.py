@@ -5,7 +5,7 @@ here, and described by `openapi`: one table serves all three.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -15,12 +15,14 @@ from plaudit.documents.reading import wrong_fields
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import Invalid, TooLarge, invalid_fields
 from plaudit.reads.boards import Boards
-from plaudit.storage.orgs import ApiKey
 from plaudit.storage.postgres import Pool
 from plaudit.storage.programs import Programs
 
-from .auth import Keys
+from .auth import Caller, Callers
 from .rate_limits import RateLimits
+
+if TYPE_CHECKING:
+    from .cors import Origins
 
 BODY_BYTES_MAX = 1 << 20
 BATCH_BYTES_MAX = 8 << 20
@@ -35,7 +37,8 @@ class Services(Struct, frozen=True, kw_only=True):
     engine_pool: Pool
     programs: Programs
     inbox: Inbox
-    keys: Keys
+    callers: Callers
+    origins: "Origins"
     boards: Boards
     limits: RateLimits
 
@@ -47,7 +50,7 @@ class Call(Struct, kw_only=True):
     """
 
     services: Services
-    key: ApiKey | None
+    caller: Caller | None
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -60,14 +63,21 @@ class Call(Struct, kw_only=True):
     @property
     def org_id(self) -> UUID:
         """The organisation that the call is made in."""
-        assert self.key is not None
-        return self.key.org_id
+        assert self.caller is not None
+        return self.caller.org_id
 
     @property
     def by(self) -> str:
         """Who makes the call, for the audit log."""
-        assert self.key is not None
-        return f"key:{self.key.name}"
+        assert self.caller is not None
+        return self.caller.name
+
+    @property
+    def member(self) -> str:
+        """The user id of the member who makes the call."""
+        assert self.caller is not None
+        assert self.caller.user_id is not None
+        return self.caller.user_id
 
 
 class Answer(Struct, kw_only=True):
@@ -93,7 +103,12 @@ Schema = type | dict[str, Any] | None
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """A row of the table of operations. `scope` None is open to anybody."""
+    """A row of the table of operations.
+
+    `scope` is what a server must be allowed to do that calls it; `member`: members may, with a token of their own;
+    `anonymous`: anybody may who names an organisation. With none of these it is open. `refused` is the shape of its
+    errors, where that is not its envelope's.
+    """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
@@ -101,6 +116,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     run: Callable[[Call], Awaitable[Any]]
     scope: str | None
     tag: str
+    member: bool = False
+    anonymous: bool = False
     body: Schema = None
     answer: Schema = None
     status: int = 200
@@ -112,6 +129,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     body_bytes_max: int = BODY_BYTES_MAX
     media: str = "application/json"
     streamed: bool = False
+    refused: Schema = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.scope is None and not self.member
 
     @property
     def name(self) -> str:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfoNotFoundError
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from plaudit.core.periods import zone
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind
+from .base import Document, DocumentId, DocumentKind
 
 SETTINGS_ID = "settings"
+ORIGIN = r"^(\*|https?://[A-Za-z0-9.\-\[\]:]+)$"
 
 
 Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -25,10 +26,38 @@ class WelcomeBonus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     xp: Bonus = 0
 
 
+class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Who proves to an organisation who somebody is: JWTs of `issuer` for one of `audiences`, by its published keys.
+
+    `userClaim` holds the user id, which gets `userPrefix` so that two providers' users are not one. With `direct` its
+    JWTs open members' calls themselves; otherwise they are exchanged for our tokens.
+    """
+
+    provider_id: DocumentId
+    issuer: Annotated[str, Meta(min_length=1, max_length=500)]
+    audiences: Annotated[list[Annotated[str, Meta(min_length=1, max_length=500)]], Meta(min_length=1, max_length=20)]
+    jwks_url: Annotated[str, Meta(pattern=r"^https?://[^\s@]+$", max_length=1_000)]
+    algorithms: Annotated[list[Literal["RS256", "ES256", "EdDSA"]], Meta(min_length=1)] = field(
+        default_factory=lambda: ["RS256"]
+    )
+    user_claim: Annotated[str, Meta(min_length=1, max_length=200)] = "sub"
+    user_prefix: Annotated[str, Meta(max_length=64)] = ""
+    direct: bool = False
+
+
+class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The web pages (their origins; `*` is any) whose scripts may make members' calls."""
+
+    origins: Annotated[list[Annotated[str, Meta(pattern=ORIGIN)]], Meta(max_length=100)] = field(
+        default_factory=list[str]
+    )
+
+
 class Settings(Document, kw_only=True):
     """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
 
     `limits` is the tier of rate limits. `welcomeBonus` is what enrolling brings unless the call says otherwise.
+    `sharedSecretTokens`: members' tokens (HS256) signed with the organisation's own secret are taken.
     """
 
     auto_enrol: bool = True
@@ -36,14 +65,30 @@ class Settings(Document, kw_only=True):
     locale: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
     limits: Literal["standard", "premium", "unlimited"] = "unlimited"
     welcome_bonus: WelcomeBonus = WelcomeBonus()
+    identity_providers: Annotated[list[IdentityProvider], Meta(max_length=20)] = field(
+        default_factory=list[IdentityProvider]
+    )
+    shared_secret_tokens: bool = True
+    cors: Cors = field(default_factory=Cors)
 
 
 def _check(settings: Settings) -> Sequence[FieldError]:
+    wrong: list[FieldError] = []
     try:
         zone(settings.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return [FieldError("timeZone", f"must be an IANA time zone (got {settings.time_zone!r})")]
-    return ()
+        wrong.append(FieldError("timeZone", f"must be an IANA time zone (got {settings.time_zone!r})"))
+    providers = settings.identity_providers
+    for name, found in (
+        ("providerId", [one.provider_id for one in providers]),
+        ("issuer", [one.issuer for one in providers]),
+    ):
+        wrong += [
+            FieldError(f"identityProviders[{i}].{name}", "is another provider's too")
+            for i, one in enumerate(found)
+            if one in found[:i]
+        ]
+    return wrong
 
 
 KIND = DocumentKind(

@@ -113,3 +113,8 @@ RETURNING pg_notify('plaudit_outbox', '');
 SELECT r.kind, r.id, r.field, r.to_kind, r.to_id FROM document_references AS r
 LEFT JOIN documents AS d ON d.org_id = r.org_id AND d.kind = r.to_kind AND d.id = r.to_id
 WHERE r.org_id = $1 AND r.required AND d.id IS NULL ORDER BY r.kind, r.id, r.field LIMIT 10;
+
+-- name: origins
+-- The origins of web pages that organisations have settled, one list each.
+SELECT DISTINCT doc #>> '{cors,origins}' AS origins FROM documents
+WHERE kind = 'settings' AND doc #>> '{cors,origins}' IS NOT NULL;

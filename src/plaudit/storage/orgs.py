@@ -1,16 +1,18 @@
 """Organisations and the keys of their servers."""
 
 import hashlib
+import re
 import secrets
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import asyncpg
 from msgspec import Struct
 
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.metric import STANDARD
 from plaudit.documents.settings import SETTINGS_ID
-from plaudit.errors import NotFound
+from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 
 from .documents import Change, create
 from .postgres import Connection, atomic
@@ -18,6 +20,7 @@ from .queries import queries_beside
 
 SQL = queries_beside(__file__)
 
+SLUG = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 SCOPES = ("actions:write", "admin:read", "admin:write", "members:read", "members:write")
 
 
@@ -54,15 +57,24 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def create_org(connection: Connection, name: str, at: datetime, *, is_test: bool = False) -> Credentials:
+async def create_org(
+    connection: Connection, name: str, at: datetime, *, is_test: bool = False, slug: str | None = None
+) -> Credentials:
     """A new organisation with the standard metrics, its settings, and a key that may do everything.
 
-    The clock of one that `is_test` can be moved.
+    The clock of one that `is_test` can be moved. `slug` names its space, where each has a host name of its own.
+    Raises Invalid or Conflict for a slug that cannot be used.
     """
+    if slug is not None and not re.fullmatch(SLUG, slug):
+        raise invalid_fields(
+            [FieldError("slug", "must be of lower case letters, digits and hyphens, as in host names")]
+        )
+    if slug is not None and await connection.fetchval(SQL.org_of_slug, slug) is not None:
+        raise Conflict(f"There is an organisation with the slug {slug}", code="already_exists")
     credentials = Credentials(uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     org_id = credentials.org_id
     async with atomic(connection):
-        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at, is_test)
+        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at, is_test, slug)
         await create_api_key(connection, org_id, "first", credentials.api_secret, SCOPES, at)
         for kind, document_id, title in [
             ("settings", SETTINGS_ID, name),
@@ -104,7 +116,15 @@ async def end_api_key(connection: Connection, org_id: UUID, key_id: UUID, at: da
 
 async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:
     """The key of a secret, if there is one."""
-    row = await connection.fetchrow(SQL.api_key, hash_of(secret))
+    return _key_in(await connection.fetchrow(SQL.api_key, hash_of(secret)))
+
+
+async def api_key_of_id(connection: Connection, key_id: UUID) -> ApiKey | None:
+    """The key of that name, if it is in force."""
+    return _key_in(await connection.fetchrow(SQL.api_key_of_id, key_id))
+
+
+def _key_in(row: asyncpg.Record | None) -> ApiKey | None:
     if row is None:
         return None
     return ApiKey(

@@ -1,6 +1,6 @@
 -- name: insert_org
 -- A new organisation.
-INSERT INTO orgs (org_id, name, jwt_secret, created_at, is_test) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO orgs (org_id, name, jwt_secret, created_at, is_test, slug) VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: insert_api_key
 -- A key, by the hash of its secret.
@@ -44,3 +44,16 @@ SELECT is_test FROM orgs WHERE org_id = $1;
 -- Move an organisation's clock on, and tell every process.
 UPDATE orgs SET clock_offset = clock_offset + $2 WHERE org_id = $1
 RETURNING clock_offset, pg_notify('plaudit_programs', org_id::text);
+
+-- name: org_of_slug
+-- The organisation whose space has that name.
+SELECT org_id FROM orgs WHERE slug = $1;
+
+-- name: slug
+-- The name of an organisation's space.
+SELECT slug FROM orgs WHERE org_id = $1;
+
+-- name: api_key_of_id
+-- A key that is in force, by its name.
+SELECT key_id, org_id, name, scopes, expires_at FROM api_keys
+WHERE key_id = $1 AND (expires_at IS NULL OR expires_at > now());

@@ -55,8 +55,8 @@ async def list_keys(call: Call) -> Json:
 async def create_key(call: Call) -> Json:
     """A new key; its secret is shown this once. It can do no more than the key that it is made with."""
     body: NewKey = call.body
-    assert call.key is not None
-    beyond = sorted(set(body.scopes) - call.key.scopes)
+    assert call.caller is not None
+    beyond = sorted(set(body.scopes) - call.caller.scopes)
     if beyond:
         raise Forbidden(f"The API secret lacks the scope {beyond[0]} that it would give", code="scope_missing")
     if body.expires_at is not None and body.expires_at <= clock.now():
@@ -82,19 +82,19 @@ async def rotate_key(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         made = await _made(call, row.name, tuple(sorted(row.scopes)), row.expires_at)
         await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
-    call.services.keys.forget(row.key_id)
+    call.services.callers.forget(row.key_id)
     return {**made, "replaces": f"{PREFIX}{row.key_id}", "oldSecretEndsAt": time_text(ends_at)}
 
 
 async def delete_key(call: Call) -> Json:
     """Revoke a key. Other processes may take it for a few seconds more."""
     row = await _one(call)
-    assert call.key is not None
-    if row.key_id == call.key.key_id:
+    assert call.caller is not None
+    if row.key_id == call.caller.key_id:
         raise Conflict("A key cannot revoke itself: use another one", code="own_key")
     async with call.services.pool.acquire() as connection:
         await orgs.end_api_key(connection, call.org_id, row.key_id, clock.now())
-    call.services.keys.forget(row.key_id)
+    call.services.callers.forget(row.key_id)
     return {"message": "API key revoked successfully"}
 
 

@@ -1,0 +1,66 @@
+"""The server's own signing keys (RSA, for RS256): made when first needed, replaced when asked to.
+
+A token names its key, so a new one signs at once and the old ones go on being published until their last tokens have
+expired.
+"""
+
+import asyncio
+import secrets
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from msgspec import Struct
+
+from .postgres import Connection, atomic
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+KEY_BITS = 2048
+TOKEN_SECONDS_MAX = 24 * 3_600  # no token of ours lives longer
+
+
+class SigningKey(Struct, frozen=True):
+    """A key and its name."""
+
+    kid: str
+    private: rsa.RSAPrivateKey
+
+
+async def signing_keys(connection: Connection, at: datetime) -> list[SigningKey]:
+    """The keys whose tokens are to be believed; the first one signs. Makes one when there is none."""
+    rows = await connection.fetch(SQL.keys)
+    if not rows:
+        async with atomic(connection):
+            await connection.execute(SQL.lock)
+            rows = await connection.fetch(SQL.keys)
+            if not rows:
+                await _insert(connection, at)
+                rows = await connection.fetch(SQL.keys)
+    return [_read(row["kid"], row["private_key"]) for row in rows]
+
+
+async def rotate(connection: Connection, at: datetime) -> str:
+    """A new key to sign with; the others end with their tokens. Answers its name."""
+    async with atomic(connection):
+        await connection.execute(SQL.lock)
+        kid = await _insert(connection, at)
+        await connection.execute(SQL.retire_others, kid, at + timedelta(seconds=TOKEN_SECONDS_MAX))
+    return kid
+
+
+async def _insert(connection: Connection, at: datetime) -> str:
+    kid = secrets.token_urlsafe(12)
+    key = await asyncio.to_thread(rsa.generate_private_key, 65_537, KEY_BITS)
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    await connection.execute(SQL.insert_key, kid, text, at)
+    return kid
+
+
+def _read(kid: str, text: str) -> SigningKey:
+    key = serialization.load_pem_private_key(text.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return SigningKey(kid, key)
