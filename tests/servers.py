@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import httpx
+import jwt
 
 
 def free_port() -> int:
@@ -28,6 +29,7 @@ class Server:
         self.options = options
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.jwt_secrets: dict[str, str] = {}
 
     def start(self, seconds: float = 60) -> "Server":
         command = [sys.executable, "-m", "plaudit", "serve", "--data", str(self.folder), "--port", str(self.port)]
@@ -55,7 +57,15 @@ class Server:
         command = [sys.executable, "-m", "plaudit", "org", "create", name, "--data", str(self.folder), *options]
         made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         headers = {"Authorization": f"Bearer {made[3]}", "X-Monterosa-Org-ID": made[1]}
+        self.jwt_secrets[made[1]] = made[5]
         return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def member_of(self, servers: httpx.Client, user_id: str) -> httpx.Client:
+        """A client as a member's app has it: a token, and nothing else."""
+        org_id = servers.headers["X-Monterosa-Org-ID"]
+        claims = {"sub": user_id, "org": org_id, "exp": int(time.time()) + 3_600}
+        token = jwt.encode(claims, self.jwt_secrets[org_id], algorithm="HS256")
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def verify(self) -> int:
         """The status of `plaudit verify`, by its books."""

@@ -58,7 +58,7 @@ async def post_action(call: Call) -> Answer:
     live = await call.services.programs.live(call.org_id)
     user_id = await _user_of(call, action)
     key = action.event_id or call.headers.get("idempotency-key") or _key_in(action.metadata)
-    arrival = _arrival(live, action, user_id, key, call.correlation_id)
+    arrival = arrival_for(live, action, user_id, key, call.correlation_id)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:
         outcome = await process_inline(call.services.engine_pool, live.program, arrival, seconds=seconds)
@@ -110,7 +110,9 @@ async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[J
             if isinstance(item, PlauditError):
                 raise item
             user_id = _user_among(item, known)
-            arrivals.append(_arrival(live, item, user_id, item.event_id or _key_in(item.metadata), call.correlation_id))
+            arrivals.append(
+                arrival_for(live, item, user_id, item.event_id or _key_in(item.metadata), call.correlation_id)
+            )
         except PlauditError as error:
             arrivals.append(error)
     good = [one for one in arrivals if isinstance(one, Arrival)]
@@ -192,7 +194,7 @@ def _action_on(line: bytes) -> Action | PlauditError:
             return error
 
 
-def _arrival(live: Live, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
+def arrival_for(live: Live, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
     """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []

@@ -25,6 +25,7 @@ from .cors import Origins, answering_preflights
 from .crud import crud
 from .errors import handle
 from .jwks import PublishedKeys
+from .loyalty import first
 from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
@@ -92,6 +93,7 @@ OPERATIONS: Sequence[Operation] = [
     *reference.OPERATIONS,
     *settings.OPERATIONS,
     *token_exchange.OPERATIONS,
+    *first.OPERATIONS,
     *system.OPERATIONS,
 ]
 

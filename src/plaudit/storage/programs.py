@@ -33,6 +33,7 @@ from plaudit.documents.reward import Reward
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import Segment
 from plaudit.documents.settings import Settings
+from plaudit.documents.template import MessageTemplate
 from plaudit.documents.trigger import Trigger
 from plaudit.documents.webhook import Webhook
 from plaudit.errors import NotFound
@@ -62,6 +63,7 @@ class Live(Struct, frozen=True):
     products: dict[str, Product]
     rewards: dict[str, Reward]
     competitions: dict[str, Competition]
+    templates: dict[str, MessageTemplate]
     clock_offset: timedelta
 
     def now(self) -> datetime:
@@ -180,7 +182,17 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
     ]
     by_kind: dict[str, Any] = {
         KINDS[kind].list_name: {kept.id: kept.document for kept in documents if kept.kind == kind}
-        for kind in ("trigger", "campaign", "segment", "webhook", "metric", "product", "reward", "competition")
+        for kind in (
+            "trigger",
+            "campaign",
+            "segment",
+            "webhook",
+            "metric",
+            "product",
+            "reward",
+            "competition",
+            "template",
+        )
     }
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)

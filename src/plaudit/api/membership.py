@@ -1,0 +1,62 @@
+"""The member who makes a call: as they are, with an empty profile if there is none yet; and what they may see."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit.core.event import PROFILE
+from plaudit.core.ids import member_id_of
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.effect import AudienceSpec
+from plaudit.errors import PlauditError
+from plaudit.reads import members
+from plaudit.reads.members import MemberView
+from plaudit.storage.programs import Live
+
+from .commands import run_command
+from .operations import Call
+
+NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
+
+
+def member_id(call: Call) -> UUID:
+    """The id of the member who makes the call."""
+    return member_id_of(call.org_id, call.member)
+
+
+async def member_of(call: Call) -> tuple[Live, MemberView]:
+    """The member who makes the call. A first call creates an empty profile, as the documents say."""
+    live = await call.services.programs.live(call.org_id)
+    view = await _look(call)
+    if view is None:
+        try:
+            await run_command(
+                call, kind=PROFILE, trigger="profile.set", user_id=call.member, data=NOTHING, key=f"first-call:{member_id(call)}"
+            )  # fmt: skip
+        except PlauditError:
+            if await _look(call) is None:
+                raise
+        view = await _look(call)
+        assert view is not None
+    return live, view
+
+
+async def _look(call: Call) -> MemberView | None:
+    async with call.services.pool.acquire() as connection:
+        return await members.one(connection, call.org_id, call.member)
+
+
+def is_for(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:
+    """Whether something is for a member who is in these segments."""
+    if segments is None:
+        return True
+    return (not segments.include or bool(inside & set(segments.include))) and not inside & set(segments.exclude)
+
+
+def visible_campaigns(live: Live, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
+    """The campaigns that a member in these segments may see: active ones that are not over."""
+    for campaign_id, campaign in live.campaigns.items():
+        over = campaign.end_date is not None and campaign.end_date <= now
+        if campaign.status == "active" and not over and is_for(campaign.segments, inside):
+            yield campaign_id, campaign

@@ -1,0 +1,44 @@
+"""A member's notifications: which are unread, and marking them as read."""
+
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct, field
+
+from plaudit import clock
+from plaudit.reads import notifications
+from plaudit.reads.notifications import Note
+from plaudit.storage.notifications import mark_read, mark_read_up_to
+from plaudit.storage.programs import Live
+
+from .membership import member_id
+from .operations import Call
+from .outside import Json
+
+IDS_MAX = 500
+
+
+class ReadBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which have been read: these, all up to one, or (when nothing is said) all."""
+
+    ids: Annotated[list[UUID], Meta(max_length=IDS_MAX)] = field(default_factory=list[UUID])
+    up_to: UUID | None = None
+
+
+async def unread_of(call: Call) -> tuple[Live, list[Note]]:
+    """What the member who makes the call has not read."""
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return live, await notifications.unread(connection, member_id(call), live.now())
+
+
+async def post_read(call: Call) -> Json:
+    """Mark as read. Answers how many were not, and how many are not yet."""
+    body: ReadBody = call.body
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        if body.ids:
+            read = await mark_read(connection, member_id(call), body.ids, clock.now())
+        else:
+            read = await mark_read_up_to(connection, member_id(call), body.up_to, clock.now())
+        return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}

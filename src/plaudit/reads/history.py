@@ -1,0 +1,85 @@
+"""A member's history: what was achieved and what came with it, put together from the log and the ledger."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from plaudit.core.changes import Changes, Moved, changes_of
+from plaudit.core.ids import bucket_of, derived_id
+from plaudit.engine.outcome import Outcome, outcome_from
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+ENTRIES_MAX = 1_000
+EVENTS_AT_ONCE = 500
+ALWAYS_BEFORE = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """What one campaign, or something else by its name, did at one event.
+
+    `fired`: its effects happened; `step` is the one that was done, and `completed` says that the whole was.
+    """
+
+    entry_id: UUID
+    at: datetime
+    campaign_id: str
+    fired: bool = False
+    step: int | None = None
+    completed: bool = False
+    changes: Changes
+
+
+async def history(connection: Connection, member_id: UUID, since: datetime, until: datetime) -> list[Entry]:
+    """The entries from `since` to before `until`, ascending; some 1,000 of them, whole seconds, when there are more."""
+    key = bucket_of(member_id), member_id
+    found: list[Entry] = []
+    place = ALWAYS_BEFORE, 0
+    while True:
+        rows = await connection.fetch(SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
+        moved: dict[int, list[Moved]] = defaultdict(list)
+        for position, *each in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
+            moved[position].append(Moved(*each))
+        for row in rows:
+            # Who asks goes on from the last second that was answered, so no second may be answered in part.
+            if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
+                microsecond=0
+            ):
+                return found
+            found += _entries(row, outcome_from(row["outcome"]), moved[row["position"]])
+        if len(rows) < EVENTS_AT_ONCE:
+            return found
+        place = rows[-1]["occurred_at"], rows[-1]["position"]
+
+
+def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[Moved]) -> list[Entry]:
+    shown: dict[str, dict[str, Any]] = {}
+    for one in outcome.trace:
+        if one.refusal is not None:
+            continue
+        steps = cast("dict[str, Any]", one.progress or {"completed": True})
+        if steps.get("done", True):
+            completed = bool(steps.get("completed"))
+            shown[one.campaign_id] = {"fired": True, "step": one.step, "completed": completed}
+    for campaign_id in [*(one.campaign_id for one in moved), *(one.campaign_id for one in outcome.items)]:
+        shown.setdefault(campaign_id, {})
+    if outcome.rungs and not shown:
+        shown[f"ladder.{outcome.rungs[0].ladder_id}"] = {}
+    # A rung goes with what moved a metric first: there is no saying which of several it was.
+    first = next((one.campaign_id for one in moved if one.campaign_id in shown), next(iter(shown), None))
+    return [
+        Entry(
+            entry_id=derived_id(row["event_id"], f"history:{campaign_id}"),
+            at=row["occurred_at"],
+            campaign_id=campaign_id,
+            changes=changes_of(campaign_id, moved, outcome.items, outcome.rungs if campaign_id == first else ()),
+            **known,
+        )
+        for campaign_id, known in shown.items()
+    ]

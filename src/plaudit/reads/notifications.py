@@ -1,0 +1,75 @@
+"""What members are told, as they read it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.changes import Changes
+from plaudit.core.ids import bucket_of
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+UNREAD_MAX = 500
+NOTHING_CHANGED = Changes()
+
+_CHANGES = msgspec.json.Decoder(Changes)
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """A notification as it stands in the table; `changes` is what came with it."""
+
+    notification_id: UUID
+    sequence: int
+    type: str
+    campaign_id: str
+    step: int | None
+    display: str
+    title: str | None
+    message: str
+    created_at: datetime
+    expires_at: datetime | None
+    read_at: datetime | None
+    changes: Changes
+
+
+async def unread(connection: Connection, member_id: UUID, now: datetime) -> list[Note]:
+    """What a member has not read, the oldest first; at most 500."""
+    rows = await connection.fetch(SQL.unread, bucket_of(member_id), member_id, now, UNREAD_MAX)
+    return [_note(row) for row in rows]
+
+
+async def page(connection: Connection, member_id: UUID, before: int, now: datetime, size: int) -> list[Note]:
+    """A page of all that a member was told, the newest first."""
+    rows = await connection.fetch(SQL.page, bucket_of(member_id), member_id, before, now, size)
+    return [_note(row) for row in rows]
+
+
+async def unread_count(connection: Connection, member_id: UUID, now: datetime) -> int:
+    """How many a member has not read."""
+    return await connection.fetchval(SQL.unread_count, bucket_of(member_id), member_id, now)
+
+
+async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, Note]]:
+    """What members got after the sequence that each has seen, in their order, `most` in all."""
+    ids = list(seen)
+    rows = await connection.fetch(SQL.of_members, [bucket_of(one) for one in ids], ids, list(seen.values()), most)
+    return [(row["member_id"], _note(row)) for row in rows]
+
+
+async def last(connection: Connection, member_id: UUID) -> int:
+    """The sequence of the newest that a member has got; 0 when there is none."""
+    return await connection.fetchval(SQL.last, bucket_of(member_id), member_id)
+
+
+def _note(row: asyncpg.Record) -> Note:
+    found: dict[str, Any] = {name: row[name] for name in Note.__struct_fields__}
+    changes = found["changes"]
+    found["changes"] = NOTHING_CHANGED if changes is None else _CHANGES.decode(changes)
+    return Note(**found)

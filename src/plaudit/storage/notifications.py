@@ -1,0 +1,26 @@
+"""Notifications that have been read: no event, since nothing follows from it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from plaudit.core.ids import bucket_of
+
+from .postgres import Connection
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+
+async def mark_read(connection: Connection, member_id: UUID, ids: Sequence[UUID], at: datetime) -> int:
+    """Mark a member's notifications as read. Answers how many were not yet."""
+    return _count(await connection.execute(SQL.mark, bucket_of(member_id), member_id, list(ids), at))
+
+
+async def mark_read_up_to(connection: Connection, member_id: UUID, last: UUID | None, at: datetime) -> int:
+    """The same for all up to one of them, or for all."""
+    return _count(await connection.execute(SQL.mark_up_to, bucket_of(member_id), member_id, last, at))
+
+
+def _count(done: str) -> int:
+    return int(done.rpartition(" ")[2])
