@@ -19,13 +19,13 @@ from plaudit.storage.programs import Programs
 
 from . import actions, doors, system, token_exchange
 from .answering import AnyRequest, answer
-from .audience import lookup
+from .audience import lookup, own
 from .auth import Callers
 from .cors import Origins, answering_preflights
 from .crud import crud
 from .errors import handle
 from .jwks import PublishedKeys
-from .loyalty import first
+from .loyalty import first, me
 from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
@@ -65,6 +65,7 @@ ENGINE_POOL_SIZE = 6
 OPERATIONS: Sequence[Operation] = [
     *actions.OPERATIONS,
     *doors.OPERATIONS,
+    *own.OPERATIONS,
     *lookup.OPERATIONS,
     *(operation for kind in KINDS.values() if kind.collection and kind.name != "rule" for operation in crud(kind)),
     *campaigns.OPERATIONS,
@@ -94,6 +95,7 @@ OPERATIONS: Sequence[Operation] = [
     *settings.OPERATIONS,
     *token_exchange.OPERATIONS,
     *first.OPERATIONS,
+    *me.OPERATIONS,
     *system.OPERATIONS,
 ]
 

@@ -13,7 +13,7 @@ from plaudit.storage.programs import Live
 
 from .membership import member_id
 from .operations import Call
-from .outside import Json
+from .outside import Json, optional_time, shown_amount, time_text
 
 IDS_MAX = 500
 
@@ -42,3 +42,26 @@ async def post_read(call: Call) -> Json:
         else:
             read = await mark_read_up_to(connection, member_id(call), body.up_to, clock.now())
         return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}
+
+
+def shown_note(live: Live, note: Note) -> Json:
+    """A notification in the present generation."""
+    changed = note.changes
+    return {
+        "notificationId": str(note.notification_id),
+        "type": note.type,
+        "campaignId": note.campaign_id if note.campaign_id in live.campaigns else None,
+        "step": note.step,
+        "display": note.display,
+        "title": note.title,
+        "message": note.message,
+        "createdAt": time_text(note.created_at),
+        "expiresAt": optional_time(note.expires_at),
+        "readAt": optional_time(note.read_at),
+        "metrics": {
+            one: {"from": shown_amount(live.program, one, before), "to": shown_amount(live.program, one, after)}
+            for one, (before, after) in changed.metrics.items()
+        },
+        "items": [{"productId": one.product_id, "quantity": one.quantity} for one in changed.items],
+        "rungs": [{"ladderId": one.ladder_id, "from": one.before, "to": one.after} for one in changed.rungs],
+    }

@@ -8,12 +8,24 @@ from msgspec import Meta
 
 from plaudit.clock import time_text
 from plaudit.core.ids import event_id_of
+from plaudit.core.metrics import shown
+from plaudit.core.program import Program
 
 # A client's own identifier of a person or an event: printable, without control characters.
 UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Json = dict[str, Any]
 
-__all__ = ["FAR_FUTURE", "Json", "UserId", "event_ids_named", "event_name", "optional_time", "time_text", "uuid_in"]
+__all__ = [
+    "FAR_FUTURE",
+    "Json",
+    "UserId",
+    "event_ids_named",
+    "event_name",
+    "optional_time",
+    "shown_amount",
+    "time_text",
+    "uuid_in",
+]
 
 
 def optional_time(instant: datetime | None) -> str | None:
@@ -31,6 +43,12 @@ def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
     ids = [event_id_of(org_id, name)]
     given = uuid_in(name, "evt_")
     return ids if given is None else [given, *ids]
+
+
+def shown_amount(program: Program, metric_id: str, scaled: int) -> int | float:
+    """An amount of a metric, which need not be there any more."""
+    metric = program.metrics.get(metric_id)
+    return shown(scaled, metric.decimals if metric is not None else 0)
 
 
 def uuid_in(name: str, prefix: str) -> UUID | None:

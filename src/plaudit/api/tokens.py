@@ -92,7 +92,7 @@ class Tokens:
             if own is not None:
                 return await self._by_own(token, own, org_id)
             return await self._by_provider(token, header, said, org_id)
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise Unauthenticated(f"The token cannot be taken: {_reason(error)}", code="token_invalid") from None
 
     async def _by_secret(self, token: str, org_id: UUID) -> Proof:
@@ -131,7 +131,7 @@ class Tokens:
             raise jwt.InvalidTokenError("its header must name its key (kid)")
         key = await self._published.key(provider.jwks_url, kid)
         if key is None:
-            raise jwt.InvalidKeyError("the identity provider has not published its key")
+            raise jwt.InvalidTokenError("the identity provider has not published its key")
         claims = _decoded(token, key, provider.algorithms, audience=provider.audiences, issuer=provider.issuer)
         user_id = provider.user_prefix + _user_id(claims, provider.user_claim)
         return Proof(org_id=org_id, user_id=user_id, expires_at=_expiry(claims), direct=provider.direct)
@@ -237,7 +237,7 @@ _REASONS: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
 )
 
 
-def _reason(error: jwt.InvalidTokenError) -> str:
+def _reason(error: jwt.PyJWTError) -> str:
     for kind, sentence in _REASONS:
         if isinstance(error, kind) and sentence:
             return sentence

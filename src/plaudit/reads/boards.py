@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 from sortedcontainers import SortedList
 
-from plaudit.core.ids import BUCKET_COUNT, member_id_of
+from plaudit.core.ids import BUCKET_COUNT, bucket_of, member_id_of
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.queries import queries_beside
 
@@ -153,3 +153,9 @@ async def contest(connection: Connection, org_id: UUID, competition_id: str) -> 
     """The seed and the result of a competition, if it has been opened."""
     row = await connection.fetchrow(SQL.contest, org_id, competition_id)
     return None if row is None else dict(row)
+
+
+async def standings_of(connection: Connection, member_id: UUID) -> dict[str, tuple[str, str]]:
+    """The competitions that a member has a score in, with the scope and the round that it is of."""
+    rows = await connection.fetch(SQL.standings_of_member, bucket_of(member_id), member_id)
+    return {row["competition_id"]: (row["scope"], row["round"]) for row in rows}

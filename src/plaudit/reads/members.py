@@ -1,7 +1,7 @@
 """Members, with everything that belongs to them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,14 @@ async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView 
         return None
     (found,) = await _with_parts(connection, [dict(row)])
     return found
+
+
+async def several(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
+    """The members of these user ids, as far as there are any, in this order."""
+    ids = [member_id_of(org_id, one) for one in user_ids]
+    rows = await connection.fetch(SQL.members, [bucket_of(one) for one in ids], ids)
+    found = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
+    return [found[one] for one in user_ids if one in found]
 
 
 async def page(

@@ -2,6 +2,11 @@
 -- One member.
 SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members WHERE bucket = $1 AND member_id = $2;
 
+-- name: members
+-- Several members.
+SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) AND erased_at IS NULL;
+
 -- name: page
 -- The members of an organisation in the order of joining, of those whose fields ($5) have these values ($6) as texts.
 SELECT member_id, bucket, user_id, attributes, enrolled_at, present FROM members

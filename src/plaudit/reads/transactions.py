@@ -39,13 +39,14 @@ async def page_of_member(
     member_id: UUID,
     before: tuple[int, int],
     *,
-    metric: str | None,
-    campaign_id: str | None,
+    metric: str | None = None,
+    campaign_id: str | None = None,
+    sign: int | None = None,
     size: int,
 ) -> list[Row]:
-    """The transactions of a member, newest first."""
+    """The transactions of a member, newest first; `sign` is 1 for credits only, -1 for debits."""
     key = bucket_of(member_id), member_id
-    rows = await connection.fetch(SQL.page_of_member, *key, *before, metric, campaign_id, size)
+    rows = await connection.fetch(SQL.page_of_member, *key, *before, metric, campaign_id, sign, size)
     return [dict(row) for row in rows]
 
 

@@ -6,11 +6,12 @@ WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
 ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $8;
 
 -- name: page_of_member
--- The transactions of one member, newest first.
+-- The transactions of one member, newest first; of one metric or campaign, of credits (1) or debits (-1), if asked.
 SELECT * FROM transactions
 WHERE bucket = $1 AND member_id = $2 AND (position, ordinal) < ($3, $4)
     AND ($5::text IS NULL OR metric = $5) AND ($6::text IS NULL OR campaign_id = $6)
-ORDER BY position DESC, ordinal DESC LIMIT $7;
+    AND ($7::integer IS NULL OR sign(amount) = $7)
+ORDER BY position DESC, ordinal DESC LIMIT $8;
 
 -- name: one
 -- One transaction, in whichever bucket it is.

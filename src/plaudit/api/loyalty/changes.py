@@ -1,10 +1,8 @@
 """What came with an achievement, as the first generation shows it."""
 
-from plaudit.api.outside import Json
+from plaudit.api.outside import Json, shown_amount
 from plaudit.core.changes import Changes
 from plaudit.core.ids import derived_id
-from plaudit.core.metrics import shown
-from plaudit.core.program import Program
 from plaudit.storage.programs import Live
 
 
@@ -25,7 +23,10 @@ def shown_changes(live: Live, changes: Changes) -> Json:
     lost = [one.product_id for one in changes.items if one.quantity < 0]
     return {
         "metricChanges": {
-            metric: {"oldValue": _shown(live.program, metric, old), "newValue": _shown(live.program, metric, new)}
+            metric: {
+                "oldValue": shown_amount(live.program, metric, old),
+                "newValue": shown_amount(live.program, metric, new),
+            }
             for metric, (old, new) in changes.metrics.items()
         },
         "inventoryChanges": {"received": _items(live, received), "lost": _items(live, lost)},
@@ -35,8 +36,3 @@ def shown_changes(live: Live, changes: Changes) -> Json:
 
 def _items(live: Live, product_ids: list[str]) -> list[Json]:
     return [{"setId": set_of(live, one), "itemId": one} for one in dict.fromkeys(product_ids)]
-
-
-def _shown(program: Program, metric_id: str, scaled: int) -> int | float:
-    metric = program.metrics.get(metric_id)
-    return shown(scaled, metric.decimals if metric else 0)

@@ -185,7 +185,6 @@ async def get_profile(call: Call) -> Json:
     inventory: dict[str, list[str]] = {}
     for row in view.parts["holdings"]:
         inventory.setdefault(set_of(live, row["product_id"]), []).append(row["product_id"])
-    states = {row["key"]: row["state"] for row in view.parts["progress"] if row["kind"] == "campaign"}
     return {
         "metrics": {
             one: shown(amounts.get(one, metric.default), metric.decimals)
@@ -193,9 +192,15 @@ async def get_profile(call: Call) -> Json:
         },
         "inventory": inventory,
         "challenges": {
-            one: _progress(live, one, _PROGRESS.decode(state)) for one, state in states.items() if one in live.campaigns
+            one: _progress(live, one, state) for one, state in progress_of(view).items() if one in live.campaigns
         },
     }
+
+
+def progress_of(view: MemberView) -> dict[str, Progress]:
+    """How far a member is in campaigns."""
+    rows = view.parts["progress"]
+    return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
 
 
 def _progress(live: Live, campaign_id: str, progress: Progress) -> Json:

@@ -62,7 +62,7 @@ async def leaderboard(call: Call) -> Json:
         raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
     round_ = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
     board = await call.services.boards.board(call.org_id, competition.competition_id, scope, round_)
-    decimals = _decimals(live, competition)
+    decimals = decimals_of(live, competition)
     cursor = None
     if "userId" in call.query:
         places = board.around(call.query["userId"], size)
@@ -87,7 +87,8 @@ def _shown(place: Place, decimals: int) -> Json:
     }
 
 
-def _decimals(live: Live, competition: Competition) -> int:
+def decimals_of(live: Live, competition: Competition) -> int:
+    """The decimals that a competition's scores have."""
     if competition.metric is None:
         return SUM_DECIMALS
     metric = live.program.metrics.get(competition.metric)
@@ -133,7 +134,7 @@ async def list_winners(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         found = await boards.contest(connection, call.org_id, competition.competition_id)
     result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
-    decimals = _decimals(live, competition)
+    decimals = decimals_of(live, competition)
     winners: list[Json] = []
     for one in result.winners:
         score = {} if one.score is None else {"score": shown(one.score, decimals)}

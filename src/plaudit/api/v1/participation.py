@@ -6,11 +6,10 @@ import msgspec
 
 from plaudit.api.mechanics import shown_progress
 from plaudit.api.operations import LIMIT, PAGING, Call, Operation
-from plaudit.api.outside import Json, optional_time
+from plaudit.api.outside import Json, optional_time, shown_amount
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.core.member import Progress
-from plaudit.core.metrics import shown
 from plaudit.core.program import Campaign
 from plaudit.documents.kinds import KINDS
 from plaudit.reads import participation
@@ -28,9 +27,7 @@ async def stats(call: Call) -> Json:
         counts, paid = await participation.stats(connection, call.org_id, campaign_id)
     given = {
         row["metric"]: {
-            "amount": shown(
-                row["amount"], program.metrics[row["metric"]].decimals if row["metric"] in program.metrics else 0
-            ),
+            "amount": shown_amount(program, row["metric"], row["amount"]),
             "transactions": row["transactions"],
         }
         for row in paid

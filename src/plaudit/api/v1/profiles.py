@@ -138,26 +138,27 @@ async def list_profiles(call: Call) -> Json:
 
 async def create_profile(call: Call) -> Json:
     """Enrol a member with a profile."""
-    body = _object(call.body)
+    body = object_in(call.body)
     user_id = user_id_in(body)
     found = await _checked(call, body, new=True)
     async with call.services.pool.acquire() as connection:
         if await members.one(connection, call.org_id, user_id) is not None:
             raise Conflict("User with this ID already exists", code="already_exists")
-    return await _write(call, user_id, found)
+    return await profile_written(call, user_id, found)
 
 
 async def update_profile(call: Call) -> Json:
     """Change a member's profile: the fields given; null takes one away."""
-    body = _object(call.body)
+    body = object_in(call.body)
     user_id = call.path["userId"]
     if body.get("userId", user_id) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
     await one_profile(call, user_id)
-    return await _write(call, user_id, await _checked(call, body, new=False))
+    return await profile_written(call, user_id, await _checked(call, body, new=False))
 
 
-def _object(body: Any) -> dict[str, Any]:
+def object_in(body: Any) -> dict[str, Any]:
+    """A body that must be an object, as a copy. Raises Invalid."""
     if not isinstance(body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     return dict(body)  # pyright: ignore[reportUnknownArgumentType]
@@ -180,7 +181,8 @@ async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> Written:
     return found
 
 
-async def _write(call: Call, user_id: str, found: Written) -> Json:
+async def profile_written(call: Call, user_id: str, found: Written) -> Json:
+    """Write what was checked into a member's profile. Answers the profile."""
     data = {"attributes": found.attributes, "identities": found.names}
     with taken_names():
         await run_command(call, kind=PROFILE, trigger="profile.set", user_id=user_id, data=data)

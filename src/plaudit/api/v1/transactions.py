@@ -70,7 +70,14 @@ async def list_transactions(call: Call) -> Json:
         else:
             place = read_cursor(call.query, tuple[int, int], (2**62, 2**15 - 1))
             member_id = member_id_of(call.org_id, user_id)
-            rows = await transactions.page_of_member(connection, member_id, place, **filters, size=size + 1)
+            rows = await transactions.page_of_member(
+                connection,
+                member_id,
+                place,
+                metric=filters["metric"],
+                campaign_id=filters["campaign_id"],
+                size=size + 1,
+            )
             page, cursor = paged(rows, size, lambda row: (row["position"], row["ordinal"]))
     return {"transactions": [shown_transaction(program, row) for row in page], "cursor": cursor}
 

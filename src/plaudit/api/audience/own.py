@@ -1,0 +1,198 @@
+"""The audience API's public half: a member's own, by the member's token; of many at once, by a service token."""
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plaudit.api.loyalty.me import get_own_notifications, shown_campaigns
+from plaudit.api.membership import member_id, member_of
+from plaudit.api.operations import LIMIT, PAGING, Answer, Call, Operation, Parameter
+from plaudit.api.outside import Json, UserId
+from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.schemas import NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.v1.products import redeemed
+from plaudit.api.v1.profiles import object_in, profile_written, shown_member
+from plaudit.api.v1.transactions import shown_transaction
+from plaudit.documents.profile import CUSTOM, Written, written
+from plaudit.documents.reading import wrong_fields
+from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
+from plaudit.reads import members, transactions
+from plaudit.storage.programs import Live
+
+USERS_MAX = 100
+OWN_FIELDS = ("displayName", "preferences")  # what members may change, beside custom fields
+
+
+async def get_profile(call: Call) -> Json | Answer:
+    """The complete profile: with metrics and challenges; of several users, for servers."""
+    assert call.caller is not None
+    if call.caller.user_id is None:
+        return await _of_many(call)
+    if "user_ids" in call.query:
+        raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
+    live, view = await member_of(call)
+    return {**shown_member(live, view), "challenges": shown_campaigns(live, view)}
+
+
+async def _of_many(call: Call) -> Answer:
+    user_ids = [one for one in call.query.get("user_ids", "").split(",") if one]
+    if not 1 <= len(user_ids) <= USERS_MAX:
+        raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        found = await members.several(connection, call.org_id, list(dict.fromkeys(user_ids)))
+    return _batched([{"user_id": view.user_id, "data": shown_member(live, view)} for view in found])
+
+
+def _batched(users: list[Json]) -> Answer:
+    return Answer(data={"message": "OK", "users": users}, status=200, enveloped=False)
+
+
+class ProfileOf(Struct, kw_only=True, forbid_unknown_fields=True):
+    """One user's part of a batched request."""
+
+    user_id: UserId
+    data: dict[str, Any]
+
+
+async def put_profiles(call: Call) -> Answer:
+    """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
+    live = await call.services.programs.live(call.org_id)
+    users: list[Json] = []
+    for user_id, change in _changes_in(call.body, live):
+        try:
+            users.append({"user_id": user_id, "data": await profile_written(call, user_id, change)})
+        except Conflict as error:  # a name that is another user's: the others' changes stand
+            users.append({"user_id": user_id, "error": {"message": error.message, "code": error.code}})
+    return _batched(users)
+
+
+def _changes_in(body: Any, live: Live) -> list[tuple[str, Written]]:
+    if not isinstance(body, list) or not 1 <= len(cast("list[Any]", body)) <= USERS_MAX:
+        raise invalid_fields([FieldError("", f"must be a list of 1 to {USERS_MAX} users")])
+    changes: list[tuple[str, Written]] = []
+    wrong: list[FieldError] = []
+    for i, item in enumerate(cast("list[Any]", body)):
+        try:
+            one = msgspec.convert(item, ProfileOf)
+        except msgspec.ValidationError:
+            wrong += [error.under(f"[{i}]") for error in wrong_fields(item, ProfileOf)]
+            continue
+        found, errors = written(live.profiles, one.data, new=False)
+        wrong += [error.under(f"[{i}].data") for error in errors]
+        changes.append((one.user_id, found))
+    if wrong:
+        raise invalid_fields(wrong)
+    return changes
+
+
+async def patch_profile(call: Call) -> Json:
+    """Change one's own display name, preferences and custom fields; nothing else."""
+    live, _ = await member_of(call)
+    body = object_in(call.body)
+    custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
+    wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(live, name)]
+    wrong += [
+        FieldError(f"{CUSTOM}.{one}", "is not a custom field") for one in custom if one not in live.profiles.custom
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+    found, wrong = written(live.profiles, body, new=False)
+    if wrong:
+        raise invalid_fields(wrong)
+    return await profile_written(call, call.member, found)
+
+
+def _own_field(live: Live, name: str) -> bool:
+    return name in OWN_FIELDS or name == CUSTOM or name in live.profiles.custom
+
+
+async def get_transactions(call: Call) -> Json:
+    """A page of the member's transactions: of credits or debits, of one currency, if asked."""
+    live = await call.services.programs.live(call.org_id)
+    size = page_size(call.query)
+    signs = {None: None, "credit": 1, "debit": -1}
+    kind, currency = call.query.get("type"), call.query.get("currency")
+    wrong: list[FieldError] = []
+    if kind not in signs:
+        wrong.append(FieldError("type", "must be credit or debit"))
+    if currency is not None and currency not in live.program.metrics:
+        wrong.append(FieldError("currency", f"must be a metric: {', '.join(live.program.metrics)}"))
+    if wrong:
+        raise invalid_fields(wrong)
+    query = {"cursor": call.query.get("lastEvaluatedKey", "")}
+    place = read_cursor(query, tuple[int, int], (2**62, 2**15 - 1))
+    async with call.services.pool.acquire() as connection:
+        rows = await transactions.page_of_member(
+            connection, member_id(call), place, metric=currency, sign=signs[kind], size=size + 1
+        )
+    page, cursor = paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+    shown = [
+        {**shown_transaction(live.program, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        for row in page
+    ]  # fmt: skip
+    return {"transactions": shown, "lastEvaluatedKey": cursor}
+
+
+async def get_challenges(call: Call) -> Json:
+    """The campaigns open to the member, with progress."""
+    live, view = await member_of(call)
+    return {"challenges": shown_campaigns(live, view)}
+
+
+class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
+
+
+async def post_redeem(call: Call) -> Json:
+    """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
+    body: OwnRedemption = call.body
+    await member_of(call)
+    return await redeemed(call, call.member, call.path["productId"], body.quantity)
+
+
+_OWN: dict[str, Any] = {"member": True, "tag": "Audience"}
+_PROFILE = object_of({}, {"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS, "message": TEXT, "users": OBJECTS})
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/api/audience/profile", scope="members:read", run=get_profile, answer={"type": "object"},
+        summary="One's own profile, with metrics and challenges; for servers, those of user_ids", enveloped=True,
+        query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
+    ),
+    Operation(
+        method="PUT", path="/api/audience/profile", scope="members:write", run=put_profiles, tag="Audience",
+        summary="Change the profiles of several users", enveloped=False, answer=object_of({"message": TEXT, "users": OBJECTS}),
+        body={"type": "array", "items": {"$of": ProfileOf}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
+    ),
+    Operation(
+        method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile, body={"type": "object"},
+        summary="Change one's own display name, preferences, custom fields", answer=object_of({"userId": TEXT}),
+        errors=(400, 409, 413), **_OWN,
+    ),
+    Operation(
+        method="GET", path="/api/audience/transactions", scope=None, run=get_transactions,
+        summary="One's own transactions, the newest first",
+        answer=object_of({"transactions": OBJECTS, "lastEvaluatedKey": NULLABLE_TEXT}),
+        query=(
+            Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
+            Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
+            Parameter("lastEvaluatedKey", "Where to go on: that of the page before.", {"type": "string"}),
+        ), **_OWN,
+    ),
+    Operation(
+        method="GET", path="/api/audience/challenges", scope=None, run=get_challenges, summary="One's own challenges",
+        answer=object_of({"challenges": OBJECTS}), **_OWN,
+    ),
+    Operation(
+        method="GET", path="/api/audience/notifications", scope=None, run=get_own_notifications, query=PAGING,
+        summary="One's own notifications, the newest first", answer=page_schema("notifications", OBJECT), **_OWN,
+    ),
+    Operation(
+        method="POST", path="/api/audience/products/{productId}/redeem", scope=None, run=post_redeem, body=OwnRedemption,
+        summary="Redeem a product for what it costs", answer=OBJECT, errors=(400, 404, 409, 413), **_OWN,
+    ),
+]  # fmt: skip
