@@ -37,6 +37,7 @@ app = typer.Typer(
 org_app = typer.Typer(no_args_is_help=True, help="Organisations.")
 app.add_typer(org_app, name="org")
 TOKEN_HOURS = 24
+REQUESTS_MAX = 30_000  # at the same time: live streams are requests that last
 
 Host = Annotated[str, typer.Option(envvar="PLAUDIT_HOST")]
 Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT")]
@@ -170,6 +171,7 @@ def api(
     from granian.log import LogLevels
 
     os.environ |= {"PLAUDIT_DATABASE_URL": url_of(data, database_url), "PLAUDIT_HOST": host, "PLAUDIT_PORT": str(port)}
+    _allow_files(2 * REQUESTS_MAX)
     server = Granian(
         "plaudit.api.app:create_app",
         factory=True,
@@ -179,11 +181,21 @@ def api(
         loop=Loops.uvloop,
         workers=1,
         backlog=2048,
+        backpressure=REQUESTS_MAX,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=20,
     )
     server.serve()
+
+
+def _allow_files(number: int) -> None:
+    """As many open files as the system lets us have, up to `number`: each connection is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if most == resource.RLIM_INFINITY else min(number, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 @app.command()

@@ -8,11 +8,12 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from plaudit import clock
+from plaudit.connections import is_public
 from plaudit.delivery import run as delivery_run
 from plaudit.delivery.backoff import TRIED_FOR, next_attempt_at
 from plaudit.delivery.run import Deliverer
 from plaudit.delivery.signatures import signed_headers
-from plaudit.delivery.webhooks import Sender, is_public
+from plaudit.delivery.webhooks import Sender
 from tests.delivery.receiver import Receiver
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

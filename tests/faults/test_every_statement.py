@@ -56,9 +56,14 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
             at = clock.now()
 
             async def rows(connection):
+                # A number that was drawn for what was taken back is not drawn again: what counts is the order.
                 return {
-                    table: sorted(map(repr, await connection.fetch(f"SELECT * FROM {table}"))) for table in TABLES
-                } | {"ledger": sorted(map(repr, await connection.fetch("SELECT * FROM transactions")))}
+                    table: sorted(
+                        repr([(name, value) for name, value in row.items() if name != "sequence"])
+                        for row in await connection.fetch(f"SELECT * FROM {table}")
+                    )
+                    for table in (*TABLES, "transactions")
+                }
 
             async with stage.pool.acquire() as connection:
                 undisturbed = connection.transaction()

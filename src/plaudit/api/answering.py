@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.datastructures import State
+from litestar.response import Stream
 
 from plaudit import clock, telemetry, tracing
 from plaudit.documents.kinds import KINDS
@@ -29,7 +30,7 @@ ACTIONS = "/api/audience/internal/actions"
 _DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
 
 
-async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
+async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
     """The answer to a request, whatever happens."""
     correlation_id = _correlation_id(request.headers)
     started = tracing.now()
@@ -50,7 +51,7 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[bytes]:
 
 async def _answered(
     operation: Operation, request: AnyRequest, correlation_id: str, around: dict[str, str]
-) -> Response[bytes]:
+) -> Response[Any]:
     services: Services = request.app.state.services
     headers = request.headers
     origin = headers.get("origin")
@@ -97,7 +98,7 @@ async def _answered(
     return response
 
 
-async def _run(operation: Operation, call: Call, path: str) -> Response[bytes]:
+async def _run(operation: Operation, call: Call, path: str) -> Response[Any]:
     if operation.body is not None and operation.media == "application/json":
         call.body = decode_body(call.raw, _decoded_as(operation), operation.body_bytes_max)
     result = await operation.run(call)
@@ -105,6 +106,8 @@ async def _run(operation: Operation, call: Call, path: str) -> Response[bytes]:
     telemetry.requests_answered.labels(given.status).inc()
     if given.status == 204:
         return Response(b"", status_code=204, headers=given.headers)
+    if given.parts is not None:
+        return Stream(given.parts, status_code=given.status, media_type=given.media, headers=given.headers)
     if given.content is not None:
         return Response(given.content, status_code=given.status, media_type=given.media, headers=given.headers)
     envelope = envelope_of(path) if operation.enveloped and given.enveloped else Envelope.bare

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
+from plaudit.delivery.live import Streams
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.inbox import Inbox
 from plaudit.processes import calm_garbage_collector
@@ -17,7 +19,7 @@ from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
-from . import actions, doors, system, token_exchange
+from . import actions, doors, system, token_exchange, widget
 from .answering import AnyRequest, answer
 from .audience import lookup, own
 from .auth import Callers
@@ -25,7 +27,7 @@ from .cors import Origins, answering_preflights
 from .crud import crud
 from .errors import handle
 from .jwks import PublishedKeys
-from .loyalty import first, me
+from .loyalty import first, me, stream
 from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
@@ -96,6 +98,8 @@ OPERATIONS: Sequence[Operation] = [
     *token_exchange.OPERATIONS,
     *first.OPERATIONS,
     *me.OPERATIONS,
+    *stream.OPERATIONS,
+    *widget.OPERATIONS,
     *system.OPERATIONS,
 ]
 
@@ -112,6 +116,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
         programs = Programs(pool, url)
         boards = Boards(engine_pool)
+        streams = Streams(engine_pool, url)
         published = PublishedKeys(private=chosen.private_networks)
         programs.on_erasure(boards.forget)
         services = Services(
@@ -122,17 +127,19 @@ def create_app(given: Settings | None = None) -> Litestar:
             inbox=Inbox(engine_pool),
             callers=Callers(pool, Tokens(pool, programs, published, chosen)),
             origins=Origins(pool),
+            streams=streams,
             boards=boards,
             limits=RateLimits(pool),
         )
         app.state.services = services
         calm_garbage_collector()
-        listening = asyncio.create_task(programs.listen())
+        chores = [asyncio.create_task(programs.listen()), asyncio.create_task(streams.run())]
         try:
             yield
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
             await published.close()
             await pool.close()
             await engine_pool.close()
@@ -162,7 +169,7 @@ _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of opera
 
 
 def _mounted(operation: Operation) -> HTTPRouteHandler:
-    async def answered(request: AnyRequest) -> Response[bytes]:
+    async def answered(request: AnyRequest) -> Response[Any]:
         return await answer(operation, request)
 
     paths = [prefix + path.replace("}", ":str}") for path in paths_of(operation) for prefix in PREFIXES]

@@ -4,6 +4,7 @@ import base64
 import binascii
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -28,6 +29,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset()
     key_id: UUID | None = None
     user_id: str | None = None
+    expires_at: datetime | None = None  # of a member's token
 
 
 class Callers:
@@ -80,7 +82,9 @@ class Callers:
                 raise Forbidden("A member's token opens members' calls only", code="servers_only")
             if not proof.direct:
                 raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
-            return Caller(org_id=proof.org_id, name=f"member:{proof.user_id}", user_id=proof.user_id)
+            return Caller(
+                org_id=proof.org_id, name=f"member:{proof.user_id}", user_id=proof.user_id, expires_at=proof.expires_at
+            )
         key = await self._key_of(proof)
         if scope is None:
             raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")

@@ -11,10 +11,19 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def conditional(call: Call, data: Any, cache_control: str) -> Answer:
-    """The data with its tag, or 304 when the request's `If-None-Match` names that tag."""
-    tag = f'"{blake2b(_ENCODER.encode(data), digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": cache_control, "Vary": "Authorization, X-Monterosa-Org-ID, Origin"}
+    """The data with a tag of its content, or 304 when the request names that tag."""
+    answer = tagged(call, blake2b(_ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
+    answer.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
+    if answer.status == 200:
+        answer.data = data
+    return answer
+
+
+def tagged(call: Call, digest: str, cache_control: str) -> Answer:
+    """An answer without its content yet: 304 and final when the request's `If-None-Match` names the tag."""
+    tag = f'"{digest}"'
+    headers = {"ETag": tag, "Cache-Control": cache_control}
     known = [one.strip().removeprefix("W/") for one in call.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:
         return Answer(data=None, status=304, headers=headers, content=b"")
-    return Answer(data=data, status=200, headers=headers)
+    return Answer(data=None, status=200, headers=headers)

@@ -137,6 +137,8 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
         schema = _filled(operation.answer, components)
         if operation.enveloped:
             schema = enveloped_schema(schema, envelope_of(path))
+        if operation.or_bare is not None:
+            schema = {"anyOf": [schema, _filled(operation.or_bare, components)]}
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
         for media in operation.other_media:
             answered["content"][media] = {}

@@ -4,13 +4,14 @@ An operation is a row: method, path, who may call it, what it takes and answers.
 here, and described by `openapi`: one table serves all three.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct, field
 
+from plaudit.delivery.live import Streams
 from plaudit.documents.reading import wrong_fields
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import Invalid, TooLarge, invalid_fields
@@ -39,6 +40,7 @@ class Services(Struct, frozen=True, kw_only=True):
     inbox: Inbox
     callers: Callers
     origins: "Origins"
+    streams: Streams
     boards: Boards
     limits: RateLimits
 
@@ -81,13 +83,17 @@ class Call(Struct, kw_only=True):
 
 
 class Answer(Struct, kw_only=True):
-    """An answer that is more than its data; `content` is one that is no JSON, of type `media`."""
+    """An answer that is more than its data; `content` is one that is no JSON, of type `media`.
+
+    `parts` is one that comes bit by bit, for as long as it likes.
+    """
 
     data: Any
     status: int
     headers: dict[str, str] = field(default_factory=dict[str, str])
     enveloped: bool = True
     content: bytes | None = None
+    parts: AsyncIterator[bytes] | None = None
     media: str = "application/json"
 
 
@@ -107,7 +113,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `scope` is what a server must be allowed to do that calls it; `member`: members may, with a token of their own;
     `anonymous`: anybody may who names an organisation. With none of these it is open. `refused` is the shape of its
-    errors, where that is not its envelope's.
+    errors, where that is not its envelope's; `or_bare` what some are answered without one.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -130,6 +136,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     media: str = "application/json"
     streamed: bool = False
     refused: Schema = None
+    or_bare: Schema = None
 
     @property
     def is_open(self) -> bool:

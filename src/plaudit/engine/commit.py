@@ -25,6 +25,7 @@ from .load import Batch
 from .outcome import Processed
 from .outgoing import message_rows
 from .totals import add_totals, totals_of
+from .watches import changed_members
 
 SQL = queries_beside(__file__)
 
@@ -92,6 +93,9 @@ async def commit(
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
     await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
     await _send_onward(connection, decided, decided_at)
+    if batch.watched:
+        for said in changed_members(one.arrival.member_id for one in decided if one.arrival.bucket in batch.watched):
+            await connection.execute(SQL.announce_members, said)
     messages = [row for one in decided for row in message_rows(programs[one.arrival.org_id], one, decided_at)]
     if messages:
         await _copy(connection, "outbox", OUTBOX_COLUMNS, messages)

@@ -105,3 +105,7 @@ ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.s
 -- name: announce_messages
 -- A word to those who deliver, when this is committed.
 SELECT pg_notify('plaudit_outbox', '');
+
+-- name: announce_members
+-- A word to those who hold streams: for whom something has changed.
+SELECT pg_notify('plaudit_members', $1);

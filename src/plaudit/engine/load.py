@@ -31,6 +31,7 @@ class Batch(Struct, kw_only=True):
     again: list[Arrival]  # decided before: their ids are in the log
     members: dict[UUID, Member]
     positions: dict[int, int]
+    watched: frozenset[int] = frozenset()  # buckets of which somebody holds a live stream
 
 
 async def load(connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]) -> Batch:
@@ -44,7 +45,8 @@ async def load(connection: Connection, programs: Mapping[UUID, Program], arrival
     if any(one.kind == SEGMENT for one in fresh):
         fresh = await with_tallies(connection, programs, fresh)
     members = await _members(connection, programs, fresh)
-    return Batch(fresh=fresh, again=again, members=members, positions=positions)
+    watched = frozenset(row["bucket"] for row in rows if row["watched"])
+    return Batch(fresh=fresh, again=again, members=members, positions=positions, watched=watched)
 
 
 async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

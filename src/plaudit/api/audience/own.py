@@ -155,17 +155,18 @@ async def post_redeem(call: Call) -> Json:
 
 
 _OWN: dict[str, Any] = {"member": True, "tag": "Audience"}
-_PROFILE = object_of({}, {"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS, "message": TEXT, "users": OBJECTS})
+_PROFILE = object_of({"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS})
+_USERS = object_of({"message": TEXT, "users": OBJECTS})
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/audience/profile", scope="members:read", run=get_profile, answer={"type": "object"},
-        summary="One's own profile, with metrics and challenges; for servers, those of user_ids", enveloped=True,
+        method="GET", path="/api/audience/profile", scope="members:read", run=get_profile, answer=_PROFILE, or_bare=_USERS,
+        summary="One's own profile, with metrics and challenges; for servers, those of user_ids",
         query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
     ),
     Operation(
         method="PUT", path="/api/audience/profile", scope="members:write", run=put_profiles, tag="Audience",
-        summary="Change the profiles of several users", enveloped=False, answer=object_of({"message": TEXT, "users": OBJECTS}),
+        summary="Change the profiles of several users", enveloped=False, answer=_USERS,
         body={"type": "array", "items": {"$of": ProfileOf}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
     ),
     Operation(

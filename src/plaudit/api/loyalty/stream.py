@@ -1,0 +1,72 @@
+"""What a member is told, live: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
+
+event: ready            the stream has begun; its id is where it begins
+event: notification     data: the notification, as in /me/notifications; its id is where to resume
+event: changed          something of the member's has changed: balances, progress, …
+: (a comment)           every 15 seconds, so that nobody between thinks that the line is dead
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from plaudit import clock
+from plaudit.api.membership import member_id, member_of
+from plaudit.api.notifying import shown_note
+from plaudit.api.operations import Answer, Call, Operation
+from plaudit.delivery.live import HEARTBEAT_SECONDS, Stream, Streams
+from plaudit.errors import FieldError, invalid_fields
+
+RETRY_MILLISECONDS = 2_000
+
+_ENCODER = msgspec.json.Encoder()
+
+
+async def get_stream(call: Call) -> Answer:
+    """Open a stream; it ends when the token does."""
+    await member_of(call)
+    stream = await call.services.streams.open(member_id(call), _seen(call))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Answer(data=None, status=200, headers=headers, media="text/event-stream", parts=_events(call, stream))
+
+
+def _seen(call: Call) -> int | None:
+    given = call.headers.get("last-event-id") or call.query.get("lastEventId")
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 18:
+        raise invalid_fields([FieldError("Last-Event-ID", "must be the id of an event of the stream")])
+    return int(given)
+
+
+async def _events(call: Call, stream: Stream) -> AsyncIterator[bytes]:
+    assert call.caller is not None
+    streams: Streams = call.services.streams
+    ends_at = call.caller.expires_at
+    try:
+        yield f"retry: {RETRY_MILLISECONDS}\nid: {stream.seen}\nevent: ready\ndata: {{}}\n\n".encode()
+        while not stream.ended and (ends_at is None or clock.now() < ends_at):
+            notes, changed = await stream.next(HEARTBEAT_SECONDS)
+            if not notes and not changed:
+                streams.look(stream)
+                yield b":\n\n"
+                continue
+            live = await call.services.programs.live(call.org_id)
+            events = [
+                b"id: %d\nevent: notification\ndata: %s\n\n" % (one.sequence, _ENCODER.encode(shown_note(live, one)))
+                for one in notes
+            ]
+            yield b"".join([*events, b"event: changed\ndata: {}\n\n"])
+    finally:
+        streams.close(stream)
+
+
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Members"}
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/api/loyalty/me/stream", summary="What the member is told, live: server-sent events",
+        run=get_stream, errors=(400, 429), other_media=("text/event-stream",), **_OWN,
+    ),
+]  # fmt: skip

@@ -1,0 +1,36 @@
+"""The embeddable widget, as a file: any page may load it, and keeps it until it changes."""
+
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+
+from .conditional import tagged
+from .operations import Answer, Call, Operation
+
+WIDGET_SECONDS = 3_600
+
+
+@cache
+def _script() -> tuple[bytes, str]:
+    content = (files("plaudit") / "static" / "plaudit-member.js").read_bytes()
+    return content, blake2b(content, digest_size=12).hexdigest()
+
+
+async def get_widget(call: Call) -> Answer:
+    """The script that defines `<plaudit-member>`."""
+    content, digest = _script()
+    answer = tagged(call, digest, f"public, max-age={WIDGET_SECONDS}")
+    # A module from another origin is loaded by CORS rules only.
+    answer.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+    answer.media = "text/javascript; charset=utf-8"
+    answer.content = b"" if answer.status == 304 else content
+    return answer
+
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/widget/plaudit-member.js", summary="The script that defines <plaudit-member>",
+        run=get_widget, scope=None, tag="Members", also=(304,), other_media=("text/javascript",), enveloped=False,
+        answer={},
+    ),
+]  # fmt: skip

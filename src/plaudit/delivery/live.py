@@ -1,0 +1,194 @@
+"""Live streams: whoever holds one hears within milliseconds of what has changed for a member.
+
+    commit ──NOTIFY plaudit_members──► one connection a process ──► one query for all who were named ──► their streams
+
+A word can be lost with its connection, and a batch may have looked who watches just before a stream began: so every
+stream looks for itself a second after it began, and with each heartbeat.
+"""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from plaudit.core.ids import bucket_of
+from plaudit.engine.watches import CHANNEL, WATCHED_SECONDS, name_of, watch
+from plaudit.errors import TooMany, Unavailable
+from plaudit.reads import notifications
+from plaudit.reads.notifications import Note
+from plaudit.storage.postgres import UNREACHABLE, Pool, listen, retried
+
+STREAMS_OF_MEMBER_MAX = 5
+STREAMS_MAX = 20_000
+WAITING_MAX = 100  # what a stream may have waiting; one that reads more slowly is ended, and resumes where it was
+NOTES_AT_ONCE = 2_000
+HEARTBEAT_SECONDS = 15.0
+SETTLED_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Stream:
+    """What one phone hears: notes, and that something has changed. `ended` when it was too slow."""
+
+    def __init__(self, member_id: UUID, seen: int) -> None:
+        self.member_id: Final = member_id
+        self.seen = seen
+        self.ended = False
+        self._notes: list[Note] = []
+        self._changed = False
+        self._wake = asyncio.Event()
+
+    def tell(self, notes: list[Note], *, changed: bool) -> None:
+        """Hand over what is new."""
+        fresh = [one for one in notes if one.sequence > self.seen]
+        if fresh:
+            self.seen = fresh[-1].sequence
+        self._notes += fresh
+        self._changed |= changed or bool(fresh)
+        if len(self._notes) > WAITING_MAX:
+            self.ended = True
+        if self._changed:
+            self._wake.set()
+
+    async def next(self, seconds: float) -> tuple[list[Note], bool]:
+        """What is new, and whether anything has changed; nothing when nothing has within `seconds`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
+        found, self._notes = self._notes, []
+        changed, self._changed = self._changed, False
+        return found, changed
+
+
+class Streams:
+    """The streams that this process holds."""
+
+    def __init__(self, pool: Pool, url: str) -> None:
+        self._pool = pool
+        self._url = url
+        self._held: dict[str, set[Stream]] = defaultdict(set)
+        self._count = 0
+        self._named: set[str] = set()  # for whom commits have said that something changed
+        self._look: set[str] = set()  # for whom to look all the same
+        self._wake = asyncio.Event()
+        self._watched: dict[int, float] = {}
+
+    async def run(self) -> None:
+        """Hear, look and tell until cancelled."""
+        tasks = [
+            asyncio.create_task(listen(self._url, CHANNEL, self._heard, self._look_at_all)),
+            asyncio.create_task(self._keep_watching()),
+            asyncio.create_task(self._tell()),
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def open(self, member_id: UUID, seen: int | None) -> Stream:
+        """A stream of what comes after `seen` (None: from now on). Raises TooMany, or Unavailable."""
+        name = name_of(member_id)
+        if sum(one.member_id == member_id for one in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
+            raise TooMany(
+                f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
+            )
+        if self._count >= STREAMS_MAX:
+            raise Unavailable("This server holds as many streams as it can; try again")
+        stream = Stream(member_id, 0 if seen is None else seen)
+        self._held[name].add(stream)
+        self._count += 1
+        try:
+            await self._watch([bucket_of(member_id)])
+            if seen is None:
+                async with self._pool.acquire() as connection:
+                    stream.seen = max(stream.seen, await notifications.last(connection, member_id))
+        except BaseException:
+            self.close(stream)
+            raise
+        if seen is not None:
+            self.look(stream)
+        asyncio.get_running_loop().call_later(SETTLED_SECONDS, self.look, stream)
+        return stream
+
+    def close(self, stream: Stream) -> None:
+        """Let go of a stream."""
+        name = name_of(stream.member_id)
+        streams = self._held.get(name, set())
+        if stream in streams:
+            streams.discard(stream)
+            self._count -= 1
+        if not streams:
+            self._held.pop(name, None)
+
+    def look(self, stream: Stream) -> None:
+        """Look what there is for a stream, whether a commit has said so or not."""
+        name = name_of(stream.member_id)
+        if stream in self._held.get(name, ()):
+            self._look.add(name)
+            self._wake.set()
+
+    def _heard(self, said: str) -> None:
+        named = self._held.keys() & said.split(",")
+        if named:
+            self._named |= named
+            self._wake.set()
+
+    def _look_at_all(self) -> None:
+        self._look |= self._held.keys()
+        self._wake.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            named, look = self._named, self._look
+            self._named, self._look = set(), set()
+            try:
+                await self._tell_those(named, look)
+            except UNREACHABLE:
+                self._look |= named | look
+                await asyncio.sleep(0.2)
+                self._wake.set()
+            except Exception:
+                log.exception("streams_not_told")
+
+    async def _tell_those(self, named: set[str], look: set[str]) -> None:
+        streams = [one for name in named | look for one in self._held.get(name, ())]
+        seen: dict[UUID, int] = {}
+        for one in streams:
+            seen[one.member_id] = min(one.seen, seen.get(one.member_id, one.seen))
+        if not seen:
+            return
+        async with self._pool.acquire() as connection:
+            found = await notifications.after(connection, seen, NOTES_AT_ONCE)
+        notes: dict[UUID, list[Note]] = defaultdict(list)
+        for member_id, note in found:
+            notes[member_id].append(note)
+        for one in streams:
+            one.tell(notes[one.member_id], changed=name_of(one.member_id) in named)
+        if len(found) == NOTES_AT_ONCE:  # there is more
+            self._look |= named | look
+            self._wake.set()
+
+    async def _watch(self, buckets: list[int]) -> None:
+        """Have these buckets announced, unless they are for long enough."""
+        now = asyncio.get_running_loop().time()
+        missing = sorted(one for one in buckets if self._watched.get(one, 0) < now + WATCHED_SECONDS / 2)
+        if not missing:
+            return
+        async with self._pool.acquire() as connection:
+            await retried(lambda: watch(connection, missing))
+        self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
+
+    async def _keep_watching(self) -> None:
+        while True:
+            await asyncio.sleep(WATCHED_SECONDS / 4)
+            held = {one.member_id for streams in self._held.values() for one in streams}
+            with suppress(*UNREACHABLE):
+                await self._watch(list({bucket_of(one) for one in held}))
