@@ -112,7 +112,8 @@ export class PlauditError extends Error {
 
 type Json = Record<string, any>;
 
-const TRY_AGAIN = new Set([408, 425, 429, 500, 502, 503, 504]);
+const TRY_AGAIN = new Set([0, 408, 425, 429, 500, 502, 503, 504]);
+const IN_PROGRESS = "in_progress"; // the same call is being answered right now: its answer will be this one's
 const PAUSES = [200, 400, 800, 1_600, 5_000, 15_000];
 const SILENCE_MS = 40_000; // the server says something every 15 seconds: longer than this, the line is dead
 
@@ -212,7 +213,7 @@ export class PlauditMember {
         const text = await answer.text();
         return (text ? JSON.parse(text).data : undefined) as T;
       } catch (error) {
-        const again = error instanceof PlauditError && (error.status === 0 || TRY_AGAIN.has(error.status));
+        const again = error instanceof PlauditError && (TRY_AGAIN.has(error.status) || error.code === IN_PROGRESS);
         if (!again || attempt + 1 >= tries) throw error;
       }
       await pause(attempt);

@@ -22,7 +22,7 @@ async function until(what) {
   assert.fail("it did not happen");
 }
 
-test("an action leads to points and a notification, live", async () => {
+test("an action leads to points and a notification, live", async (context) => {
   await asServer("/v1/triggers", { key: "clapped", name: "Clapped", openToMembers: true });
   await asServer("/v1/products", { productId: "cup", name: "Cup", sku: "CUP", type: "merchandise", pointsCost: 5 });
   await asServer("/v1/campaigns", {
@@ -33,12 +33,12 @@ test("an action leads to points and a notification, live", async () => {
   let changes = 0;
   let opened = 0;
   const stop = member.stream({ onNotification: (note) => heard.push(note), onChange: () => changes++, onOpen: () => opened++ });
+  context.after(stop);
   await until(() => opened);
   await Promise.all([member.report("clapped", { loud: true }, "once"), member.report("clapped", { loud: true }, "once")]);
   const note = await until(() => heard[0]);
   assert.deepEqual([note.title, note.type, note.metrics], ["Thanks", "campaign.completed", { points: { from: 0, to: 7 } }]);
   await until(() => changes);
-  stop();
   const me = await member.me();
   assert.equal(me.metrics.points.balance, 7);
   assert.equal(me.unreadNotifications, 1);

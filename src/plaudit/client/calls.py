@@ -18,6 +18,7 @@ TRIES = 4
 FIRST_PAUSE_SECONDS = 0.2
 PAUSE_SECONDS_MAX = 20.0
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+IN_PROGRESS = b'"in_progress"'  # the same call is being answered right now: its answer will be this one's
 
 
 class PlauditError(Exception):
@@ -74,6 +75,11 @@ def error_of(status: int, given: Any) -> PlauditError:
     message = inner.get("message") or body.get("message") or body.get("error_description") or f"HTTP {status}"
     fields = {one["field"]: one["message"] for one in inner.get("details", ())}
     return PlauditError(str(message), status=status, code=str(inner.get("code") or ""), fields=fields)
+
+
+def may_try_again(status: int, content: bytes) -> bool:
+    """Whether the same call may well succeed later."""
+    return status in TRY_AGAIN or (status == 409 and IN_PROGRESS in content)
 
 
 def pause_before(attempt: int, retry_after: str | None) -> float:

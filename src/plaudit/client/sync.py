@@ -62,7 +62,7 @@ class Plaudit:
                 if attempt == self._tries:
                     raise PlauditError(f"The server cannot be reached: {error}", code="unreachable") from error
             else:
-                if answer.status_code not in calls.TRY_AGAIN or attempt == self._tries:
+                if attempt == self._tries or not calls.may_try_again(answer.status_code, answer.content):
                     return calls.answer_of(request, answer.status_code, answer.content)
                 retry_after = answer.headers.get("retry-after")
             time.sleep(calls.pause_before(attempt, retry_after))

@@ -137,7 +137,12 @@ def shown_state(ladder: Ladder, state: LadderState, counted: int, decimals: int)
     if following is not None:
         missing = max(following.threshold - counted, 0)
         threshold = shown(following.threshold, decimals)
-        found["next"] = {"rung": following.rung_id, "threshold": threshold, "missing": shown(missing, decimals)}
+        found["next"] = {
+            "rung": following.rung_id,
+            "name": following.name,
+            "threshold": threshold,
+            "missing": shown(missing, decimals),
+        }
     if state.ends_at is not None and rung != NO_RUNG and not ladder.never_down:
         threshold = ladder.rungs[rung].threshold
         missing = shown(max(threshold - counted, 0), decimals)

@@ -49,6 +49,7 @@ const STYLE = `
 .badges{display:flex;flex-wrap:wrap;gap:8px}
 .badge{display:flex;align-items:center;gap:8px;border:1px solid var(--line);border-radius:99px;padding:4px 12px 4px 4px;font-size:.85rem}
 .badge span{width:26px;height:26px;border-radius:50%;display:grid;place-items:center;background:var(--accent);color:var(--bg);font-weight:700;font-size:.75rem}
+.flame{width:1.3em;height:1.3em;vertical-align:-.25em;margin-inline-end:4px;fill:var(--line)}.flame.on{fill:var(--accent)}
 .streak b{font-size:1.3rem;font-variant-numeric:tabular-nums}
 .skeleton{height:120px;border-radius:var(--radius);background:var(--line);opacity:.6}
 .toasts{position:fixed;inset-inline-end:16px;bottom:16px;z-index:2147483000;display:grid;gap:10px;width:min(340px,calc(100vw - 32px))}
@@ -72,6 +73,15 @@ function el(name, attributes, ...children) {
   for (const [key, value] of Object.entries(attributes ?? {})) if (value != null) made.setAttribute(key, value);
   made.append(...children.filter((one) => one != null));
   return made;
+}
+
+function flame(burning) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ viewBox: "0 0 24 24", class: burning ? "flame on" : "flame", "aria-hidden": "true" })) svg.setAttribute(name, value);
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", "M12 2c1 4 6 6.5 6 12a6 6 0 0 1-12 0c0-2.5 1.3-4.3 2.6-5.4.1 2 .9 3 1.9 3.4C10 8 10.5 5 12 2z");
+  svg.append(path);
+  return svg;
 }
 
 class PlauditMember extends HTMLElement {
@@ -243,7 +253,7 @@ class PlauditMember extends HTMLElement {
     const all = Object.entries(me.ladders).map(([id, one]) => {
       const name = this.#names.ladders[id] ?? id;
       const next = one.next;
-      const text = next ? filled(this.#texts.next, { missing: this.#number(next.missing), name: next.rung }) : this.#texts.top;
+      const text = next ? filled(this.#texts.next, { missing: this.#number(next.missing), name: next.name }) : this.#texts.top;
       const percent = next ? (100 * one.score) / (next.threshold || 1) : 100;
       return el("div", { part: "ladder" }, el("div", { class: "row" }, el("span", {}, one.name ?? name), el("span", { class: "muted" }, text)), this.#bar(percent, name));
     });
@@ -255,7 +265,7 @@ class PlauditMember extends HTMLElement {
       const time = one.extendBy && new Intl.DateTimeFormat(this.#locale, { weekday: "short", hour: "numeric", minute: "2-digit" }).format(new Date(one.extendBy));
       const text = one.alive ? time && filled(this.#texts.until, { time }) : this.#texts.broken;
       return el("div", { class: "row streak", part: "streak" },
-        el("span", {}, el("span", { "aria-hidden": "true" }, one.alive ? "🔥 " : "· "), el("b", {}, this.#number(one.current)), ` ${this.#texts.days}`,
+        el("span", {}, flame(one.alive), el("b", {}, this.#number(one.current)), ` ${this.#texts.days}`,
           el("span", { class: "muted" }, ` ${this.#names.streaks[id] ?? id}`)),
         el("span", { class: "muted" }, text || ""));
     });
