@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import http, mechanics
+from bench import http, mechanics, members
 from bench.bulk import import_rates
 from bench.engine import Org, bare_rows, engine_rate, prepare, processes_rate
 from plaudit.processes import calm_garbage_collector
@@ -106,6 +106,25 @@ def bench_http(report: Report, url: str, org: Org) -> None:
     report.bound("the same, p99", p99 * 1000, 60, "ms")
 
 
+def bench_members(report: Report, url: str) -> None:
+    """Members' own calls."""
+    org = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
+    secret = uvloop.run(members.prepare_members(url, org))
+    uvloop.run(engine_rate(url, org, EVENTS))  # some six events each
+    with http.running(url, 18_434, worker=True, app="bench.members:create_app"):
+        times = uvloop.run(members.read_times(18_434, org, secret))
+        for path in members.READS:
+            report.times(
+                f"GET {path}, p99; a primary-key SELECT through the same stack", times[path], times[members.SELECT], 5
+            )
+        capacity = uvloop.run(http.processed_rate(url, 18_434, http.headers_of(org), org))
+        reads, writes = uvloop.run(members.reads_beside_writes(18_434, org, secret, capacity / 2))
+        report.rate(f"GET /api/loyalty/me beside {writes:,.0f} actions/s (half of capacity)", reads, "reads")
+        held, p50, p99 = uvloop.run(members.toasts(18_434, org, secret))
+    report.bound(f"from an action to its toast, {held:,} streams on one process, p50", p50 * 1000, 50, "ms")
+    report.bound("the same, p99", p99 * 1000, 100, "ms")
+
+
 def bench_mechanics(report: Report, url: str) -> None:
     """The mechanics, beside an engine without them."""
     org = uvloop.run(prepare(url, MEMBERS // 2))
@@ -146,10 +165,15 @@ def main() -> None:
     try:
         url = embedded.start()
         asyncio.run(migrate(url))
-        if "mechanics" not in sys.argv:
+        wanted = sys.argv[1:] or ["engine", "members", "mechanics", "bulk"]
+        if "engine" in wanted:
             bench_http(report, url, bench_engine(report, url))
-        bench_mechanics(report, url)
-        bench_bulk(report, url)
+        if "members" in wanted:
+            bench_members(report, url)
+        if "mechanics" in wanted:
+            bench_mechanics(report, url)
+        if "bulk" in wanted:
+            bench_bulk(report, url)
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)

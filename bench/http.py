@@ -44,12 +44,14 @@ def create_app() -> Litestar:
 
 
 @contextmanager
-def running(url: str, port: int, *, noop: bool = False, worker: bool = False) -> Iterator[None]:
+def running(
+    url: str, port: int, *, noop: bool = False, worker: bool = False, app: str = "bench.http:create_app"
+) -> Iterator[None]:
     """The API on a port, and a worker if wanted, as processes of their own."""
     environment = os.environ | {"PLAUDIT_DATABASE_URL": url} | ({NOOP: "1"} if noop else {})
     api = [
         sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--loop", "uvloop", "--port", str(port),
-        "--log-level", "warning", "bench.http:create_app",
+        "--log-level", "warning", "--backpressure", "30000", app,
     ]  # fmt: skip
     commands = [api, *([[sys.executable, "-m", "plaudit", "worker"]] if worker else [])]
     children = [subprocess.Popen(command, env=environment) for command in commands]
@@ -84,7 +86,14 @@ class Client:
         head = (
             f"POST {path} HTTP/1.1\r\n{self._head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        self._writer.write(head.encode() + body)
+        return await self._exchange(head.encode() + body)
+
+    async def get(self, path: str) -> bytes:
+        """The same without a body."""
+        return await self._exchange(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
+
+    async def _exchange(self, request: bytes) -> bytes:
+        self._writer.write(request)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         lowered = answer.lower()
         start = lowered.index(b"content-length:") + 15
