@@ -62,10 +62,14 @@ class Server:
 
     def member_of(self, servers: httpx.Client, user_id: str) -> httpx.Client:
         """A client as a member's app has it: a token, and nothing else."""
+        headers = {"Authorization": f"Bearer {self.token_of(servers, user_id)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def token_of(self, servers: httpx.Client, user_id: str) -> str:
+        """A member's token, signed with the organisation's secret."""
         org_id = servers.headers["X-Monterosa-Org-ID"]
         claims = {"sub": user_id, "org": org_id, "exp": int(time.time()) + 3_600}
-        token = jwt.encode(claims, self.jwt_secrets[org_id], algorithm="HS256")
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        return jwt.encode(claims, self.jwt_secrets[org_id], algorithm="HS256")
 
     def verify(self) -> int:
         """The status of `plaudit verify`, by its books."""

@@ -73,9 +73,7 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
         with pytest.raises(PlauditError) as missing:
             plaudit.member("no body/at all?")
         assert missing.value.status == 404
-    with server_process.member_of(shop, "ann") as member:
-        token = member.headers["Authorization"].removeprefix("Bearer ")
-    with Plaudit(str(shop.base_url), token=token) as own:
+    with Plaudit(str(shop.base_url), token=server_process.token_of(shop, "ann")) as own:
         assert own.me().user_id == "ann"
         assert [one.message for one in own.my_notifications().items] == ["Thanks"]
 

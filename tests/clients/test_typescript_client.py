@@ -15,12 +15,12 @@ def test_its_own_tests_pass(server_process, tmp_path):
     folder = tmp_path / "client"
     shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
     subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
-    with server_process.client_of("TypeScript") as servers, server_process.member_of(servers, "ann") as member:
+    with server_process.client_of("TypeScript") as servers:
         environment = os.environ | {
             "PLAUDIT_URL": server_process.url,
             "PLAUDIT_ORG": servers.headers["X-Monterosa-Org-ID"],
             "PLAUDIT_SECRET": servers.headers["Authorization"].removeprefix("Bearer "),
-            "PLAUDIT_TOKEN": member.headers["Authorization"].removeprefix("Bearer "),
+            "PLAUDIT_TOKEN": server_process.token_of(servers, "ann"),
         }
         done = subprocess.run(
             ["npm", "test", "--silent"],

@@ -10,7 +10,7 @@ import pytest
 from tests.api.test_cases import assert_like
 
 GUIDES = sorted((Path(__file__).parents[2] / "docs" / "guides").glob("*.md"))
-BLOCK = re.compile(r"```(http|json)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(http|json)(?: as=(\w+))?\n(.*?)```", re.DOTALL)
 
 
 def settled(shop) -> None:
@@ -27,10 +27,10 @@ def settled(shop) -> None:
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
-def test_the_guide_is_true(shop, path):
+def test_the_guide_is_true(shop, server_process, path):
     answer = None
     shown = 0
-    for kind, text in BLOCK.findall(path.read_text(encoding="utf-8")):
+    for kind, member, text in BLOCK.findall(path.read_text(encoding="utf-8")):
         if kind == "json":
             found = answer.json()
             assert_like(json.loads(text), found.get("data", found), shop.headers["X-Monterosa-Org-ID"])
@@ -39,7 +39,10 @@ def test_the_guide_is_true(shop, path):
         first, _, body = text.strip().partition("\n")
         method, target = first.split()
         settled(shop)
-        answer = shop.request(method, target, content=body or None, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if member:
+            headers["Authorization"] = f"Bearer {server_process.token_of(shop, member)}"
+        answer = shop.request(method, target, content=body or None, headers=headers)
         assert answer.status_code < 300, (first, answer.text)
         settled(shop)
     assert shown > 0
