@@ -27,7 +27,7 @@ from .cors import Origins, answering_preflights
 from .crud import crud
 from .errors import handle
 from .jwks import PublishedKeys
-from .loyalty import first, me, stream
+from .loyalty import first, me, push, stream
 from .openapi import describe
 from .operations import Operation, Services, paths_of
 from .rate_limits import RateLimits
@@ -99,6 +99,7 @@ OPERATIONS: Sequence[Operation] = [
     *first.OPERATIONS,
     *me.OPERATIONS,
     *stream.OPERATIONS,
+    *push.OPERATIONS,
     *widget.OPERATIONS,
     *system.OPERATIONS,
 ]
@@ -128,6 +129,7 @@ def create_app(given: Settings | None = None) -> Litestar:
             callers=Callers(pool, Tokens(pool, programs, published, chosen)),
             origins=Origins(pool),
             streams=streams,
+            private_networks=chosen.private_networks,
             boards=boards,
             limits=RateLimits(pool),
         )

@@ -41,6 +41,7 @@ class Services(Struct, frozen=True, kw_only=True):
     callers: Callers
     origins: "Origins"
     streams: Streams
+    private_networks: bool
     boards: Boards
     limits: RateLimits
 

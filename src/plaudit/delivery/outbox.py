@@ -19,9 +19,10 @@ from plaudit.core.conditions import compile_conditions
 from plaudit.core.event import ACTION, Event
 from plaudit.core.fields import Scope
 from plaudit.core.member import Member
-from plaudit.documents.webhook import Webhook, wants
+from plaudit.documents.webhook import NOTIFICATION_CREATED, Webhook, wants
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.programs import Programs
+from plaudit.storage.push import subscriptions
 from plaudit.storage.queries import queries_beside
 
 from .backoff import next_attempt_at
@@ -35,6 +36,7 @@ LEASE = timedelta(seconds=60)  # an attempt that was begun and never noted is ma
 FAILING_MAX = timedelta(days=3)
 KEPT = timedelta(days=30)
 NIL = UUID(int=0)
+PUSH = "push:"  # before a subscription's id, where a webhook's id stands
 
 Row = Mapping[str, Any]
 
@@ -45,6 +47,7 @@ class Due(Struct, frozen=True, kw_only=True):
     org_id: UUID
     webhook_id: str
     message_id: UUID
+    member_id: UUID | None
     attempts: int
     handed_at: datetime
     payload: str
@@ -79,10 +82,24 @@ async def hand_out(connection: Connection, programs: Programs, at: datetime) -> 
             for webhook_id, webhook in (await programs.live(row["org_id"])).webhooks.items():
                 if webhook.url is not None and is_for(webhook_id, webhook, row):
                     deliveries.append(delivery_row(webhook_id, webhook, row, at))
+            deliveries += await _pushes(connection, programs, row, at)
         if deliveries:
             await connection.executemany(SQL.insert_delivery, deliveries)
         await connection.execute(SQL.move_handed, rows[-1]["xid"], rows[-1]["ordinal"])
     return len(rows)
+
+
+async def _pushes(connection: Connection, programs: Programs, row: Row, at: datetime) -> list[tuple[Any, ...]]:
+    """A notification on its way to each browser of its member, where it is to be shown at all."""
+    if row["type"] != NOTIFICATION_CREATED or (await programs.live(row["org_id"])).settings.push is None:
+        return []
+    if msgspec.json.decode(row["payload"])["data"]["display"] == "none":
+        return []
+    found = await subscriptions(connection, row["member_id"])
+    return [
+        (row["org_id"], f"{PUSH}{one.subscription_id}", row["message_id"], row["xid"], row["ordinal"], None, at)
+        for one in found
+    ]
 
 
 def delivery_row(webhook_id: str, webhook: Webhook, row: Row, at: datetime) -> tuple[Any, ...]:
@@ -118,7 +135,7 @@ async def note(connection: Connection, due: Due, attempt: Attempt, at: datetime)
     if attempt.succeeded:
         state, next_at = "delivered", at
     else:
-        later = next_attempt_at(due.attempts, due.handed_at, at, random.random())  # noqa: S311
+        later = None if attempt.final else next_attempt_at(due.attempts, due.handed_at, at, random.random())  # noqa: S311
         state, next_at = ("dead", at) if later is None else ("waiting", later)
     async with atomic(connection):
         await connection.execute(

@@ -36,8 +36,8 @@ WITH due AS (
 )
 UPDATE deliveries SET attempts = attempts + 1, next_at = $2 FROM due JOIN outbox USING (org_id, message_id)
 WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (due.org_id, due.webhook_id, due.message_id)
-RETURNING deliveries.org_id, deliveries.webhook_id, deliveries.message_id, attempts,
-    deliveries.created_at AS handed_at, payload;
+RETURNING deliveries.org_id, deliveries.webhook_id, deliveries.message_id, outbox.member_id,
+    attempts, deliveries.created_at AS handed_at, payload;
 
 -- name: note
 -- What came of an attempt.

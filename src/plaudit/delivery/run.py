@@ -17,10 +17,11 @@ from plaudit.errors import NotFound
 from plaudit.messages import payload_of
 from plaudit.storage.documents import Change, update
 from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool, listen
-from plaudit.storage.programs import Programs
+from plaudit.storage.programs import Live, Programs
 
 from . import outbox
 from .outbox import SQL, Due
+from .push import Provider, WebPush
 from .signatures import signed_headers
 from .webhooks import Attempt, Sender
 
@@ -40,6 +41,7 @@ class Deliverer:
         self._url = url
         self._programs = programs
         self._sender = sender
+        self._push = WebPush(pool, sender)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -89,12 +91,8 @@ class Deliverer:
 
     async def _deliver(self, due: Due) -> None:
         try:
-            live = await self._programs.live(due.org_id)
-            webhook = live.webhooks.get(due.webhook_id)
-            if webhook is None or webhook.url is None or webhook.status != "active":
-                attempt = Attempt(None, "the webhook is gone or inactive", 0)
-            else:
-                attempt = await self.send(due.org_id, due.webhook_id, webhook.url, due.message_id, due.payload.encode())
+            provider: Provider = self._push if due.webhook_id.startswith(outbox.PUSH) else self
+            attempt = await provider.send(await self._programs.live(due.org_id), due)
             telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
             async with self._pool.acquire() as connection:
                 hopeless = await outbox.note(connection, due, attempt, clock.now())
@@ -105,18 +103,22 @@ class Deliverer:
         except Exception:
             log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
 
-    async def send(self, org_id: UUID, webhook_id: str, url: str, message_id: UUID, body: bytes) -> Attempt:
-        """One attempt, signed."""
+    async def send(self, live: Live, due: Due) -> Attempt:
+        """One attempt at a webhook, signed."""
+        webhook = live.webhooks.get(due.webhook_id)
+        if webhook is None or webhook.url is None or webhook.status != "active":
+            return Attempt(None, "the webhook is gone or inactive", 0)
+        body = due.payload.encode()
         async with self._pool.acquire() as connection:
-            secrets = await outbox.secrets_of(connection, org_id, webhook_id, clock.now())
+            secrets = await outbox.secrets_of(connection, due.org_id, due.webhook_id, clock.now())
         timestamp = int(clock.now().timestamp())
-        headers = signed_headers(f"msg_{message_id.hex}", timestamp, body, secrets.all)
+        headers = signed_headers(f"msg_{due.message_id.hex}", timestamp, body, secrets.all)
         told = msgspec.json.decode(body)
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
         if told.get("correlationId"):
             headers["X-Correlation-ID"] = told["correlationId"]
         started = tracing.now()
-        attempt = await self._sender.attempt(url, headers, body)
+        attempt = await self._sender.attempt(webhook.url, headers, body)
         tracing.record(
             "webhook", told.get("correlationId"), started, "client", type=told["type"], succeeded=attempt.succeeded
         )

@@ -13,11 +13,12 @@ ANSWER_BYTES_MAX = 1 << 16
 
 
 class Attempt(Struct, frozen=True):
-    """What came of an attempt: the answer's `status` if there was one, else the `error`."""
+    """What came of an attempt: the answer's `status` if there was one, else the `error`; `final` when no other will do better."""
 
     status: int | None
     error: str | None
     milliseconds: int
+    final: bool = False
 
     @property
     def succeeded(self) -> bool:

@@ -49,6 +49,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     metrics = {one: _metric(one, document) for one, document in by_kind["metric"].items()}
     pool_of_product = {pool.product_id: one for one, pool in _active_pools(by_kind["code_pool"])}
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
+    pushes = any(one.push is not None for one in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     streaks = {one: streak_of(one, streak, metrics) for one, streak in by_kind["streak"].items()}
     ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
@@ -77,7 +78,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         segments_by_part=segments_by_part(segments.values()),
         ladders_by_metric=ladders_by_metric(ladders.values()),
         templates={one: texts_of(template) for one, template in by_kind["template"].items()},
-        outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"]),
+        outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
         streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
         needs=_needs(
             listeners,

@@ -9,7 +9,7 @@ from plaudit.core.program import Texts
 from plaudit.core.triggers import ENGINE_TRIGGERS
 
 from .template import MessageTemplate
-from .webhook import TRANSACTION_CREATED, Webhook, names_of, wants
+from .webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED, Webhook, names_of, wants
 
 
 def texts_of(template: MessageTemplate) -> Texts:
@@ -33,11 +33,13 @@ def _lasting(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
-def outbound_of(webhooks: Collection[Webhook], own: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What other systems are told of each trigger, and of transactions: only what somebody wants."""
+def outbound_of(webhooks: Collection[Webhook], own: Iterable[str], *, push: bool) -> dict[str, tuple[str, ...]]:
+    """What other systems are told of each trigger, of transactions and notifications: only what somebody wants."""
     active = [one for one in webhooks if one.status == "active"]
     found: dict[str, tuple[str, ...]] = {}
-    for trigger in (*ENGINE_TRIGGERS, TRANSACTION_CREATED, *own):
+    if push:
+        found[NOTIFICATION_CREATED] = (NOTIFICATION_CREATED,)
+    for trigger in (*ENGINE_TRIGGERS, TRANSACTION_CREATED, NOTIFICATION_CREATED, *own):
         wanted = tuple(name for name in names_of(trigger) if any(wants(one, name) for one in active))
         if wanted:
             found[trigger] = wanted

@@ -53,6 +53,12 @@ class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
 
 
+class Push(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That notifications are pushed to members' browsers; `contact` is whom push services write to (RFC 8292)."""
+
+    contact: Annotated[str, Meta(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https://[^\s/@]+[^\s@]*)$", max_length=300)]
+
+
 class Settings(Document, kw_only=True):
     """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
 
@@ -70,6 +76,7 @@ class Settings(Document, kw_only=True):
     )
     shared_secret_tokens: bool = True
     cors: Cors = field(default_factory=Cors)
+    push: Push | None = None
 
 
 def _check(settings: Settings) -> Sequence[FieldError]:

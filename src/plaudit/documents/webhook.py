@@ -17,8 +17,9 @@ EVERYTHING = "*"
 CAMPAIGN_EVENTS = ("campaign.created", "campaign.updated", "campaign.archived")
 TRANSACTION_CREATED = "transaction.created"
 WEBHOOK_DISABLED = "webhook.disabled"
+NOTIFICATION_CREATED = "notification.created"
 # What is told besides the engine's triggers and the organisation's own (see core/triggers).
-MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, WEBHOOK_DISABLED)
+MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, NOTIFICATION_CREATED, WEBHOOK_DISABLED)
 EVENTS_MAX = 100
 
 EventType = Annotated[str, Meta(pattern=r"^(\*|[A-Za-z0-9._:-]{1,128})$")]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from plaudit.core.decision import Message, Posting
+from plaudit.clock import time_text
+from plaudit.core.decision import Message, Notification, Posting
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import shown
 from plaudit.core.program import Program
-from plaudit.documents.webhook import TRANSACTION_CREATED
+from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
 from plaudit.messages import payload_of
 
 from .arrival import correlation_id_of
@@ -18,11 +19,15 @@ from .outcome import Processed
 def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tuple[Any, ...]]:
     """The messages of a decision, as rows. Most decisions have none."""
     decision = one.decision
-    if decision is None or not (decision.messages or (TRANSACTION_CREATED in program.outbound and decision.postings)):
+    if decision is None:
         return
     messages = list(decision.messages)
+    if NOTIFICATION_CREATED in program.outbound:
+        messages += [_notification(note) for note in decision.notifications]
     if TRANSACTION_CREATED in program.outbound:
         messages += [_transaction(program, posting) for posting in decision.postings if posting.amount]
+    if not messages:
+        return
     arrival = one.arrival
     correlation_id = correlation_id_of(arrival.payload)
     for number, message in enumerate(messages):
@@ -32,6 +37,20 @@ def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tup
             event_id=arrival.event_id, occurred_at=arrival.occurred_at, correlation_id=correlation_id,
         )  # fmt: skip
         yield (message_id, arrival.org_id, arrival.member_id, message.type, message.only_to, payload, at)
+
+
+def _notification(note: Notification) -> Message:
+    data: dict[str, Any] = {
+        "notificationId": str(note.notification_id),
+        "type": note.type,
+        "campaignId": note.campaign_id,
+        "step": note.step,
+        "display": note.display,
+        "title": note.title,
+        "message": note.message,
+        "expiresAt": None if note.expires_at is None else time_text(note.expires_at),
+    }
+    return Message(NOTIFICATION_CREATED, data)
 
 
 def _transaction(program: Program, posting: Posting) -> Message:

@@ -34,7 +34,7 @@ async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict
 
 _HELD = {
     "transactions": SQL.held_transactions, "events": SQL.held_events, "waiting": SQL.held_waiting,
-    "failed": SQL.held_failed, "notifications": SQL.held_notifications, "progress": SQL.held_progress,
+    "failed": SQL.held_failed, "notifications": SQL.held_notifications, "pushSubscriptions": SQL.held_push, "progress": SQL.held_progress,
     "segments": SQL.held_segments, "standings": SQL.held_standings,
 }  # fmt: skip
 

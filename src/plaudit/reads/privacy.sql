@@ -24,6 +24,10 @@ WHERE bucket = $1 AND member_id = $2 ORDER BY failed_at;
 -- What the member was told.
 SELECT * FROM notifications WHERE bucket = $1 AND member_id = $2 ORDER BY created_at;
 
+-- name: held_push
+-- The browsers that are pushed to.
+SELECT subscription_id, endpoint, created_at FROM push_subscriptions WHERE bucket = $1 AND member_id = $2;
+
 -- name: held_progress
 -- How far the member is.
 SELECT * FROM progress WHERE bucket = $1 AND member_id = $2 ORDER BY kind, key;

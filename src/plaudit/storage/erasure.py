@@ -60,7 +60,7 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
 
 
 _FORGOTTEN = (
-    SQL.forget_identities, SQL.forget_consents, SQL.forget_notifications, SQL.forget_inbox, SQL.forget_failed,
+    SQL.forget_identities, SQL.forget_consents, SQL.forget_notifications, SQL.forget_push, SQL.forget_inbox, SQL.forget_failed,
 )  # fmt: skip
 _RENAMED = (
     SQL.rename_balances, SQL.rename_progress, SQL.rename_holdings, SQL.rename_entries, SQL.rename_coupons,

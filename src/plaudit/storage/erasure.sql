@@ -23,6 +23,10 @@ DELETE FROM consents WHERE bucket = $1 AND member_id = $2;
 -- Notifications.
 DELETE FROM notifications WHERE bucket = $1 AND member_id = $2;
 
+-- name: forget_push
+-- Browsers that were pushed to.
+DELETE FROM push_subscriptions WHERE bucket = $1 AND member_id = $2;
+
 -- name: forget_inbox
 -- What waits to be decided.
 DELETE FROM inbox WHERE bucket = $1 AND member_id = $2;

@@ -1,0 +1,151 @@
+"""Web Push to a push service that only knows the standards: what it gets, only the browser can read."""
+
+import base64
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import http_ece
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.api.test_first_generation import data_of
+from tests.journeys.conftest import ok
+
+ENOUGH_SECONDS = 20
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+class Browser:
+    """A browser's side: its keys, and its push service, which answers as told."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.auth = b"0123456789abcdef"
+        self.status = 201
+        self.came: list[tuple[dict[str, str], bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+
+    def subscription(self) -> dict:
+        point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        keys = {"p256dh": b64(point), "auth": b64(self.auth)}
+        return {"endpoint": f"{self.origin}/push/abc", "expirationTime": None, "keys": keys}
+
+    def read(self, number: int) -> dict:
+        """What the n-th push says to who has the browser's key."""
+        body = http_ece.decrypt(self.came[number][1], private_key=self.key, auth_secret=self.auth, version="aes128gcm")
+        return json.loads(body)
+
+    def wait_for(self, number: int) -> None:
+        deadline = time.monotonic() + ENOUGH_SECONDS
+        while len(self.came) < number:
+            assert time.monotonic() < deadline, self.came
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def browser():
+    opened = Browser()
+    yield opened
+    opened.close()
+
+
+def report(club, action="clapped"):
+    body = {"userId": "ann", "action": action}
+    club.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"})
+
+
+def held(club) -> list:
+    """The browsers that Ann is known by."""
+    return ok(club.get("/v1/profiles/ann/export"))["pushSubscriptions"]
+
+
+def test_a_notification_is_pushed_to_the_members_browser(own_server, monkeypatch, browser):
+    monkeypatch.setenv("PLAUDIT_PRIVATE_NETWORKS", "true")
+    server = own_server("--no-demo").start()
+    with server.client_of("Club") as club, server.member_of(club, "ann") as ann, server.member_of(club, "eve") as eve:
+        url = "/api/loyalty/me/push/subscriptions"
+        assert ann.post(url, json=browser.subscription()).json()["error"]["code"] == "push_disabled"
+        ok(club.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
+        told = {"title": "Thanks", "message": "You have {{ metrics.points }}"}
+        clap = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}]}
+        ok(club.post("/v1/campaigns", json={**clap, "notification": told}), 201)
+        quiet = {"name": "Quiet", "triggers": [{"type": "whispered"}], "effects": [{"type": "add_points", "amount": 1}]}
+        ok(club.post("/v1/campaigns", json={**quiet, "notification": {**told, "display": "none"}}), 201)
+
+        wrong = browser.subscription()
+        wrong["keys"] = {"p256dh": b64(b"\x04" + b"1" * 64), "auth": b64(b"short, but long enough to be read")}
+        refused = ann.post(url, json=wrong)
+        assert [one["field"] for one in refused.json()["error"]["details"]] == ["keys.p256dh", "keys.auth"]
+        made = [ok(ann.post(url, json=browser.subscription()), 201)["subscriptionId"] for _ in range(2)]
+        assert made[0] == made[1]
+
+        report(club, "whispered")
+        report(club)
+        browser.wait_for(1)
+        said = browser.read(0)
+        assert (said["title"], said["message"], said["type"]) == ("Thanks", "You have 4", "campaign.completed")
+        assert said["notificationId"] in [one["id"] for one in data_of(ann.get("/api/loyalty/notifications"))]
+        headers = browser.came[0][0]
+        assert (headers["content-encoding"], int(headers["ttl"]) > 0) == ("aes128gcm", True)
+
+        # The push service knows by the key that the browser subscribed with who it is from (RFC 8292).
+        scheme, _, given = headers["authorization"].partition(" ")
+        parts = dict(one.strip().split("=", 1) for one in given.split(","))
+        public = data_of(ann.get("/api/loyalty/me/push"))
+        assert (scheme, public["enabled"], public["publicKey"]) == ("vapid", True, parts["k"])
+        point = base64.urlsafe_b64decode(parts["k"] + "=")
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        claims = jwt.decode(parts["t"], key, algorithms=["ES256"], audience=browser.origin)
+        assert claims["sub"] == "mailto:ops@example.com"
+
+        # Nobody but the member takes it away; and a browser that is gone is pushed to once only.
+        assert eve.delete(f"{url}/{made[0]}").status_code == 404
+        assert len(held(club)) == 1
+        browser.status = 410
+        report(club)
+        browser.wait_for(2)
+        deadline = time.monotonic() + ENOUGH_SECONDS
+        while held(club):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        report(club)
+
+        browser.status = 201
+        again = ok(ann.post(url, json=browser.subscription()), 201)["subscriptionId"]
+        report(club)
+        browser.wait_for(3)
+        assert browser.read(2)["message"] == "You have 13"
+        assert ann.delete(f"{url}/{again}").status_code == 204
+
+
+def test_endpoints_are_https_and_no_private_network(server_process, browser):
+    with server_process.client_of("Safe") as club, server_process.member_of(club, "ann") as ann:
+        ok(club.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
+        answer = ann.post("/api/loyalty/me/push/subscriptions", json=browser.subscription())
+        assert answer.json()["error"]["details"] == [{"field": "endpoint", "message": "must be an https address"}]
