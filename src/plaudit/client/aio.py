@@ -30,9 +30,7 @@ class AsyncPlaudit:
         timeout: float = 10.0,
         tries: int = calls.TRIES,
     ) -> None:
-        given = secret or token
-        headers = {"Content-Type": "application/json"} | ({} if given is None else {"Authorization": f"Bearer {given}"})
-        headers |= {} if org is None else {"X-Monterosa-Org-ID": org}
+        headers = calls.headers_of(org, secret or token)
         self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
         self._tries = tries
 

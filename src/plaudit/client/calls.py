@@ -89,6 +89,16 @@ def pause_before(attempt: int, retry_after: str | None) -> float:
     return min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), PAUSE_SECONDS_MAX) * (0.5 + random.random() / 2)  # noqa: S311
 
 
+def headers_of(org: str | None, bearer: str | None) -> dict[str, str]:
+    """What every request carries: who asks, and in which organisation."""
+    headers = {"Content-Type": "application/json"}
+    if bearer is not None:
+        headers["Authorization"] = f"Bearer {bearer}"
+    if org is not None:
+        headers["X-Monterosa-Org-ID"] = org
+    return headers
+
+
 def once(key: str | None) -> dict[str, str]:
     """The header that makes a write count once, however often it is tried."""
     return {"Idempotency-Key": key or uuid4().hex}
