@@ -199,6 +199,26 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
                            "once": "product_limit_reached", "ticket": "balance_insufficient"}  # fmt: skip
 
 
+def test_who_opts_out_earns_nothing_until_they_are_back(club, server_process):
+    with server_process.member_of(club, "olga") as olga:
+        watch(olga, club, "olga")
+        assert ok(olga.post("/api/audience/opt-out")) == {"optedOut": True}
+        watch(olga, club, "olga")
+        assert data_of(olga.get("/api/loyalty/me/profile"))["optedOut"] is True
+        assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 10
+        events = ok(club.get("/v1/events?userId=olga"))["events"]
+        assert [one["status"] for one in events if one["action"] == "film_watched"] == ["rejected", "processed"], events
+        assert ok(olga.post("/api/audience/opt-in")) == {"optedOut": False}
+        watch(olga, club, "olga")
+        watch(olga, club, "olga")
+        assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 35
+
+
+def test_what_is_ones_own_is_kept_by_nobody_between(ann):
+    assert ann.get("/api/loyalty/me").headers["Cache-Control"] == "private, no-store"
+    assert ann.get("/api/loyalty/config").headers["Cache-Control"] == "private, max-age=30"
+
+
 def test_two_hundred_redeem_the_last_ten(club, server_process):
     ok(club.post("/v1/products", json={"productId": "last", "name": "Last", "sku": "L", "type": "ticket", "pointsCost": 3,
                                        "allocatedStock": 10}), 201)  # fmt: skip

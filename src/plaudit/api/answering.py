@@ -63,6 +63,8 @@ async def _answered(
             headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
         )
         around.update(await _settled(services, operation, caller, origin))
+        if caller.user_id is not None:
+            around["Cache-Control"] = "private, no-store"  # unless the call knows better
     raw = await request.body() if operation.body is not None and not operation.streamed else b""
     once = None
     if operation.method == "POST" and operation.path != ACTIONS and not operation.streamed:

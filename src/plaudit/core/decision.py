@@ -16,6 +16,7 @@ class Refusal(StrEnum):
     """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported."""
 
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
+    opted_out = "opted_out"  # the event: the member does not want to take part
     campaign_not_open_yet = "campaign_not_open_yet"
     campaign_over = "campaign_over"
     not_in_segment = "not_in_segment"  # the campaign or the effect is for others

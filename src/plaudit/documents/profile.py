@@ -24,7 +24,17 @@ COMPUTED = (
 )  # fmt: skip
 _COMPUTED = frozenset(COMPUTED)
 # Fields that every organisation has, whatever its schema says.
-_ALWAYS = (*identities.KINDS, "timezone", "language", "country", "displayName", "referredBy", "tags", "preferences")
+_ALWAYS = (
+    *identities.KINDS,
+    "timezone",
+    "language",
+    "country",
+    "displayName",
+    "referredBy",
+    "tags",
+    "preferences",
+    "optedOut",
+)
 
 
 class Written(Struct, frozen=True):

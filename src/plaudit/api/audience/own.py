@@ -10,10 +10,11 @@ from plaudit.api.membership import member_id, member_of
 from plaudit.api.operations import LIMIT, PAGING, Answer, Call, Operation, Parameter
 from plaudit.api.outside import Json, UserId
 from plaudit.api.paging import page_size, paged, read_cursor
-from plaudit.api.schemas import NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.v1.products import redeemed
 from plaudit.api.v1.profiles import object_in, profile_written, shown_member
 from plaudit.api.v1.transactions import shown_transaction
+from plaudit.core.decide import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, Written, written
 from plaudit.documents.reading import wrong_fields
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
@@ -141,6 +142,22 @@ async def get_challenges(call: Call) -> Json:
     return {"challenges": shown_campaigns(live, view)}
 
 
+async def post_opt_out(call: Call) -> Json:
+    """Take part no longer: actions are still taken down, but nothing follows from them. What is had stays."""
+    return await _opted_out(call, value=True)
+
+
+async def post_opt_in(call: Call) -> Json:
+    """Take part again."""
+    return await _opted_out(call, value=None)
+
+
+async def _opted_out(call: Call, *, value: bool | None) -> Json:
+    await member_of(call)
+    await profile_written(call, call.member, Written({OPTED_OUT: value}, {}))
+    return {OPTED_OUT: bool(value)}
+
+
 class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
     """How many."""
 
@@ -156,6 +173,7 @@ async def post_redeem(call: Call) -> Json:
 
 _OWN: dict[str, Any] = {"member": True, "tag": "Audience"}
 _PROFILE = object_of({"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS})
+_OPTED = object_of({OPTED_OUT: BOOLEAN})
 _USERS = object_of({"message": TEXT, "users": OBJECTS})
 
 OPERATIONS = [
@@ -191,6 +209,14 @@ OPERATIONS = [
     Operation(
         method="GET", path="/api/audience/notifications", scope=None, run=get_own_notifications, query=PAGING,
         summary="One's own notifications, the newest first", answer=page_schema("notifications", OBJECT), **_OWN,
+    ),
+    Operation(
+        method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
+        summary="Take part no longer", **_OWN,
+    ),
+    Operation(
+        method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=_OPTED, summary="Take part again",
+        **_OWN,
     ),
     Operation(
         method="POST", path="/api/audience/products/{productId}/redeem", scope=None, run=post_redeem, body=OwnRedemption,
