@@ -7,8 +7,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from plaudit import clock
+from plaudit.api import idempotency
 from plaudit.api.rate_limits import Policy, RateLimits
-from plaudit.errors import TooMany
+from plaudit.errors import Mismatch, TooMany
 
 PRODUCT = {"name": "Cup", "sku": "CUP", "type": "merchandise"}
 
@@ -74,6 +76,26 @@ def test_a_key_used_by_many_at_once_pays_once(shop):
         statuses = set(threads.map(credit, range(24)))
     assert statuses <= {201, 409}
     assert shop.get("/v1/profiles/ann").json()["data"]["points"] == 7
+
+
+def test_a_key_that_is_claimed_while_one_waits_for_it_is_in_use(staged, database):
+    """The second statement began before the first one's row could be seen, and waited for it."""
+
+    async def scenario():
+        async with staged(database) as stage:
+            claim = (stage.org_id, "pay")
+            async with stage.pool.acquire() as first:
+                transaction = first.transaction()
+                await transaction.start()
+                await first.fetchrow(idempotency.SQL.begin, *claim, b"other", clock.now())
+                second = asyncio.create_task(idempotency.begin(stage.pool, *claim, "credit", b"{}"))
+                while not await first.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                    await asyncio.sleep(0.01)
+                await transaction.commit()
+            with pytest.raises(Mismatch):
+                await second
+
+    asyncio.run(scenario())
 
 
 def test_every_answer_tells_the_limit(shop):

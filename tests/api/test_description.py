@@ -27,6 +27,12 @@ for media in ("application/x-ndjson", "text/csv", "application/yaml"):
     schemathesis.openapi.media_type(media, LINES)
 
 schema = schemathesis.openapi.from_dict(json.loads(msgspec.json.encode(describe(OPERATIONS))))
+# A stream has no end to be looked at.
+own = schemathesis.openapi.from_dict(
+    json.loads(
+        msgspec.json.encode(describe(one for one in OPERATIONS if one.member and not one.path.endswith("/stream")))
+    )
+)
 SAME_AGAIN = "^/api/loyalty/admin"  # the beta's prefix: the same calls in another envelope
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
@@ -42,6 +48,16 @@ def test_it_keeps_to_its_description(case, server_process):
 @settings(max_examples=2, **HOW)
 def test_the_beta_keeps_to_it_too(case, server_process):
     _sent(case, server_process)
+
+
+@own.parametrize()
+@settings(max_examples=EXAMPLES, **HOW)
+def test_members_calls_keep_to_it(case, server_process):
+    with server_process.client() as client:
+        org_id = client.headers["X-Monterosa-Org-ID"]
+        server_process.jwt_secrets[org_id] = server_process.credentials["jwtSecret"]
+        headers = {"Authorization": f"Bearer {server_process.token_of(client, 'somebody')}"}
+    case.call_and_validate(base_url=server_process.url, headers=headers, checks=CHECKS)
 
 
 def _sent(case, server_process):

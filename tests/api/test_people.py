@@ -4,8 +4,10 @@ import asyncio
 
 import asyncpg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from plaudit.storage.embedded import running_url
+from tests.delivery.test_push import subscription_at
 from tests.journeys.conftest import ok
 
 FIELDS = [
@@ -165,7 +167,22 @@ def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server
     action = {"userId": "zoe-7", "action": "buy", "data": {"note": "for Zoë Seven"}, "eventId": "order-of-zoe-7"}
     shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"})
     ok(shop.post("/v1/profiles/zoe-7/consents", json={"purpose": "mail", "granted": True}), 201)
+    ok(shop.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
+    with server_process.member_of(shop, "zoe-7") as zoe:
+        changed = {"displayName": "Z. Seven"}
+        ok(zoe.patch("/api/audience/profile", json=changed))
+        ok(zoe.post("/api/audience/opt-in", headers={"Idempotency-Key": "hers"}))
+        ok(
+            zoe.post(
+                "/api/loyalty/me/push/subscriptions",
+                json=subscription_at(
+                    "https://push.example.com/zoe-7", ec.generate_private_key(ec.SECP256R1()), b"1" * 16
+                ),
+            ),
+            201,
+        )
     export = ok(shop.get("/v1/profiles/zoe-7/export"))
+    assert [one["endpoint"] for one in export["pushSubscriptions"]] == ["https://push.example.com/zoe-7"]
     assert export["profile"]["email"] == "zoe.7@example.com"
     assert {one["trigger"] for one in export["events"]} >= {"buy", "registration"}
     assert len(export["consents"]) == 1
@@ -175,6 +192,7 @@ def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server
     ok(shop.delete("/v1/profiles/zoe-7"))
 
     left = everything()
+    assert "\nhers" not in left
     assert [line[:300] for line in left.splitlines() if "zoe-7" in line or "zoe.7" in line or "Seven" in line] == []
     assert shop.get("/v1/profiles/zoe-7").status_code == 404
     assert shop.get("/api/audience/zoe.7@example.com").status_code == 404

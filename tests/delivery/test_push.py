@@ -22,6 +22,12 @@ def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def subscription_at(endpoint: str, key: ec.EllipticCurvePrivateKey, auth: bytes) -> dict:
+    """A browser's subscription, as `PushSubscription.toJSON()` gives it."""
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return {"endpoint": endpoint, "expirationTime": None, "keys": {"p256dh": b64(point), "auth": b64(auth)}}
+
+
 class Browser:
     """A browser's side: its keys, and its push service, which answers as told."""
 
@@ -48,9 +54,7 @@ class Browser:
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
 
     def subscription(self) -> dict:
-        point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        keys = {"p256dh": b64(point), "auth": b64(self.auth)}
-        return {"endpoint": f"{self.origin}/push/abc", "expirationTime": None, "keys": keys}
+        return subscription_at(f"{self.origin}/push/abc", self.key, self.auth)
 
     def read(self, number: int) -> dict:
         """What the n-th push says to who has the browser's key."""

@@ -82,7 +82,7 @@ async def _answered(
     )
     if once is None or caller is None:
         return await _run(operation, call, request.url.path)
-    key = once if caller.user_id is None else f"{caller.user_id}\n{once}"  # members know nothing of each other's
+    key = once if caller.user_id is None else f"{caller.member_id}\n{once}"  # members know nothing of each other's
     org_id = caller.org_id
     kept = await idempotency.begin(services.pool, org_id, key, f"{operation.name} {request.url.path}", raw)
     if kept is not None:
@@ -138,7 +138,9 @@ def _policy(operation: Operation, caller: Caller, tier: str) -> tuple[Policy | N
     if tier == "unlimited":
         return None, ""
     if caller.user_id is not None:
-        return rate_limits.MEMBER, f"{caller.org_id} {caller.user_id}"
+        return rate_limits.MEMBER, str(caller.member_id)
+    if caller.key_id is None:
+        return rate_limits.ANYBODY, str(caller.org_id)
     if operation.scope == "actions:write":
         return rate_limits.INGESTION, str(caller.org_id)
     if operation.path.startswith("/api/audience"):

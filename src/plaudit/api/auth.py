@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit import clock
+from plaudit.core.ids import member_id_of
 from plaudit.errors import Forbidden, Invalid, Unauthenticated
 from plaudit.storage.orgs import ApiKey, api_key_of_id, find_api_key
 from plaudit.storage.postgres import Pool
@@ -30,6 +31,11 @@ class Caller(Struct, frozen=True, kw_only=True):
     key_id: UUID | None = None
     user_id: str | None = None
     expires_at: datetime | None = None  # of a member's token
+
+    @property
+    def member_id(self) -> UUID | None:
+        """The member's id: what is kept of who called, since it names nobody."""
+        return None if self.user_id is None else member_id_of(self.org_id, self.user_id)
 
 
 class Callers:

@@ -42,8 +42,9 @@ async def begin(pool: Pool, org_id: UUID, key: str, operation: str, body: bytes)
     """Claim a key for a request; or the answer that it got before. Raises Mismatch, or Conflict while it runs."""
     fingerprint = blake2b(operation.encode() + b"\n" + body, digest_size=16).digest()
     async with pool.acquire() as connection:
-        row = await connection.fetchrow(SQL.begin, org_id, key, fingerprint, clock.now())
-    assert row is not None
+        row = None
+        while row is None:  # somebody claimed it while the statement ran, which could not see it yet: the next one does
+            row = await connection.fetchrow(SQL.begin, org_id, key, fingerprint, clock.now())
     if row["mine"]:
         return None
     if row["fingerprint"] != fingerprint:

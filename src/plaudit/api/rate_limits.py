@@ -36,6 +36,7 @@ ADMIN = {"standard": Policy("admin", 1_000, HOUR), "premium": Policy("admin", 10
 INGESTION = Policy("ingestion", 500, 5)
 AUDIENCE = Policy("audience", 10_000, 60)
 MEMBER = Policy("member", 100, 60)
+ANYBODY = Policy("anybody", 10_000, 60)  # who only names an organisation: all of them together
 
 
 class _Window:

@@ -45,7 +45,7 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
             (SQL.rename_codes, (org_id, *key, new_id)),
             (SQL.forget_deliveries, (org_id, member_id)),
             (SQL.forget_outbox, (org_id, member_id)),
-            (SQL.forget_answers, (org_id, user_id)),
+            (SQL.forget_answers, (org_id, user_id, member_id)),
             *((query, (org_id, old, new)) for query in _MENTIONING),
             (SQL.leave_lists, (org_id, user_id)),
             (SQL.leave_old_lists, (org_id, user_id)),

@@ -91,8 +91,9 @@ DELETE FROM deliveries WHERE org_id = $1 AND message_id IN (
 );
 
 -- name: forget_answers
--- Kept answers that name the member.
-DELETE FROM idempotency_keys WHERE org_id = $1 AND position(convert_to($2, 'UTF8') IN content) > 0;
+-- Kept answers that name the member, or were the member's own.
+DELETE FROM idempotency_keys
+WHERE org_id = $1 AND (position(convert_to($2, 'UTF8') IN content) > 0 OR starts_with(key, $3::uuid::text || E'\n'));
 
 -- name: rename_winners
 -- Winners by name ($2 and $3 as JSON texts).
