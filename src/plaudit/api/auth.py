@@ -88,9 +88,7 @@ class Callers:
                 raise Forbidden("A member's token opens members' calls only", code="servers_only")
             if not proof.direct:
                 raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
-            return Caller(
-                org_id=proof.org_id, name=f"member:{proof.user_id}", user_id=proof.user_id, expires_at=proof.expires_at
-            )
+            return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id, expires_at=proof.expires_at)
         key = await self._key_of(proof)
         if scope is None:
             raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
