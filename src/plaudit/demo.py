@@ -4,15 +4,20 @@ from uuid import UUID
 
 from plaudit import clock
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.settings import SETTINGS_ID
 from plaudit.engine import codes
-from plaudit.storage.documents import Change, create
+from plaudit.storage.documents import Change, create, update
 from plaudit.storage.orgs import Credentials, create_org
 from plaudit.storage.postgres import Connection, atomic
 
 NAME = "Riverside FC"
 
 _DOCUMENTS = [
-    ("trigger", "session_started", {"key": "session_started", "name": "App opened", "category": "engagement"}),
+    (
+        "trigger",
+        "session_started",
+        {"key": "session_started", "name": "App opened", "category": "engagement", "openToMembers": True},
+    ),
     (
         "trigger",
         "poll_vote",
@@ -21,6 +26,7 @@ _DOCUMENTS = [
             "name": "Vote cast",
             "category": "engagement",
             "fields": [{"key": "option", "type": "string"}],
+            "openToMembers": True,
         },
     ),
     (
@@ -74,10 +80,8 @@ _DOCUMENTS = [
             "type": "Badge",
             "triggers": [{"type": "poll_vote"}],
             "limit": {"perUser": 1},
-            "effects": [
-                {"type": "award_badge", "config": {"productId": "prod_first_vote"}},
-                {"type": "notify", "config": {"title": "First vote!", "message": "Welcome, {{ user.userId }}."}},
-            ],
+            "effects": [{"type": "award_badge", "config": {"productId": "prod_first_vote"}}],
+            "notification": {"title": "First vote!", "message": "Welcome, {{ user.userId }}."},
         },
     ),
     (
@@ -112,6 +116,7 @@ _DOCUMENTS = [
                 {"type": "add_points", "config": {"amount": 50, "reason": "At the match"}},
                 {"type": "award_badge", "config": {"productId": "prod_twelfth_man"}},
             ],
+            "notification": {"title": "Twelfth man", "message": "Good to have you at the match."},
         },
     ),
     (
@@ -131,6 +136,8 @@ _DOCUMENTS = [
                 },
             ],
             "effects": [{"type": "add_points", "config": {"amount": 250, "reason": "Derby week"}}],
+            "subtitle": "Vote, come along, wear the colours",
+            "notification": {"title": "Derby week!", "message": "You have {{ metrics.points }} points now."},
         },
     ),
     (
@@ -179,6 +186,8 @@ async def create_demo(connection: Connection) -> Credentials:
         credentials = await create_org(connection, NAME, clock.now())
         for kind, document_id, raw in _DOCUMENTS:
             await create(connection, _change(credentials.org_id, kind, document_id), raw)
+        # Any page may try the widget: a member's token is what opens the calls.
+        await update(connection, _change(credentials.org_id, "settings", SETTINGS_ID), {"cors": {"origins": ["*"]}})
         await codes.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
     return credentials
 

@@ -71,10 +71,8 @@ class Callers:
             raise Unauthenticated("The API secret is not known")
         if not (basic and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
             raise Forbidden("The API secret belongs to another organisation")
-        if scope is None:
-            raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
-        if scope not in key.scopes:
-            raise Forbidden(f"The API secret lacks the scope {scope}", code="scope_missing")
+        if not anonymous:
+            _check_scope("API secret", scope, key.scopes)
         return _server(key, key.scopes)
 
     def forget(self, key_id: UUID) -> None:
@@ -90,11 +88,9 @@ class Callers:
                 raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
             return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id, expires_at=proof.expires_at)
         key = await self._key_of(proof)
-        if scope is None:
-            raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
-        if scope not in proof.scopes & key.scopes:
-            raise Forbidden(f"The service token lacks the scope {scope}", code="scope_missing")
-        return _server(key, proof.scopes & key.scopes)
+        scopes = proof.scopes & key.scopes
+        _check_scope("service token", scope, scopes)
+        return _server(key, scopes)
 
     async def _proof(self, token: str, named: UUID | None) -> Proof:
         found = self._proofs.get((token, named))
@@ -136,6 +132,13 @@ class Callers:
         if named is None:
             raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
         return named
+
+
+def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
+    if scope is None:
+        raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
+    if scope not in scopes:
+        raise Forbidden(f"The {what} lacks the scope {scope}", code="scope_missing")
 
 
 def _server(key: ApiKey, scopes: frozenset[str]) -> Caller:

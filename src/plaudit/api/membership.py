@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import member_id_of
+from plaudit.core.member import Progress
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import AudienceSpec
 from plaudit.errors import PlauditError
@@ -17,6 +20,7 @@ from plaudit.storage.programs import Live
 from .commands import run_command
 from .operations import Call
 
+_PROGRESS = msgspec.json.Decoder(Progress)
 NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
 
 
@@ -45,6 +49,18 @@ async def member_of(call: Call) -> tuple[Live, MemberView]:
 async def _look(call: Call) -> MemberView | None:
     async with call.services.pool.acquire() as connection:
         return await members.one(connection, call.org_id, call.member)
+
+
+def segments_of(view: MemberView) -> frozenset[str]:
+    """The segments that a member is in."""
+    found = [row for row in view.parts["progress"] if row["kind"] == "segment"]
+    return frozenset(row["key"] for row in found if msgspec.json.decode(row["state"])[0])
+
+
+def progress_of(view: MemberView) -> dict[str, Progress]:
+    """How far a member is in campaigns."""
+    rows = view.parts["progress"]
+    return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
 
 
 def is_for(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from plaudit import telemetry
 from plaudit.api.actions import Action, arrival_for
 from plaudit.api.conditional import conditional
-from plaudit.api.membership import member_id, member_of, visible_campaigns
+from plaudit.api.membership import member_id, member_of, progress_of, segments_of, visible_campaigns
 from plaudit.api.notifying import ReadBody, post_read, unread_of
 from plaudit.api.operations import Answer, Call, Operation, Parameter
 from plaudit.api.outside import Json, uuid_in
@@ -22,7 +21,6 @@ from plaudit.documents.effect import EffectSpec
 from plaudit.errors import FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.reads import history as log
 from plaudit.reads.history import Entry
-from plaudit.reads.members import MemberView
 from plaudit.reads.notifications import Note
 from plaudit.storage.programs import Live
 
@@ -32,7 +30,6 @@ SAFE_INTEGER = 2**53 - 1  # the largest that every JSON reader reads exactly: ho
 TEXT_MAX = 1_024
 CONFIG_SECONDS = 30
 _TYPE_OF_NOTE = {"campaign.completed": "challengeCompleted", "step.completed": "missionCompleted"}
-_PROGRESS = msgspec.json.Decoder(Progress)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -54,12 +51,6 @@ async def get_config(call: Call) -> Answer:
         "challenges": [_challenge(live, *one) for one in visible_campaigns(live, inside, live.now())],
     }
     return conditional(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
-
-
-def segments_of(view: MemberView) -> frozenset[str]:
-    """The segments that a member is in."""
-    found = [row for row in view.parts["progress"] if row["kind"] == "segment"]
-    return frozenset(row["key"] for row in found if msgspec.json.decode(row["state"])[0])
 
 
 def _metric(live: Live, metric_id: str) -> Json:
@@ -195,12 +186,6 @@ async def get_profile(call: Call) -> Json:
             one: _progress(live, one, state) for one, state in progress_of(view).items() if one in live.campaigns
         },
     }
-
-
-def progress_of(view: MemberView) -> dict[str, Progress]:
-    """How far a member is in campaigns."""
-    rows = view.parts["progress"]
-    return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
 
 
 def _progress(live: Live, campaign_id: str, progress: Progress) -> Json:

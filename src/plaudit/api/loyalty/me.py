@@ -3,7 +3,7 @@
 from typing import Any
 
 from plaudit.api.mechanics import shown_progress
-from plaudit.api.membership import is_for, member_id, member_of, visible_campaigns
+from plaudit.api.membership import is_for, member_id, member_of, progress_of, segments_of, visible_campaigns
 from plaudit.api.notifying import shown_note
 from plaudit.api.operations import PAGING, Call, Operation
 from plaudit.api.outside import Json, optional_time
@@ -20,8 +20,6 @@ from plaudit.documents.profile import COMPUTED
 from plaudit.reads import boards, notifications, transactions
 from plaudit.reads.members import MemberView
 from plaudit.storage.programs import Live
-
-from .first import progress_of, segments_of
 
 _BOOKS = {*COMPUTED, "metrics"} - {"enrolledAt", "lastActiveAt"}
 
