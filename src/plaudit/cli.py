@@ -5,9 +5,10 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from uuid import UUID
 
 import jwt
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from plaudit import clock, telemetry
 from plaudit.errors import PlauditError
+from plaudit.processes import STOPPING
 from plaudit.settings import Settings
 from plaudit.storage.postgres import UNREACHABLE
 
@@ -170,23 +172,33 @@ def api(
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
-    os.environ |= {"PLAUDIT_DATABASE_URL": url_of(data, database_url), "PLAUDIT_HOST": host, "PLAUDIT_PORT": str(port)}
     _allow_files(2 * REQUESTS_MAX)
-    server = Granian(
-        "plaudit.api.app:create_app",
-        factory=True,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=1,
-        backlog=2048,
-        backpressure=REQUESTS_MAX,
-        log_level=LogLevels.warning,
-        respawn_failed_workers=True,
-        workers_kill_timeout=20,
-    )
-    server.serve()
+    with tempfile.TemporaryDirectory(prefix="plaudit-api-") as folder:
+        stopping = Path(folder) / "stopping"
+        given = {"DATABASE_URL": url_of(data, database_url), "HOST": host, "PORT": str(port)}
+        os.environ |= {f"PLAUDIT_{name}": value for name, value in given.items()} | {STOPPING: str(stopping)}
+        server: Any = Granian(
+            "plaudit.api.app:create_app",
+            factory=True,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI,
+            loop=Loops.uvloop,
+            workers=1,
+            backlog=2048,
+            backpressure=REQUESTS_MAX,
+            log_level=LogLevels.warning,
+            respawn_failed_workers=True,
+            workers_kill_timeout=20,
+        )
+        stop = server.shutdown
+
+        def shutdown(exit_code: int = 0) -> None:
+            stopping.touch()  # its worker ends its streams, which it would wait for
+            stop(exit_code)
+
+        server.shutdown = shutdown
+        server.serve()
 
 
 def _allow_files(number: int) -> None:

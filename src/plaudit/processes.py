@@ -1,5 +1,6 @@
 """Processes of one server: children that end with their parent, and a parent that keeps them running."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -27,6 +28,16 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+STOPPING = "PLAUDIT_API_STOPPING"  # names a file that is there once the API is asked to stop
+
+
+async def asked_to_stop() -> None:
+    """Return when the process that started this one has been asked to stop (see the command `api`)."""
+    path = os.environ.get(STOPPING)
+    while path is None or not os.path.exists(path):  # noqa: ASYNC240, PTH110 (a look that costs nothing)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class Supervisor:

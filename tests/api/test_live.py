@@ -142,6 +142,25 @@ def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
             one.close()
 
 
+def test_a_server_that_stops_ends_its_streams_and_another_takes_them_up(own_server):
+    server = own_server("--no-demo").start()
+    with server.client_of("Restart") as club, server.member_of(club, "ann") as ann:
+        campaign = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
+                    "notification": {"message": "Thanks"}}  # fmt: skip
+        ok(club.post("/v1/campaigns", json=campaign), 201)
+        stream = Heard(ann)
+        report(club, "ann", "clapped")
+        stream.wait_for(lambda: len(stream.notes()) == 1)
+        assert server.stop() == 0
+        assert "Killing" not in server.log()  # it waited for nobody
+        server.start()
+        report(club, "ann", "clapped")
+        again = Heard(ann, **{"Last-Event-ID": stream.events[1][1]})
+        again.wait_for(lambda: len(again.notes()) == 1)
+        assert again.notes()[0]["metrics"] == {"points": {"from": 3, "to": 6}}
+        again.close()
+
+
 def test_wrong_places_to_resume_are_refused(club, server_process):
     with server_process.member_of(club, "ann") as ann:
         for wrong in ("x", "-1", "1" * 30):

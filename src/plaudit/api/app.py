@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from plaudit.delivery.live import Streams
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.inbox import Inbox
-from plaudit.processes import calm_garbage_collector
+from plaudit.processes import asked_to_stop, calm_garbage_collector
 from plaudit.reads.boards import Boards
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
@@ -135,7 +135,11 @@ def create_app(given: Settings | None = None) -> Litestar:
         )
         app.state.services = services
         calm_garbage_collector()
-        chores = [asyncio.create_task(programs.listen()), asyncio.create_task(streams.run())]
+        chores = [
+            asyncio.create_task(programs.listen()),
+            asyncio.create_task(streams.run()),
+            asyncio.create_task(_end_streams(streams)),
+        ]
         try:
             yield
         finally:
@@ -165,6 +169,12 @@ def create_app(given: Settings | None = None) -> Litestar:
         openapi_config=_NO_OPENAPI,
         logging_config=None,
     )
+
+
+async def _end_streams(streams: Streams) -> None:
+    """A server that stops waits for its requests, and streams have no end of their own."""
+    await asked_to_stop()
+    streams.end()
 
 
 _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of operations

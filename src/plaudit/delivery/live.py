@@ -42,6 +42,11 @@ class Stream:
         self._changed = False
         self._wake = asyncio.Event()
 
+    def end(self) -> None:
+        """Let the one who reads it come back elsewhere, or later."""
+        self.ended = True
+        self._wake.set()
+
     def tell(self, notes: list[Note], *, changed: bool) -> None:
         """Hand over what is new."""
         fresh = [one for one in notes if one.sequence > self.seen]
@@ -50,7 +55,7 @@ class Stream:
         self._notes += fresh
         self._changed |= changed or bool(fresh)
         if len(self._notes) > WAITING_MAX:
-            self.ended = True
+            self.end()
         if self._changed:
             self._wake.set()
 
@@ -76,6 +81,7 @@ class Streams:
         self._look: set[str] = set()  # for whom to look all the same
         self._wake = asyncio.Event()
         self._watched: dict[int, float] = {}
+        self._ending = False
 
     async def run(self) -> None:
         """Hear, look and tell until cancelled."""
@@ -98,8 +104,8 @@ class Streams:
             raise TooMany(
                 f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
             )
-        if self._count >= STREAMS_MAX:
-            raise Unavailable("This server holds as many streams as it can; try again")
+        if self._count >= STREAMS_MAX or self._ending:
+            raise Unavailable("This process takes no more streams; try again")
         stream = Stream(member_id, 0 if seen is None else seen)
         self._held[name].add(stream)
         self._count += 1
@@ -125,6 +131,13 @@ class Streams:
             self._count -= 1
         if not streams:
             self._held.pop(name, None)
+
+    def end(self) -> None:
+        """End all streams, since the process is about to: whoever reads one comes back to another process."""
+        self._ending = True
+        for streams in self._held.values():
+            for one in streams:
+                one.end()
 
     def look(self, stream: Stream) -> None:
         """Look what there is for a stream, whether a commit has said so or not."""
