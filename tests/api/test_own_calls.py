@@ -47,7 +47,7 @@ def club(server_process):
 def ann(server_process, club):
     with server_process.member_of(club, "ann") as client:
         for _ in range(3):
-            watch(client, club, "ann")
+            watch(client, club)
         yield client
 
 
@@ -201,16 +201,16 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
 
 def test_who_opts_out_earns_nothing_until_they_are_back(club, server_process):
     with server_process.member_of(club, "olga") as olga:
-        watch(olga, club, "olga")
+        watch(olga, club)
         assert ok(olga.post("/api/audience/opt-out")) == {"optedOut": True}
-        watch(olga, club, "olga")
+        watch(olga, club)
         assert data_of(olga.get("/api/loyalty/me/profile"))["optedOut"] is True
         assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 10
         events = ok(club.get("/v1/events?userId=olga"))["events"]
         assert [one["status"] for one in events if one["action"] == "film_watched"] == ["rejected", "processed"], events
         assert ok(olga.post("/api/audience/opt-in")) == {"optedOut": False}
-        watch(olga, club, "olga")
-        watch(olga, club, "olga")
+        watch(olga, club)
+        watch(olga, club)
         assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 35
 
 
@@ -311,7 +311,7 @@ def test_bodies_and_paths_of_others_are_refused(club, ann, mallory, method, path
     before = ok(club.get("/v1/profiles/ann"))
     answer = mallory.request(method, path, json=body)
     assert answer.status_code in (400, 403), answer.text
-    settle(club, "ann")
+    settle(club)
     after = ok(club.get("/v1/profiles/ann"))
     assert {**after, "lastActiveAt": None} == {**before, "lastActiveAt": None}
 
