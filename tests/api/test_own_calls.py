@@ -334,6 +334,14 @@ def test_no_token_no_answer(other_ann, club, operation):
 
 
 def test_members_share_no_idempotency_keys(club, ann, mallory, server_process):
+    for one in ("kim", "lee"):
+        ok(club.post("/v1/transactions", json={"userId": one, "metric": "points", "amount": 30}), 201)
+        with server_process.member_of(club, one) as member:
+            for _ in range(2):  # each has one, however often it is sent
+                answer = member.post(
+                    "/api/audience/products/ticket/redeem", json={}, headers={"Idempotency-Key": "buy"}
+                )
+                assert ok(answer)["result"]["userId"] == one
     headers = {"Idempotency-Key": "the-same"}
     mine = ann.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)
     theirs = mallory.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from plaudit import clock
 from plaudit.core.decision import Refusal
+from plaudit.core.ids import derived_id
 from plaudit.engine.arrival import Payload, arrival_of
 from plaudit.engine.inline import RefusedError, process_inline
 from plaudit.engine.outcome import Processed
@@ -15,6 +16,7 @@ from .operations import Call
 from .outcomes import next_at_of
 
 COMMAND_SECONDS_MAX = 30.0
+EVENT_KEY_MAX = 128
 
 _SENTENCES = {
     Refusal.reward_inactive: "The reward is inactive",
@@ -64,7 +66,7 @@ async def run_command(
             payload=Payload(data, metadata or {}, call.correlation_id),
             source=call.by,
             event_id=clock.new_id(),
-            event_key=f"{trigger}:{call.once}"[:128] if key is None and call.once is not None else key,
+            event_key=_key_of(call, trigger) if key is None else key,
         )
     except OverflowError:
         raise invalid_fields([FieldError("metadata", "must not have integers beyond 64 bits")]) from None
@@ -82,6 +84,18 @@ async def run_command(
         # Its first answer was lost with the process that made it: an Idempotency-Key guards the books all the same.
         raise Conflict("It has been done before", code="already_done")
     return outcome.processed, now, arrival.event_id
+
+
+def _key_of(call: Call, trigger: str) -> str | None:
+    """The key that an Idempotency-Key gives an event: a member's keys are the member's own."""
+    if call.once is None:
+        return None
+    key = f"{trigger}:{call.once}"
+    assert call.caller is not None
+    own = call.caller.member_id
+    if own is None and len(key) <= EVENT_KEY_MAX:
+        return key
+    return str(derived_id(own or call.org_id, key))
 
 
 def _refusal(error: RefusedError) -> PlauditError:

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from plaudit import clock
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import member_id_of
 from plaudit.core.member import Progress
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import AudienceSpec
-from plaudit.errors import PlauditError
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
 from plaudit.storage.programs import Live
@@ -34,13 +34,9 @@ async def member_of(call: Call) -> tuple[Live, MemberView]:
     live = await call.services.programs.live(call.org_id)
     view = await _look(call)
     if view is None:
-        try:
-            await run_command(
-                call, kind=PROFILE, trigger="profile.set", user_id=call.member, data=NOTHING, key=f"first-call:{member_id(call)}"
-            )  # fmt: skip
-        except PlauditError:
-            if await _look(call) is None:
-                raise
+        # Two first calls at once are no harm: the second sets nothing, and nobody is enrolled twice.
+        key = f"first-call:{clock.new_id()}"
+        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=call.member, data=NOTHING, key=key)
         view = await _look(call)
         assert view is not None
     return live, view
