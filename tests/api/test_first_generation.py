@@ -147,6 +147,8 @@ def test_a_first_call_creates_an_empty_profile(server_process, servers):
         assert ok(servers.get("/v1/profiles/newcomer"))["userId"] == "newcomer"
         assert data_of(newcomer.get("/api/loyalty/notifications")) == []
         assert data_of(newcomer.get("/api/loyalty/history")) == []
+        ok(servers.delete("/v1/profiles/newcomer"))
+        assert data_of(newcomer.get("/api/loyalty/profile")) == profile  # somebody new by the same name
 
 
 def test_the_way_through_a_challenge(servers, ann):
