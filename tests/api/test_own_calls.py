@@ -209,6 +209,7 @@ def test_who_opts_out_earns_nothing_until_they_are_back(club, server_process):
         events = ok(club.get("/v1/events?userId=olga"))["events"]
         assert [one["status"] for one in events if one["action"] == "film_watched"] == ["rejected", "processed"], events
         assert ok(olga.post("/api/audience/opt-in")) == {"optedOut": False}
+        ok(club.put("/v1/profiles/olga", json={"optedOut": False}))  # said, it is the same as not said
         watch(olga, club)
         watch(olga, club)
         assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 35

@@ -18,7 +18,7 @@ from .segments import judge, tally
 from .streaks import meet
 from .timers import fall_due
 
-OPTED_OUT = "optedOut"  # the field of the profile: there while the member does not want to take part
+OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
 
 
@@ -27,7 +27,8 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
 
     `refused` names the claims (see Decision.claims) that could not be had; any other is taken as granted. A member
     who has not joined is enrolled by the event, unless the organisation has settled otherwise: then the decision's
-    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What falls due before the event is `advance`'s to see to.
+    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What falls
+    due before the event is `advance`'s to see to.
     """
     deciding = Deciding(program, member, event, refused)
     if deciding.member.enrolled_at is None:
@@ -38,7 +39,7 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
         if event.kind not in (REGISTRATION, IMPORT):  # these see to it themselves, when there is a profile to look at
             deciding.follow("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
             _look_at_what_followed(deciding)
-    if event.kind == ACTION and OPTED_OUT in member.attributes:
+    if event.kind == ACTION and member.attributes.get(OPTED_OUT):
         return deciding.decision(Refusal.opted_out)
     present = deciding.member.present
     deciding.member.present = event.occurred_at if present is None else max(present, event.occurred_at)
