@@ -12,6 +12,7 @@ from plaudit.core.event import PROFILE
 from plaudit.core.ids import member_id_of
 from plaudit.core.member import Progress
 from plaudit.documents.campaign import Campaign
+from plaudit.documents.compile_effects import audience_of
 from plaudit.documents.effect import AudienceSpec
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
@@ -61,9 +62,8 @@ def progress_of(view: MemberView) -> dict[str, Progress]:
 
 def is_for(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:
     """Whether something is for a member who is in these segments."""
-    if segments is None:
-        return True
-    return (not segments.include or bool(inside & set(segments.include))) and not inside & set(segments.exclude)
+    audience = audience_of(segments)
+    return audience is None or audience.admits(inside)
 
 
 def visible_campaigns(live: Live, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:

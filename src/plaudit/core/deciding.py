@@ -84,8 +84,7 @@ class Deciding:
 
     def is_for(self, audience: Audience) -> bool:
         """Whether the member is among those that something is for."""
-        inside = {segment_id for segment_id, state in self.member.segments.items() if state.member}
-        return (not audience.include or bool(audience.include & inside)) and not audience.exclude & inside
+        return audience.admits(frozenset(one for one, state in self.member.segments.items() if state.member))
 
     def effect_id(self, place: Place, part: str = "") -> UUID:
         """The derived id of an effect, or of a `part` of it that needs an id of its own."""

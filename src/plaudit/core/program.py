@@ -222,6 +222,10 @@ class Audience(Struct, frozen=True):
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 
+    def admits(self, inside: frozenset[str]) -> bool:
+        """Whether a member who is in these segments is among them."""
+        return (not self.include or not self.include.isdisjoint(inside)) and self.exclude.isdisjoint(inside)
+
 
 class Product(Struct, frozen=True, kw_only=True):
     product_id: str

@@ -1,5 +1,7 @@
 """Redeeming a product: what it costs, the stock, a code of its pool and the coupon, in one decision or not at all."""
 
+from datetime import datetime
+
 from msgspec import Struct
 
 from .bookkeeping import order_of
@@ -26,7 +28,10 @@ def redeem(deciding: Deciding) -> Refusal | None:
     product = deciding.program.products.get(order.product_id)
     if product is None:
         return Refusal.product_missing
-    refusal = _not_to_be_had(deciding, product, order.quantity)
+    held = deciding.member.holdings.get(product.product_id)
+    had = 0 if held is None else held.quantity
+    admitted = product.audience is None or deciding.is_for(product.audience)
+    refusal = not_to_be_had(product, deciding.now, had, order.quantity, admitted=admitted)
     if refusal is not None:
         return refusal
     effects: list[EffectTrace] = []
@@ -53,16 +58,15 @@ def redeem(deciding: Deciding) -> Refusal | None:
     return None
 
 
-def _not_to_be_had(deciding: Deciding, product: Product, quantity: int) -> Refusal | None:
+def not_to_be_had(product: Product, now: datetime, had: int, quantity: int, *, admitted: bool) -> Refusal | None:
+    """What stands against having `quantity` more of a product, beside its price, for who has `had` of it."""
     if not product.active:
         return Refusal.product_inactive
-    if product.starts_at is not None and deciding.now < product.starts_at:
+    if product.starts_at is not None and now < product.starts_at:
         return Refusal.product_not_yet
-    if product.ends_at is not None and deciding.now >= product.ends_at:
+    if product.ends_at is not None and now >= product.ends_at:
         return Refusal.product_no_longer
-    if product.audience is not None and not deciding.is_for(product.audience):
+    if not admitted:
         return Refusal.not_in_segment
-    held = deciding.member.holdings.get(product.product_id)
-    had = 0 if held is None else held.quantity
     limit = 1 if product.type == "badge" else product.limit_per_member
     return Refusal.product_limit_reached if limit is not None and had + quantity > limit else None

@@ -9,16 +9,15 @@ from plaudit.api.loyalty.me import get_own_notifications, shown_campaigns
 from plaudit.api.membership import member_id, member_of
 from plaudit.api.operations import LIMIT, PAGING, Answer, Call, Operation, Parameter
 from plaudit.api.outside import Json, UserId
-from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.v1.products import redeemed
 from plaudit.api.v1.profiles import object_in, profile_written, shown_member
-from plaudit.api.v1.transactions import shown_transaction
+from plaudit.api.v1.transactions import page_of_member, shown_transaction
 from plaudit.core.decide import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, Written, written
 from plaudit.documents.reading import wrong_fields
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
-from plaudit.reads import members, transactions
+from plaudit.reads import members
 from plaudit.storage.programs import Live
 
 USERS_MAX = 100
@@ -112,7 +111,6 @@ def _own_field(live: Live, name: str) -> bool:
 async def get_transactions(call: Call) -> Json:
     """A page of the member's transactions: of credits or debits, of one currency, if asked."""
     live = await call.services.programs.live(call.org_id)
-    size = page_size(call.query)
     signs = {None: None, "credit": 1, "debit": -1}
     kind, currency = call.query.get("type"), call.query.get("currency")
     wrong: list[FieldError] = []
@@ -122,13 +120,8 @@ async def get_transactions(call: Call) -> Json:
         wrong.append(FieldError("currency", f"must be a metric: {', '.join(live.program.metrics)}"))
     if wrong:
         raise invalid_fields(wrong)
-    query = {"cursor": call.query.get("lastEvaluatedKey", "")}
-    place = read_cursor(query, tuple[int, int], (2**62, 2**15 - 1))
-    async with call.services.pool.acquire() as connection:
-        rows = await transactions.page_of_member(
-            connection, member_id(call), place, metric=currency, sign=signs[kind], size=size + 1
-        )
-    page, cursor = paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+    after = call.query.get("lastEvaluatedKey", "")
+    page, cursor = await page_of_member(call, member_id(call), after, metric=currency, sign=signs[kind])
     shown = [
         {**shown_transaction(live.program, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
         for row in page

@@ -11,13 +11,15 @@ from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.v1.competitions import decimals_of
 from plaudit.api.v1.profiles import shown_member
-from plaudit.api.v1.transactions import shown_transaction
+from plaudit.api.v1.transactions import page_of_member, shown_transaction
+from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
 from plaudit.core.metrics import shown
 from plaudit.core.program import Campaign as Compiled
+from plaudit.core.redemption import not_to_be_had
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.profile import COMPUTED
-from plaudit.reads import boards, notifications, transactions
+from plaudit.reads import boards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programs import Live
 
@@ -74,12 +76,12 @@ def _shown_campaign(campaign_id: str, campaign: Campaign, compiled: Compiled | N
 async def get_rewards(call: Call) -> Json:
     """What the member has, and what they could redeem: for how much, and if not, why not."""
     live, view = await member_of(call)
-    found = shown_member(live, view)
+    found, inside = shown_member(live, view), segments_of(view)
     available = [
         _offer(live, view, product_id, found)
         for product_id, product in live.products.items()
         if product.status == "active" and live.program.products[product_id].costs
-        if is_for(product.segments, segments_of(view))
+        if is_for(product.segments, inside)
     ]
     return {"inventory": found["inventory"], "coupons": found["coupons"], "available": available}
 
@@ -88,17 +90,9 @@ def _offer(live: Live, view: MemberView, product_id: str, found: Json) -> Json:
     product, document = live.program.products[product_id], live.products[product_id]
     costs = {one: shown(cost, live.program.metrics[one].decimals) for one, cost in product.costs}
     had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
-    limit = 1 if product.type == "badge" else product.limit_per_member
-    now = live.now()
-    reason = None
-    if product.starts_at is not None and now < product.starts_at:
-        reason = "product_not_yet"
-    elif product.ends_at is not None and now >= product.ends_at:
-        reason = "product_no_longer"
-    elif limit is not None and had >= limit:
-        reason = "product_limit_reached"
-    elif any(found["metrics"][one]["available"] < cost for one, cost in costs.items()):
-        reason = "balance_insufficient"
+    refusal = not_to_be_had(product, live.now(), had, 1, admitted=True)
+    if refusal is None and any(found["metrics"][one]["available"] < cost for one, cost in costs.items()):
+        refusal = Refusal.balance_insufficient
     return {
         "productId": product_id,
         "name": product.name,
@@ -106,8 +100,8 @@ def _offer(live: Live, view: MemberView, product_id: str, found: Json) -> Json:
         "type": product.type,
         "media": document.media,
         "costs": costs,
-        "redeemable": reason is None,
-        "reason": reason,
+        "redeemable": refusal is None,
+        "reason": refusal,
         "startsAt": optional_time(product.starts_at),
         "endsAt": optional_time(product.ends_at),
     }
@@ -164,9 +158,10 @@ async def get_competitions(call: Call) -> Json:
     entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
     async with call.services.pool.acquire() as connection:
         standings = await boards.standings_of(connection, view.member_id)
+    inside = segments_of(view)
     found: list[Json] = []
     for one, competition in live.competitions.items():
-        if competition.status not in ("active", "completed") or not is_for(competition.segments, segments_of(view)):
+        if competition.status not in ("active", "completed") or not is_for(competition.segments, inside):
             continue
         place: Json = {"entries": entries.get(one, 0)}
         if competition.score is not None:
@@ -205,11 +200,7 @@ async def get_own_notifications(call: Call) -> Json:
 async def get_own_transactions(call: Call) -> Json:
     """A page of the member's transactions, the newest first."""
     live = await call.services.programs.live(call.org_id)
-    size = page_size(call.query)
-    place = read_cursor(call.query, tuple[int, int], (2**62, 2**15 - 1))
-    async with call.services.pool.acquire() as connection:
-        rows = await transactions.page_of_member(connection, member_id(call), place, size=size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+    page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
     return {"transactions": [shown_transaction(live.program, row) for row in page], "cursor": cursor}
 
 

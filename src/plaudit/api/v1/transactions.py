@@ -1,5 +1,6 @@
 """The ledger: every change of a balance, newest first."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -54,31 +55,38 @@ def _shown_details(details: Details, decimals: int) -> Json:
     return found
 
 
+async def page_of_member(
+    call: Call, member_id: UUID, cursor: str, *, metric: str | None = None, campaign_id: str | None = None,
+    sign: int | None = None,
+) -> tuple[Sequence[Row], str | None]:  # fmt: skip
+    """A page of a member's transactions, the newest first, and the cursor to the next; `sign` as in the reading."""
+    size = page_size(call.query)
+    place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
+    async with call.services.pool.acquire() as connection:
+        rows = await transactions.page_of_member(
+            connection, member_id, place, metric=metric, campaign_id=campaign_id, sign=sign, size=size + 1
+        )
+    return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+
+
 async def list_transactions(call: Call) -> Json:
     """A page of the ledger; of one member if asked."""
     program = (await call.services.programs.live(call.org_id)).program
-    size = page_size(call.query)
     filters = {"metric": call.query.get("metric"), "campaign_id": call.query.get("campaignId")}
     user_id = call.query.get("userId")
-    async with call.services.pool.acquire() as connection:
-        if user_id is None:
-            before = read_cursor(call.query, tuple[datetime, int, int, int], _FIRST)
+    if user_id is not None:
+        member_id = member_id_of(call.org_id, user_id)
+        page, cursor = await page_of_member(
+            call, member_id, call.query.get("cursor", ""), metric=filters["metric"], campaign_id=filters["campaign_id"]
+        )
+    else:
+        size = page_size(call.query)
+        before = read_cursor(call.query, tuple[datetime, int, int, int], _FIRST)
+        async with call.services.pool.acquire() as connection:
             rows = await transactions.page(connection, call.org_id, before, **filters, size=size + 1)
-            page, cursor = paged(
-                rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"])
-            )
-        else:
-            place = read_cursor(call.query, tuple[int, int], (2**62, 2**15 - 1))
-            member_id = member_id_of(call.org_id, user_id)
-            rows = await transactions.page_of_member(
-                connection,
-                member_id,
-                place,
-                metric=filters["metric"],
-                campaign_id=filters["campaign_id"],
-                size=size + 1,
-            )
-            page, cursor = paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+        page, cursor = paged(
+            rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"])
+        )
     return {"transactions": [shown_transaction(program, row) for row in page], "cursor": cursor}
 
 
