@@ -41,8 +41,7 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
         except Exception as error:
             response = answer_to(error, request.url.path, request.headers.get("accept", ""))
     for name, value in around.items():
-        if value:
-            response.headers.setdefault(name, value)
+        response.headers.setdefault(name, value)
     if tracing.ENABLED:
         name, status = f"{operation.method} {operation.path}", response.status_code or 200
         tracing.record(name, correlation_id, started, "server", **{"http.response.status_code": status})
@@ -62,7 +61,11 @@ async def _answered(
         caller = await services.callers.authenticate(
             headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
         )
-        around.update(await _settled(services, operation, caller, origin))
+        settings = (await services.programs.live(caller.org_id)).settings
+        if origin is not None:
+            around.pop(cors.ALLOWED, None)
+            around.update(cors.headers_for(origin, settings.cors.origins))
+        around.update(await _spent(services, operation, caller, settings.limits))
         if caller.user_id is not None:
             around["Cache-Control"] = "private, no-store"  # unless the call knows better
     raw = await request.body() if operation.body is not None and not operation.streamed else b""
@@ -122,16 +125,12 @@ def _decoded_as(operation: Operation) -> Any:
     return operation.body if operation.body not in _DOCUMENT_TYPES else None
 
 
-async def _settled(services: Services, operation: Operation, caller: Caller, origin: str | None) -> Mapping[str, str]:
-    """What the organisation has settled: which pages may see the answer, and one request of its limits. Headers."""
-    settings = (await services.programs.live(caller.org_id)).settings
-    shown = (
-        {} if origin is None else {"Access-Control-Allow-Origin": "", **cors.headers_for(origin, settings.cors.origins)}
-    )
-    policy, whose = _policy(operation, caller, settings.limits)
+async def _spent(services: Services, operation: Operation, caller: Caller, tier: str) -> Mapping[str, str]:
+    """One request of the organisation's limits. Answers the headers."""
+    policy, whose = _policy(operation, caller, tier)
     if policy is None:
-        return {**shown, **headers_of(None, 0, 0, clock.now().timestamp())}
-    return {**shown, **await services.limits.spend(policy, whose)}
+        return headers_of(None, 0, 0, clock.now().timestamp())
+    return await services.limits.spend(policy, whose)
 
 
 def _policy(operation: Operation, caller: Caller, tier: str) -> tuple[Policy | None, str]:

@@ -17,6 +17,7 @@ from .operations import Services
 
 KEPT_SECONDS = 5.0
 PREFLIGHT_SECONDS = 600
+ALLOWED = "Access-Control-Allow-Origin"
 EXPOSED = "ETag, X-Correlation-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (
@@ -36,7 +37,7 @@ def headers_for(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]
         return {}
     if not is_allowed(origin, origins):
         return {"Vary": "Origin"}
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED, "Vary": "Origin"}
+    return {ALLOWED: origin, "Access-Control-Expose-Headers": EXPOSED, "Vary": "Origin"}
 
 
 class Origins:
@@ -75,7 +76,7 @@ def answering_preflights(app: ASGIApp) -> ASGIApp:
         found = [("Vary", "Origin")]
         if allowed:
             found += [
-                ("Access-Control-Allow-Origin", origin),
+                (ALLOWED, origin),
                 ("Access-Control-Allow-Methods", METHODS),
                 ("Access-Control-Allow-Headers", HEADERS),
                 ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),

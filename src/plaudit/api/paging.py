@@ -1,7 +1,6 @@
 """Cursors: where a list goes on. Opaque outside; inside, the sort key of the last item."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -28,15 +27,19 @@ def cursor_of(*key: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
+def from_base64url(text: str) -> bytes:
+    """The bytes behind base64url without padding (RFC 4648, 5). Raises ValueError."""
+    return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
     """The sort key in the request's cursor, or `first` when it has none. Raises Invalid for what is no cursor."""
     text = query.get("cursor")
     if not text:
         return first
     try:
-        raw = base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(raw, type=shape)
-    except (binascii.Error, msgspec.DecodeError, UnicodeError):
+        return msgspec.json.decode(from_base64url(text), type=shape)
+    except (ValueError, msgspec.DecodeError):
         raise invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")]) from None
 
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from plaudit import clock
 from plaudit.documents.settings import IdentityProvider
+from plaudit.documents.settings import Settings as OrgSettings
 from plaudit.errors import Invalid, NotFound, Unauthenticated
 from plaudit.settings import Settings
 from plaudit.storage import orgs
@@ -87,7 +88,7 @@ class Tokens:
             said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
             org_id = _org_of(said, named)
             if header.get("alg") == "HS256":
-                return await self._by_secret(token, org_id)
+                return await self._by_secret(token, said, org_id)
             own = {one.kid: one for one in await self.keys()}.get(str(header.get("kid")))
             if own is not None:
                 return await self._by_own(token, own, org_id)
@@ -95,16 +96,12 @@ class Tokens:
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"The token cannot be taken: {_reason(error)}", code="token_invalid") from None
 
-    async def _by_secret(self, token: str, org_id: UUID) -> Proof:
-        try:
-            live = await self._programs.live(org_id)
-            async with self._pool.acquire() as connection:
-                secret = await orgs.jwt_secret_of(connection, org_id)
-        except NotFound:
-            raise jwt.InvalidTokenError("nobody knows its organisation") from None
-        if not live.settings.shared_secret_tokens:
+    async def _by_secret(self, token: str, said: Mapping[str, Any], org_id: UUID) -> Proof:
+        if not (await self._settings_of(org_id)).shared_secret_tokens:
             raise jwt.InvalidAlgorithmError("the organisation takes none signed with its secret")
-        claims = _decoded(token, secret, ["HS256"], audience=str(org_id) if _has_audience(token) else None)
+        async with self._pool.acquire() as connection:
+            secret = await orgs.jwt_secret_of(connection, org_id)
+        claims = _decoded(token, secret, ["HS256"], audience=str(org_id) if "aud" in said else None)
         return Proof(org_id=org_id, user_id=_user_id(claims, "sub"), expires_at=_expiry(claims))
 
     async def _by_own(self, token: str, key: SigningKey, org_id: UUID) -> Proof:
@@ -137,14 +134,16 @@ class Tokens:
         return Proof(org_id=org_id, user_id=user_id, expires_at=_expiry(claims), direct=provider.direct)
 
     async def _provider(self, org_id: UUID, issuer: Any) -> IdentityProvider:
-        try:
-            providers = (await self._programs.live(org_id)).settings.identity_providers
-        except NotFound:
-            raise jwt.InvalidTokenError("nobody knows its organisation") from None
-        for one in providers:
+        for one in (await self._settings_of(org_id)).identity_providers:
             if one.issuer == issuer:
                 return one
         raise jwt.InvalidIssuerError("nobody knows its issuer")
+
+    async def _settings_of(self, org_id: UUID) -> OrgSettings:
+        try:
+            return (await self._programs.live(org_id)).settings
+        except NotFound:
+            raise jwt.InvalidTokenError("nobody knows its organisation") from None
 
     async def keys(self) -> list[SigningKey]:
         """Our keys; the first one signs."""
@@ -194,10 +193,6 @@ def _decoded(
         leeway=LEEWAY_SECONDS,
         options={"require": ["exp", "sub"] if issuer is None else ["exp", "iss", "aud"]},
     )
-
-
-def _has_audience(token: str) -> bool:
-    return "aud" in jwt.decode(token, options={"verify_signature": False})
 
 
 def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:

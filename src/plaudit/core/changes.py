@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from .decision import Decision, ItemChange, RungChange
+from .decision import Decision, ItemChange, Posting, RungChange
 
 
 class Moved(Struct, frozen=True):
-    """A transaction, as far as a change of a balance goes (scaled integers)."""
+    """A transaction out of the ledger, as far as a change of a balance goes (scaled integers)."""
 
     metric: str
     amount: int
@@ -25,7 +25,7 @@ class Changes(Struct, frozen=True, omit_defaults=True):
 
 
 def changes_of(
-    campaign_id: str, moved: Iterable[Moved], items: Iterable[ItemChange], rungs: Iterable[RungChange]
+    campaign_id: str, moved: Iterable[Moved | Posting], items: Iterable[ItemChange], rungs: Iterable[RungChange]
 ) -> Changes:
     """What one campaign changed. Rungs have no campaign: `rungs` are those to be told with this one."""
     metrics: dict[str, tuple[int, int]] = {}
@@ -38,5 +38,4 @@ def changes_of(
 
 def changes_in(decision: Decision, campaign_id: str) -> Changes:
     """What a campaign changed in a decision; the rungs that followed with it."""
-    moved = [Moved(one.metric, one.amount, one.balance_after, one.campaign_id) for one in decision.postings]
-    return changes_of(campaign_id, moved, decision.items, decision.rungs)
+    return changes_of(campaign_id, decision.postings, decision.items, decision.rungs)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
@@ -11,6 +10,7 @@ from plaudit.core.ids import bucket_of, derived_id
 
 from .postgres import Connection, atomic
 from .queries import queries_beside
+from .signing import pem_of
 
 SQL = queries_beside(__file__)
 
@@ -30,11 +30,7 @@ async def private_key(connection: Connection, at: datetime) -> bytes:
     """The server's key, PEM; made when it is first asked for."""
     found = await connection.fetchval(SQL.key)
     if found is None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        text = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        await connection.execute(SQL.insert_key, text.decode(), at)
+        await connection.execute(SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
         found = await connection.fetchval(SQL.key)
     return str(found).encode()
 

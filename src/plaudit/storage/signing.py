@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Struct
 
 from .postgres import Connection, atomic
@@ -50,13 +50,17 @@ async def rotate(connection: Connection, at: datetime) -> str:
     return kid
 
 
+def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    """A private key as text (PKCS #8)."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
 async def _insert(connection: Connection, at: datetime) -> str:
     kid = secrets.token_urlsafe(12)
     key = await asyncio.to_thread(rsa.generate_private_key, 65_537, KEY_BITS)
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    await connection.execute(SQL.insert_key, kid, text, at)
+    await connection.execute(SQL.insert_key, kid, pem_of(key), at)
     return kid
 
 

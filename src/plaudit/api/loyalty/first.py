@@ -1,5 +1,7 @@
 """The first generation: a campaign is a challenge, its steps are missions, products are inventory, ladders milestones."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from plaudit.core.member import Progress
 from plaudit.core.metrics import shown
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import EffectSpec
+from plaudit.documents.rule import Rule
 from plaudit.errors import FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.reads import history as log
 from plaudit.reads.history import Entry
@@ -45,10 +48,16 @@ async def get_config(call: Call) -> Answer:
     else:
         live, view = await member_of(call)
         inside, scope = segments_of(view), "private"
+    rules: dict[str, list[Rule]] = defaultdict(list)
+    for rule in live.rules.values():
+        rules[rule.campaign_id].append(rule)
     data = {
         "metrics": [_metric(live, metric_id) for metric_id in live.metrics],
         "inventory": _inventory(live),
-        "challenges": [_challenge(live, *one) for one in visible_campaigns(live, inside, live.now())],
+        "challenges": [
+            _challenge(live, campaign_id, campaign, rules[campaign_id])
+            for campaign_id, campaign in visible_campaigns(live, inside, live.now())
+        ],
     }
     return conditional(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
 
@@ -74,7 +83,7 @@ def _inventory(live: Live) -> list[Json]:
     return [{"id": one, "title": one, "items": items} for one, items in sets.items()]
 
 
-def _challenge(live: Live, campaign_id: str, campaign: Campaign) -> Json:
+def _challenge(live: Live, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
     dates = {
         name: int(at.timestamp())
         for name, at in (("from", campaign.start_date), ("to", campaign.end_date))
@@ -88,17 +97,16 @@ def _challenge(live: Live, campaign_id: str, campaign: Campaign) -> Json:
         "showInProfile": campaign.show_in_profile,
         "showInRail": campaign.show_in_rail,
         "time": {"showInUI": campaign.show_dates and bool(dates), **dates},
-        "missions": _missions(live, campaign_id, campaign),
-        "rewards": [reward for one in _effects(live, campaign_id, campaign) for reward in _rewards(live, one)],
+        "missions": _missions(live, campaign_id, campaign, rules),
+        "rewards": [reward for one in _effects(campaign, rules) for reward in _rewards(live, one)],
     }
 
 
-def _missions(live: Live, campaign_id: str, campaign: Campaign) -> list[Json]:
+def _missions(live: Live, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> list[Json]:
     """A campaign without steps is one mission."""
     if campaign.steps:
         parts = [(step.name, step.triggers, step.notification) for step in campaign.steps]
     else:
-        rules = [one for one in live.rules.values() if one.campaign_id == campaign_id]
         triggers = campaign.triggers or [rule.trigger_type for rule in rules]
         parts = [(campaign.name, triggers, None)]
     return [
@@ -123,11 +131,9 @@ def _shown_notification(live: Live, note: Any, name: str) -> Json:
     return {"display": template.display, "title": texts.title or name, "message": texts.message}
 
 
-def _effects(live: Live, campaign_id: str, campaign: Campaign) -> list[EffectSpec]:
+def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
     found = [effect for step in campaign.steps for effect in step.effects] + campaign.effects
-    return found + [
-        effect for rule in live.rules.values() if rule.campaign_id == campaign_id for effect in rule.effects
-    ]
+    return found + [effect for rule in rules for effect in rule.effects]
 
 
 def _rewards(live: Live, effect: EffectSpec) -> list[Json]:

@@ -1,7 +1,6 @@
 """Web Push: the key that browsers subscribe with, and members' subscriptions."""
 
 import base64
-import binascii
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from plaudit import clock
 from plaudit.api.membership import member_id, member_of
 from plaudit.api.operations import Answer, Call, Operation
 from plaudit.api.outside import Json, uuid_in
+from plaudit.api.paging import from_base64url
 from plaudit.api.schemas import BOOLEAN, TEXT, object_of
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.storage.push import private_key, subscribe, unsubscribe
@@ -89,8 +89,8 @@ def _schemes(call: Call) -> tuple[str, ...]:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeError):
+        return from_base64url(text)
+    except ValueError:
         return b""
 
 
