@@ -19,7 +19,7 @@ from plaudit.engine.arrival import Arrival, Payload, arrival_of
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
 from plaudit.storage.documents import Change, create
 from plaudit.storage.orgs import create_org
-from plaudit.storage.postgres import Pool, atomic, create_pool
+from plaudit.storage.postgres import Pool, array_of, atomic, create_pool
 from plaudit.storage.programs import Programs
 
 LISTENING = 5
@@ -181,7 +181,7 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         locked = await connection.fetch(load.SQL.lock_buckets, sorted({row["bucket"] for row in rows}))
         positions = {row["bucket"]: row["position"] for row in locked}
         keys = [row["bucket"] for row in rows], [row["inbox_id"] for row in rows]
-        await connection.fetch(inbox.SQL.remove, *keys)
+        await connection.fetch(inbox.SQL.remove, *map(array_of, keys))
         log, ids, ledger = [], [], []
         for row in rows:
             bucket, member, event = row["bucket"], row["member_id"], row["event_id"]
@@ -203,22 +203,10 @@ async def _write(connection: Any, rows: list[Any]) -> None:
             await connection.copy_records_to_table(table, records=records, columns=columns)
         members = {row["member_id"]: row["bucket"] for row in rows}
         number = len(members)
-        key = list(members.values()), list(members)
-        nothing = [None] * number
-        await connection.execute(commit.SQL.update_members, *key, [at] * number, [1] * number, nothing)
-        await connection.execute(
-            commit.SQL.update_balances,
-            *key,
-            commit.SEPARATOR.join(["points"] * number),
-            [5] * number,
-            [5] * number,
-            commit.SEPARATOR * (number - 1),
-        )
-        await connection.execute(
-            commit.SQL.update_progress,
-            *key,
-            commit.SEPARATOR.join(["campaign"] * number),
-            commit.SEPARATOR.join(["camp_0"] * number),
-            commit.SEPARATOR.join([STATE] * number),
-        )
+        key = array_of(members.values()), array_of(members)
+        ones, fives = array_of([1] * number), array_of([5] * number)
+        texts = [commit.joined([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
+        await connection.execute(commit.SQL.update_members, *key, [at] * number, ones, [None] * number)
+        await connection.execute(commit.SQL.update_balances, *key, texts[0], fives, fives, texts[1])
+        await connection.execute(commit.SQL.update_progress, *key, *texts[2:])
         await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()), at)

@@ -38,7 +38,9 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
     campaign = listener.campaign
     checks: list[Check] = []
     if campaign.unbounded and not event.depth:  # most campaigns, most events: only the conditions are to be met
-        refusal = None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed
+        if not listener.condition.holds(deciding.scope, checks):
+            return Considered(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
+        refusal = None
     else:
         refusal = _refused(deciding, listener, checks, groups_taken)
     effects: list[EffectTrace] = []
@@ -144,7 +146,8 @@ def _step(
     step = campaign.steps[number]
     if before.done_at is not None or _done_count(progress) >= campaign.required:
         return Refusal.step_done, None, []
-    if campaign.sequential and any(earlier not in steps or steps[earlier].done_at is None for earlier in range(number)):
+    earlier = range(number) if campaign.sequential else ()
+    if earlier and any(one not in steps or steps[one].done_at is None for one in earlier):
         return Refusal.step_not_open_yet, None, []
     zone = deciding.program.settings.time_zone
     after = counted(step.goal, before, deciding.scope, deciding.now, zone)
@@ -178,7 +181,7 @@ def _step(
 
 
 def _done_count(progress: Progress) -> int:
-    return sum(one.done_at is not None for one in progress.steps.values())
+    return sum([one.done_at is not None for one in progress.steps.values()])
 
 
 def _in_occurrence(deciding: Deciding, campaign: Campaign) -> Progress | None:

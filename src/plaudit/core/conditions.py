@@ -8,12 +8,13 @@ from typing import Any, Protocol, cast
 
 from .decision import Check
 from .expressions import Expression, ExpressionError
-from .fields import MISSING, Getter, Scope, getter_of
+from .fields import MISSING, Getter, Scope, data_name, getter_of
 from .operators import OPERATORS, Compare, Operator, OperatorError
 
 DEPTH_MAX = 16
 LEAVES_MAX = 200
 ACTUAL_TEXT_MAX = 64  # longer texts are cut in the trace
+_SHORT = frozenset({int, float, bool, type(None)})  # what a trace keeps as it is
 
 
 class ConditionError(ValueError):
@@ -35,7 +36,7 @@ class Condition(Protocol):
 class Leaf:
     """A field compared with a value."""
 
-    __slots__ = ("_compare", "_get", "_several", "field", "number", "operator", "value")
+    __slots__ = ("_compare", "_get", "_name", "_several", "field", "number", "operator", "value")
 
     def __init__(self, number: int, field: str, operator: Operator, value: Any, compare: Compare) -> None:
         self.number = number
@@ -46,11 +47,13 @@ class Leaf:
         get, several = getter_of(field)
         self._get: Getter = get
         self._several = several
+        self._name = data_name(field)
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
-        found = self._get(scope)
+        # Most conditions look at a number of `data`: what else there may be is asked last.
+        found = self._get(scope) if self._name is None else scope.event.data.get(self._name, MISSING)
         held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
-        checks.append(Check(self.number, held, _shown(found)))
+        checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
         return held
 
 

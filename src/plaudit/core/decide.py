@@ -44,7 +44,8 @@ def decide(program: Program, member: Member, event: Event, refused: frozenset[UU
     present = deciding.member.present
     deciding.member.present = event.occurred_at if present is None else max(present, event.occurred_at)
 
-    deciding.turn_to(event)
+    if deciding.event is not event:
+        deciding.turn_to(event)
     if event.kind in COMMANDS:
         refusal = run_command(deciding)
         if refusal is not None:  # whole or not at all: what it did before it was refused is forgotten

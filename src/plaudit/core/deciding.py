@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from .event import CASCADE, QUIET, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
+from .periods import local_day
 from .program import CASCADE_EVENTS_MAX, Audience, Program
 
 
@@ -46,8 +47,8 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_refused", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "onward",
-        "postings", "program", "queue", "root", "rungs", "scope", "touched", "trace",
+        "_cascades", "_day", "_refused", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "now",
+        "onward", "postings", "program", "queue", "root", "rungs", "scope", "touched", "trace",
     )  # fmt: skip
 
     def __init__(self, program: Program, member: Member, event: Event, refused: frozenset[UUID]) -> None:
@@ -55,6 +56,7 @@ class Deciding:
         self.member = member.working_copy()
         self.root = event
         self.event = event
+        self.now: datetime = event.occurred_at  # of the event: the only time that deciding knows
         self.scope = Scope(event, self.member, program.metrics, program.ladders)
         self.queue: deque[Event] = deque()
         self.trace: list[Considered] = []
@@ -71,6 +73,7 @@ class Deciding:
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self._refused = refused
         self._cascades = 0
+        self._day: date | None = None
 
     def turn_to(self, event: Event) -> None:
         """Make `event` the one that conditions, formulas and ids speak of."""
@@ -78,9 +81,11 @@ class Deciding:
         self.scope = Scope(event, self.member, self.program.metrics, self.program.ladders)
 
     @property
-    def now(self) -> datetime:
-        """The time of the event: the only time that deciding knows."""
-        return self.root.occurred_at
+    def day(self) -> date:
+        """The organisation's local day that it is."""
+        if self._day is None:
+            self._day = local_day(self.now, self.program.settings.time_zone)
+        return self._day
 
     def is_for(self, audience: Audience) -> bool:
         """Whether the member is among those that something is for."""

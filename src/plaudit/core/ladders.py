@@ -30,9 +30,11 @@ def count(deciding: Deciding, metric_id: str, amount: int) -> None:
         earned = {**state.earned, key: state.earned.get(key, 0) + amount}
         if len(earned) > ladder.windows_kept:
             earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
-        _keep(deciding, ladder, structs.replace(state, earned=earned))
+        state = structs.replace(state, earned=earned)
         if amount > 0:
-            _climb(deciding, ladder)
+            _climb(deciding, ladder, state, key)
+        else:
+            _keep(deciding, ladder, state)
 
 
 def window_ended(deciding: Deciding, ladder: Ladder) -> None:
@@ -167,8 +169,7 @@ def _year_of_membership(day: date, joined: date) -> int:
 
 def _ends_at(deciding: Deciding, ladder: Ladder) -> datetime | None:
     """When the present window ends: for a rolling one, a whole length from now."""
-    zone = _zone(deciding)
-    day = local_day(deciding.now, zone)
+    zone, day = _zone(deciding), deciding.day
     match ladder.window:
         case "all_time":
             return None
@@ -196,13 +197,12 @@ def _renewed(deciding: Deciding, ladder: Ladder, state: LadderState) -> LadderSt
     return structs.replace(state, ends_at=_ends_at(deciding, ladder), grace_until=None)
 
 
-def _climb(deciding: Deciding, ladder: Ladder) -> None:
-    """Up at once, by the score of this window or, for a late credit, of the one before."""
-    state = _state(deciding, ladder)
+def _climb(deciding: Deciding, ladder: Ladder, state: LadderState, key: str) -> None:
+    """Keep a state; and up at once, by the score of this window or, for a late credit (to that of `key`), the one before."""
     zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
     now = max(deciding.now, deciding.member.present or deciding.now)
     if ladder.days is None:
-        current = window_key(ladder, now, zone, enrolled_at)
+        current = key if now == deciding.now else window_key(ladder, now, zone, enrolled_at)
         best = state.earned.get(current, 0)
         if len(state.earned) > 1:
             best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
@@ -210,8 +210,7 @@ def _climb(deciding: Deciding, ladder: Ladder) -> None:
         best = score(ladder, state, now, zone, enrolled_at)
     reached = rung_for(ladder, best)
     if reached <= state.rung:
-        if state.ends_at is None:
-            _keep(deciding, ladder, _renewed(deciding, ladder, state))
+        _keep(deciding, ladder, state if state.ends_at is not None else _renewed(deciding, ladder, state))
         return
     before = state.effective
     _keep(deciding, ladder, _renewed(deciding, ladder, structs.replace(state, rung=reached, since=deciding.now)))

@@ -4,6 +4,7 @@ The same row serves saving (is the value of the right kind?), deciding, explaini
 A comparison across types is false; it never fails an event.
 """
 
+import operator
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -56,6 +57,8 @@ def instant_of(value: Any) -> datetime | None:
 
 
 def _equals(wanted: Any) -> Compare:
+    if isinstance(wanted, str):  # nothing but a text equals a text
+        return lambda found: found == wanted
     return lambda found: same(found, wanted)
 
 
@@ -142,8 +145,8 @@ def _between(wanted: Any) -> Compare:
     if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(one, str) for one in bounds)):
         raise OperatorError("must be a list of two numbers or two texts, the lower one first")
     low, high = bounds
-    at_least = _ordered(lambda a, b: a >= b)(low)
-    at_most = _ordered(lambda a, b: a <= b)(high)
+    at_least = _ordered(operator.ge)(low)
+    at_most = _ordered(operator.le)(high)
     return lambda found: at_least(found) and at_most(found)
 
 
@@ -169,10 +172,10 @@ def _in_time(holds: Callable[[datetime, datetime], bool]) -> Callable[[Any], Com
 _ROWS = [
     Operator("equals", "equals", "any", _equals, ("==", "=", "eq")),
     Operator("not_equals", "does not equal", "any", _not_equals, ("!=", "ne")),
-    Operator(">", "is more than", "number or text", _ordered(lambda a, b: a > b), ("gt", "greater_than")),
-    Operator(">=", "is at least", "number or text", _ordered(lambda a, b: a >= b), ("gte",)),
-    Operator("<", "is less than", "number or text", _ordered(lambda a, b: a < b), ("lt", "less_than")),
-    Operator("<=", "is at most", "number or text", _ordered(lambda a, b: a <= b), ("lte",)),
+    Operator(">", "is more than", "number or text", _ordered(operator.gt), ("gt", "greater_than")),
+    Operator(">=", "is at least", "number or text", _ordered(operator.ge), ("gte",)),
+    Operator("<", "is less than", "number or text", _ordered(operator.lt), ("lt", "less_than")),
+    Operator("<=", "is at most", "number or text", _ordered(operator.le), ("lte",)),
     Operator("in", "is one of", "list", _in),
     Operator("not_in", "is none of", "list", _not_in),
     Operator("contains", "contains", "text, or an item of the list", _contains),
@@ -183,8 +186,8 @@ _ROWS = [
     Operator("between", "is between", "list of two", _between),
     Operator("exists", "is there", "none", _exists),
     Operator("not_exists", "is not there", "none", _not_exists),
-    Operator("before", "is before", "date or time", _in_time(lambda a, b: a < b)),
-    Operator("after", "is after", "date or time", _in_time(lambda a, b: a > b)),
+    Operator("before", "is before", "date or time", _in_time(operator.lt)),
+    Operator("after", "is after", "date or time", _in_time(operator.gt)),
 ]
 
 OPERATORS: dict[str, Operator] = {name: row for row in _ROWS for name in (row.name, *row.aliases)}

@@ -22,6 +22,8 @@ def add(spans: Spans, turn: int) -> Spans:
     """The spans with one more turn."""
     if has(spans, turn):
         return spans
+    if not spans:
+        return ((turn, turn),)
     joined: list[Span] = []
     for first, last in sorted([*spans, (turn, turn)]):
         if joined and first <= joined[-1][1] + 1:
@@ -46,6 +48,8 @@ def last_run(spans: Spans, bridged: Bridged) -> tuple[int, int]:
 def longest_run(spans: Spans, bridged: Bridged) -> int:
     """The length of the longest run."""
     longest = length = 0
+    if len(spans) == 1:
+        return spans[0][1] - spans[0][0] + 1
     for earlier, later in pairwise([(0, 0), *spans]):
         together = earlier != (0, 0) and all(map(bridged, range(earlier[1] + 1, later[0])))
         length = (length if together else 0) + later[1] - later[0] + 1

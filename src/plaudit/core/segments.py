@@ -7,7 +7,7 @@ local day: how many, the sum of a field, the days since the last. A segment and 
 after a few turns, and the trace says so.
 """
 
-from datetime import timedelta
+from datetime import date
 from typing import Any
 
 from msgspec import structs
@@ -30,13 +30,16 @@ def tally(deciding: Deciding) -> None:
     """Let the segments that count events of this kind count the present one."""
     event = deciding.event
     for segment in deciding.program.segments_by_trigger.get(event.trigger, ()):
+        state = before = deciding.member.segments.get(segment.segment_id, NOT_IN)
         for criterion in (*segment.include, *segment.exclude):
             wanted = criterion.tally
             if wanted is None or wanted.trigger != event.trigger or not wanted.condition.holds(deciding.scope, []):
                 continue
             amount = _amount(deciding, wanted)
             if amount is not None:
-                _count(deciding, segment, criterion, amount)
+                state = _counted(deciding, state, criterion.key, wanted, amount)
+        if state is not before:
+            deciding.member.segments[segment.segment_id] = state
         deciding.touched.add(f"segment.{segment.segment_id}")
 
 
@@ -87,9 +90,13 @@ def is_in(deciding: Deciding, segment: Segment, state: SegmentState, checks: lis
         checks += [
             _checked(deciding, number, one, state) for number, one in enumerate((*segment.include, *segment.exclude))
         ]
-    return all(_holds(deciding, one, state) for one in segment.include) and not any(
-        _holds(deciding, one, state) for one in segment.exclude
-    )
+    for one in segment.include:  # loops: generators would cost as much as the criteria
+        if not _holds(deciding, one, state):
+            return False
+    for one in segment.exclude:  # noqa: SIM110
+        if _holds(deciding, one, state):
+            return False
+    return True
 
 
 def change_segment(deciding: Deciding, place: Place, settings: ChangeSegment) -> EffectTrace:
@@ -140,7 +147,7 @@ def tallied(wanted: Tally, counts: dict[int, int], today: int) -> Any:
     if wanted.type == "days_since":
         return None if not counts else today - max(counts)
     first = ALL_TIME if wanted.days is None else today - wanted.days + 1
-    amount = sum(each for day, each in counts.items() if first <= day <= today)
+    amount = sum([each for day, each in counts.items() if first <= day <= today])
     return shown(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
 
 
@@ -153,20 +160,14 @@ def _amount(deciding: Deciding, wanted: Tally) -> int | None:
 
 def _today(deciding: Deciding) -> int:
     present = deciding.member.present
-    if present is None or present < deciding.now:
-        present = deciding.now
+    if present is None or present <= deciding.now:
+        return deciding.day.toordinal()
     return local_day(present, deciding.program.settings.time_zone).toordinal()
 
 
-def _count(deciding: Deciding, segment: Segment, criterion: Criterion, amount: int) -> None:
-    wanted = criterion.tally
-    assert wanted is not None
-    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
-    day = local_day(deciding.now, deciding.program.settings.time_zone).toordinal()
-    counts = kept_counts(wanted, state.tallies.get(criterion.key, {}), day, amount, _today(deciding))
-    deciding.member.segments[segment.segment_id] = structs.replace(
-        state, tallies={**state.tallies, criterion.key: counts}
-    )
+def _counted(deciding: Deciding, state: SegmentState, key: str, wanted: Tally, amount: int) -> SegmentState:
+    counts = kept_counts(wanted, state.tallies.get(key, {}), deciding.day.toordinal(), amount, _today(deciding))
+    return structs.replace(state, tallies={**state.tallies, key: counts})
 
 
 def kept_counts(wanted: Tally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
@@ -194,9 +195,7 @@ def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:
             days += [last + bound for bound in criterion.bounds]
         elif wanted.days is not None:
             days += [day + wanted.days for day in counts]
-    following = min((day for day in days if day > today), default=None)
+    following = min([day for day in days if day > today], default=None)
     if following is None:
         return None
-    zone = deciding.program.settings.time_zone
-    day = local_day(deciding.now, zone)
-    return first_instant(day + timedelta(days=following - day.toordinal()), zone)
+    return first_instant(date.fromordinal(following), deciding.program.settings.time_zone)

@@ -52,12 +52,13 @@ def check_in(deciding: Deciding, streak: Streak) -> tuple[Refusal | None, dict[s
     turn = _turn_for(state, streak, deciding.now)
     if runs.has(state.spans, turn):
         return Refusal.turn_counted, streak_fields(state), []
-    counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
-    state = structs.replace(state, counts={one: counts[one] for one in sorted(counts)[-COUNTS_KEPT:]})
-    if counts[turn] < streak.threshold:
-        _keep(deciding, streak, state)
-        return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
-    del state.counts[turn]
+    if streak.threshold > 1 or state.counts:
+        counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
+        state = structs.replace(state, counts={one: counts[one] for one in sorted(counts)[-COUNTS_KEPT:]})
+        if counts[turn] < streak.threshold:
+            _keep(deciding, streak, state)
+            return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
+        del state.counts[turn]
     if turn in state.frozen:  # it was not needed after all
         frozen = tuple(one for one in state.frozen if one != turn)
         state = structs.replace(state, frozen=frozen, freezes=min(state.freezes + 1, streak.freezes_max))
@@ -163,6 +164,8 @@ def be_absent(deciding: Deciding, streak: Streak, first: date, last: date) -> Re
 
 def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
     """Which turns need not count: frozen, repaired, wholly or partly in a pause or an absence."""
+    if not (state.frozen or state.repaired or state.absences or streak.pauses):
+        return _none
     spared = {*state.frozen, *state.repaired}
     away = [
         (turn_of(first, streak.cadence), turn_of(last, streak.cadence))
@@ -172,6 +175,10 @@ def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
         )
     ]
     return lambda turn: turn in spared or any(first <= turn <= last for first, last in away)
+
+
+def _none(turn: int) -> bool:
+    return False
 
 
 def _state(deciding: Deciding, streak: Streak) -> StreakState:
@@ -212,6 +219,8 @@ def _turn_for(state: StreakState, streak: Streak, instant: datetime) -> int:
 
     Within the grace after a turn's end, a turn that is missing is made up for first.
     """
+    if state.zone_since is None and not streak.grace:
+        return turn_of(local_day(instant, state.zone), streak.cadence)
     turns = sorted({turn_of(local_day(instant, zone), streak.cadence) for zone in _zones(state, instant)})
     if streak.grace and state.spans:
         before = turn_of(local_day(instant - streak.grace, state.zone), streak.cadence)
@@ -252,6 +261,8 @@ def _keep(deciding: Deciding, streak: Streak, state: StreakState) -> None:
 
 def _reach_milestones(deciding: Deciding, streak: Streak, state: StreakState) -> list[EffectTrace]:
     """The milestones that the run has come to, each once in a run."""
+    if not streak.milestones:
+        return []
     start, _ = runs.last_run(state.spans, bridged_by(streak, state))
     before = max((length for turn, length in state.awarded if turn >= start), default=0)
     effects: list[EffectTrace] = []

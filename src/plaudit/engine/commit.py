@@ -4,7 +4,7 @@ What is append-only is copied in; what changes is updated where it was loaded an
 the server half of what an upsert does. A changed part of a member is one that is no longer the same object.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from plaudit.core.decision import Details, Posting
 from plaudit.core.member import STATES, Member
 from plaudit.core.notifications import MESSAGE
 from plaudit.core.program import Program
-from plaudit.storage.postgres import Connection
+from plaudit.storage.postgres import Connection, array_of
 from plaudit.storage.queries import queries_beside
 
 from . import inbox
@@ -250,14 +250,25 @@ async def _write_members(
     for query, each in rows.items():
         if each:
             columns = _columns(each)
-            for number in _JOINED.get(query, ()):
-                columns[number] = SEPARATOR.join([text or "" for text in columns[number]])
+            for number, as_text in _AS_TEXT.get(query, {}).items():
+                columns[number] = as_text(columns[number])
             await connection.execute(SQL.by_name[query], *columns)
 
 
 SEPARATOR = "\x1e"
-# The columns of texts that the queries of the hot path take joined (see commit.sql).
-_JOINED: Mapping[str, tuple[int, ...]] = {"update_balances": (2, 5), "update_progress": (2, 3, 4)}
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """Texts as one; None is the empty one."""
+    return SEPARATOR.join([text or "" for text in texts])
+
+
+# The columns that the queries of the hot path take as one text each (see commit.sql).
+_AS_TEXT: Mapping[str, Mapping[int, Callable[[list[Any]], str]]] = {
+    "update_members": {0: array_of, 1: array_of, 3: array_of},
+    "update_balances": {0: array_of, 1: array_of, 2: joined, 3: array_of, 4: array_of, 5: joined},
+    "update_progress": {0: array_of, 1: array_of, 2: joined, 3: joined, 4: joined},
+}
 
 # What members have for the first time is copied in, like the log.
 _NEW_ROWS: Mapping[str, tuple[str, ...]] = {

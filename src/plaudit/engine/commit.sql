@@ -1,7 +1,7 @@
 -- name: update_members
 -- How far members have come.
 UPDATE members SET present = after.present, sequence = after.sequence, due_at = after.due_at
-FROM unnest($1::smallint[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::timestamptz[])
+FROM unnest($1::text::smallint[], $2::text::uuid[], $3::timestamptz[], $4::text::bigint[], $5::timestamptz[])
     AS after (bucket, member_id, present, sequence, due_at)
 WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
 
@@ -12,11 +12,11 @@ FROM unnest($1::smallint[], $2::uuid[], $3::json[]) AS after (bucket, member_id,
 WHERE members.bucket = after.bucket AND members.member_id = after.member_id;
 
 -- name: update_balances
--- What members have now. Texts come joined by the record separator, which neither ids nor JSON can contain: the driver
--- spends as much time on looking into each text of an array as on everything else.
+-- What members have now. Texts come joined by the record separator, which neither ids nor JSON can contain, and numbers
+-- and ids as the text of an array: the driver spends as much time on looking into each item as on everything else.
 UPDATE balances SET amount = after.amount, earned = after.earned, book = after.book::json
 FROM unnest(
-    $1::smallint[], $2::uuid[], string_to_array($3, E'\x1e'), $4::bigint[], $5::bigint[],
+    $1::text::smallint[], $2::text::uuid[], string_to_array($3, E'\x1e'), $4::text::bigint[], $5::text::bigint[],
     string_to_array($6, E'\x1e', '')
 ) AS after (bucket, member_id, metric, amount, earned, book)
 WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AND balances.metric = after.metric;
@@ -25,7 +25,8 @@ WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AN
 -- How far members are now.
 UPDATE progress SET state = after.state::json
 FROM unnest(
-    $1::smallint[], $2::uuid[], string_to_array($3, E'\x1e'), string_to_array($4, E'\x1e'), string_to_array($5, E'\x1e')
+    $1::text::smallint[], $2::text::uuid[],
+    string_to_array($3, E'\x1e'), string_to_array($4, E'\x1e'), string_to_array($5, E'\x1e')
 ) AS after (bucket, member_id, kind, key, state)
 WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id AND progress.kind = after.kind
     AND progress.key = after.key;

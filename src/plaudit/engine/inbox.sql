@@ -41,7 +41,7 @@ SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL
 
 -- name: remove
 -- Take events out of the inbox; those that come back were still there.
-DELETE FROM inbox USING unnest($1::smallint[], $2::bigint[]) AS gone (bucket, inbox_id)
+DELETE FROM inbox USING unnest($1::text::smallint[], $2::text::bigint[]) AS gone (bucket, inbox_id)
 WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id
 RETURNING inbox.inbox_id;
 

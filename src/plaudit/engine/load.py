@@ -13,7 +13,7 @@ from msgspec import Struct
 from plaudit.core.event import ACTION, SEGMENT
 from plaudit.core.member import Member
 from plaudit.core.program import Program
-from plaudit.storage.postgres import Connection
+from plaudit.storage.postgres import Connection, array_of
 from plaudit.storage.queries import queries_beside
 
 from . import inbox
@@ -40,7 +40,7 @@ async def load(connection: Connection, programs: Mapping[UUID, Program], arrival
     rows = await connection.fetch(SQL.lock_buckets, buckets)
     positions = {row["bucket"]: row["position"] for row in rows}
     there = await _taken_out(connection, arrivals)
-    decided = await connection.fetch(SQL.decided_before, [one.event_id for one in there])
+    decided = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
     fresh, again = _told_apart(there, {row["event_id"] for row in decided})
     if any(one.kind == SEGMENT for one in fresh):
         fresh = await with_tallies(connection, programs, fresh)
@@ -54,7 +54,8 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
     waiting = [one for one in arrivals if one.inbox_id is not None]
     if not waiting:
         return list(arrivals)
-    rows = await connection.fetch(inbox.SQL.remove, [one.bucket for one in waiting], [one.inbox_id for one in waiting])
+    buckets = array_of(one.bucket for one in waiting)
+    rows = await connection.fetch(inbox.SQL.remove, buckets, array_of(one.inbox_id or 0 for one in waiting))
     if len(rows) == len(waiting):
         return list(arrivals)
     there = {row["inbox_id"] for row in rows}

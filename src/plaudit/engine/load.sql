@@ -6,7 +6,7 @@ FROM positions AS p WHERE bucket = ANY($1::smallint[]) ORDER BY bucket FOR UPDAT
 
 -- name: decided_before
 -- Which of these events the log has already.
-SELECT event_id FROM event_ids WHERE event_id = ANY($1::uuid[]);
+SELECT event_id FROM event_ids WHERE event_id = ANY($1::text::uuid[]);
 
 -- name: due
 -- Members of these buckets for whom something is due by their organisation's clock. What is overdue by more than a

@@ -8,7 +8,7 @@ import msgspec
 
 from plaudit.core.lots import Book
 from plaudit.core.member import STATES, Balance, Holding, Member, Standing
-from plaudit.storage.postgres import Connection
+from plaudit.storage.postgres import Connection, array_of
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
@@ -30,35 +30,37 @@ async def load_members(
     needs: frozenset[str] = ALL_PARTS,
 ) -> dict[UUID, Member]:
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
-    members = {one: Member(member_id=one, user_id=users[one]) for one in keys}
-    there = await connection.fetch(SQL.members, list(keys.values()), list(keys))
-    # Who has not joined has nothing else either.
-    wanted = ([keys[row["member_id"]] for row in there], [row["member_id"] for row in there])
+    members = [Member(member_id=one, user_id=users[one]) for one in keys]
+    found = {one.member_id: one for one in members}
+    wanted = array_of(keys.values()), array_of(keys)
+    there = await connection.fetch(SQL.members, *wanted)
+    for number, attributes, enrolled_at, present, sequence, due_at in there:
+        member = members[number - 1]
+        member.enrolled_at = enrolled_at
+        member.present = present
+        member.sequence = sequence
+        member.due_at = due_at
+        member.attributes = _ATTRIBUTES.decode(attributes)
     if not there:
-        return members
-    for row in there:
-        member = members[row["member_id"]]
-        member.enrolled_at = row["enrolled_at"]
-        member.present = row["present"]
-        member.sequence = row["sequence"]
-        member.due_at = row["due_at"]
-        member.attributes = _ATTRIBUTES.decode(row["attributes"])
-    for member_id, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
-        members[member_id].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
-    for member_id, kind, key, state in await connection.fetch(SQL.progress, *wanted):
+        return found
+    if len(there) < len(members):  # who has not joined has nothing else either
+        members = [members[row["number"] - 1] for row in there]
+        wanted = array_of(keys[one.member_id] for one in members), array_of(one.member_id for one in members)
+    for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
+        members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
+    for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):
         part, decoder = _STATES[kind]
-        getattr(members[member_id], part)[key] = decoder.decode(state)
+        getattr(members[number - 1], part)[key] = decoder.decode(state)
     if "holdings" in needs:
-        for row in await connection.fetch(SQL.holdings, *wanted):
-            holding = Holding(row["quantity"], row["first_at"], row["last_at"])
-            members[row["member_id"]].holdings[row["product_id"]] = holding
+        for number, product_id, *holding in await connection.fetch(SQL.holdings, *wanted):
+            members[number - 1].holdings[product_id] = Holding(*holding)
     if "coupons" in needs:
-        for row in await connection.fetch(SQL.coupons, *wanted):
-            members[row["member_id"]].coupons[row["origin_id"]] = row["had"]
+        for number, origin_id, had in await connection.fetch(SQL.coupons, *wanted):
+            members[number - 1].coupons[origin_id] = had
     if "entries" in needs:
-        for row in await connection.fetch(SQL.entries, *wanted):
-            members[row["member_id"]].entries[row["competition_id"]] = row["entries"]
+        for number, competition_id, entries in await connection.fetch(SQL.entries, *wanted):
+            members[number - 1].entries[competition_id] = entries
     if "standings" in needs:
-        for member_id, competition_id, *standing in await connection.fetch(SQL.standings, *wanted):
-            members[member_id].standings[competition_id] = Standing(*standing)
-    return members
+        for number, competition_id, *standing in await connection.fetch(SQL.standings, *wanted):
+            members[number - 1].standings[competition_id] = Standing(*standing)
+    return found

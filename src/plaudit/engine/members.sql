@@ -1,35 +1,43 @@
 -- name: members
--- The members themselves.
-SELECT member_id, attributes, enrolled_at, present, sequence, due_at
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN members USING (bucket, member_id);
+-- The members themselves. `number` is the place of the member in the arrays, from 1: told by it, they need not be looked up
+-- by their ids.
+SELECT number, attributes, enrolled_at, present, sequence, due_at
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN members USING (bucket, member_id);
 
 -- name: balances
 -- What they have of each metric.
-SELECT member_id, metric, amount, earned, book
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN balances USING (bucket, member_id);
+SELECT number, metric, amount, earned, book
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN balances USING (bucket, member_id);
 
 -- name: progress
 -- How far they are in everything.
-SELECT member_id, kind, key, state
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN progress USING (bucket, member_id);
+SELECT number, kind, key, state
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN progress USING (bucket, member_id);
 
 -- name: holdings
 -- The products that they have.
-SELECT member_id, product_id, quantity, first_at, last_at
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN holdings USING (bucket, member_id);
+SELECT number, product_id, quantity, first_at, last_at
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN holdings USING (bucket, member_id);
 
 -- name: coupons
 -- How many coupons they have had, by what these came from.
-SELECT member_id, origin_id, count(*) AS had
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN coupons USING (bucket, member_id)
-GROUP BY member_id, origin_id;
+SELECT number, origin_id, count(*) AS had
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN coupons USING (bucket, member_id)
+GROUP BY number, origin_id;
 
 -- name: entries
 -- Their entries in competitions.
-SELECT member_id, competition_id, entries
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN entries USING (bucket, member_id);
+SELECT number, competition_id, entries
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN entries USING (bucket, member_id);
 
 -- name: standings
 -- Their scores in competitions.
-SELECT member_id, competition_id, score, reached_at, scope, round, last_round, last_score, last_reached_at
-FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN standings USING (bucket, member_id);
+SELECT number, competition_id, score, reached_at, scope, round, last_round, last_score, last_reached_at
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+    JOIN standings USING (bucket, member_id);
