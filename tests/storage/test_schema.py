@@ -18,7 +18,7 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> 'alembic_version'
 UNION ALL
-SELECT 'table ' || c.relname || ' -- ' || coalesce(obj_description(c.oid), '')
+SELECT 'table ' || c.relname || coalesce(' with ' || c.reloptions::text, '') || ' -- ' || coalesce(obj_description(c.oid), '')
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND c.relname <> 'alembic_version'
 UNION ALL

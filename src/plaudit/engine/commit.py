@@ -4,7 +4,7 @@ What is append-only is copied in; what changes is updated where it was loaded an
 the server half of what an upsert does. A changed part of a member is one that is no longer the same object.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from plaudit.core.changes import changes_in
-from plaudit.core.decision import Details, Posting
+from plaudit.core.decision import CouponIssue, Decision, Details, Posting
 from plaudit.core.member import STATES, Member
 from plaudit.core.notifications import MESSAGE
 from plaudit.core.program import Program
@@ -80,9 +80,14 @@ async def commit(
         position = positions[arrival.bucket] = positions[arrival.bucket] + 1
         log.append(_event_row(one, position, decided_at))
         ids.append((arrival.event_id, arrival.bucket, arrival.member_id, position, decided_at, arrival.fingerprint))
-        transactions += _transaction_rows(one, position, decided_at)
-        coupons += _coupon_rows(one)
-        notifications += _notification_rows(one)
+        decision = one.decision
+        assert decision is not None
+        if decision.postings:
+            transactions += _transaction_rows(arrival, decision.postings, position, decided_at)
+        if decision.coupons:
+            coupons += _coupon_rows(one, decision.coupons)
+        if decision.notifications:
+            notifications += _notification_rows(arrival, decision)
     await _copy(connection, "event_ids", EVENT_ID_COLUMNS, ids)
     await _copy(connection, "events", EVENT_COLUMNS, log)
     await _copy(connection, "transactions", TRANSACTION_COLUMNS, transactions)
@@ -153,10 +158,10 @@ def _event_row(one: Processed, position: int, decided_at: datetime) -> Row:
     )  # fmt: skip
 
 
-def _transaction_rows(one: Processed, position: int, decided_at: datetime) -> Iterator[Row]:
-    arrival, decision = one.arrival, one.decision
-    assert decision is not None
-    for ordinal, posting in enumerate(decision.postings):
+def _transaction_rows(
+    arrival: Arrival, postings: Sequence[Posting], position: int, decided_at: datetime
+) -> Iterator[Row]:
+    for ordinal, posting in enumerate(postings):
         yield (
             arrival.bucket, arrival.member_id, position, ordinal, posting.transaction_id, arrival.org_id,
             arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.campaign_id, posting.step,
@@ -171,10 +176,9 @@ def _details(posting: Posting) -> str | None:
     return _json(Details(posting.parts or (), posting.refusal, posting.next_at))
 
 
-def _coupon_rows(one: Processed) -> Iterator[Row]:
-    arrival, decision = one.arrival, one.decision
-    assert decision is not None
-    for issue in decision.coupons:
+def _coupon_rows(one: Processed, coupons: Sequence[CouponIssue]) -> Iterator[Row]:
+    arrival = one.arrival
+    for issue in coupons:
         code = issue.code if issue.code is not None else one.codes[issue.coupon_id]
         yield (
             arrival.bucket, arrival.member_id, issue.coupon_id, arrival.org_id, issue.origin_id, issue.pool_id, code,
@@ -182,9 +186,7 @@ def _coupon_rows(one: Processed) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _notification_rows(one: Processed) -> Iterator[Row]:
-    arrival, decision = one.arrival, one.decision
-    assert decision is not None
+def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
     for note in decision.notifications:
         yield (
             arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,

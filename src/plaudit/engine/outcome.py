@@ -38,7 +38,9 @@ class Processed(Struct, frozen=True, kw_only=True):
         """What the log keeps."""
         decision = self.decision
         assert decision is not None
-        refused = [claim.claim_id for claim in decision.claims if claim.claim_id in self.refused]
+        refused: list[UUID] = []
+        if self.refused:
+            refused = [claim.claim_id for claim in decision.claims if claim.claim_id in self.refused]
         return Outcome(decision.trace, decision.refusal, refused, decision.items, decision.rungs)
 
 

@@ -1,5 +1,6 @@
 """process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
+import asyncio
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,11 @@ from .claims import Claims, Wanted
 from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
+
+
+# How many members are decided for before others get their turn: the server must not wait for a whole batch to be decided
+# until it hears of the next statement of another lane.
+BREATH = 32
 
 
 async def process(
@@ -67,7 +73,9 @@ async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Cla
     refused: frozenset[UUID] = frozenset()
     undecided: Iterable[UUID] = by_member
     while undecided:
-        for member_id in undecided:
+        for number, member_id in enumerate(undecided):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             _decide_for_member(batch, programs, by_member[member_id], refused, decided)
         wanted = list(_wanted(_in_order(batch, decided)))
         if not wanted:
@@ -132,15 +140,15 @@ def _processed(
 
 def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:
     for one in processed:
-        if one.decision is not None:
+        if one.decision is not None and one.decision.claims:
+            arrival = one.arrival
             for claim in one.decision.claims:
-                arrival = one.arrival
                 yield Wanted(arrival.org_id, arrival.bucket, arrival.member_id, claim)
 
 
 def _with_codes(one: Processed, claims: Claims) -> Processed:
     """The codes that an event's coupons got, beside its decision."""
-    if one.decision is None or not any(issue.code is None for issue in one.decision.coupons):
+    if one.decision is None or not one.decision.coupons:
         return one
     codes = {issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None}
     return msgspec.structs.replace(one, codes=codes)

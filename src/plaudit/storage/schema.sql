@@ -147,7 +147,7 @@ CREATE TABLE members (
     due_at timestamptz,
     erased_at timestamptz,
     PRIMARY KEY (bucket, member_id)
-) WITH (fillfactor = 80);
+);
 COMMENT ON TABLE members IS 'People in an organisation''s programme. Its rows are changed under the lock of their bucket only.';
 COMMENT ON COLUMN members.bucket IS 'The last byte of member_id.';
 COMMENT ON COLUMN members.member_id IS 'Derived from organisation and user_id (core/ids.py).';
@@ -191,7 +191,7 @@ CREATE TABLE balances (
     earned bigint NOT NULL CHECK (earned >= 0),
     book json,
     PRIMARY KEY (bucket, member_id, metric)
-) WITH (fillfactor = 80);
+);
 COMMENT ON TABLE balances IS 'What a member has of a metric: the sum of the member''s transactions of it.';
 COMMENT ON COLUMN balances.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN balances.member_id IS 'Whose.';
@@ -207,7 +207,7 @@ CREATE TABLE progress (
     key text NOT NULL,
     state json NOT NULL,
     PRIMARY KEY (bucket, member_id, kind, key)
-) WITH (fillfactor = 80);
+);
 COMMENT ON TABLE progress IS 'How far a member is in a campaign, a streak, a ladder …: one small document each.';
 COMMENT ON COLUMN progress.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN progress.member_id IS 'Whose.';
@@ -303,7 +303,7 @@ CREATE TABLE standings (
     last_reached_at timestamptz,
     position bigint NOT NULL,
     PRIMARY KEY (bucket, member_id, competition_id)
-) WITH (fillfactor = 80);
+);
 COMMENT ON TABLE standings IS 'Members'' scores in competitions.';
 COMMENT ON COLUMN standings.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN standings.member_id IS 'Whose.';
@@ -564,8 +564,6 @@ COMMENT ON COLUMN events.payload IS 'data and metadata, as sent.';
 COMMENT ON COLUMN events.outcome IS 'The trace, and which claims were had or refused (engine/outcome.py).';
 -- The events of an organisation, newest first.
 CREATE INDEX events_of_org ON events (org_id, decided_at, bucket, position);
--- The events of a member, in their order.
-CREATE INDEX events_of_member ON events (bucket, member_id, position);
 CREATE TABLE events_rest PARTITION OF events DEFAULT;
 COMMENT ON TABLE events_rest IS 'What falls into no month: empty as long as the months are made in time.';
 
