@@ -215,7 +215,7 @@ COMMENT ON COLUMN progress.kind IS 'In what kind of thing.';
 COMMENT ON COLUMN progress.key IS 'In which of that kind.';
 COMMENT ON COLUMN progress.state IS 'How far (core/member.py says what it holds).';
 -- Who takes part? is asked of a campaign, a streak, a ladder.
-CREATE INDEX progress_of ON progress (kind, key, member_id);
+CREATE INDEX progress_of_campaign ON progress (key, member_id) WHERE kind = 'campaign';
 
 CREATE TABLE segment_members (
     bucket smallint NOT NULL,

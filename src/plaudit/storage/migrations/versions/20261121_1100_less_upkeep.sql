@@ -9,3 +9,8 @@ ALTER TABLE standings RESET (fillfactor);
 
 -- The primary key begins with the same columns.
 DROP INDEX events_of_member;
+
+-- Only campaigns are asked who takes part in them. What the other mechanics keep is found by its member alone, and an
+-- update cannot be led astray by an index that tells members apart last.
+DROP INDEX progress_of;
+CREATE INDEX progress_of_campaign ON progress (key, member_id) WHERE kind = 'campaign';
