@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from .lots import Part
 from .member import Member
@@ -159,7 +159,7 @@ class CouponIssue(Struct, frozen=True):
     campaign_id: str
     issued_at: datetime
     expires_at: datetime | None = None
-    terms: dict[str, Any] = field(default_factory=dict[str, Any])
+    terms: dict[str, Any] = {}
 
 
 class Notification(Struct, frozen=True, kw_only=True):
@@ -222,8 +222,8 @@ class Considered(Struct, frozen=True, array_like=True):
     step: int
     listener: int
     refusal: Refusal | None = None
-    checks: list[Check] = field(default_factory=list[Check])
-    effects: list[EffectTrace] = field(default_factory=list[EffectTrace])
+    checks: list[Check] = []
+    effects: list[EffectTrace] = []
     trigger: str | None = None
     progress: Any = None
 
@@ -234,13 +234,13 @@ class Decision(Struct, frozen=True, kw_only=True):
     event_id: UUID
     member: Member
     refusal: Refusal | None = None
-    trace: list[Considered] = field(default_factory=list[Considered])
-    postings: list[Posting] = field(default_factory=list[Posting])
-    coupons: list[CouponIssue] = field(default_factory=list[CouponIssue])
-    notifications: list[Notification] = field(default_factory=list[Notification])
-    claims: list[Claim] = field(default_factory=list[Claim])
-    identities: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    onward: list[Onward] = field(default_factory=list[Onward])
-    messages: list[Message] = field(default_factory=list[Message])
-    items: list[ItemChange] = field(default_factory=list[ItemChange])
-    rungs: list[RungChange] = field(default_factory=list[RungChange])
+    trace: list[Considered] = []
+    postings: list[Posting] = []
+    coupons: list[CouponIssue] = []
+    notifications: list[Notification] = []
+    claims: list[Claim] = []
+    identities: Mapping[str, str | None] = {}
+    onward: list[Onward] = []
+    messages: list[Message] = []
+    items: list[ItemChange] = []
+    rungs: list[RungChange] = []

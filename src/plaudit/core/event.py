@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 # Kinds: an `action` is what a client reported; the others are commands of the API, which go the same way.
 ACTION: Final = "action"
@@ -49,8 +49,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     kind: str
     trigger: str
     occurred_at: datetime
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     source: str = "api"
     depth: int = 0
     causes: tuple[str, ...] = ()

@@ -1,19 +1,22 @@
 """Derived ids: the same question always gets the same id, so nothing can be paid twice (UUIDv5, RFC 9562, 5.5)."""
 
 from hashlib import sha1
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 BUCKET_COUNT = 256
 
 _CLEAR = ~(0xF000 << 64 | 0xC000 << 48)  # the bits of version and variant
 _VERSION_5 = 5 << 76 | 0x8000 << 48
+_new, _set = object.__new__, object.__setattr__
 
 
 def derived_id(namespace: UUID, name: str) -> UUID:
     """UUIDv5 of `name` in `namespace`; equal to `uuid.uuid5`, without its overhead (a batch derives thousands)."""
     digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
-    number = int.from_bytes(digest[:16], "big")
-    return UUID(int=number & _CLEAR | _VERSION_5)
+    derived = _new(UUID)  # as unpickling makes one: what UUID() would check is known
+    _set(derived, "int", int.from_bytes(digest[:16], "big") & _CLEAR | _VERSION_5)
+    _set(derived, "is_safe", SafeUUID.unknown)
+    return derived
 
 
 def member_id_of(org_id: UUID, user_id: str) -> UUID:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from .lots import Book
 
@@ -146,16 +146,16 @@ class Member(Struct, kw_only=True):
     present: datetime | None = None
     sequence: int = 0
     due_at: datetime | None = None
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
-    balances: dict[str, Balance] = field(default_factory=dict[str, Balance])
-    progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
-    streaks: dict[str, StreakState] = field(default_factory=dict[str, StreakState])
-    ladders: dict[str, LadderState] = field(default_factory=dict[str, LadderState])
-    segments: dict[str, SegmentState] = field(default_factory=dict[str, SegmentState])
-    standings: dict[str, Standing] = field(default_factory=dict[str, Standing])
-    holdings: dict[str, Holding] = field(default_factory=dict[str, Holding])
-    coupons: dict[str, int] = field(default_factory=dict[str, int])
-    entries: dict[str, int] = field(default_factory=dict[str, int])
+    attributes: dict[str, Any] = {}
+    balances: dict[str, Balance] = {}
+    progress: dict[str, Progress] = {}
+    streaks: dict[str, StreakState] = {}
+    ladders: dict[str, LadderState] = {}
+    segments: dict[str, SegmentState] = {}
+    standings: dict[str, Standing] = {}
+    holdings: dict[str, Holding] = {}
+    coupons: dict[str, int] = {}
+    entries: dict[str, int] = {}
 
     def working_copy(self) -> "Member":
         """A member that may be changed in place without touching this one."""

@@ -177,7 +177,7 @@ def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
     return lambda turn: turn in spared or any(first <= turn <= last for first, last in away)
 
 
-def _none(turn: int) -> bool:
+def _none(_: int) -> bool:
     return False
 
 

@@ -7,7 +7,7 @@ event is in the log already. So an import can be run as often as one likes.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,8 @@ from .process import process
 SQL = queries_beside(__file__)
 
 CHUNK = 4_000
+PARTS = 3  # of a chunk, each with a connection
+BEGUN_MAX = 2  # chunks at a time
 TOGETHER_MAX = 500  # no more members than these are worth two transactions
 
 Json = dict[str, Any]
@@ -66,18 +68,28 @@ async def run_job(
         finally:
             await ready.put(None)
 
-    # The next chunk is read and checked while the server writes the one before it.
+    # The next chunk is read and checked, and the one before it begun, while the server still writes the first.
     reading = asyncio.create_task(prepare())
+    begun: deque[tuple[_Chunk, list[asyncio.Task[_Done]]]] = deque()
     try:
-        while (chunk := await ready.get()) is not None:
-            await _do_chunk(pool, job, chunk)
-            yield job
+        while (chunk := await ready.get()) is not None or begun:
+            if chunk is not None:
+                begun.append((chunk, _begin(pool, job.kind, chunk, begun[-1][1] if begun else [])))
+            else:
+                ready.put_nowait(None)  # still the end, when what is begun is done
+            if chunk is None or len(begun) == BEGUN_MAX:
+                await _finish(pool, job, *begun[0])
+                begun.popleft()
+                yield job
         await reading
     except PlauditError as error:
         await jobs.end(pool, job, "failed", error)
         raise
     finally:
-        reading.cancel()
+        left = [reading, *(task for _, tasks in begun for task in tasks)]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
     await jobs.end(pool, job, "finished", None)
     yield job
 
@@ -102,14 +114,14 @@ def _prepared(live: Live, kind: str, lines: Sequence[Line]) -> _Chunk:
     return _Chunk(live, lines[-1].number, good, errors, members)
 
 
-def _halves(chunk: _Chunk) -> list[_Chunk]:
-    """The members of a chunk in two parts that meet in no bucket: while one is being written, the other is decided."""
+def _parts(chunk: _Chunk) -> list[_Chunk]:
+    """The members of a chunk in parts that meet in no bucket: while some are being written, another is decided."""
     if len(chunk.members) < TOGETHER_MAX:
         return [chunk]
-    parts: list[dict[UUID, Taken]] = [{}, {}]
+    parts: list[dict[UUID, Taken]] = [{} for _ in range(PARTS)]
     for event_id, taken in chunk.members.items():
-        parts[taken[1].bucket % 2][event_id] = taken
-    return [msgspec.structs.replace(chunk, members=part) for part in parts if part]
+        parts[taken[1].bucket % PARTS][event_id] = taken
+    return [msgspec.structs.replace(chunk, members=part) for part in parts]
 
 
 class _Done(Struct):
@@ -122,12 +134,25 @@ class _Done(Struct):
     errors: list[tuple[int, PlauditError]] = field(default_factory=list[tuple[int, PlauditError]])
 
 
-async def _do_chunk(pool: Pool, job: Job, chunk: _Chunk) -> None:
-    """Do a chunk, then move the job on. Should it be done twice, for want of the second, it counts once in the books."""
-    parts = await asyncio.gather(*(_do_part(pool, job.kind, part) for part in _halves(chunk)))
-    errors = sorted([*chunk.errors, *(one for part in parts for one in part.errors)], key=lambda one: one[0])
+def _begin(pool: Pool, kind: str, chunk: _Chunk, before: Sequence[asyncio.Task[_Done]]) -> list[asyncio.Task[_Done]]:
+    """Begin a chunk beside the one before it. Of two lines about one member the first comes first all the same.
+
+    So a part waits for the part before it that has the same buckets; or for all of them, where these are not alike.
+    """
+    parts = _parts(chunk)
+    alike = len(parts) == len(before)
+    return [
+        asyncio.create_task(_do_part(pool, kind, part, before[number : number + 1] if alike else before))
+        for number, part in enumerate(parts)
+    ]
+
+
+async def _finish(pool: Pool, job: Job, chunk: _Chunk, parts: Sequence[asyncio.Task[_Done]]) -> None:
+    """See a chunk done, then move the job on. Should it be done twice, for want of the second, it counts once in the books."""
+    done = await asyncio.gather(*parts)
+    errors = sorted([*chunk.errors, *(one for part in done for one in part.errors)], key=lambda one: one[0])
     job.lines = chunk.last
-    for part in parts:
+    for part in done:
         job.accepted += part.accepted
         job.unchanged += part.unchanged
         job.given = dict(Counter(job.given) + part.given)
@@ -135,7 +160,9 @@ async def _do_chunk(pool: Pool, job: Job, chunk: _Chunk) -> None:
     await jobs.move(pool, job, errors)
 
 
-async def _do_part(pool: Pool, kind: str, part: _Chunk) -> _Done:
+async def _do_part(pool: Pool, kind: str, part: _Chunk, before: Sequence[asyncio.Task[_Done]]) -> _Done:
+    for one in before:
+        await one  # should it fail, so does this one
     async with pool.acquire() as connection:
 
         async def attempt() -> _Done:

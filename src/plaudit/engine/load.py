@@ -64,8 +64,11 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
 
 
 def _may_have_been(arrival: Arrival) -> bool:
-    """Whether an event may have been decided before. Not an action that its sender has no name for: its id was drawn at
-    the door, and it has just been taken out of the inbox, where it was once."""
+    """Whether an event may have been decided before.
+
+    Not an action that its sender has no name for: its id was drawn at the door, and it has just been taken out of the
+    inbox, where it was once.
+    """
     return arrival.event_key is not None or arrival.kind != ACTION or arrival.inbox_id is None
 
 

@@ -22,7 +22,6 @@ from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
 
-
 # How many members are decided for before others get their turn: the server must not wait for a whole batch to be decided
 # until it hears of the next statement of another lane.
 BREATH = 32
