@@ -86,7 +86,7 @@ async def run_job(
         await jobs.end(pool, job, "failed", error)
         raise
     finally:
-        left = [reading, *(task for _, tasks in begun for task in tasks)]
+        left: list[asyncio.Task[Any]] = [reading, *(task for _, tasks in begun for task in tasks)]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

@@ -30,10 +30,11 @@ async def load_members(
     needs: frozenset[str] = ALL_PARTS,
 ) -> dict[UUID, Member]:
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
-    members = [Member(member_id=one, user_id=users[one]) for one in keys]
+    members: list[Member] = [Member(member_id=one, user_id=users[one]) for one in keys]
     found = {one.member_id: one for one in members}
     wanted = array_of(keys.values()), array_of(keys)
     there = await connection.fetch(SQL.members, *wanted)
+    number: int  # of a member in the list, from 1
     for number, attributes, enrolled_at, present, sequence, due_at in there:
         member = members[number - 1]
         member.enrolled_at = enrolled_at
@@ -44,7 +45,7 @@ async def load_members(
     if not there:
         return found
     if len(there) < len(members):  # who has not joined has nothing else either
-        members = [members[row["number"] - 1] for row in there]
+        members = [members[int(row["number"]) - 1] for row in there]
         wanted = array_of(keys[one.member_id] for one in members), array_of(one.member_id for one in members)
     for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
