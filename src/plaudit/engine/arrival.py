@@ -23,8 +23,8 @@ class Payload(Struct, frozen=True):
     correlation_id: str | UnsetType = UNSET
 
 
-class Arrival(Struct, frozen=True, kw_only=True, gc=False):
-    """A row of the inbox. `inbox_id` is None for what does not wait there (see `engine/process`)."""
+class Arrival(Struct, frozen=True, gc=False):
+    """A row of the inbox, in the order of its columns. `inbox_id` is None for what does not wait there."""
 
     bucket: int
     event_id: UUID

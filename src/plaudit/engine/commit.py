@@ -252,8 +252,8 @@ async def _write_members(
     for query, each in rows.items():
         if each:
             columns = _columns(each)
-            for number, as_text in _AS_TEXT.get(query, {}).items():
-                columns[number] = as_text(columns[number])
+            for number, taken_as in _TAKEN_AS.get(query, {}).items():
+                columns[number] = taken_as(columns[number])
             await connection.execute(SQL.by_name[query], *columns)
 
 
@@ -265,9 +265,14 @@ def joined(texts: Iterable[str | None]) -> str:
     return SEPARATOR.join([text or "" for text in texts])
 
 
-# The columns that the queries of the hot path take as one text each (see commit.sql).
-_AS_TEXT: Mapping[str, Mapping[int, Callable[[list[Any]], str]]] = {
-    "update_members": {0: array_of, 1: array_of, 3: array_of},
+def unless_none(column: list[Any]) -> list[Any] | None:
+    """The column; none at all, which is as many nulls as the others are long, where it has nothing else."""
+    return column if any(column) else None
+
+
+# How the queries of the hot path take their columns, as far as not as arrays (see commit.sql).
+_TAKEN_AS: Mapping[str, Mapping[int, Callable[[list[Any]], Any]]] = {
+    "update_members": {0: array_of, 1: array_of, 3: array_of, 4: unless_none},
     "update_balances": {0: array_of, 1: array_of, 2: joined, 3: array_of, 4: array_of, 5: joined},
     "update_progress": {0: array_of, 1: array_of, 2: joined, 3: joined, 4: joined},
 }

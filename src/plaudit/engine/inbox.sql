@@ -32,7 +32,7 @@ UNION ALL SELECT event_id, fingerprint FROM inbox WHERE event_key IS NOT NULL AN
 UNION ALL SELECT event_id, fingerprint FROM failed_events WHERE event_id = ANY($1::uuid[]);
 
 -- name: peek
--- The next events of these buckets, in the order of their arrival within each.
+-- The next events of these buckets, in the order of their arrival within each: as `Arrival` has its fields.
 SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL (
     SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
         source, fingerprint, payload, inbox_id

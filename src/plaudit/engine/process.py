@@ -1,6 +1,5 @@
 """process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
-import asyncio
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -21,11 +20,6 @@ from .claims import Claims, Wanted
 from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
-
-# How many members are decided for before others get their turn: the server must not wait for a whole batch to be decided
-# until it hears of the next statement of another lane.
-BREATH = 32
-
 
 async def process(
     connection: Connection,
@@ -72,9 +66,7 @@ async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Cla
     refused: frozenset[UUID] = frozenset()
     undecided: Iterable[UUID] = by_member
     while undecided:
-        for number, member_id in enumerate(undecided):
-            if number % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
+        for member_id in undecided:
             _decide_for_member(batch, programs, by_member[member_id], refused, decided)
         wanted = list(_wanted(_in_order(batch, decided)))
         if not wanted:

@@ -136,7 +136,7 @@ class Worker:
                     self._due.update(mine)
                 self._share_out(len(rows))
                 if rows:
-                    await self._process(connection, [Arrival(**row) for row in rows])
+                    await self._process(connection, [Arrival(*row) for row in rows])
             except BaseException:
                 self._due.update(mine)
                 raise
