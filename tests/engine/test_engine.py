@@ -9,6 +9,7 @@ from plaudit import clock
 from plaudit.core import advance as core_advance
 from plaudit.core import decide as core_decide
 from plaudit.engine import process as processing
+from plaudit.engine import worker as working
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.inline import process_inline
 from plaudit.engine.process import process
@@ -145,6 +146,25 @@ def test_commits_of_two_writers_interleaved_by_hand_lose_nothing(staged, fresh_d
             await slow.commit()
         await stage.drain()
         assert await stage.points() == 20
+
+    run(staged, fresh_database, scenario)
+
+
+def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeypatch):
+    monkeypatch.setattr(working, "BATCH_EVENTS_MAX", 2)
+
+    async def scenario(stage):
+        await stage.pay()
+        busy, *others = sorted((stage.arrival(f"user_{n}") for n in range(3)), key=lambda one: one.bucket)
+        await stage.append(*[stage.arrival(busy.user_id) for _ in range(20)], *others)
+        worker = stage.worker()
+        await worker.lease()
+        for _ in range(3):
+            await worker.run_once()
+        assert [await stage.points(each.user_id) for each in others] == [10, 10]
+        assert await stage.points(busy.user_id) < 200
+        await worker.drain()
+        await worker.release()
 
     run(staged, fresh_database, scenario)
 

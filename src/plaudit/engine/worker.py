@@ -8,7 +8,7 @@ lane's batch is being committed by the server, another's is being decided here.
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 
 from plaudit import clock, telemetry
+from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
 from plaudit.storage.migrate import ensure_months
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, listen, retried
@@ -63,6 +64,7 @@ class Worker:
         self._held: list[int] = []
         self._due: set[int] = set()  # buckets that may have something in the inbox
         self._behind = False
+        self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
         self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._stopping = asyncio.Event()
@@ -123,7 +125,7 @@ class Worker:
 
     async def run_once(self, lane: int = 0) -> int:
         """Take one batch out of the inbox and process it. Answers how many events there were."""
-        mine = sorted(self._due.intersection(self._share(lane)) - self._busy)
+        mine = _in_turn(self._due.intersection(self._share(lane)) - self._busy, self._last[lane])
         if not mine:
             return 0
         # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
@@ -134,6 +136,7 @@ class Worker:
                 rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
                 if len(rows) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
+                    self._last[lane] = rows[-1]["bucket"]
                 self._share_out(len(rows))
                 if rows:
                     await self._process(connection, [Arrival(*row) for row in rows])
@@ -290,6 +293,14 @@ class Worker:
             except Exception:
                 log.exception("chores_not_done")
             await asyncio.sleep(POLL_SECONDS)
+
+
+def _in_turn(found: Iterable[int], last: int) -> list[int]:
+    """Buckets in the order of their turns: those after the last that was served, then round to it.
+
+    However much waits in the others, each has its turn.
+    """
+    return sorted(found, key=lambda bucket: (bucket - last - 1) % BUCKET_COUNT)
 
 
 def _count(processed: Sequence[Processed], at: datetime) -> None:
