@@ -18,12 +18,15 @@ with warnings.catch_warnings():
 
 DATABASE = "plaudit"
 
+BUFFERS_MIN, BUFFERS_MAX = 128 << 20, 4 << 30
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
 # What a server of one's own on a small machine wants. Durability is left as strict as it comes.
 _CONFIGURATION = """\
 # Written by Plaudit at each start.
 listen_addresses = ''
 max_connections = 60
-shared_buffers = '256MB'
+shared_buffers = '{buffers}MB'
 max_wal_size = '4GB'
 checkpoint_timeout = '15min'
 random_page_cost = 1.1
@@ -111,13 +114,27 @@ class EmbeddedPostgres:
             self._server = None
 
     def _configure(self) -> None:
-        (self._folder / "plaudit.conf").write_text(_CONFIGURATION, encoding="utf-8")
+        text = _CONFIGURATION.format(buffers=buffers_for(_memory()) >> 20)
+        (self._folder / "plaudit.conf").write_text(text, encoding="utf-8")
         (self._folder / "plaudit.conf").chmod(0o644)
         main = self._folder / "postgresql.conf"
         line = "include_if_exists = 'plaudit.conf'"
         if line not in main.read_text(encoding="utf-8"):
             with main.open("a", encoding="utf-8") as file:
                 file.write(f"\n{line}\n")
+
+
+def buffers_for(memory: int) -> int:
+    """How much of `memory` (bytes) the server keeps pages in: an eighth, as others want to live here too."""
+    return min(max(memory // 8, BUFFERS_MIN), BUFFERS_MAX)
+
+
+def _memory() -> int:
+    """The memory of the machine, or of the container that this is."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        memory = min(memory, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    return memory
 
 
 def running_url(folder: Path) -> str | None:
