@@ -21,6 +21,7 @@ from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
 
+
 async def process(
     connection: Connection,
     programs: Mapping[UUID, Program],
