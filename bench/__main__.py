@@ -83,8 +83,8 @@ def bench_engine(report: Report, url: str) -> Org:
     # Twice each, by turns: what the machine does meanwhile meets both.
     rates = [uvloop.run(engine_rate(url, one, EVENTS // 2)) for one in (few, many, few, many)]
     report.ratio("1,000 campaigns; 10", rates[1] + rates[3], rates[0] + rates[2], 0.9)
-    one = uvloop.run(processes_rate(url, org, EVENTS, 1))
-    two = uvloop.run(processes_rate(url, org, EVENTS, 2))
+    one = uvloop.run(processes_rate(url, org, 2 * EVENTS, 1))
+    two = uvloop.run(processes_rate(url, org, 2 * EVENTS, 2))
     report.ratio("two workers; one", two, one, 1.3)
     return org
 
