@@ -101,7 +101,11 @@ async def commit(
     if batch.watched:
         for said in changed_members(one.arrival.member_id for one in decided if one.arrival.bucket in batch.watched):
             await connection.execute(SQL.announce_members, said)
-    messages = [row for one in decided for row in message_rows(programs[one.arrival.org_id], one, decided_at)]
+    messages: list[Row] = []
+    for one in decided:
+        program = programs[one.arrival.org_id]
+        if program.outbound or (one.decision is not None and one.decision.messages):
+            messages += message_rows(program, one, decided_at)
     if messages:
         await _copy(connection, "outbox", OUTBOX_COLUMNS, messages)
         await connection.execute(SQL.announce_messages)

@@ -204,18 +204,15 @@ async def _import_members(connection: Connection, chunk: _Chunk, into: _Done) ->
     again = [one for one, state in processed.items() if state == "duplicate"]
     known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
     differ = {row["event_id"] for row in known if row["fingerprint"] != arrivals[row["event_id"]][1].fingerprint}
-    for event_id, state in processed.items():
-        number, _, brought = arrivals[event_id]
-        if event_id in differ:
-            into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
-            continue
-        if state == "duplicate":
-            into.unchanged += 1
-        else:
-            into.accepted += 1
-        for metric, given in brought.lots.items():
+    for event_id in differ:
+        number, _, _ = arrivals[event_id]
+        into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
+    into.unchanged += len(again) - len(differ)
+    into.accepted += len(processed) - len(again)
+    counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
+    for event_id in counted:
+        for metric, given in arrivals[event_id][2].lots.items():
             into.given[metric] += sum(lot.amount for lot in given)
-    counted = [one for one in processed if one not in differ and arrivals[one][2].lots]
     if counted:
         for row in await connection.fetch(SQL.booked, counted):
             into.booked[row["metric"]] += int(row["amount"])

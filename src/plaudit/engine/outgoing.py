@@ -22,8 +22,6 @@ def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tup
     if decision is None:
         return
     messages = list(decision.messages)
-    if not (messages or program.outbound):
-        return
     if NOTIFICATION_CREATED in program.outbound:
         messages += [_notification(note) for note in decision.notifications]
     if TRANSACTION_CREATED in program.outbound:

@@ -64,18 +64,20 @@ async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Cla
     for arrival in batch.fresh:
         by_member.setdefault(arrival.member_id, []).append(arrival)
     decided: dict[UUID, list[Processed]] = {}
+    processed: list[Processed] = []
     refused: frozenset[UUID] = frozenset()
     undecided: Iterable[UUID] = by_member
     while undecided:
         for member_id in undecided:
             _decide_for_member(batch, programs, by_member[member_id], refused, decided)
-        wanted = list(_wanted(_in_order(batch, decided)))
+        processed = list(_in_order(batch, decided))
+        wanted = list(_wanted(processed))
         if not wanted:
             break
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
         refused = refused_now
-    return [_with_codes(one, claims) for one in _in_order(batch, decided)]
+    return [_with_codes(one, claims) for one in processed]
 
 
 def _in_order(batch: Batch, decided: Mapping[UUID, list[Processed]]) -> Iterator[Processed]:
