@@ -150,6 +150,18 @@ def test_commits_of_two_writers_interleaved_by_hand_lose_nothing(staged, fresh_d
     run(staged, fresh_database, scenario)
 
 
+def test_an_action_that_took_too_long_inline_and_went_into_the_inbox_counts_once(staged, fresh_database):
+    async def scenario(stage):
+        await stage.pay()
+        arrival = stage.arrival()  # its sender has no name for it
+        await stage.append(arrival)
+        await process_inline(stage.pool, await stage.program(), arrival, seconds=30)
+        await asyncio.wait_for(stage.drain(), 30)
+        assert await stage.points() == 10
+
+    run(staged, fresh_database, scenario)
+
+
 def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeypatch):
     monkeypatch.setattr(working, "BATCH_EVENTS_MAX", 2)
 

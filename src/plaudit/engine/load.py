@@ -40,8 +40,8 @@ async def load(connection: Connection, programs: Mapping[UUID, Program], arrival
     rows = await connection.fetch(SQL.lock_buckets, buckets)
     positions = {row["bucket"]: row["position"] for row in rows}
     there = await _taken_out(connection, arrivals)
-    asked = [one.event_id for one in there if _may_have_been(one)]
-    decided = await connection.fetch(SQL.decided_before, array_of(asked)) if asked else []
+    # Also those without a key: one that was to be decided inline, and took too long, may be in both.
+    decided = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
     fresh, again = _told_apart(there, {row["event_id"] for row in decided})
     if any(one.kind == SEGMENT for one in fresh):
         fresh = await with_tallies(connection, programs, fresh)
@@ -61,15 +61,6 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
         return list(arrivals)
     there = {row["inbox_id"] for row in rows}
     return [one for one in arrivals if one.inbox_id is None or one.inbox_id in there]
-
-
-def _may_have_been(arrival: Arrival) -> bool:
-    """Whether an event may have been decided before.
-
-    Not an action that its sender has no name for: its id was drawn at the door, and it has just been taken out of the
-    inbox, where it was once.
-    """
-    return arrival.event_key is not None or arrival.kind != ACTION or arrival.inbox_id is None
 
 
 def _told_apart(arrivals: Iterable[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
