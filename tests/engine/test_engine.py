@@ -167,7 +167,8 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
 
     async def scenario(stage):
         await stage.pay()
-        busy, *others = sorted((stage.arrival(f"user_{n}") for n in range(3)), key=lambda one: one.bucket)
+        by_bucket = {one.bucket: one for one in (stage.arrival(f"user_{n}") for n in range(20))}
+        busy, *others = [by_bucket[bucket] for bucket in sorted(by_bucket)[:3]]
         await stage.append(*[stage.arrival(busy.user_id) for _ in range(20)], *others)
         worker = stage.worker()
         await worker.lease()
