@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from .decision import Check
 from .expressions import Expression, ExpressionError
-from .fields import MISSING, Getter, Scope, data_name, getter_of
+from .fields import MISSING, Getter, Scope, getter_of
 from .operators import OPERATORS, Compare, Operator, OperatorError
 
 DEPTH_MAX = 16
@@ -36,7 +36,7 @@ class Condition(Protocol):
 class Leaf:
     """A field compared with a value."""
 
-    __slots__ = ("_compare", "_get", "_name", "_several", "field", "number", "operator", "value")
+    __slots__ = ("_compare", "_get", "_several", "field", "number", "operator", "value")
 
     def __init__(self, number: int, field: str, operator: Operator, value: Any, compare: Compare) -> None:
         self.number = number
@@ -47,11 +47,9 @@ class Leaf:
         get, several = getter_of(field)
         self._get: Getter = get
         self._several = several
-        self._name = data_name(field)
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
-        # Most conditions look at a number of `data`: what else there may be is asked last.
-        found = self._get(scope) if self._name is None else scope.event.data.get(self._name, MISSING)
+        found = self._get(scope)
         held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
         checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
         return held

@@ -157,20 +157,6 @@ def getter_of(path: str) -> tuple[Getter, bool]:
     `items[0].sku` and `items.0.sku` look into lists by index; `items[].sku` means any of them, and the function then
     answers a list of what it found.
     """
-    scope, steps = _steps_of(path)
-    if "" in steps:
-        return lambda read: list(_all_found(_root(read, scope), steps)), True
-    return lambda read: _found(_root(read, scope), steps), False
-
-
-def data_name(path: str) -> str | None:
-    """The name of the field, when `path` is just one of `data`: the most frequent case, which needs no walk."""
-    scope, steps = _steps_of(path)
-    return steps[0] if scope == "data" and len(steps) == 1 and steps[0] else None
-
-
-def _steps_of(path: str) -> tuple[str, tuple[str, ...]]:
-    """The scope that a path starts in, and its steps; an empty step stands for any item of a list."""
     words = path.replace("[", ".[").split(".")
     words = [word for word in words if word]
     scope = "data"
@@ -178,7 +164,13 @@ def _steps_of(path: str) -> tuple[str, tuple[str, ...]]:
         scope, words = "user", words[1:]
     elif words and words[0] in SCOPES and (len(words) > 1 or words[0] in LISTS):
         scope, words = words[0], words[1:]
-    return scope, tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
+    steps = tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
+    if "" in steps:
+        return lambda read: list(_all_found(_root(read, scope), steps)), True
+    if scope == "data" and len(steps) == 1:
+        name = steps[0]
+        return lambda read: read.event.data.get(name, MISSING), False
+    return lambda read: _found(_root(read, scope), steps), False
 
 
 def _root(read: Scope, scope: str) -> Any:
