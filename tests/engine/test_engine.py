@@ -182,6 +182,34 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
     run(staged, fresh_database, scenario)
 
 
+def test_a_worker_that_got_no_connection_goes_on_where_it_was(staged, fresh_database):
+    class Gone:
+        """A pool whose server is away for a moment."""
+
+        def __init__(self, pool):
+            self.pool, self.away = pool, False
+
+        def acquire(self):
+            if self.away:
+                raise ConnectionRefusedError
+            return self.pool.acquire()
+
+    async def scenario(stage):
+        await stage.pay()
+        await stage.append(stage.arrival())
+        pool = Gone(stage.pool)
+        worker = working.Worker(pool, stage.url, stage.programs, lanes=1)
+        await worker.lease()
+        pool.away = True
+        with pytest.raises(ConnectionRefusedError):
+            await worker.run_once()
+        pool.away = False
+        assert await worker.drain() == 1
+        await worker.release()
+
+    run(staged, fresh_database, scenario)
+
+
 def test_a_poison_event_is_set_aside_and_blocks_nobody(staged, fresh_database, monkeypatch):
     async def scenario(stage):
         await stage.pay()

@@ -131,8 +131,8 @@ class Worker:
         # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
         self._due.difference_update(mine)
         self._busy.update(mine)
-        async with self._pool.acquire() as connection:
-            try:
+        try:
+            async with self._pool.acquire() as connection:
                 rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
                 if len(rows) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
@@ -140,12 +140,12 @@ class Worker:
                 self._share_out(len(rows))
                 if rows:
                     await self._process(connection, [Arrival(*row) for row in rows])
-            except BaseException:
-                self._due.update(mine)
-                raise
-            finally:
-                self._busy.difference_update(mine)
-                self._wake()  # a lane that found them busy looks again
+        except BaseException:  # also when there is no connection to be had
+            self._due.update(mine)
+            raise
+        finally:
+            self._busy.difference_update(mine)
+            self._wake()  # a lane that found them busy looks again
         return len(rows)
 
     async def run_timers_once(self, lane: int = 0) -> int:
