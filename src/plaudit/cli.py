@@ -73,6 +73,7 @@ def serve(
     """Everything in one go: PostgreSQL (unless you have one), migrations, the API and the workers."""
     from plaudit.storage.embedded import EmbeddedPostgres, FolderLock
 
+    Settings.from_environment()  # what is wrong there is told now, rather than by each child in turn
     lock = FolderLock(data)
     embedded = None if database_url else EmbeddedPostgres(data / "postgres")
     # Asked to stop while starting, it stops as cleanly as later.

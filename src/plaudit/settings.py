@@ -51,7 +51,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(given, Settings, strict=False)
         except msgspec.ValidationError as error:
-            raise Invalid(f"A setting ({PREFIX}*) is wrong: {error}") from None
+            what, _, at = str(error).partition(" - at `$.")
+            raise Invalid(f"The setting {PREFIX}{at.rstrip('`').upper()} is wrong: {what}") from None
 
     def space_url(self, slug: str | None = None) -> str:
         """The address of an organisation's space, without a trailing slash: who issues its members' tokens."""

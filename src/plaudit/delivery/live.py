@@ -19,7 +19,7 @@ from plaudit.engine.watches import CHANNEL, WATCHED_SECONDS, name_of, watch
 from plaudit.errors import TooMany, Unavailable
 from plaudit.reads import notifications
 from plaudit.reads.notifications import Note
-from plaudit.storage.postgres import UNREACHABLE, Pool, listen, retried
+from plaudit.storage.postgres import UNREACHABLE, Pool, keep_doing, listen, retried
 
 STREAMS_OF_MEMBER_MAX = 5
 STREAMS_MAX = 20_000
@@ -86,8 +86,8 @@ class Streams:
     async def run(self) -> None:
         """Hear, look and tell until cancelled."""
         tasks = [
-            asyncio.create_task(listen(self._url, CHANNEL, self._heard, self._look_at_all)),
-            asyncio.create_task(self._keep_watching()),
+            asyncio.create_task(listen(self._url, {CHANNEL: self._heard}, self._tell_all)),
+            asyncio.create_task(keep_doing("streams_not_watched", self._keep_watching, every=WATCHED_SECONDS / 4)),
             asyncio.create_task(self._tell()),
         ]
         try:
@@ -152,8 +152,9 @@ class Streams:
             self._named |= named
             self._wake.set()
 
-    def _look_at_all(self) -> None:
-        self._look |= self._held.keys()
+    def _tell_all(self) -> None:
+        """What was said while nobody listened may have been about anybody."""
+        self._named |= self._held.keys()
         self._wake.set()
 
     async def _tell(self) -> None:
@@ -165,7 +166,8 @@ class Streams:
             try:
                 await self._tell_those(named, look)
             except UNREACHABLE:
-                self._look |= named | look
+                self._named |= named
+                self._look |= look
                 await asyncio.sleep(0.2)
                 self._wake.set()
             except Exception:
@@ -200,8 +202,5 @@ class Streams:
         self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
 
     async def _keep_watching(self) -> None:
-        while True:
-            await asyncio.sleep(WATCHED_SECONDS / 4)
-            held = {one.member_id for streams in self._held.values() for one in streams}
-            with suppress(*UNREACHABLE):
-                await self._watch(list({bucket_of(one) for one in held}))
+        held = {one.member_id for streams in self._held.values() for one in streams}
+        await self._watch(list({bucket_of(one) for one in held}))

@@ -16,7 +16,7 @@ from plaudit.documents.webhook import WEBHOOK_DISABLED
 from plaudit.errors import NotFound
 from plaudit.messages import payload_of
 from plaudit.storage.documents import Change, update
-from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool, listen
+from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool, keep_doing, listen
 from plaudit.storage.programs import Live, Programs
 
 from . import outbox
@@ -53,8 +53,11 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until `stop`."""
-        listening = listen(self._url, "plaudit_outbox", lambda _: self._wake.set(), self._wake.set)
-        chores = [asyncio.create_task(listening), asyncio.create_task(self._clear())]
+        listening = listen(self._url, {"plaudit_outbox": lambda _: self._wake.set()}, self._wake.set)
+        chores = [
+            asyncio.create_task(listening),
+            asyncio.create_task(keep_doing("outbox_not_cleared", self._clear, every=CLEAR_EVERY_SECONDS)),
+        ]
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -142,15 +145,8 @@ class Deliverer:
         await outbox.tell(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
 
     async def _clear(self) -> None:
-        while True:
-            try:
-                async with self._pool.acquire() as connection:
-                    await outbox.clear(connection, clock.now())
-            except UNREACHABLE:
-                pass
-            except Exception:
-                log.exception("outbox_not_cleared")
-            await asyncio.sleep(CLEAR_EVERY_SECONDS)
+        async with self._pool.acquire() as connection:
+            await outbox.clear(connection, clock.now())
 
 
 async def run_delivery(url: str, *, private: bool) -> None:

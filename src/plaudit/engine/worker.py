@@ -20,7 +20,7 @@ from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
 from plaudit.storage.migrate import ensure_months
-from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, listen, retried
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep_doing, listen, retried
 from plaudit.storage.programs import Programs
 
 from . import buckets, codes, inbox
@@ -72,10 +72,10 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`."""
         chores = [
-            asyncio.create_task(self._keep_leases()),
-            asyncio.create_task(listen(self._url, "plaudit_inbox", self._heard, self._look_again)),
-            asyncio.create_task(self._keep_months()),
-            asyncio.create_task(self._keep_chores()),
+            asyncio.create_task(keep_doing("leases_not_kept", self._keep_leases, every=self._lease_seconds / 5)),
+            asyncio.create_task(listen(self._url, {"plaudit_inbox": self._heard}, self._look_again)),
+            asyncio.create_task(keep_doing("months_not_kept", self._keep_months, every=MONTHS_EVERY_SECONDS)),
+            asyncio.create_task(keep_doing("chores_not_done", self._do_chores, every=POLL_SECONDS)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -244,16 +244,9 @@ class Worker:
             log.exception("timers_failed", lane=lane)
 
     async def _keep_leases(self) -> None:
-        while True:
-            try:
-                before = len(self._held)
-                if len(await self.lease()) != before:
-                    self._wake()
-            except UNREACHABLE:
-                pass
-            except Exception:
-                log.exception("leases_not_kept")
-            await asyncio.sleep(self._lease_seconds / 5)
+        before = len(self._held)
+        if len(await self.lease()) != before:
+            self._wake()
 
     def _heard(self, said: str) -> None:
         self._due.update(map(int, said.split(",")))
@@ -268,31 +261,17 @@ class Worker:
             wake.set()
 
     async def _keep_months(self) -> None:
-        while True:
-            try:
-                async with self._pool.acquire() as connection:
-                    await ensure_months(connection, datetime.now(UTC).date())
-            except UNREACHABLE:
-                pass
-            except Exception:
-                log.exception("months_not_kept")
-            await asyncio.sleep(MONTHS_EVERY_SECONDS)
+        async with self._pool.acquire() as connection:
+            await ensure_months(connection, datetime.now(UTC).date())
 
-    async def _keep_chores(self) -> None:
+    async def _do_chores(self) -> None:
         """New and changed segments are filled, and competitions seen to, beside everything else."""
-        while True:
-            try:
-                if await fill_once(self._pool, self._programs):
-                    continue
-                await see_to_contests(self._pool, self._programs)
-                async with self._pool.acquire() as connection:
-                    await settle_rounds(connection, self._programs)
-                    await codes.expire_due(connection)
-            except UNREACHABLE:
-                pass
-            except Exception:
-                log.exception("chores_not_done")
-            await asyncio.sleep(POLL_SECONDS)
+        while await fill_once(self._pool, self._programs):
+            pass
+        await see_to_contests(self._pool, self._programs)
+        async with self._pool.acquire() as connection:
+            await settle_rounds(connection, self._programs)
+            await codes.expire_due(connection)
 
 
 def _in_turn(found: Iterable[int], last: int) -> list[int]:

@@ -40,7 +40,7 @@ from plaudit.errors import NotFound
 
 from .documents import SQL
 from .erasure import CHANNEL as ERASURES
-from .postgres import UNREACHABLE, Connection, Pool, connect
+from .postgres import UNREACHABLE, Connection, Pool, keep_doing, listen
 
 CHANNEL = "plaudit_programs"
 COMPARE_SECONDS = 5
@@ -105,37 +105,43 @@ class Programs:
 
     async def listen(self) -> None:
         """Follow the changes of others until cancelled."""
-        while True:
-            with suppress(*UNREACHABLE):
-                await self._listen_once()
-            await asyncio.sleep(0.5)
+        changed: asyncio.Queue[UUID | None] = asyncio.Queue()  # None: perhaps any
 
-    async def _listen_once(self) -> None:
-        changed: asyncio.Queue[UUID] = asyncio.Queue()
+        def connected() -> None:
+            self._forget(None)
+            changed.put_nowait(None)
 
-        def heard(*args: object) -> None:
-            changed.put_nowait(UUID(str(args[3])))
+        async def follow() -> None:
+            said = None
+            with suppress(TimeoutError):
+                said = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
+            try:
+                await self._catch_up(said)
+            except BaseException:
+                changed.put_nowait(None)
+                raise
 
-        def erased(*args: object) -> None:
-            self._forget(UUID(str(args[3])))
+        def heard(org_id: str) -> None:
+            changed.put_nowait(UUID(org_id))
 
-        connection = await connect(self._url)
-        try:
-            await connection.add_listener(CHANNEL, heard)
-            await connection.add_listener(ERASURES, erased)
-            self._forget(None)  # what was said while nobody listened
-            while not connection.is_closed():
-                with suppress(TimeoutError):
-                    org_id = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
-                    if org_id in self._live:
-                        await self._refresh_quietly(org_id)
-                    continue
-                rows = await connection.fetch(SQL.program_versions, list(self._live))
-                for row in rows:
-                    if not _is_of(self._live[row["org_id"]], row):
-                        await self._refresh_quietly(row["org_id"])
-        finally:
-            connection.terminate()
+        def erased(org_id: str) -> None:
+            self._forget(UUID(org_id))
+
+        listening = listen(self._url, {CHANNEL: heard, ERASURES: erased}, connected)
+        await asyncio.gather(listening, keep_doing("programmes_not_followed", follow, every=0))
+
+    async def _catch_up(self, org_id: UUID | None) -> None:
+        """Refresh an organisation that was named, or all that have changed."""
+        if org_id is not None:
+            if org_id in self._live:
+                await self._refresh_quietly(org_id)
+            return
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(SQL.program_versions, list(self._live))
+        for row in rows:
+            known = self._live.get(row["org_id"])
+            if known is not None and not _is_of(known, row):
+                await self._refresh_quietly(row["org_id"])
 
     def _forget(self, org_id: UUID | None) -> None:
         for forget in self._forgetting:

@@ -1,0 +1,89 @@
+"""The database is away for longer than a moment: every part of the server waits, and goes on by itself."""
+
+import os
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.api.test_live import Heard, report
+from tests.delivery.receiver import Receiver
+from tests.faults.test_kills import postmaster
+from tests.journeys.conftest import ok
+
+ACTIONS = "/api/audience/internal/actions"
+AWAY_SECONDS = 4.0  # longer than any part waits between two looks
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+def until(holds, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def refused(answer) -> bool:
+    """Whether an action was taken or refused as it should be: nothing else may happen."""
+    if answer.status_code == 202:
+        return False
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    return True
+
+
+def points(member) -> int:
+    return ok(member.get("/api/loyalty/me"))["metrics"]["points"]["balance"]
+
+
+@pytest.mark.slow
+def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
+    monkeypatch.setenv("PLAUDIT_PRIVATE_NETWORKS", "true")
+    server = own_server("--no-demo").start()
+    clap = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
+            "notification": {"title": "Thanks", "message": "Well done"}}  # fmt: skip
+    with server.client_of("Club", "--test") as club, server.member_of(club, "ann") as ann:
+        ok(club.post("/v1/campaigns", json={"campaignId": "clap", **clap}), 201)
+        ok(
+            club.post("/v1/webhooks", json={"name": "There", "url": receiver.url, "events": ["campaign.completed"]}),
+            201,
+        )
+        stream = Heard(ann)
+        report(club, "ann", "clapped")
+        stream.wait_for(lambda: len(stream.notes()) == 1)
+        receiver.wait_for(1)
+
+        away = {"userId": "ann", "action": "clapped", "eventId": "away"}
+        server.process.send_signal(signal.SIGSTOP)  # so that nobody starts it again
+        try:
+            os.kill(postmaster(server).pid, signal.SIGKILL)
+            until(lambda: refused(club.post(ACTIONS, json=away)))  # what is on its way may still be taken
+            ends = time.monotonic() + AWAY_SECONDS
+            while time.monotonic() < ends:
+                assert refused(club.post(ACTIONS, json=away))
+                assert httpx.get(f"{server.url}/healthz").status_code == 200
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+
+        until(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+        assert club.post(ACTIONS, json=away).status_code == 202  # as a good client does
+        until(lambda: points(ann) == 6)
+        ok(club.put("/v1/campaigns/clap", json={**clap, "effects": [{"type": "add_points", "amount": 4}]}))
+        claps, had, more = 2, 6, 0
+        while more != 4:  # until the change is in force
+            report(club, "ann", "clapped")
+            claps += 1
+            until(lambda: points(ann) > had)  # noqa: B023
+            more = points(ann) - had
+            had += more
+            assert claps < 20
+            time.sleep(0.1)
+        stream.wait_for(lambda: len(stream.notes()) == claps)
+        receiver.wait_for(claps)
+        server.verify()
