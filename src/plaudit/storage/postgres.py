@@ -130,7 +130,7 @@ async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected
                 try:
                     await asyncio.wait_for(ended.wait(), PULSE_SECONDS)
                 except TimeoutError:  # a line that was cut is as quiet as one on which nobody speaks
-                    await connection.execute("", timeout=PULSE_SECONDS)
+                    await connection.fetchval("SELECT 1", timeout=PULSE_SECONDS)
         finally:
             connection.terminate()
 
