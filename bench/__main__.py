@@ -3,9 +3,11 @@
 import asyncio
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import uvloop
@@ -70,23 +72,26 @@ class Report:
         self.table.add_row(what, f"{measured:,.0f} {unit}/s", "", "", "")
 
 
+def by_turns(*measures: Callable[[], Coroutine[None, None, float]], rounds: int = 3) -> list[float]:
+    """The median of each measure. They take turns: what the machine does meanwhile meets all of them."""
+    found = [[uvloop.run(measure()) for measure in measures] for _ in range(rounds)]
+    return [statistics.median(each) for each in zip(*found, strict=True)]
+
+
 def bench_engine(report: Report, url: str) -> Org:
     """The engine without HTTP."""
     tpcb = pgbench_best(url)
     org = uvloop.run(prepare(url, MEMBERS))
-    # Twice each, by turns: what the machine does meanwhile meets both.
-    bare, engine, again, engine_again = (
-        uvloop.run(rate(url, org, EVENTS)) for rate in (bare_rows, engine_rate, bare_rows, engine_rate)
-    )
-    bare, engine = (bare + again) / 2, (engine + engine_again) / 2
+    bare, engine = by_turns(lambda: bare_rows(url, org, EVENTS), lambda: engine_rate(url, org, EVENTS))
     report.ratio("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
     report.ratio("the same; the same rows without an engine", engine, bare, 0.5)
     few = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
     many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=1_000))
-    rates = [uvloop.run(engine_rate(url, one, EVENTS // 2)) for one in (few, many, few, many)]
-    report.ratio("1,000 campaigns; 10", rates[1] + rates[3], rates[0] + rates[2], 0.9)
-    one = uvloop.run(processes_rate(url, org, 2 * EVENTS, 1))
-    two = uvloop.run(processes_rate(url, org, 2 * EVENTS, 2))
+    ten, thousand = by_turns(lambda: engine_rate(url, few, EVENTS // 2), lambda: engine_rate(url, many, EVENTS // 2))
+    report.ratio("1,000 campaigns; 10", thousand, ten, 0.9)
+    one, two = by_turns(
+        lambda: processes_rate(url, org, 2 * EVENTS, 1), lambda: processes_rate(url, org, 2 * EVENTS, 2), rounds=1
+    )
     report.ratio("two workers; one", two, one, 1.3)
     return org
 
@@ -129,12 +134,11 @@ def bench_members(report: Report, url: str) -> None:
 
 def bench_mechanics(report: Report, url: str) -> None:
     """The mechanics, beside an engine without them."""
-    org = uvloop.run(prepare(url, MEMBERS // 2))
-    uvloop.run(engine_rate(url, org, EVENTS // 2))  # both begin with members who have bought before
-    without = uvloop.run(engine_rate(url, org, EVENTS))
-    uvloop.run(mechanics.add_mechanics(url, org))
-    uvloop.run(engine_rate(url, org, EVENTS // 2))
-    live = uvloop.run(engine_rate(url, org, EVENTS))
+    plain, rich = (uvloop.run(prepare(url, MEMBERS // 2)) for _ in range(2))
+    uvloop.run(mechanics.add_mechanics(url, rich))
+    for org in (plain, rich):
+        uvloop.run(engine_rate(url, org, EVENTS // 2))  # both begin with members who have bought before
+    without, live = by_turns(lambda: engine_rate(url, plain, EVENTS), lambda: engine_rate(url, rich, EVENTS))
     report.ratio("streak, ladder, segment and challenge live; without them", live, without, 0.6)
     select, rank, top = uvloop.run(mechanics.board_times(url, BOARD))
     report.times(f"rank among {BOARD:,}, p99; a primary-key SELECT", rank, select, 5)
@@ -149,7 +153,8 @@ def bench_mechanics(report: Report, url: str) -> None:
 
 def bench_bulk(report: Report, url: str) -> None:
     """Members imported, beside a bare COPY of their rows."""
-    imported, copied = uvloop.run(import_rates(url, MEMBERS))
+    runs = [uvloop.run(import_rates(url, MEMBERS)) for _ in range(3)]
+    imported, copied = map(statistics.median, zip(*runs, strict=True))
     report.table.add_row(
         "members imported by line, into log and books; a bare COPY of the members alone",
         f"{imported:,.0f}/s", f"{copied:,.0f}/s", f"{imported / copied:.2f} x", "20,000/s",

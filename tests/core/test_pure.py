@@ -11,6 +11,7 @@ from plaudit.core.expressions import Expression, ExpressionError, Template
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import round_half_up
 from plaudit.core.periods import Period, period_key
+from plaudit.storage.postgres import as_sent
 
 PERIODS = [
     ("2026-11-20T23:30:00Z", Period.day, "UTC", "2026-11-20"),
@@ -40,7 +41,9 @@ def test_one_rounding_rule(number, decimals, expected):
 
 @given(st.uuids(), st.text(max_size=40))
 def test_derived_ids_are_version_5(namespace, name):
-    assert derived_id(namespace, name) == uuid5(UUID(str(namespace)), name)
+    derived, sent = derived_id(namespace, name), derived_id(as_sent(namespace), name)
+    assert derived == sent == uuid5(namespace, name)
+    assert (type(derived), type(sent)) == (UUID, type(as_sent(derived)))
 
 
 IMPURE = ["rand(5)", "date('now')", "year(data.x)", "d().year()", "1 + time ('now')", "d(data.a).isToday()"]

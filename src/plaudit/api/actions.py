@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from plaudit import clock, telemetry
 from plaudit.core.event import ACTION
@@ -47,8 +47,8 @@ class Action(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     email: UserId | None = None
     phone: UserId | None = None
     timestamp: datetime | None = None
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     event_id: EventKey | None = None
 
 

@@ -5,16 +5,22 @@ from uuid import UUID, SafeUUID
 
 BUCKET_COUNT = 256
 
-_CLEAR = ~(0xF000 << 64 | 0xC000 << 48)  # the bits of version and variant
-_VERSION_5 = 5 << 76 | 0x8000 << 48
 _new, _set = object.__new__, object.__setattr__
 
 
 def derived_id(namespace: UUID, name: str) -> UUID:
-    """UUIDv5 of `name` in `namespace`; equal to `uuid.uuid5`, without its overhead (a batch derives thousands)."""
-    digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
+    """UUIDv5 of `name` in `namespace`; equal to `uuid.uuid5`, without its overhead (a batch derives thousands).
+
+    It is of its namespace's class: what a driver has made, of 16 bytes, is sent by it faster than Python's own.
+    """
+    raw = bytearray(sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x50  # version 5
+    raw[8] = raw[8] & 0x3F | 0x80  # the variant
+    of = namespace.__class__
+    if of is not UUID:
+        return of(bytes(raw))  # pyright: ignore[reportArgumentType]
     derived = _new(UUID)  # as unpickling makes one: what UUID() would check is known
-    _set(derived, "int", int.from_bytes(digest[:16], "big") & _CLEAR | _VERSION_5)
+    _set(derived, "int", int.from_bytes(raw, "big"))
     _set(derived, "is_safe", SafeUUID.unknown)
     return derived
 

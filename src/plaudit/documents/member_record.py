@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from plaudit.core.importing import Import, ImportedCode, ImportedLot, ImportedRung
 from plaudit.core.metrics import AMOUNT_MAX, Metric, round_half_up
@@ -32,10 +32,10 @@ class Record(Struct, kw_only=True, rename="camel"):
 
     user_id: UserId
     enrolled_at: Instant | None = None
-    metrics: dict[str, Annotated[float, Meta(ge=0)] | list[Lot]] = field(default_factory=dict[str, float | list[Lot]])
-    ladders: dict[str, str | ImportedRung] = field(default_factory=dict[str, str | ImportedRung])
-    products: dict[str, Annotated[int, Meta(ge=1, le=1_000_000)]] = field(default_factory=dict[str, int])
-    codes: list[ImportedCode] = field(default_factory=list[ImportedCode])
+    metrics: dict[str, Annotated[float, Meta(ge=0)] | list[Lot]] = {}
+    ladders: dict[str, str | ImportedRung] = {}
+    products: dict[str, Annotated[int, Meta(ge=1, le=1_000_000)]] = {}
+    codes: list[ImportedCode] = []
 
 
 _OWN = {one.encode_name for one in msgspec.structs.fields(Record)}

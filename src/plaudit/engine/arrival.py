@@ -79,11 +79,12 @@ def arrival_of(
 
     Raises OverflowError for an integer beyond 64 bits in the payload, which JSON numbers are not safe for.
     """
-    member_id = as_sent(member_id_of(org_id, user_id))
+    org_id = as_sent(org_id)  # and so are the ids derived from it
+    member_id = member_id_of(org_id, user_id)
     encoded = _ENCODER.encode(payload)
     fingerprint = None
     if event_key is not None:
-        event_id = as_sent(event_id_of(org_id, event_key))
+        event_id = event_id_of(org_id, event_key)
         # Sent again, it comes with another correlation id.
         said = encoded if payload.correlation_id is UNSET else _ENCODER.encode(Payload(payload.data, payload.metadata))
         fingerprint = fingerprint_of(user_id, trigger, said)

@@ -223,6 +223,7 @@ async def _take_codes(connection: Connection, live: Live, arrivals: dict[UUID, T
     rows = [
         (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.occurred_at)
         for _, arrival, brought in arrivals.values()
+        if brought.codes
         for *key, coupon_id in _codes_of(live, arrival, brought)
     ]
     if not rows:
