@@ -1,5 +1,6 @@
 """The database is away for longer than a moment: every part of the server waits, and goes on by itself."""
 
+import asyncio
 import os
 import signal
 import time
@@ -7,6 +8,8 @@ import time
 import httpx
 import pytest
 
+from plaudit.storage.embedded import running_url
+from plaudit.storage.postgres import connect
 from tests.api.test_live import Heard, report
 from tests.delivery.receiver import Receiver
 from tests.faults.test_kills import postmaster
@@ -87,3 +90,34 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
         stream.wait_for(lambda: len(stream.notes()) == claps)
         receiver.wait_for(claps)
         server.verify()
+
+
+@pytest.mark.slow
+def test_a_database_that_may_only_be_read_is_one_that_is_away(own_server):
+    """As after a failover, on connections to the server that was demoted: no event is to blame."""
+    server = own_server().start()
+    url = running_url(server.folder / "postgres")
+    action = {"userId": "ann", "action": "poll_vote"}
+
+    async def may_write(word: str) -> None:
+        connection = await connect(url)
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute(f"ALTER DATABASE plaudit SET default_transaction_read_only = {word}")
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1"
+        await connection.fetch(others, "plaudit")
+        await connection.close()
+
+    with server.client() as http:
+        assert http.post(ACTIONS, json=action | {"eventId": "before"}).status_code == 202
+        asyncio.run(may_write("on"))
+        until(lambda: refused(http.post(ACTIONS, json=action | {"eventId": "during"})))
+        for _ in range(20):
+            assert refused(http.post(ACTIONS, json=action | {"eventId": "during"}))
+            time.sleep(0.1)
+        assert "may only be read" in httpx.get(f"{server.url}/readyz").text
+        asyncio.run(may_write("off"))
+        until(lambda: not refused(http.post(ACTIONS, json=action | {"eventId": "during"})))
+        until(lambda: ok(http.get("/v1/events", params={"status": "queued"}))["events"] == [])
+        assert ok(http.get("/v1/events", params={"status": "failed"}))["events"] == []
+        assert ok(http.get("/v1/profiles/ann"))["metrics"]["xp"]["balance"] == 40
+    server.verify()

@@ -68,10 +68,12 @@ def status_of(error: PlauditError) -> int:
 
 
 def answer_to(error: Exception, path: str, accept: str = "") -> Response[bytes]:
-    """The answer to a request that went wrong. What is our fault is logged with its traceback."""
+    """The answer to a request that went wrong. It is logged when it is no client's fault, with its traceback when it is ours."""
     known = as_plaudit_error(error)
     status = status_of(known)
-    if status >= 500:
+    if status == 503:
+        log.warning("request_refused", path=path, status=status, error=repr(error))
+    elif status >= 500:
         log.error("request_failed", path=path, status=status, exc_info=error)
     telemetry.requests_answered.labels(status).inc()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}

@@ -27,7 +27,7 @@ async def healthz(_: Call) -> Json:
 
 
 async def readyz(call: Call) -> Json:
-    """The database is there and of this version, and workers keep up. 503 says what is not so."""
+    """The database is there, writable and of this version, and workers keep up. 503 says what is not so."""
     try:
         async with call.services.pool.acquire() as connection:
             migrated = await is_migrated(connection)
@@ -36,6 +36,8 @@ async def readyz(call: Call) -> Json:
         raise Unavailable("The database cannot be reached", code="database_unreachable") from None
     if state is None:
         raise Unavailable("The database is not migrated: run plaudit migrate", code="not_migrated")
+    if not state.writable:
+        raise Unavailable("The database may only be read", code="database_read_only")
     now = clock.now()
     if state.worker_seen_at is None or state.worker_seen_at < now - WORKER_SEEN_WITHIN:
         raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")

@@ -12,8 +12,9 @@ SQL = queries_beside(__file__)
 
 
 class State(Struct, frozen=True):
-    """Workers alive, when the last was seen, and when the oldest of the events that wait came in."""
+    """Whether the server takes writes; workers alive, when the last was seen, and when the oldest of the events that wait came in."""
 
+    writable: bool
     workers: int
     worker_seen_at: datetime | None
     oldest_waiting_at: datetime | None
@@ -23,7 +24,7 @@ async def state(connection: Connection) -> State:
     """How the engine is doing now."""
     row = await connection.fetchrow(SQL.state)
     assert row is not None
-    return State(row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
+    return State(row["writable"], row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
 
 
 async def waiting(connection: Connection, org_id: UUID) -> bool:

@@ -29,7 +29,8 @@ PULSE_SECONDS = 5.0  # how often a connection that only listens is felt for
 AWAY_SECONDS = 0.2  # between two looks for a server that is away
 TROUBLE_SECONDS = 1.0
 
-# The server took the transaction back for reasons of order, or is not there: the same again may well succeed.
+# The server took the transaction back for reasons of order, or is not there (or not able to write): the same again
+# may well succeed, and what was to be done is not to blame.
 RETRIABLE = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -39,7 +40,8 @@ UNREACHABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # of disk, memory, connections
+    asyncpg.ReadOnlySQLTransactionError,  # a server that was demoted
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the line broke between two statements
     ConnectionError,
