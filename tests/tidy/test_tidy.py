@@ -70,6 +70,32 @@ def test_only_the_clock_reads_the_time(path):
     assert not re.search(r"datetime\.(now|utcnow|today)\(|\btime\.time\(", path.read_text(encoding="utf-8"))
 
 
+def _acquires(node: ast.AST) -> bool:
+    return any(isinstance(one, ast.Attribute) and one.attr == "acquire" for one in ast.walk(node))
+
+
+def _functions(path: Path) -> dict[str, bool]:
+    """The functions of a module, and whether each takes a connection out of a pool."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return {node.name: _acquires(node) for node in ast.walk(tree_of(path)) if isinstance(node, kinds)}
+
+
+ACQUIRING = {name for path in MODULES for name, acquires in _functions(path).items() if acquires}
+
+
+@pytest.mark.parametrize("path", [one for one in MODULES if name_of(one).startswith("api/")], ids=name_of)
+def test_no_request_holds_a_connection_while_it_waits_for_another(path):
+    """Else as many of them as the pool has connections wait for each other for ever."""
+    own = _functions(path)
+    for node in ast.walk(tree_of(path)):
+        if not (isinstance(node, ast.AsyncWith) and any(_acquires(item.context_expr) for item in node.items)):
+            continue
+        assert not any(map(_acquires, node.body)), node.lineno
+        for call in [one for each in node.body for one in ast.walk(each) if isinstance(one, ast.Call)]:
+            name = call.func.id if isinstance(call.func, ast.Name) else ""
+            assert not own.get(name, name in ACQUIRING), call.lineno
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_words_of_others_stay_outside(path):
     if name_of(path).startswith(MAY_SPEAK_OUTSIDE):

@@ -3,6 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta, Struct
 
@@ -13,6 +14,7 @@ from plaudit.api.schemas import NULLABLE_TIME, TEXT, TIME, message_schema, objec
 from plaudit.errors import Conflict, FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.storage import orgs
 from plaudit.storage.orgs import SCOPES, KeyRow
+from plaudit.storage.postgres import Connection
 
 PREFIX = "key_"
 OVERLAP_SECONDS = 24 * 3_600
@@ -64,13 +66,14 @@ async def create_key(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
             raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
-        return await _made(call, body.name, tuple(body.scopes), body.expires_at)
+        return await _made(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
 
 
-async def _made(call: Call, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> Json:
+async def _made(
+    connection: Connection, org_id: UUID, name: str, scopes: tuple[str, ...], expires_at: datetime | None
+) -> Json:
     secret = secrets.token_urlsafe(32)
-    async with call.services.pool.acquire() as connection:
-        row = await orgs.create_api_key(connection, call.org_id, name, secret, scopes, clock.now(), expires_at)
+    row = await orgs.create_api_key(connection, org_id, name, secret, scopes, clock.now(), expires_at)
     return {**_shown(row), "apiSecret": secret}
 
 
@@ -80,7 +83,7 @@ async def rotate_key(call: Call) -> Json:
     row = await _one(call)
     ends_at = clock.now() + timedelta(seconds=body.overlap_seconds)
     async with call.services.pool.acquire() as connection:
-        made = await _made(call, row.name, tuple(sorted(row.scopes)), row.expires_at)
+        made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
         await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
     call.services.callers.forget(row.key_id)
     return {**made, "replaces": f"{PREFIX}{row.key_id}", "oldSecretEndsAt": time_text(ends_at)}

@@ -2,6 +2,7 @@
 
 import csv
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +16,7 @@ from plaudit.engine import codes
 from plaudit.errors import FieldError, Invalid, invalid_fields
 from plaudit.reads.codes import totals
 from plaudit.storage import documents
+from plaudit.storage.postgres import Connection
 
 KIND = KINDS["code_pool"]
 IMPORT_CODES_MAX = 10_000
@@ -45,7 +47,7 @@ async def generate(call: Call) -> Json:
         made = await codes.generate(
             connection, call.org_id, pool.id, prefix, quantity=body.quantity, length=body.code_length
         )
-        return await _counted(call, pool.id, {"poolId": pool.id, "generated": made})
+        return await _counted(connection, call.org_id, pool.id, {"generated": made})
 
 
 async def import_codes(call: Call) -> Json:
@@ -54,8 +56,8 @@ async def import_codes(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         pool = await documents.one(connection, call.org_id, KIND, call.path["poolId"])
         added = await codes.add(connection, call.org_id, pool.id, given)
-    counts = {"poolId": pool.id, "imported": added, "duplicates": len(given) - added}
-    return await _counted(call, pool.id, counts)
+        counts = {"imported": added, "duplicates": len(given) - added}
+        return await _counted(connection, call.org_id, pool.id, counts)
 
 
 def _codes_in(call: Call) -> list[str]:
@@ -77,10 +79,10 @@ def _codes_in(call: Call) -> list[str]:
         raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
 
 
-async def _counted(call: Call, pool_id: str, counts: Json) -> Json:
-    async with call.services.pool.acquire() as connection:
-        states = (await totals(connection, call.org_id, [pool_id])).get(pool_id, {})
-    return counts | {"totalCodes": sum(states.values()), "availableCodes": states.get("available", 0)}
+async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: Json) -> Json:
+    states = (await totals(connection, org_id, [pool_id])).get(pool_id, {})
+    available = states.get("available", 0)
+    return {"poolId": pool_id, **counts, "totalCodes": sum(states.values()), "availableCodes": available}
 
 
 async def redeem(call: Call) -> Json:
@@ -97,7 +99,7 @@ async def expire(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         await documents.one(connection, call.org_id, KINDS["code_pool"], pool_id)
         expired = await codes.expire(connection, call.org_id, pool_id)
-    return await _counted(call, pool_id, {"poolId": pool_id, "expired": expired})
+        return await _counted(connection, call.org_id, pool_id, {"expired": expired})
 
 
 _COUNTS = {"poolId": TEXT, "totalCodes": INTEGER, "availableCodes": INTEGER}
