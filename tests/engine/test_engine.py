@@ -8,11 +8,13 @@ import pytest
 from plaudit import clock
 from plaudit.core import advance as core_advance
 from plaudit.core import decide as core_decide
+from plaudit.engine import inbox
 from plaudit.engine import process as processing
 from plaudit.engine import worker as working
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.inline import process_inline
 from plaudit.engine.process import process
+from plaudit.errors import Unavailable
 
 AWARD = [{"type": "award_product", "config": {"productId": "prod_1"}}]
 
@@ -178,6 +180,25 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
         assert await stage.points(busy.user_id) < 200
         await worker.drain()
         await worker.release()
+
+    run(staged, fresh_database, scenario)
+
+
+def test_what_the_server_does_not_take_is_refused_rather_than_held(staged, fresh_database, monkeypatch):
+    monkeypatch.setattr(inbox, "WAITING_MAX", 3)
+
+    async def scenario(stage):
+        pool = await asyncpg.create_pool(fresh_database, min_size=1, max_size=1)
+        door = inbox.Inbox(pool)
+        async with pool.acquire():  # the server is busy: what comes now waits
+            kept = [asyncio.create_task(door.append([stage.arrival()])) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            with pytest.raises(Unavailable):
+                await door.append([stage.arrival() for _ in range(4)])
+        await asyncio.gather(*kept)
+        await door.append([stage.arrival() for _ in range(3)])
+        await pool.close()
+        assert len(await stage.fetch("SELECT FROM inbox")) == 6
 
     run(staged, fresh_database, scenario)
 

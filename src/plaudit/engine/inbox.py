@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from plaudit.errors import Unavailable
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, retried
 from plaudit.storage.queries import queries_beside
 
@@ -18,6 +19,7 @@ from .arrival import Arrival
 SQL = queries_beside(__file__)
 
 GROUP_ARRIVALS_MAX = 2_000
+WAITING_MAX = 50_000  # arrivals that one process holds: more than the server takes are refused, not kept in memory
 CARRIERS = 2  # groups on their way at the same time: one writes while the other's commit is being flushed
 
 COLUMNS = (
@@ -73,10 +75,17 @@ class Inbox:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[Appended]]] = []
+        self._size = 0  # of all that wait
         self._carriers: set[asyncio.Task[None]] = set()
 
     async def append(self, arrivals: Sequence[Arrival]) -> Appended:
-        """Durable when it returns. Raises what the server raised; then nothing of these arrivals is there."""
+        """Durable when it returns. Raises what the server raised, or Unavailable when too much waits already.
+
+        Then nothing of these arrivals is there.
+        """
+        if self._size + len(arrivals) > WAITING_MAX:
+            raise Unavailable("More comes in than the database takes; try again", code="overloaded")
+        self._size += len(arrivals)
         done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrivals, done))
         if len(self._carriers) < CARRIERS:
@@ -127,6 +136,7 @@ class Inbox:
             size += len(arrivals)
             count += 1
         group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._size -= size
         return group
 
 
