@@ -164,6 +164,20 @@ def test_an_action_that_took_too_long_inline_and_went_into_the_inbox_counts_once
     run(staged, fresh_database, scenario)
 
 
+def test_a_worker_that_has_lost_a_lane_ends_and_lets_go(staged, fresh_database, monkeypatch):
+    async def cancelled(*_):
+        raise asyncio.CancelledError
+
+    async def scenario(stage):
+        worker = stage.worker()
+        monkeypatch.setattr(worker, "run_once", cancelled)
+        with pytest.raises(RuntimeError):
+            await asyncio.wait_for(worker.run(), 10)
+        assert await stage.fetch("SELECT FROM leases WHERE worker_id IS NOT NULL") == []
+
+    run(staged, fresh_database, scenario)
+
+
 def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeypatch):
     monkeypatch.setattr(working, "BATCH_EVENTS_MAX", 2)
 

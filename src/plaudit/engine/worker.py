@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -70,8 +71,9 @@ class Worker:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop`."""
-        chores = [
+        """Work until `stop`. Raises RuntimeError when a part of it ends by itself: half a worker would keep its leases."""
+        chores: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._stopping.wait()),
             asyncio.create_task(keep_doing("leases_not_kept", self._keep_leases, every=self._lease_seconds / 5)),
             asyncio.create_task(listen(self._url, {"plaudit_inbox": self._heard}, self._look_again)),
             asyncio.create_task(keep_doing("months_not_kept", self._keep_months, every=MONTHS_EVERY_SECONDS)),
@@ -79,7 +81,9 @@ class Worker:
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
-            await self._stopping.wait()
+            await asyncio.wait([*chores, *lanes], return_when=asyncio.FIRST_COMPLETED)
+            if not self._stopping.is_set():
+                raise RuntimeError("a part of the worker has ended")
             await asyncio.gather(*lanes)  # each finishes the batch that it is at
         finally:
             for task in [*chores, *lanes]:
