@@ -1,6 +1,8 @@
 -- name: append
 -- Arrivals into the inbox, and a word to the workers which buckets they are in. A keyed event that is there already,
 -- decided or waiting, is passed over: those that come back are new.
+-- Here and below, what is looked for comes in arrays that are made first, which leaves no choice but to look it up. Joined, an
+-- inbox that was empty when the plan was made would be scanned for each of them, however much waits in it by then.
 WITH appended AS (
     INSERT INTO inbox (
         bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
@@ -11,7 +13,7 @@ WITH appended AS (
         $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::json[]
     ) AS arrived (bucket, event_id, event_key)
     WHERE event_key IS NULL
-        OR NOT EXISTS (SELECT FROM event_ids WHERE event_ids.event_id = arrived.event_id)
+        OR event_id <> ALL (ARRAY(SELECT event_id FROM event_ids WHERE event_id = ANY($2::uuid[])))
     ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHING
     RETURNING bucket, event_id
 )
@@ -21,9 +23,10 @@ END FROM appended;
 
 -- name: take_back_decided
 -- Of arrivals just put in, those that the log has had for a moment.
-DELETE FROM inbox USING event_ids
-WHERE inbox.event_id = ANY($1::uuid[]) AND inbox.event_key IS NOT NULL AND event_ids.event_id = inbox.event_id
-RETURNING inbox.event_id;
+DELETE FROM inbox
+WHERE event_key IS NOT NULL
+    AND event_id = ANY (ARRAY(SELECT event_id FROM event_ids WHERE event_id = ANY($1::uuid[])))
+RETURNING event_id;
 
 -- name: fingerprints
 -- What these keyed events contained when they came first; nobody knows of those of erased members.
@@ -41,9 +44,13 @@ SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL
 
 -- name: remove
 -- Take events out of the inbox; those that come back were still there.
-DELETE FROM inbox USING unnest($1::text::smallint[], $2::text::bigint[]) AS gone (bucket, inbox_id)
-WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id
-RETURNING inbox.inbox_id;
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT there.place FROM unnest($1::text::smallint[], $2::text::bigint[]) AS gone (bucket, inbox_id)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM inbox WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id OFFSET 0
+        ) AS there
+))
+RETURNING inbox_id;
 
 -- name: back_from_failed
 -- Put a failed event back into the inbox, to be tried again.

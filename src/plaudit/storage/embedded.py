@@ -33,6 +33,7 @@ random_page_cost = 1.1
 effective_io_concurrency = 64
 jit = off
 autovacuum_naptime = '10s'
+autovacuum_analyze_scale_factor = 1
 log_min_messages = 'warning'
 log_checkpoints = off
 """
