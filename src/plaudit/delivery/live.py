@@ -88,7 +88,7 @@ class Streams:
         tasks = [
             asyncio.create_task(listen(self._url, {CHANNEL: self._heard}, self._tell_all)),
             asyncio.create_task(keep_doing("streams_not_watched", self._keep_watching, every=WATCHED_SECONDS / 4)),
-            asyncio.create_task(self._tell()),
+            asyncio.create_task(keep_doing("streams_not_told", self._tell, every=0)),
         ]
         try:
             await asyncio.gather(*tasks)
@@ -158,20 +158,17 @@ class Streams:
         self._wake.set()
 
     async def _tell(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            named, look = self._named, self._look
-            self._named, self._look = set(), set()
-            try:
-                await self._tell_those(named, look)
-            except UNREACHABLE:
-                self._named |= named
-                self._look |= look
-                await asyncio.sleep(0.2)
-                self._wake.set()
-            except Exception:
-                log.exception("streams_not_told")
+        await self._wake.wait()
+        self._wake.clear()
+        named, look = self._named, self._look
+        self._named, self._look = set(), set()
+        try:
+            await self._tell_those(named, look)
+        except UNREACHABLE:
+            self._named |= named
+            self._look |= look
+            self._wake.set()
+            raise
 
     async def _tell_those(self, named: set[str], look: set[str]) -> None:
         streams = [one for name in named | look for one in self._held.get(name, ())]

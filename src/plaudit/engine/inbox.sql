@@ -1,8 +1,8 @@
 -- name: append
 -- Arrivals into the inbox, and a word to the workers which buckets they are in. A keyed event that is there already,
 -- decided or waiting, is passed over: those that come back are new.
--- Here and below, what is looked for comes in arrays that are made first, which leaves no choice but to look it up. Joined, an
--- inbox that was empty when the plan was made would be scanned for each of them, however much waits in it by then.
+-- Here and below, arrays that are made first and `OFFSET 0` leave no choice but to look each up. Else a plan that was made
+-- while a table was empty would scan all of it, however much is in it by then.
 WITH appended AS (
     INSERT INTO inbox (
         bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
@@ -13,7 +13,7 @@ WITH appended AS (
         $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[], $13::json[]
     ) AS arrived (bucket, event_id, event_key)
     WHERE event_key IS NULL
-        OR event_id <> ALL (ARRAY(SELECT event_id FROM event_ids WHERE event_id = ANY($2::uuid[])))
+        OR NOT EXISTS (SELECT FROM event_ids WHERE event_ids.event_id = arrived.event_id OFFSET 0)
     ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHING
     RETURNING bucket, event_id
 )

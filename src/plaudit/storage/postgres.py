@@ -87,7 +87,7 @@ async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
 async def _as_it_is(_: Connection) -> None:
     """What a connection is given back with: nothing outlives our transactions, so nothing need be asked of the server.
 
-    By default the driver sends a query for that, each time: a fifth of what a small request costs.
+    By default the driver sends a query for that, each time: one more round trip for a request that may need but two.
     """
 
 
