@@ -204,20 +204,23 @@ async def latency(url: str, port: int, headers: dict[str, str], org: Org, rate: 
         for one in opened:
             free.put_nowait(one)
 
+        sending: set[asyncio.Task[None]] = set()
+
         async def turn(number: int) -> None:
             client = await free.get()
             await send(client, number)
             free.put_nowait(client)
 
         started = time.perf_counter()
-        turns = []
         number = 0
         while (passed := time.perf_counter() - started) < LATENCY_SECONDS:
             while number < passed * rate:
-                turns.append(asyncio.create_task(turn(number)))
+                task = asyncio.create_task(turn(number))
+                sending.add(task)
+                task.add_done_callback(sending.discard)
                 number += 1
             await asyncio.sleep(0.002)
-        await asyncio.gather(*turns)
+        await asyncio.gather(*sending)
         while watching:
             await asyncio.sleep(0.01)
     await watcher.close()
