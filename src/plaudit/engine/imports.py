@@ -1,6 +1,6 @@
-"""Imports: lines of any number, in constant memory, into events; each chunk is one transaction with the job's progress.
+"""Imports: lines of any number, in constant memory, into events.
 
-    bytes ──lines──► records ──chunks──► process(), then the job is moved on
+    bytes ──lines──► chunks ──parts, by bucket──► hands ──process()──► then the job is moved on
 
 A job that is taken up again goes on after the lines that are done. A line that comes again as it was is no error: its
 event is in the log already. So an import can be run as often as one likes.
@@ -8,348 +8,141 @@ event is in the log already. So an import can be run as often as one likes.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from uuid import UUID
 
-import asyncpg
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
-from plaudit import clock
-from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.importing import Import, coupon_id_of
-from plaudit.documents.member_record import read_member
-from plaudit.documents.profile import written
-from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
-from plaudit.storage.postgres import Connection, Pool, atomic, retried
-from plaudit.storage.programs import Live, Programs
-from plaudit.storage.queries import queries_beside
+from plaudit.errors import PlauditError
+from plaudit.storage.postgres import Pool, as_sent
+from plaudit.storage.programs import Programs
 
-from . import codes, inbox, jobs
-from .arrival import Arrival, Payload, arrival_of
+from . import jobs
+from .import_hands import Hand, Helper, Helpers
+from .import_parts import Done, Part
 from .jobs import Job
 from .lines import Line, records
-from .process import process
-
-SQL = queries_beside(__file__)
 
 CHUNK = 4_000
-PARTS = 3  # of a chunk, each with a connection
-BEGUN_MAX = 2  # chunks at a time
-TOGETHER_MAX = 500  # no more members than these are worth two transactions
+HANDS = 3  # of this process, each with a connection
+BEGUN_MAX = 3  # chunks at a time
 
-Json = dict[str, Any]
-Errors = list[tuple[int, PlauditError]]
-Taken = tuple[int, Arrival, Import]  # the number of a line, its event, what the member brings
+Hands = Sequence[Hand | Helper]
+
+
+class _Begun(Struct, frozen=True):
+    """A chunk that is being worked off: the number of its last line, and its parts."""
+
+    last: int
+    parts: Sequence[asyncio.Task[Done]]
 
 
 async def run_job(
     pool: Pool, programs: Programs, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool
 ) -> AsyncGenerator[Job]:
     """Work through a stream. Yields the job after each chunk; what was done stays done, whatever happens to the stream."""
-    ready: asyncio.Queue[_Chunk | None] = asyncio.Queue(1)
+    org_id = as_sent(job.org_id)
+    hands: Hands = [Hand(pool, programs) for _ in range(HANDS)]
+    helpers = Helpers(programs.url)
+    begun: deque[_Begun] = deque()
 
-    begins_after = job.lines
+    async def finish_first() -> Job:
+        await _finish(pool, job, begun[0])
+        begun.popleft()
+        return job
 
-    async def prepare() -> None:
-        chunk: list[Line] = []
-        try:
-            async for line in records(parts, is_csv=is_csv):
-                if line.number > begins_after:
-                    chunk.append(line)
-                if len(chunk) == CHUNK:
-                    await ready.put(_prepared(await programs.live(job.org_id), job.kind, chunk))
-                    chunk = []
-            if chunk:
-                await ready.put(_prepared(await programs.live(job.org_id), job.kind, chunk))
-        finally:
-            await ready.put(None)
+    async def work_through() -> AsyncGenerator[Job]:
+        nonlocal hands
+        async for chunk in _chunks(parts, job.lines, is_csv=is_csv):
+            if len(chunk) == CHUNK:  # what is no longer than one is over before they would be there
+                helpers.start()
+            if (there := helpers.there()) and hands is not there:
+                while begun:  # of two lines about a member the first comes first, whoever works them off
+                    yield await finish_first()
+                hands = there
+            begun.append(_begin(org_id, job.kind, chunk, hands))
+            # While helpers are being started, what is left is left for them.
+            while len(begun) >= (1 if helpers.expected else BEGUN_MAX):
+                yield await finish_first()
 
-    # The next chunk is read and checked, and the one before it begun, while the server still writes the first.
-    reading = asyncio.create_task(prepare())
-    begun: deque[tuple[_Chunk, list[asyncio.Task[_Done]]]] = deque()
     try:
-        while (chunk := await ready.get()) is not None or begun:
-            if chunk is not None:
-                begun.append((chunk, _begin(pool, job.kind, chunk, begun[-1][1] if begun else [])))
-            else:
-                ready.put_nowait(None)  # still the end, when what is begun is done
-            if chunk is None or len(begun) == BEGUN_MAX:
-                await _finish(pool, job, *begun[0])
-                begun.popleft()
-                yield job
-        await reading
+        broken: PlauditError | None = None
+        try:
+            async for moved in work_through():
+                yield moved
+        except PlauditError as error:  # also when the stream breaks off: what is begun is finished
+            broken = error
+        while begun:
+            yield await finish_first()
+        if broken is not None:
+            raise broken
     except PlauditError as error:
         await jobs.end(pool, job, "failed", error)
         raise
     finally:
-        left: list[asyncio.Task[Any]] = [reading, *(task for _, tasks in begun for task in tasks)]
+        left = [task for each in begun for task in each.parts]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        helpers.close()
     await jobs.end(pool, job, "finished", None)
     yield job
 
 
-class _Chunk(Struct, frozen=True):
-    """Lines as far as they can be looked at without the database."""
-
-    live: Live
-    last: int
-    lines: Sequence[Line]  # those that are good so far
-    errors: Sequence[tuple[int, PlauditError]]
-    members: dict[UUID, Taken] = {}
-
-
-def _prepared(live: Live, kind: str, lines: Sequence[Line]) -> _Chunk:
-    errors = [(one.number, one.error) for one in lines if one.error is not None]
-    good = [one for one in lines if one.error is None]
-    members: dict[UUID, Taken] = {}
-    if kind == "members":
-        members, more = _members_in(live, good)
-        errors += more
-    return _Chunk(live, lines[-1].number, good, errors, members)
+async def _chunks(parts: AsyncIterable[bytes], done: int, *, is_csv: bool) -> AsyncGenerator[list[Line]]:
+    """The lines after those that are done."""
+    chunk: list[Line] = []
+    async for line in records(parts, is_csv=is_csv):
+        if line.number > done:
+            chunk.append(line)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
-def _parts(chunk: _Chunk) -> list[_Chunk]:
-    """The members of a chunk in parts that meet in no bucket: while some are being written, another is decided."""
-    if len(chunk.members) < TOGETHER_MAX:
-        return [chunk]
-    parts: list[dict[UUID, Taken]] = [{} for _ in range(PARTS)]
-    for event_id, taken in chunk.members.items():
-        parts[taken[1].bucket % PARTS][event_id] = taken
-    return [msgspec.structs.replace(chunk, members=part) for part in parts]
-
-
-class _Done(Struct):
-    """What came of a chunk, or of a part of it."""
-
-    accepted: int = 0
-    unchanged: int = 0
-    given: Counter[str] = field(default_factory=Counter[str])
-    booked: Counter[str] = field(default_factory=Counter[str])
-    errors: list[tuple[int, PlauditError]] = field(default_factory=list[tuple[int, PlauditError]])
-
-
-def _begin(pool: Pool, kind: str, chunk: _Chunk, before: Sequence[asyncio.Task[_Done]]) -> list[asyncio.Task[_Done]]:
-    """Begin a chunk beside the one before it. Of two lines about one member the first comes first all the same.
-
-    So a part waits for the part before it that has the same buckets; or for all of them, where these are not alike.
-    """
-    parts = _parts(chunk)
-    alike = len(parts) == len(before)
-    return [
-        asyncio.create_task(_do_part(pool, kind, part, before[number : number + 1] if alike else before))
-        for number, part in enumerate(parts)
+def _begin(org_id: UUID, kind: str, chunk: Sequence[Line], hands: Hands) -> _Begun:
+    """Share a chunk out. A member's lines are always the same hand's, which takes its parts in their order."""
+    shares: list[list[Line]] = [[] for _ in hands]
+    for line in chunk:
+        shares[_share(org_id, line) % len(hands)].append(line)
+    begun = [
+        asyncio.create_task(hand.work(Part(org_id, kind, lines)))
+        for hand, lines in zip(hands, shares, strict=True)
+        if lines
     ]
+    return _Begun(chunk[-1].number, begun)
 
 
-async def _finish(pool: Pool, job: Job, chunk: _Chunk, parts: Sequence[asyncio.Task[_Done]]) -> None:
+class _Named(Struct):
+    userId: str = ""  # noqa: N815 (the line's word)
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def _share(org_id: UUID, line: Line) -> int:
+    """The bucket of the member that a line is about; 0 for what is about nobody."""
+    if isinstance(line.value, bytes):
+        try:
+            user_id = _NAMED.decode(line.value).userId
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # told by who reads it
+            return 0
+    else:
+        user_id = line.fields.get("userId")
+    return bucket_of(member_id_of(org_id, user_id)) if isinstance(user_id, str) else 0
+
+
+async def _finish(pool: Pool, job: Job, chunk: _Begun) -> None:
     """See a chunk done, then move the job on. Should it be done twice, for want of the second, it counts once in the books."""
-    done = await asyncio.gather(*parts)
-    errors = sorted([*chunk.errors, *(one for part in done for one in part.errors)], key=lambda one: one[0])
+    done = await asyncio.gather(*chunk.parts)
     job.lines = chunk.last
     for part in done:
         job.accepted += part.accepted
         job.unchanged += part.unchanged
         job.given = dict(Counter(job.given) + part.given)
         job.booked = dict(Counter(job.booked) + part.booked)
-    await jobs.move(pool, job, errors)
-
-
-async def _do_part(pool: Pool, kind: str, part: _Chunk, before: Sequence[asyncio.Task[_Done]]) -> _Done:
-    for one in before:
-        await one  # should it fail, so does this one
-    async with pool.acquire() as connection:
-
-        async def attempt() -> _Done:
-            done = _Done()
-            async with atomic(connection):
-                await _KINDS[kind](connection, part, done)
-            return done
-
-        return await retried(attempt)
-
-
-# -------------------------------------------------------------------------------------------------------- members
-
-
-def _members_in(live: Live, lines: Sequence[Line]) -> tuple[dict[UUID, Taken], Errors]:
-    """The members of some lines, by their events' ids, and what is wrong with the others."""
-    errors: Errors = []
-    arrivals: dict[UUID, Taken] = {}
-    now = live.now()
-    for line in lines:
-        try:
-            user_id, brought = read_member(line.value, live.profiles, live.program.metrics)
-            # The key makes it count once: the same member, imported again as before, changes nothing.
-            arrival = _arrival(live, user_id, IMPORT, "member.imported", brought, now, f"import:{user_id}"[:128])
-        except PlauditError as error:
-            errors.append((line.number, error))
-            continue
-        if arrival.event_id in arrivals:
-            errors.append((line.number, Invalid("The same user stands in an earlier line", code="twice")))
-            continue
-        arrivals[arrival.event_id] = (line.number, arrival, brought)
-    return arrivals, errors
-
-
-async def _import_members(connection: Connection, chunk: _Chunk, into: _Done) -> None:
-    live, arrivals = chunk.live, dict(chunk.members)
-    into.errors += await _take_codes(connection, live, arrivals)
-    processed = await _processed(connection, live, arrivals, into.errors)
-    again = [one for one, state in processed.items() if state == "duplicate"]
-    known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
-    differ = {row["event_id"] for row in known if row["fingerprint"] != arrivals[row["event_id"]][1].fingerprint}
-    for event_id in differ:
-        number, _, _ = arrivals[event_id]
-        into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
-    into.unchanged += len(again) - len(differ)
-    into.accepted += len(processed) - len(again)
-    counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
-    for event_id in counted:
-        for metric, given in arrivals[event_id][2].lots.items():
-            into.given[metric] += sum(lot.amount for lot in given)
-    if counted:
-        for row in await connection.fetch(SQL.booked, counted):
-            into.booked[row["metric"]] += int(row["amount"])
-
-
-async def _take_codes(connection: Connection, live: Live, arrivals: dict[UUID, Taken]) -> Errors:
-    """Put the codes that members bring into their hands; a member whose code is another's is left out."""
-    rows = [
-        (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.occurred_at)
-        for _, arrival, brought in arrivals.values()
-        if brought.codes
-        for *key, coupon_id in _codes_of(live, arrival, brought)
-    ]
-    if not rows:
-        return []
-    first = {row[:3]: row for row in reversed(rows)}  # of two who bring one code, the first has it
-    columns = [list(column) for column in zip(*first.values(), strict=True)]
-    await connection.execute(SQL.take_codes, *columns)
-    mine = {row["coupon_id"] for row in await connection.fetch(SQL.codes_taken, *columns[:3], columns[5])}
-    errors: Errors = []
-    for event_id, (number, arrival, brought) in list(arrivals.items()):
-        if any(coupon_id not in mine for *_, coupon_id in _codes_of(live, arrival, brought)):
-            errors.append((number, invalid_fields([FieldError("codes", "are in other hands")])))
-            del arrivals[event_id]
-            await _give_back(connection, live, arrival, brought)
-    return errors
-
-
-def _codes_of(live: Live, arrival: Arrival, brought: Import) -> list[tuple[UUID, str, str, UUID]]:
-    """The codes that a member brings: organisation, pool, code, and the coupon that each becomes."""
-    return [
-        (live.program.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
-        for code in brought.codes
-        if code.pool_id in live.program.pools
-    ]
-
-
-async def _give_back(connection: Connection, live: Live, arrival: Arrival, brought: Import) -> None:
-    rows = _codes_of(live, arrival, brought)
-    if rows:
-        await connection.execute(SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
-
-
-async def _processed(
-    connection: Connection, live: Live, taken: Mapping[UUID, Taken], errors: Errors
-) -> dict[UUID, str]:
-    """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
-    found: dict[UUID, str] = {}
-    todo = [[arrival for _, arrival, _ in taken.values()]] if taken else []
-    while todo:
-        batch = todo.pop()
-        try:
-            async with atomic(connection):
-                done = await process(connection, {live.program.org_id: live.program}, batch, clock.now())
-                refused = [one for one in done if one.state in ("rejected", "failed")]
-                if refused and len(batch) > 1:
-                    raise _RefusedError
-                if refused:
-                    raise _RefusedError(str(refused[0].decision.refusal if refused[0].decision else "failed"))
-        except (_RefusedError, asyncpg.UniqueViolationError) as problem:
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                todo += [batch[middle:], batch[:middle]]  # the first lines first
-                continue
-            why = (
-                "a unique field is another user's"
-                if isinstance(problem, asyncpg.UniqueViolationError)
-                else str(problem)
-            )
-            number, arrival, brought = taken[batch[0].event_id]
-            await _give_back(connection, live, arrival, brought)
-            errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
-        else:
-            found |= {one.arrival.event_id: one.state for one in done if one.arrival.event_id in taken}
-    return found
-
-
-_NAMED = UUID(int=0)  # a key makes an id of its own
-
-
-class _RefusedError(Exception):
-    """Something in a batch was refused: nothing of it is written."""
-
-
-def _arrival(live: Live, user_id: str, kind: str, trigger: str, data: Any, now: datetime, key: str | None) -> Arrival:
-    try:
-        return arrival_of(
-            org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
-            received_at=clock.now(), payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_id(), event_key=key,
-        )  # fmt: skip
-    except OverflowError:
-        raise Invalid("The line must not have integers beyond 64 bits") from None
-
-
-async def _update_members(connection: Connection, chunk: _Chunk, into: _Done) -> None:
-    """Fields of members that there are; the others stay as they are."""
-    live, lines, errors = chunk.live, chunk.lines, into.errors
-    numbers: dict[UUID, Taken] = {}
-    now = live.now()
-    users = [line.fields.get("userId") for line in lines]
-    keys = [member_id_of(live.program.org_id, str(one)) for one in users]
-    rows = await connection.fetch(SQL.existing, [bucket_of(one) for one in keys], keys)
-    there = {row["user_id"] for row in rows}
-    for line, user_id in zip(lines, users, strict=True):
-        if not isinstance(user_id, str) or user_id not in there:
-            message = "is missing" if user_id is None else "must be a user that there is"
-            errors.append((line.number, invalid_fields([FieldError("userId", message)])))
-            continue
-        found, wrong = written(live.profiles, line.fields, new=False)
-        if wrong:
-            errors.append((line.number, invalid_fields(wrong)))
-            continue
-        data = {"attributes": found.attributes, "identities": found.names}
-        arrival = _arrival(live, user_id, PROFILE, "profile.set", data, now, None)
-        numbers[arrival.event_id] = (line.number, arrival, Import())
-    into.accepted += len(await _processed(connection, live, numbers, errors))
-
-
-# ---------------------------------------------------------------------------------------------------------- codes
-
-
-async def _import_codes(connection: Connection, chunk: _Chunk, into: _Done) -> None:
-    """Codes into pools: `poolId`, `code`. Those that a pool has already change nothing."""
-    live, lines, errors = chunk.live, chunk.lines, into.errors
-    by_pool: dict[str, list[str]] = {}
-    for line in lines:
-        pool_id, code = line.fields.get("poolId"), line.fields.get("code")
-        if pool_id not in live.program.pools:
-            errors.append((line.number, invalid_fields([FieldError("poolId", "must be a pool that there is")])))
-        elif not isinstance(code, str) or not 1 <= len(code) <= 128 or not code.isprintable():
-            errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
-        else:
-            by_pool.setdefault(str(pool_id), []).append(code)
-    for pool_id, given in sorted(by_pool.items()):
-        new = await codes.add(connection, live.program.org_id, pool_id, given)
-        into.accepted += new
-        into.unchanged += len(given) - new
-
-
-_KINDS = {"members": _import_members, "update": _update_members, "codes": _import_codes}
+    await jobs.move(pool, job, sorted((one for part in done for one in part.errors), key=lambda one: one[0]))

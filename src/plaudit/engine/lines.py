@@ -14,11 +14,20 @@ LINE_BYTES_MAX = 1 << 20
 
 
 class Line(Struct, frozen=True):
-    """A line by its number, and what it says; or what is wrong with it."""
+    """A line by its number, and what it says (as bytes of JSON until it is read); or what is wrong with it."""
 
     number: int
     value: Any = None
     error: PlauditError | None = None
+
+    def read(self) -> "Line":
+        """The line, read."""
+        if not isinstance(self.value, bytes):
+            return self
+        try:
+            return Line(self.number, msgspec.json.decode(self.value))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Line(self.number, None, Invalid(f"The line is not JSON: {error}", code="bad_json"))
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -41,14 +50,17 @@ async def lines_of(parts: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
 
 
 async def records(parts: AsyncIterable[bytes], *, is_csv: bool) -> AsyncGenerator[Line]:
-    """The records of a stream of NDJSON or CSV, numbered by the line that they begin on. Empty lines are passed over."""
+    """The records of a stream of NDJSON or CSV, numbered by the line that they begin on; JSON is not yet read.
+
+    Empty lines are passed over.
+    """
     number, open_record, begun = 0, b"", 0
     header: list[str] = []
     async for line in lines_of(parts):
         number += 1
         if not is_csv:
             if line.strip():
-                yield _json_line(number, line)
+                yield Line(number, line)
             continue
         begun = begun if open_record else number
         open_record = open_record + b"\n" + line if open_record else line
@@ -70,10 +82,3 @@ async def records(parts: AsyncIterable[bytes], *, is_csv: bool) -> AsyncGenerato
             )
         else:
             yield Line(begun, from_columns(dict(zip(header, cells, strict=False))))
-
-
-def _json_line(number: int, line: bytes) -> Line:
-    try:
-        return Line(number, msgspec.json.decode(line))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Line(number, None, Invalid(f"The line is not JSON: {error}", code="bad_json"))

@@ -76,7 +76,7 @@ class Programs:
 
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
-        self._url = url
+        self.url = url  # of the database, for who needs connections of their own
         self._live: dict[UUID, Live] = {}
         self._forgetting: list[Callable[[UUID | None], None]] = []
         self._turns: dict[UUID, asyncio.Lock] = {}
@@ -127,7 +127,7 @@ class Programs:
         def erased(org_id: str) -> None:
             self._forget(UUID(org_id))
 
-        listening = listen(self._url, {CHANNEL: heard, ERASURES: erased}, connected)
+        listening = listen(self.url, {CHANNEL: heard, ERASURES: erased}, connected)
         await asyncio.gather(listening, keep_doing("programmes_not_followed", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:

@@ -57,7 +57,7 @@ async def _take_events(call: Call, job: Job, parts: AsyncIterable[bytes], *, is_
     done = job.lines
     async for line in records(parts, is_csv=is_csv):
         if line.number > done:
-            chunk.append(line)
+            chunk.append(line.read())
         if len(chunk) == EVENTS_AT_ONCE:
             await _take_chunk(call, job, chunk)
             chunk = []
