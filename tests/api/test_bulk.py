@@ -112,6 +112,19 @@ def test_a_job_that_stopped_goes_on_after_the_lines_that_are_done(ready):
     assert (job["jobId"], job["lines"], job["accepted"], job["unchanged"]) == (first["jobId"], 2000, 2000, 0)
 
 
+def test_jobs_are_listed_newest_first_so_that_one_whose_request_broke_off_is_found(ready):
+    begun = [send(ready, lines({"userId": f"listed-{number}"})) for number in range(3)]
+    found, query = [], "?limit=2"
+    while query:
+        page = ok(ready.get(f"/v1/bulk/jobs{query}"))
+        found += page["jobs"]
+        query = f"?limit=2&cursor={page['cursor']}" if page["cursor"] else ""
+    shown = [{name: value for name, value in job.items() if name not in ("errors", "cursor")} for job in begun]
+    assert found[:3] == shown[::-1]
+    assert found[0]["state"] == "finished"
+    assert found[0]["lines"] == 1
+
+
 def test_profiles_are_updated_in_bulk(ready):
     send(ready, lines({"userId": "ann", "city": "Rome"}))
     job = send(ready, lines({"userId": "ann", "country": "IT"}, {"userId": "zed", "country": "IT"}), path="update")

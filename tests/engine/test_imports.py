@@ -3,6 +3,8 @@
 import asyncio
 import json
 import multiprocessing
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,7 @@ class Watched:
 @pytest.fixture(params=["alone", "helped"])
 def watched(monkeypatch, request) -> Watched:
     monkeypatch.setattr(imports, "CHUNK", 7)
+    monkeypatch.setattr(imports, "TOGETHER_MAX", 3)
     return Watched(monkeypatch, wanted=request.param == "helped")
 
 
@@ -153,3 +156,21 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
             ]
 
     asyncio.run(play())
+
+
+OWNER = """
+import asyncio, sys, time
+from plaudit.engine.import_hands import Helper
+helper = Helper(sys.argv[1])
+asyncio.run(helper.ready())
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_helpers_end_with_a_process_that_is_killed(database):
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, database], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "ready\n"
+    owner.kill()
+    owner.communicate(timeout=30)  # which has an end when nobody is left who could write to it

@@ -8,6 +8,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +19,7 @@ import structlog
 import uvloop
 
 from plaudit.errors import PlauditError, Unavailable
-from plaudit.processes import calm_garbage_collector, end_with_parent
+from plaudit.processes import calm_garbage_collector
 from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool
 from plaudit.storage.programs import Programs
 
@@ -140,10 +141,18 @@ _hand: Hand
 def _begin(url: str) -> None:
     global _runner, _hand  # noqa: PLW0603 (what a process has for all its life)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then lets go of this one
-    end_with_parent()
+    threading.Thread(target=_end_with_owner, daemon=True).start()
     calm_garbage_collector()
     _runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     _hand = _runner.run(_hand_of(url))
+
+
+def _end_with_owner() -> None:
+    """A killed process leaves no helpers behind. They are another's children: who wanted them is told by a pipe."""
+    owner = multiprocessing.parent_process()
+    assert owner is not None
+    owner.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _hand_of(url: str) -> Hand:

@@ -28,6 +28,7 @@ from .lines import Line, records
 CHUNK = 4_000
 HANDS = 3  # of this process, each with a connection
 BEGUN_MAX = 3  # chunks at a time
+TOGETHER_MAX = 500  # no more lines than these are worth two transactions
 
 Hands = Sequence[Hand | Helper]
 
@@ -58,11 +59,12 @@ async def run_job(
         async for chunk in _chunks(parts, job.lines, is_csv=is_csv):
             if len(chunk) == CHUNK:  # what is no longer than one is over before they would be there
                 helpers.start()
-            if (there := helpers.there()) and hands is not there:
-                while begun:  # of two lines about a member the first comes first, whoever works them off
-                    yield await finish_first()
-                hands = there
-            begun.append(_begin(org_id, job.kind, chunk, hands))
+            there = helpers.there() or hands
+            few = len(chunk) < TOGETHER_MAX
+            while begun and (few or there is not hands):  # the first line about a member comes first, whoever has it
+                yield await finish_first()
+            hands = there
+            begun.append(_begin(org_id, job.kind, chunk, hands[:1] if few else hands))
             # While helpers are being started, what is left is left for them.
             while len(begun) >= (1 if helpers.expected else BEGUN_MAX):
                 yield await finish_first()

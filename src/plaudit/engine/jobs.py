@@ -108,6 +108,11 @@ async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | 
     return None if row is None else dict(row)
 
 
+async def job_rows(connection: Connection, org_id: UUID, before: UUID, size: int) -> list[Json]:
+    """Jobs as they are kept, newest first, from before one on."""
+    return [dict(row) for row in await connection.fetch(SQL.newest, org_id, before, size)]
+
+
 def job_of(row: Json) -> Job:
     """A job from its row."""
     kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()

@@ -24,6 +24,10 @@ ON CONFLICT (job_id, line) DO NOTHING;
 -- A job.
 SELECT * FROM jobs WHERE org_id = $1 AND job_id = $2;
 
+-- name: newest
+-- The jobs of an organisation before one, newest first: their ids are in the order of their times.
+SELECT * FROM jobs WHERE org_id = $1 AND job_id < $2 ORDER BY job_id DESC LIMIT $3;
+
 -- name: errors
 -- The refused lines of a job, in order.
 SELECT line, message, fields FROM job_errors WHERE job_id = $1 AND line > $2 ORDER BY line LIMIT $3;

@@ -2,22 +2,25 @@
 
 from collections.abc import AsyncIterable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from plaudit.api.actions import accepted, action_of
-from plaudit.api.operations import CURSOR, LIMIT, Call, Operation, Parameter
+from plaudit.api.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text, uuid_in
 from plaudit.api.paging import page_size, paged, read_cursor
-from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
+from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.engine import imports, jobs
 from plaudit.engine.jobs import Job
 from plaudit.engine.lines import Line, records
 from plaudit.errors import FieldError, Invalid, NotFound, PlauditError, invalid_fields
+from plaudit.storage.programs import Live
 
 PREFIX = "job_"
 KINDS = ("members", "codes", "events")
 EVENTS_AT_ONCE = 1_000
+LAST = UUID(int=(1 << 128) - 1)
 
 
 async def import_lines(call: Call) -> Json:
@@ -86,6 +89,17 @@ async def _take_chunk(call: Call, job: Job, chunk: list[Line]) -> None:
     await jobs.move(call.services.engine_pool, job, errors)
 
 
+async def list_jobs(call: Call) -> Json:
+    """The jobs, newest first: also those whose request was never answered."""
+    size = page_size(call.query)
+    (before,) = read_cursor(call.query, tuple[UUID], (LAST,))
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        found = await jobs.job_rows(connection, call.org_id, before, size + 1)
+    page, cursor = paged(found, size, lambda row: (row["job_id"],))
+    return {"jobs": [_state(live, row) for row in page], "cursor": cursor}
+
+
 async def get_job(call: Call) -> Json:
     """How far a job is, what it refused and why, and whether what was given is what was booked."""
     return await _shown(call, call.path["jobId"].removeprefix(PREFIX))
@@ -102,25 +116,29 @@ async def _shown(call: Call, named: str) -> Json:
             raise NotFound("Job not found", code="job_not_found")
         found = await jobs.errors_of(connection, job_id, after, size + 1)
     page, cursor = paged(found, size, lambda one: (one["line"],))
-    job = jobs.job_of(row)
     errors: list[Any] = [
         {"line": one["line"], "message": one["message"], "details": msgspec.json.decode(one["fields"])} for one in page
     ]
+    return _state(live, row) | {"errors": errors, "cursor": cursor}
+
+
+def _state(live: Live, row: Json) -> Json:
+    job = jobs.job_of(row)
     return {
-        "jobId": f"{PREFIX}{job_id}", "kind": row["kind"], "state": row["state"], "lines": row["lines"],
-        "accepted": row["accepted"], "unchanged": job.unchanged, "refused": row["refused"],
-        "reconciliation": jobs.reconciliation(live, job), "errors": errors, "cursor": cursor,
+        "jobId": f"{PREFIX}{job.job_id}", "kind": job.kind, "state": row["state"], "lines": job.lines,
+        "accepted": job.accepted, "unchanged": job.unchanged, "refused": job.refused,
+        "reconciliation": jobs.reconciliation(live, job),
         "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
     }  # fmt: skip
 
 
-_JOB = object_of(
-    {
-        "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed"]}, "lines": INTEGER,
-        "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS,
-        "errors": {"type": "array", "items": object_of({"line": INTEGER, "message": TEXT})}, "begunAt": TIME,
-    }
-)  # fmt: skip
+_FIELDS: Json = {
+    "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed"]}, "lines": INTEGER,
+    "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS,
+    "begunAt": TIME, "movedAt": TIME, "begunBy": TEXT,
+}  # fmt: skip
+_ERROR = object_of({"line": INTEGER, "message": TEXT})
+_JOB = object_of(_FIELDS | {"errors": {"type": "array", "items": _ERROR}})
 _JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
 
 OPERATIONS = [
@@ -134,6 +152,10 @@ OPERATIONS = [
         method="POST", path="/v1/bulk/update", summary="Change profiles: NDJSON or CSV of any size, streamed",
         run=update_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
         answer=_JOB, errors=(400, 413), query=(_JOB_ID,),
+    ),
+    Operation(
+        method="GET", path="/v1/bulk/jobs", summary="The jobs, newest first", run=list_jobs, scope="members:read",
+        tag="Bulk", answer=page_schema("jobs", object_of(_FIELDS)), errors=(400,), query=PAGING,
     ),
     Operation(
         method="GET", path="/v1/bulk/jobs/{jobId}", summary="How far a job is, and what it refused, by line",
