@@ -212,7 +212,5 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         key = array_of(members.values()), array_of(members)
         ones, fives = array_of([1] * number), array_of([5] * number)
         texts = [commit.joined([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
-        await connection.execute(commit.SQL.update_members, *key, [at] * number, ones, None)
-        await connection.execute(commit.SQL.update_balances, *key, texts[0], fives, fives, texts[1])
-        await connection.execute(commit.SQL.update_progress, *key, *texts[2:])
-        await connection.execute(commit.SQL.move_positions, list(positions), list(positions.values()), at)
+        updates = [*key, [at] * number, ones, None, *key, texts[0], fives, fives, texts[1], *key, *texts[2:]]
+        await connection.execute(commit.SQL.move_on, *updates, list(positions), list(positions.values()), at)

@@ -93,10 +93,17 @@ async def commit(
     await _copy(connection, "transactions", TRANSACTION_COLUMNS, transactions)
     await _copy(connection, "coupons", COUPON_COLUMNS, coupons)
     await _copy(connection, "notifications", NOTIFICATION_COLUMNS, notifications)
-    await _write_members(connection, batch.members, decided, positions)
-    await _write_identities(connection, decided)
+    rows = _member_rows(batch.members, decided, positions)
+    for table, columns in _NEW_ROWS.items():
+        await _copy(connection, table, columns, rows[table])
+    for query in _MEMBER_QUERIES:
+        if rows[query]:
+            await connection.execute(SQL.by_name[query], *_columns(rows[query]))
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
-    await connection.execute(SQL.move_positions, moved, [positions[bucket] for bucket in moved], decided_at)
+    at = [positions[bucket] for bucket in moved]
+    updates = [column for part, taken_as in _UPDATED.items() for column in taken(rows[part], taken_as)]
+    await connection.execute(SQL.move_on, *updates, moved, at, decided_at)
+    await _write_identities(connection, decided)
     await _send_onward(connection, decided, decided_at)
     if batch.watched:
         for said in changed_members(one.arrival.member_id for one in decided if one.arrival.bucket in batch.watched):
@@ -199,12 +206,12 @@ def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
         )  # fmt: skip
 
 
-async def _write_members(
-    connection: Connection, before: Mapping[UUID, Member], decided: Iterable[Processed], positions: Mapping[int, int]
-) -> None:
-    """The members as their last decisions left them, as far as that differs from what was loaded."""
+def _member_rows(
+    before: Mapping[UUID, Member], decided: Iterable[Processed], positions: Mapping[int, int]
+) -> dict[str, list[Row]]:
+    """The members as their last decisions left them, as far as that differs from what was loaded: rows by what takes them."""
     last = {one.arrival.member_id: (one.arrival, one.decision.member) for one in decided if one.decision}
-    rows: dict[str, list[Row]] = {name: [] for name in (*_NEW_ROWS, *_MEMBER_QUERIES)}
+    rows: dict[str, list[Row]] = {name: [] for name in (*_NEW_ROWS, *_MEMBER_QUERIES, *_UPDATED)}
     for member_id, (arrival, member) in last.items():
         was = before[member_id]
         if member.enrolled_at is None:
@@ -214,12 +221,12 @@ async def _write_members(
             named = (arrival.org_id, arrival.user_id, _json(member.attributes), member.enrolled_at)
             rows["members"].append((*key, *named, member.present, member.sequence, member.due_at))
         else:
-            rows["update_members"].append((*key, member.present, member.sequence, member.due_at))
+            rows["members_now"].append((*key, member.present, member.sequence, member.due_at))
             if member.attributes is not was.attributes:
                 rows["update_attributes"].append((*key, _json(member.attributes)))
         for metric, balance in member.balances.items():
             if balance is not was.balances.get(metric):
-                query = "update_balances" if metric in was.balances else "balances"
+                query = "balances_now" if metric in was.balances else "balances"
                 book = None if balance.book is None else _json(balance.book)
                 rows[query].append((*key, metric, balance.amount, balance.earned, book))
         for product_id, held in member.holdings.items():
@@ -249,16 +256,9 @@ async def _write_members(
             old = getattr(was, part)
             for name, state in states.items():
                 if state is not old.get(name):
-                    query = "update_progress" if name in old else "progress"
+                    query = "progress_now" if name in old else "progress"
                     rows[query].append((*key, kind, name, _json(state)))
-    for table, columns in _NEW_ROWS.items():
-        await _copy(connection, table, columns, rows.pop(table))
-    for query, each in rows.items():
-        if each:
-            columns = _columns(each)
-            for number, taken_as in _TAKEN_AS.get(query, {}).items():
-                columns[number] = taken_as(columns[number])
-            await connection.execute(SQL.by_name[query], *columns)
+    return rows
 
 
 SEPARATOR = "\x1e"
@@ -269,16 +269,23 @@ def joined(texts: Iterable[str | None]) -> str:
     return SEPARATOR.join([text or "" for text in texts])
 
 
-def unless_none(column: list[Any]) -> list[Any] | None:
+def unless_none(column: Iterable[Any]) -> list[Any] | None:
     """The column; none at all, which is as many nulls as the others are long, where it has nothing else."""
-    return column if any(column) else None
+    values = list(column)
+    return values if any(values) else None
 
 
-# How the queries of the hot path take their columns, as far as not as arrays (see commit.sql).
-_TAKEN_AS: Mapping[str, Mapping[int, Callable[[list[Any]], Any]]] = {
-    "update_members": {0: array_of, 1: array_of, 3: array_of, 4: unless_none},
-    "update_balances": {0: array_of, 1: array_of, 2: joined, 3: array_of, 4: array_of, 5: joined},
-    "update_progress": {0: array_of, 1: array_of, 2: joined, 3: joined, 4: joined},
+def taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
+    """The columns of rows, each in its way; also of no rows at all."""
+    columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else ((),) * len(ways)
+    return [way(column) for way, column in zip(ways, columns, strict=True)]
+
+
+# What is updated by `move_on`, in the order of its parameters, and how it takes the columns.
+_UPDATED: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
+    "members_now": (array_of, array_of, list, array_of, unless_none),
+    "balances_now": (array_of, array_of, joined, array_of, array_of, joined),
+    "progress_now": (array_of, array_of, joined, joined, joined),
 }
 
 # What members have for the first time is copied in, like the log.
@@ -290,8 +297,7 @@ _NEW_ROWS: Mapping[str, tuple[str, ...]] = {
     "progress": ("bucket", "member_id", "kind", "key", "state"),
 }  # fmt: skip
 _MEMBER_QUERIES = (
-    "update_members", "update_attributes", "update_balances",
-    "update_progress", "upsert_holdings", "delete_holdings", "upsert_entries",
+    "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
     "insert_segment_members", "delete_segment_members", "upsert_standings",
 )  # fmt: skip
 
