@@ -1,6 +1,8 @@
 """What holds for every call: both envelopes, problem details, keys that make a POST count once, limits."""
 
 import asyncio
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -125,3 +127,15 @@ def test_processes_together_let_through_no_more_than_the_limit(staged, database,
             return let_through
 
     assert asyncio.run(run()) == 40
+
+
+def test_a_refused_request_whose_body_comes_late_leaves_the_connection_to_the_next(server_process):
+    asked = b"POST /v1/metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nobody\r\nContent-Length: 2\r\n\r\n"
+    alive = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server_process.port), timeout=10) as line:
+        line.sendall(asked)
+        time.sleep(0.2)
+        line.sendall(b"{}")
+        assert line.recv(65536).startswith(b"HTTP/1.1 401")
+        line.sendall(alive)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")

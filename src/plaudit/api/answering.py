@@ -3,12 +3,15 @@
 secret and scope ──► rate limit ──► Idempotency-Key ──► decode ──► the call ──► envelope, headers
 """
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException
 from litestar.response import Stream
 
 from plaudit import clock, telemetry, tracing
@@ -22,6 +25,9 @@ from .operations import Answer, Call, Operation, Services, decode_body
 from .rate_limits import Policy, headers_of
 
 AnyRequest = Request[Any, Any, State]
+
+READ_AWAY_BYTES_MAX = 1 << 16
+READ_AWAY_SECONDS = 2.0
 
 CORRELATION = "X-Correlation-ID"
 CORRELATION_MAX = 128
@@ -40,12 +46,26 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
             response = await _answered(operation, request, correlation_id, around)
         except Exception as error:
             response = answer_to(error, request.url.path, request.headers.get("accept", ""))
+        if not operation.streamed:
+            await _read_away(request)
     for name, value in around.items():
         response.headers.setdefault(name, value)
     if tracing.ENABLED:
         name, status = f"{operation.method} {operation.path}", response.status_code or 200
         tracing.record(name, correlation_id, started, "server", **{"http.response.status_code": status})
     return response
+
+
+async def _read_away(request: AnyRequest) -> None:
+    """Read what a request brought that was refused before anybody looked at it, if it is little.
+
+    A connection with something unread on it is closed after the answer, and the next request on it is lost.
+    """
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and 0 < int(length[:9]) <= READ_AWAY_BYTES_MAX:
+        with suppress(TimeoutError, HTTPException):
+            async with asyncio.timeout(READ_AWAY_SECONDS):
+                await request.body()
 
 
 async def _answered(
