@@ -44,9 +44,11 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         try:
             response = await _answered(operation, request, correlation_id, around)
+            read = operation.body is not None
         except Exception as error:
             response = answer_to(error, request.url.path, request.headers.get("accept", ""))
-        if not operation.streamed:
+            read = False
+        if not read and not operation.streamed:
             await _read_away(request)
     for name, value in around.items():
         response.headers.setdefault(name, value)
@@ -57,7 +59,7 @@ async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
 
 
 async def _read_away(request: AnyRequest) -> None:
-    """Read what a request brought that was refused before anybody looked at it, if it is little.
+    """Read what a request brought that nobody has looked at, most likely because it was refused, if it is little.
 
     A connection with something unread on it is closed after the answer, and the next request on it is lost.
     """

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -10,6 +11,7 @@ from plaudit.errors import FieldError, invalid_fields
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 100
+GREATEST_ID = UUID(int=2**128 - 1)  # where a list by ids begins that has the newest first
 
 T = TypeVar("T")
 

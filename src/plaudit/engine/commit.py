@@ -101,7 +101,7 @@ async def commit(
             await connection.execute(SQL.by_name[query], *_columns(rows[query]))
     moved = [bucket for bucket, position in positions.items() if position != batch.positions[bucket]]
     at = [positions[bucket] for bucket in moved]
-    updates = [column for part, taken_as in _UPDATED.items() for column in taken(rows[part], taken_as)]
+    updates = [column for part, taken_as in _UPDATED.items() for column in _taken(rows[part], taken_as)]
     await connection.execute(SQL.move_on, *updates, moved, at, decided_at)
     await _write_identities(connection, decided)
     await _send_onward(connection, decided, decided_at)
@@ -275,7 +275,7 @@ def unless_none(column: Iterable[Any]) -> list[Any] | None:
     return values if any(values) else None
 
 
-def taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
+def _taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
     """The columns of rows, each in its way; also of no rows at all."""
     columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else ((),) * len(ways)
     return [way(column) for way, column in zip(ways, columns, strict=True)]

@@ -9,7 +9,7 @@ import msgspec
 from plaudit.api.actions import accepted, action_of
 from plaudit.api.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text, uuid_in
-from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.paging import GREATEST_ID, page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.engine import imports, jobs
 from plaudit.engine.jobs import Job
@@ -20,7 +20,6 @@ from plaudit.storage.programs import Live
 PREFIX = "job_"
 KINDS = ("members", "codes", "events")
 EVENTS_AT_ONCE = 1_000
-LAST = UUID(int=(1 << 128) - 1)
 
 
 async def import_lines(call: Call) -> Json:
@@ -92,7 +91,7 @@ async def _take_chunk(call: Call, job: Job, chunk: list[Line]) -> None:
 async def list_jobs(call: Call) -> Json:
     """The jobs, newest first: also those whose request was never answered."""
     size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[UUID], (LAST,))
+    (before,) = read_cursor(call.query, tuple[UUID], (GREATEST_ID,))
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
         found = await jobs.job_rows(connection, call.org_id, before, size + 1)

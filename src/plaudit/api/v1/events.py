@@ -15,7 +15,7 @@ from plaudit.api.outside import (
     optional_time,
     time_text,
 )
-from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.paging import GREATEST_ID, page_size, paged, read_cursor
 from plaudit.api.schemas import NULLABLE_TEXT, NULLABLE_TIME, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import shown
@@ -28,7 +28,6 @@ from plaudit.storage.programs import load_at_version
 
 Row = dict[str, Any]
 STATES = ("queued", "processed", "rejected", "failed")
-_GREATEST_ID = UUID(int=2**128 - 1)
 
 
 def shown_event(row: Row) -> Json:
@@ -69,7 +68,7 @@ async def list_events(call: Call) -> Json:
     size = page_size(call.query)
     async with call.services.pool.acquire() as connection:
         if state == "failed":
-            place = read_cursor(call.query, tuple[datetime, UUID], (FAR_FUTURE, _GREATEST_ID))
+            place = read_cursor(call.query, tuple[datetime, UUID], (FAR_FUTURE, GREATEST_ID))
             rows = await events.page_of_failed(connection, call.org_id, place, member_id=member_id, size=size + 1)
             page, cursor = paged(rows, size, lambda row: (row["failed_at"], row["event_id"]))
         elif state == "queued":
