@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from bench import http, mechanics, members
 from bench.bulk import import_rates
-from bench.engine import Org, bare_rows, engine_rate, prepare, processes_rate
+from bench.engine import Org, bare_rows, engine_rate, like_a_worker, prepare, processes_rate
+from bench.scale import serve_megabytes
 from plaudit.processes import calm_garbage_collector
 from plaudit.storage.embedded import EmbeddedPostgres, program
 from plaudit.storage.migrate import migrate
@@ -24,6 +26,7 @@ from plaudit.storage.migrate import migrate
 MEMBERS = 100_000
 EVENTS = 60_000
 BOARD = 1_000_000
+ROUNDS = 3  # of what is measured by turns
 
 console = Console(width=130)
 
@@ -72,9 +75,9 @@ class Report:
         self.table.add_row(what, f"{measured:,.0f} {unit}/s", "", "", "")
 
 
-def by_turns(*measures: Callable[[], Coroutine[None, None, float]], rounds: int = 3) -> list[float]:
-    """The median of each measure. They take turns: what the machine does meanwhile meets all of them."""
-    found = [[uvloop.run(measure()) for measure in measures] for _ in range(rounds)]
+def by_turns(*measures: Callable[[], Coroutine[None, None, float]]) -> list[float]:
+    """The median of each measure, made as a worker would. They take turns: what the machine does meanwhile meets all of them."""
+    found = [[like_a_worker(measure) for measure in measures] for _ in range(ROUNDS)]
     return [statistics.median(each) for each in zip(*found, strict=True)]
 
 
@@ -82,16 +85,14 @@ def bench_engine(report: Report, url: str) -> Org:
     """The engine without HTTP."""
     tpcb = pgbench_best(url)
     org = uvloop.run(prepare(url, MEMBERS))
-    bare, engine = by_turns(lambda: bare_rows(url, org, EVENTS), lambda: engine_rate(url, org, EVENTS))
+    bare, engine = by_turns(*(partial(one, url, org, EVENTS) for one in (bare_rows, engine_rate)))
     report.ratio("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
     report.ratio("the same; the same rows without an engine", engine, bare, 0.5)
     few = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
     many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=1_000))
-    ten, thousand = by_turns(lambda: engine_rate(url, few, EVENTS // 2), lambda: engine_rate(url, many, EVENTS // 2))
+    ten, thousand = by_turns(*(partial(engine_rate, url, one, EVENTS // 2) for one in (few, many)))
     report.ratio("1,000 campaigns; 10", thousand, ten, 0.9)
-    one, two = by_turns(
-        lambda: processes_rate(url, org, 2 * EVENTS, 1), lambda: processes_rate(url, org, 2 * EVENTS, 2), rounds=1
-    )
+    one, two = (uvloop.run(processes_rate(url, org, 2 * EVENTS, workers)) for workers in (1, 2))
     report.ratio("two workers; one", two, one, 1.3)
     return org
 
@@ -132,13 +133,23 @@ def bench_members(report: Report, url: str) -> None:
     report.bound("the same, p99", p99 * 1000, 100, "ms")
 
 
+def bench_scale(report: Report, url: str) -> None:
+    """What grows with the number of members and campaigns."""
+    rich = uvloop.run(prepare(url, MEMBERS, campaigns=1_000))
+    memory = serve_megabytes(url, rich)
+    report.bound(f"memory of serve beside PostgreSQL, {MEMBERS:,} members, 1,000 campaigns", memory, 300, "MB")
+    few, many = (uvloop.run(prepare(url, number)) for number in (MEMBERS // 10, MEMBERS * 100))
+    little, much = by_turns(*(partial(engine_rate, url, one, EVENTS) for one in (few, many)))
+    report.ratio(f"{many.members:,} members; {few.members:,}", much, little, 0.9)
+
+
 def bench_mechanics(report: Report, url: str) -> None:
     """The mechanics, beside an engine without them."""
     plain, rich = (uvloop.run(prepare(url, MEMBERS // 2)) for _ in range(2))
     uvloop.run(mechanics.add_mechanics(url, rich))
     for org in (plain, rich):
         uvloop.run(engine_rate(url, org, EVENTS // 2))  # both begin with members who have bought before
-    without, live = by_turns(lambda: engine_rate(url, plain, EVENTS), lambda: engine_rate(url, rich, EVENTS))
+    without, live = by_turns(*(partial(engine_rate, url, one, EVENTS) for one in (plain, rich)))
     report.ratio("streak, ladder, segment and challenge live; without them", live, without, 0.6)
     select, rank, top = uvloop.run(mechanics.board_times(url, BOARD))
     report.times(f"rank among {BOARD:,}, p99; a primary-key SELECT", rank, select, 5)
@@ -146,7 +157,7 @@ def bench_mechanics(report: Report, url: str) -> None:
     report.rate(f"a segment filled over {BOARD:,} members", uvloop.run(mechanics.fill_rate(url, BOARD)), "members")
     report.rate(
         "a year of history imported, all mechanics live",
-        uvloop.run(mechanics.import_rate(url, 2_000, EVENTS)),
+        like_a_worker(partial(mechanics.import_rate, url, 2_000, EVENTS)),
         "events",
     )
 
@@ -172,7 +183,7 @@ def main() -> None:
     try:
         url = embedded.start()
         asyncio.run(migrate(url))
-        wanted = sys.argv[1:] or ["engine", "members", "mechanics", "bulk"]
+        wanted = sys.argv[1:] or ["engine", "members", "mechanics", "bulk", "scale"]
         if "engine" in wanted:
             bench_http(report, url, bench_engine(report, url))
         if "members" in wanted:
@@ -181,6 +192,8 @@ def main() -> None:
             bench_mechanics(report, url)
         if "bulk" in wanted:
             bench_bulk(report, url)
+        if "scale" in wanted:
+            bench_scale(report, url)
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)

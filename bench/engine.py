@@ -1,14 +1,19 @@
 """The engine without HTTP: events decided and committed a second, beside the same rows with no engine at all."""
 
 import asyncio
+import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 from uuid import UUID
+
+import uvloop
 
 from plaudit import clock
 from plaudit.core.event import ACTION
@@ -17,12 +22,15 @@ from plaudit.documents.kinds import KINDS
 from plaudit.engine import commit, inbox, load
 from plaudit.engine.arrival import Arrival, Payload, arrival_of
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
+from plaudit.processes import calm_garbage_collector, stand_in_line
+from plaudit.settings import Settings
 from plaudit.storage.documents import Change, create
 from plaudit.storage.orgs import create_org
-from plaudit.storage.postgres import Pool, array_of, atomic, create_pool
+from plaudit.storage.postgres import Connection, Pool, array_of, atomic, create_pool
 from plaudit.storage.programs import Programs
 
 LISTENING = 5
+CHUNK_MEMBERS = 100_000
 STATE = '[1,"2026-11-21T00:00:00Z",{},{},"",null]'
 OUTCOME = (
     '{"trace":[["camp_0",0,0,null,[[0,true,50],[1,true,"USD"]],[[0,null,5]],null,null],'
@@ -38,6 +46,22 @@ class Org:
     org_id: UUID
     members: int
     secret: str
+
+
+def like_a_worker(measure: Callable[[], Coroutine[None, None, float]]) -> float:
+    """What a measure answers in a process as `serve` starts workers: a session of its own, and first in line for a core."""
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_become_a_worker) as process:
+        return process.submit(_run, measure).result()
+
+
+def _become_a_worker() -> None:
+    os.setsid()
+    stand_in_line(Settings.from_environment().worker_nice)
+    calm_garbage_collector()
+
+
+def _run(measure: Callable[[], Coroutine[None, None, float]]) -> float:
+    return uvloop.run(measure())
 
 
 async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
@@ -66,28 +90,33 @@ async def prepare(url: str, members: int, campaigns: int = 100) -> Org:
             }
             change = Change(org_id=org_id, kind=KINDS["campaign"], id=f"camp_{i}", by="bench", at=clock.now())
             await create(connection, change, raw)
-        now = clock.now()
-        ids = [(member_id_of(org_id, f"user_{i}"), f"user_{i}") for i in range(members)]
-        keys = [(bucket_of(member_id), member_id, user) for member_id, user in ids]
-        rows: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {
-            "members": (
-                ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence"),
-                [(bucket, member, org_id, user, "{}", now, now, 0) for bucket, member, user in keys],
-            ),
-            "balances": (
-                ("bucket", "member_id", "metric", "amount", "earned"),
-                [(bucket, member, "points", 0, 0) for bucket, member, _ in keys],
-            ),
-            "progress": (
-                ("bucket", "member_id", "kind", "key", "state"),
-                [(bucket, member, "campaign", "camp_0", STATE) for bucket, member, _ in keys],
-            ),
-        }
-        for name, (columns, records) in rows.items():
-            await connection.copy_records_to_table(name, records=records, columns=columns)
+        for start in range(0, members, CHUNK_MEMBERS):
+            await _add_members(connection, org_id, range(start, min(start + CHUNK_MEMBERS, members)))
         await connection.execute("VACUUM ANALYZE")
     await pool.close()
     return Org(org_id, members, credentials.api_secret)
+
+
+async def _add_members(connection: Connection, org_id: UUID, numbers: range) -> None:
+    now = clock.now()
+    ids = [(member_id_of(org_id, f"user_{i}"), f"user_{i}") for i in numbers]
+    keys = [(bucket_of(member_id), member_id, user) for member_id, user in ids]
+    rows: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {
+        "members": (
+            ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence"),
+            [(bucket, member, org_id, user, "{}", now, now, 0) for bucket, member, user in keys],
+        ),
+        "balances": (
+            ("bucket", "member_id", "metric", "amount", "earned"),
+            [(bucket, member, "points", 0, 0) for bucket, member, _ in keys],
+        ),
+        "progress": (
+            ("bucket", "member_id", "kind", "key", "state"),
+            [(bucket, member, "campaign", "camp_0", STATE) for bucket, member, _ in keys],
+        ),
+    }
+    for name, (columns, records) in rows.items():
+        await connection.copy_records_to_table(name, records=records, columns=columns)
 
 
 def _arrivals(org: Org, count: int) -> list[Arrival]:
@@ -144,7 +173,7 @@ async def processes_rate(url: str, org: Org, count: int, workers: int) -> float:
     pool = await create_pool(url, size=2)
     await _fill(pool, org, count)
     command = [sys.executable, "-m", "plaudit", "worker", "--database-url", url]
-    children = [subprocess.Popen(command) for _ in range(workers)]  # noqa: ASYNC220
+    children = [subprocess.Popen(command, start_new_session=True) for _ in range(workers)]  # noqa: ASYNC220
     while await pool.fetchval("SELECT count(DISTINCT worker_id) FROM leases") < workers:
         await asyncio.sleep(0.05)
     began, first = time.perf_counter(), await pool.fetchval("SELECT count(*) FROM inbox")

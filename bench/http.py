@@ -55,7 +55,8 @@ def running(
         "--log-level", "warning", "--backpressure", "30000", app,
     ]  # fmt: skip
     commands = [api, *([[sys.executable, "-m", "plaudit", "worker"]] if worker else [])]
-    children = [subprocess.Popen(command, env=environment) for command in commands]
+    # A session each, as `serve` starts them: the system shares its cores out by sessions first.
+    children = [subprocess.Popen(command, env=environment, start_new_session=True) for command in commands]
     try:
         yield
     finally:

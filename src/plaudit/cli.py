@@ -6,7 +6,10 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from uuid import UUID
@@ -48,8 +51,14 @@ Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT")]
 def main() -> None:
     """The entry point: an expected error is a sentence and a status, not a stack trace."""
     telemetry.configure_logs()
-    try:
+    with _told():
         app()
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
     except PlauditError as error:
         _fail(error.message)
     except UNREACHABLE as error:
@@ -80,7 +89,7 @@ def serve(
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         url = embedded.start() if embedded else database_url
-        run(lambda: _prepare(url, data, demo=demo))
+        _apart(lambda: run(lambda: _prepare(url, data, demo=demo)))
         _supervise(host, port, data, url, workers, embedded)
     except KeyboardInterrupt:
         pass
@@ -125,6 +134,28 @@ def _answers(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def _apart(work: Callable[[], None]) -> None:
+    """Do something in a process of its own: the memory that it takes is not kept by one that runs for months."""
+
+    def told() -> None:
+        try:
+            with _told():
+                work()
+        except KeyboardInterrupt:
+            raise SystemExit(1) from None
+
+    process = get_context("fork").Process(target=told)
+    process.start()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.join()
+        raise
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
 
 
 async def _prepare(url: str, data: Path, *, demo: bool) -> None:
@@ -221,8 +252,8 @@ def worker(
     from plaudit.engine.run import run_worker
 
     url = url_of(data, database_url)
-    lease_seconds = Settings.from_environment().lease_seconds
-    run(lambda: run_worker(url, lease_seconds))
+    settings = Settings.from_environment()
+    run(lambda: run_worker(url, settings.lease_seconds, settings.worker_nice))
 
 
 @app.command()

@@ -39,6 +39,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     lease_seconds: Annotated[
         float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
     ] = 5.0
+    worker_nice: Annotated[
+        int,
+        Meta(
+            description="The niceness of workers. Below 0 they get a core before others that want one, "
+            "where the system allows it.",
+            ge=-20,
+            le=19,
+        ),
+    ] = -5
 
     @staticmethod
     def from_environment() -> "Settings":

@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 
 import asyncpg
+from alembic.script import ScriptDirectory
 
 from plaudit.storage import migrate
+from plaudit.storage.schema import MIGRATIONS, REVISION
 
 SCHEMA = (Path(migrate.__file__).parent / "schema.sql").read_text(encoding="utf-8")
 
@@ -51,3 +53,7 @@ def test_the_migrations_lead_to_the_schema(server, fresh_database):
     migrated, written = asyncio.run(_descriptions(server, fresh_database))
     assert migrated == written
     assert [line for line in written if line.startswith(("column", "table")) and line.endswith("-- ")] == []
+
+
+def test_the_newest_migration_is_told_by_its_name():
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == REVISION

@@ -10,8 +10,8 @@ from plaudit import clock, telemetry
 from plaudit.errors import Unavailable
 from plaudit.reads import health
 from plaudit.reads.levels import GAUGES, levels
-from plaudit.storage.migrate import is_migrated
 from plaudit.storage.postgres import UNREACHABLE, Pool
+from plaudit.storage.schema import is_migrated
 
 from .operations import Call, Operation
 from .outside import Json

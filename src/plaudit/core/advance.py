@@ -9,7 +9,7 @@ lived it:
 What is due in the same instant as an event comes before it: who spends in the second of an expiry has expired.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -23,12 +23,19 @@ from .program import Program
 
 def decide_in_time(
     program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
-) -> Iterator[tuple[Event, Decision]]:
+) -> Iterable[tuple[Event, Decision]]:
     """Decide an event after everything that fell due for the member before it, each with an event of its own."""
-    if member.due_at is not None:
-        for timer, decision in advance(program, member, event.occurred_at, refused):
-            member = decision.member
-            yield timer, decision
+    if member.due_at is None:  # most members, most events
+        return ((event, decide(program, member, event, refused)),)
+    return _decide_late(program, member, event, refused)
+
+
+def _decide_late(
+    program: Program, member: Member, event: Event, refused: frozenset[UUID]
+) -> Iterator[tuple[Event, Decision]]:
+    for timer, decision in advance(program, member, event.occurred_at, refused):
+        member = decision.member
+        yield timer, decision
     yield event, decide(program, member, event, refused)
 
 

@@ -216,7 +216,8 @@ def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:
     if campaign.notification is not None:
         _tell(deciding, campaign, campaign.notification, CAMPAIGN_COMPLETED, None)
     deciding.touched.add(f"campaigns.{campaign_id}")
-    deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
+    if deciding.is_heard("campaign.completed"):
+        deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
 
 
 def _tell(deciding: Deciding, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:

@@ -106,6 +106,10 @@ class Deciding:
         """Give up a claim that is no longer wanted."""
         self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
 
+    def is_heard(self, trigger: str) -> bool:
+        """Whether anybody listens to an event of the engine's own, here or in another system."""
+        return trigger in self.program.listeners or trigger in self.program.outbound
+
     def follow(self, trigger: str, data: dict[str, Any], cause: str) -> None:
         """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
         if self.root.kind in QUIET:

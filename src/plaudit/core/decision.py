@@ -100,7 +100,7 @@ class Claim(Struct, frozen=True):
     maximum: int | None = None  # of a cap or a stock: how many there may be in all
 
 
-class Posting(Struct, frozen=True):
+class Posting(Struct, frozen=True, gc=False):
     """A transaction of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
 
     `parts` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
@@ -192,7 +192,7 @@ class RungChange(Struct, frozen=True, array_like=True):
     after: str | None
 
 
-class Check(Struct, frozen=True, array_like=True):
+class Check(Struct, frozen=True, array_like=True, gc=False):
     """One condition looked at: which (its number in the step's tree), whether it held, and what was found."""
 
     leaf: int
@@ -200,7 +200,7 @@ class Check(Struct, frozen=True, array_like=True):
     actual: Any = None
 
 
-class EffectTrace(Struct, frozen=True, array_like=True):
+class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
     """One effect: which (its number in the step), what kept it from happening if anything did, what came of it.
 
     `outcome` is small and readable: an amount, an id, or the parts of a grant.
@@ -211,7 +211,7 @@ class EffectTrace(Struct, frozen=True, array_like=True):
     outcome: Any = None
 
 
-class Considered(Struct, frozen=True, array_like=True):
+class Considered(Struct, frozen=True, array_like=True, gc=False):
     """A campaign that listened to the event, and what became of it. Short, because it is written for every event.
 
     `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
@@ -228,7 +228,7 @@ class Considered(Struct, frozen=True, array_like=True):
     progress: Any = None
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected."""
 
     event_id: UUID

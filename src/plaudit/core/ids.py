@@ -6,6 +6,7 @@ from uuid import UUID, SafeUUID
 BUCKET_COUNT = 256
 
 _new, _set = object.__new__, object.__setattr__
+_BEGUN = sha1(usedforsecurity=False)  # copied, as to look the algorithm up takes longer than to run it
 
 
 def derived_id(namespace: UUID, name: str) -> UUID:
@@ -13,7 +14,9 @@ def derived_id(namespace: UUID, name: str) -> UUID:
 
     It is of its namespace's class: what a driver has made, of 16 bytes, is sent by it faster than Python's own.
     """
-    raw = bytearray(sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    hashing = _BEGUN.copy()
+    hashing.update(namespace.bytes + name.encode())
+    raw = bytearray(hashing.digest()[:16])
     raw[6] = raw[6] & 0x0F | 0x50  # version 5
     raw[8] = raw[8] & 0x3F | 0x80  # the variant
     of = namespace.__class__

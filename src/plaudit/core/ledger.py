@@ -110,7 +110,7 @@ def write(
     program = deciding.program
     if counts and (metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric):
         _count(deciding, metric, posting)
-    if "metric.changed" in program.listeners or "metric.changed" in program.outbound:
+    if deciding.is_heard("metric.changed"):
         numbers = {"amount": amount, "balance": after, "previous": before.amount}
         changed = {name: shown(each, metric.decimals) for name, each in numbers.items()} | {"metric": metric.metric_id}
         deciding.follow("metric.changed", changed, place.campaign_id)

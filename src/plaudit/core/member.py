@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .lots import Book
 
 
-class Balance(Struct, frozen=True):
+class Balance(Struct, frozen=True, gc=False):
     """What a member has of one metric: `amount` now, `earned` in all credits ever (scaled integers).
 
     `book` is there where it matters what was earned when; without one, the whole amount is one lot that never expires.
@@ -33,7 +33,7 @@ class StepProgress(Struct, frozen=True, array_like=True):
     done_at: datetime | None = None
 
 
-class Progress(Struct, frozen=True, array_like=True):
+class Progress(Struct, frozen=True, array_like=True, gc=False):
     """How often a member has completed a campaign, when last, and how often in each recent period (key to count).
 
     `steps` is how far the present go is, by the step's number; `occurrence` names the time of a recurring campaign
@@ -159,14 +159,8 @@ class Member(Struct, kw_only=True):
 
     def working_copy(self) -> "Member":
         """A member that may be changed in place without touching this one."""
-        return Member(
-            member_id=self.member_id,
-            user_id=self.user_id,
-            enrolled_at=self.enrolled_at,
-            present=self.present,
-            sequence=self.sequence,
-            due_at=self.due_at,
-            attributes=self.attributes,  # replaced as a whole when it changes
+        return structs.replace(
+            self,  # with the attributes, which are replaced as a whole when they change
             balances=self.balances.copy(),
             progress=self.progress.copy(),
             streaks=self.streaks.copy(),

@@ -15,7 +15,6 @@ from plaudit.core.changes import changes_in
 from plaudit.core.decision import CouponIssue, Decision, Details, Posting
 from plaudit.core.member import STATES, Member
 from plaudit.core.notifications import MESSAGE
-from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection, array_of
 from plaudit.storage.queries import queries_beside
 
@@ -57,7 +56,6 @@ Row = tuple[Any, ...]
 
 async def commit(
     connection: Connection,
-    programs: Mapping[UUID, Program],
     batch: Batch,
     processed: Iterable[Processed],
     decided_at: datetime,
@@ -108,16 +106,12 @@ async def commit(
     if batch.watched:
         for said in changed_members(one.arrival.member_id for one in decided if one.arrival.bucket in batch.watched):
             await connection.execute(SQL.announce_members, said)
-    messages: list[Row] = []
-    for one in decided:
-        program = programs[one.arrival.org_id]
-        if program.outbound or (one.decision is not None and one.decision.messages):
-            messages += message_rows(program, one, decided_at)
+    messages = [row for one in decided for row in message_rows(one, decided_at)]
     if messages:
         await _copy(connection, "outbox", OUTBOX_COLUMNS, messages)
         await connection.execute(SQL.announce_messages)
     # Last, because it is the one thing that two lanes may wait for each other for.
-    await add_totals(connection, totals_of(programs, decided))
+    await add_totals(connection, totals_of(decided))
 
 
 async def _send_onward(connection: Connection, decided: Iterable[Processed], at: datetime) -> None:
@@ -161,11 +155,12 @@ async def _copy(connection: Connection, table: str, columns: tuple[str, ...], ro
 
 
 def _event_row(one: Processed, position: int, decided_at: datetime) -> Row:
-    arrival = one.arrival
+    arrival, program = one.arrival, one.program
+    assert program is not None
     return (
         arrival.bucket, position, arrival.event_id, arrival.event_key, arrival.org_id, arrival.member_id,
         arrival.user_id, arrival.kind, arrival.trigger, arrival.occurred_at, arrival.received_at, decided_at,
-        arrival.source, one.state, one.program_version, arrival.payload, _json(one.outcome()),
+        arrival.source, one.state, program.version, arrival.payload, _json(one.outcome()),
     )  # fmt: skip
 
 

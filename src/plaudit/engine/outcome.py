@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.decision import Considered, Decision, ItemChange, Refusal, RungChange
+from plaudit.core.program import Program
 
 from .arrival import Arrival
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
     """`refused` are the claims that could not be had: a replay is told them rather than claiming again.
 
     `items` and `rungs` are what the member's history shows beside transactions.
@@ -23,13 +24,13 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     rungs: list[RungChange] = []
 
 
-class Processed(Struct, frozen=True, kw_only=True):
+class Processed(Struct, frozen=True, kw_only=True, gc=False):
     """What became of an arrival. `decision` is None for one that had been decided before, or that failed."""
 
     arrival: Arrival
     state: str  # processed, rejected, duplicate or failed
     decision: Decision | None = None
-    program_version: int = 0
+    program: Program | None = None  # that judged it
     refused: frozenset[UUID] = frozenset()
     codes: dict[UUID, str] = {}
     error: str | None = None

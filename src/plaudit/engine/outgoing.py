@@ -1,26 +1,30 @@
 """What other systems are told of a decision: rows of the outbox."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from plaudit.clock import time_text
-from plaudit.core.decision import Message, Notification, Posting
+from plaudit.core.decision import Decision, Message, Notification, Posting
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import shown
 from plaudit.core.program import Program
 from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
 from plaudit.messages import payload_of
 
-from .arrival import correlation_id_of
+from .arrival import Arrival, correlation_id_of
 from .outcome import Processed
 
 
-def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tuple[Any, ...]]:
+def message_rows(one: Processed, at: datetime) -> Iterable[tuple[Any, ...]]:
     """The messages of a decision, as rows. Most decisions have none."""
-    decision = one.decision
-    if decision is None:
-        return
+    decision, program = one.decision, one.program
+    if decision is None or program is None or not (program.outbound or decision.messages):
+        return ()
+    return _rows(one.arrival, program, decision, at)
+
+
+def _rows(arrival: Arrival, program: Program, decision: Decision, at: datetime) -> Iterator[tuple[Any, ...]]:
     messages = list(decision.messages)
     if NOTIFICATION_CREATED in program.outbound:
         messages += [_notification(note) for note in decision.notifications]
@@ -28,7 +32,6 @@ def message_rows(program: Program, one: Processed, at: datetime) -> Iterator[tup
         messages += [_transaction(program, posting) for posting in decision.postings if posting.amount]
     if not messages:
         return
-    arrival = one.arrival
     correlation_id = correlation_id_of(arrival.payload)
     for number, message in enumerate(messages):
         message_id = derived_id(arrival.event_id, f"message:{number}")

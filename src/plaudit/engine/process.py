@@ -1,8 +1,9 @@
 """process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 import msgspec
@@ -43,7 +44,7 @@ async def process(
             processed = await decide_all(batch, programs, claims)
         with telemetry.commit_seconds.time():
             await claims.settle(_wanted(processed), decided_at)
-            await commit(connection, programs, batch, processed, decided_at)
+            await commit(connection, batch, processed, decided_at)
     if tracing.ENABLED:
         for one in processed:
             _trace(one, started)
@@ -60,61 +61,56 @@ async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Cla
 
     Each round settles at least one claim that was open before, so the rounds come to an end.
     """
-    by_member: dict[UUID, list[Arrival]] = {}
-    for arrival in batch.fresh:
-        by_member.setdefault(arrival.member_id, []).append(arrival)
-    decided: dict[UUID, list[Processed]] = {}
-    processed: list[Processed] = []
+    places: dict[UUID, list[int]] = {}  # of each member's events in the batch
+    for place, arrival in enumerate(batch.fresh):
+        places.setdefault(arrival.member_id, []).append(place)
+    # What was decided, in the order of arrival; what fell due before an event stands before it.
+    decided: list[list[Processed]] = [[] for _ in batch.fresh]
     refused: frozenset[UUID] = frozenset()
-    undecided: Iterable[UUID] = by_member
-    while undecided:
+    undecided: Iterable[UUID] = places
+    while True:
         for member_id in undecided:
-            _decide_for_member(batch, programs, by_member[member_id], refused, decided)
-        processed = list(_in_order(batch, decided))
+            _decide_for_member(batch, programs, member_id, places[member_id], refused, decided)
+        processed = list(chain.from_iterable(decided))
         wanted = list(_wanted(processed))
         if not wanted:
-            break
+            return processed
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
+        if not undecided:
+            return [_with_codes(one, claims) for one in processed]
         refused = refused_now
-    return [_with_codes(one, claims) for one in processed]
-
-
-def _in_order(batch: Batch, decided: Mapping[UUID, list[Processed]]) -> Iterator[Processed]:
-    """What was decided, in the order of arrival; what fell due before an event stands before it."""
-    for arrival in batch.fresh:
-        yield from decided[arrival.event_id]
 
 
 def _decide_for_member(
     batch: Batch,
     programs: Mapping[UUID, Program],
-    arrivals: Sequence[Arrival],
+    member_id: UUID,
+    places: Sequence[int],
     refused: frozenset[UUID],
-    decided: dict[UUID, list[Processed]],
+    decided: list[list[Processed]],
 ) -> None:
-    member = batch.members[arrivals[0].member_id]
-    for arrival in arrivals:
+    member = batch.members[member_id]
+    for place in places:
+        arrival = batch.fresh[place]
         program = programs[arrival.org_id]
-        found: list[Processed] = []
         try:
-            for event, decision in _decisions(program, member, arrival, refused):
-                found.append(_processed(program, arrival, event, decision, refused))
+            decisions = _decisions(program, member, arrival, refused)
+            found = [_processed(program, arrival, event, decision, refused) for event, decision in decisions]
         except Exception:
             # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
-            error = traceback.format_exc(limit=-20)
-            decided[arrival.event_id] = [Processed(arrival=arrival, state="failed", error=error)]
+            decided[place] = [Processed(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
             continue
         if found:
             last = found[-1].decision
             assert last is not None
             member = last.member
-        decided[arrival.event_id] = found
+        decided[place] = found
 
 
 def _decisions(
     program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]
-) -> Iterator[tuple[Event, Decision]]:
+) -> Iterable[tuple[Event, Decision]]:
     if arrival.kind == TICK:
         return advance(program, member, arrival.occurred_at, refused)
     return decide_in_time(program, member, arrival.event(), refused)
@@ -127,7 +123,7 @@ def _processed(
         arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
         state="processed" if decision.refusal is None else "rejected",
         decision=decision,
-        program_version=program.version,
+        program=program,
         refused=refused,
     )
 

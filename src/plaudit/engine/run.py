@@ -3,15 +3,16 @@
 import asyncio
 import signal
 
-from plaudit.processes import calm_garbage_collector
+from plaudit.processes import calm_garbage_collector, stand_in_line
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
 from .worker import LANES, Worker
 
 
-async def run_worker(url: str, lease_seconds: float) -> None:
+async def run_worker(url: str, lease_seconds: float, nice: int) -> None:
     """Work until SIGTERM or SIGINT."""
+    stand_in_line(nice)
     pool = await create_pool(url, size=LANES + 2, by_key=True)
     programs = Programs(pool, url)
     worker = Worker(pool, url, programs, lease_seconds=lease_seconds)

@@ -5,7 +5,6 @@ from datetime import date
 from uuid import UUID
 
 from plaudit.core.periods import local_day
-from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -16,19 +15,18 @@ SQL = queries_beside(__file__)
 Key = tuple[UUID, date, str, str]  # organisation, day, metric, campaign
 
 
-def totals_of(programs: Mapping[UUID, Program], decided: Iterable[Processed]) -> dict[Key, list[int]]:
+def totals_of(decided: Iterable[Processed]) -> dict[Key, list[int]]:
     """What a batch books: credits, debits, how many of each; by day, metric and campaign."""
     totals: dict[Key, list[int]] = {}
     for one in decided:
-        if one.decision is None:
+        if one.decision is None or one.program is None:
             continue
-        org_id = one.arrival.org_id
         for posting in one.decision.postings:
             amount = posting.amount
             if amount == 0:
                 continue
-            day = local_day(posting.occurred_at, programs[org_id].settings.time_zone)
-            sums = totals.setdefault((org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
+            day = local_day(posting.occurred_at, one.program.settings.time_zone)
+            sums = totals.setdefault((one.program.org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
             if amount > 0:
                 sums[0] += amount
                 sums[2] += 1

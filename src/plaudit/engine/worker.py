@@ -20,9 +20,9 @@ import structlog
 from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
-from plaudit.storage.migrate import ensure_months
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep_doing, listen, retried
 from plaudit.storage.programs import Programs
+from plaudit.storage.schema import ensure_months
 
 from . import buckets, codes, inbox
 from .arrival import Arrival, tick
@@ -36,7 +36,7 @@ from .process import process
 
 BATCH_EVENTS_MAX = 500
 BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
-LANES = 3
+LANES = 5
 LEASE_SECONDS = 5.0
 POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
 MONTHS_EVERY_SECONDS = 6 * 3600

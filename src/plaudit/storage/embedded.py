@@ -25,7 +25,7 @@ _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _CONFIGURATION = """\
 # Written by Plaudit at each start.
 listen_addresses = ''
-max_connections = 600
+max_connections = 800
 shared_buffers = '{buffers}MB'
 max_wal_size = '4GB'
 checkpoint_timeout = '15min'
