@@ -109,6 +109,37 @@ def test_what_fails_is_tried_again_until_it_arrives(staged, fresh_database, rece
     assert len({headers["webhook-id"] for headers, _, _ in there.requests}) == 1
 
 
+def test_a_message_in_hand_outlasts_the_database_going_away(staged, fresh_database, receiver, monkeypatch):
+    """It is sent as soon as the database is back, not when its lease is over; and not sent again to be noted."""
+    there = receiver()
+    outbox, failures = delivery_run.outbox, {"secrets_of": 2, "note": 2}
+
+    def away_at_first(name):
+        whole = getattr(outbox, name)
+
+        async def once(*arguments):
+            if failures[name]:
+                failures[name] -= 1
+                raise ConnectionResetError
+            return await whole(*arguments)
+
+        monkeypatch.setattr(outbox, name, once)
+
+    async def scenario(stage):
+        await stage.pay()
+        await webhook(stage, there.url, events=["transaction.created"])
+        await pay(stage, "ann")
+        away_at_first("secrets_of")
+        away_at_first("note")
+        await deliver_all(stage)
+        return await stage.fetch("SELECT state, attempts, status FROM deliveries")
+
+    (row,) = run(staged, fresh_database, scenario)
+    assert tuple(row) == ("delivered", 1, 200)
+    assert len(there.requests) == 1
+    assert failures == {"secrets_of": 0, "note": 0}
+
+
 def test_the_order_of_each_member_is_kept_where_asked(staged, fresh_database, receiver, soon):
     failed = set()
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,18 +18,21 @@ from plaudit.documents.webhook import WEBHOOK_DISABLED
 from plaudit.errors import NotFound
 from plaudit.messages import payload_of
 from plaudit.storage.documents import Change, update
-from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool, keep_doing, listen
+from plaudit.storage.postgres import AWAY_SECONDS, UNREACHABLE, Pool, create_pool, keep_doing, listen
 from plaudit.storage.programs import Live, Programs
 
 from . import outbox
 from .outbox import SQL, Due
 from .push import Provider, WebPush
 from .signatures import signed_headers
-from .webhooks import Attempt, Sender
+from .webhooks import ATTEMPT_SECONDS, Attempt, Sender
+
+T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 AT_ONCE = 50
 CLEAR_EVERY_SECONDS = 3_600
+LOOKS_MAX = round((outbox.LEASE.total_seconds() - ATTEMPT_SECONDS) / AWAY_SECONDS)  # then the message may be another's
 USER_AGENT = "Plaudit-Webhooks/1"
 
 log = structlog.get_logger(__name__)
@@ -94,17 +99,33 @@ class Deliverer:
 
     async def _deliver(self, due: Due) -> None:
         try:
-            provider: Provider = self._push if due.webhook_id.startswith(outbox.PUSH) else self
-            attempt = await provider.send(await self._programs.live(due.org_id), due)
+            attempt = await self._reached(lambda: self._attempt(due))
             telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
-            async with self._pool.acquire() as connection:
-                hopeless = await outbox.note(connection, due, attempt, clock.now())
-            if hopeless:
+            if await self._reached(lambda: self._note(due, attempt)):
                 await self._disable(due.org_id, due.webhook_id)
         except UNREACHABLE:
             pass  # the lease ends, and it is tried again
         except Exception:
             log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
+
+    async def _reached(self, once: Callable[[], Awaitable[T]]) -> T:
+        """`once`, again while the database is away: a message in hand neither waits for its lease nor goes out twice."""
+        for _ in range(LOOKS_MAX):
+            try:
+                return await once()
+            except UNREACHABLE:
+                if self._stopping.is_set():
+                    raise
+                await asyncio.sleep(AWAY_SECONDS)
+        return await once()
+
+    async def _attempt(self, due: Due) -> Attempt:
+        provider: Provider = self._push if due.webhook_id.startswith(outbox.PUSH) else self
+        return await provider.send(await self._programs.live(due.org_id), due)
+
+    async def _note(self, due: Due, attempt: Attempt) -> bool:
+        async with self._pool.acquire() as connection:
+            return await outbox.note(connection, due, attempt, clock.now())
 
     async def send(self, live: Live, due: Due) -> Attempt:
         """One attempt at a webhook, signed."""
