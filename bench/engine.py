@@ -21,6 +21,7 @@ from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import commit, inbox, load
 from plaudit.engine.arrival import Arrival, Payload, arrival_of
+from plaudit.engine.rows import COPIED
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
 from plaudit.processes import calm_garbage_collector, stand_in_line
 from plaudit.settings import Settings
@@ -230,12 +231,8 @@ async def _write(connection: Any, rows: list[Any]) -> None:
                 (bucket, member, position, 0, derived_id(event, "x"), row["org_id"], row["user_id"], "points", 5, 5,
                  "camp_0", 0, 0, event, "Purchase", at, at, None, None)
             )  # fmt: skip
-        for table, columns, records in (
-            ("event_ids", commit.EVENT_ID_COLUMNS, ids),
-            ("events", commit.EVENT_COLUMNS, log),
-            ("transactions", commit.TRANSACTION_COLUMNS, ledger),
-        ):
-            await connection.copy_records_to_table(table, records=records, columns=columns)
+        for table, records in (("event_ids", ids), ("events", log), ("transactions", ledger)):
+            await connection.copy_records_to_table(table, records=records, columns=COPIED[table])
         members = {row["member_id"]: row["bucket"] for row in rows}
         number = len(members)
         key = array_of(members.values()), array_of(members)

@@ -37,8 +37,9 @@ class Wanted(Struct, frozen=True):
 class Claims:
     """The claims of one batch, in one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, at: datetime) -> None:
         self._connection = connection
+        self._at = at
         self._gone: dict[Resource, int] = {}  # of caps and stocks: how much has been taken
         self._codes: dict[Resource, list[str]] = defaultdict(list)  # locked, in the order of giving
         self._had: dict[UUID, str] = {}  # claim to code ("" for caps and stocks)
@@ -63,7 +64,7 @@ class Claims:
         """The code that a claim got."""
         return self._had[claim_id]
 
-    async def settle(self, wanted: Iterable[Wanted], at: datetime) -> None:
+    async def settle(self, wanted: Iterable[Wanted]) -> None:
         """Take what is still wanted and could be had; the rest stays what it was."""
         counts: dict[Resource, int] = defaultdict(int)
         codes: list[tuple[UUID, str, str, int, UUID, UUID]] = []
@@ -80,7 +81,7 @@ class Claims:
             taken = [(org, kind.value, key, count) for (org, kind, key), count in counts.items()]
             await self._connection.execute(SQL.add_claimed, *_columns(taken))
         if codes:
-            await self._connection.execute(SQL.allocate_codes, at, *_columns(codes))
+            await self._connection.execute(SQL.allocate_codes, self._at, *_columns(codes))
 
     async def _lock_counts(self, resources: list[Resource]) -> None:
         unknown = sorted((one for one in resources if one not in self._gone), key=_lock_order)

@@ -164,9 +164,11 @@ async def _processed(
         batch = todo.pop()
         try:
             async with atomic(connection):
-                done = await process(connection, {live.program.org_id: live.program}, batch, clock.now())
+                alone = len(batch) == 1
+                programs = {live.program.org_id: live.program}
+                done = await process(connection, programs, batch, clock.now(), with_decisions=alone)
                 refused = [one for one in done if one.state in ("rejected", "failed")]
-                if refused and len(batch) > 1:
+                if refused and not alone:
                     raise _RefusedError
                 if refused:
                     raise _RefusedError(str(refused[0].decision.refusal if refused[0].decision else "failed"))

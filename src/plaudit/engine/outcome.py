@@ -25,7 +25,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Processed(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of an arrival. `decision` is None for one that had been decided before, or that failed."""
+    """What became of an arrival. `decision` is None for one that had been decided before or failed, and if not asked for."""
 
     arrival: Arrival
     state: str  # processed, rejected, duplicate or failed
@@ -35,14 +35,13 @@ class Processed(Struct, frozen=True, kw_only=True, gc=False):
     codes: dict[UUID, str] = {}
     error: str | None = None
 
-    def outcome(self) -> Outcome:
-        """What the log keeps."""
-        decision = self.decision
-        assert decision is not None
-        refused: list[UUID] = []
-        if self.refused:
-            refused = [claim.claim_id for claim in decision.claims if claim.claim_id in self.refused]
-        return Outcome(decision.trace, decision.refusal, refused, decision.items, decision.rungs)
+
+def outcome_of(decision: Decision, refused: frozenset[UUID]) -> Outcome:
+    """What the log keeps of a decision that was made with these claims refused."""
+    refused_here: list[UUID] = []
+    if refused:
+        refused_here = [claim.claim_id for claim in decision.claims if claim.claim_id in refused]
+    return Outcome(decision.trace, decision.refusal, refused_here, decision.items, decision.rungs)
 
 
 _DECODER = msgspec.json.Decoder(Outcome)

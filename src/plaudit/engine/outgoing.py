@@ -1,6 +1,6 @@
 """What other systems are told of a decision: rows of the outbox."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,18 +13,10 @@ from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
 from plaudit.messages import payload_of
 
 from .arrival import Arrival, correlation_id_of
-from .outcome import Processed
 
 
-def message_rows(one: Processed, at: datetime) -> Iterable[tuple[Any, ...]]:
-    """The messages of a decision, as rows. Most decisions have none."""
-    decision, program = one.decision, one.program
-    if decision is None or program is None or not (program.outbound or decision.messages):
-        return ()
-    return _rows(one.arrival, program, decision, at)
-
-
-def _rows(arrival: Arrival, program: Program, decision: Decision, at: datetime) -> Iterator[tuple[Any, ...]]:
+def message_rows(arrival: Arrival, program: Program, decision: Decision, at: datetime) -> Iterator[tuple[Any, ...]]:
+    """The messages of a decision, as rows."""
     messages = list(decision.messages)
     if NOTIFICATION_CREATED in program.outbound:
         messages += [_notification(note) for note in decision.notifications]

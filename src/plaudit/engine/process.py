@@ -10,6 +10,7 @@ import msgspec
 
 from plaudit import telemetry, tracing
 from plaudit.core.advance import advance, decide_in_time
+from plaudit.core.decide import NOTHING_REFUSED
 from plaudit.core.decision import Decision
 from plaudit.core.event import TIMER, Event
 from plaudit.core.member import Member
@@ -21,6 +22,7 @@ from .claims import Claims, Wanted
 from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
+from .rows import Rows
 
 
 async def process(
@@ -28,23 +30,25 @@ async def process(
     programs: Mapping[UUID, Program],
     arrivals: Sequence[Arrival],
     decided_at: datetime,
+    *,
+    with_decisions: bool = True,
 ) -> list[Processed]:
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
 
     Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
-    the inbox are left out). An event
+    the inbox are left out); `with_decisions` as long as the batch is small, or wanted with them anyway. An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
     raises: then nothing has happened.
     """
     started = tracing.now()
     async with atomic(connection):
         batch = await load(connection, programs, arrivals)
-        claims = Claims(connection)
+        rows = Rows(batch, decided_at)
         with telemetry.decide_seconds.time():
-            processed = await decide_all(batch, programs, claims)
+            claims = Claims(connection, decided_at)
+            processed = await decide_all(batch, programs, claims, rows, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
-            await claims.settle(_wanted(processed), decided_at)
-            await commit(connection, batch, processed, decided_at)
+            await commit(connection, batch, rows, decided_at)
     if tracing.ENABLED:
         for one in processed:
             _trace(one, started)
@@ -56,56 +60,84 @@ def _trace(one: Processed, started: int) -> None:
     tracing.record("decide and commit", correlation_id, started, trigger=one.arrival.trigger, state=one.state)
 
 
-async def decide_all(batch: Batch, programs: Mapping[UUID, Program], claims: Claims) -> list[Processed]:
-    """Decide each event in its order, and again those of members whose claims cannot be had.
+async def decide_all(
+    batch: Batch, programs: Mapping[UUID, Program], claims: Claims, rows: Rows, *, with_decisions: bool
+) -> list[Processed]:
+    """Decide each event in its order, and put what came of it into `rows` as soon as that is certain.
 
-    Each round settles at least one claim that was open before, so the rounds come to an end.
+    Which is at once, until the first that claims something: that one and all after it have to wait for the claims.
     """
-    places: dict[UUID, list[int]] = {}  # of each member's events in the batch
-    for place, arrival in enumerate(batch.fresh):
+    fresh = batch.fresh
+    members = dict(batch.members)  # as the last of their events has left them
+    last = {one.member_id: place for place, one in enumerate(fresh)}  # of each member's events
+    done: list[Processed] = []
+
+    def take(place: int, found: Sequence[Processed]) -> None:
+        for one in found:
+            rows.add(one)
+            done.append(one if with_decisions else Processed(arrival=one.arrival, state=one.state))
+        arrival = fresh[place]
+        member = _member_after(found, members[arrival.member_id])
+        if last[arrival.member_id] == place:
+            rows.add_member(batch.members[arrival.member_id], arrival, member)
+        else:
+            members[arrival.member_id] = member
+
+    for place, arrival in enumerate(fresh):
+        found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
+        if any(map(_claims_something, found)):
+            for later, settled in enumerate(await _in_rounds(fresh[place:], members, programs, claims), place):
+                take(later, settled)
+            break
+        take(place, found)
+    return done
+
+
+async def _in_rounds(
+    arrivals: Sequence[Arrival], members: Mapping[UUID, Member], programs: Mapping[UUID, Program], claims: Claims
+) -> list[list[Processed]]:
+    """Decide events, and again those of members whose claims cannot be had.
+
+    Each round settles at least one claim that was open before, so the rounds come to an end. Answers what was decided,
+    in the order of arrival; what fell due before an event stands before it.
+    """
+    places: dict[UUID, list[int]] = {}  # of each member's events
+    for place, arrival in enumerate(arrivals):
         places.setdefault(arrival.member_id, []).append(place)
-    # What was decided, in the order of arrival; what fell due before an event stands before it.
-    decided: list[list[Processed]] = [[] for _ in batch.fresh]
-    refused: frozenset[UUID] = frozenset()
+    decided: list[list[Processed]] = [[] for _ in arrivals]
+    refused: frozenset[UUID] = NOTHING_REFUSED
     undecided: Iterable[UUID] = places
-    while True:
+    while undecided:
         for member_id in undecided:
-            _decide_for_member(batch, programs, member_id, places[member_id], refused, decided)
-        processed = list(chain.from_iterable(decided))
-        wanted = list(_wanted(processed))
-        if not wanted:
-            return processed
+            member = members[member_id]
+            for place in places[member_id]:
+                arrival = arrivals[place]
+                decided[place] = _decided(programs[arrival.org_id], member, arrival, refused)
+                member = _member_after(decided[place], member)
+        wanted = list(_wanted(chain.from_iterable(decided)))
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
-        if not undecided:
-            return [_with_codes(one, claims) for one in processed]
         refused = refused_now
+    await claims.settle(_wanted(chain.from_iterable(decided)))
+    return [[_with_codes(one, claims) for one in found] for found in decided]
 
 
-def _decide_for_member(
-    batch: Batch,
-    programs: Mapping[UUID, Program],
-    member_id: UUID,
-    places: Sequence[int],
-    refused: frozenset[UUID],
-    decided: list[list[Processed]],
-) -> None:
-    member = batch.members[member_id]
-    for place in places:
-        arrival = batch.fresh[place]
-        program = programs[arrival.org_id]
-        try:
-            decisions = _decisions(program, member, arrival, refused)
-            found = [_processed(program, arrival, event, decision, refused) for event, decision in decisions]
-        except Exception:
-            # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
-            decided[place] = [Processed(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
-            continue
-        if found:
-            last = found[-1].decision
-            assert last is not None
-            member = last.member
-        decided[place] = found
+def _decided(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[Processed]:
+    """What becomes of an arrival, after what fell due before it."""
+    try:
+        return [
+            Processed(
+                arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
+                state="processed" if decision.refusal is None else "rejected",
+                decision=decision,
+                program=program,
+                refused=refused,
+            )
+            for event, decision in _decisions(program, member, arrival, refused)
+        ]
+    except Exception:
+        # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
+        return [Processed(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
 
 
 def _decisions(
@@ -116,16 +148,14 @@ def _decisions(
     return decide_in_time(program, member, arrival.event(), refused)
 
 
-def _processed(
-    program: Program, arrival: Arrival, event: Event, decision: Decision, refused: frozenset[UUID]
-) -> Processed:
-    return Processed(
-        arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
-        state="processed" if decision.refusal is None else "rejected",
-        decision=decision,
-        program=program,
-        refused=refused,
-    )
+def _member_after(found: Sequence[Processed], member: Member) -> Member:
+    if not found or found[-1].decision is None:
+        return member
+    return found[-1].decision.member
+
+
+def _claims_something(one: Processed) -> bool:
+    return one.decision is not None and bool(one.decision.claims)
 
 
 def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:

@@ -23,7 +23,9 @@ async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> 
             if not rows:
                 return done
             ticks = [tick(**row, now=now) for row in rows]
-            processed = await retried(lambda: process(connection, {org_id: program}, ticks, clock.now()))  # noqa: B023
+            processed = await retried(
+                lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
+            )
             failed = [one for one in processed if one.state == "failed"]
             if failed:
                 raise RuntimeError(failed[0].error)

@@ -4,36 +4,32 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from uuid import UUID
 
+from plaudit.core.decision import Posting
 from plaudit.core.periods import local_day
+from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
-
-from .outcome import Processed
 
 SQL = queries_beside(__file__)
 
 Key = tuple[UUID, date, str, str]  # organisation, day, metric, campaign
+Totals = dict[Key, list[int]]  # credits, debits, how many of each
 
 
-def totals_of(decided: Iterable[Processed]) -> dict[Key, list[int]]:
-    """What a batch books: credits, debits, how many of each; by day, metric and campaign."""
-    totals: dict[Key, list[int]] = {}
-    for one in decided:
-        if one.decision is None or one.program is None:
+def count_in(totals: Totals, program: Program, postings: Iterable[Posting]) -> None:
+    """Add what a decision books."""
+    for posting in postings:
+        amount = posting.amount
+        if amount == 0:
             continue
-        for posting in one.decision.postings:
-            amount = posting.amount
-            if amount == 0:
-                continue
-            day = local_day(posting.occurred_at, one.program.settings.time_zone)
-            sums = totals.setdefault((one.program.org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
-            if amount > 0:
-                sums[0] += amount
-                sums[2] += 1
-            else:
-                sums[1] -= amount
-                sums[3] += 1
-    return totals
+        day = local_day(posting.occurred_at, program.settings.time_zone)
+        sums = totals.setdefault((program.org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
+        if amount > 0:
+            sums[0] += amount
+            sums[2] += 1
+        else:
+            sums[1] -= amount
+            sums[3] += 1
 
 
 async def add_totals(connection: Connection, totals: Mapping[Key, list[int]]) -> None:

@@ -137,20 +137,20 @@ class Worker:
         self._busy.update(mine)
         try:
             async with self._pool.acquire() as connection:
-                rows = await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)
-                if len(rows) == BATCH_EVENTS_MAX:
+                arrivals = [Arrival(*row) for row in await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)]
+                if len(arrivals) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
-                    self._last[lane] = rows[-1]["bucket"]
-                self._share_out(len(rows))
-                if rows:
-                    await self._process(connection, [Arrival(*row) for row in rows])
+                    self._last[lane] = arrivals[-1].bucket
+                self._share_out(len(arrivals))
+                if arrivals:
+                    await self._process(connection, arrivals)
         except BaseException:  # also when there is no connection to be had
             self._due.update(mine)
             raise
         finally:
             self._busy.difference_update(mine)
             self._wake()  # a lane that found them busy looks again
-        return len(rows)
+        return len(arrivals)
 
     async def run_timers_once(self, lane: int = 0) -> int:
         """Let happen what is due for members who have been quiet. Answers for how many members."""
@@ -182,7 +182,7 @@ class Worker:
         at = clock.now()
         try:
             with telemetry.batch_seconds.time():
-                processed = await retried(lambda: process(connection, programs, arrivals, at))
+                processed = await retried(lambda: process(connection, programs, arrivals, at, with_decisions=False))
         except UNREACHABLE:
             raise
         except Exception as error:

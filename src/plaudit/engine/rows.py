@@ -1,0 +1,215 @@
+"""Decisions into rows: of the log, the books, the members' state, and what others are to be told.
+
+Each decision is put into rows as soon as it is made, while all that it consists of is still at hand for the processor,
+and can be forgotten then (docs/decisions/0022). A changed part of a member is one that is no longer the same object.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.core.changes import changes_in
+from plaudit.core.decision import CouponIssue, Decision, Details, Onward, Posting
+from plaudit.core.member import STATES, Member
+from plaudit.core.notifications import MESSAGE
+
+from .arrival import Arrival, Payload, arrival_of
+from .load import Batch
+from .outcome import Processed, outcome_of
+from .outgoing import message_rows
+from .totals import Totals, count_in
+
+Row = tuple[Any, ...]
+
+_ENCODER = msgspec.json.Encoder()
+
+# What is copied in, in this order: all that is append-only, and what members have for the first time.
+COPIED: Mapping[str, tuple[str, ...]] = {
+    "event_ids": ("event_id", "bucket", "member_id", "position", "decided_at", "fingerprint"),
+    "events": (
+        "bucket", "position", "event_id", "event_key", "org_id", "member_id", "user_id", "kind", "trigger",
+        "occurred_at", "received_at", "decided_at", "source", "state", "program_version", "payload", "outcome",
+    ),
+    "transactions": (
+        "bucket", "member_id", "position", "ordinal", "transaction_id", "org_id", "user_id", "metric", "amount",
+        "balance_after", "campaign_id", "step", "index", "event_id", "reason", "occurred_at", "created_at",
+        "reverses", "details",
+    ),
+    "coupons": (
+        "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "campaign_id",
+        "event_id", "issued_at", "expires_at",
+    ),
+    "notifications": (
+        "bucket", "member_id", "notification_id", "type", "campaign_id", "step", "display", "title", "message",
+        "created_at", "expires_at", "changes",
+    ),
+    "members": (
+        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence", "due_at",
+    ),
+    "balances": ("bucket", "member_id", "metric", "amount", "earned", "book"),
+    "progress": ("bucket", "member_id", "kind", "key", "state"),
+    "outbox": ("message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at"),
+}  # fmt: skip
+# What changes where it was loaded: names of what takes it (see commit.sql).
+UPDATED = ("members_now", "balances_now", "progress_now")
+WRITTEN = (
+    "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
+    "insert_segment_members", "delete_segment_members", "upsert_standings",
+)  # fmt: skip
+
+
+class Rows:
+    """What a batch comes to: `of` has the rows by what takes them, `positions` where each bucket's log ends now."""
+
+    def __init__(self, batch: Batch, at: datetime) -> None:
+        self._at = at
+        self._watched = batch.watched
+        self.positions = dict(batch.positions)
+        self.of: dict[str, list[Row]] = {name: [] for name in (*COPIED, *UPDATED, *WRITTEN)}
+        self.failed: list[Processed] = []
+        self.identities: dict[tuple[UUID, str], tuple[Arrival, str | None]] = {}  # by member and kind
+        self.onward: list[Arrival] = []
+        self.totals: Totals = {}
+        self.changed: list[UUID] = []  # members in buckets of which somebody holds a live stream
+
+    def add(self, one: Processed) -> None:
+        """What became of an event: its rows of the log and the books. Events come in their order."""
+        arrival, decision, program = one.arrival, one.decision, one.program
+        if one.state == "failed":
+            self.failed.append(one)
+            return
+        assert decision is not None
+        assert program is not None
+        bucket = arrival.bucket
+        position = self.positions[bucket] = self.positions[bucket] + 1
+        of = self.of
+        of["event_ids"].append(
+            (arrival.event_id, bucket, arrival.member_id, position, self._at, arrival.fingerprint),
+        )
+        of["events"].append(
+            (
+                bucket, position, arrival.event_id, arrival.event_key, arrival.org_id, arrival.member_id,
+                arrival.user_id, arrival.kind, arrival.trigger, arrival.occurred_at, arrival.received_at, self._at,
+                arrival.source, one.state, program.version, arrival.payload, _json(outcome_of(decision, one.refused)),
+            )
+        )  # fmt: skip
+        if decision.postings:
+            of["transactions"] += _transaction_rows(arrival, decision.postings, position, self._at)
+            count_in(self.totals, program, decision.postings)
+        if decision.coupons:
+            of["coupons"] += _coupon_rows(one, decision.coupons)
+        if decision.notifications:
+            of["notifications"] += _notification_rows(arrival, decision)
+        if program.outbound or decision.messages:
+            of["outbox"] += message_rows(arrival, program, decision, self._at)
+        if decision.identities:
+            for kind, value in decision.identities.items():
+                self.identities[arrival.member_id, kind] = (arrival, value)
+        if decision.onward:
+            self.onward += [_onward(arrival, each, self._at) for each in decision.onward]
+        if bucket in self._watched:
+            self.changed.append(arrival.member_id)
+
+    def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
+        """A member as the last decision left it, as far as that differs from what `was` loaded."""
+        if member is was or member.enrolled_at is None:
+            return
+        of = self.of
+        key = (arrival.bucket, member.member_id)
+        if was.enrolled_at is None:
+            named = (arrival.org_id, arrival.user_id, _json(member.attributes), member.enrolled_at)
+            of["members"].append((*key, *named, member.present, member.sequence, member.due_at))
+        else:
+            of["members_now"].append((*key, member.present, member.sequence, member.due_at))
+            if member.attributes is not was.attributes:
+                of["update_attributes"].append((*key, _json(member.attributes)))
+        for metric, balance in member.balances.items():
+            if balance is not was.balances.get(metric):
+                name = "balances_now" if metric in was.balances else "balances"
+                book = None if balance.book is None else _json(balance.book)
+                of[name].append((*key, metric, balance.amount, balance.earned, book))
+        for kind, (part, _) in STATES.items():
+            states = getattr(member, part)
+            if not states:
+                continue
+            old = getattr(was, part)
+            for name, state in states.items():
+                if state is not old.get(name):
+                    of["progress_now" if name in old else "progress"].append((*key, kind, name, _json(state)))
+        self._add_rest(was, arrival, member)
+
+    def _add_rest(self, was: Member, arrival: Arrival, member: Member) -> None:
+        """What most members have nothing of, or nothing new."""
+        of = self.of
+        key = (arrival.bucket, member.member_id)
+        for product_id, held in member.holdings.items():
+            if held is not was.holdings.get(product_id):
+                of["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
+        if was.holdings:
+            of["delete_holdings"] += [(*key, one) for one in was.holdings if one not in member.holdings]
+        for segment_id, inside in member.segments.items():
+            before_it = was.segments.get(segment_id)
+            if inside.member and (before_it is None or inside.since != before_it.since):
+                of["insert_segment_members"].append((*key, arrival.org_id, segment_id, arrival.user_id, inside.since))
+            elif not inside.member and before_it is not None and before_it.member:
+                of["delete_segment_members"].append((*key, segment_id))
+        for competition_id, standing in member.standings.items():
+            if standing is not was.standings.get(competition_id):
+                named = (arrival.org_id, competition_id, arrival.user_id)
+                scored = msgspec.structs.astuple(standing)
+                of["upsert_standings"].append((*key, *named, *scored, self.positions[arrival.bucket]))
+        for competition_id, entries in member.entries.items():
+            if entries != was.entries.get(competition_id):
+                of["upsert_entries"].append((*key, competition_id, entries))
+
+
+def _transaction_rows(
+    arrival: Arrival, postings: Sequence[Posting], position: int, decided_at: datetime
+) -> Iterator[Row]:
+    for ordinal, posting in enumerate(postings):
+        yield (
+            arrival.bucket, arrival.member_id, position, ordinal, posting.transaction_id, arrival.org_id,
+            arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.campaign_id, posting.step,
+            posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at, posting.reverses,
+            _details(posting),
+        )  # fmt: skip
+
+
+def _details(posting: Posting) -> str | None:
+    if posting.parts is None and posting.refusal is None:
+        return None
+    return _json(Details(posting.parts or (), posting.refusal, posting.next_at))
+
+
+def _coupon_rows(one: Processed, coupons: Sequence[CouponIssue]) -> Iterator[Row]:
+    arrival = one.arrival
+    for issue in coupons:
+        code = issue.code if issue.code is not None else one.codes[issue.coupon_id]
+        yield (
+            arrival.bucket, arrival.member_id, issue.coupon_id, arrival.org_id, issue.origin_id, issue.pool_id, code,
+            _json(issue.terms), issue.campaign_id, arrival.event_id, issue.issued_at, issue.expires_at,
+        )  # fmt: skip
+
+
+def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
+    for note in decision.notifications:
+        yield (
+            arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,
+            note.title, note.message, note.created_at, note.expires_at,
+            None if note.type == MESSAGE else _json(changes_in(decision, note.campaign_id)),
+        )  # fmt: skip
+
+
+def _onward(cause: Arrival, onward: Onward, at: datetime) -> Arrival:
+    """What follows for another member: it goes into the inbox with this very commit."""
+    return arrival_of(
+        org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
+        received_at=at, payload=Payload(onward.data), source="engine", event_id=onward.event_id,
+    )  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
