@@ -217,7 +217,7 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         locked = await connection.fetch(load.SQL.lock_buckets, sorted({row["bucket"] for row in rows}))
         positions = {row["bucket"]: row["position"] for row in locked}
         keys = [row["bucket"] for row in rows], [row["inbox_id"] for row in rows]
-        await connection.fetch(inbox.SQL.remove, *map(array_of, keys))
+        await connection.fetchval(inbox.SQL.remove, *map(array_of, keys), len(rows))
         log, ids, ledger = [], [], []
         for row in rows:
             bucket, member, event = row["bucket"], row["member_id"], row["event_id"]

@@ -43,14 +43,18 @@ SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL
 ) AS arrived LIMIT $2;
 
 -- name: remove
--- Take events out of the inbox; those that come back were still there.
-DELETE FROM inbox WHERE ctid = ANY (ARRAY(
-    SELECT there.place FROM unnest($1::text::smallint[], $2::text::bigint[]) AS gone (bucket, inbox_id)
-        CROSS JOIN LATERAL (
-            SELECT ctid AS place FROM inbox WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id OFFSET 0
-        ) AS there
-))
-RETURNING inbox_id;
+-- Take events out of the inbox; which of them were still there, unless all $3 were.
+WITH removed AS (
+    DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+        SELECT there.place FROM unnest($1::text::smallint[], $2::text::bigint[]) AS gone (bucket, inbox_id)
+            CROSS JOIN LATERAL (
+                SELECT ctid AS place FROM inbox
+                WHERE inbox.bucket = gone.bucket AND inbox.inbox_id = gone.inbox_id OFFSET 0
+            ) AS there
+    ))
+    RETURNING inbox_id
+)
+SELECT CASE WHEN count(*) < $3::bigint THEN coalesce(array_agg(inbox_id), '{}') END FROM removed;
 
 -- name: back_from_failed
 -- Put a failed event back into the inbox, to be tried again.

@@ -13,7 +13,7 @@ from plaudit.storage.postgres import Pool, retried
 from . import inbox
 from .arrival import Arrival
 from .outcome import Processed
-from .process import process
+from .process import is_seen, process
 
 
 class InTimeOutcome(Struct, frozen=True):
@@ -59,7 +59,7 @@ async def _process(pool: Pool, program: Program, arrival: Arrival, *, whole: boo
         try:
             processed = await retried(attempt)
         except asyncpg.UniqueViolationError as error:
-            if error.table_name != "event_ids":
+            if not is_seen(error):
                 raise
             processed = await retried(attempt)  # it is in the log now
         if processed.state != "duplicate":

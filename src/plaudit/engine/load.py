@@ -34,15 +34,22 @@ class Batch(Struct, kw_only=True):
     watched: frozenset[int] = frozenset()  # buckets of which somebody holds a live stream
 
 
-async def load(connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]) -> Batch:
-    """Lock the buckets of `arrivals`, take these out of the inbox, and load their members."""
+async def load(
+    connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival], *, unseen: bool = False
+) -> Batch:
+    """Lock the buckets of `arrivals`, take these out of the inbox, and load their members.
+
+    `unseen`: nothing is known of any of them having been decided, and the log's key may find out.
+    """
     buckets = sorted({one.bucket for one in arrivals})
     rows = await connection.fetch(SQL.lock_buckets, buckets)
     positions = {row["bucket"]: row["position"] for row in rows}
     there = await _taken_out(connection, arrivals)
-    # Also those without a key: one that was to be decided inline, and took too long, may be in both.
-    decided = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
-    fresh, again = _told_apart(there, {row["event_id"] for row in decided})
+    decided: set[UUID] = set()
+    if not unseen:
+        found = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
+        decided = {row["event_id"] for row in found}
+    fresh, again = _told_apart(there, decided)
     if any(one.kind == SEGMENT for one in fresh):
         fresh = await with_tallies(connection, programs, fresh)
     members = await _members(connection, programs, fresh)
@@ -56,11 +63,12 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
     if not waiting:
         return list(arrivals)
     buckets = array_of(one.bucket for one in waiting)
-    rows = await connection.fetch(inbox.SQL.remove, buckets, array_of(one.inbox_id or 0 for one in waiting))
-    if len(rows) == len(waiting):
+    ids = array_of(one.inbox_id or 0 for one in waiting)
+    there = await connection.fetchval(inbox.SQL.remove, buckets, ids, len(waiting))
+    if there is None:
         return list(arrivals)
-    there = {row["inbox_id"] for row in rows}
-    return [one for one in arrivals if one.inbox_id is None or one.inbox_id in there]
+    removed = set(there)
+    return [one for one in arrivals if one.inbox_id is None or one.inbox_id in removed]
 
 
 def _told_apart(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:

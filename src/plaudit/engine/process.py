@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from plaudit import telemetry, tracing
@@ -31,6 +32,7 @@ async def process(
     arrivals: Sequence[Arrival],
     decided_at: datetime,
     *,
+    unseen: bool = False,
     with_decisions: bool = True,
 ) -> list[Processed]:
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
@@ -38,11 +40,12 @@ async def process(
     Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
     the inbox are left out); `with_decisions` as long as the batch is small, or wanted with them anyway. An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
-    raises: then nothing has happened.
+    raises: then nothing has happened. With `unseen`, as for what the inbox took in because the log did not have it,
+    the log is not asked again; should it have one of them nevertheless, that raises (see `is_seen`).
     """
     started = tracing.now()
     async with atomic(connection):
-        batch = await load(connection, programs, arrivals)
+        batch = await load(connection, programs, arrivals, unseen=unseen)
         rows = Rows(batch, decided_at)
         with telemetry.decide_seconds.time():
             claims = Claims(connection, decided_at)
@@ -53,6 +56,11 @@ async def process(
         for one in processed:
             _trace(one, started)
     return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
+
+
+def is_seen(problem: Exception) -> bool:
+    """Whether an event could not be written because the log has it already."""
+    return isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"
 
 
 def _trace(one: Processed, started: int) -> None:

@@ -32,7 +32,7 @@ from .fills import fill_once
 from .leagues import settle_rounds
 from .load import SQL, load
 from .outcome import Processed
-from .process import process
+from .process import is_seen, process
 
 BATCH_EVENTS_MAX = 500
 BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
@@ -180,19 +180,29 @@ class Worker:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
         programs = {one: (await self._programs.live(one)).program for one in {a.org_id for a in arrivals}}
         at = clock.now()
-        try:
+
+        async def attempt(*, unseen: bool) -> list[Processed]:
             with telemetry.batch_seconds.time():
-                processed = await retried(lambda: process(connection, programs, arrivals, at, with_decisions=False))
+                return await retried(
+                    lambda: process(connection, programs, arrivals, at, unseen=unseen, with_decisions=False)
+                )
+
+        try:
+            try:
+                processed = await attempt(unseen=True)
+            except asyncpg.UniqueViolationError as error:
+                if not is_seen(error):
+                    raise
+                # One that was to be decided inline, and took too long, may be in both inbox and log.
+                processed = await attempt(unseen=False)
         except UNREACHABLE:
             raise
         except Exception as error:
-            problem = error
+            # The same event came for two members at once, and the other one's batch was first: it is looked at again.
+            if not is_seen(error):
+                await self._process_halves(connection, arrivals, programs, error)
         else:
             _count(processed, at)
-            return
-        # The same event came for two members at once, and the other one's batch was first: it is looked at again.
-        if not (isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"):
-            await self._process_halves(connection, arrivals, programs, problem)
 
     async def _process_halves(
         self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program], problem: Exception
