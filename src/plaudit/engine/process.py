@@ -1,7 +1,9 @@
 """process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
+import asyncio
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from itertools import chain
 from uuid import UUID
@@ -25,6 +27,11 @@ from .load import Batch, load
 from .outcome import Processed
 from .rows import Rows
 
+AT_ONCE = 50  # events decided before others of the process may send what they have ready: a millisecond or two
+
+Turn = AbstractAsyncContextManager[object]
+ALONE: Turn = nullcontext()
+
 
 async def process(
     connection: Connection,
@@ -34,6 +41,7 @@ async def process(
     *,
     unseen: bool = False,
     with_decisions: bool = True,
+    turn: Turn = ALONE,
 ) -> list[Processed]:
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
 
@@ -41,7 +49,8 @@ async def process(
     the inbox are left out); `with_decisions` as long as the batch is small, or wanted with them anyway. An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
     raises: then nothing has happened. With `unseen`, as for what the inbox took in because the log did not have it,
-    the log is not asked again; should it have one of them nevertheless, that raises (see `is_seen`).
+    the log is not asked again; should it have one of them nevertheless, that raises (see `is_seen`). `turn` is held
+    while deciding, by those who share a process (docs/decisions/0022).
     """
     started = tracing.now()
     async with atomic(connection):
@@ -49,7 +58,7 @@ async def process(
         rows = Rows(batch, decided_at)
         with telemetry.decide_seconds.time():
             claims = Claims(connection, decided_at)
-            processed = await decide_all(batch, programs, claims, rows, with_decisions=with_decisions)
+            processed = await decide_all(batch, programs, claims, rows, turn, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
             await commit(connection, batch, rows, decided_at)
     if tracing.ENABLED:
@@ -69,7 +78,7 @@ def _trace(one: Processed, started: int) -> None:
 
 
 async def decide_all(
-    batch: Batch, programs: Mapping[UUID, Program], claims: Claims, rows: Rows, *, with_decisions: bool
+    batch: Batch, programs: Mapping[UUID, Program], claims: Claims, rows: Rows, turn: Turn, *, with_decisions: bool
 ) -> list[Processed]:
     """Decide each event in its order, and put what came of it into `rows` as soon as that is certain.
 
@@ -91,18 +100,29 @@ async def decide_all(
         else:
             members[arrival.member_id] = member
 
-    for place, arrival in enumerate(fresh):
-        found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
-        if any(map(_claims_something, found)):
-            for later, settled in enumerate(await _in_rounds(fresh[place:], members, programs, claims), place):
-                take(later, settled)
-            break
-        take(place, found)
+    open_from = len(fresh)
+    async with turn:
+        for place, arrival in enumerate(fresh):
+            if place % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+            found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
+            if any(map(_claims_something, found)):
+                open_from = place
+                break
+            take(place, found)
+    if open_from < len(fresh):
+        settled = await _in_rounds(fresh[open_from:], members, programs, claims, turn)
+        for place, found in enumerate(settled, open_from):
+            take(place, found)
     return done
 
 
 async def _in_rounds(
-    arrivals: Sequence[Arrival], members: Mapping[UUID, Member], programs: Mapping[UUID, Program], claims: Claims
+    arrivals: Sequence[Arrival],
+    members: Mapping[UUID, Member],
+    programs: Mapping[UUID, Program],
+    claims: Claims,
+    turn: Turn,
 ) -> list[list[Processed]]:
     """Decide events, and again those of members whose claims cannot be had.
 
@@ -116,12 +136,15 @@ async def _in_rounds(
     refused: frozenset[UUID] = NOTHING_REFUSED
     undecided: Iterable[UUID] = places
     while undecided:
-        for member_id in undecided:
-            member = members[member_id]
-            for place in places[member_id]:
-                arrival = arrivals[place]
-                decided[place] = _decided(programs[arrival.org_id], member, arrival, refused)
-                member = _member_after(decided[place], member)
+        async with turn:  # not held while the server is asked for claims, which another batch may have locked
+            for number, member_id in enumerate(undecided):
+                if number % AT_ONCE == AT_ONCE - 1:
+                    await asyncio.sleep(0)
+                member = members[member_id]
+                for place in places[member_id]:
+                    arrival = arrivals[place]
+                    decided[place] = _decided(programs[arrival.org_id], member, arrival, refused)
+                    member = _member_after(decided[place], member)
         wanted = list(_wanted(chain.from_iterable(decided)))
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}

@@ -68,6 +68,7 @@ class Worker:
         self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
         self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self._turn = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -184,7 +185,9 @@ class Worker:
         async def attempt(*, unseen: bool) -> list[Processed]:
             with telemetry.batch_seconds.time():
                 return await retried(
-                    lambda: process(connection, programs, arrivals, at, unseen=unseen, with_decisions=False)
+                    lambda: process(
+                        connection, programs, arrivals, at, unseen=unseen, with_decisions=False, turn=self._turn
+                    )
                 )
 
         try:
