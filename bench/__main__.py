@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,25 +26,26 @@ from plaudit.storage.migrate import migrate
 MEMBERS = 100_000
 EVENTS = 60_000
 BOARD = 1_000_000
-ROUNDS = 3  # of what is measured by turns
+ROUNDS = 5  # of what is measured by turns
 
 console = Console(width=130)
 
 
-def pgbench_best(url: str) -> float:
-    """The best TPC-B rate (prepared statements, scale 20) of 1, 8 and 32 clients."""
+def pgbench(url: str) -> Callable[[], float]:
+    """A measure of TPC-B transactions a second (prepared statements, scale 20), with the best of 1, 8 and 32 clients."""
     host = re.search(r"host=([^&]+)", url)
     assert host
     base = [str(program("pgbench")), "-h", host[1], "-U", "postgres", "plaudit"]
     subprocess.run([*base, "-i", "-s", "20", "-q"], check=True, capture_output=True)
-    best = 0.0
-    for clients in (1, 8, 32):
-        run = [*base, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", "10"]
+
+    def rate(clients: int) -> float:
+        run = [*base, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", "5"]
         output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
         found = re.search(r"tps = ([0-9.]+)", output)
         assert found
-        best = max(best, float(found[1]))
-    return best
+        return float(found[1])
+
+    return partial(rate, max((1, 8, 32), key=rate))
 
 
 class Report:
@@ -53,10 +54,12 @@ class Report:
     def __init__(self) -> None:
         self.table = Table("what; beside what", "measured", "yardstick", "ratio", "at least")
 
-    def ratio(self, what: str, measured: float, yardstick: float, least: float) -> None:
-        """A row of two rates."""
-        style = "" if measured / yardstick >= least else "red"
-        cells = f"{measured:,.0f}/s", f"{yardstick:,.0f}/s", f"{measured / yardstick:.2f} x", f"{least} x"
+    def ratio(self, what: str, measured: Sequence[float], yardstick: Sequence[float], least: float) -> None:
+        """A row of two rates, made by turns: their medians, and that of the ratios of each turn."""
+        ratio = statistics.median(one / other for one, other in zip(measured, yardstick, strict=True))
+        style = "" if ratio >= least else "red"
+        rates = f"{statistics.median(measured):,.0f}/s", f"{statistics.median(yardstick):,.0f}/s"
+        cells = *rates, f"{ratio:.2f} x", f"{least} x"
         self.table.add_row(what, *cells, style=style)
 
     def bound(self, what: str, measured: float, most: float, unit: str) -> None:
@@ -75,26 +78,35 @@ class Report:
         self.table.add_row(what, f"{measured:,.0f} {unit}/s", "", "", "")
 
 
-def by_turns(*measures: Callable[[], Coroutine[None, None, float]]) -> list[float]:
-    """The median of each measure, made as a worker would. They take turns: what the machine does meanwhile meets all of them."""
-    found = [[like_a_worker(measure) for measure in measures] for _ in range(ROUNDS)]
-    return [statistics.median(each) for each in zip(*found, strict=True)]
+def by_turns(*measures: Callable[[], float]) -> list[tuple[float, ...]]:
+    """What each measure finds, several times. They take turns: what the machine does meanwhile meets all of them."""
+    return list(zip(*([measure() for measure in measures] for _ in range(ROUNDS)), strict=True))
+
+
+def engine_rates(url: str, *orgs: Org, events: int = EVENTS) -> list[tuple[float, ...]]:
+    """The engine's rates for several organisations, by turns."""
+    return by_turns(*(partial(like_a_worker, partial(engine_rate, url, org, events)) for org in orgs))
 
 
 def bench_engine(report: Report, url: str) -> Org:
     """The engine without HTTP."""
-    tpcb = pgbench_best(url)
+    tpcb_rate = pgbench(url)
     org = uvloop.run(prepare(url, MEMBERS))
-    bare, engine = by_turns(*(partial(one, url, org, EVENTS) for one in (bare_rows, engine_rate)))
+    own = (partial(like_a_worker, partial(one, url, org, EVENTS)) for one in (bare_rows, engine_rate))
+    tpcb, bare, engine = by_turns(tpcb_rate, *own)
     report.ratio("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
     report.ratio("the same; the same rows without an engine", engine, bare, 0.5)
     few = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
     many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=1_000))
-    ten, thousand = by_turns(*(partial(engine_rate, url, one, EVENTS // 2) for one in (few, many)))
+    ten, thousand = engine_rates(url, few, many, events=EVENTS // 2)
     report.ratio("1,000 campaigns; 10", thousand, ten, 0.9)
-    one, two = (uvloop.run(processes_rate(url, org, 2 * EVENTS, workers)) for workers in (1, 2))
+    one, two = by_turns(*(partial(_with_processes, url, org, workers) for workers in (1, 2)))
     report.ratio("two workers; one", two, one, 1.3)
     return org
+
+
+def _with_processes(url: str, org: Org, workers: int) -> float:
+    return uvloop.run(processes_rate(url, org, EVENTS, workers))
 
 
 def bench_http(report: Report, url: str, org: Org) -> None:
@@ -105,8 +117,8 @@ def bench_http(report: Report, url: str, org: Org) -> None:
     with http.running(url, 18_432):
         single = uvloop.run(http.post_rate(18_432, headers, org, tag="single"))
         batch = uvloop.run(http.post_rate(18_432, headers, org, tag="batch", batch=http.BATCH))
-    report.ratio("single POSTs accepted, durable; the same POST with nothing stored", single, nothing, 0.5)
-    report.ratio(f"actions in batches of {http.BATCH}; single POSTs", batch, single, 4)
+    report.ratio("single POSTs accepted, durable; the same POST with nothing stored", [single], [nothing], 0.5)
+    report.ratio(f"actions in batches of {http.BATCH}; single POSTs", [batch], [single], 4)
     with http.running(url, 18_433, worker=True):
         capacity = uvloop.run(http.processed_rate(url, 18_433, headers, org))
         p50, p99 = uvloop.run(http.latency(url, 18_433, headers, org, capacity / 2))
@@ -139,7 +151,7 @@ def bench_scale(report: Report, url: str) -> None:
     memory = serve_megabytes(url, rich)
     report.bound(f"memory of serve beside PostgreSQL, {MEMBERS:,} members, 1,000 campaigns", memory, 300, "MB")
     few, many = (uvloop.run(prepare(url, number)) for number in (MEMBERS // 10, MEMBERS * 100))
-    little, much = by_turns(*(partial(engine_rate, url, one, EVENTS) for one in (few, many)))
+    little, much = engine_rates(url, few, many)
     report.ratio(f"{many.members:,} members; {few.members:,}", much, little, 0.9)
 
 
@@ -149,7 +161,7 @@ def bench_mechanics(report: Report, url: str) -> None:
     uvloop.run(mechanics.add_mechanics(url, rich))
     for org in (plain, rich):
         uvloop.run(engine_rate(url, org, EVENTS // 2))  # both begin with members who have bought before
-    without, live = by_turns(*(partial(engine_rate, url, one, EVENTS) for one in (plain, rich)))
+    without, live = engine_rates(url, plain, rich)
     report.ratio("streak, ladder, segment and challenge live; without them", live, without, 0.6)
     select, rank, top = uvloop.run(mechanics.board_times(url, BOARD))
     report.times(f"rank among {BOARD:,}, p99; a primary-key SELECT", rank, select, 5)

@@ -50,9 +50,15 @@ async def load(
         found = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
         decided = {row["event_id"] for row in found}
     fresh, again = _told_apart(there, decided)
-    if any(one.kind == SEGMENT for one in fresh):
+    kinds = {one.kind for one in fresh}
+    if SEGMENT in kinds:
         fresh = await with_tallies(connection, programs, fresh)
-    members = await _members(connection, programs, fresh)
+    needs = ALL_PARTS
+    if kinds == {ACTION}:  # which only touch what their programmes may touch
+        needs = frozenset(part for program in programs.values() for part in program.needs)
+    keys = {one.member_id: one.bucket for one in fresh}
+    users = {one.member_id: one.user_id for one in fresh}
+    members = await load_members(connection, keys, users, needs)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
     return Batch(fresh=fresh, again=again, members=members, positions=positions, watched=watched)
 
@@ -62,8 +68,8 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
     waiting = [one for one in arrivals if one.inbox_id is not None]
     if not waiting:
         return list(arrivals)
-    buckets = array_of(one.bucket for one in waiting)
-    ids = array_of(one.inbox_id or 0 for one in waiting)
+    buckets = array_of([one.bucket for one in waiting])
+    ids = array_of([one.inbox_id or 0 for one in waiting])
     there = await connection.fetchval(inbox.SQL.remove, buckets, ids, len(waiting))
     if there is None:
         return list(arrivals)
@@ -82,15 +88,3 @@ def _told_apart(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[A
         (again if one.event_id in seen else fresh).append(one)
         seen.add(one.event_id)
     return fresh, again
-
-
-async def _members(
-    connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival]
-) -> dict[UUID, Member]:
-    """The members concerned, with the parts that their programmes may touch."""
-    keys = {one.member_id: one.bucket for one in arrivals}
-    users = {one.member_id: one.user_id for one in arrivals}
-    orgs = {one.org_id for one in arrivals}
-    needs = frozenset(part for org_id in orgs for part in programs[org_id].needs)
-    everything = any(one.kind != ACTION for one in arrivals)
-    return await load_members(connection, keys, users, ALL_PARTS if everything else needs)

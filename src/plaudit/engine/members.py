@@ -30,8 +30,8 @@ async def load_members(
     needs: frozenset[str] = ALL_PARTS,
 ) -> dict[UUID, Member]:
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
-    members: list[Member] = [Member(member_id=one, user_id=users[one]) for one in keys]
-    found = {one.member_id: one for one in members}
+    found = {one: Member(member_id=one, user_id=users[one]) for one in keys}
+    members = list(found.values())
     wanted = array_of(keys.values()), array_of(keys)
     there = await connection.fetch(SQL.members, *wanted)
     number: int  # of a member in the list, from 1

@@ -94,11 +94,12 @@ async def decide_all(
             rows.add(one)
             done.append(one if with_decisions else Processed(arrival=one.arrival, state=one.state))
         arrival = fresh[place]
-        member = _member_after(found, members[arrival.member_id])
-        if last[arrival.member_id] == place:
-            rows.add_member(batch.members[arrival.member_id], arrival, member)
+        member_id = arrival.member_id
+        member = _member_after(found, members[member_id])
+        if last[member_id] == place:
+            rows.add_member(batch.members[member_id], arrival, member)
         else:
-            members[arrival.member_id] = member
+            members[member_id] = member
 
     open_from = len(fresh)
     async with turn:
@@ -106,7 +107,7 @@ async def decide_all(
             if place % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
             found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
-            if any(map(_claims_something, found)):
+            if _is_open(found):
                 open_from = place
                 break
             take(place, found)
@@ -185,8 +186,12 @@ def _member_after(found: Sequence[Processed], member: Member) -> Member:
     return found[-1].decision.member
 
 
-def _claims_something(one: Processed) -> bool:
-    return one.decision is not None and bool(one.decision.claims)
+def _is_open(found: Sequence[Processed]) -> bool:
+    """Whether something is claimed, which may yet be refused."""
+    for one in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
+        if one.decision is not None and one.decision.claims:
+            return True
+    return False
 
 
 def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:
