@@ -34,7 +34,8 @@ from .load import SQL, load
 from .outcome import Processed
 from .process import is_seen, process
 
-BATCH_EVENTS_MAX = 500
+BATCH_EVENTS_MAX = 1_000
+BATCH_EVENTS_MANY = 500  # a lane that finds as many has fallen behind
 BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
 LANES = 5
 LEASE_SECONDS = 5.0
@@ -172,7 +173,7 @@ class Worker:
 
     def _share_out(self, events: int) -> None:
         """Call the other lanes in, or let them rest, by how many `events` one has found."""
-        behind = events == BATCH_EVENTS_MAX or (self._behind and events > BATCH_EVENTS_FEW)
+        behind = events >= BATCH_EVENTS_MANY or (self._behind and events > BATCH_EVENTS_FEW)
         if behind != self._behind:
             self._behind = behind
             self._wake()
