@@ -59,8 +59,8 @@ class Stage:
         async with self.pool.acquire() as connection:
             return await inbox.append(connection, arrivals)
 
-    def worker(self) -> Worker:
-        return Worker(self.pool, self.url, self.programs, lanes=1)
+    def worker(self, lanes: int = 1) -> Worker:
+        return Worker(self.pool, self.url, self.programs, lanes=lanes)
 
     async def drain(self) -> None:
         """Let a worker work until nothing waits."""

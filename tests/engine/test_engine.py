@@ -77,8 +77,12 @@ def test_split_batches_give_the_same_as_one(staged, fresh_database):
     run(staged, fresh_database, scenario)
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database, by_hand):
+@pytest.mark.parametrize(("lanes", "by_hand"), [(1, False), (1, True), (3, True)])
+def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database, monkeypatch, lanes, by_hand):
+    if lanes > 1:  # as many batches as can be, each broken off as often as can be
+        monkeypatch.setattr(working, "BATCH_EVENTS_MAX", 4)
+        monkeypatch.setattr(processing, "AT_ONCE", 2)
+
     async def scenario(stage):
         await stage.write("product", "prod_1", sku="P", type="merchandise", allocatedStock=7)
         await stage.write("code_pool", "pool_1", productId="prod_1")
@@ -86,7 +90,7 @@ def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database,
         await stage.pay("camp_stock", effects=AWARD)
         await stage.pay("camp_cap", limit={"overall": 5})
         await stage.append(*(stage.arrival(f"user_{i % 6}") for i in range(40)))
-        workers = [stage.worker(), stage.worker()]
+        workers = [stage.worker(lanes), stage.worker(lanes)]
         for _ in range(3):
             for worker in workers:
                 await worker.lease()
@@ -156,10 +160,11 @@ def test_an_action_that_took_too_long_inline_and_went_into_the_inbox_counts_once
     async def scenario(stage):
         await stage.pay()
         arrival = stage.arrival()  # its sender has no name for it
-        await stage.append(arrival)
+        await stage.append(arrival, stage.arrival(), stage.arrival("bob"))
         await process_inline(stage.pool, await stage.program(), arrival, seconds=30)
         await asyncio.wait_for(stage.drain(), 30)
-        assert await stage.points() == 10
+        assert (await stage.points(), await stage.points("bob")) == (20, 10)
+        assert await stage.fetch("SELECT FROM inbox UNION ALL SELECT FROM failed_events") == []
 
     run(staged, fresh_database, scenario)
 
