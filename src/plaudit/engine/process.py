@@ -46,7 +46,7 @@ async def process(
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
 
     Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
-    the inbox are left out); `with_decisions` as long as the batch is small, or wanted with them anyway. An event
+    the inbox are left out), `with_decisions` only if they are wanted, since they take much memory. An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
     raises: then nothing has happened. With `unseen`, as for what the inbox took in because the log did not have it,
     the log is not asked again; should it have one of them nevertheless, that raises (see `is_seen`). `turn` is held
