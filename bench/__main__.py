@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -185,30 +186,44 @@ def bench_bulk(report: Report, url: str) -> None:
     )  # fmt: skip
 
 
-def main() -> None:
-    """Measure, and print the table."""
-    calm_garbage_collector()
+def bench_all_of_the_engine(report: Report, url: str) -> None:
+    """The engine alone, then behind the API."""
+    bench_http(report, url, bench_engine(report, url))
+
+
+PARTS: dict[str, Callable[[Report, str], None]] = {
+    "engine": bench_all_of_the_engine,
+    "members": bench_members,
+    "mechanics": bench_mechanics,
+    "bulk": bench_bulk,
+    "scale": bench_scale,
+}
+
+
+@contextmanager
+def server() -> Generator[str]:
+    """A database of a part's own: what one leaves behind is nothing to the next."""
     folder = Path(tempfile.mkdtemp(prefix="plaudit-bench-"))
     folder.chmod(0o755)
     embedded = EmbeddedPostgres(folder / "postgres")
-    report = Report()
     try:
         url = embedded.start()
         asyncio.run(migrate(url))
-        wanted = sys.argv[1:] or ["engine", "members", "mechanics", "bulk", "scale"]
-        if "engine" in wanted:
-            bench_http(report, url, bench_engine(report, url))
-        if "members" in wanted:
-            bench_members(report, url)
-        if "mechanics" in wanted:
-            bench_mechanics(report, url)
-        if "bulk" in wanted:
-            bench_bulk(report, url)
-        if "scale" in wanted:
-            bench_scale(report, url)
+        yield url
     finally:
         embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    calm_garbage_collector()
+    report = Report()
+    try:
+        for name in sys.argv[1:] or PARTS:
+            with server() as url:
+                PARTS[name](report, url)
+    finally:
         console.print(report.table)
 
 

@@ -160,7 +160,7 @@ async def engine_rate(url: str, org: Org, count: int) -> float:
     started = time.perf_counter()
     done = await worker.drain()
     seconds = time.perf_counter() - started
-    assert done == count
+    assert done == count, f"{done} of {count} events decided"
     await worker.release()
     await pool.close()
     return count / seconds
