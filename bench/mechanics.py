@@ -120,8 +120,16 @@ async def fill_rate(url: str, members: int) -> float:
     while await fill_once(pool, programs):
         pass
     seconds = time.perf_counter() - started
+    await _drain(pool, url, programs)  # who came in is an event each: what is measured next shall not meet them
     await pool.close()
     return members / seconds
+
+
+async def _drain(pool: Pool, url: str, programs: Programs) -> None:
+    worker = Worker(pool, url, programs)
+    await worker.lease()
+    await worker.drain()
+    await worker.release()
 
 
 async def import_rate(url: str, members: int, events: int) -> float:
@@ -149,12 +157,9 @@ async def import_rate(url: str, members: int, events: int) -> float:
         for start in range(0, events, 2_000):
             await inbox.append(connection, arrivals[start : start + 2_000])
         await connection.execute("VACUUM ANALYZE inbox")
-    worker = Worker(pool, url, Programs(pool, url))
-    await worker.lease()
     started = time.perf_counter()
-    await worker.drain()
+    await _drain(pool, url, Programs(pool, url))
     seconds = time.perf_counter() - started
-    await worker.release()
     await pool.close()
     return events / seconds
 
