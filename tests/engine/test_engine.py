@@ -283,8 +283,8 @@ def test_what_cannot_be_written_is_found_by_halving(staged, fresh_database, monk
         arrivals = [stage.arrival(f"user_{i}") for i in range(9)]
         commit = processing.commit
 
-        async def commit_or_raise(connection, batch, processed, at):
-            await commit(connection, batch, processed, at)
+        async def commit_or_raise(connection, batch, rows, at):
+            await commit(connection, batch, rows, at)
             if any(one.user_id == "user_3" for one in batch.fresh):
                 raise asyncpg.DataError("cannot be written")
 

@@ -16,7 +16,7 @@ from . import inbox
 from .arrival import Arrival
 from .load import Batch
 from .outcome import Processed
-from .rows import COPIED, WRITTEN, Row, Rows
+from .rows import COPIED, UPDATED, WRITTEN, Row, Rows
 from .totals import add_totals
 from .watches import changed_members
 
@@ -37,7 +37,7 @@ async def commit(connection: Connection, batch: Batch, rows: Rows, decided_at: d
             await connection.execute(SQL.by_name[query], *_columns(rows.of[query]))
     moved = [bucket for bucket, position in rows.positions.items() if position != batch.positions[bucket]]
     at = [rows.positions[bucket] for bucket in moved]
-    updates = [column for part, taken_as in _UPDATED.items() for column in _taken(rows.of[part], taken_as)]
+    updates = [column for part in UPDATED for column in _taken(rows.of[part], _TAKEN_AS[part])]
     await connection.execute(SQL.move_on, *updates, moved, at, decided_at)
     await _write_identities(connection, rows.identities)
     if rows.onward:
@@ -83,8 +83,8 @@ def _taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) 
     return [way(column) for way, column in zip(ways, columns, strict=True)]
 
 
-# What is updated by `move_on`, in the order of its parameters, and how it takes the columns.
-_UPDATED: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
+# How `move_on` takes the columns of what it updates.
+_TAKEN_AS: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
     "members_now": (array_of, array_of, list, array_of, unless_none),
     "balances_now": (array_of, array_of, joined, array_of, array_of, joined),
     "progress_now": (array_of, array_of, joined, joined, joined),

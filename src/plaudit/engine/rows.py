@@ -53,8 +53,9 @@ COPIED: Mapping[str, tuple[str, ...]] = {
     "progress": ("bucket", "member_id", "kind", "key", "state"),
     "outbox": ("message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at"),
 }  # fmt: skip
-# What changes where it was loaded: names of what takes it (see commit.sql).
+# What changes where it was loaded, in the order of `move_on`'s parameters (see commit.sql).
 UPDATED = ("members_now", "balances_now", "progress_now")
+# The queries of what few batches have, in this order.
 WRITTEN = (
     "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
     "insert_segment_members", "delete_segment_members", "upsert_standings",

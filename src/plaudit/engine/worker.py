@@ -182,7 +182,20 @@ class Worker:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
         programs = {one: (await self._programs.live(one)).program for one in {a.org_id for a in arrivals}}
         at = clock.now()
+        try:
+            processed = await self._written(connection, programs, arrivals, at)
+        except UNREACHABLE:
+            raise
+        except Exception as error:
+            # The same event came for two members at once, and the other one's batch was first: it is looked at again.
+            if not is_seen(error):
+                await self._process_halves(connection, arrivals, programs, error)
+        else:
+            _count(processed, at)
 
+    async def _written(
+        self, connection: Connection, programs: dict[UUID, Program], arrivals: Sequence[Arrival], at: datetime
+    ) -> list[Processed]:
         async def attempt(*, unseen: bool) -> list[Processed]:
             with telemetry.batch_seconds.time():
                 return await retried(
@@ -192,21 +205,12 @@ class Worker:
                 )
 
         try:
-            try:
-                processed = await attempt(unseen=True)
-            except asyncpg.UniqueViolationError as error:
-                if not is_seen(error):
-                    raise
-                # One that was to be decided inline, and took too long, may be in both inbox and log.
-                processed = await attempt(unseen=False)
-        except UNREACHABLE:
-            raise
-        except Exception as error:
-            # The same event came for two members at once, and the other one's batch was first: it is looked at again.
+            return await attempt(unseen=True)
+        except asyncpg.UniqueViolationError as error:
             if not is_seen(error):
-                await self._process_halves(connection, arrivals, programs, error)
-        else:
-            _count(processed, at)
+                raise
+            # One that was to be decided inline, and took too long, may be in both inbox and log.
+            return await attempt(unseen=False)
 
     async def _process_halves(
         self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program], problem: Exception
