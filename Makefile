@@ -5,7 +5,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check docs verify bench lock clean
+.PHONY: help install run test model check docs verify bench lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ run: install ## a server on http://127.0.0.1:8000, with its own PostgreSQL and a
 
 test: install ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+model: install ## random histories against a slow model, HISTORIES=20000 of them; SEED= for the same again
+	PLAUDIT_MODEL_HISTORIES=$(or $(HISTORIES),20000) PLAUDIT_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal -rP tests/model
 
 check: install ## style, types, and generated files
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from plaudit.storage.migrate import migrate
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
+from tests.books import assert_books_hold, note
 from tests.servers import Server, new_folder
 from tests.stage import Stage
 
@@ -40,48 +41,103 @@ def template(server) -> str:
     return "plaudit"
 
 
-async def _clone(server: str, template: str) -> str:
-    name = f"clone_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(server.replace("/plaudit?", "/postgres?"))
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    finally:
-        await admin.close()
-    return server.replace("/plaudit?", f"/{name}?")
+@pytest.fixture(scope="session")
+def clone(server, template):
+    """Make a copy of a database of this worker's server. Return its name and its URL."""
+
+    async def cloned(of: str, name: str) -> None:
+        admin = await asyncpg.connect(server.replace("/plaudit?", "/postgres?"))
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {of}")
+        finally:
+            await admin.close()
+
+    def made(of: str = template) -> tuple[str, str]:
+        name = f"clone_{uuid4().hex[:12]}"
+        asyncio.run(cloned(of, name))
+        return name, server.replace("/plaudit?", f"/{name}?")
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def database(server, template) -> str:
+def database(clone, shared) -> str:
     """A database that the tests of one worker share; each has an organisation of its own."""
-    return asyncio.run(_clone(server, template))
+    url = shared["database"] = clone()[1]
+    return url
 
 
 @pytest.fixture
-def fresh_database(server, template) -> str:
+def fresh_database(clone, request) -> Iterator[str]:
     """A database for one test alone: for those that run whole workers, which see to all organisations."""
-    return asyncio.run(_clone(server, template))
+    url = clone()[1]
+    yield url
+    if request.node.get_closest_marker(BREAKS) is None:
+        assert_books_hold(url)
+
+
+@pytest.fixture(scope="session")
+def shared() -> dict[str, str | Server]:
+    """What the tests of one worker share: the fixtures of these names, as far as they are there."""
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books_hold(request, shared):
+    """After each module of tests, the books hold of whatever it has left behind in what is shared."""
+    yield
+    used = request.config.stash[USED].pop(request.node.nodeid, set())
+    for name in sorted(used & {*shared}):
+        where = shared[name]
+        assert_books_hold(where if isinstance(where, str) else where.database_url)
+
+
+USED = pytest.StashKey[dict[str, set[str]]]()
+BREAKS = "breaks_tables"
+SHARED = {"database", "server_process"}
+
+
+def pytest_configure(config):
+    config.stash[USED] = {}
+
+
+def pytest_runtest_setup(item):
+    """Note what the test shares with others. Whatever breaks tables has a database, or a server, of its own."""
+    module = item.getparent(pytest.Module)
+    item.config.stash[USED].setdefault(module.nodeid, set()).update(item.fixturenames)
+    marker = item.get_closest_marker(BREAKS)
+    if marker is not None:
+        assert marker.args, "breaks_tables is given a reason"
+        assert not SHARED.intersection(item.fixturenames), "what breaks tables takes fresh_database or own_server"
+
+
+@asynccontextmanager
+async def _staged(url: str):
+    pool = await create_pool(url, size=8, by_key=True)
+    try:
+        async with pool.acquire() as connection:
+            credentials = await create_org(connection, "Test", clock.now())
+        note(credentials.org_id)
+        yield Stage(url, pool, Programs(pool, url), credentials.org_id)
+    finally:
+        await pool.close()
+
+
+@pytest.fixture(scope="session")
+def staged_once():
+    """As `staged`, for fixtures of a module."""
+    return _staged
 
 
 @pytest.fixture
 def staged():
     """`async with staged(url) as stage`: leaves no open connection behind."""
-
-    @asynccontextmanager
-    async def opened(url: str):
-        pool = await create_pool(url, size=8, by_key=True)
-        try:
-            async with pool.acquire() as connection:
-                credentials = await create_org(connection, "Test", clock.now())
-            yield Stage(url, pool, Programs(pool, url), credentials.org_id)
-        finally:
-            await pool.close()
-
-    return opened
+    return _staged
 
 
 @pytest.fixture(scope="session")
-def server_process():
-    server = Server(new_folder()).start()
+def server_process(shared):
+    server = shared["server_process"] = Server(new_folder()).start()
     yield server
     assert server.stop() == 0, server.log()
 
@@ -95,17 +151,18 @@ def http(server_process):
 @pytest.fixture
 def shop(server_process):
     """A test organisation of its own, whose clock can be moved."""
-    with server_process.client_of("Shop", "--test") as client:
+    with server_process.client_of("Shop", is_test=True) as client:
         yield client
 
 
 @pytest.fixture
-def own_server():
+def own_server(request):
     """A server for one test alone, which may stop, kill and restart it."""
     servers = []
 
     def made(*options: str) -> Server:
         servers.append(Server(new_folder(), *options))
+        servers[-1].books_hold = request.node.get_closest_marker(BREAKS) is None
         return servers[-1]
 
     yield made

@@ -38,17 +38,17 @@ class Life:
             member_id=self.member.member_id, user_id=self.member.user_id, kind=kind, trigger=trigger,
             occurred_at=self.at(local, zone), data=data,
         )  # fmt: skip
-        for _, decision in decide_in_time(self.program, self.member, event):
-            self._keep(decision)
+        for met, decision in decide_in_time(self.program, self.member, event):
+            self._keep(met, decision)
         return self.decisions[-1]
 
     def until(self, local: str) -> "Life":
         """Nothing but time passes."""
-        for _, decision in advance(self.program, self.member, self.at(local)):
-            self._keep(decision)
+        for timer, decision in advance(self.program, self.member, self.at(local)):
+            self._keep(timer, decision)
         return self
 
-    def _keep(self, decision: Decision) -> None:
+    def _keep(self, _: Event, decision: Decision) -> None:
         # As the database would keep it: through JSON.
         member = msgspec.json.decode(msgspec.json.encode(decision.member), type=Member)
         assert member == decision.member

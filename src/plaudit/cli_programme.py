@@ -1,46 +1,47 @@
-"""The commands for a whole programme and its members: written out, compared, applied, imported."""
+"""The commands for a whole programme: written out, compared, applied."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
-from plaudit import clock
 from plaudit.errors import PlauditError
 
-from .cli_common import FOLDER, Data, Org, Url, console, in_org, url_of
+from .cli_common import FOLDER, Data, Key, Org, Server, Url, console, errors
+from .cli_places import Json, Target
 
-if TYPE_CHECKING:
-    from plaudit.engine.jobs import Job
-    from plaudit.storage.postgres import Connection
+Programme = Annotated[Path, typer.Argument(help="Programme file (- for standard input)")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this kind, such as campaigns (repeatable)")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="All kinds but this (repeatable)")]
+WithSettings = Annotated[bool, typer.Option("--settings", help="The organisation's settings too")]
 
 
 def add_programme_commands(app: typer.Typer) -> None:
     """The commands of this room."""
     for command in (export, diff, apply):
         app.command()(command)
-    app.command("import")(import_file)
 
 
 def export(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file, instead of the output.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="Write to this file instead of standard output"),
+    ] = None,
+    only: Only = None,
+    without: Without = None,
     org: Org = "",
     data: Data = FOLDER,
     database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
 ) -> None:
-    """The whole programme, as YAML."""
-    from plaudit.documents.configuration import as_yaml, written_out
-    from plaudit.storage.configuration import configuration
+    """Export the programme as YAML."""
+    from plaudit.documents.configuration import as_yaml, sections_of
 
-    async def work(connection: "Connection", org_id: UUID) -> str:
-        return as_yaml(written_out(await configuration(connection, org_id)))
-
-    text = in_org(work, org, data, database_url)
+    place = Target(org=org, data=data, database_url=database_url, url=url, key=key).place()
+    text = as_yaml(sections_of(place.programme(), only or (), without or ()))
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -48,109 +49,74 @@ def export(
 
 
 def diff(
-    file: Path,
+    file: Programme,
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Treat documents missing from the file as deleted")] = False,
     org: Org = "",
-    prune: Annotated[bool, typer.Option("--prune", help="Count what the file does not have as deleted.")] = False,
     data: Data = FOLDER,
     database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
 ) -> None:
-    """What `apply` would change. Non-zero if there is anything."""
-    if _changes(file, org, data, database_url, prune=prune, dry_run=True):
+    """Show what `apply` would change. Exits with 1 if anything would."""
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
+    programme = read_programme(file, only, without, settings=settings)
+    if _told(target.place().change(programme, prune=prune, dry_run=True)):
         raise SystemExit(1)
 
 
 def apply(
-    file: Path,
+    file: Programme,
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete documents missing from the file")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without applying them")] = False,
     org: Org = "",
-    prune: Annotated[bool, typer.Option("--prune", help="Delete what the file does not have.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
     data: Data = FOLDER,
     database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
 ) -> None:
-    """Make the programme what a YAML file says: all of it or nothing."""
-    if not _changes(file, org, data, database_url, prune=prune, dry_run=dry_run):
+    """Apply a programme file, all or nothing.
+
+    The organisation's own settings stay as they are, unless you pass --settings (or --only settings).
+    """
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
+    programme = read_programme(file, only, without, settings=settings)
+    if not _told(target.place().change(programme, prune=prune, dry_run=dry_run)):
         console.print("Nothing to change.")
 
 
-def _changes(file: Path, org: str, data: Path, database_url: str, *, prune: bool, dry_run: bool) -> int:
-    """Print what a file changes, or would change. Answers how much that is."""
-    from plaudit.documents.configuration import from_yaml
-    from plaudit.storage import configuration
+def read_programme(file: Path, only: Sequence[str] | None, without: Sequence[str] | None, *, settings: bool) -> Any:
+    """Return the sections of a programme file that are meant. Settings are an organisation's own: only if named."""
+    from plaudit.documents.configuration import from_yaml, sections_of
 
-    raw = from_yaml(file.read_bytes())
+    text = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    given = from_yaml(text)
+    if not isinstance(given, dict):
+        return given  # whoever reads it says what is wrong with it
+    kept = sections_of(given, only or (), without or ())  # pyright: ignore[reportUnknownArgumentType]
+    if "settings" in kept and not settings and not only:
+        del kept["settings"]
+        if not kept:
+            raise PlauditError("The file has settings only: pass --settings to apply them")
+        errors.print("The settings in the file are left out: pass --settings to include them.", style="dim")
+    return kept
 
-    async def work(connection: "Connection", org_id: UUID) -> list[dict[str, Any]]:
-        wanted = await configuration.read(connection, org_id, raw)
-        if dry_run:
-            return configuration.shown_plan(await configuration.plan(connection, org_id, wanted, prune=prune))
-        changes = await configuration.apply(connection, org_id, wanted, prune=prune, by="cli", at=clock.now())
-        return configuration.shown_plan(changes)
 
-    changes = in_org(work, org, data, database_url)
+def _told(changes: list[Json]) -> int:
+    """Print changes, field by field. Return how many there are."""
     colours = {"created": "green", "updated": "yellow", "deleted": "red"}
     for one in changes:
-        console.print(f"{one['change']:<8} {one['kind']} {one['id']}", style=colours[one["change"]], highlight=False)
+        line = f"{one['change']:<8} {one['kind']} {one['id']}"
+        console.print(line, style=colours[one["change"]], highlight=False, markup=False, soft_wrap=True)
         if one["change"] == "updated":
             for field in one["fields"]:
                 was, now = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
-                console.print(f"         {field['field']}: {was} -> {now}", highlight=False, markup=False)
+                console.print(
+                    f"         {field['field']}: {was} -> {now}", highlight=False, markup=False, soft_wrap=True
+                )
     return len(changes)
-
-
-def import_file(
-    file: Path,
-    kind: Annotated[str, typer.Option(help="members, update or codes.")] = "members",
-    job: Annotated[str, typer.Option(help="A job that stopped, to be taken up with the same file.")] = "",
-    org: Org = "",
-    data: Data = FOLDER,
-    database_url: Url = "",
-) -> None:
-    """Members or codes out of a file (CSV or NDJSON), with a progress bar and a reconciliation at the end."""
-    from plaudit.engine import imports, jobs
-    from plaudit.storage.postgres import create_pool
-    from plaudit.storage.programs import Programs
-
-    if kind not in ("members", "update", "codes"):
-        raise PlauditError("--kind must be members, update or codes")
-    size = file.stat().st_size
-    url = url_of(data, database_url)
-
-    async def work(_: "Connection", org_id: UUID) -> jobs.Job:
-        pool = await create_pool(url, size=4, by_key=True)
-        programs = Programs(pool, url)
-        begun = await jobs.begin(pool, org_id, kind, "cli", UUID(job.removeprefix("job_")) if job else None)
-        console.print(f"job_{begun.job_id}", highlight=False)
-        with Progress(console=console, transient=True) as progress, file.open("rb") as opened:
-            task = progress.add_task(file.name, total=size)
-
-            async def parts() -> AsyncGenerator[bytes]:
-                while part := opened.read(1 << 18):
-                    yield part
-
-            done = begun
-            async for done in imports.run_job(pool, programs, begun, parts(), is_csv=file.suffix.lower() == ".csv"):
-                progress.update(task, completed=opened.tell(), description=f"{done.lines:,} lines")
-        live = await programs.live(org_id)
-        async with pool.acquire() as connection:
-            for one in await jobs.errors_of(connection, done.job_id, 0, 20):
-                console.print(f"line {one['line']}: {one['message']}", style="red", highlight=False, markup=False)
-        _print_job(done, jobs.reconciliation(live, done))
-        await pool.close()
-        return done
-
-    if in_org(work, org, data, database_url).refused:
-        raise SystemExit(1)
-
-
-def _print_job(job: "Job", rows: list[dict[str, Any]]) -> None:
-    console.print(
-        f"{job.lines:,} lines: {job.accepted:,} taken, {job.unchanged:,} as they were, {job.refused:,} refused",
-        highlight=False,
-    )
-    if rows:
-        table = Table("metric", "in the file", "in the ledger")
-        for row in rows:
-            table.add_row(
-                row["metric"], f"{row['given']:,}", f"{row['booked']:,}", style="" if row["agrees"] else "red"
-            )
-        console.print(table)

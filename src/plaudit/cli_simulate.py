@@ -2,8 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -12,12 +11,9 @@ from rich.table import Table
 
 from plaudit.errors import Invalid, PlauditError
 
-from .cli_common import FOLDER, Data, Org, Url, console, in_org
-
-if TYPE_CHECKING:
-    from plaudit.engine.simulate import Simulation
-    from plaudit.storage.postgres import Connection
-    from plaudit.storage.programs import Live
+from .cli_common import FOLDER, Child, Data, Key, Org, Server, Url, console
+from .cli_places import Simulated, Target
+from .cli_programme import Only, Without, WithSettings, read_programme
 
 
 def add_simulate_command(app: typer.Typer) -> None:
@@ -27,37 +23,36 @@ def add_simulate_command(app: typer.Typer) -> None:
 
 def simulate(
     file: Annotated[
-        Path | None, typer.Argument(help="A programme as YAML, to be written over the present one.")
+        Path | None, typer.Argument(help="Programme file to simulate, over the present one (- for standard input)")
     ] = None,
-    campaign: Annotated[str, typer.Option(help="One campaign; a draft is taken as active.")] = "",
-    changes: Annotated[str, typer.Option(help="Changes to the campaign, as JSON; - reads them from the input.")] = "{}",
-    days: Annotated[float, typer.Option(min=0.01, max=3650)] = 30,
-    sample: Annotated[float, typer.Option(min=0.001, max=1, help="The part of the members to look at.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole report, as JSON.")] = False,
+    campaign: Annotated[str, typer.Option(help="Campaign to simulate; a draft counts as active")] = "",
+    changes: Annotated[str, typer.Option(help="JSON changes to the campaign (- for standard input)")] = "{}",
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    days: Annotated[float, typer.Option(min=0.01, max=3650, help="Days of history to simulate")] = 30,
+    sample: Annotated[float, typer.Option(min=0.001, max=1, help="Share of members to simulate, from 0.001 to 1")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the full report as JSON")] = False,
     org: Org = "",
     data: Data = FOLDER,
     database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+    child: Child = False,
 ) -> None:
-    """Another programme over the last days, beside what happened. Changes nothing."""
-    from plaudit.engine import backtest
-
+    """Simulate a changed campaign or programme on past events. Changes nothing."""
     if (file is None) == (not campaign):
-        raise PlauditError("Say either a file or --campaign")
-    text = None if file is None else file.read_bytes()
-    given = _json(sys.stdin.read() if changes == "-" else changes)
-
-    async def work(connection: "Connection", org_id: UUID) -> dict[str, Any]:
-        live = await _live(connection, org_id, text, campaign, given)
-        with Progress(console=console, transient=True, disable=as_json) as progress:
-            task = progress.add_task("events", total=None)
-
-            def tell(found: "Simulation") -> None:
-                progress.update(task, completed=found.events, total=found.total or 1)
-
-            return await backtest.tested(connection, live, days, campaign or None, sample=sample, tell=tell)
-
+        raise PlauditError("Pass either FILE or --campaign")
+    if child:  # of a server, whose database it is
+        url = key = ""
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
     try:
-        found = in_org(work, org, data, database_url)
+        wanted = Simulated(
+            programme=None if file is None else read_programme(file, only, without, settings=settings),
+            campaign=campaign, days=days, sample=sample,
+            changes=_json(sys.stdin.read() if changes == "-" else changes),
+        )  # fmt: skip
+        found = _simulated(target, wanted, quiet=as_json)
     except PlauditError as error:
         if not as_json:
             raise
@@ -71,24 +66,21 @@ def simulate(
         _print(found)
 
 
+def _simulated(target: Target, wanted: Simulated, *, quiet: bool) -> dict[str, Any]:
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("events", total=None)
+
+        def heard(events: int, total: int) -> None:
+            progress.update(task, completed=events, total=total or 1)
+
+        return target.place().simulate(wanted, heard)
+
+
 def _json(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Invalid(f"The changes are not a JSON object: {error}") from None
-
-
-async def _live(
-    connection: "Connection", org_id: UUID, text: bytes | None, campaign: str, changes: dict[str, Any]
-) -> "Live":
-    from plaudit.documents.configuration import from_yaml
-    from plaudit.engine import backtest
-    from plaudit.storage import configuration
-
-    if text is None:
-        return await backtest.with_campaign(connection, org_id, campaign, changes)
-    wanted = await configuration.read(connection, org_id, from_yaml(text))
-    return await backtest.with_programme(connection, org_id, wanted)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"--changes must be a JSON object: {error}") from None
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,14 +1,59 @@
-"""The wall clock: the only place that reads time."""
+"""The wall clock, the only place that reads time; and the clock of an organisation, which a test may have moved on.
+
+What members and their programme see is by the organisation's clock. By the wall clock is what belongs to the server: keys
+and tokens, rate limits, leases, deliveries, jobs, what is deleted when, and when a row was written. Where the time at which
+a row was written is shown, it is shown by the organisation's clock.
+"""
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct
 
 
 def now() -> datetime:
     """The present instant, in UTC, to the microsecond."""
     return datetime.now(UTC)
+
+
+class Move(Struct, frozen=True):
+    """A clock was moved: when (by the wall clock), how far it was ahead before, and how far it is since."""
+
+    moved_at: datetime
+    before: timedelta
+    after: timedelta
+
+
+class OrgClock(Struct, frozen=True):
+    """An organisation's clock: how far it is ahead of the wall clock, and how it came to that."""
+
+    offset: timedelta = timedelta(0)
+    moves: tuple[Move, ...] = ()
+
+    def now(self) -> datetime:
+        """The present instant by this clock."""
+        return now() + self.offset
+
+    def shown(self, instant: datetime) -> datetime:
+        """What this clock showed at an instant of the wall clock."""
+        for move in reversed(self.moves):
+            if instant >= move.moved_at:
+                return instant + move.after
+        return instant + (self.moves[0].before if self.moves else self.offset)
+
+    def wall_of(self, instant: datetime) -> datetime:
+        """The instant of the wall clock from which on this clock showed `instant` or later."""
+        for move in reversed(self.moves):
+            if instant >= move.moved_at + move.after:
+                return instant - move.after
+            if instant >= move.moved_at + move.before:
+                return move.moved_at
+        return instant - (self.moves[0].before if self.moves else self.offset)
+
+
+WALL = OrgClock()  # of an organisation whose clock nobody has moved
 
 
 def time_text(instant: datetime) -> str:

@@ -8,11 +8,17 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, cast
 
 import httpcore
 
 CONNECTIONS = 100
+
+# The loop's own resolver has four threads for the whole process: as many names whose name server never responds, and
+# nothing else is resolved either.
+_RESOLVERS = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="resolve")
 
 
 class ForbiddenAddressError(Exception):
@@ -53,9 +59,10 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(
+                _RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            )
         except OSError:
             raise httpcore.ConnectError(f"the name {host} cannot be resolved") from None
         addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))

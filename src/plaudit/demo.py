@@ -11,6 +11,7 @@ from plaudit.storage.orgs import Credentials, create_org
 from plaudit.storage.postgres import Connection, atomic
 
 NAME = "Riverside FC"
+TEST_NAME = "demo-test"
 
 _DOCUMENTS = [
     (
@@ -110,7 +111,7 @@ _DOCUMENTS = [
         "camp_twelfth_man",
         {
             "name": "Twelfth man",
-            "type": "Badge",
+            "type": "Reward",
             "triggers": [{"type": "match_checkin"}],
             "effects": [
                 {"type": "add_points", "config": {"amount": 50, "reason": "At the match"}},
@@ -190,6 +191,11 @@ async def create_demo(connection: Connection) -> Credentials:
         await update(connection, _change(credentials.org_id, "settings", SETTINGS_ID), {"cors": {"origins": ["*"]}})
         await codes.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
     return credentials
+
+
+async def create_demo_test(connection: Connection) -> Credentials:
+    """An empty test organisation beside it, for the guides: its clock can be moved."""
+    return await create_org(connection, TEST_NAME, clock.now(), is_test=True, slug=TEST_NAME)
 
 
 def _change(org_id: UUID, kind: str, document_id: str) -> Change:

@@ -16,8 +16,10 @@ class Kind(StrEnum):
     not_found = "not_found"
     conflict = "conflict"
     too_large = "too_large"
+    unsupported = "unsupported"
     mismatch = "mismatch"
     too_many = "too_many"
+    too_slow = "too_slow"
     unavailable = "unavailable"
     failed = "failed"
 
@@ -37,7 +39,7 @@ class FieldError(Struct, frozen=True):
 class PlauditError(Exception):
     """Anything that a caller did or met that has a name. `code` is stable, the message is for people.
 
-    `next_at` is when it may succeed, for what ends by itself.
+    `next_at` is when it may succeed, for what ends by itself, by the clock that shows `now` (None: the wall clock); `made` the id of what was made before.
     """
 
     kind = Kind.failed
@@ -50,12 +52,16 @@ class PlauditError(Exception):
         code: str | None = None,
         fields: Sequence[FieldError] = (),
         next_at: datetime | None = None,
+        now: datetime | None = None,
+        made: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.code
         self.fields = list(fields)
         self.next_at = next_at
+        self.now = now
+        self.made = made
 
 
 class Invalid(PlauditError):
@@ -100,6 +106,20 @@ class TooLarge(PlauditError):
     code = "too_large"
 
 
+class TooSlow(PlauditError):
+    """The body does not come, or hardly."""
+
+    kind = Kind.too_slow
+    code = "too_slow"
+
+
+class UnsupportedMedia(PlauditError):
+    """A body in a format that the call does not take."""
+
+    kind = Kind.unsupported
+    code = "unsupported_media"
+
+
 class Mismatch(PlauditError):
     """The same key came with another content before."""
 
@@ -122,7 +142,8 @@ class Unavailable(PlauditError):
 
 
 def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
-    """The error for fields that are wrong, in the documents' words where some are missing."""
+    """The error for fields that are wrong, in the documents' words where some are missing. So many are named at most."""
+    errors = errors[:FIELDS_MAX]
     missing = [error.field for error in errors if error.message == MISSING_FIELD]
     if missing:
         return Invalid(f"Missing required fields: {', '.join(missing)}", code="missing_fields", fields=errors)
@@ -137,3 +158,4 @@ def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
 
 
 MISSING_FIELD = "is missing"
+FIELDS_MAX = 50

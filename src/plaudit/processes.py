@@ -1,92 +1,87 @@
-"""Processes of one server: children that end with their parent, and a parent that keeps them running."""
+"""Processes of one server: what each does for itself, and children that end with their parent."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-PARENT_LOOK_SECONDS = 1.0
-STOP_SECONDS_MAX = 30.0
-RESTART_SECONDS = 0.5
-LOOK_SECONDS = 0.2
+PARENT_LOOK_SECONDS = 0.5
+MEMORY_MAX = 4 << 30
 _SESSION_NICENESS = Path("/proc/self/autogroup")
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_PR_SET_PDEATHSIG = 1
+
+PARENT = "PLAUDIT_PARENT"  # the process that a child belongs to: by the time the child can ask, it may be gone
 
 
-def end_with_parent() -> None:
-    """End this process when its parent is gone: a killed server leaves no orphans behind."""
-    parent = os.getppid()
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child that ends with this process (see `end_with_parent`)."""
+    return dict(os.environ) | {PARENT: str(os.getpid())}
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_LOOK_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_SECONDS_MAX)
+
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process at once when its parent is gone: a killed server leaves nobody behind.
+
+    `parent` is the process that started this one, unless the environment names it. The system sees to it where it can,
+    so that a process that hangs ends as well. Elsewhere a thread does.
+    """
+    parent = parent or int(os.environ.pop(PARENT, "0")) or os.getppid()
+    if sys.platform != "linux" or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        threading.Thread(target=_watch, args=(parent,), daemon=True, name="parent-watch").start()
+    if os.getppid() != parent:  # it was gone before we asked
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOK_SECONDS)
+    os._exit(1)
 
 
-STOPPING = "PLAUDIT_API_STOPPING"  # names a file that is there once the API is asked to stop
+STOPPING = asyncio.Event()
 
 
 async def asked_to_stop() -> None:
-    """Return when the process that started this one has been asked to stop (see the command `api`)."""
-    path = os.environ.get(STOPPING)
-    while path is None or not os.path.exists(path):  # noqa: ASYNC240, PTH110 (a look that costs nothing)
-        await asyncio.sleep(LOOK_SECONDS)
+    """Return when this process has been asked to stop."""
+    await STOPPING.wait()
 
 
-class Supervisor:
-    """Runs commands as children; one that ends by itself is started again. `run` ends on SIGTERM or SIGINT.
+def memory() -> int:
+    """Return the memory of the machine, or of the container that this is, in bytes."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        found = min(found, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    return found
 
-    `look_after` is called several times a second, for what must be kept running and is no child.
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process have so much memory and no more; 0 is half of what there is, 4 GB at most.
+
+    What asks for more gets a MemoryError, or ends this process alone, rather than the machine's others.
     """
+    import resource
 
-    def __init__(
-        self, commands: Sequence[Sequence[str]], environment: Mapping[str, str], look_after: Callable[[], None]
-    ) -> None:
-        self._commands = commands
-        self._look_after = look_after
-        self._environment = dict(os.environ) | dict(environment)
-        self._stopping = threading.Event()
+    wanted = megabytes << 20 if megabytes else min(memory() // 2, MEMORY_MAX)
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        if most != resource.RLIM_INFINITY:
+            wanted = min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
 
-    def run(self) -> None:
-        """Keep the children running until asked to stop; then stop them, and wait."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked_to_stop)
-        children = [self._start(command) for command in self._commands]
-        try:
-            while not self._stopping.wait(LOOK_SECONDS):
-                self._look_after()
-                for i, child in enumerate(children):
-                    if child.poll() is not None:
-                        time.sleep(RESTART_SECONDS)
-                        children[i] = self._start(self._commands[i])
-        finally:
-            for child in children:
-                child.terminate()
-            deadline = time.monotonic() + STOP_SECONDS_MAX
-            for child in children:
-                try:
-                    child.wait(max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    child.kill()
 
-    def _asked_to_stop(self, _number: int, _frame: object) -> None:
-        self._stopping.set()
+def allow_files(number: int) -> None:
+    """As many open files as the system lets us have, up to `number`: each connection is one."""
+    import resource
 
-    def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
-        # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in order.
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "plaudit", *command], env=self._environment, start_new_session=True
-        )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if most == resource.RLIM_INFINITY else min(number, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def calm_garbage_collector() -> None:

@@ -36,6 +36,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     spaces_domain: Annotated[
         str, Meta(description="The domain under which each organisation with a slug has a host name of its own.")
     ] = ""
+    metrics_token: Annotated[
+        str, Meta(description="The bearer token that `/metrics` asks for; it is open to anybody when empty.")
+    ] = ""
+    metrics_by_org: Annotated[
+        bool, Meta(description="Whether `/metrics` tells codes and stock of each organisation, by its id.")
+    ] = False
     lease_seconds: Annotated[
         float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
     ] = 5.0
@@ -48,6 +54,22 @@ class Settings(Struct, frozen=True, kw_only=True):
             le=19,
         ),
     ] = -5
+    silent_seconds: Annotated[
+        float,
+        Meta(
+            description="How long a process may be silent, in seconds, before it is taken to hang and replaced; "
+            "0 is for ever.",
+            ge=0,
+        ),
+    ] = 5.0
+    memory_mb: Annotated[
+        int,
+        Meta(
+            description="How much memory each process may have, in MB (Linux). "
+            "0 is half of the machine's or the container's, 4096 at most.",
+            ge=0,
+        ),
+    ] = 0
 
     @staticmethod
     def from_environment() -> "Settings":

@@ -3,9 +3,12 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
+
+from plaudit.tracebacks import without_values
 
 # Several processes of one server count into files in this folder (set by `plaudit serve`).
 SHARED = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
@@ -14,6 +17,9 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 actions_accepted = Counter("plaudit_actions_accepted_total", "Actions that were made durable.")
 events_decided = Counter("plaudit_events_decided_total", "Events decided, by what became of them.", ["state"])
+faults_contained = Counter(
+    "plaudit_faults_contained_total", "Parts of decisions (campaigns, effects, …) that raised, and were refused."
+)
 decide_lag_seconds = Histogram(
     "plaudit_decide_lag_seconds", "From the receipt of a batch's oldest event to its being decided.", buckets=_SECONDS
 )
@@ -24,14 +30,25 @@ webhook_attempts = Counter("plaudit_webhook_attempts_total", "Attempts at webhoo
 requests_answered = Counter("plaudit_requests_total", "Requests answered, by status.", ["status"])
 
 
+class _Library(logging.Handler):
+    """What libraries log, as entries of ours: the first line only, since the following ones show objects."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write an entry."""
+        told = record.getMessage().partition("\n")[0]
+        entry: dict[str, Any] = {"logger": record.name, "message": told}
+        structlog.get_logger(record.name).log(record.levelno, "library", exc_info=record.exc_info, **entry)
+
+
 def configure_logs() -> None:
-    """One JSON object a line on the error output, without personal data."""
+    """Write one JSON object a line to the error output, without personal data."""
+    logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
+            without_values,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -18,6 +18,10 @@ def condition(**wrong):
     return campaign(triggers=[{"type": "t", "conditions": [given]}])
 
 
+def recurring(rule):
+    return campaign(mode="recurring", startDate="2026-01-31T00:00:00+01:00", recurrence={"rule": rule})
+
+
 def effect(**given):
     return campaign(effects=[given])
 
@@ -25,7 +29,7 @@ def effect(**given):
 WRONG = [
     ("POST", ACTIONS, {"action": "a"}, "userId"),
     ("POST", ACTIONS, {"userId": "ann"}, "action"),
-    ("POST", ACTIONS, GOOD | {"userId": 7}, "userId"),
+    ("POST", ACTIONS, GOOD | {"userId": 7.5}, "userId"),
     ("POST", ACTIONS, GOOD | {"userId": ""}, "userId"),
     ("POST", ACTIONS, GOOD | {"userId": "u" * 300}, "userId"),
     ("POST", ACTIONS, GOOD | {"action": "with space"}, "action"),
@@ -48,6 +52,8 @@ WRONG = [
     ("POST", "/v1/campaigns", effect(type="award_badge", productId="prod_none"), "effects[0].config.productId"),
     ("POST", "/v1/campaigns", condition(operator="near"), "triggers[0].conditions[0].operator"),
     ("POST", "/v1/campaigns", condition(field=""), "triggers[0].conditions[0].field"),
+    ("POST", "/v1/campaigns", recurring("FREQ=DAILY;INTERVAL=0;BYDAY=MO"), "recurrence.rule"),
+    ("POST", "/v1/campaigns", recurring("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"), "recurrence.rule"),
     ("POST", "/v1/products", {"name": "P", "type": "badge", "codePoolId": "pool_none"}, "codePoolId"),
     ("POST", "/v1/metrics", {"metricId": "m_1", "name": "M", "decimals": 9}, "decimals"),
     ("POST", "/v1/code-pools", {"name": 1}, "name"),

@@ -57,18 +57,16 @@ def test_members_calls_keep_to_it(case, server_process):
         org_id = client.headers["X-Monterosa-Org-ID"]
         server_process.jwt_secrets[org_id] = server_process.credentials["jwtSecret"]
         headers = {"Authorization": f"Bearer {server_process.token_of(client, 'somebody')}"}
-    case.call_and_validate(base_url=server_process.url, headers=headers, checks=CHECKS)
+    case.call_and_validate(base_url=server_process.url, headers=headers, checks=CHECKS, timeout=120)
 
 
 def _sent(case, server_process):
-    with server_process.client() as client:
-        headers = {name: client.headers[name] for name in ("Authorization", "X-Monterosa-Org-ID")}
-    case.call_and_validate(base_url=server_process.url, headers=headers, checks=CHECKS)
+    case.call_and_validate(base_url=server_process.url, headers=server_process.headers, checks=CHECKS, timeout=120)
 
 
 def test_calls_that_follow_from_each_other_keep_to_it_as_well(server_process):
     """What one call answers is sent to others: made, read, changed, listed, deleted, read again."""
-    with server_process.client_of("Stateful", "--test") as client:
+    with server_process.client_of("Stateful", is_test=True) as client:
         headers = {name: client.headers[name] for name in ("Authorization", "X-Monterosa-Org-ID")}
 
     class Flow(schema.exclude(path_regex=SAME_AGAIN).as_state_machine()):

@@ -15,7 +15,7 @@ from tests.journeys.conftest import ok
 
 @pytest.fixture(scope="module")
 def club(server_process):
-    with server_process.client_of("Live", "--test") as client:
+    with server_process.client_of("Live", is_test=True) as client:
         campaign = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
                     "notification": {"title": "Thanks", "message": "You have {{ metrics.points }}"}}  # fmt: skip
         ok(client.post("/v1/campaigns", json={"campaignId": "clap", **campaign}), 201)
@@ -65,7 +65,7 @@ class Heard:
     def notes(self) -> list[dict]:
         return [data for event, _, data in self.events if event == "notification"]
 
-    def wait_for(self, holds, seconds: float = 20) -> None:
+    def wait_for(self, holds, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, self.events
@@ -159,10 +159,37 @@ def test_a_server_that_stops_ends_its_streams_and_another_takes_them_up(own_serv
         again.close()
 
 
+@pytest.mark.parametrize("place", ["99999", "9" * 18])
+def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, server_process, place):
+    """As after a restore: whoever resumes there is told so, and hears what comes from now on."""
+    with server_process.member_of(club, f"later-{place}") as member:
+        user_id = f"later-{place}"
+        report(club, user_id, "clapped")  # before the stream: not told again
+        deadline = time.monotonic() + 20
+        while not data_of(member.get("/api/loyalty/me/notifications"))["notifications"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        stream = Heard(member, **{"Last-Event-ID": place})
+        stream.wait_for(lambda: len(stream.events) == 3)
+        (ready, present, _), (reset, _, _), (changed, _, _) = stream.events
+        assert (ready, reset, changed) == ("ready", "reset", "changed")
+        assert 0 < int(present) < 99_999
+        report(club, user_id, "clapped")
+        stream.wait_for(lambda: len(stream.notes()) == 1)
+        assert stream.notes()[0]["message"] == "You have 6"
+        stream.close()
+        # From the place that it was given, it goes on as ever.
+        resumed = Heard(member, **{"Last-Event-ID": present})
+        resumed.wait_for(lambda: len(resumed.notes()) == 1)
+        assert [event for event, _, _ in resumed.events][:2] == ["ready", "notification"]
+        resumed.close()
+
+
 def test_wrong_places_to_resume_are_refused(club, server_process):
     with server_process.member_of(club, "ann") as ann:
-        for wrong in ("x", "-1", "1" * 30):
-            assert ann.get("/api/loyalty/me/stream", headers={"Last-Event-ID": wrong}).status_code == 400
+        for wrong in ("x", "-1", "1" * 30, "1.5", "1e3", "\u0661", "0x1", "NaN"):
+            answer = ann.get("/api/loyalty/me/stream", headers={"Last-Event-ID": wrong.encode("utf-8")})
+            assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "Last-Event-ID")
 
 
 def test_the_widget_is_served_to_any_page_and_small(server_process):

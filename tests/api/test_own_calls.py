@@ -14,7 +14,7 @@ OWN = [one for one in OPERATIONS if one.member]
 
 @pytest.fixture(scope="module")
 def club(server_process):
-    with server_process.client_of("Own calls", "--test") as client:
+    with server_process.client_of("Own calls", is_test=True) as client:
         put_up(client)
         ok(
             client.post(

@@ -1,6 +1,7 @@
 """Members as administrators keep them: the schema, custom fields, enrolment, consents, and what the GDPR asks for."""
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -100,7 +101,6 @@ def test_enrolling_pays_once_and_tells_the_referrer(shop):
     assert (first["profile"]["points"], first["profile"]["coins"], first["profile"]["name"]) == (107, 50, "bob")
     again = ok(shop.post("/v1/users/enroll", json=body | {"source": "web"}))
     assert (again["enrolled"], again["profile"]["points"]) == (False, 107)
-    ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
     ann = ok(shop.get("/v1/profiles/ann"))
     assert (ann["points"], ann["referralCount"]) == (30, 1)
     own = {"userId": "cy", "email": "cy@example.com", "welcomeBonus": {"points": 150, "coins": 75, "xp": 50}}
@@ -197,10 +197,133 @@ def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server
     assert shop.get("/v1/profiles/zoe-7").status_code == 404
     assert shop.get("/api/audience/zoe.7@example.com").status_code == 404
     board = ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]
-    assert len(board) == 2
-    assert sum(one["userId"].startswith("erased_") for one in board) == 1
+    assert [(one["rank"], one["userId"]) for one in board] == [(1, "ann")]
     assert ok(shop.get("/v1/analytics"))["metrics"] == before
     again = shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}).json()
     assert again["message"] == "Action had been processed before"
     assert shop.delete("/v1/profiles/zoe-7").status_code == 404
     assert server_process.verify() == 0
+
+
+def test_points_that_come_back_or_are_sent_are_not_earned_again(shop):
+    def book(path, **body):
+        return ok(shop.post(path, json=body), 201)["transactionId"]
+
+    ok(shop.post("/v1/segments", json={
+        "segmentId": "vip", "name": "VIP", "include": [{"field": "lifetimePoints", "operator": ">=", "value": 300}],
+    }), 201)  # fmt: skip
+    book("/v1/transactions", userId="bob", amount=500)
+    earned = book("/v1/transactions", userId="eve", amount=100)
+    for _ in range(3):
+        spent = book("/v1/transactions", userId="eve", amount=-100)
+        book(f"/v1/transactions/{spent}/reverse")
+    ok(shop.post("/v1/transfers", json={"userId": "bob", "toUserId": "eve", "amount": 400}), 201)
+
+    def eve():
+        found = ok(shop.get("/v1/profiles/eve"))
+        return found["points"], found["lifetimePoints"], list(found["segments"])
+
+    deadline = time.monotonic() + 60
+    while eve()[0] < 500 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert eve() == (500, 100, [])
+    received = ok(shop.get("/v1/transactions?userId=eve"))["transactions"][0]["transactionId"]
+    book(f"/v1/transactions/{received}/reverse", amount=300)
+    assert eve() == (200, 100, [])
+    taken = book(f"/v1/transactions/{earned}/reverse", amount=40)
+    assert eve() == (160, 60, [])
+    book(f"/v1/transactions/{taken}/reverse")
+    assert eve() == (200, 100, [])
+
+
+def test_whoever_is_erased_is_on_no_board_wins_nothing_and_is_in_no_segment(shop, server_process):
+    ends = "2031-01-01T00:00:00Z"
+    pay = [{"type": "add_points", "amount": 1_000}]
+    cup = {"score": {"trigger": "goal"}, "prizes": [{"fromRank": 1, "toRank": 1, "effects": pay}], "endDate": ends}
+    ok(shop.post("/v1/competitions", json={"competitionId": "cup", "name": "Cup", **cup}), 201)
+    ok(shop.post("/v1/competitions", json={"competitionId": "draw", "name": "Draw", "endDate": ends}), 201)
+    enter = {"type": "add_entries", "config": {"competitionId": "draw", "entries": 1_000}}
+    ok(shop.post("/v1/campaigns", json={
+        "campaignId": "en", "name": "en", "triggers": [{"type": "goal"}], "effects": [enter],
+    }), 201)  # fmt: skip
+    ok(shop.post("/v1/segments", json={
+        "segmentId": "new", "name": "N", "include": [{"field": "points", "operator": "==", "value": 0}],
+    }), 201)  # fmt: skip
+    for user in ("first", "first", "second"):
+        action = {"userId": user, "action": "goal"}
+        ok(shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}))
+
+    def board():
+        return [one["userId"] for one in ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]]
+
+    def members(segment):
+        return sorted(one["userId"] for one in ok(shop.get(f"/v1/segments/{segment}/members"))["members"])
+
+    def wait_for(holds):
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    assert board() == ["first", "second"]
+    wait_for(lambda: members("new") == ["first", "second"])
+    ok(shop.delete("/v1/profiles/first"))
+    assert (board(), members("new")) == (["second"], ["second"])
+    ok(shop.post("/v1/segments", json={
+        "segmentId": "late", "name": "L", "include": [{"field": "points", "operator": ">=", "value": 0}],
+    }), 201)  # fmt: skip
+    wait_for(lambda: ok(shop.get("/v1/segments/late/members"))["filling"]["percent"] == 100)
+    assert members("late") == ["second"]
+
+    while ok(shop.post("/v1/clock/advance", json={"seconds": 366 * 86_400}))["now"] < ends:
+        pass
+    ok(shop.post("/v1/clock/advance", json={"seconds": 600}))
+    wait_for(lambda: ok(shop.get("/v1/profiles/second"))["points"] == 1_000)
+    winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
+    assert [(one["rank"], one["userId"]) for one in winners] == [(1, "second")]
+    drawn = ok(shop.post("/v1/competitions/draw/draw", json={"winners": 2}))
+    assert [one["userId"] for one in drawn["winners"]] == ["second"]
+    assert shop.get("/v1/profiles/first").status_code == 404
+    assert server_process.verify() == 0
+
+
+SCHEMA = {
+    "fields": [
+        {"name": "email", "type": "string", "required": True, "unique": True},
+        {"name": "firstName", "type": "string", "default": "Friend"},
+        {"name": "tier", "type": "string", "enum": ["bronze", "silver"], "default": "bronze"},
+        {"name": "points", "type": "number", "default": 0},
+    ]
+}
+ENROLMENT = {
+    "userId": "user_1", "email": "one@example.com", "name": "One", "source": "web", "channel": "organic",
+    "customFields": {"marketingConsent": True, "language": "en", "country": "US"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [[], [{"name": "customFields", "type": "object"}]])
+def test_the_documented_enrolment_works_where_a_schema_is_and_gets_its_defaults(shop, more):
+    ok(shop.put("/v1/profiles/schema", json={"schema": {"fields": [*SCHEMA["fields"], *more]}}))
+    profile = ok(shop.post("/v1/users/enroll", json=ENROLMENT), 201)["profile"]
+    assert (profile["name"], profile["source"], profile["channel"]) == ("One", "web", "organic")
+    assert (profile["firstName"], profile["points"]) == ("Friend", 100)
+    assert profile["customFields"] == ENROLMENT["customFields"]
+    assert ok(shop.get("/v1/profiles/user_1"))["customFields"] == ENROLMENT["customFields"]
+    short = ok(shop.post("/v1/users/enroll", json={"userId": "two", "email": "two@example.com"}), 201)["profile"]
+    assert (short["name"], short["source"], short["channel"]) == ("two", "api", "direct")
+
+
+def test_custom_fields_are_returned_where_they_were_sent_without_a_schema_too(shop):
+    profile = ok(shop.post("/v1/users/enroll", json=ENROLMENT), 201)["profile"]
+    assert profile["customFields"] == ENROLMENT["customFields"]
+
+
+def test_declared_custom_fields_are_the_only_ones_and_books_cannot_be_written_by_them(shop):
+    ok(shop.put("/v1/profiles/schema", json={"schema": SCHEMA}))
+    ok(shop.post("/v1/custom-fields", json={"name": "Team", "key": "team", "type": "string"}), 201)
+    body = ENROLMENT | {"customFields": {"team": "Reds", "other": 1}}
+    refused = shop.post("/v1/users/enroll", json=body).json()["error"]["details"]
+    assert refused == [{"field": "customFields.other", "message": "must be one of the custom fields team"}]
+    body = ENROLMENT | {"customFields": {"points": 1_000}}
+    refused = shop.post("/v1/users/enroll", json=body).json()["error"]["details"]
+    assert "customFields.points" in {one["field"] for one in refused}

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.journeys.conftest import ok
 
 WAIT = {"Prefer": "wait=10"}
@@ -102,6 +104,72 @@ def test_a_change_is_applied_to_the_past_quietly_and_once(shop):
     ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
     assert [ok(shop.get(f"/v1/profiles/{user}"))["points"] for user in ("ann", "bob", "cy")] == [20, 0, 10]
     assert ok(shop.get("/v1/profiles/ann/export"))["notifications"] == []
+
+
+def act(shop, user, *triggers):
+    for trigger in triggers:
+        action = {"userId": user, "action": trigger, "data": {"amount": 10}}
+        assert shop.post("/api/audience/internal/actions", json=action, headers=WAIT).status_code == 200
+
+
+def step(trigger="a", target=2):
+    return {"name": trigger, "trigger": trigger, "goal": {"target": target}}
+
+
+POINTS = [{"type": "add_points", "amount": 7}]
+# The campaign, what ann has done, how far she is then: points, completions, how far in the steps, and after one more.
+CHALLENGES = [
+    ("a goal of two", {"steps": [step()]}, "aa", (7, [2]), "a", 7),
+    ("half of a goal", {"steps": [step()]}, "a", (0, [1]), "a", 7),
+    ("two steps in order", {"steps": [step("a", 1), step("b", 2)]}, "babb", (7, [1, 2]), "b", 7),
+    ("two steps, the second half done", {"steps": [step("a", 1), step("b", 2)]}, "bab", (0, [1, 1]), "b", 7),
+    ("again and again", {"steps": [step()], "repeatable": True}, "aaaaa", (14, [1]), "a", 21),
+    ("a limit for each member", {"triggers": [{"type": "a"}], "limit": {"perUser": 2}}, "aaa", (14, []), "a", 14),
+    ("a formula on what she had then", {"triggers": [{"type": "a"}], "effects": [{"type": "add_points", "amount": "user.points + 1"}]}, "aaa", (7, []), "b", 7),
+    ("a condition on what she had then", {"triggers": [{"type": "a", "conditions": [{"field": "user.points", "operator": "<", "value": 7}]}]}, "aaa", (7, []), "b", 7),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("campaign", "done", "wanted", "more", "then"), [c[1:] for c in CHALLENGES], ids=[c[0] for c in CHALLENGES]
+)
+def test_the_past_gives_what_the_simulation_says_and_brings_members_as_far(shop, campaign, done, wanted, more, then):
+    act(shop, "ann", *done)
+    ok(shop.post("/v1/campaigns", json={"campaignId": "c", "name": "c", "effects": POINTS, **campaign}), 201)
+    said = simulate(shop, "c", days=7)["simulated"]["metrics"]
+    assert said == ({"points": wanted[0]} if wanted[0] else {})
+    for again in range(2):
+        queued = ok(shop.post("/v1/campaigns/c/apply-to-past", json={"days": 7}), 202)["queued"]
+        assert (queued == 0) == bool(again)
+        ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
+        found = ok(shop.get("/v1/profiles/ann"))
+        shown = [one["current"] for one in found["campaigns"]["c"]["steps"]] if wanted[1] else []
+        assert (found["points"], shown) == wanted
+    act(shop, "ann", *more)
+    assert ok(shop.get("/v1/profiles/ann"))["points"] == then
+
+
+def test_the_past_has_what_was_done_by_hand(shop):
+    ok(shop.post("/v1/transactions", json={"userId": "ann", "amount": 10}), 201)
+    to_points = {"type": "metric.changed", "conditions": [{"field": "metric", "operator": "==", "value": "points"}]}
+    pays = [{"type": "add_metric", "config": {"metric": "xp", "amount": 7}}]
+    ok(shop.post("/v1/campaigns", json={"campaignId": "c", "name": "c", "triggers": [to_points], "effects": pays}), 201)
+    said = simulate(shop, "c", days=7)
+    assert (said["simulated"]["metrics"], [one["userId"] for one in said["sample"]]) == ({"xp": 7}, ["ann"])
+    for queued in (1, 0):
+        assert ok(shop.post("/v1/campaigns/c/apply-to-past", json={"days": 7}), 202)["queued"] == queued
+        ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
+        assert ok(shop.get("/v1/profiles/ann"))["xp"] == 7
+
+
+def test_what_was_given_later_than_it_would_have_been_is_not_given_twice(shop):
+    act(shop, "ann", "a", "a")
+    ok(shop.post("/v1/campaigns", json={"campaignId": "c", "name": "c", "steps": [step()], "effects": POINTS}), 201)
+    act(shop, "ann", "a", "a")
+    assert ok(shop.get("/v1/profiles/ann"))["points"] == 7
+    ok(shop.post("/v1/campaigns/c/apply-to-past", json={"days": 7}), 202)
+    ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
+    assert ok(shop.get("/v1/profiles/ann"))["points"] == 7
 
 
 def test_what_was_paid_too_little_is_topped_up_once(shop):

@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from plaudit.api.app import OPERATIONS
+from plaudit.api.auth import ANY_SCOPE
 from plaudit.api.operations import paths_of
 from plaudit.storage.orgs import SCOPES
 from tests.journeys.conftest import ok
 
 GUARDED = [one for one in OPERATIONS if one.scope is not None]
+SCOPED = [one for one in GUARDED if one.scope != ANY_SCOPE]
 BODIES = {"PUT": {"name": "Mine now"}, "POST": {"name": "Mine now"}, "PATCH": {}, "GET": None, "DELETE": None}
 
 
@@ -21,8 +23,8 @@ BODIES = {"PUT": {"name": "Mine now"}, "POST": {"name": "Mine now"}, "PATCH": {}
 def two(server_process):
     """Ann's organisation with something of everything, and a stranger's key."""
     with (
-        server_process.client_of("Ann's", "--test") as anns,
-        server_process.client_of("Stranger's", "--test") as strangers,
+        server_process.client_of("Ann's", is_test=True) as anns,
+        server_process.client_of("Stranger's", is_test=True) as strangers,
     ):
         ok(
             anns.post("/v1/products", json={"productId": "secret-1", "name": "S", "sku": "SECRET", "type": "badge"}),
@@ -104,7 +106,7 @@ def test_a_strangers_key_opens_nothing(two, operation):
             assert "secret-1" not in strangers.get(url).text
 
 
-@pytest.mark.parametrize("operation", GUARDED, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", SCOPED, ids=lambda one: one.name)
 def test_a_key_without_the_scope_opens_nothing(two, operation):
     anns, _, ids = two
     others = [scope for scope in SCOPES if scope != operation.scope]
@@ -119,6 +121,11 @@ def test_a_key_without_the_scope_opens_nothing(two, operation):
         assert (answer.status_code, answer.text.count("scope_missing")) == (403, 1), answer.text
         nobody = httpx.request(operation.method, url, json=BODIES[operation.method])
         assert nobody.status_code == 401
+
+
+def test_what_any_key_may_ask_is_not_told_without_one(two):
+    (operation,) = (one for one in GUARDED if one.scope == ANY_SCOPE)
+    assert httpx.request(operation.method, f"{two[0].base_url}{operation.path}").status_code == 401
 
 
 _KEYS: dict[str, str] = {}

@@ -80,7 +80,7 @@ def server(provider):
 @pytest.fixture(scope="module")
 def club(server, provider):
     """An organisation that believes the provider, and takes its tokens as they are."""
-    with server.client_of("Club", "--slug", "club") as client:
+    with server.client_of("Club", slug="club") as client:
         settings = {
             "identityProviders": [
                 {

@@ -48,7 +48,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def club(server_process, site):
-    with server_process.client_of("Browser", "--test") as client:
+    with server_process.client_of("Browser", is_test=True) as client:
         ok(client.put("/v1/settings", json={"cors": {"origins": [site[1]]}}))
         ok(client.post("/v1/triggers", json={"key": "film_watched", "name": "Film", "openToMembers": True}), 201)
         ok(
@@ -90,6 +90,8 @@ def browser():
 def page(browser):
     opened = browser.new_page(viewport={"width": 480, "height": 800}, locale="en-GB")
     opened.errors = []
+    opened.said = []
+    opened.on("console", lambda message: opened.said.append(message.text))
     opened.on("pageerror", lambda error: opened.errors.append(str(error)))
     yield opened
     opened.close()
@@ -121,7 +123,8 @@ def test_two_lines_show_what_a_member_has_and_what_happens_to_them(page, site, s
     assert (
         toast.inner_text().replace("\n", " ") == "<img src=x onerror=alert(1)> Well watched +25 \N{MULTIPLICATION SIGN}"
     )  # a text, not a picture
-    page.locator("plaudit-member .points b", has_text="25").wait_for()
+    assert page.locator("plaudit-member .points b").inner_text() == "25"  # with the toast, not after it
+    page.locator("plaudit-member .muted", has_text="75 to Fan").wait_for()
     assert card.get_by_role("progressbar", name="Film week").get_attribute("aria-valuenow") == "50"
     assert "75 to Fan" in card.inner_text()
     assert "1 in a row" in card.inner_text()
@@ -178,6 +181,7 @@ def test_who_has_no_token_is_told_so_and_page_and_script_may_listen(page, site, 
     page.get_by_role("alert").wait_for()
     assert page.get_by_role("alert").inner_text() == "This cannot be shown right now."
     assert page.evaluate("window.failed") == 401
+    assert any("the token is not accepted" in one for one in page.said)
 
 
 def test_the_example_shows_a_toast_for_a_click(page, site, server_process, club):
@@ -188,3 +192,15 @@ def test_the_example_shows_a_toast_for_a_click(page, site, server_process, club)
     page.get_by_role("status").locator(".toast").wait_for()
     assert "ms after the click" in page.locator("#took").inner_text()
     assert page.errors == []
+
+
+# Last, because a server knows of other origins for some seconds.
+def test_a_page_of_a_forbidden_origin_is_told_so(page, site, server_process, club):
+    token = server_process.token_of(club, "ann")
+    ok(club.put("/v1/settings", json={"cors": {"origins": ["https://elsewhere.example"]}}))
+    try:
+        show(page, site, server_process, f'<plaudit-member token="{token}"></plaudit-member>')
+        page.get_by_role("alert").wait_for()
+        assert any(f"{site[1]} is not among the settings' cors.origins" in one for one in page.said)
+    finally:
+        ok(club.put("/v1/settings", json={"cors": {"origins": [site[1]]}}))

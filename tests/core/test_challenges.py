@@ -1,8 +1,13 @@
 """Steps and goals: given this campaign, when a member does this, then they are so far."""
 
+from datetime import date, timedelta
+from itertools import permutations
+
 import pytest
 
 from plaudit.core.decision import Refusal
+from plaudit.core.goals import OLDER_MAX, WINDOWS_MAX
+from plaudit.core.sequences import HEARD_MAX
 from tests.factories import document, program
 from tests.life import Life
 
@@ -31,6 +36,14 @@ GOALS = [
     ("two within 24 hours", {"target": 2, "window": {"days": 1}}, [("2026-01-01 12:00", {}), ("2026-01-02 11:59", {})], True),
     ("a day apart to the second", {"target": 2, "window": {"days": 1}}, [("2026-01-01 12:00", {}), ("2026-01-02 12:00", {})], False),
     ("a late event fills a rolling window", {"target": 3, "window": {"days": 3}}, [("2026-01-01", {}), ("2026-01-03", {}), ("2026-01-02", {})], True),
+    ("a late event fills a rolling window that is over", {"target": 3, "window": {"days": 3}}, [("2026-01-01", {}), ("2026-01-03", {}), ("2026-01-20", {}), ("2026-01-02", {})], True),
+    ("a late event before all others in its window", {"target": 3, "window": {"days": 3}}, [("2026-01-02", {}), ("2026-01-03", {}), ("2026-01-20", {}), ("2026-01-01", {})], True),
+    ("a late event that is not near enough", {"target": 3, "window": {"days": 3}}, [("2026-01-01", {}), ("2026-01-04", {}), ("2026-01-20", {}), ("2026-01-02", {})], False),
+    ("a late sum in a rolling window that is over", {"type": "sum", "field": "v", "target": 5, "window": {"days": 3}}, [("2026-01-01", {"v": 2}), ("2026-01-20", {"v": 2}), ("2026-01-02", {"v": 3})], True),
+    ("a late value that its window has already", {"type": "distinct", "field": "v", "target": 2, "window": {"days": 3}}, [("2026-01-01", {"v": 1}), ("2026-01-20", {"v": 2}), ("2026-01-02", {"v": 1})], False),
+    ("a late event in a week that is over", {"target": 2, "window": {"period": "week"}}, [("2026-01-05", {}), ("2026-01-12", {}), ("2026-01-06", {})], True),
+    ("a late event in a week of its own", {"target": 2, "window": {"period": "week"}}, [("2026-01-12", {}), ("2026-01-05", {}), ("2026-01-20", {}), ("2026-01-06", {})], True),
+    ("a late value that its week has already", {"type": "distinct", "field": "v", "target": 2, "window": {"period": "week"}}, [("2026-01-05", {"v": 1}), ("2026-01-12", {"v": 2}), ("2026-01-06", {"v": 1})], False),
     ("two different ones within a day", {"type": "distinct", "field": "v", "target": 2, "window": {"days": 1}}, [("2026-01-01", {"v": 1}), ("2026-01-03", {"v": 2}), ("2026-01-03", {"v": 1})], True),
 ]  # fmt: skip
 
@@ -41,6 +54,20 @@ def test_goals(goal, events, done):
     for at, data in events:
         ann.do(at, **data)
     assert (ann.balance() == 100) is done
+
+
+def test_a_late_event_of_longer_ago_than_is_remembered_is_refused():
+    ann = challenge(step(target=3, window={"days": 1}))
+    for n in range(OLDER_MAX + 2):
+        ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
+    for _ in range(2):
+        ann.do("2026-02-01")
+        assert ann.refusals() == [Refusal.goal_window_over]
+    ann = challenge(step(target=3, window={"period": "day"}))
+    for n in range(WINDOWS_MAX + 2):
+        ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
+    ann.do("2026-02-01")
+    assert ann.refusals() == [Refusal.goal_window_over]
 
 
 def test_steps_in_order_wait_for_those_before():
@@ -116,3 +143,126 @@ def test_a_rule_can_stop_those_after_it():
     ann = Life(program(campaign, *rules))
     ann.do("2026-01-01", "buy")
     assert (ann.balance(), ann.refusals()) == (110, [None, None, Refusal.processing_stopped])
+
+
+def test_an_event_that_two_triggers_of_a_step_take_counts_once():
+    both = {
+        "name": "s",
+        "triggers": [{"type": "buy"}, {"type": "buy", "conditions": [{"field": "n", "operator": ">", "value": 5}]}],
+    }
+    ann = challenge({**both, "goal": {"target": 2}})
+    ann.do("2026-01-01", "buy", n=9)
+    assert (ann.refusals(), ann.balance()) == ([None, Refusal.event_counted], 0)
+    ann.do("2026-01-02", "buy", n=1)
+    assert ann.balance() == 100
+
+
+def test_a_campaign_of_which_two_triggers_hold_pays_once_and_fails_nothing():
+    triggers = [{"type": "buy"}, {"type": "buy"}]
+    twice = document("campaign", "camp_1", triggers=triggers, effects=PAY, limit={"overall": 3})
+    ann = Life(program(twice, document("campaign", "camp_2", triggers=[{"type": "buy"}], effects=PAY)))
+    decision = ann.do("2026-01-01", "buy")
+    assert (ann.refusals(), ann.balance()) == ([None, Refusal.event_counted, None], 200)
+    assert len(decision.claims) == 1
+    assert ann.member.progress["camp_1"].completions == 1
+
+
+def test_buy_once_then_buy_again_takes_two_events():
+    ann = challenge(step("buy"), step("buy"))
+    ann.do("2026-01-01", "buy")
+    assert (ann.refusals(), ann.balance()) == ([None, Refusal.event_counted], 0)
+    ann.do("2026-01-02", "buy")
+    assert (ann.refusals(), ann.balance()) == ([Refusal.step_done, None], 100)
+
+
+@pytest.mark.parametrize("order", ["sequential", "any"])
+def test_an_event_counts_in_one_round_only(order):
+    ann = challenge(
+        step("a"), step("b"), step("b"), order=order, repeatable=True, required=2 if order == "any" else None
+    )
+    for day, trigger in enumerate(["a", "b", "b"][: 2 if order == "any" else 3], 1):
+        ann.do(f"2026-01-{day:02}", trigger)
+    assert ann.balance() == 100
+    assert ann.member.progress["camp_1"].steps == {}
+
+
+def test_an_event_may_count_for_several_steps_that_are_in_any_order():
+    ann = challenge(step("buy"), step("buy", target=2), order="any")
+    ann.do("2026-01-01", "buy")
+    assert ann.refusals() == [None, None]
+    ann.do("2026-01-02", "buy")
+    assert ann.balance() == 100
+
+
+SEQUENCE = [("a", "2026-01-01"), ("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-04"), ("c", "2026-01-05")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(len(SEQUENCE)))), ids=str)
+def test_steps_in_order_come_out_the_same_in_whichever_order_their_events_are_reported(order):
+    ann = challenge(step("a", target=2), step("b", effects=[{"type": "add_points", "amount": 5}]), step("c", target=2))
+    for place in order:
+        trigger, at = SEQUENCE[place]
+        ann.do(at, trigger)
+    done = ann.member.progress["camp_1"].steps
+    assert ann.balance() == 105
+    assert [done[number].done_at for number in range(3)] == [ann.at(f"2026-01-{day:02}") for day in (2, 3, 5)]
+
+
+def test_what_happened_before_a_step_was_open_never_counts_for_it():
+    ann = challenge(step("a"), step("b"))
+    ann.do("2026-01-02", "b")
+    ann.do("2026-01-03", "a")
+    assert ann.balance() == 0
+    ann.do("2026-01-01", "b")
+    assert (ann.refusals(), ann.balance()) == ([Refusal.step_not_open_yet], 0)
+    ann.do("2026-01-04", "b")
+    assert ann.balance() == 100
+
+
+TWICE = [step("a", target=2), step("b")]
+AGAIN = [step("a"), step("a")]
+# The steps, what is reported in this order (the day and what it was), when each step was done, and what it has paid.
+LATE = [
+    ("a step is done earlier, and what came since counts for the next", [step("a"), step("b")], ["2 b", "3 a", "1 a"], [1, 2], 100),
+    ("… which counted before all the same", [step("a"), step("b", target=2)], ["3 a", "4 b", "1 a"], [1, None], 0),
+    ("… and together they are enough", [step("a"), step("b", target=2)], ["2 b", "3 a", "4 b", "1 a"], [1, 4], 100),
+    ("what comes after a step was done changes nothing", [step("a"), step("b")], ["2 a", "3 a", "1 b"], [2, None], 0),
+    ("the second of two is the one that counts", TWICE, ["2 a", "5 a", "4 b", "3 a"], [3, 4], 100),
+    ("buy, then buy again, the other way round", AGAIN, ["2 a", "1 a"], [1, 2], 100),
+    ("a third one in between", [*AGAIN, step("a")], ["3 a", "1 a", "2 a"], [1, 2, 3], 100),
+    ("all steps after it are earlier", [step("a"), step("b"), step("c"), step("d")], ["2 b", "3 c", "4 a", "5 b", "6 c", "1 a"], [1, 2, 3, None], 0),
+    ("a sum is reached earlier", [step("a", type="sum", field="v", target=5), step("b")], ["1 a 3", "3 b", "4 a 3", "2 a 3"], [2, 3], 100),
+    ("what counted is left for the next, far from half way too", [step("a", type="sum", field="v", target=5), step("a")], ["2 a 2", "1 a 5"], [1, 2], 100),
+    ("a value that counted is the first of its kind", [step("a", type="distinct", field="v", target=2), step("b")], ["1 a 1", "3 b", "4 a 2", "2 a 2"], [2, 3], 100),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "reported", "done", "paid"), [c[1:] for c in LATE], ids=[c[0] for c in LATE])
+def test_a_late_event_takes_its_place_in_the_sequence(steps, reported, done, paid):
+    ann = challenge(*steps)
+    for happened in reported:
+        day, trigger, *value = happened.split()
+        ann.do(f"2026-01-0{day}", trigger, v=int(value[0]) if value else None)
+    found = ann.member.progress["camp_1"].steps
+    days = [found[number].done_at for number in range(len(steps)) if number in found]
+    assert [None if at is None else at.day for at in days] == done[: len(days)]
+    assert ann.balance() == paid
+
+
+def test_what_a_step_remembers_is_bounded_and_forgotten_when_the_campaign_is_completed():
+    ann = challenge(step("a", target=50), step("a"))
+    for day in range(50):
+        ann.do((date(2026, 1, 1) + timedelta(days=day)).isoformat(), "a")
+    assert [len(each.early) for each in ann.member.progress["camp_1"].steps.values()] == [HEARD_MAX, HEARD_MAX]
+    ann.do("2026-01-01 13:00", "a")  # takes the place of the last one, which is left for the step after it
+    assert ann.balance() == 100
+    assert [each.early for each in ann.member.progress["camp_1"].steps.values()] == [(), ()]
+
+
+def test_what_came_early_counts_for_one_step_only():
+    ann = challenge(step("a"), step("b"), step("b"))
+    ann.do("2026-01-02", "b")
+    ann.do("2026-01-01", "a")
+    assert ann.balance() == 0
+    ann.do("2026-01-03", "b")
+    assert ann.balance() == 100

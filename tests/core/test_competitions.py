@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from plaudit.core.competitions import Ticket, draw, seed_hash
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.engine.leagues import outcome_of_place
 from plaudit.reads.boards import Board
 from tests.factories import NOON, ORG, campaign, document, program
 from tests.life import Life
@@ -110,6 +111,28 @@ def test_a_draw_is_fair_and_nobody_wins_twice():
     firsts = Counter(draw(n.to_bytes(4, "big"), tickets, 1)[0].user_id for n in range(4_000))
     assert 2_850 < firsts["three"] < 3_150
     assert sorted(one.user_id for one in draw(b"x", tickets, 5)) == ["one", "three"]
+
+
+def test_a_score_of_nothing_loses_no_tie():
+    ann = Life(program(document("competition", "cup", score={"trigger": "goal", "field": "n"})))
+    ann.do("2026-01-05", "goal", n=5)
+    ann.do("2026-01-06", "goal", n=0)
+    assert ann.member.standings["cup"].reached_at == ann.at("2026-01-05")
+
+
+@pytest.mark.parametrize(
+    ("scope", "rank", "division"),
+    [
+        ("silver", 1, "gold"), ("silver", 4, "gold"), ("silver", 5, "bronze"), ("bronze", 5, None),
+        ("gold", 1, None), ("gold", 2, None), ("gold", 3, "silver"), ("gold", 5, "silver"),
+    ],
+)  # fmt: skip
+def test_who_goes_up_and_who_goes_down(scope, rank, division):
+    competition = program(document("competition", "cup", score={"trigger": "goal"}, leagues={
+        "divisions": ["bronze", "silver", "gold"], "promote": 4, "relegate": 3})).competitions["cup"]  # fmt: skip
+    place = {"user_id": "ann", "scope": scope, "rank": rank, "members": 5, "score": 1}
+    found = outcome_of_place(competition, competition.league, place)
+    assert (None if found is None else found["division"]) == division
 
 
 LEAGUE = {"score": {"trigger": "goal"}, "leagues": {"divisions": ["bronze", "silver"], "promote": 1, "relegate": 1}}

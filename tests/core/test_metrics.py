@@ -1,20 +1,27 @@
 """Points that live: lots, expiry, pending, caps, multipliers, reversals. Given this metric, when …, then …."""
 
+from datetime import timedelta
+
 import pytest
+from msgspec import structs
 
 from plaudit.core.decision import Refusal
 from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ledger import available
+from plaudit.core.lots import Book, Lot
+from plaudit.core.member import Balance
 from tests.factories import campaign, document, program
 from tests.life import Life
+
+EARN = campaign(trigger="earn", effects=[{"type": "add_points", "config": {"amount": "amount"}}])
+SPEND = campaign("camp_2", trigger="spend", effects=[{"type": "add_points", "config": {"amount": "-amount"}}])
 
 
 def life(zone: str = "UTC", amount="amount", **points) -> Life:
     pay = campaign(trigger="earn", effects=[{"type": "add_points", "config": {"amount": amount}}])
-    spend = campaign("camp_2", trigger="spend", effects=[{"type": "add_points", "config": {"amount": "-amount"}}])
     told = campaign("camp_3", trigger="metric.expiring", effects=[{"type": "notify", "message": "{{ amount }} expire"}])
     settings = document("settings", "settings", timeZone=zone)
-    return Life(program(pay, spend, told, settings, points=points), zone=zone)
+    return Life(program(pay, SPEND, told, settings, points=points), zone=zone)
 
 
 ROLLING = {"expiry": {"type": "rolling", "days": 30}}
@@ -77,6 +84,47 @@ def test_activity_puts_the_expiry_off():
     assert ann.until("2026-04-10").balance() == 0
 
 
+@pytest.mark.parametrize("reason", ["a gift", "expired", "released", "merged"])
+def test_what_is_done_by_hand_is_activity_whatever_its_reason(reason):
+    ann = life(expiry={"type": "rolling", "days": 30, "extendedByActivity": True})
+    ann.do("2026-01-01", "earn", amount=10)
+    ann.do("2026-01-20", TRANSACTION, kind=TRANSACTION, metric="points", amount=5, reason=reason)
+    assert ann.until("2026-02-18").balance() == 15
+
+
+# With an expiry after 30 days that activity puts off: what happened before, the day of a late credit of 100, and until
+# when it lasts.
+LATE = [
+    ("put off by what came after it", [("2026-01-20", 5), ("2026-02-10", -5)], "2026-01-01", "2026-03-12"),
+    ("put off by a spending that took all that there was", [("2026-01-20", 5), ("2026-01-25", -5)], "2026-01-10", "2026-02-24"),
+    ("just within reach", [("2026-01-31", 5)], "2026-01-01", "2026-03-02"),
+    ("what came after it came too late", [("2026-02-01", 5)], "2026-01-01", "2026-01-31"),
+    ("between two times of activity, nearer to none", [("2026-01-01", 5), ("2026-04-01", 5)], "2026-02-15", "2026-03-17"),
+    ("between two times of activity, near the latter", [("2026-01-01", 5), ("2026-04-01", 5)], "2026-03-10", "2026-05-01"),
+    ("between two times of activity, near both", [("2026-01-01", 5), ("2026-02-20", 5)], "2026-01-25", "2026-03-22"),
+    ("in order", [], "2026-01-01", "2026-01-31"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("history", "day", "last"), [c[1:] for c in LATE], ids=[c[0] for c in LATE])
+def test_a_late_credit_lasts_as_long_as_the_activity_after_it_says(history, day, last):
+    ann = life(expiry={"type": "rolling", "days": 30, "extendedByActivity": True})
+    for at, amount in history:
+        ann.do(at, "earn" if amount > 0 else "spend", amount=abs(amount))
+    ann.do(day, "earn", amount=100)
+    lot = next(lot for lot in ann.member.balances["points"].book.lots if lot.amount >= 100)
+    assert lot.expires_at == ann.at(f"{last} 00:00") + timedelta(days=1)
+
+
+def test_what_came_from_elsewhere_is_taken_to_have_been_put_off_always():
+    ann = life(expiry={"type": "rolling", "days": 30, "extendedByActivity": True})
+    before = Balance(10, 10, Book(2, (Lot(1, 10, ann.at("2026-06-20 00:00")),)))  # as an earlier version kept it
+    ann.member = structs.replace(ann.member, enrolled_at=ann.at("2026-01-01"), balances={"points": before})
+    ann.do("2026-06-01", "earn", amount=1)
+    ann.do("2026-02-01", "earn", amount=100)
+    assert ann.lots() == [111]
+
+
 def test_a_reminder_comes_once_some_days_before():
     ann = life(expiry={"type": "rolling", "days": 30, "remindDays": 7})
     ann.do("2026-01-01", "earn", amount=100)
@@ -94,6 +142,29 @@ def test_what_is_pending_cannot_be_spent_until_it_is_released():
     ann.until("2026-01-15")
     assert available(ann.member.balances["points"]) == 100
     assert ann.do("2026-01-15", "spend", amount=100).trace[0].effects[0].refusal is None
+
+
+# Days are those of the organisation's calendar: in London, 29 March 2026 has 23 hours and 25 October 25.
+CLOCKS_CHANGE = ["2026-03-29", "2026-10-25"]
+
+
+@pytest.mark.parametrize("day", CLOCKS_CHANGE)
+def test_what_is_pending_is_released_at_the_same_local_time(day):
+    ann = life("Europe/London", pendingDays=1)
+    ann.do(f"{day[:-2]}{int(day[-2:]) - 1} 09:00", "earn", amount=100)
+    ann.until(f"{day} 08:59")
+    assert available(ann.member.balances["points"]) == 0
+    ann.until(f"{day} 09:00")
+    assert available(ann.member.balances["points"]) == 100
+
+
+@pytest.mark.parametrize("day", CLOCKS_CHANGE)
+def test_a_reminder_comes_at_midnight_though_the_clocks_change(day):
+    ann = life("Europe/London", expiry={"type": "rolling", "days": 10, "remindDays": 7})
+    earned = ann.at(day) - timedelta(days=9)  # expires at the second midnight after the change
+    ann.do(f"{earned:%Y-%m-%d}", "earn", amount=100)
+    reminded = [one.created_at for d in ann.until(f"{day}").decisions for one in d.notifications]
+    assert reminded == [ann.at(f"{ann.at(day) - timedelta(days=5):%Y-%m-%d} 00:00")]
 
 
 def test_a_cap_cuts_then_stops_and_says_until_when():
@@ -128,6 +199,38 @@ def test_multipliers(given, stacking, day, points):
     ann = life("Europe/London", multipliers=given, stacking=stacking)
     ann.do(day, "earn", amount=10)
     assert ann.balance() == points
+
+
+ROUNDED = [
+    ("half a point twice is a point", "0.5", 0, [2], "highest", 1),
+    ("what is too little for a point counts, too", "0.4", 0, [3], "highest", 1),
+    ("1.5 times 1.5 is 2.25, not 3", "1.5", 0, [1.5], "highest", 2),
+    ("2.5 times 1.5 is 3.75, not 4.5", "2.5", 0, [1.5], "highest", 4),
+    ("a half is rounded up", "1", 0, [2.5], "highest", 3),
+    ("fractions of points, in smallest units", "0.125", 2, [3], "highest", 38),
+    ("a product of several is not rounded in between", "1", 0, [1.5, 1.5, 1.1], "multiply", 2),
+    ("a sum is of what each adds: 2 and 3 come to 4", "1.2", 0, [2, 3], "add", 5),
+    ("what takes away, takes away of the sum", "10", 0, [2, 0.5], "add", 15),
+    ("a sum is never below nothing", "10", 0, [0.25, 0.25, 0.25], "add", 0),
+    ("thirds are exact to the end", "1", 0, [0.3333333333333333, 3], "multiply", 1),
+    ("nothing times anything is nothing", "10", 0, [0], "highest", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("formula", "decimals", "factors", "stacking", "smallest"), [c[1:] for c in ROUNDED], ids=[c[0] for c in ROUNDED]
+)
+def test_an_amount_times_its_multipliers_is_rounded_once(formula, decimals, factors, stacking, smallest):
+    made = [{"name": str(number), "factor": factor} for number, factor in enumerate(factors)]
+    ann = life(amount=formula, decimals=decimals, multipliers=made, stacking=stacking)
+    (paid,) = ann.do("2026-03-28", "earn").trace[0].effects
+    assert (ann.balance(), paid.refusal) == (smallest, None)
+
+
+def test_a_debit_is_not_multiplied_and_rounded_as_a_credit_is():
+    ann = life(minimum=None, multipliers=[{"name": "x", "factor": 2}])
+    ann.do("2026-03-28", "spend", amount=2.5)
+    assert ann.balance() == -3
 
 
 def reverse(ann: Life, local: str, posting, take: int, **more):
@@ -181,6 +284,49 @@ def test_what_has_expired_can_be_reinstated_with_a_new_expiry():
     reverse(ann, "2026-02-05", ann.postings[-1], 100, expiresAt="2026-03-01T00:00:00Z")
     assert ann.balance() == 100
     assert ann.until("2026-03-01").balance() == 0
+
+
+EARNED = [
+    # what is done, and what the member has earned then: lifetime, on a ladder, in a competition
+    ("spent and given back, three times", ["earn 100", *["spend 100", "reverse -1 100"] * 3], 100),
+    ("a part given back", ["earn 100", "spend 60", "reverse -1 20"], 100),
+    ("an earned credit taken back", ["earn 100", "earn 50", "reverse 0 40"], 110),
+    ("taken back, and that reversed", ["earn 100", "reverse 0 40", "reverse -1 40"], 100),
+    ("taken back, that reversed, and again", ["earn 100", "reverse 0 40", "reverse -1 40", "reverse -1 10"], 90),
+    ("a debit by hand given back", ["credit 70", "credit -50", "reverse -1 50"], 70),
+    ("sent by somebody", ["earn 10", "receive 500"], 10),
+    ("sent by somebody and taken back", ["earn 10", "receive 500", "reverse -1 500"], 10),
+    ("sent on and given back", ["earn 100", "send 100", "reverse -1 100"], 100),
+]
+
+
+@pytest.mark.parametrize("metric", [ROLLING, {}], ids=["lots", "plain"])
+@pytest.mark.parametrize(("history", "earned"), [c[1:] for c in EARNED], ids=[c[0] for c in EARNED])
+def test_what_is_earned_is_one_thing_for_lifetime_ladders_and_competitions(history, earned, metric):
+    ladder = document("ladder", "club", rungs=[{"rungId": "gold", "name": "Gold", "threshold": 1_000}])
+    contest = document("competition", "cup", score={"metric": "points"})
+    ann = Life(program(EARN, SPEND, ladder, contest, points=metric))
+    goes_back = []  # for each transaction: whether it goes back to an earned credit
+    for n, (what, *numbers) in enumerate(step.split() for step in history):
+        day, amount = f"2026-01-{n + 1:02}", int(numbers[-1])
+        match what:
+            case "earn" | "spend":
+                ann.do(day, what, amount=amount)
+            case "credit":
+                ann.do(day, "credit", TRANSACTION, metric="points", amount=amount)
+            case "receive":
+                ann.do(day, "receipt", RECEIPT, metric="points", amount=amount)
+            case "send":
+                ann.do(day, "transfer", TRANSFER, metric="points", amount=amount, to="bob")
+            case _:
+                place = int(numbers[0])
+                reverse(ann, day, ann.postings[place], amount, earned=goes_back[place])
+                goes_back.append(goes_back[place])
+                continue
+        goes_back.append(what == "earn" or (what == "credit" and amount > 0))
+    assert ann.member.balances["points"].earned == earned
+    assert sum(ann.member.ladders["club"].earned.values()) == earned
+    assert ann.member.standings["cup"].score == earned
 
 
 def test_a_hold_keeps_points_from_being_spent_until_it_is_captured_released_or_over():

@@ -7,10 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """What came, in its order. `behave` answers the status for the n-th request (from 1), or sleeps before."""
+    """What came, in its order. `behave` returns the status for the n-th request (from 1), or sleeps before.
+
+    `headers` are sent with each response. One of which `ends` is false announces a body and never sends it.
+    """
 
     def __init__(self, behave=lambda *_: 200) -> None:
         self.behave = behave
+        self.headers: dict[str, str] = {}
+        self.ends = True
         self.requests: list[tuple[dict, bytes, int]] = []
         outer = self
         turn = threading.Lock()
@@ -28,7 +33,9 @@ class Receiver:
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-                self.send_header("Content-Length", "0")
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0" if outer.ends else "10")
                 self.end_headers()
 
             def log_message(self, *_):
@@ -47,7 +54,7 @@ class Receiver:
         """What was taken with a 2xx, in its order."""
         return [json.loads(body) for _, body, status in self.requests if 200 <= status < 300]
 
-    def wait_for(self, number: int, seconds: float = 20) -> list[dict]:
+    def wait_for(self, number: int, seconds: float = 60) -> list[dict]:
         deadline = time.monotonic() + seconds
         while len(self.messages) < number:
             assert time.monotonic() < deadline, [status for _, _, status in self.requests]

@@ -11,9 +11,12 @@ from plaudit import clock
 from plaudit.connections import is_public
 from plaudit.delivery import run as delivery_run
 from plaudit.delivery.backoff import TRIED_FOR, next_attempt_at
+from plaudit.delivery.hand_out import buckets_with_news, hand_out
+from plaudit.delivery.listeners import Listeners
 from plaudit.delivery.run import Deliverer
 from plaudit.delivery.signatures import signed_headers
 from plaudit.delivery.webhooks import Sender
+from plaudit.storage.programs import Programs
 from tests.delivery.receiver import Receiver
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -53,6 +56,7 @@ async def deliver_all(stage, *, private=True, passes=200):
     sender = Sender(private=private)
     deliverer = Deliverer(stage.pool, stage.url, stage.programs, sender)
     for _ in range(passes):
+        deliverer._heard("")  # nobody listens here: look at all buckets
         busy = await deliverer.once()
         if deliverer._running:
             await asyncio.wait(deliverer._running)
@@ -247,7 +251,9 @@ def test_a_webhook_that_fails_for_days_is_given_up_and_the_others_are_told(stage
         return {row["id"]: row["status"] for row in rows}
 
     assert run(staged, fresh_database, scenario) == {"wh_broken": "inactive", "wh_watching": "active"}
-    assert [one["data"] for one in watching.messages] == [{"webhookId": "wh_broken"}]
+    assert [one["data"] for one in watching.messages] == [
+        {"webhookId": "wh_broken", "reason": "no attempt has succeeded for 3 days"}
+    ]
 
 
 def test_delays_grow_to_the_end_of_the_day():
@@ -261,3 +267,17 @@ def test_delays_grow_to_the_end_of_the_day():
     assert at <= NOW + TRIED_FOR < at + 2 * delays[-1]
     early, late = (next_attempt_at(3, NOW, NOW, chance) for chance in (1, 0))
     assert (early - NOW, late - NOW) == (timedelta(seconds=10), timedelta(seconds=20))
+
+
+def test_a_webhook_gets_what_happens_after_it_was_made_in_every_process(staged, fresh_database):
+    async def scenario(stage):
+        await stage.pay()
+        elsewhere = Programs(stage.pool, stage.url)  # a process that has not heard of the change
+        await elsewhere.live(stage.org_id)
+        await webhook(stage, "http://127.0.0.1:1/", events=["transaction.created"])
+        await pay(stage, "ann")
+        async with stage.pool.acquire() as connection:
+            await hand_out(connection, Listeners(elsewhere), await buckets_with_news(connection), clock.now())
+        return await stage.fetch("SELECT state FROM deliveries")
+
+    assert [row["state"] for row in run(staged, fresh_database, scenario)] == ["waiting"]

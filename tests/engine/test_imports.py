@@ -5,12 +5,18 @@ import json
 import multiprocessing
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
+from asyncpg import UniqueViolationError
+from msgspec import structs
+from typer.testing import CliRunner
 
+from plaudit import clock
+from plaudit.cli import app
 from plaudit.engine import imports, jobs
-from plaudit.engine.import_hands import Helper, Helpers
-from plaudit.errors import Invalid, Unavailable
+from plaudit.engine.import_hands import Hand, Helper, Helpers
+from plaudit.errors import Invalid, PlauditError, Unavailable
 
 MEMBERS = 90
 
@@ -132,11 +138,46 @@ def test_a_job_whose_helper_was_killed_fails_and_can_be_taken_up(staged, databas
     asyncio.run(play())
 
 
+def test_a_job_that_meets_an_error_nobody_expected_fails_and_tells_no_row(
+    staged, database, watched, monkeypatch, tmp_path
+):
+    lines = [line(number, "London") for number in range(MEMBERS)]
+    file = tmp_path / "members.ndjson"
+    file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+
+    async def raising(_hand, _part):
+        raise UniqueViolationError("Key (value)=(ann@example.org) already exists.")
+
+    monkeypatch.setattr(Hand, "work", raising)
+    watched.wanted = False
+
+    async def play():
+        async with staged(database) as stage:
+            with pytest.raises(UniqueViolationError):
+                await run(stage, watched, lines)
+            job_id, done, state = await job_of(stage)
+            assert (done, state) == (0, "failed")
+            (told,) = await stage.fetch("SELECT line, message FROM job_errors WHERE job_id = $1", job_id)
+            assert told["line"] == 1
+            assert told["message"].startswith("The import broke off because of an error on our side (UniqueViolation")
+            assert "ann@" not in told["message"]
+            command = ["import", str(file), "--org", str(stage.org_id), "--database-url", database]
+            said = await asyncio.to_thread(CliRunner().invoke, app, command)
+            assert isinstance(said.exception, PlauditError)
+            assert "broke off after line 0 because of an error (asyncpg" in said.exception.message
+            assert "ann@" not in said.exception.message
+            assert said.exception.__suppress_context__
+            states = await stage.fetch("SELECT state FROM jobs WHERE org_id = $1", stage.org_id)
+            assert [one["state"] for one in states] == ["failed", "failed"]
+
+    asyncio.run(play())
+
+
 def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, watched):
     lines = [line(number, "London") for number in range(MEMBERS)]
     for number, wrong in {
         3: [],
-        20: {"userId": 7},
+        20: {"userId": True},
         40: {"city": "Rome"},
         60: line(60, "London") | {"points": 1},
     }.items():
@@ -150,7 +191,7 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
                 told = await jobs.errors_of(connection, job.job_id, 0, 9)
             assert [(one["line"], one["message"]) for one in told] == [
                 (4, "The body must be an object"),
-                (21, "userId must be a text (got an integer)"),
+                (21, "userId must be a text (got true or false)"),
                 (41, "Missing required fields: userId"),
                 (61, "points is kept by the books and cannot be written"),
             ]
@@ -174,3 +215,62 @@ def test_helpers_end_with_a_process_that_is_killed(database):
     assert owner.stdout.readline() == "ready\n"
     owner.kill()
     owner.communicate(timeout=30)  # which has an end when nobody is left who could write to it
+
+
+def test_timers_wait_for_an_import_until_it_ends_or_has_not_moved_for_an_hour(staged, fresh_database):
+    async def scenario():
+        async with staged(fresh_database) as stage:
+            await stage.change("metric", "points", expiry={"type": "rolling", "days": 30})
+            await stage.pay()
+            past = clock.now() - timedelta(days=400)
+            arrivals = [structs.replace(stage.arrival(user), occurred_at=past) for user in ("ann", "bob")]
+            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
+            async with stage.pool.acquire() as connection:
+                for _ in range(2):  # a chunk may come twice
+                    await jobs.take_members(
+                        connection, job.job_id, [(one.bucket, one.member_id) for one in arrivals[:1]]
+                    )
+            await stage.append(*arrivals)
+            await stage.drain()
+            worker = stage.worker()
+            await worker.lease()
+
+            async def expired() -> list[str]:
+                """Who has no points any more, after the workers have been quiet for a while."""
+                await stage.fetch("UPDATE positions SET moved_at = moved_at - interval '1 minute'")
+                while await worker.run_timers_once():
+                    pass
+                return [user for user in ("ann", "bob") if await stage.points(user) == 0]
+
+            assert await expired() == ["bob"]
+            await jobs.fail(stage.pool, job, Invalid("The stream broke off"))
+            assert await expired() == ["bob"]  # it may be taken up
+            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", job.job_id)
+            await stage.fetch("UPDATE jobs SET moved_at = moved_at - $1::interval", jobs.ABANDONED_AFTER)
+            assert await expired() == ["ann", "bob"]
+            await worker.release()
+            await stage.assert_books_hold()
+
+    asyncio.run(scenario())
+
+
+def test_an_event_of_an_import_comes_after_what_was_due_before_it_whoever_waits(staged, fresh_database):
+    async def scenario():
+        async with staged(fresh_database) as stage:
+            await stage.change("metric", "points", expiry={"type": "rolling", "days": 30})
+            await stage.pay()
+            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
+            first = structs.replace(stage.arrival(), occurred_at=clock.now() - timedelta(days=400))
+            second = structs.replace(stage.arrival(), occurred_at=clock.now() - timedelta(days=300))
+            async with stage.pool.acquire() as connection:
+                await jobs.take_members(connection, job.job_id, [(first.bucket, first.member_id)])
+            await stage.append(first)
+            await stage.drain()
+            assert await stage.points() == 10
+            await stage.append(second)
+            await stage.drain()
+            assert await stage.points() == 10  # the first ten have expired, the second ten are to come
+            kinds = [row["kind"] for row in await stage.fetch("SELECT kind FROM events ORDER BY position")]
+            assert kinds == ["action", "timer", "action"]
+
+    asyncio.run(scenario())

@@ -1,8 +1,13 @@
 """`process` fails after each of its statements in turn; run again, the rows are those of an undisturbed run."""
 
 import asyncio
+from contextlib import asynccontextmanager
+
+from msgspec import structs
 
 from plaudit import clock
+from plaudit.core.event import MERGE
+from plaudit.engine.inline import process_inline
 from plaudit.engine.process import process
 
 TABLES = ("balances", "progress", "holdings", "coupons", "positions", "claimed", "notifications", "members")
@@ -84,6 +89,45 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
                         raise AssertionError("the failure was swallowed")
                 await process(connection, programs, batch, at)
                 assert await rows(connection) == expected
+            await stage.assert_books_hold()
+
+    asyncio.run(main())
+
+
+def test_a_failure_after_any_statement_of_a_merge_leaves_two_members(staged, fresh_database):
+    async def main():
+        async with staged(fresh_database) as stage:
+            effects = [{"type": "add_points", "config": {"amount": 10}}]
+            await stage.pay(effects=effects)
+            await stage.append(stage.arrival("guest"), stage.arrival("ann"))
+            await stage.drain()
+            program = await stage.program()
+            merging = structs.replace(stage.arrival("guest", trigger=MERGE, into="ann"), kind=MERGE)
+            into = stage.arrival("ann").bucket
+
+            async def rows():
+                tables = (*TABLES, "transactions", "inbox")
+                return [sorted(map(repr, await stage.fetch(f"SELECT * FROM {table}"))) for table in tables]
+
+            class Pool:
+                def __init__(self, survives: int) -> None:
+                    self.survives = survives
+
+                @asynccontextmanager
+                async def acquire(self):
+                    async with stage.pool.acquire() as connection:
+                        yield Failing(connection, self.survives)
+
+            before = await rows()
+            for survives in range(1, 1_000):
+                try:
+                    await process_inline(Pool(survives), program, merging, seconds=60, whole=True, through=[into])
+                except LostConnectionError:
+                    assert await rows() == before
+                else:
+                    break
+            assert survives > 20
+            assert [await stage.points(user) for user in ("guest", "ann")] == [0, 20]
             await stage.assert_books_hold()
 
     asyncio.run(main())

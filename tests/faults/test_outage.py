@@ -27,7 +27,7 @@ def receiver():
     made.close()
 
 
-def until(holds, seconds=20.0):
+def until(holds, seconds=120.0):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -52,7 +52,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
     server = own_server("--no-demo").start()
     clap = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
             "notification": {"title": "Thanks", "message": "Well done"}}  # fmt: skip
-    with server.client_of("Club", "--test") as club, server.member_of(club, "ann") as ann:
+    with server.client_of("Club", is_test=True) as club, server.member_of(club, "ann") as ann:
         ok(club.post("/v1/campaigns", json={"campaignId": "clap", **clap}), 201)
         ok(
             club.post("/v1/webhooks", json={"name": "There", "url": receiver.url, "events": ["campaign.completed"]}),
@@ -71,26 +71,28 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
             ends = time.monotonic() + AWAY_SECONDS
             while time.monotonic() < ends:
                 assert refused(club.post(ACTIONS, json=away))
-                assert httpx.get(f"{server.url}/healthz").status_code == 200
+                assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
         finally:
             server.process.send_signal(signal.SIGCONT)
 
-        until(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+        until(lambda: httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200)
         assert club.post(ACTIONS, json=away).status_code == 202  # as a good client does
         until(lambda: points(ann) == 6)
         ok(club.put("/v1/campaigns/clap", json={**clap, "effects": [{"type": "add_points", "amount": 4}]}))
         claps, had, more = 2, 6, 0
+        deadline = time.monotonic() + 120
         while more != 4:  # until the change is in force
+            assert more in (0, 3)
+            assert time.monotonic() < deadline
             report(club, "ann", "clapped")
             claps += 1
             until(lambda: points(ann) > had)  # noqa: B023
             more = points(ann) - had
             had += more
-            assert claps < 20
             time.sleep(0.1)
         stream.wait_for(lambda: len(stream.notes()) == claps)
         # A message that was taken by a commit whose answer was lost is tried again when its lease is over.
-        receiver.wait_for(claps, LEASE.total_seconds() + 20)
+        receiver.wait_for(claps, LEASE.total_seconds() + 120)
         server.verify()
 
 
@@ -116,7 +118,7 @@ def test_a_database_that_may_only_be_read_is_one_that_is_away(own_server):
         for _ in range(20):
             assert refused(http.post(ACTIONS, json=action | {"eventId": "during"}))
             time.sleep(0.1)
-        assert "may only be read" in httpx.get(f"{server.url}/readyz").text
+        assert "may only be read" in httpx.get(f"{server.url}/readyz", timeout=60).text
         asyncio.run(may_write("off"))
         until(lambda: not refused(http.post(ACTIONS, json=action | {"eventId": "during"})))
         until(lambda: ok(http.get("/v1/events", params={"status": "queued"}))["events"] == [])

@@ -109,3 +109,28 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
     next_week()
     play(ann=1)
     assert board("gold") == [("ann", 1)]  # the only one, first and last: the first stays
+
+
+def test_a_competition_that_is_a_part_of_a_campaign_gives_its_prizes(shop):
+    now = ok(shop.post("/v1/clock/advance", json={"seconds": 1}))["now"]
+    end = f"{int(now[:4]) + 2}-01-01T00:00:00Z"
+    prizes = [{"fromRank": 1, "toRank": 1, "effects": [{"type": "add_points", "amount": 500}]}]
+    made = ok(shop.post("/v1/campaigns", json={
+        "campaignId": "scorers", "name": "Scorers", "type": "Competition", "endDate": end,
+        "triggers": [{"type": "goal"}], "competition": {"prizes": prizes, "settleAfterMinutes": 0},
+    }), 201)  # fmt: skip
+    assert made["competition"]["score"]["trigger"] == "goal"
+    for user in ("eve", "fay", "fay"):
+        body = {"userId": user, "action": "goal"}
+        assert shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body).json()["processed"]
+    refused = shop.put("/v1/campaigns/scorers", json={"competition": {"score": {"metric": "xp"}, "prizes": prizes}})
+    assert [one["field"] for one in refused.json()["error"]["details"]] == ["competition.score"]
+    assert [one["userId"] for one in ok(shop.get("/v1/campaigns/scorers/leaderboard"))["leaderboard"]] == ["fay", "eve"]
+    ok(shop.post("/v1/clock/advance", json={"to": end.replace("-01T", "-02T")}))
+    deadline = time.monotonic() + 60
+    while ok(shop.get("/v1/profiles/fay"))["points"] != 500:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    winners = ok(shop.get("/v1/competitions/scorers/winners"))["winners"]
+    assert winners == [{"rank": 1, "userId": "fay", "score": 2}]
+    assert ok(shop.get("/v1/profiles/eve"))["points"] == 0

@@ -13,11 +13,11 @@ GENERATOR = "openapi-python-client==0.29.1"  # in an environment of its own: its
 STORY = """
 import json, sys, time
 from plaudit_client import AuthenticatedClient
-from plaudit_client.api.actions import post_api_audience_internal_actions as report
-from plaudit_client.api.campaigns import post_v1_campaigns
-from plaudit_client.api.code_pools import post_v1_code_pools, post_v_1_code_pools_pool_id_generate as generate
-from plaudit_client.api.products import post_v1_products
-from plaudit_client.api.profiles import get_v_1_profiles_user_id as get_profile
+from plaudit_client.api.actions import report_action
+from plaudit_client.api.campaigns import create_campaign
+from plaudit_client.api.code_pools import create_code_pool, generate_codes
+from plaudit_client.api.products import create_product
+from plaudit_client.api.profiles import get_profile
 from plaudit_client.models import Action, ActionData, GenerateBody, NewCampaign, NewCodePool, NewProduct
 
 url, org, secret = sys.argv[1:]
@@ -28,10 +28,10 @@ def done(response):
     return response
 
 badge = {"productId": "prod_vip_badge", "name": "VIP shopper", "sku": "BADGE-VIP", "type": "badge"}
-done(post_v1_products.sync_detailed(client=client, body=NewProduct.from_dict(badge)))
+done(create_product.sync_detailed(client=client, body=NewProduct.from_dict(badge)))
 pool = {"poolId": "pool_vip", "name": "VIP codes", "productId": "prod_vip_badge", "prefix": "VIP-"}
-done(post_v1_code_pools.sync_detailed(client=client, body=NewCodePool.from_dict(pool)))
-done(generate.sync_detailed("pool_vip", client=client, body=GenerateBody(quantity=3)))
+done(create_code_pool.sync_detailed(client=client, body=NewCodePool.from_dict(pool)))
+done(generate_codes.sync_detailed("pool_vip", client=client, body=GenerateBody(quantity=3)))
 campaign = {
     "name": "Reward Purchases Over $100",
     "triggers": [{"type": "purchase_completed", "conditions": [{"field": "amount", "operator": ">=", "value": 100}]}],
@@ -40,12 +40,12 @@ campaign = {
         {"type": "award_product", "config": {"productId": "prod_vip_badge", "reason": "VIP shopper badge"}},
     ],
 }
-done(post_v1_campaigns.sync_detailed(client=client, body=NewCampaign.from_dict(campaign)))
+done(create_campaign.sync_detailed(client=client, body=NewCampaign.from_dict(campaign)))
 action = Action(
     user_id="user_123", action="purchase_completed", event_id="ORD-1",
     data=ActionData.from_dict({"amount": 150, "currency": "USD"}),
 )
-queued = done(report.sync_detailed(client=client, body=action)).parsed
+queued = done(report_action.sync_detailed(client=client, body=action)).parsed
 assert queued.event_id == "ORD-1" and queued.processed is False
 for _ in range(100):
     response = get_profile.sync_detailed("user_123", client=client)

@@ -57,6 +57,13 @@ def test_a_season(shop):
     assert (ann()["points"], ann()["tier"], ann()["ladders"]["club"]["perks"]) == (150, "silver", ["Free scarf"])
     explained = ok(shop.get(f"/v1/events/{event}/explain"))["campaigns"]
     assert explained[0]["step"] == {"number": 0, "name": "Vote twice", "current": 2, "target": 2, "done": True}
+    amber = {"rungId": "amber", "name": "Amber", "threshold": 100}
+    ladder = ok(shop.get("/v1/ladders/club"))
+    ok(shop.put("/v1/ladders/club", json={"rungs": [ladder["rungs"][0], amber, ladder["rungs"][1]]}))
+    assert (ann()["tier"], ann()["ladders"]["club"]["name"]) == (
+        "silver",
+        "Silver",
+    )  # at once, though it is another number
     stats = ok(shop.get("/v1/campaigns/camp_derby/stats"))
     assert (stats["participants"], stats["completions"], stats["metrics"]["points"]["amount"]) == (1, 1, 100)
     assert ok(shop.get("/v1/campaigns/camp_derby/leaderboard"))["leaderboard"][0]["userId"] == "ann"

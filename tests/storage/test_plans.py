@@ -1,10 +1,13 @@
 """Plans are kept for as long as a connection: one made while a table was empty must do for a full one."""
 
 import asyncio
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from plaudit.engine.inbox import SQL
+from plaudit.reads import codes
 from plaudit.storage.postgres import create_pool
 
 
@@ -25,3 +28,17 @@ def test_an_inbox_that_was_empty_is_not_scanned_for_ever(fresh_database, name):
     assert "Join Filter" not in plan, plan
     assert "hashed" not in plan, plan
     assert plan.count("Scan using") == plan.count("Index Cond"), plan
+
+
+def test_a_code_is_found_by_an_index_in_whichever_case_it_is_typed(fresh_database):
+    async def planned() -> str:
+        connection = await asyncpg.connect(fresh_database)
+        await connection.execute(f"PREPARE looked_up AS {codes.SQL.but_for_case}")
+        await connection.execute("SET enable_seqscan = off")
+        rows = await connection.fetch(f"EXPLAIN EXECUTE looked_up ('{uuid4()}', 'pool', 'a1')")
+        await connection.close()
+        return "\n".join(row[0] for row in rows)
+
+    plan = asyncio.run(planned())
+    assert "codes_but_for_case" in plan, plan
+    assert "lower(code) = 'a1'" in plan.partition("codes_but_for_case")[2], plan

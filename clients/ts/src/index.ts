@@ -96,6 +96,8 @@ export interface Listeners {
   onNotification?: (note: Notification) => void;
   /** Something of the member's has changed: look anew at what you show. */
   onChange?: () => void;
+  /** The server does not know where the stream was (it was restored): it begins at the present, and `onChange` follows. */
+  onReset?: () => void;
   /** The stream is open; `resumed` when it was lost before. */
   onOpen?: (resumed: boolean) => void;
   /** The stream cannot go on: the token is refused. Anything else is tried again by itself. */
@@ -191,6 +193,7 @@ export class PlauditMember {
             }
             last = fields.id ?? last;
             if (fields.event === "notification") listeners.onNotification?.(JSON.parse(fields.data!));
+            if (fields.event === "reset") listeners.onReset?.();
             if (fields.event === "changed") listeners.onChange?.();
           }
           failures = 0;

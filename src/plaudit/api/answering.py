@@ -4,33 +4,42 @@ secret and scope ──► rate limit ──► Idempotency-Key ──► decode
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.response import Stream
 
-from plaudit import clock, telemetry, tracing
+from plaudit import bounds, telemetry, tracing
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.settings import Settings
+from plaudit.errors import FieldError, TooMany, TooSlow, invalid_fields
 
-from . import cors, idempotency, rate_limits
+from . import cors, idempotency
 from .auth import Caller
+from .bodies import body_of, paced
+from .content_encoding import decompressed, decompressed_stream
+from .correlation import CORRELATION, correlation_id_in
+from .dry_runs import try_out
 from .envelopes import Envelope, envelope_of, repeated, success
 from .errors import answer_to
-from .operations import Answer, Call, Operation, Services, decode_body
-from .rate_limits import Policy, headers_of
+from .operations import Answer, Call, Operation, Services, decode_body, is_of_the_beta
+from .parameters import check_named, check_query, wants_dry_run
+from .people import name_campaigns, name_people
+from .routing import decoded
+from .standing import policy_for
+
+log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, State]
 
 READ_AWAY_BYTES_MAX = 1 << 16
 READ_AWAY_SECONDS = 2.0
-
-CORRELATION = "X-Correlation-ID"
-CORRELATION_MAX = 128
 
 ACTIONS = "/api/audience/internal/actions"
 _DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
@@ -38,16 +47,18 @@ _DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
 
 async def answer(operation: Operation, request: AnyRequest) -> Response[Any]:
     """The answer to a request, whatever happens."""
-    correlation_id = _correlation_id(request.headers)
+    correlation_id = correlation_id_in(request.headers)
     started = tracing.now()
     around: dict[str, str] = {CORRELATION: correlation_id}
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         try:
             response = await _answered(operation, request, correlation_id, around)
             read = operation.body is not None
-        except Exception as error:
-            response = answer_to(error, request.url.path, request.headers.get("accept", ""))
-            read = False
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise  # nobody waits for the answer
+        except BaseException as error:  # libraries in other languages raise what is no Exception
+            response = answer_to(error, request.url.path, request.headers.get("accept", ""), route=operation.path)
+            read = isinstance(error, TooSlow)  # of which more would only come slowly
         if not read and not operation.streamed:
             await _read_away(request)
     for name, value in around.items():
@@ -75,41 +86,35 @@ async def _answered(
 ) -> Response[Any]:
     services: Services = request.app.state.services
     headers = request.headers
-    origin = headers.get("origin")
-    if origin is not None:  # until it is known whose call it is, so that the page can see why it failed
-        around.update(cors.headers_for(origin, await services.origins.all()))
-    caller = None
-    if not operation.is_open:
-        caller = await services.callers.authenticate(
-            headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
-        )
-        settings = (await services.programs.live(caller.org_id)).settings
-        if origin is not None:
-            around.pop(cors.ALLOWED, None)
-            around.update(cors.headers_for(origin, settings.cors.origins))
-        around.update(await _spent(services, operation, caller, settings.limits))
-        if caller.user_id is not None:
-            around["Cache-Control"] = "private, no-store"  # unless the call knows better
-    raw = await request.body() if operation.body is not None and not operation.streamed else b""
+    caller = await _admitted(services, operation, headers, around)
+    raw, streamed, encoding = b"", None, headers.get("content-encoding")
+    if operation.streamed:
+        streamed = decompressed_stream(paced(request.stream()), encoding)
+    elif operation.body is not None:
+        raw = decompressed(await body_of(request), encoding, operation.body_bytes_max)
     once = None
     if operation.method == "POST" and operation.path != ACTIONS and not operation.streamed:
         once = idempotency.key_in(headers.get("idempotency-key"))
+    path, query = _named(request)
+    check_query(operation, list(request.query_params.multi_items()))
+    dry_run = wants_dry_run(operation, query)
     call = Call(
         services=services,
         caller=caller,
-        path=request.path_params,
-        query=request.query_params,
+        path=path,
+        query=query,
         headers=headers,
         raw=raw,
         once=once,
         correlation_id=correlation_id,
-        stream=request.stream if operation.streamed else None,
+        stream=streamed,
     )
-    if once is None or caller is None:
-        return await _run(operation, call, request.url.path)
+    if once is None or caller is None or dry_run:
+        return await _run(operation, call, request.url.path, dry_run=dry_run)
     key = once if caller.user_id is None else f"{caller.member_id}\n{once}"  # members know nothing of each other's
     org_id = caller.org_id
-    kept = await idempotency.begin(services.pool, org_id, key, f"{operation.name} {request.url.path}", raw)
+    by = idempotency.name_of(caller)
+    kept = await idempotency.begin(services.pool, org_id, key, f"{operation.method} {request.url.path}", raw, by)
     if kept is not None:
         again = Response(repeated(kept.content), status_code=kept.status, media_type=MediaType.JSON)
         again.headers["Idempotent-Replayed"] = "true"
@@ -117,64 +122,107 @@ async def _answered(
     try:
         response = await _run(operation, call, request.url.path)
     except Exception as error:
-        response = answer_to(error, request.url.path, headers.get("accept", ""))
+        response = answer_to(error, request.url.path, headers.get("accept", ""), route=operation.path)
     except BaseException:  # the client has gone: the key is free for its next try
         await idempotency.finish(services.pool, org_id, key, 500, b"")
         raise
-    await idempotency.finish(services.pool, org_id, key, response.status_code or 200, response.content)
+    status, content, made = response.status_code or 200, response.content, None
+    if operation.shown_once is not None and status < idempotency.REFUSED_FROM:
+        made, content = msgspec.json.decode(content)["data"][operation.shown_once], None
+    await idempotency.finish(services.pool, org_id, key, status, content, caller=by, made=made)
     return response
 
 
-async def _run(operation: Operation, call: Call, path: str) -> Response[Any]:
+async def _admitted(
+    services: Services, operation: Operation, headers: Mapping[str, str], around: dict[str, str]
+) -> Caller | None:
+    """Return who makes a request, if that is asked at all. `around` gets the headers that tell of it, also of a refusal."""
+    origin = headers.get("origin")
+    if origin is not None:  # until it is known whose call it is, so that the page can see why it failed
+        around.update(cors.headers_for(origin, await services.origins.all()))
+    if operation.is_open:
+        return None
+    caller = await services.callers.authenticate(
+        headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
+    )
+    live = await services.programs.live_unless_stopped(caller.org_id)
+    settings = live.settings if live is not None else Settings(name="Settings")
+    if origin is not None:
+        around.pop(cors.ALLOWED, None)
+        around.update(cors.headers_for(origin, settings.cors.origins))
+    policy, whose = policy_for(caller, settings.limits, operation)
+    if policy is not None:
+        try:
+            around.update(await services.limits.spend(policy, whose))
+        except TooMany:
+            around.update(await services.limits.standing(policy, whose))
+            raise
+    if caller.user_id is not None:
+        around["Cache-Control"] = "private, no-store"  # unless the call knows better
+    return caller
+
+
+def _named(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The parameters of the path and of the query. Raises Invalid for those that no text can be."""
+    path, query = decoded(request.path_params), request.query_params
+    wrong = [
+        FieldError(name, message)
+        for given in (path, query)
+        for name, value in given.items()
+        if (message := bounds.wrong_text(value) or bounds.wrong_text(name)) is not None
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+    return path, query
+
+
+async def _run(operation: Operation, call: Call, path: str, *, dry_run: bool = False) -> Response[Any]:
     if operation.body is not None and operation.media == "application/json":
         call.body = decode_body(call.raw, _decoded_as(operation), operation.body_bytes_max)
+    if call.caller is not None:
+        await name_campaigns(call)
+        await check_named(operation, call)
+    if dry_run:
+        tried = await try_out(operation, call)
+        envelope = envelope_of(path) if tried.enveloped or is_of_the_beta(path) else Envelope.bare
+        telemetry.requests_answered.labels(200).inc()
+        content = success(tried.data, envelope, {"dryRun": tried.follows})
+        return Response(content, status_code=200, media_type=MediaType.JSON)
+    await name_people(operation, call)
     result = await operation.run(call)
     given = result if isinstance(result, Answer) else Answer(data=result, status=operation.status)
     telemetry.requests_answered.labels(given.status).inc()
     if given.status == 204:
         return Response(b"", status_code=204, headers=given.headers)
     if given.parts is not None:
-        return Stream(given.parts, status_code=given.status, media_type=given.media, headers=given.headers)
+        return Stream(
+            _until_failure(given.parts, operation, whole=given.whole),
+            status_code=given.status,
+            media_type=given.media,
+            headers=given.headers,
+        )
     if given.content is not None:
         return Response(given.content, status_code=given.status, media_type=given.media, headers=given.headers)
-    envelope = envelope_of(path) if operation.enveloped and given.enveloped else Envelope.bare
+    enveloped = (operation.enveloped and given.enveloped) or is_of_the_beta(path)
+    envelope = envelope_of(path) if enveloped else Envelope.bare
     content = success(given.data, envelope)
     return Response(content, status_code=given.status, media_type=MediaType.JSON, headers=given.headers)
+
+
+async def _until_failure(parts: AsyncIterator[bytes], operation: Operation, *, whole: bool) -> AsyncIterator[bytes]:
+    """End a response that has begun if it fails: whoever reads it comes back. The server's own log would show values.
+
+    One that is whole or nothing is not ended but broken off, so that its reader sees that something is missing.
+    """
+    try:
+        async for part in parts:
+            yield part
+    except Exception:
+        log.exception("response_broken_off", route=operation.path)
+        if whole:
+            raise ConnectionAbortedError from None
 
 
 def _decoded_as(operation: Operation) -> Any:
     """Documents are decoded by their store, which knows the dialects."""
     return operation.body if operation.body not in _DOCUMENT_TYPES else None
-
-
-async def _spent(services: Services, operation: Operation, caller: Caller, tier: str) -> Mapping[str, str]:
-    """One request of the organisation's limits. Answers the headers."""
-    policy, whose = _policy(operation, caller, tier)
-    if policy is None:
-        return headers_of(None, 0, 0, clock.now().timestamp())
-    return await services.limits.spend(policy, whose)
-
-
-def _policy(operation: Operation, caller: Caller, tier: str) -> tuple[Policy | None, str]:
-    if tier == "unlimited":
-        return None, ""
-    if caller.user_id is not None:
-        return rate_limits.MEMBER, str(caller.member_id)
-    if caller.key_id is None:
-        return rate_limits.ANYBODY, str(caller.org_id)
-    if operation.scope == "actions:write":
-        return rate_limits.INGESTION, str(caller.org_id)
-    if operation.path.startswith("/api/audience"):
-        return rate_limits.AUDIENCE, str(caller.key_id)
-    return rate_limits.ADMIN[tier], str(caller.org_id)
-
-
-def _correlation_id(headers: Mapping[str, str]) -> str:
-    """The client's own, the trace's of W3C Trace Context, or a new one."""
-    given = headers.get("x-correlation-id") or headers.get("x-request-id")
-    if given and len(given) <= CORRELATION_MAX and given.isascii() and given.isprintable():
-        return given
-    parts = headers.get("traceparent", "").split("-")
-    if len(parts) == 4 and len(parts[1]) == 32:
-        return parts[1]
-    return clock.new_id().hex

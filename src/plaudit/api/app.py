@@ -1,23 +1,28 @@
 """The application: the operations mounted on Litestar, with what the process has for them. Nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Response
+from litestar.config.compression import CompressionConfig
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
+from plaudit import telemetry
 from plaudit.delivery.live import Streams
 from plaudit.documents.kinds import KINDS
+from plaudit.engine.aftermath import see_to_what_was_left
 from plaudit.engine.inbox import Inbox
+from plaudit.guard import in_hand
 from plaudit.processes import asked_to_stop, calm_garbage_collector
 from plaudit.reads.boards import Boards
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
+from plaudit.storage.suspects import keep_learning
 
 from . import actions, doors, system, token_exchange, widget
 from .answering import AnyRequest, answer
@@ -28,9 +33,12 @@ from .crud import crud
 from .errors import handle
 from .jwks import PublishedKeys
 from .loyalty import first, me, push, stream
+from .methods import answering_options
 from .openapi import describe
 from .operations import Operation, Services, paths_of
+from .pages import page_handlers
 from .rate_limits import RateLimits
+from .routing import App
 from .tokens import Tokens
 from .v1 import (
     analytics,
@@ -44,8 +52,10 @@ from .v1 import (
     config,
     enrolment,
     events,
+    exports,
     ledger,
     mechanics,
+    merging,
     participation,
     privacy,
     products,
@@ -53,10 +63,13 @@ from .v1 import (
     profiles,
     reference,
     rewards,
+    rollbacks,
+    segment_calls,
     segments,
     settings,
     simulation,
     transactions,
+    verification,
     webhooks,
 )  # fmt: skip
 
@@ -67,6 +80,7 @@ ENGINE_POOL_SIZE = 6
 OPERATIONS: Sequence[Operation] = [
     *actions.OPERATIONS,
     *doors.OPERATIONS,
+    *segment_calls.OPERATIONS,
     *own.OPERATIONS,
     *lookup.OPERATIONS,
     *(operation for kind in KINDS.values() if kind.collection and kind.name != "rule" for operation in crud(kind)),
@@ -80,6 +94,7 @@ OPERATIONS: Sequence[Operation] = [
     *enrolment.OPERATIONS,
     *transactions.OPERATIONS,
     *ledger.OPERATIONS,
+    *merging.OPERATIONS,
     *events.OPERATIONS,
     *clock.OPERATIONS,
     *segments.OPERATIONS,
@@ -89,12 +104,15 @@ OPERATIONS: Sequence[Operation] = [
     *webhooks.OPERATIONS,
     *config.OPERATIONS,
     *simulation.OPERATIONS,
+    *rollbacks.OPERATIONS,
     *bulk.OPERATIONS,
+    *exports.OPERATIONS,
     *analytics.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit.OPERATIONS,
     *reference.OPERATIONS,
     *settings.OPERATIONS,
+    *verification.OPERATIONS,
     *token_exchange.OPERATIONS,
     *first.OPERATIONS,
     *me.OPERATIONS,
@@ -105,10 +123,12 @@ OPERATIONS: Sequence[Operation] = [
 ]
 
 
-def create_app(given: Settings | None = None) -> Litestar:
+def create_app(given: Settings | None = None) -> App:
     """The ASGI application. Settings come from the environment unless given."""
+    telemetry.configure_logs()
     chosen = given or Settings.from_environment()
-    description = msgspec.json.encode(describe(OPERATIONS))
+    description = describe(OPERATIONS, chosen.public_url)
+    encoded = msgspec.json.encode(description)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -140,6 +160,9 @@ def create_app(given: Settings | None = None) -> Litestar:
             asyncio.create_task(streams.run()),
             asyncio.create_task(_end_streams(streams)),
         ]
+        await see_to_what_was_left(pool)
+        chores.append(asyncio.create_task(keep_learning(pool)))
+        in_hand.is_ready()
         try:
             yield
         finally:
@@ -151,24 +174,34 @@ def create_app(given: Settings | None = None) -> Litestar:
             await engine_pool.close()
 
     async def openapi() -> Response[bytes]:
-        return Response(description, media_type=MediaType.JSON)
+        return Response(encoded, media_type=MediaType.JSON)
 
-    async def metrics(request: AnyRequest) -> Response[bytes]:
-        body, media = await system.all_counters(request.app.state.services.pool)
-        return Response(body, media_type=media)
-
-    return Litestar(
-        route_handlers=[
-            *(_mounted(operation) for operation in OPERATIONS),
-            HTTPRouteHandler("/openapi.json", http_method="GET")(openapi),
-            HTTPRouteHandler("/metrics", http_method="GET")(metrics),
-        ],
+    handlers = [
+        *(_mounted(operation) for operation in OPERATIONS),
+        HTTPRouteHandler([f"{prefix}/openapi.json" for prefix in PREFIXES], http_method="GET")(openapi),
+        HTTPRouteHandler("/metrics", http_method="GET")(_metrics(chosen)),
+        *page_handlers(description),
+    ]
+    return App(
+        route_handlers=[*answering_options(handlers), *handlers],
         lifespan=[lifespan],
         middleware=[answering_preflights],
+        compression_config=_COMPRESSION,
         exception_handlers={Exception: handle},
         openapi_config=_NO_OPENAPI,
         logging_config=None,
     )
+
+
+def _metrics(settings: Settings) -> Callable[[AnyRequest], Awaitable[Response[bytes]]]:
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        services: Services = request.app.state.services
+        body, media = await system.all_counters(
+            services.pool, request.headers, settings.metrics_token, by_org=settings.metrics_by_org
+        )
+        return Response(body, media_type=media)
+
+    return metrics
 
 
 async def _end_streams(streams: Streams) -> None:
@@ -176,6 +209,10 @@ async def _end_streams(streams: Streams) -> None:
     await asked_to_stop()
     streams.end()
 
+
+# Whole responses only: of a stream each part must arrive when it is written, and a compressor would hold it back.
+_STREAMS = "streams"
+_COMPRESSION = CompressionConfig(backend="brotli", brotli_quality=4, minimum_size=1_000, exclude_opt_key=_STREAMS)
 
 _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of operations
 
@@ -190,5 +227,5 @@ def _mounted(operation: Operation) -> HTTPRouteHandler:
         http_method=operation.method,
         status_code=operation.status if operation.status != 204 else 200,
         request_max_body_size=None if operation.streamed else operation.body_bytes_max + 1,
-        opt={"operation": operation.name},
+        opt={"operation": operation.name, _STREAMS: operation.answers_in_parts},
     )(answered)

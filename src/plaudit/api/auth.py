@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from plaudit import clock
 from plaudit.core.ids import member_id_of
-from plaudit.errors import Forbidden, Invalid, Unauthenticated
+from plaudit.errors import Forbidden, Invalid, PlauditError, Unauthenticated
 from plaudit.storage.orgs import ApiKey, api_key_of_id, find_api_key
 from plaudit.storage.postgres import Pool
 
@@ -20,22 +20,31 @@ from .tokens import Proof, Tokens
 # A key that is revoked goes on opening doors for this long at most; a token whose provider is no more, as well.
 CACHED_SECONDS = 5.0
 CACHED_MAX = 20_000
+ANY_SCOPE = "any"  # of a call that every secret opens; it need not name its organisation either
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who makes a call, in which organisation. A member has a `user_id`, a server a `key_id` and `scopes`."""
+    """Who makes a call, in which organisation. A member has a `user_id`, a server a `key_id` and `scopes`.
+
+    `expires_at` is when the key or token that was presented ends, whichever is first; None if it never does.
+    """
 
     org_id: UUID
     name: str
     scopes: frozenset[str] = frozenset()
     key_id: UUID | None = None
     user_id: str | None = None
-    expires_at: datetime | None = None  # of a member's token
+    expires_at: datetime | None = None
 
     @property
     def member_id(self) -> UUID | None:
         """The member's id: what is kept of who called, since it names nobody."""
         return None if self.user_id is None else member_id_of(self.org_id, self.user_id)
+
+    def require(self, scope: str, why: str) -> None:
+        """Raise Forbidden if the caller lacks a scope. `why` is what needs it."""
+        if scope not in self.scopes:
+            raise Forbidden(f"{why} needs the scope {scope}", code="scope_missing")
 
 
 class Callers:
@@ -69,11 +78,30 @@ class Callers:
         key = await self._key(secret)
         if key is None:
             raise Unauthenticated("The API secret is not known")
-        if not (basic and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
+        knows_org = basic or scope == ANY_SCOPE  # the secret's own
+        if not (knows_org and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
             raise Forbidden("The API secret belongs to another organisation")
         if not anonymous:
             _check_scope("API secret", scope, key.scopes)
-        return _server(key, key.scopes)
+        return _server(key, key.scopes, key.expires_at)
+
+    async def met(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return who a request is from, whatever they may do; or anybody of the organisation that it names. None for none."""
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        secret = given.strip()
+        try:
+            if kind.lower() == "bearer" and secret.count(".") == 2:
+                proof = await self._proof(secret, await self.tokens.org_named(headers))
+                if proof.user_id is not None:
+                    return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id)
+                return Caller(org_id=proof.org_id, name="key", key_id=proof.key_id)
+            key = await self._key(secret) if secret else None
+            if key is not None:
+                return _server(key, key.scopes, key.expires_at)
+        except PlauditError:
+            pass
+        named = await self.tokens.org_named(headers)
+        return None if named is None else Caller(org_id=named, name="anybody")
 
     def forget(self, key_id: UUID) -> None:
         """Look anew at a key that has been changed."""
@@ -90,7 +118,8 @@ class Callers:
         key = await self._key_of(proof)
         scopes = proof.scopes & key.scopes
         _check_scope("service token", scope, scopes)
-        return _server(key, scopes)
+        ends_at = proof.expires_at if key.expires_at is None else min(proof.expires_at, key.expires_at)
+        return _server(key, scopes, ends_at)
 
     async def _proof(self, token: str, named: UUID | None) -> Proof:
         found = self._proofs.get((token, named))
@@ -112,7 +141,10 @@ class Callers:
             if key is None:
                 raise Unauthenticated("The key of the service token is no longer in force", code="token_invalid")
             found = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
-        return found[0]
+        key = found[0]
+        if key.expires_at is not None and key.expires_at <= clock.now():
+            raise Unauthenticated("The key of the service token has expired", code="token_invalid")
+        return key
 
     async def _key(self, secret: str) -> ApiKey | None:
         found = self._keys.get(secret)
@@ -137,12 +169,12 @@ class Callers:
 def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
     if scope is None:
         raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
-    if scope not in scopes:
+    if scope not in scopes and scope != ANY_SCOPE:
         raise Forbidden(f"The {what} lacks the scope {scope}", code="scope_missing")
 
 
-def _server(key: ApiKey, scopes: frozenset[str]) -> Caller:
-    return Caller(org_id=key.org_id, name=f"key:{key.name}", scopes=scopes, key_id=key.key_id)
+def _server(key: ApiKey, scopes: frozenset[str], expires_at: datetime | None) -> Caller:
+    return Caller(org_id=key.org_id, name=f"key:{key.name}", scopes=scopes, key_id=key.key_id, expires_at=expires_at)
 
 
 def user_name(encoded: str) -> tuple[str, str]:

@@ -1,16 +1,17 @@
 """Commands of the API: what is done by hand is an event like any other, processed at once, whole or not at all."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from plaudit import clock
 from plaudit.core.decision import Refusal
-from plaudit.core.ids import derived_id
+from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.engine.arrival import Payload, arrival_of
 from plaudit.engine.inline import RefusedError, process_inline
 from plaudit.engine.outcome import Processed
-from plaudit.errors import Conflict, FieldError, Mismatch, PlauditError, Unavailable, invalid_fields
+from plaudit.errors import Conflict, Mismatch, PlauditError, Unavailable
 
 from .operations import Call
 from .outcomes import next_at_of
@@ -35,7 +36,23 @@ _SENTENCES = {
     Refusal.transaction_reversed: "No more of the transaction than there was can be taken back",
     Refusal.hold_missing: "There is no such hold, or it is over",
     Refusal.amount_out_of_range: "The amount is out of range",
+    Refusal.coupon_redeemed: "The coupon has been redeemed: it cannot be revoked",
+    Refusal.coupon_missing: "The user no longer has the coupon",
+    Refusal.product_not_held: "The user does not have as many of the product",
+    Refusal.already_merged: "The user to be merged has been merged before",
+    Refusal.member_merged: "The user has been merged into another: name that one",
 }
+
+
+_OTHERS = {
+    Refusal.maximum_reached: "The receiver's balance would exceed its maximum",
+    Refusal.unknown_user: "The receiver does not exist",
+    Refusal.member_merged: "The receiver has been merged into another: name that one",
+    Refusal.balance_insufficient: "The receiver no longer has the points",
+    Refusal.transaction_reversed: "The receiver's transaction has been reversed before",
+}
+
+NOBODY: Mapping[str, dict[str, Any]] = {}
 
 
 async def run_command(
@@ -47,35 +64,44 @@ async def run_command(
     data: dict[str, Any],
     metadata: dict[str, Any] | None = None,
     key: str | None = None,
+    also: Mapping[str, dict[str, Any]] = NOBODY,
+    through: Sequence[str] = (),
 ) -> tuple[Processed, datetime, UUID]:
     """Decide a command and write down what follows. Answers it, when it was, and the event's id.
 
     With `key` it is done once: coming again with the same content, it is answered as a duplicate. Raises Conflict when
-    the decision is a refusal; then nothing is written.
+    the decision is a refusal; then nothing is written. `also` is the same command for other members, by user id: all
+    happen or none. `through` are the members at whom something arrives by it.
     """
-    live = await call.services.programs.live(call.org_id)
+    live = await call.services.programs.current(call.org_id)
     now = live.now()
-    try:
-        arrival = arrival_of(
-            org_id=call.org_id,
-            user_id=user_id,
-            kind=kind,
-            trigger=trigger,
-            occurred_at=now,
-            received_at=clock.now(),
-            payload=Payload(data, metadata or {}, call.correlation_id),
-            source=call.by,
-            event_id=clock.new_id(),
-            event_key=_key_of(call, trigger) if key is None else key,
+    arrival = arrival_of(
+        org_id=call.org_id,
+        user_id=user_id,
+        kind=kind,
+        trigger=trigger,
+        occurred_at=now,
+        received_at=clock.now(),
+        payload=Payload(data, metadata or {}, call.correlation_id),
+        source=call.by,
+        event_id=clock.new_id(),
+        event_key=_key_of(call, trigger) if key is None else key,
+    )
+    others = [
+        arrival_of(
+            org_id=call.org_id, user_id=one, kind=kind, trigger=trigger, occurred_at=now, received_at=clock.now(),
+            payload=Payload(own, {}, call.correlation_id), source=call.by, event_id=derived_id(arrival.event_id, f"also:{one}"),
         )
-    except OverflowError:
-        raise invalid_fields([FieldError("metadata", "must not have integers beyond 64 bits")]) from None
+        for one, own in also.items()
+    ]  # fmt: skip
     try:
         outcome = await process_inline(
-            call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True
-        )
+            call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True, also=others,
+            through=[bucket_of(member_id_of(call.org_id, one)) for one in through],
+        )  # fmt: skip
     except RefusedError as error:
-        raise _refusal(error) from None
+        is_other = error.processed.arrival.member_id != arrival.member_id
+        raise _refusal(error, live.now(), is_other=is_other) from None
     if outcome is None:
         raise Unavailable("It took too long and may or may not have been done; look before you try again")
     if outcome.mismatched:
@@ -98,9 +124,11 @@ def _key_of(call: Call, trigger: str) -> str | None:
     return str(derived_id(own or call.org_id, key))
 
 
-def _refusal(error: RefusedError) -> PlauditError:
+def _refusal(error: RefusedError, now: datetime, *, is_other: bool) -> PlauditError:
     decision = error.processed.decision
     if decision is None or decision.refusal is None:
         return PlauditError("The command failed on our side", code="command_failed")
-    sentence = _SENTENCES.get(decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}")
-    return Conflict(sentence, code=decision.refusal.value, next_at=next_at_of(error.processed))
+    sentence = (_OTHERS if is_other else _SENTENCES).get(
+        decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}"
+    )
+    return Conflict(sentence, code=decision.refusal.value, next_at=next_at_of(error.processed), now=now)

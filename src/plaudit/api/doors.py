@@ -1,60 +1,68 @@
-"""Further ways in for those who speak them already: CloudEvents, and the calls of Segment's libraries.
+"""Further ways in for those who speak them already: here CloudEvents; Segment's calls are in `v1/segment_calls`.
 
 Each is turned into an action and goes the way of all actions: durable before the answer, once by its id.
 """
 
 import re
-from collections.abc import Sequence
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any, cast
+from urllib.parse import unquote_to_bytes
 
-import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from plaudit import bounds
+from plaudit.documents.as_meant import AN_ID
 from plaudit.documents.reading import read
-from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.engine.actions import Action, Taken
+from plaudit.errors import FieldError, Invalid, PlauditError, UnsupportedMedia, invalid_fields
 
-from .actions import BATCH_ACTIONS_MAX, Action, accepted
-from .operations import BATCH_BYTES_MAX, Answer, Call, Operation, decode_json
+from .actions import BATCH_ACTIONS_MAX, accepted, results_of
+from .operations import BATCH_BYTES_MAX, Answer, Call, Operation, decode_json, decode_loosely
 from .outside import Json
-from .schemas import BOOLEAN, INTEGER, OBJECTS, object_of
+from .schemas import INTEGER, OBJECTS, object_of
 
-_WORDS = re.compile(r"[^A-Za-z0-9._:-]+")
+_JSON_MEDIA = re.compile(r"^[^/\s]+/(?:[^/\s]+\+)?json$")
+_STRUCTURED = "application/cloudevents"
+
+Id = Annotated[str, Meta(min_length=1, max_length=256, extra=AN_ID)]
 
 
 class CloudEvent(Struct, kw_only=True):
-    """CloudEvents 1.0: `subject` is the user, `type` the action, `source` and `id` together make it count once."""
+    """CloudEvents 1.0: `subject` is the user, `type` the action, `source` and `id` together make it count once.
+
+    `data` is JSON, or base64 of JSON in `data_base64`; an event may do without. Extension attributes are passed over.
+    """
 
     specversion: Annotated[str, Meta(pattern=r"^1\.\d$")]
-    id: Annotated[str, Meta(min_length=1, max_length=256)]
+    id: Id
     source: Annotated[str, Meta(min_length=1, max_length=1_000)]
     type: Annotated[str, Meta(min_length=1, max_length=128)]
-    subject: Annotated[str, Meta(min_length=1, max_length=256)]
+    subject: Id
     time: datetime | None = None
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    datacontenttype: str | None = None
+    data: dict[str, Any] | UnsetType | None = UNSET
+    data_base64: str | UnsetType | None = UNSET
 
 
-class Track(Struct, kw_only=True, rename="camel"):
-    """Segment's `track`: `event` is the action (`Order Completed` becomes `order_completed`), `properties` its data."""
-
-    event: Annotated[str, Meta(min_length=1, max_length=200)]
-    user_id: str | None = None
-    properties: dict[str, Any] = field(default_factory=dict[str, Any])
-    timestamp: datetime | None = None
-    message_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    context: dict[str, Any] = field(default_factory=dict[str, Any])
+# What the fields of an action are called in a CloudEvent.
+_NAMES = {"action": "type", "userId": "subject", "timestamp": "time", "eventId": "id"}
 
 
 def _of_cloud_event(raw: Any) -> Action | PlauditError:
+    if isinstance(raw, PlauditError):
+        return raw
     try:
         one = read(raw, CloudEvent)
-        return _action(
+        return action_from(
             {
                 "action": one.type,
                 "userId": one.subject,
                 "timestamp": one.time,
-                "data": one.data,
+                "data": _data_of(one),
                 "metadata": {"source": one.source},
                 "eventId": "ce:" + blake2b(f"{one.source}\n{one.id}".encode(), digest_size=16).hexdigest(),
             }
@@ -63,110 +71,124 @@ def _of_cloud_event(raw: Any) -> Action | PlauditError:
         return error
 
 
-def _of_track(raw: Any) -> Action | PlauditError:
+def _data_of(one: CloudEvent) -> dict[str, Any]:
+    """The data of an event, by either name. Raises Invalid for what is no JSON object."""
+    data = one.data or None
+    if one.data_base64 is UNSET or one.data_base64 is None:
+        return data or {}
+    if data is not None:
+        raise invalid_fields([FieldError("data_base64", "must not be there beside data")])
+    if one.datacontenttype is not None and not is_json(one.datacontenttype):
+        raise invalid_fields([FieldError("datacontenttype", f"must be JSON (got {one.datacontenttype[:100]!r})")])
     try:
-        given = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
-        one = read({name: value for name, value in given.items() if name in _TRACK}, Track)
-        if one.user_id is None:
-            return invalid_fields([FieldError("userId", "is missing: anonymous users are not kept")])
-        return _action(
-            {
-                "action": _WORDS.sub("_", one.event.strip()).strip("_").lower(),
-                "userId": one.user_id,
-                "timestamp": one.timestamp,
-                "data": one.properties,
-                "metadata": {"source": "segment", **({"context": one.context} if one.context else {})},
-                "eventId": one.message_id,
-            }
-        )
-    except PlauditError as error:
-        return error
+        decoded = decode_json(b64decode(one.data_base64, validate=True))
+    except (NotBase64, ValueError, Invalid):
+        raise invalid_fields([FieldError("data_base64", "must be base64 of a JSON object")]) from None
+    if not isinstance(decoded, dict):
+        raise invalid_fields([FieldError("data_base64", "must be base64 of a JSON object")])
+    return cast("dict[str, Any]", decoded)
 
 
-_TRACK = {one.encode_name for one in msgspec.structs.fields(Track)}
+def is_json(media: str) -> bool:
+    """Whether a media type is JSON (`application/json`, `text/json`, `application/vnd.shop+json; charset=utf-8`)."""
+    return _JSON_MEDIA.match(media.partition(";")[0].strip().lower()) is not None
 
 
-def _action(raw: Json) -> Action:
+def action_from(raw: Json) -> Action:
+    """An action from its fields; those that are None are not there. Raises Invalid."""
     return read({name: value for name, value in raw.items() if value is not None}, Action)
+
+
+def in_the_senders_words(
+    results: Sequence[Taken | PlauditError], names: Mapping[str, str]
+) -> Sequence[Taken | PlauditError]:
+    """The same results: what is wrong with an action is said of the field that it came from, by `names`."""
+    for one in results:
+        if isinstance(one, PlauditError):
+            one.fields = [_renamed(each, names) for each in one.fields]
+            first = one.fields[0].field if len(one.fields) == 1 else ""
+            if first and not one.message.startswith("Missing"):
+                one.message = f"{first} {one.fields[0].message}"
+    return results
+
+
+def _renamed(error: FieldError, names: Mapping[str, str]) -> FieldError:
+    head, dot, rest = error.field.partition(".")
+    return FieldError(names.get(head, head) + dot + rest, error.message)
 
 
 async def cloud_events(call: Call) -> Answer:
     """One event (structured or binary), or a batch of them."""
     media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == "application/cloudevents-batch+json":
-        events = decode_json(call.raw)
+    if media == f"{_STRUCTURED}-batch+json":
+        events = decode_loosely(call.raw)
         if not isinstance(events, list):
             raise Invalid("A batch of CloudEvents must be a list")
-        return await _answered(call, [_of_cloud_event(one) for one in _bounded(events)])  # pyright: ignore[reportUnknownArgumentType]
-    if media == "application/cloudevents+json":
-        raw = decode_json(call.raw)
-    else:  # binary: the attributes stand in the headers, the body is the data
-        raw = {name.removeprefix("ce-"): value for name, value in call.headers.items() if name.startswith("ce-")}
+        items = [_of_cloud_event(bounds.fitting(event)) for event in bounded(cast("list[Any]", events))]
+        return _answered(in_the_senders_words(await accepted(call, items), _NAMES))
+    if media == f"{_STRUCTURED}+json":
+        item = _of_cloud_event(decode_json(call.raw))
+    elif media.startswith(_STRUCTURED):
+        raise UnsupportedMedia(f"Content-Type must be a JSON format of CloudEvents (got {media[:100]})")
+    else:
+        item = _of_cloud_event(_binary(call, media))
+    results = in_the_senders_words(await accepted(call, [item]), _NAMES)
+    raise_refusal(results)
+    return _answered(results)
+
+
+def _binary(call: Call, media: str) -> Json:
+    """A CloudEvent whose attributes stand in the headers; the body is its data."""
+    raw: Json = {
+        name.removeprefix("ce-"): _header_text(value) for name, value in call.headers.items() if name.startswith("ce-")
+    }
+    if call.raw:
+        if media and not is_json(media):
+            raise UnsupportedMedia(f"Content-Type must be JSON (got {media[:100]})")
         raw["data"] = decode_json(call.raw)
-    return await _one(call, _of_cloud_event(raw))
+    return raw
 
 
-async def track(call: Call) -> Answer:
-    """One event of Segment's libraries."""
-    await _one(call, _of_track(call.body))
-    return Answer(data={"success": True}, status=200, enveloped=False)
+def _header_text(value: str) -> str:
+    """The text behind a header's value: percent-encoded (HTTP binding, 3.1.3.2), or bare UTF-8 as many send it.
+
+    The server hands a header on as Latin-1, which is what it is when it is nothing else.
+    """
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    try:
+        return unquote_to_bytes(value.encode("latin-1")).decode("utf-8")
+    except UnicodeError:
+        return value
 
 
-async def segment_batch(call: Call) -> Answer:
-    """A batch of Segment's libraries; what is not `track` is passed over."""
-    given = cast("dict[str, Any]", call.body) if isinstance(call.body, dict) else {}
-    batch = given.get("batch")
-    if not isinstance(batch, list):
-        raise invalid_fields([FieldError("batch", "must be a list")])
-    items = [_of_track(one) for one in _bounded(cast("list[Any]", batch)) if _is_track(one)]
-    return await _answered(call, items, status=200)
-
-
-def _is_track(one: Any) -> bool:
-    return not isinstance(one, dict) or cast("dict[str, Any]", one).get("type", "track") == "track"
-
-
-def _bounded(items: list[Any]) -> list[Any]:
+def bounded(items: list[Any]) -> list[Any]:
+    """The events of a batch. Raises Invalid for too many."""
     if len(items) > BATCH_ACTIONS_MAX:
         raise Invalid(f"A batch may have {BATCH_ACTIONS_MAX} events at most (got {len(items)})")
     return items
 
 
-async def _one(call: Call, item: Action | PlauditError) -> Answer:
-    if isinstance(item, PlauditError):
-        raise item
-    (result,) = await accepted(call, [item])
-    if result["status"] == "refused":
-        error = result["error"]
-        fields = [FieldError(**one) for one in error.get("details", [])]
-        raise Invalid(error["message"], code=error["code"], fields=fields)
-    return Answer(data={"accepted": 1, "refused": 0, "results": [result]}, status=202, enveloped=False)
+def raise_refusal(results: Sequence[Taken | PlauditError]) -> None:
+    """Raise the first refusal, if there is one."""
+    for one in results:
+        if isinstance(one, PlauditError):
+            raise one
 
 
-async def _answered(call: Call, items: Sequence[Action | PlauditError], status: int = 202) -> Answer:
-    results = await accepted(call, items)
-    refused = sum(one["status"] == "refused" for one in results)
-    told = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused, "results": results}
-    return Answer(data=told, status=status, enveloped=False)
+def _answered(results: Sequence[Taken | PlauditError]) -> Answer:
+    refused = sum(isinstance(one, PlauditError) for one in results)
+    told = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
+    return Answer(data={**told, "results": results_of(results)}, status=202, enveloped=False)
 
 
 _ACCEPTED = object_of({"accepted": INTEGER, "refused": INTEGER, "results": OBJECTS})
-_LOOSE: Json = {"type": "object"}
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/ingest/cloudevents", summary="Report CloudEvents: structured, binary or a batch",
-        run=cloud_events, scope="actions:write", tag="Actions", body=_LOOSE, media="lines", answer=_ACCEPTED,
-        status=202, enveloped=False, errors=(400, 413), body_bytes_max=BATCH_BYTES_MAX,
-    ),
-    Operation(
-        method="POST", path="/v1/track", summary="Report an event as Segment's libraries do", run=track,
-        scope="actions:write", tag="Actions", body=_LOOSE, answer=object_of({"success": BOOLEAN}), enveloped=False,
-        errors=(400, 413),
-    ),
-    Operation(
-        method="POST", path="/v1/batch", summary="Report events as Segment's libraries do, many at once",
-        run=segment_batch, scope="actions:write", tag="Actions", body=_LOOSE, answer=_ACCEPTED, enveloped=False,
-        errors=(400, 413), body_bytes_max=BATCH_BYTES_MAX,
-    ),
+        name="reportCloudEvents", method="POST", path="/v1/ingest/cloudevents", summary="Report CloudEvents",
+        description="Structured, binary or batched.", run=cloud_events, scope="actions:write", tag="Actions",
+        body={"type": "object"}, media="lines", answer=_ACCEPTED, status=202, enveloped=False, errors=(400, 413),
+        body_bytes_max=BATCH_BYTES_MAX,
+    )
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """The envelopes of answers: the only place that knows them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,9 @@ from .outside import time_text
 _ENCODER = msgspec.json.Encoder()
 
 PROBLEM_MEDIA = "application/problem+json"
+
+
+NOTHING: Mapping[str, Any] = {}
 
 
 class Envelope(StrEnum):
@@ -27,13 +31,15 @@ def envelope_of(path: str) -> Envelope:
     return Envelope.loyalty if path.removeprefix("/loyalty").startswith("/api/loyalty/") else Envelope.v1
 
 
-def success(data: Any, envelope: Envelope) -> bytes:
-    """The data of an answer in its envelope."""
+def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) -> bytes:
+    """The data of an answer in its envelope, and `also` beside it."""
     if envelope is Envelope.bare:
-        return _ENCODER.encode(data)
+        if not also:
+            return _ENCODER.encode(data)
+        return _ENCODER.encode({**(data if isinstance(data, dict) else {"data": data}), **also})
     if envelope is Envelope.loyalty:
-        return _ENCODER.encode({"message": "OK", "data": data})
-    return _ENCODER.encode({"success": True, "data": data})
+        return _ENCODER.encode({"message": "OK", "data": data, **also})
+    return _ENCODER.encode({"success": True, "data": data, **also})
 
 
 def failure(error: PlauditError, envelope: Envelope) -> bytes:
@@ -43,6 +49,8 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
         shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
     if error.next_at is not None:
         shown["next_available_at"] = time_text(error.next_at)
+    if error.made is not None:
+        shown["id"] = error.made
     if envelope is Envelope.loyalty:
         return _ENCODER.encode({"message": error.message, "error": shown})
     return _ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
@@ -51,7 +59,7 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
 def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
     """The error as problem details (RFC 9457), for clients that accept them."""
     shown: dict[str, Any] = {
-        "type": f"urn:plaudit:problem:{error.code}",
+        "type": f"/problems/{error.code}",
         "title": title,
         "status": status,
         "detail": error.message,
@@ -62,6 +70,8 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
         shown["errors"] = [{"detail": one.message, "field": one.field} for one in error.fields]
     if error.next_at is not None:
         shown["next_available_at"] = time_text(error.next_at)
+    if error.made is not None:
+        shown["id"] = error.made
     return _ENCODER.encode(shown)
 
 

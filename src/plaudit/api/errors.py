@@ -18,7 +18,9 @@ from litestar.exceptions import (
 from plaudit import clock, telemetry
 from plaudit.errors import Invalid, Kind, NotFound, PlauditError, TooLarge, Unavailable
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE
+from plaudit.tracebacks import facts_of
 
+from . import correlation, methods
 from .envelopes import PROBLEM_MEDIA, envelope_of, failure, problem
 
 STATUS_OF_KIND: dict[Kind, int] = {
@@ -27,7 +29,9 @@ STATUS_OF_KIND: dict[Kind, int] = {
     Kind.forbidden: 403,
     Kind.not_found: 404,
     Kind.conflict: 409,
+    Kind.too_slow: 408,
     Kind.too_large: 413,
+    Kind.unsupported: 415,
     Kind.mismatch: 422,
     Kind.too_many: 429,
     Kind.failed: 500,
@@ -42,8 +46,12 @@ log = structlog.get_logger(__name__)
 class _MethodNotAllowed(PlauditError):
     code = "method_not_allowed"
 
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"The method must be one of {allowed}")
+        self.allowed = allowed
 
-def as_plaudit_error(error: Exception) -> PlauditError:
+
+def as_plaudit_error(error: BaseException) -> PlauditError:
     """Any exception as one of ours."""
     if isinstance(error, PlauditError):
         return error
@@ -54,12 +62,15 @@ def as_plaudit_error(error: Exception) -> PlauditError:
     if isinstance(error, NotFoundException):
         return NotFound("There is no such call; /openapi.json describes all that there are")
     if isinstance(error, MethodNotAllowedException):
-        return _MethodNotAllowed("This call does not take that method")
+        return _MethodNotAllowed(methods.named((error.headers or {})["allow"].split(", ")))
     if isinstance(error, HTTPException) and error.status_code == 413:
         return TooLarge("The body is too large")
     if isinstance(error, ClientException | SerializationException):
         return Invalid(error.detail)
-    return PlauditError("Something went wrong on our side", code="internal_error")
+    named = correlation.current()
+    return PlauditError(
+        "Something went wrong on our side" + (f" (correlation id {named})" if named else ""), code="internal_error"
+    )
 
 
 def status_of(error: PlauditError) -> int:
@@ -67,20 +78,26 @@ def status_of(error: PlauditError) -> int:
     return 405 if isinstance(error, _MethodNotAllowed) else STATUS_OF_KIND[error.kind]
 
 
-def answer_to(error: Exception, path: str, accept: str = "") -> Response[bytes]:
-    """The answer to a request that went wrong. It is logged when it is no client's fault, with its traceback when it is ours."""
+def answer_to(error: BaseException, path: str, accept: str = "", *, route: str = "") -> Response[bytes]:
+    """Return the response to a request that failed.
+
+    It is logged when it is no client's fault, with its traceback when it is ours; by its `route`, since a path names
+    members.
+    """
     known = as_plaudit_error(error)
     status = status_of(known)
     if status == 503:
-        log.warning("request_refused", path=path, status=status, error=repr(error))
+        log.warning("request_refused", route=route, status=status, error=facts_of(error))
     elif status >= 500:
-        log.error("request_failed", path=path, status=status, exc_info=error)
+        log.error("request_failed", route=route, status=status, exc_info=error)
     telemetry.requests_answered.labels(status).inc()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    if isinstance(known, _MethodNotAllowed):
+        headers["Allow"] = known.allowed
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if known.next_at is not None:
-        headers["Retry-After"] = str(max(1, ceil((known.next_at - clock.now()).total_seconds())))
+        headers["Retry-After"] = str(max(1, ceil((known.next_at - (known.now or clock.now())).total_seconds())))
     if PROBLEM_MEDIA in accept:
         content, media = problem(known, status, HTTPStatus(status).phrase, path), PROBLEM_MEDIA
     else:
@@ -90,4 +107,9 @@ def answer_to(error: Exception, path: str, accept: str = "") -> Response[bytes]:
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """For what Litestar itself raises."""
-    return answer_to(error, request.url.path, request.headers.get("accept", ""))
+    route = str(request.scope.get("path_template", ""))
+    named = correlation.correlation_id_in(request.headers)
+    with structlog.contextvars.bound_contextvars(correlation_id=named):
+        response = answer_to(error, request.url.path, request.headers.get("accept", ""), route=route)
+    response.headers[correlation.CORRELATION] = named
+    return response

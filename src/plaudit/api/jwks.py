@@ -1,79 +1,151 @@
-"""The published keys of identity providers: fetched when needed, kept for a while, looked at again for a key that is new."""
+"""The published keys of identity providers, so that no provider, whatever it does, holds up anybody's login.
+
+keys known        they are used at once; older ones are fetched again in the background, and used for a day meanwhile
+key not known     the first to ask starts a fetch, and all wait for this one, a moment at most
+a fetch failed    that is remembered: until the next one, nobody asks the provider and nobody waits
+"""
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-import httpcore
 import jwt
+import msgspec
 import structlog
+from msgspec import Meta, Struct
 
-from plaudit.connections import ForbiddenAddressError, guarded_pool
+from plaudit import clock
+from plaudit.connections import guarded_pool
 from plaudit.errors import Unavailable
 
 KEPT_SECONDS = 600.0
-AGAIN_SECONDS = 30.0  # a stranger's key name makes us look again this often at most
+USABLE_SECONDS = 24 * 3_600.0  # how long keys are used whose provider does not respond any more
+AGAIN_SECONDS = 30.0  # a stranger's key name, or a failure, makes us fetch again this often at most
 FETCH_SECONDS = 5.0
+WAIT_SECONDS = 2.0  # how long a login waits for a fetch that others have begun, or it has
 BYTES_MAX = 1 << 18
 KEYS_MAX = 100
+PROVIDERS_MAX = 1_000
 
 log = structlog.get_logger(__name__)
 
 
-class _Known:
-    __slots__ = ("at", "keys", "turn")
+class _Provider:
+    """What is known of a provider. `fetched_at` is when its `keys` came; `failed` whether the last fetch did."""
+
+    __slots__ = ("failed", "fetch", "fetched_at", "keys", "next_at", "wait_until")
 
     def __init__(self) -> None:
-        self.at = -KEPT_SECONDS
         self.keys: dict[str, jwt.PyJWK] = {}
-        self.turn = asyncio.Lock()
+        self.fetched_at = float("-inf")
+        self.failed = False
+        self.next_at = float("-inf")
+        self.wait_until = float("-inf")
+        self.fetch: asyncio.Task[None] | None = None
 
 
 class PublishedKeys:
     """What this process knows of providers' keys. `private` allows addresses in private networks."""
 
-    def __init__(self, *, private: bool) -> None:
-        self._pool = guarded_pool(private=private)
-        self._known: dict[str, _Known] = {}
+    def __init__(self, *, private: bool, now: Callable[[], float] = time.monotonic) -> None:
+        self._private: Final = private
+        self._now: Final = now
+        self._providers: dict[str, _Provider] = {}
 
     async def key(self, url: str, kid: str) -> jwt.PyJWK | None:
-        """The key of that name, or None. Raises Unavailable when the keys cannot be had and none are known."""
-        known = self._known.setdefault(url, _Known())
-        age = time.monotonic() - known.at
-        if age > KEPT_SECONDS or (kid not in known.keys and age > AGAIN_SECONDS):
-            async with known.turn:
-                if time.monotonic() - known.at >= age:  # nobody else has looked while we waited
-                    await self._look(url, known)
-        return known.keys.get(kid)
+        """Return the key of that name, or None if the provider has not published it.
+
+        Raise Unavailable if the provider does not respond and the key is not known.
+        """
+        provider = self._provider(url)
+        found = self._known(provider, kid)
+        age = self._now() - provider.fetched_at
+        if (found is None or age > KEPT_SECONDS) and provider.fetch is None and self._now() >= provider.next_at:
+            provider.wait_until = self._now() + WAIT_SECONDS
+            provider.fetch = asyncio.create_task(self._fetch(url, provider))
+        if found is None and provider.fetch is not None and not provider.failed:
+            await asyncio.wait([provider.fetch], timeout=max(0.0, provider.wait_until - self._now()))
+            found = self._known(provider, kid)
+        if found is None and (provider.failed or provider.fetch is not None):
+            raise Unavailable(
+                "The keys of the identity provider cannot be fetched; try again",
+                next_at=clock.now() + timedelta(seconds=max(1.0, provider.next_at - self._now())),
+            )
+        return found
 
     async def close(self) -> None:
-        """Let go of the connections."""
-        await self._pool.aclose()
+        """End the fetches that are running."""
+        running = [one.fetch for one in self._providers.values() if one.fetch is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
-    async def _look(self, url: str, known: _Known) -> None:
+    def _provider(self, url: str) -> _Provider:
+        found = self._providers.get(url)
+        if found is None:
+            if len(self._providers) >= PROVIDERS_MAX:  # addresses of settings that have changed since
+                self._providers = {one: each for one, each in self._providers.items() if each.fetch is not None}
+            found = self._providers[url] = _Provider()
+        return found
+
+    def _known(self, provider: _Provider, kid: str) -> jwt.PyJWK | None:
+        return provider.keys.get(kid) if self._now() - provider.fetched_at <= USABLE_SECONDS else None
+
+    async def _fetch(self, url: str, provider: _Provider) -> None:
         try:
-            known.keys = _keys_in(await self._fetched(url))
-            known.at = time.monotonic()
-        except (
-            ForbiddenAddressError, TimeoutError, OSError, ValueError, jwt.PyJWTError, httpcore.NetworkError,
-            httpcore.ProtocolError, httpcore.TimeoutException,
-        ) as error:  # fmt: skip
-            log.warning("keys_not_fetched", url=url, error=f"{type(error).__name__}: {error}")
-            if not known.keys:
-                raise Unavailable("The keys of the identity provider cannot be fetched; try again") from None
-            known.at = time.monotonic() - KEPT_SECONDS + AGAIN_SECONDS  # those that we have, until the next look
+            keys = keys_in(await self._content(url))
+            if not keys:
+                raise ValueError("no key that can be used")
+            provider.keys = keys
+            provider.fetched_at = self._now()
+            provider.failed = False
+        except Exception as error:  # whatever the provider or its name server sends is its failure, and no login's
+            parts = urlsplit(url)
+            log.warning("keys_not_fetched", url=f"{parts.scheme}://{parts.netloc}{parts.path}", exc_info=error)
+            provider.failed = True
+        finally:
+            provider.next_at = self._now() + AGAIN_SECONDS
+            provider.fetch = None
 
-    async def _fetched(self, url: str) -> bytes:
-        async with asyncio.timeout(FETCH_SECONDS), self._pool.stream("GET", url) as response:
-            if response.status != 200:
-                raise ValueError(f"answered {response.status}")
-            content = b""
-            async for part in response.aiter_stream():
-                content += part
-                if len(content) > BYTES_MAX:
-                    raise ValueError("is too large")
-            return content
+    async def _content(self, url: str) -> bytes:
+        pool = guarded_pool(private=self._private)  # its own: others' connections that hang are not in its way
+        try:
+            async with asyncio.timeout(FETCH_SECONDS), pool.stream("GET", url) as response:
+                if response.status != 200:
+                    raise ValueError(f"the status was {response.status}")
+                content = b""
+                async for part in response.aiter_stream():
+                    content += part
+                    if len(content) > BYTES_MAX:
+                        raise ValueError(f"more than {BYTES_MAX} bytes")
+                return content
+        finally:
+            await pool.aclose()
 
 
-def _keys_in(content: bytes) -> dict[str, jwt.PyJWK]:
-    found = jwt.PyJWKSet.from_json(content.decode())
-    return {one.key_id: one for one in found.keys[:KEYS_MAX] if one.key_id and one.public_key_use in (None, "sig")}
+class _Set(Struct):
+    keys: list[Any]
+
+
+def keys_in(content: bytes) -> dict[str, jwt.PyJWK]:
+    """The keys of a published set, by their names. Raises ValueError for what is no such set, and passes over odd keys."""
+    try:
+        published = msgspec.json.decode(content, type=_Set).keys
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    found: dict[str, jwt.PyJWK] = {}
+    for one in published[:KEYS_MAX]:
+        with suppress(msgspec.ValidationError, jwt.PyJWTError, ValueError, TypeError, LookupError, ArithmeticError):
+            named = msgspec.convert(one, _Named)
+            if named.use in (None, "sig"):
+                found[named.kid] = jwt.PyJWK(one)
+    return found
+
+
+class _Named(Struct):
+    kid: Annotated[str, Meta(min_length=1)]
+    use: str | None = None

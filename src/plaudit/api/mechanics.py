@@ -10,6 +10,8 @@ from plaudit.core.ladders import score, shown_state
 from plaudit.core.member import LadderState, Progress, SegmentState, StepProgress, StreakState
 from plaudit.core.metrics import shown
 from plaudit.core.program import Campaign, Program
+from plaudit.core.progress import progress_at
+from plaudit.core.rungs import renumbered, rung_for
 from plaudit.reads.members import MemberView
 
 from .outside import Json, optional_time
@@ -28,23 +30,22 @@ def shown_mechanics(program: Program, view: MemberView, now: datetime) -> Json:
     for row in view.parts["progress"]:
         states[row["kind"]][row["key"]] = _DECODERS[row["kind"]].decode(row["state"])
     ladders = {one: _shown_ladder(program, view, one, states["ladder"].get(one), now) for one in program.ladders}
-    met = [listener.campaign for each in program.listeners.values() for listener in each]
-    campaigns = {one.campaign_id: one for one in met}
     return {
         "tier": next((one["rung"] for one in ladders.values()), None),
         "ladders": ladders,
         "streaks": {one: _shown_streak(state) for one, state in states["streak"].items() if one in program.streaks},
         "segments": sorted(one for one, s in states["segment"].items() if s.member and one in program.segments),
         "campaigns": {
-            one: shown_progress(campaign, states["campaign"].get(one, Progress()))
-            for one, campaign in campaigns.items()
+            one: shown_progress(program, campaign, states["campaign"].get(one, Progress()), now)
+            for one, campaign in program.campaigns().items()
             if campaign.steps or one in states["campaign"]
         },
     }
 
 
-def shown_progress(campaign: Campaign, progress: Progress) -> Json:
-    """How far a member is in a campaign: each step's `current`, `target`, `remaining`, `percent`."""
+def shown_progress(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> Json:
+    """How far a member is in a campaign at `now`: each step's `current`, `target`, `remaining`, `percent`."""
+    progress = progress_at(campaign, kept, now, program.settings.time_zone)
     steps: list[Json] = []
     for number, step in enumerate(campaign.steps):
         state = progress.steps.get(number, StepProgress())
@@ -90,7 +91,7 @@ def _shown_streak(state: StreakState) -> Json:
 def _shown_ladder(program: Program, view: MemberView, ladder_id: str, state: LadderState | None, now: datetime) -> Json:
     ladder = program.ladders[ladder_id]
     metric = program.metrics.get(ladder.metric)
-    known = state or LadderState(rung=0 if ladder.rungs[0].threshold <= 0 else -1)
+    known = LadderState(rung=rung_for(ladder, 0)) if state is None else renumbered(ladder, state)
     counted = score(ladder, known, now, program.settings.time_zone, view.enrolled_at)
     found = shown_state(ladder, known, counted, metric.decimals if metric else 0)
     found["since"] = optional_time(found["since"])

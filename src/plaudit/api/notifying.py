@@ -5,7 +5,6 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from plaudit import clock
 from plaudit.reads import notifications
 from plaudit.reads.notifications import Note
 from plaudit.storage.notifications import mark_read, mark_read_up_to
@@ -38,9 +37,9 @@ async def post_read(call: Call) -> Json:
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
         if body.ids:
-            read = await mark_read(connection, member_id(call), body.ids, clock.now())
+            read = await mark_read(connection, member_id(call), body.ids, live.now())
         else:
-            read = await mark_read_up_to(connection, member_id(call), body.up_to, clock.now())
+            read = await mark_read_up_to(connection, member_id(call), body.up_to, live.now())
         return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}
 
 

@@ -1,18 +1,38 @@
 """The description of the API: OpenAPI 3.1, from the table of operations."""
 
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 from typing import Any, cast
 
 import msgspec
 
 from plaudit import __version__
-from plaudit.documents.base import DocumentKind
+from plaudit.documents.base import DOCUMENT_ID, DocumentKind
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import Kind
 
+from .auth import ANY_SCOPE
+from .dry_runs import DRY_RUN_SCHEMA
 from .envelopes import Envelope, envelope_of
 from .errors import STATUS_OF_KIND
-from .operations import Operation, name_of, paths_of
+from .operations import Operation, is_of_the_beta, paths_of
+
+BETA_TAG = "Admin API, beta"
+# The order of the API's reference: what is looked for together stands together.
+TAG_GROUPS = {
+    "Report what happens": ("Actions", "Events"),
+    "Design the programme": (
+        "Campaigns", "Rules", "Triggers", "Metrics", "Ladders", "Streaks", "Competitions", "Segments", "Products", "Rewards",
+        "Code pools", "Templates", "Programme",
+    ),
+    "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
+    "Connect": ("Webhooks", "Tokens", "API keys"),
+    "Observe": ("Analytics", "Audit log", "Reference data", "System"),
+    "Administer": ("Settings", "Clock"),
+    "Build apps": ("Member API", "Audience API", "Member API, first generation"),
+    "Compatibility": (BETA_TAG,),
+}  # fmt: skip
 
 _REF = "#/components/schemas/{name}"
 
@@ -26,6 +46,7 @@ _DETAILS = {
         },
     },
     "next_available_at": {"type": "string", "format": "date-time"},
+    "id": {"type": "string", "description": "What was made when the request came first (code already_done)."},
 }
 _TEXT = {"type": "string"}
 
@@ -53,16 +74,35 @@ _LOYALTY_ERROR = {
 _MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
 
 
-def describe(operations: Iterable[Operation]) -> dict[str, Any]:
-    """The OpenAPI document."""
-    components: dict[str, Any] = {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR}
+@cache
+def _examples() -> dict[str, dict[str, Any]]:
+    """Requests and responses by the names of operations (made by docs/examples.py from the documented cases)."""
+    return msgspec.json.decode(files("plaudit").joinpath("api", "examples.json").read_bytes())
+
+
+def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
+    """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
+    components: dict[str, Any] = {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
     paths: dict[str, Any] = {}
     for operation in operations:
-        for path in paths_of(operation):
-            paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path, components)
+        for path, name in paths_of(operation).items():
+            described = _operation(operation, path, components) | {"operationId": name}
+            if name != operation.name:
+                described["x-alias-of"] = operation.name
+            if is_of_the_beta(path):
+                described["tags"] = [BETA_TAG]
+            paths.setdefault(path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Plaudit", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": "Plaudit",
+            "version": __version__,
+            "license": {"name": "Apache-2.0"},
+            "description": _ABOUT,
+        },
+        "servers": [{"url": url.rstrip("/") or "/", "description": "This server"}],
+        "tags": [{"name": tag} for tags in TAG_GROUPS.values() for tag in tags],
+        "x-tagGroups": [{"name": name, "tags": list(tags)} for name, tags in TAG_GROUPS.items()],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -75,9 +115,14 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
     }
 
 
+_ABOUT = """\
+Your systems report what people do; campaigns turn it into points, badges, coupons and more. Servers authenticate with
+`Authorization: Bearer <API secret>` and name their organisation in `X-Monterosa-Org-ID`; members with a token of their own.
+The guides are at [/manual](manual)."""
+
+
 def _operation(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "operationId": name_of(operation.method, path),
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
@@ -88,10 +133,14 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
     doors += [{"organisation": []}] if operation.anonymous else []
     if doors:
         found["security"] = doors
-    if operation.scope is not None:
-        found["description"] = f"Needs the scope `{operation.scope}`" + (
-            " or a member's token." if operation.member else "."
-        )
+    needs = ""
+    if operation.scope == ANY_SCOPE:
+        needs = "Any API secret opens it."
+        doors.append({"secret": []})  # which knows its organisation
+    elif operation.scope is not None:
+        needs = f"Needs the scope `{operation.scope}`" + (" or a member's token." if operation.member else ".")
+    if operation.description or needs:
+        found["description"] = f"{operation.description}\n\n{needs}".strip()
     if operation.body is not None:
         kind = _KIND_OF.get(operation.body) if isinstance(operation.body, type) else None
         body = _filled(operation.body, components) if kind is None else _new_document(kind, components)
@@ -105,6 +154,9 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
             media = {"application/x-ndjson": text, "text/csv": text}
         if operation.media == "yaml":
             media["application/yaml"] = {"schema": _filled(operation.body, components)}
+        example = _examples().get(operation.name, {}).get("request")
+        if example is not None and "application/json" in media:
+            media["application/json"]["example"] = example
         found["requestBody"] = {"required": True, "content": media}
     return found
 
@@ -125,7 +177,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
     query = [
         {"name": one.name, "in": "query", "description": one.description, "schema": one.schema}
-        for one in operation.query
+        for one in operation.parameters
     ]
     return path + query
 
@@ -135,18 +187,25 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
     answered: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
         schema = _filled(operation.answer, components)
-        if operation.enveloped:
+        if operation.enveloped or is_of_the_beta(path):
             schema = enveloped_schema(schema, envelope_of(path))
-        if operation.or_bare is not None:
+        if operation.or_bare is not None and not is_of_the_beta(path):
             schema = {"anyOf": [schema, _filled(operation.or_bare, components)]}
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+        example = _examples().get(operation.name, {}).get("response")
+        if example is not None and path == operation.path:
+            answered["content"]["application/json"]["example"] = example
         for media in operation.other_media:
             answered["content"][media] = {}
     responses[str(operation.status)] = answered
     responses |= {str(status): answered for status in operation.also}
+    if operation.writes:
+        responses["200"] = _tried(operation, path, answered)
     guards = () if operation.is_open else (400, 401, 403, 404, 429)
     if operation.method == "POST" and not operation.is_open:
         guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
+    if operation.body is not None or operation.streamed:
+        guards = (*guards, 408, 415)  # a body that does not come; a Content-Encoding that is not taken
     error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[Kind.unavailable]}):
         responses[str(status)] = {
@@ -154,6 +213,25 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
             "content": {"application/json": {"schema": operation.refused or {"$ref": _REF.format(name=error)}}},
         }
     return responses
+
+
+def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[str, Any]:
+    """What answers a write with status 200: a dry run, or the same as ever."""
+    if operation.answer is None and operation.status == 200:
+        return answered  # which has no content, but for a dry run
+    schema = answered.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        schema = (
+            enveloped_schema({}, envelope_of(path))
+            if operation.enveloped or is_of_the_beta(path)
+            else {"type": "object"}
+        )
+    described = "A dry run; nothing has changed."
+    if 200 in (operation.status, *operation.also):
+        described = "Done; or a dry run."
+    with_it = {"type": "object", "properties": {"dryRun": {"$ref": _REF.format(name="DryRun")}}}
+    content = {**answered.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
+    return {"description": described, "content": content}
 
 
 def _filled(schema: Any, components: dict[str, Any]) -> Any:
@@ -189,7 +267,7 @@ def _new_document(kind: DocumentKind, components: dict[str, Any]) -> dict[str, A
 
 _ID = {
     "type": "string",
-    "pattern": "^[A-Za-z0-9._-]{1,64}$",
+    "pattern": DOCUMENT_ID,
     "description": "Its id; drawn by the server unless given.",
 }
 

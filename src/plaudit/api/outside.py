@@ -1,22 +1,20 @@
 """How values look outside: ids with their prefixes, times in milliseconds."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from msgspec import Meta
-
+from plaudit.bounds import EventKey, UserId
 from plaudit.clock import time_text
-from plaudit.core.ids import event_id_of
+from plaudit.core.ids import event_id_of, event_name
 from plaudit.core.metrics import shown
 from plaudit.core.program import Program
 
-# A client's own identifier of a person or an event: printable, without control characters.
-UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Json = dict[str, Any]
 
 __all__ = [
     "FAR_FUTURE",
+    "EventKey",
     "Json",
     "UserId",
     "event_ids_named",
@@ -31,11 +29,6 @@ __all__ = [
 def optional_time(instant: datetime | None) -> str | None:
     """The same, for a time that may not be there."""
     return None if instant is None else time_text(instant)
-
-
-def event_name(event_id: UUID, event_key: str | None) -> str:
-    """What an event is called outside: by its sender's own name if it has one."""
-    return event_key if event_key is not None else f"evt_{event_id}"
 
 
 def event_ids_named(org_id: UUID, name: str) -> list[UUID]:

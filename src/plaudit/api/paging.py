@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.errors import FieldError, invalid_fields
+from plaudit import bounds
+from plaudit.errors import FieldError, Invalid, invalid_fields
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 100
@@ -40,14 +41,27 @@ def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
     if not text:
         return first
     try:
-        return msgspec.json.decode(from_base64url(text), type=shape)
-    except (ValueError, msgspec.DecodeError):
-        raise invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")]) from None
+        found = msgspec.json.decode(from_base64url(text), type=shape)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raise not_a_cursor() from None
+    if bounds.wrong_values(found, "cursor"):
+        raise not_a_cursor()
+    return found
 
 
-def paged(items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]]) -> tuple[Sequence[T], str | None]:
-    """A page out of up to one item more than it holds, and the cursor to the next one if there is more."""
+def not_a_cursor() -> Invalid:
+    """The error for a cursor that no list has answered."""
+    return invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")])
+
+
+def paged(
+    items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]], end: tuple[Any, ...] | None = None
+) -> tuple[Sequence[T], str | None]:
+    """A page out of up to one item more than it holds, and the cursor to the next one if there is more.
+
+    `end` is the sort key of the last that was looked at, where that was not to the end of the list.
+    """
     if len(items) <= size:
-        return items, None
+        return items, None if end is None else cursor_of(*end)
     shown = items[:size]
     return shown, cursor_of(*key(shown[-1]))

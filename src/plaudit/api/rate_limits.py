@@ -18,7 +18,6 @@ from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
-UNLIMITED = 1_000_000_000  # what clients are told where nobody is ever refused
 HOUR = 3_600
 SHARE = 50  # a process takes this part of a window at once
 
@@ -81,6 +80,17 @@ class RateLimits:
         window.granted -= 1
         return headers_of(policy, window.left + window.granted, ends_at, now)
 
+    async def standing(self, policy: Policy, whose: str) -> Mapping[str, str]:
+        """Return the headers that tell how a window stands, for a request that spends nothing of it."""
+        now = clock.now().timestamp()
+        ends_at = (now // policy.seconds + 1) * policy.seconds
+        window = self._windows.get((policy.name, whose))
+        if window is not None and window.ends_at == ends_at:
+            return headers_of(policy, window.left + window.granted, ends_at, now)
+        async with self._pool.acquire() as connection:
+            used = await connection.fetchval(SQL.used, f"{policy.name}:{whose}", datetime.fromtimestamp(ends_at, UTC))
+        return headers_of(policy, max(0, policy.requests - (used or 0)), ends_at, now)
+
     async def _take(self, policy: Policy, whose: str, window: _Window) -> None:
         wanted = max(1, min(policy.requests // SHARE, window.left // 10))
         async with self._pool.acquire() as connection:
@@ -92,14 +102,8 @@ class RateLimits:
         window.left = max(0, policy.requests - used)
 
 
-def headers_of(policy: Policy | None, remaining: int, ends_at: float, now: float) -> Mapping[str, str]:
-    """The documented headers, and the IETF's fields beside them. None is a server without limits."""
-    if policy is None:
-        return {
-            "X-RateLimit-Limit": str(UNLIMITED),
-            "X-RateLimit-Remaining": str(UNLIMITED),
-            "X-RateLimit-Reset": str(int((now // HOUR + 1) * HOUR)),
-        }
+def headers_of(policy: Policy, remaining: int, ends_at: float, now: float) -> Mapping[str, str]:
+    """The documented headers, and the IETF's fields beside them."""
     return {
         "X-RateLimit-Limit": str(policy.requests),
         "X-RateLimit-Remaining": str(remaining),

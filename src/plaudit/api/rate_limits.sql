@@ -5,3 +5,7 @@ ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN w.ends_at < excluded.ends_at THEN excluded.used ELSE w.used + excluded.used END,
     ends_at = greatest(w.ends_at, excluded.ends_at)
 RETURNING used;
+
+-- name: used
+-- How many of a window's requests have been taken.
+SELECT used FROM rate_windows WHERE key = $1 AND ends_at = $2;

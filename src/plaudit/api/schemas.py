@@ -43,7 +43,8 @@ def document_schema(kind: DocumentKind) -> dict[str, Any]:
         "updatedAt": TIME,
         "createdBy": TEXT,
     }
-    return {**object_of(around, own | _OUTSIDE.get(kind.name, {})), "$title": kind.title.replace(" ", "")}
+    sometimes = {"outOfForce": TEXT}  # why a stored document cannot be compiled, if so: then it has no effect
+    return {**object_of(around, own | sometimes | _OUTSIDE.get(kind.name, {})), "$title": kind.title.replace(" ", "")}
 
 
 def list_schema(kind: DocumentKind, item: dict[str, Any]) -> dict[str, Any]:

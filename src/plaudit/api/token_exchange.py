@@ -9,7 +9,7 @@ import msgspec
 from jwt.algorithms import RSAAlgorithm
 
 from plaudit import clock
-from plaudit.errors import PlauditError
+from plaudit.errors import PlauditError, Unavailable
 from plaudit.storage.orgs import find_api_key
 
 from .auth import user_name
@@ -57,6 +57,8 @@ async def _exchanged(call: Call, given: Mapping[str, str]) -> Json:
     tokens = call.services.callers.tokens
     try:
         proof = await tokens.read(token, await _org_named(call, given))
+    except Unavailable as error:  # the identity provider's keys cannot be had: no fault of the token
+        raise _OAuthError("temporarily_unavailable", error.message, 503) from None
     except PlauditError as error:
         raise _OAuthError(
             "invalid_request" if error.code.startswith("org_") else "invalid_grant", error.message
@@ -99,7 +101,7 @@ def _parameters(call: Call) -> dict[str, str]:
             given = dict(pairs)
             if len(given) < len(pairs):
                 raise _OAuthError("invalid_request", "No parameter may be given twice")
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):
         raise _OAuthError("invalid_request", "The body must be a form or a JSON object of texts") from None
     return given
 
@@ -137,13 +139,16 @@ _TOKEN = object_of(
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/api/auth/token", summary="A token of ours: for an identity provider's, or for an API secret",
-        run=post_token, scope=None, tag="Tokens", body=_PARAMETERS, media="form", answer=_TOKEN, enveloped=False,
+        name="issueToken", method="POST", path="/api/auth/token", changes_nothing=True,
+        summary="Exchange a credential for an access token",
+        description="Takes an identity provider's token, or an API secret.", run=post_token, scope=None, tag="Tokens",
+        body=_PARAMETERS, media="form", answer=_TOKEN, enveloped=False,
         refused={"type": "object", "properties": {"error": TEXT, "error_description": TEXT}, "required": ["error"]},
         errors=(400, 401, 413),
     ),
     Operation(
-        method="GET", path="/.well-known/jwks.json", summary="The keys that verify our tokens", run=get_jwks, scope=None,
-        tag="Tokens", answer=object_of({"keys": {"type": "array", "items": {"type": "object"}}}), enveloped=False,
+        name="getJwks", method="GET", path="/.well-known/jwks.json",
+        summary="Get the public keys that verify access tokens", run=get_jwks, scope=None, tag="Tokens",
+        answer=object_of({"keys": {"type": "array", "items": {"type": "object"}}}), enveloped=False,
     ),
 ]  # fmt: skip

@@ -16,7 +16,8 @@ from uuid import UUID
 import jwt
 from msgspec import Struct
 
-from plaudit import clock
+from plaudit import bounds, clock
+from plaudit.documents.as_meant import id_text
 from plaudit.documents.settings import IdentityProvider
 from plaudit.documents.settings import Settings as OrgSettings
 from plaudit.errors import Invalid, NotFound, Unauthenticated
@@ -30,7 +31,6 @@ from .jwks import PublishedKeys
 
 LEEWAY_SECONDS = 60
 KEYS_SECONDS = 30.0  # a key that another process has made is known this much later at most
-USER_ID_MAX = 256
 TOKEN_BYTES_MAX = 8_192
 
 
@@ -84,8 +84,7 @@ class Tokens:
         try:
             if len(token) > TOKEN_BYTES_MAX:
                 raise jwt.InvalidTokenError("it is too long")
-            header = jwt.get_unverified_header(token)
-            said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+            header, said = _unverified(token)
             org_id = _org_of(said, named)
             if header.get("alg") == "HS256":
                 return await self._by_secret(token, said, org_id)
@@ -195,6 +194,26 @@ def _decoded(
     )
 
 
+def _unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The header and the claims, before it is known whether they are true. What they are made of anybody may choose."""
+    try:
+        header = jwt.get_unverified_header(token)
+        said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+        raise jwt.DecodeError("it is not well formed") from None
+    for name in ("exp", "iat", "nbf"):
+        at = said.get(name)
+        if at is not None and (isinstance(at, bool) or not isinstance(at, int | float) or not _is_time(at)):
+            raise jwt.InvalidTokenError(f"its claim {name} must be a time in seconds since 1970")
+    return header, said
+
+
+def _is_time(seconds: float) -> bool:
+    return 0 <= seconds < bounds.LATEST.timestamp()
+
+
 def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:
     """The organisation that the token names, or the request does; both, if they name the same."""
     try:
@@ -211,10 +230,8 @@ def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:
 
 
 def _user_id(claims: Mapping[str, Any], name: str) -> str:
-    found: object = claims.get(name)
-    if isinstance(found, int) and not isinstance(found, bool):
-        found = str(found)
-    if not isinstance(found, str) or not 1 <= len(found) <= USER_ID_MAX or not found.isprintable():
+    found: object = id_text(claims.get(name))
+    if not isinstance(found, str) or bounds.wrong_id(found) is not None:
         raise jwt.InvalidTokenError(f"its claim {name} must be a user id")
     return found
 

@@ -29,8 +29,8 @@ async def get_widget(call: Call) -> Answer:
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/widget/plaudit-member.js", summary="The script that defines <plaudit-member>",
-        run=get_widget, scope=None, tag="Members", also=(304,), other_media=("text/javascript",), enveloped=False,
-        answer={},
+        name="getWidget", method="GET", path="/widget/plaudit-member.js",
+        summary="Get the script that defines <plaudit-member>", run=get_widget, scope=None, tag="Member API",
+        also=(304,), other_media=("text/javascript",), enveloped=False, answer={},
     ),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ def answer_of(request: Request[T], status: int, content: bytes) -> T:
     """The typed answer. Raises PlauditError for an answer that is an error, or no answer of this API's."""
     try:
         given: Any = msgspec.json.decode(content) if content else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         given = None
     if status >= 400 or (content and given is None):
         raise error_of(status, given)
@@ -203,4 +203,6 @@ def _page(name: str, of: type[T]) -> Callable[[Any], Page[T]]:
 
 
 def _part(text: str) -> str:
+    if text == "schema":  # what /v1/profiles/schema is: encoded, it is the user of that name
+        return "%73chema"
     return quote(text, safe="")

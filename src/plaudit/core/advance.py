@@ -43,18 +43,24 @@ def advance(
     program: Program, member: Member, until: datetime, refused: frozenset[UUID] = NOTHING_REFUSED
 ) -> Iterator[tuple[Event, Decision]]:
     """Let everything happen that falls due for a member up to an instant, in the order of its time."""
-    while member.due_at is not None and member.due_at <= until:
-        timer = Event(
-            event_id=derived_id(member.member_id, f"timer:{member.sequence}"),
-            member_id=member.member_id,
-            user_id=member.user_id,
-            kind=TIMER,
-            trigger=TIMER,
-            occurred_at=member.due_at,
-            source="engine",
-        )
+    while (timer := next_due(member, until)) is not None:
         decision = decide(program, member, timer, refused)
         if decision.member.due_at == member.due_at:
             raise AssertionError(f"what is due at {member.due_at} stays due")
         member = decision.member
         yield timer, decision
+
+
+def next_due(member: Member, until: datetime) -> Event | None:
+    """Return the event of what falls due next for a member up to an instant; None if nothing does."""
+    if member.due_at is None or member.due_at > until:
+        return None
+    return Event(
+        event_id=derived_id(member.member_id, f"timer:{member.sequence}"),
+        member_id=member.member_id,
+        user_id=member.user_id,
+        kind=TIMER,
+        trigger=TIMER,
+        occurred_at=member.due_at,
+        source="engine",
+    )

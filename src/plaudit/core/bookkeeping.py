@@ -3,42 +3,56 @@
 A command refuses as a whole: its refusal is the decision's, and nothing follows from it.
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from . import lots
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Posting, Refusal
+from .earned import MANUAL, Origin
 from .event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from .ids import derived_id
-from .ledger import available, balance_of, keep_book, opened, post, write
+from .ledger import available, balance_of, expire, expiry_of, in_lots, keep_book, opened, post, settle, write
 from .lots import DEBT, EMPTY, Hold, Part
-from .metrics import Metric
-
-MANUAL = "manual"
+from .member import Balance
+from .metrics import AMOUNT_MAX, Metric
 
 T = TypeVar("T")
 Done = Posting | Refusal | None  # what a command came to: None when it writes no transaction
 
 
 class Amount(Struct, frozen=True, rename="camel"):
-    """A credit, a debit (negative) or a transfer by hand, in smallest units. `expires_at` instead of the metric's."""
+    """A credit, a debit (negative) or a transfer by hand, in smallest units. `expires_at` instead of the metric's.
+
+    What arrives by a transfer has its `sender`, the lots it came from (`parts`) and, if it has come back, `returned`.
+    """
 
     metric: str
     amount: int
     reason: str | None = None
     to: str | None = None
+    sender: str | None = field(default=None, name="from")
     parts: tuple[Part, ...] = ()
+    transfer_id: str | None = None
+    returned: bool = False
     expires_at: datetime | None = None
 
 
 class Reversal(Struct, frozen=True, rename="camel"):
-    """A transaction as it was, and how much of it is to be taken back (positive)."""
+    """A transaction as it was, and how much of it is to be taken back (positive).
+
+    `expired` is how much of a credit has expired before; `whole` refuses what cannot be taken back wholly.
+    `earned`, `scored`, `counted_at` and `counted_in` are of what it goes back to, through the reversals that it may be
+    itself (see `earned.Origin`).
+    `merged`: it was made by somebody who goes on as this member, where lots had other numbers. `reopens`: it was made by
+    a merge, and the member who goes on as another from it is to be there again.
+    """
 
     transaction_id: UUID
     metric: str
@@ -47,6 +61,20 @@ class Reversal(Struct, frozen=True, rename="camel"):
     parts: tuple[Part, ...] = ()
     reason: str | None = None
     expires_at: datetime | None = None
+    expired: int = 0
+    whole: bool = False
+    earned: bool | None = None  # None in orders of earlier versions: then every credit was
+    counted_at: datetime | None = None
+    counted_in: frozenset[str] | None = None
+    scored: bool = True
+    merged: bool = False
+    reopens: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """What is taken back."""
+        earned = self.amount > 0 if self.earned is None else self.earned
+        return Origin(self.transaction_id, earned, earned and self.scored, self.counted_at, self.counted_in)
 
 
 class HoldOrder(Struct, frozen=True, rename="camel"):
@@ -83,17 +111,16 @@ def traced(deciding: Deciding, done: Posting | Refusal | None, campaign_id: str 
 
 def _transaction(deciding: Deciding, order: Amount, metric: Metric) -> Done:
     if order.expires_at is not None and order.amount > 0:
+        if metric.maximum is not None and balance_of(deciding, metric).amount + order.amount > metric.maximum:
+            return Refusal.maximum_reached
         return _credit_parts(deciding, metric, (Part(0, order.amount, order.expires_at),), order.reason)
     return post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False)
 
 
-def _credit_parts(deciding: Deciding, metric: Metric, parts: tuple[Part, ...], reason: str | None) -> Posting | Refusal:
+def _credit_parts(deciding: Deciding, metric: Metric, parts: tuple[Part, ...], reason: str | None) -> Posting:
     """Credit amounts that bring their own expiries with them."""
     amount = sum(part.amount for part in parts)
-    before = balance_of(deciding, metric)
-    if metric.maximum is not None and before.amount + amount > metric.maximum:
-        return Refusal.maximum_reached
-    book, written = opened(before), list[Part]()
+    book, written = opened(balance_of(deciding, metric)), list[Part]()
     for part in parts:
         book, more = lots.credit(book, part.amount, part.expires_at, None)
         written += more
@@ -107,48 +134,100 @@ def _transfer(deciding: Deciding, order: Amount, metric: Metric) -> Done:
     spent = post(deciding, Place(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=False)
     if isinstance(spent, Posting):
         parts = [(0, -part.amount, part.expires_at) for part in spent.parts or () if part.lot != DEBT]
-        data = {"metric": order.metric, "amount": order.amount, "reason": order.reason, "parts": parts}
-        deciding.onward.append(
-            Onward(
-                event_id=derived_id(deciding.root.event_id, "receipt"),
-                user_id=order.to,
-                kind=RECEIPT,
-                trigger=RECEIPT,
-                occurred_at=deciding.now,
-                data=msgspec.to_builtins(data) | {"from": deciding.member.user_id},
-            )
-        )
+        receipt_id, _ = receipt_ids(deciding.root.event_id)
+        deciding.onward.append(_receipt_for(deciding, receipt_id, order, order.to, parts))
     return spent
 
 
+def _receipt_for(
+    deciding: Deciding, event_id: UUID, order: Amount, to: str, parts: Sequence[Any], *, returned: bool = False
+) -> Onward:
+    """The event by which an amount arrives at a member. Its id follows from the transfer's (see `receipt_ids`)."""
+    data = {"metric": order.metric, "amount": order.amount, "reason": order.reason, "parts": parts}
+    return Onward(
+        event_id=event_id,
+        user_id=to,
+        kind=RECEIPT,
+        trigger=RECEIPT,
+        occurred_at=deciding.now,
+        data=msgspec.to_builtins(data)
+        | {"from": deciding.member.user_id, "transferId": order.transfer_id or str(deciding.root.event_id)}
+        | ({"returned": True} if returned else {}),
+    )
+
+
+def receipt_ids(transfer_id: UUID) -> tuple[UUID, UUID]:
+    """Return the ids of the events by which a transfer arrives at its receiver and, if it cannot, comes back."""
+    receipt_id = derived_id(transfer_id, RECEIPT)
+    return receipt_id, _return_id(receipt_id)
+
+
+def _return_id(receipt_id: UUID) -> UUID:
+    return derived_id(receipt_id, "return")
+
+
+def returns(deciding: Deciding) -> list[Onward]:
+    """What follows from a receipt that was refused: the amount goes back to its sender, as it was."""
+    order = order_of(deciding, Amount)
+    if order.returned or not order.sender:
+        return []
+    return_id = _return_id(deciding.root.event_id)
+    return [_receipt_for(deciding, return_id, order, order.sender, msgspec.to_builtins(order.parts), returned=True)]
+
+
 def _receipt(deciding: Deciding, order: Amount, metric: Metric) -> Done:
-    if metric.keeps_lots and order.parts:
-        return _credit_parts(deciding, metric, order.parts, order.reason)
-    return post(deciding, Place(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False)
+    """What a transfer brings arrives whole, or not at all. What its lots lacked at the sender expires as a credit does."""
+    before = balance_of(deciding, metric)
+    after = before.amount + order.amount
+    if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and not order.returned):
+        return Refusal.maximum_reached
+    if not (in_lots(metric, before) or any(part.expires_at is not None for part in order.parts)):
+        return write(deciding, Place(MANUAL, 0, 0), metric, order.amount, before.book, None, order.reason)
+    book = opened(before)
+    missing = order.amount - sum(part.amount for part in order.parts)
+    more = (Part(0, missing, expiry_of(deciding, metric, book)),) if missing else ()
+    return _credit_parts(deciding, metric, (*order.parts, *more), order.reason)
 
 
 def _hold(deciding: Deciding, order: HoldOrder, metric: Metric) -> Done:
     balance = balance_of(deciding, metric)
     book = balance.book or EMPTY
-    others = tuple(one for one in book.holds if one.hold_id != order.hold_id)
+    found = next((one for one in book.holds if one.hold_id == order.hold_id), None)
     if order.action == "place":
         assert order.until is not None
-        if available(balance) - order.amount < (metric.minimum or 0):
+        free = available(balance) + (found.amount if found is not None else 0)
+        if free - order.amount < (metric.minimum or 0):
             return Refusal.balance_insufficient
-        placed = Hold(order.hold_id, order.amount, order.until)
-        keep_book(deciding, metric, structs.replace(book, holds=(*others, placed)))
-        return None
-    if len(others) == len(book.holds):
+        book = opened(balance) if in_lots(metric, balance) else book
+        keep_book(deciding, metric, lots.place_hold(book, order.hold_id, order.amount, order.until))
+        done = None
+    elif found is None:
         return Refusal.hold_missing
-    (found,) = (one for one in book.holds if one.hold_id == order.hold_id)
-    keep_book(deciding, metric, structs.replace(book, holds=others))
-    if order.action == "release":
-        return None
-    amount = -min(order.amount or found.amount, found.amount)
-    return post(deciding, Place(MANUAL, 0, 0), metric, amount, order.reason, earning=False)
+    elif order.action == "release":
+        keep_book(deciding, metric, lots.without_hold(book, order.hold_id))
+        done = None
+    else:
+        done = _capture(deciding, metric, found, min(order.amount or found.amount, found.amount), order.reason)
+    settle(deciding, metric)  # what is held no longer
+    expire(deciding, metric)
+    return done
+
+
+def _capture(deciding: Deciding, metric: Metric, hold: Hold, amount: int, reason: str | None) -> Posting:
+    before = balance_of(deciding, metric)
+    assert before.book is not None
+    if in_lots(metric, before):
+        book, parts = lots.capture(before.book, hold, amount)
+    else:
+        book, parts = lots.without_hold(before.book, hold.hold_id), None
+    return write(deciding, Place(MANUAL, 0, 0), metric, -amount, book, parts, reason)
 
 
 def _reverse(deciding: Deciding, order: Reversal, metric: Metric) -> Done:
+    return reverse(deciding, order, metric, Place(MANUAL, 0, 0))
+
+
+def reverse(deciding: Deciding, order: Reversal, metric: Metric, place: Place) -> Posting | Refusal:
     """Take a transaction back: a credit out of the very lots that it made, a debit into those that paid for it."""
     balance = balance_of(deciding, metric)
     book = balance.book or EMPTY
@@ -156,58 +235,99 @@ def _reverse(deciding: Deciding, order: Reversal, metric: Metric) -> Done:
     before = book.reversed.get(key, 0)
     if before + order.take > abs(order.amount):
         return Refusal.transaction_reversed
-    book = structs.replace(book, reversed={**book.reversed, key: before + order.take})
-    in_lots = bool(order.parts) and (metric.keeps_lots or bool(book.lots))
+    expires = order.amount < 0 and order.expires_at is not None  # what is given back, also where nothing else does
+    kept = expires or in_lots(metric, balance)
+    book = was = opened(balance) if kept else book
+    if order.merged:
+        order = structs.replace(order, parts=_parts_here(book, order))
+    if order.reopens:
+        deciding.member.merged_into = None
+        deciding.touched.add("all")
     if order.amount > 0:
-        amount, book, parts = _taken_back(metric, book, balance.amount, order, in_lots=in_lots)
+        taken = _taken_back(metric, book, balance, order, order.amount - order.expired - before, kept=kept)
     else:
-        amount, book, parts = _given_back(metric, book, balance.amount, order, in_lots=in_lots)
-    return write(
-        deciding, Place(MANUAL, 0, 0), metric, amount, book, parts if in_lots else None, order.reason,
-        reverses=order.transaction_id,
-    )  # fmt: skip
+        taken = _given_back(deciding, metric, book, balance, order, kept=kept)
+    if isinstance(taken, Refusal):
+        return taken
+    amount, book, parts = taken
+    back = order.take if order.amount > 0 else amount  # of a debit, what a maximum leaves no room for can come later
+    book = structs.replace(book, reversed={**book.reversed, key: before + back})
+    origin = order.origin
+    at = origin.counted_at or deciding.now
+    book = lots.counting(book, was, {at: amount} if origin.scored and at > deciding.now else {})
+    return write(deciding, place, metric, amount, book, parts if kept else None, order.reason, origin=origin)
 
 
-def _taken_back(
-    metric: Metric, book: lots.Book, balance: int, order: Reversal, *, in_lots: bool
-) -> tuple[int, lots.Book, tuple[Part, ...]]:
-    """By the metric's policy what is spent already becomes debt, or takes what else there is, down to the minimum."""
-    if not in_lots:
-        floor = balance if metric.minimum is None else max(balance - metric.minimum, 0)
-        take = order.take if metric.into_debt or metric.minimum is None else min(order.take, floor)
-        return -take, book, ()
-    book, parts, missing = lots.take_from(book, [part.lot for part in order.parts], order.take)
-    if missing and metric.into_debt:
-        debt = (Part(DEBT, -missing),)
-        return -order.take, lots.apply(book, debt), (*parts, *debt)
-    if missing:
-        book, more = lots.spend(book, missing)
-        parts = (*parts, *more)
-    return sum(part.amount for part in parts), book, parts
+def _parts_here(book: lots.Book, order: Reversal) -> tuple[Part, ...]:
+    """The postings of a transaction on the lots of another book: each on the lot here that expires when its own did.
+
+    Where there is none, a debit that is given back makes one; a credit is taken from the others.
+    """
+    numbers = {lot.expires_at: lot.number for lot in book.lots if lot.number != DEBT}
+    fresh = itertools.count(book.next_number)
+    found: list[Part] = []
+    for part in order.parts:
+        if part.lot == DEBT:
+            found.append(part)
+        elif part.expires_at in numbers or order.amount < 0:
+            number = numbers[part.expires_at] if part.expires_at in numbers else next(fresh)
+            numbers[part.expires_at] = number
+            found.append(structs.replace(part, lot=number))
+    return tuple(found)
+
+
+Taken = tuple[int, lots.Book, tuple[Part, ...]] | Refusal
+
+
+def _taken_back(metric: Metric, book: lots.Book, balance: Balance, order: Reversal, left: int, *, kept: bool) -> Taken:
+    """Take a credit back: from its own lots, then from the others, then as debt.
+
+    Without debt it goes as far as the metric's minimum allows, whether lots are kept or not. What is held stays, and what
+    has expired or been taken back before is not taken again: at most what is `left`.
+    """
+    points = min(order.take, max(left, 0))
+    if metric.minimum is not None and not metric.into_debt:
+        room = max(balance.amount - lots.held(book) - metric.minimum, 0)
+        if order.whole and points > room:
+            return Refusal.balance_insufficient
+        points = min(points, room)
+    if not kept:
+        return -points, book, ()
+    # One from before the metric kept lots went into what never expires.
+    own = {part.lot for part in order.parts} or {
+        lot.number for lot in book.lots if lot.expires_at is lot.available_at is None
+    }
+    book, parts, missing = lots.take_from(book, own, points)
+    book, more = lots.spend(book, missing, pending_too=True)
+    return -points, book, (*parts, *more)
 
 
 def _given_back(
-    metric: Metric, book: lots.Book, balance: int, order: Reversal, *, in_lots: bool
-) -> tuple[int, lots.Book, tuple[Part, ...]]:
-    room = order.take if metric.maximum is None else max(min(order.take, metric.maximum - balance), 0)
-    if not in_lots:
+    deciding: Deciding, metric: Metric, book: lots.Book, balance: Balance, order: Reversal, *, kept: bool
+) -> Taken:
+    """Give a debit back: debt is paid off first, then the lots get back what they paid, those that expire last first."""
+    room = order.take if metric.maximum is None else max(min(order.take, metric.maximum - balance.amount), 0)
+    if room == 0 or (order.whole and room < order.take):
+        return Refusal.maximum_reached
+    if not kept:
         return room, book, ()
     parts: list[Part] = []
     amount = room
-    if book.lots and book.lots[0].number == DEBT:  # whatever comes in pays it off first
+    if book.lots and book.lots[0].number == DEBT:
         parts.append(Part(DEBT, min(amount, -book.lots[0].amount)))
         book = lots.apply(book, (parts[0],))
         amount -= parts[0].amount
     for part in reversed(order.parts):
         given = min(amount, -part.amount)
-        if given:
+        if given > 0 and part.lot != DEBT and order.expires_at is None:
             amount -= given
-            if order.expires_at is None:
-                parts.append(Part(part.lot, given, part.expires_at))
-                book = lots.apply(book, (parts[-1],))
-            else:
-                book, more = lots.credit(book, given, order.expires_at, None)
-                parts += more
+            parts.append(Part(part.lot, given, part.expires_at))
+            book = lots.apply(book, (parts[-1],))
+            book = structs.replace(book, next_number=max(book.next_number, part.lot + 1))
+    if amount:  # what no lot had paid, or what gets another expiry, is a credit of today's
+        expires_at = order.expires_at or expiry_of(deciding, metric, book)
+        book, more = lots.credit(book, amount, expires_at, None)
+        parts += more
     return room, book, tuple(parts)
 
 
@@ -215,7 +335,7 @@ def _extend(deciding: Deciding, order: Extension, metric: Metric) -> Done:
     """Whatever of a metric would expire before an instant expires then."""
     book = balance_of(deciding, metric).book
     if book is not None:
-        keep_book(deciding, metric, lots.extended(book, order.expires_at))
+        keep_book(deciding, metric, lots.extended(book, order.expires_at, deciding.now))
     return None
 
 

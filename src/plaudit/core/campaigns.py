@@ -9,16 +9,18 @@ from typing import Any
 
 from msgspec import structs
 
-from .deciding import Deciding, Place
+from .deciding import Deciding, Met, Place
 from .decision import Check, ClaimKind, Considered, EffectTrace, Refusal
 from .event import Event
-from .goals import counted, reached_at
+from .goals import Counted, amount_of, counted
 from .ids import effect_id_of
 from .member import Progress, StepProgress
 from .next_at import ENDS_BY_ITSELF, next_at
 from .notifications import CAMPAIGN_COMPLETED, STEP_COMPLETED, tell
 from .periods import period_key
 from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener, Texts
+from .progress import occurrence_key
+from .sequences import EARLY_MAX, HEARD_MAX, counted_anew, further, is_near, remembers, with_counted, with_heard
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
 PERIODS_KEPT = 32
@@ -28,11 +30,10 @@ _NOTHING = Progress()
 _NOT_BEGUN = StepProgress()
 
 
-def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> Considered:
+def consider(deciding: Deciding, listener: Listener, met: Met) -> Considered:
     """Let a listener meet the present event: its effects happen, or the refusal says why not.
 
-    `groups_taken` holds the exclusive groups that already have their winner for this event, and the campaigns that
-    one of their rules has stopped.
+    `met` is what the event has counted for before; its groups also hold the campaigns that one of their rules has stopped.
     """
     event = deciding.event
     campaign = listener.campaign
@@ -40,9 +41,9 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
     if campaign.unbounded and not event.depth:  # most campaigns, most events: only the conditions are to be met
         if not listener.condition.holds(deciding.scope, checks):
             return Considered(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
-        refusal = None
+        refusal = _counted_before(campaign, listener, met)
     else:
-        refusal = _refused(deciding, listener, checks, groups_taken)
+        refusal = _refused(deciding, listener, checks, met)
     effects: list[EffectTrace] = []
     shown = None
     if refusal is None and campaign.steps:
@@ -50,17 +51,49 @@ def consider(deciding: Deciding, listener: Listener, groups_taken: set[str]) -> 
     elif refusal is None:
         effects = _apply(deciding, campaign, listener.step, listener.effects)
         _complete(deciding, campaign, deciding.member.progress.get(campaign.campaign_id, _NOTHING))
-    if refusal is None and campaign.exclusive_group is not None:
-        groups_taken.add(campaign.exclusive_group)
-    if refusal is None and listener.stops:
-        groups_taken.add(STOPPED + campaign.campaign_id)
-    if refusal is not None and refusal in ENDS_BY_ITSELF:
+    if refusal is None:
+        met.counted.add((campaign.campaign_id, listener.step))
+        if campaign.steps and (campaign.sequential or (shown is not None and "completed" in shown)):
+            met.closed[campaign.campaign_id] = listener.step
+        if campaign.exclusive_group is not None:
+            met.groups.add(campaign.exclusive_group)
+        if listener.stops:
+            met.groups.add(STOPPED + campaign.campaign_id)
+    elif refusal is Refusal.step_not_open_yet:
+        met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
+    elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
+        counted_for = met.closed.get(campaign.campaign_id, listener.step)
+        if counted_for != listener.step and (campaign.campaign_id, listener.step) not in met.counted:
+            met.counted.add((campaign.campaign_id, listener.step))
+            _overhear(deciding, campaign, counted_for, listener.step)
+    elif refusal in ENDS_BY_ITSELF:
         shown = {"next_available_at": next_at(deciding, campaign, refusal)}
     trigger = event.trigger if event.depth else None
     return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 
 
-def _refused(deciding: Deciding, listener: Listener, checks: list[Check], groups_taken: set[str]) -> Refusal | None:
+def _overhear(deciding: Deciding, campaign: Campaign, counted_for: int, number: int) -> None:
+    """Let a step remember an event that counted for one before it: it may not, when what comes late has taken its place."""
+    progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
+    before = progress.steps.get(number, _NOT_BEGUN)
+    if not progress.steps or before.done_at is not None or _done_count(progress) >= campaign.required:
+        return
+    counting = progress.steps.get(counted_for, _NOT_BEGUN)
+    if not (is_near(campaign.steps[counted_for].goal, counting) or remembers(counting, deciding.now)):
+        return
+    amount, value = amount_of(campaign.steps[number].goal, deciding.scope)
+    if not isinstance(amount, Refusal):
+        most = max(HEARD_MAX, len(before.early))
+        _keep_step(deciding, campaign, progress, number, with_heard(before, (deciding.now, amount, value), most))
+
+
+def _counted_before(campaign: Campaign, listener: Listener, met: Met) -> Refusal | None:
+    if (campaign.campaign_id, listener.step) in met.counted or campaign.campaign_id in met.closed:
+        return Refusal.event_counted
+    return None
+
+
+def _refused(deciding: Deciding, listener: Listener, checks: list[Check], met: Met) -> Refusal | None:
     """Why a campaign does not meet an event, in the order of precedence."""
     event = deciding.event
     campaign = listener.campaign
@@ -69,8 +102,9 @@ def _refused(deciding: Deciding, listener: Listener, checks: list[Check], groups
         or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
         or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
         or _cascading(campaign, event)
-        or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups_taken else None)
-        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups_taken else None)
+        or (Refusal.exclusive_group_taken if campaign.exclusive_group in met.groups else None)
+        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in met.groups else None)
+        or _counted_before(campaign, listener, met)
         or _limited(deciding, campaign)
     )
 
@@ -84,7 +118,7 @@ def join(deciding: Deciding, campaign_id: str) -> None:
 
 def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
     return [
-        effect.apply(deciding, Place(campaign.campaign_id, step, index), effect.settings)
+        deciding.carry_out(effect, Place(campaign.campaign_id, step, index))
         if effect.audience is None or deciding.is_for(effect.audience)
         else EffectTrace(index, Refusal.not_in_segment)
         for index, effect in enumerate(effects)
@@ -124,10 +158,11 @@ def _limited(deciding: Deciding, campaign: Campaign) -> Refusal | None:
                 return Refusal.limit_per_period_reached
         if campaign.cooldown and progress.last_at is not None and deciding.now < progress.last_at + campaign.cooldown:
             return Refusal.cooldown_running
-    return None if campaign.steps else _claim_overall(deciding, campaign)
+    return None if campaign.steps else claim_overall(deciding, campaign)
 
 
-def _claim_overall(deciding: Deciding, campaign: Campaign) -> Refusal | None:
+def claim_overall(deciding: Deciding, campaign: Campaign) -> Refusal | None:
+    """Claim one of the completions that all members together may have. Return why not, if so."""
     if campaign.limit_overall is None:
         return None
     claim_id = effect_id_of(deciding.event.event_id, campaign.campaign_id, -1, 0)
@@ -144,40 +179,180 @@ def _step(
     steps = progress.steps
     before = steps.get(number, _NOT_BEGUN)
     step = campaign.steps[number]
-    if before.done_at is not None or _done_count(progress) >= campaign.required:
+    in_turn = campaign.sequential and len(campaign.steps) > 1
+    came_late = in_turn and before.done_at is not None and deciding.now < before.done_at
+    if (before.done_at is not None and not came_late) or _done_count(progress) >= campaign.required:
         return Refusal.step_done, None, []
-    earlier = range(number) if campaign.sequential else ()
-    if earlier and any(one not in steps or steps[one].done_at is None for one in earlier):
+    amount, value = amount_of(step.goal, deciding.scope)
+    if isinstance(amount, Refusal):
+        return amount, None, []
+    if not in_turn:
+        after = counted(step.goal, before, amount, value, deciding.now, deciding.program.settings.time_zone)
+        return (
+            (after, None, [])
+            if isinstance(after, Refusal)
+            else (None, *_advanced(deciding, campaign, progress, number, after))
+        )
+    opened_at = _opened_at(progress, number)
+    is_open = number == 0 or opened_at is not None
+    if not is_open or (opened_at is not None and deciding.now < opened_at):
+        # What opens the step may have happened before this event, and be reported after it.
+        most = max(HEARD_MAX, len(before.early)) if is_open else EARLY_MAX
+        _keep_step(deciding, campaign, progress, number, with_heard(before, (deciding.now, amount, value), most))
         return Refusal.step_not_open_yet, None, []
-    zone = deciding.program.settings.time_zone
-    after = counted(step.goal, before, deciding.scope, deciding.now, zone)
-    if isinstance(after, Refusal):
-        return after, None, []
-    done = reached_at(step.goal, after)
-    if done:
-        # Done, it needs to remember no more of what led there.
-        after = StepProgress(after.value, after.window, done_at=deciding.now)
-    progress = structs.replace(progress, steps={**steps, number: after})
+    return _in_turn(deciding, campaign, progress, number, (deciding.now, amount, value), opened_at)
+
+
+def _in_turn(
+    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
+) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
+    """Count the event towards a step that is open, or was done later than the event happened."""
+    goal, zone = campaign.steps[number].goal, deciding.program.settings.time_zone
+    before = progress.steps.get(number, _NOT_BEGUN)
+    if before.done_at is not None:
+        anew = _put_forward(deciding, campaign, progress, number, heard, (opened_at, opened_at))
+        shown = {"current": before.value, "target": goal.target, "done": True}
+        return (None, shown, []) if anew else (Refusal.step_done, None, [])
+    after: StepProgress | Refusal | None = None
+    if before.last_at is not None and heard[0] < before.last_at:
+        after = counted_anew(goal, before, heard, (opened_at, opened_at), zone)
+    if after is None:
+        after = counted(goal, before, heard[1], heard[2], heard[0], zone)
+        if isinstance(after, Refusal):
+            return after, None, []
+        after = with_counted(goal, before, after, heard)
+    return None, *_advanced(deciding, campaign, progress, number, after)
+
+
+def _opened_at(progress: Progress, number: int) -> datetime | None:
+    """When the step before was done: None for the first, and for a step that is not open."""
+    before = progress.steps.get(number - 1)
+    return None if before is None else before.done_at
+
+
+def _keep_step(
+    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, after: StepProgress
+) -> Progress:
+    progress = structs.replace(progress, steps={**progress.steps, number: after})
     deciding.member.progress[campaign.campaign_id] = progress
-    shown = {"current": after.value, "target": step.goal.target, "done": done}
+    return progress
+
+
+def _advanced(
+    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, after: StepProgress
+) -> tuple[dict[str, Any], list[EffectTrace]]:
+    """Keep how far a step is, and let follow what its end brings. Return what to show, and what its effects came to."""
+    step = campaign.steps[number]
+    done = after.done_at is not None
+    if done:
+        after = _as_done(after)
+    progress = _keep_step(deciding, campaign, progress, number, after)
+    shown: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": done}
     if not done:
-        return None, shown, []
+        return shown, []
+    is_whole, opened_at = _done_count(progress) >= campaign.required, after.done_at or deciding.now
     effects = _apply(deciding, campaign, number, step.effects)
     if step.notification is not None:
         _tell(deciding, campaign, step.notification, STEP_COMPLETED, number)
     told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
     deciding.follow("step.completed", told, campaign.campaign_id)
-    if _done_count(progress) >= campaign.required:
-        refusal = _claim_overall(deciding, campaign)
-        if refusal is not None:
-            return None, {**shown, "completion": refusal.value}, effects
-        at = len(campaign.steps)
-        completed = _apply(deciding, campaign, at, campaign.effects)
-        effects += [EffectTrace(len(step.effects) + one.index, one.refusal, one.outcome) for one in completed]
-        progress = structs.replace(progress, steps={}) if campaign.repeatable else progress
-        _complete(deciding, campaign, progress)
+    if is_whole:
+        completed = _complete_steps(deciding, campaign)
+        if isinstance(completed, Refusal):
+            return {**shown, "completion": completed.value}, effects
+        effects += [structs.replace(one, index=len(step.effects) + one.index) for one in completed]
         shown["completed"] = True
-    return None, shown, effects
+    elif campaign.sequential:
+        _opened(deciding, campaign, number + 1, opened_at)
+    return shown, effects
+
+
+def _as_done(step: StepProgress) -> StepProgress:
+    """A step that is done: of what led there it remembers only what may make it so earlier."""
+    return StepProgress(step.value, step.window, done_at=step.done_at, early=step.early)
+
+
+def _put_forward(
+    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
+    opened: tuple[datetime | None, datetime | None],
+) -> bool:  # fmt: skip
+    """See whether a step that is done was done earlier, and if so, what that makes of the steps after it."""
+    goal, zone, step = campaign.steps[number].goal, deciding.program.settings.time_zone, progress.steps[number]
+    after = counted_anew(goal, step, heard, opened, zone)
+    if after is None or after.done_at is None or step.done_at is None or after.done_at >= step.done_at:
+        return False
+    _keep_step(deciding, campaign, progress, number, _as_done(after))
+    _opened(deciding, campaign, number + 1, after.done_at, step.done_at)
+    return True
+
+
+def _opened(
+    deciding: Deciding, campaign: Campaign, number: int, opened_at: datetime, was_opened_at: datetime | None = None
+) -> None:
+    """Count towards a step, in their order, what happened after it was opened but was reported before."""
+    progress = deciding.member.progress[campaign.campaign_id]
+    waiting = progress.steps.get(number, _NOT_BEGUN)
+    if not waiting.early or number >= len(campaign.steps):
+        return
+    if waiting.done_at is not None:
+        _put_forward(deciding, campaign, progress, number, None, (opened_at, was_opened_at))
+        return
+    goal, zone = campaign.steps[number].goal, deciding.program.settings.time_zone
+    after = counted_anew(goal, waiting, None, (opened_at, was_opened_at), zone)
+    if after is None or after.last_at is None:
+        return
+    shown, effects = _advanced(deciding, campaign, progress, number, after)
+    deciding.trace.append(Considered(campaign.campaign_id, number, 0, None, [], effects, None, shown))
+
+
+def _complete_steps(deciding: Deciding, campaign: Campaign) -> list[EffectTrace] | Refusal:
+    """Complete a campaign of which enough steps are done, unless it has been completed often enough by all."""
+    refusal = claim_overall(deciding, campaign)
+    if refusal is not None:
+        return refusal
+    completed = _apply(deciding, campaign, len(campaign.steps), campaign.effects)
+    progress = deciding.member.progress[campaign.campaign_id]  # as its effects have left it
+    steps = {} if campaign.repeatable else {one: _at_rest(step) for one, step in progress.steps.items()}
+    _complete(deciding, campaign, structs.replace(progress, steps=steps))
+    return completed
+
+
+def _at_rest(step: StepProgress) -> StepProgress:
+    """A step of a campaign that is completed: nothing changes it any more."""
+    return structs.replace(step, early=()) if step.early else step
+
+
+def take_over(deciding: Deciding, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
+    """Add what somebody else has done: each step counts from where it is further. That may complete the campaign."""
+    own = deciding.member.progress.get(campaign_id, _NOTHING)
+    occurrence = max(own.occurrence, other.occurrence)
+    goes = [one.steps for one in (own, other) if one.occurrence == occurrence]
+    steps: dict[int, StepProgress] = {}
+    for number, step in ((number, step) for go in goes for number, step in go.items()):
+        steps[number] = further(steps.get(number, _NOT_BEGUN), step)
+    periods = {one: own.periods.get(one, 0) + other.periods.get(one, 0) for one in {**own.periods, **other.periods}}
+    deciding.member.progress[campaign_id] = progress = Progress(
+        own.completions + other.completions,
+        max((one.last_at for one in (own, other) if one.last_at is not None), default=None),
+        {one: periods[one] for one in sorted(periods)[-PERIODS_KEPT:]},
+        steps,
+        occurrence,
+        min((one.enrolled_at for one in (own, other) if one.enrolled_at is not None), default=None),
+    )
+    if campaign is None or not campaign.steps or _done_count(progress) < campaign.required:
+        return
+    done_by_one = any(sum(step.done_at is not None for step in go.values()) >= campaign.required for go in goes)
+    if done_by_one or _outside_window(campaign, deciding.event) or _limited(deciding, campaign):
+        return
+    completed = _complete_steps(deciding, campaign)
+    last, effects, shown = len(campaign.steps) - 1, list[EffectTrace](), dict[str, Any]()
+    if isinstance(completed, Refusal):
+        shown["completion"] = completed.value
+    else:
+        before = len(campaign.steps[last].effects)
+        effects = [structs.replace(one, index=before + one.index) for one in completed]
+        shown["completed"] = True
+    deciding.trace.append(Considered(campaign_id, last, 0, None, [], effects, None, shown))
 
 
 def _done_count(progress: Progress) -> int:
@@ -190,14 +365,10 @@ def _in_occurrence(deciding: Deciding, campaign: Campaign) -> Progress | None:
     if campaign.recurrence is None:
         return progress
     starts_at = campaign.recurrence.occurrence_at(deciding.now)
-    key = _occurrence_key(starts_at)
+    key = occurrence_key(starts_at)
     if key < progress.occurrence:
         return None
     return progress if key == progress.occurrence else structs.replace(progress, steps={}, occurrence=key)
-
-
-def _occurrence_key(starts_at: datetime | None) -> str:
-    return "" if starts_at is None else starts_at.strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:

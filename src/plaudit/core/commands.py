@@ -15,7 +15,7 @@ from .bookkeeping import BOOKKEEPING, order_of, traced
 from .campaigns import join
 from .competitions import award, move
 from .deciding import Deciding, Place
-from .decision import Considered, Refusal
+from .decision import Considered, Onward, Refusal
 from .effect_settings import GrantReward
 from .effects import grant_reward
 from .event import (
@@ -25,19 +25,26 @@ from .event import (
     IMPORT,
     LADDER,
     MANUAL_GRANT_CAMPAIGN,
+    MERGE,
     PRIZE,
     PROFILE,
     REDEMPTION,
     REFERRAL,
     REGISTRATION,
+    ROLLBACK,
     SEGMENT,
     STREAK,
+    TAKEOVER,
 )  # fmt: skip
+from .ids import derived_id
 from .importing import bring_in
 from .ledger import post
+from .member import LadderState
+from .merging import hand_over, take_over
 from .program import Price
 from .redemption import redeem
 from .registration import referred, register
+from .rolling_back import roll_back
 
 
 class StreakOrder(Struct, frozen=True, rename="camel"):
@@ -51,18 +58,28 @@ class StreakOrder(Struct, frozen=True, rename="camel"):
 
 
 class LadderOrder(Struct, frozen=True, rename="camel"):
-    """A rung by hand, until an instant or for good; `rung` None takes it back."""
+    """A rung by hand, until an instant or for good; `rung` None takes it back.
+
+    With `fill`, a place on a ladder that is new or has changed: `state` by what was earned, of a member as of `sequence`.
+    """
 
     ladder_id: str
     rung: str | None = None
     until: datetime | None = None
+    fill: bool = False
+    state: LadderState | None = None
+    sequence: int | None = None
 
 
 class SegmentOrder(Struct, frozen=True, rename="camel"):
-    """A look at a member for one segment, with what the log has of what it counts; or `member` put in or out."""
+    """A look at a member for one segment, with what the log has of what it counts; or `member` put in or out.
+
+    The log had it of the member as of `sequence` (None in orders of earlier versions).
+    """
 
     segment_id: str
     tallies: dict[str, dict[int, int]] = {}
+    sequence: int | None = None
     by_hand: bool = False
     member: bool | None = None
 
@@ -84,8 +101,12 @@ def run_command(deciding: Deciding) -> Refusal | None:
 
 def _grant(deciding: Deciding) -> Refusal | None:
     """A reward granted by hand: no campaign's rules apply; it is booked under a campaign of that name."""
-    settings = GrantReward(reward_id=str(deciding.event.data["rewardId"]))
-    effect = grant_reward(deciding, Place(MANUAL_GRANT_CAMPAIGN, 0, 0), settings)
+    data = deciding.event.data
+    settings = GrantReward(reward_id=str(data["rewardId"]))
+    reason = data.get("reason")
+    effect = grant_reward(
+        deciding, Place(MANUAL_GRANT_CAMPAIGN, 0, 0), settings, reason if isinstance(reason, str) else None
+    )
     deciding.trace.append(Considered(MANUAL_GRANT_CAMPAIGN, 0, 0, None, [], [effect]))
     return effect.refusal
 
@@ -93,13 +114,11 @@ def _grant(deciding: Deciding) -> Refusal | None:
 def _set_profile(deciding: Deciding) -> None:
     data = deciding.event.data
     attributes = cast("dict[str, Any]", data.get("attributes") or {})
-    kept = {**deciding.member.attributes, **attributes}
-    deciding.member.attributes = {name: value for name, value in kept.items() if value is not None}
-    deciding.identities = cast("Mapping[str, str | None]", data.get("identities") or {})
-    deciding.scope.forget_names()
+    names = cast("dict[str, str | None]", data.get("identities") or {})
+    deciding.write_profile(attributes, names)
     deciding.touched.add("user")
     streaks.rezone(deciding)
-    deciding.follow("user.updated", {"fields": sorted(attributes)}, "profile")
+    deciding.follow("user.updated", {"fields": sorted({**attributes, **names})}, "profile")
 
 
 def _streak(deciding: Deciding) -> Refusal | None:
@@ -148,6 +167,12 @@ def _ladder(deciding: Deciding) -> Refusal | None:
     name = f"ladder.{order.ladder_id}"
     if ladder is None:
         return traced(deciding, Refusal.ladder_missing, name)
+    if order.fill:
+        if _is_behind(deciding, order.sequence):
+            _look_again(deciding, {"ladderId": order.ladder_id, "fill": True})
+        else:
+            ladders.place(deciding, ladder, order.state)
+        return traced(deciding, None, name)
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if order.rung is not None and order.rung not in numbers:
         return traced(deciding, Refusal.rung_missing, name)
@@ -162,9 +187,27 @@ def _segment(deciding: Deciding) -> Refusal | None:
         return traced(deciding, Refusal.segment_missing, f"segment.{order.segment_id}")
     if order.by_hand:
         segments.put_by_hand(deciding, segment, member=order.member)
+    elif _is_behind(deciding, order.sequence):
+        _look_again(deciding, {"segmentId": order.segment_id})
     else:
         segments.take_tallies(deciding, segment, order.tallies)
     return traced(deciding, None, f"segment.{order.segment_id}")
+
+
+def _is_behind(deciding: Deciding, sequence: int | None) -> bool:
+    """Whether something has happened to the member since the log was read, which it would be without."""
+    return sequence is not None and sequence != deciding.member.sequence
+
+
+def _look_again(deciding: Deciding, data: dict[str, Any]) -> None:
+    """Let the member be looked at once more, when the log has what has happened meanwhile."""
+    event = deciding.root
+    deciding.onward.append(
+        Onward(
+            event_id=derived_id(event.event_id, "again"), user_id=event.user_id, kind=event.kind, trigger=event.trigger,
+            occurred_at=event.occurred_at, data=data,
+        )
+    )  # fmt: skip
 
 
 def _prize(deciding: Deciding) -> Refusal | None:
@@ -201,4 +244,7 @@ COMMANDS: Mapping[str, Callable[[Deciding], Refusal | None]] = {
     REDEMPTION: redeem,
     BACKFILL: apply_to_past,
     REFERRAL: referred,
+    MERGE: hand_over,
+    TAKEOVER: take_over,
+    ROLLBACK: roll_back,
 }

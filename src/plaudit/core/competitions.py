@@ -4,7 +4,8 @@ Of equal scores the one that was reached first is ahead; of those, the smaller m
 A draw is a function of a seed whose hash was published beforehand: whoever has the entries can do it again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from hmac import digest
 from typing import Any
@@ -13,80 +14,190 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace
-from .goals import SUM_DECIMALS
+from .decision import Considered, EffectTrace, Refusal
+from .goals import SUM_DECIMALS, summed
 from .member import Standing
-from .metrics import round_half_up
+from .metrics import SUM_MAX
 from .periods import period_key
-from .program import Competition, League
+from .program import Competition, League, Program
 
 SCOPE_MAX = 100
 
 
-def count(deciding: Deciding, metric_id: str, amount: int) -> None:
-    """Count what was earned (or taken back) of a metric in the competitions that rank by it."""
+def count(
+    deciding: Deciding, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
+) -> None:
+    """Count what was earned at an instant of a metric in the competitions that rank by it.
+
+    What was taken back of it counts only in those that had counted it (None: nobody knows).
+    """
     for competition in deciding.program.competitions_by_metric.get(metric_id, ()):
-        _score(deciding, competition, amount)
+        if counted_in is None:
+            _contain(deciding, competition, _score, amount, at)
+        elif competition.competition_id in counted_in:
+            _contain(deciding, competition, _add, amount, at)
 
 
 def meet(deciding: Deciding) -> None:
     """Count the present event in the competitions that rank by events of its kind."""
     for competition in deciding.program.competitions_by_trigger.get(deciding.event.trigger, ()):
-        if competition.condition is None or competition.condition.holds(deciding.scope, []):
-            amount = 10**SUM_DECIMALS
-            if competition.get is not None:
-                found = round_half_up(competition.get(deciding.scope), SUM_DECIMALS)
-                if found is None:
-                    continue
-                amount = found
-            _score(deciding, competition, amount)
+        _contain(deciding, competition, _meet)
 
 
-def is_open(competition: Competition, deciding: Deciding) -> bool:
-    """Whether a competition takes part in what happens now."""
-    now = deciding.now
+def _contain(
+    deciding: Deciding, competition: Competition, work: Callable[..., Considered | None], *arguments: Any
+) -> None:
+    if deciding.broken and deciding.is_broken(_cause(competition)):
+        return
+    try:
+        refused = work(deciding, competition, *arguments)
+    except BaseException as problem:
+        raise deciding.blamed(problem, _cause(competition)) from None
+    if refused is not None:
+        deciding.trace.append(refused)
+
+
+def _meet(deciding: Deciding, competition: Competition) -> Considered | None:
+    if competition.condition is not None and not competition.condition.holds(deciding.scope, []):
+        return None
+    amount = 10**SUM_DECIMALS
+    if competition.get is not None:
+        found = summed(competition.get(deciding.scope))
+        if isinstance(found, Refusal):
+            return _out_of_range(competition) if found is Refusal.amount_out_of_range else None
+        amount = found
+    return _score(deciding, competition, amount, deciding.now)
+
+
+def is_open(competition: Competition, at: datetime) -> bool:
+    """Whether a competition takes part in what happens at an instant."""
     return (
         competition.active
-        and (competition.starts_at is None or competition.starts_at <= now)
-        and (competition.ends_at is None or now < competition.ends_at)
+        and (competition.starts_at is None or competition.starts_at <= at)
+        and (competition.ends_at is None or at < competition.ends_at)
     )
 
 
-def _score(deciding: Deciding, competition: Competition, amount: int) -> None:
-    if not is_open(competition, deciding) or deciding.member.user_id in competition.excluded:
-        return
-    if competition.audience is not None and not deciding.is_for(competition.audience):
-        return
+def counted(
+    program: Program, trace: Iterable[Considered], metric_id: str, user_id: str, now: datetime, at: datetime
+) -> frozenset[str]:
+    """Return the competitions that counted for a user what was earned of a metric, or taken back of it, in an event.
+
+    `now` is the time of the event and `trace` what it says; `at` is when that counts. One that the event came before,
+    or found closed or for others, has not counted it.
+    """
+    refused = {one.campaign_id for one in trace if one.refusal is not None}
+    return frozenset(
+        one.competition_id
+        for one in program.competitions_by_metric.get(metric_id, ())
+        if is_open(one, now) and is_open(one, at) and user_id not in one.excluded and _cause(one) not in refused
+    )
+
+
+def take_back(deciding: Deciding, competition: Competition, amount: int) -> None:
+    """Take back what triggers have counted in a competition, unless it is over."""
+    _contain(deciding, competition, _score, -amount, deciding.now)
+
+
+def _out_of_range(competition: Competition) -> Considered:
+    return Considered(_cause(competition), 0, 0, Refusal.amount_out_of_range)
+
+
+def _cause(competition: Competition) -> str:
+    """What stands for a competition where there is otherwise a campaign: in traces, in the books."""
+    return f"competition.{competition.competition_id}"
+
+
+def _score(deciding: Deciding, competition: Competition, amount: int, at: datetime) -> Considered | None:
+    """Count an amount, if the competition is for the member."""
+    if is_open(competition, deciding.now) and competition.audience and not deciding.is_for(competition.audience):
+        return Considered(_cause(competition), 0, 0, Refusal.not_in_segment)
+    return _add(deciding, competition, amount, at)
+
+
+def _add(deciding: Deciding, competition: Competition, amount: int, at: datetime) -> Considered | None:
+    """Add to a score. One that would be beyond what can be written down is refused, and stays as it was.
+
+    What a reversal takes back of before the beginning, or after the end, was not counted, and results stay.
+    """
+    if not is_open(competition, deciding.now) or deciding.member.user_id in competition.excluded:
+        return None
+    if at != deciding.now and not is_open(competition, at):
+        return None
     before = deciding.member.standings.get(competition.competition_id)
     if competition.league is not None:
-        _score_in_league(deciding, competition, competition.league, before, amount)
-        return
+        return _score_in_league(deciding, competition, competition.league, before, amount, at)
     score = amount if before is None else before.score + amount
-    reached_at = deciding.now if before is None else max(before.reached_at, deciding.now)
+    if abs(score) > SUM_MAX:
+        return _out_of_range(competition)
+    reached_at = deciding.now if before is None else _reached_at(before.reached_at, deciding.now, amount)
     scope = ""
     if competition.scope_field is not None:
         scope = str(deciding.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
     deciding.member.standings[competition.competition_id] = Standing(score, reached_at, scope)
+    return None
 
 
 def _score_in_league(
-    deciding: Deciding, competition: Competition, league: League, before: Standing | None, amount: int
-) -> None:
-    """A score counts in the round that its event belongs to: this one, or, when it is late, the one before."""
+    deciding: Deciding, competition: Competition, league: League, before: Standing | None, amount: int, at: datetime
+) -> Considered | None:
+    """A score counts in the round that its event belongs to: this one, or, when it is late, the one before.
+
+    So does a reversal, by its original's time.
+    """
     now = deciding.now
-    key = period_key(now, league.period, deciding.program.settings.time_zone)
+    key = period_key(at, league.period, deciding.program.settings.time_zone)
     if before is None:
         after = Standing(amount, now, league.divisions[0], key)
     elif key == before.round:
-        after = structs.replace(before, score=before.score + amount, reached_at=max(before.reached_at, now))
+        reached_at = _reached_at(before.reached_at, now, amount)
+        after = structs.replace(before, score=before.score + amount, reached_at=reached_at)
     elif key > before.round:
         after = Standing(amount, now, before.scope, key, before.round, before.score, before.reached_at)
     elif key == before.last_round:
-        reached_at = max(before.last_reached_at or now, now)
+        reached_at = _reached_at(before.last_reached_at or now, now, amount)
         after = structs.replace(before, last_score=before.last_score + amount, last_reached_at=reached_at)
     else:
-        return
+        return None
+    if max(abs(after.score), abs(after.last_score)) > SUM_MAX:
+        return _out_of_range(competition)
     deciding.member.standings[competition.competition_id] = after
+    return None
+
+
+def take_over(deciding: Deciding, competition: Competition | None, competition_id: str, other: Standing) -> None:
+    """Add somebody else's score, round by round; in a league, in the higher of the two divisions."""
+    own = deciding.member.standings.get(competition_id)
+    if competition is not None and deciding.member.user_id in competition.excluded:
+        return
+    if own is None:
+        deciding.member.standings[competition_id] = other
+        return
+    rounds: dict[str, tuple[int, datetime]] = {}
+    for each in (own, other):
+        for name, score, at in (
+            (each.round, each.score, each.reached_at),
+            (each.last_round, each.last_score, each.last_reached_at),
+        ):
+            if at is not None:
+                before, reached_at = rounds.get(name, (0, at))
+                total = max(min(before + score, SUM_MAX), -SUM_MAX)
+                rounds[name] = (total, max(reached_at, at) if score else reached_at)
+    now, *earlier = sorted(rounds, reverse=True)
+    scope = own.scope
+    if competition is not None and competition.league is not None:
+        divisions = competition.league.divisions
+        scope = max((own.scope, other.scope), key=lambda one: divisions.index(one) if one in divisions else -1)
+    after = Standing(rounds[now][0], rounds[now][1], scope, now)
+    if earlier:
+        last = earlier[0]
+        after = structs.replace(after, last_round=last, last_score=rounds[last][0], last_reached_at=rounds[last][1])
+    deciding.member.standings[competition_id] = after
+
+
+def _reached_at(before: datetime, now: datetime, amount: int) -> datetime:
+    """When a score was reached: a score of 0 does not reach it again, and loses no tie."""
+    return max(before, now) if amount else before
 
 
 def move(deciding: Deciding, competition: Competition, division: str, told: dict[str, Any]) -> None:
@@ -98,16 +209,16 @@ def move(deciding: Deciding, competition: Competition, division: str, told: dict
     up = before.scope in league.divisions and league.divisions.index(division) > league.divisions.index(before.scope)
     deciding.member.standings[competition.competition_id] = structs.replace(before, scope=division)
     data = {"competitionId": competition.competition_id, "division": division, **told}
-    name = f"competition.{competition.competition_id}"
+    name = _cause(competition)
     deciding.follow("competition.promoted" if up else "competition.relegated", data, name)
 
 
 def award(deciding: Deciding, competition: Competition, band: int, rank: int) -> None:
     """The prize of a rank band. The event that brings it has an id of its own, so it is paid once."""
     prize = competition.prizes[band]
-    name = f"competition.{competition.competition_id}"
+    name = _cause(competition)
     done: list[EffectTrace] = [
-        effect.apply(deciding, Place(name, band, index), effect.settings) for index, effect in enumerate(prize.effects)
+        deciding.carry_out(effect, Place(name, band, index)) for index, effect in enumerate(prize.effects)
     ]
     deciding.trace.append(Considered(name, band, 0, None, [], done, None, {"rank": rank}))
     told: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}

@@ -6,23 +6,30 @@ A tree is a list (all must hold), `{"and": […]}`, `{"or": […]}`, `{"not": �
 
 from typing import Any, Protocol, cast
 
+from .contained import sentence_of
 from .decision import Check
-from .expressions import Expression, ExpressionError
+from .expressions import Expression, ExpressionError, must_pass
 from .fields import MISSING, Getter, Scope, getter_of
-from .operators import OPERATORS, Compare, Operator, OperatorError
+from .formulas.budget import BudgetSpent
+from .operators import OPERATORS, Compare, Operator, OperatorError, Search
 
 DEPTH_MAX = 16
 LEAVES_MAX = 200
+ERRORS_MAX = 50  # of a tree that are told
 ACTUAL_TEXT_MAX = 64  # longer texts are cut in the trace
 _SHORT = frozenset({int, float, bool, type(None)})  # what a trace keeps as it is
 
 
 class ConditionError(ValueError):
-    """A tree that cannot be compiled: `field` is the path of the part that is wrong, the sentence what it must be."""
+    """A tree that cannot be compiled: `field` is the path of the part that is wrong, the sentence what it must be.
+
+    `further` are the other parts that are.
+    """
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
         self.field = field
+        self.further: list[ConditionError] = []
 
 
 class Condition(Protocol):
@@ -49,10 +56,49 @@ class Leaf:
         self._several = several
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
-        found = self._get(scope)
-        held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
+        try:
+            found = self._get(scope)
+            held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
+        except BaseException as problem:
+            if must_pass(problem):
+                raise
+            found, held = sentence_of(problem), False
         checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
         return held
+
+
+class LongLeaf(Leaf):
+    """A leaf whose work grows with the value found, or with how many are: its steps are of the event's budget."""
+
+    __slots__ = ("_short", "_steps")
+
+    def __init__(self, number: int, field: str, operator: Operator, value: Any, compare: Compare) -> None:
+        search = compare if isinstance(compare, Search) else Search(compare, _one_step)
+        super().__init__(number, field, operator, value, search.holds)
+        self._steps = search.steps
+        self._short = search.short
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        try:
+            found = self._get(scope)
+            if self._several:
+                scope.budget.spend(len(found) + sum(map(self._steps, found)))
+                held = any(map(self._compare, found or (MISSING,)))
+            else:
+                kind = found.__class__
+                if kind not in _SHORT and (kind is not str or len(found) > self._short):
+                    scope.budget.spend(self._steps(found))
+                held = self._compare(found)
+        except BaseException as problem:
+            if must_pass(problem):
+                raise
+            found, held = str(problem) if isinstance(problem, BudgetSpent) else sentence_of(problem), False
+        checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
+        return held
+
+
+def _one_step(_: Any) -> int:
+    return 1
 
 
 class Formula:
@@ -67,7 +113,7 @@ class Formula:
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
         try:
-            found = self._expression.evaluate(scope.names())
+            found = self._expression.evaluate(scope.names(), scope.budget)
         except ExpressionError as error:
             found = str(error)
         checks.append(Check(self.number, found is True, _shown(found)))
@@ -104,7 +150,43 @@ class Not:
         self.part = part
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
-        return not self.part.holds(scope, checks)
+        refused = scope.budget.refused
+        held = self.part.holds(scope, checks)
+        return not held and scope.budget.refused == refused  # what was not looked at is not met, either way
+
+
+class Whole:
+    """A condition that also takes down the leaves that were not needed to judge it, after those that were.
+
+    What is not needed is looked at apart: it spends nothing of the event's budget, and changes no answer.
+    """
+
+    __slots__ = ("_condition", "_leaves")
+
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
+        self._leaves = _leaves_of(condition)
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+        held = self._condition.holds(scope, checks)
+        seen = {check.leaf for check in checks}
+        apart = scope.apart()
+        for leaf in self._leaves:
+            if leaf.number not in seen:
+                leaf.holds(apart, checks)
+        return held
+
+
+def _leaves_of(condition: Condition) -> list[Leaf | Formula]:
+    match condition:
+        case Leaf() | Formula():
+            return [condition]
+        case All() | AnyOf():
+            return [leaf for part in condition.parts for leaf in _leaves_of(part)]
+        case Not():
+            return _leaves_of(condition.part)
+        case _:
+            return []
 
 
 ALWAYS = All(())
@@ -153,8 +235,20 @@ def _only(node: All) -> Condition:
 def _parts(parts: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> tuple[Condition, ...]:
     if not isinstance(parts, list):
         raise ConditionError(at, "must be a list of conditions")
-    items = cast("list[Any]", parts)
-    return tuple(_compiled(part, f"{at}[{i}]", depth + 1, leaves) for i, part in enumerate(items))
+    compiled: list[Condition] = []
+    wrong: list[ConditionError] = []
+    for i, part in enumerate(cast("list[Any]", parts)):
+        try:
+            compiled.append(_compiled(part, f"{at}[{i}]", depth + 1, leaves))
+        except ConditionError as error:
+            wrong += [error, *error.further]
+            error.further = []
+            if len(wrong) >= ERRORS_MAX:
+                break
+    if wrong:
+        wrong[0].further = wrong[1:]
+        raise wrong[0]
+    return tuple(compiled)
 
 
 def _numbered(leaves: list[Leaf | Formula], at: str, leaf: Leaf | Formula) -> Leaf | Formula:
@@ -170,7 +264,7 @@ def _formula(source: Any, at: str, number: int) -> Formula:
     try:
         return Formula(number, Expression(source))
     except ExpressionError as error:
-        raise ConditionError(f"{at}.expression", f"is not a formula that can be used: {error}") from None
+        raise ConditionError(f"{at}.expression", f"is not a valid formula: {error}") from None
 
 
 def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
@@ -187,7 +281,9 @@ def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
         raise ConditionError(f"{at}.value", "is missing")
     value = node.get("value")
     try:
-        return Leaf(number, field, operator, value, operator.compile(value))
+        compare = operator.compile(value)
+        long = isinstance(compare, Search) or getter_of(field)[1]
+        return (LongLeaf if long else Leaf)(number, field, operator, value, compare)
     except OperatorError as error:
         raise ConditionError(f"{at}.value", f"{error} (for {operator.name})") from None
 

@@ -1,13 +1,14 @@
 """A decision in the making: the working copy of the member, the facts so far, and what is still to be looked at."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
+from .contained import NOTHING_BROKEN, Fault, Part, blamed, sentence_of
 from .decision import (
     REFUSAL_OF_CLAIM,
     Claim,
@@ -15,6 +16,7 @@ from .decision import (
     Considered,
     CouponIssue,
     Decision,
+    EffectTrace,
     ItemChange,
     Message,
     Notification,
@@ -22,13 +24,17 @@ from .decision import (
     Posting,
     Refusal,
     RungChange,
+    Withdrawn,
 )
-from .event import CASCADE, QUIET, Event
+from .event import CASCADE, QUIET, SETS_NOTHING_OFF, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
 from .periods import local_day
-from .program import CASCADE_EVENTS_MAX, Audience, Program
+from .program import CASCADE_EVENTS_MAX, Audience, Effect, Program
+from .rungs import renumbered
+
+WHOLE = ~0  # the number of a part that has no others beside it under its cause
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -39,6 +45,21 @@ class Place(Struct, frozen=True, gc=False):
     index: int
 
 
+class Met:
+    """What an event has counted for so far. However many triggers of a step hold, it counts once.
+
+    `counted` are campaigns and streaks with the step; `closed` are campaigns of steps for which it counts no more, and the
+    step that it has counted for: one of a sequential campaign, and one round of any. `groups` are the exclusive groups that have their winner.
+    """
+
+    __slots__ = ("closed", "counted", "groups")
+
+    def __init__(self) -> None:
+        self.counted: set[tuple[str, int]] = set()
+        self.closed: dict[str, int] = {}
+        self.groups: set[str] = set()
+
+
 class Deciding:
     """Mutable inside one call of `decide`, and seen by nobody else.
 
@@ -47,17 +68,28 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_day", "_refused", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "now",
-        "onward", "postings", "program", "queue", "root", "rungs", "scope", "touched", "trace",
+        "_cascades", "_day", "_refused", "broken", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "now",
+        "onward", "postings", "program", "queue", "root", "rungs", "scope", "taken_over", "touched", "trace", "withdrawn",
     )  # fmt: skip
 
-    def __init__(self, program: Program, member: Member, event: Event, refused: frozenset[UUID]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        member: Member,
+        event: Event,
+        refused: frozenset[UUID],
+        broken: Mapping[Part, BaseException] = NOTHING_BROKEN,
+    ) -> None:
         self.program = program
+        self.broken = broken  # the parts that raised when this decision was made before
         self.member = member.working_copy()
+        for ladder_id, state in member.ladders.items():
+            if ladder_id in program.ladders:
+                self.member.ladders[ladder_id] = renumbered(program.ladders[ladder_id], state)
         self.root = event
         self.event = event
         self.now: datetime = event.occurred_at  # of the event: the only time that deciding knows
-        self.scope = Scope(event, self.member, program.metrics, program.ladders)
+        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products)
         self.queue: deque[Event] = deque()
         self.trace: list[Considered] = []
         self.postings: list[Posting] = []
@@ -69,6 +101,8 @@ class Deciding:
         self.onward: list[Onward] = []
         self.items: list[ItemChange] = []
         self.rungs: list[RungChange] = []
+        self.taken_over: str | None = None
+        self.withdrawn: Withdrawn | None = None
         self.flips: dict[str, int] = {}  # how often each segment was entered or left
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self._refused = refused
@@ -78,7 +112,8 @@ class Deciding:
     def turn_to(self, event: Event) -> None:
         """Make `event` the one that conditions, formulas and ids speak of."""
         self.event = event
-        self.scope = Scope(event, self.member, self.program.metrics, self.program.ladders)
+        program = self.program
+        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products, self.scope.budget)
 
     @property
     def day(self) -> date:
@@ -90,6 +125,17 @@ class Deciding:
     def is_for(self, audience: Audience) -> bool:
         """Whether the member is among those that something is for."""
         return audience.admits(frozenset(one for one, state in self.member.segments.items() if state.member))
+
+    def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
+        """Set fields of the profile, and the names that the member is found by; None takes one away.
+
+        A name is a field like any other to whoever looks: conditions, segments, templates.
+        """
+        names = names or {}
+        kept = {**self.member.attributes, **attributes, **names}
+        self.member.attributes = {name: value for name, value in kept.items() if value is not None}
+        self.identities = names or self.identities
+        self.scope.forget_names()
 
     def effect_id(self, place: Place, part: str = "") -> UUID:
         """The derived id of an effect, or of a `part` of it that needs an id of its own."""
@@ -106,6 +152,49 @@ class Deciding:
         """Give up a claim that is no longer wanted."""
         self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
 
+    def carry_out(self, effect: Effect, place: Place) -> EffectTrace:
+        """Let an effect happen; one that raises is refused."""
+        if self.broken:
+            problem = self.broken.get(self._part(place.campaign_id, place.step, place.index))
+            if problem is not None:
+                return EffectTrace(place.index, Refusal.evaluation_failed, sentence_of(problem))
+        try:
+            return effect.apply(self, place, effect.settings)
+        except BaseException as problem:
+            raise blamed(problem, self._part(place.campaign_id, place.step, place.index)) from None
+
+    def contain(self, work: Callable[..., Considered | None], *arguments: Any, cause: str, number: int = WHOLE) -> bool:
+        """Let a part of the decision do its work, and put down what it made of the event. False if it had raised."""
+        if self.broken and self.is_broken(cause, number):
+            return False
+        try:
+            found = work(self, *arguments)
+        except BaseException as problem:
+            raise self.blamed(problem, cause, number) from None
+        if found is not None:
+            self.trace.append(found)
+        return True
+
+    def is_broken(self, cause: str, number: int = WHOLE, step: int = 0) -> bool:
+        """Whether a part raised when this decision was made before; then it is put down as refused.
+
+        Ask only if there is anything in `broken`. `number` is one that no effect has: negative.
+        """
+        problem = self.broken.get(self._part(cause, step, number))
+        if problem is None:
+            return False
+        told = {"problem": sentence_of(problem)}
+        trigger = self.event.trigger if self.event.depth else None
+        self.trace.append(Considered(cause, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
+        return True
+
+    def blamed(self, problem: BaseException, cause: str, number: int = WHOLE, step: int = 0) -> BaseException:
+        """What is to be raised for what a part has raised: the decision is made again without it (see `contained`)."""
+        return blamed(problem, self._part(cause, step, number))
+
+    def _part(self, cause: str, step: int, number: int) -> Part:
+        return (self.event.event_id, cause, step, number)
+
     def is_heard(self, trigger: str) -> bool:
         """Whether anybody listens to an event of the engine's own, here or in another system."""
         return trigger in self.program.listeners or trigger in self.program.outbound
@@ -115,7 +204,7 @@ class Deciding:
         if self.root.kind in QUIET:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
-        if trigger not in self.program.listeners:
+        if trigger not in self.program.listeners or self.root.kind in SETS_NOTHING_OFF:
             return
         self._cascades += 1
         if self._cascades > CASCADE_EVENTS_MAX:
@@ -156,4 +245,7 @@ class Deciding:
             messages=self.messages,
             items=self.items,
             rungs=self.rungs,
+            faults=[Fault(part[1], problem) for part, problem in self.broken.items()] if self.broken else [],
+            taken_over=self.taken_over,
+            withdrawn=self.withdrawn,
         )

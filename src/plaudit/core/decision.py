@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .contained import Fault
 from .lots import Part
 from .member import Member
 
@@ -16,11 +17,17 @@ class Refusal(StrEnum):
     """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported."""
 
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
+    member_merged = "member_merged"  # the event: the member goes on as another, to whom it is passed on
+    member_moved_on = "member_moved_on"  # the event: something has happened to the member since it was worked out
+    already_merged = "already_merged"  # the event: a merge of one who has been merged before
     opted_out = "opted_out"  # the event: the member does not want to take part
+    campaign_in_draft = "campaign_in_draft"  # said by `explain` only: it would have listened
+    campaign_paused = "campaign_paused"  # likewise
     campaign_not_open_yet = "campaign_not_open_yet"
     campaign_over = "campaign_over"
-    not_in_segment = "not_in_segment"  # the campaign or the effect is for others
+    not_in_segment = "not_in_segment"  # the campaign, the competition or the effect is for others
     condition_failed = "condition_failed"
+    evaluation_failed = "evaluation_failed"  # a fault of ours: what raised is refused, and nothing else
     cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
     cascade_too_deep = "cascade_too_deep"
     cascade_too_wide = "cascade_too_wide"
@@ -29,6 +36,9 @@ class Refusal(StrEnum):
     event_before_enrolment = "event_before_enrolment"
     step_not_open_yet = "step_not_open_yet"
     step_done = "step_done"
+    event_counted = (
+        "event_counted"  # another trigger of the step held, or the event has counted for this campaign before
+    )
     goal_field_missing = "goal_field_missing"
     goal_value_seen = "goal_value_seen"
     goal_window_over = "goal_window_over"  # a late event, of a window that is no longer looked at
@@ -73,6 +83,8 @@ class Refusal(StrEnum):
     pool_missing = "pool_missing"
     pool_inactive = "pool_inactive"
     pool_empty = "pool_empty"
+    coupon_redeemed = "coupon_redeemed"  # what has been used cannot be withdrawn
+    coupon_missing = "coupon_missing"
 
 
 class ClaimKind(StrEnum):
@@ -81,12 +93,14 @@ class ClaimKind(StrEnum):
     cap = "cap"  # a campaign's limit overall; `key` is the campaign
     stock = "stock"  # `key` is the product
     code = "code"  # `key` is the pool
+    unused = "unused"  # a code that is to be withdrawn, and must not have been redeemed: `key` is `pool/code`
 
 
 REFUSAL_OF_CLAIM: dict[ClaimKind, Refusal] = {
     ClaimKind.cap: Refusal.limit_overall_reached,
     ClaimKind.stock: Refusal.stock_empty,
     ClaimKind.code: Refusal.pool_empty,
+    ClaimKind.unused: Refusal.coupon_redeemed,
 }
 
 
@@ -104,7 +118,8 @@ class Posting(Struct, frozen=True, gc=False):
     """A transaction of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
 
     `parts` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
-    an award, and `next_at`, when it may succeed again. `reverses` is the transaction that it takes back.
+    an award, and `next_at`, when it may succeed again. `reverses` is the transaction that it takes back. `lifetime` is
+    what a merge moves of what was ever earned, beside what is left of it.
     """
 
     transaction_id: UUID
@@ -120,6 +135,7 @@ class Posting(Struct, frozen=True, gc=False):
     refusal: Refusal | None = None
     next_at: datetime | None = None
     reverses: UUID | None = None
+    lifetime: int | None = None
 
 
 class Details(Struct, frozen=True, omit_defaults=True):
@@ -128,10 +144,11 @@ class Details(Struct, frozen=True, omit_defaults=True):
     parts: tuple[Part, ...] = ()
     refusal: Refusal | None = None
     next_at: datetime | None = None
+    lifetime: int | None = None
 
 
 class Onward(Struct, frozen=True, kw_only=True):
-    """An event for another member that follows from this one; it arrives in the inbox with the commit."""
+    """An event that follows from this one, mostly for another member; it arrives in the inbox with the commit."""
 
     event_id: UUID
     user_id: str
@@ -139,6 +156,7 @@ class Onward(Struct, frozen=True, kw_only=True):
     trigger: str
     occurred_at: datetime
     data: dict[str, Any]
+    metadata: dict[str, Any] = {}
 
 
 class Message(Struct, frozen=True):
@@ -203,12 +221,14 @@ class Check(Struct, frozen=True, array_like=True, gc=False):
 class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
     """One effect: which (its number in the step), what kept it from happening if anything did, what came of it.
 
-    `outcome` is small and readable: an amount, an id, or the parts of a grant.
+    `outcome` is small and readable: an amount, an id, or the parts of a grant. `amount` says how an amount came about,
+    where multipliers or limits changed it.
     """
 
     index: int
     refusal: Refusal | None = None
     outcome: Any = None
+    amount: dict[str, Any] | None = None
 
 
 class Considered(Struct, frozen=True, array_like=True, gc=False):
@@ -228,8 +248,22 @@ class Considered(Struct, frozen=True, array_like=True, gc=False):
     progress: Any = None
 
 
+class Withdrawn(Struct, frozen=True):
+    """What a rollback takes out of the tables beside what is decided on: coupons and notifications, by their ids.
+
+    `given_back` is what can be had by others again: how much, by kind and key.
+    """
+
+    coupons: tuple[UUID, ...] = ()
+    notifications: tuple[UUID, ...] = ()
+    given_back: tuple[tuple[ClaimKind, str, int], ...] = ()
+
+
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
-    """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected."""
+    """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected.
+
+    `taken_over` is the user whose coupons, names and the like become the member's with it (see `merging`).
+    """
 
     event_id: UUID
     member: Member
@@ -244,3 +278,6 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     messages: list[Message] = []
     items: list[ItemChange] = []
     rungs: list[RungChange] = []
+    faults: list[Fault] = []
+    taken_over: str | None = None
+    withdrawn: Withdrawn | None = None

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from .triggers import TriggerName
+
 Amount = int | float | str
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -57,7 +59,7 @@ class CallWebhook(EffectSettings, frozen=True):
 
 
 class Emit(EffectSettings, frozen=True):
-    trigger: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+    trigger: TriggerName
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 

@@ -5,7 +5,7 @@ A new effect is a struct, a function and a row of EFFECTS; the API, the checks o
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .campaigns import join
 from .competitions import is_open
@@ -31,9 +31,11 @@ from .effect_settings import (
 )
 from .event import QUIET
 from .expressions import Expression, ExpressionError
-from .ledger import post
+from .formulas.budget import BudgetSpent
+from .formulas.limits import NumberTooLarge
+from .ledger import amount_of, limits_met, post
 from .member import Holding
-from .metrics import Metric, round_half_up, shown
+from .metrics import Metric, shown
 from .notifications import tell
 from .program import Texts
 
@@ -64,29 +66,43 @@ class Shared(Struct, frozen=True):
 
 
 def add_metric(deciding: Deciding, place: Place, settings: Sum) -> EffectTrace:
-    """Credit or debit a metric by a fixed amount or by what a formula says (rounded once, half up)."""
+    """Credit or debit a metric by a fixed amount or by what a formula says, times what multipliers say: rounded once."""
     metric = deciding.program.metrics.get(settings.metric)
     if metric is None:
         return EffectTrace(place.index, Refusal.metric_missing, settings.metric)
-    amount = settings.fixed
+    amount, how = settings.fixed, None
     if amount is None:
-        amount = _amount_by_formula(deciding, settings.formula, metric)
+        assert settings.formula is not None
+        try:
+            found = settings.formula.amount(deciding.scope.names(), deciding.scope.budget)
+        except BudgetSpent as problem:
+            return EffectTrace(place.index, Refusal.evaluation_failed, str(problem))
+        except ExpressionError as problem:
+            too_large = isinstance(problem, NumberTooLarge)
+            refusal = Refusal.amount_out_of_range if too_large else Refusal.amount_not_a_number
+            return EffectTrace(place.index, refusal, str(problem))
+        amount, how = amount_of(deciding, metric, found, metric.decimals)
         if amount is None:
             return EffectTrace(place.index, Refusal.amount_not_a_number)
         if amount == 0:
-            return EffectTrace(place.index, None, 0)
+            return EffectTrace(place.index, None, 0, how)
+    elif metric.multipliers and amount:
+        amount, how = amount_of(deciding, metric, amount, 0)
+        if not amount:
+            return EffectTrace(place.index, None, 0, how)
     posted = post(deciding, place, metric, amount, settings.reason)
     if isinstance(posted, Posting):
-        return EffectTrace(place.index, posted.refusal, shown(posted.amount, metric.decimals))
-    return EffectTrace(place.index, posted, shown(amount, metric.decimals))
+        if posted.amount != amount:
+            how = _cut(deciding, metric, amount, how)
+        return EffectTrace(place.index, posted.refusal, shown(posted.amount, metric.decimals), how)
+    if posted is Refusal.maximum_reached:
+        how = _cut(deciding, metric, amount, how)
+    return EffectTrace(place.index, posted, shown(amount, metric.decimals), how)
 
 
-def _amount_by_formula(deciding: Deciding, formula: Expression | None, metric: Metric) -> int | None:
-    assert formula is not None
-    try:
-        return round_half_up(formula.evaluate(deciding.scope.names()), metric.decimals)
-    except ExpressionError:
-        return None
+def _cut(deciding: Deciding, metric: Metric, amount: int, how: dict[str, Any] | None) -> dict[str, Any]:
+    """Return how an amount came about of which the metric's limits have let in only a part."""
+    return (how or {}) | {"uncut": shown(amount, metric.decimals), "limits": limits_met(deciding, metric)}
 
 
 def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> EffectTrace:
@@ -137,19 +153,22 @@ def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> E
     return EffectTrace(place.index, None, outcome)
 
 
-def grant_reward(deciding: Deciding, place: Place, settings: GrantReward) -> EffectTrace:
-    """Give a reward: whatever its type stands for."""
+def grant_reward(deciding: Deciding, place: Place, settings: GrantReward, reason: str | None = None) -> EffectTrace:
+    """Give a reward: whatever its type stands for. What it posts has the `reason` if there is one, else its own."""
     reward = deciding.program.rewards.get(settings.reward_id)
     if reward is None:
         return EffectTrace(place.index, Refusal.reward_missing, settings.reward_id)
     if not reward.active:
         return EffectTrace(place.index, Refusal.reward_inactive, settings.reward_id)
-    given = reward.effect.apply(deciding, place, reward.effect.settings)
+    own = reward.effect.settings
+    if reason is not None and isinstance(own, Sum):
+        own = structs.replace(own, reason=reason)
+    given = reward.effect.apply(deciding, place, own)
     if given.refusal is not None:
-        return EffectTrace(place.index, given.refusal, given.outcome)
+        return EffectTrace(place.index, given.refusal, given.outcome, given.amount)
     granted = {"rewardId": reward.reward_id, "rewardType": reward.type}
     deciding.follow("reward.granted", granted, place.campaign_id)
-    return EffectTrace(place.index, None, granted | {"given": given.outcome})
+    return EffectTrace(place.index, None, granted | {"given": given.outcome}, given.amount)
 
 
 def draw_coupon(deciding: Deciding, place: Place, settings: Drawn) -> EffectTrace:
@@ -200,7 +219,7 @@ def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> Effec
     competition = deciding.program.competitions.get(settings.competition_id)
     if competition is None:
         return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
-    if not is_open(competition, deciding):
+    if not is_open(competition, deciding.now):
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
     if deciding.member.user_id in competition.excluded:
         return EffectTrace(place.index, Refusal.excluded_from_competition, settings.competition_id)
@@ -236,27 +255,31 @@ def emit(deciding: Deciding, place: Place, settings: Emit) -> EffectTrace:
 
 def set_attribute(deciding: Deciding, place: Place, settings: SetAttribute) -> EffectTrace:
     """Set a field of the member's profile; null takes it away."""
-    kept = {**deciding.member.attributes, settings.name: settings.value}
-    deciding.member.attributes = {name: value for name, value in kept.items() if value is not None}
-    deciding.scope.forget_names()
+    deciding.write_profile({settings.name: settings.value})
     deciding.touched.add("user")
     return EffectTrace(place.index, None, {settings.name: settings.value})
 
 
 def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) -> EffectTrace:
     """Take a product away, as far as the member has it."""
-    held = deciding.member.holdings.get(settings.product_id)
-    if held is None:
+    if settings.product_id not in deciding.member.holdings:
         return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
-    left = max(held.quantity - settings.quantity, 0)
-    deciding.items.append(ItemChange(place.campaign_id, settings.product_id, left - held.quantity))
+    removed = take_product(deciding, place.campaign_id, settings.product_id, settings.quantity)
+    return EffectTrace(place.index, None, {"productId": settings.product_id, "removed": removed})
+
+
+def take_product(deciding: Deciding, campaign_id: str, product_id: str, quantity: int) -> int:
+    """Take a product away that the member has, as far as they have it. Return how many were taken."""
+    held = deciding.member.holdings[product_id]
+    left = max(held.quantity - quantity, 0)
+    deciding.items.append(ItemChange(campaign_id, product_id, left - held.quantity))
     if left:
-        deciding.member.holdings[settings.product_id] = Holding(left, held.first_at, held.last_at)
+        deciding.member.holdings[product_id] = Holding(left, held.first_at, held.last_at)
     else:
-        del deciding.member.holdings[settings.product_id]
+        del deciding.member.holdings[product_id]
     deciding.scope.forget_names()
     deciding.touched.add("badges")
-    return EffectTrace(place.index, None, {"productId": settings.product_id, "removed": held.quantity - left})
+    return held.quantity - left
 
 
 def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:

@@ -16,7 +16,7 @@ TRANSFER: Final = "transfer"  # from this member to another; arrives there as a 
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
 STREAK: Final = "streak"  # a check-in, a freeze bought, given or used, a repair, an absence
-LADDER: Final = "ladder"  # a rung given by hand
+LADDER: Final = "ladder"  # a rung given by hand, or a place on a new or changed ladder
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 PRIZE: Final = "prize"  # what a place in a competition wins
 ENROLMENT: Final = "enrolment"  # joining a campaign
@@ -25,14 +25,25 @@ IMPORT: Final = "import"  # a member who comes from elsewhere, with what they ha
 BACKFILL: Final = "backfill"  # a campaign applied to an event of the past
 REDEMPTION: Final = "redemption"  # a product for what it costs
 REFERRAL: Final = "referral"  # somebody whom this member referred has joined
+MERGE: Final = "merge"  # this member goes on as another, who takes over what there is by a takeover
+TAKEOVER: Final = "takeover"
+ROLLBACK: Final = "rollback"  # what a campaign has led to is undone, or a single item is withdrawn
 EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `advance`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 
-# What brings the past into the books sets nothing off and tells nobody.
-QUIET: Final = frozenset({IMPORT, BACKFILL})
+# What brings the past into the books, or takes a member out of them, sets nothing off and tells nobody.
+QUIET: Final = frozenset({IMPORT, BACKFILL, MERGE})
+
+# What follows from these is told to other systems, and sets nothing off here: it would be paid for again.
+SETS_NOTHING_OFF: Final = frozenset({ROLLBACK})
 
 MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"
+
+# What members do themselves, whoever reports it: an app with a member's token, a server, a till.
+OWN: Final = frozenset({ACTION, ENROLMENT, REGISTRATION, REDEMPTION, TRANSFER})
+CHECK_IN: Final = "check_in"
+MEMBER: Final = "member"  # the source of what an app sent with a member's token
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -54,3 +65,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     source: str = "api"
     depth: int = 0
     causes: tuple[str, ...] = ()
+
+
+def is_own(event: Event) -> bool:
+    """Return whether an event is something that its member did, rather than something that was done to them."""
+    return event.kind in OWN or event.source == MEMBER or event.trigger == CHECK_IN

@@ -1,50 +1,57 @@
-"""Formulas in ZEN: compiled once, evaluated on plain values, without a clock and without chance."""
+"""Formulas in use: an expression with a value, and a template that is filled in. `core/formulas` has the language."""
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-import zen
+from .formulas.budget import Budget
+from .formulas.compiling import compile_tree
+from .formulas.grammar import parse
+from .formulas.limits import SOURCE_MAX, FormulaError
+from .formulas.values import NUMBERS, Number, Run, filled_in, plain
 
-EXPRESSION_LENGTH_MAX = 2_000
+EXPRESSION_LENGTH_MAX = SOURCE_MAX
+TEMPLATE_FORMULAS_MAX = 20
 
-# ZEN's older date functions understand the text "now" (also when it comes in with the data), `d()` is the present,
-# and `rand` is chance. A decision must come out the same whenever it is made, so none of these is let in.
-_IMPURE_FUNCTIONS = (
-    "rand|date|time|duration|year|dayOfWeek|dayOfMonth|dayOfYear|weekOfYear|monthOfYear|monthString|dateString"
-    "|weekdayString|startOf|endOf"
-)
-_IMPURE = re.compile(
-    rf"(?<![.\w])(?:{_IMPURE_FUNCTIONS})\s*\(|(?<![.\w])d\s*\(\s*\)|\.\s*is(?:Today|Yesterday|Tomorrow)\b"
-)
-
-
-class ExpressionError(ValueError):
-    """A formula that cannot be compiled, or that failed on the values it was given. The sentence says why."""
+ExpressionError = FormulaError
 
 
 class Expression:
-    """A compiled formula. `evaluate` takes the names it may use and answers a JSON value."""
+    """A compiled formula. Its steps are also of the `budget` of the event, where there is one."""
 
-    __slots__ = ("_compiled", "source")
+    __slots__ = ("_value", "source")
 
     def __init__(self, source: str) -> None:
-        if len(source) > EXPRESSION_LENGTH_MAX:
-            raise ExpressionError(f"an expression may have at most {EXPRESSION_LENGTH_MAX} characters")
-        found = _IMPURE.search(source)
-        if found is not None:
-            raise ExpressionError(
-                f"{found.group().rstrip('( ')!r} depends on the present or on chance and cannot be used; "
-                "use event.timestamp, or d(…) with an instant"
-            )
         self.source = source
-        self._compiled = _compile(source)
+        self._value = _compiled(source)
 
-    def evaluate(self, names: dict[str, Any]) -> Any:
-        """The value of the formula. Raises ExpressionError when it fails on these values."""
+    def evaluate(self, names: Any, budget: Budget | None = None) -> Any:
+        """Return the value as JSON has it. Raises ExpressionError, and nothing else, when it fails on these values."""
+        return plain(self._found(names, budget))
+
+    def amount(self, names: Any, budget: Budget | None = None) -> Number | None:
+        """Return the value as an exact number; None when it is none. Raises ExpressionError when it fails."""
+        found = self._found(names, budget)
+        return found if found.__class__ in NUMBERS else None
+
+    def filled(self, names: Any, budget: Budget | None = None) -> str:
+        """Return the value as it stands in a message, and nothing when it fails."""
         try:
-            return self._compiled.evaluate(names)
-        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-            raise ExpressionError(_sentence(error)) from None
+            return filled_in(self._found(names, budget))
+        except ExpressionError:
+            return ""
+
+    def _found(self, names: Any, budget: Budget | None) -> Any:
+        try:
+            return self._value(Run(names, budget))
+        except FormulaError:
+            raise
+        except BaseException as problem:
+            if must_pass(problem):
+                raise
+            # Whatever else a library raises is of this formula, on these values: nothing else fails with it.
+            raise ExpressionError(f"could not be evaluated ({type(problem).__name__})") from None
 
 
 class Template:
@@ -53,54 +60,24 @@ class Template:
     __slots__ = ("_parts",)
 
     def __init__(self, source: str) -> None:
-        pieces = re.split(r"\{\{(.*?)\}\}", source)
-        self._parts: list[str | Expression] = [
-            Expression(piece.strip()) if i % 2 else piece for i, piece in enumerate(pieces)
-        ]
+        pieces = re.split(r"\{\{(.*?)\}\}", source, flags=re.DOTALL)
+        if len(pieces) // 2 > TEMPLATE_FORMULAS_MAX:
+            raise ExpressionError(f"must have at most {TEMPLATE_FORMULAS_MAX} formulas (got {len(pieces) // 2})")
+        self._parts: list[str | Expression] = [Expression(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
 
-    def filled(self, names: dict[str, Any]) -> str:
-        """The text; a formula that fails on these values leaves nothing in its place."""
-        return "".join(part if isinstance(part, str) else _filled(part, names) for part in self._parts)
-
-
-def _filled(formula: Expression, names: dict[str, Any]) -> str:
-    try:
-        value = formula.evaluate(names)
-    except ExpressionError:
-        return ""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    def filled(self, names: Any, budget: Budget | None = None) -> str:
+        """Return the text; a formula that fails on these values leaves nothing in its place."""
+        return "".join(part if isinstance(part, str) else part.filled(names, budget) for part in self._parts)
 
 
-class Pattern:
-    """A regular expression of the linear-time kind (Rust's regex, through ZEN): no text can stall the engine.
-
-    It costs some 40 microseconds a look, because ZEN compiles it each time: `starts_with` and the like are cheaper.
-    """
-
-    __slots__ = ("_pattern",)
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
-        self.found_in("")  # an invalid pattern shows only when it is used
-
-    def found_in(self, text: str) -> bool:
-        """Whether the pattern occurs anywhere in `text`."""
-        return _MATCHES.evaluate({"text": text, "pattern": self._pattern}) is True
+def must_pass(problem: BaseException) -> bool:
+    """Return whether an exception is not about what was being done, but ends the doing: nobody may keep it."""
+    # A cancellation is known by its name, because the core knows nothing of asyncio.
+    ends = isinstance(problem, KeyboardInterrupt | SystemExit | GeneratorExit)
+    return ends or type(problem).__name__ == "CancelledError"
 
 
-def _compile(source: str) -> Any:
-    try:
-        return zen.compile_expression(source)
-    except RuntimeError as error:
-        raise ExpressionError(_sentence(error)) from None
-
-
-def _sentence(error: BaseException) -> str:
-    """The library's reason, without its JSON and its stack trace."""
-    found = re.search(r'"source":"((?:[^"\\]|\\.)*)"', str(error))
-    return found.group(1) if found else str(error).split("\n", 1)[0]
-
-
-_MATCHES = Expression("matches(text, pattern)")
+# A programme is compiled anew with each change, and nearly all its formulas are the same as before.
+@lru_cache(maxsize=8_192)
+def _compiled(source: str) -> Callable[[Run], Any]:
+    return compile_tree(parse(source))

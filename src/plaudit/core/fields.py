@@ -1,14 +1,16 @@
 """Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .event import Event
+from .formulas.budget import Budget
 from .member import Member, StreakState
 from .metrics import Metric, shown
 
 if TYPE_CHECKING:
-    from .program import Ladder
+    from .program import Ladder, Product
 
 
 class Missing:
@@ -24,28 +26,47 @@ MISSING: Final = Missing()
 SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
 CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
 LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
+EVENT_FIELDS = ("id", "type", "action", "timestamp", "source")
+# The scopes whose first step is an id, and what there is of each.
+PARTS_OF_NAMED = {
+    "metrics": (), "streaks": ("current", "longest", "freezes", "alive"), "ladders": ("rung", "number"),
+    "campaigns": ("completions",),
+}  # fmt: skip
 
 
 class Scope:
-    """What conditions and formulas can see: one event and one member, in the words of the API."""
+    """What conditions and formulas can see: one event and one member, in the words of the API.
 
-    __slots__ = ("_names", "event", "ladders", "member", "metrics")
+    `budget` is what they may spend: of all that follows from one event, unless it is given another.
+    """
+
+    __slots__ = ("_names", "budget", "event", "ladders", "member", "metrics", "products")
 
     def __init__(
-        self, event: Event, member: Member, metrics: Mapping[str, Metric], ladders: "Mapping[str, Ladder]"
+        self,
+        event: Event,
+        member: Member,
+        metrics: Mapping[str, Metric],
+        ladders: "Mapping[str, Ladder]",
+        products: "Mapping[str, Product]",
+        budget: Budget | None = None,
     ) -> None:
+        self.budget = Budget() if budget is None else budget
         self.event = event
         self.member = member
         self.metrics = metrics
         self.ladders = ladders
-        self._names: dict[str, Any] | None = None
+        self.products = products
+        self._names: Names | None = None
 
-    def names(self) -> dict[str, Any]:
+    def apart(self) -> "Scope":
+        """The same, with a budget of its own: to look at what must not cost the event anything."""
+        return Scope(self.event, self.member, self.metrics, self.ladders, self.products)
+
+    def names(self) -> "Names":
         """All scopes as plain values, for formulas; the fields of `data` are also there without a prefix."""
         if self._names is None:
-            data = self.event.data
-            own = {"data": data} | {scope: self.root(scope) for scope in SCOPES[1:]}
-            self._names = {**data, **own}
+            self._names = Names(self)
         return self._names
 
     def forget_names(self) -> None:
@@ -72,7 +93,7 @@ class Scope:
             case "segments":
                 return sorted(one for one, state in self.member.segments.items() if state.member)
             case "badges":
-                return sorted(self.member.holdings)
+                return badges_of(sorted(self.member.holdings), self.products)
             case _:
                 return {}
 
@@ -90,14 +111,44 @@ class Scope:
         return found
 
 
+class Names:
+    """What formulas can name. A scope is put together when it is asked for: most formulas look at one or two."""
+
+    __slots__ = ("_roots", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._roots: dict[str, Any] = {"data": scope.event.data}
+
+    def get(self, name: str) -> Any:
+        """Return a scope, else a field of the event's data, else None."""
+        found = self._roots.get(name)
+        if found is None:
+            if name not in _SCOPES:
+                return self._scope.event.data.get(name)
+            found = self._roots[name] = self._scope.root(name)
+        return found
+
+    def keys(self) -> list[str]:
+        """Return all names."""
+        return list(self._scope.event.data.keys() | _SCOPES)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+
+_SCOPES = frozenset(SCOPES)
+
 XP_PER_LEVEL = 1_000
+
+ACTIVE = "active"  # the part of a member that is when they last did something
 
 # The parts of a member that the computed fields of `user` follow from: whoever looks at one looks at these.
 COMPUTED_FROM = {
     "points": ("metrics.points",), "lifetimePoints": ("metrics.points",), "xp": ("metrics.xp",),
     "level": ("metrics.xp",), "coins": ("metrics.coins",), "badges": ("badges",), "badgeCount": ("badges",),
     "streak": ("streaks",), "longestStreak": ("streaks",), "segments": ("segments",), "tier": ("ladders",),
-    "createdAt": ("user",), "lastActiveAt": ("user",),
+    "createdAt": ("user",), "lastActiveAt": (ACTIVE,),
 }  # fmt: skip
 
 
@@ -115,9 +166,9 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
             found[name] = shown(metric.default if balance is None else balance.amount, metric.decimals)
             if name == "points":
                 found["lifetimePoints"] = shown(0 if balance is None else balance.earned, metric.decimals)
-    found["level"] = 1 + int(found.get("xp", 0)) // XP_PER_LEVEL
-    found["badges"] = sorted(member.holdings)
-    found["badgeCount"] = len(member.holdings)
+    found["level"] = level_of(found.get("xp", 0))
+    found["badges"] = badges_of(sorted(member.holdings), scope.products)
+    found["badgeCount"] = len(found["badges"])
     found["streak"] = max((one.current for one in member.streaks.values()), default=0)
     found["longestStreak"] = max((one.longest for one in member.streaks.values()), default=0)
     found["segments"] = sorted(one for one, state in member.segments.items() if state.member)
@@ -126,10 +177,25 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
         rung = -1 if state is None else state.effective
         found["tier"] = ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
         break
-    for name, instant in (("createdAt", member.enrolled_at), ("lastActiveAt", member.present)):
+    for name, instant in (("createdAt", member.enrolled_at), ("lastActiveAt", last_active_at(member))):
         if instant is not None:
             found[name] = instant.isoformat().replace("+00:00", "Z")
     return found
+
+
+def last_active_at(member: Member) -> datetime | None:
+    """Return when a member last did something; for who has done nothing yet, when they joined."""
+    return member.active_at or member.enrolled_at
+
+
+def badges_of(held: Iterable[str], products: "Mapping[str, Product]") -> list[str]:
+    """Return which of the products that a member has are badges, by their ids, in the order given."""
+    return [one for one in held if one in products and products[one].type == "badge"]
+
+
+def level_of(xp: float) -> int:
+    """Return the level that so many xp are: 1, and one more for each 1,000."""
+    return 1 + int(xp) // XP_PER_LEVEL
 
 
 def streak_fields(state: StreakState) -> dict[str, Any]:
@@ -157,6 +223,17 @@ def getter_of(path: str) -> tuple[Getter, bool]:
     `items[0].sku` and `items.0.sku` look into lists by index; `items[].sku` means any of them, and the function then
     answers a list of what it found.
     """
+    scope, steps = scope_and_steps(path)
+    if "" in steps:
+        return lambda read: list(_all_found(_root(read, scope), steps)), True
+    if scope == "data" and len(steps) == 1:
+        name = steps[0]
+        return lambda read: read.event.data.get(name, MISSING), False
+    return lambda read: _found(_root(read, scope), steps), False
+
+
+def scope_and_steps(path: str) -> tuple[str, tuple[str, ...]]:
+    """Return the scope that a path starts in, and the steps from there: an empty one is any item of a list."""
     words = path.replace("[", ".[").split(".")
     words = [word for word in words if word]
     scope = "data"
@@ -164,13 +241,7 @@ def getter_of(path: str) -> tuple[Getter, bool]:
         scope, words = "user", words[1:]
     elif words and words[0] in SCOPES and (len(words) > 1 or words[0] in LISTS):
         scope, words = words[0], words[1:]
-    steps = tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
-    if "" in steps:
-        return lambda read: list(_all_found(_root(read, scope), steps)), True
-    if scope == "data" and len(steps) == 1:
-        name = steps[0]
-        return lambda read: read.event.data.get(name, MISSING), False
-    return lambda read: _found(_root(read, scope), steps), False
+    return scope, tuple(word[1:-1] if word.startswith("[") and word.endswith("]") else word for word in words)
 
 
 def _root(read: Scope, scope: str) -> Any:

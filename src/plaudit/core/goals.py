@@ -3,24 +3,29 @@
     rolling   what counted within the last so many seconds, whenever they end
     calendar  what counted in one local day, week, month …; each begins with nothing
 
-Sums are kept in millionths: no floats. A late event counts in the window of its own time, as far as that is still
-looked at: an earlier calendar window than the present one is over.
+Sums are kept in millionths: no floats. A late event counts in each window that it belongs to, also in one that is over,
+as far back as is remembered.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .decision import Refusal
 from .fields import MISSING, Getter, Scope
 from .member import StepProgress
-from .metrics import round_half_up
+from .metrics import SUM_MAX, is_number, round_half_up
 from .periods import Period, period_key
 
 SUM_DECIMALS = 6
 # What a rolling window remembers at most; beyond it the oldest count no more.
 TIMES_MAX = 1_000
+# … and of what is older than the window that ends with the latest, and of calendar windows that are over.
+OLDER_MAX = 50
+WINDOWS_MAX = 5
 SEEN_TEXT_MAX = 200
 
 
@@ -37,54 +42,144 @@ class Goal(Struct, frozen=True, kw_only=True):
 ONCE = Goal(type="count", target=1)
 
 
-def counted(goal: Goal, before: StepProgress, scope: Scope, now: datetime, time_zone: str) -> StepProgress | Refusal:
-    """The progress after one more event that meets the step's conditions, or why it does not count."""
-    amount, value = _amount(goal, scope)
-    if amount is None:
-        return Refusal.goal_field_missing
-    if goal.calendar is not None:
-        key = period_key(now, goal.calendar, time_zone)
-        if key < before.window:
-            return Refusal.goal_window_over
-        if key > before.window:
-            before = StepProgress(window=key)
+def counted(
+    goal: Goal, before: StepProgress, amount: int, value: Any, now: datetime, time_zone: str
+) -> StepProgress | Refusal:
+    """The progress after one more event (see `amount_of`) that meets the step's conditions, or why it does not count.
+
+    It says when the target was reached (`done_at`), if it is.
+    """
     if goal.rolling is not None:
         return _rolling(goal, goal.rolling, before, now, amount, value)
+    if goal.calendar is not None:
+        key = period_key(now, goal.calendar, time_zone)
+        if key != before.window:
+            return _in_another_window(goal, before, key, amount, value, now)
+    return _one_more(goal, before, amount, value, now)
+
+
+def _one_more(goal: Goal, before: StepProgress, amount: int, value: Any, now: datetime) -> StepProgress | Refusal:
+    """The progress in one window, or in none."""
+    seen = before.seen
     if goal.type == "distinct":
-        if value in before.seen:
+        if value in seen:
             return Refusal.goal_value_seen
-        return StepProgress(before.value + 1, before.window, (*before.seen, value))
-    return StepProgress(before.value + amount, before.window)
+        seen = (*seen, value)
+    reached = before.value + amount
+    if abs(reached) > SUM_MAX:
+        return Refusal.amount_out_of_range
+    last_at = now if before.last_at is None or now > before.last_at else before.last_at
+    done_at = last_at if reached >= goal.target else None
+    return StepProgress(reached, before.window, seen, (), done_at, last_at, before.early, before.windows)
 
 
-def reached_at(goal: Goal, progress: StepProgress) -> bool:
-    """Whether the target is reached."""
-    return progress.value >= goal.target
+def _in_another_window(
+    goal: Goal, before: StepProgress, key: str, amount: int, value: Any, now: datetime
+) -> StepProgress | Refusal:
+    """The progress after an event of another calendar window: a new one, or one that is over."""
+    windows = {window.window: window for window in before.windows}
+    if key > before.window:
+        if before.window:
+            windows[before.window] = StepProgress(before.value, before.window, before.seen, last_at=before.last_at)
+        kept = tuple(windows[each] for each in sorted(windows)[-WINDOWS_MAX:])
+        return _one_more(goal, StepProgress(window=key, early=before.early, windows=kept), amount, value, now)
+    if key not in windows and len(windows) == WINDOWS_MAX and key < min(windows):
+        return Refusal.goal_window_over
+    after = _one_more(goal, windows.get(key, StepProgress(window=key)), amount, value, now)
+    if isinstance(after, Refusal):
+        return after
+    windows[key] = structs.replace(after, done_at=None)
+    kept = tuple(windows[each] for each in sorted(windows)[-WINDOWS_MAX:])
+    return structs.replace(before, done_at=after.done_at, windows=kept)
 
 
-def _amount(goal: Goal, scope: Scope) -> tuple[int | None, Any]:
+def standing_at(goal: Goal, progress: StepProgress, now: datetime, time_zone: str) -> StepProgress:
+    """Return what a step has come to at `now`: what has left its window counts no more. A step that is done stays so."""
+    if progress.done_at is not None:
+        return progress
+    if goal.calendar is not None and progress.window < period_key(now, goal.calendar, time_zone):
+        return structs.replace(progress, value=0, seen=())
+    if goal.rolling is None or not progress.times or progress.times[0][0] > now - goal.rolling:
+        return progress
+    left = [number for number, (at, _) in enumerate(progress.times) if at > now - goal.rolling]
+    seen = tuple(progress.seen[number] for number in left) if progress.seen else ()
+    times = tuple(progress.times[number] for number in left)
+    value = len(set(seen)) if goal.type == "distinct" else sum(amount for _, amount in times)
+    return structs.replace(progress, value=value, seen=seen, times=times)
+
+
+def summed(value: Any) -> int | Refusal:
+    """Return a number in millionths, or why it cannot be summed."""
+    amount = round_half_up(value, SUM_DECIMALS)
+    if amount is not None and abs(amount) <= SUM_MAX:
+        return amount
+    return Refusal.amount_out_of_range if is_number(value) else Refusal.goal_field_missing
+
+
+def amount_of(goal: Goal, scope: Scope) -> tuple[int | Refusal, Any]:
+    """Return what an event counts for a goal, and the value of a distinct goal; or why it counts nothing."""
     if goal.type == "count":
         return 1, None
     assert goal.get is not None
     found = goal.get(scope)
     if found is MISSING or found is None:
-        return None, None
+        return Refusal.goal_field_missing, None
     if goal.type == "distinct":
         return 1, str(found)[:SEEN_TEXT_MAX]
-    return round_half_up(found, SUM_DECIMALS), None
+    return summed(found), None
+
+
+Counted = tuple[datetime, int, Any]  # when something happened, what it counts, and the value of a distinct goal
 
 
 def _rolling(
     goal: Goal, length: timedelta, before: StepProgress, now: datetime, amount: int, value: Any
 ) -> StepProgress | Refusal:
-    """What counted within a window that ends with any of the times; the best of them is the progress."""
+    """What counted within a window that ends with any of the times. The progress is that of the window now."""
     items = [(at, each, before.seen[i] if before.seen else None) for i, (at, each) in enumerate(before.times)]
-    items = sorted([*items, (now, amount, value)], key=lambda item: item[0])[-TIMES_MAX:]
+    items = sorted([*items, (now, amount, value)], key=time_of)
     latest = items[-1][0]
-    items = [item for item in items if item[0] > latest - length]
-    if (now, amount, value) not in items:
+    older = sum(1 for item in items if item[0] <= latest - length)
+    items = items[max(older - OLDER_MAX, len(items) - TIMES_MAX, 0) :]
+    if now < items[0][0]:
         return Refusal.goal_window_over
+    found = _best(goal, length, items, now)
+    if isinstance(found, Refusal):
+        return found
+    reached, done_at = found
     distinct = goal.type == "distinct"
-    reached = len({item[2] for item in items}) if distinct else sum(item[1] for item in items)
     seen = tuple(item[2] for item in items) if distinct else ()
-    return StepProgress(reached, "", seen, tuple((item[0], item[1]) for item in items))
+    times = tuple((item[0], item[1]) for item in items)
+    return StepProgress(reached, "", seen, times, done_at, latest, before.early)
+
+
+def _best(
+    goal: Goal, length: timedelta, items: Sequence[Counted], since: datetime
+) -> tuple[int, datetime | None] | Refusal:
+    """Return what the window that ends with the last item comes to, and when one that an item of `since` is in reached it."""
+    distinct = goal.type == "distinct"
+    values: Counter[Any] = Counter()
+    total = first = 0
+    done_at: datetime | None = None
+    for at, amount, value in items:
+        total += amount
+        values[value] += 1
+        while items[first][0] <= at - length:
+            total -= items[first][1]
+            values[items[first][2]] -= 1
+            if not values[items[first][2]]:
+                del values[items[first][2]]
+            first += 1
+        reached = len(values) if distinct else total
+        if at < since or at - length >= since:
+            continue
+        if abs(reached) > SUM_MAX:
+            return Refusal.amount_out_of_range
+        if reached >= goal.target and done_at is None:
+            done_at = at
+    return len(values) if distinct else total, done_at
+
+
+def time_of(item: Counted) -> datetime:
+    """Return when something happened, to sort by."""
+    return item[0]

@@ -1,6 +1,7 @@
 """The names that members go by beside their user id: how they are written, so that the same is found again."""
 
 import re
+import unicodedata
 
 EMAIL = "email"
 PHONE = "phone"
@@ -15,7 +16,11 @@ NAME_MAX = 200
 
 
 def normal(kind: str, value: str) -> str | None:
-    """The one way of writing an e-mail address (lower case), a phone number (E.164) or another name; None for none."""
+    """Return the one way of writing an e-mail address (lower case), a phone number (E.164) or another name.
+
+    None for what is none. Letters that are composed of several characters count as one (NFC), as mail servers see them.
+    """
+    value = unicodedata.normalize("NFC", value)
     if kind not in KINDS:
         text = value.strip()
         return text if 1 <= len(text) <= NAME_MAX and text.isprintable() else None
@@ -29,4 +34,5 @@ def normal(kind: str, value: str) -> str | None:
 def names_in(value: str) -> list[tuple[str, str]]:
     """The identities that a text may be, normal form; kind `*` is any other."""
     found = [(kind, normal(kind, value)) for kind in (*KINDS, "*")]
-    return [(kind, name) for kind, name in found if name is not None]
+    found.append((EMAIL, value.strip().lower()))  # as earlier versions kept it
+    return list(dict.fromkeys((kind, name) for kind, name in found if name is not None))

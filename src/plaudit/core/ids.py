@@ -38,6 +38,11 @@ def bucket_of(member_id: UUID) -> int:
     return member_id.int & (BUCKET_COUNT - 1)
 
 
+def bucket_of_org(org_id: UUID) -> int:
+    """Return the bucket, 256 to 511, of what an organisation says that is about no member: it has no log, only messages."""
+    return BUCKET_COUNT + (org_id.int & (BUCKET_COUNT - 1))
+
+
 def event_id_of(org_id: UUID, key: str) -> UUID:
     """The id of an event that its sender named `key`: the same key is the same event."""
     return derived_id(org_id, "event:" + key)
@@ -51,3 +56,8 @@ def effect_id_of(event_id: UUID, campaign_id: str, step: int, index: int) -> UUI
 def cascade_id_of(event_id: UUID, ordinal: int) -> UUID:
     """The id of the `ordinal`-th event that followed from `event_id` within its decision."""
     return derived_id(event_id, f"cascade:{ordinal}")
+
+
+def event_name(event_id: UUID, event_key: str | None) -> str:
+    """What an event is called outside: by its sender's own name if it has one."""
+    return event_key if event_key is not None else f"evt_{event_id}"

@@ -14,12 +14,11 @@ from . import ladders, lots
 from .bookkeeping import order_of
 from .deciding import Deciding, Place
 from .decision import Considered, CouponIssue, EffectTrace, ItemChange, Refusal
+from .earned import IMPORT_CAMPAIGN
 from .ids import derived_id
 from .ledger import balance_of, opened, write
 from .lots import Part
 from .member import Holding
-
-IMPORT_CAMPAIGN = "import"
 
 
 class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -68,9 +67,7 @@ def bring_in(deciding: Deciding) -> Refusal | None:
     member, program = deciding.member, deciding.program
     if order.enrolled_at is not None:
         member.enrolled_at = min(order.enrolled_at, deciding.now)
-    kept = {**member.attributes, **order.attributes}
-    member.attributes = {name: value for name, value in kept.items() if value is not None}
-    deciding.identities = order.identities
+    deciding.write_profile(order.attributes, order.identities)
     deciding.touched.add("all")
     effects: list[EffectTrace] = []
     for index, (metric_id, given) in enumerate(order.lots.items()):
@@ -83,12 +80,13 @@ def bring_in(deciding: Deciding) -> Refusal | None:
             return Refusal.maximum_reached
         book, parts = before.book, list[Part]()
         if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in given):
-            book = opened(before)
+            book = was = opened(before)
             for lot in given:
                 book, more = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
                 parts += more
+            book = lots.counting(book, was, {})
         place = Place(IMPORT_CAMPAIGN, 0, index)
-        write(deciding, place, metric, amount, book, tuple(parts) if book is not None else None, "Import", counts=False)
+        write(deciding, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))
     for ladder_id, given in order.rungs.items():
         ladder = program.ladders.get(ladder_id)

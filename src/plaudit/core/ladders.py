@@ -3,11 +3,13 @@
     credited ──► counted in its window ──► a higher rung is reached: climb, its effects
     the window ends ──► enough for the rung? kept for another window : after the grace, down (one rung, if softly)
 
-What is pending counts when it is released, in the window of that instant. A reversal counts against the window that it
-is made in. A late credit counts in the window that it belongs to, as long as that is this one or the one before.
+    what was earned is reversed ──► does the rung still stand on the rest? : down at once, unless it is by hand
+
+What is pending counts when it is released, in the window of that instant. A reversal counts against the window that its
+original counted in. A late credit counts in the window that it belongs to, as long as that is this one or the one before.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec import structs
@@ -15,26 +17,76 @@ from msgspec import structs
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Refusal, RungChange
 from .member import LadderState
-from .metrics import shown
-from .periods import add_months, first_instant, local_day
+from .metrics import SUM_MAX, shown
+from .periods import add_months, days_after, first_instant, local_day
 from .program import Ladder
+from .rungs import NO_RUNG, named, renumbered, rung_for
 
-NO_RUNG = -1
+_MOMENT = timedelta(seconds=1)
 
 
-def count(deciding: Deciding, metric_id: str, amount: int) -> None:
-    """Count what was earned (or, when negative, taken back) of a metric on every ladder that goes by it."""
+def count(deciding: Deciding, metric_id: str, amount: int, at: datetime) -> None:
+    """Count what was earned at an instant (or, when negative, taken back of it) on every ladder that goes by a metric."""
     for ladder in deciding.program.ladders_by_metric.get(metric_id, ()):
-        state = _state(deciding, ladder)
-        key = window_key(ladder, deciding.now, _zone(deciding), deciding.member.enrolled_at)
-        earned = {**state.earned, key: state.earned.get(key, 0) + amount}
-        if len(earned) > ladder.windows_kept:
-            earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
-        state = structs.replace(state, earned=earned)
-        if amount > 0:
-            _climb(deciding, ladder, state, key)
-        else:
-            _keep(deciding, ladder, state)
+        if deciding.broken and deciding.is_broken(f"ladder.{ladder.ladder_id}"):
+            continue
+        try:
+            count_on(deciding, ladder, amount, at)
+        except BaseException as problem:
+            raise deciding.blamed(problem, f"ladder.{ladder.ladder_id}") from None
+
+
+def count_on(deciding: Deciding, ladder: Ladder, amount: int, at: datetime) -> None:
+    """Count on one ladder."""
+    state = _state(deciding, ladder)
+    key = window_key(ladder, at, _zone(deciding), deciding.member.enrolled_at)
+    earned = {**state.earned, key: max(min(state.earned.get(key, 0) + amount, SUM_MAX), -SUM_MAX)}
+    if len(earned) > ladder.windows_kept:
+        earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
+    after = structs.replace(state, earned=earned)
+    if amount > 0:
+        _climb(deciding, ladder, after, key)
+    else:
+        _step_down(deciding, ladder, state, after)
+
+
+def _step_down(deciding: Deciding, ladder: Ladder, before: LadderState, after: LadderState) -> None:
+    """Keep a state from which something was taken back; and down at once, if the rung stood on it.
+
+    A rung that a member came with, that was kept through a change of the ladder or given by hand stands on something else.
+    """
+    if before.rung in before.reached and _supported(deciding, ladder, before) >= before.rung:
+        lower = max(_supported(deciding, ladder, after), rung_for(ladder, 0))
+        if lower < before.rung:
+            after = structs.replace(after, rung=lower, since=deciding.now)
+    _keep(deciding, ladder, after)
+    _tell(deciding, ladder, before.effective, after.effective)
+
+
+def _supported(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
+    """Return the highest rung that what was earned can hold, in any of the windows that a rung is kept for.
+
+    Those are the one that it was reached or last kept in, and what came after.
+    """
+    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
+    now = max(deciding.now, deciding.member.present or deciding.now)
+    if ladder.window == "all_time":
+        return rung_for(ladder, state.earned.get("", 0))
+    scores: list[int] = []
+    ended = now
+    if state.grace_until is not None:
+        ended = _before_grace(ladder, state.grace_until, zone)
+        scores.append(_since_window(ladder, state, ended, now, zone, enrolled_at))
+    if ladder.days is None:
+        current = int(window_key(ladder, ended, zone, enrolled_at))
+        scores += [state.earned.get(str(key), 0) for key in (current, current - 1)]
+    else:
+        today = local_day(now, zone).toordinal()
+        ends_at = ended + _MOMENT if state.grace_until is not None else state.ends_at
+        first = today if ends_at is None else local_day(ends_at, zone).toordinal() - ladder.days
+        ends = {first, *(int(day) for day in state.earned if first < int(day) <= today)}
+        scores += [_summed(state, end - ladder.days + 1, end) for end in ends]
+    return rung_for(ladder, max(scores))
 
 
 def window_ended(deciding: Deciding, ladder: Ladder) -> None:
@@ -54,8 +106,9 @@ def window_ended(deciding: Deciding, ladder: Ladder) -> None:
     qualified = rung_for(ladder, _score_to_keep(deciding, ladder, state))
     if qualified >= state.rung or ladder.never_down:
         _keep(deciding, ladder, _renewed(deciding, ladder, state))
-    elif ladder.grace and not in_grace:
-        _keep(deciding, ladder, structs.replace(state, ends_at=now + ladder.grace, grace_until=now + ladder.grace))
+    elif ladder.grace_days and not in_grace:
+        until = days_after(now, ladder.grace_days, _zone(deciding))
+        _keep(deciding, ladder, structs.replace(state, ends_at=until, grace_until=until))
     else:
         before = state.effective
         lower = max(qualified, state.rung - 1) if ladder.soft_landing else qualified
@@ -90,22 +143,77 @@ def bring_in(deciding: Deciding, ladder: Ladder, rung_id: str, until: datetime |
     return None
 
 
+def place(deciding: Deciding, ladder: Ladder, state: LadderState | None) -> None:
+    """Put a member where what was earned before has led them (see `placing`): quietly, and nobody goes down by it.
+
+    What getting there would have brought is not paid, now or later. Who is on a higher rung keeps it for another window.
+    """
+    own = deciding.member.ladders.get(ladder.ladder_id)
+    if state is not None:
+        state = renumbered(ladder, state)
+    else:  # nothing was earned
+        if own is None:
+            return
+        state = LadderState(rung=rung_for(ladder, 0), since=deciding.now)
+    if own is not None:
+        reached = tuple(sorted({*own.reached, *state.reached}))
+        state = structs.replace(state, reached=reached, override=own.override, override_until=own.override_until)
+        if own.rung == state.rung:
+            state = structs.replace(state, since=own.since)
+        elif own.rung > state.rung:
+            state = _renewed(deciding, ladder, structs.replace(state, rung=own.rung, since=own.since))
+    _keep(deciding, ladder, state)
+
+
+def take_over(deciding: Deciding, ladder: Ladder, other: LadderState) -> None:
+    """Add what somebody else has earned, on the higher rung of the two; what was paid for a rung is not paid again.
+
+    A rung by hand stays; else the other's does, if it is higher than what has been reached.
+    """
+    own, other = _state(deciding, ladder), renumbered(ladder, other)
+    before = own.effective
+    earned = {
+        key: max(min(own.earned.get(key, 0) + other.earned.get(key, 0), SUM_MAX), -SUM_MAX)
+        for key in sorted({**own.earned, **other.earned})[-ladder.windows_kept :]
+    }
+    ahead = max(own, other, key=lambda state: (state.rung, state.grace_until is None, state.ends_at or _EARLIEST))
+    by_hand = own if own.override is not None or other.override is None or other.override <= ahead.rung else other
+    state = structs.replace(
+        ahead,
+        earned=earned,
+        reached=tuple(sorted({*own.reached, *other.reached})),
+        override=by_hand.override,
+        override_until=by_hand.override_until,
+    )
+    _keep(deciding, ladder, state)
+    _tell(deciding, ladder, before, state.effective)
+    _climb(deciding, ladder, state, window_key(ladder, deciding.now, _zone(deciding), deciding.member.enrolled_at))
+
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
 def score(ladder: Ladder, state: LadderState, now: datetime, zone: str, enrolled_at: datetime | None) -> int:
     """What counts now: what was earned within the present window."""
     key = window_key(ladder, now, zone, enrolled_at)
     if ladder.days is None:
         return state.earned.get(key, 0)
-    first = int(key) - ladder.days + 1
-    return sum(amount for day, amount in state.earned.items() if first <= int(day) <= int(key))
+    return _summed(state, int(key) - ladder.days + 1, int(key))
 
 
-def rung_for(ladder: Ladder, amount: int) -> int:
-    """The highest rung for a score; NO_RUNG when it is below the first."""
-    found = NO_RUNG
-    for number, rung in enumerate(ladder.rungs):
-        if amount >= rung.threshold:
-            found = number
-    return found
+def _summed(state: LadderState, first: int, last: int) -> int:
+    """Return what was earned from one window (or day) to another. All of them have names of the same length."""
+    low, high = str(first), str(last)
+    return sum([amount for key, amount in state.earned.items() if low <= key <= high])
+
+
+def _since_window(
+    ladder: Ladder, state: LadderState, ended: datetime, now: datetime, zone: str, enrolled_at: datetime | None
+) -> int:
+    """Return what was earned in the window that has just ended, whose last instant is `ended`, and in the grace after it."""
+    key = int(window_key(ladder, ended, zone, enrolled_at))
+    first = key if ladder.days is None else key + 2 - ladder.days
+    return _summed(state, first, int(window_key(ladder, now, zone, enrolled_at)))
 
 
 def window_key(ladder: Ladder, instant: datetime, zone: str, enrolled_at: datetime | None) -> str:
@@ -185,12 +293,19 @@ def _ends_at(deciding: Deciding, ladder: Ladder) -> datetime | None:
 
 def _score_to_keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
     """What was earned in the window that has just ended, and in the grace after it."""
-    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
+    zone, enrolled_at, now = _zone(deciding), deciding.member.enrolled_at, deciding.now
+    if ladder.never_down:
+        return score(ladder, state, now, zone, enrolled_at)
+    if state.grace_until is not None:
+        return _since_window(ladder, state, _before_grace(ladder, now, zone), now, zone, enrolled_at)
     if ladder.days is not None:
-        return score(ladder, state, deciding.now, zone, enrolled_at)
-    ended = deciding.now - (ladder.grace if state.grace_until is not None else timedelta(0)) - timedelta(seconds=1)
-    before = state.earned.get(window_key(ladder, ended, zone, enrolled_at), 0)
-    return before + (score(ladder, state, deciding.now, zone, enrolled_at) if state.grace_until is not None else 0)
+        return score(ladder, state, now, zone, enrolled_at)
+    return state.earned.get(window_key(ladder, now - _MOMENT, zone, enrolled_at), 0)
+
+
+def _before_grace(ladder: Ladder, grace_until: datetime, zone: str) -> datetime:
+    """The last instant of the window that a grace comes after."""
+    return days_after(grace_until, -ladder.grace_days, zone) - _MOMENT
 
 
 def _renewed(deciding: Deciding, ladder: Ladder, state: LadderState) -> LadderState:
@@ -240,26 +355,26 @@ def _tell(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
 
 def _take_effect(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
     """The effects of every rung climbed; those that are for the first time only, only then."""
-    state = _state(deciding, ladder)
     name = f"ladder.{ladder.ladder_id}"
     for number in range(before + 1, after + 1):
         rung = ladder.rungs[number]
-        if rung.once and number in state.reached:
+        if rung.once and number in _state(deciding, ladder).reached:
             continue
         done: list[EffectTrace] = [
-            effect.apply(deciding, Place(name, number, index), effect.settings)
-            for index, effect in enumerate(rung.effects)
+            deciding.carry_out(effect, Place(name, number, index)) for index, effect in enumerate(rung.effects)
         ]
         if done:
             deciding.trace.append(Considered(name, number, 0, None, [], done))
+    state = _state(deciding, ladder)  # the effects may have led further up
     reached = tuple(sorted({*state.reached, *range(before + 1, after + 1)}))
-    _keep(deciding, ladder, structs.replace(_state(deciding, ladder), reached=reached))
+    _keep(deciding, ladder, structs.replace(state, reached=reached))
 
 
 def _keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> None:
     due = None if ladder.never_down else state.ends_at
     if state.override_until is not None:
         due = state.override_until if due is None else min(due, state.override_until)
+    state = named(ladder, state)
     deciding.member.ladders[ladder.ladder_id] = state if state.due_at == due else structs.replace(state, due_at=due)
     deciding.scope.forget_names()
     deciding.touched.add(f"ladders.{ladder.ladder_id}")

@@ -5,25 +5,27 @@ available below the minimum is refused as a whole. A metric that starts with som
 book with a posting of that amount, so that the sum still holds. What lots are is told in `lots`.
 """
 
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
-from uuid import UUID
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from functools import partial
+from math import prod
+from typing import Any
 
 from msgspec import structs
 
 from . import competitions, ladders, lots
 from .deciding import Deciding, Place
 from .decision import Posting, Refusal
-from .event import RECEIPT
+from .earned import MERGE_CAMPAIGN, OPENING, Booked, Origin, is_earned, is_scored
 from .ids import derived_id
 from .lots import EMPTY, Book, Part
 from .member import Balance
-from .metrics import AMOUNT_MAX, Expiry, Metric, shown
-from .periods import first_instant, local_day, next_first_day, next_period_at, period_key
+from .metrics import AMOUNT_MAX, SUM_MAX, Expiry, Metric, Multiplier, available_at, round_half_up, shown, times
+from .periods import days_after, first_instant, local_day, next_first_day, next_period_at, period_key
 
-OPENING = "opening"
-# Sums of earlier periods than these are forgotten: what is earned late in a period long gone has a fresh cap.
-PERIODS_KEPT = 8
+# Sums of earlier periods than these are forgotten: what is earned late in a period long gone has a cap of its own.
+PERIODS_KEPT = 32
 
 
 def post(
@@ -31,15 +33,13 @@ def post(
 ) -> Posting | Refusal:
     """Credit (or, when negative, debit) `amount` smallest units of a metric. Answers the posting or why there is none.
 
-    `earning`: it was earned, so multipliers and earning caps apply; manual credits, transfers and the like are not.
+    `earning`: it was earned, so earning caps apply; manual credits, transfers and the like are not.
     """
     if not -AMOUNT_MAX <= amount <= AMOUNT_MAX:
         return Refusal.amount_out_of_range
     before = balance_of(deciding, metric)
     if amount < 0:
         return _debit(deciding, place, metric, amount, before, reason)
-    if earning and metric.multipliers:
-        amount = _multiplied(deciding, metric, amount)
     capped = earning and bool(metric.caps)
     if capped:
         amount, next_at = _under_caps(deciding, metric, amount, before)
@@ -56,13 +56,13 @@ def post(
             return Refusal.maximum_reached
     if amount == 0 or before.amount + amount > AMOUNT_MAX:
         return Refusal.amount_out_of_range
-    book, parts = before.book, None
-    if _in_lots(metric, before):
+    book, parts, available_at = before.book, None, _available_at(deciding, metric)
+    if in_lots(metric, before):
         book = opened(before)
-        book, parts = lots.credit(book, amount, _expires_at(deciding, metric, book), _available_at(deciding, metric))
+        book, parts = lots.credit(book, amount, expiry_of(deciding, metric, book), available_at)
     if capped:
         book = structs.replace(book or EMPTY, credited=_credited(deciding, metric, amount, before))
-    return write(deciding, place, metric, amount, book, parts, reason)
+    return write(deciding, place, metric, amount, book, parts, reason, available_at=available_at)
 
 
 def _debit(
@@ -73,23 +73,32 @@ def _debit(
     if before.amount + amount < -AMOUNT_MAX:
         return Refusal.amount_out_of_range
     book, parts = before.book, None
-    if _in_lots(metric, before):
-        book, parts = lots.spend(opened(before), -amount, into_debt=True)
+    if in_lots(metric, before):
+        book, parts = lots.spend(opened(before), -amount)
     return write(deciding, place, metric, amount, book, parts, reason)
 
 
 def write(
     deciding: Deciding, place: Place, metric: Metric, amount: int, book: Book | None, parts: tuple[Part, ...] | None,
-    reason: str | None, reverses: UUID | None = None, *, counts: bool = True,
+    reason: str | None, *, origin: Origin | None = None, available_at: datetime | None = None, lifetime: int | None = None,
 ) -> Posting:  # fmt: skip
-    """Put one transaction into the books, and tell who listens. `counts`: for ladders and competitions."""
+    """Put one transaction into the books, and tell who listens.
+
+    A reversal has its `origin`, a credit that is pending is `available_at` an instant: what has not counted for scores
+    by now counts when it is released. `lifetime`: see Posting.
+    """
     before = balance_of(deciding, metric)
     after = before.amount + amount
     expiry = metric.expiry
     if book is not None:
-        if expiry is not None and expiry.extended_by_activity and expiry.days is not None and reason != EXPIRED:
-            book = lots.extended(book, _rolling(deciding, expiry.days))
-        book = lots.with_due(book, remind_before(expiry))
+        if (
+            expiry is not None
+            and expiry.extended_by_activity
+            and expiry.days is not None
+            and place.campaign_id not in (MERGE_CAMPAIGN, f"{EXPIRY}.{metric.metric_id}")  # nobody did anything
+        ):
+            book = _active(deciding, before.book, book, expiry.days)
+        book = lots.with_due(book, reminders(deciding, expiry))
     posting = Posting(
         deciding.effect_id(place),
         metric.metric_id,
@@ -101,43 +110,72 @@ def write(
         deciding.now,
         reason,
         parts,
-        reverses=reverses,
+        reverses=None if origin is None else origin.transaction_id,
+        lifetime=lifetime,
     )
     deciding.postings.append(posting)
-    deciding.member.balances[metric.metric_id] = Balance(after, before.earned + max(amount, 0), book)
+    earned, scored = _earned_by(deciding, posting, origin)
+    deciding.member.balances[metric.metric_id] = Balance(after, min(max(before.earned + earned, 0), SUM_MAX), book)
     deciding.scope.forget_names()
     deciding.touched.add(f"metrics.{metric.metric_id}")
-    program = deciding.program
-    if counts and (metric.metric_id in program.ladders_by_metric or metric.metric_id in program.competitions_by_metric):
-        _count(deciding, metric, posting)
-    if deciding.is_heard("metric.changed"):
+    if amount and deciding.is_heard("metric.changed"):
         numbers = {"amount": amount, "balance": after, "previous": before.amount}
         changed = {name: shown(each, metric.decimals) for name, each in numbers.items()} | {"metric": metric.metric_id}
         deciding.follow("metric.changed", changed, place.campaign_id)
+    counted_at = (available_at if origin is None else origin.counted_at) or deciding.now
+    if scored and earned and counted_at <= deciding.now:
+        count_earned(deciding, metric.metric_id, earned, counted_at, None if origin is None else origin.counted_in)
     return posting
 
 
-EXPIRED = "expired"
+EXPIRED, RELEASED, MERGED = "expired", "released", "merged"
+EXPIRY = "expiry"
 
 
-def _count(deciding: Deciding, metric: Metric, posting: Posting) -> None:
-    """What was earned counts, what is pending when it is released; what is given back or sent by others does not."""
-    earned = posting.amount > 0 and posting.reverses is None and deciding.root.kind != RECEIPT
-    taken_back = posting.amount < 0 and posting.reverses is not None
-    if (earned and not metric.pending_days) or taken_back:
-        count_earned(deciding, metric.metric_id, posting.amount)
+def expire(deciding: Deciding, metric: Metric) -> None:
+    """Let expire what has had its time and is not held."""
+    book = deciding.member.balances[metric.metric_id].book
+    if book is None:
+        return
+    left, parts = lots.expire(book, deciding.now)
+    amount = sum(part.amount for part in parts)
+    if amount:
+        cause = f"{EXPIRY}.{metric.metric_id}"
+        write(deciding, Place(cause, 0, 0), metric, amount, left, parts, EXPIRED)
+        expired = {"metric": metric.metric_id, "amount": shown(-amount, metric.decimals)}
+        deciding.follow("metric.expired", expired, cause)
 
 
-def count_earned(deciding: Deciding, metric_id: str, amount: int) -> None:
-    """Tell ladders and competitions what was earned, or taken back."""
-    ladders.count(deciding, metric_id, amount)
-    competitions.count(deciding, metric_id, amount)
+def settle(deciding: Deciding, metric: Metric) -> None:
+    """Pay off debt with what has become available: it was released, or is no longer held."""
+    book = deciding.member.balances[metric.metric_id].book
+    left, parts = lots.pay_off(EMPTY if book is None else book)
+    if parts:
+        write(deciding, Place(f"{EXPIRY}.{metric.metric_id}", 0, 1), metric, 0, left, parts, RELEASED)
+
+
+def _earned_by(deciding: Deciding, posting: Posting, origin: Origin | None) -> tuple[int, bool]:
+    """Return what a transaction adds to what the member has earned ever, and whether scores count that too."""
+    if posting.lifetime is not None:  # a merge says itself what it moves
+        return posting.lifetime, False
+    if origin is not None:
+        return (posting.amount, origin.scored) if origin.earned else (0, False)
+    booked = Booked(posting.amount, posting.campaign_id, deciding.root.kind, posting.occurred_at)
+    return (posting.amount, is_scored(booked)) if is_earned(booked) else (0, False)
+
+
+def count_earned(
+    deciding: Deciding, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
+) -> None:
+    """Count what was earned at an instant, or what of it was taken back in the competitions that had counted it."""
+    ladders.count(deciding, metric_id, amount, at)
+    competitions.count(deciding, metric_id, amount, at, counted_in)
 
 
 def keep_book(deciding: Deciding, metric: Metric, book: Book) -> None:
     """Change a book without a transaction: a release, a hold, a reminder."""
     before = balance_of(deciding, metric)
-    due = lots.with_due(book, remind_before(metric.expiry))
+    due = lots.with_due(book, reminders(deciding, metric.expiry))
     deciding.member.balances[metric.metric_id] = Balance(before.amount, before.earned, due)
 
 
@@ -147,9 +185,11 @@ def available(balance: Balance) -> int:
     return balance.amount if book is None else balance.amount - lots.pending(book) - lots.held(book)
 
 
-def remind_before(expiry: Expiry | None) -> timedelta | None:
-    """How long before an expiry its reminder is due."""
-    return None if expiry is None or expiry.remind_days is None else timedelta(days=expiry.remind_days)
+def reminders(deciding: Deciding, expiry: Expiry | None) -> Callable[[datetime], datetime] | None:
+    """Return what says when an expiry is reminded of: so many days before, at the same local time. None: it is not."""
+    if expiry is None or expiry.remind_days is None:
+        return None
+    return partial(days_after, days=-expiry.remind_days, time_zone=deciding.program.settings.time_zone)
 
 
 def balance_of(deciding: Deciding, metric: Metric) -> Balance:
@@ -162,7 +202,11 @@ def balance_of(deciding: Deciding, metric: Metric) -> Balance:
         opening_id = derived_id(deciding.member.member_id, f"{OPENING}:{metric.metric_id}")
         parts = None
         if metric.keeps_lots:
-            book, parts = _with_first_lot(metric.default)
+            book, parts = (
+                lots.credit(EMPTY, metric.default, None, None)
+                if metric.default > 0
+                else lots.spend(EMPTY, -metric.default)
+            )
         opening = Posting(
             opening_id, metric.metric_id, metric.default, metric.default, OPENING, 0, 0, deciding.now, OPENING, parts
         )
@@ -172,75 +216,132 @@ def balance_of(deciding: Deciding, metric: Metric) -> Balance:
     return balance
 
 
-def _in_lots(metric: Metric, balance: Balance) -> bool:
-    """Lots are kept from when a metric first needs them, for as long as there are any."""
-    return metric.keeps_lots or (balance.book is not None and bool(balance.book.lots))
+def in_lots(metric: Metric, balance: Balance) -> bool:
+    """Whether the balance is kept in lots: from when it first needs them, and then for good."""
+    book = balance.book
+    return metric.keeps_lots or (book is not None and (book.next_number > 1 or bool(book.lots)))
 
 
 def opened(balance: Balance) -> Book:
     """The balance's book; what was there before the metric kept lots becomes one that never expires."""
-    if balance.book is not None and (balance.book.lots or not balance.amount):
-        return balance.book
-    if not balance.amount:
-        return balance.book or EMPTY
-    first, _ = _with_first_lot(balance.amount)
-    return first if balance.book is None else structs.replace(balance.book, lots=first.lots, next_number=2)
+    book = balance.book or EMPTY
+    if book.lots or not balance.amount:
+        return book
+    # Numbers are not given twice: earlier transactions name the lots that they were of.
+    number = book.next_number if balance.amount > 0 else lots.DEBT
+    holds, book = book.holds, structs.replace(book, next_number=max(book.next_number, number + 1), holds=())
+    book = lots.apply(book, (Part(number, balance.amount),))
+    for hold in holds:  # which had no lots to hold
+        book = lots.place_hold(book, hold.hold_id, hold.amount, hold.until)
+    return book
 
 
-def _with_first_lot(amount: int) -> tuple[Book, tuple[Part, ...]]:
-    part = Part(1, amount) if amount > 0 else Part(lots.DEBT, amount)
-    return structs.replace(lots.apply(EMPTY, (part,)), next_number=2), (part,)
-
-
-def _expires_at(deciding: Deciding, metric: Metric, book: Book) -> datetime | None:
+def expiry_of(deciding: Deciding, metric: Metric, book: Book) -> datetime | None:
+    """Return when a credit made now expires."""
     expiry = metric.expiry
     if expiry is None:
         return None
-    if expiry.extended_by_activity:
-        # All of it expires together, so it is one lot; what extends it comes after the credit (see `write`).
-        for lot in book.lots:
-            if lot.expires_at is not None and lot.available_at is None:
-                return lot.expires_at
     if expiry.days is not None:
-        return _rolling(deciding, expiry.days)
+        rolling = _rolling(deciding, expiry.days)
+        if expiry.extended_by_activity:
+            day = local_day(deciding.now, deciding.program.settings.time_zone).toordinal()
+            if book.active and day < book.active[-1][1]:  # reported late: what came after it has put it off
+                return _days_after(deciding, lots.lasting(book, day, expiry.days), expiry.days)
+            # What will be put off by this credit is one lot with it; what extends it comes after the credit (see `write`).
+            for lot in book.lots:
+                if lot.expires_at is not None and lot.available_at is None and deciding.now < lot.expires_at <= rolling:
+                    return lot.expires_at
+        return rolling
     assert expiry.period is not None
     zone = deciding.program.settings.time_zone
     return first_instant(next_first_day(local_day(deciding.now, zone), expiry.period), zone)
 
 
+def _active(deciding: Deciding, before: Book | None, book: Book, days: int) -> Book:
+    """Return the book after something was earned or spent: what there was by then lasts as long again.
+
+    If it was reported late, so does what came after it within that time. Where nobody knows when the member was active,
+    because the lots came from elsewhere, it is taken to have been always.
+    """
+    day = local_day(deciding.now, deciding.program.settings.time_zone).toordinal()
+    if not book.active and before is not None and any(lot.expires_at is not None for lot in before.lots):
+        book = structs.replace(book, active=((0, day),))
+    book = lots.with_activity(book, day, days)
+    return lots.extended(book, _days_after(deciding, lots.lasting(book, day, days), days), deciding.now)
+
+
 def _rolling(deciding: Deciding, days: int) -> datetime:
     """The end of the day that is `days` days on, in the organisation's time zone."""
-    zone = deciding.program.settings.time_zone
-    return first_instant(local_day(deciding.now, zone) + timedelta(days=days + 1), zone)
+    return _days_after(deciding, local_day(deciding.now, deciding.program.settings.time_zone).toordinal(), days)
+
+
+def _days_after(deciding: Deciding, day: int, days: int) -> datetime:
+    """The end of the day that is `days` days after a day, in the organisation's time zone."""
+    return first_instant(date.fromordinal(day) + timedelta(days=days + 1), deciding.program.settings.time_zone)
 
 
 def _available_at(deciding: Deciding, metric: Metric) -> datetime | None:
-    return deciding.now + timedelta(days=metric.pending_days) if metric.pending_days else None
+    return available_at(metric, deciding.now, deciding.program.settings.time_zone) if metric.pending_days else None
 
 
-def _multiplied(deciding: Deciding, metric: Metric, amount: int) -> int:
-    """The amount by the multipliers that hold now; halves are rounded up."""
+def amount_of(
+    deciding: Deciding, metric: Metric, number: Any, decimals: int
+) -> tuple[int | None, dict[str, Any] | None]:
+    """Return a number, times what the multipliers come to if it is earned, in smallest units: rounded once, half up.
+
+    None for one that is not finite or too large. Where multipliers hold, the second part says which, for the trace.
+    """
+    if not metric.multipliers or number is None or number <= 0:
+        return round_half_up(number, decimals), None
+    holding = _holding(deciding, metric)
+    if not holding:
+        return times(number, Fraction(1), decimals), None
+    factor = _factor(metric, [Fraction(one.factor) for one in holding])
+    base = times(number, Fraction(1), decimals)
+    return times(number, factor, decimals), {
+        "before": None if base is None else shown(base, metric.decimals),
+        "factor": float(factor),
+        "multipliers": [{"name": one.name, "factor": float(one.factor)} for one in holding],
+    }
+
+
+def limits_met(deciding: Deciding, metric: Metric) -> list[dict[str, Any]]:
+    """Return the limits that a balance has reached, which cut what was to be credited: earning caps, the maximum."""
+    balance = balance_of(deciding, metric)
+    credited = balance.book.credited if balance.book is not None else {}
+    zone = deciding.program.settings.time_zone
+    met: list[dict[str, Any]] = [
+        {"limit": "earning_cap", "period": cap.period.value, "amount": shown(cap.amount, metric.decimals)}
+        for cap in metric.caps
+        if credited.get(period_key(deciding.now, cap.period, zone), 0) >= cap.amount
+    ]
+    if metric.maximum is not None and balance.amount >= metric.maximum:
+        met.append({"limit": "maximum", "amount": shown(metric.maximum, metric.decimals)})
+    return met
+
+
+def _holding(deciding: Deciding, metric: Metric) -> list[Multiplier]:
+    """Return the multipliers that hold now."""
     weekday = local_day(deciding.now, deciding.program.settings.time_zone).isoweekday()
-    factors = [
-        one.factor
+    return [
+        one
         for one in metric.multipliers
         if (one.starts_at is None or one.starts_at <= deciding.now)
         and (one.ends_at is None or deciding.now < one.ends_at)
         and (not one.weekdays or weekday in one.weekdays)
         and (one.condition is None or one.condition.holds(deciding.scope, []))
     ]
-    if not factors:
-        return amount
-    factor = Decimal(1)
+
+
+def _factor(metric: Metric, factors: list[Fraction]) -> Fraction:
+    """Return what multipliers that hold together come to."""
     match metric.stacking:
         case "multiply":
-            for one in factors:
-                factor *= one
+            return prod(factors, start=Fraction(1))
         case "add":
-            factor += sum(one - 1 for one in factors)
+            return max(1 + sum((one - 1 for one in factors), Fraction(0)), Fraction(0))
         case _:
-            factor = max(factors)
-    return int((amount * max(factor, Decimal(0))).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+            return max(factors)
 
 
 def _under_caps(deciding: Deciding, metric: Metric, amount: int, before: Balance) -> tuple[int, datetime | None]:

@@ -2,11 +2,13 @@
 
     credit ──► a lot (the same day, the same expiry: the same lot) ──► spent, the soonest to expire first ──► expired
 
-A lot that is not available yet is pending. What is held stays in its lots and cannot be spent. Debt is a lot of its
-own, number 0, with a negative amount; the next credit goes to it first. Amounts are scaled integers (see `metrics`).
+A lot that is not available yet is pending. A hold keeps what it holds: that part of its lots is neither spent nor
+reversed, and does not expire before the hold ends. Debt is a lot of its own, number 0, with a negative amount; whatever
+becomes available pays it off first. Amounts are scaled integers (see `metrics`).
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
@@ -23,14 +25,6 @@ class Lot(Struct, frozen=True, array_like=True):
     reminded: bool = False
 
 
-class Hold(Struct, frozen=True, array_like=True):
-    """An amount that is set apart for a purchase; released at `until` unless captured before."""
-
-    hold_id: str
-    amount: int
-    until: datetime
-
-
 class Part(Struct, frozen=True, array_like=True):
     """The posting of a transaction on one lot: `amount` is signed. `expires_at` is the lot's, as it was."""
 
@@ -39,11 +33,26 @@ class Part(Struct, frozen=True, array_like=True):
     expires_at: datetime | None = None
 
 
+class Hold(Struct, frozen=True, array_like=True):
+    """An amount that is reserved for a purchase; released at `until` unless captured before.
+
+    `parts` are the lots that it holds, with positive amounts; less than the amount where a balance may go below zero.
+    """
+
+    hold_id: str
+    amount: int
+    until: datetime
+    parts: tuple[Part, ...] = ()
+
+
 class Book(Struct, frozen=True, array_like=True):
     """A member's lots of one metric, and what else must be remembered of it.
 
     `credited` counts what was earned in recent periods, for earning caps; `reversed` says how much of which
-    transaction has been taken back; `due_at` is when something of the book falls due by itself.
+    transaction has been taken back; `due_at` is when something of the book falls due by itself. `active` are the first
+    and last days (ordinals) of times without a pause long enough for anything to expire (see `lasting`).
+    `corrections` say by how much what counts for scores at an instant is more, or less, than what is released then
+    (see `counting`).
     """
 
     next_number: int = 1
@@ -52,9 +61,12 @@ class Book(Struct, frozen=True, array_like=True):
     credited: dict[str, int] = {}
     reversed: dict[str, int] = {}
     due_at: datetime | None = None
+    active: tuple[tuple[int, int], ...] = ()
+    corrections: tuple[tuple[datetime, int], ...] = ()
 
 
 EMPTY = Book()
+ACTIVE_KEPT = 20  # of more times of activity, the latest
 
 
 def pending(book: Book) -> int:
@@ -63,8 +75,16 @@ def pending(book: Book) -> int:
 
 
 def held(book: Book) -> int:
-    """What is set apart."""
+    """Return what is reserved by holds."""
     return sum(hold.amount for hold in book.holds)
+
+
+def _held_by_lot(book: Book) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for hold in book.holds:
+        for part in hold.parts:
+            found[part.lot] = found.get(part.lot, 0) + part.amount
+    return found
 
 
 def credit(
@@ -94,37 +114,71 @@ def credit(
     return structs.replace(book, next_number=number, lots=tuple(lots)), tuple(parts)
 
 
-def spend(book: Book, amount: int, *, into_debt: bool = False) -> tuple[Book, tuple[Part, ...]]:
-    """Take an amount, the soonest to expire first, then the oldest. What is not there becomes debt if it may."""
-    order = sorted(
-        (lot for lot in book.lots if lot.number != DEBT and lot.available_at is None),
-        key=lambda lot: (lot.expires_at is None, lot.expires_at or _NEVER, lot.number),
-    )
-    parts: list[Part] = []
-    for lot in order:
-        taken = min(amount, lot.amount)
-        if taken:
-            parts.append(Part(lot.number, -taken, lot.expires_at))
-            amount -= taken
-    book = apply(book, tuple(parts))
-    if amount and into_debt:
-        parts.append(Part(DEBT, -amount))
-        book = apply(book, (parts[-1],))
-    return book, tuple(parts)
+def spend(book: Book, amount: int, *, pending_too: bool = False) -> tuple[Book, tuple[Part, ...]]:
+    """Take an amount that is not held, from the lots that expire soonest, then from the oldest.
+
+    What all lots lack becomes debt. With `pending_too`, lots that are not available yet come last, before debt.
+    """
+    book, parts, missing = _take(book, _to_spend(book, pending_too=pending_too), amount)
+    if missing:
+        parts = (*parts, Part(DEBT, -missing))
+        book = apply(book, parts[-1:])
+    return book, parts
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def take_from(book: Book, numbers: list[int], amount: int) -> tuple[Book, tuple[Part, ...], int]:
-    """Take an amount from these very lots, pending ones too. Answers what could not be had of them as well."""
+def _to_spend(book: Book, *, pending_too: bool) -> list[Lot]:
+    """Return the lots of a book in the order in which they are spent."""
+    lots = [lot for lot in book.lots if lot.number != DEBT and (pending_too or lot.available_at is None)]
+    return sorted(lots, key=lambda lot: (lot.available_at is not None, lot.expires_at or _NEVER, lot.number))
+
+
+def take_from(book: Book, numbers: Container[int], amount: int) -> tuple[Book, tuple[Part, ...], int]:
+    """Take an amount that is not held from these lots, also pending ones. Return also what they lack."""
+    return _take(book, [lot for lot in book.lots if lot.number in numbers and lot.number != DEBT], amount)
+
+
+def _take(book: Book, lots: Sequence[Lot], amount: int) -> tuple[Book, tuple[Part, ...], int]:
+    reserved = _held_by_lot(book)
     parts: list[Part] = []
-    for lot in book.lots:
-        taken = min(amount, lot.amount) if lot.number in numbers and lot.number != DEBT else 0
-        if taken:
+    for lot in lots:
+        taken = min(amount, lot.amount - reserved.get(lot.number, 0))
+        if taken > 0:
             parts.append(Part(lot.number, -taken, lot.expires_at))
             amount -= taken
     return apply(book, tuple(parts)), tuple(parts), amount
+
+
+def place_hold(book: Book, hold_id: str, amount: int, until: datetime) -> Book:
+    """Reserve an amount, in the lots that would be spent first. A hold of the same id is replaced."""
+    book = without_hold(book, hold_id)
+    _, spent = spend(book, amount)
+    parts = tuple(structs.replace(part, amount=-part.amount) for part in spent if part.lot != DEBT)
+    return structs.replace(book, holds=(*book.holds, Hold(hold_id, amount, until, parts)))
+
+
+def without_hold(book: Book, hold_id: str) -> Book:
+    """Return the book without a hold; its lots keep their amounts."""
+    return structs.replace(book, holds=tuple(hold for hold in book.holds if hold.hold_id != hold_id))
+
+
+def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Part, ...]]:
+    """End a hold and spend `amount` of it, from the lots that it holds first."""
+    book = without_hold(book, hold.hold_id)
+    left = amount
+    parts: list[Part] = []
+    for part in hold.parts:
+        taken = min(left, part.amount)
+        if taken:
+            parts.append(Part(part.lot, -taken, part.expires_at))
+            left -= taken
+    book = apply(book, tuple(parts))
+    if left:
+        book, more = spend(book, left)
+        parts += more
+    return book, tuple(parts)
 
 
 def apply(book: Book, parts: tuple[Part, ...]) -> Book:
@@ -138,42 +192,130 @@ def apply(book: Book, parts: tuple[Part, ...]) -> Book:
 
 
 def expire(book: Book, now: datetime) -> tuple[Book, tuple[Part, ...]]:
-    """Close the lots whose time has come."""
+    """Close the lots whose time has come, but for what is held of them."""
+    reserved = _held_by_lot(book)
     parts = tuple(
-        Part(lot.number, -lot.amount, lot.expires_at)
+        Part(lot.number, reserved.get(lot.number, 0) - lot.amount, lot.expires_at)
         for lot in book.lots
-        if lot.expires_at is not None and lot.expires_at <= now
+        if lot.expires_at is not None and lot.expires_at <= now and lot.amount > reserved.get(lot.number, 0)
     )
     return apply(book, parts), parts
 
 
-def release(book: Book, now: datetime) -> tuple[Book, int]:
-    """Make available what was pending until now. Answers how much that is."""
-    amount = sum(lot.amount for lot in book.lots if lot.available_at is not None and lot.available_at <= now)
-    lots = tuple(
-        structs.replace(lot, available_at=None) if lot.available_at is not None and lot.available_at <= now else lot
-        for lot in book.lots
-    )
-    return structs.replace(book, lots=lots), amount
+def counting(book: Book, before: Book, counts: Mapping[datetime, int]) -> Book:
+    """Return a book of which only this counts more at releases than in `before`, whatever has become of pending lots.
+
+    What is pending counts when it is released, but for what was not earned (it was imported); and what was taken of it
+    for the reversal of another credit counts all the same, as it is the other that counts less.
+    """
+    was, now = ([(lot.available_at, lot.amount) for lot in each.lots if lot.available_at] for each in (before, book))
+    less = [(at, -amount) for at, amount in now]
+    return structs.replace(book, corrections=_summed([*book.corrections, *was, *less, *counts.items()]))
 
 
-def extended(book: Book, expires_at: datetime) -> Book:
-    """The book with a later expiry for everything that expires."""
+def _summed(amounts: Iterable[tuple[datetime, int]]) -> tuple[tuple[datetime, int], ...]:
+    """Return amounts by their instants, those of one instant together."""
+    found: dict[datetime, int] = {}
+    for at, amount in amounts:
+        found[at] = found.get(at, 0) + amount
+    return tuple(sorted((at, amount) for at, amount in found.items() if amount))
+
+
+def release(book: Book, now: datetime) -> tuple[Book, int, int]:
+    """Make available what was pending until now. Return how much that is, and how much counts for scores.
+
+    Debt is then to be paid off with it.
+    """
+    numbers = {lot.number for lot in book.lots if lot.available_at is not None and lot.available_at <= now}
+    amount = sum(lot.amount for lot in book.lots if lot.number in numbers)
+    lots = tuple(structs.replace(lot, available_at=None) if lot.number in numbers else lot for lot in book.lots)
+    counts = amount + sum(more for at, more in book.corrections if at <= now)
+    later = tuple(one for one in book.corrections if one[0] > now)
+    return structs.replace(book, lots=lots, corrections=later), amount, counts
+
+
+def pay_off(book: Book) -> tuple[Book, tuple[Part, ...]]:
+    """Pay off debt with what is available and not held, spent as always. Return also the postings of that."""
+    if not book.lots or book.lots[0].number != DEBT:
+        return book, ()
+    owed = -book.lots[0].amount
+    book, parts, missing = _take(book, _to_spend(book, pending_too=False), owed)
+    if not parts:
+        return book, ()
+    paid = Part(DEBT, owed - missing)
+    return apply(book, (paid,)), (*parts, paid)
+
+
+def extended(book: Book, expires_at: datetime, now: datetime) -> Book:
+    """Return the book with a later expiry for everything that expires; what only a hold keeps is past extending."""
     lots = tuple(
-        lot if lot.expires_at is None or lot.expires_at >= expires_at
+        lot if lot.expires_at is None or lot.expires_at <= now or lot.expires_at >= expires_at
         else structs.replace(lot, expires_at=expires_at, reminded=False)
         for lot in book.lots
     )  # fmt: skip
     return structs.replace(book, lots=lots)
 
 
-def with_due(book: Book, remind: timedelta | None) -> Book:
-    """The book with its `due_at`: the next release, reminder, expiry, or end of a hold."""
+def with_activity(book: Book, day: int, days: int) -> Book:
+    """Return the book with one more day of activity, each of which makes everything last so many days again."""
+    if book.active and book.active[-1][0] <= day <= book.active[-1][1]:
+        return book  # mostly: another of the same day
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((*book.active, (day, day))):
+        if found and first <= found[-1][1] + days:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return structs.replace(book, active=tuple(found[-ACTIVE_KEPT:]))
+
+
+def lasting(book: Book, day: int, days: int) -> int:
+    """Return the last day of activity by which what there is on a day is put off: each came before it had expired."""
+    return next((max(last, day) for first, last in reversed(book.active) if first - days <= day <= last + days), day)
+
+
+def united(book: Book, other: Book) -> tuple[Book, tuple[Part, ...]]:
+    """Return a book with what another has in it, as lots of their own, and the postings of that.
+
+    Debt of either is paid off with what is available in both. Holds go on; two of one id are one.
+    """
+    offset = book.next_number - 1
+    came = [structs.replace(lot, number=lot.number + offset) for lot in other.lots if lot.number != DEBT]
+    parts = [Part(lot.number, lot.amount, lot.expires_at) for lot in came]
+    debts = tuple(Part(DEBT, lot.amount) for lot in other.lots if lot.number == DEBT)
+    holds = {hold.hold_id: hold for hold in book.holds}
+    for hold in other.holds:
+        same = holds.get(hold.hold_id, Hold(hold.hold_id, 0, hold.until))
+        theirs = tuple(structs.replace(part, lot=part.lot + offset) for part in hold.parts)
+        holds[hold.hold_id] = Hold(
+            hold.hold_id, same.amount + hold.amount, max(same.until, hold.until), (*same.parts, *theirs)
+        )
+    book = structs.replace(
+        book, next_number=offset + other.next_number, lots=(*book.lots, *came), holds=tuple(holds.values()),
+        credited={one: book.credited.get(one, 0) + other.credited.get(one, 0) for one in {**book.credited, **other.credited}},
+        reversed={**book.reversed, **other.reversed},
+        active=tuple(sorted({*book.active, *other.active})[-ACTIVE_KEPT:]),
+        corrections=_summed(book.corrections + other.corrections),
+    )  # fmt: skip
+    book, paying = pay_off(apply(book, debts))
+    return book, (*parts, *debts, *paying)
+
+
+_NOTHING_HELD: dict[int, int] = {}
+
+
+def with_due(book: Book, remind_at: Callable[[datetime], datetime] | None) -> Book:
+    """The book with its `due_at`: the next release, reminder, expiry, or end of a hold.
+
+    `remind_at` says when an expiry is reminded of, if at all.
+    """
     found: list[datetime] = [hold.until for hold in book.holds]
+    found += [at for at, _ in book.corrections]
+    reserved = _held_by_lot(book) if book.holds else _NOTHING_HELD
     for lot in book.lots:
         if lot.available_at is not None:
             found.append(lot.available_at)
-        if lot.expires_at is not None:
-            found.append(lot.expires_at if lot.reminded or remind is None else lot.expires_at - remind)
+        if lot.expires_at is not None and lot.amount > reserved.get(lot.number, 0):  # else when the hold ends
+            found.append(lot.expires_at if lot.reminded or remind_at is None else remind_at(lot.expires_at))
     due = min(found, default=None)
     return book if due == book.due_at else structs.replace(book, due_at=due)

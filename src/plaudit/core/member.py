@@ -10,7 +10,7 @@ from .lots import Book
 
 
 class Balance(Struct, frozen=True, gc=False):
-    """What a member has of one metric: `amount` now, `earned` in all credits ever (scaled integers).
+    """What a member has of one metric: `amount` now, `earned` ever (scaled integers; see `ledger.earned_by`).
 
     `book` is there where it matters what was earned when; without one, the whole amount is one lot that never expires.
     """
@@ -23,7 +23,9 @@ class Balance(Struct, frozen=True, gc=False):
 class StepProgress(Struct, frozen=True, array_like=True):
     """How far a member is in a step: `value` counts or sums (in millionths) within `window`.
 
-    `seen` holds the distinct values of a `distinct` goal, `times` what counted when, for a rolling window.
+    `seen` holds the distinct values of a `distinct` goal, `times` what counted when, for a rolling window. `last_at` is
+    the latest time that counted. `early` is what came before the step was open, by time: an amount and a value each.
+    `windows` is how far it was in calendar windows that are over.
     """
 
     value: int = 0
@@ -31,6 +33,9 @@ class StepProgress(Struct, frozen=True, array_like=True):
     seen: tuple[Any, ...] = ()
     times: tuple[tuple[datetime, int], ...] = ()
     done_at: datetime | None = None
+    last_at: datetime | None = None
+    early: tuple[tuple[datetime, int, Any], ...] = ()
+    windows: tuple["StepProgress", ...] = ()
 
 
 class Progress(Struct, frozen=True, array_like=True, gc=False):
@@ -53,6 +58,8 @@ class StreakState(Struct, frozen=True, array_like=True):
 
     `spans` are the turns that count, `counts` how often in turns that do not yet; `awarded` says up to which length,
     and by which turn, milestones have been reached; `absences` are first and last days (ordinals).
+    `given` is how many freezes there were to begin with, or at an instant, and then what was given (or used by choice)
+    when; `chosen` are the frozen turns that were chosen (see `freezes`).
     """
 
     spans: tuple[tuple[int, int], ...] = ()
@@ -70,13 +77,16 @@ class StreakState(Struct, frozen=True, array_like=True):
     zone_since: datetime | None = None
     lapsed_at: datetime | None = None
     due_at: datetime | None = None
+    given: tuple[tuple[datetime | None, int], ...] = ()
+    chosen: tuple[int, ...] = ()
 
 
 class LadderState(Struct, frozen=True, array_like=True):
     """Where a member is on a ladder. `earned` is what counts by window (by day, for a rolling one).
 
     `ends_at` is when the window ends that the rung is kept for, `grace_until` the end of the grace after it; `reached`
-    are the rungs ever reached. `override` is a rung given by hand.
+    are the rungs ever reached. `override` is a rung given by hand. `rung_ids` are the ids, from the lowest up, that the
+    ladder's rungs had by these numbers (see `rungs`).
     """
 
     rung: int = -1
@@ -88,6 +98,7 @@ class LadderState(Struct, frozen=True, array_like=True):
     override: int | None = None
     override_until: datetime | None = None
     due_at: datetime | None = None
+    rung_ids: tuple[str, ...] = ()
 
     @property
     def effective(self) -> int:
@@ -136,16 +147,20 @@ class Member(Struct, kw_only=True):
 
     The dictionaries are copied, their values are immutable and replaced: what has changed is what is no longer the
     same object, so the commit needs no marks. `enrolled_at` is None for somebody who has not joined yet.
+    `present` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
     `sequence` counts the member's events; `due_at` is when something falls due without one (see `advance`).
-    `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`).
+    `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user whom
+    the member goes on as.
     """
 
     member_id: UUID
     user_id: str
     enrolled_at: datetime | None = None
     present: datetime | None = None
+    active_at: datetime | None = None
     sequence: int = 0
     due_at: datetime | None = None
+    merged_into: str | None = None
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}

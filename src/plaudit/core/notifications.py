@@ -29,7 +29,7 @@ def tell(
         return Refusal.template_missing
     if deciding.root.kind in QUIET:
         return None
-    names = deciding.scope.names()
+    names, budget = deciding.scope.names(), deciding.scope.budget
     title, message = found.for_locale(str(deciding.member.attributes.get("language") or found.default))
     deciding.notifications.append(
         Notification(
@@ -38,8 +38,8 @@ def tell(
             campaign_id=campaign_id,
             step=step,
             display=found.display,
-            title=None if title is None else title.filled(names),
-            message=message.filled(names),
+            title=None if title is None else title.filled(names, budget),
+            message=message.filled(names, budget),
             created_at=deciding.now,
             expires_at=None if found.lasts is None else deciding.now + found.lasts,
         )

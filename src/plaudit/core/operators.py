@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from .expressions import ExpressionError, Pattern
 from .fields import MISSING
+from .formulas.limits import TEXT_A_STEP
+from .patterns import Pattern, PatternError
 
 Compare = Callable[[Any], bool]
 
@@ -21,6 +22,30 @@ VALUE_LIST_MAX = 10_000
 
 class OperatorError(ValueError):
     """The value of a condition is not one that its operator can compare with."""
+
+
+class Search:
+    """A comparison whose work grows with the value found. `steps` says how much of the event's budget it takes.
+
+    Texts of up to `short` characters take nothing, and are the most.
+    """
+
+    __slots__ = ("holds", "short", "steps")
+
+    def __init__(self, holds: Compare, steps: Callable[[Any], int], short: int = TEXT_A_STEP) -> None:
+        self.holds = holds
+        self.steps = steps
+        self.short = short
+
+    def __call__(self, found: Any) -> bool:
+        return self.holds(found)
+
+
+def _through(found: Any, each: int = 1) -> int:
+    """Return the steps of going through a value, with so many for each item of a list."""
+    if found.__class__ is list:
+        return len(found) * each
+    return len(found) // TEXT_A_STEP if found.__class__ is str else 0
 
 
 class Operator(Struct, frozen=True):
@@ -87,7 +112,7 @@ def _list_of(wanted: Any) -> list[Any]:
     return wanted  # pyright: ignore[reportUnknownVariableType]
 
 
-def _in(wanted: Any) -> Compare:
+def _in(wanted: Any) -> Search:
     items = _list_of(wanted)
     texts = frozenset(item for item in items if isinstance(item, str))
     others = [item for item in items if not isinstance(item, str)]
@@ -99,26 +124,28 @@ def _in(wanted: Any) -> Compare:
             return any(among(one) for one in found)  # pyright: ignore[reportUnknownVariableType]
         return any(same(found, item) for item in others)
 
-    return among
+    # A text is looked up; whatever else is compared with each.
+    each = 1 + len(others)
+    return Search(among, lambda found: each if found.__class__ is dict else _through(found, each))
 
 
 def _not_in(wanted: Any) -> Compare:
     among = _in(wanted)
-    return lambda found: found is not MISSING and not among(found)
+    return Search(lambda found: found is not MISSING and not among(found), among.steps)
 
 
-def _contains(wanted: Any) -> Compare:
+def _contains(wanted: Any) -> Search:
     def holds(found: Any) -> bool:
         if isinstance(found, str):
             return isinstance(wanted, str) and wanted in found
         return isinstance(found, list) and any(same(one, wanted) for one in found)  # pyright: ignore[reportUnknownVariableType]
 
-    return holds
+    return Search(holds, _through)
 
 
 def _not_contains(wanted: Any) -> Compare:
     contains = _contains(wanted)
-    return lambda found: isinstance(found, str | list) and not contains(found)
+    return Search(lambda found: isinstance(found, str | list) and not contains(found), contains.steps)
 
 
 def _text(holds: Callable[[str, str], bool]) -> Callable[[Any], Compare]:
@@ -135,9 +162,13 @@ def _matches(wanted: Any) -> Compare:
         raise OperatorError("must be a regular expression")
     try:
         pattern = Pattern(wanted)
-    except ExpressionError as error:
-        raise OperatorError(f"must be a regular expression ({error})") from None
-    return lambda found: isinstance(found, str) and pattern.found_in(found)
+    except PatternError as error:
+        raise OperatorError(str(error)) from None
+    return Search(
+        lambda found: isinstance(found, str) and pattern.found_in(found),
+        lambda found: pattern.steps(found) if isinstance(found, str) else 0,
+        short=0,
+    )
 
 
 def _between(wanted: Any) -> Compare:

@@ -2,8 +2,12 @@
 
 Periods are counted by the local calendar, so a day may have 23 or 25 hours. A day begins at its first instant; where
 the clocks skip midnight, that is the instant of the skip.
+
+The calendar ends with 9999-12-31, in UTC as in each time zone: what would be beyond either end is that end. So a time
+such as 9999-12-31T23:59:59Z, for "no end", is one like any other.
 """
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -11,6 +15,10 @@ from zoneinfo import ZoneInfo
 
 _MONDAY = date(1, 1, 1).toordinal()  # the first day of the calendar was a Monday
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_FIRST_INSTANT, LAST_INSTANT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_MIDDLE = datetime(5000, 1, 1, tzinfo=UTC)
+_LAST_DAY = date(9998, 12, 31)  # its instants exist in every time zone
 
 
 class Period(StrEnum):
@@ -38,17 +46,50 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def within_calendar(instant: datetime | None) -> datetime | None:
+    """Return an instant of a document: as it is, or the calendar's nearest where UTC has no such year."""
+    return None if instant is None else max(min(instant, LAST_INSTANT), _FIRST_INSTANT)
+
+
+def local_time(instant: datetime, in_zone: ZoneInfo) -> datetime:
+    """Return an instant by the clocks of a zone."""
+    try:
+        return instant.astimezone(in_zone)
+    except OverflowError:
+        return (LAST_INSTANT if instant > _MIDDLE else _FIRST_INSTANT).replace(tzinfo=in_zone)
+
+
+def instant_of(local: datetime, in_zone: ZoneInfo) -> datetime:
+    """Return the instant, in UTC, that the clocks of a zone show as `local`, which is without a zone."""
+    try:
+        return local.replace(tzinfo=in_zone).astimezone(UTC)
+    except OverflowError:
+        return LAST_INSTANT if local.year > _MIDDLE.year else _FIRST_INSTANT
+
+
 # An event's time is asked for by several mechanics, and days are few: remembered, both cost next to nothing.
 @lru_cache(maxsize=16_384)
 def local_day(instant: datetime, time_zone: str) -> date:
     """The day that an instant is in."""
-    return instant.astimezone(zone(time_zone)).date()
+    return local_time(instant, zone(time_zone)).date()
 
 
 @lru_cache(maxsize=16_384)
 def first_instant(day: date, time_zone: str) -> datetime:
     """The instant, in UTC, at which a local day begins."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone(time_zone)).astimezone(UTC)
+    return instant_of(datetime(day.year, day.month, day.day), zone(time_zone))  # noqa: DTZ001 (a local time)
+
+
+def days_after(instant: datetime, days: int, time_zone: str) -> datetime:
+    """The instant, in UTC, at which the local clocks show the same time so many days on; or ago, if they are negative."""
+    if not days:
+        return instant
+    in_zone = zone(time_zone)
+    local = local_time(instant, in_zone).replace(tzinfo=None)
+    try:
+        return instant_of(local + timedelta(days=days), in_zone)
+    except OverflowError:
+        return LAST_INSTANT if days > 0 else _FIRST_INSTANT
 
 
 def first_day(day: date, period: Period) -> date:
@@ -70,26 +111,29 @@ def next_first_day(day: date, period: Period) -> date:
     """The first day of the period after the one that a day is in. Not for hours."""
     match period:
         case Period.week:
-            return first_day(day, period) + timedelta(days=7)
+            return date.fromordinal(min(first_day(day, period).toordinal() + 7, date.max.toordinal()))
         case Period.month | Period.quarter | Period.year:
             months = {Period.month: 1, Period.quarter: 3, Period.year: 12}[period]
             return add_months(first_day(day, period), months)
         case _:
-            return day + _DAY
+            return min(day, date.max - _DAY) + _DAY
 
 
 def add_months(day: date, months: int) -> date:
     """The same day some months on, or the last of that month where it has no such day (29 February, the 31st)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    following = date(year + month // 11, (month + 1) % 12 + 1, 1)
-    return date(year, month + 1, min(day.day, (following - _DAY).day))
+    if year > date.max.year:
+        return date.max
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def next_period_at(instant: datetime, period: Period, time_zone: str) -> datetime:
     """The instant, in UTC, at which the next period begins."""
     if period is Period.hour:
-        return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return first_instant(next_first_day(local_day(instant, time_zone), period), time_zone)
+        hour = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return min(hour, LAST_INSTANT - _HOUR) + _HOUR
+    following = next_first_day(local_day(instant, time_zone), period)
+    return first_instant(following, time_zone) if following < date.max else LAST_INSTANT
 
 
 def period_key(instant: datetime, period: Period, time_zone: str) -> str:
@@ -97,7 +141,7 @@ def period_key(instant: datetime, period: Period, time_zone: str) -> str:
 
     An hour's key carries its offset from UTC, so that the hour repeated in autumn is two hours.
     """
-    local = instant.astimezone(zone(time_zone))
+    local = local_time(instant, zone(time_zone))
     match period:
         case Period.hour:
             return local.strftime("%Y-%m-%dT%H%z")
@@ -126,7 +170,8 @@ def turn_of(day: date, cadence: Cadence) -> int:
 
 
 def first_day_of_turn(turn: int, cadence: Cadence) -> date:
-    """The first day of the day, week or month of that number (see `turn_of`)."""
+    """The first day of the day, week or month of that number (see `turn_of`); the calendar's last year has no more."""
+    turn = min(turn, turn_of(_LAST_DAY, cadence))
     match cadence:
         case Cadence.daily:
             return date.fromordinal(turn)

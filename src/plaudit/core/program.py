@@ -165,7 +165,8 @@ class Ladder(Struct, frozen=True, kw_only=True):
     window: str = "all_time"
     days: int | None = None
     soft_landing: bool = False
-    grace: timedelta = timedelta(0)
+    grace_days: int = 0
+    rung_ids: tuple[str, ...] = ()  # of the rungs, in their order: worked out once
 
     @property
     def never_down(self) -> bool:
@@ -174,8 +175,10 @@ class Ladder(Struct, frozen=True, kw_only=True):
 
     @property
     def windows_kept(self) -> int:
-        """How many windows (days, for a rolling one) are remembered of a member."""
-        return 3 if self.days is None else self.days + self.grace.days + 1
+        """How many windows (days, for a rolling one) are remembered of a member: all that the present rung may stand on."""
+        if self.days is not None:
+            return 2 * self.days + self.grace_days + 1
+        return 3 if self.grace_days < 365 else 4
 
 
 class Tally(Struct, frozen=True, kw_only=True):
@@ -347,3 +350,8 @@ class Program(Struct, frozen=True, kw_only=True):
     def listening_to(self, trigger: str) -> tuple[Listener, ...]:
         """The steps that listen to a trigger, in the order of priority: an event meets only these."""
         return self.listeners.get(trigger, ())
+
+    def campaigns(self) -> dict[str, Campaign]:
+        """Return the campaigns in force by their ids."""
+        met = [listener.campaign for listeners in self.listeners.values() for listener in listeners]
+        return {campaign.campaign_id: campaign for campaign in met}

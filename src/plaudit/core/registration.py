@@ -4,6 +4,7 @@ The bonus comes once, also for somebody whom an action had enrolled before; so d
 """
 
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -12,8 +13,9 @@ from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Refusal
 from .event import REFERRAL
 from .ids import derived_id
-from .ledger import post
+from .ledger import amount_of, post
 
+REFERRALS = "referralCount"  # the field of the profile that counts whom a member has referred
 WELCOME = "welcome_bonus"  # the pseudo-campaign that the bonus is booked under
 
 
@@ -27,27 +29,30 @@ class Registration(Struct, frozen=True, rename="camel"):
     referred_by: str | None = None
 
 
+def referral_id(registration_id: UUID) -> UUID:
+    """Return the id of the event that tells the referring member."""
+    return derived_id(registration_id, "referral")
+
+
 def register(deciding: Deciding) -> Refusal | None:
     """Enrol a member with a profile and a bonus."""
     order = order_of(deciding, Registration)
-    member = deciding.member
-    member.attributes = {**member.attributes, **{k: v for k, v in order.attributes.items() if v is not None}}
-    deciding.identities = order.identities
-    deciding.scope.forget_names()
+    deciding.write_profile({k: v for k, v in order.attributes.items() if v is not None}, order.identities)
     deciding.touched.add("all")
     effects: list[EffectTrace] = []
-    for index, (metric_id, amount) in enumerate(order.bonus.items()):
+    for index, (metric_id, bonus) in enumerate(order.bonus.items()):
         metric = deciding.program.metrics.get(metric_id)
-        if metric is None or amount == 0:
+        amount, how = (None, None) if metric is None else amount_of(deciding, metric, bonus, 0)
+        if metric is None or not amount:
             continue
         paid = post(deciding, Place(WELCOME, 0, index), metric, amount, "Welcome bonus", earning=True)
         refusal = paid if isinstance(paid, Refusal) else None
-        effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount))
+        effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount, how))
     deciding.trace.append(Considered(WELCOME, 0, 0, None, [], effects))
     if order.referred_by is not None:
         deciding.onward.append(
             Onward(
-                event_id=derived_id(deciding.event.event_id, "referral"),
+                event_id=referral_id(deciding.event.event_id),
                 user_id=order.referred_by,
                 kind=REFERRAL,
                 trigger="user.referred",
@@ -61,8 +66,8 @@ def register(deciding: Deciding) -> Refusal | None:
 
 def referred(deciding: Deciding) -> Refusal | None:
     """Somebody whom this member referred has enrolled."""
-    count = deciding.member.attributes.get("referralCount", 0)
-    deciding.member.attributes = {**deciding.member.attributes, "referralCount": int(count) + 1}
+    count = deciding.member.attributes.get(REFERRALS, 0)
+    deciding.member.attributes = {**deciding.member.attributes, REFERRALS: int(count) + 1}
     deciding.scope.forget_names()
     deciding.touched.add("user")
     deciding.trace.append(Considered("referral", 0, 0))

@@ -1,14 +1,16 @@
 """Runs of turns: which days (weeks, months) count, kept as spans of consecutive ones, and how long a run is.
 
-A turn that is bridged (frozen, repaired, paused, absent) keeps a run together and does not make it longer.
+A turn that is bridged (frozen, repaired, paused, absent) keeps a run together and does not make it longer. What is
+bridged is spans as well, so a pause of centuries costs no more than one of a day.
 """
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 
 Span = tuple[int, int]  # the first and the last turn, both included
 Spans = tuple[Span, ...]  # in order, apart from each other by at least one turn
-Bridged = Callable[[int], bool]
+Bridged = Spans  # the turns that need not count
 
 
 def has(spans: Spans, turn: int) -> bool:
@@ -24,13 +26,33 @@ def add(spans: Spans, turn: int) -> Spans:
         return spans
     if not spans:
         return ((turn, turn),)
-    joined: list[Span] = []
-    for first, last in sorted([*spans, (turn, turn)]):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+    return joined([*spans, (turn, turn)])
+
+
+def joined(spans: Iterable[Span]) -> Spans:
+    """Return spans that may overlap as spans that are in order and apart."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
         else:
-            joined.append((first, last))
-    return tuple(joined)
+            found.append((first, last))
+    return tuple(found)
+
+
+def is_bridged(bridged: Bridged, first: int, last: int) -> bool:
+    """Return whether all turns from the first to the last are bridged; also if there are none."""
+    return first > last or _end_of(bridged, first) >= last
+
+
+def _end_of(bridged: Bridged, turn: int) -> int:
+    """Return the last turn of the span that a turn is in; the turn before it where it is in none."""
+    place = bisect_right(bridged, turn, key=_first_of) - 1
+    return max(bridged[place][1], turn - 1) if place >= 0 else turn - 1
+
+
+def _first_of(span: Span) -> int:
+    return span[0]
 
 
 def last_run(spans: Spans, bridged: Bridged) -> tuple[int, int]:
@@ -39,10 +61,23 @@ def last_run(spans: Spans, bridged: Bridged) -> tuple[int, int]:
         return 0, 0
     start, length = spans[-1][0], spans[-1][1] - spans[-1][0] + 1
     for earlier, later in zip(reversed(spans[:-1]), reversed(spans[1:]), strict=True):
-        if not all(map(bridged, range(earlier[1] + 1, later[0]))):
+        if not is_bridged(bridged, earlier[1] + 1, later[0] - 1):
             break
         start, length = earlier[0], length + earlier[1] - earlier[0] + 1
     return start, length
+
+
+def all_runs(spans: Spans, bridged: Bridged) -> list[tuple[int, int, int]]:
+    """All runs in order: the first and the last turn of each that count, and how many count."""
+    found: list[tuple[int, int, int]] = []
+    for first, last in spans:
+        length = last - first + 1
+        if found and is_bridged(bridged, found[-1][1] + 1, first - 1):
+            start, _, before = found.pop()
+            found.append((start, last, before + length))
+        else:
+            found.append((first, last, length))
+    return found
 
 
 def longest_run(spans: Spans, bridged: Bridged) -> int:
@@ -51,7 +86,7 @@ def longest_run(spans: Spans, bridged: Bridged) -> int:
     if len(spans) == 1:
         return spans[0][1] - spans[0][0] + 1
     for earlier, later in pairwise([(0, 0), *spans]):
-        together = earlier != (0, 0) and all(map(bridged, range(earlier[1] + 1, later[0])))
+        together = earlier != (0, 0) and is_bridged(bridged, earlier[1] + 1, later[0] - 1)
         length = (length if together else 0) + later[1] - later[0] + 1
         longest = max(longest, length)
     return longest
@@ -59,7 +94,9 @@ def longest_run(spans: Spans, bridged: Bridged) -> int:
 
 def next_missing(spans: Spans, bridged: Bridged) -> int:
     """The first turn after the last that counts that must count if the run is to go on."""
-    turn = spans[-1][1] + 1
-    while bridged(turn):
-        turn += 1
-    return turn
+    return following(spans[-1][1], bridged)
+
+
+def following(turn: int, bridged: Bridged) -> int:
+    """The first turn after one that is not bridged."""
+    return _end_of(bridged, turn + 1) + 1

@@ -16,31 +16,44 @@ from .deciding import Deciding, Place
 from .decision import Check, Considered, EffectTrace, Refusal
 from .effect_settings import ChangeSegment
 from .fields import MISSING
-from .goals import SUM_DECIMALS
+from .goals import SUM_DECIMALS, summed
 from .member import SegmentState
-from .metrics import round_half_up, shown
+from .metrics import SUM_MAX, shown
 from .periods import first_instant, local_day
 from .program import Criterion, Segment, Tally
 
 FLIPS_MAX = 4  # how often a segment may be entered and left within one decision
 ALL_TIME = 0
+_TALLIED = ~1  # tells the counting of an event from the judging that follows
 
 
 def tally(deciding: Deciding) -> None:
     """Let the segments that count events of this kind count the present one."""
-    event = deciding.event
-    for segment in deciding.program.segments_by_trigger.get(event.trigger, ()):
-        state = before = deciding.member.segments.get(segment.segment_id, NOT_IN)
-        for criterion in (*segment.include, *segment.exclude):
-            wanted = criterion.tally
-            if wanted is None or wanted.trigger != event.trigger or not wanted.condition.holds(deciding.scope, []):
-                continue
-            amount = _amount(deciding, wanted)
-            if amount is not None:
-                state = _counted(deciding, state, criterion.key, wanted, amount)
-        if state is not before:
-            deciding.member.segments[segment.segment_id] = state
-        deciding.touched.add(f"segment.{segment.segment_id}")
+    for segment in deciding.program.segments_by_trigger.get(deciding.event.trigger, ()):
+        deciding.contain(_tally, segment, cause=f"segment.{segment.segment_id}", number=_TALLIED)
+
+
+def _tally(deciding: Deciding, segment: Segment) -> Considered | None:
+    trigger = deciding.event.trigger
+    refusal: Refusal | None = None
+    state = before = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    counted = set[str]()  # criteria that look at the same count share it
+    for criterion in (*segment.include, *segment.exclude):
+        wanted = criterion.tally
+        if wanted is None or wanted.trigger != trigger or criterion.key in counted:
+            continue
+        counted.add(criterion.key)
+        if not wanted.condition.holds(deciding.scope, []):
+            continue
+        amount = _amount(deciding, wanted)
+        if isinstance(amount, Refusal):
+            refusal = amount if amount is Refusal.amount_out_of_range else refusal
+        else:
+            state = _counted(deciding, state, criterion.key, wanted, amount)
+    if state is not before:
+        deciding.member.segments[segment.segment_id] = state
+    deciding.touched.add(f"segment.{segment.segment_id}")
+    return None if refusal is None else Considered(f"segment.{segment.segment_id}", 0, 0, refusal)
 
 
 def judge(deciding: Deciding) -> None:
@@ -49,13 +62,20 @@ def judge(deciding: Deciding) -> None:
     by_part = deciding.program.segments_by_part
     concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
     for segment_id in sorted(concerned):
-        judge_one(deciding, concerned[segment_id])
+        deciding.contain(judge_one, concerned[segment_id], cause=f"segment.{segment_id}")
 
 
 def judge_one(deciding: Deciding, segment: Segment) -> None:
     """Judge one segment: the member may come or go."""
     state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    budget = deciding.scope.budget
+    refused = budget.refused
     member = is_in(deciding, segment, state)
+    if budget.refused != refused:  # it was not looked at: whoever was in stays in
+        told = {"problem": budget.problem}
+        name = f"segment.{segment.segment_id}"
+        deciding.trace.append(Considered(name, 0, 0, Refusal.evaluation_failed, [], [], None, told))
+        return
     due_at = _due_at(deciding, segment, state)
     if member == state.member:
         if due_at != state.due_at:
@@ -122,6 +142,27 @@ def take_tallies(deciding: Deciding, segment: Segment, tallies: dict[str, dict[i
     judge_one(deciding, segment)
 
 
+def take_over(deciding: Deciding, segment: Segment, other: SegmentState) -> None:
+    """Add what was counted of somebody else. Whoever was put in or out by hand, or listed, still is."""
+    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    tallies = dict(state.tallies)
+    for criterion in (*segment.include, *segment.exclude):
+        counts = other.tallies.get(criterion.key)
+        if criterion.tally is None or not counts:
+            continue
+        own = state.tallies.get(criterion.key, {})
+        if criterion.tally.type == "days_since":
+            tallies[criterion.key] = {max([*own, *counts]): 1}
+        else:
+            tallies[criterion.key] = {
+                day: _within_bounds(own.get(day, 0) + counts.get(day, 0)) for day in sorted({**own, **counts})
+            }
+    manual = other.manual if state.manual is None else state.manual
+    if manual is None and segment.users is not None and other.member:
+        manual = True
+    deciding.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies, manual=manual)
+
+
 NOT_IN = SegmentState()
 
 
@@ -151,11 +192,11 @@ def tallied(wanted: Tally, counts: dict[int, int], today: int) -> Any:
     return shown(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
 
 
-def _amount(deciding: Deciding, wanted: Tally) -> int | None:
+def _amount(deciding: Deciding, wanted: Tally) -> int | Refusal:
     if wanted.type != "sum":
         return 1
     assert wanted.get is not None
-    return round_half_up(wanted.get(deciding.scope), SUM_DECIMALS)
+    return summed(wanted.get(deciding.scope))
 
 
 def _today(deciding: Deciding) -> int:
@@ -175,10 +216,14 @@ def kept_counts(wanted: Tally, counts: dict[int, int], day: int, amount: int, to
     if wanted.type == "days_since":
         return {max([day, *counts]): 1}
     if wanted.days is None:
-        return {ALL_TIME: counts.get(ALL_TIME, 0) + amount}
-    more = {**counts, day: counts.get(day, 0) + amount}
+        return {ALL_TIME: _within_bounds(counts.get(ALL_TIME, 0) + amount)}
+    more = {**counts, day: _within_bounds(counts.get(day, 0) + amount)}
     first = today - wanted.days
     return more if min(more) > first else {one: more[one] for one in more if one > first}
+
+
+def _within_bounds(amount: int) -> int:
+    return max(min(amount, SUM_MAX), -SUM_MAX)
 
 
 def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:

@@ -3,33 +3,35 @@
     an action counts for its local day ── the threshold is reached ──► the day counts ──► streak.extended, milestones
     a day ends (and its grace) without counting ──► a freeze is used, or ──► streak.broken
 
-A late action counts for the day that it belongs to, and mends the run. A day is what it is in the member's time zone;
-who flies may use the calendar of where they come from for two more days, so that no day is lost; a day counts once
-under whatever zone; and a zone is taken over at most once a week, so that nothing is gained by switching.
+A late action counts for the day that it belongs to, and mends the run. A day is what it is in the member's time zone.
+For two days after a change of zone the calendar of the zone before may be used as well. The first day that counts then
+links the two: what the new calendar is ahead by is not missed, and the old one is over. A zone is taken over at most once
+a week, so nothing is gained by switching; until then, days end no earlier than in the zone that the profile names.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 from msgspec import structs
 
 from . import runs
-from .deciding import Deciding, Place
+from .deciding import Deciding, Met, Place
 from .decision import Check, Considered, EffectTrace, Refusal
 from .effect_settings import CheckIn, GrantFreeze
 from .fields import streak_fields
+from .freezes import Rules, bridged_by, first_given, given_back, missed, received, with_given
 from .member import StreakState
-from .periods import first_day_of_turn, first_instant, local_day, turn_of, zone
+from .milestones import pay_milestones, reach_milestones
+from .periods import days_after, first_day_of_turn, first_instant, local_day, turn_of
 from .program import Streak, StreakListener
+from .streak_zones import OLD_ZONE_COUNTS, zoned, zones
 
 SPANS_KEPT = 200
 COUNTS_KEPT = 40
-ZONE_KEPT = timedelta(days=7)
-OLD_ZONE_COUNTS = timedelta(days=2)
 
 
-def meet(deciding: Deciding, listener: StreakListener) -> Considered:
+def meet(deciding: Deciding, listener: StreakListener, met: Met) -> Considered:
     """Let a streak meet the present event."""
     checks: list[Check] = []
     streak = listener.streak
@@ -37,6 +39,9 @@ def meet(deciding: Deciding, listener: StreakListener) -> Considered:
     name = f"streak.{streak.streak_id}"
     if not listener.condition.holds(deciding.scope, checks):
         return Considered(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
+    if (name, 0) in met.counted:
+        return Considered(name, 0, listener.number, Refusal.event_counted, checks, [], trigger)
+    met.counted.add((name, 0))
     refusal, shown, effects = check_in(deciding, streak)
     return Considered(name, 0, listener.number, refusal, checks, effects, trigger, shown)
 
@@ -48,8 +53,8 @@ def check_in(deciding: Deciding, streak: Streak) -> tuple[Refusal | None, dict[s
         wanted = deciding.member.attributes.get("timezone") or deciding.program.settings.time_zone
         if wanted == known.zone and runs.has(known.spans, turn_of(local_day(deciding.now, known.zone), streak.cadence)):
             return Refusal.turn_counted, streak_fields(known), []
-    state = _zoned(deciding, _state(deciding, streak))
-    turn = _turn_for(state, streak, deciding.now)
+    state = zoned(deciding, _state(deciding, streak))
+    turn = _turn_for(deciding, streak, state)
     if runs.has(state.spans, turn):
         return Refusal.turn_counted, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
@@ -59,23 +64,28 @@ def check_in(deciding: Deciding, streak: Streak) -> tuple[Refusal | None, dict[s
             _keep(deciding, streak, state)
             return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
         del state.counts[turn]
-    if turn in state.frozen:  # it was not needed after all
-        frozen = tuple(one for one in state.frozen if one != turn)
-        state = structs.replace(state, frozen=frozen, freezes=min(state.freezes + 1, streak.freezes_max))
-    state = structs.replace(state, spans=runs.add(state.spans, turn)[-SPANS_KEPT:])
-    state = _measured(deciding, streak, state)
+    before, spared = state, turn in state.frozen
+    if spared:  # it was not needed after all
+        state = given_back(state, _rules(deciding, streak, state), turn, deciding.now)
+    state = _linked(structs.replace(state, spans=runs.add(state.spans, turn)[-SPANS_KEPT:]), streak, deciding.now, turn)
+    late = spared or _is_late(deciding)
+    state = _decided_anew(deciding, streak, before, state) if late else _measured(deciding, streak, state)
     _keep(deciding, streak, state)
     deciding.follow(
         "streak.extended", {"streakId": streak.streak_id, "length": state.current, "longest": state.longest},
         f"streak.{streak.streak_id}",
     )  # fmt: skip
-    effects = _reach_milestones(deciding, streak, state)
+    effects = reach_milestones(deciding, streak, before if late else None, state)
     return None, streak_fields(deciding.member.streaks[streak.streak_id]), effects
 
 
 def lapse(deciding: Deciding, streak: Streak, state: StreakState) -> None:
     """What a missed turn brings: a freeze is used, or the streak is broken."""
     measured = _measured(deciding, streak, state)
+    if measured.alive and _gap_missed_at(deciding, streak, state, deciding.now) == state.due_at:
+        _keep(deciding, streak, _decided_anew(deciding, streak, state, state))
+        pay_milestones(deciding, streak, state)
+        return
     if measured.alive:  # the streak has been changed meanwhile: a pause, a longer grace
         _keep(deciding, streak, measured)
         return
@@ -96,30 +106,45 @@ def rezone(deciding: Deciding) -> None:
     """The member's profile has changed: streaks look at the time zone anew."""
     for streak_id, state in list(deciding.member.streaks.items()):
         streak = deciding.program.streaks.get(streak_id)
-        if streak is not None:
-            moved = _zoned(deciding, state)
-            if moved is not state:
-                _keep(deciding, streak, _measured(deciding, streak, moved) if moved.alive else moved)
+        if streak is None:
+            continue
+        moved = zoned(deciding, state)
+        if moved.alive:  # the day may have ended where the member is now
+            moved = _measured_unless_missed(deciding, streak, moved)
+        if moved != state:
+            _keep(deciding, streak, moved)
 
 
 def grant_freezes(deciding: Deciding, streak: Streak, quantity: int) -> Refusal | None:
-    """Freezes given, up to what may be held."""
-    state = _state(deciding, streak)
-    if state.freezes >= streak.freezes_max:
+    """Freezes given, up to what may be held. What is refused is remembered: a late action may tell that there was room."""
+    before = _state(deciding, streak)
+    if not streak.freezes_max:
         return Refusal.freezes_full
-    _keep(deciding, streak, structs.replace(state, freezes=min(state.freezes + quantity, streak.freezes_max)))
-    return None
+    is_full = before.freezes >= streak.freezes_max
+    state = with_given(before, _rules(deciding, streak, before), deciding.now, quantity)
+    state = structs.replace(state, freezes=received(state.freezes, quantity, streak.freezes_max))
+    if _is_late(deciding):
+        state = _decided_anew(deciding, streak, before, state)
+    _keep(deciding, streak, state)
+    if _is_late(deciding):
+        pay_milestones(deciding, streak, before)
+    return Refusal.freezes_full if is_full else None
 
 
 def use_freeze(deciding: Deciding, streak: Streak, day: date) -> Refusal | None:
     """A freeze for a day to come, or for today, by the member's choice."""
-    state = _zoned(deciding, _state(deciding, streak))
+    state = zoned(deciding, _state(deciding, streak))
     turn = turn_of(day, streak.cadence)
     if state.freezes == 0:
         return Refusal.freezes_none
-    if turn < _turn_for(state, streak, deciding.now) or turn in state.frozen or runs.has(state.spans, turn):
+    if turn < _turn_for(deciding, streak, state) or turn in state.frozen or runs.has(state.spans, turn):
         return Refusal.turn_counted
-    state = structs.replace(state, freezes=state.freezes - 1, frozen=(*state.frozen, turn)[-SPANS_KEPT:])
+    state = structs.replace(
+        with_given(state, _rules(deciding, streak, state), deciding.now, -1),
+        freezes=state.freezes - 1,
+        frozen=(*state.frozen, turn)[-SPANS_KEPT:],
+        chosen=(*state.chosen, turn)[-SPANS_KEPT:],
+    )
     _keep(deciding, streak, _measured(deciding, streak, state))
     return None
 
@@ -130,7 +155,7 @@ def repair(deciding: Deciding, streak: Streak) -> Refusal | None:
     missed = _missed(deciding, streak, state)
     if state.lapsed_at is None or not missed:
         return Refusal.streak_not_broken
-    if deciding.now >= state.lapsed_at + timedelta(days=streak.repair_days):
+    if deciding.now >= days_after(state.lapsed_at, streak.repair_days, state.zone):
         return Refusal.repair_too_late
     state = structs.replace(state, repaired=(*state.repaired, *missed)[-SPANS_KEPT:], lapsed_at=None)
     _keep(deciding, streak, _measured(deciding, streak, state))
@@ -144,90 +169,157 @@ def _missed(deciding: Deciding, streak: Streak, state: StreakState) -> list[int]
     if not state.spans:
         return []
     if not state.alive:
-        return [
-            turn for turn in range(state.spans[-1][1] + 1, _turn_for(state, streak, deciding.now)) if not bridged(turn)
-        ]
+        return _not_bridged(bridged, state.spans[-1][1] + 1, _turn_for(deciding, streak, state))
     start, _ = runs.last_run(state.spans, bridged)
     before = max((last for _, last in state.spans if last < start), default=None)
-    return [] if before is None else [turn for turn in range(before + 1, start) if not bridged(turn)]
+    return [] if before is None else _not_bridged(bridged, before + 1, start)
+
+
+def _not_bridged(bridged: runs.Bridged, first: int, end: int) -> list[int]:
+    """Return the last turns of a range that are not bridged; no more than can be kept as repaired."""
+    found = (turn for turn in range(end - 1, first - 1, -1) if not runs.is_bridged(bridged, turn, turn))
+    return list(islice(found, SPANS_KEPT))[::-1]
 
 
 def be_absent(deciding: Deciding, streak: Streak, first: date, last: date) -> Refusal | None:
     """A planned absence: its days are not missed. Only from today on."""
-    state = _zoned(deciding, _state(deciding, streak))
-    if turn_of(first, streak.cadence) < _turn_for(state, streak, deciding.now):
+    state = zoned(deciding, _state(deciding, streak))
+    if turn_of(first, streak.cadence) < _turn_for(deciding, streak, state):
         return Refusal.absence_in_the_past
     absences = (*state.absences, (first.toordinal(), last.toordinal()))[-SPANS_KEPT:]
     _keep(deciding, streak, _measured(deciding, streak, structs.replace(state, absences=absences)))
     return None
 
 
-def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
-    """Which turns need not count: frozen, repaired, wholly or partly in a pause or an absence."""
-    if not (state.frozen or state.repaired or state.absences or streak.pauses):
-        return _none
-    spared = {*state.frozen, *state.repaired}
-    away = [
-        (turn_of(first, streak.cadence), turn_of(last, streak.cadence))
-        for first, last in (
-            *streak.pauses,
-            *((date.fromordinal(first), date.fromordinal(last)) for first, last in state.absences),
-        )
-    ]
-    return lambda turn: turn in spared or any(first <= turn <= last for first, last in away)
+def take_over(deciding: Deciding, streak: Streak, other: StreakState) -> None:
+    """Add the turns of somebody else's streak: whatever counted for either counts. A milestone is reached once in a run."""
+    own = deciding.member.streaks.get(streak.streak_id, StreakState())
+    zoned = own if own.zone else other
+    counts = {turn: own.counts.get(turn, 0) + other.counts.get(turn, 0) for turn in {**own.counts, **other.counts}}
+    enough = [(turn, turn) for turn, count in counts.items() if count >= streak.threshold]
+    spans = runs.joined((*own.spans, *other.spans, *enough))[-SPANS_KEPT:]
+    frozen = sorted({*own.frozen, *other.frozen})
+    needed = tuple(turn for turn in frozen if not runs.has(spans, turn))
+    freezes = own.freezes + other.freezes + len(frozen) - len(needed)
+    state = StreakState(
+        spans=spans,
+        counts={turn: counts[turn] for turn in sorted(counts)[-COUNTS_KEPT:] if not runs.has(spans, turn)},
+        current=max(own.current, other.current),
+        longest=max(own.longest, other.longest),
+        alive=own.alive or other.alive,
+        freezes=min(freezes, max(streak.freezes_max, own.freezes, other.freezes)),
+        frozen=needed[-SPANS_KEPT:],
+        repaired=tuple(sorted({*own.repaired, *other.repaired}))[-SPANS_KEPT:],
+        absences=tuple(sorted({*own.absences, *other.absences}))[-SPANS_KEPT:],
+        awarded=tuple(sorted({*own.awarded, *other.awarded}))[-SPANS_KEPT:],
+        zone=zoned.zone,
+        previous_zone=zoned.previous_zone,
+        zone_since=zoned.zone_since,
+        chosen=tuple(turn for turn in needed if turn in own.chosen or turn in other.chosen)[-SPANS_KEPT:],
+        lapsed_at=max((one.lapsed_at for one in (own, other) if one.lapsed_at is not None), default=None),
+    )
+    state = structs.replace(state, given=first_given(state.freezes, _present(deciding)))
+    _keep(deciding, streak, _measured_unless_missed(deciding, streak, state))
+    pay_milestones(deciding, streak, None)
 
 
-def _none(_: int) -> bool:
-    return False
+def _measured_unless_missed(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
+    """The state measured; if it was alive and has missed a turn by now, a timer sees to what that brings."""
+    measured = _measured(deciding, streak, state)
+    if measured.alive or not state.alive:
+        return measured
+    return structs.replace(measured, current=state.current, alive=True, lapsed_at=None, due_at=deciding.now)
+
+
+def fresh(streak: Streak | None) -> StreakState:
+    """Return a streak that nothing has counted for."""
+    if streak is None:
+        return StreakState()
+    held = streak.freezes_at_start
+    return StreakState(freezes=held, given=first_given(held, None) if streak.freezes_max else ())
 
 
 def _state(deciding: Deciding, streak: Streak) -> StreakState:
     found = deciding.member.streaks.get(streak.streak_id)
-    return found if found is not None else StreakState(freezes=streak.freezes_at_start)
+    if found is None:
+        return fresh(streak)
+    if not found.given and (streak.freezes_max or found.freezes or found.frozen):  # nobody knows when they came
+        return structs.replace(found, given=first_given(found.freezes, _present(deciding)))
+    return found
 
 
-def _zoned(deciding: Deciding, state: StreakState) -> StreakState:
-    """The state in the member's present time zone, as far as it may be taken over yet."""
-    wanted = str(deciding.member.attributes.get("timezone") or deciding.program.settings.time_zone)
-    if wanted == state.zone or (state.zone_since is not None and deciding.now < state.zone_since + ZONE_KEPT):
-        return state
-    if not _is_zone(wanted):
-        wanted = deciding.program.settings.time_zone
-    if state.zone == wanted:
-        return state
-    if not state.zone:
-        return structs.replace(state, zone=wanted)
-    return structs.replace(state, zone=wanted, previous_zone=state.zone, zone_since=deciding.now)
+def _present(deciding: Deciding) -> datetime:
+    """The latest time that is known of the member: later than now, if what is being decided was reported late."""
+    return max(deciding.now, deciding.member.present or deciding.now)
 
 
-def _is_zone(name: str) -> bool:
-    try:
-        zone(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+def _is_late(deciding: Deciding) -> bool:
+    return deciding.member.present is not None and deciding.now < deciding.member.present
 
 
-def _zones(state: StreakState, now: datetime) -> list[str]:
-    """The zones whose calendar may be used: the present one, and for a while the one before it."""
-    recent = state.zone_since is not None and now < state.zone_since + OLD_ZONE_COUNTS
-    return [state.zone, state.previous_zone] if recent else [state.zone]
+def _rules(deciding: Deciding, streak: Streak, state: StreakState) -> Rules:
+    present = _present(deciding)
+    return Rules(streak, lambda turn: _missed_at(deciding, streak, state, turn, present))
 
 
-def _turn_for(state: StreakState, streak: Streak, instant: datetime) -> int:
-    """The turn that an action counts for: the earliest of the calendars' that does not count yet.
+def _missed_at(deciding: Deciding, streak: Streak, state: StreakState, turn: int, present: datetime) -> datetime:
+    """When a turn that does not count is missed: at the end of its grace, in whichever zone it ends last."""
+    following = first_day_of_turn(turn + 1, streak.cadence)
+    return max(first_instant(following, zone) for zone in zones(deciding, state, present)) + streak.grace
+
+
+def _decided_anew(deciding: Deciding, streak: Streak, before: StreakState, state: StreakState) -> StreakState:
+    """The state with all that has been missed by the present decided again: see `freezes`."""
+    found = missed(state, _rules(deciding, streak, state), _present(deciding))
+    longest = state.longest
+    if len(before.spans) < SPANS_KEPT and longest == runs.longest_run(before.spans, bridged_by(streak, before)):
+        longest = 0  # it came of what is decided again
+    for _ in range(len(found.frozen) - len(before.frozen)):
+        told = {"streakId": streak.streak_id, "freezes": found.freezes}
+        deciding.follow("streak.frozen", told, f"streak.{streak.streak_id}")
+    frozen = found.frozen[-SPANS_KEPT:]
+    state = structs.replace(state, freezes=found.freezes, frozen=frozen, lapsed_at=found.lapsed_at, longest=longest)
+    return _measured(deciding, streak, state)
+
+
+def _turn_for(deciding: Deciding, streak: Streak, state: StreakState) -> int:
+    """The turn that an action now counts for: the earliest of the calendars' that does not count yet.
 
     Within the grace after a turn's end, a turn that is missing is made up for first.
     """
+    instant = deciding.now
     if state.zone_since is None and not streak.grace:
         return turn_of(local_day(instant, state.zone), streak.cadence)
-    turns = sorted({turn_of(local_day(instant, zone), streak.cadence) for zone in _zones(state, instant)})
+    turns = sorted({turn_of(local_day(instant, zone), streak.cadence) for zone in zones(deciding, state, instant)})
     if streak.grace and state.spans:
         before = turn_of(local_day(instant - streak.grace, state.zone), streak.cadence)
-        missing = runs.next_missing(state.spans, bridged_by(streak, state))
+        missing = runs.next_missing(state.spans, bridged_by(streak, _by_then(deciding, streak, state)))
         if before == missing < turns[0]:
             return before
     return next((turn for turn in turns if not runs.has(state.spans, turn)), turns[0])
+
+
+def _by_then(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
+    """The state without the freezes that timers have used after now, which could not have been known."""
+    if not _is_late(deciding):
+        return state
+    frozen = tuple(
+        turn
+        for turn in state.frozen
+        if turn in state.chosen or _missed_at(deciding, streak, state, turn, deciding.now) <= deciding.now
+    )
+    return structs.replace(state, frozen=frozen)
+
+
+def _linked(state: StreakState, streak: Streak, now: datetime, turn: int) -> StreakState:
+    """The state after a turn has counted: if by the zone before, the present one's turns up to now are not missed."""
+    if not state.previous_zone or state.zone_since is None or now >= state.zone_since + OLD_ZONE_COUNTS:
+        return state
+    before, present = (turn_of(local_day(now, zone), streak.cadence) for zone in (state.previous_zone, state.zone))
+    if before == present:
+        return state
+    ahead = tuple(range(turn + 1, present + 1))
+    return structs.replace(state, previous_zone="", repaired=(*state.repaired, *ahead)[-SPANS_KEPT:])
 
 
 def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
@@ -236,13 +328,14 @@ def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakS
         return state
     bridged = bridged_by(streak, state)
     _, length = runs.last_run(state.spans, bridged)
-    missing = runs.next_missing(state.spans, bridged)
-    following = first_day_of_turn(missing + 1, streak.cadence)
-    present = max(deciding.now, deciding.member.present or deciding.now)
-    due_at = max(first_instant(following, zone) for zone in _zones(state, present)) + streak.grace
+    present = _present(deciding)
+    due_at = _missed_at(deciding, streak, state, runs.next_missing(state.spans, bridged), present)
     longest = max(state.longest, runs.longest_run(state.spans, bridged))
     # What a late action adds to may have ended long ago all the same.
     alive = due_at > present
+    if alive:
+        gap_at = _gap_missed_at(deciding, streak, state, present)
+        due_at = gap_at if gap_at is not None and gap_at > present else due_at
     return structs.replace(
         state,
         current=length if alive else 0,
@@ -253,35 +346,18 @@ def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakS
     )
 
 
+def _gap_missed_at(deciding: Deciding, streak: Streak, state: StreakState, present: datetime) -> datetime | None:
+    """When the turn is missed that is missing before the last run. It may be yet to come, within a grace or on a journey."""
+    if len(state.spans) < 2 or (not streak.grace and state.zone_since is None):
+        return None
+    missing = runs.following(state.spans[-2][1], bridged_by(streak, state))
+    return _missed_at(deciding, streak, state, missing, present) if missing < state.spans[-1][0] else None
+
+
 def _keep(deciding: Deciding, streak: Streak, state: StreakState) -> None:
     deciding.member.streaks[streak.streak_id] = state
     deciding.scope.forget_names()
     deciding.touched.update((f"streaks.{streak.streak_id}", "streaks"))
-
-
-def _reach_milestones(deciding: Deciding, streak: Streak, state: StreakState) -> list[EffectTrace]:
-    """The milestones that the run has come to, each once in a run."""
-    if not streak.milestones:
-        return []
-    start, _ = runs.last_run(state.spans, bridged_by(streak, state))
-    before = max((length for turn, length in state.awarded if turn >= start), default=0)
-    effects: list[EffectTrace] = []
-    for number, milestone in enumerate(streak.milestones):
-        if not before < milestone.length <= state.current:
-            continue
-        place = f"streak.{streak.streak_id}"
-        effects += [
-            effect.apply(deciding, Place(place, number, index), effect.settings)
-            for index, effect in enumerate(milestone.effects)
-        ]
-        told = {"streakId": streak.streak_id, "length": milestone.length}
-        deciding.follow("streak.milestone", told, place)
-    if state.current > before and any(one.length <= state.current for one in streak.milestones):
-        last = state.spans[-1][1]
-        kept = deciding.member.streaks[streak.streak_id]
-        awarded = (*kept.awarded, (last, state.current))[-SPANS_KEPT:]
-        deciding.member.streaks[streak.streak_id] = structs.replace(kept, awarded=awarded)
-    return effects
 
 
 def check_in_effect(deciding: Deciding, place: Place, settings: CheckIn) -> EffectTrace:

@@ -1,6 +1,13 @@
 """The engine's own triggers: what it fires itself. Campaigns listen to them; clients may not report them."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+# What an action, a trigger or a type of message may be called: letters and digits of any script, and `._:-`.
+TRIGGER_CHARACTER = r"[^\x00-\x2c\x2f\x3b-\x40\x5b-\x5e\x60\x7b-\xa0\s]"
+TRIGGER_NAME = rf"^{TRIGGER_CHARACTER}{{1,128}}$(?!\n)"
+TriggerName = Annotated[str, Meta(pattern=TRIGGER_NAME)]
 
 
 class EngineTrigger(Struct, frozen=True):
@@ -15,6 +22,7 @@ _ROWS = (
     EngineTrigger("user.enrolled", "A member has joined the programme.", {"userId": "string", "source": "string"}),
     EngineTrigger("user.referred", "Somebody whom a member referred has joined.", {"userId": "string"}),
     EngineTrigger("user.updated", "A member's profile was changed.", {"fields": "array"}),
+    EngineTrigger("user.merged", "Another member goes on as this one.", {"userId": "string", "from": "string"}),
     EngineTrigger(
         "metric.changed",
         "A member's balance has changed.",
@@ -86,13 +94,14 @@ _ROWS = (
 
 ENGINE_TRIGGERS: dict[str, EngineTrigger] = {row.key: row for row in _ROWS}
 
-# Whole families are kept for the engine, so that a new trigger of its own can never meet a client's of that name.
-RESERVED_FAMILIES = ("metric", "ladder", "product", "campaign", "step", "streak", "segment", "reward", "competition")
-
-OUTSIDE = ("user.tier_changed", "schedule")
+NEVER_FIRED = "schedule"  # reserved, and nothing may listen to it
+OUTSIDE = ("user.tier_changed", NEVER_FIRED)
 
 
 def is_reserved(trigger: str) -> bool:
-    """Whether a trigger is the engine's to fire, and nobody else's."""
-    family, dot, _ = trigger.partition(".")
-    return trigger in ENGINE_TRIGGERS or trigger in OUTSIDE or (bool(dot) and family in RESERVED_FAMILIES)
+    """Return whether a trigger is the engine's to fire, and nobody else's.
+
+    Its families (`product.…`, `campaign.…`) are not: a shop's own `product.viewed` is an action like any other. So a new
+    trigger of the engine must be one that nobody is likely to use.
+    """
+    return trigger in ENGINE_TRIGGERS or trigger in OUTSIDE

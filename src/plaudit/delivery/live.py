@@ -32,11 +32,15 @@ log = structlog.get_logger(__name__)
 
 
 class Stream:
-    """What one phone hears: notes, and that something has changed. `ended` when it was too slow."""
+    """What one phone hears: notes, and that something has changed. `ended` when it was too slow.
+
+    `reset`: it was to resume after a note that this database has never reached, and begins at the present instead.
+    """
 
     def __init__(self, member_id: UUID, seen: int) -> None:
         self.member_id: Final = member_id
         self.seen = seen
+        self.reset = False
         self.ended = False
         self._notes: list[Note] = []
         self._changed = False
@@ -98,7 +102,10 @@ class Streams:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def open(self, member_id: UUID, seen: int | None) -> Stream:
-        """A stream of what comes after `seen` (None: from now on). Raises TooMany, or Unavailable."""
+        """Return a stream of what comes after `seen` (None: from now on). Raise TooMany, or Unavailable.
+
+        A `seen` beyond all that the member has received is of another database, such as one before a restore.
+        """
         name = name_of(member_id)
         if sum(one.member_id == member_id for one in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
             raise TooMany(
@@ -111,9 +118,12 @@ class Streams:
         self._count += 1
         try:
             await self._watch([bucket_of(member_id)])
+            async with self._pool.acquire() as connection:
+                last = await notifications.last(connection, member_id)
             if seen is None:
-                async with self._pool.acquire() as connection:
-                    stream.seen = max(stream.seen, await notifications.last(connection, member_id))
+                stream.seen = max(stream.seen, last)
+            elif seen > last:
+                stream.seen, stream.reset = last, True
         except BaseException:
             self.close(stream)
             raise

@@ -1,6 +1,6 @@
 """The outbox: messages are handed out to the webhooks that want them, taken when they are due, tried, and noted.
 
-outbox ──hand_out──► deliveries (waiting) ──take──► an attempt ──► delivered
+outbox ──hand_out, judging──► deliveries (waiting) ──take──► an attempt ──► delivered
                             ▲                            │
                             └──────── later ◄────────────┴──► dead, when a day is over
 """
@@ -12,33 +12,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
-from plaudit.core.conditions import compile_conditions
-from plaudit.core.event import ACTION, Event
-from plaudit.core.fields import Scope
-from plaudit.core.member import Member
-from plaudit.documents.webhook import NOTIFICATION_CREATED, Webhook, wants
+from plaudit.core.ids import derived_id
 from plaudit.storage.postgres import Connection, atomic
-from plaudit.storage.programs import Programs
-from plaudit.storage.push import subscriptions
 from plaudit.storage.queries import queries_beside
 
 from .backoff import next_attempt_at
+from .listeners import Listener, Row
 from .signatures import secret_of
 from .webhooks import Attempt
 
 SQL = queries_beside(__file__)
 
-HANDED_AT_ONCE = 1_000
-LEASE = timedelta(seconds=60)  # an attempt that was begun and never noted is made again after this
+LEASE = timedelta(seconds=8)  # an attempt that was begun by a process that is no more is made again after this
 FAILING_MAX = timedelta(days=3)
 KEPT = timedelta(days=30)
-NIL = UUID(int=0)
 PUSH = "push:"  # before a subscription's id, where a webhook's id stands
-
-Row = Mapping[str, Any]
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -48,9 +38,20 @@ class Due(Struct, frozen=True, kw_only=True):
     webhook_id: str
     message_id: UUID
     member_id: UUID | None
+    number: int
     attempts: int
     handed_at: datetime
     payload: str
+
+
+class Rooms(Struct, frozen=True, kw_only=True):
+    """How many attempts may be begun: in all, by lane, by organisation; `lane` and `org` for those not named."""
+
+    free: int
+    lanes: Mapping[tuple[UUID, str], int]
+    lane: int
+    orgs: Mapping[UUID, int]
+    org: int
 
 
 class Secrets(Struct, frozen=True):
@@ -65,78 +66,53 @@ class Secrets(Struct, frozen=True):
         return [self.present] if self.previous is None else [self.present, self.previous]
 
 
-async def hand_out(connection: Connection, programs: Programs, at: datetime) -> int:
-    """Hand the next messages out to the webhooks that want them. Answers how many messages there were.
-
-    Only what every transaction begun before has finished: then nothing can appear behind the place that was reached.
-    """
-    async with atomic(connection):
-        place = await connection.fetchrow(SQL.lock_handed)
-        if place is None:  # another process is at it
-            return 0
-        rows = await connection.fetch(SQL.after, place["xid"], place["ordinal"], HANDED_AT_ONCE)
-        if not rows:
-            return 0
-        deliveries: list[tuple[Any, ...]] = []
-        for row in map(dict, rows):
-            for webhook_id, webhook in (await programs.live(row["org_id"])).webhooks.items():
-                if webhook.url is not None and is_for(webhook_id, webhook, row):
-                    deliveries.append(delivery_row(webhook_id, webhook, row, at))
-            deliveries += await _pushes(connection, programs, row, at)
-        if deliveries:
-            await connection.executemany(SQL.insert_delivery, deliveries)
-        await connection.execute(SQL.move_handed, rows[-1]["xid"], rows[-1]["ordinal"])
-    return len(rows)
+def delivery_row(listener: Listener, row: Row) -> tuple[Any, ...]:
+    """Return a message on its way to a webhook, as a row."""
+    member_id = row["member_id"] if listener.webhook.ordered else None
+    judging = 0 if listener.is_conditional(row) else None
+    return (row["org_id"], listener.webhook_id, row["message_id"], row["number"], member_id, judging)
 
 
-async def _pushes(connection: Connection, programs: Programs, row: Row, at: datetime) -> list[tuple[Any, ...]]:
-    """A notification on its way to each browser of its member, where it is to be shown at all."""
-    if row["type"] != NOTIFICATION_CREATED or (await programs.live(row["org_id"])).settings.push is None:
-        return []
-    if msgspec.json.decode(row["payload"])["data"]["display"] == "none":
-        return []
-    found = await subscriptions(connection, row["member_id"])
-    return [
-        (row["org_id"], f"{PUSH}{one.subscription_id}", row["message_id"], row["xid"], row["ordinal"], None, at)
-        for one in found
-    ]
+def suspect_id_of(message_id: UUID, webhook_id: str) -> UUID:
+    """Return what a delivery is known by if a process ends over it."""
+    return derived_id(message_id, webhook_id)
 
 
-def delivery_row(webhook_id: str, webhook: Webhook, row: Row, at: datetime) -> tuple[Any, ...]:
-    """A message on its way to a webhook."""
-    member_id = row["member_id"] if webhook.ordered else None
-    return (row["org_id"], webhook_id, row["message_id"], row["xid"], row["ordinal"], member_id, at)
+def lane_of(webhook_id: str) -> str:
+    """Return what a delivery shares its places with: those of its webhook, or all of its organisation's Web Push."""
+    return PUSH if webhook_id.startswith(PUSH) else webhook_id
 
 
-def is_for(webhook_id: str, webhook: Webhook, row: Row) -> bool:
-    """Whether a message is for a webhook: by address, by type, by its data."""
-    if row["only_to"] is not None:
-        return row["only_to"] == webhook_id
-    if webhook.status != "active" or not wants(webhook, row["type"]):
-        return False
-    if not webhook.conditions:
-        return True
-    data = msgspec.json.decode(row["payload"])["data"]
-    condition, _ = compile_conditions(webhook.conditions)
-    at = row["created_at"]
-    event = Event(event_id=NIL, member_id=NIL, user_id="", kind=ACTION, trigger=row["type"], occurred_at=at, data=data)
-    return condition.holds(Scope(event, Member(member_id=NIL, user_id=""), {}, {}), [])
+async def take(connection: Connection, at: datetime, rooms: Rooms) -> list[Due]:
+    """Return messages to be tried now, by turns of their organisations; nobody else gets them until the lease is over."""
+    lanes = [(org_id, lane, room) for (org_id, lane), room in rooms.lanes.items()]
+    rows = await connection.fetch(
+        SQL.take, at, at + LEASE, rooms.free, [one[0] for one in lanes], [one[1] for one in lanes],
+        [one[2] for one in lanes], rooms.lane, list(rooms.orgs), list(rooms.orgs.values()), rooms.org,
+    )  # fmt: skip
+    gone = [(row["org_id"], row["webhook_id"], row["message_id"]) for row in rows if row["payload"] is None]
+    if gone:  # the person that the message was about was erased
+        await connection.executemany(SQL.drop, gone)
+    return sorted((Due(**row) for row in rows if row["payload"] is not None), key=lambda due: due.number)
 
 
-async def take(connection: Connection, at: datetime, size: int) -> list[Due]:
-    """Messages to be tried now; nobody else gets them until the lease is over."""
-    rows = await connection.fetch(SQL.take, at, at + LEASE, size)
-    return [Due(**row) for row in rows]
+async def keep(connection: Connection, those: Sequence[Due], at: datetime) -> None:
+    """Keep messages that are being tried for as long as another lease."""
+    await connection.execute(
+        SQL.keep, [one.org_id for one in those], [one.webhook_id for one in those], [one.message_id for one in those],
+        at + LEASE,
+    )  # fmt: skip
 
 
 async def note(connection: Connection, due: Due, attempt: Attempt, at: datetime) -> bool:
-    """Write down what came of an attempt. Answers whether the webhook has failed for so long that it is given up."""
+    """Write down what came of an attempt. Return whether the webhook has failed for so long that it is given up."""
     key = (due.org_id, due.webhook_id)
     if attempt.succeeded:
         state, next_at = "delivered", at
     else:
         later = None if attempt.final else next_attempt_at(due.attempts, due.handed_at, at, random.random())  # noqa: S311
-        state, next_at = ("dead", at) if later is None else ("waiting", later)
+        asked = at + timedelta(seconds=attempt.retry_after)
+        state, next_at = ("dead", at) if later is None else ("waiting", max(later, asked))
     async with atomic(connection):
         await connection.execute(
             SQL.note, *key, due.message_id, state, next_at, at, attempt.status, attempt.error, attempt.milliseconds
@@ -163,34 +139,30 @@ async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: date
     return fresh
 
 
-async def again(
-    connection: Connection, webhook_id: str, webhook: Webhook, messages: Sequence[Row], at: datetime
-) -> int:
-    """Have messages delivered once more. Answers how many of them are for the webhook."""
-    wanted = [delivery_row(webhook_id, webhook, row, at) for row in messages if is_for(webhook_id, webhook, row)]
+async def again(connection: Connection, listener: Listener, messages: Sequence[Row], at: datetime) -> int:
+    """Have messages delivered once more, if they are for the webhook. Return how many that may be."""
+    messages = [row for row in messages if listener.may_want(row)]
+    wanted = [(*delivery_row(listener, row), at) for row in messages]
     if wanted:
+        await connection.execute(
+            SQL.try_anew, [suspect_id_of(row["message_id"], listener.webhook_id) for row in messages]
+        )
         await connection.executemany(SQL.deliver_again, wanted)
     return len(wanted)
 
 
-async def messages_after(
-    connection: Connection, org_id: UUID, place: tuple[int, int], since: datetime | None, size: int
-) -> list[Row]:
-    """An organisation's messages after a place, of those that are complete; since an instant, if given."""
-    return [dict(row) for row in await connection.fetch(SQL.of_org, org_id, *place, since, size)]
-
-
-async def one_message(connection: Connection, org_id: UUID, message_id: UUID) -> Row | None:
-    """One message."""
-    row = await connection.fetchrow(SQL.one, org_id, message_id)
-    return None if row is None else dict(row)
+async def once_more(connection: Connection, org_id: UUID, webhook_id: str, message_id: UUID, at: datetime) -> bool:
+    """Have one message delivered once more, whatever the conditions say. Return whether it ever was to be."""
+    await connection.execute(SQL.try_anew, [suspect_id_of(message_id, webhook_id)])
+    done = await connection.execute(SQL.once_more, org_id, webhook_id, message_id, at)
+    return done.endswith(" 1")
 
 
 async def deliveries(
-    connection: Connection, org_id: UUID, webhook_id: str, before: tuple[int, int], state: str | None, size: int
+    connection: Connection, org_id: UUID, webhook_id: str, before: int, state: str | None, size: int
 ) -> list[Row]:
     """A webhook's deliveries, newest first."""
-    return [dict(row) for row in await connection.fetch(SQL.deliveries, org_id, webhook_id, *before, state, size)]
+    return [dict(row) for row in await connection.fetch(SQL.deliveries, org_id, webhook_id, before, state, size)]
 
 
 async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row:
@@ -200,14 +172,8 @@ async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row
     return dict(row)
 
 
-async def tell(
-    connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime, only_to: str | None
-) -> None:
-    """A message that no decision brings with it."""
-    await connection.execute(SQL.tell, org_id, message_id, type, payload, at, only_to)
-
-
 async def clear(connection: Connection, at: datetime) -> None:
     """Let go of what is a month old."""
     await connection.execute(SQL.clear_outbox, at - KEPT)
+    await connection.execute(SQL.clear_feed, at - KEPT)
     await connection.execute(SQL.clear_deliveries, at - KEPT)

@@ -1,43 +1,71 @@
--- name: lock_handed
--- How far the outbox has been handed out; nobody else hands out meanwhile.
-SELECT xid, ordinal FROM outbox_handed FOR UPDATE SKIP LOCKED;
-
--- name: after
--- The next messages of all organisations. Every transaction that began before those read here has ended.
-SELECT xid, ordinal, message_id, org_id, member_id, type, only_to, payload, created_at FROM outbox
-WHERE (xid, ordinal) > ($1, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-ORDER BY xid, ordinal LIMIT $3;
-
--- name: insert_delivery
--- A message on its way to a webhook.
-INSERT INTO deliveries (org_id, webhook_id, message_id, xid, ordinal, member_id, state, created_at, next_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $7) ON CONFLICT DO NOTHING;
-
 -- name: deliver_again
--- The same, also when it has been delivered or given up.
-INSERT INTO deliveries (org_id, webhook_id, message_id, xid, ordinal, member_id, state, created_at, next_at)
+-- A message on its way to a webhook, also when it has been delivered or given up.
+INSERT INTO deliveries (org_id, webhook_id, message_id, number, member_id, judging, state, created_at, next_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $7)
-ON CONFLICT (org_id, webhook_id, message_id) DO UPDATE SET state = 'waiting', attempts = 0, created_at = excluded.created_at,
-    next_at = excluded.next_at;
+ON CONFLICT (org_id, webhook_id, message_id) DO UPDATE SET state = 'waiting', attempts = 0, judging = excluded.judging,
+    created_at = excluded.created_at, next_at = excluded.next_at;
 
--- name: move_handed
--- As far as it has been handed out now.
-UPDATE outbox_handed SET xid = $1, ordinal = $2;
+-- name: once_more
+-- One that was on its way before, also when it has been delivered or given up.
+UPDATE deliveries SET state = 'waiting', attempts = 0, judging = NULL, created_at = $4, next_at = $4
+FROM outbox WHERE deliveries.org_id = $1 AND deliveries.webhook_id = $2 AND deliveries.message_id = $3
+    AND outbox.message_id = deliveries.message_id;
+
+-- name: try_anew
+-- What is to be delivered once more is no longer to blame for the end of a process.
+DELETE FROM suspects WHERE suspect_id = ANY($1::uuid[]);
 
 -- name: take
--- What is due: not what has something of the same member before it, where a webhook wants the order kept.
-WITH due AS (
-    SELECT org_id, webhook_id, message_id FROM deliveries AS d
-    WHERE state = 'waiting' AND next_at <= $1 AND (member_id IS NULL OR NOT EXISTS (
-        SELECT FROM deliveries AS e WHERE e.org_id = d.org_id AND e.webhook_id = d.webhook_id
-            AND e.member_id = d.member_id AND e.state = 'waiting' AND (e.xid, e.ordinal) < (d.xid, d.ordinal)
-    ))
-    ORDER BY next_at, xid, ordinal LIMIT $3 FOR UPDATE SKIP LOCKED
+-- What is due, by turns: each organisation's first, then each one's second; within one by turns of its lanes. Not more
+-- than a lane has room for ($4 to $6, $7 where it is not named), or an organisation ($8 and $9, or $10); and not what has
+-- something of the same member before it, where a webhook wants the order kept.
+WITH RECURSIVE lanes AS (
+    (
+        SELECT org_id, lane FROM deliveries WHERE state = 'waiting' AND judging IS NULL
+        ORDER BY org_id, lane LIMIT 1
+    )
+    UNION ALL
+    SELECT next.org_id, next.lane FROM lanes CROSS JOIN LATERAL (
+        SELECT org_id, lane FROM deliveries
+        WHERE state = 'waiting' AND judging IS NULL AND (deliveries.org_id, deliveries.lane) > (lanes.org_id, lanes.lane)
+        ORDER BY org_id, lane LIMIT 1
+    ) AS next
+), candidates AS (
+    SELECT found.*, row_number() OVER (PARTITION BY found.org_id, found.lane ORDER BY next_at, number) AS turn
+    FROM lanes LEFT JOIN unnest($4::uuid[], $5::text[], $6::integer[]) AS known (org_id, lane, room) USING (org_id, lane)
+    CROSS JOIN LATERAL (
+        SELECT org_id, lane, webhook_id, message_id, next_at, number FROM deliveries AS d
+        WHERE d.org_id = lanes.org_id AND d.lane = lanes.lane AND state = 'waiting' AND judging IS NULL AND next_at <= $1
+            AND (member_id IS NULL OR NOT EXISTS (
+                SELECT FROM deliveries AS e WHERE e.org_id = d.org_id AND e.webhook_id = d.webhook_id
+                    AND e.member_id = d.member_id AND e.state = 'waiting' AND e.number < d.number
+            ))
+        ORDER BY next_at, number LIMIT coalesce(known.room, $7)
+    ) AS found
+), by_org AS (
+    SELECT *, row_number() OVER (PARTITION BY org_id ORDER BY turn, next_at, number) AS turn_of_org FROM candidates
+), chosen AS (
+    SELECT org_id, webhook_id, message_id FROM by_org
+    LEFT JOIN unnest($8::uuid[], $9::integer[]) AS busy (org_id, room) USING (org_id)
+    WHERE turn_of_org <= coalesce(busy.room, $10) ORDER BY turn_of_org, next_at, number LIMIT $3
+), due AS (
+    SELECT d.org_id, d.webhook_id, d.message_id FROM chosen JOIN deliveries AS d USING (org_id, webhook_id, message_id)
+    WHERE d.state = 'waiting' AND d.next_at <= $1 FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE deliveries SET attempts = attempts + 1, next_at = $2 FROM due JOIN outbox USING (org_id, message_id)
+UPDATE deliveries SET attempts = attempts + 1, next_at = $2 FROM due LEFT JOIN outbox USING (org_id, message_id)
 WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (due.org_id, due.webhook_id, due.message_id)
 RETURNING deliveries.org_id, deliveries.webhook_id, deliveries.message_id, outbox.member_id,
-    attempts, deliveries.created_at AS handed_at, payload;
+    number, attempts, deliveries.created_at AS handed_at, payload;
+
+-- name: keep
+-- What is being tried still.
+UPDATE deliveries SET next_at = $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS one (org_id, webhook_id, message_id)
+WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (one.org_id, one.webhook_id, one.message_id)
+    AND state = 'waiting' AND attempts > 0;
+
+-- name: drop
+-- A delivery of a message that is no more.
+DELETE FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND message_id = $3;
 
 -- name: note
 -- What came of an attempt.
@@ -64,44 +92,33 @@ RETURNING secret, previous_secret, previous_until;
 UPDATE webhook_states SET previous_secret = secret, secret = $3, previous_until = $4
 WHERE org_id = $1 AND webhook_id = $2;
 
--- name: of_org
--- An organisation's messages, in order.
-SELECT xid, ordinal, message_id, org_id, member_id, type, only_to, payload, created_at FROM outbox
-WHERE org_id = $1 AND (xid, ordinal) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-    AND ($4::timestamptz IS NULL OR created_at >= $4)
-ORDER BY xid, ordinal LIMIT $5;
-
--- name: one
--- One message.
-SELECT xid, ordinal, message_id, org_id, member_id, type, only_to, payload, created_at FROM outbox
-WHERE org_id = $1 AND message_id = $2;
-
 -- name: deliveries
 -- A webhook's deliveries, newest first.
-SELECT d.message_id, d.xid, d.ordinal, type, state, attempts, d.created_at, next_at, tried_at, status, error, milliseconds
+SELECT d.message_id, number, type, state, attempts, d.created_at, next_at, tried_at, status, error, milliseconds
 FROM deliveries AS d JOIN outbox USING (org_id, message_id)
-WHERE d.org_id = $1 AND webhook_id = $2 AND (d.xid, d.ordinal) < ($3, $4) AND ($5::text IS NULL OR state = $5)
-ORDER BY d.xid DESC, d.ordinal DESC LIMIT $6;
+WHERE d.org_id = $1 AND webhook_id = $2 AND judging IS NULL AND number < $3
+    AND ($4::text IS NULL OR state = $4)
+ORDER BY number DESC LIMIT $5;
 
 -- name: state
 -- How a webhook is doing.
 SELECT (SELECT failing_since FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
     (SELECT disabled_at FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
+    (SELECT disabled_reason FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
     count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'dead') AS dead
-FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND state <> 'delivered';
+FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND state <> 'delivered' AND judging IS NULL;
 
 -- name: disabled
 -- When a webhook was given up; it begins anew when it is taken into use again.
-UPDATE webhook_states SET disabled_at = $3, failing_since = NULL WHERE org_id = $1 AND webhook_id = $2;
-
--- name: tell
--- A message that no decision brings with it.
-INSERT INTO outbox (org_id, message_id, type, payload, created_at, only_to) VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING pg_notify('plaudit_outbox', '');
+UPDATE webhook_states SET disabled_at = $3, disabled_reason = $4, failing_since = NULL WHERE org_id = $1 AND webhook_id = $2;
 
 -- name: clear_outbox
 -- Old messages.
 DELETE FROM outbox WHERE created_at < $1;
+
+-- name: clear_feed
+-- Their order.
+DELETE FROM feed WHERE created_at < $1;
 
 -- name: clear_deliveries
 -- Old deliveries.

@@ -1,12 +1,12 @@
 """The delivery of messages as a process of its own: the engine never waits for anybody's webhook."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from time import monotonic
 from typing import TypeVar
-from uuid import UUID
 
 import msgspec
 import structlog
@@ -16,24 +16,43 @@ from plaudit.core.ids import derived_id
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import WEBHOOK_DISABLED
 from plaudit.errors import NotFound
+from plaudit.guard import Suspect, in_hand, known
 from plaudit.messages import payload_of
-from plaudit.storage.documents import Change, update
-from plaudit.storage.postgres import AWAY_SECONDS, UNREACHABLE, Pool, create_pool, keep_doing, listen
+from plaudit.storage.documents import Change, deactivate
+from plaudit.storage.outgoing import tell
+from plaudit.storage.postgres import (
+    AWAY_SECONDS,
+    UNREACHABLE,
+    Connection,
+    Pool,
+    atomic,
+    create_pool,
+    keep_doing,
+    listen,
+)
 from plaudit.storage.programs import Live, Programs
+from plaudit.storage.suspects import SQL as SUSPECTS
+from plaudit.storage.suspects import keep_learning, learn, note_what_was_done
 
 from . import outbox
+from .hand_out import buckets_with_news, hand_out
+from .judging import judge
+from .listeners import Listeners
 from .outbox import SQL, Due
+from .places import Places
 from .push import Provider, WebPush
 from .signatures import signed_headers
-from .webhooks import ATTEMPT_SECONDS, Attempt, Sender
+from .webhooks import Attempt, Sender, error_of
 
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
-AT_ONCE = 50
 CLEAR_EVERY_SECONDS = 3_600
-LOOKS_MAX = round((outbox.LEASE.total_seconds() - ATTEMPT_SECONDS) / AWAY_SECONDS)  # then the message may be another's
+KEEP_EVERY_SECONDS = 2.0
+AWAY_SECONDS_MAX = 45.0
+LOOKS_MAX = round(AWAY_SECONDS_MAX / AWAY_SECONDS)
 USER_AGENT = "Plaudit-Webhooks/1"
+CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a header can carry
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +68,12 @@ class Deliverer:
         self._push = WebPush(pool, sender)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._news: set[int] = set()  # the buckets that commits have named
+        self._judging = False  # whether there may be conditions to look at
+        self._look_at = 0.0  # when to look at all buckets, whether they were named or not
+        self._listeners = Listeners(programs)
+        self._places = Places()
+        self._running: dict[asyncio.Task[None], Due] = {}
 
     def stop(self) -> None:
         """End after what is being tried."""
@@ -58,9 +82,10 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver until `stop`."""
-        listening = listen(self._url, {"plaudit_outbox": lambda _: self._wake.set()}, self._wake.set)
+        listening = listen(self._url, {"plaudit_outbox": self._heard}, lambda: self._heard(""))
         chores = [
             asyncio.create_task(listening),
+            asyncio.create_task(keep_doing("deliveries_not_kept", self._keep, every=KEEP_EVERY_SECONDS)),
             asyncio.create_task(keep_doing("outbox_not_cleared", self._clear, every=CLEAR_EVERY_SECONDS)),
         ]
         try:
@@ -82,31 +107,81 @@ class Deliverer:
             await asyncio.gather(*chores, *self._running, return_exceptions=True)
 
     async def once(self) -> int:
-        """Hand out what there is, and begin what is due. Answers how much that was."""
+        """Hand out what there is, look at conditions, and begin what is due. Return how much that was."""
         async with self._pool.acquire() as connection:
-            handed = await outbox.hand_out(connection, self._programs, clock.now())
-            free = AT_ONCE - len(self._running)
-            due = await outbox.take(connection, clock.now(), free) if free > 0 else []
+            handed = await self._hand_out(connection)
+            if known.all:  # some of it may have been cleared, to be tried anew
+                await learn(connection)
+            judged = await judge(connection, self._listeners, clock.now()) if self._judging else 0
+            self._judging = judged > 0
+            rooms = self._places.rooms()
+            due = [] if rooms is None else await outbox.take(connection, clock.now(), rooms)
+            if due and known.all:
+                await learn(connection)
         for one in due:
+            self._places.begin(one)
             task = asyncio.create_task(self._deliver(one))
-            self._running.add(task)
+            self._running[task] = one
             task.add_done_callback(self._done)
-        return handed + len(due)
+        return handed + judged + len(due)
+
+    def _heard(self, said: str) -> None:
+        """Look at the buckets that a commit has named, or at all."""
+        if said:
+            self._news |= set(map(int, said.split(",")))
+        else:
+            self._look_at = 0.0
+        self._wake.set()
+
+    async def _hand_out(self, connection: Connection) -> int:
+        """Hand out what there is in the buckets that were named. Return how many messages that was.
+
+        Each second in all: a word may have been lost, or another process have ended with its buckets.
+        """
+        now = monotonic()
+        named, self._news = self._news, set()
+        if now >= self._look_at:
+            self._look_at = now + POLL_SECONDS
+            self._judging = True
+            named = await buckets_with_news(connection)
+        if not named:
+            return 0
+        handed, more = await hand_out(connection, self._listeners, named, clock.now())
+        self._news |= more
+        self._judging |= handed > 0
+        return handed
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._wake.set()  # what waited for it, for its order or for a free place
 
     async def _deliver(self, due: Due) -> None:
+        suspect_id = outbox.suspect_id_of(due.message_id, due.webhook_id)
+        stopped = known.stopped(suspect_id)
+        await in_hand.steps("message", suspect_id, due.org_id, self._see_to(due, stopped))
+        if stopped is None and suspect_id in known.all:
+            async with self._pool.acquire() as connection:
+                await connection.execute(SUSPECTS.cleared, suspect_id)
+
+    async def _see_to(self, due: Due, stopped: Suspect | None) -> None:
+        attempt = None
         try:
-            attempt = await self._reached(lambda: self._attempt(due))
+            if stopped is not None:
+                attempt = Attempt(None, f"it is not tried again: when it was, {stopped.reason}", 0, final=True)
+            else:
+                attempt = await self._reached(lambda: self._attempt(due))
             telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
-            if await self._reached(lambda: self._note(due, attempt)):
-                await self._disable(due.org_id, due.webhook_id)
+            failing = await self._reached(lambda: self._note(due, attempt))
+            if attempt.gone:
+                await self._disable(due, "the address answered 410 Gone")
+            elif failing:
+                await self._disable(due, f"no attempt has succeeded for {outbox.FAILING_MAX.days} days")
         except UNREACHABLE:
             pass  # the lease ends, and it is tried again
         except Exception:
             log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
+        finally:
+            self._places.end(due, attempt)
 
     async def _reached(self, once: Callable[[], Awaitable[T]]) -> T:
         """`once`, again while the database is away: a message in hand neither waits for its lease nor goes out twice."""
@@ -120,8 +195,14 @@ class Deliverer:
         return await once()
 
     async def _attempt(self, due: Due) -> Attempt:
+        """Try once. Whatever it raises is what came of it, unless the database is away."""
         provider: Provider = self._push if due.webhook_id.startswith(outbox.PUSH) else self
-        return await provider.send(await self._programs.live(due.org_id), due)
+        try:
+            return await provider.send(await self._programs.live(due.org_id), due)
+        except UNREACHABLE:
+            raise
+        except BaseException as problem:
+            return Attempt(None, error_of(problem), 0)
 
     async def _note(self, due: Due, attempt: Attempt) -> bool:
         async with self._pool.acquire() as connection:
@@ -139,8 +220,9 @@ class Deliverer:
         headers = signed_headers(f"msg_{due.message_id.hex}", timestamp, body, secrets.all)
         told = msgspec.json.decode(body)
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
-        if told.get("correlationId"):
-            headers["X-Correlation-ID"] = told["correlationId"]
+        correlation_id = told.get("correlationId") or ""
+        if CORRELATION_ID.fullmatch(correlation_id):  # others are in the body only
+            headers["X-Correlation-ID"] = correlation_id
         started = tracing.now()
         attempt = await self._sender.attempt(webhook.url, headers, body)
         tracing.record(
@@ -148,22 +230,30 @@ class Deliverer:
         )
         return attempt
 
-    async def _disable(self, org_id: UUID, webhook_id: str) -> None:
-        """Give up on a webhook that has failed for days, and say so to the others."""
-        at = clock.now()
+    async def _disable(self, due: Due, reason: str) -> None:
+        """Give up on a webhook, and say so to the others; unless it leads elsewhere by now, or is a browser."""
+        org_id, webhook_id, at = due.org_id, due.webhook_id, clock.now()
+        tried = (await self._programs.live(org_id)).webhooks.get(webhook_id)
+        now = (await self._programs.refresh(org_id)).webhooks.get(webhook_id)
+        if tried is None or now is None or now.status != "active" or now.url != tried.url:
+            return
         change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
-        with suppress(NotFound):
-            async with self._pool.acquire() as connection:
-                await update(connection, change, {"status": "inactive"})
-                await connection.execute(SQL.disabled, org_id, webhook_id, at)
-                await self._tell_disabled(connection, org_id, webhook_id, at)
-            await self._programs.refresh(org_id)
-            log.warning("webhook_disabled", webhook_id=webhook_id)
-
-    async def _tell_disabled(self, connection: outbox.Connection, org_id: UUID, webhook_id: str, at: datetime) -> None:
         message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
-        payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, {"webhookId": webhook_id})
-        await outbox.tell(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
+        data = {"webhookId": webhook_id, "reason": reason}
+        payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, data)
+        with suppress(NotFound):
+            async with self._pool.acquire() as connection, atomic(connection):
+                await deactivate(connection, change)
+                await connection.execute(SQL.disabled, org_id, webhook_id, at, reason)
+                await tell(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
+            await self._programs.refresh(org_id)
+            log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
+
+    async def _keep(self) -> None:
+        """Keep what is being tried: its leases are short, for others to go on soon when a process is no more."""
+        if self._running:
+            async with self._pool.acquire() as connection:
+                await outbox.keep(connection, list(self._running.values()), clock.now())
 
     async def _clear(self) -> None:
         async with self._pool.acquire() as connection:
@@ -172,18 +262,21 @@ class Deliverer:
 
 async def run_delivery(url: str, *, private: bool) -> None:
     """Deliver until SIGTERM or SIGINT."""
-    pool = await create_pool(url, size=6)
+    pool = await create_pool(url, size=6, by_key=True)
     programs = Programs(pool, url)
     sender = Sender(private=private)
     deliverer = Deliverer(pool, url, programs, sender)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
-    listening = asyncio.create_task(programs.listen())
+    await note_what_was_done(pool)
+    chores = [asyncio.create_task(programs.listen()), asyncio.create_task(keep_learning(pool))]
+    in_hand.is_ready()
     try:
         await deliverer.run()
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await sender.close()
         await pool.close()

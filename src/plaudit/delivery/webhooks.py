@@ -1,24 +1,42 @@
 """One attempt at one webhook: never into a private network unless the server allows it, never along a redirect."""
 
 import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import perf_counter
 
-import httpcore
+import structlog
 from msgspec import Struct
 
+from plaudit import clock
 from plaudit.connections import ForbiddenAddressError, guarded_pool
+
+from .addresses import as_sent
 
 ATTEMPT_SECONDS = 15.0
 ANSWER_BYTES_MAX = 1 << 16
+ERROR_MAX = 500
+GONE = 410
+BUSY = (429, 503)
+RETRY_AFTER_SECONDS_MAX = 4 * 3_600.0
+
+log = structlog.get_logger(__name__)
 
 
 class Attempt(Struct, frozen=True):
-    """What came of an attempt: the answer's `status` if there was one, else the `error`; `final` when no other will do better."""
+    """What came of an attempt: the answer's `status` if there was one, and the `error` unless it arrived.
+
+    `final` when no other will do better, `gone` when the address said that it is no more, `retry_after` when it said
+    for how many seconds it wants to be left alone.
+    """
 
     status: int | None
     error: str | None
     milliseconds: int
     final: bool = False
+    gone: bool = False
+    retry_after: float = 0
 
     @property
     def succeeded(self) -> bool:
@@ -33,30 +51,60 @@ class Sender:
         self._pool = guarded_pool(private=private)
 
     async def attempt(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """POST a body. A redirect is an answer like any other: not 2xx."""
+        """POST a body, and return what came of it, whatever that was. A redirect is an answer like any other: not 2xx.
+
+        The status is what counts: an answer whose body does not end, or breaks off, has been given all the same.
+        """
         started = perf_counter()
-        status, error = None, None
+        status, error, retry_after = None, None, 0.0
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                async with self._pool.stream("POST", url, headers=list(headers.items()), content=body) as response:
+                sent = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+                async with self._pool.stream("POST", as_sent(url).encode(), headers=sent, content=body) as response:
                     status = response.status
+                    if status in BUSY:
+                        retry_after = _retry_after(response.headers)
                     read = 0
                     async for part in response.aiter_stream():  # let the connection be used again, within reason
                         read += len(part)
                         if read > ANSWER_BYTES_MAX:
                             break
-            if not 200 <= status < 300:
-                error = f"answered {status}" + (" (redirects are not followed)" if 300 <= status < 400 else "")
         except ForbiddenAddressError:
             error = "the address is in a private network, which this server does not allow"
         except TimeoutError:
-            status, error = None, f"no answer within {ATTEMPT_SECONDS:g} seconds"
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as problem:
-            error = f"{type(problem).__name__}: {problem}"[:500]
-        except httpcore.UnsupportedProtocol:
-            error = "the address is not of http or https"
-        return Attempt(status, error, round((perf_counter() - started) * 1000))
+            error = f"no answer within {ATTEMPT_SECONDS:g} seconds"
+        except BaseException as problem:
+            error = error_of(problem)
+        if status is not None:
+            redirected = " (redirects are not followed)" if 300 <= status < 400 else ""
+            error = None if 200 <= status < 300 else f"answered {status}{redirected}"
+        milliseconds = round((perf_counter() - started) * 1000)
+        gone = status == GONE
+        return Attempt(status, error, milliseconds, final=gone, gone=gone, retry_after=retry_after)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._pool.aclose()
+
+
+def error_of(problem: BaseException) -> str:
+    """Return what an attempt that raised is noted with. Raise what is meant to end the task or the process."""
+    if isinstance(problem, asyncio.CancelledError | KeyboardInterrupt | SystemExit | GeneratorExit):
+        raise problem
+    if not isinstance(problem, Exception):  # a library's, such as a panic in native code
+        log.error("delivery_raised", error=type(problem).__name__)
+    text = f"{type(problem).__name__}: {problem}"
+    return "".join(one if one.isprintable() else "?" for one in text[:ERROR_MAX])
+
+
+def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float:
+    """Return for how many seconds an answer asks to be left alone: a number or a date (RFC 9110, 10.2.3), bounded."""
+    text = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
+    if text.isascii() and text.isdigit():
+        return min(float(text[:10]), RETRY_AFTER_SECONDS_MAX)
+    try:
+        at: datetime = parsedate_to_datetime(text)
+        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - clock.now()).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)

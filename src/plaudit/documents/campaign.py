@@ -3,29 +3,23 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from plaudit.core.effect_settings import Notify
 from plaudit.core.periods import Period
-from plaudit.core.recurrence import Recurrence
+from plaudit.core.recurrence import check_recurrence
 from plaudit.errors import FieldError
 
-from .base import Description, Document, DocumentKind, Instant, Media, Name, Reference
+from .base import Description, Document, DocumentKind, Instant, Media, MetricAmount, Name, Reference
+from .competition import CompetitionPart, Score, check_ranking, prize_amounts, ranking_references
 from .conditions import check_conditions
 from .dialects import read_campaign, write_campaign
-from .effect import AudienceSpec, EffectSpec, check_effects, check_notification, effect_references
+from .effect import AudienceSpec, EffectSpec, check_effects, check_notification, effect_amounts, effect_references
+from .listening import TRIGGERS_MAX, TriggerSpec
+from .streak import StreakPart, check_terms, terms_amounts, terms_references
 
-TriggerKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-TRIGGERS_MAX = 20
-
-
-class TriggerSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What sets a campaign off: a type of event, and the conditions that it must meet."""
-
-    type: TriggerKey
-    conditions: list[Any] | dict[str, Any] | None = None
 
 
 class PeriodLimit(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +68,9 @@ class StepSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When a recurring campaign comes round: an RFC 5545 rule from `startDate` on, in the organisation's time zone.
 
-    An occurrence lasts `durationSeconds`, or until the next begins.
+    An occurrence lasts `durationSeconds`, or until the next begins. The rule is by the minute at most, with at most
+    1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000; an occurrence must follow
+    within 100 years.
     """
 
     rule: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -85,8 +81,12 @@ class Campaign(Document, kw_only=True):
     """`priority`: the higher goes first. `cooldown` is in seconds. `endDate` itself is no longer inside.
 
     With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the `order`
-    given. It begins anew then if `repeatable`. `enrolment`: `open` counts for everybody, `required` for who has joined.
+    given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A `Badge` is awarded once, a `Challenge` completed once unless it is
+    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; a `Streak` pays its `effects` at each turn of its `streak`; a
+    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for everybody,
+    `required` for who has joined.
     `notification` tells the member that it is completed; `subtitle`, `media` and the `show…` are for members' apps.
+    `completedAt` is there when the campaign was over and became `completed` by itself.
     """
 
     type: Literal["Challenge", "Reward", "Badge", "Streak", "Competition"] = "Reward"
@@ -108,12 +108,26 @@ class Campaign(Document, kw_only=True):
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
+    streak: StreakPart | None = None
+    competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: Description | None = None
     media: Media | None = None
     show_in_profile: bool = True
     show_in_rail: bool = True
     show_dates: bool = True
+    completed_at: Instant | UnsetType = UNSET
+
+    @property
+    def listens(self) -> bool:
+        """Whether events are met: also late ones of its time, if it has become completed by itself."""
+        by_itself = (
+            self.status == "completed"
+            and self.completed_at is not UNSET
+            and self.end_date is not None
+            and self.end_date <= self.completed_at
+        )
+        return self.status == "active" or by_itself
 
 
 def _check(campaign: Campaign) -> list[FieldError]:
@@ -124,14 +138,124 @@ def _check(campaign: Campaign) -> list[FieldError]:
         wrong += check_conditions(trigger.conditions, f"triggers[{i}].conditions")
     if campaign.steps:
         wrong += _wrong_steps(campaign)
-    elif campaign.simplified_mode and campaign.status == "active":
+    elif campaign.simplified_mode and campaign.status == "active" and campaign.type != "Competition":
         if not campaign.triggers:
             wrong.append(FieldError("triggers", "must have at least one item in an active campaign"))
-        if not campaign.effects:
+        if not campaign.effects and not (campaign.streak is not None and campaign.streak.milestones):
             wrong.append(FieldError("effects", "must have at least one item in an active campaign"))
     if not campaign.simplified_mode and (campaign.triggers or campaign.effects):
         wrong.append(FieldError("simplifiedMode", "must be true for a campaign with triggers and effects"))
-    wrong += _wrong_times(campaign)
+    return wrong + _wrong_times(campaign) + _wrong_type(campaign)
+
+
+def _suppose(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a campaign as it is meant: with steps it is a challenge if it names no type, and a reward comes again."""
+    if not given.get("steps"):
+        return given
+    kind = given.get("type") or "Challenge"
+    again = kind == "Reward" and given.get("mode") != "recurring" and given.get("repeatable") is None
+    return given | {"type": kind} | ({"repeatable": True} if again else {})
+
+
+def _complete(campaign: Campaign) -> Campaign:
+    """Return the campaign with what its type means. With steps, a campaign is completed once anyway."""
+    if campaign.type == "Streak" and campaign.streak is None and campaign.simplified_mode and not campaign.steps:
+        return structs.replace(campaign, streak=StreakPart())
+    if campaign.type == "Competition":
+        return _with_score(campaign)
+    limit = campaign.limit or Limit()
+    once = campaign.type == "Badge" or (campaign.type == "Challenge" and not campaign.repeatable)
+    if not once or campaign.steps or campaign.mode == "recurring" or limit.per_user is not None:
+        return campaign
+    return structs.replace(campaign, limit=structs.replace(limit, per_user=1))
+
+
+def _with_score(campaign: Campaign) -> Campaign:
+    """Return a competition that says nothing of its score, ranked by how often its only trigger is met."""
+    part = campaign.competition or CompetitionPart()
+    if part.score is not None or len(campaign.triggers) != 1:
+        return campaign
+    score = Score(trigger=campaign.triggers[0].type, conditions=campaign.triggers[0].conditions)
+    return structs.replace(campaign, competition=structs.replace(part, score=score))
+
+
+def _wrong_type(campaign: Campaign) -> list[FieldError]:
+    """Return what makes no sense in a campaign of its type."""
+    kind, recurring = campaign.type, campaign.mode == "recurring"
+    wrong: list[FieldError] = []
+    if kind == "Reward" and campaign.steps and not (recurring or campaign.repeatable):
+        why = "must be true in a Reward, which pays each time: what is completed once is a Challenge (got false)"
+        wrong.append(FieldError("repeatable", why))
+    if kind == "Badge" and campaign.repeatable:
+        wrong.append(FieldError("repeatable", "must be false in a Badge, which is awarded once (got true)"))
+    if kind == "Badge" and recurring:
+        why = "must be always-on or time-bound in a Badge, which is awarded once (got 'recurring')"
+        wrong.append(FieldError("mode", why))
+    if kind == "Challenge" and recurring and campaign.simplified_mode and not (campaign.steps or campaign.repeatable):
+        why = "must have at least one item in a recurring Challenge, which is completed once in each occurrence"
+        wrong.append(FieldError("steps", why))
+    if kind == "Badge" or (kind == "Challenge" and not campaign.repeatable and not recurring):
+        wrong += _wrong_again(campaign)
+    return wrong + _wrong_streak(campaign) + _wrong_competition(campaign)
+
+
+def _wrong_competition(campaign: Campaign) -> list[FieldError]:
+    """Return what is wrong with the ranking of a campaign, and what makes no sense beside it."""
+    part = campaign.competition
+    if campaign.type != "Competition":
+        why = f"must be absent: it is for a campaign of type Competition (got {campaign.type!r})"
+        return [] if part is None else [FieldError("competition", why)]
+    needed = "is needed in a Competition: score must say what is ranked, a metric or a trigger"
+    if part is None:
+        is_live = campaign.simplified_mode and campaign.status == "active"
+        return [FieldError("competition", needed)] if is_live else []
+    wrong = [one.under("competition") for one in check_ranking(part, campaign.end_date)]
+    if part.score is None:
+        wrong.append(FieldError("competition.score", needed.replace("score must say", "it must say")))
+    if campaign.effects and not campaign.triggers and not campaign.steps:
+        why = "must have at least one item for effects to come: what places win are competition.prizes"
+        wrong.append(FieldError("triggers", why))
+    if campaign.mode == "recurring":
+        why = "must be always-on or time-bound in a Competition: competition.leagues come round (got 'recurring')"
+        wrong.append(FieldError("mode", why))
+    if campaign.enrolment == "required":
+        why = "must be open in a Competition: who is to take part is said by segments (got 'required')"
+        wrong.append(FieldError("enrolment", why))
+    return wrong
+
+
+def _wrong_streak(campaign: Campaign) -> list[FieldError]:
+    """Return what is wrong with the streak of a campaign, and what makes no sense beside it."""
+    if campaign.streak is not None and campaign.type != "Streak":
+        return [FieldError("streak", f"must be absent: it is for a campaign of type Streak (got {campaign.type!r})")]
+    if campaign.streak is not None and not campaign.simplified_mode:
+        return [FieldError("streak", "must be absent in advanced mode: rules do not extend a streak")]
+    wrong = [] if campaign.streak is None else [one.under("streak") for one in check_terms(campaign.streak)]
+    if campaign.type != "Streak" or not campaign.simplified_mode:
+        return wrong
+    if campaign.steps:
+        wrong.append(
+            FieldError("steps", "must be absent in a Streak: what there is to reach are its streak.milestones")
+        )
+    if campaign.mode == "recurring":
+        why = "must be always-on or time-bound in a Streak: streak.cadence says how it comes round (got 'recurring')"
+        wrong.append(FieldError("mode", why))
+    if campaign.enrolment == "required":
+        wrong.append(
+            FieldError("enrolment", "must be open in a Streak, which the first action begins (got 'required')")
+        )
+    return wrong
+
+
+def _wrong_again(campaign: Campaign) -> list[FieldError]:
+    """Return what says how often a campaign may come that comes once."""
+    limit, challenge = campaign.limit or Limit(), campaign.type == "Challenge"
+    once = "a Challenge that is not repeatable is completed once" if challenge else "a Badge is awarded once"
+    wrong: list[FieldError] = []
+    if limit.per_user is not None and limit.per_user > 1:
+        wrong.append(FieldError("limit.perUser", f"must be 1, or absent: {once} (got {limit.per_user})"))
+    again = (("limit.perPeriod", limit.per_period), ("cooldown", campaign.cooldown))
+    wrong += [FieldError(name, f"must be absent: {once}") for name, value in again if value is not None]
     return wrong
 
 
@@ -170,9 +294,9 @@ def _wrong_times(campaign: Campaign) -> list[FieldError]:
         wrong.append(FieldError("startDate", "is needed in a recurring campaign"))
     elif campaign.recurrence is not None and campaign.start_date is not None:
         try:
-            Recurrence(campaign.recurrence.rule, campaign.start_date, None, "UTC")
-        except (ValueError, TypeError, AttributeError) as error:
-            wrong.append(FieldError("recurrence.rule", f"must be an RFC 5545 recurrence rule ({error})"))
+            check_recurrence(campaign.recurrence.rule, campaign.start_date)
+        except ValueError as error:
+            wrong.append(FieldError("recurrence.rule", f"must be an RFC 5545 recurrence rule: {error}"))
     if campaign.start_date and campaign.end_date and campaign.end_date <= campaign.start_date:
         wrong.append(FieldError("endDate", "must be after startDate"))
     return wrong
@@ -193,7 +317,22 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
         triggers += [structs.replace(one, field=at + one.field) for one in named]
         triggers += _template(step.notification, at)
     audience = campaign.segments.references("segments") if campaign.segments is not None else []
+    if campaign.streak is not None:
+        audience += terms_references(campaign.streak, "streak.")
+    if campaign.competition is not None:
+        audience += ranking_references(campaign.competition, "competition.")
     return triggers + _template(campaign.notification) + audience + effect_references(campaign.effects)
+
+
+def _amounts(campaign: Campaign) -> Sequence[MetricAmount]:
+    found = effect_amounts(campaign.effects)
+    for number, step in enumerate(campaign.steps):
+        found += effect_amounts(step.effects, f"steps[{number}].")
+    if campaign.streak is not None:
+        found += terms_amounts(campaign.streak, "streak.")
+    if campaign.competition is not None:
+        found += prize_amounts(campaign.competition, "competition.")
+    return found
 
 
 def _template(note: Notify | None, at: str = "") -> list[Reference]:
@@ -209,8 +348,12 @@ KIND = DocumentKind(
     id_prefix="camp_",
     type=Campaign,
     filters=("status", "type", "mode"),
+    fixed=("streak.cadence", "competition.score", "competition.leagues"),  # days and standings are kept by them
+    suppose=_suppose,
+    complete=_complete,
     check=_check,
     references=_references,
+    amounts=_amounts,
     read=read_campaign,
     write=write_campaign,
 )

@@ -9,11 +9,15 @@ from .base import Document, DocumentId, DocumentKind, Instant, Reference
 
 
 class CodePool(Document, kw_only=True):
-    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more."""
+    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more.
+
+    Unless `caseSensitive`, `abc` and `ABC` are the same code.
+    """
 
     product_id: DocumentId
     prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] | None = None
     expires_at: Instant | None = None
+    case_sensitive: bool = False
     status: Literal["active", "inactive"] = "active"
 
 

@@ -1,17 +1,19 @@
 """Competitions: contests by entries, with a draw, or by a ranking, with prizes for its places."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, Instant, Reference
-from .campaign import TriggerKey
+from .as_meant import ListedId
+from .base import Document, DocumentId, DocumentKind, Instant, MetricAmount, Reference
 from .conditions import check_conditions
 from .dialects import read_competition
-from .effect import AudienceSpec, EffectSpec, check_effects, effect_references
+from .effect import AudienceSpec, EffectSpec, check_effects, effect_amounts, effect_references
+from .listening import TriggerKey
 
 Rank = Annotated[int, Meta(ge=1, le=100_000)]
 
@@ -36,10 +38,11 @@ class Prize(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
     """Rounds of a calendar `period` in `divisions`, the lowest first, where everybody begins.
 
-    After each round the first `promote` of a division go up, and the last `relegate` of those who scored go down.
+    After each round the first `promote` of a division go up, and of the others who scored the last `relegate` go down.
+    In the top division, whose first have nowhere to go, only the very first is safe. With one division nobody moves.
     """
 
-    divisions: Annotated[list[DocumentId], Meta(min_length=2, max_length=50)]
+    divisions: Annotated[list[DocumentId], Meta(min_length=1, max_length=50)]
     period: Literal["day", "week", "month"] = "week"
     promote: Annotated[int, Meta(ge=0, le=100_000)] = 10
     relegate: Annotated[int, Meta(ge=0, le=100_000)] = 10
@@ -60,48 +63,78 @@ class Competition(Document, kw_only=True):
     leagues: Leagues | None = None
     scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     prizes: Annotated[list[Prize], Meta(max_length=100)] = field(default_factory=list[Prize])
-    excluded_user_ids: Annotated[list[str], Meta(max_length=10_000)] = field(default_factory=list[str])
+    excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
     segments: AudienceSpec | None = None
     settle_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 5
 
 
-def _check(competition: Competition) -> Sequence[FieldError]:
+class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The ranking of a campaign of type `Competition`, within the campaign's dates and for its segments.
+
+    Those of `excludedUserIds` do not take part.
+    """
+
+    score: Score | None = None
+    leagues: Leagues | None = None
+    scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    prizes: Annotated[list[Prize], Meta(max_length=100)] = field(default_factory=list[Prize])
+    excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
+    settle_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 5
+
+
+def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None) -> list[FieldError]:
+    """What is wrong with the score of a competition that ends at `ends_at`, and with what goes by it."""
     wrong: list[FieldError] = []
-    start, end, score = competition.start_date, competition.end_date, competition.score
-    if start and end and end <= start:
-        wrong.append(FieldError("endDate", "must be after startDate"))
+    score, leagues = terms.score, terms.leagues
     if score is not None and (score.metric is None) == (score.trigger is None):
         wrong.append(FieldError("score", "must have a metric or a trigger, and only one of them"))
     if score is not None and score.trigger is None and (score.field or score.conditions):
         wrong.append(FieldError("score.field", "is for a score by a trigger"))
     if score is not None:
         wrong += check_conditions(score.conditions, "score.conditions")
-    leagues = competition.leagues
-    if competition.prizes and (score is None or (end is None and leagues is None)):
+    if terms.prizes and (score is None or (ends_at is None and leagues is None)):
         wrong.append(FieldError("prizes", "are for a ranking that has an endDate, or for leagues"))
-    if leagues is not None and (score is None or competition.scope_field is not None):
+    if leagues is not None and (score is None or terms.scope_field is not None):
         wrong.append(FieldError("leagues", "are for a ranking without a scopeField: its divisions divide the board"))
     if leagues is not None and len(set(leagues.divisions)) < len(leagues.divisions):
         wrong.append(FieldError("leagues.divisions", "must be different from each other"))
-    for i, prize in enumerate(competition.prizes):
+    for i, prize in enumerate(terms.prizes):
         if prize.to_rank < prize.from_rank:
             wrong.append(FieldError(f"prizes[{i}].toRank", "must not be before fromRank"))
         wrong += [error.under(f"prizes[{i}]") for error in check_effects(prize.effects)]
     return wrong
 
 
-def _references(competition: Competition) -> Sequence[Reference]:
+def ranking_references(terms: Competition | CompetitionPart, under: str = "") -> list[Reference]:
+    """What the score and the prizes of a competition name."""
     found: list[Reference] = []
-    score = competition.score
+    score = terms.score
     if score is not None and score.metric is not None:
-        found.append(Reference("score.metric", "metric", score.metric))
+        found.append(Reference(f"{under}score.metric", "metric", score.metric))
     if score is not None and score.trigger is not None:
-        found.append(Reference("score.trigger", "trigger", score.trigger, required=False))
-    if competition.segments is not None:
-        found += competition.segments.references("segments")
-    for i, prize in enumerate(competition.prizes):
-        found += [structs.replace(one, field=f"prizes[{i}].{one.field}") for one in effect_references(prize.effects)]
+        found.append(Reference(f"{under}score.trigger", "trigger", score.trigger, required=False))
+    for i, prize in enumerate(terms.prizes):
+        named = effect_references(prize.effects)
+        found += [structs.replace(one, field=f"{under}prizes[{i}].{one.field}") for one in named]
     return found
+
+
+def prize_amounts(terms: Competition | CompetitionPart, under: str = "") -> list[MetricAmount]:
+    """The amounts of metrics that a competition's prizes give."""
+    return [
+        one for i, prize in enumerate(terms.prizes) for one in effect_amounts(prize.effects, f"{under}prizes[{i}].")
+    ]
+
+
+def _check(competition: Competition) -> Sequence[FieldError]:
+    start, end = competition.start_date, competition.end_date
+    wrong = [FieldError("endDate", "must be after startDate")] if start and end and end <= start else []
+    return wrong + check_ranking(competition, end)
+
+
+def _references(competition: Competition) -> Sequence[Reference]:
+    audience = competition.segments.references("segments") if competition.segments is not None else []
+    return ranking_references(competition) + audience
 
 
 KIND = DocumentKind(
@@ -115,5 +148,6 @@ KIND = DocumentKind(
     fixed=("score", "leagues"),  # standings are kept by it
     check=_check,
     references=_references,
+    amounts=prize_amounts,
     read=read_competition,
 )

@@ -14,14 +14,17 @@ from plaudit.core.conditions import compile_conditions
 from plaudit.core.fields import getter_of
 from plaudit.core.goals import SUM_DECIMALS, Goal
 from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
-from plaudit.core.periods import Period
+from plaudit.core.periods import Period, within_calendar
 from plaudit.core.recurrence import Recurrence
+from plaudit.core.rrule import read_rule
+from plaudit.core.typed import OfStreak
+from plaudit.errors import FieldError, invalid_fields
 
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
-from .compile_competitions import competition_of, competitions_by
+from .compile_competitions import competition_of, competitions_by, competitions_of_campaigns
 from .compile_effects import audience_of, effect_of, effect_of_reward
-from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of
+from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of, streaks_of_campaigns
 from .compile_outgoing import notification_of, outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import Expiry as ExpirySpec
@@ -51,9 +54,17 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     pushes = any(one.push is not None for one in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
-    streaks = {one: streak_of(one, streak, metrics) for one, streak in by_kind["streak"].items()}
+    own_streaks = {
+        one: each for one, each in streaks_of_campaigns(by_kind["campaign"]).items() if one not in by_kind["streak"]
+    }
+    streak_documents = by_kind["streak"] | own_streaks
+    streaks = {one: streak_of(one, streak, metrics) for one, streak in streak_documents.items()}
     ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
-    competitions = {one: competition_of(one, each, metrics) for one, each in by_kind["competition"].items()}
+    own_competitions = competitions_of_campaigns(by_kind["campaign"])
+    competitions = {
+        one: competition_of(one, each, metrics, by_kind["campaign"][one]) for one, each in own_competitions.items()
+    }
+    competitions |= {one: competition_of(one, each, metrics) for one, each in by_kind["competition"].items()}
     first_ladder = next(iter(ladders), None)
     segments = {one: segment_of(one, each, metrics, first_ladder) for one, each in by_kind["segment"].items()}
     return core.Program(
@@ -79,7 +90,9 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         ladders_by_metric=ladders_by_metric(ladders.values()),
         templates={one: texts_of(template) for one, template in by_kind["template"].items()},
         outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
-        streak_listeners=streak_listeners_of(by_kind["streak"], streaks),
+        streak_listeners=streak_listeners_of(
+            streak_documents, streaks, {one: by_kind["campaign"][one] for one in own_streaks}
+        ),
         needs=_needs(
             listeners,
             streaks.values(),
@@ -134,8 +147,8 @@ def _multiplier(one: MultiplierSpec) -> Multiplier:
     return Multiplier(
         name=one.name,
         factor=Decimal(str(one.factor)),
-        starts_at=one.start_date,
-        ends_at=one.end_date,
+        starts_at=within_calendar(one.start_date),
+        ends_at=within_calendar(one.end_date),
         weekdays=frozenset(one.weekdays),
         condition=None if not one.conditions else compile_conditions(one.conditions)[0],
     )
@@ -156,15 +169,15 @@ def _product(product_id: str, product: Product, pool_id: str | None, metrics: Ma
         stock=product.allocated_stock,
         pool_id=pool_id,
         costs=tuple((one, cost * 10 ** metrics[one].decimals) for one, cost in costs if cost and one in metrics),
-        starts_at=product.start_date,
-        ends_at=product.end_date,
+        starts_at=within_calendar(product.start_date),
+        ends_at=within_calendar(product.end_date),
         limit_per_member=product.limit_per_user,
         audience=audience_of(product.segments),
     )
 
 
 def _pool(pool_id: str, pool: CodePool) -> core.Pool:
-    return core.Pool(pool_id=pool_id, active=pool.status == "active", expires_at=pool.expires_at)
+    return core.Pool(pool_id=pool_id, active=pool.status == "active", expires_at=within_calendar(pool.expires_at))
 
 
 def _reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> core.Reward:
@@ -204,8 +217,8 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         by_enrolment=campaign.enrolment == "required",
         recurrence=_recurrence(campaign, time_zone),
         audience=audience_of(campaign.segments),
-        starts_at=campaign.start_date,
-        ends_at=campaign.end_date,
+        starts_at=within_calendar(campaign.start_date),
+        ends_at=within_calendar(campaign.end_date),
         exclusive_group=campaign.exclusive_group,
         limit_per_member=limit.per_user if limit else None,
         limit_per_period=core.PeriodLimit(period.period, period.count) if period else None,
@@ -217,9 +230,15 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
 
 
 def _recurrence(campaign: Campaign, time_zone: str) -> Recurrence | None:
-    if campaign.recurrence is None or campaign.start_date is None:
+    starts_at = within_calendar(campaign.start_date)
+    if campaign.recurrence is None or starts_at is None:
         return None
-    return Recurrence(campaign.recurrence.rule, campaign.start_date, campaign.recurrence.duration_seconds, time_zone)
+    try:
+        read_rule(campaign.recurrence.rule)
+    except ValueError as error:  # of an earlier version, which took more
+        wrong = FieldError("recurrence.rule", f"must be an RFC 5545 recurrence rule: {error}")
+        raise invalid_fields([wrong]) from None
+    return Recurrence(campaign.recurrence.rule, starts_at, campaign.recurrence.duration_seconds, time_zone)
 
 
 def _goal(goal: GoalSpec) -> Goal:
@@ -241,10 +260,16 @@ def _listeners(
 ) -> dict[str, tuple[core.Listener, ...]]:
     """Who listens to what: by priority of the campaign, then of the rule, then by age."""
     found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
-    live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.status == "active"}
+    live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.listens}
     for campaign_id, compiled in live.items():
         campaign = campaigns[campaign_id]
         effects = tuple(effect_of(spec, metrics) for spec in campaign.effects)
+        if campaign.streak is not None:  # its triggers extend the streak, and each turn brings its effects
+            listener = core.Listener(
+                campaign=compiled, step=0, number=0, condition=OfStreak(campaign_id), effects=effects
+            )
+            found["streak.extended"].append((campaign.priority, 0, listener))
+            continue
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
             listener = core.Listener(campaign=compiled, step=0, number=number, condition=condition, effects=effects)

@@ -3,24 +3,29 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
+
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
 from plaudit.core.fields import getter_of
 from plaudit.core.metrics import Metric
-from plaudit.core.periods import Period
+from plaudit.core.periods import Period, within_calendar
 
+from .campaign import Campaign
 from .competition import Competition, Leagues
 from .compile_effects import audience_of, effect_of
 
 
-def competition_of(competition_id: str, competition: Competition, metrics: Mapping[str, Metric]) -> core.Competition:
-    """A competition."""
+def competition_of(
+    competition_id: str, competition: Competition, metrics: Mapping[str, Metric], campaign: Campaign | None = None
+) -> core.Competition:
+    """A competition; one that is a part of a `campaign` counts while that listens."""
     score = competition.score
     return core.Competition(
         competition_id=competition_id,
-        active=competition.status == "active",
-        starts_at=competition.start_date,
-        ends_at=competition.end_date,
+        active=competition.status == "active" if campaign is None else campaign.listens,
+        starts_at=within_calendar(competition.start_date),
+        ends_at=within_calendar(competition.end_date),
         metric=score.metric if score else None,
         trigger=score.trigger if score else None,
         condition=compile_conditions(score.conditions)[0] if score and score.conditions else None,
@@ -34,6 +39,23 @@ def competition_of(competition_id: str, competition: Competition, metrics: Mappi
             for prize in competition.prizes
         ),
     )
+
+
+def competitions_of_campaigns(campaigns: Mapping[str, Campaign]) -> dict[str, Competition]:
+    """The rankings that campaigns have as a part, under the campaigns' ids. A paused one is not shown, and counts nothing."""
+    return {
+        one: Competition(
+            name=campaign.name,
+            description=campaign.description,
+            status="draft" if campaign.status in ("draft", "paused") else campaign.status,
+            start_date=campaign.start_date,
+            end_date=campaign.end_date,
+            segments=campaign.segments,
+            **structs.asdict(campaign.competition),
+        )
+        for one, campaign in campaigns.items()
+        if campaign.competition is not None and campaign.competition.score is not None
+    }
 
 
 def _league(leagues: Leagues | None) -> core.League | None:

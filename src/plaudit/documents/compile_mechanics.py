@@ -4,11 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from plaudit.core import program as core
-from plaudit.core.conditions import compile_conditions
-from plaudit.core.metrics import Metric, round_half_up
+from msgspec import structs
 
-from .compile_effects import effect_of
+from plaudit.core import program as core
+from plaudit.core.conditions import All, compile_conditions
+from plaudit.core.metrics import Metric, round_half_up
+from plaudit.core.periods import within_calendar
+from plaudit.core.typed import Open
+
+from .campaign import Campaign
+from .compile_effects import audience_of, effect_of
 from .ladder import Ladder
 from .streak import Price as PriceSpec
 from .streak import Streak
@@ -37,6 +42,26 @@ def streak_of(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> 
     )
 
 
+def streaks_of_campaigns(campaigns: Mapping[str, Campaign]) -> dict[str, Streak]:
+    """The streaks that campaigns have as a part, under the campaigns' ids."""
+    return {
+        one: Streak(
+            name=campaign.name,
+            status="active" if campaign.listens else "paused",
+            triggers=campaign.triggers,
+            **structs.asdict(campaign.streak),
+        )
+        for one, campaign in campaigns.items()
+        if campaign.streak is not None
+    }
+
+
+def _open(campaign: Campaign) -> Open:
+    return Open(
+        within_calendar(campaign.start_date), within_calendar(campaign.end_date), audience_of(campaign.segments)
+    )
+
+
 def ladder_of(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> core.Ladder:
     metric = metrics.get(ladder.metric)
     rungs = tuple(
@@ -58,7 +83,8 @@ def ladder_of(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> 
         window=ladder.window.type,
         days=ladder.window.days,
         soft_landing=ladder.soft_landing,
-        grace=timedelta(days=ladder.grace_days),
+        grace_days=ladder.grace_days,
+        rung_ids=tuple(rung.rung_id for rung in rungs),
     )
 
 
@@ -77,13 +103,15 @@ def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price
 
 
 def streak_listeners_of(
-    documents: Mapping[str, Streak], streaks: Mapping[str, core.Streak]
+    documents: Mapping[str, Streak], streaks: Mapping[str, core.Streak], campaigns: Mapping[str, Campaign]
 ) -> dict[str, tuple[core.StreakListener, ...]]:
     found: dict[str, list[core.StreakListener]] = defaultdict(list)
     for streak_id, document in documents.items():
         if document.status == "active":
             for number, trigger in enumerate(document.triggers):
                 condition, _ = compile_conditions(trigger.conditions)
+                if streak_id in campaigns:
+                    condition = All((_open(campaigns[streak_id]), condition))
                 listener = core.StreakListener(streak=streaks[streak_id], number=number, condition=condition)
                 found[trigger.type].append(listener)
     return {trigger: tuple(each) for trigger, each in found.items()}

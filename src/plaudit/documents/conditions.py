@@ -11,5 +11,5 @@ def check_conditions(conditions: Any, at: str) -> list[FieldError]:
     try:
         compile_conditions(conditions, at)
     except ConditionError as error:
-        return [FieldError(error.field, str(error))]
+        return [FieldError(one.field, str(one)) for one in (error, *error.further)]
     return []

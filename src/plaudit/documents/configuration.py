@@ -18,13 +18,17 @@ import yaml
 from msgspec import Struct
 from yaml.events import AliasEvent
 
+from plaudit import bounds
 from plaudit.core.effects import EFFECT_TYPES
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 
+from .amounts import decimals_in, misfits
 from .base import Document, DocumentId, DocumentKind
+from .checking import checked_document
+from .existing import OWN_PARTS, clashes, keys_of, there_is, wrong_names
 from .kinds import KINDS
+from .metric import Metric
 from .profile_schema import PROFILE_SCHEMA_ID
-from .reading import read
 from .settings import SETTINGS_ID
 
 SINGLE = {"settings": SETTINGS_ID, "profile_schema": PROFILE_SCHEMA_ID}  # kinds that there is one of, and its id
@@ -59,11 +63,17 @@ class Planned(Struct, frozen=True, kw_only=True):
 def shortened(kind: DocumentKind, doc: Mapping[str, Any]) -> dict[str, Any]:
     """A canonical document without the fields that are as they would be anyway."""
     defaults = {field.encode_name: field for field in msgspec.structs.fields(kind.type)}
-    return {
+    short = {
         name: value
         for name, value in doc.items()
         if name not in defaults or defaults[name].required or value != _default(defaults[name])
     }
+    while True:  # what is supposed of a field may depend on another that is
+        supposed = kind.suppose(short)
+        other = {name: value for name, value in doc.items() if name not in short and supposed.get(name, value) != value}
+        if not other:
+            return {name: short[name] for name in doc if name in short}
+        short |= other
 
 
 def _default(field: Any) -> Any:
@@ -101,6 +111,23 @@ def as_yaml(config: Mapping[str, Any]) -> str:
     return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
+def sections_of(programme: Mapping[str, Any], only: Collection[str], without: Collection[str]) -> dict[str, Any]:
+    """Return a programme with `only` some kinds, or `without` some. Raises Invalid for names that no kind has.
+
+    A kind may be called by its section (`codePools`), its collection (`code-pools`) or its name (`code_pool`).
+    """
+    wanted = {_section_called(name) for name in only} or set(programme)
+    wanted -= {_section_called(name) for name in without}
+    return {section: docs for section, docs in programme.items() if section in wanted}
+
+
+def _section_called(name: str) -> str:
+    for section, kind in SECTIONS.items():
+        if name in (section, kind.name, kind.collection):
+            return section
+    raise Invalid(f"There is no kind {name!r}: it must be one of {', '.join(SECTIONS)}")
+
+
 # ------------------------------------------------------------------------------------------------------- reading
 
 
@@ -120,19 +147,22 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def from_yaml(text: str | bytes) -> Any:
-    """YAML (or JSON, which is YAML) as plain values. Raises Invalid."""
+    """YAML (or JSON, which is YAML) as plain values, all within the bounds. Raises Invalid."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
-    except yaml.YAMLError as error:
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, ValueError) as error:  # the second for numbers that Python does not read
         raise Invalid(f"The document is not YAML: {error}", code="bad_yaml") from None
     except RecursionError:
-        raise Invalid("The document is nested too deeply", code="bad_yaml") from None
+        raise bounds.too_deep() from None
+    bounds.check(found)
+    return found
 
 
-def read_configuration(raw: Any, there: Mapping[Key, str]) -> Wanted:
+def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Wanted:
     """A programme as checked documents. Raises Invalid naming every field that is wrong, from the top.
 
-    `there` are the names of the documents that there are already: names may stand for them as well.
+    `there` are the canonical documents that there are already: names may stand for them as well, and what is wrong with
+    them and stays as it is, is left alone.
     """
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object of collections")])
@@ -153,14 +183,16 @@ def read_configuration(raw: Any, there: Mapping[Key, str]) -> Wanted:
                 found[kind.name, _id(key)] = doc
             except PlauditError as error:
                 wrong += [one.under(f"{section}.{key}") for one in error.fields]
-    names = dict(there) | {
-        key: str(cast("dict[str, Any]", doc).get("name")) for key, doc in found.items() if isinstance(doc, dict)
-    }
+    every: dict[Key, Any] = {**there, **{key: doc for key, doc in found.items() if isinstance(doc, dict)}}
+    names = {key: str(doc.get("name")) for key, doc in every.items()}
+    for (kind, one), doc in every.items():  # the parts that a campaign has, or is given by its type
+        parts = [part for part in OWN_PARTS if doc.get(part) or doc.get("type") == part.capitalize()]
+        names |= {(part, one): str(doc.get("name")) for part in parts if kind == "campaign"}
     lookup = _Names(names)
     wanted: Wanted = {}
     for key, doc in found.items():
         try:
-            wanted[key] = _document(KINDS[key[0]], lookup.with_ids(doc))
+            wanted[key] = _document(KINDS[key[0]], lookup.with_ids(doc), there.get(key))
         except PlauditError as error:
             wrong += [one.under(_place_of(key)) for one in error.fields] or [FieldError(_place_of(key), error.message)]
     if wrong:
@@ -181,15 +213,10 @@ def _id(key: Any) -> str:
         raise invalid_fields([FieldError("", "must have an id of 1 to 64 letters, digits, dots, hyphens")]) from None
 
 
-def _document(kind: DocumentKind, raw: Any) -> Document:
+def _document(kind: DocumentKind, raw: Any, stored: Mapping[str, Any] | None) -> Document:
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
-    given = cast("dict[str, Any]", raw)
-    document = read(kind.read(given), kind.type)
-    wrong = kind.check(document)
-    if wrong:
-        raise invalid_fields(wrong)
-    return document
+    return checked_document(kind, cast("dict[str, Any]", raw), stored)
 
 
 # The fields that name documents, as they are written, and the kinds that they name.
@@ -241,19 +268,43 @@ class _Names:
         raise invalid_fields([FieldError(at, f"names {title} {name!r}, which does not exist")])
 
 
-def lost_references(wanted: Wanted, there: Collection[Key]) -> list[FieldError]:
-    """The references of documents that would lead nowhere, when `there` is all that there is."""
+def wrong_in(wanted: Wanted, there: Mapping[Key, Mapping[str, Any]], gone: Collection[Key]) -> list[FieldError]:
+    """Return what is wrong with what documents name and look at, with all that there will be; `gone` is what goes."""
+    docs = {key: dict(doc) for key, doc in there.items() if key not in gone}
+    docs |= {key: cast("dict[str, Any]", msgspec.to_builtins(document)) for key, document in wanted.items()}
+    will_be = there_is(keys_of(docs), docs)
+    of_one_id: dict[str, dict[Key, dict[str, Any]]] = {}
+    for key, doc in docs.items():
+        of_one_id.setdefault(key[1], {})[key] = doc
+    wrong: list[FieldError] = []
+    for key, document in wanted.items():
+        kind, before = KINDS[key[0]], there.get(key)
+        others = keys_of({one: doc for one, doc in of_one_id[key[1]].items() if one != key})
+        found = [*clashes(*key, docs[key], before, others), *wrong_names(kind, document, will_be, before, gone)]
+        wrong += [error.under(_place_of(key)) for error in found]
+    return wrong
+
+
+def wrong_amounts(wanted: Wanted, there: Mapping[Key, Mapping[str, Any]]) -> list[FieldError]:
+    """Return the amounts of documents that their metrics cannot hold: those of before, and those that come with them."""
+    decimals = decimals_in((*key, doc) for key, doc in there.items())
+    decimals |= {key[1]: document.decimals for key, document in wanted.items() if isinstance(document, Metric)}
     return [
-        FieldError(
-            f"{_place_of(key)}.{one.field}", f"names {KINDS[one.kind].title.lower()} {one.id!r}, which does not exist"
-        )
+        error.under(_place_of(key))
         for key, document in wanted.items()
-        for one in KINDS[key[0]].references(document)
-        if one.required and (one.kind, one.id) not in there
+        for error in misfits(KINDS[key[0]], document, decimals, there.get(key))
     ]
 
 
 # ----------------------------------------------------------------------------------------------------- comparing
+
+
+def _still_over(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return a campaign as it is wanted; one that has become completed by itself does so again with the same endDate."""
+    over = "completedAt" in before and before["status"] == "completed" and after["endDate"] == before["endDate"]
+    if over and after["status"] == "active":
+        return after | {"status": "completed", "completedAt": before["completedAt"]}
+    return after
 
 
 def planned(wanted: Wanted, there: Mapping[Key, dict[str, Any]], *, prune: bool) -> list[Planned]:
@@ -265,6 +316,8 @@ def planned(wanted: Wanted, there: Mapping[Key, dict[str, Any]], *, prune: bool)
     for (kind, key), document in wanted.items():
         after = msgspec.json.decode(msgspec.json.encode(document))
         before = there.get((kind, key))
+        if kind == "campaign" and before is not None:
+            after = _still_over(before, after)
         if before != after:
             change = "created" if before is None else "updated"
             changes.append(Planned(kind=kind, id=key, change=change, before=before, after=after))

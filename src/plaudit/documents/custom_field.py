@@ -1,15 +1,15 @@
 """Custom fields: what an organisation keeps of its members beyond the profile schema. Deleting one is soft."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from plaudit.core.patterns import Pattern, PatternError
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
-from .values import Bounds, wrong_value
+from .values import Bounds, wrong_default
 
 OPTIONS_MAX = 1_000
 
@@ -37,11 +37,11 @@ def _check(one: CustomField) -> Sequence[FieldError]:
         wrong.append(FieldError("options", "is for select and multi-select only"))
     if one.validation is not None and one.validation.pattern is not None:
         try:
-            re.compile(one.validation.pattern)
-        except re.error as error:
-            wrong.append(FieldError("validation.pattern", f"is not a regular expression: {error}"))
+            Pattern(one.validation.pattern)
+        except PatternError as error:
+            wrong.append(FieldError("validation.pattern", str(error)))
     if one.default_value is not None and not wrong:
-        message = wrong_value(one.type, one.default_value, one.options, one.validation)
+        message = wrong_default(one.key, one.type, one.default_value, one.options, one.validation)
         if message is not None:
             wrong.append(FieldError("defaultValue", message))
     return wrong

@@ -21,6 +21,10 @@ def trigger_key(key: str) -> str:
     return _TRIGGER_ALIASES.get(key, key)
 
 
+# The parts of a campaign that its type has, and where their effects are.
+_PARTS = (("streak", "milestones"), ("competition", "prizes"))
+
+
 def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
     """A campaign's triggers and effects as they are kept."""
     kept = dict(raw)
@@ -30,6 +34,9 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
         kept["effects"] = [_read_effect(one) for one in raw["effects"]]
     if isinstance(raw.get("steps"), list):
         kept["steps"] = [_read_step(one) for one in raw["steps"]]
+    for part, name in _PARTS:
+        if isinstance(raw.get(part), dict):
+            kept[part] = _read_parts(dict(raw[part]), name)
     return kept
 
 

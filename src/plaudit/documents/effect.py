@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
-from plaudit.core.effect_settings import EffectSettings, Notify
+from plaudit.core.effect_settings import AddMetric, AddPoints, EffectSettings, Notify
 from plaudit.core.effects import EFFECTS
 from plaudit.core.expressions import Expression, ExpressionError, Template
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.errors import FieldError, PlauditError
 
-from .base import Reference
+from .base import MetricAmount, Reference
 from .reading import read
 
 EFFECTS_MAX = 50
@@ -86,8 +86,19 @@ def _not_compiling(compiled: type[Template | Expression], text: str, at: str) ->
     try:
         compiled(text)
     except ExpressionError as error:
-        return [FieldError(at, f"is not a formula that can be used: {error}")]
+        return [FieldError(at, f"is not a valid formula: {error}")]
     return []
+
+
+def effect_amounts(effects: Sequence[EffectSpec], at: str = "") -> list[MetricAmount]:
+    """Return the amounts of metrics that effects give or take; what a formula says is known only when it is evaluated."""
+    found: list[MetricAmount] = []
+    for i, effect in enumerate(effects):
+        settings = effect.settings()
+        if isinstance(settings, AddPoints | AddMetric) and not isinstance(settings.amount, str):
+            metric = settings.metric if isinstance(settings, AddMetric) else "points"
+            found.append(MetricAmount(f"{at}effects[{i}].config.amount", metric, settings.amount))
+    return found
 
 
 def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, Name, Reference
+from .base import Document, DocumentId, DocumentKind, MetricAmount, Name, Reference
 from .dialects import read_ladder
-from .effect import EffectSpec, check_effects, effect_references
+from .effect import EffectSpec, check_effects, effect_amounts, effect_references
 from .metric import Bound
 
 
@@ -67,6 +67,25 @@ def _references(ladder: Ladder) -> Sequence[Reference]:
     return found
 
 
+def _amounts(ladder: Ladder) -> Sequence[MetricAmount]:
+    found = [
+        MetricAmount(f"rungs[{i}].threshold", ladder.metric, rung.threshold) for i, rung in enumerate(ladder.rungs)
+    ]
+    for i, rung in enumerate(ladder.rungs):
+        found += effect_amounts(rung.effects, f"rungs[{i}].")
+    return found
+
+
+def _refills(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
+    return after["status"] == "active" and (before is None or _rules_of(before) != _rules_of(after))
+
+
+def _rules_of(doc: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what of a ladder says where its members are."""
+    rungs = [(rung["rungId"], rung["threshold"]) for rung in doc["rungs"]]
+    return rungs, *(doc[name] for name in ("status", "metric", "window", "softLanding", "graceDays"))
+
+
 KIND = DocumentKind(
     name="ladder",
     title="Ladder",
@@ -75,8 +94,9 @@ KIND = DocumentKind(
     id_prefix="lad_",
     type=Ladder,
     filters=("status", "metric"),
-    fixed=("metric", "window"),  # what members have earned is counted by them
     check=_check,
     references=_references,
+    amounts=_amounts,
+    refills=_refills,
     read=read_ladder,
 )

@@ -1,6 +1,5 @@
 """A line of an import: a member as other systems write them down, in JSON or in columns."""
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -8,14 +7,14 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from plaudit.bounds import UserId
 from plaudit.core.importing import Import, ImportedCode, ImportedLot, ImportedRung
-from plaudit.core.metrics import AMOUNT_MAX, Metric, round_half_up
+from plaudit.core.metrics import Metric, misfit, round_half_up
 from plaudit.errors import FieldError, invalid_fields
 
-from .profile import CUSTOM, ProfileRules, written
+from .profile import ProfileRules, written
 from .reading import read
 
-UserId = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -55,8 +54,9 @@ def read_member(raw: Any, rules: ProfileRules, metrics: Mapping[str, Metric]) ->
             wrong.append(FieldError(f"metrics.{metric_id}", "is not a metric that there is"))
             continue
         each = amounts if isinstance(amounts, list) else [Lot(amount=amounts)] if amounts else []
-        if any(not math.isfinite(one.amount) or one.amount > AMOUNT_MAX / 10**metric.decimals for one in each):
-            wrong.append(FieldError(f"metrics.{metric_id}", "is out of range"))
+        message = next((told for one in each if (told := misfit(one.amount, metric.decimals)) is not None), None)
+        if message is not None:
+            wrong.append(FieldError(f"metrics.{metric_id}", message))
             continue
         if each:
             lots[metric_id] = [
@@ -72,42 +72,3 @@ def read_member(raw: Any, rules: ProfileRules, metrics: Mapping[str, Metric]) ->
         attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, rungs=rungs,
         products=record.products, codes=record.codes,
     )  # fmt: skip
-
-
-def from_columns(row: Mapping[str, str]) -> dict[str, Any]:
-    """A line of a CSV file as a record: `metrics.x`, `custom.x`, `ladders.x`, `products.x`; empty cells say nothing."""
-    found: dict[str, Any] = {}
-    for name, text in row.items():
-        if text == "":
-            continue
-        scope, _, rest = name.partition(".")
-        if rest and scope in ("metrics", "products"):
-            found.setdefault(scope, {})[rest] = _number(text)
-        elif rest and scope == "ladders":
-            found.setdefault(scope, {})[rest] = text
-        elif rest and scope in ("custom", CUSTOM):
-            found.setdefault(CUSTOM, {})[rest] = _typed(text)
-        else:
-            found[name] = text if name in _TEXTS else _typed(text)
-    return found
-
-
-_TEXTS = ("userId", "email", "phone", "firstName", "lastName", "displayName", "name", "enrolledAt", "dateOfBirth")
-
-
-def _number(text: str) -> Any:
-    try:
-        return float(text) if not text.lstrip("-").isdigit() else int(text)
-    except ValueError:
-        return text
-
-
-def _typed(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    if text.startswith(("{", "[")):
-        try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return text
-    return text

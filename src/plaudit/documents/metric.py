@@ -1,12 +1,11 @@
 """Metrics: what is counted for members. `points`, `xp` and `coins` exist from the start."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from plaudit.core.metrics import AMOUNT_MAX
+from plaudit.core.metrics import AMOUNT_MAX, misfit
 from plaudit.core.periods import Period
 from plaudit.errors import FieldError
 
@@ -77,9 +76,12 @@ class Metric(Document, kw_only=True):
 def _check(metric: Metric) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     low, high = metric.minimum, metric.maximum
-    for name, bound in (("default", metric.default), ("minimum", low), ("maximum", high)):
-        if bound is not None and Decimal(str(bound)).scaleb(metric.decimals) % 1:
-            wrong.append(FieldError(name, f"must have at most {metric.decimals} decimal places"))
+    bounds: list[tuple[str, float | None]] = [("default", metric.default), ("minimum", low), ("maximum", high)]
+    bounds += [(f"earningCaps[{i}].amount", cap.amount) for i, cap in enumerate(metric.earning_caps)]
+    for name, bound in bounds:
+        message = None if bound is None else misfit(bound, metric.decimals)
+        if message is not None:
+            wrong.append(FieldError(name, message))
     if low is not None and high is not None and low > high:
         wrong.append(FieldError("maximum", "must not be below minimum"))
     if (low is not None and metric.default < low) or (high is not None and metric.default > high):
@@ -90,8 +92,8 @@ def _check(metric: Metric) -> Sequence[FieldError]:
     if expiry is not None and expiry.extended_by_activity and expiry.type != "rolling":
         wrong.append(FieldError("expiry.extendedByActivity", "is for a rolling expiry"))
     for i, cap in enumerate(metric.earning_caps):
-        if cap.amount < 0 or Decimal(str(cap.amount)).scaleb(metric.decimals) % 1:
-            wrong.append(FieldError(f"earningCaps[{i}].amount", f"must be 0 or more, with {metric.decimals} decimals"))
+        if cap.amount < 0:
+            wrong.append(FieldError(f"earningCaps[{i}].amount", f"must be 0 or more (got {cap.amount})"))
     for i, one in enumerate(metric.multipliers):
         wrong += check_conditions(one.conditions, f"multipliers[{i}].conditions")
     return wrong

@@ -5,12 +5,13 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from plaudit import bounds
 from plaudit.core import identities
 from plaudit.errors import MISSING_FIELD, FieldError
 
 from .custom_field import CustomField
 from .profile_schema import ProfileSchema
-from .values import wrong_value
+from .values import TIME_ZONE, wrong_value
 
 ATTRIBUTES_MAX = 200
 NAME_MAX = 64
@@ -23,10 +24,23 @@ COMPUTED = (
     "transactionCount", "referralCount", "enrolledAt", "lastActiveAt", "createdAt", "updatedAt",
 )  # fmt: skip
 _COMPUTED = frozenset(COMPUTED)
+# The documents' 23 standard properties of a user, by group, with their types.
+STANDARD = (
+    ("userId", "string", "identity"), ("email", "string", "identity"), ("createdAt", "date", "identity"),
+    ("lastActiveAt", "date", "identity"), ("tier", "string", "loyalty"), ("points", "number", "loyalty"),
+    ("lifetimePoints", "number", "loyalty"), ("xp", "number", "loyalty"), ("level", "number", "loyalty"),
+    ("coins", "number", "loyalty"), ("badges", "array", "achievements"), ("badgeCount", "number", "achievements"),
+    ("streak", "number", "engagement"), ("longestStreak", "number", "engagement"),
+    ("transactionCount", "number", "engagement"), ("country", "string", "location"), ("city", "string", "location"),
+    ("timezone", "string", "location"), ("language", "string", "preferences"), ("referralCount", "number", "social"),
+    ("referredBy", "string", "social"), ("segments", "array", "metadata"), ("tags", "array", "metadata"),
+)  # fmt: skip
+OF_ENROLMENT = ("name", "source", "channel")
 # Fields that every organisation has, whatever its schema says.
 _ALWAYS = (
     *identities.KINDS,
-    "timezone",
+    *OF_ENROLMENT,
+    TIME_ZONE,
     "language",
     "country",
     "displayName",
@@ -35,6 +49,9 @@ _ALWAYS = (
     "preferences",
     "optedOut",
 )
+
+# Where a profile always shows these; language and country may also be custom fields, as the documents have them.
+_TOP = frozenset(_ALWAYS) - {"language", "country"}
 
 
 class Written(Struct, frozen=True):
@@ -58,6 +75,25 @@ class ProfileRules(Struct, frozen=True):
         own = [one.name for one in self.schema.fields if one.unique]
         return tuple(dict.fromkeys([*identities.KINDS, *own]))
 
+    @property
+    def any_custom(self) -> bool:
+        """Whether custom fields may have any name: there is no list of them, or the schema has an object for them."""
+        return self.schema is None or not self.custom or any(one.name == CUSTOM for one in self.schema.fields)
+
+    def custom_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a profile shows as custom fields: those declared, or all that is neither the schema's nor everybody's."""
+        if not self.any_custom:
+            return {name: attributes[name] for name in self.custom if name in attributes}
+        own = {one.name for one in self.schema.fields} if self.schema is not None else set[str]()
+        own |= _TOP - self.custom.keys()
+        return {name: value for name, value in attributes.items() if name not in own}
+
+    def may_have(self, name: str) -> bool:
+        """Return whether a profile may have a field of this name."""
+        if self.schema is None or name in self.custom or name in _ALWAYS or name == "userId":
+            return True
+        return any(one.name == name for one in self.schema.fields)
+
 
 def rules_of(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileRules:
     """The rules of an organisation."""
@@ -71,6 +107,7 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
     custom: dict[str, Any] = {}
     if isinstance(body.get(CUSTOM, {}), dict):
         custom = cast("dict[str, Any]", body.get(CUSTOM, {}))
+        wrong += [error.under(CUSTOM) for error in _wrong_shape(custom)]
     else:
         wrong.append(FieldError(CUSTOM, "must be an object"))
     given |= custom
@@ -79,7 +116,7 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
         wrong += [FieldError(name, MISSING_FIELD) for name in _required(rules) if given.get(name) is None]
     elif not new:
         wrong += [FieldError(name, "cannot be taken away") for name in _required(rules) if given.get(name, 0) is None]
-    wrong += _wrong_values(rules, given)
+    wrong += _wrong_values(rules, given, custom)
     names, wrong_names = _names(rules, given)
     attributes = {name: value for name, value in given.items() if name not in names}
     return Written(attributes, names), wrong + wrong_names
@@ -111,11 +148,14 @@ def _required(rules: ProfileRules) -> list[str]:
     return [name for name in fields if name not in COMPUTED and name != CUSTOM]
 
 
-def _wrong_values(rules: ProfileRules, given: Mapping[str, Any]) -> list[FieldError]:
-    if rules.schema is None and not rules.custom:
-        return []
-    own = {one.name: one for one in rules.schema.fields} if rules.schema else {}
+def _wrong_values(rules: ProfileRules, given: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
     wrong: list[FieldError] = []
+    if given.get(TIME_ZONE) is not None:
+        message = bounds.wrong_zone(given[TIME_ZONE])
+        wrong += [] if message is None else [FieldError(TIME_ZONE, message)]
+    if rules.schema is None and not rules.custom:
+        return wrong
+    own = {one.name: one for one in rules.schema.fields} if rules.schema else {}
     for name, value in given.items():
         if value is None or name in COMPUTED:
             continue
@@ -124,12 +164,16 @@ def _wrong_values(rules: ProfileRules, given: Mapping[str, Any]) -> list[FieldEr
             message = wrong_value(one.type, value, one.options, one.validation)
         elif name in own:
             message = wrong_value(own[name].type, value, own[name].enum)
-        elif rules.schema is not None and name not in _ALWAYS:
+        elif name in _ALWAYS or (name in custom and rules.any_custom):
+            message = None
+        elif name in custom:
+            message = f"must be one of the custom fields {', '.join(rules.custom)}"
+        elif rules.schema is not None:
             message = "is not a field of the profile schema"
         else:
             message = None
         if message is not None:
-            wrong.append(FieldError(f"{CUSTOM}.{name}" if name in rules.custom else name, message))
+            wrong.append(FieldError(f"{CUSTOM}.{name}" if name in custom or name in rules.custom else name, message))
     return wrong
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from plaudit.errors import FieldError
 
 from .base import Description, Document, DocumentKind
-from .values import FIELD_TYPES, wrong_value
+from .values import FIELD_TYPES, wrong_default
 
 PROFILE_SCHEMA_ID = "profile"
 FIELDS_MAX = 200
@@ -33,7 +33,7 @@ class ProfileSchema(Document, kw_only=True):
     """`label` is its version as the documents write it, given out by the server."""
 
     fields: list[ProfileField] = field(default_factory=list[ProfileField])
-    label: str = "v1.0.0"
+    label: Annotated[str, Meta(pattern=r"^v\d{1,9}\.\d{1,9}\.\d{1,9}$")] = "v1.0.0"
 
 
 def next_label(before: ProfileSchema, after: ProfileSchema) -> str:
@@ -69,7 +69,7 @@ def _check(schema: ProfileSchema) -> Sequence[FieldError]:
         if one.unique and one.type != "string":
             wrong.append(FieldError(f"fields[{i}].unique", "is for texts only"))
         if one.default is not None:
-            message = wrong_value(one.type, one.default, one.enum)
+            message = wrong_default(one.name, one.type, one.default, one.enum)
             if message is not None:
                 wrong.append(FieldError(f"fields[{i}].default", message))
     return wrong

@@ -1,13 +1,13 @@
 """Rewards: what can be given, by hand or by a campaign; five types, each with a configuration of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.core.operators import is_number
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind, Media, Reference
+from .base import Document, DocumentKind, Media, MetricAmount, Reference
 
 RewardType = Literal["points", "product", "competition_entry", "unique_coupon", "non_unique_coupon"]
 
@@ -21,9 +21,12 @@ _FIELDS = {
     "points": {"amount"},
     "product": {"productId", "quantity"},
     "competition_entry": {"competitionId", "entries"},
-    "unique_coupon": {"codePoolId"},
+    "unique_coupon": {"codePoolId", "discountType", "discountValue"},
     "non_unique_coupon": {"code", "discountType", "discountValue"},
 }
+
+
+_DISCOUNT = frozenset({"discountType", "discountValue"})
 
 
 class Reward(Document, kw_only=True):
@@ -61,11 +64,8 @@ def _check(reward: Reward) -> Sequence[FieldError]:
             require(_positive(config.get("amount")), "amount", "positive number")
         case "non_unique_coupon":
             code: Any = config.get("code")
-            value: Any = config.get("discountValue")
             require(isinstance(code, str) and 0 < len(code) <= 64, "code", "non-empty string")
-            known = config.get("discountType") in ("percentage", "fixed")
-            require(known, "discountType", "percentage or fixed")
-            require(is_number(value) and value >= 0, "discountValue", "non-negative number")
+            _require_discount(config, require)
         case _:
             name, _kind = _REFERENCES[kind]
             named = config.get(name)
@@ -73,14 +73,30 @@ def _check(reward: Reward) -> Sequence[FieldError]:
             for count in ("quantity", "entries"):
                 if count in config:
                     require(_positive_integer(config[count]), count, "positive number")
+            if config.keys() & _DISCOUNT:
+                _require_discount(config, require)
     return wrong
 
 
+def _require_discount(config: dict[str, Any], require: Callable[[bool, str, str], None]) -> None:
+    value: Any = config.get("discountValue")
+    require(config.get("discountType") in ("percentage", "fixed"), "discountType", "percentage or fixed")
+    require(is_number(value) and value >= 0, "discountValue", "non-negative number")
+
+
 def _references(reward: Reward) -> Sequence[Reference]:
+    if reward.reward_type == "points":
+        return (Reference("config.amount", "metric", "points"),)
     if reward.reward_type not in _REFERENCES:
         return ()
     name, kind = _REFERENCES[reward.reward_type]
     return (Reference(f"config.{name}", kind, str(reward.config[name])),)
+
+
+def _amounts(reward: Reward) -> Sequence[MetricAmount]:
+    if reward.reward_type != "points":
+        return ()
+    return (MetricAmount("config.amount", "points", reward.config["amount"]),)
 
 
 KIND = DocumentKind(
@@ -94,4 +110,5 @@ KIND = DocumentKind(
     fixed=("rewardType",),
     check=_check,
     references=_references,
+    amounts=_amounts,
 )

@@ -7,11 +7,12 @@ from msgspec import Meta, field
 
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, Name, Reference
-from .campaign import Priority, TriggerKey
+from .base import Document, DocumentId, DocumentKind, MetricAmount, Name, Reference
+from .campaign import Priority
 from .conditions import check_conditions
 from .dialects import read_rule, write_rule
-from .effect import EffectSpec, check_effects, effect_references
+from .effect import EffectSpec, check_effects, effect_amounts, effect_references
+from .listening import TriggerKey
 
 
 class Rule(Document, kw_only=True):
@@ -42,6 +43,10 @@ def _references(rule: Rule) -> Sequence[Reference]:
     ]
 
 
+def _amounts(rule: Rule) -> Sequence[MetricAmount]:
+    return effect_amounts(rule.effects)
+
+
 KIND = DocumentKind(
     name="rule",
     title="Rule",
@@ -52,6 +57,7 @@ KIND = DocumentKind(
     fixed=("campaignId",),
     check=_check,
     references=_references,
+    amounts=_amounts,
     read=read_rule,
     write=write_rule,
 )

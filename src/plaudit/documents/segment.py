@@ -9,9 +9,10 @@ from plaudit.core.conditions import ConditionError
 from plaudit.core.operators import OPERATORS, OperatorError
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentKind
-from .campaign import TriggerKey
+from .as_meant import ListedId
+from .base import Document, DocumentKind, Reference
 from .conditions import check_conditions
+from .listening import TriggerKey
 
 CRITERIA_MAX = 50
 
@@ -55,7 +56,7 @@ class Segment(Document, kw_only=True):
 
     type: Literal["static", "dynamic"] = "dynamic"
     status: Literal["active", "archived"] = "active"
-    user_ids: Annotated[list[str], Meta(max_length=100_000)] = field(default_factory=list[str])
+    user_ids: Annotated[list[ListedId], Meta(max_length=100_000)] = field(default_factory=list[str])
     include: Annotated[list[CriterionSpec], Meta(max_length=CRITERIA_MAX)] = field(default_factory=list[CriterionSpec])
     exclude: Annotated[list[CriterionSpec], Meta(max_length=CRITERIA_MAX)] = field(default_factory=list[CriterionSpec])
     url: Annotated[str, Meta(max_length=2_000)] | None = None
@@ -90,13 +91,25 @@ def _wrong_with(criterion: CriterionSpec, at: str) -> list[FieldError]:
     if found is None:
         return []
     name, spec = found
-    outside = "daysSince" if name == "days_since" else name
-    wrong = check_conditions(spec.conditions, f"{at}.{outside}.conditions")
+    wrong = check_conditions(spec.conditions, f"{at}.{_outside(name)}.conditions")
     if (name == "sum") != (spec.field is not None):
-        wrong.append(FieldError(f"{at}.{outside}.field", "is for a sum, and is needed there"))
+        wrong.append(FieldError(f"{at}.{_outside(name)}.field", "is for a sum, and is needed there"))
     if name == "days_since" and spec.within_days is not None:
         wrong.append(FieldError(f"{at}.daysSince.withinDays", "is for a count or a sum"))
     return wrong
+
+
+def _outside(name: str) -> str:
+    return "daysSince" if name == "days_since" else name
+
+
+def _references(segment: Segment) -> Sequence[Reference]:
+    return [
+        Reference(f"{side}[{i}].{_outside(found[0])}.trigger", "trigger", found[1].trigger, required=False)
+        for side, criteria in (("include", segment.include), ("exclude", segment.exclude))
+        for i, criterion in enumerate(criteria)
+        if (found := criterion.tally()) is not None
+    ]
 
 
 KIND = DocumentKind(
@@ -107,5 +120,7 @@ KIND = DocumentKind(
     id_prefix="seg_",
     type=Segment,
     filters=("type", "status"),
+    personal=frozenset({"userIds"}),
     check=_check,
+    references=_references,
 )

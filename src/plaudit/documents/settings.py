@@ -1,12 +1,11 @@
 """Settings: what an organisation has settled for all its campaigns. One document, versioned like any other."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from plaudit.core.periods import zone
+from plaudit import bounds
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentId, DocumentKind
@@ -81,11 +80,14 @@ class Settings(Document, kw_only=True):
 
 def _check(settings: Settings) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
-    try:
-        zone(settings.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        wrong.append(FieldError("timeZone", f"must be an IANA time zone (got {settings.time_zone!r})"))
+    message = bounds.wrong_zone(settings.time_zone)
+    if message is not None:
+        wrong.append(FieldError("timeZone", message))
     providers = settings.identity_providers
+    for i, one in enumerate(providers):
+        message = bounds.wrong_address(one.jwks_url, ("http", "https"))
+        if message is not None:
+            wrong.append(FieldError(f"identityProviders[{i}].jwksUrl", message))
     for name, found in (
         ("providerId", [one.provider_id for one in providers]),
         ("issuer", [one.issuer for one in providers]),
@@ -98,6 +100,13 @@ def _check(settings: Settings) -> Sequence[FieldError]:
     return wrong
 
 
+def _scopes(before: dict[str, Any] | None, after: dict[str, Any]) -> frozenset[str]:
+    """Require what members may do of an author who changes who vouches for them: it lets them speak as any member."""
+    was = before or {}
+    same = all(was.get(name) == after.get(name) for name in ("identityProviders", "sharedSecretTokens"))
+    return frozenset() if same else frozenset({"members:read", "members:write"})
+
+
 KIND = DocumentKind(
     name="settings",
     title="Settings",
@@ -106,4 +115,5 @@ KIND = DocumentKind(
     id_prefix="",
     type=Settings,
     check=_check,
+    scopes=_scopes,
 )

@@ -9,11 +9,11 @@ from msgspec import Meta, Struct, field, structs
 from plaudit.core.periods import Cadence
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, Reference
-from .campaign import TRIGGERS_MAX, TriggerSpec
+from .base import Document, DocumentId, DocumentKind, MetricAmount, Reference
 from .conditions import check_conditions
 from .dialects import read_streak
-from .effect import EffectSpec, check_effects, effect_references
+from .effect import EffectSpec, check_effects, effect_amounts, effect_references
+from .listening import TRIGGERS_MAX, TriggerSpec
 
 Count = Annotated[int, Meta(ge=0, le=1_000)]
 
@@ -76,20 +76,62 @@ class Streak(Document, kw_only=True):
     milestones: Annotated[list[Milestone], Meta(max_length=100)] = field(default_factory=list[Milestone])
 
 
+class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The streak of a campaign of type `Streak`, as a streak of its own is: the campaign's `triggers` extend it."""
+
+    cadence: Cadence = Cadence.daily
+    threshold: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    grace_hours: Annotated[int, Meta(ge=0, le=24)] = 0
+    freezes: Freezes | None = None
+    repair: Repair | None = None
+    pauses: Annotated[list[Pause], Meta(max_length=100)] = field(default_factory=list[Pause])
+    milestones: Annotated[list[Milestone], Meta(max_length=100)] = field(default_factory=list[Milestone])
+
+
+def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
+    """What is wrong with the terms of a streak, whatever extends it."""
+    wrong: list[FieldError] = []
+    for i, milestone in enumerate(terms.milestones):
+        wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
+    for i, pause in enumerate(terms.pauses):
+        if pause.end < pause.start or (pause.end - pause.start).days > 3_660:
+            wrong.append(FieldError(f"pauses[{i}].end", "must not be before start, or more than ten years after it"))
+    if terms.freezes is not None and terms.freezes.at_start > terms.freezes.maximum:
+        wrong.append(FieldError("freezes.atStart", "must not be more than maximum"))
+    return wrong
+
+
+def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Reference]:
+    """What the terms of a streak name."""
+    found: list[Reference] = []
+    for i, milestone in enumerate(terms.milestones):
+        named = effect_references(milestone.effects)
+        found += [structs.replace(one, field=f"{under}milestones[{i}].{one.field}") for one in named]
+    for at, one in (("freezes", terms.freezes), ("repair", terms.repair)):
+        if one is not None and one.price is not None:
+            found.append(Reference(f"{under}{at}.price.metric", "metric", one.price.metric))
+    return found
+
+
+def terms_amounts(terms: Streak | StreakPart, under: str = "") -> list[MetricAmount]:
+    """The amounts of metrics in the terms of a streak."""
+    found = [
+        MetricAmount(f"{under}{at}.price.amount", one.price.metric, one.price.amount)
+        for at, one in (("freezes", terms.freezes), ("repair", terms.repair))
+        if one is not None and one.price is not None
+    ]
+    for i, milestone in enumerate(terms.milestones):
+        found += effect_amounts(milestone.effects, f"{under}milestones[{i}].")
+    return found
+
+
 def _check(streak: Streak) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     if len(streak.triggers) > TRIGGERS_MAX:
         wrong.append(FieldError("triggers", f"may have at most {TRIGGERS_MAX} items"))
     for i, trigger in enumerate(streak.triggers):
         wrong += check_conditions(trigger.conditions, f"triggers[{i}].conditions")
-    for i, milestone in enumerate(streak.milestones):
-        wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
-    for i, pause in enumerate(streak.pauses):
-        if pause.end < pause.start or (pause.end - pause.start).days > 3_660:
-            wrong.append(FieldError(f"pauses[{i}].end", "must not be before start, or more than ten years after it"))
-    if streak.freezes is not None and streak.freezes.at_start > streak.freezes.maximum:
-        wrong.append(FieldError("freezes.atStart", "must not be more than maximum"))
-    return wrong
+    return wrong + check_terms(streak)
 
 
 def _references(streak: Streak) -> Sequence[Reference]:
@@ -97,13 +139,7 @@ def _references(streak: Streak) -> Sequence[Reference]:
         Reference(f"triggers[{i}].type", "trigger", trigger.type, required=False)
         for i, trigger in enumerate(streak.triggers)
     ]
-    for i, milestone in enumerate(streak.milestones):
-        named = effect_references(milestone.effects)
-        found += [structs.replace(one, field=f"milestones[{i}].{one.field}") for one in named]
-    for at, one in (("freezes", streak.freezes), ("repair", streak.repair)):
-        if one is not None and one.price is not None:
-            found.append(Reference(f"{at}.price.metric", "metric", one.price.metric))
-    return found
+    return found + terms_references(streak)
 
 
 KIND = DocumentKind(
@@ -117,5 +153,6 @@ KIND = DocumentKind(
     fixed=("cadence",),  # members' days are counted in it
     check=_check,
     references=_references,
+    amounts=terms_amounts,
     read=read_streak,
 )

@@ -49,7 +49,7 @@ def _check(template: MessageTemplate) -> Sequence[FieldError]:
             try:
                 Template(text or "")
             except ExpressionError as error:
-                wrong.append(FieldError(f"texts.{locale}.{name}", f"is not a formula that can be used: {error}"))
+                wrong.append(FieldError(f"texts.{locale}.{name}", f"is not a valid formula: {error}"))
     return wrong
 
 

@@ -1,11 +1,13 @@
 """Values of the types that profiles are made of, and what keeps a value from being one."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
 from msgspec import Struct
+
+from plaudit.bounds import wrong_zone
+from plaudit.core.patterns import Pattern, PatternError
 
 FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "a text"),
@@ -19,6 +21,9 @@ FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+TIME_ZONE = "timezone"  # the field that says when a member's day begins; the organisation's settings do without it
+
+
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What a value must keep to, beyond its type."""
 
@@ -27,6 +32,13 @@ class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
+
+
+def wrong_default(
+    name: str, kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
+) -> str | None:
+    """Why a value cannot be what the field `name` is unless it is given; None when it can."""
+    return wrong_value(kind, value, options, bounds) or (wrong_zone(value) if name == TIME_ZONE else None)
 
 
 def wrong_value(
@@ -56,9 +68,16 @@ def _out_of_bounds(value: Any, bounds: Bounds) -> str | None:
             return f"must have at least {bounds.min_length} characters"
         if bounds.max_length is not None and len(value) > bounds.max_length:
             return f"must have at most {bounds.max_length} characters"
-        if bounds.pattern is not None and re.fullmatch(bounds.pattern, value) is None:
+        if bounds.pattern is not None and not _is_of(bounds.pattern, value):
             return f"must be of the form {bounds.pattern}"
     return None
+
+
+def _is_of(pattern: str, value: str) -> bool:
+    try:
+        return Pattern(pattern).is_all_of(value)
+    except PatternError:  # saved before patterns had to be of the linear-time kind: it keeps nobody out
+        return True
 
 
 def _is_date(text: str) -> bool:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from msgspec import Meta, field
 
-from plaudit.core.triggers import ENGINE_TRIGGERS, OUTSIDE
+from plaudit import bounds
+from plaudit.core.triggers import ENGINE_TRIGGERS, OUTSIDE, TRIGGER_CHARACTER
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
@@ -22,7 +22,7 @@ NOTIFICATION_CREATED = "notification.created"
 MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, NOTIFICATION_CREATED, WEBHOOK_DISABLED)
 EVENTS_MAX = 100
 
-EventType = Annotated[str, Meta(pattern=r"^(\*|[A-Za-z0-9._:-]{1,128})$")]
+EventType = Annotated[str, Meta(pattern=rf"^(\*|{TRIGGER_CHARACTER}{{1,128}})$")]
 
 
 class Webhook(Document, kw_only=True):
@@ -58,16 +58,16 @@ def _check(webhook: Webhook) -> Sequence[FieldError]:
         known = one in ENGINE_TRIGGERS or one in OUTSIDE or one in MESSAGE_TYPES or one == EVERYTHING
         if not known and trigger_key(one) in ENGINE_TRIGGERS:
             wrong.append(FieldError(f"events[{i}]", f"must be written {trigger_key(one)}"))
-    if webhook.url is not None:
-        try:
-            parts = urlsplit(webhook.url)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
-            good = good and (parts.port is None or parts.port > 0)
-        except ValueError:
-            good = False
-        if not good:
-            wrong.append(FieldError("url", "must be an http or https address without a user name"))
+    message = None if webhook.url is None else bounds.wrong_address(webhook.url, ("http", "https"))
+    if message is not None:
+        wrong.append(FieldError("url", message))
     return wrong
+
+
+def _scopes(_before: dict[str, Any] | None, after: dict[str, Any]) -> frozenset[str]:
+    """Require what reading members takes: an active webhook sends what happens to them to the address named."""
+    sends = after.get("url") is not None and after.get("status") == "active"
+    return frozenset({"members:read"}) if sends else frozenset()
 
 
 KIND = DocumentKind(
@@ -79,4 +79,5 @@ KIND = DocumentKind(
     type=Webhook,
     filters=("status",),
     check=_check,
+    scopes=_scopes,
 )

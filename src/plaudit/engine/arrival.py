@@ -1,16 +1,20 @@
 """An event at the door: what the inbox keeps of it until it is decided."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from plaudit.bounds import NUL_IN_JSON, without_nul
+from plaudit.core.decision import Onward
 from plaudit.core.event import Event
 from plaudit.core.ids import bucket_of, derived_id, event_id_of, member_id_of
 from plaudit.storage.postgres import as_sent
+
+from .fingerprints import fingerprint_of, is_same
 
 TICK = "tick"
 NOTHING_SAID = '{"data":{},"metadata":{}}'
@@ -45,6 +49,9 @@ class Arrival(Struct, frozen=True, gc=False):
     def event(self) -> Event:
         """What the core decides on."""
         payload = _DECODER.decode(self.payload)
+        data = payload.data
+        if NUL_IN_JSON in self.payload:  # taken by an earlier version; no text column could keep what follows from it
+            data = without_nul(data)
         return Event(
             event_id=self.event_id,
             member_id=self.member_id,
@@ -52,10 +59,14 @@ class Arrival(Struct, frozen=True, gc=False):
             kind=self.kind,
             trigger=self.trigger,
             occurred_at=self.occurred_at,
-            data=payload.data,
+            data=data,
             metadata=payload.metadata,
             source=self.source,
         )
+
+    def says(self, stored: int) -> bool:
+        """Whether it says what the event of its key said whose fingerprint was stored."""
+        return is_same(stored, self.fingerprint, self.user_id, self.trigger, _DECODER.decode(self.payload))
 
 
 _DECODER = msgspec.json.Decoder(Payload)
@@ -74,10 +85,11 @@ def arrival_of(
     source: str,
     event_id: UUID,
     event_key: str | None = None,
+    who: str | None = None,
 ) -> Arrival:
     """An arrival with its derived parts: the member, the bucket, and the id when the sender named the event.
 
-    Raises OverflowError for an integer beyond 64 bits in the payload, which JSON numbers are not safe for.
+    `who` is what the sender calls the member, if not by the user id: sent again, it may be another's name by then.
     """
     org_id = as_sent(org_id)  # and so are the ids derived from it
     member_id = member_id_of(org_id, user_id)
@@ -85,9 +97,7 @@ def arrival_of(
     fingerprint = None
     if event_key is not None:
         event_id = event_id_of(org_id, event_key)
-        # Sent again, it comes with another correlation id.
-        said = encoded if payload.correlation_id is UNSET else _ENCODER.encode(Payload(payload.data, payload.metadata))
-        fingerprint = fingerprint_of(user_id, trigger, said)
+        fingerprint = fingerprint_of(who or user_id, trigger, payload.data, payload.metadata)
     return Arrival(
         bucket=bucket_of(member_id),
         event_id=event_id,
@@ -103,6 +113,22 @@ def arrival_of(
         fingerprint=fingerprint,
         payload=encoded.decode(),
     )
+
+
+def arrival_of_onward(cause: Arrival, onward: Onward, received_at: datetime) -> Arrival:
+    """Return what follows from an event for another member."""
+    return arrival_of(
+        org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
+        received_at=received_at, payload=Payload(onward.data, onward.metadata), source="engine", event_id=onward.event_id,
+    )  # fmt: skip
+
+
+def logged(row: Mapping[str, Any]) -> Arrival:
+    """Return an event of the log as it had arrived. (Its fingerprint is with its id.)"""
+    return Arrival(**{name: row[name] for name in _OF_LOG}, fingerprint=None)
+
+
+_OF_LOG = tuple(name for name in Arrival.__struct_fields__ if name not in ("fingerprint", "inbox_id"))
 
 
 def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
@@ -136,9 +162,3 @@ def correlation_id_of(payload: str) -> str | None:
     """The name of the request that a payload came with."""
     found = _DECODER.decode(payload).correlation_id
     return None if found is UNSET else found
-
-
-def fingerprint_of(user_id: str, trigger: str, payload: bytes) -> int:
-    """64 bits of the content of an event: the same key with another content is told by it."""
-    digest = blake2b(f"{user_id}\n{trigger}\n".encode() + payload, digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

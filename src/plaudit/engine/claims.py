@@ -52,10 +52,12 @@ class Claims:
         for one in wanted:
             if one.claim.claim_id not in self._had and one.claim.claim_id not in self._refused:
                 new[one.resource].append(one)
-        await self._lock_counts([resource for resource in new if resource[1] is not ClaimKind.code])
+        await self._lock_counts([resource for resource in new if resource[1] in (ClaimKind.cap, ClaimKind.stock)])
         for resource in sorted(new, key=_lock_order):
             if resource[1] is ClaimKind.code:
                 await self._lock_codes(resource, len(new[resource]))
+            elif resource[1] is ClaimKind.unused:
+                await self._lock_unused(resource)
             for one in new[resource]:
                 self._give(resource, one.claim)
         return frozenset(self._refused)
@@ -72,6 +74,8 @@ class Claims:
             claim = one.claim
             if claim.claim_id not in self._had:
                 continue
+            if claim.kind is ClaimKind.unused:
+                continue  # withdrawn with the coupon (see `commit`)
             if claim.kind is ClaimKind.code:
                 code = self._had[claim.claim_id]
                 codes.append((one.org_id, claim.key, code, one.bucket, one.member_id, claim.claim_id))
@@ -104,12 +108,21 @@ class Claims:
             locked += [row["code"] for row in rows]
             free = len(locked) - self._used[resource]
 
+    async def _lock_unused(self, resource: Resource) -> None:
+        org_id, _, key = resource
+        pool_id, _, code = key.partition("/")
+        self._gone[resource] = 0 if await self._connection.fetchval(SQL.lock_unused, org_id, pool_id, code) else 1
+
     def _give(self, resource: Resource, claim: Claim) -> None:
         if claim.kind is ClaimKind.code:
             locked, used = self._codes[resource], self._used[resource]
             if used < len(locked):
                 self._used[resource] = used + 1
                 self._had[claim.claim_id] = locked[used]
+                return
+        elif claim.kind is ClaimKind.unused:
+            if not self._gone[resource]:
+                self._had[claim.claim_id] = ""
                 return
         elif claim.maximum is not None and self._gone[resource] + claim.quantity <= claim.maximum:
             self._gone[resource] += claim.quantity

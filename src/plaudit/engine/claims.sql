@@ -36,3 +36,7 @@ UPDATE codes SET state = 'allocated', bucket = taken.bucket, member_id = taken.m
 FROM unnest($2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::uuid[], $7::uuid[])
     AS taken (org_id, pool_id, code, bucket, member_id, coupon_id)
 WHERE codes.org_id = taken.org_id AND codes.pool_id = taken.pool_id AND codes.code = taken.code;
+
+-- name: lock_unused
+-- Whether a code that somebody has is still unused; until the commit it stays so.
+SELECT true FROM codes WHERE org_id = $1 AND pool_id = $2 AND code = $3 AND state = 'allocated' FOR UPDATE;

@@ -39,7 +39,7 @@ async def generate(
 
 
 async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, at: datetime) -> datetime:
-    """Confirm that a code was used. Raises NotFound, or Conflict when it is in no hands or was used before."""
+    """Confirm that a code was used. Raises NotFound, or Conflict when it is in no hands, was used or revoked before, or has expired."""
     if await connection.fetchval(SQL.redeem, org_id, pool_id, code, at) is not None:
         return at
     row = await connection.fetchrow(SQL.one, org_id, pool_id, code)
@@ -47,6 +47,10 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
         raise NotFound("Code not found", code="code_not_found")
     if row["state"] == "redeemed":
         raise Conflict("The code has been redeemed before", code="code_already_redeemed")
+    if row["state"] == "allocated":
+        raise Conflict("The code has expired", code="code_expired")
+    if row["state"] == "revoked":
+        raise Conflict("The code has been revoked", code="code_revoked")
     raise Conflict(f"The code is {row['state']}: it is in nobody's hands", code="code_not_allocated")
 
 

@@ -4,9 +4,14 @@ INSERT INTO codes (org_id, pool_id, code) SELECT $1, $2, code FROM unnest($3::te
 ON CONFLICT DO NOTHING RETURNING code;
 
 -- name: redeem
--- A code was used at the till.
+-- A code was used at the till, unless its coupon has expired.
 UPDATE codes SET state = 'redeemed', redeemed_at = $4
-WHERE org_id = $1 AND pool_id = $2 AND code = $3 AND state = 'allocated' RETURNING code;
+WHERE org_id = $1 AND pool_id = $2 AND code = $3 AND state = 'allocated'
+    AND NOT EXISTS (
+        SELECT FROM coupons WHERE coupons.bucket = codes.bucket AND coupons.member_id = codes.member_id
+            AND coupons.coupon_id = codes.coupon_id AND coupons.expires_at <= $4
+    )
+RETURNING code;
 
 -- name: one
 -- The state of a code.

@@ -45,7 +45,7 @@ async def commit(connection: Connection, batch: Batch, rows: Rows, decided_at: d
     for said in changed_members(rows.changed):
         await connection.execute(SQL.announce_members, said)
     if rows.of["outbox"]:
-        await connection.execute(SQL.announce_messages)
+        await connection.execute(SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
     # Last, because it is the one thing that two lanes may wait for each other for.
     await add_totals(connection, rows.totals)
 
@@ -85,7 +85,7 @@ def _taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) 
 
 # How `move_on` takes the columns of what it updates.
 _TAKEN_AS: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
-    "members_now": (array_of, array_of, list, array_of, unless_none),
+    "members_now": (array_of, array_of, list, list, array_of, unless_none),
     "balances_now": (array_of, array_of, joined, array_of, array_of, joined),
     "progress_now": (array_of, array_of, joined, joined, joined),
 }

@@ -4,29 +4,81 @@
 -- Texts come joined by the record separator, which neither ids nor JSON can contain, and numbers and ids as the text of an
 -- array: the driver spends as much time on looking into each item as on everything else.
 WITH members_now AS (
-    UPDATE members SET present = after.present, sequence = after.sequence, due_at = after.due_at
-    FROM unnest($1::text::smallint[], $2::text::uuid[], $3::timestamptz[], $4::text::bigint[], $5::timestamptz[])
-        AS after (bucket, member_id, present, sequence, due_at)
+    UPDATE members SET present = after.present, active_at = after.active_at, sequence = after.sequence, due_at = after.due_at
+    FROM unnest(
+        $1::text::smallint[], $2::text::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text::bigint[], $6::timestamptz[]
+    ) AS after (bucket, member_id, present, active_at, sequence, due_at)
     WHERE members.bucket = after.bucket AND members.member_id = after.member_id
 ), balances_now AS (
     UPDATE balances SET amount = after.amount, earned = after.earned, book = after.book::json
     FROM unnest(
-        $6::text::smallint[], $7::text::uuid[], string_to_array($8, E'\x1e'), $9::text::bigint[], $10::text::bigint[],
-        string_to_array($11, E'\x1e', '')
+        $7::text::smallint[], $8::text::uuid[], string_to_array($9, E'\x1e'), $10::text::bigint[], $11::text::bigint[],
+        string_to_array($12, E'\x1e', '')
     ) AS after (bucket, member_id, metric, amount, earned, book)
     WHERE balances.bucket = after.bucket AND balances.member_id = after.member_id AND balances.metric = after.metric
 ), progress_now AS (
     UPDATE progress SET state = after.state::json
     FROM unnest(
-        $12::text::smallint[], $13::text::uuid[],
-        string_to_array($14, E'\x1e'), string_to_array($15, E'\x1e'), string_to_array($16, E'\x1e')
+        $13::text::smallint[], $14::text::uuid[],
+        string_to_array($15, E'\x1e'), string_to_array($16, E'\x1e'), string_to_array($17, E'\x1e')
     ) AS after (bucket, member_id, kind, key, state)
     WHERE progress.bucket = after.bucket AND progress.member_id = after.member_id AND progress.kind = after.kind
         AND progress.key = after.key
 )
-UPDATE positions SET position = after.position, moved_at = $19
-FROM unnest($17::smallint[], $18::bigint[]) AS after (bucket, position)
+UPDATE positions SET position = after.position, moved_at = $20
+FROM unnest($18::smallint[], $19::bigint[]) AS after (bucket, position)
 WHERE positions.bucket = after.bucket;
+
+-- name: close_members
+-- Members who go on as others, and have nothing themselves any more; or who are there again. Boards in memory, which
+-- follow what changes, are told to forget who has left them.
+WITH changed AS (
+    UPDATE members SET merged_into = after.merged_into
+    FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::text[]) AS after (bucket, member_id, org_id, merged_into)
+    WHERE members.bucket = after.bucket AND members.member_id = after.member_id
+    RETURNING members.bucket, members.member_id, members.org_id
+), let_go AS (
+    DELETE FROM progress USING changed WHERE (progress.bucket, progress.member_id) = (changed.bucket, changed.member_id)
+), left_segments AS (
+    DELETE FROM segment_members AS s USING changed WHERE (s.bucket, s.member_id) = (changed.bucket, changed.member_id)
+), left_draws AS (
+    DELETE FROM entries USING changed WHERE (entries.bucket, entries.member_id) = (changed.bucket, changed.member_id)
+), left_boards AS (
+    DELETE FROM standings AS s USING changed WHERE (s.bucket, s.member_id) = (changed.bucket, changed.member_id)
+    RETURNING s.org_id
+)
+SELECT pg_notify('plaudit_erased', org_id::text) FROM (SELECT DISTINCT org_id FROM left_boards) AS once;
+
+-- name: take_over
+-- What somebody had who goes on as another member, beside what is decided on: coupons with their codes, notifications,
+-- browsers, consents, and every other name that the member has none of that kind of.
+WITH merged AS (
+    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::uuid[], $6::text[])
+        AS m (org_id, from_bucket, from_id, bucket, member_id, user_id)
+), coupons_now AS (
+    UPDATE coupons AS c SET bucket = m.bucket, member_id = m.member_id
+    FROM merged AS m WHERE (c.bucket, c.member_id) = (from_bucket, from_id)
+    RETURNING m.org_id, c.pool_id, c.code, m.bucket, m.member_id
+), codes_now AS (
+    UPDATE codes AS c SET bucket = now.bucket, member_id = now.member_id
+    FROM coupons_now AS now WHERE (c.org_id, c.pool_id, c.code) = (now.org_id, now.pool_id, now.code)
+), notifications_now AS (
+    UPDATE notifications AS n SET bucket = m.bucket, member_id = m.member_id
+    FROM merged AS m WHERE (n.bucket, n.member_id) = (from_bucket, from_id)
+), browsers_now AS (
+    UPDATE push_subscriptions AS p SET bucket = m.bucket, member_id = m.member_id
+    FROM merged AS m WHERE (p.bucket, p.member_id) = (from_bucket, from_id) AND NOT EXISTS (
+        SELECT FROM push_subscriptions AS own
+        WHERE (own.bucket, own.member_id, own.subscription_id) = (m.bucket, m.member_id, p.subscription_id)
+    )
+), consents_now AS (
+    UPDATE consents AS c SET bucket = m.bucket, member_id = m.member_id
+    FROM merged AS m WHERE (c.bucket, c.member_id) = (from_bucket, from_id)
+)
+UPDATE identities AS i SET bucket = m.bucket, member_id = m.member_id, user_id = m.user_id
+FROM merged AS m WHERE (i.bucket, i.member_id) = (from_bucket, from_id) AND NOT EXISTS (
+    SELECT FROM identities AS own WHERE (own.bucket, own.member_id, own.kind) = (m.bucket, m.member_id, i.kind)
+);
 
 -- name: update_attributes
 -- Their profiles, where they have changed.
@@ -63,6 +115,41 @@ WHERE segment_members.bucket = gone.bucket AND segment_members.member_id = gone.
 INSERT INTO entries (bucket, member_id, competition_id, entries)
 SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[])
 ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET entries = excluded.entries;
+
+-- name: delete_entries
+-- The draws that members are no longer in.
+DELETE FROM entries USING unnest($1::smallint[], $2::uuid[], $3::text[]) AS gone (bucket, member_id, competition_id)
+WHERE entries.bucket = gone.bucket AND entries.member_id = gone.member_id AND entries.competition_id = gone.competition_id;
+
+-- name: withdraw_coupons
+-- Coupons that are no longer valid. Their codes have been seen, so nobody gets them again.
+WITH gone AS (
+    UPDATE coupons SET revoked_at = gone.at
+    FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::timestamptz[]) AS gone (bucket, member_id, coupon_id, at)
+    WHERE (coupons.bucket, coupons.member_id, coupons.coupon_id) = (gone.bucket, gone.member_id, gone.coupon_id)
+        AND coupons.revoked_at IS NULL
+    RETURNING coupons.org_id, coupons.pool_id, coupons.code, coupons.coupon_id
+)
+UPDATE codes SET state = 'revoked'
+FROM gone WHERE (codes.org_id, codes.pool_id, codes.code) = (gone.org_id, gone.pool_id, gone.code)
+    AND codes.coupon_id = gone.coupon_id;
+
+-- name: withdraw_notifications
+-- What members are no longer to see.
+DELETE FROM notifications AS n USING unnest($1::smallint[], $2::uuid[], $3::uuid[]) AS gone (bucket, member_id, notification_id)
+WHERE (n.bucket, n.member_id, n.notification_id) = (gone.bucket, gone.member_id, gone.notification_id);
+
+-- name: give_back
+-- What others can have again, of limits overall and of stock; locked in the order of all who claim.
+WITH back AS (
+    SELECT org_id, kind, key, sum(number) AS number
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) AS back (org_id, kind, key, number) GROUP BY org_id, kind, key
+), locked AS MATERIALIZED (
+    SELECT claimed.org_id, claimed.kind, claimed.key, number FROM claimed JOIN back USING (org_id, kind, key)
+    ORDER BY claimed.org_id, claimed.kind, claimed.key FOR UPDATE OF claimed
+)
+UPDATE claimed SET quantity = greatest(claimed.quantity - locked.number, 0) FROM locked
+WHERE (claimed.org_id, claimed.kind, claimed.key) = (locked.org_id, locked.kind, locked.key);
 
 -- name: delete_identities
 -- Names that members no longer go by.
@@ -101,8 +188,8 @@ ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.s
     last_score = excluded.last_score, last_reached_at = excluded.last_reached_at, position = excluded.position;
 
 -- name: announce_messages
--- A word to those who deliver, when this is committed.
-SELECT pg_notify('plaudit_outbox', '');
+-- A word to those who deliver, when this is committed: in which buckets there is something.
+SELECT pg_notify('plaudit_outbox', $1);
 
 -- name: announce_members
 -- A word to those who hold streams: for whom something has changed.

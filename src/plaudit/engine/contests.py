@@ -13,11 +13,13 @@ from plaudit.core.event import PRIZE
 from plaudit.core.program import Competition
 from plaudit.errors import Conflict
 from plaudit.storage.postgres import Connection, Pool, atomic
-from plaudit.storage.programs import Live, Programs
+from plaudit.storage.programs import Live, Programs, clock_of
 from plaudit.storage.queries import queries_beside
 
 from . import inbox
 from .arrival import Payload, arrival_of
+from .chores import Chore, do
+from .members import hold
 
 SQL = queries_beside(__file__)
 
@@ -31,18 +33,24 @@ async def see_to_contests(pool: Pool, programs: Programs) -> int:
     async with pool.acquire() as connection:
         for row in await connection.fetch(SQL.unopened):
             await open_contest(connection, row["org_id"], row["id"])
-        ended = await connection.fetch(SQL.ended)
-        for row in ended:
-            live = await programs.refresh(row["org_id"])
-            competition = live.program.competitions.get(row["id"])
-            if competition is not None:
-                await _give_prizes(connection, live, competition)
+        ended = [Chore("competition", *row) for row in await connection.fetch(SQL.ended)]
+        ended = [one for one in ended if not one.is_left_out]
+        for one in ended:
+            await do(connection, one, _settle(connection, programs, one))
     return len(ended)
 
 
 async def open_contest(connection: Connection, org_id: UUID, competition_id: str) -> None:
     """Draw a competition's seed, unless it has one."""
-    await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), clock.now())
+    at = (await clock_of(connection, org_id)).now()
+    await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
+
+
+async def _settle(connection: Connection, programs: Programs, chore: Chore) -> None:
+    live = await programs.refresh(chore.org_id)
+    competition = live.program.competitions.get(chore.document_id)
+    if competition is not None:
+        await _give_prizes(connection, live, competition)
 
 
 async def _give_prizes(connection: Connection, live: Live, competition: Competition) -> None:
@@ -54,6 +62,8 @@ async def _give_prizes(connection: Connection, live: Live, competition: Competit
             return
         last = max(prize.last for prize in competition.prizes)
         rows = await connection.fetch(SQL.places, org_id, competition_id, last)
+        there = await hold(connection, [row["member_id"] for row in rows])
+        rows = [row for row in rows if row["member_id"] in there]
         winners: list[Json] = []
         for rank, row in enumerate(rows, start=1):
             band = band_of(competition, rank)

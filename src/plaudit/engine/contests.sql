@@ -14,20 +14,22 @@ UPDATE contests SET settled_at = $3, result = $4 WHERE org_id = $1 AND competiti
 -- name: unopened
 -- Competitions that have no seed yet.
 SELECT documents.org_id, id FROM documents LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
-WHERE kind = 'competition' AND seed IS NULL LIMIT 100;
+WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null')) AND seed IS NULL LIMIT 100;
 
 -- name: ended
--- Rankings that are over, by their organisation's clock, and have prizes that nobody has got yet. What happened before
--- the end and waits to be decided comes first.
-SELECT documents.org_id, id FROM documents JOIN orgs USING (org_id)
+-- Rankings that are over, by their organisation's clock, and have prizes that nobody has got yet: competitions, and those
+-- that are a part of a campaign. What happened before the end and waits to be decided comes first.
+SELECT documents.org_id, id, version FROM documents JOIN orgs USING (org_id)
 LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
-WHERE kind = 'competition' AND doc -> 'score' <> 'null' AND coalesce(doc -> 'leagues', 'null') = 'null' AND jsonb_array_length(doc -> 'prizes') > 0
+CROSS JOIN LATERAL (SELECT CASE kind WHEN 'campaign' THEN doc -> 'competition' ELSE doc END AS part) AS ranking
+WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null'))
+    AND part -> 'score' <> 'null' AND coalesce(part -> 'leagues', 'null') = 'null' AND jsonb_array_length(part -> 'prizes') > 0
     AND doc ->> 'status' IN ('active', 'completed') AND settled_at IS NULL
-    AND (doc ->> 'endDate')::timestamptz + (doc ->> 'settleAfterMinutes')::int * interval '1 minute' <= now() + clock_offset
+    AND (doc ->> 'endDate')::timestamptz + (part ->> 'settleAfterMinutes')::int * interval '1 minute' <= now() + clock_offset
     AND NOT EXISTS (
         SELECT FROM inbox WHERE inbox.org_id = documents.org_id AND occurred_at < (doc ->> 'endDate')::timestamptz
     )
-LIMIT 10;
+LIMIT 100;
 
 -- name: places
 -- The first places of a ranking: of equals, who got there first.
@@ -40,9 +42,11 @@ SELECT member_id, user_id, entries FROM entries JOIN members USING (bucket, memb
 WHERE competition_id = $2 AND members.org_id = $1;
 
 -- name: leagues
--- Leagues, with how long after a round it is settled.
-SELECT org_id, id, (doc ->> 'settleAfterMinutes')::int AS minutes FROM documents
-WHERE kind = 'competition' AND coalesce(doc -> 'leagues', 'null') <> 'null' AND doc ->> 'status' IN ('active', 'completed');
+-- Leagues, with how long after a round it is settled: competitions, and those that are a part of a campaign.
+SELECT org_id, id, version, (part ->> 'settleAfterMinutes')::int AS minutes FROM documents
+CROSS JOIN LATERAL (SELECT CASE kind WHEN 'campaign' THEN doc -> 'competition' ELSE doc END AS part) AS ranking
+WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null'))
+    AND coalesce(part -> 'leagues', 'null') <> 'null' AND doc ->> 'status' IN ('active', 'completed');
 
 -- name: round_settled
 -- Whether a round of a league has been settled.
@@ -57,7 +61,7 @@ ORDER BY played.round;
 
 -- name: places_of_round
 -- The places of a round in each division: of equals, who got there first; and how many there are in it.
-SELECT user_id, scope, score, rank() OVER places AS rank, count(*) OVER (PARTITION BY scope) AS members FROM (
+SELECT member_id, user_id, scope, score, reached_at, rank() OVER places AS rank, count(*) OVER (PARTITION BY scope) AS members FROM (
     SELECT member_id, user_id, scope, score, reached_at FROM standings
     WHERE org_id = $1 AND competition_id = $2 AND round = $3
     UNION ALL SELECT member_id, user_id, scope, last_score, last_reached_at FROM standings

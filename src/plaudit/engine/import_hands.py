@@ -19,10 +19,11 @@ import structlog
 import uvloop
 
 from plaudit.errors import PlauditError, Unavailable
-from plaudit.processes import calm_garbage_collector
+from plaudit.processes import calm_garbage_collector, end_with_parent
 from plaudit.storage.postgres import UNREACHABLE, Pool, create_pool
 from plaudit.storage.programs import Programs
 
+from . import moving
 from .import_parts import Done, Part, work_off
 
 HELPERS_MAX = 8
@@ -46,7 +47,8 @@ class Hand:
                 raise Unavailable("What came before it could not be worked off")
             try:
                 live = await self._programs.refresh(part.org_id)
-                return await work_off(self._pool, live, part)
+                work = moving.work_off if part.kind.startswith(moving.PREFIX) else work_off
+                return await work(self._pool, live, part)
             except BaseException:
                 self._failed = True
                 raise
@@ -66,8 +68,8 @@ class Helper:
             raise Unavailable("A process of the import has ended", code="helper_ended") from None
 
     async def ready(self) -> None:
-        """Return when it can begin."""
-        await asyncio.get_running_loop().run_in_executor(self._process, _ready)
+        """Return when it can begin. Who makes it waits until the process that it is forked off has read the modules."""
+        await asyncio.wrap_future(await asyncio.to_thread(self._process.submit, _ready))
 
     def close(self) -> None:
         """Let it end after what it is at."""
@@ -94,15 +96,18 @@ class Helpers:
         self._starting: asyncio.Task[object] | None = None
 
     def start(self) -> None:
-        """Have them started, unless they are, or another job has some."""
-        if self._starting is not None or Helpers._somebody_has_them:
+        """Have them started, unless they are, or another job has some, or there is no database for them (a dry run)."""
+        if not self._url or self._starting is not None or Helpers._somebody_has_them:
             return
         Helpers._somebody_has_them = True
-        self._all = [Helper(self._url) for _ in range(number_of_helpers())]
         self._starting = asyncio.create_task(self._all_ready())
 
     async def _all_ready(self) -> None:
-        try:
+        def made() -> list[Helper]:
+            return [Helper(self._url) for _ in range(number_of_helpers())]
+
+        try:  # in a thread: the first of a process makes what they are forked off
+            self._all = await asyncio.to_thread(made)
             await asyncio.gather(*(one.ready() for one in self._all))
         except Exception:
             log.exception("import_helpers_not_started")  # it can do without them
@@ -141,6 +146,8 @@ _hand: Hand
 def _begin(url: str) -> None:
     global _runner, _hand  # noqa: PLW0603 (what a process has for all its life)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then lets go of this one
+    # Whoever wants it is not always its parent: helpers are forked off a process that ends with the one that wants them.
+    end_with_parent()
     threading.Thread(target=_end_with_owner, daemon=True).start()
     calm_garbage_collector()
     _runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -152,7 +159,7 @@ def _end_with_owner() -> None:
     owner = multiprocessing.parent_process()
     assert owner is not None
     owner.join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(1)
 
 
 async def _hand_of(url: str) -> Hand:

@@ -9,13 +9,15 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct, field
 
-from plaudit import clock
+from plaudit import bounds, clock
 from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.importing import Import, coupon_id_of
+from plaudit.documents.as_meant import id_text
 from plaudit.documents.member_record import read_member
 from plaudit.documents.profile import written
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.guard import known
 from plaudit.storage.postgres import Connection, Pool, atomic, retried
 from plaudit.storage.programs import Live
 from plaudit.storage.queries import queries_beside
@@ -26,6 +28,8 @@ from .lines import Line
 from .process import process
 
 SQL = queries_beside(__file__)
+
+CODE_MAX = 128
 
 Errors = list[tuple[int, PlauditError]]
 Taken = tuple[int, Arrival, Import]  # the number of a line, its event, what the member brings
@@ -101,7 +105,7 @@ async def _import_members(connection: Connection, live: Live, members: Mapping[U
     processed = await _processed(connection, live, arrivals, into.errors)
     again = [one for one, state in processed.items() if state == "duplicate"]
     known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
-    differ = {row["event_id"] for row in known if row["fingerprint"] != arrivals[row["event_id"]][1].fingerprint}
+    differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
     for event_id in differ:
         number, _, _ = arrivals[event_id]
         into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
@@ -159,7 +163,11 @@ async def _processed(
 ) -> dict[UUID, str]:
     """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
     found: dict[UUID, str] = {}
-    todo = [[arrival for _, arrival, _ in taken.values()]] if taken else []
+    stopped = {event_id: known.all[event_id] for event_id in taken if event_id in known.all} if known.all else {}
+    for event_id, suspect in stopped.items():
+        errors.append((taken[event_id][0], Invalid(f"The line is not tried again: {suspect.reason}", code="refused")))
+    rest = [arrival for _, arrival, _ in taken.values() if arrival.event_id not in stopped]
+    todo = [rest] if rest else []
     while todo:
         batch = todo.pop()
         try:
@@ -200,13 +208,10 @@ class _RefusedError(Exception):
 def _arrival(
     live: Live, user_id: str, kind: str, trigger: str, data: Any, now: datetime, at: datetime, key: str | None
 ) -> Arrival:
-    try:
-        return arrival_of(
-            org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
-            received_at=at, payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_id(), event_key=key,
-        )  # fmt: skip
-    except OverflowError:
-        raise Invalid("The line must not have integers beyond 64 bits") from None
+    return arrival_of(
+        org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
+        received_at=at, payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_id(), event_key=key,
+    )  # fmt: skip
 
 
 async def _update_members(connection: Connection, live: Live, lines: Sequence[Line], into: Done) -> None:
@@ -214,7 +219,7 @@ async def _update_members(connection: Connection, live: Live, lines: Sequence[Li
     errors = into.errors
     numbers: dict[UUID, Taken] = {}
     at, now = clock.now(), live.now()
-    users = [line.fields.get("userId") for line in lines]
+    users = [id_text(line.fields.get("userId")) for line in lines]
     keys = [member_id_of(live.program.org_id, str(one)) for one in users]
     rows = await connection.fetch(SQL.existing, [bucket_of(one) for one in keys], keys)
     there = {row["user_id"] for row in rows}
@@ -244,7 +249,7 @@ async def _import_codes(connection: Connection, live: Live, lines: Sequence[Line
         pool_id, code = line.fields.get("poolId"), line.fields.get("code")
         if pool_id not in live.program.pools:
             errors.append((line.number, invalid_fields([FieldError("poolId", "must be a pool that there is")])))
-        elif not isinstance(code, str) or not 1 <= len(code) <= 128 or not code.isprintable():
+        elif not isinstance(code, str) or bounds.wrong_id(code, CODE_MAX):
             errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
         else:
             by_pool.setdefault(str(pool_id), []).append(code)

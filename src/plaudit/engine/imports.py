@@ -1,6 +1,6 @@
 """Imports: lines of any number, in constant memory, into events.
 
-    bytes ──lines──► chunks ──parts, by bucket──► hands ──process()──► then the job is moved on
+    bytes ──records──► chunks ──parts, by bucket──► hands ──process()──► then the job is moved on
 
 A job that is taken up again goes on after the lines that are done. A line that comes again as it was is no error: its
 event is in the log already. So an import can be run as often as one likes.
@@ -15,17 +15,23 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.documents import moved
+from plaudit.documents.as_meant import id_text
+from plaudit.documents.columns import CODE_COLUMNS, Columns, EventColumns, member_columns, profile_columns
 from plaudit.errors import PlauditError
 from plaudit.storage.postgres import Pool, as_sent
-from plaudit.storage.programs import Programs
+from plaudit.storage.programs import Live, Programs
 
 from . import jobs
+from .file_lines import EXPORTED_LINE_BYTES_MAX, LINE_BYTES_MAX
 from .import_hands import Hand, Helper, Helpers
 from .import_parts import Done, Part
 from .jobs import Job
-from .lines import Line, records
+from .lines import Line, Records
+from .moving import PREFIX
 
 CHUNK = 4_000
+CHUNK_BYTES = 32 << 20  # of NDJSON: a few lines of many megabytes are as much work
 HANDS = 3  # of this process, each with a connection
 BEGUN_MAX = 3  # chunks at a time
 TOGETHER_MAX = 500  # no more lines than these are worth two transactions
@@ -45,6 +51,9 @@ async def run_job(
 ) -> AsyncGenerator[Job]:
     """Work through a stream. Yields the job after each chunk; what was done stays done, whatever happens to the stream."""
     org_id = as_sent(job.org_id)
+    columns = columns_of(job.kind, await programs.live(job.org_id)) if is_csv else None
+    at_most = EXPORTED_LINE_BYTES_MAX if job.kind.startswith(PREFIX) else LINE_BYTES_MAX
+    records = Records(parts, columns, at_most)
     hands: Hands = [Hand(pool, programs) for _ in range(HANDS)]
     helpers = Helpers(programs.url)
     begun: deque[_Begun] = deque()
@@ -56,7 +65,7 @@ async def run_job(
 
     async def work_through() -> AsyncGenerator[Job]:
         nonlocal hands
-        async for chunk in _chunks(parts, job.lines, is_csv=is_csv):
+        async for chunk in _chunks(records, job.lines):
             if len(chunk) == CHUNK:  # what is no longer than one is over before they would be there
                 helpers.start()
             there = helpers.there() or hands
@@ -80,8 +89,9 @@ async def run_job(
             yield await finish_first()
         if broken is not None:
             raise broken
-    except PlauditError as error:
-        await jobs.end(pool, job, "failed", error)
+        jobs.check_counts(job, records.count)
+    except Exception as error:
+        await jobs.fail(pool, job, error)
         raise
     finally:
         left = [task for each in begun for task in each.parts]
@@ -93,15 +103,31 @@ async def run_job(
     yield job
 
 
-async def _chunks(parts: AsyncIterable[bytes], done: int, *, is_csv: bool) -> AsyncGenerator[list[Line]]:
-    """The lines after those that are done."""
+def columns_of(kind: str, live: Live) -> Columns:
+    """Return the columns that a CSV file of a kind may have."""
+    if kind.startswith(PREFIX):
+        return moved.columns_of(kind.removeprefix(PREFIX))
+    match kind:
+        case "members":
+            return member_columns(live.profiles)
+        case "update":
+            return profile_columns(live.profiles)
+        case "codes":
+            return CODE_COLUMNS
+        case _:
+            return EventColumns(live.triggers)
+
+
+async def _chunks(records: Records, done: int) -> AsyncGenerator[list[Line]]:
+    """The records after the lines that are done."""
     chunk: list[Line] = []
-    async for line in records(parts, is_csv=is_csv):
-        if line.number > done:
-            chunk.append(line)
-        if len(chunk) == CHUNK:
+    size = 0
+    async for line in records.after(done):
+        chunk.append(line)
+        size += len(line.value) if isinstance(line.value, bytes) else 0
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 
@@ -120,7 +146,7 @@ def _begin(org_id: UUID, kind: str, chunk: Sequence[Line], hands: Hands) -> _Beg
 
 
 class _Named(Struct):
-    userId: str = ""  # noqa: N815 (the line's word)
+    userId: str | int | float | None = None  # noqa: N815 (the line's word)
 
 
 _NAMED = msgspec.json.Decoder(_Named)
@@ -130,11 +156,11 @@ def _share(org_id: UUID, line: Line) -> int:
     """The bucket of the member that a line is about; 0 for what is about nobody."""
     if isinstance(line.value, bytes):
         try:
-            user_id = _NAMED.decode(line.value).userId
+            user_id = id_text(_NAMED.decode(line.value).userId)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # told by who reads it
             return 0
     else:
-        user_id = line.fields.get("userId")
+        user_id = id_text(line.fields.get("userId"))
     return bucket_of(member_id_of(org_id, user_id)) if isinstance(user_id, str) else 0
 
 

@@ -15,6 +15,7 @@ from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, retr
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival
+from .watching import WATCHED
 
 SQL = queries_beside(__file__)
 
@@ -41,6 +42,14 @@ async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appende
     One with a key may have gone from the inbox into the log while the statement ran, which looked for it in the log
     first: so what was put in is looked for once more, before anybody else can see it.
     """
+    appended = await _append(connection, arrivals)
+    watched = WATCHED.get()
+    if watched is not None:
+        watched.queued += [(one.bucket, one.event_id) for one in arrivals if one.event_id in appended.new]
+    return appended
+
+
+async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> Appended:
     columns = [[getattr(one, name) for one in arrivals] for name in COLUMNS]
     if all(one.event_key is None for one in arrivals):
         rows = await connection.fetch(SQL.append, *columns)
@@ -55,17 +64,21 @@ async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appende
 
 
 async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
-    given = {one.event_id: one.fingerprint for one in again}
+    given = {one.event_id: one for one in again}
     rows = await connection.fetch(SQL.fingerprints, list(given))
-    return frozenset(row["event_id"] for row in rows if row["fingerprint"] != given[row["event_id"]])
+    return frozenset(row["event_id"] for row in rows if not given[row["event_id"]].says(row["fingerprint"]))
 
 
 async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> bool:
     """Put a failed event back into the inbox. False when there is none of that id."""
     async with atomic(connection):
-        if not await connection.fetch(SQL.back_from_failed, org_id, event_id):
+        buckets = await connection.fetch(SQL.back_from_failed, org_id, event_id)
+        if not buckets:
             return False
         await connection.execute(SQL.forget_failed, org_id, event_id)
+        watched = WATCHED.get()
+        if watched is not None:
+            watched.queued += [(row["bucket"], event_id) for row in buckets]
         return True
 
 

@@ -42,6 +42,12 @@ SELECT arrived.* FROM unnest($1::smallint[]) AS mine (bucket) CROSS JOIN LATERAL
     FROM inbox WHERE inbox.bucket = mine.bucket ORDER BY inbox_id LIMIT $2
 ) AS arrived LIMIT $2;
 
+-- name: waiting
+-- Events that wait in one bucket, by their ids: as `Arrival` has its fields.
+SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
+    source, fingerprint, payload, inbox_id
+FROM inbox WHERE bucket = $1 AND event_id = ANY($2::uuid[]) ORDER BY inbox_id;
+
 -- name: remove
 -- Take events out of the inbox; which of them were still there, unless all $3 were.
 WITH removed AS (
@@ -71,5 +77,6 @@ SELECT * FROM again ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHIN
 RETURNING bucket, pg_notify('plaudit_inbox', bucket::text);
 
 -- name: forget_failed
--- A failed event that is being tried again is no longer failed.
+-- A failed event that is being tried again is no longer failed, nor is it to blame for the end of a process.
+WITH cleared AS (DELETE FROM suspects WHERE suspect_id = $2)
 DELETE FROM failed_events WHERE org_id = $1 AND event_id = $2;

@@ -1,6 +1,7 @@
 """The same `process`, for callers who need the outcome at once: grants, profiles, `Prefer: wait`."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -8,12 +9,16 @@ from msgspec import Struct
 
 from plaudit import clock
 from plaudit.core.program import Program
+from plaudit.errors import PlauditError
+from plaudit.guard import known
 from plaudit.storage.postgres import Pool, retried
 
 from . import inbox
 from .arrival import Arrival
+from .load import SQL
 from .outcome import Processed
 from .process import is_seen, process
+from .suspicion import what_stops, why_set_aside
 
 
 class InTimeOutcome(Struct, frozen=True):
@@ -32,29 +37,69 @@ class RefusedError(Exception):
 
 
 async def process_inline(
-    pool: Pool, program: Program, arrival: Arrival, *, seconds: float, whole: bool = False
+    pool: Pool,
+    program: Program,
+    arrival: Arrival,
+    *,
+    seconds: float,
+    whole: bool = False,
+    also: Sequence[Arrival] = (),
+    through: Sequence[int] = (),
 ) -> InTimeOutcome | None:
     """Process one event now. None when it takes longer than `seconds`: nothing has happened then, or all of it.
 
     In both cases the event can be put into the inbox: its id makes it count once. With `whole`, a refusal or a
-    failure raises RefusedError and nothing is written.
+    failure raises RefusedError and nothing is written. `also` are events of other members that belong to it: all happen
+    or none. `through` are the buckets of the members that it leads to: what arrives there is processed with it too.
+    What a process has ended with before is not tried here again: it raises PlauditError with `whole`, and is left to a
+    worker otherwise, as it is at the members of `through`.
     """
+    if known.all and not _may_be_tried([arrival, *also], whole=whole):
+        return None
     try:
-        return await asyncio.wait_for(_process(pool, program, arrival, whole=whole), seconds)
+        return await asyncio.wait_for(_process(pool, program, [arrival, *also], through, whole=whole), seconds)
     except TimeoutError:
         return None
 
 
-async def _process(pool: Pool, program: Program, arrival: Arrival, *, whole: bool) -> InTimeOutcome:
+def _may_be_tried(arrivals: Sequence[Arrival], *, whole: bool) -> bool:
+    for one in arrivals:
+        stopped = what_stops(one)
+        if stopped is not None:
+            raise PlauditError(why_set_aside(one, stopped), code="event_stopped")
+        suspect = known.all.get(one.event_id)
+        if suspect is None:
+            continue
+        if whole:
+            raise PlauditError(f"It is not tried again: when it was decided, {suspect.reason}", code="event_stopped")
+        return False
+    return True
+
+
+async def _process(
+    pool: Pool, program: Program, arrivals: Sequence[Arrival], through: Sequence[int], *, whole: bool
+) -> InTimeOutcome:
+    arrival = arrivals[0]
+    programs = {arrival.org_id: program}
     async with pool.acquire() as connection:
 
         async def attempt() -> Processed:
             async with connection.transaction():
-                done = await process(connection, {arrival.org_id: program}, [arrival], clock.now())
-                (processed,) = (one for one in done if one.arrival.event_id == arrival.event_id)
-                if whole and processed.state in ("rejected", "failed"):
-                    raise RefusedError(processed)
-                return processed
+                if through:  # in the order in which everybody locks them
+                    await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
+                done = await process(connection, programs, arrivals, clock.now())
+                wanted = {one.event_id for one in arrivals}
+                main = next(one for one in done if one.arrival.event_id == arrival.event_id)
+                onward = main.decision.onward if through and main.decision is not None else []
+                for bucket in sorted(set(through)) if onward else ():
+                    ids = [one.event_id for one in onward if one.event_id not in known.all]
+                    led_to = [Arrival(*row) for row in await connection.fetch(inbox.SQL.waiting, bucket, ids)]
+                    wanted |= {one.event_id for one in led_to}
+                    done += await process(connection, programs, led_to, clock.now())
+                for one in done if whole else ():
+                    if one.arrival.event_id in wanted and one.state in ("rejected", "failed"):
+                        raise RefusedError(one)
+                return main
 
         try:
             processed = await retried(attempt)
@@ -65,5 +110,5 @@ async def _process(pool: Pool, program: Program, arrival: Arrival, *, whole: boo
         if processed.state != "duplicate":
             return InTimeOutcome(processed)
         rows = await connection.fetch(inbox.SQL.fingerprints, [arrival.event_id])
-        differs = any(row["fingerprint"] != arrival.fingerprint for row in rows)
+        differs = any(not arrival.says(row["fingerprint"]) for row in rows)
         return InTimeOutcome(processed, frozenset({arrival.event_id}) if differs else frozenset())

@@ -1,22 +1,30 @@
 """Jobs: long work that was asked for, how far it is, which lines it refused, and whether what it did adds up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from msgspec import Struct, field
 
 from plaudit import clock
 from plaudit.core.metrics import shown
-from plaudit.errors import Invalid, PlauditError
-from plaudit.storage.postgres import Connection, Pool, atomic
+from plaudit.errors import Conflict, Invalid, NotFound, PlauditError
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic
 from plaudit.storage.programs import Live
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
+log = structlog.get_logger(__name__)
 
+# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (load.sql has it too.)
+ABANDONED_AFTER = timedelta(hours=1)
 ERRORS_MAX = 10_000  # how many lines' errors a job keeps; all are counted
+
+EVENTS = "events"  # the kind of import that brings in what happened when it happened
+CANCELLED = "cancelled"
 
 Json = dict[str, Any]
 
@@ -41,7 +49,9 @@ async def begin(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
         if job_id is not None:
             row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
             if row is None:
-                raise Invalid("There is no such job of this kind to be taken up", code="job_not_found")
+                raise Invalid(
+                    "There is no such job of this kind to be taken up, or it was cancelled", code="job_not_found"
+                )
             kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
             return Job(
                 job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],
@@ -61,7 +71,7 @@ class _Result(Struct, frozen=True):
 
 
 async def move(pool: Pool, job: Job, errors: Sequence[tuple[int, PlauditError]]) -> None:
-    """Write down how far a job is, with the lines that were refused since."""
+    """Write down how far a job is, with the lines that were refused since. Raise Conflict if it has been cancelled."""
     kept = errors[: max(0, ERRORS_MAX - job.refused)]
     job.refused += len(errors)
     result = msgspec.json.encode(_Result(job.unchanged, job.given, job.booked)).decode()
@@ -72,7 +82,66 @@ async def move(pool: Pool, job: Job, errors: Sequence[tuple[int, PlauditError]])
                 SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
                 [one.decode() for one in fields],
             )  # fmt: skip
-        await connection.execute(SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result)
+        state = await connection.fetchval(
+            SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
+        )
+    if state == CANCELLED:
+        raise Conflict("The job was cancelled; what it had taken by then stays", code="job_cancelled")
+
+
+async def take_members(connection: Connection, job_id: UUID, members: Iterable[tuple[int, UUID]]) -> None:
+    """Note whose history a job is bringing in (buckets and members): nothing falls due for them until it ends.
+
+    What is due before an event of theirs still comes before it, at its own time.
+    """
+    buckets, ids = zip(*members, strict=True)
+    await connection.execute(SQL.take_members, buckets, ids, job_id)
+
+
+async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
+    """End a job that has not finished; what it has taken stays. Whoever works on it stops after the chunk at hand.
+
+    Raise NotFound, or Conflict if it has finished.
+    """
+    async with pool.acquire() as connection:
+        await connection.execute(SQL.cancel, org_id, job_id, clock.now())
+        row = await job_row(connection, org_id, job_id)
+    if row is None:
+        raise NotFound("Job not found", code="job_not_found")
+    if row["state"] != CANCELLED:
+        raise Conflict("The job has finished", code="job_finished")
+
+
+def held_until(job: Job, state: str, moved_at: datetime) -> datetime | None:
+    """Return until when timers wait for a job if no further line of it comes; None if they do not."""
+    if job.kind != EVENTS or state not in ("running", "failed"):
+        return None
+    until = moved_at + ABANDONED_AFTER
+    return until if until > clock.now() else None
+
+
+def check_counts(job: Job, records: int) -> None:
+    """Raise Conflict unless every one of the file's `records` was accepted, unchanged or refused."""
+    told = job.accepted + job.unchanged + job.refused
+    if told != records:
+        raise Conflict(
+            f"The file has {records:,} records, but {told:,} were accepted, unchanged or refused; "
+            "send the same file again as a new job",
+            code="records_missing",
+        )
+
+
+async def fail(pool: Pool, job: Job, error: Exception) -> None:
+    """End a job with what went wrong. Of what nobody expected it tells the kind only: its message may quote a row."""
+    if not isinstance(error, PlauditError):
+        error = PlauditError(
+            f"The import broke off because of an error on our side ({type(error).__name__}); "
+            "take the job up with the same file, or send the file again"
+        )
+    try:
+        await end(pool, job, "failed", error)
+    except UNREACHABLE:
+        log.warning("job_not_ended", job_id=str(job.job_id))  # what ended it is what is to be told
 
 
 async def end(pool: Pool, job: Job, state: str, error: PlauditError | None) -> None:
@@ -100,6 +169,11 @@ def reconciliation(live: Live, job: Job) -> list[Json]:
 async def errors_of(connection: Connection, job_id: UUID, after: int, size: int) -> list[Json]:
     """The refused lines of a job."""
     return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
+
+
+def shown_error(row: Json) -> Json:
+    """A refused line as it is shown: its number, what is wrong, and with which fields."""
+    return {"line": row["line"], "message": row["message"], "details": msgspec.json.decode(row["fields"])}
 
 
 async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | None:

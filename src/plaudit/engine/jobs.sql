@@ -3,17 +3,29 @@
 INSERT INTO jobs (job_id, org_id, kind, state, begun_at, begun_by, moved_at) VALUES ($1, $2, $3, 'running', $4, $5, $4);
 
 -- name: take_up
--- A job that stopped.
-UPDATE jobs SET state = 'running', moved_at = $4 WHERE org_id = $1 AND job_id = $2 AND kind = $3
+-- A job that stopped, and was not cancelled.
+UPDATE jobs SET state = 'running', moved_at = $4 WHERE org_id = $1 AND job_id = $2 AND kind = $3 AND state <> 'cancelled'
 RETURNING lines, accepted, refused, result;
 
 -- name: move
--- How far a job is.
-UPDATE jobs SET lines = $2, accepted = $3, refused = $4, moved_at = $5, result = $6 WHERE job_id = $1;
+-- How far a job is. One that has been cancelled meanwhile stays so.
+UPDATE jobs SET lines = $2, accepted = $3, refused = $4, moved_at = $5, result = $6,
+    state = CASE state WHEN 'cancelled' THEN state ELSE 'running' END
+WHERE job_id = $1 RETURNING state;
 
 -- name: end
--- A job is over.
-UPDATE jobs SET state = $2, moved_at = $3 WHERE job_id = $1;
+-- A job is over; one that was cancelled stays so.
+UPDATE jobs SET state = $2, moved_at = $3 WHERE job_id = $1 AND state <> 'cancelled';
+
+-- name: cancel
+-- Cancel a job that has not finished.
+UPDATE jobs SET state = 'cancelled', moved_at = $3 WHERE org_id = $1 AND job_id = $2 AND state IN ('running', 'failed');
+
+-- name: take_members
+-- Note whose history a job is bringing in, before the first of it is decided.
+INSERT INTO importing_members (bucket, member_id, job_id)
+SELECT DISTINCT bucket, member_id, $3::uuid FROM unnest($1::smallint[], $2::uuid[]) AS taken (bucket, member_id)
+ON CONFLICT DO NOTHING;
 
 -- name: add_errors
 -- Lines that were refused.

@@ -15,20 +15,31 @@ from plaudit.storage.programs import Live, Programs
 
 from . import contests, inbox
 from .arrival import Arrival, Payload, arrival_of
+from .chores import Chore, do
+from .members import hold
 
 Json = dict[str, Any]
+
+PLACES_KEPT = 1_000  # of each division of a round, for whoever asks for its board later
+_OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
 async def settle_rounds(connection: Connection, programs: Programs) -> int:
     """Settle the rounds that are over, of all leagues. Answers how many."""
     settled = 0
-    for row in await connection.fetch(contests.SQL.leagues):
-        live = await programs.live(row["org_id"])
-        competition = live.program.competitions.get(row["id"])
-        if competition is not None and competition.league is not None:
-            late = timedelta(minutes=row["minutes"])
-            settled += await _settle(connection, live, competition, competition.league, late)
+    for *key, minutes in await connection.fetch(contests.SQL.leagues):
+        chore = Chore("league", *key)
+        if not chore.is_left_out:
+            settled += await do(connection, chore, _see_to(connection, programs, chore, minutes)) or 0
     return settled
+
+
+async def _see_to(connection: Connection, programs: Programs, chore: Chore, minutes: int) -> int:
+    live = await programs.live(chore.org_id)
+    competition = live.program.competitions.get(chore.document_id)
+    if competition is None or competition.league is None:
+        return 0
+    return await _settle(connection, live, competition, competition.league, timedelta(minutes=minutes))
 
 
 async def _settle(connection: Connection, live: Live, competition: Competition, league: League, late: timedelta) -> int:
@@ -54,21 +65,29 @@ async def _settle_round(
     org_id, competition_id = live.program.org_id, competition.competition_id
     async with atomic(connection):
         rows = await connection.fetch(contests.SQL.places_of_round, org_id, competition_id, name)
-        moved = [one for row in rows if (one := _outcome(competition, league, dict(row))) is not None]
-        result = msgspec.json.encode({"moved": moved}).decode()
+        there = await hold(connection, [row["member_id"] for row in rows])
+        moved = [
+            one
+            for row in rows
+            if row["member_id"] in there and (one := outcome_of_place(competition, league, dict(row))) is not None
+        ]
+        kept = [row for row in rows if row["member_id"] in there and row["rank"] <= PLACES_KEPT]
+        places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in kept]
+        members = {row["scope"]: row["members"] for row in rows}
+        result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
         if await connection.fetchval(contests.SQL.settle_round, org_id, competition_id, name, live.now(), result):
             arrivals = [_arrival(live, competition_id, name, one) for one in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)
 
 
-def _outcome(competition: Competition, league: League, place: Json) -> Json | None:
+def outcome_of_place(competition: Competition, league: League, place: Json) -> Json | None:
     """What a place of a round leads to; None when it leads to nothing."""
     division = None
     number = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
     if place["rank"] <= league.promote and number + 1 < len(league.divisions):
         division = league.divisions[number + 1]
-    elif place["rank"] > place["members"] - league.relegate and place["rank"] > league.promote and number > 0:
+    elif place["rank"] > max(place["members"] - league.relegate, 1) and number > 0:  # who is first stays
         division = league.divisions[number - 1]
     band = band_of(competition, place["rank"])
     if division is None and band is None:

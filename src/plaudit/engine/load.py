@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core.event import ACTION, SEGMENT
+from plaudit.core.event import ACTION, LADDER, SEGMENT
 from plaudit.core.member import Member
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection, array_of
@@ -18,10 +18,12 @@ from plaudit.storage.queries import queries_beside
 
 from . import inbox
 from .arrival import Arrival
-from .fills import with_tallies
+from .fills import with_past
 from .members import ALL_PARTS, load_members
 
 SQL = queries_beside(__file__)
+
+_LOOKS = frozenset({SEGMENT, LADDER})  # kinds of events that need the past
 
 
 class Batch(Struct, kw_only=True):
@@ -51,16 +53,24 @@ async def load(
         decided = {row["event_id"] for row in found}
     fresh, again = _told_apart(there, decided)
     kinds = {one.kind for one in fresh}
-    if SEGMENT in kinds:
-        fresh = await with_tallies(connection, programs, fresh)
     needs = ALL_PARTS
     if kinds == {ACTION}:  # which only touch what their programmes may touch
         needs = frozenset(part for program in programs.values() for part in program.needs)
     keys = {one.member_id: one.bucket for one in fresh}
     users = {one.member_id: one.user_id for one in fresh}
     members = await load_members(connection, keys, users, needs)
+    if not kinds.isdisjoint(_LOOKS):
+        fresh = await with_past(connection, programs, fresh, members)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
     return Batch(fresh=fresh, again=again, members=members, positions=positions, watched=watched)
+
+
+async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Take arrivals out of the inbox, to set them aside. Return those that nobody else has taken or decided."""
+    await connection.fetch(SQL.lock_buckets, sorted({one.bucket for one in arrivals}))
+    there = await _taken_out(connection, arrivals)
+    rows = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
+    return _told_apart(there, {row["event_id"] for row in rows})[0]
 
 
 async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

@@ -21,8 +21,20 @@ WHERE members.bucket = ANY($1::smallint[])
     AND NOT EXISTS (
         SELECT FROM inbox WHERE inbox.bucket = members.bucket AND inbox.member_id = members.member_id OFFSET 0
     )
+    -- Whose history is being imported: time goes on for them when the import has ended (an hour: jobs.ABANDONED_AFTER).
+    AND NOT EXISTS (
+        SELECT FROM importing_members AS i JOIN jobs USING (job_id)
+        WHERE (i.bucket, i.member_id) = (members.bucket, members.member_id)
+            AND state IN ('running', 'failed') AND jobs.moved_at > now() - interval '1 hour'
+    )
 ORDER BY due_at LIMIT $2;
 
 -- name: due_of_org
--- Members of an organisation for whom something is due by its clock.
-SELECT bucket, member_id, user_id, org_id FROM members WHERE org_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3;
+-- Members of an organisation for whom something is due by its clock, and whose history is not being imported.
+SELECT bucket, member_id, user_id, org_id FROM members
+WHERE org_id = $1 AND due_at <= $2 AND NOT EXISTS (
+    SELECT FROM importing_members AS i JOIN jobs USING (job_id)
+    WHERE (i.bucket, i.member_id) = (members.bucket, members.member_id)
+        AND state IN ('running', 'failed') AND jobs.moved_at > now() - interval '1 hour'
+)
+ORDER BY due_at LIMIT $3;

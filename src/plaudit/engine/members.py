@@ -1,11 +1,12 @@
 """Members, with everything that deciding may look at, out of their rows: one query a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from plaudit.core.ids import bucket_of
 from plaudit.core.lots import Book
 from plaudit.core.member import STATES, Balance, Holding, Member, Standing
 from plaudit.storage.postgres import Connection, array_of
@@ -35,12 +36,14 @@ async def load_members(
     wanted = array_of(keys.values()), array_of(keys)
     there = await connection.fetch(SQL.members, *wanted)
     number: int  # of a member in the list, from 1
-    for number, attributes, enrolled_at, present, sequence, due_at in there:
+    for number, attributes, enrolled_at, present, active_at, sequence, due_at, merged_into in there:
         member = members[number - 1]
         member.enrolled_at = enrolled_at
         member.present = present
+        member.active_at = active_at
         member.sequence = sequence
         member.due_at = due_at
+        member.merged_into = merged_into
         member.attributes = _ATTRIBUTES.decode(attributes)
     if not there:
         return found
@@ -65,3 +68,10 @@ async def load_members(
         for number, competition_id, *standing in await connection.fetch(SQL.standings, *wanted):
             members[number - 1].standings[competition_id] = Standing(*standing)
     return found
+
+
+async def hold(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these members who have not been erased; they are not erased before the transaction ends."""
+    wanted = list(member_ids)
+    rows = await connection.fetch(SQL.hold, sorted({bucket_of(one) for one in wanted}), wanted)
+    return {row["member_id"] for row in rows}

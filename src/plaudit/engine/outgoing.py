@@ -15,8 +15,10 @@ from plaudit.messages import payload_of
 from .arrival import Arrival, correlation_id_of
 
 
-def message_rows(arrival: Arrival, program: Program, decision: Decision, at: datetime) -> Iterator[tuple[Any, ...]]:
-    """The messages of a decision, as rows."""
+def message_rows(
+    arrival: Arrival, program: Program, decision: Decision, position: int, at: datetime
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the messages of a decision as rows; their place is that of the event in its bucket's log."""
     messages = list(decision.messages)
     if NOTIFICATION_CREATED in program.outbound:
         messages += [_notification(note) for note in decision.notifications]
@@ -31,7 +33,10 @@ def message_rows(arrival: Arrival, program: Program, decision: Decision, at: dat
             message_id, message.type, arrival.org_id, at, message.data, user_id=arrival.user_id,
             event_id=arrival.event_id, occurred_at=arrival.occurred_at, correlation_id=correlation_id,
         )  # fmt: skip
-        yield (message_id, arrival.org_id, arrival.member_id, message.type, message.only_to, payload, at)
+        yield (
+            arrival.bucket, position, number, message_id, arrival.org_id, arrival.member_id, message.type,
+            message.only_to, payload, at,
+        )  # fmt: skip
 
 
 def _notification(note: Notification) -> Message:

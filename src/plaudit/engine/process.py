@@ -10,14 +10,17 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 
 from plaudit import telemetry, tracing
 from plaudit.core.advance import advance, decide_in_time
 from plaudit.core.decide import NOTHING_REFUSED
 from plaudit.core.decision import Decision
 from plaudit.core.event import TIMER, Event
+from plaudit.core.expressions import must_pass
 from plaudit.core.member import Member
 from plaudit.core.program import Program
+from plaudit.guard import in_hand
 from plaudit.storage.postgres import Connection, atomic
 
 from .arrival import TICK, Arrival, correlation_id_of, timer_arrival
@@ -26,6 +29,9 @@ from .commit import commit
 from .load import Batch, load
 from .outcome import Processed
 from .rows import Rows
+from .watching import WATCHED
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 50  # events decided before others of the process may send what they have ready: a millisecond or two
 
@@ -61,6 +67,9 @@ async def process(
             processed = await decide_all(batch, programs, claims, rows, turn, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
             await commit(connection, batch, rows, decided_at)
+    watched = WATCHED.get()
+    if watched is not None:
+        watched.decided += processed
     if tracing.ENABLED:
         for one in processed:
             _trace(one, started)
@@ -105,12 +114,14 @@ async def decide_all(
     async with turn:
         for place, arrival in enumerate(fresh):
             if place % AT_ONCE == AT_ONCE - 1:
+                in_hand.clear()  # the loop's other tasks run now
                 await asyncio.sleep(0)
             found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
             if _is_open(found):
                 open_from = place
                 break
             take(place, found)
+        in_hand.clear()
     if open_from < len(fresh):
         settled = await _in_rounds(fresh[open_from:], members, programs, claims, turn)
         for place, found in enumerate(settled, open_from):
@@ -140,12 +151,14 @@ async def _in_rounds(
         async with turn:  # not held while the server is asked for claims, which another batch may have locked
             for number, member_id in enumerate(undecided):
                 if number % AT_ONCE == AT_ONCE - 1:
+                    in_hand.clear()
                     await asyncio.sleep(0)
                 member = members[member_id]
                 for place in places[member_id]:
                     arrival = arrivals[place]
                     decided[place] = _decided(programs[arrival.org_id], member, arrival, refused)
                     member = _member_after(decided[place], member)
+            in_hand.clear()
         wanted = list(_wanted(chain.from_iterable(decided)))
         refused_now = await claims.refused(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
@@ -155,9 +168,13 @@ async def _in_rounds(
 
 
 def _decided(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[Processed]:
-    """What becomes of an arrival, after what fell due before it."""
+    """What becomes of an arrival, after what fell due before it. Should the process not survive it, that is known."""
+    if arrival.inbox_id is None:
+        in_hand.arrival(arrival.event_id, arrival)
+    else:
+        in_hand.event(arrival.event_id)
     try:
-        return [
+        found = [
             Processed(
                 arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
                 state="processed" if decision.refusal is None else "rejected",
@@ -167,9 +184,25 @@ def _decided(program: Program, member: Member, arrival: Arrival, refused: frozen
             )
             for event, decision in _decisions(program, member, arrival, refused)
         ]
-    except Exception:
+    except BaseException as problem:
+        if must_pass(problem):
+            raise
         # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
         return [Processed(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
+    for one in found:
+        if one.decision is not None and one.decision.faults:
+            _report(arrival, one.decision)
+    return found
+
+
+def _report(arrival: Arrival, decision: Decision) -> None:
+    for fault in decision.faults:
+        telemetry.faults_contained.inc()
+        where = traceback.format_list(traceback.extract_tb(fault.problem.__traceback__)[-5:])
+        log.error(  # without the exception's message, which may quote a member's data
+            "fault_contained", org_id=str(arrival.org_id), event_id=str(decision.event_id), cause=fault.cause,
+            problem=type(fault.problem).__name__, where=where,
+        )  # fmt: skip
 
 
 def _decisions(

@@ -1,3 +1,7 @@
+-- name: buckets
+-- The buckets that have a log.
+SELECT bucket FROM positions WHERE position > 0 ORDER BY bucket;
+
 -- name: log_of_bucket
 -- The log of a bucket, in its order, without those of erased members: what they were decided on is gone.
 SELECT bucket, position, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
@@ -7,7 +11,7 @@ FROM events WHERE bucket = $1 AND NOT EXISTS (
 ) ORDER BY position;
 
 -- name: transactions_of_bucket
--- The ids of a bucket's transactions, in the order of its log.
-SELECT transaction_id, amount, balance_after FROM transactions AS t WHERE bucket = $1 AND NOT EXISTS (
+-- A bucket's transactions, in the order of its log.
+SELECT member_id, transaction_id, amount, balance_after FROM transactions AS t WHERE bucket = $1 AND NOT EXISTS (
     SELECT FROM members AS m WHERE (m.bucket, m.member_id) = (t.bucket, t.member_id) AND erased_at IS NOT NULL
 ) ORDER BY position, ordinal;

@@ -12,11 +12,12 @@ from uuid import UUID
 import msgspec
 
 from plaudit.core.changes import changes_in
-from plaudit.core.decision import CouponIssue, Decision, Details, Onward, Posting
+from plaudit.core.decision import CouponIssue, Decision, Details, Posting, Withdrawn
+from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.member import STATES, Member
 from plaudit.core.notifications import MESSAGE
 
-from .arrival import Arrival, Payload, arrival_of
+from .arrival import Arrival, arrival_of_onward
 from .load import Batch
 from .outcome import Processed, outcome_of
 from .outgoing import message_rows
@@ -40,25 +41,29 @@ COPIED: Mapping[str, tuple[str, ...]] = {
     ),
     "coupons": (
         "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "campaign_id",
-        "event_id", "issued_at", "expires_at",
+        "event_id", "issued_at", "expires_at", "revoked_at",
     ),
     "notifications": (
         "bucket", "member_id", "notification_id", "type", "campaign_id", "step", "display", "title", "message",
         "created_at", "expires_at", "changes",
     ),
     "members": (
-        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence", "due_at",
+        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "active_at", "sequence",
+        "due_at",
     ),
     "balances": ("bucket", "member_id", "metric", "amount", "earned", "book"),
     "progress": ("bucket", "member_id", "kind", "key", "state"),
-    "outbox": ("message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at"),
+    "outbox": (
+        "bucket", "position", "ordinal", "message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at",
+    ),
 }  # fmt: skip
 # What changes where it was loaded, in the order of `move_on`'s parameters (see commit.sql).
 UPDATED = ("members_now", "balances_now", "progress_now")
 # The queries of what few batches have, in this order.
 WRITTEN = (
-    "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
-    "insert_segment_members", "delete_segment_members", "upsert_standings",
+    "close_members", "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
+    "insert_segment_members", "delete_segment_members", "upsert_standings", "take_over", "delete_entries",
+    "withdraw_coupons", "withdraw_notifications", "give_back",
 )  # fmt: skip
 
 
@@ -94,7 +99,7 @@ class Rows:
             (
                 bucket, position, arrival.event_id, arrival.event_key, arrival.org_id, arrival.member_id,
                 arrival.user_id, arrival.kind, arrival.trigger, arrival.occurred_at, arrival.received_at, self._at,
-                arrival.source, one.state, program.version, arrival.payload, _json(outcome_of(decision, one.refused)),
+                arrival.source, one.state, program.version, arrival.payload, json_text(outcome_of(decision, one.refused)),
             )
         )  # fmt: skip
         if decision.postings:
@@ -105,14 +110,26 @@ class Rows:
         if decision.notifications:
             of["notifications"] += _notification_rows(arrival, decision)
         if program.outbound or decision.messages:
-            of["outbox"] += message_rows(arrival, program, decision, self._at)
+            of["outbox"] += message_rows(arrival, program, decision, position, self._at)
         if decision.identities:
             for kind, value in decision.identities.items():
                 self.identities[arrival.member_id, kind] = (arrival, value)
         if decision.onward:
-            self.onward += [_onward(arrival, each, self._at) for each in decision.onward]
+            self.onward += [arrival_of_onward(arrival, each, self._at) for each in decision.onward]
+        if decision.taken_over is not None:
+            former_id = member_id_of(arrival.org_id, decision.taken_over)
+            former = (bucket_of(former_id), former_id)
+            of["take_over"].append((arrival.org_id, *former, bucket, arrival.member_id, arrival.user_id))
+        if decision.withdrawn is not None:
+            self._withdraw(arrival, decision.withdrawn)
         if bucket in self._watched:
             self.changed.append(arrival.member_id)
+
+    def _withdraw(self, arrival: Arrival, withdrawn: Withdrawn) -> None:
+        of, key = self.of, (arrival.bucket, arrival.member_id)
+        of["withdraw_coupons"] += [(*key, one, arrival.occurred_at) for one in withdrawn.coupons]
+        of["withdraw_notifications"] += [(*key, one) for one in withdrawn.notifications]
+        of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.given_back]
 
     def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
         """A member as the last decision left it, as far as that differs from what `was` loaded."""
@@ -121,16 +138,18 @@ class Rows:
         of = self.of
         key = (arrival.bucket, member.member_id)
         if was.enrolled_at is None:
-            named = (arrival.org_id, arrival.user_id, _json(member.attributes), member.enrolled_at)
-            of["members"].append((*key, *named, member.present, member.sequence, member.due_at))
+            named = (arrival.org_id, arrival.user_id, json_text(member.attributes), member.enrolled_at)
+            of["members"].append((*key, *named, member.present, member.active_at, member.sequence, member.due_at))
         else:
-            of["members_now"].append((*key, member.present, member.sequence, member.due_at))
+            of["members_now"].append((*key, member.present, member.active_at, member.sequence, member.due_at))
+            if member.merged_into != was.merged_into:
+                of["close_members"].append((*key, arrival.org_id, member.merged_into))
             if member.attributes is not was.attributes:
-                of["update_attributes"].append((*key, _json(member.attributes)))
+                of["update_attributes"].append((*key, json_text(member.attributes)))
         for metric, balance in member.balances.items():
             if balance is not was.balances.get(metric):
                 name = "balances_now" if metric in was.balances else "balances"
-                book = None if balance.book is None else _json(balance.book)
+                book = None if balance.book is None else json_text(balance.book)
                 of[name].append((*key, metric, balance.amount, balance.earned, book))
         for kind, (part, _) in STATES.items():
             states = getattr(member, part)
@@ -139,7 +158,7 @@ class Rows:
             old = getattr(was, part)
             for name, state in states.items():
                 if state is not old.get(name):
-                    of["progress_now" if name in old else "progress"].append((*key, kind, name, _json(state)))
+                    of["progress_now" if name in old else "progress"].append((*key, kind, name, json_text(state)))
         self._add_rest(was, arrival, member)
 
     def _add_rest(self, was: Member, arrival: Arrival, member: Member) -> None:
@@ -165,6 +184,8 @@ class Rows:
         for competition_id, entries in member.entries.items():
             if entries != was.entries.get(competition_id):
                 of["upsert_entries"].append((*key, competition_id, entries))
+        if was.entries:
+            of["delete_entries"] += [(*key, one) for one in was.entries if one not in member.entries]
 
 
 def _transaction_rows(
@@ -180,9 +201,9 @@ def _transaction_rows(
 
 
 def _details(posting: Posting) -> str | None:
-    if posting.parts is None and posting.refusal is None:
+    if posting.parts is None and posting.refusal is None and posting.lifetime is None:
         return None
-    return _json(Details(posting.parts or (), posting.refusal, posting.next_at))
+    return json_text(Details(posting.parts or (), posting.refusal, posting.next_at, posting.lifetime))
 
 
 def _coupon_rows(one: Processed, coupons: Sequence[CouponIssue]) -> Iterator[Row]:
@@ -191,7 +212,7 @@ def _coupon_rows(one: Processed, coupons: Sequence[CouponIssue]) -> Iterator[Row
         code = issue.code if issue.code is not None else one.codes[issue.coupon_id]
         yield (
             arrival.bucket, arrival.member_id, issue.coupon_id, arrival.org_id, issue.origin_id, issue.pool_id, code,
-            _json(issue.terms), issue.campaign_id, arrival.event_id, issue.issued_at, issue.expires_at,
+            json_text(issue.terms), issue.campaign_id, arrival.event_id, issue.issued_at, issue.expires_at, None,
         )  # fmt: skip
 
 
@@ -200,17 +221,10 @@ def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
         yield (
             arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,
             note.title, note.message, note.created_at, note.expires_at,
-            None if note.type == MESSAGE else _json(changes_in(decision, note.campaign_id)),
+            None if note.type == MESSAGE else json_text(changes_in(decision, note.campaign_id)),
         )  # fmt: skip
 
 
-def _onward(cause: Arrival, onward: Onward, at: datetime) -> Arrival:
-    """What follows for another member: it goes into the inbox with this very commit."""
-    return arrival_of(
-        org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
-        received_at=at, payload=Payload(onward.data), source="engine", event_id=onward.event_id,
-    )  # fmt: skip
-
-
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Return a value as the text that a column of JSON takes."""
     return _ENCODER.encode(value).decode()

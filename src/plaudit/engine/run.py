@@ -3,10 +3,12 @@
 import asyncio
 import signal
 
+from plaudit.guard import in_hand
 from plaudit.processes import calm_garbage_collector, stand_in_line
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
+from .aftermath import see_to_what_was_left
 from .worker import LANES, Worker
 
 
@@ -20,7 +22,9 @@ async def run_worker(url: str, lease_seconds: float, nice: int) -> None:
     calm_garbage_collector()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
+    await see_to_what_was_left(pool)
     listening = asyncio.create_task(programs.listen())
+    in_hand.is_ready()
     try:
         await worker.run()
     finally:

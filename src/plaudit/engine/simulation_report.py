@@ -108,8 +108,11 @@ def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
 def _case(live: Live, case: Case, kind: str) -> Json:
     trigger = case.arrival.trigger
     reasons = {
-        name: [one for one in explained(live, trigger, outcome) if one["campaignId"] == case.campaign_id]
-        for name, outcome in (("actual", case.outcome_before), ("simulated", case.outcome_after))
+        name: [one for one in explained(judge, trigger, outcome) if one["campaignId"] == case.campaign_id]
+        for name, judge, outcome in (
+            ("actual", case.judged_by or live, case.outcome_before),
+            ("simulated", live, case.outcome_after),
+        )
     }
     event = case.arrival.event()
     return {

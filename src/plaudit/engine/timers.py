@@ -5,6 +5,7 @@ from uuid import UUID
 
 from plaudit import clock
 from plaudit.core.program import Program
+from plaudit.guard import known
 from plaudit.storage.postgres import Pool, retried
 
 from .arrival import tick
@@ -20,6 +21,7 @@ async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> 
     while True:
         async with pool.acquire() as connection:
             rows = await connection.fetch(SQL.due_of_org, org_id, now, BATCH_MEMBERS_MAX)
+            rows = [row for row in rows if row["member_id"] not in known.members]
             if not rows:
                 return done
             ticks = [tick(**row, now=now) for row in rows]

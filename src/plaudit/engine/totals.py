@@ -1,10 +1,10 @@
 """The day's totals, kept up with the books: analytics read them, however long the ledger."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
+from typing import Protocol
 from uuid import UUID
 
-from plaudit.core.decision import Posting
 from plaudit.core.periods import local_day
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
@@ -16,7 +16,31 @@ Key = tuple[UUID, date, str, str]  # organisation, day, metric, campaign
 Totals = dict[Key, list[int]]  # credits, debits, how many of each
 
 
-def count_in(totals: Totals, program: Program, postings: Iterable[Posting]) -> None:
+class Booked(Protocol):
+    """A transaction: a posting of a decision, or one that was booked elsewhere."""
+
+    @property
+    def metric(self) -> str:
+        """Of what."""
+        ...
+
+    @property
+    def amount(self) -> int:
+        """How much, in smallest units."""
+        ...
+
+    @property
+    def campaign_id(self) -> str:
+        """From where."""
+        ...
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When, by the time of its event."""
+        ...
+
+
+def count_in(totals: Totals, program: Program, postings: Iterable[Booked]) -> None:
     """Add what a decision books."""
     for posting in postings:
         amount = posting.amount

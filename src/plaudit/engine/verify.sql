@@ -1,9 +1,26 @@
 -- name: balance_is_sum
--- Every balance is the sum of the member's transactions, and of its credits.
-SELECT format('member %s, metric %s: balance %s, transactions %s', member_id, metric, b.amount, t.amount)
+-- Every balance is the sum of the member's transactions; and what was earned, of credits but those that others sent,
+-- less what of them was reversed, and of what merges have moved.
+WITH RECURSIVE back AS (
+    SELECT bucket, member_id, amount, reverses AS origin FROM transactions WHERE reverses IS NOT NULL
+    UNION ALL SELECT back.bucket, back.member_id, back.amount, t.reverses FROM back JOIN transactions AS t ON t.transaction_id = back.origin
+    WHERE t.reverses IS NOT NULL
+), each AS (
+    SELECT bucket, member_id, metric, amount, CASE
+        WHEN campaign_id = 'merge' AND reverses IS NULL THEN coalesce((details ->> 'lifetime')::bigint, 0)
+        WHEN reverses IS NULL THEN greatest(amount, 0) ELSE 0
+    END AS earned FROM transactions
+    UNION ALL SELECT t.bucket, t.member_id, t.metric, 0, -t.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
+    WHERE t.campaign_id = 'manual' AND t.amount > 0 AND t.reverses IS NULL AND e.kind = 'receipt'
+    UNION ALL SELECT back.bucket, back.member_id, t.metric, 0, back.amount FROM back JOIN transactions AS t ON t.transaction_id = back.origin
+    LEFT JOIN events AS e ON e.bucket = t.bucket AND e.position = t.position AND e.kind = 'receipt' AND t.campaign_id = 'manual'
+    WHERE t.reverses IS NULL AND t.amount > 0 AND e.bucket IS NULL AND t.campaign_id <> 'merge'
+)
+SELECT format('member %s, metric %s: balance %s, transactions %s; earned %s, transactions %s', member_id, metric, b.amount,
+    t.amount, b.earned, t.earned)
 FROM balances AS b FULL JOIN (
-    SELECT bucket, member_id, metric, sum(amount) AS amount, sum(greatest(amount, 0)) AS earned
-    FROM transactions GROUP BY bucket, member_id, metric
+    SELECT bucket, member_id, metric, sum(amount) AS amount, sum(earned) AS earned
+    FROM each GROUP BY bucket, member_id, metric
 ) AS t USING (bucket, member_id, metric)
 -- A book may be kept of nothing yet: a hold that was released, an extension.
 WHERE coalesce(b.amount, 0) <> coalesce(t.amount, 0) OR coalesce(b.earned, 0) <> coalesce(t.earned, 0);
@@ -72,11 +89,12 @@ FROM positions AS p LEFT JOIN event_ids AS e USING (bucket)
 GROUP BY p.bucket, p.position HAVING count(DISTINCT e.position) <> p.position OR count(e.*) <> p.position;
 
 -- name: code_in_one_hand
--- Every code that is in somebody's hands is one coupon, and every coupon of a pool has its code.
+-- Every code that is or was in somebody's hands is one coupon, and every coupon of a pool has its code; revoked are both.
 SELECT format('code %s of %s', coalesce(codes.code, coupons.code), coalesce(codes.pool_id, coupons.pool_id))
-FROM (SELECT * FROM codes WHERE state IN ('allocated', 'redeemed')) AS codes
+FROM (SELECT * FROM codes WHERE state IN ('allocated', 'redeemed', 'revoked')) AS codes
 FULL JOIN (SELECT * FROM coupons WHERE pool_id IS NOT NULL) AS coupons
     ON coupons.coupon_id = codes.coupon_id AND coupons.code = codes.code AND coupons.pool_id = codes.pool_id
+        AND (state = 'revoked') = (revoked_at IS NOT NULL)
 WHERE codes.code IS NULL OR coupons.code IS NULL;
 
 -- name: nothing_oversold
@@ -116,10 +134,139 @@ FROM (
 ) AS booked USING (org_id, metric, campaign_id)
 WHERE (kept.credits, kept.debits, kept.up, kept.down) IS DISTINCT FROM (booked.credits, booked.debits, booked.up, booked.down);
 
+-- name: lots_are_postings
+-- Every lot is what was posted on it, where every transaction was posted on lots.
+WITH posted AS (
+    SELECT bucket, member_id, metric, (part ->> 0)::int AS lot, sum((part ->> 1)::bigint) AS amount
+    FROM transactions, json_array_elements(details -> 'parts') AS part GROUP BY bucket, member_id, metric, lot
+), kept AS (
+    SELECT bucket, member_id, metric, (lot ->> 0)::int AS lot, sum((lot ->> 1)::bigint) AS amount
+    FROM balances, json_array_elements(book -> 1) AS lot GROUP BY bucket, member_id, metric, lot ->> 0
+)
+SELECT format('member %s, metric %s, lot %s: %s, postings %s', member_id, metric, lot, coalesce(kept.amount, 0),
+    coalesce(posted.amount, 0))
+FROM posted FULL JOIN kept USING (bucket, member_id, metric, lot)
+WHERE coalesce(posted.amount, 0) <> coalesce(kept.amount, 0) AND NOT EXISTS (
+    SELECT FROM transactions AS t WHERE t.bucket = coalesce(posted.bucket, kept.bucket)
+        AND t.member_id = coalesce(posted.member_id, kept.member_id) AND t.metric = coalesce(posted.metric, kept.metric)
+        AND amount <> 0 AND coalesce(json_array_length(details -> 'parts'), 0) = 0
+) ORDER BY bucket, member_id, metric, lot;
+
+-- name: reversals_in_time
+-- A reversal counts when its original did: for a metric that was never pending, at its time.
+WITH RECURSIVE back AS (
+    SELECT bucket, position, transaction_id, org_id, metric, reverses AS origin FROM transactions WHERE reverses IS NOT NULL
+    UNION ALL SELECT back.bucket, back.position, back.transaction_id, back.org_id, back.metric, t.reverses
+    FROM back JOIN transactions AS t ON t.transaction_id = back.origin WHERE t.reverses IS NOT NULL
+)
+SELECT format('transaction %s: counted at %s, the one that it goes back to was at %s', back.transaction_id, said.at, t.occurred_at)
+FROM back JOIN transactions AS t ON t.transaction_id = back.origin
+JOIN events AS e ON e.bucket = back.bucket AND e.position = back.position
+CROSS JOIN LATERAL (SELECT (payload -> 'data' ->> 'countedAt')::timestamptz AS at) AS said
+WHERE t.reverses IS NULL AND said.at <> t.occurred_at AND (said.at < t.occurred_at OR NOT EXISTS (
+    SELECT FROM document_versions AS d WHERE d.org_id = back.org_id AND d.kind = 'metric' AND d.id = back.metric
+        AND coalesce((doc ->> 'pendingDays')::int, 0) > 0
+));
+
+-- name: scores_are_sums
+-- A score by a metric is the sum of what counted in the competition. Checked where that can be told from the tables
+-- alone: of competitions that are for all and were never changed, of metrics that were never pending, and of members
+-- who were never merged and had no part of a decision refused for raising.
+WITH RECURSIVE plain AS (
+    SELECT d.org_id, d.id AS competition_id, v.program_version AS since, d.doc -> 'score' ->> 'metric' AS metric,
+        coalesce((d.doc ->> 'startDate')::timestamptz, '-infinity') AS begins,
+        coalesce((d.doc ->> 'endDate')::timestamptz, 'infinity') AS ends, d.doc -> 'excludedUserIds' AS excluded
+    FROM documents AS d JOIN document_versions AS v USING (org_id, kind, id)
+    WHERE d.kind = 'competition' AND d.doc ->> 'status' = 'active' AND d.doc -> 'score' ->> 'metric' IS NOT NULL
+        AND coalesce(d.doc -> 'leagues', 'null') = 'null' AND coalesce(d.doc -> 'segments', 'null') = 'null'
+        AND NOT EXISTS (
+            SELECT FROM document_versions AS o WHERE o.org_id = d.org_id AND (
+                (o.kind = d.kind AND o.id = d.id AND o.program_version <> v.program_version)
+                OR (o.kind = 'metric' AND o.id = d.doc -> 'score' ->> 'metric'
+                    AND coalesce((o.doc ->> 'pendingDays')::int, 0) > 0)
+            )
+        )
+), back AS (
+    SELECT bucket, position, member_id, amount, occurred_at, reverses AS origin FROM transactions WHERE reverses IS NOT NULL
+    UNION ALL SELECT back.bucket, back.position, back.member_id, back.amount, back.occurred_at, t.reverses
+    FROM back JOIN transactions AS t ON t.transaction_id = back.origin WHERE t.reverses IS NOT NULL
+), earned AS (
+    SELECT t.org_id, t.bucket, t.member_id, t.position, t.metric, t.amount, t.occurred_at, t.occurred_at AS booked_at,
+        e.program_version AS judged_by
+    FROM transactions AS t JOIN events AS e USING (bucket, position)
+    WHERE t.reverses IS NULL AND t.amount > 0 AND t.campaign_id NOT IN ('merge', 'import', 'opening')
+        AND NOT (e.kind = 'receipt' AND t.campaign_id = 'manual')
+    UNION ALL SELECT t.org_id, back.bucket, back.member_id, back.position, t.metric, back.amount, t.occurred_at,
+        back.occurred_at, e.program_version
+    FROM back JOIN transactions AS t ON t.transaction_id = back.origin
+    JOIN events AS e ON e.bucket = t.bucket AND e.position = t.position
+    WHERE t.reverses IS NULL AND t.amount > 0 AND t.campaign_id NOT IN ('merge', 'import', 'opening')
+        AND NOT (e.kind = 'receipt' AND t.campaign_id = 'manual')
+), counted AS (
+    SELECT bucket, member_id, competition_id, sum(amount) AS score
+    FROM plain JOIN earned USING (org_id, metric) JOIN events USING (org_id, bucket, member_id, position)
+    WHERE program_version >= since AND judged_by >= since AND NOT excluded ? user_id
+        AND earned.occurred_at >= begins AND earned.occurred_at < ends AND booked_at >= begins AND booked_at < ends
+    GROUP BY bucket, member_id, competition_id
+)
+SELECT format('member %s, competition %s: score %s, transactions %s', member_id, competition_id, coalesce(s.score, 0),
+    coalesce(counted.score, 0))
+FROM (SELECT bucket, member_id, competition_id, standings.score FROM standings JOIN plain USING (org_id, competition_id)) AS s
+FULL JOIN counted USING (bucket, member_id, competition_id) JOIN members AS m USING (bucket, member_id)
+WHERE coalesce(s.score, 0) <> coalesce(counted.score, 0) AND m.erased_at IS NULL AND NOT EXISTS (
+    SELECT FROM events AS e WHERE e.bucket = m.bucket AND e.member_id = m.member_id
+        AND (e.kind IN ('merge', 'takeover') OR outcome::text LIKE '%evaluation_failed%' OR outcome::text LIKE '%out_of_range%')
+);
+
+-- name: erased_are_nowhere
+-- Whoever has been erased is on no board, in no draw and no segment, and has no name, no message and nothing that waits.
+SELECT format('member %s: %s', member_id, string_agg(place, ', ' ORDER BY place)) FROM members JOIN (
+    SELECT DISTINCT bucket, member_id, 'a board' AS place FROM standings
+    UNION ALL SELECT DISTINCT bucket, member_id, 'a draw' FROM entries
+    UNION ALL SELECT DISTINCT bucket, member_id, 'a segment' FROM segment_members
+    UNION ALL SELECT DISTINCT bucket, member_id, 'what segments count' FROM progress WHERE kind = 'segment'
+    UNION ALL SELECT DISTINCT bucket, member_id, 'identities' FROM identities
+    UNION ALL SELECT DISTINCT bucket, member_id, 'consents' FROM consents
+    UNION ALL SELECT DISTINCT bucket, member_id, 'notifications' FROM notifications
+    UNION ALL SELECT DISTINCT bucket, member_id, 'Web Push' FROM push_subscriptions
+    UNION ALL SELECT DISTINCT bucket, member_id, 'the inbox' FROM inbox
+    UNION ALL SELECT bucket, member_id, 'what falls due' FROM members WHERE due_at IS NOT NULL
+) AS found USING (bucket, member_id) WHERE erased_at IS NOT NULL GROUP BY member_id;
+
+-- name: codes_in_time
+-- No code was issued, or redeemed, when its coupon had expired.
+SELECT format('code %s of %s: expired at %s, issued at %s, redeemed at %s', c.code, c.pool_id, expires_at, issued_at, redeemed_at)
+FROM coupons AS c LEFT JOIN codes USING (org_id, pool_id, coupon_id, code)
+WHERE (expires_at <= issued_at AND campaign_id <> 'import') OR redeemed_at >= expires_at;
+
+-- name: transfers
+-- Transfers, with what left their senders, after one: in the order of the log, some at a time.
+SELECT e.bucket, e.position, e.event_id, -t.amount AS amount FROM events AS e
+JOIN transactions AS t USING (bucket, member_id, position, event_id)
+WHERE e.kind = 'transfer' AND t.campaign_id = 'manual' AND (e.bucket, e.position) > ($1, $2)
+ORDER BY e.bucket, e.position LIMIT $3;
+
+-- name: arrived
+-- What arrived by these events; nothing is known of the amount of those that wait.
+SELECT event_id, sum(amount)::bigint AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position, event_id)
+WHERE event_id = ANY($1::uuid[]) AND campaign_id = 'manual' GROUP BY event_id
+UNION ALL SELECT event_id, NULL FROM inbox WHERE event_id = ANY($1::uuid[]);
+
+-- name: transfers_reversed
+-- What of these events' transactions was taken back, by whoever goes on as the member, and given back again since.
+WITH RECURSIVE back AS (
+    SELECT t.event_id, r.transaction_id, r.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
+    JOIN transactions AS r ON r.reverses = t.transaction_id WHERE t.campaign_id = 'manual' AND e.kind IN ('transfer', 'receipt')
+        AND NOT EXISTS (SELECT FROM json_array_elements(t.details -> 'parts') AS part WHERE part ->> 2 IS NOT NULL)
+    UNION ALL SELECT back.event_id, r.transaction_id, r.amount FROM back JOIN transactions AS r ON r.reverses = back.transaction_id
+)
+SELECT event_id, sum(amount)::bigint AS amount FROM back GROUP BY event_id;
+
 -- name: counted
 -- How much there is to check.
 SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transactions) AS transactions,
     (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM codes) AS codes,
     (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM segment_members) AS segment_members,
     (SELECT count(*) FROM events WHERE kind = 'prize') AS prizes, (SELECT count(*) FROM positions) AS positions,
-    (SELECT count(*) FROM daily_totals) AS daily_totals;
+    (SELECT count(*) FROM daily_totals) AS daily_totals, (SELECT count(*) FROM members) AS members,
+    (SELECT count(*) FROM standings) AS standings;

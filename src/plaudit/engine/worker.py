@@ -10,7 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,27 +20,36 @@ import structlog
 from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
+from plaudit.guard import in_hand, known
+from plaudit.storage.clearing import clear
+from plaudit.storage.months import ensure_months
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep_doing, listen, retried
 from plaudit.storage.programs import Programs
-from plaudit.storage.schema import ensure_months
+from plaudit.storage.suspects import SQL as SUSPECTS
+from plaudit.storage.suspects import learn
 
 from . import buckets, codes, inbox
 from .arrival import Arrival, tick
 from .commit import set_aside
 from .contests import see_to_contests
+from .endings import complete_what_is_over
 from .fills import fill_once
 from .leagues import settle_rounds
-from .load import SQL, load
+from .load import SQL, take_out
 from .outcome import Processed
 from .process import is_seen, process
+from .rollbacks import Rollbacks
+from .suspicion import Part, apart, why_set_aside
 
 BATCH_EVENTS_MAX = 1_000
 BATCH_EVENTS_MANY = 500  # a lane that finds as many has fallen behind
 BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
 LANES = 5
 LEASE_SECONDS = 5.0
+TIMERS_SHARE = 0.1  # of its time is the most that a lane spends on looking for what is due
 POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
 MONTHS_EVERY_SECONDS = 6 * 3600
+CLEAR_EVERY_SECONDS = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +75,13 @@ class Worker:
         self._held: list[int] = []
         self._due: set[int] = set()  # buckets that may have something in the inbox
         self._behind = False
+        self._looked = [0.0] * lanes  # how many seconds each last looked for what is due: long if much has to wait
         self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
         self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._turn = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
+        self._chore = asyncio.Lock()  # one at a time: they share a connection's worth of the pool
+        self._rollbacks = Rollbacks(pool, programs)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -79,7 +91,12 @@ class Worker:
             asyncio.create_task(keep_doing("leases_not_kept", self._keep_leases, every=self._lease_seconds / 5)),
             asyncio.create_task(listen(self._url, {"plaudit_inbox": self._heard}, self._look_again)),
             asyncio.create_task(keep_doing("months_not_kept", self._keep_months, every=MONTHS_EVERY_SECONDS)),
-            asyncio.create_task(keep_doing("chores_not_done", self._do_chores, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("segments_not_filled", self._fill_segments, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("competitions_not_settled", self._settle_competitions, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("leagues_not_settled", self._settle_leagues, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("rollbacks_not_continued", self._roll_back, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("codes_not_expired", self._expire_codes, every=POLL_SECONDS)),
+            asyncio.create_task(keep_doing("rows_not_cleared", self._clear, every=CLEAR_EVERY_SECONDS)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -104,6 +121,7 @@ class Worker:
         """One pass of the keeping of leases. Answers the buckets held."""
         async with self._pool.acquire() as connection:
             held = await buckets.lease(connection, self._worker_id, self._lease_seconds)
+            await learn(connection)  # another worker may have died of what is in these
         self._due |= set(held) - set(self._held)
         self._held = held
         return held
@@ -144,8 +162,8 @@ class Worker:
                     self._due.update(mine)
                     self._last[lane] = arrivals[-1].bucket
                 self._share_out(len(arrivals))
-                if arrivals:
-                    await self._process(connection, arrivals)
+                for part in apart(arrivals):
+                    await self._process_part(connection, part)
         except BaseException:  # also when there is no connection to be had
             self._due.update(mine)
             raise
@@ -159,10 +177,13 @@ class Worker:
         mine = self._held[lane :: self._lanes]
         if not mine:
             return 0
+        loop = asyncio.get_running_loop()
         async with self._pool.acquire() as connection:
+            begun = loop.time()
             rows = await connection.fetch(SQL.due, mine, BATCH_EVENTS_MAX)
-            if rows:
-                await self._process(connection, [tick(**row) for row in rows])
+            self._looked[lane] = loop.time() - begun
+            for part in apart([tick(**row) for row in rows if row["member_id"] not in known.members]):
+                await self._process_part(connection, part)
         return len(rows)
 
     def _share(self, lane: int) -> list[int]:
@@ -178,9 +199,42 @@ class Worker:
             self._behind = behind
             self._wake()
 
+    async def _process_part(self, connection: Connection, part: Part) -> None:
+        """Process what may be processed together; one that a process has died of, and will again, is set aside."""
+        if part.stopped is not None:
+            await self._set_aside(connection, part.arrivals, why_set_aside(part.arrivals[0], part.stopped))
+            if part.stopped.org_id is None:  # it is known now whose it is: that may be one too many
+                await learn(connection)
+            return
+        with in_hand.batch(one.event_id for one in part.arrivals):
+            await self._process(connection, part.arrivals)
+        if part.suspected:
+            await connection.execute(SUSPECTS.cleared, part.arrivals[0].event_id)
+            known.all.pop(part.arrivals[0].event_id, None)
+
+    async def _programs_of(
+        self, connection: Connection, arrivals: Sequence[Arrival]
+    ) -> tuple[dict[UUID, Program], Sequence[Arrival]]:
+        """Return the programmes of a batch. What belongs to an organisation whose one cannot be compiled is set aside."""
+        programs: dict[UUID, Program] = {}
+        org_ids = {one.org_id for one in arrivals}
+        changed = await self._programs.changed(connection, org_ids)
+        for org_id in org_ids:
+            try:
+                live = self._programs.refresh(org_id) if org_id in changed else self._programs.live(org_id)
+                programs[org_id] = (await live).program
+            except UNREACHABLE:
+                raise
+            except Exception as problem:
+                error = traceback.format_exc(limit=-20)
+                await self._set_aside(connection, [one for one in arrivals if one.org_id == org_id], error, problem)
+        return programs, [one for one in arrivals if one.org_id in programs]
+
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
-        programs = {one: (await self._programs.live(one)).program for one in {a.org_id for a in arrivals}}
+        programs, arrivals = await self._programs_of(connection, arrivals)
+        if not arrivals:
+            return
         at = clock.now()
         try:
             processed = await self._written(connection, programs, arrivals, at)
@@ -189,7 +243,7 @@ class Worker:
         except Exception as error:
             # The same event came for two members at once, and the other one's batch was first: it is looked at again.
             if not is_seen(error):
-                await self._process_halves(connection, arrivals, programs, error)
+                await self._process_halves(connection, arrivals, error)
         else:
             _count(processed, at)
 
@@ -212,21 +266,28 @@ class Worker:
             # One that was to be decided inline, and took too long, may be in both inbox and log.
             return await attempt(unseen=False)
 
-    async def _process_halves(
-        self, connection: Connection, arrivals: Sequence[Arrival], programs: dict[UUID, Program], problem: Exception
-    ) -> None:
+    async def _process_halves(self, connection: Connection, arrivals: Sequence[Arrival], problem: Exception) -> None:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
             await self._process(connection, arrivals[:middle])
             await self._process(connection, arrivals[middle:])
             return
         error = "".join(traceback.format_exception(problem, limit=-20, chain=False))
-        log.error("event_failed", event_id=str(arrivals[0].event_id), error=error)
+        await self._set_aside(connection, arrivals, error, problem)
+
+    async def _set_aside(
+        self, connection: Connection, arrivals: Sequence[Arrival], error: str, problem: Exception | None = None
+    ) -> None:
+        """Set events aside with their error. Its message may quote a member's data: the log gets the `problem` without."""
+        ids = [str(one.event_id) for one in arrivals]
+        log.error("event_failed", event_ids=ids, exc_info=problem, **({} if problem else {"reason": error}))
         at = clock.now()
         async with atomic(connection):
-            batch = await load(connection, programs, arrivals)
-            failed = [Processed(arrival=one, state="failed", error=error) for one in batch.fresh]
+            taken = await take_out(connection, arrivals)
+            failed = [Processed(arrival=one, state="failed", error=error) for one in taken]
             await set_aside(connection, failed, at)
+            for one in taken:
+                await connection.execute(SUSPECTS.stopped, one.event_id, one.org_id)
         _count(failed, at)
 
     async def _run_lane(self, lane: int) -> None:
@@ -236,7 +297,7 @@ class Worker:
         while not self._stopping.is_set():
             if loop.time() >= timers_at:  # also on a lane that never rests
                 await self._run_timers(lane)
-                timers_at = loop.time() + POLL_SECONDS
+                timers_at = loop.time() + max(POLL_SECONDS, self._looked[lane] / TIMERS_SHARE)
             # Cleared before the look: a word that comes during it must not be lost.
             wake.clear()
             try:
@@ -284,15 +345,34 @@ class Worker:
 
     async def _keep_months(self) -> None:
         async with self._pool.acquire() as connection:
-            await ensure_months(connection, datetime.now(UTC).date())
+            await ensure_months(connection, clock.now().date())
 
-    async def _do_chores(self) -> None:
-        """New and changed segments are filled, and competitions seen to, beside everything else."""
-        while await fill_once(self._pool, self._programs):
-            pass
-        await see_to_contests(self._pool, self._programs)
-        async with self._pool.acquire() as connection:
+    async def _clear(self) -> None:
+        await clear(self._pool, clock.now())
+
+    async def _fill_segments(self) -> None:
+        while True:
+            async with self._chore:
+                if not await fill_once(self._pool, self._programs):
+                    return
+
+    async def _roll_back(self) -> None:
+        while True:
+            async with self._chore:
+                if not await self._rollbacks.continue_once():
+                    return
+
+    async def _settle_competitions(self) -> None:
+        async with self._chore:
+            await see_to_contests(self._pool, self._programs)
+            await complete_what_is_over(self._pool)
+
+    async def _settle_leagues(self) -> None:
+        async with self._chore, self._pool.acquire() as connection:
             await settle_rounds(connection, self._programs)
+
+    async def _expire_codes(self) -> None:
+        async with self._chore, self._pool.acquire() as connection:
             await codes.expire_due(connection)
 
 

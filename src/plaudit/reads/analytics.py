@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from plaudit.clock import OrgClock
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -25,10 +26,15 @@ async def top_campaigns(
 
 
 async def unique_users(
-    connection: Connection, org_id: UUID, since: datetime, until: datetime, metric: str | None
+    connection: Connection,
+    org_id: UUID,
+    since: datetime,
+    until: datetime,
+    metric: str | None,
+    written_since: datetime,
 ) -> int:
-    """How many members had a transaction in the period."""
-    return await connection.fetchval(SQL.unique_users, org_id, since, until, metric)
+    """How many members had a transaction in the period, which began at `written_since` by the wall clock."""
+    return await connection.fetchval(SQL.unique_users, org_id, since, until, metric, written_since)
 
 
 async def series(
@@ -46,9 +52,13 @@ async def series(
     return [dict(row) for row in rows]
 
 
-async def activity(connection: Connection, org_id: UUID, before: datetime, size: int) -> list[Row]:
-    """What has happened lately, of all sources, newest first."""
-    return [dict(row) for row in await connection.fetch(SQL.activity, org_id, before, size)]
+async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, before: datetime, size: int) -> list[Row]:
+    """What has happened lately, of all sources, newest first, by the organisation's clock."""
+    found = await connection.fetch(SQL.activity, org_id, before, size, org_clock.wall_of(before))
+    rows = [{**row, "at": org_clock.shown(row["at"])} if row["type"] == "transaction" else dict(row) for row in found]
+    rows.sort(key=lambda row: (row["type"], row["id"] or ""))
+    rows.sort(key=lambda row: row["at"], reverse=True)
+    return rows[:size]
 
 
 async def counts(connection: Connection, org_id: UUID) -> dict[str, int]:

@@ -12,9 +12,9 @@ WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($4::text IS NULL OR metric = $4
 GROUP BY campaign_id ORDER BY transactions DESC, campaign_id LIMIT $5;
 
 -- name: unique_users
--- Members with a transaction in a period. What happened then was hardly written before (by a sender's clock at most).
+-- Members with a transaction in a period. What happened then was hardly written before $5 (by a sender's clock at most).
 SELECT count(DISTINCT member_id) FROM transactions
-WHERE org_id = $1 AND created_at >= $2::timestamptz - interval '1 hour' AND occurred_at >= $2 AND occurred_at < $3
+WHERE org_id = $1 AND created_at >= $5::timestamptz - interval '1 hour' AND occurred_at >= $2 AND occurred_at < $3
     AND amount <> 0 AND ($4::text IS NULL OR metric = $4);
 
 -- name: series
@@ -26,19 +26,19 @@ FROM daily_totals WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($5::text IS N
 GROUP BY period, metric ORDER BY period, metric;
 
 -- name: activity
--- What has happened: transactions, enrolments, changes of the configuration. Each source by its own index.
-SELECT * FROM (
+-- What has happened: transactions, enrolments, changes of the configuration. Each source by its own index, and as much of it
+-- as is wanted in all. Transactions are before $4, which is $2 by the wall clock.
     (SELECT 'transaction' AS type, created_at AS at, user_id, transaction_id::text AS id, metric AS what,
         amount, campaign_id AS source, NULL::text AS by
-    FROM transactions WHERE org_id = $1 AND created_at < $2 ORDER BY created_at DESC LIMIT $3)
+    FROM transactions WHERE org_id = $1 AND created_at < $4 ORDER BY created_at DESC LIMIT $3)
     UNION ALL
     (SELECT 'enrolment', enrolled_at, user_id, NULL, NULL, NULL, NULL, NULL
-    FROM members WHERE org_id = $1 AND enrolled_at < $2 AND erased_at IS NULL
+    FROM members WHERE org_id = $1 AND enrolled_at < $2 AND erased_at IS NULL AND merged_into IS NULL
     ORDER BY enrolled_at DESC, member_id DESC LIMIT $3)
     UNION ALL
     (SELECT 'configuration', changed_at, NULL, id, kind, NULL, change, changed_by
     FROM document_versions WHERE org_id = $1 AND changed_at < $2 ORDER BY program_version DESC LIMIT $3)
-) AS happened ORDER BY at DESC, type, id LIMIT $3;
+;
 
 -- name: counts
 -- How much there is.

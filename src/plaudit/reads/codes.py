@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
 
 
 async def totals(connection: Connection, org_id: UUID, pools: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -16,6 +19,29 @@ async def totals(connection: Connection, org_id: UUID, pools: Sequence[str]) -> 
     for row in await connection.fetch(SQL.totals, org_id, pools):
         found[row["pool_id"]][row["state"]] = row["number"]
     return found
+
+
+async def codes_of(
+    connection: Connection,
+    org_id: UUID,
+    pool_id: str,
+    *,
+    after: int,
+    state: str | None,
+    member_id: UUID | None,
+    size: int,
+) -> list[Row]:
+    """A page of a pool's codes in the order in which they are given out, each with who has it, if anybody."""
+    rows = await connection.fetch(SQL.codes_of, org_id, pool_id, after, state, member_id, size)
+    return [dict(row) for row in rows]
+
+
+async def named(connection: Connection, org_id: UUID, pool_id: str, code: str) -> Row | None:
+    """Return a code of a pool with who has it: as it is written, or but for its case if the pool takes that."""
+    row = await connection.fetchrow(SQL.as_written, org_id, pool_id, code)
+    if row is None:
+        row = await connection.fetchrow(SQL.but_for_case, org_id, pool_id, code)
+    return None if row is None else dict(row)
 
 
 async def stock_taken(connection: Connection, org_id: UUID, products: Sequence[str]) -> dict[str, int]:

@@ -5,12 +5,33 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
+from plaudit.core.ids import bucket_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
+
+LOOKED_AT_MAX = 10_000  # rows for a page, so that what is rare does not keep the server looking through the whole log
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which events a list has: of an action, of a member, from an instant on, until another.
+
+    Of those that were decided also: in a state, that a campaign listened to, with an outcome, refused for a reason.
+    """
+
+    member_id: UUID | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    state: str | None = None
+    campaign_id: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
 
 
 async def one(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
@@ -28,29 +49,36 @@ async def page_of_log(
     connection: Connection,
     org_id: UUID,
     before: tuple[datetime, int, int],
-    *,
-    member_id: UUID | None,
-    state: str | None,
+    wanted: Wanted,
     size: int,
-) -> list[Row]:
-    """Decided events, newest first."""
-    rows = await connection.fetch(SQL.page_of_log, org_id, *before, member_id, state, size)
-    return [dict(row) for row in rows]
+) -> tuple[list[Row], tuple[datetime, int, int] | None]:
+    """Decided events, newest first; and how far was looked, where that was not to the end, and less was found."""
+    bucket = None if wanted.member_id is None else bucket_of(wanted.member_id)
+    rows = await connection.fetch(
+        SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
+        wanted.until, wanted.campaign_id, wanted.outcome, wanted.reason, bucket, LOOKED_AT_MAX,
+    )  # fmt: skip
+    end = None
+    if len(rows) < size:
+        end = await connection.fetchrow(SQL.end_of_log, org_id, *before, wanted.member_id, bucket, LOOKED_AT_MAX)
+    return [dict(row) for row in rows], None if end is None else tuple(end)
 
 
 async def page_of_failed(
-    connection: Connection, org_id: UUID, before: tuple[datetime, UUID], *, member_id: UUID | None, size: int
+    connection: Connection, org_id: UUID, before: tuple[datetime, UUID], wanted: Wanted, size: int
 ) -> list[Row]:
     """Events that were set aside, newest first."""
-    rows = await connection.fetch(SQL.page_of_failed, org_id, *before, member_id, size)
+    rows = await connection.fetch(
+        SQL.page_of_failed, org_id, *before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
+    )
     return [dict(row) | {"state": "failed"} for row in rows]
 
 
-async def page_of_inbox(
-    connection: Connection, org_id: UUID, before: int, *, member_id: UUID | None, size: int
-) -> list[Row]:
+async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wanted: Wanted, size: int) -> list[Row]:
     """Events that wait to be decided, newest first."""
-    rows = await connection.fetch(SQL.page_of_inbox, org_id, before, member_id, size)
+    rows = await connection.fetch(
+        SQL.page_of_inbox, org_id, before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
+    )
     return [dict(row) | {"state": "queued"} for row in rows]
 
 

@@ -1,32 +1,39 @@
 """A trace in words: which campaign listened, which condition held or failed with which value, what was done.
 
-The trace names conditions and effects by number; the programme that judged the event says what they are.
+The trace names conditions and effects by number; the programme that judged the event says what they are. Deciding stops
+at the first condition that settles the matter: what the others came to is known if the event was decided `again`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from plaudit.core.conditions import Formula, Leaf, compile_conditions
-from plaudit.core.decision import Check, Considered, EffectTrace
+from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_conditions
+from plaudit.core.decision import Check, Considered, EffectTrace, Refusal
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import shown
 from plaudit.core.next_at import ENDS_BY_ITSELF
 from plaudit.documents.campaign import Campaign
+from plaudit.documents.effect import AudienceSpec, EffectSpec
 from plaudit.documents.rule import Rule
 from plaudit.documents.segment import CriterionSpec
+from plaudit.engine.again import Again
 from plaudit.engine.outcome import Outcome
 from plaudit.storage.programs import Live
 
 Json = dict[str, Any]
 
 
-def explained(live: Live, trigger: str, outcome: Outcome) -> list[Json]:
+def explained(live: Live, trigger: str, outcome: Outcome, again: Again | None = None) -> list[Json]:
     """What each campaign made of an event, in the order in which they were considered."""
-    return [_campaign(live, trigger, one) for one in outcome.trace]
+    looked = outcome.trace if again is None else again.trace
+    return [
+        _campaign(live, trigger, one, other.checks[len(one.checks) :], again)
+        for one, other in zip(outcome.trace, looked, strict=True)
+    ]
 
 
-def _campaign(live: Live, trigger: str, one: Considered) -> Json:
+def _campaign(live: Live, trigger: str, one: Considered, more: list[Check], again: Again | None) -> Json:
     found: Json = {
         "campaignId": one.campaign_id,
         "trigger": one.trigger or trigger,
@@ -36,19 +43,67 @@ def _campaign(live: Live, trigger: str, one: Considered) -> Json:
     if one.campaign_id == MANUAL_GRANT_CAMPAIGN:
         return found | {"effects": [_effect("grant_reward", effect) for effect in one.effects]}
     document = live.campaigns.get(one.campaign_id)
+    out = live.out_of_force.get(("campaign", one.campaign_id))
+    if out is not None:
+        found["outOfForce"] = out
     if document is None:
         return found | _mechanic(live, one)
-    tree, types, rule_id = _step(live, document, one)
+    tree, specs, rule_id = _step(live, document, one)
     found["name"] = document.name
     if rule_id is not None:
         found["ruleId"] = rule_id
-    _, leaves = compile_conditions(tree)
-    found["conditions"] = [_check(leaves[check.leaf], check) for check in one.checks]
-    found["effects"] = [_effect(types[effect.index], effect) for effect in one.effects]
-    if one.refusal in ENDS_BY_ITSELF and one.progress:
+    found["conditions"] = conditions_in_words(tree, one.checks, more, again if one.trigger is None else None)
+    if one.refusal is Refusal.not_in_segment and document.segments is not None:
+        found["segments"] = _segments(live, document.segments, again)
+    effects: list[Json] = []
+    for effect in one.effects:
+        spec = specs[effect.index]
+        effects.append(_effect(spec.type, effect))
+        if effect.refusal is Refusal.not_in_segment and spec.segments is not None:
+            effects[-1]["segments"] = _segments(live, spec.segments, again)
+    found["effects"] = effects
+    if (one.refusal in ENDS_BY_ITSELF or one.refusal is Refusal.evaluation_failed) and one.progress:
         found |= one.progress
     if document.steps:
         found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
+    return found
+
+
+def conditions_in_words(tree: Any, checks: list[Check], more: list[Check], again: Again | None) -> list[Json]:
+    """Return all conditions of a tree, in the order of writing: those that were looked at, and what the others came to.
+
+    What nobody has looked at is looked at now, with the member as they were before the event (`again`).
+    """
+    try:
+        _, leaves = compile_conditions(tree)
+    except ConditionError:  # saved before a bound that it passes: what was found is known all the same
+        return [{"actual": check.actual, "held": check.held} for check in checks]
+    known = {check.leaf: check for check in (*more, *checks)}
+    found: list[Json] = []
+    for leaf in leaves:
+        if leaf.number not in known and again is not None:
+            looked: list[Check] = []
+            leaf.holds(again.scope, looked)
+            known[leaf.number] = looked[0]
+        found.append(_check(leaf, known.get(leaf.number)))
+    return found
+
+
+def _segments(live: Live, audience: AudienceSpec, again: Again | None) -> list[Json]:
+    """Return the segments because of which a campaign or an effect was not for the member, with the criteria that failed."""
+    found: list[Json] = []
+    for wanted, ids in ((True, audience.include), (False, audience.exclude)):
+        for segment_id in ids:
+            member = None if again is None else again.is_in(segment_id)
+            if member is wanted:
+                continue
+            one: Json = {"segmentId": segment_id, "wanted": wanted, "member": member}
+            document = live.segments.get(segment_id)
+            if document is not None:
+                criteria = [*document.include, *document.exclude]
+                checks = [] if again is None else again.criteria(segment_id)
+                one |= {"name": document.name, "conditions": [_criterion(criteria[each.leaf], each) for each in checks]}
+            found.append(one)
     return found
 
 
@@ -102,34 +157,35 @@ def _progress(campaign: Campaign, one: Considered) -> Json:
     return {**shown_progress, **rest}
 
 
-def _step(live: Live, campaign: Campaign, one: Considered) -> tuple[Any, list[str], str | None]:
-    """The conditions and the types of effects that were considered, and the rule that they stand in."""
+def _step(live: Live, campaign: Campaign, one: Considered) -> tuple[Any, list[EffectSpec], str | None]:
+    """The conditions and the effects that were considered, and the rule that they stand in."""
     if campaign.steps:
         step = campaign.steps[one.step]
-        return step.triggers[one.listener].conditions, [spec.type for spec in (*step.effects, *campaign.effects)], None
+        return step.triggers[one.listener].conditions, [*step.effects, *campaign.effects], None
     if campaign.simplified_mode:
-        types = [effect.type for effect in campaign.effects]
-        return campaign.triggers[one.listener].conditions, types, None
+        return campaign.triggers[one.listener].conditions, campaign.effects, None
     rules: list[tuple[str, Rule]] = [
         (rule_id, rule) for rule_id, rule in live.rules.items() if rule.campaign_id == one.campaign_id
     ]
     rule_id, rule = rules[one.step]
-    return rule.conditions, [effect.type for effect in rule.effects], rule_id
+    return rule.conditions, rule.effects, rule_id
 
 
-def _check(leaf: Leaf | Formula, check: Check) -> Json:
-    verdict = "held" if check.held else "failed"
+def _check(leaf: Leaf | Formula, check: Check | None) -> Json:
+    """A condition in words; `held` is null for one that nobody has looked at."""
+    actual, held = (None, None) if check is None else (check.actual, check.held)
+    verdict = "was not looked at" if held is None else f"{'held' if held else 'failed'} with {_text(actual)}"
     if isinstance(leaf, Formula):
-        sentence = f"{leaf.source} {verdict} with {_text(check.actual)}"
-        return {"expression": leaf.source, "actual": check.actual, "held": check.held, "sentence": sentence}
+        sentence = f"{leaf.source} {verdict}"
+        return {"expression": leaf.source, "actual": actual, "held": held, "sentence": sentence}
     value = "" if leaf.operator.value == "none" else f" {_text(leaf.value)}"
     return {
         "field": leaf.field,
         "operator": leaf.operator.name,
         "value": leaf.value,
-        "actual": check.actual,
-        "held": check.held,
-        "sentence": f"{leaf.field} {leaf.operator.name}{value} {verdict} with {_text(check.actual)}",
+        "actual": actual,
+        "held": held,
+        "sentence": f"{leaf.field} {leaf.operator.name}{value} {verdict}",
     }
 
 
@@ -140,6 +196,8 @@ def _text(value: Any) -> str:
 def _effect(kind: str | None, effect: EffectTrace) -> Json:
     outcome: Any = effect.outcome
     found: Json = {"type": kind, "done": effect.refusal is None, "reason": effect.refusal}
+    if effect.amount is not None:
+        found["amount"] = effect.amount
     if isinstance(outcome, Mapping):
         return found | {"outcome": dict(outcome)}  # pyright: ignore[reportUnknownArgumentType]
     return found | {"outcome": outcome}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from plaudit.guard import CHORES, TRIES_MAX
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -30,3 +31,29 @@ async def state(connection: Connection) -> State:
 async def waiting(connection: Connection, org_id: UUID) -> bool:
     """Whether anything of an organisation waits to be decided."""
     return await connection.fetchval(SQL.waiting, org_id)
+
+
+class Notice(Struct, frozen=True):
+    """What does not keep anybody from working yet, and will."""
+
+    code: str
+    message: str
+
+
+async def warnings(connection: Connection) -> list[Notice]:
+    """What an operator should see to soon."""
+    found: list[Notice] = []
+    for row in await connection.fetch(SQL.months):
+        table = row["table"]
+        if row["outside"]:
+            found.append(
+                Notice("rows_outside_months", f"{row['outside']} rows of {table} are in no month ({table}_rest)")
+            )
+        if not row["present"]:
+            found.append(Notice("month_missing", f"{table} has no partition for the present month"))
+        elif not row["ahead"]:
+            found.append(Notice("month_missing", f"{table} has no partition for the next month"))
+    for row in await connection.fetch(SQL.chores_left_out, CHORES, TRIES_MAX):
+        what = f"{row['documents']} of kind {row['kind']} are not seen to for now (chore_failed or process_left in the log)"
+        found.append(Notice("chore_left_out", what))
+    return found

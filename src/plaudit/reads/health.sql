@@ -8,3 +8,28 @@ SELECT current_setting('transaction_read_only') = 'off' AS writable,
 -- name: waiting
 -- Whether anything of an organisation waits to be decided.
 SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1);
+
+-- name: months
+-- Of each table that is kept by month: how many rows lie outside all months (counted up to 100,000), whether the present
+-- month is there, and how many are made ahead.
+WITH outside AS (
+    SELECT 'events' AS name, (SELECT count(*) FROM (SELECT FROM events_rest LIMIT 100000) AS rest) AS rows
+    UNION ALL SELECT 'transactions', (SELECT count(*) FROM (SELECT FROM transactions_rest LIMIT 100000) AS rest)
+), made AS (
+    SELECT inhparent::regclass::text AS name, pg_get_expr(relpartbound, oid) AS bounds
+    FROM pg_inherits JOIN pg_class ON oid = inhrelid
+    WHERE inhparent IN ('events'::regclass, 'transactions'::regclass)
+), ranges AS (
+    SELECT name, substring(bounds FROM 'FROM \(''([^'']+)''\)')::timestamptz AS first,
+        substring(bounds FROM 'TO \(''([^'']+)''\)')::timestamptz AS following
+    FROM made WHERE bounds <> 'DEFAULT'
+)
+SELECT name AS table, rows AS outside, EXISTS (
+    SELECT FROM ranges AS r WHERE r.name = outside.name AND coalesce(first <= now(), true) AND coalesce(following > now(), true)
+) AS present, (SELECT count(*) FROM ranges AS r WHERE r.name = outside.name AND first > now()) AS ahead
+FROM outside ORDER BY name;
+
+-- name: chores_left_out
+-- What is not seen to at present, since it raised or ended its process: how many documents, by kind.
+SELECT kind, count(*) AS documents FROM suspects
+WHERE kind = ANY($1::text[]) AND tries >= $2 AND noted_at > now() - interval '10 minutes' GROUP BY kind ORDER BY kind;

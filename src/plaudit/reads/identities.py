@@ -1,9 +1,10 @@
-"""Who a member is, by another name."""
+"""Who a member is, by another name: an e-mail address, a phone number, a field that the profile schema marks as unique."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from plaudit.core.identities import KINDS, names_in
+from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -20,5 +21,66 @@ async def users_known_as(
     rows = await connection.fetch(
         SQL.users_known_as, org_id, kinds, values, [one for one in unique if one not in KINDS]
     )
-    users = {row["value"]: row["user_id"] for row in rows}
+    users: dict[str, str] = {}
+    order = {kind: place for place, kind in enumerate((*KINDS, *unique))}
+    for row in sorted(rows, key=lambda row: order.get(row["kind"], 0)):  # of two fields, the first
+        users.setdefault(row["value"], row["user_id"])
     return {text: users[value] for text, each in names.items() for _, value in each if value in users}
+
+
+async def users_called(
+    connection: Connection, org_id: UUID, names: Iterable[str], unique: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return who is called so, of names that are nobody's user id but another name of somebody.
+
+    A user id means the member of that id, whoever else goes by the same name.
+    """
+    known = await users_known_as(connection, org_id, names, unique)
+    if not known:
+        return known
+    there = await members_there(connection, org_id, known)
+    return {name: user_id for name, user_id in known.items() if name not in there}
+
+
+async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> dict[str, str]:
+    """Return as whom those of these users go on who have been merged into others."""
+    found: dict[str, str] = {}
+    now = {one: one for one in user_ids}
+    while now:  # who was merged into somebody who was merged in turn goes on as the last of them
+        ids = [member_id_of(org_id, one) for one in set(now.values())]
+        rows = await connection.fetch(SQL.merged, [bucket_of(one) for one in ids], ids)
+        into: dict[str, str] = {row["user_id"]: row["merged_into"] for row in rows}
+        now: dict[str, str] = {name: into[one] for name, one in now.items() if one in into}
+        found |= now
+    return found
+
+
+async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
+    """Return whom a user goes on as, then whom that one goes on as, and so on."""
+    found: list[str] = []
+    while True:
+        member_id = member_id_of(org_id, found[-1] if found else user_id)
+        into = await connection.fetchrow(SQL.merged, [bucket_of(member_id)], [member_id])
+        if into is None:
+            return found
+        found.append(into["merged_into"])
+
+
+async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
+    """Return all users who go on as this one, also through others."""
+    found = [user_id]
+    for one in found:  # which grows meanwhile
+        found += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, one)]
+    return found[1:]
+
+
+async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
+    """Return which of these users there are."""
+    ids = [member_id_of(org_id, one) for one in user_ids]
+    rows = await connection.fetch(SQL.members_there, [bucket_of(one) for one in ids], ids)
+    return {row["user_id"] for row in rows}
+
+
+def may_be_another_name(name: str, unique: Sequence[str]) -> bool:
+    """Return whether a user id may be another name, so that it is worth a look."""
+    return "@" in name or name.startswith("+") or len(unique) > len(KINDS)

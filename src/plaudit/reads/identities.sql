@@ -1,9 +1,23 @@
 -- name: users_known_as
 -- Whose names these are.
-SELECT value, user_id FROM identities
+SELECT kind, value, user_id FROM identities
 WHERE org_id = $1 AND (kind, value) IN (
     SELECT * FROM unnest($2::text[], $3::text[])
     -- Other names than e-mail addresses and phone numbers: whatever the profile schema marks as unique.
     UNION SELECT unique_field, value FROM unnest($4::text[]) AS unique_field, unnest($2::text[], $3::text[]) AS n (kind, value)
     WHERE n.kind = '*'
 );
+
+-- name: merged
+-- Which of these members go on as others, and as whom.
+SELECT user_id, merged_into FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+    JOIN members USING (bucket, member_id) WHERE merged_into IS NOT NULL;
+
+-- name: merged_into
+-- Who goes on as a member.
+SELECT user_id FROM members WHERE org_id = $1 AND merged_into = $2 ORDER BY user_id;
+
+-- name: members_there
+-- Which of these members there are.
+SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+    JOIN members USING (bucket, member_id) WHERE erased_at IS NULL;

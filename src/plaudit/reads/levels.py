@@ -1,25 +1,35 @@
 """How full things are, for those who watch: what waits by bucket, what codes and stock are left, what webhooks fail."""
 
-from typing import Any
-
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
+from . import health
+
 SQL = queries_beside(__file__)
 
-# name of the gauge: its help, its labels, its query
-GAUGES: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "plaudit_oldest_waiting_seconds": ("Age of the oldest event that waits.", ("bucket",), SQL.waiting),
-    "plaudit_codes_available": ("Codes that a pool has left.", ("org", "pool"), SQL.codes),
-    "plaudit_stock_left": ("How many of a product are left.", ("org", "product"), SQL.stock),
-    "plaudit_deliveries": ("Messages on their way to webhooks, by state.", ("state",), SQL.deliveries),
+# name of the gauge: its help, its labels, its query, the column that has the value
+GAUGES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
+    "plaudit_oldest_waiting_seconds": ("Age of the oldest event that waits.", ("bucket",), SQL.waiting, "value"),
+    "plaudit_code_pools_empty": ("Active code pools without an available code.", (), SQL.empty_pools, "value"),
+    "plaudit_products_sold_out": ("Active products without stock.", (), SQL.sold_out, "value"),
+    "plaudit_rows_outside_months": ("Rows that are in no month.", ("table",), health.SQL.months, "outside"),
+    "plaudit_months_ahead": ("Months that are made ahead of the present one.", ("table",), health.SQL.months, "ahead"),
+    "plaudit_deliveries": ("Messages on their way to webhooks, by state.", ("state",), SQL.deliveries, "value"),
+}
+
+# Those that name organisations, for servers whose operator wants them.
+GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], str, str]] = {
+    "plaudit_codes_available": ("Codes that a pool has left.", ("org", "pool"), SQL.codes, "value"),
+    "plaudit_stock_left": ("How many of a product are left.", ("org", "product"), SQL.stock, "value"),
 }
 
 
-async def levels(connection: Connection) -> dict[str, list[tuple[tuple[Any, ...], float]]]:
-    """The gauges now: label values and the value."""
-    found: dict[str, list[tuple[tuple[Any, ...], float]]] = {}
-    for name, (_, labels, query) in GAUGES.items():
-        rows = await connection.fetch(query)
-        found[name] = [(tuple(row[label] for label in labels), float(row["value"])) for row in rows]
-    return found
+async def levels(connection: Connection, *, by_org: bool) -> list[str]:
+    """Return the gauges as they are now, in Prometheus' format."""
+    lines: list[str] = []
+    for name, (sentence, labels, query, column) in (GAUGES | (GAUGES_BY_ORG if by_org else {})).items():
+        lines += [f"# HELP {name} {sentence}", f"# TYPE {name} gauge"]
+        for row in await connection.fetch(query):
+            named = ",".join(f'{label}="{row[label]}"' for label in labels)
+            lines.append(f"{name}{{{named}}} {float(row[column]):g}" if named else f"{name} {float(row[column]):g}")
+    return lines

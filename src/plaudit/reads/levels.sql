@@ -2,6 +2,19 @@
 -- The age of the oldest event that waits, of the buckets that have any.
 SELECT bucket, extract(epoch FROM now() - min(received_at)) AS value FROM inbox GROUP BY bucket ORDER BY bucket;
 
+-- name: empty_pools
+-- Active pools without an available code.
+SELECT count(*) AS value FROM documents AS d
+WHERE kind = 'code_pool' AND doc ->> 'status' = 'active' AND NOT EXISTS (
+    SELECT FROM codes WHERE codes.org_id = d.org_id AND pool_id = d.id AND state = 'available'
+);
+
+-- name: sold_out
+-- Active products that had stock and have none left.
+SELECT count(*) AS value
+FROM documents AS d JOIN claimed AS c ON c.org_id = d.org_id AND c.kind = 'stock' AND c.key = d.id
+WHERE d.kind = 'product' AND doc ->> 'status' = 'active' AND (doc ->> 'allocatedStock')::bigint <= quantity;
+
 -- name: codes
 -- Codes that pools have left.
 SELECT d.org_id AS org, d.id AS pool, (

@@ -28,6 +28,7 @@ class MemberView(Struct, kw_only=True):
     attributes: dict[str, Any]
     enrolled_at: datetime
     present: datetime
+    active_at: datetime | None
     parts: dict[str, list[Row]]
 
 
@@ -80,6 +81,7 @@ async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberVie
             attributes=msgspec.json.decode(row["attributes"]),
             enrolled_at=row["enrolled_at"],
             present=row["present"],
+            active_at=row["active_at"],
             parts=parts[row["member_id"]],
         )
         for row in rows

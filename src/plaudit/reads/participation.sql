@@ -13,11 +13,12 @@ WHERE org_id = $1 AND campaign_id = $2 GROUP BY metric ORDER BY metric;
 -- name: taking_part
 -- The members who take part in a campaign, in a stable order.
 SELECT member_id, user_id, state FROM progress JOIN members USING (bucket, member_id)
-WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND member_id > $3 ORDER BY member_id LIMIT $4;
+WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND member_id > $3 AND erased_at IS NULL
+ORDER BY member_id LIMIT $4;
 
 -- name: leaderboard
 -- Who has completed a campaign most often; of equals, who got there first.
 SELECT user_id, (state ->> 0)::bigint AS completions, (state ->> 1)::timestamptz AS last_at
 FROM progress JOIN members USING (bucket, member_id)
-WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND (state ->> 0)::bigint > 0
+WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND (state ->> 0)::bigint > 0 AND erased_at IS NULL
 ORDER BY completions DESC, last_at, member_id LIMIT $3;

@@ -13,4 +13,5 @@ SELECT version, bucket, looked_at, changed, finished_at FROM segment_fills WHERE
 
 -- name: some_members
 -- Members of an organisation, whichever come first: to try criteria on.
-SELECT bucket, member_id, user_id FROM members WHERE org_id = $1 ORDER BY enrolled_at, member_id LIMIT $2;
+SELECT bucket, member_id, user_id FROM members WHERE org_id = $1 AND erased_at IS NULL AND merged_into IS NULL
+ORDER BY enrolled_at, member_id LIMIT $2;

@@ -1,6 +1,5 @@
 """The ledger, as it is read."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,10 +7,16 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.decision import Details
-from plaudit.core.ids import bucket_of
+from plaudit.core import matching
+from plaudit.core.bookkeeping import receipt_ids
+from plaudit.core.earned import MANUAL, MERGE_CAMPAIGN
+from plaudit.core.event import MERGE, RECEIPT, TAKEOVER, TRANSFER
+from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.lots import Part
-from plaudit.errors import NotFound
+from plaudit.core.matching import Match, matched, parts_left
+from plaudit.core.merging import passed_on_id, takeover_id
+from plaudit.errors import Conflict, NotFound
+from plaudit.reads.identities import goes_on_as
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -19,34 +24,46 @@ SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
+LOOKED_AT_MAX = (
+    10_000  # rows for a page, so that what is rare does not keep the server looking through the whole ledger
+)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which transactions a list has; a `sign` of 1 is for credits only, -1 for debits."""
+
+    metric: str | None = None
+    campaign_id: str | None = None
+    sign: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def all(self) -> tuple[Any, ...]:
+        """As the queries take it."""
+        return self.metric, self.campaign_id, self.sign, self.since, self.until
+
+
+ALL = Wanted()
+
 
 async def page(
-    connection: Connection,
-    org_id: UUID,
-    before: tuple[datetime, int, int, int],
-    *,
-    metric: str | None,
-    campaign_id: str | None,
-    size: int,
-) -> list[Row]:
-    """The transactions of an organisation, newest first."""
-    rows = await connection.fetch(SQL.page, org_id, *before, metric, campaign_id, size)
-    return [dict(row) for row in rows]
+    connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: Wanted, size: int
+) -> tuple[list[Row], tuple[datetime, int, int, int] | None]:
+    """The transactions of an organisation, newest first; and how far was looked, if not to the end, and less was found."""
+    rows = await connection.fetch(SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
+    end = None
+    if len(rows) < size:
+        end = await connection.fetchrow(SQL.end_of_page, org_id, *before, LOOKED_AT_MAX)
+    return [dict(row) for row in rows], None if end is None else tuple(end)
 
 
 async def page_of_member(
-    connection: Connection,
-    member_id: UUID,
-    before: tuple[int, int],
-    *,
-    metric: str | None = None,
-    campaign_id: str | None = None,
-    sign: int | None = None,
-    size: int,
+    connection: Connection, member_id: UUID, before: tuple[int, int], wanted: Wanted, size: int
 ) -> list[Row]:
-    """The transactions of a member, newest first; `sign` is 1 for credits only, -1 for debits."""
+    """The transactions of a member, newest first."""
     key = bucket_of(member_id), member_id
-    rows = await connection.fetch(SQL.page_of_member, *key, *before, metric, campaign_id, sign, size)
+    rows = await connection.fetch(SQL.page_of_member, *key, *before, *wanted.all, size)
     return [dict(row) for row in rows]
 
 
@@ -67,50 +84,132 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
     return dict(row)
 
 
-class Match(Struct, frozen=True):
-    """That a credit paid for a debit (or expired, or was reversed with it), and with how much of it."""
-
-    credit: UUID
-    debit: UUID
-    amount: int
-
-
 async def matches(connection: Connection, row: Row) -> list[Match]:
-    """Which credits paid for which debits, of the member and metric of a transaction, where this one takes part.
-
-    A debit names the lots that it took from; within a lot, what was put in first is taken first.
-    """
-    rows = await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])
-    waiting: dict[int, list[list[Any]]] = {}
-    found: list[Match] = []
-    for one in map(dict, rows):
-        parts = details_of(one).parts or (Part(PLAIN, one["amount"]),)
-        for part in parts:
-            there = waiting.setdefault(part.lot, [])
-            if part.amount > 0:
-                there.append([one["transaction_id"], part.amount])
-            left = -part.amount
-            while left > 0 and there:
-                taken = min(left, there[0][1])
-                found.append(Match(there[0][0], one["transaction_id"], taken))
-                left -= taken
-                there[0][1] -= taken
-                if not there[0][1]:
-                    del there[0]
+    """Which credits paid for which debits, of the member and metric of a transaction, where this one takes part."""
     own = row["transaction_id"]
-    return [match for match in found if own in (match.credit, match.debit)]
+    return [one for one in matched(await _on_lots(connection, row)) if own in (one.credit, one.debit)]
 
 
-PLAIN = -1  # where no lots are kept, all is one
+async def left_of(connection: Connection, row: Row) -> tuple[Part, ...]:
+    """Return the postings of a transaction on lots, of a debit without what has been given back to them."""
+    if row["amount"] > 0:
+        return parts_left(row, ())
+    users = await goes_on_as(connection, row["org_id"], row["user_id"])
+    ids = [member_id_of(row["org_id"], one) for one in users]
+    keys = [bucket_of(one) for one in ids], ids
+    onward = await connection.fetch(SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
+    return parts_left(row, await _on_lots(connection, row), [dict(one) for one in onward])
 
 
-def details_of(row: Mapping[str, Any]) -> Details:
-    """What the ledger keeps of a transaction beside its amount."""
-    return NO_DETAILS if row["details"] is None else _DETAILS.decode(row["details"])
+async def _on_lots(connection: Connection, row: Row) -> list[Row]:
+    return [dict(one) for one in await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])]
 
 
-_DETAILS = msgspec.json.Decoder(Details)
-NO_DETAILS = Details()
+async def expired_of(connection: Connection, row: Row) -> int:
+    """Return how much of a credit has expired."""
+    return matching.expired_of(row, await _on_lots(connection, row))
+
+
+class Transfer(Struct, frozen=True):
+    """A transfer: who sent what to whom, and both of its transactions. `received` is None while it is on its way.
+
+    `returned`: it could not arrive, and `received` is the sender's, who has it back. An erased sender has none.
+    """
+
+    from_user_id: str
+    to_user_id: str
+    sent: Row | None
+    received: Row | None
+    returned: bool = False
+
+
+async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
+    """Return the transfer that a transaction is one side of. None if it is of none."""
+    event = await _event_of(connection, row, TRANSFER, RECEIPT) if row["campaign_id"] == MANUAL else None
+    if event is None:
+        return None
+    data = msgspec.json.decode(event["payload"], type=_Payload).data
+    if event["kind"] == RECEIPT:
+        sent = await _of_event(connection, row["org_id"], data.get("transferId"))
+        return Transfer(str(data.get("from")), row["user_id"], sent, row, bool(data.get("returned")))
+    receipt_id, return_id = receipt_ids(row["event_id"])
+    for event_id, returned in ((return_id, True), (receipt_id, False)):
+        for one in (event_id, passed_on_id(event_id)):  # if the member went on as another just then
+            received = await _of_event(connection, row["org_id"], one)
+            if received is not None:
+                return Transfer(row["user_id"], str(data.get("to")), row, received, returned)
+    return Transfer(row["user_id"], str(data.get("to")), row, None)
+
+
+async def other_side(connection: Connection, row: Row) -> Row | None:
+    """Return the other transaction of a transfer: the credit of a debit, or the debit of a credit. None if it is none.
+
+    Raises Conflict where it is still on its way, or has come back; and for what took a transfer or a merge back, as that
+    cannot be taken back at one end alone.
+    """
+    if row["reverses"] is not None:
+        origin = await connection.fetchrow(SQL.one, row["org_id"], row["reverses"])
+        if (
+            origin is not None
+            and await _event_of(connection, dict(origin), TRANSFER, RECEIPT, MERGE, TAKEOVER) is not None
+        ):
+            raise Conflict("What was taken back at two members stays so: transfer or merge again", code="taken_back")
+        return None
+    transfer = await transfer_of(connection, row)
+    if transfer is None:
+        return None
+    if transfer.returned:
+        raise Conflict("The transfer could not arrive and has come back", code="transfer_returned")
+    if transfer.received is None:
+        raise Conflict("The transfer is still on its way; try again in a moment", code="transfer_not_found")
+    if transfer.sent is None:
+        raise Conflict("Reverse the sender's transaction instead", code="transfer_not_found")
+    return transfer.sent if row is transfer.received else transfer.received
+
+
+class MergeSides(Struct, frozen=True):
+    """What a merge has booked of a metric: at the member who is no more, and at the one who goes on."""
+
+    former: Row
+    now: Row
+
+
+async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
+    """Return the two transactions of a merge that one of them is of. None if it is none; raises Conflict if one is gone."""
+    if row["campaign_id"] != MERGE_CAMPAIGN:
+        return None
+    event = await _event_of(connection, row, MERGE, TAKEOVER)
+    is_former = event is not None and event["kind"] == MERGE
+    merge_id = row["event_id"] if is_former else None
+    if event is not None and not is_former:
+        merge_id = msgspec.json.decode(event["payload"], type=_Payload).data.get("mergeId")
+    other_id = None
+    if merge_id is not None:
+        other_id = takeover_id(merge_id) if is_former else UUID(merge_id)
+    for other in await of_merge(connection, row["org_id"], other_id):
+        if other["metric"] == row["metric"]:
+            return MergeSides(row, other) if is_former else MergeSides(other, row)
+    raise Conflict("A merge can no longer be reversed when its member was erased", code="merge_not_found")
+
+
+async def of_merge(connection: Connection, org_id: UUID, event_id: UUID | None) -> list[Row]:
+    """Return what a merge, or the takeover that follows from it, has booked."""
+    return [dict(row) for row in await connection.fetch(SQL.of_merge, org_id, event_id)]
+
+
+async def _of_event(connection: Connection, org_id: UUID, event_id: UUID | str | None) -> Row | None:
+    found = None if event_id is None else await connection.fetchrow(SQL.of_event, org_id, UUID(str(event_id)))
+    return None if found is None else dict(found)
+
+
+async def _event_of(connection: Connection, row: Row, *kinds: str) -> Row | None:
+    key = row["bucket"], row["member_id"], row["position"], row["event_id"]
+    event = await connection.fetchrow(SQL.event_of, *key, list(kinds))
+    return None if event is None else dict(event)
+
+
+class _Payload(Struct, frozen=True):
+    data: dict[str, Any] = {}
 
 
 async def newest(connection: Connection, org_id: UUID, metric: str | None, size: int) -> list[Row]:

@@ -1,9 +1,20 @@
 -- name: page
--- The transactions of an organisation, newest first; of one metric or campaign, if asked.
-SELECT * FROM transactions
+-- The transactions of an organisation, newest first: of so many ($12) those of one metric or campaign, of credits (1) or
+-- debits (-1), from when on and until when, if asked.
+SELECT * FROM (
+    SELECT * FROM transactions WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
+    ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $12
+) AS looked_at
+WHERE ($6::text IS NULL OR metric = $6) AND ($7::text IS NULL OR campaign_id = $7)
+    AND ($8::integer IS NULL OR sign(amount) = $8)
+    AND ($9::timestamptz IS NULL OR occurred_at >= $9) AND ($10::timestamptz IS NULL OR occurred_at < $10)
+ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $11;
+
+-- name: end_of_page
+-- The last of so many transactions of an organisation, from the same place on; none if there are fewer.
+SELECT created_at, bucket, position, ordinal FROM transactions
 WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
-    AND ($6::text IS NULL OR metric = $6) AND ($7::text IS NULL OR campaign_id = $7)
-ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $8;
+ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC OFFSET $6 - 1 LIMIT 1;
 
 -- name: page_of_member
 -- The transactions of one member, newest first; of one metric or campaign, of credits (1) or debits (-1), if asked.
@@ -11,12 +22,23 @@ SELECT * FROM transactions
 WHERE bucket = $1 AND member_id = $2 AND (position, ordinal) < ($3, $4)
     AND ($5::text IS NULL OR metric = $5) AND ($6::text IS NULL OR campaign_id = $6)
     AND ($7::integer IS NULL OR sign(amount) = $7)
-ORDER BY position DESC, ordinal DESC LIMIT $8;
+    AND ($8::timestamptz IS NULL OR occurred_at >= $8) AND ($9::timestamptz IS NULL OR occurred_at < $9)
+ORDER BY position DESC, ordinal DESC LIMIT $10;
 
 -- name: one
 -- One transaction, in whichever bucket it is.
 SELECT * FROM transactions
 WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transaction_id = $2 AND org_id = $1;
+
+-- name: of_merge
+-- What a merge has booked at one of its two members.
+SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
+WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'merge' ORDER BY ordinal;
+
+-- name: event_of
+-- The event that a transaction was made by, of one of these kinds.
+SELECT kind, payload FROM event_ids JOIN events USING (bucket, member_id, position, decided_at, event_id)
+WHERE bucket = $1 AND member_id = $2 AND position = $3 AND event_id = $4 AND kind = ANY($5::text[]);
 
 -- name: of_event
 -- The first transaction of an event: what a command that came again had made.
@@ -26,6 +48,11 @@ WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'ma
 -- name: on_lots
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
 SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
+
+-- name: reversed_onward
+-- What reversed a transaction at these members, whom its own goes on as.
+SELECT t.* FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+    JOIN transactions AS t USING (bucket, member_id) WHERE reverses = $3 ORDER BY created_at, position, ordinal;
 
 -- name: newest
 -- The newest transactions of an organisation.

@@ -95,6 +95,7 @@ class PlauditMember extends HTMLElement {
   #refreshing = 0;
   #due = false;
   #token = null;
+  #me = null;
 
   constructor() {
     super();
@@ -153,10 +154,12 @@ class PlauditMember extends HTMLElement {
         ladders: Object.fromEntries(ladders.ladders.map((one) => [one.ladderId, one.ladder])),
         streaks: Object.fromEntries(streaks.streaks.map((one) => [one.streakId, one.name])),
       };
-      if (!signal?.aborted) this.#draw(me, campaigns.campaigns);
+      if (signal?.aborted) return;
+      this.#me = me;
+      this.#draw(me, campaigns.campaigns);
     } catch (error) {
       if (signal?.aborted) return;
-      this.#tell("plaudit-error", error);
+      this.#fail(error);
       if (!this.#body.querySelector(".card")) this.#body.replaceChildren(el("div", { class: "card", part: "card" }, el("p", { class: "muted", role: "alert" }, this.#texts.failed)));
     }
   }
@@ -189,7 +192,7 @@ class PlauditMember extends HTMLElement {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if ([400, 401, 403, 404].includes(error.status)) return void this.#tell("plaudit-error", error);
+        if ([400, 401, 403, 404].includes(error.status)) return void this.#fail(error);
       }
       await new Promise((go) => setTimeout(go, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] * (0.5 + Math.random())));
     }
@@ -201,14 +204,38 @@ class PlauditMember extends HTMLElement {
       const at = line.indexOf(":");
       if (at > 0) fields[line.slice(0, at)] = line.slice(at + 1).trimStart();
     }
-    if (fields.id) this.#last = fields.id;
+    if (fields.id) this.#last = fields.id; // after a reset, `ready` has named the present, and `changed` follows
     if (fields.event === "notification") {
       const note = JSON.parse(fields.data);
+      this.#take(note.metrics); // the number moves with the toast; the rest follows with `changed`
       if (this.#tell("plaudit-notification", note) && note.display !== "none" && this.getAttribute("toasts") !== "off") this.#toast(note);
     } else if (fields.event === "changed") {
       this.#tell("plaudit-changed");
       this.#changed(signal);
     }
+  }
+
+  /* Balances that a notification tells. What can be spent moves by as much as the balance does. */
+  #take(metrics) {
+    const known = this.#me?.metrics;
+    if (!known) return;
+    for (const [metric, { from, to }] of Object.entries(metrics)) {
+      const one = known[metric];
+      if (!one || one.balance !== from) continue; // shown already, or what is shown is older: `changed` sees to it
+      one.available += to - from;
+      one.balance = to;
+    }
+    const shown = this.#body.querySelector(".points b");
+    if (shown) shown.textContent = this.#number(known[this.getAttribute("metric") || "points"]?.available ?? 0);
+  }
+
+  /* What went wrong, also for whoever puts the widget on a page: a browser says the same of every forbidden response. */
+  #fail(error) {
+    const why = error.status === 401 ? "the token is not accepted (wrong, expired, or of another organisation)"
+      : error.status ? error.message
+      : `no response that this page may read: the server cannot be reached, or ${location.origin} is not among the settings' cors.origins`;
+    console.error("plaudit-member: " + why);
+    this.#tell("plaudit-error", error);
   }
 
   #tell(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true })); }

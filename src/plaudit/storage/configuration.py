@@ -6,16 +6,18 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.documents.base import differences
+from plaudit.documents.base import differences, fixed_fields_changed
 from plaudit.documents.configuration import (
     Key,
     Planned,
     Wanted,
-    lost_references,
     planned,
     read_configuration,
     section_of,
+    wrong_amounts,
+    wrong_in,
 )
+from plaudit.documents.existing import keys_of
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 
@@ -38,9 +40,8 @@ async def configuration(connection: Connection, org_id: UUID, version: int | Non
 
 
 async def read(connection: Connection, org_id: UUID, raw: Any) -> Wanted:
-    """A programme as written, checked, with the names of what there is already. Raises Invalid."""
-    there = await configuration(connection, org_id)
-    return read_configuration(raw, {key: str(doc["name"]) for key, doc in there.items()})
+    """A programme as written, checked, over what there is already. Raises Invalid."""
+    return read_configuration(raw, await configuration(connection, org_id))
 
 
 async def plan(connection: Connection, org_id: UUID, wanted: Wanted, *, prune: bool) -> list[Planned]:
@@ -48,13 +49,13 @@ async def plan(connection: Connection, org_id: UUID, wanted: Wanted, *, prune: b
     there = await configuration(connection, org_id)
     changes = planned(wanted, there, prune=prune)
     gone = {(one.kind, one.id) for one in changes if one.after is None}
-    wrong = lost_references(wanted, (there.keys() - gone) | wanted.keys())
+    wrong = wrong_in(wanted, there, gone)
+    wrong += wrong_amounts(wanted, there)
     wrong += [
         FieldError(f"{section_of(KINDS[one.kind])}.{one.id}.{name}", "cannot be changed")
         for one in changes
         if one.before is not None and one.after is not None
-        for name in KINDS[one.kind].fixed
-        if one.before.get(name) != one.after.get(name)
+        for name in fixed_fields_changed(KINDS[one.kind], one.before, one.after)
     ]
     if wrong:
         raise invalid_fields(wrong)
@@ -62,35 +63,59 @@ async def plan(connection: Connection, org_id: UUID, wanted: Wanted, *, prune: b
 
 
 async def apply(
-    connection: Connection, org_id: UUID, wanted: Wanted, *, prune: bool, by: str, at: datetime
+    connection: Connection,
+    org_id: UUID,
+    wanted: Wanted,
+    *,
+    prune: bool,
+    by: str,
+    at: datetime,
+    scopes: frozenset[str] | None = None,
 ) -> list[Planned]:
-    """Make the programme what is wanted: all of it or nothing. Answers what has changed."""
+    """Make the programme what is wanted: all of it or nothing. Return what has changed.
+
+    `scopes` are what the author may do; None for the operator.
+    """
     async with atomic(connection):
-        version = await connection.fetchval(SQL.next_program_version, org_id)
+        await documents.take_turn(connection, org_id)
         changes = await plan(connection, org_id, wanted, prune=prune)
+        if not changes:
+            return []
+        version = await connection.fetchval(SQL.next_program_version, org_id)
         for one in changes:
-            change = Change(org_id=org_id, kind=KINDS[one.kind], id=one.id, by=by, at=at)
+            change = Change(org_id=org_id, kind=KINDS[one.kind], id=one.id, by=by, at=at, scopes=scopes)
             if one.after is None:
                 await documents.take_away(connection, change, version)
             else:
                 document = msgspec.convert(one.after, KINDS[one.kind].type)
                 await documents.put(connection, change, document, version, new=one.before is None)
-        if changes:
-            await _refuse_orphans(connection, org_id)
+        await _refuse_orphans(connection, org_id, changes)
     return changes
 
 
-async def _refuse_orphans(connection: Connection, org_id: UUID) -> None:
-    rows = await connection.fetch(SQL.orphans, org_id)
+async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[Planned]) -> None:
+    """Raise Conflict if something is named that was there before, and is not any more."""
+    before = {(one.kind, one.id): one.before for one in changes if one.before is not None}
+    after = {(one.kind, one.id): one.after for one in changes if one.after is not None}
+    gone = sorted(keys_of(before) - keys_of(after))
+    if not gone:
+        return
+    rows = await connection.fetch(SQL.orphans, org_id, [kind for kind, _ in gone], [one for _, one in gone])
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in rows]
         raise Conflict(f"Something that is referred to would be gone: {names}", code="referred_to", fields=details)
 
 
-def shown_plan(changes: list[Planned]) -> list[dict[str, Any]]:
-    """The changes as they look outside: which fields, from what to what."""
+def shown_plan(changes: list[Planned], *, personal: bool = True) -> list[dict[str, Any]]:
+    """Return the changes as the API shows them: which fields, from what to what. Not `personal`: no members' ids."""
+    hidden = {kind.name: frozenset[str]() if personal else kind.personal for kind in KINDS.values()}
     return [
-        {"kind": one.kind, "id": one.id, "change": one.change, "fields": differences(one.before, one.after)}
+        {
+            "kind": one.kind,
+            "id": one.id,
+            "change": one.change,
+            "fields": differences(one.before, one.after, hidden[one.kind]),
+        }
         for one in changes
     ]

@@ -10,14 +10,17 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import derived_id
-from plaudit.documents.base import Document, DocumentKind, Reference
-from plaudit.documents.kinds import KINDS
-from plaudit.documents.reading import read
-from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
+from plaudit.documents.base import Document, DocumentKind, fixed_fields_changed
+from plaudit.documents.checking import Rest, checked_document, more_wrong, rest_of
+from plaudit.documents.existing import parts_lost, references_of
+from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, invalid_fields
+from plaudit.guard import in_hand, known
 from plaudit.messages import payload_of
 
+from .outgoing import tell_if_wanted
 from .postgres import Connection, atomic
 from .queries import queries_beside
+from .references import Own, refuse_referred_to, wrong_references
 
 SQL = queries_beside(__file__)
 
@@ -52,32 +55,40 @@ class Version(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """Who changes what, when."""
+    """Who changes what, when. `scopes` are what the author may do; None for the server itself and its operator."""
 
     org_id: UUID
     kind: DocumentKind
     id: str
     by: str
     at: datetime
+    scopes: frozenset[str] | None = None
 
 
-def checked(kind: DocumentKind, raw: Any) -> Document:
-    """A request's body as a document of that kind. Raises Invalid naming every field that is wrong."""
+def checked(kind: DocumentKind, raw: Any, over: dict[str, Any] | None = None) -> Document:
+    """A request's body as a document of that kind. Raises Invalid naming every field that is wrong.
+
+    What is wrong with a stored one that it goes `over`, and stays as it is, is left alone.
+    """
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
-    document = read(kind.read(raw), kind.type)  # pyright: ignore[reportUnknownArgumentType]
-    wrong = kind.check(document)
-    if wrong:
-        raise invalid_fields(wrong)
-    return document
+    content = msgspec.json.encode(raw, enc_hook=str).decode()
+    document_id = derived_id(UUID(int=0), f"{kind.name}:{content}")
+    stopped = known.stopped(document_id)
+    if stopped is not None:
+        raise Invalid(f"The document is not looked at again: when it was, {stopped.reason}", code="document_stopped")
+    with in_hand.doing("document", document_id, None):
+        return checked_document(kind, raw, over)  # pyright: ignore[reportUnknownArgumentType]
 
 
-async def create(connection: Connection, change: Change, raw: Any) -> Stored:
-    """Write a new document. Raises Invalid, or Conflict when the id or another unique field is taken."""
-    document = checked(change.kind, raw)
+async def create(connection: Connection, change: Change, raw: Any, copied: dict[str, Any] | None = None) -> Stored:
+    """Write a new document. Raises Invalid, or Conflict when the id or another unique field is taken.
+
+    What is wrong with a stored one that it is `copied` from, and stays as it is, is left alone.
+    """
     async with atomic(connection):
         program_version = await _next_version(connection, change)
-        await _check_references(connection, change, document)
+        document = await _checked_whole(connection, change, raw, None, copied)
         return await put(connection, change, document, program_version, new=True)
 
 
@@ -88,7 +99,7 @@ async def update(connection: Connection, change: Change, raw: Any) -> Stored:
     if not raw:
         raise Invalid("The body is empty: there is nothing to update", code="empty_body")
     async with atomic(connection):
-        program_version = await _next_version(connection, change)
+        await take_turn(connection, change.org_id)
         before = await one(connection, change.org_id, change.kind, change.id)
         given = change.kind.read(raw)  # pyright: ignore[reportUnknownArgumentType]
         fixed = [
@@ -96,16 +107,97 @@ async def update(connection: Connection, change: Change, raw: Any) -> Stored:
             for name in change.kind.fixed
             if name in given and given[name] != before.doc.get(name)
         ]
-        if fixed:
-            raise invalid_fields(fixed)
-        document = checked(change.kind, before.doc | given)
-        await _check_references(connection, change, document)
-        return await put(connection, change, document, program_version, new=False)
+        document = await _checked_whole(connection, change, before.doc | given, before.doc, before.doc, fixed)
+        fixed_anyway = fixed_fields_changed(change.kind, before.doc, msgspec.json.decode(_canonical(document)))
+        if fixed_anyway:
+            raise invalid_fields([FieldError(name, "cannot be changed") for name in fixed_anyway])
+        if _is_same(change.kind, document, before.doc):
+            return before  # which makes no version of it, nor of the programme
+        lost = parts_lost(before.doc, document)
+        await refuse_referred_to(connection, change.org_id, change.kind, change.id, lost)
+        return await put(connection, change, document, await _next_version(connection, change), new=False)
+
+
+async def _checked_whole(
+    connection: Connection,
+    change: Change,
+    raw: Any,
+    before: dict[str, Any] | None,
+    over: dict[str, Any] | None,
+    wrong: Sequence[FieldError] = (),
+) -> Document:
+    """Return a document, or raise Invalid with all that is wrong with it: shape, meaning, and what it refers to.
+
+    `before` is what it was; `over` has faults that may stay.
+    """
+    found = list(wrong)
+    document: Document | None = None
+    rest: Rest | None = None
+    try:
+        document = checked(change.kind, raw, over)
+        rest = Rest(document, {}, frozenset())
+    except Invalid as error:
+        if not error.fields:
+            raise
+        found += error.fields
+        rest = rest_of(change.kind, raw, error.fields)
+        more = [] if rest is None else more_wrong(change.kind, rest)
+        if more:
+            found += [one for one in more if one not in found]
+            rest = rest_of(change.kind, raw, found)  # what it refers to may be among what is wrong
+    if rest is not None:
+        own = Own(change.id, before, over)
+        found += rest.told(await wrong_references(connection, change.org_id, change.kind, rest.document, own))
+    if found or document is None:
+        raise invalid_fields(found)
+    return document
+
+
+def _is_same(kind: DocumentKind, document: Document, before: dict[str, Any]) -> bool:
+    """Whether a document says what the stored one says, also if an earlier version of ours wrote that, in fewer fields."""
+    try:
+        stored = msgspec.convert(before, kind.type)
+    except msgspec.ValidationError:
+        return False
+    now, was = (kind.write(msgspec.json.decode(_canonical(one))) for one in (document, stored))
+    return now == was
+
+
+async def deactivate(connection: Connection, change: Change) -> None:
+    """Set a document's status to inactive."""
+    async with atomic(connection):
+        await _set(connection, change, {"status": "inactive"}, None)
+
+
+async def complete(connection: Connection, change: Change, version: int, now: datetime) -> None:
+    """Set the status of what is over to completed, unless it has been changed since it had this version.
+
+    `now` is by the organisation's clock.
+    """
+    async with atomic(connection):
+        over: dict[str, Any] = {"status": "completed"}
+        if change.kind.name == "campaign":
+            over["completedAt"] = now
+        await _set(connection, change, over, version)
+
+
+async def _set(connection: Connection, change: Change, fields: dict[str, Any], version: int | None) -> None:
+    """Set fields of a document. What was saved is not checked again: an earlier version may have taken more."""
+    program_version = await _next_version(connection, change)
+    before = await one(connection, change.org_id, change.kind, change.id)
+    if version in (None, before.version):
+        document = msgspec.convert(before.doc | fields, change.kind.type)
+        await put(connection, change, document, program_version, new=False)
 
 
 async def put(connection: Connection, change: Change, document: Document, program_version: int, *, new: bool) -> Stored:
-    """Write a checked document, inside the caller's transaction, as part of a version of the programme."""
+    """Write a checked document, inside the caller's transaction, as part of a version of the programme.
+
+    Raise Forbidden if the change would give its author more than they have.
+    """
     doc = _canonical(document)
+    before = None if new else (await one(connection, change.org_id, change.kind, change.id)).doc
+    _refuse_more(change, before, doc)
     key = (change.org_id, change.kind.name, change.id)
     try:
         if new:
@@ -120,8 +212,26 @@ async def put(connection: Connection, change: Change, document: Document, progra
     await _keep(connection, change, stored, program_version, "created" if new else "updated", doc)
     if not new:
         await connection.execute(SQL.delete_references, *key)
-    await _refer(connection, change, document)
+    await _refer(connection, change.org_id, change.kind, change.id, document)
+    if change.kind.refills(before, stored.doc):
+        await connection.execute(SQL.refill, change.org_id, fill_id(change.kind.name, change.id), stored.version)
     return stored
+
+
+def fill_id(kind: str, document_id: str) -> str:
+    """Return what a document is known by among those that members are looked at for: no segment has such an id."""
+    return document_id if kind == "segment" else f"{kind}:{document_id}"
+
+
+def _refuse_more(change: Change, before: dict[str, Any] | None, doc: str) -> None:
+    if change.scopes is None:
+        return
+    lacking = sorted(change.kind.scopes(before, msgspec.json.decode(doc)) - change.scopes)
+    if lacking:
+        raise Forbidden(
+            f"This change of {change.kind.title.lower()} {change.id} needs the scope {lacking[0]} too",
+            code="scope_missing",
+        )
 
 
 async def delete(connection: Connection, change: Change) -> None:
@@ -130,11 +240,7 @@ async def delete(connection: Connection, change: Change) -> None:
     async with atomic(connection):
         program_version = await _next_version(connection, change)
         await one(connection, change.org_id, kind, change.id)
-        referring = await connection.fetch(SQL.referring, change.org_id, kind.name, change.id)
-        if referring:
-            names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
-            details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]
-            raise Conflict(f"{kind.title} {change.id} is referred to by {names}", code="referred_to", fields=details)
+        await refuse_referred_to(connection, change.org_id, kind, change.id)
         await take_away(connection, change, program_version)
 
 
@@ -147,6 +253,7 @@ async def take_away(connection: Connection, change: Change, program_version: int
         raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
     if kind.name == "code_pool":
         await connection.execute(SQL.delete_codes, change.org_id, change.id)
+    await connection.execute(SQL.delete_fill, change.org_id, fill_id(kind.name, change.id))
     await connection.execute(SQL.delete_document, change.org_id, kind.name, change.id)
     await _keep(connection, change, before, program_version, "deleted", None)
 
@@ -157,6 +264,13 @@ async def one(connection: Connection, org_id: UUID, kind: DocumentKind, id: str)
     if row is None:
         raise NotFound(f"{kind.title} not found", code=f"{kind.name}_not_found")
     return _stored(row)
+
+
+async def ever_existed(connection: Connection, org_id: UUID, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return which of these kinds and ids are documents, or were."""
+    kinds, ids = [kind for kind, _ in keys], [one for _, one in keys]
+    rows = await connection.fetch(SQL.ever_existed, org_id, kinds, ids)
+    return {(row["kind"], row["id"]) for row in rows}
 
 
 async def page(
@@ -201,6 +315,12 @@ async def versions(
     return found
 
 
+async def take_turn(connection: Connection, org_id: UUID) -> None:
+    """Wait until nobody else changes the organisation's programme, until the transaction ends. Raises NotFound."""
+    if await connection.fetchval(SQL.take_turn, org_id) is None:
+        raise NotFound("Organisation not found", code="org_not_found")
+
+
 async def _next_version(connection: Connection, change: Change) -> int:
     version = await connection.fetchval(SQL.next_program_version, change.org_id)
     if version is None:
@@ -208,36 +328,25 @@ async def _next_version(connection: Connection, change: Change) -> int:
     return version
 
 
-async def _check_references(connection: Connection, change: Change, document: Document) -> None:
-    """Refuse a document that names what is not there."""
-    references = [one for one in change.kind.references(document) if one.required]
-    if not references:
+async def refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, doc: dict[str, Any]) -> None:
+    """Keep what a stored document names. One that this version cannot read is out of force, and names nothing."""
+    try:
+        document = msgspec.convert(doc, kind.type)
+    except msgspec.ValidationError:
         return
-    kinds, ids = [one.kind for one in references], [one.id for one in references]
-    rows = await connection.fetch(SQL.existing, change.org_id, kinds, ids)
-    there = {(row["kind"], row["id"]) for row in rows}
-    wrong = [
-        FieldError(one.field, f"names {KINDS[one.kind].title.lower()} {one.id!r}, which does not exist")
-        for one in references
-        if (one.kind, one.id) not in there
-    ]
-    if wrong:
-        raise invalid_fields(wrong)
+    await _refer(connection, org_id, kind, id, document)
 
 
-async def _refer(connection: Connection, change: Change, document: Document) -> None:
-    references: Sequence[Reference] = change.kind.references(document)
+async def _refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, document: Document) -> None:
+    references = references_of(kind, document)
     if references:
-        await connection.execute(
-            SQL.insert_references,
-            change.org_id,
-            change.kind.name,
-            change.id,
-            [one.field for one in references],
-            [one.kind for one in references],
-            [one.id for one in references],
-            [one.required for one in references],
-        )
+        seen = [one.field for one in references]
+        fields = [  # a formula may name several
+            one.field if one.field not in seen[:i] else f"{one.field} ({one.kind} {one.id})"
+            for i, one in enumerate(references)
+        ]
+        named = ([getattr(one, name) for one in references] for name in ("kind", "id", "required"))
+        await connection.execute(SQL.insert_references, org_id, kind.name, id, fields, *named)
 
 
 async def _keep(
@@ -272,7 +381,7 @@ async def _tell(connection: Connection, change: Change, stored: Stored, what: st
     }
     message_id = derived_id(change.org_id, f"{named} {stored.id} {stored.ordinal} {stored.version}")
     payload = payload_of(message_id, named, change.org_id, change.at, data | {"changedBy": change.by})
-    await connection.execute(SQL.tell_webhooks, change.org_id, message_id, named, payload, change.at)
+    await tell_if_wanted(connection, change.org_id, message_id, named, payload, change.at)
 
 
 def _canonical(document: Document) -> str:

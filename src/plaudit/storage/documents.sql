@@ -1,17 +1,25 @@
+-- name: take_turn
+-- Take the organisation's turn to change, before it is known whether anything changes.
+SELECT org_id FROM orgs WHERE org_id = $1 FOR NO KEY UPDATE;
+
 -- name: next_program_version
 -- Take the organisation's turn to change: whoever holds this row makes the next version of the programme.
 UPDATE orgs SET program_version = program_version + 1 WHERE org_id = $1 RETURNING program_version;
 
 -- name: insert_document
--- A new document; no row comes back when its id is taken.
+-- A new document, made when it is by the organisation's clock; no row comes back when its id is taken.
 INSERT INTO documents (org_id, kind, id, version, doc, created_at, created_by, updated_at)
-VALUES ($1, $2, $3, 1, $4, $5, $6, $5)
+VALUES (
+    $1, $2, $3, 1, $4, $5::timestamptz + (SELECT clock_offset FROM orgs WHERE org_id = $1), $6,
+    $5::timestamptz + (SELECT clock_offset FROM orgs WHERE org_id = $1)
+)
 ON CONFLICT (org_id, kind, id) DO NOTHING
 RETURNING id, version, ordinal, doc, created_at, created_by, updated_at;
 
 -- name: update_document
 -- Another version of a document.
-UPDATE documents SET doc = $4, version = version + 1, updated_at = $5
+UPDATE documents SET doc = $4, version = version + 1,
+    updated_at = $5::timestamptz + (SELECT clock_offset FROM orgs WHERE org_id = $1)
 WHERE org_id = $1 AND kind = $2 AND id = $3
 RETURNING id, version, ordinal, doc, created_at, created_by, updated_at;
 
@@ -19,11 +27,23 @@ RETURNING id, version, ordinal, doc, created_at, created_by, updated_at;
 -- Take a document away; its references go with it.
 DELETE FROM documents WHERE org_id = $1 AND kind = $2 AND id = $3 RETURNING version, ordinal;
 
+-- name: refill
+-- Members are to be looked at for a new or changed document, from the first bucket on.
+INSERT INTO segment_fills (org_id, segment_id, version) VALUES ($1, $2, $3)
+ON CONFLICT (org_id, segment_id) DO UPDATE SET
+    version = excluded.version, bucket = 0, looked_at = 0, changed = 0, finished_at = NULL;
+
+-- name: delete_fill
+-- How far a document was filled: another of its id begins anew.
+DELETE FROM segment_fills WHERE org_id = $1 AND segment_id = $2;
+
 -- name: insert_version
 -- Keep what the document is after a change, for ever.
 INSERT INTO document_versions
     (org_id, kind, id, version, ordinal, program_version, change, doc, changed_at, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9::timestamptz + (SELECT clock_offset FROM orgs WHERE org_id = $1), $10
+);
 
 -- name: delete_references
 -- What a document named until now.
@@ -34,15 +54,10 @@ DELETE FROM document_references WHERE org_id = $1 AND kind = $2 AND id = $3;
 INSERT INTO document_references (org_id, kind, id, field, to_kind, to_id, required)
 SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::text[], $7::boolean[]);
 
--- name: existing
--- Which of these documents are there.
-SELECT kind, id FROM documents JOIN unnest($2::text[], $3::text[]) AS asked (kind, id) USING (kind, id)
+-- name: ever_existed
+-- Which of these documents are there, or were.
+SELECT DISTINCT kind, id FROM document_versions JOIN unnest($2::text[], $3::text[]) AS asked (kind, id) USING (kind, id)
 WHERE org_id = $1;
-
--- name: referring
--- Who names this document.
-SELECT kind, id, field FROM document_references WHERE org_id = $1 AND to_kind = $2 AND to_id = $3
-ORDER BY kind, id, field LIMIT 10;
 
 -- name: one
 -- One document.
@@ -81,6 +96,14 @@ SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
 -- The versions of these organisations' programmes as they are now.
 SELECT org_id, program_version, clock_offset FROM orgs WHERE org_id = ANY($1::uuid[]);
 
+-- name: clock_offset
+-- How far an organisation's clock is ahead.
+SELECT clock_offset FROM orgs WHERE org_id = $1;
+
+-- name: clock_moves
+-- How an organisation's clock came to be as far ahead as it is.
+SELECT moved_at, offset_before, offset_after FROM clock_moves WHERE org_id = $1 ORDER BY moved_at;
+
 -- name: announce
 -- Tell every process that an organisation's programme has changed, when the change is committed.
 SELECT pg_notify('plaudit_programs', $1::text);
@@ -93,26 +116,17 @@ SELECT EXISTS (
 
 -- name: guard_code_pool
 -- Whether codes of a pool are in members' hands.
-SELECT EXISTS (SELECT FROM codes WHERE org_id = $1 AND pool_id = $2 AND state IN ('allocated', 'redeemed'));
+SELECT EXISTS (SELECT FROM codes WHERE org_id = $1 AND pool_id = $2 AND state IN ('allocated', 'redeemed', 'revoked'));
 
 -- name: delete_codes
 -- The codes of a pool that goes.
 DELETE FROM codes WHERE org_id = $1 AND pool_id = $2;
 
--- name: tell_webhooks
--- A message to webhooks, if there is one that wants it.
-INSERT INTO outbox (org_id, message_id, type, payload, created_at) SELECT $1, $2, $3, $4, $5
-WHERE EXISTS (
-    SELECT FROM documents WHERE org_id = $1 AND kind = 'webhook' AND doc ->> 'status' = 'active'
-        AND (doc -> 'events' ? $3 OR doc -> 'events' ? '*')
-)
-RETURNING pg_notify('plaudit_outbox', '');
-
 -- name: orphans
--- References that lead nowhere and must lead somewhere.
+-- References to these kinds and ids that must lead somewhere.
 SELECT r.kind, r.id, r.field, r.to_kind, r.to_id FROM document_references AS r
-LEFT JOIN documents AS d ON d.org_id = r.org_id AND d.kind = r.to_kind AND d.id = r.to_id
-WHERE r.org_id = $1 AND r.required AND d.id IS NULL ORDER BY r.kind, r.id, r.field LIMIT 10;
+JOIN unnest($2::text[], $3::text[]) AS gone (to_kind, to_id) USING (to_kind, to_id)
+WHERE r.org_id = $1 AND r.required ORDER BY r.kind, r.id, r.field LIMIT 10;
 
 -- name: origins
 -- The origins of web pages that organisations have settled, one list each.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from plaudit.errors import Conflict
+from plaudit.processes import memory
 
 with warnings.catch_warnings():
     # At its import the library looks for a runtime folder that containers and services often lack, and manages.
@@ -19,7 +20,6 @@ with warnings.catch_warnings():
 DATABASE = "plaudit"
 
 BUFFERS_MIN, BUFFERS_MAX = 128 << 20, 4 << 30
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 # What a server of one's own on a small machine wants. Durability is left as strict as it comes.
 _CONFIGURATION = """\
@@ -35,6 +35,8 @@ jit = off
 autovacuum_naptime = '10s'
 autovacuum_analyze_scale_factor = 1
 log_min_messages = 'warning'
+log_error_verbosity = terse
+log_min_error_statement = panic
 log_checkpoints = off
 """
 
@@ -115,7 +117,7 @@ class EmbeddedPostgres:
             self._server = None
 
     def _configure(self) -> None:
-        text = _CONFIGURATION.format(buffers=buffers_for(_memory()) >> 20)
+        text = _CONFIGURATION.format(buffers=buffers_for(memory()) >> 20)
         (self._folder / "plaudit.conf").write_text(text, encoding="utf-8")
         (self._folder / "plaudit.conf").chmod(0o644)
         main = self._folder / "postgresql.conf"
@@ -125,17 +127,9 @@ class EmbeddedPostgres:
                 file.write(f"\n{line}\n")
 
 
-def buffers_for(memory: int) -> int:
-    """How much of `memory` (bytes) the server keeps pages in: an eighth, as others want to live here too."""
-    return min(max(memory // 8, BUFFERS_MIN), BUFFERS_MAX)
-
-
-def _memory() -> int:
-    """The memory of the machine, or of the container that this is."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # no such file, or "max"
-        memory = min(memory, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
-    return memory
+def buffers_for(size: int) -> int:
+    """How much of a memory of `size` bytes the server keeps pages in: an eighth, as others want to live here too."""
+    return min(max(size // 8, BUFFERS_MIN), BUFFERS_MAX)
 
 
 def running_url(folder: Path) -> str | None:

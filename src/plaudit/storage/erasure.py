@@ -2,9 +2,10 @@
 
 The member gets another id and user id, which nothing leads back from. Transactions, balances and the log keep their
 places and amounts, so that every sum still holds; what the person said (payloads, outcomes, reasons, profiles,
-notifications) is gone. The log of an erased member is not decided again by `verify`: there is nothing left to decide on.
+notifications) is gone. They leave boards, draws and segments: nobody is ranked, wins or is counted there. The log of an erased member is not decided again by `verify`: there is nothing left to decide on.
 """
 
+import re
 import secrets
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +23,19 @@ CHANNEL = "plaudit_erased"
 
 
 async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
-    """Erase a member. Answers whether there was one."""
+    """Erase a member, and whoever goes on as them. Return whether there was one."""
+    async with atomic(connection):
+        everyone = [user_id]
+        for one in everyone:  # which grows meanwhile
+            everyone += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, one)]
+        if len(everyone) > 1:
+            buckets = sorted({bucket_of(member_id_of(org_id, one)) for one in everyone})
+            await connection.fetch(SQL.lock_buckets, buckets)
+        erased = [await _erase(connection, org_id, one, at) for one in everyone]
+    return erased[0]
+
+
+async def _erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
     member_id = member_id_of(org_id, user_id)
     bucket = bucket_of(member_id)
     pseudonym = secrets.token_bytes(15) + member_id.bytes[-1:]  # of the same bucket, which is the last byte
@@ -34,22 +47,24 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
         key = (bucket, member_id)
         old, new = _as_json(user_id), _as_json(new_name)
         event_id = derived_id(new_id, "erasure")
+        names = [user_id, *(row["value"] for row in await connection.fetch(SQL.names_of, *key))]
         for query, values in (
             (SQL.rename_member, (*key, new_id, new_name, at)),
             *((query, key) for query in _FORGOTTEN),
             *((query, (*key, new_id)) for query in _RENAMED),
-            (SQL.rename_segments, (*key, new_id, new_name)),
-            (SQL.rename_standings, (*key, new_id, new_name, position + 1)),
             (SQL.rename_transactions, (*key, new_id, new_name)),
             (SQL.rename_events, (*key, new_id, new_name)),
             (SQL.rename_codes, (org_id, *key, new_id)),
-            (SQL.forget_deliveries, (org_id, member_id)),
-            (SQL.forget_outbox, (org_id, member_id)),
+            (SQL.forget_deliveries, (org_id, *key)),
+            (SQL.forget_outbox, key),
             (SQL.forget_answers, (org_id, user_id, member_id)),
             *((query, (org_id, old, new)) for query in _MENTIONING),
             (SQL.leave_lists, (org_id, user_id)),
             (SQL.leave_old_lists, (org_id, user_id)),
-            # The log says that it was done; and boards, which follow the log, see the new name.
+            (SQL.leave_exclusions, (org_id, user_id)),
+            (SQL.leave_old_exclusions, (org_id, user_id)),
+            (SQL.forget_job_errors, (org_id, _pattern(names))),
+            # The log says that it was done.
             (SQL.log_id, (event_id, bucket, new_id, position + 1, at)),
             (SQL.log_erasure, (bucket, position + 1, event_id, org_id, new_id, new_name, at)),
             (SQL.move_position, (bucket, position + 1, at)),
@@ -61,13 +76,22 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
 
 _FORGOTTEN = (
     SQL.forget_identities, SQL.forget_consents, SQL.forget_notifications, SQL.forget_push, SQL.forget_inbox, SQL.forget_failed,
+    SQL.leave_segments, SQL.leave_boards, SQL.leave_draws,
 )  # fmt: skip
 _RENAMED = (
-    SQL.rename_balances, SQL.rename_progress, SQL.rename_holdings, SQL.rename_entries, SQL.rename_coupons,
-    SQL.rename_event_ids,
+    SQL.rename_balances, SQL.rename_progress, SQL.rename_holdings, SQL.rename_coupons, SQL.rename_event_ids,
 )  # fmt: skip
-_MENTIONING = (SQL.rename_winners, SQL.rename_rounds, SQL.rename_mentions, SQL.rename_referrer)
+_MENTIONING = (
+    SQL.rename_winners, SQL.rename_rounds, SQL.rename_mentions, SQL.rename_waiting_mentions, SQL.rename_failed_mentions,
+    SQL.rename_referrer,
+)  # fmt: skip
 
 
 def _as_json(text: str) -> str:
     return msgspec.json.encode(text).decode()
+
+
+def _pattern(names: list[str]) -> str:
+    """Return a pattern that finds any of these names where it stands alone."""
+    listed = "|".join(re.sub(r"(\W)", r"\\\1", name) for name in names)
+    return f"(^|[^[:alnum:]_])({listed})($|[^[:alnum:]_])"

@@ -1,19 +1,26 @@
 """Bring a database up to this version of the schema. Who only uses it needs `schema`, which takes less memory."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import structlog
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from plaudit import clock
+from plaudit.errors import PlauditError
+
+from .months import MonthsNotMadeError, ensure_months
 from .postgres import Connection, connect
-from .schema import MIGRATIONS, ensure_months
+from .schema import MIGRATIONS, revision_of
+
+log = structlog.get_logger(__name__)
 
 # Any number will do, as long as nobody else takes it: two servers starting at once migrate one after the other.
 _MIGRATION_LOCK = 7_152_834_800_139_551
@@ -25,21 +32,74 @@ def _config() -> Config:
     return config
 
 
+class DatabaseNewerError(PlauditError):
+    """The database is of a later version than this one, which would misread it."""
+
+    code = "database_newer"
+
+
+class MigrationFailedError(PlauditError):
+    """A migration could not be run, and has left nothing behind; those before it have been."""
+
+    code = "migration_failed"
+
+
+async def pending(url: str) -> list[tuple[str, str]]:
+    """The migrations that the database lacks, the next one first: their revisions and what each is for.
+
+    Raises DatabaseNewerError.
+    """
+    connection = await connect(url)
+    try:
+        return await _pending(connection)
+    finally:
+        await connection.close()
+
+
+async def _pending(connection: Connection) -> list[tuple[str, str]]:
+    found = await revision_of(connection)
+    newest_first = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    known = [one.revision for one in newest_first]
+    if found is not None and found not in known:
+        raise DatabaseNewerError(
+            f"the database must be of version {known[0]} or earlier (got {found}): run the Plaudit that made it so"
+        )
+    lacking = newest_first[: known.index(found)] if found is not None else newest_first
+    return [(one.revision, one.doc) for one in reversed(lacking)]
+
+
 async def migrate(url: str) -> None:
-    """Run the migrations that the database lacks, and make the months to come."""
+    """Run the migrations that the database lacks, and make the months to come.
+
+    Raises DatabaseNewerError or MigrationFailedError.
+    """
     lock = await connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
-        engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
-        )
+        for revision, sentence in await _pending(lock):
+            log.info("migrating", revision=revision, what=sentence)
+        try:
+            await _migrate(url)
+        except asyncpg.PostgresError as error:
+            raise MigrationFailedError(f"a migration failed, and was taken back: {error}") from error
+        try:
+            await ensure_months(lock, clock.now().date())
+        except MonthsNotMadeError as error:  # the workers try again; /readyz says so meanwhile
+            log.warning("months_not_made", error=error.message)
+    finally:
+        await lock.close()
+
+
+async def _migrate(url: str) -> None:
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
+    try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
             await connection.commit()
-        await engine.dispose()
-        await ensure_months(lock, datetime.now(UTC).date())
     finally:
-        await lock.close()
+        await engine.dispose()
 
 
 def _upgrade(connection: SyncConnection) -> None:

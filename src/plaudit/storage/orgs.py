@@ -58,12 +58,19 @@ def hash_of(secret: str) -> bytes:
 
 
 async def create_org(
-    connection: Connection, name: str, at: datetime, *, is_test: bool = False, slug: str | None = None
+    connection: Connection,
+    name: str,
+    at: datetime,
+    *,
+    is_test: bool = False,
+    slug: str | None = None,
+    org_id: UUID | None = None,
 ) -> Credentials:
     """A new organisation with the standard metrics, its settings, and a key that may do everything.
 
-    The clock of one that `is_test` can be moved. `slug` names its space, where each has a host name of its own.
-    Raises Invalid or Conflict for a slug that cannot be used.
+    The clock of one that `is_test` can be moved. `slug` names its space, where each has a host name of its own. `org_id`
+    is that of one that moves here from another server: what is derived from it stays the same.
+    Raises Invalid or Conflict for a slug that cannot be used, and Conflict for an id that is taken.
     """
     if slug is not None and not re.fullmatch(SLUG, slug):
         raise invalid_fields(
@@ -71,16 +78,17 @@ async def create_org(
         )
     if slug is not None and await connection.fetchval(SQL.org_of_slug, slug) is not None:
         raise Conflict(f"There is an organisation with the slug {slug}", code="already_exists")
-    credentials = Credentials(uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
-    org_id = credentials.org_id
+    if org_id is not None and await connection.fetchval(SQL.is_test, org_id) is not None:
+        raise Conflict(f"There is an organisation with the id {org_id}", code="already_exists")
+    credentials = Credentials(org_id or uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     async with atomic(connection):
-        await connection.execute(SQL.insert_org, org_id, name, credentials.jwt_secret, at, is_test, slug)
-        await create_api_key(connection, org_id, "first", credentials.api_secret, SCOPES, at)
+        await connection.execute(SQL.insert_org, credentials.org_id, name, credentials.jwt_secret, at, is_test, slug)
+        await create_api_key(connection, credentials.org_id, "first", credentials.api_secret, SCOPES, at)
         for kind, document_id, title in [
             ("settings", SETTINGS_ID, name),
             *(("metric", metric, title) for metric, title in STANDARD.items()),
         ]:
-            change = Change(org_id=org_id, kind=KINDS[kind], id=document_id, by="plaudit", at=at)
+            change = Change(org_id=credentials.org_id, kind=KINDS[kind], id=document_id, by="plaudit", at=at)
             await create(connection, change, {"name": title})
     return credentials
 

@@ -33,17 +33,32 @@ SELECT count(*) FROM orgs;
 SELECT org_id, jwt_secret FROM orgs ORDER BY created_at, org_id LIMIT 1;
 
 -- name: orgs
--- All organisations.
-SELECT org_id, name FROM orgs ORDER BY created_at, org_id;
+-- All organisations, the oldest first.
+SELECT org_id, name, slug, is_test, created_at FROM orgs ORDER BY created_at, org_id;
+
+-- name: orgs_called
+-- The organisations of that id, slug or name: an id goes before a slug, a slug before a name.
+SELECT org_id, CASE WHEN org_id::text = lower($1) THEN 1 WHEN slug = $1 THEN 2 ELSE 3 END AS rank
+FROM orgs WHERE $1 IN (slug, name) OR org_id::text = lower($1) ORDER BY rank, created_at, org_id;
+
+-- name: org
+-- An organisation.
+SELECT org_id, name, slug, is_test FROM orgs WHERE org_id = $1;
 
 -- name: is_test
 -- Whether an organisation's clock may be moved.
 SELECT is_test FROM orgs WHERE org_id = $1;
 
 -- name: move_clock
--- Move an organisation's clock on, and tell every process.
-UPDATE orgs SET clock_offset = clock_offset + $2 WHERE org_id = $1
-RETURNING clock_offset, pg_notify('plaudit_programs', org_id::text);
+-- Move an organisation's clock on, note when that was by the wall clock, and tell every process.
+WITH moved AS (
+    UPDATE orgs SET clock_offset = clock_offset + $2 WHERE org_id = $1 RETURNING org_id, clock_offset
+), noted AS (
+    INSERT INTO clock_moves (org_id, moved_at, offset_before, offset_after)
+    SELECT org_id, $3::timestamptz, clock_offset - $2, clock_offset FROM moved
+    ON CONFLICT (org_id, moved_at) DO UPDATE SET offset_after = excluded.offset_after
+)
+SELECT clock_offset, pg_notify('plaudit_programs', org_id::text) FROM moved;
 
 -- name: org_of_slug
 -- The organisation whose space has that name.

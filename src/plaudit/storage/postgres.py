@@ -10,6 +10,8 @@ import asyncpg
 import structlog
 from asyncpg.pgproto import pgproto
 
+from plaudit.errors import PlauditError
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -23,11 +25,14 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
+POSTGRESQL_MIN = 15  # the oldest that the tests run on
 STATEMENT_TIMEOUT_SECONDS = 60
 RETRIES_MAX = 8
 PULSE_SECONDS = 5.0  # how often a connection that only listens is felt for
+PULSE_ANSWER_SECONDS = 5.0  # by then it has answered, or it is lost
 AWAY_SECONDS = 0.2  # between two looks for a server that is away
 TROUBLE_SECONDS = 1.0
+TROUBLE_SECONDS_MAX = 600.0
 
 # The server took the transaction back for reasons of order, or is not there (or not able to write): the same again
 # may well succeed, and what was to be done is not to blame.
@@ -57,9 +62,30 @@ _SESSION = {
 }
 
 
+class ServerTooOldError(PlauditError):
+    """The PostgreSQL server is of a version that this one does not run on."""
+
+    code = "postgresql_too_old"
+
+
+async def require_version(connection: Connection) -> None:
+    """Raise ServerTooOldError for a server older than `POSTGRESQL_MIN`. Asks nothing of it: a connection begins with it."""
+    version = connection.get_server_version()
+    if version.major < POSTGRESQL_MIN:
+        raise ServerTooOldError(
+            f"the PostgreSQL server must be of version {POSTGRESQL_MIN} or later (got {version.major}.{version.minor})"
+        )
+
+
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection of one's own. The caller closes it."""
-    return await asyncpg.connect(url, server_settings=_SESSION)
+    """One connection of one's own. The caller closes it. Raises ServerTooOldError."""
+    connection = await asyncpg.connect(url, server_settings=_SESSION)
+    try:
+        await require_version(connection)
+    except ServerTooOldError:
+        await connection.close()
+        raise
+    return connection
 
 
 # The engine's statements look up by key, always. A plan made while a table was empty would scan it for ever.
@@ -80,6 +106,7 @@ async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
         max_size=size,
         server_settings=settings,
         command_timeout=STATEMENT_TIMEOUT_SECONDS,
+        init=require_version,
         reset=_as_it_is,
     )
 
@@ -111,6 +138,17 @@ async def atomic(connection: Connection) -> AsyncGenerator[None]:
         yield
 
 
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncGenerator[None]:
+    """All that is read inside is of one moment. Within a transaction, it is what the transaction sees."""
+    if connection.is_in_transaction():
+        async with connection.transaction():
+            yield
+        return
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        yield
+
+
 async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
     """Call `heard[channel]` with what is said on each channel, for ever, by a connection of its own.
 
@@ -132,7 +170,7 @@ async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected
                 try:
                     await asyncio.wait_for(ended.wait(), PULSE_SECONDS)
                 except TimeoutError:  # a line that was cut is as quiet as one on which nobody speaks
-                    await connection.fetchval("SELECT 1", timeout=PULSE_SECONDS)
+                    await connection.fetchval("SELECT 1", timeout=PULSE_ANSWER_SECONDS)
         finally:
             connection.terminate()
 
@@ -142,18 +180,27 @@ async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected
 async def keep_doing(failure: str, once: Callable[[], Awaitable[object]], *, every: float) -> None:
     """`once`, then again after `every` seconds, for ever.
 
-    What went wrong is tried again soon, and logged as `failure` unless the server is merely away.
+    What went wrong is tried again soon, and logged as `failure` unless the server is merely away. What goes wrong again
+    and again is tried less and less often, down to once in ten minutes.
     """
+    failures = 0
     while True:
         seconds = every
         try:
             await once()
+            failures = 0
         except UNREACHABLE:
             seconds = AWAY_SECONDS
         except Exception:
             log.exception(failure)
-            seconds = TROUBLE_SECONDS
+            seconds = trouble_seconds(failures, every)
+            failures += 1
         await asyncio.sleep(seconds)
+
+
+def trouble_seconds(failures: int, every: float) -> float:
+    """How long to wait after a failure that came after so many in a row, of what is done `every` so many seconds."""
+    return min(TROUBLE_SECONDS * 2 ** min(failures, 30), max(TROUBLE_SECONDS, min(every, TROUBLE_SECONDS_MAX)))
 
 
 async def retried(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -2,14 +2,15 @@
 
     a change is committed ──NOTIFY──► every process reads the documents again, compiles, swaps one reference
 
-Whoever decides takes the reference once for a batch: an event is judged by exactly one version. A notification can be
-lost with the connection that would have brought it, so versions are also compared every few seconds.
+Whoever decides takes the reference once for a batch: an event is judged by exactly one version. It asks for the version
+first (`changed`, `current`), because a notification takes a moment: a change is in force for every event that is sent
+after it was answered. Versions are also compared every few seconds.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,14 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from plaudit import clock
+from plaudit.clock import WALL, Move, OrgClock
+from plaudit.core.ids import derived_id
 from plaudit.core.program import Program
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.competition import Competition
-from plaudit.documents.compile import Kept, compile_program
+from plaudit.documents.compile_competitions import competitions_of_campaigns
 from plaudit.documents.custom_field import CustomField
+from plaudit.documents.in_force import Named, compile_in_force
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.metric import Metric
 from plaudit.documents.product import Product
@@ -36,14 +39,16 @@ from plaudit.documents.settings import Settings
 from plaudit.documents.template import MessageTemplate
 from plaudit.documents.trigger import Trigger
 from plaudit.documents.webhook import Webhook
-from plaudit.errors import NotFound
+from plaudit.errors import NotFound, Unavailable
+from plaudit.guard import in_hand, known
 
 from .documents import SQL
 from .erasure import CHANNEL as ERASURES
-from .postgres import UNREACHABLE, Connection, Pool, keep_doing, listen
+from .postgres import UNREACHABLE, Connection, Pool, keep_doing, listen, snapshot
 
 CHANNEL = "plaudit_programs"
 COMPARE_SECONDS = 5
+STOPPED = "programme_stopped"
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +69,12 @@ class Live(Struct, frozen=True):
     rewards: dict[str, Reward]
     competitions: dict[str, Competition]
     templates: dict[str, MessageTemplate]
-    clock_offset: timedelta
+    clock: OrgClock
+    out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, and why
 
     def now(self) -> datetime:
         """The time by the organisation's clock: the wall's, and what a test has moved it by."""
-        return clock.now() + self.clock_offset
+        return self.clock.now()
 
 
 class Programs:
@@ -85,6 +91,30 @@ class Programs:
         """The programme as it is now. Raises NotFound when there is no such organisation."""
         return self._live.get(org_id) or await self.refresh(org_id)
 
+    async def current(self, org_id: UUID) -> Live:
+        """Return the programme as it is in the database now, also if another process has just changed it."""
+        async with self._pool.acquire() as connection:
+            changed = await self.changed(connection, [org_id])
+        return await (self.refresh(org_id) if changed else self.live(org_id))
+
+    async def changed(self, connection: Connection, org_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of these organisations' programmes this process has in an earlier version, and must `refresh`."""
+        rows = await connection.fetch(SQL.program_versions, org_ids)
+        return {
+            row["org_id"]
+            for row in rows
+            if (known := self._live.get(row["org_id"])) is not None and not _is_of(known, row)
+        }
+
+    async def live_unless_stopped(self, org_id: UUID) -> Live | None:
+        """The programme; None where a process did not survive compiling it: that must not keep it from being repaired."""
+        try:
+            return await self.live(org_id)
+        except Unavailable as problem:
+            if problem.code != STOPPED:
+                raise
+            return None
+
     async def refresh(self, org_id: UUID) -> Live:
         """Read and compile the programme if it has changed, and swap it in."""
         async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
@@ -97,7 +127,15 @@ class Programs:
                 return known
             live = await load_live(connection, org_id)
             self._live[org_id] = live
+            for (kind, document_id), reason in live.out_of_force.items():
+                log.warning("document_out_of_force", org_id=str(org_id), kind=kind, id=document_id, reason=reason)
             return live
+
+    def apart(self, pool: Pool) -> "Programs":
+        """Return the programmes as they are here, which go their own way from now on: what `pool` sees changes them."""
+        found = Programs(pool, "")
+        found._live = dict(self._live)
+        return found
 
     def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
         """Have somebody told of each organisation that a person was erased in (None: perhaps in any)."""
@@ -137,11 +175,9 @@ class Programs:
                 await self._refresh_quietly(org_id)
             return
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(SQL.program_versions, list(self._live))
-        for row in rows:
-            known = self._live.get(row["org_id"])
-            if known is not None and not _is_of(known, row):
-                await self._refresh_quietly(row["org_id"])
+            changed = await self.changed(connection, list(self._live))
+        for one in changed:
+            await self._refresh_quietly(one)
 
     def _forget(self, org_id: UUID | None) -> None:
         for forget in self._forgetting:
@@ -158,17 +194,27 @@ class Programs:
 
 
 def _is_of(live: Live, row: asyncpg.Record) -> bool:
-    return (live.program.version, live.clock_offset) == (row["program_version"], row["clock_offset"])
+    return (live.program.version, live.clock.offset) == (row["program_version"], row["clock_offset"])
 
 
 async def load_live(connection: Connection, org_id: UUID) -> Live:
     """Read and compile an organisation's programme as it is now."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with snapshot(connection):
         row = await connection.fetchrow(SQL.program_version, org_id)
         rows = await connection.fetch(SQL.all_now, org_id)
+        org_clock = await clock_of(connection, org_id)
     if row is None:
         raise NotFound("Organisation not found", code="org_not_found")
-    return _compiled(org_id, row["program_version"], rows, row["clock_offset"])
+    return _compiled(org_id, row["program_version"], rows, org_clock)
+
+
+async def clock_of(connection: Connection, org_id: UUID) -> OrgClock:
+    """Read an organisation's clock."""
+    offset = await connection.fetchval(SQL.clock_offset, org_id)
+    if not offset:
+        return WALL
+    moves = await connection.fetch(SQL.clock_moves, org_id)
+    return OrgClock(offset, tuple(Move(*row) for row in moves))
 
 
 async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Live:
@@ -182,12 +228,23 @@ def live_of(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> 
     return _compiled(org_id, version, rows)
 
 
-def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedelta = timedelta(0)) -> Live:
-    documents = [
-        Kept(row["kind"], row["id"], msgspec.json.decode(row["doc"], type=KINDS[row["kind"]].type)) for row in rows
-    ]
+def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock = WALL) -> Live:
+    programme_id = derived_id(org_id, f"programme:{version}")
+    stopped = known.stopped(programme_id)
+    if stopped is not None:
+        raise Unavailable(
+            f"Version {version} of the programme is not compiled again: when it was, {stopped.reason}",
+            code=STOPPED,
+        )
+    with in_hand.doing("programme", programme_id, org_id):
+        compiled = compile_in_force(org_id, version, [(row["kind"], row["id"], row["doc"]) for row in rows])
+    documents, out = compiled.readable, compiled.out
     by_kind: dict[str, Any] = {
-        KINDS[kind].list_name: {kept.id: kept.document for kept in documents if kept.kind == kind}
+        KINDS[kind].list_name: {
+            kept.id: kept.document
+            for kept in documents
+            if kept.kind == kind and (kind in _READ_ANYWAY or (kind, kept.id) not in out)
+        }
         for kind in (
             "trigger",
             "campaign",
@@ -200,14 +257,19 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], clock_offset: timedel
             "template",
         )
     }
+    by_kind["competitions"] = competitions_of_campaigns(by_kind["campaigns"]) | by_kind["competitions"]
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
     profiles = rules_of(
         next((kept.document for kept in documents if isinstance(kept.document, ProfileSchema)), None),
         [kept.document for kept in documents if isinstance(kept.document, CustomField)],
     )
-    program = compile_program(org_id, version, documents)
     rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
     return Live(
-        program=program, rules=rules, settings=settings, profiles=profiles, clock_offset=clock_offset, **by_kind
-    )
+        program=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
+        out_of_force=out, **by_kind,
+    )  # fmt: skip
+
+
+# Kinds whose documents are looked up by what is stored of members: those out of force are still found.
+_READ_ANYWAY = frozenset({"trigger", "metric", "template"})

@@ -54,6 +54,19 @@ COMMENT ON COLUMN signing_keys.private_key IS 'PKCS #8, PEM.';
 COMMENT ON COLUMN signing_keys.created_at IS 'Since when it has signed; the youngest signs.';
 COMMENT ON COLUMN signing_keys.retired_at IS 'From when on its tokens open nothing; null while it has no end.';
 
+CREATE TABLE clock_moves (
+    org_id uuid NOT NULL REFERENCES orgs,
+    moved_at timestamptz NOT NULL,
+    offset_before interval NOT NULL,
+    offset_after interval NOT NULL,
+    PRIMARY KEY (org_id, moved_at)
+);
+COMMENT ON TABLE clock_moves IS 'When clocks of test organisations were moved: what was written down by the wall clock is shown by theirs.';
+COMMENT ON COLUMN clock_moves.org_id IS 'Whose clock.';
+COMMENT ON COLUMN clock_moves.moved_at IS 'When, by the wall clock.';
+COMMENT ON COLUMN clock_moves.offset_before IS 'How far it was ahead until then.';
+COMMENT ON COLUMN clock_moves.offset_after IS 'How far it has been ahead since.';
+
 -- -------------------------------------------------------------------------------------------------- documents
 
 CREATE TABLE documents (
@@ -146,6 +159,8 @@ CREATE TABLE members (
     sequence bigint NOT NULL,
     due_at timestamptz,
     erased_at timestamptz,
+    merged_into text,
+    active_at timestamptz,
     PRIMARY KEY (bucket, member_id)
 );
 COMMENT ON TABLE members IS 'People in an organisation''s programme. Its rows are changed under the lock of their bucket only.';
@@ -155,12 +170,16 @@ COMMENT ON COLUMN members.org_id IS 'Whose member.';
 COMMENT ON COLUMN members.user_id IS 'The client''s own identifier.';
 COMMENT ON COLUMN members.attributes IS 'The profile''s fields.';
 COMMENT ON COLUMN members.enrolled_at IS 'When the member joined, by the time of the event that enrolled them.';
-COMMENT ON COLUMN members.present IS 'The time of the latest event: how far the member has come.';
+COMMENT ON COLUMN members.present IS 'The time of the latest event of any kind, also a timer: how far the member has come.';
 COMMENT ON COLUMN members.sequence IS 'How many events were decided for the member: the ids of timers follow from it.';
 COMMENT ON COLUMN members.due_at IS 'When something falls due for the member without an event: an expiry, a lapse, the end of a window.';
 COMMENT ON COLUMN members.erased_at IS 'When the person was erased; null for a person.';
+COMMENT ON COLUMN members.merged_into IS 'The user_id of the member whom this one goes on as, and who has everything now; null for nobody.';
+COMMENT ON COLUMN members.active_at IS 'The time of the latest event that the member caused; null for who has done nothing yet.';
 -- Who is due? is asked by every worker, many times a minute.
 CREATE INDEX members_due ON members (bucket, due_at) WHERE due_at IS NOT NULL;
+-- Who goes on as a member? is asked when the member is erased or exported.
+CREATE INDEX members_merged ON members (org_id, merged_into) WHERE merged_into IS NOT NULL;
 -- Members of an organisation are listed in the order of joining.
 CREATE INDEX members_of_org ON members (org_id, enrolled_at, member_id);
 
@@ -197,7 +216,7 @@ COMMENT ON COLUMN balances.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN balances.member_id IS 'Whose.';
 COMMENT ON COLUMN balances.metric IS 'The metric''s id.';
 COMMENT ON COLUMN balances.amount IS 'What there is now.';
-COMMENT ON COLUMN balances.earned IS 'All credits ever.';
+COMMENT ON COLUMN balances.earned IS 'Earned ever: credits, without what others sent or what was reversed of them.';
 COMMENT ON COLUMN balances.book IS 'Lots, holds, sums for caps (core/lots.py); null where all is one lot that never expires.';
 
 CREATE TABLE progress (
@@ -366,6 +385,7 @@ CREATE TABLE coupons (
     event_id uuid NOT NULL,
     issued_at timestamptz NOT NULL,
     expires_at timestamptz,
+    revoked_at timestamptz,
     PRIMARY KEY (bucket, member_id, coupon_id)
 );
 COMMENT ON TABLE coupons IS 'Codes in members'' hands. The state of a unique one is its code''s.';
@@ -381,6 +401,7 @@ COMMENT ON COLUMN coupons.campaign_id IS 'The campaign that issued it, or manual
 COMMENT ON COLUMN coupons.event_id IS 'The event that it followed from.';
 COMMENT ON COLUMN coupons.issued_at IS 'When, by the time of the event.';
 COMMENT ON COLUMN coupons.expires_at IS 'From when on it is worth nothing; null for never.';
+COMMENT ON COLUMN coupons.revoked_at IS 'When it was withdrawn, by the time of the event; null for one that is valid.';
 
 CREATE TABLE notifications (
     bucket smallint NOT NULL,
@@ -673,14 +694,14 @@ CREATE TABLE codes (
     pool_id text NOT NULL,
     code text NOT NULL,
     ordinal bigint GENERATED ALWAYS AS IDENTITY,
-    state text NOT NULL DEFAULT 'available' CHECK (state IN ('available', 'allocated', 'redeemed', 'expired')),
+    state text NOT NULL DEFAULT 'available' CHECK (state IN ('available', 'allocated', 'redeemed', 'revoked', 'expired')),
     bucket smallint,
     member_id uuid,
     coupon_id uuid,
     allocated_at timestamptz,
     redeemed_at timestamptz,
     PRIMARY KEY (org_id, pool_id, code),
-    CHECK ((state IN ('allocated', 'redeemed')) = (coupon_id IS NOT NULL)),
+    CHECK ((state IN ('allocated', 'redeemed', 'revoked')) = (coupon_id IS NOT NULL)),
     CHECK ((state = 'redeemed') = (redeemed_at IS NOT NULL))
 );
 COMMENT ON TABLE codes IS 'The codes of pools.';
@@ -688,14 +709,16 @@ COMMENT ON COLUMN codes.org_id IS 'Whose.';
 COMMENT ON COLUMN codes.pool_id IS 'Of which pool.';
 COMMENT ON COLUMN codes.code IS 'The secret itself.';
 COMMENT ON COLUMN codes.ordinal IS 'The order in which codes are given out.';
-COMMENT ON COLUMN codes.state IS 'available -> allocated (in a member''s hands) -> redeemed (used); or available -> expired.';
-COMMENT ON COLUMN codes.bucket IS 'The bucket of the member who has it.';
-COMMENT ON COLUMN codes.member_id IS 'The member who has it.';
+COMMENT ON COLUMN codes.state IS 'available -> allocated (in a member''s hands) -> redeemed (used) or revoked (withdrawn); or available -> expired.';
+COMMENT ON COLUMN codes.bucket IS 'The bucket of the member who has it, or had it until it was revoked.';
+COMMENT ON COLUMN codes.member_id IS 'That member.';
 COMMENT ON COLUMN codes.coupon_id IS 'The coupon that it became.';
 COMMENT ON COLUMN codes.allocated_at IS 'When it was given out.';
 COMMENT ON COLUMN codes.redeemed_at IS 'When it was used.';
 -- The next available code of a pool.
 CREATE INDEX codes_available ON codes (org_id, pool_id, ordinal) WHERE state = 'available';
+-- A code as somebody has typed it, in whichever case.
+CREATE INDEX codes_but_for_case ON codes (org_id, pool_id, lower(code), ordinal);
 
 -- ------------------------------------------------------------------------------------------------------ workers
 
@@ -739,15 +762,19 @@ CREATE TABLE idempotency_keys (
     begun_at timestamptz NOT NULL,
     status integer,
     content bytea,
+    caller text,
+    made text,
     PRIMARY KEY (org_id, key)
 );
-COMMENT ON TABLE idempotency_keys IS 'Answers to requests with an Idempotency-Key, kept for a day.';
+COMMENT ON TABLE idempotency_keys IS 'Responses to requests with an Idempotency-Key, kept for a day; none that holds a secret.';
 COMMENT ON COLUMN idempotency_keys.org_id IS 'Whose.';
 COMMENT ON COLUMN idempotency_keys.key IS 'The client''s key.';
 COMMENT ON COLUMN idempotency_keys.fingerprint IS 'Of the call and its body.';
 COMMENT ON COLUMN idempotency_keys.begun_at IS 'When the request came.';
 COMMENT ON COLUMN idempotency_keys.status IS 'The answer''s status; null while it is being answered.';
-COMMENT ON COLUMN idempotency_keys.content IS 'The answer''s body.';
+COMMENT ON COLUMN idempotency_keys.content IS 'The response''s body; null if it holds a secret.';
+COMMENT ON COLUMN idempotency_keys.caller IS 'The only caller who gets the response again: the member, or the key and its scopes.';
+COMMENT ON COLUMN idempotency_keys.made IS 'The id of what was made, where the response is not stored.';
 -- Keys of yesterday are cleared away.
 CREATE INDEX idempotency_keys_begun ON idempotency_keys (begun_at);
 
@@ -804,8 +831,9 @@ COMMENT ON COLUMN daily_totals.debit_count IS 'How many debits.';
 -- ----------------------------------------------------------------------------------------------- outgoing
 
 CREATE TABLE outbox (
-    xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
-    ordinal bigint GENERATED ALWAYS AS IDENTITY,
+    bucket smallint NOT NULL,
+    position bigint NOT NULL,
+    ordinal integer NOT NULL,
     message_id uuid NOT NULL,
     org_id uuid NOT NULL,
     member_id uuid,
@@ -813,10 +841,11 @@ CREATE TABLE outbox (
     only_to text,
     payload json NOT NULL,
     created_at timestamptz NOT NULL,
-    PRIMARY KEY (xid, ordinal)
+    PRIMARY KEY (bucket, position, ordinal)
 );
 COMMENT ON TABLE outbox IS 'Messages to other systems, written by the commit that they tell of.';
-COMMENT ON COLUMN outbox.xid IS 'The transaction that wrote it: readers wait for all before it, so that none is passed over.';
+COMMENT ON COLUMN outbox.bucket IS 'The bucket of the member that it is about; from 256 on that of an organisation, for what is about no member.';
+COMMENT ON COLUMN outbox.position IS 'That of its event in the bucket''s log, or the organisations'' bucket''s own; 0 for what is older than this numbering. It is given under a lock that is held to the commit: none appears before one that can be seen.';
 COMMENT ON COLUMN outbox.ordinal IS 'The order within it.';
 COMMENT ON COLUMN outbox.message_id IS 'Its name outside: webhook-id.';
 COMMENT ON COLUMN outbox.org_id IS 'Whose.';
@@ -827,27 +856,64 @@ COMMENT ON COLUMN outbox.payload IS 'What it says.';
 COMMENT ON COLUMN outbox.created_at IS 'When it was written.';
 -- One message.
 CREATE UNIQUE INDEX outbox_by_id ON outbox (message_id);
--- The messages of an organisation, in order.
-CREATE INDEX outbox_of_org ON outbox (org_id, xid, ordinal);
+
+CREATE TABLE outbox_ends (
+    bucket smallint PRIMARY KEY,
+    position bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE outbox_ends IS 'The last position of each bucket of organisations in the outbox. The row''s lock is held to the commit by whoever writes there.';
+COMMENT ON COLUMN outbox_ends.bucket IS 'The bucket, from 256 on.';
+COMMENT ON COLUMN outbox_ends.position IS 'The position of its last message.';
+INSERT INTO outbox_ends (bucket) SELECT generate_series(256, 511);
 
 CREATE TABLE outbox_handed (
-    one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
-    xid bigint NOT NULL DEFAULT 0,
-    ordinal bigint NOT NULL DEFAULT 0
-);
-COMMENT ON TABLE outbox_handed IS 'How far the outbox has been handed out to webhooks. One row.';
-COMMENT ON COLUMN outbox_handed.one_row IS 'There is one.';
-COMMENT ON COLUMN outbox_handed.xid IS 'The last message''s transaction.';
+    bucket smallint PRIMARY KEY,
+    position bigint NOT NULL DEFAULT 0,
+    ordinal integer NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+COMMENT ON TABLE outbox_handed IS 'How far each bucket''s messages have been handed out to webhooks and to the feed.';
+COMMENT ON COLUMN outbox_handed.bucket IS 'The bucket.';
+COMMENT ON COLUMN outbox_handed.position IS 'The last message''s position.';
 COMMENT ON COLUMN outbox_handed.ordinal IS 'And its order.';
-INSERT INTO outbox_handed DEFAULT VALUES;
+INSERT INTO outbox_handed (bucket) SELECT generate_series(0, 511);
+
+CREATE TABLE feed (
+    org_id uuid NOT NULL,
+    number bigint NOT NULL,
+    message_id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    earlier_xid bigint,
+    earlier_ordinal bigint,
+    PRIMARY KEY (org_id, number)
+);
+COMMENT ON TABLE feed IS 'The order of an organisation''s messages: each gets the next number when it is handed out.';
+COMMENT ON COLUMN feed.org_id IS 'Whose.';
+COMMENT ON COLUMN feed.number IS 'From 1, without gaps; given under the lock of feed_ends.';
+COMMENT ON COLUMN feed.message_id IS 'Which message.';
+COMMENT ON COLUMN feed.created_at IS 'As in outbox.';
+COMMENT ON COLUMN feed.earlier_xid IS 'Its place by the numbering before this one, for cursors that were given then.';
+COMMENT ON COLUMN feed.earlier_ordinal IS 'The same.';
+-- Where a cursor of the numbering before leads.
+CREATE UNIQUE INDEX feed_earlier ON feed (org_id, earlier_xid, earlier_ordinal) WHERE earlier_xid IS NOT NULL;
+-- Whether a message has a number already.
+CREATE UNIQUE INDEX feed_earlier_by_id ON feed (message_id) WHERE earlier_xid IS NOT NULL;
+
+CREATE TABLE feed_ends (
+    org_id uuid PRIMARY KEY,
+    number bigint NOT NULL
+);
+COMMENT ON TABLE feed_ends IS 'The last number of each organisation''s feed.';
+COMMENT ON COLUMN feed_ends.org_id IS 'Whose.';
+COMMENT ON COLUMN feed_ends.number IS 'The number of its last message.';
 
 CREATE TABLE deliveries (
     org_id uuid NOT NULL,
     webhook_id text NOT NULL,
     message_id uuid NOT NULL,
-    xid bigint NOT NULL,
-    ordinal bigint NOT NULL,
+    lane text NOT NULL GENERATED ALWAYS AS (CASE WHEN starts_with(webhook_id, 'push:') THEN 'push:' ELSE webhook_id END) STORED,
+    number bigint NOT NULL,
     member_id uuid,
+    judging smallint,
     state text NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead')),
     attempts integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
@@ -862,8 +928,9 @@ COMMENT ON TABLE deliveries IS 'Messages on their way to webhooks: one row for e
 COMMENT ON COLUMN deliveries.org_id IS 'Whose.';
 COMMENT ON COLUMN deliveries.webhook_id IS 'To which webhook.';
 COMMENT ON COLUMN deliveries.message_id IS 'Which message.';
-COMMENT ON COLUMN deliveries.xid IS 'As in outbox.';
-COMMENT ON COLUMN deliveries.ordinal IS 'As in outbox.';
+COMMENT ON COLUMN deliveries.lane IS 'With what it shares its places: those of its webhook, or all Web Push of its organisation.';
+COMMENT ON COLUMN deliveries.judging IS 'How often it was begun to look at the conditions; null when that is done, or there are none.';
+COMMENT ON COLUMN deliveries.number IS 'As in feed.';
 COMMENT ON COLUMN deliveries.member_id IS 'As in outbox: for webhooks that want the order of each member kept.';
 COMMENT ON COLUMN deliveries.state IS 'waiting (for its first or next attempt), delivered, or dead: given up.';
 COMMENT ON COLUMN deliveries.attempts IS 'How often it was tried.';
@@ -873,12 +940,14 @@ COMMENT ON COLUMN deliveries.tried_at IS 'When it was tried last.';
 COMMENT ON COLUMN deliveries.status IS 'The status of the last answer.';
 COMMENT ON COLUMN deliveries.error IS 'Why the last attempt failed.';
 COMMENT ON COLUMN deliveries.milliseconds IS 'How long the last attempt took.';
--- What is due?
-CREATE INDEX deliveries_due ON deliveries (next_at) WHERE state = 'waiting';
+-- What is due, by lane.
+CREATE INDEX deliveries_due ON deliveries (org_id, lane, next_at, number) WHERE state = 'waiting' AND judging IS NULL;
+-- Whose conditions are to be looked at?
+CREATE INDEX deliveries_to_judge ON deliveries (org_id, next_at, number) WHERE state = 'waiting' AND judging IS NOT NULL;
 -- The log of a webhook, newest first.
-CREATE INDEX deliveries_of ON deliveries (org_id, webhook_id, xid, ordinal);
+CREATE INDEX deliveries_of ON deliveries (org_id, webhook_id, number);
 -- What waits for a member comes before what comes after it.
-CREATE INDEX deliveries_waiting_of ON deliveries (org_id, webhook_id, member_id, xid, ordinal) WHERE state = 'waiting';
+CREATE INDEX deliveries_waiting_of ON deliveries (org_id, webhook_id, member_id, number) WHERE state = 'waiting';
 
 CREATE TABLE webhook_states (
     org_id uuid NOT NULL,
@@ -888,6 +957,7 @@ CREATE TABLE webhook_states (
     previous_until timestamptz,
     failing_since timestamptz,
     disabled_at timestamptz,
+    disabled_reason text,
     PRIMARY KEY (org_id, webhook_id)
 );
 COMMENT ON TABLE webhook_states IS 'What a webhook has besides its document: its secrets, and how it is doing.';
@@ -897,7 +967,8 @@ COMMENT ON COLUMN webhook_states.secret IS 'Signs its messages.';
 COMMENT ON COLUMN webhook_states.previous_secret IS 'Signs them as well, for a while after a rotation.';
 COMMENT ON COLUMN webhook_states.previous_until IS 'Until when.';
 COMMENT ON COLUMN webhook_states.failing_since IS 'Since when no attempt has succeeded; null while they do.';
-COMMENT ON COLUMN webhook_states.disabled_at IS 'When it was given up, after days of failures; null while it is in use.';
+COMMENT ON COLUMN webhook_states.disabled_at IS 'When it was given up last; null if it never was.';
+COMMENT ON COLUMN webhook_states.disabled_reason IS 'Why.';
 
 -- ---------------------------------------------------------------------------------------------------- jobs
 
@@ -905,7 +976,7 @@ CREATE TABLE jobs (
     job_id uuid PRIMARY KEY,
     org_id uuid NOT NULL,
     kind text NOT NULL,
-    state text NOT NULL CHECK (state IN ('running', 'finished', 'failed')),
+    state text NOT NULL CHECK (state IN ('running', 'finished', 'failed', 'cancelled')),
     lines bigint NOT NULL DEFAULT 0,
     accepted bigint NOT NULL DEFAULT 0,
     refused bigint NOT NULL DEFAULT 0,
@@ -918,7 +989,7 @@ COMMENT ON TABLE jobs IS 'Long work that was asked for, and how far it is.';
 COMMENT ON COLUMN jobs.job_id IS 'Its name.';
 COMMENT ON COLUMN jobs.org_id IS 'Whose.';
 COMMENT ON COLUMN jobs.kind IS 'import, update, …';
-COMMENT ON COLUMN jobs.state IS 'running, finished or failed.';
+COMMENT ON COLUMN jobs.state IS 'running, finished, failed or cancelled.';
 COMMENT ON COLUMN jobs.lines IS 'How many lines are done: where it goes on when it is taken up again.';
 COMMENT ON COLUMN jobs.accepted IS 'How many of them were taken.';
 COMMENT ON COLUMN jobs.refused IS 'How many were refused.';
@@ -928,6 +999,19 @@ COMMENT ON COLUMN jobs.moved_at IS 'When it last moved.';
 COMMENT ON COLUMN jobs.result IS 'What came of it.';
 -- The jobs of an organisation, newest first.
 CREATE INDEX jobs_of_org ON jobs (org_id, begun_at, job_id);
+
+CREATE TABLE importing_members (
+    bucket smallint NOT NULL,
+    member_id uuid NOT NULL,
+    job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    PRIMARY KEY (bucket, member_id, job_id)
+);
+COMMENT ON TABLE importing_members IS 'Members whose history an import is bringing in: until it ends, or has not moved for an hour, nothing falls due for them by itself.';
+COMMENT ON COLUMN importing_members.bucket IS 'The member''s bucket.';
+COMMENT ON COLUMN importing_members.member_id IS 'Who.';
+COMMENT ON COLUMN importing_members.job_id IS 'The import.';
+-- Whom does an import let go of when it ends?
+CREATE INDEX importing_members_of ON importing_members (job_id);
 
 CREATE TABLE job_errors (
     job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
@@ -941,3 +1025,21 @@ COMMENT ON COLUMN job_errors.job_id IS 'Of which job.';
 COMMENT ON COLUMN job_errors.line IS 'Which line, from 1.';
 COMMENT ON COLUMN job_errors.message IS 'Why.';
 COMMENT ON COLUMN job_errors.fields IS 'The fields that are wrong.';
+
+CREATE TABLE suspects (
+    suspect_id uuid PRIMARY KEY,
+    kind text NOT NULL,
+    org_id uuid,
+    member_id uuid,
+    tries smallint NOT NULL,
+    reason text NOT NULL,
+    noted_at timestamptz NOT NULL
+);
+COMMENT ON TABLE suspects IS 'What a process had in hand when it died or hung. It is tried alone, and not for ever.';
+COMMENT ON COLUMN suspects.suspect_id IS 'The event; or an id made of what else it was.';
+COMMENT ON COLUMN suspects.kind IS 'event, tick (what is due for a member), programme, document or message.';
+COMMENT ON COLUMN suspects.org_id IS 'Whose, if that is known.';
+COMMENT ON COLUMN suspects.member_id IS 'Whose timers, of a tick.';
+COMMENT ON COLUMN suspects.tries IS 'How often it was in hand then. From 2 on it is not tried again.';
+COMMENT ON COLUMN suspects.reason IS 'Why the process ended.';
+COMMENT ON COLUMN suspects.noted_at IS 'When it was noted last.';

@@ -5,7 +5,7 @@ from plaudit.api.outside import Json
 from plaudit.api.schemas import TEXT, object_of
 from plaudit.errors import NotFound
 from plaudit.reads import members
-from plaudit.reads.identities import users_known_as
+from plaudit.reads.identities import users_called, who_goes_on
 
 
 async def look_up(call: Call) -> Json:
@@ -13,8 +13,10 @@ async def look_up(call: Call) -> Json:
     name = call.path["name"]
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
-        known = await users_known_as(connection, call.org_id, [name], live.profiles.unique)
-        view = await members.one(connection, call.org_id, known.get(name, name))
+        known = await users_called(connection, call.org_id, [name], live.profiles.unique)
+        user_id = known.get(name, name)
+        now = await who_goes_on(connection, call.org_id, [user_id])
+        view = await members.one(connection, call.org_id, now.get(user_id, user_id))
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     names = {row["kind"]: row["value"] for row in view.parts["identities"]}
@@ -23,12 +25,13 @@ async def look_up(call: Call) -> Json:
 
 OPERATIONS = [
     Operation(
+        name="lookUpUser",
         method="GET",
         path="/api/audience/{name}",
-        summary="A member by user id, e-mail address or phone number",
+        summary="Find a user by id, e-mail address or phone number",
         run=look_up,
         scope="members:read",
-        tag="Audience",
+        tag="Audience API",
         answer=object_of({"userId": TEXT}),
         enveloped=False,
         errors=(400, 404),

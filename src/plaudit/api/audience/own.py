@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, cast
 
-import msgspec
 from msgspec import Meta, Struct
 
 from plaudit.api.loyalty.me import get_own_notifications, shown_campaigns
@@ -15,9 +14,10 @@ from plaudit.api.v1.profiles import object_in, profile_written, shown_member
 from plaudit.api.v1.transactions import page_of_member, shown_transaction
 from plaudit.core.decide import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, Written, written
-from plaudit.documents.reading import wrong_fields
-from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
+from plaudit.documents.reading import read
+from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, invalid_fields
 from plaudit.reads import members
+from plaudit.reads.transactions import Wanted
 from plaudit.storage.programs import Live
 
 USERS_MAX = 100
@@ -75,9 +75,9 @@ def _changes_in(body: Any, live: Live) -> list[tuple[str, Written]]:
     wrong: list[FieldError] = []
     for i, item in enumerate(cast("list[Any]", body)):
         try:
-            one = msgspec.convert(item, ProfileOf)
-        except msgspec.ValidationError:
-            wrong += [error.under(f"[{i}]") for error in wrong_fields(item, ProfileOf)]
+            one = read(item, ProfileOf)
+        except Invalid as error:
+            wrong += [one.under(f"[{i}]") for one in error.fields]
             continue
         found, errors = written(live.profiles, one.data, new=False)
         wrong += [error.under(f"[{i}].data") for error in errors]
@@ -121,9 +121,9 @@ async def get_transactions(call: Call) -> Json:
     if wrong:
         raise invalid_fields(wrong)
     after = call.query.get("lastEvaluatedKey", "")
-    page, cursor = await page_of_member(call, member_id(call), after, metric=currency, sign=signs[kind])
+    page, cursor = await page_of_member(call, member_id(call), after, Wanted(metric=currency, sign=signs[kind]))
     shown = [
-        {**shown_transaction(live.program, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        {**shown_transaction(live, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
         for row in page
     ]  # fmt: skip
     return {"transactions": shown, "lastEvaluatedKey": cursor}
@@ -164,55 +164,59 @@ async def post_redeem(call: Call) -> Json:
     return await redeemed(call, call.member, call.path["productId"], body.quantity)
 
 
-_OWN: dict[str, Any] = {"member": True, "tag": "Audience"}
+_OWN: dict[str, Any] = {"member": True, "tag": "Audience API"}
 _PROFILE = object_of({"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS})
 _OPTED = object_of({OPTED_OUT: BOOLEAN})
 _USERS = object_of({"message": TEXT, "users": OBJECTS})
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/audience/profile", scope="members:read", run=get_profile, answer=_PROFILE, or_bare=_USERS,
-        summary="One's own profile, with metrics and challenges; for servers, those of user_ids",
-        query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
+        name="getAudienceProfile", method="GET", path="/api/audience/profile", scope="members:read", run=get_profile,
+        answer=_PROFILE, or_bare=_USERS, summary="Get the member's profile, or several for a server", description=(
+            "With a member's token: the member's profile with challenges. With an API secret: the profiles "
+            "of `user_ids`."
+        ), query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
     ),
     Operation(
-        method="PUT", path="/api/audience/profile", scope="members:write", run=put_profiles, tag="Audience",
-        summary="Change the profiles of several users", enveloped=False, answer=_USERS,
+        name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",
+        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=_USERS,
         body={"type": "array", "items": {"$of": ProfileOf}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
     ),
     Operation(
-        method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile, body={"type": "object"},
-        summary="Change one's own display name, preferences, custom fields", answer=object_of({"userId": TEXT}),
+        name="updateMyProfile", method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile,
+        body={"type": "object"}, summary="Update the member's own profile", answer=object_of({"userId": TEXT}),
         errors=(400, 409, 413), **_OWN,
     ),
     Operation(
-        method="GET", path="/api/audience/transactions", scope=None, run=get_transactions,
-        summary="One's own transactions, the newest first",
-        answer=object_of({"transactions": OBJECTS, "lastEvaluatedKey": NULLABLE_TEXT}),
-        query=(
+        name="listAudienceTransactions", method="GET", path="/api/audience/transactions", scope=None,
+        run=get_transactions, summary="List the member's transactions",
+        answer=object_of({"transactions": OBJECTS, "lastEvaluatedKey": NULLABLE_TEXT}), query=(
             Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
             Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
             Parameter("lastEvaluatedKey", "Where to go on: that of the page before.", {"type": "string"}),
         ), **_OWN,
     ),
     Operation(
-        method="GET", path="/api/audience/challenges", scope=None, run=get_challenges, summary="One's own challenges",
-        answer=object_of({"challenges": OBJECTS}), **_OWN,
+        name="listChallenges", method="GET", path="/api/audience/challenges", scope=None, run=get_challenges,
+        summary="List the member's challenges", answer=object_of({"challenges": OBJECTS}), **_OWN,
     ),
     Operation(
-        method="GET", path="/api/audience/notifications", scope=None, run=get_own_notifications, query=PAGING,
-        summary="One's own notifications, the newest first", answer=page_schema("notifications", OBJECT), **_OWN,
+        name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
+        run=get_own_notifications, query=PAGING, summary="List the member's notifications",
+        answer=page_schema("notifications", OBJECT), **_OWN,
     ),
     Operation(
-        method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
-        summary="Take part no longer", **_OWN,
+        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
+        summary="Opt out",
+        description="Actions are still logged but have no effects. Balances and products are kept.", **_OWN,
     ),
     Operation(
-        method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=_OPTED, summary="Take part again",
-        **_OWN,
+        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=_OPTED,
+        summary="Opt back in", **_OWN,
     ),
     Operation(
-        method="POST", path="/api/audience/products/{productId}/redeem", scope=None, run=post_redeem, body=OwnRedemption,
-        summary="Redeem a product for what it costs", answer=OBJECT, errors=(400, 404, 409, 413), **_OWN,
+        name="redeemMyProduct", method="POST", path="/api/audience/products/{productId}/redeem", scope=None,
+        run=post_redeem, body=OwnRedemption, summary="Redeem a product as the member", answer=OBJECT,
+        errors=(400, 404, 409, 413), **_OWN,
     ),
 ]  # fmt: skip

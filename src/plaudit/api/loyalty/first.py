@@ -8,32 +8,37 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from plaudit import telemetry
-from plaudit.api.actions import Action, arrival_for
 from plaudit.api.conditional import conditional
 from plaudit.api.membership import member_id, member_of, progress_of, segments_of, visible_campaigns
 from plaudit.api.notifying import ReadBody, post_read, unread_of
 from plaudit.api.operations import Answer, Call, Operation, Parameter
-from plaudit.api.outside import Json, uuid_in
+from plaudit.api.outside import Json
 from plaudit.api.schemas import BOOLEAN, INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
 from plaudit.core.ids import derived_id
 from plaudit.core.member import Progress
 from plaudit.core.metrics import shown
+from plaudit.core.program import Campaign as Compiled
+from plaudit.core.progress import is_completed, progress_at
+from plaudit.core.triggers import TriggerName
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import EffectSpec
 from plaudit.documents.rule import Rule
-from plaudit.errors import FieldError, Forbidden, NotFound, invalid_fields
+from plaudit.engine.actions import Action, arrival_for, refuse_mismatch
+from plaudit.errors import FieldError, Forbidden, invalid_fields
 from plaudit.reads import history as log
 from plaudit.reads.history import Entry
 from plaudit.reads.notifications import Note
 from plaudit.storage.programs import Live
 
-from .changes import mission_id, set_of, shown_changes
+from .changes import challenge_id, mission_id, set_of, set_title, shown_changes
+from .coupons import Coupons, coupons_of, get_coupon
 
 SAFE_INTEGER = 2**53 - 1  # the largest that every JSON reader reads exactly: how "no bound" looks where a bound must be
 TEXT_MAX = 1_024
 CONFIG_SECONDS = 30
 _TYPE_OF_NOTE = {"campaign.completed": "challengeCompleted", "step.completed": "missionCompleted"}
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # how "no end" looks where an end must be
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -80,23 +85,24 @@ def _inventory(live: Live) -> list[Json]:
         if product.status == "active":
             item = {"id": product_id, "title": product.name, "media": product.media or ""}
             sets.setdefault(set_of(live, product_id), []).append(item)
-    return [{"id": one, "title": one, "items": items} for one, items in sets.items()]
+    return [{"id": one, "title": set_title(one), "items": items} for one, items in sets.items()]
 
 
 def _challenge(live: Live, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
-    dates = {
-        name: int(at.timestamp())
-        for name, at in (("from", campaign.start_date), ("to", campaign.end_date))
-        if at is not None
-    }
+    start, end = campaign.start_date, campaign.end_date
+    has_dates = start is not None or end is not None
     return {
-        "id": campaign_id,
+        "id": challenge_id(live, campaign_id),
         "title": campaign.name,
         "subtitle": campaign.subtitle or campaign.description or "",
         "notification": _shown_notification(live, campaign.notification, campaign.name),
         "showInProfile": campaign.show_in_profile,
         "showInRail": campaign.show_in_rail,
-        "time": {"showInUI": campaign.show_dates and bool(dates), **dates},
+        "time": {
+            "showInUI": campaign.show_dates and has_dates,
+            "from": int((EARLIEST if start is None else start).timestamp()),
+            "to": int((LAST if end is None else end).timestamp()),
+        },
         "missions": _missions(live, campaign_id, campaign, rules),
         "rewards": [reward for one in _effects(campaign, rules) for reward in _rewards(live, one)],
     }
@@ -148,7 +154,7 @@ def _rewards(live: Live, effect: EffectSpec) -> list[Json]:
         case "grant_reward":
             return _of_reward(live, config["rewardId"])
         case "issue_coupon":
-            return [{"type": "coupon"}]
+            return [{"type": "coupon", "couponId": config["codePoolId"]}]
         case _:
             return []
 
@@ -167,7 +173,7 @@ def _of_reward(live: Live, reward_id: str) -> list[Json]:
             assert reward is not None
             return [_item(live, reward.config["productId"])]
         case "unique_coupon" | "non_unique_coupon":
-            return [{"type": "coupon"}]
+            return [{"type": "coupon", "couponId": reward_id}]
         case _:
             return []
 
@@ -179,6 +185,7 @@ async def get_profile(call: Call) -> Json:
     """Balances, items, and what is completed."""
     live, view = await member_of(call)
     amounts = {row["metric"]: row["amount"] for row in view.parts["balances"]}
+    campaigns = live.program.campaigns()
     inventory: dict[str, list[str]] = {}
     for row in view.parts["holdings"]:
         inventory.setdefault(set_of(live, row["product_id"]), []).append(row["product_id"])
@@ -189,13 +196,19 @@ async def get_profile(call: Call) -> Json:
         },
         "inventory": inventory,
         "challenges": {
-            one: _progress(live, one, state) for one, state in progress_of(view).items() if one in live.campaigns
+            challenge_id(live, one): _progress(live, one, campaigns.get(one), state)
+            for one, state in progress_of(view).items()
+            if one in live.campaigns
         },
     }
 
 
-def _progress(live: Live, campaign_id: str, progress: Progress) -> Json:
-    completed = progress.completions > 0
+def _progress(live: Live, campaign_id: str, campaign: Compiled | None, kept: Progress) -> Json:
+    completed, progress = kept.completions > 0, kept
+    if campaign is not None:
+        now = live.now()
+        completed = is_completed(campaign, kept, now)
+        progress = progress_at(campaign, kept, now, live.program.settings.time_zone)
     count = max(len(live.campaigns[campaign_id].steps), 1)
     done = [number for number, step in progress.steps.items() if step.done_at is not None]
     if completed and not done:  # it has begun anew, or has no steps: all there is to it has been done
@@ -210,11 +223,12 @@ def _progress(live: Live, campaign_id: str, progress: Progress) -> Json:
 async def get_notifications(call: Call) -> list[Json]:
     """What the member has not read, the oldest first. Reading does not consume."""
     live, notes = await unread_of(call)
-    return [shown_note(live, one) for one in notes]
+    coupons = await coupons_of(call)
+    done = {(one.campaign_id, one.created_at): one.step for one in notes if one.type == "step.completed"}
+    return [_shown_note(live, one, done.get((one.campaign_id, one.created_at)), coupons) for one in notes]
 
 
-def shown_note(live: Live, note: Note) -> Json:
-    """A notification of the first generation."""
+def _shown_note(live: Live, note: Note, step: int | None, coupons: Coupons) -> Json:
     return {
         "id": str(note.notification_id),
         "timestamp": int(note.created_at.timestamp()),
@@ -222,14 +236,20 @@ def shown_note(live: Live, note: Note) -> Json:
         "display": note.display,
         "title": note.title or "",
         "message": note.message,
-        "payload": {**_achieved(live, note.campaign_id, note.step), **shown_changes(live, note.changes)},
+        "payload": {
+            **_achieved(live, note.campaign_id, step if note.step is None else note.step),
+            **coupons.get((note.campaign_id, note.created_at), {}),
+            **shown_changes(live, note.changes),
+        },
     }
 
 
 def _achieved(live: Live, campaign_id: str, step: int | None) -> Json:
     if campaign_id not in live.campaigns:
         return {}
-    return {"challengeId": campaign_id} | ({} if step is None else {"missionId": mission_id(live, campaign_id, step)})
+    last = max(len(live.campaigns[campaign_id].steps), 1) - 1
+    done = last if step is None else step  # a completion is that of its last mission
+    return {"challengeId": challenge_id(live, campaign_id), "missionId": mission_id(live, campaign_id, done)}
 
 
 async def get_history(call: Call) -> list[Json]:
@@ -238,25 +258,30 @@ async def get_history(call: Call) -> list[Json]:
     live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
         entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
-    return [_shown_entry(live, one) for one in entries]
+    coupons = await coupons_of(call)
+    return [_shown_entry(live, one, coupons) for one in entries]
 
 
 def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     given = call.query.get(name)
     if given is None:
         return otherwise
-    if not given.isascii() or not given.isdigit() or int(given) > LATEST.timestamp():
+    if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > LATEST.timestamp():
         raise invalid_fields([FieldError(name, "must be a time in UNIX seconds")])
     return datetime.fromtimestamp(int(given), UTC)
 
 
-def _shown_entry(live: Live, entry: Entry) -> Json:
+def _shown_entry(live: Live, entry: Entry, coupons: Coupons) -> Json:
     achieved = _achieved(live, entry.campaign_id, entry.step) if entry.fired else {}
     return {
         "id": str(entry.entry_id),
         "timestamp": int(entry.at.timestamp()),
         "type": _type_of(entry, achieved),
-        "payload": {**achieved, **shown_changes(live, entry.changes)},
+        "payload": {
+            **achieved,
+            **coupons.get((entry.campaign_id, entry.at), {}),
+            **shown_changes(live, entry.changes),
+        },
     }
 
 
@@ -271,29 +296,10 @@ def _type_of(entry: Entry, achieved: Json) -> str:
 # ----------------------------------------------------------------------------------------------- coupons and actions
 
 
-async def get_coupon(call: Call) -> Json:
-    """A coupon of the member's own."""
-    live, view = await member_of(call)
-    coupon_id = uuid_in(call.path["couponId"], "")
-    row = next((one for one in view.parts["coupons"] if one["coupon_id"] == coupon_id), None)
-    if row is None:
-        raise NotFound("Coupon not found", code="coupon_not_found")
-    origin = live.rewards.get(row["origin_id"]) or live.products.get(row["origin_id"])
-    return {
-        "id": str(row["coupon_id"]),
-        "title": row["origin_id"] if origin is None else origin.name,
-        "link": "" if origin is None else origin.link or "",
-        "coupon_id": row["origin_id"],
-        "coupon_type": "non_unique_coupon" if row["pool_id"] is None else "unique_coupon",
-        "coupon_code": row["code"],
-        "showOnNotification": True,
-    }
-
-
 class OwnAction(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a member reports of themselves."""
+    """What a member reports of themselves. Without an action there is nothing to be counted."""
 
-    action: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+    action: TriggerName | None = None
     data: Annotated[dict[str, Annotated[str, Meta(max_length=TEXT_MAX)] | int | float | bool], Meta(max_length=100)] = (
         field(default_factory=dict[str, Any])
     )
@@ -302,60 +308,66 @@ class OwnAction(Struct, kw_only=True, forbid_unknown_fields=True):
 async def post_action(call: Call) -> Answer:
     """Durable before it is answered; what follows is seen by notifications, history and profile."""
     body: OwnAction = call.body
+    if body.action is None:
+        return Answer(data=None, status=200, content=b"")
     live = await call.services.programs.live(call.org_id)
     trigger = live.triggers.get(body.action)
     if trigger is None or not trigger.open_to_members:
         raise Forbidden("This action is not one that members may report themselves", code="not_open_to_members")
     action = Action(action=body.action, user_id=call.member, data=body.data)
     key = None if call.once is None else str(derived_id(member_id(call), f"action:{call.once}"))
-    await call.services.inbox.append([arrival_for(live, action, call.member, key, call.correlation_id)])
+    arrival = arrival_for(live, action, call.member, key, call.correlation_id)
+    appended = await call.services.inbox.append([arrival])
+    refuse_mismatch(arrival, appended.mismatched)
     telemetry.actions_accepted.inc()
     return Answer(data=None, status=200, content=b"")
 
 
-_CHANGES = {"challengeId": TEXT, "missionId": TEXT}
+_CHANGES = {"challengeId": TEXT, "missionId": TEXT, "couponId": TEXT}
 _PAYLOAD = object_of({"metricChanges": OBJECT, "inventoryChanges": OBJECT, "milestoneChanges": OBJECT}, _CHANGES)
 _ENTRY = object_of({"id": TEXT, "timestamp": INTEGER, "type": TEXT, "payload": _PAYLOAD})
 _NOTE = object_of(
     {"id": TEXT, "timestamp": INTEGER, "type": TEXT, "display": TEXT, "title": TEXT, "message": TEXT, "payload": _PAYLOAD}
 )  # fmt: skip
 _TIME = {"type": "integer", "minimum": 0, "maximum": int(LATEST.timestamp())}
-_MEMBERS: dict[str, Any] = {"scope": None, "member": True, "tag": "Members, first generation"}
+_MEMBERS: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API, first generation"}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/loyalty/config", summary="Metrics, inventory, challenges", run=get_config, anonymous=True,
+        name="getLoyaltyConfig", method="GET", path="/api/loyalty/config", summary="Get the loyalty configuration",
+        run=get_config, anonymous=True,
         answer=object_of({"metrics": OBJECTS, "inventory": OBJECTS, "challenges": OBJECTS}), also=(304,), **_MEMBERS,
     ),
     Operation(
-        method="GET", path="/api/loyalty/profile", summary="Balances, items, what is completed", run=get_profile, **_MEMBERS,
+        name="getLoyaltyProfile", method="GET", path="/api/loyalty/profile",
+        summary="Get the member's rewards profile", run=get_profile, **_MEMBERS,
         answer=object_of({"metrics": {"type": "object", "additionalProperties": NUMBER}, "inventory": OBJECT, "challenges": OBJECT}),
     ),
     Operation(
-        method="GET", path="/api/loyalty/notifications", summary="What the member has not read", run=get_notifications,
-        answer={"type": "array", "items": _NOTE}, **_MEMBERS,
+        name="listUnreadNotifications", method="GET", path="/api/loyalty/notifications",
+        summary="List unread notifications", run=get_notifications, answer={"type": "array", "items": _NOTE},
+        **_MEMBERS,
     ),
     Operation(
-        method="POST", path="/api/loyalty/notifications/read", summary="Mark notifications as read: these, all up to one, or all",
-        run=post_read, body=ReadBody, answer=object_of({"read": INTEGER, "unread": INTEGER}),
-        errors=(400, 413), **_MEMBERS,
+        name="markNotificationsRead", method="POST", path="/api/loyalty/notifications/read",
+        summary="Mark notifications as read", description="The ones given, all up to one, or all.", run=post_read,
+        body=ReadBody, answer=object_of({"read": INTEGER, "unread": INTEGER}), errors=(400, 413), **_MEMBERS,
     ),
     Operation(
-        method="GET", path="/api/loyalty/history", summary="Achievements and rewards, in the order of time", run=get_history,
-        answer={"type": "array", "items": _ENTRY}, **_MEMBERS,
-        query=(
+        name="listLoyaltyHistory", method="GET", path="/api/loyalty/history", summary="List achievements and rewards",
+        run=get_history, answer={"type": "array", "items": _ENTRY}, **_MEMBERS, query=(
             Parameter("from", "UNIX seconds; from then on.", _TIME), Parameter("to", "UNIX seconds; up to and with then.", _TIME),
         ),
     ),
     Operation(
-        method="GET", path="/api/loyalty/coupons/{couponId}", summary="One of the member's coupons", run=get_coupon,
-        answer=object_of(
+        name="getCoupon", method="GET", path="/api/loyalty/coupons/{couponId}", summary="Get a coupon of the member",
+        run=get_coupon, answer=object_of(
             {"id": TEXT, "title": TEXT, "link": TEXT, "coupon_id": TEXT, "coupon_type": TEXT, "coupon_code": TEXT,
              "showOnNotification": BOOLEAN}
         ), **_MEMBERS,
     ),
     Operation(
-        method="POST", path="/api/loyalty/action", summary="Report an action of one's own", run=post_action, body=OwnAction,
-        errors=(400, 413), **_MEMBERS,
+        name="reportMyAction", method="POST", path="/api/loyalty/action", summary="Report an action as the member",
+        run=post_action, body=OwnAction, errors=(400, 413), **_MEMBERS,
     ),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
 from plaudit.core.metrics import shown
 from plaudit.core.program import Campaign as Compiled
+from plaudit.core.progress import is_completed
 from plaudit.core.redemption import not_to_be_had
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.profile import COMPUTED
@@ -48,16 +49,19 @@ async def get_campaigns(call: Call) -> Json:
 
 def shown_campaigns(live: Live, view: MemberView) -> list[Json]:
     """The campaigns that a member may see, with the member's progress."""
-    compiled = {one.campaign.campaign_id: one.campaign for each in live.program.listeners.values() for one in each}
+    compiled = live.program.campaigns()
     states = progress_of(view)
     return [
-        _shown_campaign(campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
+        _shown_campaign(live, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
         for campaign_id, campaign in visible_campaigns(live, segments_of(view), live.now())
     ]
 
 
-def _shown_campaign(campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress) -> Json:
-    how_far = shown_progress(compiled, progress) if compiled is not None else {}
+def _shown_campaign(
+    live: Live, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
+) -> Json:
+    now = live.now()
+    how_far = shown_progress(live.program, compiled, progress, now) if compiled is not None else {}
     return {
         "campaignId": campaign_id,
         "name": campaign.name,
@@ -68,7 +72,7 @@ def _shown_campaign(campaign_id: str, campaign: Campaign, compiled: Compiled | N
         "startsAt": optional_time(campaign.start_date),
         "endsAt": optional_time(campaign.end_date),
         "enrolment": campaign.enrolment,
-        "completed": progress.completions > 0,
+        "completed": progress.completions > 0 if compiled is None else is_completed(compiled, progress, now),
         **how_far,
     }
 
@@ -201,45 +205,48 @@ async def get_own_transactions(call: Call) -> Json:
     """A page of the member's transactions, the newest first."""
     live = await call.services.programs.live(call.org_id)
     page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
-    return {"transactions": [shown_transaction(live.program, row) for row in page], "cursor": cursor}
+    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
 
 
-_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Members"}
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 _LISTS = {
-    "campaigns": ("The campaigns open to the member, with progress", get_campaigns),
-    "metrics": ("Balances: available, pending, expiring", get_metrics),
-    "segments": ("The segments that the member is in", get_segments),
-    "ladders": ("The rung on each ladder, and the next", get_ladders),
-    "streaks": ("Streaks, and until when to extend them", get_streaks),
-    "competitions": ("Entries, ranks and scores in competitions", get_competitions),
+    "campaigns": ("listMyCampaigns", "List the member's campaigns with progress", get_campaigns),
+    "metrics": ("listMyMetrics", "List the member's balances", get_metrics),
+    "segments": ("listMySegments", "List the member's segments", get_segments),
+    "ladders": ("listMyLadders", "List the member's rungs and what is next", get_ladders),
+    "streaks": ("listMyStreaks", "List the member's streaks", get_streaks),
+    "competitions": ("listMyCompetitions", "List the member's competitions, with rank or entries", get_competitions),
 }
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/loyalty/me", summary="Everything at a glance", run=get_me,
+        name="getMe", method="GET", path="/api/loyalty/me", summary="Get the member's overview", run=get_me,
         answer=object_of({"userId": TEXT, "metrics": OBJECT, "unreadNotifications": INTEGER}), **_OWN,
     ),
     Operation(
-        method="GET", path="/api/loyalty/me/profile", summary="What the member is known by", run=get_own_profile,
-        answer=object_of({"userId": TEXT}), **_OWN,
+        name="getMyProfile", method="GET", path="/api/loyalty/me/profile", summary="Get the member's profile fields",
+        run=get_own_profile, answer=object_of({"userId": TEXT}), **_OWN,
     ),
     *(
         Operation(
-            method="GET", path=f"/api/loyalty/me/{name}", summary=summary, run=run,
-            answer=object_of({name: OBJECTS}), **_OWN,
+            name=name, method="GET", path=f"/api/loyalty/me/{items}", summary=summary, run=run,
+            answer=object_of({items: OBJECTS}), **_OWN,
         )
-        for name, (summary, run) in _LISTS.items()
+        for items, (name, summary, run) in _LISTS.items()
     ),
     Operation(
-        method="GET", path="/api/loyalty/me/rewards", summary="What the member has, and could redeem", run=get_rewards,
+        name="getMyRewards", method="GET", path="/api/loyalty/me/rewards",
+        summary="Get what the member owns and can redeem", run=get_rewards,
         answer=object_of({"inventory": OBJECTS, "coupons": OBJECTS, "available": OBJECTS}), **_OWN,
     ),
     Operation(
-        method="GET", path="/api/loyalty/me/notifications", summary="All notifications, the newest first",
-        run=get_own_notifications, answer=page_schema("notifications", OBJECT), query=PAGING, **_OWN,
+        name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
+        summary="List the member's notifications", run=get_own_notifications,
+        answer=page_schema("notifications", OBJECT), query=PAGING, **_OWN,
     ),
     Operation(
-        method="GET", path="/api/loyalty/me/transactions", summary="The member's transactions, the newest first",
-        run=get_own_transactions, answer=page_schema("transactions", OBJECT), query=PAGING, **_OWN,
+        name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",
+        summary="List the member's transactions", run=get_own_transactions,
+        answer=page_schema("transactions", OBJECT), query=PAGING, **_OWN,
     ),
 ]  # fmt: skip

@@ -2,13 +2,12 @@
 
 import base64
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from msgspec import Meta, Struct
 
-from plaudit import clock
+from plaudit import bounds, clock
 from plaudit.api.membership import member_id, member_of
 from plaudit.api.operations import Answer, Call, Operation
 from plaudit.api.outside import Json, uuid_in
@@ -55,9 +54,9 @@ async def post_subscription(call: Call) -> Json:
     """Have what the member is told pushed to a browser too."""
     body: NewSubscription = call.body
     wrong: list[FieldError] = []
-    parts = urlsplit(body.endpoint)
-    if parts.scheme not in _schemes(call) or not parts.hostname or parts.username is not None:
-        wrong.append(FieldError("endpoint", "must be an https address"))
+    message = bounds.wrong_address(body.endpoint, _schemes(call))
+    if message is not None:
+        wrong.append(FieldError("endpoint", message))
     if not _is_point(body.keys.p256dh):
         wrong.append(FieldError("keys.p256dh", "must be a public key on P-256, base64url"))
     if len(_decoded(body.keys.auth)) != AUTH_BYTES:
@@ -102,20 +101,21 @@ def _is_point(text: str) -> bool:
     return len(_decoded(text)) == POINT_BYTES
 
 
-_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Members"}
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/loyalty/me/push", summary="The key to subscribe to Web Push with", run=get_push,
+        name="getPushKey", method="GET", path="/api/loyalty/me/push",
+        summary="Get the key for Web Push subscriptions", run=get_push,
         answer=object_of({"enabled": BOOLEAN, "publicKey": TEXT}), **_OWN,
     ),
     Operation(
-        method="POST", path="/api/loyalty/me/push/subscriptions", summary="Have notifications pushed to a browser",
-        run=post_subscription, body=NewSubscription, answer=object_of({"subscriptionId": TEXT}), status=201,
-        errors=(400, 409, 413), **_OWN,
+        name="createPushSubscription", method="POST", path="/api/loyalty/me/push/subscriptions",
+        summary="Subscribe a browser to push notifications", run=post_subscription, body=NewSubscription,
+        answer=object_of({"subscriptionId": TEXT}), status=201, errors=(400, 409, 413), **_OWN,
     ),
     Operation(
-        method="DELETE", path="/api/loyalty/me/push/subscriptions/{subscriptionId}", summary="Push there no longer",
-        run=delete_subscription, status=204, **_OWN,
+        name="deletePushSubscription", method="DELETE", path="/api/loyalty/me/push/subscriptions/{subscriptionId}",
+        summary="Delete a push subscription", run=delete_subscription, status=204, **_OWN,
     ),
 ]  # fmt: skip

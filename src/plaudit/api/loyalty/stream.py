@@ -1,6 +1,7 @@
 """What a member is told, live: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
 
 event: ready            the stream has begun; its id is where it begins
+event: reset            it begins at the present, because the id given is not one of this server's; `changed` follows
 event: notification     data: the notification, as in /me/notifications; its id is where to resume
 event: changed          something of the member's has changed: balances, progress, …
 : (a comment)           every 15 seconds, so that nobody between thinks that the line is dead
@@ -14,11 +15,13 @@ import msgspec
 from plaudit import clock
 from plaudit.api.membership import member_id, member_of
 from plaudit.api.notifying import shown_note
-from plaudit.api.operations import Answer, Call, Operation
+from plaudit.api.operations import Answer, Call, Operation, Parameter
 from plaudit.delivery.live import HEARTBEAT_SECONDS, Stream, Streams
 from plaudit.errors import FieldError, invalid_fields
 
 RETRY_MILLISECONDS = 2_000
+DIGITS_MAX = 18  # no id has more
+GOT_MAX = 50
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -35,8 +38,9 @@ def _seen(call: Call) -> int | None:
     given = call.headers.get("last-event-id") or call.query.get("lastEventId")
     if given is None:
         return None
-    if not given.isascii() or not given.isdigit() or len(given) > 18:
-        raise invalid_fields([FieldError("Last-Event-ID", "must be the id of an event of the stream")])
+    if not given.isascii() or not given.isdigit() or len(given) > DIGITS_MAX:
+        wanted = f"must be the id of an event of the stream, a number of 0 or more (got {given[:GOT_MAX]!r})"
+        raise invalid_fields([FieldError("Last-Event-ID", wanted)])
     return int(given)
 
 
@@ -46,6 +50,8 @@ async def _events(call: Call, stream: Stream) -> AsyncIterator[bytes]:
     ends_at = call.caller.expires_at
     try:
         yield f"retry: {RETRY_MILLISECONDS}\nid: {stream.seen}\nevent: ready\ndata: {{}}\n\n".encode()
+        if stream.reset:
+            yield b"event: reset\ndata: {}\n\nevent: changed\ndata: {}\n\n"
         while not stream.ended and (ends_at is None or clock.now() < ends_at):
             notes, changed = await stream.next(HEARTBEAT_SECONDS)
             if not notes and not changed:
@@ -62,11 +68,17 @@ async def _events(call: Call, stream: Stream) -> AsyncIterator[bytes]:
         streams.close(stream)
 
 
-_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Members"}
+_SEEN = Parameter(
+    "lastEventId",
+    "Where to go on, for those who cannot set the header Last-Event-ID: the id seen last.",
+    {"type": "string"},
+)
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/api/loyalty/me/stream", summary="What the member is told, live: server-sent events",
-        run=get_stream, errors=(400, 429), other_media=("text/event-stream",), **_OWN,
+        name="streamMyNotifications", method="GET", path="/api/loyalty/me/stream",
+        summary="Stream notifications as server-sent events", run=get_stream, query=(_SEEN,), answers_in_parts=True,
+        errors=(400, 429), other_media=("text/event-stream",), **_OWN,
     ),
 ]  # fmt: skip

@@ -65,7 +65,9 @@ async def overview(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         rows = await analytics.by_metric(connection, call.org_id, *days)
         top = await analytics.top_campaigns(connection, call.org_id, *days, TOP_CAMPAIGNS)
-        users = await analytics.unique_users(connection, call.org_id, period.since, period.until, period.metric)
+        users = await analytics.unique_users(
+            connection, call.org_id, period.since, period.until, period.metric, live.clock.wall_of(period.since)
+        )
         newest = await transactions.newest(connection, call.org_id, period.metric, RECENT)
     by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
     total = {row["metric"]: _shown(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
@@ -82,29 +84,31 @@ async def overview(call: Call) -> Json:
             "uniqueUsers": users,
         },
         "topCampaigns": [{"campaignId": row["campaign_id"], "transactions": row["transactions"]} for row in top],
+        # A member's transactions are for those who may read members; the totals are for all who may read.
         "recentActivity": [
             {
                 "transactionId": f"txn_{row['transaction_id']}",
                 "userId": row["user_id"],
                 "type": row["metric"],
                 "amount": _shown(program, row["metric"], row["amount"]),
-                "createdAt": time_text(row["created_at"]),
+                "createdAt": time_text(live.clock.shown(row["created_at"])),
             }
             for row in newest
+            if "members:read" in call.scopes
         ],
-        "generatedAt": time_text(clock.now()),
+        "generatedAt": time_text(live.now()),
     }
 
 
 async def recent_activity(call: Call) -> Json:
     """The feed: transactions, enrolments and changes of the configuration, newest first."""
-    program = (await call.services.programs.live(call.org_id)).program
+    live = await call.services.programs.live(call.org_id)
     size = page_size(call.query)
     (before,) = read_cursor(call.query, tuple[datetime], (FAR_FUTURE,))
     async with call.services.pool.acquire() as connection:
-        rows = await analytics.activity(connection, call.org_id, before, size + 1)
+        rows = await analytics.activity(connection, call.org_id, live.clock, before, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["at"],))
-    return {"activities": [_activity(program, row) for row in page], "cursor": cursor}
+    return {"activities": [_activity(live.program, row) for row in page], "cursor": cursor}
 
 
 def _activity(program: Program, row: Json) -> Json:
@@ -182,9 +186,8 @@ _RANGE = (_SINCE, _UNTIL, _METRIC)
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/analytics", summary="A period's totals", run=overview, scope="admin:read",
-        tag="Analytics", query=_RANGE, errors=(400,),
-        answer=object_of(
+        name="getAnalytics", method="GET", path="/v1/analytics", summary="Get the totals of a period", run=overview,
+        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), answer=object_of(
             {
                 "orgId": TEXT, "period": _PERIOD, "topCampaigns": OBJECTS, "recentActivity": OBJECTS,
                 "generatedAt": TIME,
@@ -198,22 +201,21 @@ OPERATIONS = [
         ),
     ),
     Operation(
-        method="GET", path="/v1/analytics/recent-activity", summary="What has happened lately, of all sources",
-        run=recent_activity, scope="admin:read", tag="Analytics", query=PAGING, errors=(400,),
+        name="listActivity", method="GET", path="/v1/analytics/recent-activity", summary="List recent activity",
+        run=recent_activity, scope="members:read", tag="Analytics", query=PAGING, errors=(400,),
         answer=page_schema("activities", object_of({"type": TEXT, "timestamp": TIME})),
     ),
     Operation(
-        method="GET", path="/v1/analytics/timeseries", summary="Totals by day, week or month", run=timeseries,
-        scope="admin:read", tag="Analytics", errors=(400,),
-        query=(
+        name="getTimeSeries", method="GET", path="/v1/analytics/timeseries",
+        summary="Get totals by day, week or month", run=timeseries, scope="admin:read", tag="Analytics",
+        errors=(400,), query=(
             *_RANGE, Parameter("interval", "day, week or month.", {"enum": list(UNITS), "default": "day"}),
             Parameter("campaignId", "Only of this campaign.", TEXT),
-        ),
-        answer=object_of({"interval": TEXT, "period": _PERIOD, "series": OBJECTS}),
+        ), answer=object_of({"interval": TEXT, "period": _PERIOD, "series": OBJECTS}),
     ),
     Operation(
-        method="GET", path="/v1/status/report", summary="Health and counts", run=status_report, scope="admin:read",
-        tag="System", errors=(400,),
+        name="getStatusReport", method="GET", path="/v1/status/report", summary="Get the status report",
+        run=status_report, scope="admin:read", tag="Analytics", errors=(400,),
         answer=object_of({"orgId": TEXT, "timestamp": TIME, "status": TEXT, "counts": OBJECT, "health": OBJECT}),
     ),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """API keys: made with the scopes that they need, shown once, rotated with an overlap, revoked."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,9 +9,10 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from plaudit import clock
+from plaudit.api.auth import ANY_SCOPE, Caller
 from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, optional_time, time_text, uuid_in
-from plaudit.api.schemas import NULLABLE_TIME, TEXT, TIME, message_schema, object_of
+from plaudit.api.schemas import BOOLEAN, NULLABLE_TEXT, NULLABLE_TIME, TEXT, TIME, message_schema, object_of
 from plaudit.errors import Conflict, FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.storage import orgs
 from plaudit.storage.orgs import SCOPES, KeyRow
@@ -54,19 +56,39 @@ async def list_keys(call: Call) -> Json:
     return {"apiKeys": [_shown(row) for row in rows], "count": len(rows)}
 
 
+async def get_current_key(call: Call) -> Json:
+    """The key that makes the call, and whose it is."""
+    assert call.caller is not None
+    async with call.services.pool.acquire() as connection:
+        key = next(one for one in await orgs.api_keys(connection, call.org_id) if one.key_id == call.caller.key_id)
+        org = await connection.fetchrow(orgs.SQL.org, call.org_id)
+    assert org is not None
+    shown = _shown(key) | {"scopes": sorted(call.scopes)}
+    return shown | {"orgId": str(call.org_id), "orgName": org["name"], "slug": org["slug"], "isTest": org["is_test"]}
+
+
 async def create_key(call: Call) -> Json:
-    """A new key; its secret is shown this once. It can do no more than the key that it is made with."""
+    """Create a key; its secret is shown only in this response."""
     body: NewKey = call.body
     assert call.caller is not None
-    beyond = sorted(set(body.scopes) - call.caller.scopes)
-    if beyond:
-        raise Forbidden(f"The API secret lacks the scope {beyond[0]} that it would give", code="scope_missing")
+    _refuse_more(call.caller, body.scopes, body.expires_at)
     if body.expires_at is not None and body.expires_at <= clock.now():
         raise invalid_fields([FieldError("expiresAt", "must lie in the future")])
     async with call.services.pool.acquire() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
             raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
         return await _made(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
+
+
+def _refuse_more(caller: Caller, scopes: Iterable[str], expires_at: datetime | None) -> None:
+    """Raise Forbidden for a secret with which its receiver could do more, or for longer, than with their own."""
+    beyond = sorted(set(scopes) - caller.scopes)
+    if beyond:
+        raise Forbidden(f"The API secret lacks the scope {beyond[0]} that it would give", code="scope_missing")
+    if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
+        wanted = f"must be {time_text(caller.expires_at)} at the latest, when the calling key or token expires"
+        wrong = FieldError("expiresAt", f"{wanted} (got {optional_time(expires_at)})")
+        raise Forbidden(f"expiresAt {wrong.message}", code="key_outlives_caller", fields=[wrong])
 
 
 async def _made(
@@ -78,9 +100,11 @@ async def _made(
 
 
 async def rotate_key(call: Call) -> Json:
-    """Another secret with the same scopes; the old one ends after the overlap."""
+    """Create another secret with the same scopes and end; the old one expires after the overlap."""
     body: Rotation = call.body
     row = await _one(call)
+    assert call.caller is not None
+    _refuse_more(call.caller, row.scopes, row.expires_at)
     ends_at = clock.now() + timedelta(seconds=body.overlap_seconds)
     async with call.services.pool.acquire() as connection:
         made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
@@ -123,19 +147,29 @@ _WITH_SECRET = {"allOf": [_KEY, object_of({"apiSecret": TEXT})]}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/api-keys", summary="The API keys", run=list_keys, scope="admin:read", tag="API keys",
-        answer=object_of({"apiKeys": {"type": "array", "items": _KEY}}), errors=(400,),
+        name="listApiKeys", method="GET", path="/v1/api-keys", summary="List API keys", run=list_keys,
+        scope="admin:read", tag="API keys", answer=object_of({"apiKeys": {"type": "array", "items": _KEY}}),
+        errors=(400,),
     ),
     Operation(
-        method="POST", path="/v1/api-keys", summary="A new API key; its secret is shown once", run=create_key,
-        scope="admin:write", tag="API keys", body=NewKey, answer=_WITH_SECRET, status=201, errors=(400, 409, 413),
+        name="getCurrentApiKey", method="GET", path="/v1/api-keys/current",
+        summary="Get the API key that makes the call", run=get_current_key, scope=ANY_SCOPE, tag="API keys",
+        answer={"allOf": [_KEY, object_of({"orgId": TEXT, "orgName": TEXT, "slug": NULLABLE_TEXT, "isTest": BOOLEAN})]},
     ),
     Operation(
-        method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Another secret, with an overlap", run=rotate_key,
-        scope="admin:write", tag="API keys", body=Rotation, answer=_WITH_SECRET, status=201, errors=(400, 404, 413),
+        name="createApiKey", method="POST", path="/v1/api-keys", summary="Create an API key",
+        description="The secret is shown only in this response.", run=create_key,
+        scope="admin:write", tag="API keys", body=NewKey, answer=_WITH_SECRET, status=201, shown_once="keyId",
+        errors=(400, 409, 413),
     ),
     Operation(
-        method="DELETE", path="/v1/api-keys/{keyId}", summary="Revoke an API key", run=delete_key,
+        name="rotateApiKey", method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Rotate an API key",
+        description="The secret is shown only in this response. The old one stays valid for an overlap.",
+        run=rotate_key, scope="admin:write", tag="API keys", body=Rotation, answer=_WITH_SECRET, status=201,
+        shown_once="keyId", errors=(400, 404, 413),
+    ),
+    Operation(
+        name="revokeApiKey", method="DELETE", path="/v1/api-keys/{keyId}", summary="Revoke an API key", run=delete_key,
         scope="admin:write", tag="API keys", answer=message_schema(), errors=(400, 404, 409),
     ),
 ]  # fmt: skip

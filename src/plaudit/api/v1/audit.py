@@ -1,5 +1,6 @@
 """The audit log: who changed what of the configuration, when, from what to what."""
 
+from plaudit.api.crud import hidden_from
 from plaudit.api.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
@@ -27,7 +28,7 @@ async def list_changes(call: Call) -> Json:
         {
             "kind": one.kind, "id": one.id, "change": one.change, "version": one.version,
             "programVersion": one.program_version, "changedAt": time_text(one.changed_at),
-            "changedBy": one.changed_by, "changes": differences(one.before, one.after),
+            "changedBy": one.changed_by, "changes": differences(one.before, one.after, hidden_from(call, KINDS[one.kind])),
         }
         for one in page
     ]  # fmt: skip
@@ -41,8 +42,8 @@ _CHANGE = object_of(
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/audit", summary="Who changed what, when", run=list_changes, scope="admin:read",
-        tag="System", answer=page_schema("changes", _CHANGE), errors=(400,),
+        name="listAuditEntries", method="GET", path="/v1/audit", summary="List configuration changes",
+        run=list_changes, scope="admin:read", tag="Audit log", answer=page_schema("changes", _CHANGE), errors=(400,),
         query=(
             Parameter("kind", "Only of this kind of document.", TEXT), Parameter("id", "Only of this document.", TEXT),
             Parameter("changedBy", "Only by this author.", TEXT), *PAGING,

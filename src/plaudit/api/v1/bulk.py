@@ -1,32 +1,43 @@
 """Bulk: files of members, events and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
 
 from collections.abc import AsyncIterable
-from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from plaudit.api.actions import accepted, action_of
 from plaudit.api.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text, uuid_in
 from plaudit.api.paging import GREATEST_ID, page_size, paged, read_cursor
-from plaudit.api.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.schemas import INTEGER, NULLABLE_TIME, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.documents.moved import LINES
 from plaudit.engine import imports, jobs
-from plaudit.engine.jobs import Job
-from plaudit.engine.lines import Line, records
-from plaudit.errors import FieldError, Invalid, NotFound, PlauditError, invalid_fields
+from plaudit.engine.event_files import take_events
+from plaudit.engine.lines import is_csv_type
+from plaudit.engine.moving import PREFIX as PREFIX_OF_MOVED
+from plaudit.engine.rollbacks import KIND, shown_rollback
+from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.storage.programs import Live
 
 PREFIX = "job_"
 KINDS = ("members", "codes", "events")
-EVENTS_AT_ONCE = 1_000
+EXPORT = "export"
+# What a file of this kind does beside importing members.
+SCOPES = {"events": "actions:write", "codes": "admin:write"}
 
 
 async def import_lines(call: Call) -> Json:
     """Take a file in, as it comes. Sent again with `job` it goes on after the lines that are done."""
-    kind = call.query.get("kind", "members")
-    if kind not in KINDS:
-        raise invalid_fields([FieldError("kind", f"must be one of {', '.join(KINDS)}")])
+    kind, origin = call.query.get("kind", "members"), call.query.get("from")
+    if origin not in (None, EXPORT):
+        raise invalid_fields([FieldError("from", f"must be {EXPORT}, or left out (got {origin[:64]!r})")])
+    kinds = KINDS if origin is None else tuple(LINES)
+    if kind not in kinds:
+        wanted = f"must be one of {', '.join(kinds)}" + (f", or from={EXPORT} given too" if kind in LINES else "")
+        raise invalid_fields([FieldError("kind", wanted)])
+    assert call.caller is not None
+    if origin is not None:
+        call.caller.require("admin:write", "An import of an export")
+        return await _streamed(call, f"{PREFIX_OF_MOVED}{kind}")
+    if kind in SCOPES:
+        call.caller.require(SCOPES[kind], f"An import of {kind}")
     return await _streamed(call, kind)
 
 
@@ -43,49 +54,17 @@ async def _streamed(call: Call, kind: str) -> Json:
         raise invalid_fields([FieldError("job", "must be the id of a job")])
     pool = call.services.engine_pool
     job = await jobs.begin(pool, call.org_id, kind, call.by, job_id)
-    is_csv = "csv" in call.headers.get("content-type", "")
-    parts: AsyncIterable[bytes] = call.stream()
+    is_csv = is_csv_type(call.headers.get("content-type", ""))
+    parts: AsyncIterable[bytes] = call.stream
+    programs = call.services.programs
     if kind == "events":
-        await _take_events(call, job, parts, is_csv=is_csv)
-        return await _shown(call, str(job.job_id))
-    async for _ in imports.run_job(pool, call.services.programs, job, parts, is_csv=is_csv):
+        inbox, correlation_id = call.services.inbox, call.correlation_id
+        done = take_events(pool, programs, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
+    else:
+        done = imports.run_job(pool, programs, job, parts, is_csv=is_csv)
+    async for _ in done:
         pass
     return await _shown(call, str(job.job_id))
-
-
-async def _take_events(call: Call, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool) -> None:
-    """Actions by the line: durable chunk by chunk. One without an id is named by its line, so that it counts once."""
-    chunk: list[Line] = []
-    done = job.lines
-    async for line in records(parts, is_csv=is_csv):
-        if line.number > done:
-            chunk.append(line.read())
-        if len(chunk) == EVENTS_AT_ONCE:
-            await _take_chunk(call, job, chunk)
-            chunk = []
-    if chunk:
-        await _take_chunk(call, job, chunk)
-    await jobs.end(call.services.engine_pool, job, "finished", None)
-
-
-async def _take_chunk(call: Call, job: Job, chunk: list[Line]) -> None:
-    named = f"{PREFIX}{job.job_id}"
-    items = [
-        line.error or action_of({"eventId": f"{named}:{line.number}", **line.fields} if line.fields else line.value)
-        for line in chunk
-    ]
-    errors: list[tuple[int, PlauditError]] = []
-    for line, result in zip(chunk, await accepted(call, items), strict=True):
-        if result["status"] == "refused":
-            told = result["error"]
-            fields = [FieldError(**one) for one in told.get("details", [])]
-            errors.append((line.number, Invalid(told["message"], code=told["code"], fields=fields)))
-        elif result["status"] == "accepted":
-            job.accepted += 1
-        else:
-            job.unchanged += 1
-    job.lines = chunk[-1].number
-    await jobs.move(call.services.engine_pool, job, errors)
 
 
 async def list_jobs(call: Call) -> Json:
@@ -96,7 +75,7 @@ async def list_jobs(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         found = await jobs.job_rows(connection, call.org_id, before, size + 1)
     page, cursor = paged(found, size, lambda row: (row["job_id"],))
-    return {"jobs": [_state(live, row) for row in page], "cursor": cursor}
+    return {"jobs": [shown_job(live, row) for row in page], "cursor": cursor}
 
 
 async def get_job(call: Call) -> Json:
@@ -115,49 +94,72 @@ async def _shown(call: Call, named: str) -> Json:
             raise NotFound("Job not found", code="job_not_found")
         found = await jobs.errors_of(connection, job_id, after, size + 1)
     page, cursor = paged(found, size, lambda one: (one["line"],))
-    errors: list[Any] = [
-        {"line": one["line"], "message": one["message"], "details": msgspec.json.decode(one["fields"])} for one in page
-    ]
-    return _state(live, row) | {"errors": errors, "cursor": cursor}
+    return shown_job(live, row) | {"errors": [jobs.shown_error(one) for one in page], "cursor": cursor}
 
 
-def _state(live: Live, row: Json) -> Json:
+def shown_job(live: Live, row: Json) -> Json:
+    """Return a job as it is shown; a rollback with what came of it."""
     job = jobs.job_of(row)
+    held = jobs.held_until(job, row["state"], row["moved_at"])
     return {
         "jobId": f"{PREFIX}{job.job_id}", "kind": job.kind, "state": row["state"], "lines": job.lines,
         "accepted": job.accepted, "unchanged": job.unchanged, "refused": job.refused,
         "reconciliation": jobs.reconciliation(live, job),
+        "timersWaitUntil": None if held is None else time_text(held),
         "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
+        **({"rollback": shown_rollback(live, row)} if job.kind == KIND else {}),
     }  # fmt: skip
 
 
-_FIELDS: Json = {
-    "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed"]}, "lines": INTEGER,
-    "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS,
+async def cancel_job(call: Call) -> Json:
+    """End an import that has not finished."""
+    named = call.path["jobId"].removeprefix(PREFIX)
+    job_id = uuid_in(PREFIX + named, PREFIX)
+    if job_id is None:
+        raise NotFound("Job not found", code="job_not_found")
+    await jobs.cancel(call.services.engine_pool, call.org_id, job_id)
+    return await _shown(call, named)
+
+
+FIELDS: Json = {
+    "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed", "cancelled"]}, "lines": INTEGER,
+    "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS, "timersWaitUntil": NULLABLE_TIME,
     "begunAt": TIME, "movedAt": TIME, "begunBy": TEXT,
 }  # fmt: skip
 _ERROR = object_of({"line": INTEGER, "message": TEXT})
-_JOB = object_of(_FIELDS | {"errors": {"type": "array", "items": _ERROR}})
+_JOB = object_of(FIELDS | {"errors": {"type": "array", "items": _ERROR}})
 _JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/bulk/import", summary="Import members, events or codes: NDJSON or CSV of any size, streamed",
-        run=import_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
-        answer=_JOB, errors=(400, 413),
-        query=(Parameter("kind", "What the lines are.", {"enum": list(KINDS), "default": "members"}), _JOB_ID),
+        name="importRecords", method="POST", path="/v1/bulk/import",
+        summary="Import members, events or codes from a file",
+        description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
+        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=_JOB,
+        errors=(400, 413), query=(
+            Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(one for one in LINES if one not in KINDS)], "default": "members"}),
+            Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
+            _JOB_ID,
+        ),
     ),
     Operation(
-        method="POST", path="/v1/bulk/update", summary="Change profiles: NDJSON or CSV of any size, streamed",
-        run=update_lines, scope="members:write", tag="Bulk", body={"type": "object"}, media="lines", streamed=True,
+        name="updateRecords", method="POST", path="/v1/bulk/update", summary="Update profiles from a file",
+        description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.",
+        run=update_lines, scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True,
         answer=_JOB, errors=(400, 413), query=(_JOB_ID,),
     ),
     Operation(
-        method="GET", path="/v1/bulk/jobs", summary="The jobs, newest first", run=list_jobs, scope="members:read",
-        tag="Bulk", answer=page_schema("jobs", object_of(_FIELDS)), errors=(400,), query=PAGING,
+        name="listJobs", method="GET", path="/v1/bulk/jobs", summary="List bulk jobs", run=list_jobs,
+        scope="members:read", tag="Bulk jobs", answer=page_schema("jobs", object_of(FIELDS)), errors=(400,), query=PAGING,
     ),
     Operation(
-        method="GET", path="/v1/bulk/jobs/{jobId}", summary="How far a job is, and what it refused, by line",
-        run=get_job, scope="members:read", tag="Bulk", answer=_JOB, errors=(400, 404), query=(LIMIT, CURSOR),
+        name="getJob", method="GET", path="/v1/bulk/jobs/{jobId}", summary="Get a bulk job and its rejected lines",
+        run=get_job, scope="members:read", tag="Bulk jobs", answer=_JOB, errors=(400, 404), query=(LIMIT, CURSOR),
+    ),
+    Operation(
+        name="cancelJob", method="POST", path="/v1/bulk/jobs/{jobId}/cancel", run=cancel_job, scope="members:write",
+        tag="Bulk jobs", summary="Cancel a bulk job that has not finished",
+        description="What the job has taken in stays. The timers of its members run again.", answer=_JOB,
+        errors=(400, 404, 409),
     ),
 ]  # fmt: skip

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from plaudit import clock
-from plaudit.api.crud import change_of, deleted, new_id_of, shown_document, updated
-from plaudit.api.operations import Answer, Call, Operation
+from plaudit.api.crud import change_of, deleted, new_id_of, shown_document, updated, version_lister
+from plaudit.api.operations import PAGING, Answer, Call, Operation
 from plaudit.api.outside import Json, time_text
-from plaudit.api.schemas import document_schema, object_of
+from plaudit.api.schemas import document_schema, object_of, versions_schema
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
 from plaudit.storage import documents
@@ -34,12 +34,12 @@ async def duplicate(call: Call) -> Json:
         rules = await documents.page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
         copy_id = f"{CAMPAIGN.id_prefix}{clock.new_id()}"
         raw = campaign.doc | {"name": f"{campaign.doc['name']} (copy)"[:200], "status": "draft"}
-        stored = await documents.create(connection, change_of(call, CAMPAIGN, copy_id), raw)
+        stored = await documents.create(connection, change_of(call, CAMPAIGN, copy_id), raw, campaign.doc)
         for rule in rules:
             change = change_of(call, RULE, f"{RULE.id_prefix}{clock.new_id()}")
-            await documents.create(connection, change, rule.doc | {"campaignId": copy_id})
+            await documents.create(connection, change, rule.doc | {"campaignId": copy_id}, rule.doc)
     await call.services.programs.refresh(call.org_id)
-    return shown_document(CAMPAIGN, call.org_id, stored)
+    return shown_document(call, CAMPAIGN, stored)
 
 
 async def list_rules(call: Call) -> Json:
@@ -50,7 +50,7 @@ async def list_rules(call: Call) -> Json:
             return {"rules": _generated(call, campaign)}
         filters = {"campaignId": campaign.id}
         rules = await documents.page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
-    return {"rules": [shown_document(RULE, call.org_id, one) for one in rules]}
+    return {"rules": [shown_document(call, RULE, one) for one in rules]}
 
 
 def _generated(call: Call, campaign: Stored) -> list[Json]:
@@ -92,7 +92,7 @@ async def create_rule(call: Call) -> Json:
             )
         stored = await documents.create(connection, change_of(call, RULE, rule_id), body)
     await call.services.programs.refresh(call.org_id)
-    return shown_document(RULE, call.org_id, stored)
+    return shown_document(call, RULE, stored)
 
 
 async def _rule_of_campaign(connection: Connection, call: Call) -> Stored:
@@ -104,6 +104,18 @@ async def _rule_of_campaign(connection: Connection, call: Call) -> Stored:
     if rule.doc["campaignId"] != call.path["campaignId"]:
         raise Invalid("Rule belongs to a different campaign", code="other_campaign")
     return rule
+
+
+async def get_rule(call: Call) -> Json:
+    """One rule of a campaign, also one that simple mode has generated."""
+    async with call.services.pool.acquire() as connection:
+        campaign = await documents.one(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
+        if not campaign.doc["simplifiedMode"]:
+            return shown_document(call, RULE, await _rule_of_campaign(connection, call))
+    found = next((one for one in _generated(call, campaign) if one["ruleId"] == call.path["ruleId"]), None)
+    if found is None:
+        raise NotFound("Rule not found", code="rule_not_found")
+    return found
 
 
 async def update_rule(call: Call) -> Json:
@@ -127,9 +139,10 @@ _ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "an
 
 OPERATIONS = [
     Operation(
+        name="duplicateCampaign",
         method="POST",
         path="/v1/campaigns/{campaignId}/duplicate",
-        summary="A copy of a campaign, with its rules, as a draft",
+        summary="Duplicate a campaign as a draft",
         run=duplicate,
         status=201,
         errors=(400, 404),
@@ -137,6 +150,7 @@ OPERATIONS = [
     ),
     *(
         Operation(
+            name=f"{verb}Campaign",
             method="POST",
             path=f"/v1/campaigns/{{campaignId}}/{verb}",
             summary=f"{verb.capitalize()} a campaign",
@@ -147,9 +161,10 @@ OPERATIONS = [
         for verb, status in (("activate", "active"), ("pause", "paused"), ("archive", "archived"))
     ),
     Operation(
+        name="listRules",
         method="GET",
         path="/v1/campaigns/{campaignId}/rules",
-        summary="The rules of a campaign",
+        summary="List a campaign's rules",
         run=list_rules,
         scope="admin:read",
         tag="Rules",
@@ -157,9 +172,10 @@ OPERATIONS = [
         errors=(400, 404),
     ),
     Operation(
+        name="createRule",
         method="POST",
         path="/v1/campaigns/{campaignId}/rules",
-        summary="Create a rule (advanced mode only)",
+        summary="Create a rule in an advanced-mode campaign",
         run=create_rule,
         scope="admin:write",
         tag="Rules",
@@ -169,9 +185,33 @@ OPERATIONS = [
         errors=(400, 404, 409, 413),
     ),
     Operation(
+        name="getRule",
+        method="GET",
+        path="/v1/campaigns/{campaignId}/rules/{ruleId}",
+        summary="Get a rule",
+        run=get_rule,
+        scope="admin:read",
+        tag="Rules",
+        answer=_RULE,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="listRuleVersions",
+        method="GET",
+        path="/v1/campaigns/{campaignId}/rules/{ruleId}/versions",
+        summary="List the versions of a rule",
+        run=version_lister(RULE),
+        scope="admin:read",
+        tag="Rules",
+        answer=versions_schema(),
+        query=PAGING,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="updateRule",
         method="PUT",
         path="/v1/campaigns/{campaignId}/rules/{ruleId}",
-        summary="Change a rule: the fields given, no others",
+        summary="Update a rule",
         run=update_rule,
         scope="admin:write",
         tag="Rules",
@@ -180,6 +220,7 @@ OPERATIONS = [
         errors=(400, 404, 409, 413),
     ),
     Operation(
+        name="deleteRule",
         method="DELETE",
         path="/v1/campaigns/{campaignId}/rules/{ruleId}",
         summary="Delete a rule",

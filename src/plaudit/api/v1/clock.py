@@ -11,6 +11,7 @@ from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, time_text
 from plaudit.api.schemas import TIME, object_of
 from plaudit.engine.contests import see_to_contests
+from plaudit.engine.endings import complete_what_is_over
 from plaudit.engine.leagues import settle_rounds
 from plaudit.engine.timers import run_due
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
@@ -35,7 +36,7 @@ async def get_clock(call: Call) -> Json:
         is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
     return {
         "now": time_text(live.now()),
-        "offsetSeconds": int(live.clock_offset.total_seconds()),
+        "offsetSeconds": int(live.clock.offset.total_seconds()),
         "test": is_test,
     }
 
@@ -57,7 +58,7 @@ async def advance_clock(call: Call) -> Json:
             )
     await _until_decided(call)
     async with services.pool.acquire() as connection:
-        await connection.execute(orgs.SQL.move_clock, call.org_id, by)
+        await connection.execute(orgs.SQL.move_clock, call.org_id, by, clock.now())
     live = await services.programs.refresh(call.org_id)
     now = live.now()
     timers = await run_due(services.engine_pool, live.program, call.org_id, now)
@@ -65,11 +66,14 @@ async def advance_clock(call: Call) -> Json:
         rounds = await settle_rounds(connection, services.programs)
     if await see_to_contests(services.engine_pool, services.programs) + rounds:
         await _until_decided(call)
-    return {"now": time_text(now), "offsetSeconds": int(live.clock_offset.total_seconds()), "timers": timers}
+    await complete_what_is_over(services.engine_pool)
+    return {"now": time_text(now), "offsetSeconds": int(live.clock.offset.total_seconds()), "timers": timers}
 
 
 async def _until_decided(call: Call) -> None:
     """What was reported before the clock is moved must be judged before it, too."""
+    if call.decide_queued is not None:
+        await call.decide_queued()
     deadline = clock.now() + timedelta(seconds=INBOX_SECONDS_MAX)
     async with call.services.pool.acquire() as connection:
         while await waiting(connection, call.org_id):
@@ -82,12 +86,13 @@ _CLOCK = {"now": TIME, "offsetSeconds": {"type": "integer"}}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/clock", summary="What time it is for the organisation", run=get_clock,
+        name="getClock", method="GET", path="/v1/clock", summary="Get the organisation's clock", run=get_clock,
         scope="admin:read", tag="Clock", answer=object_of(_CLOCK | {"test": {"type": "boolean"}}), errors=(400,),
     ),
     Operation(
-        method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write", tag="Clock", body=Advance,
-        summary="Move a test organisation's clock on; what falls due by then happens before the answer",
+        name="advanceClock", method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write",
+        tag="Clock", body=Advance, summary="Advance a test organisation's clock",
+        description="Test organisations only. Everything due until then happens before the response.",
         answer=object_of(_CLOCK | {"timers": {"type": "integer"}}), errors=(400, 403, 409, 413),
     ),
 ]  # fmt: skip

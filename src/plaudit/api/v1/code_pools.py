@@ -1,26 +1,32 @@
 """Code pools: generate, import, and confirm redemption."""
 
-import csv
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
-from plaudit import clock
-from plaudit.api.operations import Call, Operation, decode_body
-from plaudit.api.outside import Json, time_text
-from plaudit.api.schemas import INTEGER, TEXT, TIME, object_of
+from plaudit.api.coupons import COUPON_FIELDS, worth_of
+from plaudit.api.documented import POOL_STATES
+from plaudit.api.operations import PAGING, Call, Operation, Parameter, decode_body
+from plaudit.api.outside import Json, optional_time
+from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.schemas import INTEGER, NULLABLE_TEXT, NULLABLE_TIME, TEXT, object_of, page_schema
+from plaudit.bounds import NOT_DOTS
+from plaudit.core.ids import member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import codes
-from plaudit.errors import FieldError, Invalid, invalid_fields
-from plaudit.reads.codes import totals
+from plaudit.engine.code_files import codes_of_csv
+from plaudit.engine.lines import is_csv_type
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads.codes import Row, codes_of, named, totals
 from plaudit.storage import documents
 from plaudit.storage.postgres import Connection
+from plaudit.storage.programs import Live
 
 KIND = KINDS["code_pool"]
 IMPORT_CODES_MAX = 10_000
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS}[\x21-\x7e]+$")]
 
 
 class GenerateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -52,7 +58,7 @@ async def generate(call: Call) -> Json:
 
 async def import_codes(call: Call) -> Json:
     """Take codes from JSON (`{"codes": […]}`) or CSV (one a line, or in a column named `code`)."""
-    given = _codes_in(call)
+    given = await _codes_in(call)
     async with call.services.pool.acquire() as connection:
         pool = await documents.one(connection, call.org_id, KIND, call.path["poolId"])
         added = await codes.add(connection, call.org_id, pool.id, given)
@@ -60,21 +66,12 @@ async def import_codes(call: Call) -> Json:
         return await _counted(connection, call.org_id, pool.id, counts)
 
 
-def _codes_in(call: Call) -> list[str]:
-    if not call.headers.get("content-type", "").lower().startswith("text/csv"):
+async def _codes_in(call: Call) -> list[str]:
+    if not is_csv_type(call.headers.get("content-type", "")):
         return decode_body(call.raw, ImportBody).codes
+    given = await codes_of_csv(call.raw, IMPORT_CODES_MAX)
     try:
-        rows = [row for row in csv.reader(call.raw.decode("utf-8-sig").splitlines(), strict=True) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Invalid(f"The body is not CSV: {error}", code="bad_csv") from None
-    column = 0
-    if rows and "code" in [cell.strip().lower() for cell in rows[0]]:
-        column = [cell.strip().lower() for cell in rows.pop(0)].index("code")
-    short = [i for i, row in enumerate(rows, 1) if len(row) <= column]
-    if short:
-        raise invalid_fields([FieldError(f"line {short[0]}", "has no code")])
-    try:
-        return msgspec.convert({"codes": [row[column].strip() for row in rows]}, ImportBody).codes
+        return msgspec.convert({"codes": given}, ImportBody).codes
     except msgspec.ValidationError as error:
         raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
 
@@ -86,11 +83,64 @@ async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: J
 
 
 async def redeem(call: Call) -> Json:
-    """A shop confirms that a code was used."""
-    pool_id, code = call.path["poolId"], call.path["code"]
+    """A shop confirms that a code was used, and learns what it is worth."""
+    pool_id = call.path["poolId"]
+    live = await call.services.programs.live(call.org_id)
     async with call.services.pool.acquire() as connection:
-        at = await codes.redeem(connection, call.org_id, pool_id, code, clock.now())
-    return {"poolId": pool_id, "code": code, "status": "redeemed", "redeemedAt": time_text(at)}
+        row = await _code(connection, call)
+        await codes.redeem(connection, call.org_id, pool_id, row["code"], live.now())
+        row = await _code(connection, call)
+    return _shown_code(call, live, row)
+
+
+async def list_codes(call: Call) -> Json:
+    """A page of a pool's codes: of a state, of a user, if asked."""
+    pool_id, user_id = call.path["poolId"], call.query.get("userId")
+    if user_id is not None:
+        assert call.caller is not None
+        call.caller.require("members:read", "A list of a member's codes")
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[int], (0,))
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        await documents.one(connection, call.org_id, KIND, pool_id)
+        rows = await codes_of(
+            connection, call.org_id, pool_id, after=after, state=call.query.get("state"),
+            member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=size + 1,
+        )  # fmt: skip
+    page, cursor = paged(rows, size, lambda row: (row["ordinal"],))
+    return {"codes": [_shown_code(call, live, row) for row in page], "cursor": cursor}
+
+
+async def get_code(call: Call) -> Json:
+    """One code: its state, who has it, what it is worth."""
+    live = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return _shown_code(call, live, await _code(connection, call))
+
+
+async def _code(connection: Connection, call: Call) -> Row:
+    row = await named(connection, call.org_id, call.path["poolId"], call.path["code"])
+    if row is None:
+        raise NotFound("Code not found", code="code_not_found")
+    return row
+
+
+def _shown_code(call: Call, live: Live, row: Row) -> Json:
+    found: Json = {
+        "poolId": call.path["poolId"],
+        "code": row["code"],
+        "status": row["state"],
+        "userId": row["user_id"] if "members:read" in call.scopes else None,
+        "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
+        "allocatedAt": optional_time(row["allocated_at"]),
+        "redeemedAt": optional_time(row["redeemed_at"]),
+        "revokedAt": optional_time(row["revoked_at"]),
+        "expiresAt": optional_time(row["expires_at"]),
+    }
+    if row["origin_id"] is not None:
+        found |= worth_of(live, row["origin_id"], msgspec.json.decode(row["terms"]))
+    return found
 
 
 async def expire(call: Call) -> Json:
@@ -102,10 +152,19 @@ async def expire(call: Call) -> Json:
         return await _counted(connection, call.org_id, pool_id, {"expired": expired})
 
 
+_CODE = object_of(
+    {"poolId": TEXT, "code": TEXT, "status": {"enum": list(POOL_STATES)}},
+    {
+        "userId": NULLABLE_TEXT, "allocatedAt": NULLABLE_TIME, "redeemedAt": NULLABLE_TIME, "revokedAt": NULLABLE_TIME,
+        **{name: schema for name, schema in COUPON_FIELDS.items() if name not in ("code", "couponId")},
+        "couponId": NULLABLE_TEXT,
+    },
+)  # fmt: skip
 _COUNTS = {"poolId": TEXT, "totalCodes": INTEGER, "availableCodes": INTEGER}
 
 OPERATIONS = [
     Operation(
+        name="generateCodes",
         method="POST",
         path="/v1/code-pools/{poolId}/generate",
         summary="Generate up to 100,000 codes",
@@ -119,9 +178,10 @@ OPERATIONS = [
         errors=(400, 404, 413),
     ),
     Operation(
+        name="importCodes",
         method="POST",
         path="/v1/code-pools/{poolId}/import",
-        summary="Import up to 10,000 codes, as JSON or CSV",
+        summary="Import up to 10,000 codes",
         run=import_codes,
         scope="admin:write",
         tag="Code pools",
@@ -133,9 +193,10 @@ OPERATIONS = [
         errors=(400, 404, 413),
     ),
     Operation(
+        name="expireCodes",
         method="POST",
         path="/v1/code-pools/{poolId}/expire",
-        summary="Let the codes that nobody has expire",
+        summary="Expire a pool's unissued codes",
         run=expire,
         scope="admin:write",
         tag="Code pools",
@@ -144,14 +205,44 @@ OPERATIONS = [
         errors=(400, 404),
     ),
     Operation(
+        name="redeemCode",
         method="POST",
         path="/v1/code-pools/{poolId}/codes/{code}/redeem",
-        summary="Confirm that a code was used",
+        summary="Mark a code as redeemed",
         run=redeem,
         scope="admin:write",
         tag="Code pools",
-        answer=object_of({"poolId": TEXT, "code": TEXT, "status": TEXT, "redeemedAt": TIME}),
+        answer=_CODE,
         enveloped=False,
         errors=(400, 404, 409),
+    ),
+    Operation(
+        name="listCodes",
+        method="GET",
+        path="/v1/code-pools/{poolId}/codes",
+        summary="List a pool's codes and who has them",
+        run=list_codes,
+        scope="admin:read",
+        tag="Code pools",
+        answer=page_schema("codes", _CODE),
+        query=(
+            Parameter("state", "Only those in this state.", {"enum": list(POOL_STATES)}),
+            Parameter("userId", "Only those that this member has.", TEXT),
+            *PAGING,
+        ),
+        enveloped=False,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="getCode",
+        method="GET",
+        path="/v1/code-pools/{poolId}/codes/{code}",
+        summary="Get a code: its state, holder and value",
+        run=get_code,
+        scope="admin:read",
+        tag="Code pools",
+        answer=_CODE,
+        enveloped=False,
+        errors=(400, 404),
     ),
 ]

@@ -17,8 +17,9 @@ from plaudit.core.periods import period_key
 from plaudit.core.program import Competition
 from plaudit.engine.contests import draw_winners, open_contest
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
-from plaudit.reads import boards
-from plaudit.reads.boards import Place
+from plaudit.reads import boards, rounds
+from plaudit.reads.boards import Board, Place
+from plaudit.reads.rounds import PastBoard
 from plaudit.storage.programs import Live
 
 USERS_MAX = 100
@@ -58,10 +59,22 @@ async def leaderboard(call: Call) -> Json:
     league = competition.league
     if scope is not None and competition.scope_field is None and league is None:
         raise invalid_fields([FieldError("scope", "is for a competition that has a scopeField or leagues")])
+    if league is not None and scope is None and len(league.divisions) == 1:
+        scope = league.divisions[0]
     if league is not None and scope not in league.divisions:
         raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
-    round_ = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
-    board = await call.services.boards.board(call.org_id, competition.competition_id, scope, round_)
+    present = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
+    asked = _round_asked(call, competition)
+    board: Board | PastBoard
+    if league is None or asked is None or asked == present:
+        board = await call.services.boards.board(call.org_id, competition.competition_id, scope, present)
+    else:
+        assert scope is not None
+        async with call.services.pool.acquire() as connection:
+            past = await rounds.board_of(connection, call.org_id, competition.competition_id, scope, asked)
+        if past is None:
+            raise _no_round(asked)
+        board = past
     decimals = decimals_of(live, competition)
     cursor = None
     if "userId" in call.query:
@@ -76,6 +89,17 @@ async def leaderboard(call: Call) -> Json:
         page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
         places = page
     return {"leaderboard": [_shown(place, decimals) for place in places], "count": len(board), "cursor": cursor}
+
+
+def _round_asked(call: Call, competition: Competition) -> str | None:
+    asked = call.query.get("round")
+    if asked is not None and competition.league is None:
+        raise invalid_fields([FieldError("round", "is for a competition that has leagues")])
+    return asked
+
+
+def _no_round(name: str) -> NotFound:
+    return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
 
 
 def _shown(place: Place, decimals: int) -> Json:
@@ -131,6 +155,9 @@ async def post_draw(call: Call) -> Json:
 async def list_winners(call: Call) -> Json:
     """The winners, all of them: of a draw, or of the places of a ranking."""
     live, competition = await _competition(call)
+    asked = _round_asked(call, competition)
+    if competition.league is not None:
+        return await _winners_of_round(call, live, competition, asked)
     async with call.services.pool.acquire() as connection:
         found = await boards.contest(connection, call.org_id, competition.competition_id)
     result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
@@ -143,6 +170,23 @@ async def list_winners(call: Call) -> Json:
     return {"winners": winners, "settledAt": optional_time(found["settled_at"]) if found else None}
 
 
+async def _winners_of_round(call: Call, live: Live, competition: Competition, asked: str | None) -> Json:
+    """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
+    async with call.services.pool.acquire() as connection:
+        found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
+    if found is None:
+        if asked is not None:
+            raise _no_round(asked)
+        return {"winners": [], "settledAt": None, "round": None}
+    decimals = decimals_of(live, competition)
+    winners = [
+        {"rank": one.rank, "userId": one.user_id, "score": shown(one.score, decimals), "scope": one.from_}
+        for one in found.round.moved
+        if one.band is not None
+    ]
+    return {"winners": winners, "settledAt": time_text(found.settled_at), "round": found.name}
+
+
 async def _competition(call: Call) -> tuple[Live, Competition]:
     live = await call.services.programs.live(call.org_id)
     competition = live.program.competitions.get(call.path["competitionId"])
@@ -152,34 +196,38 @@ async def _competition(call: Call) -> tuple[Live, Competition]:
 
 
 _ROOT = "/v1/competitions/{competitionId}"
+_ROUND = Parameter("round", "A round of leagues: a day, week or month, such as 2026-W47.", {"type": "string"})
 _BOARD = object_of({"leaderboard": OBJECTS, "count": INTEGER, "cursor": NULLABLE_TEXT})
 
 OPERATIONS = [
     Operation(
-        method="GET", path=f"{_ROOT}/leaderboard", summary="The board: from the top, around a member, among friends",
+        name="getLeaderboard", method="GET", path=f"{_ROOT}/leaderboard", summary="Get a competition's leaderboard",
+        description="From the top, around a member, or among the users given.",
         run=leaderboard, scope="members:read", tag="Competitions", answer=_BOARD, errors=(400, 404),
         query=(
             Parameter("userId", "The places around this member.", {"type": "string"}),
             Parameter("userIds", "The places of these members only (comma-separated).", {"type": "string"}),
-            Parameter("scope", "A part of the board: a value of the scopeField.", {"type": "string"}), *PAGING,
+            Parameter("scope", "A part of the board: a value of the scopeField.", {"type": "string"}), _ROUND, *PAGING,
         ),
     ),
     Operation(
-        method="GET", path=f"{_ROOT}/entries", summary="The entries", run=list_entries, scope="members:read",
-        tag="Competitions", query=PAGING, errors=(400, 404),
+        name="listEntries", method="GET", path=f"{_ROOT}/entries", summary="List a competition's entries",
+        run=list_entries, scope="members:read", tag="Competitions", query=PAGING, errors=(400, 404),
         answer=page_schema("entries", object_of({"userId": TEXT, "entries": INTEGER})),
     ),
     Operation(
-        method="GET", path=f"{_ROOT}/draw", summary="The hash of the draw's seed; with the result, the seed",
-        run=get_draw, scope="admin:read", tag="Competitions", answer=object_of({"seedHash": TEXT}), errors=(400, 404),
+        name="getDraw", method="GET", path=f"{_ROOT}/draw", summary="Get a draw: its seed hash and, once drawn, result",
+        run=get_draw, scope="members:read", tag="Competitions", answer=object_of({"seedHash": TEXT}), errors=(400, 404),
     ),
     Operation(
-        method="POST", path=f"{_ROOT}/draw", summary="Draw the winners, once", run=post_draw, scope="admin:write",
+        name="drawWinners", method="POST", path=f"{_ROOT}/draw", summary="Draw the winners",
+        description="Works once; later calls return the same result.", run=post_draw, scope="admin:write",
         tag="Competitions", body=DrawBody, answer=object_of({"seed": TEXT, "seedHash": TEXT, "winners": OBJECTS}),
         errors=(400, 404, 409, 413),
     ),
     Operation(
-        method="GET", path=f"{_ROOT}/winners", summary="The winners", run=list_winners, scope="admin:read",
-        tag="Competitions", answer=object_of({"winners": OBJECTS}), errors=(400, 404),
+        name="listWinners", method="GET", path=f"{_ROOT}/winners", summary="List a competition's winners",
+        run=list_winners, scope="members:read", tag="Competitions", answer=object_of({"winners": OBJECTS}),
+        query=(_ROUND,), errors=(400, 404),
     ),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from plaudit import clock
+from plaudit.api.crud import hidden_from
 from plaudit.api.operations import BATCH_BYTES_MAX, Answer, Call, Operation, Parameter, decode_json
 from plaudit.api.outside import Json
 from plaudit.api.schemas import BOOLEAN, INTEGER, OBJECT, OBJECTS, object_of
@@ -32,6 +33,9 @@ async def get_config(call: Call) -> Any:
         raise invalid_fields([FieldError("programVersion", "must be a number")])
     async with call.services.pool.acquire() as connection:
         docs = await configuration.configuration(connection, call.org_id, None if text is None else int(text))
+    if any(doc.get(name) for (kind, _), doc in docs.items() for name in hidden_from(call, KINDS[kind])):
+        assert call.caller is not None  # without these fields it would not be the programme any more
+        call.caller.require("members:read", "A configuration that lists members")
     config = written_out(docs)
     if "yaml" in call.headers.get("accept", "") or call.query.get("format") == "yaml":
         return Answer(data=None, status=200, content=as_yaml(config).encode(), media=YAML)
@@ -44,7 +48,7 @@ async def put_config(call: Call) -> Json:
     raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
     async with call.services.pool.acquire() as connection:
         wanted = await configuration.read(connection, call.org_id, raw)
-    return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=_flag(call, "dryRun"))
+    return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=False)
 
 
 async def restore(call: Call) -> Json:
@@ -62,10 +66,11 @@ async def _applied(call: Call, wanted: Wanted, *, prune: bool, dry_run: bool) ->
             changes = await configuration.plan(connection, call.org_id, wanted, prune=prune)
         else:
             changes = await configuration.apply(
-                connection, call.org_id, wanted, prune=prune, by=call.by, at=clock.now()
+                connection, call.org_id, wanted, prune=prune, by=call.by, at=clock.now(), scopes=call.scopes
             )
     live = await call.services.programs.refresh(call.org_id)
-    return {"dryRun": dry_run, "changes": shown_plan(changes), "programVersion": live.program.version}
+    shown = shown_plan(changes, personal="members:read" in call.scopes)
+    return {"dryRun": dry_run or call.is_dry_run, "changes": shown, "programVersion": live.program.version}
 
 
 def _flag(call: Call, name: str) -> bool:
@@ -80,24 +85,25 @@ _CHANGES = object_of({"dryRun": BOOLEAN, "changes": OBJECTS, "programVersion": I
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/config", summary="The whole programme as one document, JSON or YAML", run=get_config,
-        scope="admin:read", tag="Configuration", answer=OBJECT, errors=(400, 404), other_media=(YAML,),
-        query=(
+        name="exportProgramme", method="GET", path="/v1/config", summary="Export the programme as JSON or YAML",
+        run=get_config, scope="admin:read", tag="Programme", answer=OBJECT, errors=(400, 404),
+        other_media=(YAML,), query=(
             Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
             Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),
         ),
     ),
     Operation(
-        method="PUT", path="/v1/config", summary="Make the programme what the document says, all of it or nothing",
-        run=put_config, scope="admin:write", tag="Configuration", body={"type": "object"}, media="yaml",
+        name="applyProgramme", method="PUT", path="/v1/config", summary="Apply a programme file, all or nothing",
+        description="`dryRun` returns the changes only; `prune` deletes documents missing from the file.",
+        run=put_config, scope="admin:write", tag="Programme", body={"type": "object"}, media="yaml",
         answer=_CHANGES, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
         query=(
-            Parameter("dryRun", "Only tell what would change.", _FLAG),
             Parameter("prune", "Delete what the document does not have, in its collections.", _FLAG),
         ),
     ),
     Operation(
-        method="POST", path="/v1/config/restore", summary="Make the programme what it was at a version", run=restore,
-        scope="admin:write", tag="Configuration", body=Restore, answer=_CHANGES, errors=(400, 404, 409, 413),
+        name="restoreProgramme", method="POST", path="/v1/config/restore",
+        summary="Restore an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
+        body=Restore, answer=_CHANGES, errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

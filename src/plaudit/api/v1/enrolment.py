@@ -72,7 +72,7 @@ async def enroll(call: Call) -> Answer:
         with taken_names():
             processed, _, event = await run_command(
                 call, kind=REGISTRATION, trigger="registration", user_id=body.user_id, data=data,
-                key=f"enrolment:{body.user_id}"[:128],
+                key=f"enrolment:{body.user_id}"[:128], through=[] if body.referred_by is None else [body.referred_by],
             )  # fmt: skip
         event_id, new = f"evt_{event}", processed.state != "duplicate"
     except Mismatch:  # enrolled before, with other words
@@ -127,8 +127,8 @@ _ENROLLED = object_of(
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/users/enroll", summary="Enrol a member, with a welcome bonus; once", run=enroll,
-        scope="members:write", tag="Enrolment", body=Enrolment, answer=_ENROLLED, status=201, also=(200,),
-        errors=(400, 409, 413, 503),
+        name="enrolMember", method="POST", path="/v1/users/enroll",
+        summary="Enrol a member and pay the welcome bonus", run=enroll, scope="members:write", tag="Profiles",
+        body=Enrolment, answer=_ENROLLED, status=201, also=(200,), errors=(400, 409, 413, 503),
     )
 ]  # fmt: skip

@@ -12,25 +12,32 @@ from plaudit.api.outside import (
     Json,
     event_ids_named,
     event_name,
-    optional_time,
     time_text,
 )
 from plaudit.api.paging import GREATEST_ID, page_size, paged, read_cursor
+from plaudit.api.parameters import BETWEEN, instant_in
 from plaudit.api.schemas import NULLABLE_TEXT, NULLABLE_TIME, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.core.decision import Refusal
+from plaudit.core.event import ACTION
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import shown
+from plaudit.engine.again import decided_again
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.outcome import outcome_from
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import events
+from plaudit.reads.events import Wanted
 from plaudit.reads.explain import explained
-from plaudit.storage.programs import load_at_version
+from plaudit.reads.listening import is_listened_to, out_of_action
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programs import Live, load_at_version
 
 Row = dict[str, Any]
+OUTCOMES = ("fired", "refused", "nothing")
 STATES = ("queued", "processed", "rejected", "failed")
 
 
-def shown_event(row: Row) -> Json:
+def shown_event(live: Live, row: Row) -> Json:
     """An event as it looks outside."""
     payload = msgspec.json.decode(row["payload"])
     found: Json = {
@@ -41,8 +48,8 @@ def shown_event(row: Row) -> Json:
         "status": row["state"],
         "processed": row["state"] in ("processed", "rejected"),
         "timestamp": time_text(row["occurred_at"]),
-        "receivedAt": time_text(row["received_at"]),
-        "processedAt": optional_time(row.get("decided_at")),
+        "receivedAt": time_text(live.clock.shown(row["received_at"])),
+        "processedAt": None if row.get("decided_at") is None else time_text(live.clock.shown(row["decided_at"])),
         "source": row["source"],
         "data": payload["data"],
         "metadata": payload["metadata"],
@@ -52,7 +59,7 @@ def shown_event(row: Row) -> Json:
         found["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
     if row["state"] == "failed":
         found["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
-        found["failedAt"] = time_text(row["failed_at"])
+        found["failedAt"] = time_text(live.clock.shown(row["failed_at"]))
     if row.get("program_version") is not None:
         found["programVersion"] = row["program_version"]
     return found
@@ -60,28 +67,46 @@ def shown_event(row: Row) -> Json:
 
 async def list_events(call: Call) -> Json:
     """A page of the log, or with `status` of what waits or has failed; newest first."""
-    state = call.query.get("status")
-    if state is not None and state not in STATES:
-        raise invalid_fields([FieldError("status", f"must be one of {', '.join(STATES)} (got {state!r})")])
-    user_id = call.query.get("userId")
-    member_id = None if user_id is None else member_id_of(call.org_id, user_id)
-    size = page_size(call.query)
+    wanted = _wanted(call)
+    state, size = wanted.state, page_size(call.query)
     async with call.services.pool.acquire() as connection:
         if state == "failed":
             place = read_cursor(call.query, tuple[datetime, UUID], (FAR_FUTURE, GREATEST_ID))
-            rows = await events.page_of_failed(connection, call.org_id, place, member_id=member_id, size=size + 1)
+            rows = await events.page_of_failed(connection, call.org_id, place, wanted, size + 1)
             page, cursor = paged(rows, size, lambda row: (row["failed_at"], row["event_id"]))
         elif state == "queued":
             (before,) = read_cursor(call.query, tuple[int], (2**62,))
-            rows = await events.page_of_inbox(connection, call.org_id, before, member_id=member_id, size=size + 1)
+            rows = await events.page_of_inbox(connection, call.org_id, before, wanted, size + 1)
             page, cursor = paged(rows, size, lambda row: (row["inbox_id"],))
         else:
             start = read_cursor(call.query, tuple[datetime, int, int], (FAR_FUTURE, 256, 2**62))
-            rows = await events.page_of_log(
-                connection, call.org_id, start, member_id=member_id, state=state, size=size + 1
-            )
-            page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]))
-    return {"events": [shown_event(row) for row in page], "cursor": cursor}
+            rows, end = await events.page_of_log(connection, call.org_id, start, wanted, size + 1)
+            page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
+    live = await call.services.programs.live(call.org_id)
+    return {"events": [shown_event(live, row) for row in page], "cursor": cursor}
+
+
+def _wanted(call: Call) -> Wanted:
+    query = call.query
+    state, user_id = query.get("status"), query.get("userId")
+    if state in ("queued", "failed"):
+        wrong = [
+            FieldError(name, f"is for events that were decided, and not allowed with status {state}")
+            for name in ("campaignId", "outcome", "reason")
+            if name in query
+        ]
+        if wrong:
+            raise invalid_fields(wrong)
+    return Wanted(
+        member_id=None if user_id is None else member_id_of(call.org_id, user_id),
+        action=query.get("action"),
+        since=instant_in(query, "since"),
+        until=instant_in(query, "until"),
+        state=state,
+        campaign_id=query.get("campaignId"),
+        outcome=query.get("outcome"),
+        reason=query.get("reason"),
+    )
 
 
 async def _found(call: Call) -> Row:
@@ -95,18 +120,26 @@ async def _found(call: Call) -> Row:
 
 async def one_event(call: Call) -> Json:
     """One event, wherever it is."""
-    return shown_event(await _found(call))
+    return shown_event(await call.services.programs.live(call.org_id), await _found(call))
 
 
 async def explain(call: Call) -> Json:
     """Why an event led to what it led to: each campaign that listened, with the values compared."""
     row = await _found(call)
-    shown_row = shown_event(row)
+    now = await call.services.programs.live(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return await explained_event(connection, now, row)
+
+
+async def explained_event(connection: Connection, now: Live, row: Row) -> Json:
+    """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
+    org_id = now.program.org_id
+    shown_row = shown_event(now, row)
     if row["state"] not in ("processed", "rejected"):
         return {**shown_row, "campaigns": [], "transactions": []}
-    async with call.services.pool.acquire() as connection:
-        live = await load_at_version(connection, call.org_id, row["program_version"])
-        posted = await events.transactions_of(connection, row)
+    live = await load_at_version(connection, org_id, row["program_version"])
+    again = await decided_again(connection, live, row)
+    posted = await events.transactions_of(connection, row)
     transactions = [
         {
             "transactionId": f"txn_{one['transaction_id']}",
@@ -118,11 +151,17 @@ async def explain(call: Call) -> Json:
         }
         for one in posted
     ]
-    return {
+    outcome = outcome_from(row["outcome"])
+    found = {
         **shown_row,
-        "campaigns": explained(live, row["trigger"], outcome_from(row["outcome"])),
+        "campaigns": explained(live, row["trigger"], outcome, again),
         "transactions": transactions,
     }
+    if row["kind"] == ACTION and outcome.refusal is None:
+        found["campaigns"] += out_of_action(live, row["trigger"], again)
+        if not found["campaigns"] and not is_listened_to(live, row["trigger"]):
+            found["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
+    return found
 
 
 async def retry(call: Call) -> Answer:
@@ -153,44 +192,64 @@ _EVENT = object_of(_EVENT_FIELDS, _OPTIONAL)
 
 OPERATIONS = [
     Operation(
+        name="listEvents",
         method="GET",
         path="/v1/events",
-        summary="What arrived, newest first; with a status: queued, processed, rejected or failed",
+        summary="List events",
+        description="Newest first. With `status`, only those that are queued, processed, rejected or failed.",
         run=list_events,
-        scope="admin:read",
+        scope="members:read",
         tag="Events",
         answer=page_schema("events", _EVENT),
         query=(
             Parameter("status", "Only those in this state.", {"enum": list(STATES)}),
             Parameter("userId", "Only of this member.", {"type": "string"}),
+            Parameter("action", "Only of this action or other trigger.", {"type": "string"}),
+            Parameter("campaignId", "Only those that this campaign listened to.", {"type": "string"}, "campaign"),
+            Parameter(
+                "outcome",
+                "fired: a campaign fired; refused: one listened and did not, or the event was rejected; nothing: none "
+                "listened. With campaignId, of that campaign.",
+                {"enum": list(OUTCOMES)},
+            ),
+            Parameter(
+                "reason",
+                "Only those that were refused, or of which an effect was, for this reason.",
+                {"enum": [one.value for one in Refusal]},
+            ),
+            *BETWEEN,
             *PAGING,
         ),
         errors=(400,),
     ),
     Operation(
+        name="getEvent",
         method="GET",
         path="/v1/events/{eventId}",
-        summary="One event",
+        summary="Get an event",
         run=one_event,
-        scope="admin:read",
+        scope="members:read",
         tag="Events",
         answer=_EVENT,
         errors=(400, 404),
     ),
     Operation(
+        name="explainEvent",
         method="GET",
         path="/v1/events/{eventId}/explain",
-        summary="Why: per campaign, what held or failed, with the values compared, and what was done",
+        summary="Explain what an event led to, and why",
+        description="For each campaign: the conditions with the values compared, the effects, or the refusal.",
         run=explain,
-        scope="admin:read",
+        scope="members:read",
         tag="Events",
-        answer=object_of(_EVENT_FIELDS | {"campaigns": OBJECTS, "transactions": OBJECTS}, _OPTIONAL),
+        answer=object_of(_EVENT_FIELDS | {"campaigns": OBJECTS, "transactions": OBJECTS}, _OPTIONAL | {"note": TEXT}),
         errors=(400, 404),
     ),
     Operation(
+        name="retryEvent",
         method="POST",
         path="/v1/events/{eventId}/retry",
-        summary="Try a failed event again",
+        summary="Retry a failed event",
         run=retry,
         scope="admin:write",
         tag="Events",

@@ -8,20 +8,18 @@ from msgspec import Meta, Struct
 from plaudit.api.commands import run_command
 from plaudit.api.mechanics import shown_mechanics
 from plaudit.api.operations import Call, Operation
-from plaudit.api.outside import Json, UserId
+from plaudit.api.outside import EventKey, Json, UserId
 from plaudit.api.schemas import OBJECT, TEXT, object_of
 from plaudit.core.event import ENROLMENT, LADDER, STREAK
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import members
-
-Key = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$")]
 
 
 class CheckInBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Count once for a streak."""
 
     streak_id: str
-    event_id: Key | None = None
+    event_id: EventKey | None = None
 
 
 class StreakBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -31,7 +29,7 @@ class StreakBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
     day: date | None = None
     until: date | None = None
-    event_id: Key | None = None
+    event_id: EventKey | None = None
 
 
 class RungBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -124,23 +122,24 @@ async def _shown(call: Call, part: str, document_id: str) -> Json:
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/profiles/{userId}/check-in", summary="Check in to a streak", run=check_in,
-        scope="members:write", tag="Streaks", body=CheckInBody, errors=(400, 404, 409, 413, 422),
+        name="checkIn", method="POST", path="/v1/profiles/{userId}/check-in", summary="Check a member in to a streak",
+        run=check_in, scope="members:write", tag="Streaks", body=CheckInBody, errors=(400, 404, 409, 413, 422),
         answer=object_of({"streakId": TEXT, "streak": OBJECT}),
     ),
     Operation(
-        method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak, scope="members:write",
-        summary="Buy, give or use a freeze; repair a streak; plan an absence", tag="Streaks", body=StreakBody,
-        answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
+        name="manageStreak", method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak,
+        scope="members:write", summary="Manage a member's freezes, repairs and absences", tag="Streaks",
+        body=StreakBody, answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
     ),
     Operation(
-        method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung, scope="members:write",
-        summary="Put a member on a rung by hand, until an instant or for good", tag="Ladders", body=RungBody,
+        name="setRung", method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung,
+        scope="members:write", summary="Set a member's rung by hand",
+        description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungBody,
         answer=object_of({"ladderId": TEXT, "ladder": OBJECT}), errors=(400, 404, 409, 413),
     ),
     Operation(
-        method="POST", path="/v1/campaigns/{campaignId}/enrol", summary="Let a member join a campaign", run=enrol,
-        scope="members:write", tag="Campaigns", body=EnrolBody, errors=(400, 404, 409, 413),
-        answer=object_of({"campaignId": TEXT, "userId": TEXT}),
+        name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
+        summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=EnrolBody,
+        errors=(400, 404, 409, 413), answer=object_of({"campaignId": TEXT, "userId": TEXT}),
     ),
 ]  # fmt: skip

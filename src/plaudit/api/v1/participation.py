@@ -3,9 +3,10 @@
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from plaudit.api.mechanics import shown_progress
-from plaudit.api.operations import LIMIT, PAGING, Call, Operation
+from plaudit.api.operations import LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, optional_time, shown_amount
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
@@ -14,6 +15,8 @@ from plaudit.core.program import Campaign
 from plaudit.documents.kinds import KINDS
 from plaudit.reads import participation
 from plaudit.storage import documents
+
+from . import competitions
 
 _PROGRESS = msgspec.json.Decoder(Progress)
 
@@ -47,29 +50,26 @@ async def participants(call: Call) -> Json:
     campaign_id = call.path["campaignId"]
     size = page_size(call.query)
     (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
-    program = (await call.services.programs.live(call.org_id)).program
-    campaign = next(
-        (
-            one.campaign
-            for each in program.listeners.values()
-            for one in each
-            if one.campaign.campaign_id == campaign_id
-        ),
-        Campaign(campaign_id=campaign_id, name=campaign_id),
-    )
+    live = await call.services.programs.live(call.org_id)
+    program, now = live.program, live.now()
+    campaign = program.campaigns().get(campaign_id) or Campaign(campaign_id=campaign_id, name=campaign_id)
     async with call.services.pool.acquire() as connection:
         await documents.one(connection, call.org_id, KINDS["campaign"], campaign_id)
         rows = await participation.taking_part(connection, call.org_id, campaign_id, after, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["member_id"],))
     shown_rows = [
-        {"userId": row["user_id"], **shown_progress(campaign, _PROGRESS.decode(row["state"]))} for row in page
+        {"userId": row["user_id"], **shown_progress(program, campaign, _PROGRESS.decode(row["state"]), now)}
+        for row in page
     ]
     return {"participants": shown_rows, "cursor": cursor}
 
 
 async def leaderboard(call: Call) -> Json:
-    """Those who have completed a campaign most often; of equals, who got there first."""
+    """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
     campaign_id = call.path["campaignId"]
+    campaign = (await call.services.programs.live(call.org_id)).campaigns.get(campaign_id)
+    if campaign is not None and campaign.competition is not None:
+        return await competitions.leaderboard(structs.replace(call, path={"competitionId": campaign_id}))
     async with call.services.pool.acquire() as connection:
         await documents.one(connection, call.org_id, KINDS["campaign"], campaign_id)
         rows = await participation.leaderboard(connection, call.org_id, campaign_id, page_size(call.query))
@@ -88,18 +88,21 @@ async def leaderboard(call: Call) -> Json:
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/campaigns/{campaignId}/stats", summary="Who took part, and what it has given",
-        run=stats, scope="admin:read", tag="Campaigns", errors=(400, 404),
+        name="getCampaignStats", method="GET", path="/v1/campaigns/{campaignId}/stats",
+        summary="Get a campaign's statistics", run=stats, scope="admin:read", tag="Campaigns", errors=(400, 404),
         answer=object_of({"campaignId": TEXT, "participants": INTEGER, "completed": INTEGER, "completions": INTEGER, "metrics": OBJECT}),
     ),
     Operation(
-        method="GET", path="/v1/campaigns/{campaignId}/participants", run=participants, scope="admin:read",
-        summary="The members who take part, with their progress", tag="Campaigns", query=PAGING, errors=(400, 404),
+        name="listCampaignParticipants", method="GET", path="/v1/campaigns/{campaignId}/participants",
+        run=participants, scope="members:read", summary="List a campaign's participants and their progress",
+        tag="Campaigns", query=PAGING, errors=(400, 404),
         answer=page_schema("participants", object_of({"userId": TEXT, "completions": INTEGER, "steps": OBJECTS})),
     ),
     Operation(
-        method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard, scope="admin:read",
-        summary="Who has completed it most often", tag="Campaigns", query=(LIMIT,), errors=(400, 404),
+        name="getCampaignLeaderboard", method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard,
+        scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
+        errors=(400, 404),
+        query=(Parameter("scope", "A part of the board of a competition: see there.", {"type": "string"}), LIMIT),
         answer=object_of({"leaderboard": OBJECTS}),
     ),
 ]  # fmt: skip

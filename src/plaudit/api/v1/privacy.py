@@ -12,6 +12,7 @@ from plaudit.api.schemas import BOOLEAN, OBJECT, OBJECTS, TIME, message_schema, 
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.errors import NotFound
 from plaudit.reads import privacy
+from plaudit.reads.identities import merged_into
 from plaudit.storage.consents import add_consent
 from plaudit.storage.erasure import erase
 
@@ -32,7 +33,7 @@ async def give_consent(call: Call) -> Json:
     body: Consent = call.body
     user_id = call.path["userId"]
     member_id = member_id_of(call.org_id, user_id)
-    at = clock.now()
+    at = (await call.services.programs.live(call.org_id)).now()
     async with call.services.pool.acquire() as connection:
         there = await add_consent(
             connection, bucket_of(member_id), member_id, body.purpose, body.granted, body.source,
@@ -66,8 +67,13 @@ async def export(call: Call) -> Json:
     profile = await one_profile(call, user_id)
     async with call.services.pool.acquire() as connection:
         parts: dict[str, Any] = await privacy.everything(connection, call.org_id, user_id)
+        parts["merged"] = [
+            {"userId": one, **await privacy.everything(connection, call.org_id, one)}
+            for one in await merged_into(connection, call.org_id, user_id)
+        ]
     consents = await list_consents(call)
-    return {"exportedAt": time_text(clock.now()), "profile": profile, "consents": consents["history"], **parts}
+    now = (await call.services.programs.live(call.org_id)).now()
+    return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
 
 
 async def delete_profile(call: Call) -> Json:
@@ -84,21 +90,23 @@ _CONSENTS = object_of({"consents": {"type": "object", "additionalProperties": BO
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/profiles/{userId}/consents", summary="What a member consents to", run=list_consents,
-        scope="members:read", tag="Profiles", answer=_CONSENTS, errors=(400, 404),
+        name="getConsents", method="GET", path="/v1/profiles/{userId}/consents", summary="Get a member's consents",
+        run=list_consents, scope="members:read", tag="Privacy", answer=_CONSENTS, errors=(400, 404),
     ),
     Operation(
-        method="POST", path="/v1/profiles/{userId}/consents", summary="Take down a consent, or that it is taken back",
-        run=give_consent, scope="members:write", tag="Profiles", body=Consent, answer=_CONSENTS, status=201,
-        errors=(400, 404, 413),
+        name="recordConsent", method="POST", path="/v1/profiles/{userId}/consents",
+        summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=Consent,
+        answer=_CONSENTS, status=201, errors=(400, 404, 413),
     ),
     Operation(
-        method="GET", path="/v1/profiles/{userId}/export", summary="Everything that is held of a member", run=export,
-        scope="members:read", tag="Profiles", errors=(400, 404),
-        answer=object_of({"exportedAt": TIME, "profile": OBJECT, "consents": OBJECTS, "transactions": OBJECTS, "events": OBJECTS}),
+        name="exportMember", method="GET", path="/v1/profiles/{userId}/export",
+        summary="Export everything held about a member", run=export, scope="members:read", tag="Privacy",
+        errors=(400, 404),
+        answer=object_of({"exportedAt": TIME, "profile": OBJECT, "consents": OBJECTS, "transactions": OBJECTS, "events": OBJECTS, "merged": OBJECTS}),
     ),
     Operation(
-        method="DELETE", path="/v1/profiles/{userId}", summary="Erase a person; the books stay balanced and anonymous",
-        run=delete_profile, scope="members:write", tag="Profiles", answer=message_schema(), errors=(400, 404),
+        name="eraseMember", method="DELETE", path="/v1/profiles/{userId}", summary="Erase a member's personal data",
+        description="Deletes personal data everywhere. Transactions stay, anonymised. Cannot be undone.",
+        run=delete_profile, scope="members:write", tag="Privacy", answer=message_schema(), errors=(400, 404),
     ),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from plaudit.api.commands import run_command
+from plaudit.api.coupons import COUPON_FIELDS, shown_issue
 from plaudit.api.crud import updated
 from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, UserId, time_text
@@ -46,7 +47,8 @@ async def redeem(call: Call) -> Json:
 
 async def redeemed(call: Call, user_id: str, product_id: str, quantity: int) -> Json:
     """Redeem a product for a member that there is. Raises Conflict with the reason when it cannot be had."""
-    program = (await call.services.programs.live(call.org_id)).program
+    live = await call.services.programs.live(call.org_id)
+    program = live.program
     if product_id not in program.products:
         raise NotFound("Product not found", code="product_not_found")
     async with call.services.pool.acquire() as connection:
@@ -77,24 +79,24 @@ async def redeemed(call: Call, user_id: str, product_id: str, quantity: int) -> 
     }
     for issue in decision.coupons:
         if issue.campaign_id == REDEMPTION_CAMPAIGN:
-            result["couponId"] = str(issue.coupon_id)
-            result["code"] = issue.code or processed.codes[issue.coupon_id]
+            result |= shown_issue(live, processed, issue)
     return {"message": "Product redeemed successfully", "result": result}
 
 
 _REDEEMED = object_of(
     {"userId": TEXT, "productId": TEXT, "quantity": INTEGER, "redeemedAt": TIME, "transactions": OBJECTS},
-    {"couponId": TEXT, "code": TEXT},
+    COUPON_FIELDS,
 )
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/products/{productId}/redeem", summary="Redeem a product for a user", run=redeem,
-        scope="members:write", tag="Products", body=RedeemBody, errors=(400, 404, 409, 413),
-        answer=object_of({"message": TEXT, "result": _REDEEMED}),
+        name="redeemProduct", method="POST", path="/v1/products/{productId}/redeem",
+        summary="Redeem a product for a member", run=redeem, scope="members:write", tag="Products", body=RedeemBody,
+        errors=(400, 404, 409, 413), answer=object_of({"message": TEXT, "result": _REDEEMED}),
     ),
     Operation(
-        method="PUT", path="/v1/products/{productId}/stock", summary="Set the stock of a product", run=set_stock,
-        scope="admin:write", tag="Products", body=StockBody, answer=document_schema(PRODUCT), errors=(400, 404, 413),
+        name="setProductStock", method="PUT", path="/v1/products/{productId}/stock", summary="Set a product's stock",
+        run=set_stock, scope="admin:write", tag="Products", body=StockBody, answer=document_schema(PRODUCT),
+        errors=(400, 404, 413),
     ),
 ]  # fmt: skip

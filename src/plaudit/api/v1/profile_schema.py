@@ -1,18 +1,19 @@
 """The profile schema: each change is a new version, and the old ones stay readable."""
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from plaudit import clock
 from plaudit.api.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.read_only import writable
 from plaudit.api.schemas import BOOLEAN, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.profile_schema import PROFILE_SCHEMA_ID, ProfileField, ProfileSchema, next_label
-from plaudit.errors import NotFound
+from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.storage import documents
 from plaudit.storage.documents import Change, checked
 from plaudit.storage.postgres import Connection, atomic
@@ -83,9 +84,14 @@ async def get_schema(call: Call) -> Json:
 
 async def put_schema(call: Call) -> Json:
     """Another version of the schema. Profiles that there are stay as they are; what is written fits from now on."""
-    given: Any = call.body
+    given: Any = writable(call.body, await _as_shown(call), _READ_ONLY)
+    if isinstance(given, dict) and "schema" in given and len(cast("Json", given)) > 1:
+        unknown = sorted(cast("Json", given).keys() - {"schema"})
+        raise invalid_fields([FieldError(name, "is not a known field") for name in unknown])
     fields = given["schema"] if isinstance(given, dict) and "schema" in given else given  # pyright: ignore[reportUnknownVariableType]
-    change = Change(org_id=call.org_id, kind=SCHEMA, id=PROFILE_SCHEMA_ID, by=call.by, at=clock.now())
+    change = Change(
+        org_id=call.org_id, kind=SCHEMA, id=PROFILE_SCHEMA_ID, by=call.by, at=clock.now(), scopes=call.scopes
+    )
     raw: Any = fields | {"name": SCHEMA.title} if isinstance(fields, dict) else fields  # pyright: ignore[reportUnknownVariableType]
     async with call.services.pool.acquire() as connection:
         schema = checked(SCHEMA, raw)
@@ -93,13 +99,24 @@ async def put_schema(call: Call) -> Json:
         async with atomic(connection):
             before = await _versions(connection, call, NEWEST, 1)
             if before:
-                label = next_label(msgspec.convert(before[0].doc, ProfileSchema), schema)
+                old = msgspec.convert(before[0].doc, ProfileSchema)
+                if structs.replace(schema, label=old.label) == old:
+                    return _shown(call, old, time_text(before[0].changed_at), before[0].changed_by, active=True)
+                label = next_label(old, schema)
                 stored = await documents.update(connection, change, raw | {"label": label})
             else:
                 stored = await documents.create(connection, change, raw | {"label": "v1.0.0"})
     await call.services.programs.refresh(call.org_id)
     schema = msgspec.convert(stored.doc, ProfileSchema)
     return _shown(call, schema, time_text(stored.updated_at), call.by, active=True)
+
+
+_READ_ONLY = ("orgId", "version", "isActive", "createdAt", "createdBy")
+
+
+async def _as_shown(call: Call) -> Json:
+    """The schema in force as it is returned."""
+    return await get_schema(structs.replace(call, query={}))
 
 
 async def history(call: Call) -> Json:
@@ -127,16 +144,17 @@ _VERSION = Parameter("version", "Which version, such as v1.0.0; the one in force
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/profiles/schema", summary="The profile schema", run=get_schema, scope="admin:read",
-        tag="Profiles", answer=_SHOWN, query=(_VERSION,), errors=(400, 404),
+        name="getProfileSchema", method="GET", path="/v1/profiles/schema", summary="Get the profile schema",
+        run=get_schema, scope="admin:read", tag="Profile schema", answer=_SHOWN, query=(_VERSION,), errors=(400, 404),
     ),
     Operation(
-        method="PUT", path="/v1/profiles/schema", summary="Another version of the profile schema", run=put_schema,
-        scope="admin:write", tag="Profiles", body={"anyOf": [{"$of": NewSchema}, {"$of": NewSchemaIn}]}, answer=_SHOWN,
-        errors=(400, 413),
+        name="updateProfileSchema", method="PUT", path="/v1/profiles/schema",
+        summary="Publish a new version of the profile schema", run=put_schema, scope="admin:write", tag="Profile schema",
+        body={"anyOf": [{"$of": NewSchema}, {"$of": NewSchemaIn}]}, answer=_SHOWN, errors=(400, 413),
     ),
     Operation(
-        method="GET", path="/v1/profiles/schema/history", summary="All versions of the profile schema", run=history,
-        scope="admin:read", tag="Profiles", answer=page_schema("versions", _SHOWN), query=PAGING, errors=(400,),
+        name="listProfileSchemaVersions", method="GET", path="/v1/profiles/schema/history",
+        summary="List the versions of the profile schema", run=history, scope="admin:read", tag="Profile schema",
+        answer=page_schema("versions", _SHOWN), query=PAGING, errors=(400,),
     ),
 ]  # fmt: skip

@@ -7,18 +7,24 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
+from plaudit import bounds
 from plaudit.api.commands import run_command
+from plaudit.api.coupons import worth_of
 from plaudit.api.mechanics import shown_mechanics
 from plaudit.api.operations import PAGING, Call, Operation
 from plaudit.api.outside import Json, optional_time, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
+from plaudit.api.read_only import writable
 from plaudit.api.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.core import lots
 from plaudit.core.event import PROFILE
+from plaudit.core.fields import badges_of, level_of
 from plaudit.core.lots import Book
 from plaudit.core.metrics import Metric, shown
-from plaudit.documents.profile import CUSTOM, Written, written
+from plaudit.documents.as_meant import id_text
+from plaudit.documents.profile import COMPUTED, CUSTOM, Written, written
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
@@ -55,29 +61,31 @@ def shown_member(live: Live, view: MemberView) -> Json:
         }
         for row in view.parts["holdings"]
     ]
-    badges = [one["productId"] for one in inventory if one["type"] == "badge"]
+    badges = badges_of((row["product_id"] for row in view.parts["holdings"]), program.products)
     mechanics = shown_mechanics(program, view, now)
     streaks = mechanics["streaks"].values()
     return {
         **view.attributes,
         **{row["kind"]: row["value"] for row in view.parts["identities"]},
-        CUSTOM: {key: view.attributes[key] for key in live.profiles.custom if key in view.attributes},
+        CUSTOM: live.profiles.custom_of(view.attributes),
         "orgId": str(program.org_id),
         "userId": view.user_id,
         **{name: metrics[name]["balance"] for name in ("points", "xp", "coins") if name in metrics},
         **({"lifetimePoints": metrics["points"]["lifetime"]} if "points" in metrics else {}),
+        "level": level_of(metrics["xp"]["balance"] if "xp" in metrics else 0),
         "metrics": metrics,
         "badges": badges,
         "badgeCount": len(badges),
         "inventory": inventory,
-        "coupons": [_shown_coupon(row) for row in view.parts["coupons"]],
+        "coupons": [_shown_coupon(live, row) for row in view.parts["coupons"]],
         **mechanics,
         "streak": max((one["current"] for one in streaks), default=0),
         "longestStreak": max((one["longest"] for one in streaks), default=0),
         "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
         "enrolledAt": time_text(view.enrolled_at),
         "createdAt": time_text(view.enrolled_at),
-        "lastActiveAt": time_text(view.present),
+        "updatedAt": time_text(view.present),
+        "lastActiveAt": time_text(view.active_at or view.enrolled_at),
     }
 
 
@@ -92,7 +100,7 @@ def _expiring(metric: Metric, book: Book) -> list[Json]:
     ]
 
 
-def _shown_coupon(row: dict[str, Any]) -> Json:
+def _shown_coupon(live: Live, row: dict[str, Any]) -> Json:
     return {
         "couponId": str(row["coupon_id"]),
         "code": row["code"],
@@ -103,6 +111,8 @@ def _shown_coupon(row: dict[str, Any]) -> Json:
         "issuedAt": time_text(row["issued_at"]),
         "expiresAt": optional_time(row["expires_at"]),
         "redeemedAt": optional_time(row["redeemed_at"]),
+        "revokedAt": optional_time(row["revoked_at"]),
+        **worth_of(live, row["origin_id"], msgspec.json.decode(row["terms"])),
     }
 
 
@@ -128,6 +138,9 @@ async def list_profiles(call: Call) -> Json:
     filters = {name: value for name, value in call.query.items() if name not in ("limit", "cursor")}
     if len(filters) > FILTERS_MAX:
         raise invalid_fields([FieldError("", f"may be filtered by at most {FILTERS_MAX} fields")])
+    unknown = [name for name in filters if not live.profiles.may_have(name)]
+    if unknown:
+        raise invalid_fields([FieldError(name, "is not a field of the profile schema") for name in unknown])
     first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
     after = read_cursor(call.query, tuple[datetime, UUID], first)
     async with call.services.pool.acquire() as connection:
@@ -151,9 +164,13 @@ async def update_profile(call: Call) -> Json:
     """Change a member's profile: the fields given; null takes one away."""
     body = object_in(call.body)
     user_id = call.path["userId"]
-    if body.get("userId", user_id) != user_id:
+    if id_text(body.get("userId", user_id)) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
-    await one_profile(call, user_id)
+    before = await one_profile(call, user_id)
+    body = writable(body, before, COMPUTED)
+    if isinstance(body.get(CUSTOM), dict):  # what is shown in two places is changed in the one in which it differs
+        same: Json = before[CUSTOM]
+        body[CUSTOM] = {name: value for name, value in body[CUSTOM].items() if name not in same or same[name] != value}
     return await profile_written(call, user_id, await _checked(call, body, new=False))
 
 
@@ -166,11 +183,13 @@ def object_in(body: Any) -> dict[str, Any]:
 
 def user_id_in(body: dict[str, Any]) -> str:
     """The user id that a new profile names. Raises Invalid."""
-    user_id = body.get("userId")
-    if not isinstance(user_id, str) or not 1 <= len(user_id) <= 256 or not user_id.isprintable():
-        message = "is missing" if user_id is None else "must be a text of 1 to 256 printable characters"
+    user_id = id_text(body.get("userId"))
+    if user_id is None:
+        raise invalid_fields([FieldError("userId", "is missing")])
+    message = bounds.wrong_id(user_id) if isinstance(user_id, str) else "must be a string"
+    if message is not None:
         raise invalid_fields([FieldError("userId", message)])
-    return user_id
+    return str(user_id)
 
 
 async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> Written:
@@ -218,19 +237,24 @@ _PLAIN = {"type": "object"}
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/profiles", summary="Members, in the order of joining; any other parameter of the query is a field that must be so", run=list_profiles,
-        scope="members:read", tag="Profiles", answer=page_schema("profiles", _PROFILE), query=PAGING, errors=(400,),
+        name="listProfiles", method="GET", path="/v1/profiles", summary="List or search profiles", description=(
+            "In the order of enrolment. Any other query parameter is a profile field that must have that "
+            "value."
+        ), run=list_profiles,
+        scope="members:read", tag="Profiles", answer=page_schema("profiles", _PROFILE), query=PAGING,
+        any_field=True, errors=(400,),
     ),
     Operation(
-        method="POST", path="/v1/profiles", summary="Enrol a member", run=create_profile, scope="members:write",
-        tag="Profiles", body=_PLAIN, answer=_PROFILE, status=201, errors=(400, 409, 413),
+        name="createProfile", method="POST", path="/v1/profiles", summary="Create a profile, enrolling the member",
+        run=create_profile, scope="members:write", tag="Profiles", body=_PLAIN, answer=_PROFILE, status=201,
+        errors=(400, 409, 413),
     ),
     Operation(
-        method="GET", path="/v1/profiles/{userId}", summary="One member: profile, balances, inventory, coupons",
+        name="getProfile", method="GET", path="/v1/profiles/{userId}", summary="Get a profile",
         run=get_profile, scope="members:read", tag="Profiles", answer=_PROFILE, errors=(400, 404),
     ),
     Operation(
-        method="PUT", path="/v1/profiles/{userId}", summary="Change a profile: the fields given, no others",
+        name="updateProfile", method="PUT", path="/v1/profiles/{userId}", summary="Update a profile",
         run=update_profile, scope="members:write", tag="Profiles", body=_PLAIN, answer=_PROFILE,
         errors=(400, 404, 409, 413),
     ),

@@ -11,6 +11,7 @@ from plaudit.core.effects import EFFECT_TYPES
 from plaudit.core.operators import OPERATORS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.profile import STANDARD
 from plaudit.storage import documents
 
 _COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
@@ -21,17 +22,6 @@ _BY_TYPE = {
     "date": [*_COMPARED, "before", "after"],
     "array": ["contains", "not_contains", "exists", "not_exists"],
 }
-# The documents' 23 standard properties of a user, by group, with their types.
-_STANDARD = (
-    ("userId", "string", "identity"), ("email", "string", "identity"), ("createdAt", "date", "identity"),
-    ("lastActiveAt", "date", "identity"), ("tier", "string", "loyalty"), ("points", "number", "loyalty"),
-    ("lifetimePoints", "number", "loyalty"), ("xp", "number", "loyalty"), ("level", "number", "loyalty"),
-    ("coins", "number", "loyalty"), ("badges", "array", "achievements"), ("badgeCount", "number", "achievements"),
-    ("streak", "number", "engagement"), ("longestStreak", "number", "engagement"),
-    ("transactionCount", "number", "engagement"), ("country", "string", "location"), ("city", "string", "location"),
-    ("timezone", "string", "location"), ("language", "string", "preferences"), ("referralCount", "number", "social"),
-    ("referredBy", "string", "social"), ("segments", "array", "metadata"), ("tags", "array", "metadata"),
-)  # fmt: skip
 # Known of a member, but of no use in a condition: nothing is judged anew when it changes.
 _ONLY_SHOWN = ("transactionCount",)
 _TYPE_OF = {"select": "string", "multi-select": "array", "object": "string"}
@@ -101,8 +91,8 @@ async def users_schema(call: Call) -> Json:
     """What segments and conditions can look at of a member, with types and operators."""
     live = await call.services.programs.live(call.org_id)
     program = live.program
-    fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in _STANDARD]
-    known = {path for path, _, _ in _STANDARD}
+    fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
+    known = {path for path, _, _ in STANDARD}
     if live.profiles.schema is not None:
         fields += [
             _property(one.name, one.type, "profile", "profile schema") | ({"options": one.enum} if one.enum else {})
@@ -141,10 +131,10 @@ async def _custom_fields(call: Call) -> list[Json]:
     ]
 
 
-def _read(path: str, summary: str, run: Any, name: str, *query: Parameter) -> Operation:
+def _read(name: str, path: str, summary: str, run: Any, items: str, *query: Parameter) -> Operation:
     return Operation(
-        method="GET", path=path, summary=summary, run=run, scope="admin:read", tag="Reference data",
-        answer=object_of({name: OBJECTS}), errors=(400,), query=query,
+        name=name, method="GET", path=path, summary=summary, run=run, scope="admin:read", tag="Reference data",
+        answer=object_of({items: OBJECTS}), errors=(400,), query=query,
     )  # fmt: skip
 
 
@@ -152,8 +142,11 @@ _INACTIVE = Parameter("includeInactive", "Deleted custom fields as well.", {"typ
 CUSTOM_MAX = 1_000
 
 OPERATIONS = [
-    _read("/v1/effects", "The effects, with their settings", list_effects, "effects"),
-    _read("/v1/operators", "The operators of conditions", list_operators, "operators"),
-    _read("/v1/trigger-types", "The triggers, with their data", list_trigger_types, "triggerTypes"),
-    _read("/v1/users/schema", "What conditions can look at of a member", users_schema, "properties", _INACTIVE),
-]
+    _read("listEffectTypes", "/v1/effects", "List effect types", list_effects, "effects"),
+    _read("listOperators", "/v1/operators", "List condition operators", list_operators, "operators"),
+    _read("listTriggerTypes", "/v1/trigger-types", "List trigger types", list_trigger_types, "triggerTypes"),
+    _read(
+        "listMemberProperties", "/v1/users/schema", "List the member properties that conditions can use", users_schema,
+        "properties", _INACTIVE,
+    ),
+]  # fmt: skip

@@ -87,18 +87,21 @@ _PAGE = page_schema("members", _MEMBER)
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/segments/{segmentId}/members", summary="The members of a segment", run=list_members,
-        scope="members:read", tag="Segments", query=PAGING, errors=(400, 404),
+        name="listSegmentMembers", method="GET", path="/v1/segments/{segmentId}/members",
+        summary="List a segment's members", run=list_members, scope="members:read", tag="Segments", query=PAGING,
+        errors=(400, 404),
         answer={**_PAGE, "properties": _PAGE["properties"] | {"count": INTEGER, "filling": OBJECT}},
     ),
     Operation(
-        method="POST", path="/v1/segments/{segmentId}/members", run=put_member, scope="members:write", tag="Segments",
-        summary="Put a member in or out of a segment by hand", body=PutBody, errors=(400, 404, 409, 413),
+        name="setSegmentMembership", method="POST", path="/v1/segments/{segmentId}/members", run=put_member,
+        scope="members:write", tag="Segments", summary="Add a member to a segment, or remove them",
+        description="`null` returns the member to the segment's criteria.", body=PutBody, errors=(400, 404, 409, 413),
         answer=object_of({"segmentId": TEXT, "userId": TEXT}),
     ),
     Operation(
-        method="POST", path="/v1/segments/preview", run=preview, scope="members:read", tag="Segments",
-        summary="Try criteria on members before saving them: how many would be in, and a sample",
+        name="previewSegment", method="POST", path="/v1/segments/preview", run=preview, changes_nothing=True,
+        scope="members:read", tag="Segments", summary="Preview a segment before saving it",
+        description="Returns how many members would be in the segment, and a sample of them.",
         body={"type": "object"}, errors=(400, 413),
         answer=object_of({"lookedAt": INTEGER, "count": INTEGER, "sample": {"type": "array", "items": TEXT}}),
     ),

@@ -15,7 +15,7 @@ async def get_settings(call: Call) -> Json:
     """The settings as they are."""
     async with call.services.pool.acquire() as connection:
         stored = await documents.one(connection, call.org_id, KIND, SETTINGS_ID)
-    return shown_document(KIND, call.org_id, stored)
+    return shown_document(call, KIND, stored)
 
 
 async def put_settings(call: Call) -> Json:
@@ -25,12 +25,12 @@ async def put_settings(call: Call) -> Json:
 
 OPERATIONS = [
     Operation(
-        method="GET", path="/v1/settings", summary="The organisation's settings", run=get_settings,
-        scope="admin:read", tag="Settings", answer=document_schema(KIND), errors=(400, 404),
+        name="getSettings", method="GET", path="/v1/settings", summary="Get the organisation's settings",
+        run=get_settings, scope="admin:read", tag="Settings", answer=document_schema(KIND), errors=(400, 404),
     ),
     Operation(
-        method="PUT", path="/v1/settings", summary="Change settings: the fields given, no others", run=put_settings,
-        scope="admin:write", tag="Settings", body={"type": "object"}, answer=document_schema(KIND),
+        name="updateSettings", method="PUT", path="/v1/settings", summary="Update the organisation's settings",
+        run=put_settings, scope="admin:write", tag="Settings", body={"type": "object"}, answer=document_schema(KIND),
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -1,21 +1,21 @@
-"""Simulation: a campaign over what really happened, in a process of its own so that nobody else waits."""
+"""Simulation: a campaign, or a whole programme, over what really happened, in a process of its own."""
 
 import asyncio
-import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from plaudit.api.operations import Call, Operation
+from plaudit.api.children import asked_of_child
+from plaudit.api.operations import BATCH_BYTES_MAX, Call, Operation
 from plaudit.api.outside import Json
 from plaudit.api.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import backtest
-from plaudit.errors import Conflict, FieldError, Invalid, NotFound, PlauditError, Unavailable
+from plaudit.errors import Conflict, Unavailable
 from plaudit.storage import documents
 
-SECONDS_MAX = 300.0
 AT_ONCE = 2
 
 Days = Annotated[float, Meta(ge=0.01, le=3_650)]
@@ -31,6 +31,14 @@ class SimulateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
 
 
+class SimulateProgrammeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`programme` is written over the present one, in its sections; `sample` is the part of the members to look at."""
+
+    programme: dict[str, Any]
+    days: Days = 30
+    sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
+
+
 class PastBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How far back."""
 
@@ -40,43 +48,26 @@ class PastBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 async def simulate(call: Call) -> Json:
     """What a campaign would have cost, and whom it would have rewarded, beside what was. Changes nothing."""
     body: SimulateBody = call.body
+    words = ["--campaign", call.path["campaignId"], "--changes", "-"]
+    return await _simulated(call, words, body.changes, body.days, body.sample)
+
+
+async def simulate_programme(call: Call) -> Json:
+    """What the programme would have cost with these documents written over it, beside what was. Changes nothing."""
+    body: SimulateProgrammeBody = call.body
+    return await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
+
+
+async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, sample: float) -> Json:
     if _running.locked():
-        raise Unavailable("Other simulations are running; try again when they are done")
+        raise Unavailable("Two simulations are already running; retry when one has finished")
     async with _running:
-        return await _simulated(call, body)
-
-
-async def _simulated(call: Call, body: SimulateBody) -> Json:
-    command = [
-        sys.executable, "-m", "plaudit", "simulate", "--json", "--org", str(call.org_id), "--campaign",
-        call.path["campaignId"], "--days", str(body.days), "--sample", str(body.sample), "--changes", "-",
-        "--database-url", call.services.url,
-    ]  # fmt: skip
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        given = msgspec.json.encode(body.changes)
-        output, problems = await asyncio.wait_for(process.communicate(given), SECONDS_MAX)
-    except TimeoutError:
-        raise Unavailable("It takes too long: ask for fewer days, or a sample", code="too_long") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    try:
-        told: Json = msgspec.json.decode(output)
-    except msgspec.DecodeError:
-        raise PlauditError(f"The simulation failed on our side: {problems.decode(errors='replace')[-500:]}") from None
-    if "error" in told:
-        raise _error(told["error"])
-    return told
-
-
-def _error(told: Json) -> PlauditError:
-    fields = [FieldError(**one) for one in told["fields"]]
-    kinds = {"not_found": NotFound, "conflict": Conflict}
-    return kinds.get(told["kind"], Invalid)(told["message"], code=told["code"], fields=fields)
+        told = await asked_of_child(
+            call, ["simulate", *words, "--days", str(days), "--sample", str(sample)], msgspec.json.encode(given),
+            too_long="It takes too long: ask for fewer days, or a sample",
+        )  # fmt: skip
+    # The totals are for all who may read; the members in the sample for those who may read members.
+    return told if "members:read" in call.scopes else told | {"sample": []}
 
 
 async def apply_to_past(call: Call) -> Json:
@@ -99,10 +90,9 @@ _SIDE = object_of(
 
 OPERATIONS = [
     Operation(
-        method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate, scope="admin:read", tag="Campaigns",
-        summary="What a campaign, perhaps changed, would have given over the last days; changes nothing",
-        body=SimulateBody, errors=(400, 404, 413, 503),
-        answer=object_of(
+        name="simulateCampaign", method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate,
+        changes_nothing=True, scope="admin:read", tag="Campaigns", summary="Simulate a campaign on past events",
+        description="Changes nothing.", body=SimulateBody, errors=(400, 404, 413, 503), answer=object_of(
             {
                 "campaignId": TEXT, "days": NUMBER, "events": INTEGER, "members": INTEGER, "actual": _SIDE,
                 "simulated": _SIDE, "difference": OBJECT, "programme": OBJECT, "sample": OBJECTS,
@@ -110,9 +100,19 @@ OPERATIONS = [
         ),
     ),
     Operation(
-        method="POST", path="/v1/campaigns/{campaignId}/apply-to-past", run=apply_to_past, scope="admin:write",
-        summary="Give for the last days what the campaign as it is now would have given: quietly, once",
-        tag="Campaigns", body=PastBody, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
+        name="simulateProgramme", method="POST", path="/v1/config/simulate", run=simulate_programme,
+        changes_nothing=True, scope="admin:read", tag="Programme",
+        summary="Simulate another programme on past events", description="Changes nothing.",
+        body=SimulateProgrammeBody, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=object_of(
+            {"days": NUMBER, "events": INTEGER, "members": INTEGER, "programme": OBJECT, "campaigns": OBJECTS, "sample": OBJECTS}
+        ),
+    ),
+    Operation(
+        name="backfillCampaign", method="POST", path="/v1/campaigns/{campaignId}/apply-to-past", run=apply_to_past,
+        scope="admin:write", summary="Apply a campaign to past events", description=(
+            "Gives members what the campaign would have given for past events: once per event, without "
+            "notifications or webhooks."
+        ), tag="Campaigns", body=PastBody, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -8,22 +8,25 @@ from uuid import UUID
 from plaudit.api.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.outside import FAR_FUTURE, Json, event_name, optional_time, time_text, uuid_in
 from plaudit.api.paging import page_size, paged, read_cursor
-from plaudit.api.schemas import NULLABLE_TEXT, NUMBER, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.parameters import BETWEEN, instant_in
+from plaudit.api.schemas import NULLABLE_TEXT, NULLABLE_TIME, NUMBER, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.core.decision import Details
 from plaudit.core.ids import member_id_of
+from plaudit.core.matching import details_of
 from plaudit.core.metrics import shown
 from plaudit.core.program import Program
-from plaudit.errors import NotFound
+from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
-from plaudit.reads.transactions import details_of
+from plaudit.reads.transactions import ALL, Transfer, Wanted
+from plaudit.storage.programs import Live
 
 Row = dict[str, Any]
 _FIRST = (FAR_FUTURE, 256, 2**62, 2**15 - 1)
 
 
-def shown_transaction(program: Program, row: Row) -> Json:
+def shown_transaction(live: Live, row: Row) -> Json:
     """A transaction as it looks outside."""
-    metric = program.metrics.get(row["metric"])
+    metric = live.program.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     return {
         "transactionId": f"txn_{row['transaction_id']}",
@@ -37,7 +40,7 @@ def shown_transaction(program: Program, row: Row) -> Json:
         "eventId": event_name(row["event_id"], None),
         "reason": row["reason"],
         "occurredAt": time_text(row["occurred_at"]),
-        "createdAt": time_text(row["created_at"]),
+        "createdAt": time_text(live.clock.shown(row["created_at"])),
         "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
         **_shown_details(details_of(row), decimals),
     }
@@ -55,39 +58,85 @@ def _shown_details(details: Details, decimals: int) -> Json:
     return found
 
 
+def shown_transfer(live: Live, transfer: Transfer | None) -> Json:
+    """How far a transfer is, beside either of its transactions; nothing beside others."""
+    if transfer is None:
+        return {}
+    received = transfer.received
+    status = "on_its_way" if received is None else "returned" if transfer.returned else "arrived"
+    return {
+        "transfer": {
+            "status": status,
+            "from": transfer.from_user_id,
+            "to": transfer.to_user_id,
+            "receivedAt": None if received is None else time_text(live.clock.shown(received["created_at"])),
+            "sentTransactionId": _named(transfer.sent),
+            "receivedTransactionId": _named(received),
+        }
+    }
+
+
+def _named(row: Row | None) -> str | None:
+    return None if row is None else f"txn_{row['transaction_id']}"
+
+
 async def page_of_member(
-    call: Call, member_id: UUID, cursor: str, *, metric: str | None = None, campaign_id: str | None = None,
-    sign: int | None = None,
-) -> tuple[Sequence[Row], str | None]:  # fmt: skip
-    """A page of a member's transactions, the newest first, and the cursor to the next; `sign` as in the reading."""
+    call: Call, member_id: UUID, cursor: str, wanted: Wanted = ALL
+) -> tuple[Sequence[Row], str | None]:
+    """A page of a member's transactions, the newest first, and the cursor to the next."""
     size = page_size(call.query)
     place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
     async with call.services.pool.acquire() as connection:
-        rows = await transactions.page_of_member(
-            connection, member_id, place, metric=metric, campaign_id=campaign_id, sign=sign, size=size + 1
-        )
+        rows = await transactions.page_of_member(connection, member_id, place, wanted, size + 1)
     return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+
+
+_SIGNS = {"credit": 1, "debit": -1}
+
+
+def _wanted(call: Call, program: Program) -> Wanted:
+    """Which transactions a request wants. `type` is what they show as such, a metric; or credit or debit."""
+    query = call.query
+    names = {name: query[name] for name in ("metric", "currency", "type") if query.get(name) not in (None, *_SIGNS)}
+    wrong = [
+        FieldError(name, f"must be one of {', '.join(_allowed(name, program))} (got {value!r})")
+        for name, value in names.items()
+        if value not in program.metrics
+    ]
+    if not wrong and len(set(names.values())) > 1:
+        wrong = [FieldError(name, "must name the same metric as the other parameters") for name in names]
+    if wrong:
+        raise invalid_fields(wrong)
+    return Wanted(
+        metric=next(iter(names.values()), None),
+        campaign_id=query.get("campaignId"),
+        sign=_SIGNS.get(query.get("type", "")),
+        since=instant_in(query, "since"),
+        until=instant_in(query, "until"),
+    )
+
+
+def _allowed(name: str, program: Program) -> list[str]:
+    return [*(_SIGNS if name == "type" else ()), *program.metrics]
 
 
 async def list_transactions(call: Call) -> Json:
     """A page of the ledger; of one member if asked."""
-    program = (await call.services.programs.live(call.org_id)).program
-    filters = {"metric": call.query.get("metric"), "campaign_id": call.query.get("campaignId")}
+    live = await call.services.programs.live(call.org_id)
+    wanted = _wanted(call, live.program)
     user_id = call.query.get("userId")
     if user_id is not None:
         member_id = member_id_of(call.org_id, user_id)
-        page, cursor = await page_of_member(
-            call, member_id, call.query.get("cursor", ""), metric=filters["metric"], campaign_id=filters["campaign_id"]
-        )
+        page, cursor = await page_of_member(call, member_id, call.query.get("cursor", ""), wanted)
     else:
         size = page_size(call.query)
         before = read_cursor(call.query, tuple[datetime, int, int, int], _FIRST)
         async with call.services.pool.acquire() as connection:
-            rows = await transactions.page(connection, call.org_id, before, **filters, size=size + 1)
+            rows, end = await transactions.page(connection, call.org_id, before, wanted, size + 1)
         page, cursor = paged(
-            rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"])
+            rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
-    return {"transactions": [shown_transaction(program, row) for row in page], "cursor": cursor}
+    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
 
 
 async def one_transaction(call: Call) -> Json:
@@ -98,12 +147,14 @@ async def one_transaction(call: Call) -> Json:
         if not row:
             raise NotFound("Transaction not found", code="transaction_not_found")
         found = await transactions.matches(connection, row)
-    program = (await call.services.programs.live(call.org_id)).program
-    metric = program.metrics.get(row["metric"])
+        transfer = await transactions.transfer_of(connection, row)
+    live = await call.services.programs.live(call.org_id)
+    metric = live.program.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     own = row["transaction_id"]
     return {
-        **shown_transaction(program, row),
+        **shown_transaction(live, row),
+        **shown_transfer(live, transfer),
         "paidBy": [_shown_match(one.credit, one.amount, decimals) for one in found if one.debit == own],
         "spentOn": [_shown_match(one.debit, one.amount, decimals) for one in found if one.credit == own],
     }
@@ -112,6 +163,17 @@ async def one_transaction(call: Call) -> Json:
 def _shown_match(other: UUID, amount: int, decimals: int) -> Json:
     return {"transactionId": f"txn_{other}", "amount": shown(amount, decimals)}
 
+
+TRANSFER_SCHEMA = object_of(
+    {
+        "status": {"type": "string", "enum": ["arrived", "on_its_way", "returned"]},
+        "from": TEXT,
+        "to": TEXT,
+        "receivedAt": NULLABLE_TIME,
+        "sentTransactionId": NULLABLE_TEXT,
+        "receivedTransactionId": NULLABLE_TEXT,
+    }
+)
 
 TRANSACTION_SCHEMA = object_of(
     {
@@ -129,33 +191,45 @@ TRANSACTION_SCHEMA = object_of(
         "createdAt": TIME,
         "reverses": NULLABLE_TEXT,
     },
-    {"lots": OBJECTS, "refusal": TEXT, "possibleAt": TIME, "paidBy": OBJECTS, "spentOn": OBJECTS},
+    {
+        "lots": OBJECTS,
+        "refusal": TEXT,
+        "possibleAt": TIME,
+        "paidBy": OBJECTS,
+        "spentOn": OBJECTS,
+        "transfer": TRANSFER_SCHEMA,
+    },
 )
 
 OPERATIONS = [
     Operation(
+        name="listTransactions",
         method="GET",
         path="/v1/transactions",
-        summary="The ledger, newest first",
+        summary="List transactions",
         run=list_transactions,
-        scope="admin:read",
-        tag="Transactions",
+        scope="members:read",
+        tag="Ledger",
         answer=page_schema("transactions", TRANSACTION_SCHEMA),
         query=(
             Parameter("userId", "Only of this member.", {"type": "string"}),
             Parameter("metric", "Only of this metric.", {"type": "string"}),
-            Parameter("campaignId", "Only from this campaign.", {"type": "string"}),
+            Parameter("currency", "The same as metric.", {"type": "string"}),
+            Parameter("type", "The same as metric; or credit, or debit.", {"type": "string"}),
+            Parameter("campaignId", "Only from this campaign.", {"type": "string"}, "campaign"),
+            *BETWEEN,
             *PAGING,
         ),
         errors=(400,),
     ),
     Operation(
+        name="getTransaction",
         method="GET",
         path="/v1/transactions/{transactionId}",
-        summary="One transaction",
+        summary="Get a transaction",
         run=one_transaction,
-        scope="admin:read",
-        tag="Transactions",
+        scope="members:read",
+        tag="Ledger",
         answer=TRANSACTION_SCHEMA,
         errors=(400, 404),
     ),

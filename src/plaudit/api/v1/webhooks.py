@@ -1,5 +1,6 @@
 """What webhooks have besides CRUD: secrets, deliveries, replays; and the feed for those who would rather fetch."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,19 +13,23 @@ from plaudit.api.outside import Json, optional_time, time_text, uuid_in
 from plaudit.api.paging import cursor_of, page_size, paged, read_cursor
 from plaudit.api.schemas import BOOLEAN, INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.core.ids import derived_id
+from plaudit.delivery import feed as feeds
 from plaudit.delivery import outbox
-from plaudit.delivery.outbox import Row
+from plaudit.delivery.listeners import Listener, Row
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import Webhook
-from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
+from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
 from plaudit.messages import payload_of
 from plaudit.storage import documents
+from plaudit.storage.outgoing import tell
 
 WEBHOOK = KINDS["webhook"]
 OVERLAP_SECONDS = 24 * 3_600
-NEWEST = (2**62, 2**62)
+NEWEST = 2**62
 REPLAYED_AT_ONCE = 1_000
 STATES = ("waiting", "delivered", "dead")
+
+Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -37,7 +42,7 @@ class Replay(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """From where on: after a cursor of the feed, or since an instant; one of the two."""
 
     after: str | None = None
-    since: Annotated[datetime, Meta(tz=True)] | None = None
+    since: Instant | None = None
 
 
 async def _webhook(call: Call) -> tuple[str, Webhook]:
@@ -60,13 +65,15 @@ async def get_state(call: Call) -> Json:
     webhook_id, webhook = await _webhook(call)
     async with call.services.pool.acquire() as connection:
         row = await outbox.state_of(connection, call.org_id, webhook_id)
+    inactive = webhook.status == "inactive"
     return {
         "webhookId": webhook_id,
         "status": webhook.status,
         "waiting": row["waiting"],
         "dead": row["dead"],
         "failingSince": optional_time(row["failing_since"]),
-        "disabledAt": optional_time(row["disabled_at"]),
+        "disabledAt": optional_time(row["disabled_at"]) if inactive else None,
+        "disabledReason": row["disabled_reason"] if inactive else None,
     }
 
 
@@ -94,7 +101,7 @@ async def test_webhook(call: Call) -> Json:
     )  # fmt: skip
     async with call.services.pool.acquire() as connection:
         await outbox.secrets_of(connection, call.org_id, webhook_id, at)
-        await outbox.tell(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
+        await tell(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
     return {"message": "Test message queued", "messageId": f"msg_{message_id.hex}"}
 
 
@@ -105,10 +112,10 @@ async def list_deliveries(call: Call) -> Json:
     if state not in (None, *STATES):
         raise invalid_fields([FieldError("state", f"must be one of {', '.join(STATES)}")])
     size = page_size(call.query)
-    before = read_cursor(call.query, tuple[int, int], NEWEST)
+    (before,) = read_cursor(call.query, tuple[feeds.Number], (NEWEST,))
     async with call.services.pool.acquire() as connection:
         rows = await outbox.deliveries(connection, call.org_id, webhook_id, before, state, size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["xid"], row["ordinal"]))
+    page, cursor = paged(rows, size, lambda row: (row["number"],))
     return {"deliveries": [_shown_delivery(row) for row in page], "cursor": cursor}
 
 
@@ -129,11 +136,11 @@ def _shown_delivery(row: Row) -> Json:
 
 async def retry_delivery(call: Call) -> Json:
     """Have one message delivered once more, now."""
-    webhook_id, webhook = await _webhook(call)
+    webhook_id, _ = await _webhook(call)
+    key = (call.org_id, webhook_id)
     message_id = uuid_in(call.path["deliveryId"], "msg_")
     async with call.services.pool.acquire() as connection:
-        row = None if message_id is None else await outbox.one_message(connection, call.org_id, message_id)
-        if row is None or not await outbox.again(connection, webhook_id, webhook, [row], clock.now()):
+        if message_id is None or not await outbox.once_more(connection, *key, message_id, clock.now()):
             raise NotFound("Delivery not found", code="delivery_not_found")
     return {"message": "Delivery queued"}
 
@@ -144,26 +151,52 @@ async def replay(call: Call) -> Json:
     webhook_id, webhook = await _webhook(call)
     if (body.after is None) == (body.since is None):
         raise invalid_fields([FieldError("after", "or since must be there, and not both")])
-    place = read_cursor({"cursor": body.after or ""}, tuple[int, int], (0, 0))
+    place = _place_in(body.after)
+    listener = Listener(webhook_id=webhook_id, webhook=webhook)  # who delivers looks at its conditions
     queued = 0
     async with call.services.pool.acquire() as connection:
-        while rows := await outbox.messages_after(connection, call.org_id, place, body.since, REPLAYED_AT_ONCE):
-            queued += await outbox.again(connection, webhook_id, webhook, rows, clock.now())
-            place = (rows[-1]["xid"], rows[-1]["ordinal"])
+        number = await feeds.number_after(connection, call.org_id, place)
+        while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAYED_AT_ONCE):
+            queued += await outbox.again(connection, listener, rows, clock.now())
+            number = rows[-1]["number"]
     return {"queued": queued}
 
 
 async def feed(call: Call) -> Json:
     """The messages themselves, in order, for those who cannot be called; `cursor` is where to go on, also at the end."""
     size = page_size(call.query)
-    place = read_cursor({"cursor": call.query.get("after", "")}, tuple[int, int], (0, 0))
+    place = _place_in(call.query.get("after"))
+    since = _since_in(call.query)
     wanted = call.query.get("type")
     async with call.services.pool.acquire() as connection:
-        rows = await outbox.messages_after(connection, call.org_id, place, None, size + 1)
+        number = await feeds.number_after(connection, call.org_id, place)
+        rows = await feeds.messages_after(connection, call.org_id, number, since, size + 1)
     page = rows[:size]
-    last = (page[-1]["xid"], page[-1]["ordinal"]) if page else place
+    last = feeds.place_of(page[-1]) if page else place
     messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if wanted in (None, row["type"])]
     return {"messages": messages, "cursor": cursor_of(*last), "hasMore": len(rows) > size}
+
+
+def _place_in(after: str | None) -> feeds.Place:
+    """Return the place in a cursor of the feed."""
+    try:
+        return read_cursor({"cursor": after or ""}, feeds.Place, feeds.START)
+    except Invalid:
+        raise invalid_fields([FieldError("after", f"must be a cursor of the feed (got {after!r})")]) from None
+
+
+def _since_in(query: Mapping[str, str]) -> datetime | None:
+    """Return the instant in `since`, if there is one."""
+    text = query.get("since")
+    if not text:
+        return None
+    try:
+        return msgspec.convert(text, Instant)  # pyright: ignore[reportArgumentType]
+    except msgspec.ValidationError:
+        wrong = FieldError(
+            "since", f"must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z (got {text!r})"
+        )
+        raise invalid_fields([wrong]) from None
 
 
 def _secret_schema() -> Json:
@@ -178,45 +211,50 @@ _ONE = "/v1/webhooks/{webhookId}"
 
 OPERATIONS = [
     Operation(
-        method="GET", path=f"{_ONE}/secret", summary="The secret that messages are signed with", run=get_secret,
-        scope="admin:write", answer=_secret_schema(), errors=(400, 404), **_COMMON,
+        name="getWebhookSecret", method="GET", path=f"{_ONE}/secret", summary="Get a webhook's signing secret",
+        run=get_secret, scope="admin:write", answer=_secret_schema(), errors=(400, 404), **_COMMON,
     ),
     Operation(
-        method="GET", path=f"{_ONE}/state", summary="How a webhook is doing", run=get_state, scope="admin:read",
+        name="getWebhookState", method="GET", path=f"{_ONE}/state", summary="Get a webhook's delivery state",
+        run=get_state, scope="admin:read",
         answer=object_of({"webhookId": TEXT, "status": TEXT, "waiting": INTEGER, "dead": INTEGER}), errors=(400, 404),
         **_COMMON,
     ),
     Operation(
-        method="POST", path=f"{_ONE}/rotate-secret", summary="Another secret, with an overlap", run=rotate_secret,
-        scope="admin:write", body=Rotation, answer=_secret_schema(), errors=(400, 404, 413), **_COMMON,
+        name="rotateWebhookSecret", method="POST", path=f"{_ONE}/rotate-secret",
+        summary="Rotate a webhook's signing secret",
+        description="Messages are signed with both secrets during an overlap.", run=rotate_secret,
+        scope="admin:write", body=Rotation, answer=_secret_schema(), shown_once="webhookId", errors=(400, 404, 413),
+        **_COMMON,
     ),
     Operation(
-        method="POST", path=f"{_ONE}/test", summary="Have a test message delivered", run=test_webhook,
-        scope="admin:write", answer=object_of({"message": TEXT, "messageId": TEXT}), status=202,
+        name="testWebhook", method="POST", path=f"{_ONE}/test", summary="Send a test message to a webhook",
+        run=test_webhook, scope="admin:write", answer=object_of({"message": TEXT, "messageId": TEXT}), status=202,
         errors=(400, 404, 409), **_COMMON,
     ),
     Operation(
-        method="GET", path=f"{_ONE}/deliveries", summary="Deliveries, newest first", run=list_deliveries,
-        scope="admin:read", answer=page_schema("deliveries", _DELIVERY), errors=(400, 404),
+        name="listDeliveries", method="GET", path=f"{_ONE}/deliveries", summary="List a webhook's deliveries",
+        run=list_deliveries, scope="admin:read", answer=page_schema("deliveries", _DELIVERY), errors=(400, 404),
         query=(Parameter("state", "Only those in this state.", {"enum": list(STATES)}), *PAGING), **_COMMON,
     ),
     Operation(
-        method="POST", path=f"{_ONE}/deliveries/{{deliveryId}}/retry", summary="Deliver a message once more",
-        run=retry_delivery, scope="admin:write", answer=object_of({"message": TEXT}), status=202, errors=(400, 404),
-        **_COMMON,
+        name="retryDelivery", method="POST", path=f"{_ONE}/deliveries/{{deliveryId}}/retry",
+        summary="Deliver a message again", run=retry_delivery, scope="admin:write",
+        answer=object_of({"message": TEXT}), status=202, errors=(400, 404), **_COMMON,
     ),
     Operation(
-        method="POST", path=f"{_ONE}/replay", summary="Deliver everything once more, from a place on", run=replay,
-        scope="admin:write", body=Replay, answer=object_of({"queued": INTEGER}), status=202, errors=(400, 404, 413),
-        **_COMMON,
+        name="replayWebhook", method="POST", path=f"{_ONE}/replay",
+        summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=Replay,
+        answer=object_of({"queued": INTEGER}), status=202, errors=(400, 404, 409, 413), **_COMMON,
     ),
     Operation(
-        method="GET", path="/v1/feed", summary="The messages of webhooks, to be fetched", run=feed, scope="admin:read",
-        answer=object_of({"messages": OBJECTS, "cursor": TEXT, "hasMore": BOOLEAN}), errors=(400,),
-        query=(
+        name="listMessages", method="GET", path="/v1/feed", summary="List messages instead of receiving webhooks",
+        description="For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.",
+        run=feed, scope="members:read", answer=object_of({"messages": OBJECTS, "cursor": TEXT, "hasMore": BOOLEAN}),
+        errors=(400, 409), query=(
             Parameter("after", "Where to go on: the cursor of the page before.", TEXT),
+            Parameter("since", "Only messages written since an instant, RFC 3339.", TEXT),
             Parameter("type", "Only messages of this type.", TEXT), LIMIT,
-        ),
-        **_COMMON,
+        ), **_COMMON,
     ),
 ]  # fmt: skip

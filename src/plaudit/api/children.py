@@ -1,0 +1,53 @@
+"""Calls that take long: a command of ours in a process of its own, so that nobody else waits."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, Kind, NotFound, PlauditError, Unavailable
+from plaudit.processes import child_environment
+
+from .operations import Call
+
+SECONDS_MAX = 300.0
+
+log = structlog.get_logger(__name__)
+
+_OF_KIND = {Kind.not_found: NotFound, Kind.conflict: Conflict, Kind.forbidden: Forbidden}
+
+
+async def asked_of_child(call: Call, words: Sequence[str], given: bytes, *, too_long: str) -> Any:
+    """Run `plaudit <words>` on the call's organisation, with something on its input. Return the JSON that it prints.
+
+    Raises the error that it tells, or Unavailable with the sentence `too_long` after five minutes.
+    """
+    command = [sys.executable, "-m", "plaudit", *words, "--json", "--org", str(call.org_id), "--child"]
+    pipe = asyncio.subprocess.PIPE
+    # The URL may have a password, and everybody on the machine can see the arguments of a process.
+    environment = child_environment() | {"PLAUDIT_DATABASE_URL": call.services.url}
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    try:
+        output, problems = await asyncio.wait_for(process.communicate(given), SECONDS_MAX)
+    except TimeoutError:
+        raise Unavailable(too_long, code="too_long") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        told: Any = msgspec.json.decode(output)
+    except msgspec.DecodeError:
+        log.error("child_failed", words=list(words[:1]), output=problems.decode(errors="replace")[-500:])  # noqa: TRY400
+        raise PlauditError("Internal error: nothing was changed", code="internal_error") from None
+    if isinstance(told, dict) and "error" in told:
+        raise _error(told["error"])  # pyright: ignore[reportUnknownArgumentType]
+    return told  # pyright: ignore[reportUnknownVariableType]
+
+
+def _error(told: dict[str, Any]) -> PlauditError:
+    fields = [FieldError(**field) for field in told["fields"]]
+    return _OF_KIND.get(Kind(told["kind"]), Invalid)(told["message"], code=told["code"], fields=fields)

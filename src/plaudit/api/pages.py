@@ -1,0 +1,238 @@
+"""What a person sees who opens the server in a browser: what this is, the API's reference, the manual, the problems.
+
+    /              what this is, and where to go on          /manual/…    docs/, as pages; with .md as they are written
+    /docs          the API's reference (Swagger UI)          /problems/…  what an error's `type` leads to
+    /llms.txt      the same for language models
+
+Everything comes from this server: no page loads anything from elsewhere.
+"""
+
+from functools import cache
+from html import escape
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import swagger_ui_bundle
+from litestar import MediaType, Response
+from litestar.handlers import HTTPRouteHandler
+from markdown_it import MarkdownIt
+
+from plaudit import __version__
+from plaudit.error_codes import meaning_of
+from plaudit.errors import NotFound
+
+from .operations import ADMIN_PREFIX
+
+# Swagger UI writes styles into its elements, and has pictures in its style sheet.
+_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_KEPT_SECONDS = 3_600
+_ASSETS = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_START = (
+    "new SwaggerUIBundle({url: 'docs/openapi.json', dom_id: '#reference', deepLinking: true, docExpansion: 'none', \
+filter: true, defaultModelsExpandDepth: 0});\n"
+)
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --accent: #0b62d6 }
+@media (prefers-color-scheme: dark) { :root { --accent: #7db4ff } }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2.5rem auto; padding: 0 1.2rem }
+a { color: var(--accent) } h1, h2, h3 { line-height: 1.25 } nav { font-size: .9rem; margin-bottom: 2rem }
+code, pre { font: .875em/1.5 ui-monospace, monospace } pre { background: #8881; padding: .8rem 1rem; overflow-x: auto }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: .92em }
+th, td { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top }
+ul.links { list-style: none; padding: 0 } ul.links li { padding: .55rem 0; border-bottom: 1px solid var(--line) }
+"""
+
+
+def _page(title: str, body: str, *, up: str) -> Response[str]:
+    """A page of ours. `up` leads from it to the server's root, which need not be at the root of its host."""
+    nav = f'<nav><a href="{up or "./"}">Plaudit</a> · <a href="{up}docs">API reference</a> · <a href="{up}manual">Manual</a></nav>'
+    text = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
+        f"<body>{nav}{body}</body></html>\n"
+    )
+    return _answer(text, MediaType.HTML)
+
+
+def _answer(content: Any, media: str, *, kept: bool = False) -> Response[Any]:
+    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    headers["Cache-Control"] = f"public, max-age={_KEPT_SECONDS}" if kept else "no-cache"
+    return Response(content, media_type=media, headers=headers)
+
+
+# --------------------------------------------------------------------------------------------------------- the root
+
+_ROOT = """\
+<h1>Plaudit</h1>
+<p>A self-hosted engine for loyalty and gamification. Your systems report what people do; Plaudit turns it into points,
+badges, coupons, streaks, status levels and leaderboards: exactly once, within milliseconds, and always able to say why.</p>
+<ul class="links">
+<li><a href="docs">API reference</a>: every call, with examples, to be tried from the page</li>
+<li><a href="openapi.json">openapi.json</a>: the description (OpenAPI 3.1), for generators of clients</li>
+<li><a href="manual">Manual</a>: guides, recipes, reference, operations</li>
+<li><a href="llms.txt">llms.txt</a>: the same, for language models</li>
+<li><a href="readyz">readyz</a>: whether the server is ready</li>
+</ul>
+<p>There is no console yet: programmes are managed over the API, or with the command <code>plaudit</code>.</p>
+<p><small>Version {version}</small></p>
+"""
+
+
+async def root() -> Response[str]:
+    """What this is, and where to go on."""
+    return _page("Plaudit", _ROOT.replace("{version}", escape(__version__)), up="")
+
+
+# ---------------------------------------------------------------------------------------------- the API's reference
+
+_REFERENCE = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Plaudit API reference</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="docs/favicon-32x32.png"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
+<body><div id="reference"></div><script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script>
+</body></html>
+"""
+
+
+async def reference() -> Response[str]:
+    """The page for the API."""
+    return _answer(_REFERENCE, MediaType.HTML)
+
+
+def without_repeats(description: dict[str, Any]) -> dict[str, Any]:
+    """The description for the page: without the calls that stand under the beta's prefix again, which make it slow."""
+    paths = {path: calls for path, calls in description["paths"].items() if not path.startswith(ADMIN_PREFIX)}
+    return description | {"paths": paths}
+
+
+async def reference_file(name: str) -> Response[Any]:
+    """A file of that page."""
+    if name == "start.js":
+        return _answer(_START, "text/javascript")
+    if name not in _ASSETS:
+        raise NotFound("There is no such file")
+    return _answer(_asset(name), _ASSETS[name], kept=True)
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (swagger_ui_bundle.swagger_ui_path / name).read_bytes()
+
+
+# -------------------------------------------------------------------------------------------------------- the manual
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+@cache
+def _manual() -> Traversable:
+    """The folder of the manual: part of the package, or beside the source that it was installed from."""
+    packaged = files("plaudit") / "manual"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "docs"
+
+
+@cache
+def _pages() -> dict[str, str]:
+    """The pages of the manual by their names, such as `guides/points`, with their titles."""
+    found: dict[str, str] = {}
+    for folder in _FOLDERS:
+        for one in (
+            sorted((_manual() / folder).iterdir(), key=lambda each: each.name) if folder else _manual().iterdir()
+        ):
+            if one.name.endswith(".md"):
+                name = f"{folder}/{one.name}".lstrip("/").removesuffix(".md")
+                lines = one.read_text(encoding="utf-8").splitlines()
+                found[name] = next((line[2:] for line in lines if line.startswith("# ")), name)
+    return found
+
+
+_FOLDERS = {"guides": "Guides", "recipes": "Recipes", "reference": "Reference", "operations": "Operations", "": "More"}
+
+
+async def manual() -> Response[str]:
+    """What there is to read."""
+    parts: list[str] = []
+    for folder, title in _FOLDERS.items():
+        own = {name: each for name, each in _pages().items() if name.rpartition("/")[0] == folder}
+        items = "".join(f'<li><a href="manual/{name}">{escape(each)}</a></li>' for name, each in own.items())
+        parts.append(f"<h2>{title}</h2><ul>{items}</ul>" if own else "")
+    return _page("Plaudit manual", "<h1>Manual</h1>" + "".join(parts), up="")
+
+
+async def manual_page(folder: str, name: str) -> Response[str]:
+    """A page of the manual; with `.md` as it is written."""
+    return _manual_page(f"{folder}/{name}", up="../../")
+
+
+async def manual_top(name: str) -> Response[str]:
+    """A page of the manual that stands in no folder."""
+    return _manual_page(name, up="../")
+
+
+def _manual_page(name: str, *, up: str) -> Response[str]:
+    plain = name.removesuffix(".md")
+    if plain not in _pages():
+        raise NotFound("There is no such page; /manual lists them")
+    text = (_manual() / f"{plain}.md").read_text(encoding="utf-8")
+    if plain != name:
+        return _answer(text, "text/markdown")
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        for child in token.children or ():
+            if child.type == "link_open" and "://" not in str(child.attrGet("href")):
+                child.attrSet("href", str(child.attrGet("href")).replace(".md", ""))
+    return _page(_pages()[plain], _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}), up=up)
+
+
+async def llms() -> Response[str]:
+    """What there is to read, for language models (llmstxt.org)."""
+    lines = [
+        "# Plaudit", "",
+        "> A self-hosted engine for loyalty and gamification: events in, decisions made exactly once, books that add up.",
+        "", "## API", "", "- [Description](openapi.json): every call, OpenAPI 3.1",
+    ]  # fmt: skip
+    for folder, title in _FOLDERS.items():
+        own = {name: each for name, each in _pages().items() if name.rpartition("/")[0] == folder}
+        lines += (
+            ["", f"## {title}", "", *(f"- [{each}](manual/{name}.md)" for name, each in own.items())] if own else []
+        )
+    return _answer("\n".join(lines) + "\n", "text/plain")
+
+
+# ------------------------------------------------------------------------------------------------------- the problems
+
+
+async def problem_page(code: str) -> Response[str]:
+    """What an error means, where the `type` of its problem details leads."""
+    found = meaning_of(code)
+    if found is None:
+        raise NotFound("There is no such problem")
+    statuses, sentence = found
+    listed = " or ".join(map(str, statuses))
+    body = f"<h1><code>{escape(code)}</code></h1><p>Status {listed}</p>{_MARKDOWN.render(sentence)}"
+    link = '<p>All codes: <a href="../manual/reference/errors">errors</a>, <a href="../manual/reference/refusals">refusals</a></p>'
+    return _page(code, body + link, up="../")
+
+
+def page_handlers(description: dict[str, Any]) -> list[HTTPRouteHandler]:
+    """What is to be mounted for people. `description` is the API's."""
+    shown = msgspec.json.encode(without_repeats(description))
+
+    async def shown_description() -> Response[bytes]:
+        return _answer(shown, MediaType.JSON)
+
+    pages: dict[str, Any] = {
+        "/": root, "/docs": reference, "/docs/openapi.json": shown_description, "/docs/{name:str}": reference_file, "/manual": manual,
+        "/manual/{name:str}": manual_top, "/manual/{folder:str}/{name:str}": manual_page, "/llms.txt": llms,
+        "/problems/{code:str}": problem_page,
+    }  # fmt: skip
+    return [HTTPRouteHandler(path, http_method="GET")(page) for path, page in pages.items()]

@@ -1,0 +1,65 @@
+"""Who a call is about: a member may be named by an e-mail address, a phone number or a unique field, wherever by user id.
+
+It is looked up once, before the call runs, which then knows the member by the user id alone. Members' own calls name
+nobody, and may not find out who has which address. A member who was merged into another goes on as the other, in a
+server's call as with a token of their own.
+"""
+
+from msgspec import Struct, structs
+
+from plaudit.documents.as_meant import user_fields
+from plaudit.reads.identities import may_be_another_name, users_called, who_goes_on
+
+from .loyalty.changes import campaign_called
+from .operations import Call, Operation
+
+PLACE = "userId"  # in a path or a query
+CAMPAIGN = "campaignId"
+
+
+async def name_campaigns(call: Call) -> None:
+    """Put campaigns' ids in the place of the ids that they have as challenges, in the path and in the query."""
+    for place in ("path", "query"):
+        named = getattr(call, place)
+        if _is_uuid(named.get(CAMPAIGN)):
+            live = await call.services.programs.live_unless_stopped(call.org_id)
+            if live is not None:
+                setattr(call, place, {**named, CAMPAIGN: campaign_called(live, named[CAMPAIGN])})
+
+
+def _is_uuid(name: str | None) -> bool:
+    return name is not None and len(name) == 36 and name.count("-") == 4
+
+
+async def name_people(operation: Operation, call: Call) -> None:
+    """Put user ids in the place of other names, in the path, in the query and in the body of a call."""
+    if call.caller is None or operation.scope == "actions:write":
+        return  # actions are looked up together, a batch at a time, and passed on from members who were merged
+    if call.caller.user_id is not None:
+        async with call.services.pool.acquire() as connection:
+            now = await who_goes_on(connection, call.org_id, [call.caller.user_id])
+        if now:
+            call.caller = structs.replace(call.caller, user_id=now[call.caller.user_id])
+        return
+    body = call.body if isinstance(call.body, Struct) else None
+    fields = user_fields(type(body)) if body is not None else ()
+    named = [call.path.get(PLACE), call.query.get(PLACE), *(getattr(body, field) for field in fields)]
+    if not any(named):
+        return
+    unique = (await call.services.programs.live(call.org_id)).profiles.unique
+    names = {one for one in named if one}
+    others = [one for one in names if may_be_another_name(one, unique)]
+    async with call.services.pool.acquire() as connection:
+        found = await users_called(connection, call.org_id, others, unique) if others else {}
+        now = await who_goes_on(connection, call.org_id, {found.get(one, one) for one in names})
+    if now:
+        found |= {one: now[found.get(one, one)] for one in names if found.get(one, one) in now}
+    if not found:
+        return
+    if call.path.get(PLACE) in found:
+        call.path = {**call.path, PLACE: found[call.path[PLACE]]}
+    if call.query.get(PLACE) in found:
+        call.query = {**call.query, PLACE: found[call.query[PLACE]]}
+    for field in fields:
+        if getattr(body, field) in found:
+            setattr(body, field, found[getattr(body, field)])

@@ -1,0 +1,377 @@
+"""Trees to closures: each node becomes a function of a run, made once; what is wrong with a node is said then."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from lark import Token, Tree
+
+from plaudit.core.patterns import Pattern, PatternError
+
+from .dates import METHODS, method_of
+from .functions import FUNCTIONS, IMPURE, IMPURE_METHODS
+from .grammar import Branch, at
+from .limits import DATE_STEPS, POWER_STEPS, FormulaError
+from .loops import LOOPS, Items, items_of_list, items_of_range
+from .numbers import negate, number_from
+from .operations import OPERATIONS, among, child, sliced, within
+from .parts import Part, carried, everything, looked, of_two, the_item, truth
+from .values import Date, Run, as_text, joined, number, read, same, text
+
+_PATTERNS: dict[str, Callable[[Pattern, str], Any]] = {"matches": Pattern.found_in, "extract": Pattern.groups}
+_ROOT = "$root"
+_SOME_DATE = Date(datetime(2026, 1, 15, tzinfo=UTC))
+
+
+def compile_tree(tree: Branch) -> Part:
+    """Return the closure of a formula. Raises FormulaError, with the position, for what cannot be used."""
+    part, size = _Compiler().part(tree), _size(tree)
+
+    def value(run: Run) -> Any:
+        run.spend(size)  # each part once; what is applied to the items of a list counts again there
+        return part(run)
+
+    return value
+
+
+class _Compiler:
+    """Compiles one formula. `_aliases` are the names of the item in closures that we are in; None is one without."""
+
+    def __init__(self) -> None:
+        self._aliases: list[str | None] = []
+        self._fixed: list[Part] = []  # the parts that are the same for every run
+
+    def part(self, tree: Branch | Token | None) -> Part:
+        assert isinstance(tree, Tree)
+        return getattr(self, f"_{tree.data}")(tree)
+
+    def _parts(self, tree: Branch) -> list[Part]:
+        return [self.part(one) for one in _branches(tree)]
+
+    # Values
+
+    def _number(self, tree: Branch) -> Part:
+        literal = cast("Token", tree.children[0])
+        return self._constant(_checked(literal, lambda: number_from(literal.replace("_", ""))))
+
+    def _text(self, tree: Branch) -> Part:
+        return self._constant(str(tree.children[0])[1:-1])
+
+    def _key(self, tree: Branch) -> Part:
+        return self._constant(str(tree.children[0]))
+
+    def _true(self, _: Branch) -> Part:
+        return self._constant(True)
+
+    def _false(self, _: Branch) -> Part:
+        return self._constant(False)
+
+    def _null(self, _: Branch) -> Part:
+        return self._constant(None)
+
+    def _name(self, tree: Branch) -> Part:
+        name = str(tree.children[0])
+        if name in self._aliases:
+            return the_item
+        if name == _ROOT:
+            return everything
+        return lambda run: read(run.names.get(name))
+
+    def _item(self, tree: Branch) -> Part:
+        if not self._aliases:
+            raise FormulaError(f"# {at(tree)} is the item of a list, and can stand only in map, filter and the like")
+        return the_item
+
+    def _list(self, tree: Branch) -> Part:
+        parts = self._parts(tree)
+        return lambda run: [part(run) for part in parts]
+
+    def _object(self, tree: Branch) -> Part:
+        pairs = [(self.part(pair.children[0]), self.part(pair.children[1])) for pair in _branches(tree)]
+        return lambda run: {as_text(key(run)): value(run) for key, value in pairs}
+
+    def _template(self, tree: Branch) -> Part:
+        parts = [self._constant(str(one)) if isinstance(one, Token) else self.part(one) for one in tree.children]
+        return lambda run: joined(run, [as_text(part(run)) for part in parts])
+
+    # Access
+
+    def _member(self, tree: Branch) -> Part:
+        whole, name = self.part(tree.children[0]), str(tree.children[1])
+
+        def value(run: Run) -> Any:
+            found = whole(run)
+            return read(found.get(name)) if found.__class__ is dict else None
+
+        return value
+
+    def _index(self, tree: Branch) -> Part:
+        whole, key = self._parts(tree)
+        return lambda run: child(whole(run), key(run))
+
+    def _slice(self, tree: Branch) -> Part:
+        whole, first, _, last = tree.children
+        of = self.part(whole)
+        ends = [self.part(end) if isinstance(end, Tree) else self._constant(None) for end in (first, last)]
+        return lambda run: sliced(run, of(run), ends[0](run), ends[1](run))
+
+    # Operators
+
+    def _choice(self, tree: Branch) -> Part:
+        condition, yes, no = self._parts(tree)
+        return lambda run: yes(run) if truth(condition(run), "?") else no(run)
+
+    def _either(self, tree: Branch) -> Part:
+        return self._logical(tree, until=True, word="or")
+
+    def _both(self, tree: Branch) -> Part:
+        return self._logical(tree, until=False, word="and")
+
+    def _logical(self, tree: Branch, *, until: bool, word: str) -> Part:
+        parts = self._parts(tree)
+        last = len(parts) - 1
+
+        def value(run: Run) -> Any:
+            found: Any = None
+            for place, part in enumerate(parts):
+                found = part(run)
+                if place < last and truth(found, word) is until:
+                    return until
+            return found
+
+        return value
+
+    def _not_(self, tree: Branch) -> Part:
+        part = self.part(tree.children[1])
+        return lambda run: not truth(part(run), "not")
+
+    def _signed(self, tree: Branch) -> Part:
+        part = self.part(tree.children[1])
+        if tree.children[0] == "+":
+            return part
+        return lambda run: negate(number(part(run), "-"))
+
+    def _default(self, tree: Branch) -> Part:
+        parts = self._parts(tree)
+
+        def value(run: Run) -> Any:
+            found: Any = None
+            for part in parts:
+                found = part(run)
+                if found is not None:
+                    return found
+            return found
+
+        return value
+
+    def _sum(self, tree: Branch) -> Part:
+        return self._chain(tree)
+
+    def _product(self, tree: Branch) -> Part:
+        return self._chain(tree)
+
+    def _power(self, tree: Branch) -> Part:
+        a, b = self._parts(tree)
+        raised = of_two(a, b, *OPERATIONS["^"])
+
+        def value(run: Run) -> Any:
+            run.spend(POWER_STEPS)
+            return raised(run)
+
+        return value
+
+    def _comparison(self, tree: Branch) -> Part:
+        return self._chain(tree)
+
+    def _chain(self, tree: Branch) -> Part:
+        """Return operators of one strength, from left to right. Many are a loop: calls in calls would go too deep."""
+        first = self.part(tree.children[0])
+        signs = cast("list[Token]", tree.children[1::2])
+        operands = cast("list[Branch]", tree.children[2::2])
+        if len(signs) == 1:
+            return self._operated(first, signs[0], operands[0])
+        steps = [self._operated(carried, sign, operand) for sign, operand in zip(signs, operands, strict=True)]
+
+        def value(run: Run) -> Any:
+            found = first(run)
+            for step in steps:  # which reads what is carried before anything else
+                run.carried = found
+                found = step(run)
+            return found
+
+        return value
+
+    def _operated(self, a: Part, sign: Token, operand: Branch) -> Part:
+        if sign.type in ("IN", "NOT_IN"):
+            inside = self._within(a, operand) if operand.data == "range" else self._among(a, operand)
+            return inside if sign.type == "IN" else lambda run: not inside(run)
+        b = self.part(operand)
+        if sign == "==":
+            return lambda run: same(a(run), b(run))
+        if sign == "!=":
+            return lambda run: not same(a(run), b(run))
+        return of_two(a, b, *OPERATIONS[sign])
+
+    def _among(self, a: Part, operand: Branch) -> Part:
+        b = self.part(operand)
+        return lambda run: among(run, a(run), b(run))
+
+    def _within(self, a: Part, operand: Branch) -> Part:
+        opening, low, high, closing = operand.children
+        bottom, top = self.part(low), self.part(high)
+        from_low, to_high = str(opening) == "[", str(closing) == "]"
+        return lambda run: within(a(run), bottom(run), top(run), from_low=from_low, to_high=to_high)
+
+    def _range(self, tree: Branch) -> Part:
+        raise FormulaError(
+            f"the range {at(tree)} cannot stand there: only after in, or as what map, filter and the like go through"
+        )
+
+    # Calls
+
+    def _call(self, tree: Branch) -> Part:
+        name, given = str(tree.children[0]), _branches(tree)
+        if name in IMPURE:
+            raise FormulaError(
+                f"'{name}' {at(tree)} is not allowed: a formula must give the same result every time. "
+                "Use event.timestamp, or d(…) with an instant"
+            )
+        if name in LOOPS:
+            return self._loop(name, tree, given)
+        if name in _PATTERNS:
+            return self._pattern(name, tree, given)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise FormulaError(f"'{name}' {at(tree)} is not a function")
+        if name == "d" and not given:
+            raise FormulaError(
+                f"'d()' {at(tree)} is not allowed: a formula must give the same result every time. "
+                "Use event.timestamp, or d(…) with an instant"
+            )
+        _check_count(name, tree, given, function.least, function.most)
+        return self._called(
+            cast("Token", tree.children[0]), function.call, [self.part(one) for one in given], dated=name == "d"
+        )
+
+    def _method(self, tree: Branch) -> Part:
+        word = cast("Token", tree.children[1])
+        name, given = str(word), _branches(tree)[1:]
+        if name in IMPURE_METHODS:
+            raise FormulaError(
+                f"'{name}' {at(word)} is not allowed: a formula must give the same result every time. "
+                "Use isSame(event.timestamp, 'day')"
+            )
+        if name not in METHODS:
+            raise FormulaError(f"'{name}' {at(word)} is not a method of dates")
+        least, most, function = METHODS[name]
+        _check_count(name, tree, given, least, most)
+        parts = [self.part(one) for one in (tree.children[0], *given)]
+        if given and self._are_fixed(parts[1:]):  # a unit, a format or a time zone that is wrong is so for every date
+            _checked(word, lambda: function(Run({}), _SOME_DATE, *[part(Run({})) for part in parts[1:]]))
+        return self._called(word, method_of(name, function), parts, dated=True)
+
+    def _called(self, where: Token, function: Callable[..., Any], parts: list[Part], *, dated: bool) -> Part:
+        cost = DATE_STEPS if dated else 0
+        if self._are_fixed(parts):  # d("2026-01-01"): once is enough
+            return self._constant(_checked(where, lambda: function(Run({}), *[part(Run({})) for part in parts])))
+
+        def value(run: Run) -> Any:
+            found = [part(run) for part in parts]
+            for one in found:
+                run.spend_on(one)
+            if cost:
+                run.spend(cost)
+            return function(run, *found)
+
+        return value
+
+    def _are_fixed(self, parts: list[Part]) -> bool:
+        return all(part in self._fixed for part in parts)
+
+    def _constant(self, value: Any) -> Part:
+        self._fixed.append(lambda _: value)
+        return self._fixed[-1]
+
+    def _aliased(self, tree: Branch) -> Part:
+        raise FormulaError(f"'as' {at(tree)} can stand only in map, filter and the like")
+
+    def _pattern(self, name: str, tree: Branch, given: list[Branch]) -> Part:
+        _check_count(name, tree, given, 2, 2)
+        whole, literal = given
+        if literal.data != "text":
+            raise FormulaError(f"the pattern of {name} {at(tree)} must be a text in quotation marks")
+        source = str(literal.children[0])[1:-1]
+        try:
+            pattern = Pattern(source, with_groups=name == "extract")
+        except PatternError as problem:
+            raise FormulaError(f"the pattern {at(literal)} {problem}") from None
+        part, look = self.part(whole), _PATTERNS[name]
+        return lambda run: looked(run, pattern, look, pattern.fitting(text(part(run), name)))
+
+    def _loop(self, name: str, tree: Branch, given: list[Branch]) -> Part:
+        if self._aliases:
+            raise FormulaError(f"{name} {at(tree)} must not stand within another map, filter or the like")
+        _check_count(name, tree, given, 2, 2)
+        source, body = given
+        alias: str | None = None
+        if source.data == "aliased":
+            alias = str(source.children[2])
+            source = cast("Branch", source.children[0])
+        over: Items = self._over(source, name)
+        self._aliases.append(alias)
+        each = self.part(body)
+        self._aliases.pop()
+        size = _size(body)
+        loop = LOOPS[name]
+
+        def value(run: Run) -> Any:
+            found = over(run)
+            run.spend(len(found) * size)
+            before = run.item
+            try:
+                return loop(run, found, each)
+            finally:
+                run.item = before
+
+        return value
+
+    def _over(self, source: Branch, name: str) -> Items:
+        if source.data != "range":
+            return items_of_list(self.part(source), name)
+        opening, low, high, closing = source.children
+        ends = [_literal(self, one) for one in (low, high)]
+        first = ends[0] + (0 if opening == "[" else 1)
+        last = ends[1] - (0 if closing == "]" else 1)
+        return items_of_range(first, last, at(source))
+
+
+def _size(tree: Branch) -> int:
+    return sum(1 for _ in tree.iter_subtrees())
+
+
+def _branches(tree: Branch) -> list[Branch]:
+    return [one for one in tree.children if isinstance(one, Tree)]
+
+
+def _literal(compiler: _Compiler, tree: Any) -> int:
+    """Return an end of a range that is gone through: an integer that stands there as such."""
+    inner = tree.children[1] if tree.data == "signed" else tree
+    if isinstance(inner, Tree) and inner.data == "number":
+        found = compiler.part(tree)(Run({}))
+        if isinstance(found, int):
+            return found
+    raise FormulaError(f"the ends of the range {at(tree)} must be whole numbers: only after in can they be formulas")
+
+
+def _checked(where: Token, result: Callable[[], Any]) -> Any:
+    """Return what can be worked out on saving. Raises FormulaError with the position."""
+    try:
+        return result()
+    except FormulaError as problem:
+        raise FormulaError(f"{where} {at(where)} cannot be worked out: {problem}") from None
+
+
+def _check_count(name: str, tree: Branch, given: list[Branch], least: int, most: int) -> None:
+    if not least <= len(given) <= most:
+        wanted = str(least) if least == most else f"{least} to {most}"
+        raise FormulaError(f"{name} {at(tree)} needs {wanted} value{'s' if most != 1 else ''} (got {len(given)})")

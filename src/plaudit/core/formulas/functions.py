@@ -1,0 +1,294 @@
+"""The functions of formulas. A new one is a row of FUNCTIONS and a line in docs/reference/formulas.md."""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import ROUND_DOWN
+from functools import reduce
+from typing import Any, cast
+
+from msgspec import Struct
+
+from . import numbers as exact
+from .dates import date
+from .fuzzy import likeness
+from .limits import FormulaError, NumberTooLarge
+from .numbers import Number
+from .values import (
+    Date,
+    Run,
+    as_text,
+    bounded_list,
+    bounded_text,
+    integer,
+    items,
+    kind_of,
+    number,
+    numbers,
+    read,
+    same,
+    text,
+)
+
+Object = dict[str, Any]
+_MERGE_DEPTH_MAX = 20
+
+
+class Function(Struct, frozen=True):
+    """A function: how many arguments it takes, and what it does with (run, *arguments)."""
+
+    least: int
+    most: int
+    call: Callable[..., Any]
+
+
+def length(run: Run, value: Any) -> int:
+    """Return how many characters a text has, or items a list."""
+    return len(value) if isinstance(value, str) else len(items(run, value, "len"))
+
+
+def contains(run: Run, whole: Any, part: Any) -> bool:
+    """Return whether a text has a part, or a list an item."""
+    if isinstance(whole, str):
+        return text(part, "contains") in bounded_text(whole)
+    return any(same(read(one), part) for one in items(run, whole, "contains"))
+
+
+def flatten(run: Run, value: Any) -> list[Any]:
+    """Return a list with the items of the lists in it, one level."""
+    found: list[Any] = []
+    for one in items(run, value, "flatten"):
+        found += items(run, one, "flatten") if isinstance(one, list) else [one]
+        bounded_list(found)
+    return found
+
+
+def merge(run: Run, value: Any) -> Any:
+    """Return lists one after the other, or objects into one, where the later wins."""
+    parts = [one for one in items(run, value, "merge") if one is not None]
+    if parts and isinstance(parts[0], list):
+        found: list[Any] = []
+        for one in parts:
+            found += items(run, one, "merge")
+            bounded_list(found)
+        return found
+    merged: Object = {}
+    for one in parts:
+        merged |= _object(run, one, "merge")
+    return merged
+
+
+def merge_deep(run: Run, value: Any) -> Object:
+    """Return objects made into one, and the objects and lists in them too."""
+    parts = [_object(run, one, "mergeDeep") for one in items(run, value, "mergeDeep") if one is not None]
+    return reduce(lambda base, patch: _merged(run, base, patch, _MERGE_DEPTH_MAX), parts, {})
+
+
+def _merged(run: Run, base: Any, patch: Any, depth: int) -> Any:
+    if depth == 0:
+        raise FormulaError(f"mergeDeep looks at most {_MERGE_DEPTH_MAX} levels into objects")
+    if isinstance(base, dict) and isinstance(patch, dict):
+        base, patch = cast("Object", base), cast("Object", patch)
+        run.spend(len(base) + len(patch))
+        found = dict(base)
+        for key, value in patch.items():
+            found[key] = _merged(run, base[key], value, depth - 1) if key in base else value
+        return found
+    if isinstance(base, list) and isinstance(patch, list):
+        return bounded_list(items(run, base, "mergeDeep") + items(run, patch, "mergeDeep"))
+    return patch
+
+
+def _object(run: Run, value: Any, what: str) -> Object:
+    if not isinstance(value, dict):
+        raise FormulaError(f"{what} needs an object (got {kind_of(value)})")
+    found = cast("Object", value)
+    run.spend(len(found))
+    return found
+
+
+def split(run: Run, whole: Any, separator: Any) -> list[str]:
+    """Return a text as a list, divided at each separator."""
+    whole, separator = text(whole, "split"), text(separator, "split")
+    found = ["", *whole, ""] if separator == "" else whole.split(separator)
+    run.spend(len(found))
+    return bounded_list(cast("list[Any]", found))
+
+
+def fuzzy(run: Run, value: Any, wanted: Any) -> Any:
+    """Return how alike two texts are, from 0 to 1; for a list of texts, a list."""
+    if isinstance(value, list):
+        return [likeness(run, one, wanted) for one in items(run, value, "fuzzyMatch")]
+    return likeness(run, value, wanted)
+
+
+def _extreme(choose: Callable[..., Any], what: str) -> Callable[[Run, Any], Any]:
+    def call(run: Run, value: Any) -> Any:
+        found = [read(one) for one in items(run, value, what)]
+        if not found:
+            raise FormulaError(f"{what} needs a list with items")
+        if isinstance(found[0], Date):
+            if not all(isinstance(one, Date) for one in found):
+                raise FormulaError(f"{what} needs numbers only, or dates only")
+            return choose(found, key=Date.instant)
+        return choose([number(one, what) for one in found])
+
+    return call
+
+
+def total(run: Run, value: Any) -> Number:
+    """Return the sum of a list of numbers."""
+    return reduce(exact.add, numbers(run, value, "sum"), 0)
+
+
+def average(run: Run, value: Any) -> Number | None:
+    """Return the mean of a list of numbers."""
+    found = numbers(run, value, "avg")
+    if not found:
+        raise FormulaError("avg needs a list with items")
+    return exact.divide(reduce(exact.add, found, 0), len(found))
+
+
+def median(run: Run, value: Any) -> Number | None:
+    """Return the number in the middle of a list of numbers, or the mean of the two there."""
+    found = sorted(numbers(run, value, "median"))
+    if not found:
+        raise FormulaError("median needs a list with items")
+    middle = len(found) // 2
+    return found[middle] if len(found) % 2 else exact.divide(exact.add(found[middle - 1], found[middle]), 2)
+
+
+def mode(run: Run, value: Any) -> Number:
+    """Return the number that is most often in a list; of several, the greatest."""
+    counts = Counter(numbers(run, value, "mode"))
+    if not counts:
+        raise FormulaError("mode needs a list with items")
+    return max(counts, key=lambda one: (counts[one], one))
+
+
+def rounded(_: Run, value: Any, places: Any = 0) -> Number:
+    """Return a number with so many decimal places; halves go away from zero."""
+    return exact.rounded(number(value, "round"), integer(places, "round"))
+
+
+def truncated(_: Run, value: Any, places: Any = 0) -> Number:
+    """Return a number without what is beyond so many decimal places."""
+    return exact.rounded(number(value, "trunc"), integer(places, "trunc"), ROUND_DOWN)
+
+
+def to_number(_: Run, value: Any) -> Number:
+    """Return a number out of a number, a text, or true (1) and false (0)."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        found = exact.number_from(value)
+        if found is None:
+            raise FormulaError("number needs a text that is a number")
+        return found
+    return number(value, "number")
+
+
+def to_text(_: Run, value: Any) -> str:
+    """Return a text out of null, true, false, a number or a text."""
+    return as_text(value)
+
+
+def type_name(_: Run, value: Any) -> str:
+    """Return the name of a value's type."""
+    return kind_of(value)
+
+
+def is_numeric(_: Run, value: Any) -> bool:
+    """Return whether a value is a number, or a text that is one."""
+    if isinstance(value, str):
+        try:
+            return exact.number_from(value) is not None
+        except NumberTooLarge:  # it is none that could be reckoned with
+            return False
+    return kind_of(value) == "number"
+
+
+def to_bool(_: Run, value: Any) -> bool:
+    """Return true for true, "true", numbers but 0, lists, objects and dates."""
+    return value.strip() == "true" if isinstance(value, str) else value not in (None, False, 0)
+
+
+def keys(run: Run, value: Any) -> list[Any]:
+    """Return the names in an object; the places of a list, from 0."""
+    if isinstance(value, list):
+        return list(range(len(items(run, value, "keys"))))
+    return bounded_list(list(_object(run, value, "keys")))
+
+
+def values(run: Run, value: Any) -> list[Any]:
+    """Return the values in an object."""
+    return bounded_list(list(_object(run, value, "values").values()))
+
+
+def _of_text(change: Callable[[str], str], what: str) -> Callable[[Run, Any], str]:
+    return lambda _, value: bounded_text(change(text(value, what)))
+
+
+def _of_texts(holds: Callable[[str, str], bool], what: str) -> Callable[[Run, Any, Any], bool]:
+    return lambda _, whole, part: holds(text(whole, what), text(part, what))
+
+
+def _of_number(change: Callable[[Number], Number], what: str) -> Callable[[Run, Any], Number]:
+    return lambda _, value: change(number(value, what))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "len": Function(1, 1, length),
+    "contains": Function(2, 2, contains),
+    "flatten": Function(1, 1, flatten),
+    "merge": Function(1, 1, merge),
+    "mergeDeep": Function(1, 1, merge_deep),
+    "upper": Function(1, 1, _of_text(str.upper, "upper")),
+    "lower": Function(1, 1, _of_text(str.lower, "lower")),
+    "trim": Function(1, 1, _of_text(str.strip, "trim")),
+    "startsWith": Function(2, 2, _of_texts(str.startswith, "startsWith")),
+    "endsWith": Function(2, 2, _of_texts(str.endswith, "endsWith")),
+    "split": Function(2, 2, split),
+    "fuzzyMatch": Function(2, 2, fuzzy),
+    "abs": Function(1, 1, _of_number(abs, "abs")),
+    "sum": Function(1, 1, total),
+    "avg": Function(1, 1, average),
+    "min": Function(1, 1, _extreme(min, "min")),
+    "max": Function(1, 1, _extreme(max, "max")),
+    "median": Function(1, 1, median),
+    "mode": Function(1, 1, mode),
+    "floor": Function(1, 1, _of_number(exact.floor, "floor")),
+    "ceil": Function(1, 1, _of_number(exact.ceil, "ceil")),
+    "round": Function(1, 2, rounded),
+    "trunc": Function(1, 2, truncated),
+    "isNumeric": Function(1, 1, is_numeric),
+    "string": Function(1, 1, to_text),
+    "number": Function(1, 1, to_number),
+    "bool": Function(1, 1, to_bool),
+    "type": Function(1, 1, type_name),
+    "keys": Function(1, 1, keys),
+    "values": Function(1, 1, values),
+    "d": Function(1, 2, date),
+}
+
+# What a formula cannot have, because its result would depend on when it is evaluated, or on chance.
+IMPURE = frozenset(
+    [
+        "rand",
+        "date",
+        "time",
+        "duration",
+        "year",
+        "dayOfWeek",
+        "dayOfMonth",
+        "dayOfYear",
+        "weekOfYear",
+        "monthOfYear",
+        "monthString",
+        "dateString",
+        "weekdayString",
+        "startOf",
+        "endOf",
+        "now",
+    ]
+)
+IMPURE_METHODS = frozenset({"isToday", "isYesterday", "isTomorrow"})

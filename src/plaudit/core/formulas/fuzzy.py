@@ -1,0 +1,42 @@
+"""How alike two texts are: the Damerau-Levenshtein distance, as a share of the longer one."""
+
+from typing import Any
+
+from .limits import FUZZY_TEXT_MAX, FormulaError
+from .numbers import Number, divide
+from .values import Run, text
+
+
+def likeness(run: Run, value: Any, wanted: Any) -> Number | None:
+    """Return 1 for equal texts, 0 for texts that have nothing in common."""
+    a, b = text(value, "fuzzyMatch"), text(wanted, "fuzzyMatch")
+    if max(len(a), len(b)) > FUZZY_TEXT_MAX:
+        raise FormulaError(f"fuzzyMatch compares texts of at most {FUZZY_TEXT_MAX} characters")
+    if not a and not b:
+        return 1
+    run.spend(len(a) * len(b) // 2)
+    longest = max(len(a), len(b))
+    return divide(longest - _distance(a, b), longest)
+
+
+def _distance(a: str, b: str) -> int:
+    """How many insertions, deletions, changes, and exchanges of neighbours it takes from one to the other."""
+    far = len(a) + len(b)
+    rows = [[far] * (len(b) + 2)] + [[far, i, *([0] * len(b))] for i in range(len(a) + 1)]
+    rows[1] = [far, *range(len(b) + 1)]
+    last_row_of: dict[str, int] = {}
+    for i, one in enumerate(a, 1):
+        last_column = 0
+        for j, other in enumerate(b, 1):
+            k, last = last_row_of.get(other, 0), last_column
+            cost = 1
+            if one == other:
+                cost, last_column = 0, j
+            rows[i + 1][j + 1] = min(
+                rows[i][j] + cost,
+                rows[i + 1][j] + 1,
+                rows[i][j + 1] + 1,
+                rows[k][last] + (i - k - 1) + 1 + (j - last - 1),
+            )
+        last_row_of[one] = i
+    return rows[-1][-1]

@@ -1,0 +1,310 @@
+"""The local times that a recurrence rule gives: the last one up to a time and the first one after it.
+
+Nothing is walked through from the start of the rule. A search goes from its time by months; those that cannot hold an
+occurrence cost one comparison. It gives up after `MONTHS_MAX` of them, so it ends whatever the rule says.
+
+    month ── BYMONTH, interval ──► days of it ── BYDAY, BYMONTHDAY … ──► units of a day ──► offsets within a unit
+
+A unit is the day itself, or each hour or minute of a rule by hours or minutes. Times are without a zone.
+"""
+
+from bisect import bisect_right
+from calendar import isleap, monthrange
+from collections.abc import Sequence
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
+from functools import lru_cache
+
+from msgspec import structs
+
+from .rrule import Frequency, Rule
+
+MONTHS_MAX = 1_200  # a rule without an occurrence in a hundred years has none
+_DAY_SECONDS = 86_400
+_SECOND = timedelta(seconds=1)
+_EARLIEST, _LATEST = datetime.min, datetime.max  # noqa: DTZ901 (local times)
+_UNIT_SECONDS = {Frequency.HOURLY: 3_600, Frequency.MINUTELY: 60}
+_MONDAY = date(1, 1, 1).toordinal()
+
+
+class Occurrences:
+    """The occurrences of a rule from `start` on, which itself is one only if the rule says so."""
+
+    def __init__(self, rule: Rule, start: datetime) -> None:
+        self.start = start.replace(microsecond=0, tzinfo=None)
+        self._day0 = self.start.toordinal()
+        self._rule = rule = _completed(rule, self.start)
+        self._unit = _UNIT_SECONDS.get(rule.frequency, _DAY_SECONDS)
+        hours = rule.by_hour if self._unit == _DAY_SECONDS else (0,)
+        minutes = rule.by_minute if self._unit > 60 else (0,)
+        self._offsets = tuple(h * 3_600 + m * 60 + s for h in hours for m in minutes for s in rule.by_second)
+        if rule.by_position and self._unit < _DAY_SECONDS:
+            self._offsets = _at_positions(self._offsets, rule.by_position)
+        self._by_period = bool(rule.by_position) and self._unit == _DAY_SECONDS
+        self._period: tuple[int, dict[int, list[int]]] = (-1, {})
+        self._end: datetime | None = None
+        if rule.until is not None and rule.until.tzinfo is None:
+            self._end = rule.until
+        if rule.count is not None:
+            self._end = min(self._end or _LATEST, self._last_of(rule.count))
+
+    def last_until(self, time: datetime, since: datetime | None = None) -> datetime | None:
+        """Return the last occurrence up to a time; not one before `since`."""
+        since = self.start if since is None else max(since, self.start)
+        if self._end is not None:
+            time = min(time, self._end)
+        year, month = time.year, time.month
+        for _ in range(MONTHS_MAX):
+            if (year, month) < (since.year, since.month):
+                return None
+            for ordinal in reversed(self._days_of(year, month)):
+                if ordinal <= time.toordinal():
+                    second = self._last_on(ordinal, _second_of(time) if ordinal == time.toordinal() else _DAY_SECONDS)
+                    if second is not None:
+                        found = _time_at(ordinal, second)
+                        return found if found >= since else None
+            year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+            if year < MINYEAR:
+                return None
+        return None
+
+    def first_after(self, time: datetime) -> datetime | None:
+        """Return the first occurrence after a time."""
+        if time < self.start:
+            time = max(self.start, _EARLIEST + _SECOND) - _SECOND
+        year, month = time.year, time.month
+        for _ in range(MONTHS_MAX):
+            for ordinal in self._days_of(year, month):
+                if ordinal >= time.toordinal():
+                    second = self._first_on(ordinal, _second_of(time) if ordinal == time.toordinal() else -1)
+                    if second is not None:
+                        found = _time_at(ordinal, second)
+                        return found if self._end is None or found <= self._end else None
+            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+            if year > MAXYEAR or (self._end is not None and (year, month) > (self._end.year, self._end.month)):
+                return None
+        return None
+
+    def _last_of(self, count: int) -> datetime:
+        """Return the occurrence that is the last of so many, or where counting gives up."""
+        year, month = self.start.year, self.start.month
+        for _ in range(MONTHS_MAX):
+            for ordinal in self._days_of(year, month):
+                seconds = self._seconds_on(ordinal) if ordinal == self._day0 or self._by_period else None
+                if seconds is not None:
+                    seconds = [one for one in seconds if _time_at(ordinal, one) >= self.start]
+                number = len(self._units_of(ordinal)) * len(self._offsets) if seconds is None else len(seconds)
+                if number >= count:
+                    return _time_at(ordinal, (self._seconds_on(ordinal) if seconds is None else seconds)[count - 1])
+                count -= number
+            year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+            if year > MAXYEAR:
+                return _LATEST
+        return _time_at(date(year, month, 1).toordinal(), 0)
+
+    def _days_of(self, year: int, month: int) -> Sequence[int]:
+        """Return the ordinals of the days of a month that have occurrences, or may have."""
+        rule = self._rule
+        if rule.frequency is Frequency.YEARLY and (year - self.start.year) % rule.interval:
+            return ()
+        months = year * 12 + month - self.start.year * 12 - self.start.month
+        if rule.frequency is Frequency.MONTHLY and months % rule.interval:
+            return ()
+        if rule.by_month and month not in rule.by_month:
+            return ()
+        first = date(year, month, 1).toordinal()
+        days = range(max(first, self._day0), first + monthrange(year, month)[1])
+        if rule.frequency is Frequency.DAILY:
+            days = range(days.start + (self._day0 - days.start) % rule.interval, days.stop, rule.interval)
+        elif rule.frequency is Frequency.WEEKLY and rule.interval > 1:
+            week0 = self._week_of(self._day0)
+            return [day for day in days if not (self._week_of(day) - week0) % rule.interval and self._has_day(day)]
+        if not self._filters_days:
+            return days
+        return [day for day in days if self._has_day(day)]
+
+    @property
+    def _filters_days(self) -> bool:
+        rule = self._rule
+        return bool(rule.by_weekday or rule.by_nth_weekday or rule.by_month_day or rule.by_year_day or rule.by_week)
+
+    def _week_of(self, ordinal: int) -> int:
+        return (ordinal - _MONDAY - self._rule.week_start) // 7
+
+    def _has_day(self, ordinal: int) -> bool:
+        """Return whether the parts that choose days choose this one. (Months and intervals are checked before.)"""
+        rule = self._rule
+        weekday = (ordinal - _MONDAY) % 7
+        if (rule.by_weekday or rule.by_nth_weekday) and weekday not in rule.by_weekday:
+            if not rule.by_nth_weekday:
+                return False
+            if not self._is_nth(date.fromordinal(ordinal), weekday):
+                return False
+        if not (rule.by_month_day or rule.by_year_day or rule.by_week):
+            return True
+        day = date.fromordinal(ordinal)
+        if rule.by_month_day:
+            length = monthrange(day.year, day.month)[1]
+            if day.day not in rule.by_month_day and day.day - length - 1 not in rule.by_month_day:
+                return False
+        if rule.by_year_day:
+            first, last = date(day.year, 1, 1).toordinal(), date(day.year, 12, 31).toordinal()
+            if ordinal - first + 1 not in rule.by_year_day and ordinal - last - 1 not in rule.by_year_day:
+                return False
+        return not rule.by_week or self._is_in_week(ordinal, day.year)
+
+    def _is_nth(self, day: date, weekday: int) -> bool:
+        """Return whether a day is the n-th of its weekday in its month, or in the year of a rule that names no months."""
+        rule = self._rule
+        if rule.frequency is Frequency.YEARLY and not rule.by_month:
+            first, last = date(day.year, 1, 1), date(day.year, 12, 31)
+        else:
+            first, last = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
+        before, after = (day - first).days // 7, (last - day).days // 7
+        return any(day_of == weekday and n in (before + 1, -after - 1) for n, day_of in rule.by_nth_weekday)
+
+    def _is_in_week(self, ordinal: int, year: int) -> bool:
+        start = self._rule.week_start
+        for each in (year + 1, year, year - 1):
+            first = _first_week(each, start)
+            if ordinal >= first:
+                weeks = (_first_week(each + 1, start) - first) // 7
+                week = (ordinal - first) // 7 + 1
+                return week in self._rule.by_week or week - weeks - 1 in self._rule.by_week
+        return False
+
+    def _units_of(self, ordinal: int) -> Sequence[int]:
+        """Return the seconds of a day at which units begin that occurrences are in."""
+        unit, rule = self._unit, self._rule
+        if unit == _DAY_SECONDS:
+            return (0,)
+        number = _DAY_SECONDS // unit
+        begun = ordinal * number - self._day0 * number - _second_of(self.start) // unit
+        units = range(-begun % rule.interval, number, rule.interval)
+        if unit == 60 and (rule.by_hour or rule.by_minute):
+            return [
+                one * 60
+                for one in units
+                if (not rule.by_hour or one // 60 in rule.by_hour)
+                and (not rule.by_minute or one % 60 in rule.by_minute)
+            ]
+        if rule.by_hour:
+            return [one * unit for one in units if one in rule.by_hour]
+        return range(units.start * unit, number * unit, rule.interval * unit)
+
+    def _seconds_on(self, ordinal: int) -> Sequence[int]:
+        """Return all times of a day, as seconds."""
+        if self._by_period:
+            return self._positions_on(ordinal)
+        return [unit + offset for unit in self._units_of(ordinal) for offset in self._offsets]
+
+    def _last_on(self, ordinal: int, second: int) -> int | None:
+        if self._by_period:
+            found = self._positions_on(ordinal)
+            place = bisect_right(found, second)
+            return found[place - 1] if place else None
+        for unit in reversed(self._units_of(ordinal)):
+            place = bisect_right(self._offsets, second - unit)
+            if place:
+                return unit + self._offsets[place - 1]
+        return None
+
+    def _first_on(self, ordinal: int, second: int) -> int | None:
+        """Return the first time of a day after a second of it, and not before the start."""
+        if ordinal == self._day0:
+            second = max(second, _second_of(self.start) - 1)
+        if self._by_period:
+            found = self._positions_on(ordinal)
+            place = bisect_right(found, second)
+            return found[place] if place < len(found) else None
+        for unit in self._units_of(ordinal):
+            place = bisect_right(self._offsets, second - unit)
+            if place < len(self._offsets):
+                return unit + self._offsets[place]
+        return None
+
+    def _positions_on(self, ordinal: int) -> Sequence[int]:
+        """Return the times of a day that are at the positions asked for in its period (year, month, week or day)."""
+        rule, day = self._rule, date.fromordinal(ordinal)
+        match rule.frequency:
+            case Frequency.YEARLY:
+                period = day.year
+            case Frequency.MONTHLY:
+                period = day.year * 12 + day.month
+            case Frequency.WEEKLY:
+                period = self._week_of(ordinal)
+            case _:
+                period = ordinal
+        if self._period[0] != period:  # the days of a period come one after another
+            self._period = (period, self._chosen(self._days_of_period(day)))
+        return self._period[1].get(ordinal, ())
+
+    def _chosen(self, days: Sequence[int]) -> dict[int, list[int]]:
+        """Return the times at the positions asked for among all times of these days, by day."""
+        times = len(self._offsets)
+        total = len(days) * times
+        found: dict[int, list[int]] = {}
+        for place in sorted({one - 1 if one > 0 else total + one for one in self._rule.by_position}):
+            if 0 <= place < total:
+                found.setdefault(days[place // times], []).append(self._offsets[place % times])
+        return found
+
+    def _days_of_period(self, day: date) -> Sequence[int]:
+        """Return the days that a rule chooses from the period that a day is in, also those before its start."""
+        match self._rule.frequency:
+            case Frequency.YEARLY:
+                first, length = date(day.year, 1, 1).toordinal(), 365 + isleap(day.year)
+            case Frequency.MONTHLY:
+                first, length = day.replace(day=1).toordinal(), monthrange(day.year, day.month)[1]
+            case Frequency.WEEKLY:
+                first, length = self._week_of(day.toordinal()) * 7 + _MONDAY + self._rule.week_start, 7
+            case _:
+                first, length = day.toordinal(), 1
+        days = range(max(first, 1), min(first + length, date.max.toordinal() + 1))
+        return [one for one in days if self._chooses(one)]
+
+    def _chooses(self, ordinal: int) -> bool:
+        months = self._rule.by_month
+        return (not months or date.fromordinal(ordinal).month in months) and self._has_day(ordinal)
+
+
+def _completed(rule: Rule, start: datetime) -> Rule:
+    """Return the rule with what it takes from its start: the day, unless it names days, and the time."""
+    changes: dict[str, tuple[int, ...]] = {}
+    if not (rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
+        match rule.frequency:
+            case Frequency.YEARLY:
+                changes["by_month"] = rule.by_month or (start.month,)
+                changes["by_month_day"] = (start.day,)
+            case Frequency.MONTHLY:
+                changes["by_month_day"] = (start.day,)
+            case Frequency.WEEKLY:
+                changes["by_weekday"] = (start.weekday(),)
+            case _:
+                pass
+    if rule.frequency < Frequency.HOURLY:
+        changes["by_hour"] = rule.by_hour or (start.hour,)
+    if rule.frequency < Frequency.MINUTELY:
+        changes["by_minute"] = rule.by_minute or (start.minute,)
+    changes["by_second"] = rule.by_second or (start.second,)
+    return structs.replace(rule, **changes)
+
+
+def _at_positions(found: Sequence[int], positions: Sequence[int]) -> tuple[int, ...]:
+    places = {one - 1 if one > 0 else len(found) + one for one in positions}
+    return tuple(found[one] for one in sorted(places) if 0 <= one < len(found))
+
+
+@lru_cache(maxsize=1_024)
+def _first_week(year: int, week_start: int) -> int:
+    """Return the ordinal of the first day of week 1: the first week with at least four days in the year."""
+    first = date(max(year, MINYEAR), 1, 1).toordinal() if year <= MAXYEAR else date.max.toordinal() + 1
+    days_in = (first - _MONDAY - week_start) % 7
+    return first - days_in if days_in <= 3 else first + 7 - days_in
+
+
+def _second_of(time: datetime) -> int:
+    return time.hour * 3_600 + time.minute * 60 + time.second
+
+
+def _time_at(ordinal: int, second: int) -> datetime:
+    return datetime.combine(date.fromordinal(ordinal), datetime.min.time()) + timedelta(seconds=second)

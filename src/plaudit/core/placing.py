@@ -1,0 +1,56 @@
+"""Placing a member on a ladder that is new or has changed: by what was earned before, and quietly.
+
+    what was earned, by the instant at which it counts ──► lived through again, alone ──► where the member would be now
+
+It is the ladder's own rules that are lived through, so a ladder that is filled stands as one that has always been there.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from msgspec import structs
+
+from .deciding import Deciding
+from .event import LADDER, Event
+from .ladders import count_on, window_ended
+from .member import LadderState, Member
+from .program import Ladder, Program
+
+Earned = tuple[datetime, int]  # when it counts, and how much
+
+
+def placed(
+    program: Program, member: Member, ladder: Ladder, earned: Iterable[Earned], now: datetime
+) -> LadderState | None:
+    """Return where a member would be if the ladder had always been there; None if nothing has been earned until now.
+
+    `earned` is in the order of time, without what has been taken back.
+    """
+    quiet = structs.replace(ladder, rungs=tuple(structs.replace(rung, effects=()) for rung in ladder.rungs))
+    alone = Program(org_id=program.org_id, settings=program.settings)  # nobody listens, and nothing else is counted
+    found = Member(member_id=member.member_id, user_id=member.user_id, enrolled_at=member.enrolled_at)
+
+    def live(at: datetime, happens: Callable[[Deciding], None]) -> None:
+        nonlocal found
+        event = Event(
+            event_id=member.member_id, member_id=member.member_id, user_id=member.user_id, kind=LADDER, trigger=LADDER,
+            occurred_at=at,
+        )  # fmt: skip
+        deciding = Deciding(alone, found, event, frozenset())
+        happens(deciding)
+        found = deciding.member
+
+    def until(at: datetime) -> None:
+        while True:
+            state = found.ladders.get(ladder.ladder_id)
+            if state is None or state.due_at is None or state.due_at > at:
+                return
+            live(state.due_at, lambda deciding: window_ended(deciding, quiet))
+
+    for at, amount in earned:
+        if at > now:
+            break
+        until(at)
+        live(at, lambda deciding, amount=amount, at=at: count_on(deciding, quiet, amount, at))
+    until(now)
+    return found.ladders.get(ladder.ladder_id)

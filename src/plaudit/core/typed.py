@@ -1,0 +1,39 @@
+"""Conditions that follow from a campaign's type, not from what it says: explanations do not show them as such."""
+
+from datetime import datetime
+
+from .decision import Check
+from .fields import Scope
+from .program import Audience
+
+
+class OfStreak:
+    """That an event is of a streak."""
+
+    __slots__ = ("_streak_id",)
+
+    def __init__(self, streak_id: str) -> None:
+        self._streak_id = streak_id
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:  # noqa: ARG002
+        """Whether the event's data names the streak."""
+        return scope.event.data.get("streakId") == self._streak_id
+
+
+class Open:
+    """That an event is within a campaign's window, and of a member whom the campaign is for."""
+
+    __slots__ = ("_audience", "_ends_at", "_starts_at")
+
+    def __init__(self, starts_at: datetime | None, ends_at: datetime | None, audience: Audience | None) -> None:
+        self._starts_at, self._ends_at, self._audience = starts_at, ends_at, audience
+
+    def holds(self, scope: Scope, checks: list[Check]) -> bool:  # noqa: ARG002
+        """Whether the campaign is open to the event."""
+        at = scope.event.occurred_at
+        if (self._starts_at is not None and at < self._starts_at) or (
+            self._ends_at is not None and at >= self._ends_at
+        ):
+            return False
+        inside = frozenset(one for one, state in scope.member.segments.items() if state.member)
+        return self._audience is None or self._audience.admits(inside)

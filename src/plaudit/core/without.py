@@ -1,0 +1,397 @@
+"""A member's log decided again without a campaign, beside what was: what differs is what the campaign has led to.
+
+    the log ──► as it was decided             ──► the member as they are   ─┐
+          └───► without the campaign's doings ──► the member as they would be ─┴─► what is to be undone
+
+Only what would be missing counts. Where the campaign kept another from paying, that is not paid for now; what a member has
+done with what they got (spent, sent on, redeemed) stays done.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, field, structs
+
+from . import competitions, matching
+from .advance import advance, decide_in_time
+from .decide import decide
+from .decision import ClaimKind, Considered, CouponIssue, Decision, Details, Notification, Posting
+from .earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
+from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER, Event
+from .ledger import EXPIRY
+from .lots import Part
+from .member import Member, Progress
+from .metrics import available_at
+from .program import Program
+from .redemption import REDEMPTION_CAMPAIGN
+from .rolling_back import Coupon, Rollback, Undone, is_something, rollback_of
+
+T = TypeVar("T")
+Row = dict[str, Any]  # a posting as the ledger keeps it
+
+# What is booked under these is what somebody has done, or what follows from time: it is no campaign's.
+_NOT_OF_CAMPAIGNS = frozenset({MANUAL, OPENING, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, IMPORT_CAMPAIGN})
+
+
+class Doings(Struct, frozen=True):
+    """What a campaign has done from an instant until another, by the events' own times; or for one event."""
+
+    campaign_id: str
+    since: datetime | None = None
+    until: datetime | None = None
+    of_event: UUID | None = None
+
+    def cover(self, event: Event) -> bool:
+        """Return whether what the campaign has made of an event is among them."""
+        if self.of_event is not None:
+            return event.event_id == self.of_event
+        after = self.since is None or self.since <= event.occurred_at
+        return after and (self.until is None or event.occurred_at < self.until)
+
+
+class Happened(Struct, frozen=True):
+    """An event of the log: by which programme it was judged, with which claims refused, and whether it was rejected.
+
+    Of a takeover, `former` is the log of who was merged into the member, from its beginning to the merge.
+    """
+
+    event: Event
+    program: Program
+    refused: frozenset[UUID] = frozenset()
+    rejected: bool = False
+    former: "tuple[Happened, ...]" = ()
+
+
+class _Judged(Struct, frozen=True):
+    """The programme that judged an event, and the trace of that."""
+
+    program: Program
+    trace: Sequence[Considered]
+
+
+class _Found(Struct):
+    """What there is that would not be: postings with whose they are and how much of them, the rest by ids and numbers.
+
+    `timers` are the events that time has brought about, by whose they are and their instants.
+    """
+
+    postings: list[tuple[UUID, Posting, int, _Judged]] = field(default_factory=list[tuple[UUID, Posting, int, _Judged]])
+    timers: dict[tuple[UUID, datetime], _Judged] = field(default_factory=dict[tuple[UUID, datetime], _Judged])
+    coupons: list[CouponIssue] = field(default_factory=list[CouponIssue])
+    notifications: list[UUID] = field(default_factory=list[UUID])
+    claims: Counter[tuple[ClaimKind, str]] = field(default_factory=Counter[tuple[ClaimKind, str]])
+    booked: dict[tuple[UUID, str], list[Row]] = field(
+        default_factory=dict[tuple[UUID, str], list[Row]]
+    )  # all that there is
+    kept: set[UUID] = field(default_factory=set[UUID])  # transactions that would be there
+    gone: set[UUID] = field(default_factory=set[UUID])  # coupons and notifications that were withdrawn before
+
+    def book(self, member: Member, postings: Iterable[Posting]) -> None:
+        """Add what was booked of a member's."""
+        for one in postings:
+            self.booked.setdefault((member.member_id, one.metric), []).append(_row_of(one))
+
+
+def undoing(
+    log: Sequence[Happened], blank: Member, doings: Doings, program: Program, now: datetime
+) -> tuple[Rollback | None, Member]:
+    """Return what undoes a campaign's doings at a member, and the member as they are by `now`. None if nothing does.
+
+    `blank` is the member before the first event of the log, which is whole.
+    """
+    found, programs = _Found(), _Programs()
+    real, would, _ = _go_through(found, programs, log, blank, [doings, *_undone_before(log)])
+    for timer, decision in advance(program, real, now):
+        real = decision.member
+        found.book(real, decision.postings)
+        found.timers[real.member_id, timer.occurred_at] = _Judged(program, decision.trace)
+    for timer in advance(programs.lenient(program, frozenset()), structs.replace(would, sequence=real.sequence), now):
+        would = timer[1].member
+    return _order(found, real, would, doings, program), real
+
+
+def _go_through(
+    found: _Found, programs: "_Programs", log: Sequence[Happened], blank: Member, all_doings: Sequence[Doings]
+) -> tuple[Member, Member, Sequence[Decision]]:
+    """Add what a log has that would not be. Return the member as they are and as they would be, and what was last decided."""
+    real = would = blank
+    decisions: Sequence[Decision] = ()
+    for each in log:
+        before = real
+        was = decide(each.program, real, each.event, each.refused)
+        real = was.member
+        found.book(real, was.postings)
+        if each.event.kind == TIMER:
+            found.timers[real.member_id, each.event.occurred_at] = _Judged(each.program, was.trace)
+        order = rollback_of(each.event.data) if each.event.kind == ROLLBACK and not each.rejected else None
+        if order is not None and was.withdrawn is not None:
+            found.gone.update(was.withdrawn.coupons, was.withdrawn.notifications)
+        if each.rejected or (order is not None and order.campaign_id is not None):
+            continue
+        if each.event.kind == REVERSAL and UUID(str(each.event.data["transactionId"])) not in found.kept:
+            continue
+        would = structs.replace(would, sequence=before.sequence)  # timers are called by it
+        left_out = frozenset(one.campaign_id for one in all_doings if one.cover(each.event))
+        if each.event.kind == BACKFILL and str(each.event.data.get("campaignId")) in left_out:
+            _compare(found, real, each, was, [])
+            continue
+        decisions = _without(programs, _as_handed_over(found, programs, each, all_doings), would, was, left_out)
+        if decisions:
+            would = decisions[-1].member
+        if not decisions or decisions[-1].refusal is None:
+            _compare(found, real, each, was, decisions)
+    return real, would, decisions
+
+
+def _as_handed_over(found: _Found, programs: "_Programs", each: Happened, all_doings: Sequence[Doings]) -> Happened:
+    """Return a takeover as it would be: of what the other would have had. Any other event as it is."""
+    if not each.former:
+        return each
+    first = each.former[0].event
+    blank = Member(member_id=first.member_id, user_id=first.user_id)
+    _, _, merged = _go_through(found, programs, each.former, blank, all_doings)
+    handed = next((one.data for decision in merged for one in decision.onward if one.kind == TAKEOVER), None)
+    return each if handed is None else structs.replace(each, event=structs.replace(each.event, data=handed))
+
+
+def _undone_before(log: Iterable[Happened]) -> Iterator[Doings]:
+    for each in log:
+        yield from _undone_before(each.former)
+        if each.event.kind == ROLLBACK and not each.rejected:
+            order = rollback_of(each.event.data)
+            if order.campaign_id is not None:
+                yield Doings(order.campaign_id, order.since, order.until, order.of_event)
+
+
+class _Programs:
+    """Programmes without some campaigns, in which what was spent can be spent, whatever there is."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, frozenset[str]], Program] = {}
+
+    def lenient(self, program: Program, left_out: frozenset[str]) -> Program:
+        """Return one of them."""
+        key = (id(program), left_out)
+        if key not in self._made:
+            listeners = {
+                trigger: tuple(one for one in those if one.campaign.campaign_id not in left_out) if left_out else those
+                for trigger, those in program.listeners.items()
+            }
+            metrics = {name: structs.replace(metric, minimum=None) for name, metric in program.metrics.items()}
+            self._made[key] = structs.replace(program, listeners=listeners, metrics=metrics)
+        return self._made[key]
+
+
+def _without(
+    programs: "_Programs", each: Happened, would: Member, was: Decision, left_out: frozenset[str]
+) -> list[Decision]:
+    """Decide an event without some campaigns, and without those that met it only because these did not."""
+    met = Counter(one.campaign_id for one in was.trace if one.refusal is None)
+    while True:
+        program = programs.lenient(each.program, left_out)
+        if each.event.kind == TIMER:
+            decisions = [one for _, one in advance(program, would, each.event.occurred_at)]
+        else:
+            decisions = [one for _, one in decide_in_time(program, would, each.event, each.refused)]
+        meets = Counter(one.campaign_id for each in decisions for one in each.trace if one.refusal is None)
+        more = {one for one, number in meets.items() if number > met[one]} - left_out
+        more = more and more & set(each.program.campaigns())
+        if not more:
+            return decisions
+        left_out |= more
+
+
+def _compare(found: _Found, member: Member, each: Happened, was: Decision, would: Sequence[Decision]) -> None:
+    """Add what was and would not be."""
+    postings = [one for decision in would for one in decision.postings]
+    for posting, other in _paired(was.postings, postings, lambda one: one.transaction_id, _place_of):
+        if other is not None:
+            found.kept.add(posting.transaction_id)
+        cause = posting.campaign_id
+        if cause in _NOT_OF_CAMPAIGNS or cause.startswith(f"{EXPIRY}.") or posting.reverses is not None:
+            found.kept.add(posting.transaction_id)
+            continue
+        same = other.amount if other is not None and (other.amount > 0) == (posting.amount > 0) else 0
+        more = abs(posting.amount) - abs(same)
+        if more > 0:
+            found.postings.append((member.member_id, posting, more, _Judged(each.program, was.trace)))
+    coupons = [one for decision in would for one in decision.coupons]
+    for coupon, other in _paired(was.coupons, coupons, lambda one: one.coupon_id, _origin_of):
+        if other is None:
+            found.coupons.append(coupon)
+    notes = [one for decision in would for one in decision.notifications]
+    for note, other in _paired(was.notifications, notes, lambda one: one.notification_id, _kind_of):
+        if other is None:
+            found.notifications.append(note.notification_id)
+    for sign, claims in ((1, was.claims), (-1, [one for decision in would for one in decision.claims])):
+        for claim in claims:
+            if claim.claim_id not in each.refused:
+                found.claims[claim.kind, claim.key] += sign * claim.quantity
+
+
+def _place_of(one: Posting) -> Hashable:
+    return one.campaign_id, one.step, one.index, one.metric
+
+
+def _origin_of(one: CouponIssue) -> Hashable:
+    return one.campaign_id, one.origin_id, one.pool_id
+
+
+def _kind_of(one: Notification) -> Hashable:
+    return one.campaign_id, one.type, one.step
+
+
+def _paired(
+    these: Iterable[T], others: Iterable[T], named: Callable[[T], UUID], alike: Callable[[T], Hashable]
+) -> Iterator[tuple[T, T | None]]:
+    """Pair what was with what would be: by id, else what is alike, as a cascade has its id from what went before it."""
+    left = {named(one): one for one in others}
+    open_ones: list[T] = []
+    for one in these:
+        other = left.pop(named(one), None)
+        if other is not None and alike(other) == alike(one):
+            yield one, other
+        else:
+            if other is not None:
+                left[named(one)] = other
+            open_ones.append(one)
+    by_kind: dict[Hashable, list[T]] = defaultdict(list)
+    for other in left.values():
+        by_kind[alike(other)].append(other)
+    for one in open_ones:
+        those = by_kind.get(alike(one))
+        yield one, those.pop(0) if those else None
+
+
+def _order(found: _Found, real: Member, would: Member, doings: Doings, program: Program) -> Rollback | None:
+    """Put what was found into an order."""
+    caps = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.cap and number > 0}
+    stock = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.stock and number > 0}
+    products = _fewer(
+        {one: held.quantity for one, held in real.holdings.items()},
+        {one: held.quantity for one, held in would.holdings.items()},
+    )
+    order = Rollback(
+        campaign_id=doings.campaign_id,
+        since=doings.since,
+        until=doings.until,
+        of_event=doings.of_event,
+        sequence=real.sequence,
+        transactions=tuple(_transactions(found, real)),
+        products=products,
+        stock={one: number for one, number in stock.items() if one in products},
+        caps=_since_given_back(caps, real, would),
+        coupons=tuple(
+            Coupon(one.coupon_id, one.origin_id, one.pool_id, one.code or "")
+            for one in found.coupons
+            if one.coupon_id not in found.gone
+        ),
+        notifications=tuple(one for one in found.notifications if one not in found.gone),
+        entries=_fewer(real.entries, would.entries),
+        scores=_scores(real, would, program),
+        progress={
+            one: would.progress.get(one, Progress())
+            for one, state in real.progress.items()
+            if state != would.progress.get(one, Progress())
+        },
+        streaks={
+            one: would.streaks.get(one)
+            for one, state in real.streaks.items()
+            if state != would.streaks.get(one) and state.longest >= _longest(would, one)
+        },
+        reached={
+            one: gone
+            for one, state in real.ladders.items()
+            if one in would.ladders and (gone := tuple(sorted({*state.reached} - {*would.ladders[one].reached})))
+        },
+        segments={
+            one: would.segments[one].manual
+            for one, state in real.segments.items()
+            if one in would.segments and state.manual != would.segments[one].manual
+        },
+        attributes={
+            name: would.attributes.get(name)
+            for name, value in real.attributes.items()
+            if value != would.attributes.get(name)
+        }
+        | {name: value for name, value in would.attributes.items() if name not in real.attributes},
+        reason=f"Rolled back: {doings.campaign_id}",
+    )
+    return order if is_something(order) else None
+
+
+def _longest(member: Member, streak_id: str) -> int:
+    found = member.streaks.get(streak_id)
+    return 0 if found is None else found.longest
+
+
+def _since_given_back(caps: Mapping[str, int], real: Member, would: Member) -> dict[str, int]:
+    """Return how many completions others can have again: no more than there are fewer, as some were given back before."""
+    fewer = {
+        one: max(real.progress.get(one, Progress()).completions - would.progress.get(one, Progress()).completions, 0)
+        for one in caps
+    }
+    return {one: min(number, fewer[one]) for one, number in caps.items() if min(number, fewer[one])}
+
+
+def _fewer(real: Mapping[str, int], would: Mapping[str, int]) -> dict[str, int]:
+    return {one: number - would.get(one, 0) for one, number in real.items() if number > would.get(one, 0)}
+
+
+def _scores(real: Member, would: Member, program: Program) -> dict[str, int]:
+    """Return what triggers have counted in competitions. (What was earned counts less by its reversal.)"""
+    scores: dict[str, int] = {}
+    for one, standing in real.standings.items():
+        competition, other = program.competitions.get(one), would.standings.get(one)
+        if competition is None or competition.metric is not None:
+            continue
+        score = 0 if other is None or other.round != standing.round else other.score
+        if standing.score > score:
+            scores[one] = standing.score - score
+    return scores
+
+
+def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
+    """Yield the transactions to be taken back, newest first, as far as they have not been."""
+    expired = {key: matching.expired_by(rows) for key, rows in found.booked.items()}
+    back = {key: matching.reversals_by(rows) for key, rows in found.booked.items()}
+    for member_id, posting, more, judged in reversed(found.postings):
+        balance, metric = real.balances.get(posting.metric), judged.program.metrics.get(posting.metric)
+        book = None if balance is None else balance.book
+        take = more - (0 if book is None else book.reversed.get(str(posting.transaction_id), 0))
+        if take <= 0 or metric is None:
+            continue
+        key = (member_id, posting.metric)
+        parts: Sequence[Part] = ()
+        if posting.parts:
+            parts = matching.parts_left(_row_of(posting), back[key].get(posting.transaction_id, ()))
+        at = available_at(metric, posting.occurred_at, judged.program.settings.time_zone)
+        by = found.timers.get((member_id, at), judged) if metric.pending_days else judged
+        counted_in = competitions.counted(by.program, by.trace, posting.metric, real.user_id, at, at)
+        yield Undone(
+            transaction_id=posting.transaction_id,
+            metric=posting.metric,
+            amount=posting.amount,
+            take=take,
+            parts=tuple(parts),
+            reason=f"Rolled back: {posting.campaign_id}",
+            expired=expired[key].get(posting.transaction_id, 0) if posting.amount > 0 else 0,
+            earned=posting.amount > 0,
+            counted_at=at,
+            counted_in=counted_in,
+            merged=member_id != real.member_id,
+            campaign_id=posting.campaign_id,
+        )
+
+
+def _row_of(one: Posting) -> Row:
+    """Return a posting as a row of the ledger."""
+    details = msgspec.json.encode(Details(one.parts)) if one.parts else None
+    return {
+        "transaction_id": one.transaction_id, "metric": one.metric, "amount": one.amount, "campaign_id": one.campaign_id,
+        "reverses": one.reverses, "details": details,
+    }  # fmt: skip

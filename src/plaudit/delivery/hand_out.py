@@ -1,0 +1,96 @@
+"""Handing out: the messages of each bucket, in their order, get their number in the feed and go to the webhooks that want them.
+
+A message's place is (bucket, position, ordinal). A bucket's rows are written under its lock, in the order of their
+positions: whoever sees one sees all before it, so that nothing can appear behind the place that was reached, and that
+place means the same in a copy of the database (docs/decisions/0023).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.documents.webhook import NOTIFICATION_CREATED
+from plaudit.storage.postgres import Connection, atomic
+from plaudit.storage.push import subscriptions
+from plaudit.storage.queries import queries_beside
+
+from .listeners import Listeners, Row, columns
+from .outbox import PUSH, delivery_row
+
+SQL = queries_beside(__file__)
+
+HANDED_AT_ONCE = 1_000
+OF_BUCKET_MIN = 10  # of each bucket, however many have something
+
+
+async def buckets_with_news(connection: Connection) -> set[int]:
+    """Return the buckets that have messages to hand out."""
+    return {row["bucket"] for row in await connection.fetch(SQL.with_news)}
+
+
+async def hand_out(
+    connection: Connection, listeners: Listeners, buckets: Collection[int], at: datetime
+) -> tuple[int, set[int]]:
+    """Hand the next messages of these buckets out. Return how many there were, and which buckets may have more.
+
+    Buckets that another process is at are left to it. No conditions are looked at here: that is for `judging`.
+    """
+    async with atomic(connection):
+        places = await connection.fetch(SQL.lock_handed, list(buckets))
+        if not places:
+            return 0, set()
+        of_each = max(OF_BUCKET_MIN, HANDED_AT_ONCE // len(places))
+        rows = [dict(row) for row in await connection.fetch(SQL.after, *columns(places), of_each)]
+        if not rows:
+            return 0, set()
+        await _number(connection, rows)
+        await listeners.catch_up(connection, {row["org_id"] for row in rows})
+        wanted: list[tuple[Any, ...]] = []
+        for row in rows:
+            those = (await listeners.of(row["org_id"])).values()
+            wanted += [delivery_row(one, row) for one in those if one.may_want(row)]
+            wanted += await _pushes(connection, listeners, row)
+        if wanted:
+            await connection.execute(SQL.insert_deliveries, *columns(wanted), at)
+        reached = {row["bucket"]: (row["bucket"], row["position"], row["ordinal"]) for row in rows}
+        await connection.execute(SQL.move_handed, *columns(list(reached.values())))
+    counts = Counter(row["bucket"] for row in rows)
+    return len(rows), {bucket for bucket, count in counts.items() if count == of_each}
+
+
+async def _number(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Give each message its number, the next of its organisation."""
+    before = [row["message_id"] for row in rows if row["position"] == 0]
+    earlier = await connection.fetch(SQL.numbered_before, before) if before else []
+    known: dict[UUID, int] = {row["message_id"]: row["number"] for row in earlier}
+    fresh = [row for row in rows if row["message_id"] not in known]
+    counts = Counter(row["org_id"] for row in fresh)
+    ends = await connection.fetch(SQL.count_on, list(counts), list(counts.values())) if counts else []
+    last = {row["org_id"]: row["number"] - counts[row["org_id"]] for row in ends}
+    for row in rows:
+        number = known.get(row["message_id"])
+        if number is None:
+            number = last[row["org_id"]] = last[row["org_id"]] + 1
+        row["number"] = number
+    if fresh:
+        numbered = [(row["org_id"], row["number"], row["message_id"], row["created_at"]) for row in fresh]
+        await connection.execute(SQL.insert_feed, *columns(numbered))
+
+
+async def _pushes(connection: Connection, listeners: Listeners, row: Row) -> list[tuple[Any, ...]]:
+    """Return the deliveries of a notification to each browser of its member, where it is to be shown at all."""
+    if row["type"] != NOTIFICATION_CREATED:
+        return []
+    live = await listeners.live(row["org_id"])
+    if live is None or live.settings.push is None:
+        return []
+    if msgspec.json.decode(row["payload"])["data"]["display"] == "none":
+        return []
+    found = await subscriptions(connection, row["member_id"])
+    return [
+        (row["org_id"], f"{PUSH}{one.subscription_id}", row["message_id"], row["number"], None, None) for one in found
+    ]

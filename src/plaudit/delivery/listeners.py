@@ -1,0 +1,122 @@
+"""What each organisation's webhooks want, compiled once for each version of its programme."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from plaudit.core.conditions import Condition, compile_conditions
+from plaudit.core.event import ACTION, Event
+from plaudit.core.fields import Scope
+from plaudit.core.ids import derived_id
+from plaudit.core.member import Member
+from plaudit.documents.webhook import Webhook, wants
+from plaudit.errors import NotFound
+from plaudit.guard import in_hand, known
+from plaudit.storage.postgres import UNREACHABLE, Connection
+from plaudit.storage.programs import Live, Programs
+
+from .webhooks import error_of
+
+NIL = UUID(int=0)
+SOMEBODY = Member(member_id=NIL, user_id="")
+
+Row = Mapping[str, Any]
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """A webhook that messages are delivered to. `problem` is why its conditions cannot be looked at."""
+
+    webhook_id: str
+    webhook: Webhook
+    condition: Condition | None = None
+    problem: str | None = None
+
+    def may_want(self, row: Row) -> bool:
+        """Return whether a message is for it by address and by type, whatever its conditions say."""
+        if row["only_to"] is not None:
+            return row["only_to"] == self.webhook_id
+        return self.webhook.status == "active" and wants(self.webhook, row["type"])
+
+    def is_conditional(self, row: Row) -> bool:
+        """Return whether its conditions have a say in a message."""
+        return row["only_to"] is None and bool(self.webhook.conditions)
+
+    def verdict(self, row: Row) -> bool | str:
+        """Return whether its conditions hold for a message, or why that cannot be said. Raise what they raise."""
+        if self.condition is None:
+            return self.problem or True
+        data = msgspec.json.decode(row["payload"])["data"]
+        event = Event(
+            event_id=NIL, member_id=NIL, user_id="", kind=ACTION, trigger=row["type"], occurred_at=row["created_at"],
+            data=data,
+        )  # fmt: skip
+        return self.condition.holds(Scope(event, SOMEBODY, {}, {}, {}), [])
+
+
+def listener_of(live: Live, webhook_id: str, webhook: Webhook) -> Listener:
+    """Return a webhook with its conditions compiled."""
+    if not webhook.conditions:
+        return Listener(webhook_id=webhook_id, webhook=webhook)
+    org_id, version = live.program.org_id, live.program.version
+    suspect_id = derived_id(org_id, f"webhook:{webhook_id}:{version}")
+    stopped = known.stopped(suspect_id)
+    if stopped is not None:
+        told = f"the conditions are not compiled again: when they were, {stopped.reason}"
+        return Listener(webhook_id=webhook_id, webhook=webhook, problem=told)
+    try:
+        with in_hand.doing("webhook", suspect_id, org_id):
+            condition, _ = compile_conditions(webhook.conditions)
+    except BaseException as problem:
+        told = f"the conditions could not be compiled: {error_of(problem)}"
+        return Listener(webhook_id=webhook_id, webhook=webhook, problem=told)
+    return Listener(webhook_id=webhook_id, webhook=webhook, condition=condition)
+
+
+class Listeners:
+    """The webhooks of all organisations that this process has met."""
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs = programs
+        self._known: dict[UUID, tuple[Live, dict[str, Listener]]] = {}
+
+    async def of(self, org_id: UUID) -> dict[str, Listener]:
+        """Return an organisation's webhooks that have an address; none where its programme cannot be had."""
+        live = await self.live(org_id)
+        if live is None:
+            return {}
+        known = self._known.get(org_id)
+        if known is None or known[0] is not live:
+            made = {name: listener_of(live, name, one) for name, one in live.webhooks.items() if one.url is not None}
+            known = self._known[org_id] = (live, made)
+        return known[1]
+
+    async def catch_up(self, connection: Connection, org_ids: Collection[UUID]) -> None:
+        """Read anew the programmes that have changed: what is handed out from here on goes by them."""
+        for org_id in await self._programs.changed(connection, org_ids):
+            await self.live(org_id, anew=True)
+
+    async def live(self, org_id: UUID, *, anew: bool = False) -> Live | None:
+        """Return an organisation's programme, read `anew` if asked for, or None where it cannot be had.
+
+        That is its own trouble, and not that of the other organisations; `/replay` sends what was not sent then.
+        """
+        try:
+            return await (self._programs.refresh(org_id) if anew else self._programs.live(org_id))
+        except NotFound:
+            return None
+        except UNREACHABLE:
+            raise
+        except BaseException as problem:
+            log.exception("messages_not_handed_out", org_id=str(org_id), error=error_of(problem))
+            return None
+
+
+def columns(rows: Sequence[Any]) -> list[list[Any]]:
+    """Return the columns of rows, of which there is at least one."""
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,248 @@
+"""What there is in a programme for a document to name and to look at, and what of a document names or looks at nothing."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.fields import COMPUTED_FROM, CUSTOM, EVENT_FIELDS, LISTS, PARTS_OF_NAMED, scope_and_steps
+from plaudit.core.registration import REFERRALS
+from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.errors import FieldError
+
+from .base import Document, DocumentKind, Reference
+from .custom_field import CustomField
+from .kinds import KINDS
+from .looking import NAMED, Look, is_bare, looks_of, references_in
+from .profile import COMPUTED, STANDARD, ProfileRules, rules_of
+from .profile_schema import ProfileSchema
+from .trigger import Trigger
+
+Key = tuple[str, str]  # kind, id
+Docs = Mapping[Key, Mapping[str, Any]]
+
+NAMES_SHOWN = 30
+
+# The parts of a campaign that are what documents of these kinds are, under the campaign's id.
+OWN_PARTS = ("streak", "competition")
+
+
+class There(Struct, frozen=True):
+    """What there is: the `keys` of documents and of campaigns' own parts, and what members and events can have.
+
+    `own` are those of the document that names and looks, which may be new. `declared` are the fields of the data of
+    triggers that are strict; `written` the profile fields that effects set.
+    """
+
+    keys: frozenset[Key]
+    own: frozenset[Key] = frozenset()
+    profiles: ProfileRules = ProfileRules()
+    declared: Mapping[str, tuple[str, ...]] = {}
+    written: frozenset[str] = frozenset()
+
+    def has(self, key: Key) -> bool:
+        """Return whether there is such a document, or part of a campaign."""
+        return key in self.keys or key in self.own
+
+    def ids_of(self, kind: str) -> list[str]:
+        """Return the ids of a kind, in order."""
+        return sorted(one for of, one in self.keys if of == kind)
+
+
+def keys_of(docs: Docs) -> frozenset[Key]:
+    """Return the keys of documents, and of the parts of campaigns that are like documents."""
+    own = {
+        (part, one)
+        for (kind, one), doc in docs.items()
+        for part in OWN_PARTS
+        if kind == "campaign" and doc.get(part) is not None
+    }
+    return frozenset(docs.keys() | own)
+
+
+def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()) -> There:
+    """Return what there is. Of `docs`, those count that say what members and events can have."""
+    schema: ProfileSchema | None = None
+    custom: list[CustomField] = []
+    declared: dict[str, tuple[str, ...]] = {}
+    written: set[str] = set()
+    for (kind, document_id), doc in docs.items():
+        read: Any = _read(kind, doc) if kind in ("profile_schema", "custom_field", "trigger") else None
+        match read:
+            case ProfileSchema():
+                schema = read
+            case CustomField():
+                custom.append(read)
+            case Trigger() if read.strict:
+                declared[document_id] = tuple(one.key for one in read.fields)
+            case _:
+                written |= _written_by(doc)
+    return There(keys, own, rules_of(schema, custom), declared, frozenset(written))
+
+
+def _read(kind: str, doc: Mapping[str, Any]) -> Document | None:
+    try:
+        return msgspec.convert(doc, KINDS[kind].type)
+    except msgspec.ValidationError:  # of an earlier version
+        return None
+
+
+def _written_by(value: Any) -> set[str]:
+    """Return the fields of profiles that effects anywhere in a document set."""
+    if isinstance(value, Mapping):
+        given = cast("Mapping[str, Any]", value)
+        config: Any = given.get("config")
+        if given.get("type") == "set_attribute" and isinstance(config, Mapping):
+            return {str(cast("Mapping[str, Any]", config).get("name"))}
+        return {name for one in given.values() for name in _written_by(one)}
+    if isinstance(value, list):
+        return {name for one in cast("list[Any]", value) for name in _written_by(one)}
+    return set()
+
+
+def references_of(kind: DocumentKind, document: Document) -> list[Reference]:
+    """Return the documents that a document names, also in the fields that it looks at."""
+    return [*kind.references(document), *references_in(looks_of(document))]
+
+
+def wrong_names(
+    kind: DocumentKind,
+    document: Document,
+    there: There,
+    over: Mapping[str, Any] | None = None,
+    gone: Collection[Key] = (),
+) -> list[FieldError]:
+    """Return what a document names or looks at that does not exist.
+
+    What the one that it goes `over` does in the same way is left alone, unless it names what is only `gone` now.
+    """
+    lost = [one for one in references_of(kind, document) if one.required and not there.has((one.kind, one.id))]
+    wrong = [(look, why) for look in looks_of(document) if (why := why_wrong(look, there)) is not None]
+    before = None if over is None or not (lost or wrong) else _read(kind.name, over)
+    if before is not None:
+        named, seen = references_of(kind, before), looks_of(before)
+        lost = [one for one in lost if one not in named or (one.kind, one.id) in gone]
+        wrong = [(look, why) for look, why in wrong if look not in seen]
+    return [*(_lost(one, there) for one in lost), *(FieldError(look.at, why) for look, why in wrong)]
+
+
+def _lost(one: Reference, there: There) -> FieldError:
+    title = KINDS[one.kind].title.lower()
+    return FieldError(one.field, f"names {title} {one.id!r}, which does not exist: {_listed(there.ids_of(one.kind))}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Say what there is, as far as it can be read."""
+    if not names:
+        return "there is none"
+    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def why_wrong(look: Look, there: There) -> str | None:
+    """Why a field can never be found, whatever happens; None where it can. What documents it names is not asked here."""
+    if look.of == "profile":
+        return None if _may_be_written(look.field, there) else _no_field(look.field, _written_names(there))
+    if look.of == "member" and is_bare(look.field):
+        steps = scope_and_steps(f"user.{look.field}")[1]
+        if ("metric", look.field) in there.keys:
+            return None
+        return _why_not_of_member(look.field, steps, there, custom=False)
+    scope, steps = scope_and_steps(look.field)
+    if look.of == "message" and scope not in ("data", "event"):
+        return f"must be a field of the message's data, which is all that a webhook sees (got {look.field!r})"
+    if scope == "data":
+        return _why_not_of_data(look, steps[0] if steps else "", there)
+    if scope == "event":
+        names = [f"event.{name}" for name in EVENT_FIELDS]
+        return None if steps and f"event.{steps[0]}" in names and len(steps) == 1 else _no_field(look.field, names)
+    if scope == "user":
+        custom = look.field.partition(".")[0].partition("[")[0] in CUSTOM
+        return _why_not_of_member(look.field, steps, there, custom=custom)
+    if scope in LISTS:
+        right = len(steps) <= 1 and all(step == "" or step.isdigit() for step in steps)
+        return (
+            None if right else f"must be {scope}, which is a list of ids: it contains one or not (got {look.field!r})"
+        )
+    if scope in NAMED:
+        parts = PARTS_OF_NAMED[scope]
+        right = steps[0] != "" and (len(steps) == 1 or (len(steps) == 2 and steps[1] in parts))
+        names = [".".join((scope, steps[0], part)) for part in parts] or [f"{scope}.{steps[0]}"]
+        return None if right else f"must be {' or '.join(names)} (got {look.field!r})"
+    return None
+
+
+def _no_field(field: str, names: Sequence[str]) -> str:
+    return f"is a field that there cannot be (got {field!r}): {_listed(names)}"
+
+
+def _why_not_of_data(look: Look, name: str, there: There) -> str | None:
+    """Any field may be in the data of an event, unless it is the engine's own, or its trigger is strict."""
+    known: list[str] = []
+    for trigger in look.triggers:
+        if trigger in ENGINE_TRIGGERS:
+            known += ENGINE_TRIGGERS[trigger].fields
+        elif trigger in there.declared:
+            known += there.declared[trigger]
+        else:
+            return None
+    if not look.triggers or not name or any(one.partition(".")[0] == name for one in known):
+        return None
+    return f"is not in the data of {' or '.join(look.triggers)} (got {look.field!r}): {_listed(known)}"
+
+
+def _why_not_of_member(field: str, steps: Sequence[str], there: There, *, custom: bool) -> str | None:
+    name = steps[0]
+    if name in CUSTOM[:1] and len(steps) > 1:
+        return f"must be written user.{'.'.join(steps[1:])} (got {field!r})"
+    if name in COMPUTED_FROM or name == "userId":
+        right = len(steps) == 1 or (name in LISTS and len(steps) == 2)
+        return None if right else f"must be user.{name}, which has no parts (got {field!r})"
+    if _may_be_written(name, there) or (custom and there.profiles.any_custom and name not in COMPUTED):
+        return None
+    return _no_field(field, [*_written_names(there), *sorted(COMPUTED_FROM)])
+
+
+def _may_be_written(name: str, there: There) -> bool:
+    """Whether a profile may have a field of its own of this name."""
+    if name in there.written or name in STANDARD_WRITTEN:
+        return True
+    return name not in COMPUTED and there.profiles.may_have(name)
+
+
+def _written_names(there: There) -> list[str]:
+    profiles = there.profiles
+    own = [] if profiles.schema is None else [one.name for one in profiles.schema.fields]
+    return list(dict.fromkeys([*own, *sorted(there.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))
+
+
+STANDARD_WRITTEN = frozenset(name for name, _, _ in STANDARD if name == REFERRALS or name not in COMPUTED)
+
+
+def clashes(
+    kind: str, document_id: str, doc: Mapping[str, Any], before: Mapping[str, Any] | None, keys: Collection[Key]
+) -> list[FieldError]:
+    """Return why a document cannot have its id, or a campaign a part: there would be two of that kind with one id."""
+    if kind == "campaign":
+        return [
+            FieldError(
+                part, f"must be absent: there is a {part} {document_id!r} already, and a campaign's own has its id"
+            )
+            for part in OWN_PARTS
+            if doc.get(part) is not None and (before or {}).get(part) is None and (part, document_id) in keys
+        ]
+    if kind in OWN_PARTS and before is None and (kind, document_id) in keys:
+        name = KINDS[kind].id_field
+        return [FieldError(name, f"must be another: campaign {document_id!r} has a {kind} of its own, with its id")]
+    return []
+
+
+def parts_lost(before: Mapping[str, Any], after: Document) -> list[str]:
+    """Return the parts that a campaign had, and has no longer; other documents have none."""
+    return [part for part in OWN_PARTS if before.get(part) is not None and getattr(after, part, None) is None]
+
+
+def read_docs(rows: Iterable[Any]) -> dict[Key, dict[str, Any]]:
+    """Return documents by their keys, from rows of the store."""
+    return {(row["kind"], row["id"]): msgspec.json.decode(row["doc"]) for row in rows}

@@ -1,0 +1,246 @@
+"""The lines of an export, which another server takes in: members, their history, and what belongs to no member.
+
+Each kind is a struct; its fields are the keys of a line of NDJSON and the columns of CSV. Amounts are in smallest units,
+and times have microseconds, so that what is taken in is what was given out.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import NODEFAULT, Struct, inspect, structs
+
+from plaudit.bounds import UserId
+
+from .columns import Columns
+
+Json = dict[str, Any]
+
+
+class _Line(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    pass
+
+
+class Coupon(_Line, frozen=True, kw_only=True):
+    """A code in a member's hands; `state` and what follows are there for one of a pool."""
+
+    id: UUID
+    origin_id: str
+    pool_id: str | None = None
+    code: str
+    terms: Json
+    campaign_id: str
+    event: UUID
+    issued_at: datetime
+    expires_at: datetime | None = None
+    state: str | None = None
+    allocated_at: datetime | None = None
+    redeemed_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class Consent(_Line, frozen=True, kw_only=True):
+    """What a member has consented to, or taken back."""
+
+    purpose: str
+    granted: bool
+    source: str | None = None
+    given_at: datetime
+    recorded_at: datetime
+    recorded_by: str
+
+
+class Note(_Line, frozen=True, kw_only=True):
+    """A notification."""
+
+    id: UUID
+    type: str
+    campaign_id: str
+    step: int | None = None
+    display: str
+    title: str | None = None
+    message: str
+    changes: Any = None
+    created_at: datetime
+    expires_at: datetime | None = None
+    read_at: datetime | None = None
+
+
+class MemberLine(_Line, frozen=True, kw_only=True):
+    """A member with everything that decides what becomes of them (see core/member.py for the states).
+
+    `member_id` is said of erased members only: that of others follows from the user id.
+    """
+
+    user_id: UserId
+    member_id: UUID | None = None
+    enrolled_at: datetime
+    present: datetime
+    active_at: datetime | None = None
+    sequence: int
+    due_at: datetime | None = None
+    erased_at: datetime | None = None
+    merged_into: str | None = None
+    profile: Json = {}
+    identities: dict[str, str] = {}
+    balances: Json = {}
+    campaigns: Json = {}
+    streaks: Json = {}
+    ladders: Json = {}
+    segments: Json = {}
+    standings: Json = {}
+    holdings: Json = {}
+    entries: dict[str, int] = {}
+    coupons: list[Coupon] = []
+    consents: list[Consent] = []
+    notifications: list[Note] = []
+
+
+class EventLine(_Line, frozen=True, kw_only=True):
+    """An event of the log, which has been decided. `event_id` is its sender's own name of it."""
+
+    id: UUID
+    event_id: str | None = None
+    org_id: UUID
+    user_id: UserId
+    member_id: UUID | None = None
+    kind: str
+    trigger: str
+    occurred_at: datetime
+    received_at: datetime
+    decided_at: datetime
+    source: str
+    state: str
+    program_version: int
+    fingerprint: int | None = None
+    payload: Json
+    outcome: Json
+
+
+class TransactionLine(_Line, frozen=True, kw_only=True):
+    """A transaction, the `ordinal`-th of its event."""
+
+    id: UUID
+    org_id: UUID
+    user_id: UserId
+    member_id: UUID | None = None
+    event: UUID
+    ordinal: int
+    metric: str
+    amount: int
+    balance_after: int
+    campaign_id: str
+    step: int
+    index: int
+    reason: str | None = None
+    occurred_at: datetime
+    created_at: datetime
+    reverses: UUID | None = None
+    details: Json | None = None
+
+
+class AuditLine(_Line, frozen=True, kw_only=True):
+    """A version of a document; without a `document` after its deletion."""
+
+    program_version: int
+    ordinal: int
+    kind: str
+    id: str
+    version: int
+    change: str
+    document: Json | None = None
+    changed_at: datetime
+    changed_by: str
+
+
+class OrganisationLine(_Line, frozen=True, kw_only=True):
+    """What belongs to no member, by its `type` (see engine/moving_organisation.py) and a key that is its own there."""
+
+    type: str
+    key: str
+    value: Json
+
+
+LINES: Mapping[str, type[_Line]] = {
+    "organisation": OrganisationLine,
+    "audit": AuditLine,
+    "events": EventLine,
+    "transactions": TransactionLine,
+    "members": MemberLine,
+}  # in the order in which another server takes them in
+
+_BREAKS = re.compile("[\r\n]")
+_TEXTS = (inspect.StrType, inspect.UUIDType, inspect.DateTimeType)
+
+
+def as_ndjson(line: Struct) -> bytes:
+    """Return a line of NDJSON."""
+    return msgspec.json.encode(line) + b"\n"
+
+
+def header_of(kind: str) -> bytes:
+    """Return the first line of a CSV file of a kind."""
+    return _row([field.encode_name for field in msgspec.structs.fields(LINES[kind])])
+
+
+def as_csv(line: Struct) -> bytes:
+    """Return a line of CSV: what has parts is JSON in its cell. A record is never longer than its line."""
+    return _row([_cell(getattr(line, field.name), field) for field in msgspec.structs.fields(line)])
+
+
+def _row(cells: Sequence[str]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerow(cells)
+    return written.getvalue().encode()
+
+
+def _cell(value: Any, field: structs.FieldInfo) -> str:
+    """An empty cell is what a field is without being said.
+
+    A text that could be taken for something else, or would break the line, is written as JSON too.
+    """
+    default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+    if value is None or value == default:
+        return ""
+    if isinstance(value, str) and value and value[0] != '"' and not _BREAKS.search(value):
+        return value
+    encoded = msgspec.json.encode(value).decode()
+    return encoded if isinstance(value, str | dict | list) else encoded.strip('"')
+
+
+def _text(cell: str) -> str:
+    if not cell.startswith('"'):
+        return cell
+    try:
+        return msgspec.json.decode(cell, type=str)
+    except msgspec.DecodeError:
+        raise ValueError(f"must be a text, or JSON where it begins with a quote (got {cell[:64]!r})") from None
+
+
+def _json(cell: str) -> Any:
+    try:
+        return msgspec.json.decode(cell)
+    except (msgspec.DecodeError, RecursionError):
+        raise ValueError(f"must be JSON (got {cell[:64]!r})") from None
+
+
+@cache
+def columns_of(kind: str) -> Columns:
+    """Return the columns of a CSV file of a kind."""
+    fields = msgspec.structs.fields(LINES[kind])
+    readers = {field.encode_name: _text if _is_text(inspect.type_info(field.type)) else _json for field in fields}
+    return Columns(readers, {}, required=[field.encode_name for field in fields if field.required])
+
+
+def _is_text(of: inspect.Type) -> bool:
+    if isinstance(of, inspect.Metadata):
+        return _is_text(of.type)
+    if isinstance(of, inspect.UnionType):
+        return any(map(_is_text, of.types))
+    return isinstance(of, _TEXTS)

@@ -1,0 +1,36 @@
+-- name: events_there
+-- Which of these events the log has, of whichever organisation; also those whose month has been archived.
+SELECT i.event_id, events.event_key, events.org_id, i.member_id, events.user_id, events.kind, events.trigger,
+    events.occurred_at, events.received_at, i.decided_at, events.source, events.state, events.program_version,
+    i.fingerprint, events.payload, events.outcome
+FROM event_ids AS i LEFT JOIN events USING (bucket, member_id, position, decided_at)
+WHERE i.event_id = ANY($1::uuid[]);
+
+-- name: joined
+-- Which of these members there are.
+SELECT member_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id) JOIN members USING (bucket, member_id);
+
+-- name: move_positions
+-- How long the logs of these buckets are now.
+UPDATE positions SET position = after.position, moved_at = $3
+FROM unnest($1::smallint[], $2::bigint[]) AS after (bucket, position) WHERE positions.bucket = after.bucket;
+
+-- name: reach_version
+-- No later change of the programme may have a version that judged an event which is here already.
+UPDATE orgs SET program_version = $2 WHERE org_id = $1 AND program_version < $2;
+
+-- name: places_of_events
+-- Where these events of an organisation are in the log.
+SELECT events.event_id, bucket, member_id, position, decided_at, user_id
+FROM event_ids JOIN events USING (bucket, member_id, position, decided_at)
+WHERE org_id = $1 AND event_ids.event_id = ANY($2::uuid[]);
+
+-- name: transactions_there
+-- The transactions of these events.
+SELECT t.* FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::timestamptz[]) AS asked (bucket, member_id, position, at)
+JOIN transactions AS t USING (bucket, member_id, position) WHERE t.created_at = at;
+
+-- name: totals_of
+-- What the ledger has of these members.
+SELECT member_id, metric, sum(amount) AS amount FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+JOIN transactions USING (bucket, member_id) GROUP BY member_id, metric;

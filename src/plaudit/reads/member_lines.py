@@ -1,0 +1,129 @@
+"""Members with everything that decides what becomes of them, as lines of an export."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.lots import Book
+from plaudit.core.member import STATES, Balance, Holding, Standing
+from plaudit.documents.moved import Consent, Coupon, MemberLine, Note
+from plaudit.documents.spelling import spelled
+from plaudit.errors import FieldError, invalid_fields
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+ERASED = "erased_"
+
+Row = Any  # of a query: a record, or something like it
+
+
+def member_id_named(org_id: UUID, user_id: str, said: UUID | None) -> UUID:
+    """Return the id of a member; that of an erased one stands in their name. Raises Invalid if `said` is another."""
+    derived = member_id_of(org_id, user_id)
+    if said is None or said == derived:
+        return derived
+    if user_id != f"{ERASED}{said.hex}":
+        raise invalid_fields([FieldError("memberId", f"must be left out, or {derived} (got {said})")])
+    return said
+
+
+def said_id(org_id: UUID, row: Row) -> UUID | None:
+    """Return the id of a row's member where it does not follow from the user id."""
+    member_id = UUID(bytes=row["member_id"].bytes)
+    return None if member_id_of(org_id, row["user_id"]) == member_id else member_id
+
+
+async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]) -> list[MemberLine]:
+    """Return those of these members that there are, with everything that they have.
+
+    Who calls it within a transaction that sees one instant gets members none of whom is half in a batch of events.
+    """
+    if not ids:
+        return []
+    keys = [bucket_of(one) for one in ids], ids
+    parts: list[dict[str, Any]] = [defaultdict(dict) for _ in ids]
+    rows: list[Row] = list(await connection.fetch(SQL.members_now, *keys))
+    for name, read in _PARTS.items():
+        found: list[Row] = list(await connection.fetch(SQL.by_name[name], *keys))
+        for row in found:
+            read(parts[int(row["number"]) - 1], row)
+    return [_member(org_id, row, parts[int(row["number"]) - 1]) for row in rows]
+
+
+def _member(org_id: UUID, row: Row, parts: Mapping[str, Any]) -> MemberLine:
+    kept: dict[str, Any] = {name: _in_order(part) for name, part in parts.items()}
+    return MemberLine(
+        user_id=row["user_id"], member_id=said_id(org_id, row), enrolled_at=row["enrolled_at"], present=row["present"],
+        active_at=row["active_at"],
+        sequence=row["sequence"], due_at=row["due_at"], erased_at=row["erased_at"], merged_into=row["merged_into"],
+        profile=msgspec.json.decode(row["attributes"]), **kept,
+    )  # fmt: skip
+
+
+def _in_order(part: Any) -> Any:
+    """The order that is the same on every server."""
+    return dict(sorted(cast("dict[str, Any]", part).items())) if isinstance(part, dict) else part
+
+
+def _balance(into: dict[str, Any], row: Row) -> None:
+    book = None if row["book"] is None else msgspec.json.decode(row["book"], type=Book)
+    into["balances"][row["metric"]] = spelled(Balance(row["amount"], row["earned"], book))
+
+
+def _state(into: dict[str, Any], row: Row) -> None:
+    field, of = STATES[row["kind"]]
+    name = "campaigns" if field == "progress" else field
+    into[name][row["key"]] = spelled(msgspec.json.decode(row["state"], type=of))
+
+
+def _standing(into: dict[str, Any], row: Row) -> None:
+    _, competition_id, *standing = row.values()
+    into["standings"][competition_id] = spelled(Standing(*standing))
+
+
+def _holding(into: dict[str, Any], row: Row) -> None:
+    _, product_id, *holding = row.values()
+    into["holdings"][product_id] = spelled(Holding(*holding))
+
+
+def _entry(into: dict[str, Any], row: Row) -> None:
+    into["entries"][row["competition_id"]] = row["entries"]
+
+
+def _identity(into: dict[str, Any], row: Row) -> None:
+    into["identities"][row["kind"]] = row["value"]
+
+
+def _coupon(into: dict[str, Any], row: Row) -> None:
+    _, coupon_id, origin_id, pool_id, code, terms, campaign_id, event_id, *rest = row.values()
+    issued_at, expires_at, state, allocated_at, redeemed_at, revoked_at = rest
+    coupon = Coupon(
+        id=coupon_id, origin_id=origin_id, pool_id=pool_id, code=code, terms=msgspec.json.decode(terms),
+        campaign_id=campaign_id, event=event_id, issued_at=issued_at, expires_at=expires_at, state=state,
+        allocated_at=allocated_at, redeemed_at=redeemed_at, revoked_at=revoked_at,
+    )  # fmt: skip
+    into["coupons"] = [*into.get("coupons", []), coupon]
+
+
+def _consent(into: dict[str, Any], row: Row) -> None:
+    given = {name: value for name, value in row.items() if name != "number"}
+    into["consents"] = [*into.get("consents", []), Consent(**given)]
+
+
+def _note(into: dict[str, Any], row: Row) -> None:
+    given = {name: value for name, value in row.items() if name not in ("number", "notification_id", "changes")}
+    changes = None if row["changes"] is None else msgspec.json.decode(row["changes"])
+    note = Note(id=row["notification_id"], changes=changes, **given)
+    into["notifications"] = [*into.get("notifications", []), note]
+
+
+_PARTS: Mapping[str, Callable[[dict[str, Any], Row], None]] = {
+    "balances": _balance, "progress": _state, "standings": _standing, "holdings": _holding, "entries": _entry,
+    "identities": _identity, "coupons": _coupon, "consents": _consent, "notifications": _note,
+}  # fmt: skip

@@ -1,0 +1,80 @@
+"""What a reversal takes back: the transaction that it goes back to, what that was, and where it counted."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core.competitions import counted
+from plaudit.core.earned import Booked, Origin, counted_at, is_earned, is_scored
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.program import Program
+from plaudit.engine.outcome import outcome_from
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programs import Live, load_at_version
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+Row = dict[str, Any]
+
+
+async def origin_of(connection: Connection, live: Live, row: Row, user_id: str) -> Origin:
+    """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
+    rows = [dict(one) for one in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
+    first = rows[-1]
+    if first["reverses"] is not None:  # what it goes back to is gone
+        return Origin(row["transaction_id"], earned=False, scored=False)
+    booked = Booked(
+        first["amount"], first["campaign_id"], first["kind"] or "", first["occurred_at"], first["own_expiry"]
+    )
+    if not is_scored(booked):
+        return Origin(row["transaction_id"], is_earned(booked), scored=False, counted_at=booked.occurred_at)
+    past = _Past(connection, live)
+    program = await past.program(first["program_version"])
+    at = counted_at(booked, program.metrics.get(row["metric"]), program.settings.time_zone)
+    counted_in = await _counted_in(past, rows, row["metric"], user_id, at)
+    return Origin(row["transaction_id"], earned=True, scored=True, counted_at=at, counted_in=counted_in)
+
+
+async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str, at: datetime) -> frozenset[str] | None:
+    """Return the competitions that counted a credit, and each of the reversals that have come after that.
+
+    None if nobody knows, as the log has it no more; of what is still pending, as of what competitions there are now.
+    """
+    if metric not in past.live.program.competitions_by_metric:
+        return frozenset()
+    *reversals, first = rows
+    found: frozenset[str] | None = None
+    credit = first if at == first["occurred_at"] else await past.release(first, user_id, at) or first
+    for one in (credit, *(one for one in reversals if one["occurred_at"] >= at)):
+        if one["program_version"] is None:
+            return None
+        program, now = await past.program(one["program_version"]), max(one["occurred_at"], at)
+        here = counted(program, outcome_from(one["outcome"]).trace, metric, one["user_id"], now, at)
+        found = here if found is None else found & here
+    return found
+
+
+class _Past(Struct):
+    """Programmes of the past, and what was decided by them."""
+
+    connection: Connection
+    live: Live
+    _programs: dict[int, Program] = {}
+
+    async def program(self, version: int | None) -> Program:
+        """Return the programme of a version; the present one where nobody knows which it was."""
+        if version is None or version == self.live.program.version:
+            return self.live.program
+        if version not in self._programs:
+            org_id: UUID = self.live.program.org_id
+            self._programs[version] = (await load_at_version(self.connection, org_id, version)).program
+        return self._programs[version]
+
+    async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
+        """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""
+        ids = list({credit["member_id"], member_id_of(self.live.program.org_id, user_id)})
+        row = await self.connection.fetchrow(SQL.release, [bucket_of(one) for one in ids], ids, at)
+        return None if row is None else {**credit, **dict(row), "occurred_at": at}

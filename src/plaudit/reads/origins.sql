@@ -1,0 +1,18 @@
+-- name: chain
+-- A transaction, then what it goes back to through reversals, one by one: each with the event that made it, as long as
+-- the log has it. What a member did before being merged may be in another bucket.
+WITH RECURSIVE chain AS (
+    SELECT bucket, member_id, position, org_id, user_id, amount, campaign_id, occurred_at, reverses, 0 AS steps_back
+    FROM transactions WHERE bucket = $1 AND transaction_id = $2
+    UNION ALL
+    SELECT t.bucket, t.member_id, t.position, t.org_id, t.user_id, t.amount, t.campaign_id, t.occurred_at, t.reverses, steps_back + 1
+    FROM chain JOIN transactions AS t ON t.transaction_id = chain.reverses
+        AND t.bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint))
+)
+SELECT chain.*, e.kind, e.program_version, e.outcome, e.payload -> 'data' ->> 'expiresAt' IS NOT NULL AS own_expiry
+FROM chain LEFT JOIN events AS e USING (bucket, member_id, position) ORDER BY steps_back;
+
+-- name: release
+-- The event by which what was pending until an instant was released, at one of these members.
+SELECT program_version, outcome FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+    JOIN events USING (bucket, member_id) WHERE kind = 'timer' AND occurred_at = $3 ORDER BY position DESC LIMIT 1;

@@ -1,0 +1,102 @@
+"""Rounds of leagues that have been played: who was where, and who won."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.engine.leagues import PLACES_KEPT
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+from .boards import Place
+
+SQL = queries_beside(__file__)
+
+
+class Moved(Struct, rename={"from_": "from", "user_id": "userId"}):
+    """Whom a round led to something: into another `division`, or to the prize of a `band`."""
+
+    user_id: str
+    from_: str
+    rank: int
+    score: int
+    division: str | None = None
+    band: int | None = None
+
+
+class Placed(Struct, rename={"user_id": "userId"}):
+    """A place that was kept."""
+
+    user_id: str
+    scope: str
+    rank: int
+    score: int
+    reached_at: datetime
+
+
+class Round(Struct):
+    """What is kept of a round. Earlier versions kept no places but of those who moved or won."""
+
+    moved: list[Moved] = []
+    places: list[Placed] = []
+    members: dict[str, int] = {}
+
+
+class Settled(Struct, frozen=True):
+    """A round that is settled."""
+
+    name: str
+    settled_at: datetime
+    round: Round
+
+
+class PastBoard(Struct, frozen=True):
+    """The board of a division in a round: its first places, and how many members there were."""
+
+    places: Sequence[Place]
+    count: int
+
+    def top(self, first: int, number: int) -> list[Place]:
+        """The places from rank `first` on."""
+        return [place for place in self.places if place.rank >= first][:number]
+
+    def around(self, user_id: str, number: int) -> list[Place]:
+        """The places around a member, as many before as after."""
+        found = self.among([user_id])
+        return self.top(max(1, found[0].rank - number // 2), number) if found else []
+
+    def among(self, user_ids: Sequence[str]) -> list[Place]:
+        """The places of these members, by rank."""
+        return [place for place in self.places if place.user_id in user_ids]
+
+    def __len__(self) -> int:
+        return self.count
+
+
+_DECODER = msgspec.json.Decoder(Round)
+
+
+async def settled(connection: Connection, org_id: UUID, competition_id: str, name: str | None) -> Settled | None:
+    """A round that is settled: the one of this name, or the latest."""
+    row = await connection.fetchrow(SQL.settled, org_id, competition_id, name)
+    return None if row is None else Settled(row["round"], row["settled_at"], _DECODER.decode(row["result"]))
+
+
+async def board_of(
+    connection: Connection, org_id: UUID, competition_id: str, scope: str, name: str
+) -> PastBoard | None:
+    """The board of a division in a round that is over; None if nobody knows of such a round."""
+    found = await settled(connection, org_id, competition_id, name)
+    if found is None:
+        rows = await connection.fetch(SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)
+        places = [Place(row["rank"], row["user_id"], row["score"], row["reached_at"]) for row in rows]
+        return PastBoard(places, rows[0]["members"]) if rows else None
+    kept = found.round
+    places = [Place(one.rank, one.user_id, one.score, one.reached_at) for one in kept.places if one.scope == scope]
+    if not kept.members:  # kept by an earlier version
+        places = [Place(one.rank, one.user_id, one.score, found.settled_at) for one in kept.moved if one.from_ == scope]
+    places.sort(key=lambda place: place.rank)
+    return PastBoard(places, kept.members.get(scope, len(places)))

@@ -1,0 +1,58 @@
+"""The API as a process: Granian in this process's own loop, on a socket that is already there."""
+
+import asyncio
+import signal
+import socket
+from importlib import import_module
+from typing import Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from plaudit.listening import BACKLOG
+from plaudit.processes import STOPPING, allow_files
+
+APPLICATION = "plaudit.api.app"  # by its name: the commands and the API know nothing of each other
+REQUESTS_MAX = 30_000  # at the same time: live streams are requests that last
+HEADERS_SECONDS = 30  # for the head of a request to come, and the next one on the same connection
+
+
+class _Server(Server):
+    """Granian, on a socket of ours: its own would share the port with any other server that wants it."""
+
+    def __init__(self, sock: socket.socket, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._held = sock
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._shd = SocketHolder(self._held.detach(), False, BACKLOG)  # pyright: ignore[reportCallIssue] (its stub has no parameters)
+
+
+async def run_api(sock: socket.socket) -> None:
+    """Answer requests until SIGTERM or SIGINT, then finish those that are being answered."""
+    allow_files(2 * REQUESTS_MAX)
+    server = _Server(
+        sock,
+        target=import_module(APPLICATION).create_app(),
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # the other would let connections stay that say nothing
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1000),
+        backlog=BACKLOG,
+        backpressure=REQUESTS_MAX,
+        log_level=LogLevels.error,
+    )
+
+    def stop() -> None:
+        STOPPING.set()  # it ends its streams, which Granian would wait for
+        server.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await server.serve()
+    if not STOPPING.is_set():
+        raise SystemExit(1)

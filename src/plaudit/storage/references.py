@@ -1,0 +1,85 @@
+"""What is wrong with what a document refers to: documents that are not there, pools without codes, amounts of metrics."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.documents.amounts import decimals_in, metrics_of, misfits
+from plaudit.documents.base import Document, DocumentKind, Reference
+from plaudit.documents.existing import OWN_PARTS, Docs, clashes, keys_of, read_docs, there_is, wrong_names
+from plaudit.documents.looking import looks_of
+from plaudit.documents.reward import Reward
+from plaudit.errors import Conflict, FieldError
+
+from .postgres import Connection
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+
+class Own(Struct, frozen=True):
+    """The document itself: its id, what it was before, and what was stored with faults that may stay."""
+
+    id: str
+    before: dict[str, Any] | None
+    over: dict[str, Any] | None
+
+
+async def wrong_references(
+    connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, own: Own
+) -> list[FieldError]:
+    """Return what is wrong with what a document names and looks at, unless the one before it did the same."""
+    rows = await connection.fetch(SQL.keys, org_id)
+    keys = frozenset((row["kind"], row["id"]) for row in rows)
+    doc = msgspec.to_builtins(document)
+    wrong = clashes(kind.name, own.id, doc, own.before, keys)
+    docs: Docs = {(kind.name, own.id): doc}
+    if looks_of(document):
+        docs = read_docs(await connection.fetch(SQL.saying_what_there_is, org_id)) | docs
+    there = there_is(keys, docs, keys_of({(kind.name, own.id): doc}))
+    lost = wrong_names(kind, document, there, own.over)
+    if isinstance(document, Reward) and not lost:
+        references = [one for one in kind.references(document) if one.required]
+        wrong += await _empty_pools(connection, org_id, references, own.over)
+    return [*wrong, *lost, *await _wrong_amounts(connection, org_id, kind, document, own.over)]
+
+
+async def _empty_pools(
+    connection: Connection, org_id: UUID, references: Sequence[Reference], over: dict[str, Any] | None
+) -> list[FieldError]:
+    """A reward that nobody could be given, unless its pool was its own before."""
+    wrong: list[FieldError] = []
+    for one in references:
+        if one.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == one.id):
+            continue
+        if not await connection.fetchval(SQL.pool_has_codes, org_id, one.id):
+            wanted = f"must reference a code pool with available codes (got {one.id!r}, which has none)"
+            wrong.append(FieldError(one.field, wanted))
+    return wrong
+
+
+async def _wrong_amounts(
+    connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, over: dict[str, Any] | None
+) -> Sequence[FieldError]:
+    """Amounts that their metrics cannot hold."""
+    metrics = metrics_of(kind, document)
+    if not metrics:
+        return ()
+    rows = await connection.fetch(SQL.metrics_of, org_id, list(metrics))
+    decimals = decimals_in(("metric", row["id"], msgspec.json.decode(row["doc"])) for row in rows)
+    return misfits(kind, document, decimals, over)
+
+
+async def refuse_referred_to(
+    connection: Connection, org_id: UUID, kind: DocumentKind, document_id: str, parts: Sequence[str] | None = None
+) -> None:
+    """Raise Conflict if others refer to a document, or to the `parts` of it that are given."""
+    kinds = [kind.name, *(OWN_PARTS if kind.name == "campaign" else ())] if parts is None else parts
+    referring = await connection.fetch(SQL.referring, org_id, kinds, document_id, kind.name)
+    if referring:
+        names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
+        details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]
+        raise Conflict(f"{kind.title} {document_id} is referred to by {names}", code="referred_to", fields=details)

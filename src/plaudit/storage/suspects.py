@@ -1,0 +1,77 @@
+"""The table of suspects: what a process had in hand when it died or hung (see `plaudit.guard`)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from plaudit import clock
+from plaudit.guard import TRIES_MAX, Suspect, in_hand, known
+
+from .postgres import Connection, Pool, keep_doing
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+KEPT = timedelta(days=1)
+SUSPECTS_MAX = 10_000
+ORG_STOPPED = timedelta(minutes=10)
+
+
+class Noted(Struct, frozen=True):
+    """Something to be noted. With `certain` it is not tried again; else after another time."""
+
+    suspect_id: UUID
+    kind: str
+    org_id: UUID | None = None
+    member_id: UUID | None = None
+    certain: bool = False
+
+
+async def note(connection: Connection, found: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
+    """Note suspects. Return how often each has been one."""
+    told = [f"{one.kind} {one.suspect_id} of {one.org_id or 'an organisation'}" for one in found[:10]]
+    log.error("process_left", reason=reason, suspects=told)
+    await connection.execute(SQL.forget, at - KEPT)
+    once = {one.suspect_id: one for one in found}.values()
+    columns = (
+        [one.suspect_id for one in once],
+        [one.kind for one in once],
+        [one.org_id for one in once],
+        [one.member_id for one in once],
+        [TRIES_MAX if one.certain else 1 for one in once],
+    )
+    rows = await connection.fetch(SQL.note, *columns, reason, at)
+    return {row["suspect_id"]: row["tries"] for row in rows}
+
+
+async def learn(connection: Connection) -> None:
+    """Have this process know of all suspects."""
+    rows = await connection.fetch(SQL.all, SUSPECTS_MAX)
+    known.learn((Suspect(**row) for row in rows), clock.now() - ORG_STOPPED)
+
+
+async def note_what_was_done(pool: Pool) -> None:
+    """Note what the predecessor of this process was doing when it ended."""
+    left = in_hand.left()
+    async with pool.acquire() as connection:
+        if left is not None and left.doing is not None:
+            one = left.doing
+            await note(connection, [Noted(one.id, one.kind, one.org_id, certain=left.hung)], left.reason, clock.now())
+        await learn(connection)
+    in_hand.forget()
+
+
+async def keep_learning(pool: Pool) -> None:
+    """Have this process know of all suspects, for ever."""
+
+    async def once() -> None:
+        async with pool.acquire() as connection:
+            await learn(connection)
+
+    await keep_doing("suspects_not_known", once, every=LOOK_SECONDS)

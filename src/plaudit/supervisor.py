@@ -1,0 +1,134 @@
+"""A parent that keeps its children running: one that has ended, or hangs, is replaced."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from .guard import SLOT, Slot
+from .processes import child_environment
+
+STOP_SECONDS_MAX = 30.0
+RESTART_SECONDS = 0.5
+LOOK_SECONDS = 0.2
+START_SECONDS_MAX = 120.0  # for reading the modules, on the slowest machine
+
+log = structlog.get_logger(__name__)
+
+
+class Command(Struct, frozen=True):
+    """What a child runs: a command of `plaudit`, what is added to its environment, the open files that it gets."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = {}
+    files: Sequence[int] = ()
+
+
+class _Child:
+    """A command that is being run. What it has in hand is in the file `slot`."""
+
+    def __init__(self, command: Command, environment: Mapping[str, str], path: Path) -> None:
+        self._command = command
+        self._environment = dict(environment) | dict(command.environment) | {SLOT: str(path)}
+        self.slot = Slot(path)
+        self._restart_at = 0.0
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self.slot.begin()
+        self._beats, self._looks = 0, 0
+        # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in order.
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "plaudit", *self._command.arguments],
+            env=child_environment() | self._environment,
+            pass_fds=self._command.files,
+            start_new_session=True,
+        )
+
+    def look_after(self, silent_seconds: float) -> None:
+        """Replace it if it has ended; end it if it hangs."""
+        status = self.process.poll()
+        if status is not None:
+            if not self._restart_at:
+                said = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+                self.slot.ended(f"the process {said}", hung=False)
+                log.warning("process_ended", process=self._command.name, reason=f"it {said}")
+                self._restart_at = time.monotonic() + RESTART_SECONDS
+            elif time.monotonic() >= self._restart_at:
+                self._restart_at = 0.0
+                self.process = self._start()
+        elif self._is_silent(silent_seconds):
+            reason = f"the process was silent for {silent_seconds:g} seconds"
+            self.slot.ended(reason, hung=True)
+            log.error("process_hangs", process=self._command.name, reason=reason)
+            self.process.kill()
+
+    def _is_silent(self, seconds: float) -> bool:
+        """Whether it has not shown that it runs, for as many looks: those of a parent that was asleep do not count."""
+        beats = self.slot.beats
+        if beats != self._beats:
+            self._beats, self._looks = beats, 0
+            return False
+        self._looks += 1
+        allowed = seconds if beats else max(seconds, START_SECONDS_MAX)
+        return seconds > 0 and self._looks * LOOK_SECONDS >= allowed
+
+
+class Supervisor:
+    """Runs commands as children until SIGTERM or SIGINT. `look_after` is called several times a second as well.
+
+    A child that is silent for `silent_seconds` hangs; 0 is never. What children have in hand is kept in `folder`.
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        environment: Mapping[str, str],
+        folder: Path,
+        silent_seconds: float,
+        look_after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._commands = commands
+        self._environment = environment
+        self._folder = folder
+        self._silent_seconds = silent_seconds
+        self._look_after = look_after
+        self._children: dict[str, _Child] = {}
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Keep the children running until asked to stop; then stop them, and wait."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        try:
+            for one in self._commands:
+                self._children[one.name] = _Child(one, self._environment, self._folder / one.name)
+            while not self._stopping.wait(LOOK_SECONDS):
+                self._look_after()
+                for child in self._children.values():
+                    child.look_after(self._silent_seconds)
+        finally:
+            processes = [one.process for one in self._children.values()]
+            for process in processes:
+                process.terminate()
+            deadline = time.monotonic() + STOP_SECONDS_MAX
+            for process in processes:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a child does what it is there for."""
+        return name in self._children and self._children[name].slot.ready
+
+    def _asked_to_stop(self, _number: int, _frame: object) -> None:
+        self._stopping.set()

@@ -1,0 +1,71 @@
+"""What a log says of an exception: where it was raised and what it is, without the values that its message may contain.
+
+Messages hold what went wrong with what: a user id, an e-mail address, a row of PostgreSQL (`Key (value)=(ann@…) already
+exists`). A log is kept where personal data has no place, so it gets the types, the places, and the facts below.
+"""
+
+import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import asyncpg
+
+from plaudit.errors import PlauditError
+
+FRAMES_MAX = 20
+CHAIN_MAX = 10
+
+# Their messages are about code: names of types, attributes and modules.
+_ABOUT_CODE = (AttributeError, NameError, ImportError, ZeroDivisionError, RecursionError, NotImplementedError)
+
+
+def described(error: BaseException) -> str:
+    """Return the traceback of an error and of those that led to it, oldest first."""
+    parts = [_one(one) for one in _chain(error)]
+    return "\n\nDuring its handling, or because of it:\n\n".join(reversed(parts))
+
+
+def facts_of(error: BaseException) -> str:
+    """Return what may be told of an error: its type, and what is known to be no value."""
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    told: list[Any] = []
+    if isinstance(error, PlauditError):
+        told = [error.code]
+    elif isinstance(error, asyncpg.PostgresError):
+        told = [getattr(error, name, None) for name in ("sqlstate", "table_name", "column_name", "constraint_name")]
+    elif isinstance(error, OSError):
+        told = [error.strerror]
+    elif isinstance(error, _ABOUT_CODE):
+        told = [error]
+    return ": ".join([kind, *filter(None, [", ".join(str(one) for one in told if one)])])
+
+
+def without_values(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace `exc_info` of a log entry by its description (a processor of structlog)."""
+    error: Any = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = error[1]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(error, BaseException):
+        event["exception"] = described(error)
+    return event
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen and len(seen) < CHAIN_MAX:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _one(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    lines = [*traceback.StackSummary.from_list(frames).format(), facts_of(error)]
+    if isinstance(error, BaseExceptionGroup):
+        parts: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        lines += [f"\n  together with: {facts_of(one)}" for one in parts[:CHAIN_MAX]]
+    return "".join(lines)

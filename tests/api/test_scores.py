@@ -1,0 +1,30 @@
+"""Scores follow what they count: a reversal counts where its credit did."""
+
+from tests.journeys.conftest import ok
+
+
+def score(shop):
+    (place,) = ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]
+    return place["score"]
+
+
+def credit(shop, amount):
+    return ok(shop.post("/v1/transactions", json={"userId": "ann", "amount": amount}), 201)["transactionId"]
+
+
+def reverse(shop, transaction_id):
+    return ok(shop.post(f"/v1/transactions/{transaction_id}/reverse", json={}), 201)["transactionId"]
+
+
+def test_a_competition_counts_the_reversals_of_what_it_has_counted(shop, server_process):
+    before = credit(shop, 100)
+    cup = {"competitionId": "cup", "name": "Cup", "score": {"metric": "points"}}
+    ok(shop.post("/v1/competitions", json=cup), 201)
+    counted = credit(shop, 30)
+    reverse(shop, before)
+    assert score(shop) == 30
+    back = reverse(shop, counted)
+    assert score(shop) == 0
+    reverse(shop, back)
+    assert score(shop) == 30
+    server_process.verify()

@@ -1,0 +1,93 @@
+"""What can be expected to go wrong at a terminal is a sentence that says what, and never a stack trace."""
+
+import pytest
+import typer.main
+
+from plaudit import __version__
+from plaudit.cli import app
+from plaudit.storage.embedded import running_url
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["diff", "{tmp}/none.yaml"], "cannot use {tmp}/none.yaml: No such file or directory"),
+        (["apply", "{tmp}"], "cannot use {tmp}: Is a directory"),
+        (["simulate", "{tmp}/none.yaml"], "cannot use {tmp}/none.yaml: No such file or directory"),
+        (["export", "--output", "{tmp}/none/x.yaml"], "cannot use {tmp}/none/x.yaml: No such file or directory"),
+        (["export", "--org", "nobody"], "No organisation has the id, slug or name 'nobody'; plaudit org list shows"),
+        (["token", "ann", "--org", "x' OR 1"], "No organisation has the id, slug or name"),
+        (["export", "--only", "gold"], "There is no kind 'gold': it must be one of campaigns, "),
+        (["export", "--database-url", "nonsense"], "the database URL cannot be read: "),
+        (["export", "--database-url", "postgresql://127.0.0.1:1/x"], "cannot reach the database: "),
+        (["export", "--database-url", "postgresql:///x?host={tmp}"], "cannot reach the database: it has no socket"),
+        (["export", "--database-url", "{other}/nothing?{query}"], 'cannot open the database: database "nothing" does'),
+        (["export", "--database-url", "{other}/postgres?{query}"], "does not have this version's schema"),
+        (["verify", "--database-url", "{other}/postgres?{query}"], "run plaudit migrate"),
+        (["org", "list", "--database-url", "{other}/postgres?{query}"], "run plaudit migrate"),
+        (["export", "--url", "http://127.0.0.1:1", "--key", "x"], "no server answers at http://127.0.0.1:1 ("),
+        (["export", "--url", "{url}", "--key", "x"], "The API secret is not known"),
+        (["export", "--url", "{url}/widget", "--key", "x"], "There is no such call"),
+        (["export", "--url", "ftp://x", "--key", "x"], "--url must be an address such as https://"),
+        (["export", "--url", "{url}"], "--url needs an API secret: pass --key, or set PLAUDIT_KEY"),
+        (["export", "--key", "x"], "--key is for a running server: pass its address with --url"),
+        (["simulate"], "Pass either FILE or --campaign"),
+        (["play", "--data", "{tmp}"], "{tmp}/credentials.json not found: run plaudit serve once"),
+    ],
+)
+def test_what_is_wrong_is_said(words, sentence, plaudit, server_process, tmp_path):
+    here = running_url(server_process.folder / "postgres")
+    address, _, query = here.rpartition("/plaudit?")
+    names = {"tmp": tmp_path, "url": server_process.url, "other": address, "query": query}
+    words = [word.format(**names) for word in words]
+    if not {"--database-url", "--data"} & set(words):
+        words += ["--data", str(server_process.folder)]
+    said = plaudit(*words)
+    assert said.status == 1
+    assert said.err.startswith("plaudit: ")
+    assert sentence.format(**names) in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("words", [["import", "none.csv"], ["import", "/"], ["restore", "none"], ["backup", "/"]])
+def test_a_file_that_is_not_there_or_is_a_folder_is_said(words, plaudit):
+    said = plaudit(*words)
+    assert said.status == 2
+    assert "does not exist" in said.err or "is a directory" in said.err
+
+
+def test_every_reason_stands_next_to_its_field(plaudit, server_process, tmp_path):
+    file = tmp_path / "programme.yaml"
+    file.write_text("campaigns: {c: {name: X, bogus: 1}}\nproducts: {p: {name: P}}\n")
+    said = plaudit("apply", file, "--data", server_process.folder)
+    assert said.status == 1
+    assert said.err.splitlines() == [
+        "plaudit: Missing required fields: products.p.sku, products.p.type",
+        "  campaigns.c.bogus is not a known field",
+        "  products.p.sku is missing",
+        "  products.p.type is missing",
+    ]
+
+
+def test_it_says_its_version(plaudit):
+    assert plaudit("--version").out == f"plaudit {__version__}\n"
+
+
+def test_it_completes_commands_in_a_shell(plaudit, monkeypatch):
+    monkeypatch.setenv("COMP_WORDS", "plaudit ex")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    monkeypatch.setenv("_PLAUDIT_COMPLETE", "complete_bash")
+    assert plaudit().out.split() == ["export"]
+
+
+def test_every_argument_and_option_has_its_help():
+    def walk(command, name):
+        if hasattr(command, "commands"):
+            for word, child in command.commands.items():
+                walk(child, f"{name} {word}")
+            return
+        assert command.help, name
+        for one in command.params:
+            assert one.hidden or one.help, f"{name} {one.name}"
+
+    walk(typer.main.get_command(app), "plaudit")

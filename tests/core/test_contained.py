@@ -1,0 +1,240 @@
+"""A part of a decision that raises, whatever it raises, is refused; the rest of the event is as if it were not there."""
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from plaudit.core.decide import decide
+from plaudit.core.decision import Considered, EffectTrace, Refusal
+from plaudit.core.program import Effect
+from tests.factories import NOON, campaign, document, event, member, program
+from tests.life import Life
+
+
+class PanicError(BaseException):
+    """As a library in another language raises it: no `except Exception` holds it."""
+
+
+PROBLEMS = [PanicError, ZeroDivisionError, RecursionError, MemoryError]
+
+
+def raising(problem, after=None):
+    """An effect that does something, and then raises."""
+
+    def apply(deciding, place, settings):
+        if after is not None:
+            after.apply(deciding, place, after.settings)
+        raise problem
+
+    return Effect("add_points", None, apply)
+
+
+def with_effect(made, campaign_id, effect):
+    """A programme in which a campaign's first effect is another."""
+    listeners = {
+        trigger: tuple(
+            structs.replace(one, effects=(effect, *one.effects[1:])) if one.campaign.campaign_id == campaign_id else one
+            for one in each
+        )
+        for trigger, each in made.listeners.items()
+    }
+    return structs.replace(made, listeners=listeners)
+
+
+def with_condition(made, campaign_id, condition):
+    listeners = {
+        trigger: tuple(
+            structs.replace(one, condition=condition) if one.campaign.campaign_id == campaign_id else one
+            for one in each
+        )
+        for trigger, each in made.listeners.items()
+    }
+    return structs.replace(made, listeners=listeners)
+
+
+def points(decision):
+    balance = decision.member.balances.get("points")
+    return 0 if balance is None else balance.amount
+
+
+TWO = [{"type": "add_points", "config": {"amount": 5}}, {"type": "add_points", "config": {"amount": 1}}]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_an_effect_that_raises_is_refused_and_leaves_nothing_of_what_it_did(problem):
+    made = program(campaign("camp_a", effects=TWO), campaign("camp_b"))
+    broken = with_effect(made, "camp_a", raising(problem, after=made.listeners["purchase"][0].effects[0]))
+    before = member()
+    decision = decide(broken, before, event())
+    assert points(decision) == 11  # 1 of the effect after it, 10 of the other campaign, nothing of its own
+    assert [one.amount for one in decision.postings] == [1, 10]
+    first, second = decision.trace
+    assert first.refusal is None
+    assert first.effects[0] == EffectTrace(0, Refusal.evaluation_failed, f"could not be evaluated ({problem.__name__})")
+    assert (first.effects[1].refusal, second.refusal) == (None, None)
+    assert [(fault.cause, type(fault.problem)) for fault in decision.faults] == [("camp_a", problem)]
+    assert before == member()
+
+
+class Raising:
+    """A condition that is no tree of ours: it raises."""
+
+    def __init__(self, problem):
+        self.problem = problem
+
+    def holds(self, _scope, _checks):
+        raise self.problem
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_campaign_that_raises_is_refused_and_the_others_fire(problem):
+    made = with_condition(program(campaign("camp_a"), campaign("camp_b")), "camp_a", Raising(problem))
+    decision = decide(made, member(), event())
+    assert points(decision) == 10
+    assert decision.trace[0] == Considered(
+        "camp_a", 0, 0, Refusal.evaluation_failed, [], [], None,
+        {"problem": f"could not be evaluated ({problem.__name__})"},
+    )  # fmt: skip
+    assert decision.trace[1].refusal is None
+    assert "camp_a" not in decision.member.progress
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_ends_the_process_is_not_kept(problem):
+    made = with_condition(program(campaign("camp_a")), "camp_a", Raising(problem))
+    with pytest.raises(problem):
+        decide(made, member(), event())
+
+
+def test_each_of_several_parts_that_raise_is_refused_and_what_follows_from_the_others_goes_on():
+    emit = [{"type": "emit", "config": {"trigger": "more"}}]
+    made = program(
+        campaign("camp_a", effects=TWO), campaign("camp_b", effects=emit), campaign("camp_c", trigger="more"),
+        campaign("camp_d", trigger="more", effects=TWO),
+    )  # fmt: skip
+    for one in ("camp_a", "camp_d"):
+        made = with_effect(made, one, raising(PanicError))
+    decision = decide(made, member(), event())
+    assert points(decision) == 12
+    assert [one.campaign_id for one in decision.trace if any(each.refusal for each in one.effects)] == [
+        "camp_a",
+        "camp_d",
+    ]
+    assert len(decision.faults) == 2
+    again = decide(made, member(), event())
+    assert msgspec.json.encode(again.trace) == msgspec.json.encode(decision.trace)
+
+
+def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monkeypatch):
+    made = program(
+        campaign("camp_a"),
+        document("streak", "daily", triggers=[{"type": "purchase"}]),
+        document("ladder", "status", metric="points", rungs=[{"rungId": "gold", "name": "Gold", "threshold": 5}]),
+        document("competition", "cup", score={"trigger": "purchase"}),
+        document("competition", "race", score={"metric": "points"}),
+        document("segment", "big", include=[{"field": "points", "operator": ">", "value": 1}]),
+    )
+    for name in ("streaks.check_in", "ladders._climb", "competitions._score", "segments.is_in"):
+        monkeypatch.setattr(f"plaudit.core.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
+    decision = decide(made, member(), event())
+    assert points(decision) == 10
+    refused = {one.campaign_id: one.refusal for one in decision.trace}
+    assert refused.pop("camp_a") is None
+    assert refused == dict.fromkeys(
+        ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
+        Refusal.evaluation_failed,
+    )
+    assert (decision.member.streaks, decision.member.ladders, decision.member.standings) == ({}, {}, {})
+
+
+def test_what_falls_due_and_raises_holds_up_nothing(monkeypatch):
+    ann = Life(program(campaign("camp_a"), document("streak", "daily", triggers=[{"type": "purchase"}])))
+    ann.do("2026-01-01", "purchase")
+    monkeypatch.setattr("plaudit.core.timers.lapse", lambda *_: (_ for _ in ()).throw(PanicError))
+    decision = ann.do("2026-01-05", "purchase")
+    assert points(decision) == 20
+    assert decision.member.streaks["daily"].current == 1
+
+
+def test_a_part_of_every_campaign_that_raises_fails_the_event_at_last():
+    made = program(*[campaign(f"camp_{n}") for n in range(60)])
+    for n in range(60):
+        made = with_condition(made, f"camp_{n}", Raising(PanicError))
+    with pytest.raises(PanicError):
+        decide(made, member(), event())
+
+
+def test_a_condition_whose_value_raises_when_it_is_looked_at_is_not_met():
+    class Odd(str):
+        __slots__ = ()
+
+        def __eq__(self, other):
+            raise PanicError
+
+        __hash__ = str.__hash__
+
+    shop = [{"field": "shop", "operator": "equals", "value": "x"}]
+    decision = decide(program(campaign("camp_a", conditions=shop), campaign("camp_b")), member(), event(shop=Odd("x")))
+    assert [one.refusal for one in decision.trace] == [Refusal.condition_failed, None]
+    assert decision.trace[0].checks[0].actual == "could not be evaluated (PanicError)"
+
+
+AMOUNTS = [
+    ("floor(data.amount)", {"amount": 10, "barcode": 55555555555555555555}, None, 10),
+    ("floor(data.amount)", {"amount": 10, "far": 7.9e28}, None, 10),
+    ("floor(data.amount)", {"amount": 55555555555555555555}, Refusal.amount_out_of_range, 0),
+    ("data.amount", {"amount": 10**400}, Refusal.amount_out_of_range, 0),
+    ("data.amount", {"amount": 1e300}, Refusal.amount_out_of_range, 0),
+    ("number(data.amount)", {"amount": "1e999999"}, Refusal.amount_out_of_range, 0),
+    ("data.amount", {"amount": "1e999999"}, Refusal.amount_not_a_number, 0),
+    ("data.amount", {}, Refusal.amount_not_a_number, 0),
+    ("10 / data.amount", {"amount": 0}, Refusal.amount_not_a_number, 0),
+    ("data.amount > 1", {"amount": 5}, Refusal.amount_not_a_number, 0),
+]
+
+
+@pytest.mark.parametrize(("formula", "data", "refusal", "credited"), AMOUNTS)
+def test_an_amount_that_cannot_be_computed_is_refused_and_the_event_goes_on(formula, data, refusal, credited):
+    paid = [{"type": "add_points", "config": {"amount": formula}}]
+    decision = decide(program(campaign("camp_a", effects=paid), campaign("camp_b")), member(), event(**data))
+    assert decision.trace[0].effects[0].refusal is refusal
+    assert points(decision) == credited + 10
+    assert not decision.faults
+
+
+def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was():
+    cup = document("competition", "cup", score={"trigger": "sc", "field": "ms"}, endDate="2099-01-01T00:00:00Z")
+    one_point = [{"type": "add_points", "config": {"amount": 1}}]
+    made = program(cup, campaign("camp_c", trigger="sc", effects=one_point))
+    ann = member()
+    for n in range(6):
+        decision = decide(made, ann, event(n, "sc", ms=1764064800000 + n))
+        ann = decision.member
+    assert ann.balances["points"].amount == 6
+    assert ann.standings["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
+    assert [(one.campaign_id, one.refusal) for one in decision.trace] == [
+        ("competition.cup", Refusal.amount_out_of_range), ("camp_c", None)
+    ]  # fmt: skip
+    for hostile in (10**400, -(10**40), 1e300, "1e30", "1e999999", "9" * 40):
+        decision = decide(made, ann, event(9, "sc", ms=hostile))
+        assert decision.trace[0].refusal is Refusal.amount_out_of_range
+        assert not decision.faults
+        assert decision.member.standings["cup"].score == ann.standings["cup"].score
+
+
+@pytest.mark.parametrize("value", [10**400, 1e300, 9.3e12, -9.3e12, "1e30", "-1e999999"])
+def test_a_sum_beyond_what_can_be_written_down_is_refused_in_goals_and_segments(value):
+    goal = {"type": "sum", "field": "value", "target": 100}
+    steps = [{"name": "one", "triggers": [{"type": "purchase"}], "goal": goal, "effects": TWO}]
+    spent = {"sum": {"trigger": "purchase", "field": "value"}, "operator": ">", "value": 100}
+    made = program(
+        document("campaign", "camp_a", steps=steps),
+        campaign("camp_b"),
+        document("segment", "spenders", include=[spent]),
+    )
+    decision = decide(made, member(), event(at=NOON, value=value))
+    assert points(decision) == 10
+    refused = {one.campaign_id: one.refusal for one in decision.trace}
+    assert refused == {
+        "segment.spenders": Refusal.amount_out_of_range, "camp_a": Refusal.amount_out_of_range, "camp_b": None
+    }  # fmt: skip

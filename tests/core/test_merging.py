@@ -1,0 +1,346 @@
+"""Two members become one: what each part of the one comes to at the other."""
+
+import msgspec
+import pytest
+
+from plaudit.core.decision import Details, Refusal
+from plaudit.core.event import GRANT, HOLD, IMPORT, MERGE, REVERSAL, TAKEOVER, TRANSACTION, Event
+from plaudit.core.ids import derived_id, member_id_of
+from plaudit.core.lots import Part
+from plaudit.core.matching import parts_left
+from plaudit.core.member import Holding
+from tests.factories import ORG, campaign, document, program
+from tests.life import Life
+
+ROLLING = {"expiry": {"type": "rolling", "days": 30}}
+EARN = campaign("earn", "earn", effects=[{"type": "add_points", "config": {"amount": "amount"}}])
+
+
+def two(*documents, **metrics):
+    both = program(*(documents or (EARN,)), **metrics)
+    return Life(both, "guest"), Life(both, "ann")
+
+
+def event_of(onward, member_id):
+    """What follows from one member, as it comes out of the inbox at another."""
+    data = msgspec.json.decode(msgspec.json.encode(onward.data))
+    return Event(
+        event_id=onward.event_id, member_id=member_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger,
+        occurred_at=onward.occurred_at, data=data, metadata=onward.metadata, source="engine",
+    )  # fmt: skip
+
+
+def arrive(life, onward, local):
+    return life.do(local, onward.trigger, onward.kind, **event_of(onward, life.member.member_id).data)
+
+
+def merge(guest, ann, local="2026-03-01"):
+    """`guest` goes on as `ann`. Return what was decided at `ann`."""
+    done = guest.do(local, MERGE, MERGE, into=ann.member.user_id)
+    assert done.refusal is None
+    (onward,) = done.onward
+    assert (onward.kind, onward.user_id) == (TAKEOVER, ann.member.user_id)
+    return arrive(ann, onward, local)
+
+
+def held(life, metric="points"):
+    book = life.member.balances[metric].book
+    return [(lot.amount, lot.expires_at and str(lot.expires_at.date())) for lot in book.lots]
+
+
+def nothing_is_left(guest):
+    one = guest.member
+    assert all(each.amount == 0 and each.earned == 0 for each in one.balances.values())
+    assert not any((one.progress, one.streaks, one.ladders, one.segments, one.standings, one.holdings, one.entries))
+    assert one.due_at is None
+
+
+def test_lots_arrive_with_their_expiries_and_what_was_earned_goes_along():
+    guest, ann = two(points=ROLLING)
+    guest.do("2026-02-10", "earn", amount=100)
+    guest.do("2026-02-20", TRANSACTION, TRANSACTION, metric="points", amount=-30)
+    ann.do("2026-02-15", "earn", amount=50)
+    merge(guest, ann)
+    assert held(ann) == [(50, "2026-03-18"), (70, "2026-03-13")]
+    assert (ann.member.balances["points"].amount, ann.member.balances["points"].earned) == (120, 150)
+    assert [(one.amount, one.reason, one.lifetime) for one in guest.postings][-1] == (-70, "merged", -100)
+    assert [(one.amount, one.reason, one.lifetime) for one in ann.postings][-1] == (70, "merged", 100)
+    nothing_is_left(guest)
+    ann.until("2026-03-14")
+    assert ann.balance() == 50  # the guest's expire when they would have
+
+
+def test_what_is_pending_or_held_stays_so():
+    guest, ann = two(points={"pendingDays": 10})
+    guest.do("2026-02-10", "earn", amount=40)
+    guest.do("2026-02-25", "earn", amount=100)
+    guest.do(
+        "2026-02-26", HOLD, HOLD, metric="points", holdId="h", action="place", amount=30, until="2026-03-05T00:00:00Z"
+    )
+    ann.do("2026-02-01", "earn", amount=5)
+    merge(guest, ann)
+    book = ann.member.balances["points"].book
+    assert [(lot.amount, lot.available_at is not None) for lot in book.lots] == [(5, False), (40, False), (100, True)]
+    assert [(hold.amount, [part.lot for part in hold.parts]) for hold in book.holds] == [(30, [2])]
+    ann.until("2026-03-10")
+    book = ann.member.balances["points"].book
+    assert (book.holds, [lot.available_at for lot in book.lots]) == ((), [None, None, None])
+
+
+@pytest.mark.parametrize(
+    ("guest_has", "ann_has", "lots"),
+    [(-30, 100, [70]), (100, -30, [70]), (-30, -20, [-50]), (-30, 10, [-20]), (10, -30, [-20])],
+)
+def test_debt_of_either_is_paid_by_both(guest_has, ann_has, lots):
+    guest, ann = two(points={**ROLLING, "minimum": None})
+    for life, amount in ((guest, guest_has), (ann, ann_has)):
+        life.do("2026-02-10", TRANSACTION, TRANSACTION, metric="points", amount=amount)
+    merge(guest, ann)
+    assert (ann.lots(), ann.balance()) == (lots, sum(lots))
+    for posting in (*guest.postings, *ann.postings):
+        assert posting.amount == sum(part.amount for part in posting.parts)
+
+
+def test_amounts_without_lots_are_added():
+    guest, ann = two()
+    guest.do("2026-02-10", "earn", amount=100)
+    ann.do("2026-02-10", "earn", amount=1)
+    merge(guest, ann)
+    assert (ann.balance(), ann.member.balances["points"].book) == (101, None)
+
+
+def test_a_guest_who_has_spent_everything_has_earned_it_all_the_same():
+    guest, ann = two()
+    guest.do("2026-02-10", "earn", amount=100)
+    guest.do("2026-02-11", TRANSACTION, TRANSACTION, metric="points", amount=-100)
+    ann.do("2026-02-10", "earn", amount=1)
+    merge(guest, ann)
+    assert (ann.balance(), ann.member.balances["points"].earned) == (1, 101)
+
+
+def test_caps_count_what_both_have_earned():
+    guest, ann = two(points={"earningCaps": [{"amount": 100, "period": "month"}]})
+    guest.do("2026-03-01", "earn", amount=70)
+    ann.do("2026-03-01", "earn", amount=20)
+    merge(guest, ann, "2026-03-02")
+    ann.do("2026-03-03", "earn", amount=50)
+    assert ann.balance() == 100
+
+
+def test_a_balance_out_of_its_bounds_refuses_the_merge():
+    guest, ann = two(points={"maximum": 100})
+    for life in (guest, ann):
+        life.do("2026-02-10", "earn", amount=60)
+    assert merge(guest, ann).refusal is Refusal.maximum_reached
+    assert ann.balance() == 60
+
+
+def test_products_are_added_and_badges_are_had_once():
+    badge = document("product", "star", sku="S", type="badge")
+    mug = document("product", "mug", sku="M", type="merchandise")
+    guest, ann = two(badge, mug)
+    for life, day in ((guest, "2026-02-01"), (ann, "2026-02-05")):
+        life.do(day, IMPORT, IMPORT, products={"star": 1, "mug": 2})
+    merge(guest, ann)
+    at = guest.at("2026-02-01"), ann.at("2026-02-05")
+    assert ann.member.holdings == {"star": Holding(1, *at), "mug": Holding(4, *at)}
+
+
+STEPS = [{"name": name, "trigger": name, "goal": {"target": 2}} for name in ("look", "buy")]
+CHALLENGE = document(
+    "campaign", "ch", order="any", steps=STEPS, effects=[{"type": "add_points", "config": {"amount": 500}}]
+)
+
+
+def test_a_step_counts_from_where_either_is_further():
+    guest, ann = two(CHALLENGE)
+    for life, trigger in ((guest, "look"), (guest, "look"), (guest, "buy"), (ann, "look")):
+        life.do("2026-02-01", trigger)
+    merge(guest, ann)
+    steps = ann.member.progress["ch"].steps
+    assert [(steps[n].value, steps[n].done_at is not None) for n in (0, 1)] == [(2, True), (1, False)]
+    ann.do("2026-03-02", "buy")
+    assert (ann.balance(), ann.member.progress["ch"].completions) == (500, 1)
+
+
+def test_steps_done_by_both_together_complete_the_campaign():
+    guest, ann = two(CHALLENGE)
+    for life, trigger in ((guest, "look"), (guest, "look"), (ann, "buy"), (ann, "buy")):
+        life.do("2026-02-01", trigger)
+    merge(guest, ann)
+    assert (ann.balance(), ann.member.progress["ch"].completions) == (500, 1)
+
+
+def test_what_both_have_completed_is_not_paid_again():
+    guest, ann = two(CHALLENGE)
+    for life in (guest, ann):
+        for trigger in ("look", "look", "buy", "buy"):
+            life.do("2026-02-01", trigger)
+    merge(guest, ann)
+    assert (ann.balance(), ann.member.progress["ch"].completions) == (1_000, 2)
+
+
+DAILY = document(
+    "streak", "daily", triggers=[{"type": "visit"}], freezes={"maximum": 3},
+    milestones=[{"length": 4, "effects": [{"type": "add_points", "config": {"amount": 40}}]}],
+)  # fmt: skip
+
+
+def test_days_of_either_count_for_the_streak_and_a_milestone_is_reached_once():
+    guest, ann = two(DAILY)
+    for life, days in ((guest, (25, 26)), (ann, (27, 28))):
+        for day in days:
+            life.do(f"2026-02-{day}")
+    merge(guest, ann)
+    state = ann.member.streaks["daily"]
+    assert (state.current, state.longest, state.alive) == (4, 4, True)
+    assert ann.balance() == 40
+    ann.do("2026-03-01")
+    assert (ann.member.streaks["daily"].current, ann.balance()) == (5, 40)
+    ann.until("2026-03-04")
+    assert ann.member.streaks["daily"].alive is False
+
+
+def test_freezes_are_added_up_to_what_may_be_held():
+    guest, ann = two(DAILY)
+    for life in (guest, ann):
+        life.do("2026-02-28", "streak", "streak", streakId="daily", action="grant_freeze", quantity=2)
+    merge(guest, ann)
+    assert ann.member.streaks["daily"].freezes == 3
+
+
+LADDER = document(
+    "ladder", "club", metric="points", window={"type": "calendar_year"},
+    rungs=[
+        {"rungId": one, "name": one, "threshold": at, "effects": [{"type": "add_metric", "metric": "coins", "amount": 1}]}
+        for one, at in (("silver", 100), ("gold", 200), ("black", 1000))
+    ],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("guest_earns", "ann_earns", "rung", "coins"),
+    [(150, 10, 0, 1), (250, 10, 1, 2), (150, 120, 1, 3), (10, 250, 1, 2), (600, 500, 2, 5), (10, 20, -1, 0)],
+)
+def test_the_higher_rung_stays_and_both_together_may_climb(guest_earns, ann_earns, rung, coins):
+    guest, ann = two(EARN, LADDER)
+    guest.do("2026-02-01", "earn", amount=guest_earns)
+    ann.do("2026-02-01", "earn", amount=ann_earns)
+    merge(guest, ann)
+    state = ann.member.ladders["club"]
+    assert (state.rung, state.earned) == (rung, {"2026": guest_earns + ann_earns})
+    assert ann.balance("coins") == coins  # what the guest was given for a rung is not given again
+
+
+def test_a_rung_by_hand_goes_along():
+    guest, ann = two(EARN, LADDER)
+    guest.do("2026-02-01", "ladder", "ladder", ladderId="club", rung="gold")
+    ann.do("2026-02-01", "earn", amount=1)
+    merge(guest, ann)
+    assert ann.member.ladders["club"].effective == 1
+
+
+def test_segments_are_judged_by_both_and_those_by_hand_stay():
+    rich = document("segment", "rich", include=[{"field": "points", "operator": ">=", "value": 100}])
+    keen = document("segment", "keen", include=[{"count": {"trigger": "earn"}, "operator": ">=", "value": 2}])
+    chosen = document("segment", "chosen", include=[{"field": "x", "operator": "==", "value": 1}])
+    guest, ann = two(EARN, rich, keen, chosen)
+    for life in (guest, ann):
+        life.do("2026-02-01", "earn", amount=60)
+        assert not any(state.member for state in life.member.segments.values())
+    guest.do("2026-02-01", "segment", "segment", segmentId="chosen", byHand=True, member=True)
+    merge(guest, ann)
+    assert {one for one, state in ann.member.segments.items() if state.member} == {"rich", "keen", "chosen"}
+
+
+def test_scores_and_entries_are_added():
+    contest = document("competition", "race", score={"metric": "points"})
+    guest, ann = two(EARN, contest)
+    guest.do("2026-02-01", "earn", amount=60)
+    ann.do("2026-02-02", "earn", amount=50)
+    merge(guest, ann)
+    standing = ann.member.standings["race"]
+    assert (standing.score, standing.reached_at) == (110, ann.at("2026-02-02"))
+
+
+def test_the_profile_is_filled_in_and_nothing_is_overwritten():
+    guest, ann = two()
+    guest.do("2026-02-01", "profile", "profile", attributes={"name": "Guest", "size": "M"})
+    ann.do("2026-02-01", "profile", "profile", attributes={"name": "Ann"})
+    merge(guest, ann)
+    assert ann.member.attributes == {"name": "Ann", "size": "M"}
+
+
+def test_what_comes_later_is_passed_on_and_nothing_is_decided_twice():
+    guest, ann = two()
+    guest.do("2026-02-01", "earn", amount=60)
+    ann.do("2026-02-01", "earn", amount=1)
+    merge(guest, ann)
+    done = guest.do("2026-03-02", "earn", amount=10)
+    assert (done.refusal, done.postings) == (Refusal.member_merged, [])
+    arrive(ann, done.onward[0], "2026-03-02")
+    assert ann.balance() == 71
+    again = guest.do("2026-03-02", MERGE, MERGE, into="ann")
+    assert (again.refusal, again.onward) == (Refusal.already_merged, [])
+    assert guest.do("2026-03-02", IMPORT, IMPORT).onward == []
+    assert guest.do("2026-03-02", "earn", reopens=True, amount=1).refusal is Refusal.member_merged
+
+
+def test_nobody_is_merged_who_is_not_there():
+    guest, ann = two()
+    assert guest.do("2026-02-01", MERGE, MERGE, into="ann").refusal is Refusal.unknown_user
+    guest.do("2026-02-01", "earn", amount=1)
+    assert merge(guest, ann).refusal is Refusal.unknown_user
+
+
+def test_a_merge_that_is_reversed_brings_the_other_back():
+    guest, ann = two(points=ROLLING)
+    guest.do("2026-02-10", "earn", amount=100)
+    ann.do("2026-02-15", "earn", amount=50)
+    merge(guest, ann)
+    for life, more in ((guest, {"reopens": True}), (ann, {})):
+        made = life.postings[-1]
+        parts = msgspec.to_builtins(made.parts)
+        order = {"metric": "points", "amount": made.amount, "take": 100, "parts": parts, "whole": True, "earned": False}
+        done = life.do("2026-03-02", REVERSAL, REVERSAL, transactionId=str(made.transaction_id), **order, **more)
+        assert done.refusal is None
+    assert (held(guest), held(ann)) == ([(100, "2026-03-13")], [(50, "2026-03-18")])
+    assert guest.member.merged_into is None
+    guest.do("2026-03-03", "earn", amount=1)
+    assert guest.balance() == 101
+    assert derived_id(guest.member.member_id, "x") != member_id_of(ORG, "ann")
+
+
+@pytest.mark.parametrize("amount", [100, -30])
+def test_a_transaction_of_before_the_merge_is_reversed_where_the_points_are_now(amount):
+    guest, ann = two(points=ROLLING)
+    ann.do("2026-02-01", "earn", amount=7)
+    guest.do("2026-02-10", "earn", amount=100)
+    if amount < 0:
+        guest.do("2026-02-20", TRANSACTION, TRANSACTION, metric="points", amount=amount)
+    made = guest.postings[-1]
+    merge(guest, ann)
+    parts = msgspec.to_builtins(made.parts)
+    ann.do(
+        "2026-03-01", REVERSAL, REVERSAL, transactionId=str(made.transaction_id), metric="points", amount=amount,
+        take=abs(amount), parts=parts, merged=True, earned=amount > 0,
+    )  # fmt: skip
+    assert held(ann) == ([(7, "2026-03-04")] if amount > 0 else [(7, "2026-03-04"), (100, "2026-03-13")])
+
+
+def test_every_kind_that_a_grant_makes_survives_json():
+    assert GRANT not in (MERGE, TAKEOVER)
+
+
+def row_of(transaction_id, amount, *parts, reverses=None):
+    details = msgspec.json.encode(Details(tuple(Part(*part) for part in parts)))
+    return {"transaction_id": transaction_id, "amount": amount, "reverses": reverses, "details": details}
+
+
+def test_what_was_given_back_of_a_debit_after_a_merge_is_not_given_back_again():
+    early, later = (Life(program()).at(day) for day in ("2026-03-10", "2026-03-20"))
+    spent = row_of("spent", -100, (1, -60, early), (2, -40, later))
+    before = row_of("a", 10, (2, 10, later), reverses="spent")  # at the guest
+    after = row_of("b", 50, (7, 30, later), (6, 20, early), reverses="spent")  # where they are others' lots
+    assert parts_left(spent, [spent, before], [after]) == (Part(1, -40, early),)
+    assert parts_left(spent, [spent, before]) == (Part(1, -60, early), Part(2, -30, later))

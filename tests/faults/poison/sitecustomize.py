@@ -1,0 +1,96 @@
+"""Read by each process of a server under test before anything else: its engine has effects that kill, hang and eat memory.
+
+An event's `data.poison` names what it does. Elsewhere a name does that: `judge-hang` as a webhook's name hangs where its
+conditions are looked at.
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+
+
+class Panic(BaseException):
+    """As a library written in another language raises."""
+
+
+def break_down() -> None:
+    raise RuntimeError("poison")
+
+
+def panic() -> None:
+    raise Panic
+
+
+def hang() -> None:
+    ctypes.PyDLL(None).pause()  # in C, with the interpreter's lock
+
+
+def eat() -> None:
+    eaten = []
+    while True:
+        eaten.append(bytearray(1 << 26))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+POISONS = {"raise": break_down, "panic": panic, "hang": hang, "eat": eat, "die": die}
+
+
+def poison(place: str, name: object) -> None:
+    """Do what something called `<place>-<poison>` is called after."""
+    POISONS.get(str(name).removeprefix(f"{place}-"), lambda: None)()
+
+
+def poisoned_at(place: str, module, function: str, name_of) -> None:
+    """Have a function of a module poisoned by what is called like that in its arguments."""
+    original = getattr(module, function)
+
+    def poisoned(*given, **named):
+        poison(place, name_of(*given))
+        return original(*given, **named)
+
+    setattr(module, function, poisoned)
+
+
+def poison_the_parts() -> None:
+    from plaudit.core import decide
+    from plaudit.delivery.listeners import Listener
+    from plaudit.delivery.webhooks import Sender
+    from plaudit.engine import contests, fills, leagues, process
+    from plaudit.storage import documents, programs
+
+    meet = decide._meet
+
+    def poisoned_meet(deciding) -> None:
+        meet(deciding)
+        poison("data", deciding.event.data.get("poison"))
+
+    attempt = Sender.attempt
+
+    async def poisoned_attempt(sender, url, headers, body):
+        await asyncio.sleep(0)
+        poison("send", url.rpartition("/")[2])
+        return await attempt(sender, url, headers, body)
+
+    def compiled_name(_org_id, _version, rows) -> str:
+        names = [json.loads(doc)["name"] for _, _, doc in rows]
+        return next((one for one in names if one.startswith("compile-")), "")
+
+    decide._meet, Sender.attempt = poisoned_meet, poisoned_attempt
+    poisoned_at("judge", Listener, "verdict", lambda listener, _: listener.webhook.name)
+    poisoned_at("user", process, "decide_in_time", lambda _, member, *__: member.user_id)
+    poisoned_at("tick", process, "advance", lambda _, member, *__: member.user_id)
+    poisoned_at("save", documents, "checked_document", lambda _, raw, *__: raw.get("name"))
+    poisoned_at("compile", programs, "compile_in_force", compiled_name)
+    poisoned_at("chore", fills, "triggers_of", lambda segment: segment.segment_id)
+    poisoned_at("chore", contests, "_give_prizes", lambda _, __, competition: competition.competition_id)
+    poisoned_at("chore", leagues, "_settle", lambda _, __, competition, *___: competition.competition_id)
+
+
+if "plaudit" in sys.orig_argv and "--child" in sys.orig_argv:
+    poison_the_parts()

@@ -1,0 +1,352 @@
+"""The same history through the real core, with the members in memory: what a server would do, without a database."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from plaudit.core import competitions as places
+from plaudit.core.advance import advance, decide_in_time
+from plaudit.core.decision import Considered, Decision, Details
+from plaudit.core.earned import MANUAL, Booked, counted_at, is_earned, is_scored
+from plaudit.core.event import (
+    ACTION,
+    ENROLMENT,
+    HOLD,
+    IMPORT,
+    PRIZE,
+    PROFILE,
+    RECEIPT,
+    REVERSAL,
+    SEGMENT,
+    STREAK,
+    TIMER,
+    TRANSACTION,
+    TRANSFER,
+    Event,
+)
+from plaudit.core.ids import derived_id, member_id_of
+from plaudit.core.ladders import score
+from plaudit.core.ledger import available
+from plaudit.core.lots import held, pending
+from plaudit.core.matching import expired_of, parts_left
+from plaudit.core.member import Member
+from plaudit.core.periods import next_period_at, period_key
+from plaudit.core.program import Program
+from plaudit.documents.compile import compile_program
+from plaudit.engine.leagues import outcome_of_place
+from tests.factories import ORG, document
+
+from .amounts import Json
+
+KINDS = {
+    "action": ACTION, "transaction": TRANSACTION, "hold": HOLD, "streak": STREAK, "enrol": ENROLMENT, "profile": PROFILE,
+    "segment": SEGMENT, "import": IMPORT,
+}  # fmt: skip
+BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def id_of(user: str) -> Any:
+    return member_id_of(ORG, user)
+
+
+class Core:
+    """`rows` are the transactions of each member, as the ledger would have them."""
+
+    def __init__(self, documents: list[tuple[str, str, Json]]) -> None:
+        self.documents = {(kind, name): raw for kind, name, raw in documents}
+        self.program = self._compiled(1)
+        self.timers: dict[tuple[str, datetime], tuple[Program, list[Considered]]] = {}
+        self.members: dict[str, Member] = {}
+        self.rows: dict[str, list[Json]] = {}
+        self.clock = BEFORE
+        self.settled: set[tuple[str, str]] = set()
+        self.count = 0
+
+    def _compiled(self, version: int) -> Program:
+        return compile_program(
+            ORG, version, [document(kind, name, **raw) for (kind, name), raw in self.documents.items()]
+        )
+
+    def member(self, user: str) -> Member:
+        return self.members.setdefault(user, Member(member_id=id_of(user), user_id=user))
+
+    def happen(self, what: Json) -> str | None:
+        at = datetime.fromisoformat(what["at"])
+        arrives = datetime.fromisoformat(what.get("arrives", what["at"]))
+        self._settle_rounds(max(self.clock, arrives))
+        if arrives > at:  # what fell due before it was reported has happened without it
+            self.pass_time(arrives)
+        self.clock = max(self.clock, arrives)
+        why = None
+        if what["do"] == "save":
+            self.documents[what["kind"], what["id"]] = what["raw"]
+            self.program = self._compiled(self.program.version + 1)
+        elif what["do"] == "reverse":
+            why = self._reverse(what, at)
+        elif what["do"] == "transfer":
+            data = {"metric": what["metric"], "amount": what["amount"], "to": what["to"]}
+            why = self._together([(what["user"], TRANSFER, TRANSFER, data)], at)
+        elif what["do"] != "wait":
+            why = self._together(
+                [(what["user"], KINDS[what["do"]], what.get("trigger", what["do"]), self._data(what))], at
+            )
+        self.pass_time(self.clock)
+        return why
+
+    def _data(self, what: Json) -> Json:
+        match what["do"]:
+            case "action":
+                return what.get("data", {})
+            case "import":
+                lot = {name: what[name] for name in ("amount", "expiresAt", "availableAt") if name in what}
+                return {"lots": {what["metric"]: [lot]}}
+            case "segment":
+                return {"segmentId": what["segmentId"], "byHand": True, "member": what["member"]}
+        return {name: value for name, value in what.items() if name not in ("do", "at", "user")}
+
+    def _together(self, orders: list[tuple[str, str, str, Json]], at: datetime) -> str | None:
+        """Events that belong together, and what they lead to: a refusal refuses all, and nothing is written then.
+
+        What fell due before them happens all the same.
+        """
+        for user, *_ in orders:
+            self._advance(user, at)
+        kept = dict(self.members), {user: list(rows) for user, rows in self.rows.items()}
+        waiting = list(orders)
+        while waiting:
+            user, kind, trigger, data = waiting.pop(0)
+            decision = self._decide(user, kind, trigger, at, data)
+            if decision.refusal is not None:
+                if kind == ACTION:
+                    return decision.refusal.value
+                self.members, self.rows = kept
+                return decision.refusal.value
+            waiting += [(one.user_id, one.kind, one.trigger, one.data) for one in decision.onward]
+        return None
+
+    def _decide(self, user: str, kind: str, trigger: str, at: datetime, data: Json) -> Decision:
+        self.count += 1
+        member = self.member(user)
+        event = Event(
+            event_id=derived_id(ORG, f"event:{self.count}"), member_id=member.member_id, user_id=user, kind=kind,
+            trigger=trigger, occurred_at=at, data=data,
+        )  # fmt: skip
+        for happened, decision in decide_in_time(self.program, member, event):
+            self._keep(user, happened, decision)
+        return decision
+
+    def _keep(self, user: str, event: Event, decision: Decision) -> None:
+        assert not decision.faults, decision.faults
+        self.members[user] = decision.member
+        if event.kind == TIMER:
+            self.timers[user, event.occurred_at] = self.program, decision.trace
+        for posting in decision.postings:
+            details = msgspec.json.encode(Details(posting.parts or (), posting.refusal, posting.next_at)).decode()
+            row = {
+                "transaction_id": posting.transaction_id, "metric": posting.metric, "amount": posting.amount,
+                "balance_after": posting.balance_after, "details": details, "reverses": posting.reverses,
+                "campaign_id": posting.campaign_id, "occurred_at": posting.occurred_at, "event_id": event.event_id, "event": event,
+                "program": self.program, "trace": decision.trace,
+            }  # fmt: skip
+            self.rows.setdefault(user, []).append(row)
+
+    # Reversals: what the API says of the original (see api/v1/ledger).
+
+    def of_metric(self, user: str, metric: str) -> list[Json]:
+        return [row for row in self.rows.get(user, []) if row["metric"] == metric]
+
+    def _reverse(self, what: Json, at: datetime) -> str | None:
+        self._advance(what["user"], at)
+        rows = self.of_metric(what["user"], what["metric"])
+        if not rows:
+            return "transaction_missing"
+        row = rows[what["number"] % len(rows)]
+        other = self._other_side(row)
+        if other is not None:
+            self._advance(other[0], at)
+        take = min(what.get("amount") or abs(row["amount"]), abs(row["amount"]))
+        if not take:
+            return "amount"
+        given = {"metric": what["metric"], "take": take, "expiresAt": what.get("expiresAt"), "whole": other is not None}
+        orders = [(what["user"], REVERSAL, REVERSAL, given | self._original(what["user"], row))]
+        if other is not None:
+            orders.append((other[0], REVERSAL, REVERSAL, given | self._original(*other)))
+        return self._together(orders, at)
+
+    def _original(self, user: str, row: Json) -> Json:
+        rows = self.of_metric(user, row["metric"])
+        chain = [row]  # the transaction, and what it goes back to
+        while chain[-1]["reverses"] is not None:
+            chain.append(next(one for one in rows if one["transaction_id"] == chain[-1]["reverses"]))
+        source = chain[-1]
+        own_expiry = bool(source["event"].data.get("expiresAt"))
+        booked = Booked(
+            source["amount"], source["campaign_id"], source["event"].kind, source["occurred_at"], own_expiry
+        )
+        program = source["program"]
+        at = counted_at(booked, program.metrics[row["metric"]], program.settings.time_zone)
+        program, trace = self.timers.get((user, at), (source["program"], source["trace"]))
+        counted_in = places.counted(program, trace, row["metric"], user, at, at)
+        for one in chain[:-1]:
+            if one["occurred_at"] >= at:
+                counted_in &= places.counted(one["program"], one["trace"], row["metric"], user, one["occurred_at"], at)
+        return {
+            "transactionId": str(row["transaction_id"]),
+            "amount": row["amount"],
+            "parts": msgspec.to_builtins(parts_left(row, rows)),
+            "expired": expired_of(row, rows),
+            "earned": is_earned(booked),
+            "countedAt": at.isoformat(),
+            "countedIn": sorted(counted_in),
+            "scored": is_scored(booked),
+        }
+
+    def _other_side(self, row: Json) -> tuple[str, Json] | None:
+        """The other transaction of a transfer."""
+        if row["campaign_id"] != MANUAL or row["event"].kind not in (TRANSFER, RECEIPT):
+            return None
+        transfer_id = row["event"].data.get("transferId") or str(row["event"].event_id)
+        for user, rows in self.rows.items():
+            for one in rows:
+                event = one["event"]
+                same = (event.data.get("transferId") or str(event.event_id)) == transfer_id
+                if same and one is not row and one["campaign_id"] == MANUAL and event.kind in (TRANSFER, RECEIPT):
+                    return user, one
+        return None
+
+    # Time passes.
+
+    def _advance(self, user: str, until: datetime) -> None:
+        for event, decision in advance(self.program, self.member(user), until):
+            self._keep(user, event, decision)
+
+    def pass_time(self, until: datetime) -> None:
+        for user in list(self.members):
+            self._advance(user, until)
+
+    # Leagues: what the engine's chore does at the end of a round (see engine/leagues).
+
+    def _settle_rounds(self, until: datetime) -> None:
+        """Let time pass; whenever a round is over, settle it."""
+        while (over := self._next_end(until)) is not None:
+            self.clock, competition_id, names = over
+            self.pass_time(self.clock)
+            for name in sorted(names):
+                self.settled.add((competition_id, name))
+                self._settle(competition_id, name)
+
+    def _next_end(self, until: datetime) -> tuple[datetime, str, set[str]] | None:
+        """The next instant at which rounds may be over: when, of which competition, and those that are."""
+        found = []
+        for competition_id, competition in self.program.competitions.items():
+            if competition.league is None:
+                continue
+            of_time = competition.league.period, self.program.settings.time_zone
+            present = period_key(self.clock, *of_time)
+            standings = [
+                one.standings[competition_id] for one in self.members.values() if competition_id in one.standings
+            ]
+            played = {name for one in standings for name in (one.round, one.last_round) if name}
+            unsettled = {name for name in played if (competition_id, name) not in self.settled}
+            over = {name for name in unsettled if name < present}
+            due = [one.due_at for one in self.members.values() if one.due_at is not None]
+            if over:
+                found.append((self.clock, competition_id, over))
+            elif unsettled or due:
+                busy = self.clock if unsettled else max(self.clock, min(due))
+                found.append((next_period_at(busy, *of_time), competition_id, set()))
+        return min((one for one in found if one[0] <= until), default=None, key=lambda one: one[:2])
+
+    def _settle(self, competition_id: str, this: str) -> None:
+        competition = self.program.competitions[competition_id]
+        played: dict[str, list[Json]] = {}
+        for user, member in self.members.items():
+            one = member.standings.get(competition_id)
+            if one is None or this not in (one.round, one.last_round):
+                continue
+            now = one.round == this
+            place = {"user_id": user, "score": one.score if now else one.last_score, "scope": one.scope,
+                     "at": one.reached_at if now else one.last_reached_at, "id": member.member_id}  # fmt: skip
+            played.setdefault(one.scope, []).append(place)
+        moved = []
+        for each in played.values():
+            ranked = sorted(each, key=lambda place: (-place["score"], place["at"], place["id"]))
+            for rank, place in enumerate(ranked, 1):
+                found = outcome_of_place(competition, competition.league, {**place, "rank": rank, "members": len(each)})
+                if found is not None:
+                    moved.append(found)
+        for one in moved:
+            data = {"competitionId": competition_id, "round": this} | {
+                part: one[part] for part in ("division", "rank", "band")
+            }
+            self._decide(one["userId"], PRIZE, PRIZE, self.clock, data)
+
+
+def state(core: Core, user: str) -> Json:
+    """All that is to be seen of a member, in the model's words."""
+    member, program = core.member(user), core.program
+    zone = program.settings.time_zone
+    return {
+        "joined": member.enrolled_at,
+        "books": {one: _book(core, user, one) for one in sorted(member.balances)},
+        "streaks": {
+            one: {"current": each.current, "longest": each.longest, "alive": each.alive, "freezes": each.freezes}
+            for one, each in sorted(member.streaks.items())
+        },
+        "campaigns": {one: _campaign(core, member, one) for one in member.progress},
+        "ladders": {
+            one: {"rung": each.rung, "score": score(program.ladders[one], each, core.clock, zone, member.enrolled_at),
+                  "reached": list(each.reached)}
+            for one, each in sorted(member.ladders.items())
+        },
+        "segments": {one: each.since for one, each in sorted(member.segments.items()) if each.member},
+        "scores": {one: _standing(core, one, each) for one, each in sorted(member.standings.items())},
+        "entries": member.entries,
+    }  # fmt: skip
+
+
+def _book(core: Core, user: str, metric_id: str) -> Json:
+    balance = core.member(user).balances[metric_id]
+    book, lots = balance.book, {}
+    if book is None or not book.lots:
+        lots[None, None] = balance.amount
+    else:
+        for lot in book.lots:
+            key = lot.expires_at, lot.available_at
+            lots[key] = lots.get(key, 0) + lot.amount
+    return {
+        "balance": balance.amount,
+        "available": available(balance),
+        "pending": pending(book) if book else 0,
+        "held": held(book) if book else 0,
+        "lifetime": balance.earned,
+        "lots": sorted(((*key, amount) for key, amount in lots.items() if amount), key=str),
+        "holds": {one.hold_id: one.amount for one in book.holds} if book else {},
+        "transactions": [
+            (one["campaign_id"], one["amount"], one["occurred_at"]) for one in core.of_metric(user, metric_id)
+        ],
+    }
+
+
+def _campaign(core: Core, member: Member, campaign_id: str) -> Json:
+    progress = member.progress[campaign_id]
+    compiled = {one.campaign.campaign_id: one.campaign for each in core.program.listeners.values() for one in each}
+    steps = compiled[campaign_id].steps if campaign_id in compiled else ()
+    found = []
+    for number, step in enumerate(steps):
+        have = progress.steps.get(number)
+        value = 0 if have is None else have.value
+        unit = 10**6 if step.goal.type == "sum" else 1
+        found.append({"done": have is not None and have.done_at is not None, "value": Fraction(value, unit)})
+    return {"completions": progress.completions, "steps": found}
+
+
+def _standing(core: Core, competition_id: str, one: Any) -> Json:
+    competition = core.program.competitions[competition_id]
+    unit = 1 if competition.metric is not None else 10**places.SUM_DECIMALS
+    rounds = [(Fraction(one.score, unit), one.reached_at)]
+    if one.last_reached_at is not None and one.last_round:
+        rounds.append((Fraction(one.last_score, unit), one.last_reached_at))
+    return {"division": one.scope, "rounds": rounds}

@@ -1,0 +1,126 @@
+"""pg_dump and pg_restore into a new cluster, whose transactions begin anew: everybody is told on, nobody twice."""
+
+import asyncio
+import subprocess
+import time
+
+import asyncpg
+import httpx
+import pytest
+
+from plaudit.storage.embedded import EmbeddedPostgres, program, running_url
+from tests.api.test_live import Heard
+from tests.delivery.receiver import Receiver
+from tests.delivery.test_push import Browser
+from tests.journeys.conftest import ok
+
+CLAP = {
+    "campaignId": "clap", "name": "Clap", "triggers": [{"type": "clapped"}],
+    "effects": [{"type": "add_points", "amount": 3}], "notification": {"title": "Thanks", "message": "Well done"},
+}  # fmt: skip
+# Far more than it takes to restore: the new cluster's numbers are lower for long.
+MANY_TRANSACTIONS = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+
+
+@pytest.fixture
+def there():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def browser():
+    made = Browser()
+    yield made
+    made.close()
+
+
+def use_many_transactions(folder) -> None:
+    async def used():
+        connection = await asyncpg.connect(running_url(folder / "postgres"))
+        await connection.execute("SET synchronous_commit = off")
+        await connection.execute(MANY_TRANSACTIONS)
+        await connection.close()
+
+    asyncio.run(used())
+
+
+def dumped(server) -> bytes:
+    command = [program("pg_dump"), "--format=custom", "--dbname", running_url(server.folder / "postgres")]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def restored(dump: bytes, server):
+    """Fill the folder of a server that has never run, and start it."""
+    postgres = EmbeddedPostgres(server.folder / "postgres")
+    command = [program("pg_restore"), "--exit-on-error", "--no-owner", "--dbname", postgres.start()]
+    subprocess.run(command, check=True, input=dump)
+    postgres.stop()
+    return server.start()
+
+
+def clap(club, *keys: str) -> None:
+    for key in keys:
+        body = {"userId": "ann", "action": "clapped", "eventId": key}
+        ok(club.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=30"}))
+
+
+def numbers(club, after: str) -> tuple[list, str]:
+    """What the feed has after a cursor: the balances that were told, and where to go on."""
+    page = ok(club.get("/v1/feed", params={"after": after}))
+    return [one["data"].get("balanceAfter") for one in page["messages"]], page["cursor"]
+
+
+def until_fed(club, after: str, count: int) -> tuple[list, str]:
+    deadline = time.monotonic() + 20
+    while True:
+        found, cursor = numbers(club, after)
+        if len(found) >= count or time.monotonic() > deadline:
+            return found, cursor
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, monkeypatch, there, browser):
+    monkeypatch.setenv("PLAUDIT_PRIVATE_NETWORKS", "true")
+    first, second = own_server("--no-demo").start(), own_server("--no-demo")
+    with first.client_of("Club") as club, first.member_of(club, "ann") as ann:
+        ok(club.post("/v1/campaigns", json=CLAP), 201)
+        ok(club.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
+        ok(club.post("/v1/webhooks", json={"name": "W", "url": there.url, "events": ["transaction.created"]}), 201)
+        ok(ann.post("/api/loyalty/me/push/subscriptions", json=browser.subscription()), 201)
+        use_many_transactions(first.folder)
+        clap(club, "one", "two")
+        there.wait_for(2)
+        found, cursor = until_fed(club, "", 4)  # a transaction and a notification each
+        assert [one for one in found if one] == [3, 6]
+        dump = dumped(first)
+        headers = club.headers
+        clap(club, "lost")
+        lost, beyond = until_fed(club, cursor, 2)
+        assert 9 in lost
+    browser.wait_for(2)
+    assert first.stop() == 0
+    told, pushed = len(there.messages), len(browser.came)
+
+    restored(dump, second)
+    second.jwt_secrets = first.jwt_secrets
+    with httpx.Client(base_url=second.url, headers=headers, timeout=60) as club, second.member_of(club, "ann") as ann:
+        refused = club.get("/v1/feed", params={"after": beyond})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "cursor_ahead")
+        heard = Heard(ann)
+        clap(club, "three", "four")
+        there.wait_for(told + 2)
+        found, cursor = until_fed(club, cursor, 4)
+        assert [one for one in found if one] == [9, 12]
+        browser.wait_for(pushed + 2)
+        heard.wait_for(lambda: len(heard.notes()) == 2)
+        heard.close()
+        # The restored feed has come past the place of the cursor that was lost, with another message there.
+        assert club.get("/v1/feed", params={"after": beyond}).status_code == 409
+        assert numbers(club, cursor) == ([], cursor)
+    amounts = [one["data"]["balanceAfter"] for one in there.messages]
+    assert sorted(amounts) == [3, 6, 9, 9, 12]
+    assert len({one["id"] for one in there.messages}) == 5
+    assert second.verify() == 0

@@ -1,0 +1,261 @@
+"""Which functions of the core use a state of the member that an effect may have changed since it was read.
+
+An effect may post to any metric, climb any ladder, check in to any streak. So a state that was read before one was
+carried out is stale after it, and must be read again. States are told by their types: a parameter of such a type, and
+what a function returns of one, or `member.<part>` holds. Who carries out effects is told by who calls whom.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+STATES = {
+    "Balance",
+    "Book",
+    "Progress",
+    "StepProgress",
+    "StreakState",
+    "LadderState",
+    "SegmentState",
+    "Standing",
+    "Holding",
+}
+PARTS = {"balances", "progress", "streaks", "ladders", "segments", "standings", "holdings"}
+Symbol = tuple[str, str]  # a module, and a name in it; a method by its class and name
+Function = ast.FunctionDef
+
+
+def stale_uses(modules: Mapping[str, str]) -> Iterator[str]:
+    """Return where states are used that are stale, of modules by their names in the package."""
+    core = _Core({name: ast.parse(text) for name, text in modules.items()})
+    for (module, name), function in core.functions.items():
+        for line, variable in _Reader(core, module).read(function):
+            yield f"{module}.{name}:{line}: {variable} was read before an effect may have changed it"
+
+
+class _Core:
+    """What is called what, who calls whom, and who thereby carries out effects."""
+
+    def __init__(self, trees: Mapping[str, ast.Module]) -> None:
+        self.functions: dict[Symbol, Function] = {}
+        self.imported: dict[str, dict[str, Symbol]] = {name: dict(_imports(tree)) for name, tree in trees.items()}
+        bodies: dict[Symbol, ast.AST] = {}
+        for module, tree in trees.items():
+            for node in tree.body:
+                if isinstance(node, Function):
+                    self.functions[module, node.name] = node
+                elif isinstance(node, ast.ClassDef):
+                    self.functions |= {(node.name, one.name): one for one in node.body if isinstance(one, Function)}
+                elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    bodies |= {(module, one.id): node.value for one in targets if isinstance(one, ast.Name)}
+        self.modules = {symbol: symbol[0] for symbol in self.functions} | _modules_of_methods(trees)
+        bodies |= self.functions
+        named = {symbol: set(self._named(self.modules.get(symbol, symbol[0]), body)) for symbol, body in bodies.items()}
+        self.emitting = {symbol for symbol, body in bodies.items() if any(map(_applies_an_effect, ast.walk(body)))}
+        while more := {one for one, used in named.items() if used & self.emitting} - self.emitting:
+            self.emitting |= more
+
+    def _named(self, module: str, body: ast.AST) -> Iterator[Symbol]:
+        for node in ast.walk(body):
+            found = self.symbol(module, node)
+            if found is not None:
+                yield found
+
+    def symbol(self, module: str, node: ast.AST) -> Symbol | None:
+        """Return what a name stands for, if it is one of the core's."""
+        if isinstance(node, ast.Name):
+            return self.imported[module].get(node.id, (module, node.id))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in ("deciding", "self"):
+                return ("Deciding", node.attr)
+            where = self.imported[module].get(node.value.id)
+            return None if where is None else (where[1], node.attr)
+        return None
+
+    def emits(self, module: str, node: ast.AST) -> bool:
+        """Return whether a call may carry out effects."""
+        if not isinstance(node, ast.Call):
+            return False
+        if _applies_an_effect(node):
+            return True
+        called = [node.func, *node.args]  # a function that is handed on is called
+        return any(self.symbol(module, one) in self.emitting for one in called)
+
+    def states_in(self, module: str, call: ast.Call) -> list[bool]:
+        """Return which items of the tuple that a call returns are states."""
+        function = self.functions.get(self.symbol(module, call.func) or ("", ""))
+        returns = None if function is None else function.returns
+        if isinstance(returns, ast.Subscript) and isinstance(returns.slice, ast.Tuple):
+            return [_is_of_state(each) for each in returns.slice.elts]
+        return []
+
+    def returns_state(self, module: str, call: ast.Call) -> bool:
+        function = self.functions.get(self.symbol(module, call.func) or ("", ""))
+        return function is not None and _is_of_state(function.returns)
+
+
+def _modules_of_methods(trees: Mapping[str, ast.Module]) -> dict[Symbol, str]:
+    return {
+        (node.name, one.name): module
+        for module, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for one in node.body
+        if isinstance(one, Function)
+    }
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for one in node.names:
+                yield one.asname or one.name, (node.module or "", one.name)
+
+
+def _applies_an_effect(node: ast.AST) -> bool:
+    """`effect.apply(…)`, wherever the effect is from. (Lots and conditions have an `apply` as well.)"""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "apply"):
+        return False
+    of = node.func.value
+    return (isinstance(of, ast.Name) and of.id == "effect") or (isinstance(of, ast.Attribute) and of.attr == "effect")
+
+
+def _is_of_state(annotation: ast.AST | None) -> bool:
+    return annotation is not None and any(
+        isinstance(one, ast.Name) and one.id in STATES for one in ast.walk(annotation)
+    )
+
+
+@dataclass
+class _Flow:
+    """What is known at a place of a function: variables that hold states, and those of them that are stale."""
+
+    states: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+    over: bool = False  # nothing comes after it
+
+    def copy(self) -> "_Flow":
+        return _Flow(set(self.states), set(self.stale), self.over)
+
+    def join(self, others: Iterable["_Flow"]) -> None:
+        going_on = [one for one in others if not one.over]
+        self.over = not going_on
+        self.states = set().union(*(one.states for one in going_on))
+        self.stale = set().union(*(one.stale for one in going_on))
+
+
+class _Reader:
+    def __init__(self, core: _Core, module: str) -> None:
+        self._core = core
+        self._module = module
+        self._found: dict[tuple[int, str], None] = {}
+
+    def read(self, function: Function) -> list[tuple[int, str]]:
+        """Return the stale uses in a function, by line and variable."""
+        self._module = self._core.modules.get((self._module, function.name), self._module)
+        arguments = [*function.args.args, *function.args.kwonlyargs]
+        flow = _Flow({one.arg for one in arguments if _is_of_state(one.annotation)})
+        self._block(function.body, flow)
+        return list(self._found)
+
+    def _block(self, body: list[ast.stmt], flow: _Flow) -> None:
+        for statement in body:
+            if flow.over:
+                return
+            self._statement(statement, flow)
+
+    def _statement(self, node: ast.stmt, flow: _Flow) -> None:
+        match node:
+            case ast.If():
+                self._expression(node.test, flow)
+                self._branches([node.body, node.orelse], flow)
+            case ast.For() | ast.While():
+                self._expression(node.iter if isinstance(node, ast.For) else node.test, flow)
+                for _ in range(2):  # what is stale at its end is stale at the next beginning
+                    if isinstance(node, ast.For):
+                        self._bind(node.target, node.iter, flow)
+                    else:
+                        self._expression(node.test, flow)
+                    self._branches([node.body, []], flow)
+            case ast.Try():
+                self._branches([node.body, []], flow)
+                self._branches([*(one.body for one in node.handlers), node.orelse], flow)
+                self._block(node.finalbody, flow)
+            case ast.Match():
+                self._expression(node.subject, flow)
+                self._branches([*(one.body for one in node.cases), []], flow)
+            case ast.With():
+                self._block(node.body, flow)
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
+                self._expression(node.value, flow)
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    self._expression(target, flow)
+                    self._bind(target, node.value, flow)
+            case ast.Return() | ast.Raise() | ast.Continue() | ast.Break():
+                for child in ast.iter_child_nodes(node):
+                    self._expression(child, flow)
+                flow.over = True
+            case ast.FunctionDef():
+                pass
+            case _:
+                for child in ast.iter_child_nodes(node):
+                    self._expression(child, flow)
+
+    def _branches(self, bodies: list[list[ast.stmt]], flow: _Flow) -> None:
+        ways = [flow.copy() for _ in bodies]
+        for body, way in zip(bodies, ways, strict=True):
+            self._block(body, way)
+        flow.join(ways)
+
+    def _expression(self, node: ast.AST, flow: _Flow) -> None:
+        """Note the stale variables that are used, then what its calls make stale."""
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one.id in flow.stale:
+                self._found[one.lineno, one.id] = None
+        if any(self._core.emits(self._module, one) for one in ast.walk(node)):
+            flow.stale |= flow.states
+
+    def _bind(self, target: ast.expr, value: ast.expr, flow: _Flow) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            for each, of in zip(target.elts, value.elts, strict=True):
+                self._bind(each, of, flow)
+            return
+        names = [one.id for one in ast.walk(target) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+        states = [one for one in names if self._is_state(value, flow)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Call):
+            states = [
+                one for one, is_state in zip(names, self._core.states_in(self._module, value), strict=False) if is_state
+            ]
+        flow.stale.difference_update(names)
+        flow.states.difference_update(names)
+        flow.states.update(states)
+
+    def _is_state(self, value: ast.expr, flow: _Flow) -> bool:
+        match value:
+            case ast.Name():
+                return value.id in flow.states
+            case ast.Attribute():
+                return value.attr == "book" and self._is_state(value.value, flow)
+            case ast.Subscript():
+                return _is_part(value.value)
+            case ast.IfExp():
+                return self._is_state(value.body, flow) or self._is_state(value.orelse, flow)
+            case ast.BoolOp():
+                return any(self._is_state(one, flow) for one in value.values)
+            case ast.Call(func=ast.Attribute(attr="replace")):
+                return self._is_state(value.args[0], flow) if value.args else False
+            case ast.Call(func=ast.Attribute(attr="get" | "values" | "items", value=of)):
+                return _is_part(of)
+            case ast.Call():
+                return self._core.returns_state(self._module, value)
+            case _:
+                return False
+
+
+def _is_part(node: ast.expr) -> bool:
+    """`member.balances`, `deciding.member.streaks` and the like."""
+    if not isinstance(node, ast.Attribute) or node.attr not in PARTS:
+        return False
+    of = node.value
+    return (isinstance(of, ast.Name) and of.id == "member") or (isinstance(of, ast.Attribute) and of.attr == "member")
