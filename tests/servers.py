@@ -1,6 +1,5 @@
 """A whole server for the tests over HTTP: `plaudit serve` as users start it, in a folder and on a port of its own."""
 
-import asyncio
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ from plaudit import clock
 from plaudit.storage.embedded import running_url
 from plaudit.storage.orgs import Credentials, create_org
 from plaudit.storage.postgres import connect
-from tests.books import assert_books_hold, note
+from tests.books import assert_books_hold, completed, note
 
 PLAIN = False  # nothing is encrypted here, and reading the certificates of all the world takes a client 30 ms
 
@@ -83,7 +82,7 @@ class Server:
 
     def client_of(self, name: str, *, database_url: str | None = None, **more: Any) -> httpx.Client:
         """A client of an organisation made for it: as `plaudit org create` does, but without a process for each."""
-        made = asyncio.run(_created(database_url or self.database_url, name, **more))
+        made = completed(_created(database_url or self.database_url, name, **more))
         org_id = str(made.org_id)
         headers = {"Authorization": f"Bearer {made.api_secret}", "X-Monterosa-Org-ID": org_id}
         self.jwt_secrets[org_id] = made.jwt_secret

@@ -2,9 +2,11 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -65,15 +67,20 @@ def _output_on_a_terminal(server) -> str:
     environment = os.environ | {"COLUMNS": "400", "TERM": "dumb"}
     process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
     os.close(theirs)
-    shown, deadline = b"", time.monotonic() + 120
-    try:
-        while b"/docs" not in shown:
-            assert time.monotonic() < deadline, shown
-            shown += os.read(ours, 4_096)
-    finally:
-        process.terminate()
-        process.wait(60)
-        os.close(ours)
+    shown, asked, deadline = b"", False, time.monotonic() + 240
+    with process:
+        try:
+            while process.poll() is None:  # to its end: nobody can write to a terminal that is full
+                assert time.monotonic() < deadline, shown
+                if select.select([ours], [], [], 0.2)[0]:
+                    with suppress(OSError):  # it has closed its side by now
+                        shown += os.read(ours, 4_096)
+                if not asked and b"/docs" in shown:
+                    process.terminate()
+                    asked = True
+        finally:
+            process.kill()
+            os.close(ours)
     return shown.decode()
 
 
