@@ -115,7 +115,7 @@ class Server:
             finally:
                 await connection.close()
 
-        return asyncio.run(run())
+        return completed(run())
 
     def log(self) -> str:
         return (self.folder.parent / "server.log").read_text()[-4000:]

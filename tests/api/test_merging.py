@@ -163,6 +163,24 @@ def test_what_was_booked_before_is_reversed_where_the_points_are_now(club, serve
     server_process.verify()
 
 
+@pytest.mark.parametrize(("chain", "taken"), [(["u1"], [-60, -5]), (["u1", "u2"], [-60, 0])], ids=["once", "twice"])
+def test_what_has_expired_after_a_merge_is_not_taken_a_second_time(shop, server_process, chain, taken):
+    ok(shop.put("/v1/metrics/points", json={"expiry": {"type": "rolling", "days": 30}}))
+    earned = [
+        ok(shop.post("/v1/transactions", json={"userId": GUEST, "amount": amount}), 201)["transactionId"]
+        for amount in (60, 40)
+    ]
+    for former, user in zip([GUEST, *chain], chain, strict=False):
+        ok(shop.post("/v1/transactions", json={"userId": user, "amount": 5}), 201)
+        ok(merge(shop, user, former))
+    ok(shop.post("/v1/transactions", json={"userId": chain[-1], "amount": -70}), 201)
+    ok(shop.post("/v1/clock/advance", json={"seconds": 32 * 86_400}))
+    ok(shop.post("/v1/transactions", json={"userId": chain[-1], "amount": 200}), 201)
+    back = [ok(shop.post(f"/v1/transactions/{one}/reverse", json={}), 201)["amount"] for one in earned]
+    assert back == taken  # of the second, what is left of the 70 beside the first and the 5 of each was spent
+    server_process.verify()
+
+
 def test_boards_show_the_member_once(club, server_process):
     cup = {"competitionId": f"cup-{uuid4()}", "name": "Cup", "score": {"metric": "points"}}
     ok(club.post("/v1/competitions", json=cup), 201)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plaudit.core.member import Progress, SegmentState, StreakState
@@ -212,6 +212,7 @@ def test_steps_in_any_order(steps, history):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "ab"]), GOALS), min_size=2, max_size=4), histories(["a", "b"], 5))
+@example([("b", {"target": 1})] * 3, [(2, "b", 1, 0), (0, "b", 1, 4), (1, "b", 1, 2)])
 @settings(max_examples=120, deadline=None)
 def test_steps_in_sequence(steps, history):
     compiled = step_program(*steps, order="sequential")

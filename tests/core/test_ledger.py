@@ -363,6 +363,17 @@ def test_a_pending_credit_that_is_reversed_lowers_no_score_that_it_never_raised(
     assert (month(ann, "2026-01-22"), ann.member.standings["cup"].score, ann.balance()) == (0, 0, 0)
 
 
+def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
+    ann = scored({"pendingDays": 14})
+    ann.do("2026-01-01", "earn", amount=60)
+    undo(ann, "2026-01-02", ann.postings[0], "2026-01-15 12:00")
+    undo(ann, "2026-01-03", ann.postings[1], "2026-01-15 12:00")  # the reversal is reversed
+    assert (ann.balance(), free(ann)) == (60, 0)
+    ann.until("2026-01-15 12:00")
+    assert (ann.balance(), free(ann), month(ann, "2026-01-15")) == (60, 60, 60)
+    books_hold(ann)
+
+
 # -------------------------------------------------------------------------------------------------------- transfers
 
 

@@ -311,22 +311,28 @@ def _given_back(
         return Refusal.maximum_reached
     if not kept:
         return room, book, ()
+    counted_at = order.origin.counted_at
+    pending_until = counted_at if counted_at is not None and counted_at > deciding.now else None
     parts: list[Part] = []
     amount = room
     if book.lots and book.lots[0].number == DEBT:
-        parts.append(Part(DEBT, min(amount, -book.lots[0].amount)))
-        book = lots.apply(book, (parts[0],))
-        amount -= parts[0].amount
+        # What is pending pays off no debt but its own: what its reversal had taken beyond all lots.
+        own = sum(-part.amount for part in order.parts if part.lot == DEBT)
+        owed = -book.lots[0].amount if pending_until is None else min(-book.lots[0].amount, own)
+        if owed:
+            parts.append(Part(DEBT, min(amount, owed)))
+            book = lots.apply(book, (parts[0],))
+            amount -= parts[0].amount
     for part in reversed(order.parts):
         given = min(amount, -part.amount)
         if given > 0 and part.lot != DEBT and order.expires_at is None:
             amount -= given
             parts.append(Part(part.lot, given, part.expires_at))
-            book = lots.apply(book, (parts[-1],))
+            book = lots.apply(book, (parts[-1],), pending_until)
             book = structs.replace(book, next_number=max(book.next_number, part.lot + 1))
     if amount:  # what no lot had paid, or what gets another expiry, is a credit of today's
         expires_at = order.expires_at or expiry_of(deciding, metric, book)
-        book, more = lots.credit(book, amount, expires_at, None)
+        book, more = lots.credit(book, amount, expires_at, pending_until)
         parts += more
     return room, book, tuple(parts)
 

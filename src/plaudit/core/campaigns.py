@@ -76,7 +76,8 @@ def _overhear(deciding: Deciding, campaign: Campaign, counted_for: int, number: 
     """Let a step remember an event that counted for one before it: it may not, when what comes late has taken its place."""
     progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
     before = progress.steps.get(number, _NOT_BEGUN)
-    if not progress.steps or before.done_at is not None or _done_count(progress) >= campaign.required:
+    is_over = before.done_at is not None and deciding.now >= before.done_at
+    if not progress.steps or is_over or _done_count(progress) >= campaign.required:
         return
     counting = progress.steps.get(counted_for, _NOT_BEGUN)
     if not (is_near(campaign.steps[counted_for].goal, counting) or remembers(counting, deciding.now)):

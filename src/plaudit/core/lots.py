@@ -181,11 +181,14 @@ def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Part, ...]
     return book, tuple(parts)
 
 
-def apply(book: Book, parts: tuple[Part, ...]) -> Book:
-    """The book after postings on its lots; a lot that is empty is closed, one that was closed is opened again."""
+def apply(book: Book, parts: tuple[Part, ...], available_at: datetime | None = None) -> Book:
+    """The book after postings on its lots; a lot that is empty is closed, one that was closed is opened again.
+
+    Until `available_at`, if given, what is opened again is pending.
+    """
     by_number = {lot.number: lot for lot in book.lots}
     for part in parts:
-        lot = by_number.get(part.lot) or Lot(part.lot, 0, part.expires_at)
+        lot = by_number.get(part.lot) or Lot(part.lot, 0, part.expires_at, available_at)
         by_number[part.lot] = structs.replace(lot, amount=lot.amount + part.amount)
     lots = sorted((lot for lot in by_number.values() if lot.amount), key=lambda lot: lot.number)
     return structs.replace(book, lots=tuple(lots))

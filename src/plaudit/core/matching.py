@@ -5,7 +5,7 @@ the credit's own first, and a reversal of a debit puts back what the debit had t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,10 @@ import msgspec
 from msgspec import Struct, structs
 
 from .decision import Details
+from .earned import MERGE_CAMPAIGN
 from .ledger import EXPIRY
 from .lots import DEBT, Part
+from .merging import takeover_id
 
 Row = Mapping[str, Any]
 
@@ -94,6 +96,45 @@ def expired_by(rows: Iterable[Row]) -> dict[UUID, int]:
         if one.debit in expired:
             found[one.credit] = found.get(one.credit, 0) + one.amount
     return found
+
+
+def continued(rows: Sequence[Row], following: Sequence[Row]) -> list[Row]:
+    """Return the transactions of a member's metric with those of whom the member goes on as, as one history of lots.
+
+    What a merge hands over is no debit here and no credit there: each lot goes on under the number that it has there.
+    """
+    arrived = {row["event_id"]: row for row in following if row["campaign_id"] == MERGE_CAMPAIGN}
+    merged = (row for row in reversed(rows) if row["campaign_id"] == MERGE_CAMPAIGN)
+    merge = next((row for row in merged if takeover_id(row["event_id"]) in arrived), None)
+    if merge is None:
+        return [*rows, *following]
+    takeover = arrived[takeover_id(merge["event_id"])]
+    went = [part.lot for part in details_of(merge).parts if part.lot != DEBT]
+    came = details_of(takeover).parts
+    numbers = dict(zip(went, (part.lot for part in came), strict=False))
+    own = [
+        _with_parts(row, [_renumbered(part, numbers) for part in details_of(row).parts])
+        for row in rows
+        if row is not merge
+    ]
+    return own + [
+        _with_parts(row, came[len(went) :]) if row is takeover else row
+        for row in following
+        if row is not takeover or len(came) > len(went)
+    ]
+
+
+_CLOSED = -10  # before the merge: below it, no lot of another member has such a number
+
+
+def _renumbered(part: Part, numbers: Mapping[int, int]) -> Part:
+    return part if part.lot <= DEBT else structs.replace(part, lot=numbers.get(part.lot, _CLOSED - part.lot))
+
+
+def _with_parts(row: Row, parts: Sequence[Part]) -> Row:
+    if not parts:
+        return row
+    return {**row, "details": msgspec.json.encode(structs.replace(details_of(row), parts=tuple(parts)))}
 
 
 def _lot_of(part: Part) -> tuple[str, int]:

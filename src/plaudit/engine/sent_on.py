@@ -32,7 +32,7 @@ from .arrival import logged
 SQL = queries_beside(__file__)
 
 Json = dict[str, Any]
-Row = Json
+Row = matching.Row
 _BOOK = msgspec.json.Decoder(Book)
 
 
@@ -77,7 +77,7 @@ async def sent_on(
             to = str(event.data["to"])
             own = _by_hand(rows, event.event_id) if event.data["metric"] == metric_id else None
             wanted = 0 if own is None else min(short, _left_of(own, rows, member.balances[metric_id].book))
-            theirs = await _rows(connection, member_id_of(program.org_id, to), metric_id) if wanted > 0 else []
+            theirs: Sequence[Row] = await _history(connection, program.org_id, to, metric_id) if wanted > 0 else ()
             received = _by_hand(theirs, receipt_ids(event.event_id)[0])
             if own is None or received is None:  # it is of another metric, or has come back, or is on its way
                 continue
@@ -100,6 +100,18 @@ async def sent_on(
 
 async def _rows(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:
     return [dict(row) for row in await connection.fetch(SQL.on_lots, bucket_of(member_id), member_id, metric_id)]
+
+
+async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id: str) -> Sequence[Row]:
+    """Return the transactions of a user's metric, and those of whom they go on as."""
+    rows: Sequence[Row] = []
+    name: str | None = user_id
+    while name is not None:
+        member_id = member_id_of(org_id, name)
+        rows = matching.continued(rows, await _rows(connection, member_id, metric_id))
+        found = await connection.fetchrow(SQL.receiver, bucket_of(member_id), member_id, metric_id)
+        name = None if found is None else found["merged_into"]
+    return rows
 
 
 def _by_hand(rows: Sequence[Row], event_id: UUID) -> Row | None:

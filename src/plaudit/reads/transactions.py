@@ -101,13 +101,18 @@ async def left_of(connection: Connection, row: Row) -> tuple[Part, ...]:
     return parts_left(row, await _on_lots(connection, row), [dict(one) for one in onward])
 
 
-async def _on_lots(connection: Connection, row: Row) -> list[Row]:
+async def _on_lots(connection: Connection, row: Row) -> list[matching.Row]:
     return [dict(one) for one in await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])]
 
 
 async def expired_of(connection: Connection, row: Row) -> int:
-    """Return how much of a credit has expired."""
-    return matching.expired_of(row, await _on_lots(connection, row))
+    """Return how much of a credit has expired, of its member or of whom that one goes on as."""
+    rows = await _on_lots(connection, row)
+    for user_id in await goes_on_as(connection, row["org_id"], row["user_id"]):
+        member_id = member_id_of(row["org_id"], user_id)
+        there = row | {"bucket": bucket_of(member_id), "member_id": member_id}
+        rows = matching.continued(rows, await _on_lots(connection, there))
+    return matching.expired_of(row, rows)
 
 
 class Transfer(Struct, frozen=True):
