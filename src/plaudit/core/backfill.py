@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from .bookkeeping import order_of
 from .campaigns import claim_overall, consider
-from .deciding import Deciding, Met, Place
+from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Refusal
 from .ledger import post
 from .member import Progress
@@ -50,9 +50,8 @@ def apply_to_past(deciding: Deciding) -> Refusal | None:
         one for one in deciding.program.listening_to(order.trigger) if one.campaign.campaign_id == order.campaign_id
     ]
     if order.give is None and not order.top_up:
-        met = Met()
         for listener in found:
-            deciding.trace.append(consider(deciding, listener, met))
+            deciding.trace.append(consider(deciding, listener))
         return None
     if order.completes and found:
         refusal = claim_overall(deciding, found[0].campaign)

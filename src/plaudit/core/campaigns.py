@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import structs
 
-from .deciding import Deciding, Met, Place
+from . import sequences
+from .deciding import Deciding, Place
 from .decision import Check, ClaimKind, Considered, EffectTrace, Refusal
 from .event import Event
 from .goals import Counted, amount_of, counted
@@ -20,7 +21,6 @@ from .notifications import CAMPAIGN_COMPLETED, STEP_COMPLETED, tell
 from .periods import period_key
 from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener, Texts
 from .progress import occurrence_key
-from .sequences import EARLY_MAX, HEARD_MAX, counted_anew, further, is_near, remembers, with_counted, with_heard
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
 PERIODS_KEPT = 32
@@ -30,20 +30,17 @@ _NOTHING = Progress()
 _NOT_BEGUN = StepProgress()
 
 
-def consider(deciding: Deciding, listener: Listener, met: Met) -> Considered:
-    """Let a listener meet the present event: its effects happen, or the refusal says why not.
-
-    `met` is what the event has counted for before; its groups also hold the campaigns that one of their rules has stopped.
-    """
+def consider(deciding: Deciding, listener: Listener) -> Considered:
+    """Let a listener meet the present event: its effects happen, or the refusal says why not."""
     event = deciding.event
     campaign = listener.campaign
     checks: list[Check] = []
     if campaign.unbounded and not event.depth:  # most campaigns, most events: only the conditions are to be met
         if not listener.condition.holds(deciding.scope, checks):
             return Considered(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
-        refusal = _counted_before(campaign, listener, met)
+        refusal = None if listener.alone else _counted_before(deciding, listener)
     else:
-        refusal = _refused(deciding, listener, checks, met)
+        refusal = _refused(deciding, listener, checks)
     effects: list[EffectTrace] = []
     shown = None
     if refusal is None and campaign.steps:
@@ -52,16 +49,14 @@ def consider(deciding: Deciding, listener: Listener, met: Met) -> Considered:
         effects = _apply(deciding, campaign, listener.step, listener.effects)
         _complete(deciding, campaign, deciding.member.progress.get(campaign.campaign_id, _NOTHING))
     if refusal is None:
-        met.counted.add((campaign.campaign_id, listener.step))
-        if campaign.steps and (campaign.sequential or (shown is not None and "completed" in shown)):
-            met.closed[campaign.campaign_id] = listener.step
         if campaign.exclusive_group is not None:
-            met.groups.add(campaign.exclusive_group)
-        if listener.stops:
-            met.groups.add(STOPPED + campaign.campaign_id)
+            deciding.met.groups.add(campaign.exclusive_group)
+        if not listener.alone:
+            _count(deciding, listener, completes=shown is not None and "completed" in shown)
     elif refusal is Refusal.step_not_open_yet:
-        met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
+        deciding.met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
     elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
+        met = deciding.met
         counted_for = met.closed.get(campaign.campaign_id, listener.step)
         if counted_for != listener.step and (campaign.campaign_id, listener.step) not in met.counted:
             met.counted.add((campaign.campaign_id, listener.step))
@@ -72,6 +67,16 @@ def consider(deciding: Deciding, listener: Listener, met: Met) -> Considered:
     return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 
 
+def _count(deciding: Deciding, listener: Listener, *, completes: bool) -> None:
+    """Take down what the event has counted for, for what else of the campaign listens to it."""
+    met, campaign = deciding.met, listener.campaign
+    met.counted.add((campaign.campaign_id, listener.step))
+    if campaign.steps and (campaign.sequential or completes):
+        met.closed[campaign.campaign_id] = listener.step
+    if listener.stops:
+        met.groups.add(STOPPED + campaign.campaign_id)
+
+
 def _overhear(deciding: Deciding, campaign: Campaign, counted_for: int, number: int) -> None:
     """Let a step remember an event that counted for one before it: it may not, when what comes late has taken its place."""
     progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
@@ -80,32 +85,37 @@ def _overhear(deciding: Deciding, campaign: Campaign, counted_for: int, number: 
     if not progress.steps or is_over or _done_count(progress) >= campaign.required:
         return
     counting = progress.steps.get(counted_for, _NOT_BEGUN)
-    if not (is_near(campaign.steps[counted_for].goal, counting) or remembers(counting, deciding.now)):
+    if not (
+        sequences.is_near(campaign.steps[counted_for].goal, counting) or sequences.remembers(counting, deciding.now)
+    ):
         return
     amount, value = amount_of(campaign.steps[number].goal, deciding.scope)
     if not isinstance(amount, Refusal):
-        most = max(HEARD_MAX, len(before.early))
-        _keep_step(deciding, campaign, progress, number, with_heard(before, (deciding.now, amount, value), most))
+        most = max(sequences.HEARD_MAX, len(before.early))
+        _keep_step(
+            deciding, campaign, progress, number, sequences.with_heard(before, (deciding.now, amount, value), most)
+        )
 
 
-def _counted_before(campaign: Campaign, listener: Listener, met: Met) -> Refusal | None:
+def _counted_before(deciding: Deciding, listener: Listener) -> Refusal | None:
+    met, campaign = deciding.met, listener.campaign
     if (campaign.campaign_id, listener.step) in met.counted or campaign.campaign_id in met.closed:
         return Refusal.event_counted
     return None
 
 
-def _refused(deciding: Deciding, listener: Listener, checks: list[Check], met: Met) -> Refusal | None:
+def _refused(deciding: Deciding, listener: Listener, checks: list[Check]) -> Refusal | None:
     """Why a campaign does not meet an event, in the order of precedence."""
-    event = deciding.event
+    event, groups = deciding.event, deciding.met.groups
     campaign = listener.campaign
     return (
         _outside_window(campaign, event)
         or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
         or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
         or _cascading(campaign, event)
-        or (Refusal.exclusive_group_taken if campaign.exclusive_group in met.groups else None)
-        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in met.groups else None)
-        or _counted_before(campaign, listener, met)
+        or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups else None)
+        or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups else None)
+        or _counted_before(deciding, listener)
         or _limited(deciding, campaign)
     )
 
@@ -198,8 +208,10 @@ def _step(
     is_open = number == 0 or opened_at is not None
     if not is_open or (opened_at is not None and deciding.now < opened_at):
         # What opens the step may have happened before this event, and be reported after it.
-        most = max(HEARD_MAX, len(before.early)) if is_open else EARLY_MAX
-        _keep_step(deciding, campaign, progress, number, with_heard(before, (deciding.now, amount, value), most))
+        most = max(sequences.HEARD_MAX, len(before.early)) if is_open else sequences.EARLY_MAX
+        _keep_step(
+            deciding, campaign, progress, number, sequences.with_heard(before, (deciding.now, amount, value), most)
+        )
         return Refusal.step_not_open_yet, None, []
     return _in_turn(deciding, campaign, progress, number, (deciding.now, amount, value), opened_at)
 
@@ -216,12 +228,12 @@ def _in_turn(
         return (None, shown, []) if anew else (Refusal.step_done, None, [])
     after: StepProgress | Refusal | None = None
     if before.last_at is not None and heard[0] < before.last_at:
-        after = counted_anew(goal, before, heard, (opened_at, opened_at), zone)
+        after = sequences.counted_anew(goal, before, heard, (opened_at, opened_at), zone)
     if after is None:
         after = counted(goal, before, heard[1], heard[2], heard[0], zone)
         if isinstance(after, Refusal):
             return after, None, []
-        after = with_counted(goal, before, after, heard)
+        after = sequences.with_counted(goal, before, after, heard)
     return None, *_advanced(deciding, campaign, progress, number, after)
 
 
@@ -246,7 +258,7 @@ def _advanced(
     step = campaign.steps[number]
     done = after.done_at is not None
     if done:
-        after = _as_done(after)
+        after = sequences.as_done(after)
     progress = _keep_step(deciding, campaign, progress, number, after)
     shown: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": done}
     if not done:
@@ -268,21 +280,16 @@ def _advanced(
     return shown, effects
 
 
-def _as_done(step: StepProgress) -> StepProgress:
-    """A step that is done: of what led there it remembers only what may make it so earlier."""
-    return StepProgress(step.value, step.window, done_at=step.done_at, early=step.early)
-
-
 def _put_forward(
     deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
     """See whether a step that is done was done earlier, and if so, what that makes of the steps after it."""
     goal, zone, step = campaign.steps[number].goal, deciding.program.settings.time_zone, progress.steps[number]
-    after = counted_anew(goal, step, heard, opened, zone)
+    after = sequences.counted_anew(goal, step, heard, opened, zone)
     if after is None or after.done_at is None or step.done_at is None or after.done_at >= step.done_at:
         return False
-    _keep_step(deciding, campaign, progress, number, _as_done(after))
+    _keep_step(deciding, campaign, progress, number, sequences.as_done(after))
     _opened(deciding, campaign, number + 1, after.done_at, step.done_at)
     return True
 
@@ -299,7 +306,7 @@ def _opened(
         _put_forward(deciding, campaign, progress, number, None, (opened_at, was_opened_at))
         return
     goal, zone = campaign.steps[number].goal, deciding.program.settings.time_zone
-    after = counted_anew(goal, waiting, None, (opened_at, was_opened_at), zone)
+    after = sequences.counted_anew(goal, waiting, None, (opened_at, was_opened_at), zone)
     if after is None or after.last_at is None:
         return
     shown, effects = _advanced(deciding, campaign, progress, number, after)
@@ -313,24 +320,19 @@ def _complete_steps(deciding: Deciding, campaign: Campaign) -> list[EffectTrace]
         return refusal
     completed = _apply(deciding, campaign, len(campaign.steps), campaign.effects)
     progress = deciding.member.progress[campaign.campaign_id]  # as its effects have left it
-    steps = {} if campaign.repeatable else {one: _at_rest(step) for one, step in progress.steps.items()}
+    steps = {} if campaign.repeatable else {one: sequences.at_rest(step) for one, step in progress.steps.items()}
     _complete(deciding, campaign, structs.replace(progress, steps=steps))
     return completed
 
 
-def _at_rest(step: StepProgress) -> StepProgress:
-    """A step of a campaign that is completed: nothing changes it any more."""
-    return structs.replace(step, early=()) if step.early else step
-
-
 def take_over(deciding: Deciding, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
-    """Add what somebody else has done: each step counts from where it is further. That may complete the campaign."""
+    """Add what somebody else has done: each step counts from where it is sequences.further. That may complete the campaign."""
     own = deciding.member.progress.get(campaign_id, _NOTHING)
     occurrence = max(own.occurrence, other.occurrence)
     goes = [one.steps for one in (own, other) if one.occurrence == occurrence]
     steps: dict[int, StepProgress] = {}
     for number, step in ((number, step) for go in goes for number, step in go.items()):
-        steps[number] = further(steps.get(number, _NOT_BEGUN), step)
+        steps[number] = sequences.further(steps.get(number, _NOT_BEGUN), step)
     periods = {one: own.periods.get(one, 0) + other.periods.get(one, 0) for one in {**own.periods, **other.periods}}
     deciding.member.progress[campaign_id] = progress = Progress(
         own.completions + other.completions,

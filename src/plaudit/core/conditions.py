@@ -150,9 +150,9 @@ class Not:
         self.part = part
 
     def holds(self, scope: Scope, checks: list[Check]) -> bool:
-        refused = scope.budget.refused
+        refused = scope.refused
         held = self.part.holds(scope, checks)
-        return not held and scope.budget.refused == refused  # what was not looked at is not met, either way
+        return not held and scope.refused == refused  # what was not looked at is not met, either way
 
 
 class Whole:

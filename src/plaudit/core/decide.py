@@ -12,7 +12,7 @@ from .bookkeeping import returns
 from .campaigns import consider
 from .commands import COMMANDS, run_command
 from .contained import BROKEN_MAX, NOTHING_BROKEN, Broken, Part
-from .deciding import Deciding, Met
+from .deciding import Deciding
 from .decision import Decision, Refusal
 from .event import (
     ACTION,
@@ -132,20 +132,19 @@ def _meet(deciding: Deciding) -> None:
         tally(deciding)
     if trigger in deciding.program.competitions_by_trigger:
         competitions.meet(deciding)
-    met = Met()
     if trigger in deciding.program.streak_listeners:
         for one in deciding.program.streak_listeners[trigger]:
             if deciding.broken and deciding.is_broken(f"streak.{one.streak.streak_id}", ~one.number):
                 continue
             try:
-                deciding.trace.append(meet(deciding, one, met))
+                deciding.trace.append(meet(deciding, one))
             except BaseException as problem:
                 raise deciding.blamed(problem, f"streak.{one.streak.streak_id}", ~one.number) from None
     for listener in deciding.program.listening_to(trigger):
         if deciding.broken and deciding.is_broken(listener.campaign.campaign_id, ~listener.number, listener.step):
             continue
         try:
-            deciding.trace.append(consider(deciding, listener, met))
+            deciding.trace.append(consider(deciding, listener))
         except BaseException as problem:
             campaign_id = listener.campaign.campaign_id
             raise deciding.blamed(problem, campaign_id, ~listener.number, listener.step) from None

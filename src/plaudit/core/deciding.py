@@ -68,7 +68,7 @@ class Deciding:
     """
 
     __slots__ = (
-        "_cascades", "_day", "_refused", "broken", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "now",
+        "_cascades", "_day", "_met", "_refused", "broken", "claims", "coupons", "event", "flips", "identities", "items", "member", "messages", "notifications", "now",
         "onward", "postings", "program", "queue", "root", "rungs", "scope", "taken_over", "touched", "trace", "withdrawn",
     )  # fmt: skip
 
@@ -105,6 +105,7 @@ class Deciding:
         self.withdrawn: Withdrawn | None = None
         self.flips: dict[str, int] = {}  # how often each segment was entered or left
         self.touched: set[str] = set()  # which parts of the member have changed, by the scopes' names
+        self._met: Met | None = None
         self._refused = refused
         self._cascades = 0
         self._day: date | None = None
@@ -112,8 +113,16 @@ class Deciding:
     def turn_to(self, event: Event) -> None:
         """Make `event` the one that conditions, formulas and ids speak of."""
         self.event = event
+        self._met = None
         program = self.program
         self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products, self.scope.budget)
+
+    @property
+    def met(self) -> Met:
+        """What the present event has counted for so far."""
+        if self._met is None:
+            self._met = Met()
+        return self._met
 
     @property
     def day(self) -> date:
@@ -231,21 +240,21 @@ class Deciding:
         """What has been decided."""
         self.member.sequence += 1
         self.member.due_at = earliest_due(self.member)
-        return Decision(
-            event_id=self.root.event_id,
-            member=self.member,
-            refusal=refusal,
-            trace=self.trace,
-            postings=self.postings,
-            coupons=self.coupons,
-            notifications=self.notifications,
-            claims=self.claims,
-            identities=self.identities,
-            onward=self.onward,
-            messages=self.messages,
-            items=self.items,
-            rungs=self.rungs,
-            faults=[Fault(part[1], problem) for part, problem in self.broken.items()] if self.broken else [],
-            taken_over=self.taken_over,
-            withdrawn=self.withdrawn,
+        return Decision(  # by place: so many names would take longer to tell apart than all else here
+            self.root.event_id,
+            self.member,
+            refusal,
+            self.trace,
+            self.postings,
+            self.coupons,
+            self.notifications,
+            self.claims,
+            self.identities,
+            self.onward,
+            self.messages,
+            self.items,
+            self.rungs,
+            [Fault(part[1], problem) for part, problem in self.broken.items()] if self.broken else [],
+            self.taken_over,
+            self.withdrawn,
         )

@@ -259,7 +259,7 @@ class Withdrawn(Struct, frozen=True):
     given_back: tuple[tuple[ClaimKind, str, int], ...] = ()
 
 
-class Decision(Struct, frozen=True, kw_only=True, gc=False):
+class Decision(Struct, frozen=True, gc=False):
     """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected.
 
     `taken_over` is the user whose coupons, names and the like become the member's with it (see `merging`).

@@ -47,15 +47,24 @@ class Origin(Struct, frozen=True):
     counted_in: frozenset[str] | None = None
 
 
+def earned_and_scored(amount: int, campaign_id: str, kind: str) -> tuple[bool, bool]:
+    """Return whether a transaction that reverses no other is earned, and whether ladders and competitions count it.
+
+    `kind` is that of its event. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
+    """
+    if amount <= 0 or campaign_id == MERGE_CAMPAIGN or (kind == RECEIPT and campaign_id == MANUAL):
+        return False, False
+    return True, campaign_id not in (OPENING, IMPORT_CAMPAIGN)
+
+
 def is_earned(one: Booked) -> bool:
     """Return whether a transaction is a credit that was earned."""
-    received = one.kind == RECEIPT and one.campaign_id == MANUAL
-    return one.amount > 0 and one.campaign_id != MERGE_CAMPAIGN and not received
+    return earned_and_scored(one.amount, one.campaign_id, one.kind)[0]
 
 
 def is_scored(one: Booked) -> bool:
     """Return whether ladders and competitions count a transaction."""
-    return is_earned(one) and one.campaign_id not in (OPENING, IMPORT_CAMPAIGN)
+    return earned_and_scored(one.amount, one.campaign_id, one.kind)[1]
 
 
 def counted_at(one: Booked, metric: Metric | None, time_zone: str) -> datetime:

@@ -40,7 +40,7 @@ class Scope:
     `budget` is what they may spend: of all that follows from one event, unless it is given another.
     """
 
-    __slots__ = ("_names", "budget", "event", "ladders", "member", "metrics", "products")
+    __slots__ = ("_budget", "_names", "event", "ladders", "member", "metrics", "products")
 
     def __init__(
         self,
@@ -51,13 +51,25 @@ class Scope:
         products: "Mapping[str, Product]",
         budget: Budget | None = None,
     ) -> None:
-        self.budget = Budget() if budget is None else budget
+        self._budget = budget
         self.event = event
         self.member = member
         self.metrics = metrics
         self.ladders = ladders
         self.products = products
         self._names: Names | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent; few conditions spend anything, so it is made when it is asked for."""
+        if self._budget is None:
+            self._budget = Budget()
+        return self._budget
+
+    @property
+    def refused(self) -> int:
+        """How often something was refused for lack of budget."""
+        return 0 if self._budget is None else self._budget.refused
 
     def apart(self) -> "Scope":
         """The same, with a budget of its own: to look at what must not cost the event anything."""

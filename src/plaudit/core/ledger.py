@@ -17,7 +17,7 @@ from msgspec import structs
 from . import competitions, ladders, lots
 from .deciding import Deciding, Place
 from .decision import Posting, Refusal
-from .earned import MERGE_CAMPAIGN, OPENING, Booked, Origin, is_earned, is_scored
+from .earned import MERGE_CAMPAIGN, OPENING, Origin, earned_and_scored
 from .ids import derived_id
 from .lots import EMPTY, Book, Part
 from .member import Balance
@@ -110,8 +110,10 @@ def write(
         deciding.now,
         reason,
         parts,
-        reverses=None if origin is None else origin.transaction_id,
-        lifetime=lifetime,
+        None,
+        None,
+        None if origin is None else origin.transaction_id,
+        lifetime,
     )
     deciding.postings.append(posting)
     earned, scored = _earned_by(deciding, posting, origin)
@@ -160,16 +162,19 @@ def _earned_by(deciding: Deciding, posting: Posting, origin: Origin | None) -> t
         return posting.lifetime, False
     if origin is not None:
         return (posting.amount, origin.scored) if origin.earned else (0, False)
-    booked = Booked(posting.amount, posting.campaign_id, deciding.root.kind, posting.occurred_at)
-    return (posting.amount, is_scored(booked)) if is_earned(booked) else (0, False)
+    earned, scored = earned_and_scored(posting.amount, posting.campaign_id, deciding.root.kind)
+    return (posting.amount, scored) if earned else (0, False)
 
 
 def count_earned(
     deciding: Deciding, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
     """Count what was earned at an instant, or what of it was taken back in the competitions that had counted it."""
-    ladders.count(deciding, metric_id, amount, at)
-    competitions.count(deciding, metric_id, amount, at, counted_in)
+    program = deciding.program
+    if metric_id in program.ladders_by_metric:
+        ladders.count(deciding, metric_id, amount, at)
+    if metric_id in program.competitions_by_metric:
+        competitions.count(deciding, metric_id, amount, at, counted_in)
 
 
 def keep_book(deciding: Deciding, metric: Metric, book: Book) -> None:

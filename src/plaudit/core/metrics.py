@@ -85,6 +85,10 @@ def round_half_up(number: Any, decimals: int) -> int | None:
     """
     if number.__class__ is int:
         return number * 10**decimals
+    if number.__class__ is float:  # mostly there is nothing to round
+        whole, point, fraction = repr(number).partition(".")
+        if point and len(fraction) <= decimals and fraction.isdigit():
+            return int(whole + fraction.ljust(decimals, "0"))
     exact = _exact(number, decimals)
     try:
         return None if exact is None else int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))

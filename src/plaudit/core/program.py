@@ -92,7 +92,10 @@ class Campaign(Struct, frozen=True, kw_only=True):
 
 
 class Listener(Struct, frozen=True, kw_only=True):
-    """A step of a campaign, as one trigger meets it. `number` tells a step's triggers apart in the trace."""
+    """A step of a campaign, as one trigger meets it. `number` tells a step's triggers apart in the trace.
+
+    `alone`: nothing else of the campaign listens to that trigger.
+    """
 
     campaign: Campaign
     step: int
@@ -101,6 +104,7 @@ class Listener(Struct, frozen=True, kw_only=True):
     effects: tuple[Effect, ...] = ()
     rule_id: str | None = None
     stops: bool = False  # once it has fired, those of the campaign after it are not looked at for that event
+    alone: bool = False
 
 
 class Price(Struct, frozen=True):

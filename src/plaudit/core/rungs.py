@@ -23,7 +23,9 @@ def rung_for(ladder: Ladder, amount: int) -> int:
 
 def named(ladder: Ladder, state: LadderState) -> LadderState:
     """Return a state with the ids that its numbers stand for, as far up as they go."""
-    number = max(state.rung, state.override if state.override is not None else NO_RUNG, *state.reached, NO_RUNG)
+    number = state.rung
+    if state.override is not None or (state.reached and state.reached[-1] > number):
+        number = max(number, NO_RUNG if state.override is None else state.override, *state.reached)
     if len(state.rung_ids) == number + 1:
         return state
     return structs.replace(state, rung_ids=ladder.rung_ids[: number + 1])

@@ -30,7 +30,14 @@ _TALLIED = ~1  # tells the counting of an event from the judging that follows
 def tally(deciding: Deciding) -> None:
     """Let the segments that count events of this kind count the present one."""
     for segment in deciding.program.segments_by_trigger.get(deciding.event.trigger, ()):
-        deciding.contain(_tally, segment, cause=f"segment.{segment.segment_id}", number=_TALLIED)
+        if deciding.broken and deciding.is_broken(_cause(segment), _TALLIED):
+            continue
+        try:
+            refused = _tally(deciding, segment)
+        except BaseException as problem:
+            raise deciding.blamed(problem, _cause(segment), _TALLIED) from None
+        if refused is not None:
+            deciding.trace.append(refused)
 
 
 def _tally(deciding: Deciding, segment: Segment) -> Considered | None:
@@ -53,7 +60,7 @@ def _tally(deciding: Deciding, segment: Segment) -> Considered | None:
     if state is not before:
         deciding.member.segments[segment.segment_id] = state
     deciding.touched.add(f"segment.{segment.segment_id}")
-    return None if refusal is None else Considered(f"segment.{segment.segment_id}", 0, 0, refusal)
+    return None if refusal is None else Considered(_cause(segment), 0, 0, refusal)
 
 
 def judge(deciding: Deciding) -> None:
@@ -62,19 +69,28 @@ def judge(deciding: Deciding) -> None:
     by_part = deciding.program.segments_by_part
     concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
     for segment_id in sorted(concerned):
-        deciding.contain(judge_one, concerned[segment_id], cause=f"segment.{segment_id}")
+        segment = concerned[segment_id]
+        if deciding.broken and deciding.is_broken(_cause(segment)):
+            continue
+        try:
+            judge_one(deciding, segment)
+        except BaseException as problem:
+            raise deciding.blamed(problem, _cause(segment)) from None
+
+
+def _cause(segment: Segment) -> str:
+    """What stands for a segment where there is otherwise a campaign: in traces, and where something raises."""
+    return f"segment.{segment.segment_id}"
 
 
 def judge_one(deciding: Deciding, segment: Segment) -> None:
     """Judge one segment: the member may come or go."""
     state = deciding.member.segments.get(segment.segment_id, NOT_IN)
-    budget = deciding.scope.budget
-    refused = budget.refused
+    refused = deciding.scope.refused
     member = is_in(deciding, segment, state)
-    if budget.refused != refused:  # it was not looked at: whoever was in stays in
-        told = {"problem": budget.problem}
-        name = f"segment.{segment.segment_id}"
-        deciding.trace.append(Considered(name, 0, 0, Refusal.evaluation_failed, [], [], None, told))
+    if deciding.scope.refused != refused:  # it was not looked at: whoever was in stays in
+        told = {"problem": deciding.scope.budget.problem}
+        deciding.trace.append(Considered(_cause(segment), 0, 0, Refusal.evaluation_failed, [], [], None, told))
         return
     due_at = _due_at(deciding, segment, state)
     if member == state.member:
@@ -83,7 +99,7 @@ def judge_one(deciding: Deciding, segment: Segment) -> None:
         return
     flips = deciding.flips.get(segment.segment_id, 0) + 1
     deciding.flips[segment.segment_id] = flips
-    name = f"segment.{segment.segment_id}"
+    name = _cause(segment)
     if flips > FLIPS_MAX:
         if flips == FLIPS_MAX + 1:
             deciding.trace.append(Considered(name, 0, 0, Refusal.cascade_cycle))

@@ -46,6 +46,16 @@ def with_counted(goal: Goal, before: StepProgress, after: StepProgress, heard: C
     return structs.replace(after, early=()) if after.early else after
 
 
+def as_done(step: StepProgress) -> StepProgress:
+    """Return a step that is done: of what led there it remembers only what may make it so earlier."""
+    return StepProgress(step.value, step.window, done_at=step.done_at, early=step.early)
+
+
+def at_rest(step: StepProgress) -> StepProgress:
+    """Return a step of a campaign that is completed, which nothing changes any more."""
+    return structs.replace(step, early=()) if step.early else step
+
+
 def _is_plain(goal: Goal) -> bool:
     return goal.type != "distinct" and goal.rolling is None and goal.calendar is None
 

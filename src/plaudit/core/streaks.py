@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import structs
 
 from . import runs
-from .deciding import Deciding, Met, Place
+from .deciding import Deciding, Place
 from .decision import Check, Considered, EffectTrace, Refusal
 from .effect_settings import CheckIn, GrantFreeze
 from .fields import streak_fields
@@ -31,7 +31,7 @@ SPANS_KEPT = 200
 COUNTS_KEPT = 40
 
 
-def meet(deciding: Deciding, listener: StreakListener, met: Met) -> Considered:
+def meet(deciding: Deciding, listener: StreakListener) -> Considered:
     """Let a streak meet the present event."""
     checks: list[Check] = []
     streak = listener.streak
@@ -39,9 +39,9 @@ def meet(deciding: Deciding, listener: StreakListener, met: Met) -> Considered:
     name = f"streak.{streak.streak_id}"
     if not listener.condition.holds(deciding.scope, checks):
         return Considered(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
-    if (name, 0) in met.counted:
+    if (name, 0) in deciding.met.counted:
         return Considered(name, 0, listener.number, Refusal.event_counted, checks, [], trigger)
-    met.counted.add((name, 0))
+    deciding.met.counted.add((name, 0))
     refusal, shown, effects = check_in(deciding, streak)
     return Considered(name, 0, listener.number, refusal, checks, effects, trigger, shown)
 

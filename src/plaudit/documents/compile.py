@@ -1,13 +1,13 @@
 """Documents to a Program: everything that can be looked up, parsed or rounded beforehand is, once per change."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
@@ -297,9 +297,14 @@ def _listeners(
         )
         found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
     return {
-        trigger: tuple(one[2] for one in sorted(each, key=lambda one: (-one[0], -one[1])))
+        trigger: _told_whether_alone([one[2] for one in sorted(each, key=lambda one: (-one[0], -one[1]))])
         for trigger, each in found.items()
     }
+
+
+def _told_whether_alone(listeners: Sequence[core.Listener]) -> tuple[core.Listener, ...]:
+    number = Counter(listener.campaign.campaign_id for listener in listeners)
+    return tuple(structs.replace(listener, alone=number[listener.campaign.campaign_id] == 1) for listener in listeners)
 
 
 def _needs(
