@@ -208,7 +208,8 @@ def reverse(
     if original["amount"] > 0:
         why = take_back(world, metric_id, book, original, transaction, take, whole=whole)
     else:
-        why = give_back(world, metric_id, book, original, transaction, take, whole=whole, **more)
+        until = source["counted_at"] if source["counted_at"] > world.now else None  # what was pending is so again
+        why = give_back(world, metric_id, book, original, transaction, take, whole=whole, until=until, **more)
     if why is not None:
         return why
     written(world, member, metric_id, transaction)
@@ -238,7 +239,8 @@ def take_back(
 
 
 def give_back(
-    world: Any, metric_id: str, book: Book, original: Json, transaction: Json, take: int, *, whole: bool, expires: datetime | None = None
+    world: Any, metric_id: str, book: Book, original: Json, transaction: Json, take: int, *, whole: bool,
+    until: datetime | None, expires: datetime | None = None,
 ) -> str | None:  # fmt: skip
     """Of a debit: debt is paid off first, then the lots get back what they paid, those that expire last first."""
     metric = world.metric(metric_id)
@@ -256,11 +258,11 @@ def give_back(
             continue
         move["given_back"] = move.get("given_back", 0) + given
         amount -= given
-        lot = book.lots.setdefault(move["lot"], {"expires": move["expires"], "pending_until": None, "layers": []})
+        lot = book.lots.setdefault(move["lot"], {"expires": move["expires"], "pending_until": until, "layers": []})
         lot["layers"].insert(0, [move["credit"], given])
         transaction["moves"].append({**move, "amount": given})
     if amount:  # what no lot had paid, or what gets another expiry, is a credit of today
-        book.put(transaction, amount, expires or expiry(world, metric, book), None)
+        book.put(transaction, amount, expires or expiry(world, metric, book), until)
     return None
 
 

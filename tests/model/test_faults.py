@@ -101,9 +101,9 @@ def _(monkeypatch):
 def _(monkeypatch):
     was = campaigns._counted_before
 
-    def counted_before(campaign, listener, met):
-        met.closed.clear()
-        return was(campaign, listener, met)
+    def counted_before(deciding, listener):
+        deciding.met.closed.clear()
+        return was(deciding, listener)
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
 
@@ -369,7 +369,19 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), reverse(1, 0), reverse(2, 1), on(11, "wait")],
 )
 def _(monkeypatch):
+    was = lots.apply
+    monkeypatch.setattr(lots, "apply", lambda book, parts, *_: was(book, parts))
     monkeypatch.setattr(lots, "counting", lambda book, *_: book)
+
+
+@fault(
+    "points that are pending again can be spent at once",
+    points(pendingDays=10),
+    [act(0, "earn", amount=70), reverse(1, 0), reverse(2, 1)],
+)
+def _(monkeypatch):
+    was = lots.apply
+    monkeypatch.setattr(lots, "apply", lambda book, parts, *_: was(book, parts))
 
 
 @fault(
@@ -560,7 +572,7 @@ def _(monkeypatch):
     [act(0, "visit"), act(2, "buy"), act(3, "visit"), late(1, 4, "visit")],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(campaigns, "counted_anew", lambda *_: None)
+    monkeypatch.setattr(sequences, "counted_anew", lambda *_: None)
 
 
 @fault(
@@ -577,7 +589,7 @@ def _(monkeypatch):
     def counted_anew(goal, step, heard, opened, zone):
         return None if goal.rolling and len(step.early) >= sequences.HEARD_MAX else was(goal, step, heard, opened, zone)
 
-    monkeypatch.setattr(campaigns, "counted_anew", counted_anew)
+    monkeypatch.setattr(sequences, "counted_anew", counted_anew)
 
 
 @fault(
@@ -586,8 +598,8 @@ def _(monkeypatch):
     [act(0, "visit"), act(2, "buy"), act(3, "buy"), late(1, 4, "visit")],
 )
 def _(monkeypatch):
-    def counted_before(campaign, _, met):
-        return Refusal.event_counted if campaign.campaign_id in met.closed else None
+    def counted_before(deciding, listener):
+        return Refusal.event_counted if listener.campaign.campaign_id in deciding.met.closed else None
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
 

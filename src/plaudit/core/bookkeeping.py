@@ -316,13 +316,9 @@ def _given_back(
     parts: list[Part] = []
     amount = room
     if book.lots and book.lots[0].number == DEBT:
-        # What is pending pays off no debt but its own: what its reversal had taken beyond all lots.
-        own = sum(-part.amount for part in order.parts if part.lot == DEBT)
-        owed = -book.lots[0].amount if pending_until is None else min(-book.lots[0].amount, own)
-        if owed:
-            parts.append(Part(DEBT, min(amount, owed)))
-            book = lots.apply(book, (parts[0],))
-            amount -= parts[0].amount
+        parts.append(Part(DEBT, min(amount, -book.lots[0].amount)))
+        book = lots.apply(book, (parts[0],))
+        amount -= parts[0].amount
     for part in reversed(order.parts):
         given = min(amount, -part.amount)
         if given > 0 and part.lot != DEBT and order.expires_at is None:
