@@ -289,13 +289,17 @@ def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:
 
 
 class EffectType(Struct, frozen=True):
-    """A row of the table of effects: what a document may write, and which fields of it name other documents."""
+    """A row of the table of effects: what a document may write, and which fields of it name other documents.
+
+    `needs` are the parts of a member that it changes, of those that a batch loads only if an effect needs them.
+    """
 
     name: str
     sentence: str
     settings: type[EffectSettings]
     references: tuple[tuple[str, str], ...] = ()
     aliases: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 EFFECT_TYPES = (
@@ -308,7 +312,13 @@ EFFECT_TYPES = (
         (("product_id", "product"),),
         ("award_badge",),
     ),
-    EffectType("grant_reward", "Gives a reward, whatever its type.", GrantReward, (("reward_id", "reward"),)),
+    EffectType(
+        "grant_reward",
+        "Gives a reward, whatever its type.",
+        GrantReward,
+        (("reward_id", "reward"),),
+        needs=("holdings", "coupons", "entries"),
+    ),
     EffectType("issue_coupon", "Issues a unique code of a pool.", IssueCoupon, (("code_pool_id", "code_pool"),)),
     EffectType(
         "notify",
@@ -321,7 +331,13 @@ EFFECT_TYPES = (
     EffectType("grant_freeze", "Gives freezes of a streak.", GrantFreeze, (("streak_id", "streak"),)),
     EffectType("add_to_segment", "Puts the member in a segment.", NameSegment, (("segment_id", "segment"),)),
     EffectType("remove_from_segment", "Puts the member out of a segment.", NameSegment, (("segment_id", "segment"),)),
-    EffectType("add_entries", "Adds entries to a competition.", AddEntries, (("competition_id", "competition"),)),
+    EffectType(
+        "add_entries",
+        "Adds entries to a competition.",
+        AddEntries,
+        (("competition_id", "competition"),),
+        needs=("entries",),
+    ),
     EffectType("remove_product", "Takes a product away.", RemoveProduct, (("product_id", "product"),)),
     EffectType("set_attribute", "Sets a field of the member's profile.", SetAttribute),
     EffectType("enrol", "Lets the member join a campaign.", Enrol, (("campaign_id", "campaign"),)),

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
+from plaudit.core.effects import EFFECTS
 from plaudit.core.fields import getter_of
 from plaudit.core.goals import SUM_DECIMALS, Goal
 from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
@@ -322,13 +323,7 @@ def _needs(
     effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]
     effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
-    needs = {part for kind, parts in _NEEDS.items() if kind in types for part in parts}
+    needs = {part for one in types & EFFECTS.keys() for part in EFFECTS[one].needs}
     # Conditions and segments may look at badges.
     needs |= {"holdings"} if has_products else set()
     return frozenset(needs | {"standings"} if has_rankings else needs)
-
-
-_NEEDS: Mapping[str, tuple[str, ...]] = {
-    "add_entries": ("entries",),
-    "grant_reward": ("holdings", "coupons", "entries"),
-}
