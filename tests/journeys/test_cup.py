@@ -1,6 +1,7 @@
 """A cup over HTTP: a board with ties, friends, a scope; prizes paid once at the end; a draw that can be checked."""
 
 import time
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from tests.journeys.conftest import ok
@@ -109,6 +110,56 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
     next_week()
     play(ann=1)
     assert board("gold") == [("ann", 1)]  # the only one, first and last: the first stays
+
+
+def past_board(shop, of_round, division):
+    query = {"round": of_round, "scope": division}
+    answer = shop.get("/v1/competitions/league/leaderboard", params=query)
+    return [(one["userId"], one["score"]) for one in ok(answer)["leaderboard"]]
+
+
+def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
+    """Who moves by one plays the next in another division, also when the clock is moved over all of them."""
+    ok(shop.put("/v1/metrics/points", json={"pendingDays": 10}))
+    ok(shop.post("/v1/competitions", json={
+        "competitionId": "league", "name": "League", "score": {"metric": "points"}, "settleAfterMinutes": 0,
+        "leagues": {"period": "day", "divisions": ["bronze", "silver", "gold"], "promote": 1, "relegate": 1},
+    }), 201)  # fmt: skip
+    ok(shop.post("/v1/campaigns", json={
+        "name": "c", "triggers": [{"type": "buy"}], "effects": [{"type": "add_points", "config": {"amount": "data.n"}}],
+    }), 201)  # fmt: skip
+    day, rounds = 86_400, []
+    for ann, bob in ((30, 20), (10, 40), (10, 5)):  # released ten days later: three rounds, one after the other
+        for user, n in (("ann", ann), ("bob", bob)):
+            body = {"userId": user, "action": "buy", "data": {"n": n}}
+            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert answer.json()["processed"]
+        now = datetime.fromisoformat(ok(shop.post("/v1/clock/advance", json={"seconds": day}))["now"])
+        rounds.append((now + timedelta(days=9)).date().isoformat())
+    ok(shop.post("/v1/clock/advance", json={"seconds": 30 * day}))
+    divisions = ("bronze", "silver", "gold")
+    assert [[past_board(shop, one, division) for division in divisions] for one in rounds] == [
+        [[("ann", 30), ("bob", 20)], [], []],
+        [[("bob", 40)], [("ann", 10)], []],
+        [[], [("bob", 5)], [("ann", 10)]],
+    ]
+
+
+def test_late_rounds_are_settled_one_after_the_other(shop):
+    ok(shop.post("/v1/competitions", json={
+        "competitionId": "league", "name": "League", "score": {"trigger": "goal", "field": "n"}, "settleAfterMinutes": 0,
+        "leagues": {"period": "day", "divisions": ["bronze", "silver"], "promote": 1, "relegate": 1},
+    }), 201)  # fmt: skip
+    now = datetime.fromisoformat(ok(shop.get("/v1/clock"))["now"])
+    rounds = [now - timedelta(days=3), now - timedelta(days=2)]
+    for at, ann, bob in zip(rounds, (30, 10), (20, 40), strict=True):
+        for user, n in (("ann", ann), ("bob", bob)):
+            body = {"userId": user, "action": "goal", "data": {"n": n}, "timestamp": at.isoformat()}
+            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert answer.json()["processed"]
+    ok(shop.post("/v1/clock/advance", json={"seconds": 86_400}))
+    boards = [[past_board(shop, one.date().isoformat(), each) for each in ("bronze", "silver")] for one in rounds]
+    assert boards == [[[("ann", 30), ("bob", 20)], []], [[("bob", 40)], [("ann", 10)]]]
 
 
 def test_a_competition_that_is_a_part_of_a_campaign_gives_its_prizes(shop):

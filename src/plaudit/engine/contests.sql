@@ -74,5 +74,14 @@ INSERT INTO league_rounds (org_id, competition_id, round, settled_at, result) VA
 ON CONFLICT (org_id, competition_id, round) DO NOTHING RETURNING round;
 
 -- name: waits_before
--- Whether anything that happened before an instant waits to be decided.
-SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND occurred_at < $2);
+-- Whether anything that happened before an instant waits to be decided, or (if $3) has fallen due by then and not been seen to.
+SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND occurred_at < $2)
+    OR ($3 AND EXISTS (SELECT FROM members WHERE org_id = $1 AND due_at < $2));
+
+-- name: prizes_wait
+-- Whether somebody who has moved or won in an earlier round of a league has not been told yet.
+SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND kind = 'prize' AND starts_with(event_key, $2));
+
+-- name: next_due
+-- When something is due next to a member of an organisation.
+SELECT min(due_at) FROM members WHERE org_id = $1;

@@ -1,14 +1,15 @@
 """Rounds of leagues: when one is over, who goes up, who goes down, who has won; each by an event of their own."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from plaudit import clock
 from plaudit.core.competitions import band_of
 from plaudit.core.event import PRIZE
-from plaudit.core.periods import first_day, first_instant, local_day, period_key
+from plaudit.core.periods import first_day, first_instant, local_day, next_period_at, period_key
 from plaudit.core.program import Competition, League
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.programs import Live, Programs
@@ -21,15 +22,17 @@ from .members import hold
 Json = dict[str, Any]
 
 PLACES_KEPT = 1_000  # of each division of a round, for whoever asks for its board later
+PATIENCE_MINUTES = 10  # for what is due to members by the end of a round
+_ANY = "9999"  # after the names of all rounds
 _OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
-async def settle_rounds(connection: Connection, programs: Programs) -> int:
-    """Settle the rounds that are over, of all leagues. Answers how many."""
+async def settle_rounds(connection: Connection, programs: Programs, org_id: UUID | None = None) -> int:
+    """Settle the rounds that are over, of all leagues or of an organisation's. Answers how many."""
     settled = 0
     for *key, minutes in await connection.fetch(contests.SQL.leagues):
         chore = Chore("league", *key)
-        if not chore.is_left_out:
+        if not chore.is_left_out and org_id in (None, chore.org_id):
             settled += await do(connection, chore, _see_to(connection, programs, chore, minutes)) or 0
     return settled
 
@@ -43,6 +46,7 @@ async def _see_to(connection: Connection, programs: Programs, chore: Chore, minu
 
 
 async def _settle(connection: Connection, live: Live, competition: Competition, league: League, late: timedelta) -> int:
+    """Settle the rounds that are over, in their order: in which division somebody is follows from the round before."""
     zone = live.program.settings.time_zone
     at = live.now() - late
     begins_at = first_instant(first_day(local_day(at, zone), league.period), zone)
@@ -51,12 +55,34 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
     key = live.program.org_id, competition.competition_id
     if await connection.fetchval(contests.SQL.round_settled, *key, before):
         return 0
-    if await connection.fetchval(contests.SQL.waits_before, live.program.org_id, begins_at):
+    patient = at < begins_at + timedelta(minutes=PATIENCE_MINUTES)
+    if await connection.fetchval(contests.SQL.waits_before, live.program.org_id, begins_at, patient):
         return 0
     played = [row["round"] for row in await connection.fetch(contests.SQL.rounds_played, *key, present)]
+    settled = 0
     for name in dict.fromkeys([*played, before]):
+        if await connection.fetchval(contests.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")):
+            break
         await _settle_round(connection, live, competition, league, name)
-    return len(played)
+        settled += 1
+    return settled
+
+
+async def next_end(connection: Connection, live: Live) -> datetime | None:
+    """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
+    org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
+    due = await connection.fetchval(contests.SQL.next_due, org_id)
+    found: list[datetime] = []
+    for one, competition_id, _, minutes in await connection.fetch(contests.SQL.leagues):
+        competition = live.program.competitions.get(competition_id)
+        if one != org_id or competition is None or competition.league is None:
+            continue
+        played = await connection.fetch(contests.SQL.rounds_played, org_id, competition_id, _ANY)
+        busy = now if played else due
+        if busy is not None:
+            late = timedelta(minutes=minutes)
+            found.append(next_period_at(max(busy, now) - late, competition.league.period, zone) + late)
+    return min(found, default=None)
 
 
 async def _settle_round(
@@ -114,5 +140,10 @@ def _arrival(live: Live, competition_id: str, name: str, one: Json) -> Arrival:
         payload=Payload(data),
         source="engine",
         event_id=clock.new_id(),
-        event_key=f"round:{competition_id}:{name}:{one['userId']}"[:400],
+        event_key=_key_of(competition_id, f"{name}:{one['userId']}")[:400],
     )
+
+
+def _key_of(competition_id: str, of_round: str) -> str:
+    """What the keys of a league's prizes begin with."""
+    return f"round:{competition_id}:{of_round}"

@@ -12,7 +12,7 @@ from plaudit.api.outside import Json, time_text
 from plaudit.api.schemas import TIME, object_of
 from plaudit.engine.contests import see_to_contests
 from plaudit.engine.endings import complete_what_is_over
-from plaudit.engine.leagues import settle_rounds
+from plaudit.engine.leagues import next_end, settle_rounds
 from plaudit.engine.timers import run_due
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
 from plaudit.reads.health import waiting
@@ -20,6 +20,7 @@ from plaudit.storage import orgs
 
 ADVANCE_MAX = timedelta(days=3_660)
 INBOX_SECONDS_MAX = 30.0
+ROUNDS_MAX = 400  # that a clock goes through one by one, when it is moved over more of them
 
 
 class Advance(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,17 +58,35 @@ async def advance_clock(call: Call) -> Json:
                 "The clock of an organisation that is not marked as a test cannot be moved", code="not_a_test"
             )
     await _until_decided(call)
-    async with services.pool.acquire() as connection:
-        await connection.execute(orgs.SQL.move_clock, call.org_id, by, clock.now())
-    live = await services.programs.refresh(call.org_id)
-    now = live.now()
-    timers = await run_due(services.engine_pool, live.program, call.org_id, now)
-    async with services.engine_pool.acquire() as connection:
-        rounds = await settle_rounds(connection, services.programs)
-    if await see_to_contests(services.engine_pool, services.programs) + rounds:
+    timers, until = 0, live.now() + by
+    for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
+        async with services.pool.acquire() as connection:
+            end = await next_end(connection, await services.programs.live(call.org_id))
+        if end is None or end >= until:
+            break
+        timers += await _move(call, end)
+    timers += await _move(call, until)
+    if await see_to_contests(services.engine_pool, services.programs):
         await _until_decided(call)
     await complete_what_is_over(services.engine_pool)
-    return {"now": time_text(now), "offsetSeconds": int(live.clock.offset.total_seconds()), "timers": timers}
+    live = await services.programs.live(call.org_id)
+    return {"now": time_text(live.now()), "offsetSeconds": int(live.clock.offset.total_seconds()), "timers": timers}
+
+
+async def _move(call: Call, until: datetime) -> int:
+    """Move the clock to an instant; let happen what is due, and settle the rounds that are over. Return how many timers."""
+    services = call.services
+    by = until - (await services.programs.live(call.org_id)).now()
+    async with services.pool.acquire() as connection:
+        await connection.execute(orgs.SQL.move_clock, call.org_id, max(by, timedelta(0)), clock.now())
+    live = await services.programs.refresh(call.org_id)
+    timers = await run_due(services.engine_pool, live.program, call.org_id, live.now())
+    settled = 1
+    while settled:
+        async with services.engine_pool.acquire() as connection:
+            settled = await settle_rounds(connection, services.programs, call.org_id)
+        await _until_decided(call)  # also what a worker has settled
+    return timers
 
 
 async def _until_decided(call: Call) -> None:
