@@ -61,7 +61,9 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
     played = [row["round"] for row in await connection.fetch(contests.SQL.rounds_played, *key, present)]
     settled = 0
     for name in dict.fromkeys([*played, before]):
-        if await connection.fetchval(contests.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")):
+        if await connection.fetchval(
+            contests.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")
+        ):
             break
         await _settle_round(connection, live, competition, league, name)
         settled += 1
