@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from plaudit.core.decision import Details, Refusal
-from plaudit.core.event import GRANT, HOLD, IMPORT, MERGE, REVERSAL, TAKEOVER, TRANSACTION, Event
+from plaudit.core.event import GRANT, HOLD, IMPORT, MERGE, PROFILE, REVERSAL, TAKEOVER, TRANSACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.lots import Part
 from plaudit.core.matching import parts_left
@@ -251,6 +251,36 @@ def test_segments_are_judged_by_both_and_those_by_hand_stay():
     guest.do("2026-02-01", "segment", "segment", segmentId="chosen", byHand=True, member=True)
     merge(guest, ann)
     assert {one for one, state in ann.member.segments.items() if state.member} == {"rich", "keen", "chosen"}
+
+
+@pytest.mark.parametrize("own", [5, None])
+def test_the_score_is_on_the_board_of_the_part_that_the_profile_names(own):
+    """The member's own club, or the other's if the member has none."""
+    contest = document("competition", "race", score={"metric": "points"}, scopeField="club")
+    for club, found in (("Blues", "Blues"), (None, "Reds")):
+        guest, ann = two(EARN, contest)
+        guest.do("2026-02-01", PROFILE, PROFILE, attributes={"club": "Reds"})
+        guest.do("2026-02-10", "earn", amount=30)
+        ann.do("2026-02-10", PROFILE, PROFILE, attributes={} if club is None else {"club": club})
+        if own:
+            ann.do("2026-02-11", "earn", amount=own)
+        merge(guest, ann)
+        standing = ann.member.standings["race"]
+        assert (standing.scope, standing.score) == (found, 30 + (own or 0))
+
+
+def test_what_either_did_puts_a_late_credit_off():
+    """Ann was active all the time, the guest in the middle of it: what is reported late of then lasts as ann's does."""
+    guest, ann = two(points={"expiry": {"type": "rolling", "days": 5, "extendedByActivity": True}})
+    for day in range(1, 25, 4):
+        ann.do(f"2026-02-{day:02}", "earn", amount=10)
+    guest.do("2026-02-09", "earn", amount=10)
+    guest.do("2026-02-12", "earn", amount=10)
+    merge(guest, ann, "2026-02-22")
+    late = ann.do("2026-02-10", "earn", amount=7)
+    assert [str(part.expires_at.date()) for part in late.postings[-1].parts] == ["2026-02-27"]
+    ann.until("2026-02-26")
+    assert ann.postings[-1].reason != "expired"
 
 
 def test_scores_and_entries_are_added():

@@ -131,11 +131,15 @@ def _add(deciding: Deciding, competition: Competition, amount: int, at: datetime
     if abs(score) > SUM_MAX:
         return _out_of_range(competition)
     reached_at = deciding.now if before is None else _reached_at(before.reached_at, deciding.now, amount)
-    scope = ""
-    if competition.scope_field is not None:
-        scope = str(deciding.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
-    deciding.member.standings[competition.competition_id] = Standing(score, reached_at, scope)
+    deciding.member.standings[competition.competition_id] = Standing(score, reached_at, _part_of(deciding, competition))
     return None
+
+
+def _part_of(deciding: Deciding, competition: Competition) -> str:
+    """Return the part of the board that a member belongs to by their profile."""
+    if competition.scope_field is None:
+        return ""
+    return str(deciding.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
 
 
 def _score_in_league(
@@ -166,10 +170,12 @@ def _score_in_league(
 
 
 def take_over(deciding: Deciding, competition: Competition | None, competition_id: str, other: Standing) -> None:
-    """Add somebody else's score, round by round; in a league, in the higher of the two divisions."""
+    """Add somebody else's score, round by round; in a league, in the higher of the two divisions, else by the profile."""
     own = deciding.member.standings.get(competition_id)
     if competition is not None and deciding.member.user_id in competition.excluded:
         return
+    if competition is not None and competition.league is None:
+        other = structs.replace(other, scope=_part_of(deciding, competition))
     if own is None:
         deciding.member.standings[competition_id] = other
         return
@@ -184,7 +190,7 @@ def take_over(deciding: Deciding, competition: Competition | None, competition_i
                 total = max(min(before + score, SUM_MAX), -SUM_MAX)
                 rounds[name] = (total, max(reached_at, at) if score else reached_at)
     now, *earlier = sorted(rounds, reverse=True)
-    scope = own.scope
+    scope = own.scope if competition is None else other.scope
     if competition is not None and competition.league is not None:
         divisions = competition.league.divisions
         scope = max((own.scope, other.scope), key=lambda one: divisions.index(one) if one in divisions else -1)

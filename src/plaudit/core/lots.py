@@ -263,13 +263,18 @@ def with_activity(book: Book, day: int, days: int) -> Book:
     """Return the book with one more day of activity, each of which makes everything last so many days again."""
     if book.active and book.active[-1][0] <= day <= book.active[-1][1]:
         return book  # mostly: another of the same day
+    return structs.replace(book, active=_joined((*book.active, (day, day)), days))
+
+
+def _joined(times: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int, int], ...]:
+    """Return times of activity, those as one between which there are no more than so many days."""
     found: list[tuple[int, int]] = []
-    for first, last in sorted((*book.active, (day, day))):
+    for first, last in sorted(times):
         if found and first <= found[-1][1] + days:
             found[-1] = (found[-1][0], max(last, found[-1][1]))
         else:
             found.append((first, last))
-    return structs.replace(book, active=tuple(found[-ACTIVE_KEPT:]))
+    return tuple(found[-ACTIVE_KEPT:])
 
 
 def lasting(book: Book, day: int, days: int) -> int:
@@ -297,7 +302,7 @@ def united(book: Book, other: Book) -> tuple[Book, tuple[Part, ...]]:
         book, next_number=offset + other.next_number, lots=(*book.lots, *came), holds=tuple(holds.values()),
         credited={one: book.credited.get(one, 0) + other.credited.get(one, 0) for one in {**book.credited, **other.credited}},
         reversed={**book.reversed, **other.reversed},
-        active=tuple(sorted({*book.active, *other.active})[-ACTIVE_KEPT:]),
+        active=_joined((*book.active, *other.active), 0),
         corrections=_summed(book.corrections + other.corrections),
     )  # fmt: skip
     book, paying = pay_off(apply(book, debts))
