@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from plaudit import clock
+from plaudit.chores.of_workers import run_chores_of_worker
 from plaudit.core.event import ACTION
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import codes, inbox
@@ -60,7 +61,7 @@ class Stage:
             return await inbox.append(connection, arrivals)
 
     def worker(self, lanes: int = 1) -> Worker:
-        return Worker(self.pool, self.url, self.programs, lanes=lanes)
+        return Worker(self.pool, self.url, self.programs, lanes=lanes, beside=run_chores_of_worker)
 
     async def drain(self) -> None:
         """Let a worker work until nothing waits."""

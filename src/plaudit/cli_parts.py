@@ -69,11 +69,12 @@ def worker(data: Data = FOLDER, database_url: Url = "", child: Child = False) ->
     if not child:
         _supervise_alone(Command("worker", ["worker", "--child"]), data, database_url)
         return
+    from plaudit.chores.of_workers import run_chores_of_worker
     from plaudit.engine.run import run_worker
 
     url = url_of(data, database_url)
     settings = Settings.from_environment()
-    run(lambda: run_worker(url, settings.lease_seconds, settings.worker_nice))
+    run(lambda: run_worker(url, settings.lease_seconds, settings.worker_nice, run_chores_of_worker))
 
 
 def deliver(data: Data = FOLDER, database_url: Url = "", child: Child = False) -> None:

@@ -27,6 +27,17 @@ decide_seconds = Histogram("plaudit_decide_seconds", "Deciding one batch.", buck
 commit_seconds = Histogram("plaudit_commit_seconds", "Writing down one batch, up to the commit.", buckets=_SECONDS)
 batch_seconds = Histogram("plaudit_batch_seconds", "One batch: load, decide, commit.", buckets=_SECONDS)
 webhook_attempts = Counter("plaudit_webhook_attempts_total", "Attempts at webhooks, by what came of them.", ["result"])
+chore_seconds = Histogram(
+    "plaudit_chore_seconds",
+    "One pass of a background job, without the wait for its slot.",
+    ["chore"],
+    buckets=(0.01, 0.1, 1, 10, 60, 600),
+)
+chore_failures = Counter(
+    "plaudit_chore_failures_total",
+    "Passes of background jobs that raised, and documents that made one fail.",
+    ["chore"],
+)
 requests_answered = Counter("plaudit_requests_total", "Requests answered, by status.", ["status"])
 
 

@@ -230,3 +230,4 @@ def test_what_fails_again_and_again_is_tried_less_often_up_to_its_own_pace():
     waits = [trouble_seconds(failures, every=6 * 3_600) for failures in (0, 1, 5, 9, 10, 10_000)]
     assert waits == [1, 2, 32, 512, 600, 600]
     assert [trouble_seconds(failures, every=1) for failures in (0, 1, 9)] == [1, 1, 1]
+    assert [trouble_seconds(failures, every=1, trouble_max=60) for failures in (0, 3, 6, 9)] == [1, 8, 60, 60]

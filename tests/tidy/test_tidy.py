@@ -204,7 +204,7 @@ WALL_CLOCK = {
     ),
     "deliveries": ("api/v1/webhooks.py", "delivery/push.py", "delivery/run.py", "delivery/webhooks.py"),
     "leases, jobs, health and what is deleted when": (
-        "api/system.py", "api/v1/analytics.py", "api/v1/privacy.py", "engine/aftermath.py", "engine/buckets.sql",
+        "api/system.py", "api/v1/analytics.py", "api/v1/privacy.py", "chores/of_workers.py", "engine/aftermath.py", "engine/buckets.sql",
         "engine/chores.py", "engine/fills.sql", "engine/jobs.py", "engine/rollbacks.py", "engine/load.sql", "engine/simulate.sql", "engine/watches.sql",
         "reads/health.sql", "reads/levels.sql", "storage/migrate.py", "storage/suspects.py",
     ),

@@ -12,6 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 
 from plaudit import telemetry
+from plaudit.chores.chore import run_chores
+from plaudit.chores.learn_suspects import learn_suspects
 from plaudit.delivery.live import Streams
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.aftermath import see_to_what_was_left
@@ -22,7 +24,6 @@ from plaudit.reads.boards import Boards
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
-from plaudit.storage.suspects import keep_learning
 
 from . import actions, doors, system, token_exchange, widget
 from .answering import AnyRequest, answer
@@ -155,20 +156,20 @@ def create_app(given: Settings | None = None) -> App:
         )
         app.state.services = services
         calm_garbage_collector()
-        chores = [
+        others = [
             asyncio.create_task(programs.listen()),
             asyncio.create_task(streams.run()),
             asyncio.create_task(_end_streams(streams)),
         ]
         await see_to_what_was_left(pool)
-        chores.append(asyncio.create_task(keep_learning(pool)))
+        others.append(asyncio.create_task(run_chores([learn_suspects(pool)])))
         in_hand.is_ready()
         try:
             yield
         finally:
-            for chore in chores:
-                chore.cancel()
-            await asyncio.gather(*chores, return_exceptions=True)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             await published.close()
             await pool.close()
             await engine_pool.close()

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from plaudit.chores.chore import Chore, run_chores
 from plaudit.core.ids import bucket_of
 from plaudit.engine.watches import CHANNEL, WATCHED_SECONDS, name_of, watch
 from plaudit.errors import TooMany, Unavailable
@@ -89,10 +90,12 @@ class Streams:
 
     async def run(self) -> None:
         """Hear, look and tell until cancelled."""
+        every = WATCHED_SECONDS / 4
+        watching = Chore("watch_streams", every, self._keep_watching, back_off_max=every)
         tasks = [
+            asyncio.create_task(run_chores([watching])),
             asyncio.create_task(listen(self._url, {CHANNEL: self._heard}, self._tell_all)),
-            asyncio.create_task(keep_doing("streams_not_watched", self._keep_watching, every=WATCHED_SECONDS / 4)),
-            asyncio.create_task(keep_doing("streams_not_told", self._tell, every=0)),
+            asyncio.create_task(keep_doing("tell_streams", self._tell, every=0)),
         ]
         try:
             await asyncio.gather(*tasks)
@@ -208,6 +211,7 @@ class Streams:
             await retried(lambda: watch(connection, missing))
         self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
 
-    async def _keep_watching(self) -> None:
+    async def _keep_watching(self) -> bool:
         held = {one.member_id for streams in self._held.values() for one in streams}
         await self._watch(list({bucket_of(one) for one in held}))
+        return False

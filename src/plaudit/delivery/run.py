@@ -12,6 +12,8 @@ import msgspec
 import structlog
 
 from plaudit import clock, telemetry, tracing
+from plaudit.chores.chore import Chore, run_chores
+from plaudit.chores.learn_suspects import learn_suspects
 from plaudit.core.ids import derived_id
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import WEBHOOK_DISABLED
@@ -27,12 +29,11 @@ from plaudit.storage.postgres import (
     Pool,
     atomic,
     create_pool,
-    keep_doing,
     listen,
 )
 from plaudit.storage.programs import Live, Programs
 from plaudit.storage.suspects import SQL as SUSPECTS
-from plaudit.storage.suspects import keep_learning, learn, note_what_was_done
+from plaudit.storage.suspects import learn, note_what_was_done
 
 from . import outbox
 from .hand_out import buckets_with_news, hand_out
@@ -84,9 +85,13 @@ class Deliverer:
         """Deliver until `stop`."""
         listening = listen(self._url, {"plaudit_outbox": self._heard}, lambda: self._heard(""))
         chores = [
+            Chore("keep_deliveries", KEEP_EVERY_SECONDS, self._keep, back_off_max=KEEP_EVERY_SECONDS),
+            Chore("clear_outbox", CLEAR_EVERY_SECONDS, self._clear),
+            learn_suspects(self._pool),
+        ]
+        others = [
             asyncio.create_task(listening),
-            asyncio.create_task(keep_doing("deliveries_not_kept", self._keep, every=KEEP_EVERY_SECONDS)),
-            asyncio.create_task(keep_doing("outbox_not_cleared", self._clear, every=CLEAR_EVERY_SECONDS)),
+            asyncio.create_task(run_chores(chores)),
         ]
         try:
             while not self._stopping.is_set():
@@ -102,9 +107,9 @@ class Deliverer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         finally:
-            for task in chores:
+            for task in others:
                 task.cancel()
-            await asyncio.gather(*chores, *self._running, return_exceptions=True)
+            await asyncio.gather(*others, *self._running, return_exceptions=True)
 
     async def once(self) -> int:
         """Hand out what there is, look at conditions, and begin what is due. Return how much that was."""
@@ -249,15 +254,17 @@ class Deliverer:
             await self._programs.refresh(org_id)
             log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
 
-    async def _keep(self) -> None:
+    async def _keep(self) -> bool:
         """Keep what is being tried: its leases are short, for others to go on soon when a process is no more."""
         if self._running:
             async with self._pool.acquire() as connection:
                 await outbox.keep(connection, list(self._running.values()), clock.now())
+        return False
 
-    async def _clear(self) -> None:
+    async def _clear(self) -> bool:
         async with self._pool.acquire() as connection:
             await outbox.clear(connection, clock.now())
+        return False
 
 
 async def run_delivery(url: str, *, private: bool) -> None:
@@ -270,13 +277,12 @@ async def run_delivery(url: str, *, private: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
     await note_what_was_done(pool)
-    chores = [asyncio.create_task(programs.listen()), asyncio.create_task(keep_learning(pool))]
+    listening = asyncio.create_task(programs.listen())
     in_hand.is_ready()
     try:
         await deliverer.run()
     finally:
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
         await sender.close()
         await pool.close()

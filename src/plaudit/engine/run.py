@@ -9,15 +9,15 @@ from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
 
 from .aftermath import see_to_what_was_left
-from .worker import LANES, Worker
+from .worker import POOL_SIZE, Beside, Worker
 
 
-async def run_worker(url: str, lease_seconds: float, nice: int) -> None:
-    """Work until SIGTERM or SIGINT."""
+async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) -> None:
+    """Work until SIGTERM or SIGINT, and do what is to be done `beside`."""
     stand_in_line(nice)
-    pool = await create_pool(url, size=LANES + 2, by_key=True)
+    pool = await create_pool(url, size=POOL_SIZE, by_key=True)
     programs = Programs(pool, url)
-    worker = Worker(pool, url, programs, lease_seconds=lease_seconds)
+    worker = Worker(pool, url, programs, lease_seconds=lease_seconds, beside=beside)
     loop = asyncio.get_running_loop()
     calm_garbage_collector()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,7 +8,7 @@ lane's batch is being committed by the server, another's is being decided here.
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -21,24 +21,17 @@ from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
 from plaudit.guard import in_hand, known
-from plaudit.storage.clearing import clear
-from plaudit.storage.months import ensure_months
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep_doing, listen, retried
 from plaudit.storage.programs import Programs
 from plaudit.storage.suspects import SQL as SUSPECTS
 from plaudit.storage.suspects import learn
 
-from . import buckets, codes, inbox
+from . import buckets, inbox
 from .arrival import Arrival, tick
 from .commit import set_aside
-from .contests import see_to_contests
-from .endings import complete_what_is_over
-from .fills import fill_once
-from .leagues import settle_rounds
 from .load import SQL, take_out
 from .outcome import Processed
 from .process import is_seen, process
-from .rollbacks import Rollbacks
 from .suspicion import Part, apart, why_set_aside
 
 BATCH_EVENTS_MAX = 1_000
@@ -48,10 +41,19 @@ LANES = 5
 LEASE_SECONDS = 5.0
 TIMERS_SHARE = 0.1  # of its time is the most that a lane spends on looking for what is due
 POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
-MONTHS_EVERY_SECONDS = 6 * 3600
-CLEAR_EVERY_SECONDS = 600.0
+CHORE_CONNECTIONS = 6  # of the pool, for what runs beside the lanes
+# Each lane has one, and so have the chores; the leases have one that nobody else needs, and a lane that has to read a
+# programme needs a second one: as long as one of them is free, nobody waits for ever.
+POOL_SIZE = LANES + CHORE_CONNECTIONS + 2
 
 log = structlog.get_logger(__name__)
+
+Beside = Callable[[Pool, Programs], Coroutine[Any, Any, None]]
+
+
+async def nothing_beside(_pool: Pool, _programs: Programs) -> None:
+    """Do nothing beside the lanes, until cancelled."""
+    await asyncio.Event().wait()
 
 
 class Worker:
@@ -65,6 +67,7 @@ class Worker:
         *,
         lease_seconds: float = LEASE_SECONDS,
         lanes: int = LANES,
+        beside: Beside = nothing_beside,
     ) -> None:
         self._pool = pool
         self._url = url
@@ -80,34 +83,27 @@ class Worker:
         self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._turn = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
-        self._chore = asyncio.Lock()  # one at a time: they share a connection's worth of the pool
-        self._rollbacks = Rollbacks(pool, programs)
+        self._beside = beside  # the chores: what they are is none of the lanes' business
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`. Raises RuntimeError when a part of it ends by itself: half a worker would keep its leases."""
-        chores: list[asyncio.Task[Any]] = [
+        others: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._stopping.wait()),
-            asyncio.create_task(keep_doing("leases_not_kept", self._keep_leases, every=self._lease_seconds / 5)),
+            asyncio.create_task(keep_doing("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
             asyncio.create_task(listen(self._url, {"plaudit_inbox": self._heard}, self._look_again)),
-            asyncio.create_task(keep_doing("months_not_kept", self._keep_months, every=MONTHS_EVERY_SECONDS)),
-            asyncio.create_task(keep_doing("segments_not_filled", self._fill_segments, every=POLL_SECONDS)),
-            asyncio.create_task(keep_doing("competitions_not_settled", self._settle_competitions, every=POLL_SECONDS)),
-            asyncio.create_task(keep_doing("leagues_not_settled", self._settle_leagues, every=POLL_SECONDS)),
-            asyncio.create_task(keep_doing("rollbacks_not_continued", self._roll_back, every=POLL_SECONDS)),
-            asyncio.create_task(keep_doing("codes_not_expired", self._expire_codes, every=POLL_SECONDS)),
-            asyncio.create_task(keep_doing("rows_not_cleared", self._clear, every=CLEAR_EVERY_SECONDS)),
+            asyncio.create_task(self._beside(self._pool, self._programs)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
-            await asyncio.wait([*chores, *lanes], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*others, *lanes], return_when=asyncio.FIRST_COMPLETED)
             if not self._stopping.is_set():
                 raise RuntimeError("a part of the worker has ended")
             await asyncio.gather(*lanes)  # each finishes the batch that it is at
         finally:
-            for task in [*chores, *lanes]:
+            for task in [*others, *lanes]:
                 task.cancel()
-            await asyncio.gather(*chores, *lanes, return_exceptions=True)
+            await asyncio.gather(*others, *lanes, return_exceptions=True)
             with suppress(*UNREACHABLE):
                 await self.release()
 
@@ -342,38 +338,6 @@ class Worker:
     def _wake(self) -> None:
         for wake in self._wakes if self._behind else self._wakes[:1]:
             wake.set()
-
-    async def _keep_months(self) -> None:
-        async with self._pool.acquire() as connection:
-            await ensure_months(connection, clock.now().date())
-
-    async def _clear(self) -> None:
-        await clear(self._pool, clock.now())
-
-    async def _fill_segments(self) -> None:
-        while True:
-            async with self._chore:
-                if not await fill_once(self._pool, self._programs):
-                    return
-
-    async def _roll_back(self) -> None:
-        while True:
-            async with self._chore:
-                if not await self._rollbacks.continue_once():
-                    return
-
-    async def _settle_competitions(self) -> None:
-        async with self._chore:
-            await see_to_contests(self._pool, self._programs)
-            await complete_what_is_over(self._pool)
-
-    async def _settle_leagues(self) -> None:
-        async with self._chore, self._pool.acquire() as connection:
-            await settle_rounds(connection, self._programs)
-
-    async def _expire_codes(self) -> None:
-        async with self._chore, self._pool.acquire() as connection:
-            await codes.expire_due(connection)
 
 
 def _in_turn(found: Iterable[int], last: int) -> list[int]:

@@ -10,6 +10,8 @@ import asyncpg
 import structlog
 from asyncpg.pgproto import pgproto
 
+from plaudit import telemetry
+from plaudit.core.expressions import must_pass
 from plaudit.errors import PlauditError
 
 if TYPE_CHECKING:
@@ -174,14 +176,16 @@ async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected
         finally:
             connection.terminate()
 
-    await keep_doing("listening_failed", once, every=AWAY_SECONDS)
+    await keep_doing("listen", once, every=AWAY_SECONDS)
 
 
-async def keep_doing(failure: str, once: Callable[[], Awaitable[object]], *, every: float) -> None:
-    """`once`, then again after `every` seconds, for ever.
+async def keep_doing(
+    chore: str, once: Callable[[], Awaitable[object]], *, every: float, trouble_max: float = TROUBLE_SECONDS
+) -> None:
+    """Call `once`, then again after `every` seconds, for ever.
 
-    What went wrong is tried again soon, and logged as `failure` unless the server is merely away. What goes wrong again
-    and again is tried less and less often, down to once in ten minutes.
+    A failure is logged and counted under the name `chore`, and tried again soon; one that comes again and again less and
+    less often (see `trouble_seconds`), until it has succeeded. While the server is away it is merely waited for.
     """
     failures = 0
     while True:
@@ -191,16 +195,22 @@ async def keep_doing(failure: str, once: Callable[[], Awaitable[object]], *, eve
             failures = 0
         except UNREACHABLE:
             seconds = AWAY_SECONDS
-        except Exception:
-            log.exception(failure)
-            seconds = trouble_seconds(failures, every)
+        except BaseException as problem:  # a library in another language may raise what is no Exception
+            if must_pass(problem):
+                raise
+            telemetry.chore_failures.labels(chore).inc()
+            log.exception("chore_failed", chore=chore)
+            seconds = trouble_seconds(failures, every, trouble_max)
             failures += 1
         await asyncio.sleep(seconds)
 
 
-def trouble_seconds(failures: int, every: float) -> float:
-    """How long to wait after a failure that came after so many in a row, of what is done `every` so many seconds."""
-    return min(TROUBLE_SECONDS * 2 ** min(failures, 30), max(TROUBLE_SECONDS, min(every, TROUBLE_SECONDS_MAX)))
+def trouble_seconds(failures: int, every: float, trouble_max: float = TROUBLE_SECONDS) -> float:
+    """Return the seconds to wait after a failure that came after so many in a row, of what is done `every` so many.
+
+    The wait doubles up to `every` (ten minutes at most), or up to `trouble_max` if that is longer.
+    """
+    return min(TROUBLE_SECONDS * 2 ** min(failures, 30), max(trouble_max, min(every, TROUBLE_SECONDS_MAX)))
 
 
 async def retried(attempt: Callable[[], Awaitable[T]]) -> T:

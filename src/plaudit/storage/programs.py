@@ -166,7 +166,7 @@ class Programs:
             self._forget(UUID(org_id))
 
         listening = listen(self.url, {CHANNEL: heard, ERASURES: erased}, connected)
-        await asyncio.gather(listening, keep_doing("programmes_not_followed", follow, every=0))
+        await asyncio.gather(listening, keep_doing("follow_programmes", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:
         """Refresh an organisation that was named, or all that have changed."""

@@ -10,14 +10,13 @@ from msgspec import Struct
 from plaudit import clock
 from plaudit.guard import TRIES_MAX, Suspect, in_hand, known
 
-from .postgres import Connection, Pool, keep_doing
+from .postgres import Connection, Pool
 from .queries import queries_beside
 
 SQL = queries_beside(__file__)
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1.0
 KEPT = timedelta(days=1)
 SUSPECTS_MAX = 10_000
 ORG_STOPPED = timedelta(minutes=10)
@@ -65,13 +64,3 @@ async def note_what_was_done(pool: Pool) -> None:
             await note(connection, [Noted(one.id, one.kind, one.org_id, certain=left.hung)], left.reason, clock.now())
         await learn(connection)
     in_hand.forget()
-
-
-async def keep_learning(pool: Pool) -> None:
-    """Have this process know of all suspects, for ever."""
-
-    async def once() -> None:
-        async with pool.acquire() as connection:
-            await learn(connection)
-
-    await keep_doing("suspects_not_known", once, every=LOOK_SECONDS)

@@ -1,0 +1,68 @@
+"""The one form of a background job: a name, an interval and a bounded pass.
+
+    chore ──► waits for a slot ──► run_once() ──► True: again, after the others had their chance at the slot
+                                        │
+                                        ├──► False: again after `every_seconds`
+                                        └──► it raised: logged and counted under its name, and tried less and less often
+
+Each chore is a task of its own, with a back-off of its own: one that raises, hangs on a lock or takes an hour never keeps
+another from running. A slot stands for the connections that a pass may use, so chores cannot take the pool from others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+
+from plaudit import telemetry
+from plaudit.storage.postgres import keep_doing
+
+BACK_OFF_SECONDS_MAX = 60.0  # a chore with a longer interval backs off up to that, ten minutes at most
+STAGGER_SECONDS = 0.1  # between the first passes of two chores: those that run each second share a connection then
+
+
+class Chore(Struct, frozen=True):
+    """A background job. `run_once` is one bounded pass; it returns True if there is more to do right now."""
+
+    name: str
+    every_seconds: float
+    run_once: Callable[[], Awaitable[bool]]
+    back_off_max: float = BACK_OFF_SECONDS_MAX  # lower for what keeps a lease, which runs out meanwhile
+
+
+class StatementTimeoutError(Exception):
+    """A statement of a pass took too long, such as one behind a lock. The database itself is reachable."""
+
+
+async def run_chores(chores: Sequence[Chore], *, at_once: int | None = None) -> None:
+    """Run chores until cancelled, each as a task of its own; passes of at most `at_once` of them at the same time.
+
+    No pass goes on once this has ended.
+    """
+    slots = asyncio.Semaphore(at_once or len(chores))
+    tasks = [asyncio.create_task(_run(chore, slots, number * STAGGER_SECONDS)) for number, chore in enumerate(chores)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _run(chore: Chore, slots: asyncio.Semaphore, after_seconds: float) -> None:
+    async def run_passes() -> None:
+        more = True
+        while more:
+            async with slots:
+                more = await _run_pass(chore)
+
+    await asyncio.sleep(after_seconds)
+    await keep_doing(chore.name, run_passes, every=chore.every_seconds, trouble_max=chore.back_off_max)
+
+
+async def _run_pass(chore: Chore) -> bool:
+    with telemetry.chore_seconds.labels(chore.name).time():
+        try:
+            return await chore.run_once()
+        except TimeoutError as error:  # else it would be taken for a lost database, and tried again at once
+            raise StatementTimeoutError(f"a statement of {chore.name} took too long") from error

@@ -1,0 +1,19 @@
+"""Every process knows what others have died of or hung on, within a second."""
+
+from plaudit.storage.postgres import Pool
+from plaudit.storage.suspects import learn
+
+from .chore import Chore
+
+EVERY_SECONDS = 1.0
+
+
+def learn_suspects(pool: Pool) -> Chore:
+    """Return the chore that has this process know of all suspects."""
+
+    async def run_once() -> bool:
+        async with pool.acquire() as connection:
+            await learn(connection)
+        return False
+
+    return Chore("learn_suspects", EVERY_SECONDS, run_once)

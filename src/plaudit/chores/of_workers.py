@@ -1,0 +1,78 @@
+"""The chores of a worker."""
+
+from functools import partial
+
+from plaudit import clock
+from plaudit.engine import codes
+from plaudit.engine.contests import see_to_contests
+from plaudit.engine.endings import complete_what_is_over
+from plaudit.engine.fills import fill_once
+from plaudit.engine.leagues import settle_rounds
+from plaudit.engine.rollbacks import Rollbacks
+from plaudit.engine.worker import CHORE_CONNECTIONS
+from plaudit.storage.clearing import clear
+from plaudit.storage.months import ensure_months
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programs import Programs
+
+from .chore import Chore, run_chores
+
+POLL_SECONDS = 1.0
+PARTITIONS_SECONDS = 6 * 3_600.0
+RETENTION_SECONDS = 600.0
+# One may take an hour (a month's rows are moved), another hang on a lock: a third still runs. Each may need a second
+# connection while it holds one, for a programme that has changed or for an event that is decided inline.
+AT_ONCE = CHORE_CONNECTIONS // 2
+
+
+async def run_chores_of_worker(pool: Pool, programs: Programs) -> None:
+    """Run the chores of a worker until cancelled."""
+    await run_chores(chores_of_worker(pool, programs), at_once=AT_ONCE)
+
+
+def chores_of_worker(pool: Pool, programs: Programs) -> list[Chore]:
+    """Return the chores of a worker. Several workers may run them at the same time."""
+    rollbacks = Rollbacks(pool, programs)
+    return [
+        Chore("partitions", PARTITIONS_SECONDS, partial(_make_partitions, pool)),
+        Chore("fill_segments", POLL_SECONDS, partial(fill_once, pool, programs)),
+        Chore("settle_competitions", POLL_SECONDS, partial(_settle_competitions, pool, programs)),
+        Chore("settle_leagues", POLL_SECONDS, partial(_settle_leagues, pool, programs)),
+        Chore("complete_documents", POLL_SECONDS, partial(_complete_documents, pool)),
+        Chore("continue_rollbacks", POLL_SECONDS, rollbacks.continue_once),
+        Chore("expire_codes", POLL_SECONDS, partial(_expire_codes, pool)),
+        Chore("retention", RETENTION_SECONDS, partial(_delete_old_rows, pool)),
+    ]
+
+
+async def _make_partitions(pool: Pool) -> bool:
+    async with pool.acquire() as connection:
+        await ensure_months(connection, clock.now().date())
+    return False
+
+
+async def _settle_competitions(pool: Pool, programs: Programs) -> bool:
+    await see_to_contests(pool, programs)
+    return False
+
+
+async def _settle_leagues(pool: Pool, programs: Programs) -> bool:
+    async with pool.acquire() as connection:
+        await settle_rounds(connection, programs)
+    return False
+
+
+async def _complete_documents(pool: Pool) -> bool:
+    await complete_what_is_over(pool)
+    return False
+
+
+async def _expire_codes(pool: Pool) -> bool:
+    async with pool.acquire() as connection:
+        await codes.expire_due(connection)
+    return False
+
+
+async def _delete_old_rows(pool: Pool) -> bool:
+    await clear(pool, clock.now())
+    return False
