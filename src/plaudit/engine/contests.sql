@@ -83,5 +83,5 @@ SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND occurred_at < $2)
 SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND kind = 'prize' AND starts_with(event_key, $2));
 
 -- name: next_due
--- When something is due next to a member of an organisation.
-SELECT min(due_at) FROM members WHERE org_id = $1;
+-- When something falls due next to a member of an organisation, after an instant: what waits longer does so for a reason.
+SELECT min(due_at) FROM members WHERE org_id = $1 AND due_at > $2;

@@ -73,7 +73,7 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
 async def next_end(connection: Connection, live: Live) -> datetime | None:
     """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
     org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
-    due = await connection.fetchval(contests.SQL.next_due, org_id)
+    due = await connection.fetchval(contests.SQL.next_due, org_id, now)
     found: list[datetime] = []
     for one, competition_id, _, minutes in await connection.fetch(contests.SQL.leagues):
         competition = live.program.competitions.get(competition_id)
@@ -83,7 +83,7 @@ async def next_end(connection: Connection, live: Live) -> datetime | None:
         busy = now if played else due
         if busy is not None:
             late = timedelta(minutes=minutes)
-            found.append(next_period_at(max(busy, now) - late, competition.league.period, zone) + late)
+            found.append(next_period_at(busy - late, competition.league.period, zone) + late)
     return min(found, default=None)
 
 
