@@ -91,6 +91,32 @@ def test_what_was_before_a_move_stays_where_it_was(shop):
     assert ok(shop.get("/v1/analytics", params={"startDate": start}))["metrics"]["uniqueUsers"] == 2
 
 
+def test_a_timer_is_received_when_the_move_made_it_due(shop):
+    ok(shop.post("/v1/streaks", json={"streakId": "daily", "name": "Daily", "triggers": [{"type": "buy"}]}), 201)
+    buy(shop, "ann")
+    moved(shop, 10)
+    timer = newest(shop, "/v1/events?userId=ann", "events")
+    assert timer["kind"] == "timer"
+    now = datetime.fromisoformat(ok(shop.get("/v1/clock"))["now"])
+    for name in ("receivedAt", "processedAt"):
+        assert now - timedelta(days=10, minutes=30) < datetime.fromisoformat(timer[name]) <= now, name
+
+
+def test_a_code_shows_by_that_clock_when_it_was_issued(shop):
+    moved(shop, DAYS)
+    product = {"productId": "tea", "name": "Tea", "sku": "TEA", "type": "unique_code_pool", "pointsCost": 0}
+    ok(shop.post("/v1/products", json=product), 201)
+    assert shop.post("/v1/code-pools", json={"poolId": "teas", "name": "Teas", "productId": "tea"}).status_code == 201
+    assert shop.post("/v1/code-pools/teas/import", json={"codes": ["T-1"]}).status_code == 201
+    ok(shop.post("/v1/users/enroll", json={"userId": "ann", "email": "ann@example.com"}), 201)
+    ok(shop.post("/v1/products/tea/redeem", json={"userId": "ann"}))
+    brought = {"userId": "bob", "codes": [{"poolId": "teas", "code": "T-2"}]}
+    assert ok(shop.post("/v1/bulk/import", json=brought))["accepted"] == 1
+    now = datetime.fromisoformat(ok(shop.get("/v1/clock"))["now"])
+    for one in shop.get("/v1/code-pools/teas/codes").json()["codes"]:
+        assert abs(datetime.fromisoformat(one["allocatedAt"]) - now) < timedelta(minutes=30), one["code"]
+
+
 @pytest.mark.parametrize("days", [0, DAYS])
 def test_when_to_try_again_is_told_in_seconds_from_now(days):
     """A refusal tells its instant by the organisation's clock, and the seconds until then by the same."""

@@ -150,11 +150,14 @@ def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
     )
 
 
-def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime) -> Arrival:
-    """Not an event: the wish that what is due for a member by `now` be decided. Should it fail, it does so once."""
+def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime, at: datetime) -> Arrival:
+    """Return what makes timers run that are due for a member by `now`; not an event. Should it fail, it does so once.
+
+    `now` is by the organisation's clock, `at` by the wall clock: the timers count as received then.
+    """
     return Arrival(
         bucket=bucket, event_id=derived_id(member_id, TICK), event_key=None, org_id=org_id, member_id=member_id, user_id=user_id,
-        kind=TICK, trigger=TICK, occurred_at=now, received_at=now, source="engine", fingerprint=None, payload=NOTHING_SAID,
+        kind=TICK, trigger=TICK, occurred_at=now, received_at=at, source="engine", fingerprint=None, payload=NOTHING_SAID,
     )  # fmt: skip
 
 

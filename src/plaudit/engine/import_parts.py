@@ -123,7 +123,7 @@ async def _import_members(connection: Connection, live: Live, members: Mapping[U
 async def _take_codes(connection: Connection, live: Live, arrivals: dict[UUID, Taken]) -> Errors:
     """Put the codes that members bring into their hands; a member whose code is another's is left out."""
     rows = [
-        (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.occurred_at)
+        (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.received_at)
         for _, arrival, brought in arrivals.values()
         if brought.codes
         for *key, coupon_id in _codes_of(live, arrival, brought)

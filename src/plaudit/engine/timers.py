@@ -24,7 +24,7 @@ async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> 
             rows = [row for row in rows if row["member_id"] not in known.members]
             if not rows:
                 return done
-            ticks = [tick(**row, now=now) for row in rows]
+            ticks = [tick(**row, now=now, at=clock.now()) for row in rows]
             processed = await retried(
                 lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
             )

@@ -178,7 +178,8 @@ class Worker:
             begun = loop.time()
             rows = await connection.fetch(SQL.due, mine, BATCH_EVENTS_MAX)
             self._looked[lane] = loop.time() - begun
-            for part in apart([tick(**row) for row in rows if row["member_id"] not in known.members]):
+            at = clock.now()
+            for part in apart([tick(**row, at=at) for row in rows if row["member_id"] not in known.members]):
                 await self._process_part(connection, part)
         return len(rows)
 

@@ -13,6 +13,7 @@ from plaudit.api.outside import Json, optional_time
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, NULLABLE_TEXT, NULLABLE_TIME, TEXT, object_of, page_schema
 from plaudit.bounds import NOT_DOTS
+from plaudit.clock import time_text
 from plaudit.core.ids import member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import codes
@@ -133,7 +134,7 @@ def _shown_code(call: Call, live: Live, row: Row) -> Json:
         "status": row["state"],
         "userId": row["user_id"] if "members:read" in call.scopes else None,
         "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
-        "allocatedAt": optional_time(row["allocated_at"]),
+        "allocatedAt": None if row["allocated_at"] is None else time_text(live.clock.shown(row["allocated_at"])),
         "redeemedAt": optional_time(row["redeemed_at"]),
         "revokedAt": optional_time(row["revoked_at"]),
         "expiresAt": optional_time(row["expires_at"]),
