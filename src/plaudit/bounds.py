@@ -31,6 +31,7 @@ WRONG_MAX = 20  # as many fields as an error names
 ID_MAX = 256
 ADDRESS_MAX = 2_000
 HOST_MAX = 253
+TIME_EXAMPLE = "2026-01-31T12:00:00Z"  # how errors say what a time looks like
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)  # the last of 9999, which is how many write "no end" (see core/periods.py)
 

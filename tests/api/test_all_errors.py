@@ -1,5 +1,7 @@
 """Everything that is wrong with a document is said at once, also of the items of its lists."""
 
+import pytest
+
 from tests.api.answers import wrong
 
 POINTS = {"type": "add_points", "config": {"amount": 1}}
@@ -9,15 +11,22 @@ def test_all_wrong_items_of_a_list_are_named(http):
     rung = {"rungId": "a", "name": "A", "threshold": 0}
     rungs = [rung, {**rung, "threshold": "x"}, {"name": 5}, {**rung, "perks": [1, "ok", 2], "colour": "red"}]
     assert wrong(http.post("/v1/ladders", json={"name": "L", "rungs": rungs, "graceDays": -1})) == {
-        "rungs[1].threshold": "must be an integer or a number (got a text)",
+        "rungs[1].threshold": "must be a number (got a text)",
         "rungs[2].rungId": "is missing",
         "rungs[2].name": "must be a text (got an integer)",
         "rungs[2].threshold": "is missing",
         "rungs[3].perks[0]": "must be a text (got an integer)",
         "rungs[3].perks[2]": "must be a text (got an integer)",
         "rungs[3].colour": "is not a known field",
-        "graceDays": "must be int >= 0",
+        "graceDays": "must be at least 0 (got -1)",
     }
+
+
+@pytest.mark.parametrize("text", ["yesterday", "02.01.2026", "1767322800", "2026-13-02T00:00:00Z"])
+def test_a_time_that_is_none_is_shown_one(http, text):
+    body = {"userId": "ann", "action": "visit", "timestamp": text}
+    wanted = f"must be an ISO 8601 time, such as 2026-01-31T12:00:00Z (got '{text}')"
+    assert wrong(http.post("/api/audience/internal/actions", json=body)) == {"timestamp": wanted}
 
 
 def test_items_that_are_right_in_themselves_are_looked_at_beside_those_that_are_not(http):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from plaudit import bounds
 from plaudit.core.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN, REFERRAL
 from plaudit.core.ledger import EXPIRY
@@ -64,7 +65,7 @@ def wrong_value(schema: Mapping[str, Any], value: str) -> str | None:
             return None
         return f"must be a number from {low} to {high} {got}" if high < 2**53 else f"must be an integer {got}"
     if schema.get("format") == "date-time":
-        return None if _is_time(value) else f"must be an ISO 8601 time, such as 2026-01-31T12:00:00Z {got}"
+        return None if _is_time(value) else f"must be an ISO 8601 time, such as {bounds.TIME_EXAMPLE} {got}"
     return None
 
 

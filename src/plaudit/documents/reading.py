@@ -22,7 +22,9 @@ _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _PATTERN = re.compile(r"Expected `str` matching regex (.*)$", re.DOTALL)
 _WANTED = {repr(pattern): wanted for pattern, wanted in bounds.WANTED.items()}
 _LENGTH = re.compile(r"Expected `(str|array)` of length ([<>=]=) (\d+)$")
-_COMPARED = {"<=": "at most", ">=": "at least", "==": "exactly"}
+_BOUND = re.compile(r"Expected `(?:int|float)` ([<>]=?) (-?[\d.e+]+)$")
+_NO_TIME = "Invalid RFC3339 encoded datetime"
+_COMPARED = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "greater than"}
 _COUNTED = {"str": "characters", "array": "items"}
 _WORDS = {
     "str": "a text",
@@ -84,7 +86,7 @@ def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as problem:
-        error = _field_error(at, str(problem))
+        error = _field_error(at, str(problem), value)
     else:
         return []
     inner: list[FieldError] = []
@@ -110,13 +112,16 @@ def _alternatives(of: Any) -> list[Any]:
     return [of]
 
 
-def _field_error(name: str, message: str) -> FieldError:
+def _field_error(name: str, message: str, value: Any) -> FieldError:
     found = _AT.search(message)
     path = name + (found.group(1) if found else "")
     sentence = _AT.sub("", message)
     expected = _EXPECTED.match(sentence)
     if expected:
-        wanted = " or ".join(_WORDS.get(word.strip(), word.strip()) for word in expected[1].split("|"))
+        words = [word.strip() for word in expected[1].split("|")]
+        if "float" in words and "int" in words:
+            words.remove("int")
+        wanted = " or ".join(_WORDS.get(word, word) for word in words)
         got = _WORDS.get(expected[2], expected[2])
         rest = sentence[expected.end() :]
         return FieldError(path, f"must be {wanted}{rest} (got {got})")
@@ -132,9 +137,30 @@ def _field_error(name: str, message: str) -> FieldError:
         number, counted = int(length[3]), _COUNTED[length[1]]
         compared = f"{_COMPARED[length[2]]} {number:,} {counted if number != 1 else counted[:-1]}"
         return FieldError(path, f"must be {_WORDS[length[1]]} of {compared}")
+    got = _got(value) if path == name else ""
+    bound = _BOUND.match(sentence)
+    if bound:
+        return FieldError(path, f"must be {_COMPARED[bound[1]]} {_number(bound[2])}{got}")
+    if sentence == _NO_TIME:
+        return FieldError(path, f"must be an ISO 8601 time, such as {bounds.TIME_EXAMPLE}{got}")
     if sentence.startswith("Expected "):
         return FieldError(path, "must be " + sentence.removeprefix("Expected ").replace("`", ""))
     return FieldError(path, "is not valid: " + sentence.replace("`", ""))
+
+
+def _got(value: Any) -> str:
+    """Return what was given, as an error shows it: strings in quotes and cut, and nothing of what is longer."""
+    if isinstance(value, str):
+        return f" (got {value[:64]!r})"
+    if isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX:
+        return f" (got {value})"
+    return ""
+
+
+def _number(text: str) -> str:
+    """Return a bound as people write it: 1,000 rather than 1000, and 0 rather than 0.0."""
+    whole = text.removesuffix(".0")
+    return f"{int(whole):,}" if whole.lstrip("-").isdigit() else text
 
 
 def _word_of(value: Any) -> str:
