@@ -197,7 +197,7 @@ def test_the_widget_is_served_to_any_page_and_small(server_process):
 
     answer = httpx.get(f"{server_process.url}/widget/plaudit-member.js")
     assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert len(gzip.compress(answer.content)) < 15_000
     again = httpx.get(

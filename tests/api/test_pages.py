@@ -28,22 +28,27 @@ class Links(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.anchors: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):  # noqa: ARG002
-        self.found += [value for name, value in attrs if name in ("href", "src") and value and value[0] != "#"]
+        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+        self.anchors += [value for name, value in attrs if name == "id" and value]
 
 
 def own_links(answer) -> set[str]:
     """The links of a page, none of which may lead to another host by itself."""
-    links = [urljoin(answer.request.url.path, one.partition("#")[0]) for one in Links(answer.text).found]
+    links = [urljoin(answer.request.url.path, one) for one in Links(answer.text).found]
     return {one for one in links if not one.startswith(("http", "data:"))}
 
 
 def test_every_page_of_the_server_and_what_it_leads_to_is_there(http):
     waiting, seen = ["/"], set()
+    anchors, wanted = {}, set()
     while waiting:
-        path = waiting.pop()
+        path, _, anchor = waiting.pop().partition("#")
+        if anchor:
+            wanted.add((path, anchor))
         if path in seen or path == "/openapi.json":
             continue
         seen.add(path)
@@ -52,6 +57,10 @@ def test_every_page_of_the_server_and_what_it_leads_to_is_there(http):
         if answer.headers["content-type"].startswith("text/html"):
             assert "default-src 'self'" in answer.headers["content-security-policy"]
             waiting += own_links(answer)
+            anchors[path] = Links(answer.text).anchors
+            assert len(anchors[path]) == len(set(anchors[path])), path
+    assert {(path, anchor) for path, anchor in wanted if anchor not in anchors[path]} == set()
+    assert len(wanted) > 30
     assert {"/docs", "/manual", "/llms.txt", "/docs/swagger-ui-bundle.js", "/manual/guides/points"} <= seen
     assert {"/manual/reference/structures", "/manual/recipes/daily-streak", "/manual/glossary"} <= seen
 

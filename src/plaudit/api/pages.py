@@ -7,10 +7,13 @@
 Everything comes from this server: no page loads anything from elsewhere.
 """
 
+import re
+from collections import Counter
 from functools import cache
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import swagger_ui_bundle
 from litestar import MediaType, Response
 from litestar.handlers import HTTPRouteHandler
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from plaudit import __version__
 from plaudit.error_codes import meaning_of
@@ -186,11 +190,23 @@ def _manual_page(name: str, *, up: str) -> Response[str]:
     if plain != name:
         return _answer(text, "text/markdown")
     tokens = _MARKDOWN.parse(text)
+    _name_headings(tokens)
     for token in tokens:
         for child in token.children or ():
             if child.type == "link_open" and "://" not in str(child.attrGet("href")):
                 child.attrSet("href", str(child.attrGet("href")).replace(".md", ""))
     return _page(_pages()[plain], _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}), up=up)
+
+
+def _name_headings(tokens: list[Token]) -> None:
+    """Give each heading the id that links to it use, which is GitHub's: a repeated one ends in -1, -2, …"""
+    times: Counter[str] = Counter()
+    for token, inline in pairwise(tokens):
+        if token.type == "heading_open":
+            words = "".join(child.content for child in inline.children or ())
+            anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+            token.attrSet("id", f"{anchor}-{times[anchor]}" if times[anchor] else anchor)
+            times[anchor] += 1
 
 
 async def llms() -> Response[str]:

@@ -22,7 +22,7 @@ async def get_widget(call: Call) -> Answer:
     answer = tagged(call, digest, f"public, max-age={WIDGET_SECONDS}")
     # A module from another origin is loaded by CORS rules only.
     answer.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-    answer.media = "text/javascript; charset=utf-8"
+    answer.media = "text/javascript"  # the charset is added to it
     answer.content = b"" if answer.status == 304 else content
     return answer
 
