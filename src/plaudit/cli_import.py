@@ -59,8 +59,9 @@ def _print(file: Path, job: Json) -> None:
                 console.print(detail, style="red", highlight=False, markup=False, soft_wrap=True)
     if job["refused"] > ERRORS_SHOWN:
         console.print(f"… and {job['refused'] - ERRORS_SHOWN:,} more: GET /v1/bulk/jobs/{job['jobId']}", style="red")
+    records = job["accepted"] + job["unchanged"] + job["refused"]
     console.print(
-        f"{job['lines']:,} lines: {job['accepted']:,} imported, {job['unchanged']:,} unchanged, "
+        f"{records:,} records in {job['lines']:,} lines: {job['accepted']:,} imported, {job['unchanged']:,} unchanged, "
         f"{job['refused']:,} refused",
         highlight=False,
     )

@@ -97,7 +97,7 @@ def _print(found: dict[str, Any]) -> None:
             )
     console.print(table)
     totals = found["programme"]
-    for metric in totals["actual"].keys() | totals["simulated"].keys():
+    for metric in sorted(totals["actual"].keys() | totals["simulated"].keys()):
         was, would = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
         console.print(f"all campaigns, {metric}: {was:,} -> {would:,}", highlight=False)
     for one in found["sample"]:

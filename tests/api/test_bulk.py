@@ -371,7 +371,7 @@ def test_the_command_line_imports_too(server_process, tmp_path):
             [*command, "--data", str(server_process.folder)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 1, done.stderr
-        assert "2 lines: 1 imported, 0 unchanged, 1 refused" in " ".join(done.stdout.split())
+        assert "2 records in 2 lines: 1 imported, 0 unchanged, 1 refused" in " ".join(done.stdout.split())
         assert "members.ndjson:2: userId must be" in done.stdout
         assert ok(shop.get("/v1/profiles/ann"))["points"] == 9
     assert server_process.verify() == 0

@@ -90,10 +90,10 @@ def test_actions_are_imported_once_and_refused_lines_name_the_column(plaudit, pl
         "events.csv:3: data.amount must be a number such as 1234.5 (got 'x')",
         "events.csv:4: Missing required fields: userId",
     ]
-    assert "4 lines: 1 imported, 0 unchanged, 2 refused" in said.out
+    assert "3 records in 4 lines: 1 imported, 0 unchanged, 2 refused" in said.out
     wait_until(lambda: shop.get("/v1/profiles/ann").json().get("data", {}).get("points") == 500)
     again = plaudit("import", events, "--kind", "events", *place)
-    assert "4 lines: 0 imported, 1 unchanged, 2 refused" in again.out
+    assert "3 records in 4 lines: 0 imported, 1 unchanged, 2 refused" in again.out
 
 
 def test_members_are_imported_and_the_totals_reconciled(plaudit, place, shop, tmp_path):
