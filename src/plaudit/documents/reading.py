@@ -149,12 +149,9 @@ def _field_error(name: str, message: str, value: Any) -> FieldError:
 
 
 def _got(value: Any) -> str:
-    """Return what was given, as an error shows it: strings in quotes and cut, and nothing of what is longer."""
-    if isinstance(value, str):
-        return f" (got {value[:64]!r})"
-    if isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX:
-        return f" (got {value})"
-    return ""
+    """Return what was given, as an error shows it; nothing of what has parts, or of a number that nobody wrote by hand."""
+    short = isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX)
+    return f" (got {bounds.shown(value)})" if short else ""
 
 
 def _number(text: str) -> str:
