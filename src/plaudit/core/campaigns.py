@@ -233,7 +233,7 @@ def _in_turn(
         after = counted(goal, before, heard[1], heard[2], heard[0], zone)
         if isinstance(after, Refusal):
             return after, None, []
-        after = sequences.with_counted(goal, before, after, heard)
+        after = sequences.with_counted(goal, before, after, heard, opened_at)
     return None, *_advanced(deciding, campaign, progress, number, after)
 
 

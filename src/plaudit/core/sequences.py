@@ -39,11 +39,19 @@ def remembers(step: StepProgress, at: datetime) -> bool:
     return any(time_of(heard) == at for heard in step.early)
 
 
-def with_counted(goal: Goal, before: StepProgress, after: StepProgress, heard: Counted) -> StepProgress:
-    """Return a step that has just counted an event, and remembers it as long as there are few, or it is nearly done."""
+def with_counted(
+    goal: Goal, before: StepProgress, after: StepProgress, heard: Counted, opened_at: datetime | None
+) -> StepProgress:
+    """Return a step that has just counted an event, and remembers it as long as there are few, or it is nearly done.
+
+    What came before it was open counts as soon as it turns out to have been open earlier.
+    """
     if is_near(goal, after) or (len(before.early) < HEARD_MAX and (before.early or not before.value)):
         return with_heard(after, heard, HEARD_MAX)
-    return structs.replace(after, early=()) if after.early else after
+    if not after.early:
+        return after
+    early = () if opened_at is None else [one for one in after.early if one[0] <= opened_at]
+    return structs.replace(after, early=tuple(early[-HEARD_MAX:]))
 
 
 def as_done(step: StepProgress) -> StepProgress:
