@@ -51,7 +51,7 @@ def test_a_condition_may_look_at_what_there_can_be(club, field):
     ("ladders.tiers.name", "must be ladders.tiers.rung or ladders.tiers.number (got 'ladders.tiers.name')"),
     ("campaigns.second.completions", "names campaign 'second', which does not exist: there is first"),
     ("user.colour", "is a field that there cannot be (got 'user.colour'): there are plan, pet, "),
-    ("user.inventory", "is a field that there cannot be (got 'user.inventory')"),
+    ("user.inventory", "is only shown in profiles, and cannot be compared or used in formulas (got 'user.inventory')"),
     ("user.points.balance", "must be user.points, which has no parts (got 'user.points.balance')"),
     ("event.data.amount", "is a field that there cannot be (got 'event.data.amount'): there are event.id, event.type"),
     ("segments.vip", "must be segments, which is a list of ids: it contains one or not (got 'segments.vip')"),
@@ -95,6 +95,82 @@ def test_conditions_are_looked_at_wherever_they_stand(club, collection, document
     if "rules" in collection:
         saved(club.post("/v1/campaigns", json={"campaignId": "advanced", "name": "A", "simplifiedMode": False}))
     assert wrong(club.post(f"/v1/{collection}", json={"name": "X"} | document)) == {place: NO_METRIC}
+
+
+FORMULA = "user.points + metrics.gem * amount"
+NOTE = {"type": "notify", "config": {"title": "{{ nick }}", "message": "{{ upper(user.plan) }} {{ metrics.gem }}"}}
+PAY = {"type": "add_metric", "config": {"metric": "xp", "amount": FORMULA}}
+IN_PAY, IN_NOTE = "effects[0].config.amount", "effects[1].config.message"
+
+
+@pytest.mark.parametrize(("collection", "document", "places"), [
+    ("campaigns", {"triggers": [{"type": "visit"}], "effects": [PAY, NOTE]}, [IN_PAY, IN_NOTE]),
+    ("campaigns", {"triggers": [{"type": "visit"}], "effects": [POINTS], "notification": NOTE["config"]}, ["notification.message"]),
+    ("campaigns", {"steps": [{"name": "S", "trigger": "visit", "effects": [PAY], "notification": NOTE["config"]}]},
+     ["steps[0].effects[0].config.amount", "steps[0].notification.message"]),
+    ("campaigns/advanced/rules", {"triggerType": "visit", "effects": [PAY, NOTE]}, [IN_PAY, IN_NOTE]),
+    ("streaks", {"triggers": [{"type": "visit"}], "milestones": [{"length": 2, "effects": [PAY]}]}, ["milestones[0].effects[0].config.amount"]),
+    ("campaigns", {"type": "Streak", "triggers": [{"type": "visit"}], "effects": [POINTS],
+                   "streak": {"milestones": [{"length": 2, "effects": [PAY]}]}}, ["streak.milestones[0].effects[0].config.amount"]),
+    ("ladders", {"rungs": [{"rungId": "a", "name": "A", "threshold": 5, "effects": [NOTE]}]}, ["rungs[0].effects[0].config.message"]),
+    ("competitions", {"score": {"metric": "xp"}, "endDate": "2030-01-01", "prizes": [{"fromRank": 1, "toRank": 1, "effects": [PAY]}]},
+     ["prizes[0].effects[0].config.amount"]),
+    ("templates", {"texts": {"en": {"message": "Hi"}, "nl": {"message": "{{ metrics.gem }}"}}}, ["texts.nl.message"]),
+])  # fmt: skip
+def test_formulas_of_effects_and_texts_are_looked_at_as_conditions_are(club, collection, document, places):
+    if "rules" in collection:
+        club.post("/v1/campaigns", json={"campaignId": "advanced", "name": "A", "simplifiedMode": False})
+    assert wrong(club.post(f"/v1/{collection}", json={"name": "X"} | document)) == dict.fromkeys(places, NO_METRIC)
+
+
+@pytest.mark.parametrize(("formula", "told"), [
+    ("user.nmae", "is a field that there cannot be (got 'user.nmae'): there are plan, pet, "),
+    ("metrics['gem']", NO_METRIC),
+    ("streaks.nope.current", "names streak 'nope', which does not exist: there is daily"),
+    ("streaks.daily.curent", "must be streaks.daily.current or "),
+    ("len(filter(items, # > event.when))", "is a field that there cannot be (got 'event.when')"),
+    ("sum(map(items as user, user.nmae)) + user_points", None), ("amount * (user.pet.age ?? 1)", None),
+    ("data.anything.at[0] + len(badges) + custom.size", None), ("$root.amount", None), ("round(amount)", None),
+    ("metrics.gems + streaks.daily.current + campaigns.first.completions", None),
+])  # fmt: skip
+def test_a_formula_names_what_there_can_be(club, formula, told):
+    effects = [{"type": "add_points", "config": {"amount": formula}}]
+    response = club.post("/v1/campaigns?dryRun=true", json=campaign(effects=effects))
+    if told is None:
+        saved(response)
+    else:
+        assert told in wrong(response)["effects[0].config.amount"]
+
+
+def test_formulas_may_name_only_the_data_of_strict_triggers(club):
+    def of(formula, **more):
+        effects = [{"type": "add_points", "config": {"amount": formula}}]
+        return club.post("/v1/campaigns?dryRun=true", json=campaign(effects=effects, **more))
+
+    told = "is not in the data of order (got {!r}): there is amount"
+    saved(of("amount * 2", trigger="order"))
+    saved(of("amout * 2", triggers=[{"type": "order"}, {"type": "visit"}]))
+    for name in ("amout", "data.amout"):
+        assert wrong(of(f"{name} * 2", trigger="order")) == {"effects[0].config.amount": told.format(name)}
+    conditions = {"triggers": [{"type": "order", "conditions": [{"expression": "(amout ?? 0) > 1"}]}]}
+    assert wrong(of("amount", **conditions)) == {"triggers[0].conditions[0].expression": told.format("amout")}
+    steps = {"steps": [{"name": one, "trigger": one, "effects": [PAY_AMOUNT]} for one in ("order", "metric.changed")]}
+    saved(of("amount + balance", **steps, triggers=[]))
+    assert list(wrong(of("balanse", **steps, triggers=[]))) == ["effects[0].config.amount"]
+
+
+PAY_AMOUNT = {"type": "add_points", "config": {"amount": "amount + balance"}}
+
+
+def test_what_a_formula_names_cannot_be_deleted(club):
+    saved(club.post("/v1/metrics", json={"metricId": "pearls", "name": "Pearls"}))
+    effects = [{"type": "add_points", "config": {"amount": "metrics.pearls"}}]
+    saved(club.post("/v1/campaigns", json=campaign(effects=effects, campaignId="pays")))
+    refused = club.delete("/v1/metrics/pearls")
+    assert refused.status_code == 409
+    assert "campaign pays (effects[0].config.amount)" in refused.json()["error"]["message"]
+    saved(club.delete("/v1/campaigns/pays"))
+    saved(club.delete("/v1/metrics/pearls"))
 
 
 def test_a_criterion_without_a_scope_is_a_metric_or_of_the_profile(club):

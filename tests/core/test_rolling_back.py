@@ -215,7 +215,7 @@ def test_coupons_notifications_entries_and_fields_of_the_profile_are_taken_back(
             effects=[
                 {"type": "issue_coupon", "config": {"codePoolId": "pool"}},
                 {"type": "add_entries", "config": {"competitionId": "draw", "entries": 3}},
-                {"type": "set_attribute", "config": {"name": "tier", "value": "x"}},
+                {"type": "set_attribute", "config": {"name": "mood", "value": "x"}},
                 {"type": "notify", "message": "Well done"},
             ],
         ),

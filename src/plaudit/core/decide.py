@@ -31,7 +31,7 @@ from .event import (
     Event,
     is_own,
 )
-from .fields import ACTIVE
+from .fields import ACTIVE, PRESENT
 from .member import Member
 from .merging import is_passed_on, pass_on
 from .program import Program
@@ -84,6 +84,8 @@ def _decided(
         return deciding.decision(Refusal.opted_out)
     present = deciding.member.present
     deciding.member.present = event.occurred_at if present is None else max(present, event.occurred_at)
+    if PRESENT in program.segments_by_part:
+        deciding.touched.add(PRESENT)
     if is_own(event):
         active_at = deciding.member.active_at
         deciding.member.active_at = event.occurred_at if active_at is None else max(active_at, event.occurred_at)

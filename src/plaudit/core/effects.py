@@ -339,9 +339,17 @@ EFFECT_TYPES = (
         needs=("entries",),
     ),
     EffectType("remove_product", "Takes a product away.", RemoveProduct, (("product_id", "product"),)),
-    EffectType("set_attribute", "Sets a field of the member's profile.", SetAttribute),
+    EffectType(
+        "set_attribute",
+        "Sets a field of the member's profile, one that a profile may have; null takes it away.",
+        SetAttribute,
+    ),
     EffectType("enrol", "Lets the member join a campaign.", Enrol, (("campaign_id", "campaign"),)),
-    EffectType("emit", "Fires a trigger, which other campaigns may listen to.", Emit),
+    EffectType(
+        "emit",
+        "Fires a trigger of your own, which other campaigns may listen to. The engine's own triggers are refused.",
+        Emit,
+    ),
 )
 
 EFFECTS: dict[str, EffectType] = {name: row for row in EFFECT_TYPES for name in (row.name, *row.aliases)}

@@ -16,6 +16,8 @@ TEMPLATE_FORMULAS_MAX = 20
 
 ExpressionError = FormulaError
 
+_FORMULA = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
 
 class Expression:
     """A compiled formula. Its steps are also of the `budget` of the event, where there is one."""
@@ -60,7 +62,7 @@ class Template:
     __slots__ = ("_parts",)
 
     def __init__(self, source: str) -> None:
-        pieces = re.split(r"\{\{(.*?)\}\}", source, flags=re.DOTALL)
+        pieces = _FORMULA.split(source)
         if len(pieces) // 2 > TEMPLATE_FORMULAS_MAX:
             raise ExpressionError(f"must have at most {TEMPLATE_FORMULAS_MAX} formulas (got {len(pieces) // 2})")
         self._parts: list[str | Expression] = [Expression(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
@@ -68,6 +70,11 @@ class Template:
     def filled(self, names: Any, budget: Budget | None = None) -> str:
         """Return the text; a formula that fails on these values leaves nothing in its place."""
         return "".join(part if isinstance(part, str) else part.filled(names, budget) for part in self._parts)
+
+
+def formulas_in(source: str) -> list[str]:
+    """Return the formulas of a template."""
+    return _FORMULA.findall(source)
 
 
 def must_pass(problem: BaseException) -> bool:

@@ -93,7 +93,7 @@ class Scope:
             case "metadata":
                 return self.event.metadata
             case "user":
-                return {**computed_fields(self), **self.member.attributes, "userId": self.member.user_id}
+                return {**self.member.attributes, **computed_fields(self), "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
             case "streaks":
@@ -154,13 +154,17 @@ _SCOPES = frozenset(SCOPES)
 XP_PER_LEVEL = 1_000
 
 ACTIVE = "active"  # the part of a member that is when they last did something
+REFERRALS = "referralCount"  # the field of the profile that counts whom a member has referred
+
+PRESENT = "present"  # the part that is when anything last happened to them
 
 # The parts of a member that the computed fields of `user` follow from: whoever looks at one looks at these.
 COMPUTED_FROM = {
     "points": ("metrics.points",), "lifetimePoints": ("metrics.points",), "xp": ("metrics.xp",),
     "level": ("metrics.xp",), "coins": ("metrics.coins",), "badges": ("badges",), "badgeCount": ("badges",),
     "streak": ("streaks",), "longestStreak": ("streaks",), "segments": ("segments",), "tier": ("ladders",),
-    "createdAt": ("user",), "lastActiveAt": (ACTIVE,),
+    "createdAt": ("user",), "enrolledAt": ("user",), "lastActiveAt": (ACTIVE,), "updatedAt": (PRESENT,),
+    REFERRALS: ("user",),
 }  # fmt: skip
 
 
@@ -178,6 +182,7 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
             found[name] = shown(metric.default if balance is None else balance.amount, metric.decimals)
             if name == "points":
                 found["lifetimePoints"] = shown(0 if balance is None else balance.earned, metric.decimals)
+    found[REFERRALS] = member.attributes.get(REFERRALS, 0)
     found["level"] = level_of(found.get("xp", 0))
     found["badges"] = badges_of(sorted(member.holdings), scope.products)
     found["badgeCount"] = len(found["badges"])
@@ -189,8 +194,11 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
         rung = -1 if state is None else state.effective
         found["tier"] = ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
         break
-    for name, instant in (("createdAt", member.enrolled_at), ("lastActiveAt", last_active_at(member))):
-        if instant is not None:
+    joined = member.enrolled_at
+    if joined is not None:
+        updated, active = member.present or joined, last_active_at(member) or joined
+        instants = (("createdAt", joined), ("enrolledAt", joined), ("lastActiveAt", active), ("updatedAt", updated))
+        for name, instant in instants:
             found[name] = instant.isoformat().replace("+00:00", "Z")
     return found
 

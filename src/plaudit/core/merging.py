@@ -19,12 +19,12 @@ from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, ItemChange, Onward, Refusal
 from .earned import MERGE_CAMPAIGN
 from .event import IMPORT, MERGE, REVERSAL, ROLLBACK, SEGMENT, TAKEOVER, TIMER, Event
+from .fields import REFERRALS
 from .ids import derived_id
 from .ledger import MERGED, balance_of, in_lots, keep_book, opened, write
 from .lots import Part
 from .member import Balance, Holding, LadderState, Member, Progress, SegmentState, Standing, StreakState
 from .metrics import AMOUNT_MAX, Metric
-from .registration import REFERRALS
 
 # These are about this very member, or have nobody who would wait for an answer: they are refused.
 _NOT_PASSED_ON = frozenset({MERGE, TAKEOVER, TIMER, SEGMENT, IMPORT, ROLLBACK})

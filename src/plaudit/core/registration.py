@@ -12,10 +12,10 @@ from .bookkeeping import order_of
 from .deciding import Deciding, Place
 from .decision import Considered, EffectTrace, Onward, Refusal
 from .event import REFERRAL
+from .fields import REFERRALS
 from .ids import derived_id
 from .ledger import amount_of, post
 
-REFERRALS = "referralCount"  # the field of the profile that counts whom a member has referred
 WELCOME = "welcome_bonus"  # the pseudo-campaign that the bonus is booked under
 
 

@@ -6,14 +6,19 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
-from plaudit.core.effect_settings import AddMetric, AddPoints, EffectSettings, Notify
+from plaudit import bounds
+from plaudit.core import identities
+from plaudit.core.effect_settings import AddMetric, AddPoints, EffectSettings, Emit, Notify, SetAttribute
 from plaudit.core.effects import EFFECTS
 from plaudit.core.expressions import Expression, ExpressionError, Template
 from plaudit.core.metrics import AMOUNT_MAX
+from plaudit.core.triggers import NEVER_FIRED, is_reserved
 from plaudit.errors import FieldError, PlauditError
 
 from .base import MetricAmount, Reference
+from .profile import COMPUTED, CUSTOM
 from .reading import read
+from .values import TIME_ZONE
 
 EFFECTS_MAX = 50
 
@@ -59,13 +64,39 @@ def _wrong_with(effect: EffectSpec, at: str) -> list[FieldError]:
         settings = effect.settings()
     except PlauditError as error:
         return [one.under(f"{at}.config") for one in error.fields]
-    wrong = check_notification(settings, f"{at}.config") if isinstance(settings, Notify) else []
+    wrong = _wrong_settings(settings, f"{at}.config")
     amount = getattr(settings, "amount", None)
     if isinstance(amount, str):
         wrong += _not_compiling(Expression, amount, f"{at}.config.amount")
     elif amount is not None and not (math.isfinite(amount) and 0 < abs(amount) <= AMOUNT_MAX):
         wrong.append(FieldError(f"{at}.config.amount", f"must be a number other than 0 (got {amount})"))
     return wrong
+
+
+def _wrong_settings(settings: EffectSettings, at: str) -> list[FieldError]:
+    match settings:
+        case Notify():
+            return check_notification(settings, at)
+        case Emit() if is_reserved(settings.trigger) and settings.trigger != NEVER_FIRED:
+            why = f"is reserved for the engine's own triggers (got {settings.trigger!r})"
+            return [FieldError(f"{at}.trigger", why)]
+        case SetAttribute():
+            return [one.under(at) for one in _wrong_attribute(settings)]
+        case _:
+            return []
+
+
+def _wrong_attribute(settings: SetAttribute) -> list[FieldError]:
+    """What is wrong with a field of profiles that is set by an effect, whatever the profile schema says."""
+    name = settings.name
+    if name in COMPUTED or name in ("userId", CUSTOM):
+        return [FieldError("name", f"is kept by the books and cannot be written (got {name!r})")]
+    if name in identities.KINDS:
+        return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
+    if name == TIME_ZONE and settings.value is not None:
+        why = bounds.wrong_zone(settings.value)
+        return [] if why is None else [FieldError("value", why)]
+    return []
 
 
 def check_notification(note: Notify | None, at: str) -> list[FieldError]:

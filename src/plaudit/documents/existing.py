@@ -6,16 +6,24 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.fields import COMPUTED_FROM, CUSTOM, EVENT_FIELDS, LISTS, PARTS_OF_NAMED, scope_and_steps
-from plaudit.core.registration import REFERRALS
+from plaudit.core.fields import (
+    COMPUTED_FROM,
+    CUSTOM,
+    EVENT_FIELDS,
+    LISTS,
+    PARTS_OF_NAMED,
+    REFERRALS,
+    SCOPES,
+    scope_and_steps,
+)
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
 from .kinds import KINDS
-from .looking import NAMED, Look, is_bare, looks_of, references_in
-from .profile import COMPUTED, STANDARD, ProfileRules, rules_of
+from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, references_in, writes_of
+from .profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, STANDARD, ProfileRules, rules_of
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
 
@@ -23,9 +31,6 @@ Key = tuple[str, str]  # kind, id
 Docs = Mapping[Key, Mapping[str, Any]]
 
 NAMES_SHOWN = 30
-
-# The parts of a campaign that are what documents of these kinds are, under the campaign's id.
-OWN_PARTS = ("streak", "competition")
 
 
 class There(Struct, frozen=True):
@@ -119,12 +124,17 @@ def wrong_names(
     """
     lost = [one for one in references_of(kind, document) if one.required and not there.has((one.kind, one.id))]
     wrong = [(look, why) for look in looks_of(document) if (why := why_wrong(look, there)) is not None]
-    before = None if over is None or not (lost or wrong) else _read(kind.name, over)
+    unfit = [
+        (one, why) for one in writes_of(document) if (why := there.profiles.why_not(one.name, one.value)) is not None
+    ]
+    before = None if over is None or not (lost or wrong or unfit) else _read(kind.name, over)
     if before is not None:
         named, seen = references_of(kind, before), looks_of(before)
         lost = [one for one in lost if one not in named or (one.kind, one.id) in gone]
         wrong = [(look, why) for look, why in wrong if look not in seen]
-    return [*(_lost(one, there) for one in lost), *(FieldError(look.at, why) for look, why in wrong)]
+        written = writes_of(before)
+        unfit = [(one, why) for one, why in unfit if one not in written]
+    return [*(_lost(one, there) for one in lost), *(FieldError(one.at, why) for one, why in (*wrong, *unfit))]
 
 
 def _lost(one: Reference, there: There) -> FieldError:
@@ -150,6 +160,8 @@ def why_wrong(look: Look, there: There) -> str | None:
             return None
         return _why_not_of_member(look.field, steps, there, custom=False)
     scope, steps = scope_and_steps(look.field)
+    if look.of == "member" and look.field in SCOPES and scope == "data":
+        return _no_whole(look.field, look.field)
     if look.of == "message" and scope not in ("data", "event"):
         return f"must be a field of the message's data, which is all that a webhook sees (got {look.field!r})"
     if scope == "data":
@@ -171,6 +183,10 @@ def why_wrong(look: Look, there: There) -> str | None:
         names = [".".join((scope, steps[0], part)) for part in parts] or [f"{scope}.{steps[0]}"]
         return None if right else f"must be {' or '.join(names)} (got {look.field!r})"
     return None
+
+
+def _no_whole(scope: str, field: str) -> str:
+    return f"must be written {scope}.<{'id' if scope in NAMED else 'field'}> (got {field!r})"
 
 
 def _no_field(field: str, names: Sequence[str]) -> str:
@@ -199,6 +215,10 @@ def _why_not_of_member(field: str, steps: Sequence[str], there: There, *, custom
     if name in COMPUTED_FROM or name == "userId":
         right = len(steps) == 1 or (name in LISTS and len(steps) == 2)
         return None if right else f"must be user.{name}, which has no parts (got {field!r})"
+    if name in ONLY_SHOWN:
+        return f"is only shown in profiles, and cannot be compared or used in formulas (got {field!r})"
+    if name in IN_SCOPES:
+        return _no_whole(name, field)
     if _may_be_written(name, there) or (custom and there.profiles.any_custom and name not in COMPUTED):
         return None
     return _no_field(field, [*_written_names(there), *sorted(COMPUTED_FROM)])

@@ -1,25 +1,32 @@
-"""The fields that a document looks at: of events, of members. Found in its conditions, criteria, goals and scores."""
+"""The fields that a document looks at: of events, of members. Found in its conditions, criteria, goals, scores, formulas."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 
 from msgspec import Struct, structs
 
-from plaudit.core.fields import CUSTOM, SCOPES, scope_and_steps
+from plaudit.core.effect_settings import Notify
+from plaudit.core.effects import EFFECTS
+from plaudit.core.expressions import formulas_in
+from plaudit.core.fields import CUSTOM, LISTS, SCOPES, scope_and_steps
 from plaudit.core.formulas.names import fields_named
 
 from .base import Reference
-from .campaign import StepSpec
+from .campaign import Campaign, StepSpec
 from .competition import Competition, CompetitionPart, Score
+from .effect import EffectSpec
 from .listening import TriggerSpec
 from .rule import Rule
 from .segment import CriterionSpec, TallySpec
+from .template import Texts
 from .webhook import Webhook
 
 Of = Literal["event", "member", "message", "profile"]
 
-# The data of an event may lack what a formula names there, and it says what counts then.
-_NAMED_IN_FORMULAS = frozenset(SCOPES) - {"data", "metadata"}
+# The parts of a campaign that are what documents of these kinds are, under the campaign's id.
+OWN_PARTS = ("streak", "competition")
+
+_TEXTS = ("title", "message")  # in which `{{ … }}` are formulas
 
 
 class Look(Struct, frozen=True):
@@ -36,14 +43,42 @@ class Look(Struct, frozen=True):
     of: Of = "event"
 
 
+class Write(Struct, frozen=True):
+    """That an effect, `at` a place of a document, sets the field `name` of profiles to `value`."""
+
+    at: str
+    name: str
+    value: str | float | bool | None
+
+
+def writes_of(document: Struct) -> list[Write]:
+    """Return the fields of profiles that the effects of a document set."""
+    return list(_writes(document, ""))
+
+
+def _writes(part: Struct, at: str) -> Iterator[Write]:
+    if isinstance(part, EffectSpec) and part.type == "set_attribute":
+        yield Write(f"{at}config.value", str(part.config.get("name")), part.config.get("value"))
+    for one in structs.fields(part):
+        for inner, item in _structs_in(getattr(part, one.name), at + one.encode_name):
+            yield from _writes(item, inner)
+
+
 def looks_of(document: Struct) -> list[Look]:
     """Return the fields that a document looks at. What is not a condition in itself is passed over."""
-    return list(_looks(document, "", (), "message" if isinstance(document, Webhook) else "event"))
+    of = "message" if isinstance(document, Webhook) else "event"
+    return list(_looks(document, "", (), of, _triggers_of_effects(document)))
 
 
-def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of) -> Iterator[Look]:
-    """Yield the looks of a part of a document, which stands `at` a place in it, or before a dot."""
+def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of, effects: tuple[str, ...]) -> Iterator[Look]:
+    """Yield the looks of a part of a document, which stands `at` a place in it, or before a dot.
+
+    What follows (effects, texts) may see the data of other events than what is beside it: those of `effects`.
+    """
     triggers = _triggers_of(part) or triggers
+    if isinstance(part, EffectSpec | Notify | Texts):
+        yield from _in_what_follows(part, at, effects)
+        return
     for one in structs.fields(part):
         value: Any = getattr(part, one.name)
         place = at + one.encode_name
@@ -53,12 +88,64 @@ def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of) -> Iterator
             yield Look(place, value, triggers, "member" if isinstance(part, CriterionSpec) else of)
         elif one.name == "scope_field" and isinstance(part, Competition | CompetitionPart) and value is not None:
             yield Look(place, value, (), "profile")
-        elif isinstance(value, Struct):
-            yield from _looks(value, f"{place}.", triggers, of)
-        elif isinstance(value, list):
-            for i, item in enumerate(cast("list[Any]", value)):
-                if isinstance(item, Struct):
-                    yield from _looks(item, f"{place}[{i}].", triggers, of)
+        else:
+            for inner, item in _structs_in(value, place):
+                yield from _looks(item, inner, triggers, of, () if one.name in OWN_PARTS else effects)
+
+
+def _structs_in(value: Any, place: str) -> list[tuple[str, Struct]]:
+    """Return the structs that a field's value consists of, with their places."""
+    match value:
+        case Struct():
+            return [(f"{place}.", value)]
+        case list():
+            items = enumerate(cast("list[Any]", value))
+            return [(f"{place}[{i}].", item) for i, item in items if isinstance(item, Struct)]
+        case dict():
+            pairs = cast("dict[str, Any]", value).items()
+            return [(f"{place}.{key}.", item) for key, item in pairs if isinstance(item, Struct)]
+        case _:
+            return []
+
+
+def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
+    """Return the events that lead to the effects of a document, if all are known.
+
+    A step may be done by what came before it was open, so an event of any step may lead to the effects of another.
+    """
+    match document:
+        case Campaign() if document.streak is None and document.competition is None:
+            listening = [*document.triggers, *(one for step in document.steps for one in step.triggers)]
+            return tuple(dict.fromkeys(one.type for one in listening))
+        case Rule():
+            return (document.trigger_type,)
+        case _:
+            return ()
+
+
+def _in_what_follows(part: EffectSpec | Notify | Texts, at: str, triggers: tuple[str, ...]) -> Iterator[Look]:
+    """Yield what the formulas of an effect look at, and those of a notification's texts."""
+    given: dict[str, Any] = structs.asdict(part)
+    if isinstance(part, EffectSpec):
+        fields = EFFECTS[part.type].settings.__struct_fields__ if part.type in EFFECTS else ()
+        given = {name: part.config.get(name) for name in ("amount", *_TEXTS) if name in fields}
+        at += "config."
+    if isinstance(given.get("amount"), str):
+        yield from _in_formula(given["amount"], f"{at}amount", triggers)
+    for name in _TEXTS:
+        if isinstance(given.get(name), str):
+            for formula in formulas_in(given[name]):
+                yield from _in_formula(formula, f"{at}{name}", triggers)
+
+
+def _in_formula(source: str, at: str, triggers: tuple[str, ...], of: Of = "event") -> Iterator[Look]:
+    """Yield what a formula looks at. A name without a scope is of the event's data, also one of custom fields."""
+    for field in fields_named(source):
+        first, dot, _ = field.partition(".")
+        if first in CUSTOM or first.startswith("$"):
+            continue
+        if dot or first not in SCOPES or first in LISTS:
+            yield Look(at, field, triggers, of)
 
 
 def _triggers_of(part: Struct) -> tuple[str, ...]:
@@ -88,8 +175,7 @@ def _in_conditions(tree: Any, at: str, triggers: tuple[str, ...], of: Of) -> Ite
         if isinstance(node.get("field"), str):
             yield Look(f"{at}.field", node["field"], triggers, of)
         if isinstance(node.get("expression"), str):
-            for field in fields_named(node["expression"], _NAMED_IN_FORMULAS):
-                yield Look(f"{at}.expression", field, triggers, of)
+            yield from _in_formula(node["expression"], f"{at}.expression", triggers, of)
 
 
 # The scopes whose first step is the id of a document, and its kind.

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from plaudit import bounds
 from plaudit.core import identities
+from plaudit.core.fields import COMPUTED_FROM
 from plaudit.errors import MISSING_FIELD, FieldError
 
 from .custom_field import CustomField
@@ -24,6 +25,10 @@ COMPUTED = (
     "transactionCount", "referralCount", "enrolledAt", "lastActiveAt", "createdAt", "updatedAt",
 )  # fmt: skip
 _COMPUTED = frozenset(COMPUTED)
+# Of these, what conditions and formulas find in `user`, and what stands in scopes of its own; the rest is only shown.
+USABLE = frozenset(COMPUTED_FROM)
+IN_SCOPES = ("metrics", "ladders", "streaks", "campaigns")
+ONLY_SHOWN = _COMPUTED - USABLE - {*IN_SCOPES}
 # The documents' 23 standard properties of a user, by group, with their types.
 STANDARD = (
     ("userId", "string", "identity"), ("email", "string", "identity"), ("createdAt", "date", "identity"),
@@ -35,6 +40,8 @@ STANDARD = (
     ("timezone", "string", "location"), ("language", "string", "preferences"), ("referralCount", "number", "social"),
     ("referredBy", "string", "social"), ("segments", "array", "metadata"), ("tags", "array", "metadata"),
 )  # fmt: skip
+# Computed as well, and usable: the page on segments has it, the documents' list of 23 has not.
+MORE_STANDARD = (("enrolledAt", "date", "identity"), ("updatedAt", "date", "identity"))
 OF_ENROLMENT = ("name", "source", "channel")
 # Fields that every organisation has, whatever its schema says.
 _ALWAYS = (
@@ -87,6 +94,18 @@ class ProfileRules(Struct, frozen=True):
         own = {one.name for one in self.schema.fields} if self.schema is not None else set[str]()
         own |= _TOP - self.custom.keys()
         return {name: value for name, value in attributes.items() if name not in own}
+
+    def why_not(self, name: str, value: Any) -> str | None:
+        """Return why a field that these rules know cannot be set to a value by an effect; None if it can."""
+        if name in self.unique:
+            return "is of a field that members are found by, which no effect can set"
+        if value is None:
+            return "cannot be null: the field is required" if name in _required(self) else None
+        own = None if self.schema is None else next((one for one in self.schema.fields if one.name == name), None)
+        if name in self.custom:
+            one = self.custom[name]
+            return wrong_value(one.type, value, one.options, one.validation)
+        return None if own is None else wrong_value(own.type, value, own.enum)
 
     def may_have(self, name: str) -> bool:
         """Return whether a profile may have a field of this name."""

@@ -17,7 +17,7 @@ from plaudit.storage.queries import queries_beside
 SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
-PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress")
+PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress", "transactions")
 
 
 class MemberView(Struct, kw_only=True):

@@ -46,6 +46,10 @@ WHERE coupons.bucket = ANY($1::smallint[]) AND coupons.member_id = ANY($2::uuid[
 SELECT member_id, competition_id, entries FROM entries
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY competition_id;
 
+-- name: transactions
+-- How many transactions members have.
+SELECT member_id, count(*) AS count FROM transactions
+WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) GROUP BY member_id;
 
 -- name: progress
 -- How far members are in campaigns, streaks, ladders and segments.

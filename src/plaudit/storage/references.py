@@ -10,7 +10,7 @@ from msgspec import Struct
 from plaudit.documents.amounts import decimals_in, metrics_of, misfits
 from plaudit.documents.base import Document, DocumentKind, Reference
 from plaudit.documents.existing import OWN_PARTS, Docs, clashes, keys_of, read_docs, there_is, wrong_names
-from plaudit.documents.looking import looks_of
+from plaudit.documents.looking import looks_of, writes_of
 from plaudit.documents.reward import Reward
 from plaudit.errors import Conflict, FieldError
 
@@ -37,7 +37,7 @@ async def wrong_references(
     doc = msgspec.to_builtins(document)
     wrong = clashes(kind.name, own.id, doc, own.before, keys)
     docs: Docs = {(kind.name, own.id): doc}
-    if looks_of(document):
+    if looks_of(document) or writes_of(document):
         docs = read_docs(await connection.fetch(SQL.saying_what_there_is, org_id)) | docs
     there = there_is(keys, docs, keys_of({(kind.name, own.id): doc}))
     lost = wrong_names(kind, document, there, own.over)

@@ -20,7 +20,7 @@ from plaudit.api.read_only import writable
 from plaudit.api.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.core import lots
 from plaudit.core.event import PROFILE
-from plaudit.core.fields import badges_of, level_of
+from plaudit.core.fields import REFERRALS, badges_of, level_of
 from plaudit.core.lots import Book
 from plaudit.core.metrics import Metric, shown
 from plaudit.documents.as_meant import id_text
@@ -70,6 +70,8 @@ def shown_member(live: Live, view: MemberView) -> Json:
         CUSTOM: live.profiles.custom_of(view.attributes),
         "orgId": str(program.org_id),
         "userId": view.user_id,
+        REFERRALS: view.attributes.get(REFERRALS, 0),
+        "transactionCount": sum(row["count"] for row in view.parts["transactions"]),
         **{name: metrics[name]["balance"] for name in ("points", "xp", "coins") if name in metrics},
         **({"lifetimePoints": metrics["points"]["lifetime"]} if "points" in metrics else {}),
         "level": level_of(metrics["xp"]["balance"] if "xp" in metrics else 0),

@@ -11,7 +11,7 @@ from plaudit.core.effects import EFFECT_TYPES
 from plaudit.core.operators import OPERATORS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.profile import STANDARD
+from plaudit.documents.profile import MORE_STANDARD, ONLY_SHOWN, STANDARD
 from plaudit.storage import documents
 
 _COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
@@ -22,8 +22,6 @@ _BY_TYPE = {
     "date": [*_COMPARED, "before", "after"],
     "array": ["contains", "not_contains", "exists", "not_exists"],
 }
-# Known of a member, but of no use in a condition: nothing is judged anew when it changes.
-_ONLY_SHOWN = ("transactionCount",)
 _TYPE_OF = {"select": "string", "multi-select": "array", "object": "string"}
 
 
@@ -92,7 +90,8 @@ async def users_schema(call: Call) -> Json:
     live = await call.services.programs.live(call.org_id)
     program = live.program
     fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
-    known = {path for path, _, _ in STANDARD}
+    fields += [_property(path, kind, category, "computed") for path, kind, category in MORE_STANDARD]
+    known = {one["field"] for one in fields}
     if live.profiles.schema is not None:
         fields += [
             _property(one.name, one.type, "profile", "profile schema") | ({"options": one.enum} if one.enum else {})
@@ -111,7 +110,7 @@ async def users_schema(call: Call) -> Json:
 
 
 def _property(path: str, kind: str, category: str, source: str) -> Json:
-    operators = [] if path in _ONLY_SHOWN else _BY_TYPE[_TYPE_OF.get(kind, kind)]
+    operators = [] if path in ONLY_SHOWN else _BY_TYPE[_TYPE_OF.get(kind, kind)]
     return {"field": path, "type": kind, "category": category, "source": source, "operators": operators}
 
 

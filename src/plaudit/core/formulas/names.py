@@ -1,6 +1,7 @@
 """What a formula names, without evaluating it: `user.tags` of `count(user.tags) > 1`."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 
 from lark import Token, Tree
 
@@ -8,24 +9,26 @@ from .grammar import Branch, parse
 from .limits import FormulaError
 
 
-def fields_named(source: str, roots: Collection[str]) -> list[str]:
-    """Return the dotted names in a formula that begin with one of `roots`. A text that is no formula names nothing."""
+@lru_cache(maxsize=8_192)  # a document is looked through several times on its way in
+def fields_named(source: str) -> tuple[str, ...]:
+    """Return the dotted names in a formula. A text that is no formula names nothing, nor does a key with a dot in it."""
     try:
         tree = parse(source)
     except FormulaError:
-        return []
-    aliases = {str(one.children[1]) for one in tree.find_data("aliased")}  # which stand for items of lists
-    return list(dict.fromkeys(_named(tree, {*roots} - aliases)))
+        return ()
+    aliases = {str(one.children[-1]) for one in tree.find_data("aliased")}  # which stand for items of lists
+    found = dict.fromkeys(tuple(steps) for steps in _named(tree) if steps[0] not in aliases)
+    return tuple(".".join(steps) for steps in found if not any("." in step or "[" in step for step in steps))
 
 
-def _named(tree: Branch, roots: Collection[str]) -> Iterator[str]:
+def _named(tree: Branch) -> Iterator[list[str]]:
     steps = _steps(tree)
-    if len(steps) > 1 and steps[0] in roots:
-        yield ".".join(steps)
+    if steps:
+        yield steps
         return
     for part in tree.children:
         if isinstance(part, Tree):
-            yield from _named(part, roots)
+            yield from _named(part)
 
 
 def _steps(tree: Branch | Token | None) -> list[str]:
