@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plaudit.chores.settle_leagues import outcome_of_place
 from plaudit.core.competitions import Ticket, draw, seed_hash
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.engine.leagues import outcome_of_place
 from plaudit.reads.boards import Board
 from tests.factories import NOON, ORG, campaign, document, program
 from tests.life import Life

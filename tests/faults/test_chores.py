@@ -14,8 +14,10 @@ from plaudit.api import idempotency
 from plaudit.chores import of_workers
 from plaudit.chores.chore import Chore, run_chores
 from plaudit.engine import rollbacks
+from plaudit.engine.chores import NAMES
 from plaudit.engine.rollbacks import Asked
 from plaudit.engine.worker import LANES, POOL_SIZE, Worker
+from plaudit.guard import CHORES
 from plaudit.storage.months import month_of, months_from, name_of
 from plaudit.storage.postgres import connect, create_pool
 from tests.stage import Stage
@@ -142,6 +144,8 @@ def run(staged, url, monkeypatch, faults, then=None):
 def test_every_chore_is_seen_to_here():
     pool = programs = cast(Any, None)
     assert {one.name for one in of_workers.chores_of_worker(pool, programs)} == {*DONE}
+    assert {*NAMES} == {*CHORES}
+    assert {*NAMES.values()} <= {*DONE}
     assert month_of(clock.now().date()) != MONTH
 
 

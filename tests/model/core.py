@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from plaudit.chores.settle_leagues import outcome_of_place
 from plaudit.core import competitions as places
 from plaudit.core.advance import advance, decide_in_time
 from plaudit.core.decision import Considered, Decision, Details
@@ -35,7 +36,6 @@ from plaudit.core.member import Member
 from plaudit.core.periods import next_period_at, period_key
 from plaudit.core.program import Program
 from plaudit.documents.compile import compile_program
-from plaudit.engine.leagues import outcome_of_place
 from tests.factories import ORG, document
 
 from .amounts import Json
@@ -226,7 +226,7 @@ class Core:
         for user in list(self.members):
             self._advance(user, until)
 
-    # Leagues: what the engine's chore does at the end of a round (see engine/leagues).
+    # Leagues: what the chore does at the end of a round (see chores/settle_leagues).
 
     def _settle_rounds(self, until: datetime) -> None:
         """Let time pass; whenever a round is over, settle it."""

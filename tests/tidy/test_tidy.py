@@ -191,7 +191,7 @@ def test_the_glossary_gives_every_term_once():
 WALL_CLOCK = {
     "when a row was written, or arrived": (
         "api/commands.py", "api/dry_runs.py", "api/v1/clock.py", "engine/actions.py", "engine/backtest.py",
-        "engine/contests.py", "engine/endings.py", "engine/fills.py", "engine/import_parts.py", "engine/inline.py", "engine/leagues.py",
+        "chores/complete_documents.py", "chores/settle_competitions.py", "chores/settle_leagues.py", "engine/fills.py", "engine/import_parts.py", "engine/inline.py",
         "engine/moving_history.py", "engine/timers.py", "engine/worker.py",
     ),
     "changes of documents, which are dated by the organisation's clock where they are stored": (

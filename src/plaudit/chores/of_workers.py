@@ -4,10 +4,7 @@ from functools import partial
 
 from plaudit import clock
 from plaudit.engine import codes
-from plaudit.engine.contests import see_to_contests
-from plaudit.engine.endings import complete_what_is_over
 from plaudit.engine.fills import fill_once
-from plaudit.engine.leagues import settle_rounds
 from plaudit.engine.rollbacks import Rollbacks
 from plaudit.engine.worker import CHORE_CONNECTIONS
 from plaudit.storage.clearing import clear
@@ -16,6 +13,9 @@ from plaudit.storage.postgres import Pool
 from plaudit.storage.programs import Programs
 
 from .chore import Chore, run_chores
+from .complete_documents import complete_what_is_over
+from .settle_competitions import see_to_contests
+from .settle_leagues import settle_rounds
 
 POLL_SECONDS = 1.0
 PARTITIONS_SECONDS = 6 * 3_600.0

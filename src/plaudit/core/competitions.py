@@ -22,6 +22,7 @@ from .periods import period_key
 from .program import Competition, League, Program
 
 SCOPE_MAX = 100
+PLACES_KEPT = 1_000  # of each division of a round, for whoever asks for its board later
 
 
 def count(

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from plaudit import clock
+from plaudit import clock, telemetry
 from plaudit.core.expressions import must_pass
 from plaudit.core.ids import derived_id
 from plaudit.guard import in_hand, known
@@ -20,6 +20,15 @@ from plaudit.storage.suspects import SQL, Noted, learn, note
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+# The chore that each kind of work belongs to, as its log line and its counter name it.
+NAMES = {
+    "segment": "fill_segments",
+    "competition": "settle_competitions",
+    "league": "settle_leagues",
+    "rollback": "continue_rollbacks",
+    "ending": "complete_documents",
+}
 
 
 class Chore(Struct, frozen=True):
@@ -52,7 +61,9 @@ async def do(connection: Connection, chore: Chore, work: Coroutine[Any, Any, T])
     except BaseException as problem:
         if must_pass(problem):
             raise
-        log.exception("chore_failed", kind=chore.kind, org_id=str(chore.org_id), id=chore.document_id)
+        name = NAMES[chore.kind]
+        telemetry.chore_failures.labels(name).inc()
+        log.exception("chore_failed", chore=name, kind=chore.kind, org_id=str(chore.org_id), id=chore.document_id)
         one = Noted(chore_id, chore.kind, chore.org_id)
         await note(connection, [one], f"it raised {type(problem).__name__}", clock.now())
         await learn(connection)

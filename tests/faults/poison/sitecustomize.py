@@ -58,10 +58,11 @@ def poisoned_at(place: str, module, function: str, name_of) -> None:
 
 
 def poison_the_parts() -> None:
+    from plaudit.chores import settle_competitions, settle_leagues
     from plaudit.core import decide
     from plaudit.delivery.listeners import Listener
     from plaudit.delivery.webhooks import Sender
-    from plaudit.engine import contests, fills, leagues, process
+    from plaudit.engine import fills, process
     from plaudit.storage import documents, programs
 
     meet = decide._meet
@@ -88,8 +89,8 @@ def poison_the_parts() -> None:
     poisoned_at("save", documents, "checked_document", lambda _, raw, *__: raw.get("name"))
     poisoned_at("compile", programs, "compile_in_force", compiled_name)
     poisoned_at("chore", fills, "triggers_of", lambda segment: segment.segment_id)
-    poisoned_at("chore", contests, "_give_prizes", lambda _, __, competition: competition.competition_id)
-    poisoned_at("chore", leagues, "_settle", lambda _, __, competition, *___: competition.competition_id)
+    poisoned_at("chore", settle_competitions, "_give_prizes", lambda _, __, competition: competition.competition_id)
+    poisoned_at("chore", settle_leagues, "_settle", lambda _, __, competition, *___: competition.competition_id)
 
 
 if "plaudit" in sys.orig_argv and "--child" in sys.orig_argv:

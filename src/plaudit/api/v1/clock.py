@@ -10,9 +10,9 @@ from plaudit import clock
 from plaudit.api.operations import Call, Operation
 from plaudit.api.outside import Json, time_text
 from plaudit.api.schemas import TIME, object_of
-from plaudit.engine.contests import see_to_contests
-from plaudit.engine.endings import complete_what_is_over
-from plaudit.engine.leagues import next_end, settle_rounds
+from plaudit.chores.complete_documents import complete_what_is_over
+from plaudit.chores.settle_competitions import see_to_contests
+from plaudit.chores.settle_leagues import next_end, settle_rounds
 from plaudit.engine.timers import run_due
 from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
 from plaudit.reads.health import waiting

@@ -10,12 +10,12 @@ from plaudit.api.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.outside import Json, optional_time, time_text
 from plaudit.api.paging import page_size, paged, read_cursor
 from plaudit.api.schemas import INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.chores.settle_competitions import draw_winners, open_contest
 from plaudit.core.competitions import seed_hash
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import shown
 from plaudit.core.periods import period_key
 from plaudit.core.program import Competition
-from plaudit.engine.contests import draw_winners, open_contest
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
 from plaudit.reads import boards, rounds
 from plaudit.reads.boards import Board, Place

@@ -11,15 +11,14 @@ from plaudit import clock
 from plaudit.core.competitions import Ticket, band_of, draw, in_order, seed_hash, tickets_digest
 from plaudit.core.event import PRIZE
 from plaudit.core.program import Competition
+from plaudit.engine import inbox
+from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.chores import Chore, do
+from plaudit.engine.members import hold
 from plaudit.errors import Conflict
 from plaudit.storage.postgres import Connection, Pool, atomic
 from plaudit.storage.programs import Live, Programs, clock_of
 from plaudit.storage.queries import queries_beside
-
-from . import inbox
-from .arrival import Payload, arrival_of
-from .chores import Chore, do
-from .members import hold
 
 SQL = queries_beside(__file__)
 

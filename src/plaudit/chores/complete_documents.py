@@ -5,13 +5,12 @@ A campaign goes on meeting events of its own time that are reported late; its wi
 
 from plaudit import clock
 from plaudit.documents.kinds import KINDS
+from plaudit.engine.chores import Chore, do
 from plaudit.storage import documents
 from plaudit.storage.documents import Change
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.programs import clock_of
 from plaudit.storage.queries import queries_beside
-
-from .chores import Chore, do
 
 SQL = queries_beside(__file__)
 

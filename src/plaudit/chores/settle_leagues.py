@@ -7,21 +7,21 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.competitions import band_of
+from plaudit.core.competitions import PLACES_KEPT, band_of
 from plaudit.core.event import PRIZE
 from plaudit.core.periods import first_day, first_instant, local_day, next_period_at, period_key
 from plaudit.core.program import Competition, League
+from plaudit.engine import inbox
+from plaudit.engine.arrival import Arrival, Payload, arrival_of
+from plaudit.engine.chores import Chore, do
+from plaudit.engine.members import hold
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.programs import Live, Programs
 
-from . import contests, inbox
-from .arrival import Arrival, Payload, arrival_of
-from .chores import Chore, do
-from .members import hold
+from . import settle_competitions as competitions
 
 Json = dict[str, Any]
 
-PLACES_KEPT = 1_000  # of each division of a round, for whoever asks for its board later
 PATIENCE_MINUTES = 10  # for what is due to members by the end of a round
 _ANY = "9999"  # after the names of all rounds
 _OF_PLACE = ("scope", "rank", "score", "reached_at")
@@ -30,7 +30,7 @@ _OF_PLACE = ("scope", "rank", "score", "reached_at")
 async def settle_rounds(connection: Connection, programs: Programs, org_id: UUID | None = None) -> int:
     """Settle the rounds that are over, of all leagues or of an organisation's. Answers how many."""
     settled = 0
-    for *key, minutes in await connection.fetch(contests.SQL.leagues):
+    for *key, minutes in await connection.fetch(competitions.SQL.leagues):
         chore = Chore("league", *key)
         if not chore.is_left_out and org_id in (None, chore.org_id):
             settled += await do(connection, chore, _see_to(connection, programs, chore, minutes)) or 0
@@ -53,16 +53,16 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
     present = period_key(at, league.period, zone)
     before = period_key(begins_at - timedelta(seconds=1), league.period, zone)
     key = live.program.org_id, competition.competition_id
-    if await connection.fetchval(contests.SQL.round_settled, *key, before):
+    if await connection.fetchval(competitions.SQL.round_settled, *key, before):
         return 0
     patient = at < begins_at + timedelta(minutes=PATIENCE_MINUTES)
-    if await connection.fetchval(contests.SQL.waits_before, live.program.org_id, begins_at, patient):
+    if await connection.fetchval(competitions.SQL.waits_before, live.program.org_id, begins_at, patient):
         return 0
-    played = [row["round"] for row in await connection.fetch(contests.SQL.rounds_played, *key, present)]
+    played = [row["round"] for row in await connection.fetch(competitions.SQL.rounds_played, *key, present)]
     settled = 0
     for name in dict.fromkeys([*played, before]):
         if await connection.fetchval(
-            contests.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")
+            competitions.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")
         ):
             break
         await _settle_round(connection, live, competition, league, name)
@@ -73,13 +73,13 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
 async def next_end(connection: Connection, live: Live) -> datetime | None:
     """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
     org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
-    due = await connection.fetchval(contests.SQL.next_due, org_id, now)
+    due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
     found: list[datetime] = []
-    for one, competition_id, _, minutes in await connection.fetch(contests.SQL.leagues):
+    for one, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
         competition = live.program.competitions.get(competition_id)
         if one != org_id or competition is None or competition.league is None:
             continue
-        played = await connection.fetch(contests.SQL.rounds_played, org_id, competition_id, _ANY)
+        played = await connection.fetch(competitions.SQL.rounds_played, org_id, competition_id, _ANY)
         busy = now if played else due
         if busy is not None:
             late = timedelta(minutes=minutes)
@@ -92,7 +92,7 @@ async def _settle_round(
 ) -> None:
     org_id, competition_id = live.program.org_id, competition.competition_id
     async with atomic(connection):
-        rows = await connection.fetch(contests.SQL.places_of_round, org_id, competition_id, name)
+        rows = await connection.fetch(competitions.SQL.places_of_round, org_id, competition_id, name)
         there = await hold(connection, [row["member_id"] for row in rows])
         moved = [
             one
@@ -103,7 +103,7 @@ async def _settle_round(
         places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in kept]
         members = {row["scope"]: row["members"] for row in rows}
         result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
-        if await connection.fetchval(contests.SQL.settle_round, org_id, competition_id, name, live.now(), result):
+        if await connection.fetchval(competitions.SQL.settle_round, org_id, competition_id, name, live.now(), result):
             arrivals = [_arrival(live, competition_id, name, one) for one in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)
