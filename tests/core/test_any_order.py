@@ -213,6 +213,10 @@ def test_steps_in_any_order(steps, history):
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "ab"]), GOALS), min_size=2, max_size=4), histories(["a", "b"], 5))
 @example([("b", {"target": 1})] * 3, [(2, "b", 1, 0), (0, "b", 1, 4), (1, "b", 1, 2)])
+@example(  # two late events together show that a step was done earlier, neither alone
+    [("a", {"type": "sum", "field": "amount", "target": 24}), ("a", {"target": 1})],
+    [(1, "a", 6, 0), (0, "a", 8, 5), (3, "a", 1, 2), (2, "a", 9, 0), (4, "a", 9, 0)],
+)
 @example(  # what came before a step was open is remembered beside what has counted since, on a long way too
     [("b", {"target": 3}), ("ab", {"type": "sum", "field": "amount", "target": 5})],
     [*((hour, trigger, 1, 0) for hour, trigger in ((0, "a"), (1, "b"), (2, "b"), (3, "a"), (5, "b"), (6, "a"))), (4, "b", 1, 3)],

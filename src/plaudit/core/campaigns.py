@@ -284,13 +284,14 @@ def _put_forward(
     deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
-    """See whether a step that is done was done earlier, and if so, what that makes of the steps after it."""
+    """Count anew towards a step that is done: it may have been so earlier, by this or by what is yet to be reported."""
     goal, zone, step = campaign.steps[number].goal, deciding.program.settings.time_zone, progress.steps[number]
     after = sequences.counted_anew(goal, step, heard, opened, zone)
-    if after is None or after.done_at is None or step.done_at is None or after.done_at >= step.done_at:
+    if after is None or after.done_at is None or step.done_at is None or after.done_at > step.done_at:
         return False
     _keep_step(deciding, campaign, progress, number, sequences.as_done(after))
-    _opened(deciding, campaign, number + 1, after.done_at, step.done_at)
+    if after.done_at < step.done_at:
+        _opened(deciding, campaign, number + 1, after.done_at, step.done_at)
     return True
 
 
@@ -352,8 +353,7 @@ def take_over(deciding: Deciding, campaign_id: str, campaign: Campaign | None, o
     if isinstance(completed, Refusal):
         shown["completion"] = completed.value
     else:
-        before = len(campaign.steps[last].effects)
-        effects = [structs.replace(one, index=before + one.index) for one in completed]
+        effects = [structs.replace(one, index=len(campaign.steps[last].effects) + one.index) for one in completed]
         shown["completed"] = True
     deciding.trace.append(Considered(campaign_id, last, 0, None, [], effects, None, shown))
 
