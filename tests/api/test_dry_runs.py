@@ -236,9 +236,13 @@ def test_a_dry_run_of_any_write_changes_no_table(operation, club, server_process
     wait_until(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
     before = contents()
     answer = sent(club, operation, path, body)
-    assert contents() == before
+    after = contents()
+    if operation.tries_by_job:
+        assert answer.json()["data"]["rollback"]["dryRun"] is True
+        before.pop("jobs"), after.pop("jobs")
+    assert after == before
     if name in TAKING_BACK:
-        assert answer.status_code in (200, 400, 404, 409), answer.text
+        assert answer.status_code in (200, 202, 400, 404, 409), answer.text
         return
     assert answer.status_code == REFUSED.get(name, 200), answer.text
     if answer.status_code == 200:

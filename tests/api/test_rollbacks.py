@@ -21,7 +21,8 @@ def ago(**time_before):
 
 def roll_back(shop, campaign="over", **more):
     body = {"from": ago(days=1), "until": ago(hours=-1), **more}
-    job = ok(shop.post(f"/v1/campaigns/{campaign}/rollback", json=body), 202)
+    path, _, query = campaign.partition("?")
+    job = ok(shop.post(f"/v1/campaigns/{path}/rollback?{query}", json=body), 202)
     deadline = time.monotonic() + 240
     while job["state"] == "running":
         assert time.monotonic() < deadline, job
@@ -96,6 +97,8 @@ def test_what_200_members_were_overpaid_comes_back(overpaid, server_process):
     for code in codes:
         ok(shop.post(f"/v1/code-pools/pool/codes/{code}/redeem"))
     dry = roll_back(shop, dryRun=True)
+    tried = roll_back(shop, "over?dryRun=true")
+    assert (tried["rollback"]["dryRun"], what_came_of(tried)) == (True, what_came_of(dry))
     assert profile(shop, "u0") == before
     done = roll_back(shop)
     assert what_came_of(done) == what_came_of(dry)

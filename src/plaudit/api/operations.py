@@ -137,7 +137,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     errors, where that is not its envelope's; `or_bare` what some are answered without one. `shown_once`: the response
     holds a secret, and this field of its data names what was made. `query` are its parameters, and it takes no others,
     unless `any_field` of a member may be one. `changes_nothing` is a POST that only reads. `streamed`: its body is taken
-    as it comes; `answers_in_parts`: its response is written as it is made, so it is not compressed.
+    as it comes; `answers_in_parts`: its response is written as it is made, so it is not compressed. `tries_by_job`: the
+    `dryRun` of its body makes it a job that only tells, and the parameter means the same.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     refused: Schema = None
     or_bare: Schema = None
     shown_once: str | None = None
+    tries_by_job: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -166,7 +166,9 @@ OPERATIONS = [
     Operation(
         name="rollBackCampaign", method="POST", path="/v1/campaigns/{campaignId}/rollback", run=roll_back,
         scope="admin:write", tag="Campaigns", summary="Undo what a campaign led to within a period",
-        description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered.",
+        description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered. "
+        "`dryRun`, as a parameter or in the body, makes it a job that changes nothing else and shows what would happen.",
+        tries_by_job=True,
         body=RollbackBody, status=202, answer=object_of(FIELDS | {"rollback": OBJECT}), errors=(400, 404, 413),
     ),
     Operation(
