@@ -184,3 +184,20 @@ def test_a_code_past_its_expiry_cannot_be_redeemed_by_the_organisations_clock(sh
     ok(shop.post("/v1/clock/advance", json={"to": "2030-01-01T00:00:00Z"}))
     late = shop.post(f"/v1/code-pools/pool/codes/{other}/redeem")
     assert (late.status_code, late.json()["error"]["code"]) == (409, "code_expired")
+
+
+def test_points_whose_reversal_is_reversed_are_pending_again(shop, server_process):
+    ok(shop.put("/v1/metrics/points", json={"pendingDays": 14}))
+    effects = [{"type": "add_points", "config": {"amount": 60}}]
+    ok(shop.post("/v1/campaigns", json={"name": "C", "triggers": [{"type": "buy"}], "effects": effects}), 201)
+    body = {"userId": "ann", "action": "buy"}
+    shop.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=10"})
+    (made,) = ok(shop.get("/v1/transactions?userId=ann"))["transactions"]
+    for amount in (-60, 60):
+        made = ok(shop.post(f"/v1/transactions/{made['transactionId']}/reverse", json={}), 201)
+        assert made["amount"] == amount
+    refused = shop.post("/v1/transactions", json={"userId": "ann", "amount": -1})
+    assert refused.json()["error"]["code"] == "balance_insufficient"
+    ok(shop.post("/v1/clock/advance", json={"seconds": 15 * 86_400}))
+    ok(shop.post("/v1/transactions", json={"userId": "ann", "amount": -60}), 201)
+    server_process.verify()

@@ -367,7 +367,7 @@ def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
     ann = scored({"pendingDays": 14})
     ann.do("2026-01-01", "earn", amount=60)
     undo(ann, "2026-01-02", ann.postings[0], "2026-01-15 12:00")
-    undo(ann, "2026-01-03", ann.postings[1], "2026-01-15 12:00")  # the reversal is reversed
+    undo(ann, "2026-01-03", ann.postings[1], "2026-01-15 12:00", pending=True)  # the reversal is reversed
     assert (ann.balance(), free(ann)) == (60, 0)
     ann.until("2026-01-15 12:00")
     assert (ann.balance(), free(ann), month(ann, "2026-01-15")) == (60, 60, 60)

@@ -201,6 +201,7 @@ class Core:
             "countedAt": at.isoformat(),
             "countedIn": sorted(counted_in),
             "scored": is_scored(booked),
+            "pending": is_scored(booked),
         }
 
     def _other_side(self, row: Json) -> tuple[str, Json] | None:

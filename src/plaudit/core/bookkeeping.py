@@ -50,6 +50,7 @@ class Reversal(Struct, frozen=True, rename="camel"):
     `expired` is how much of a credit has expired before; `whole` refuses what cannot be taken back wholly.
     `earned`, `scored`, `counted_at` and `counted_in` are of what it goes back to, through the reversals that it may be
     itself (see `earned.Origin`).
+    `pending`: points that come back before `counted_at` are pending until then (orders of earlier versions made them available).
     `merged`: it was made by somebody who goes on as this member, where lots had other numbers. `reopens`: it was made by
     a merge, and the member who goes on as another from it is to be there again.
     """
@@ -67,6 +68,7 @@ class Reversal(Struct, frozen=True, rename="camel"):
     counted_at: datetime | None = None
     counted_in: frozenset[str] | None = None
     scored: bool = True
+    pending: bool = False
     merged: bool = False
     reopens: bool = False
 
@@ -312,7 +314,8 @@ def _given_back(
     if not kept:
         return room, book, ()
     counted_at = order.origin.counted_at
-    pending_until = counted_at if counted_at is not None and counted_at > deciding.now else None
+    waits = order.pending and counted_at is not None and counted_at > deciding.now
+    pending_until = counted_at if waits else None
     parts: list[Part] = []
     amount = room
     if book.lots and book.lots[0].number == DEBT:

@@ -124,7 +124,7 @@ async def reverse_transaction(call: Call) -> Json:
                 call.org_id,
                 event_id_of(call.org_id, body.event_id),
                 data,
-                ("expired", "parts", "countedIn"),
+                ("expired", "parts", "countedIn", "pending"),
             )
     return await _written(call, REVERSAL, user_id, data, body.event_id, also=also)
 
@@ -153,6 +153,7 @@ async def _original(
         "expired": await transactions.expired_of(connection, row) if row["amount"] > 0 else 0,
         "earned": origin.earned,
         "scored": origin.scored,
+        "pending": origin.scored,
         **({} if origin.counted_at is None else {"countedAt": origin.counted_at.isoformat()}),
         **({} if origin.counted_in is None else {"countedIn": sorted(origin.counted_in)}),
     }
