@@ -31,7 +31,15 @@ from plaudit.engine.timers import run_due
 from plaudit.reads import transactions
 from plaudit.storage.orgs import create_org
 
-from .test_simulate_time import assert_the_same, booked, given_by, simulated, write_programme, xp
+from .test_simulate_time import (
+    assert_lived_as_simulated,
+    assert_the_same,
+    booked,
+    given_by,
+    simulated,
+    write_programme,
+    xp,
+)
 
 DAYS, MEMBERS, PER_DAY = 24, 5, 6
 # Campaigns on what follows from what is done by hand.
@@ -145,25 +153,16 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
 
 @pytest.mark.parametrize("trigger", MORE)
 def test_a_draft_on_what_is_done_by_hand_is_simulated_as_it_would_have_been_lived(staged, fresh_database, trigger):
+    async def write(organisation, chance, status):
+        await write_programme(organisation, chance)
+        await write_more(organisation)
+        effects = [{"type": "add_metric", "config": {"metric": "coins", "amount": 25}}]
+        listens = {"triggers": [listening(trigger)], "effects": effects, "status": status}
+        await organisation.write("campaign", "camp_draft", **listens)
+
     async def main():
         async with staged(fresh_database) as stage:
-            async with stage.pool.acquire() as connection:
-                other = await create_org(connection, "With it", clock.now())
-            lived = replace(stage, org_id=other.org_id)
-            now = clock.now()
-            for one, status in ((stage, "draft"), (lived, "active")):
-                chance = random.Random(5)
-                await write_programme(one, chance)
-                await write_more(one)
-                effects = [{"type": "add_metric", "config": {"metric": "coins", "amount": 25}}]
-                await one.write("campaign", "camp_draft", triggers=[listening(trigger)], effects=effects, status=status)
-                await live_through(one, chance, now)
-            since = now - timedelta(days=1)
-            async with stage.pool.acquire() as connection:
-                draft = await backtest.with_campaign(connection, stage.org_id, "camp_draft", {})
-            found = await simulated(stage, draft, since, campaign_id="camp_draft")
-            await run_due(lived.pool, await lived.program(), lived.org_id, clock.now())
-            assert given_by(found.would) == await booked(lived, since)
+            found = await assert_lived_as_simulated(stage, write, live_through, seed=5)
             coins = found.would["camp_draft"].metrics["coins"]
             assert sum(one.after.metrics["coins"] for one in found.cases) == coins > 0
 

@@ -113,6 +113,28 @@ def assert_the_same(found) -> None:
     found.was["camp_first"], found.would["camp_first"] = was, would
 
 
+async def assert_lived_as_simulated(stage, write, live, *, seed):
+    """Live the same life twice: beside a draft, and in another organisation in which it is active.
+
+    What the simulation of the draft says must be what the other has. Return the simulation.
+    """
+    async with stage.pool.acquire() as connection:
+        other = await create_org(connection, "With it", clock.now())
+    lived = replace(stage, org_id=other.org_id)
+    now = clock.now()
+    for organisation, status in ((stage, "draft"), (lived, "active")):
+        chance = random.Random(seed)
+        await write(organisation, chance, status)
+        await live(organisation, chance, now)
+    since = now - timedelta(days=1)
+    async with stage.pool.acquire() as connection:
+        draft = await backtest.with_campaign(connection, stage.org_id, "camp_draft", {})
+    found = await simulated(stage, draft, since, campaign_id="camp_draft")
+    await run_due(lived.pool, await lived.program(), lived.org_id, clock.now())
+    assert given_by(found.would) == await booked(lived, since)
+    return found
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_database, seed):
     async def main():
@@ -142,24 +164,14 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
 def test_a_draft_on_what_time_does_is_simulated_as_it_would_have_been_lived(staged, fresh_database, trigger):
     """The same life with the campaign and without: what the simulation says without it is what there is with it."""
 
+    async def write(organisation, chance, status):
+        await write_programme(organisation, chance)
+        effects = [{"type": "add_points", "config": {"amount": 25}}]
+        await organisation.pay("camp_draft", trigger=trigger, effects=effects, status=status)
+
     async def main():
         async with staged(fresh_database) as stage:
-            async with stage.pool.acquire() as connection:
-                other = await create_org(connection, "With it", clock.now())
-            lived = replace(stage, org_id=other.org_id)
-            now = clock.now()
-            for one, status in ((stage, "draft"), (lived, "active")):
-                chance = random.Random(7)
-                await write_programme(one, chance)
-                effects = [{"type": "add_points", "config": {"amount": 25}}]
-                await one.pay("camp_draft", trigger=trigger, effects=effects, status=status)
-                await live_through(one, chance, now)
-            since = now - timedelta(days=1)
-            async with stage.pool.acquire() as connection:
-                draft = await backtest.with_campaign(connection, stage.org_id, "camp_draft", {})
-            found = await simulated(stage, draft, since, campaign_id="camp_draft")
-            await run_due(lived.pool, await lived.program(), lived.org_id, clock.now())
-            assert given_by(found.would) == await booked(lived, since)
+            found = await assert_lived_as_simulated(stage, write, live_through, seed=7)
             assert found.would["camp_draft"].fired > 2
             assert (
                 sum(one.after.metrics["points"] for one in found.cases) == found.would["camp_draft"].metrics["points"]
