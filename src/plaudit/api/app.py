@@ -24,6 +24,7 @@ from plaudit.reads.boards import Boards
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
+from plaudit.tasks import cancel
 
 from . import actions, doors, system, token_exchange, widget
 from .answering import AnyRequest, answer
@@ -167,9 +168,7 @@ def create_app(given: Settings | None = None) -> App:
         try:
             yield
         finally:
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await cancel(others)
             await published.close()
             await pool.close()
             await engine_pool.close()

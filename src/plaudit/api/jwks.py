@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from plaudit import clock
 from plaudit.connections import guarded_pool
 from plaudit.errors import Unavailable
+from plaudit.tasks import cancel
 
 KEPT_SECONDS = 600.0
 USABLE_SECONDS = 24 * 3_600.0  # how long keys are used whose provider does not respond any more
@@ -79,10 +80,7 @@ class PublishedKeys:
 
     async def close(self) -> None:
         """End the fetches that are running."""
-        running = [one.fetch for one in self._providers.values() if one.fetch is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await cancel(one.fetch for one in self._providers.values() if one.fetch is not None)
 
     def _provider(self, url: str) -> _Provider:
         found = self._providers.get(url)

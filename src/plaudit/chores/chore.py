@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from plaudit import telemetry
 from plaudit.storage.postgres import keep_doing
+from plaudit.tasks import run_together
 
 BACK_OFF_SECONDS_MAX = 60.0  # a chore with a longer interval backs off up to that, ten minutes at most
 STAGGER_SECONDS = 0.1  # between the first passes of two chores: those that run each second share a connection then
@@ -40,13 +41,7 @@ async def run_chores(chores: Sequence[Chore], *, at_once: int | None = None) -> 
     No pass goes on once this has ended.
     """
     slots = asyncio.Semaphore(at_once or len(chores))
-    tasks = [asyncio.create_task(_run(chore, slots, number * STAGGER_SECONDS)) for number, chore in enumerate(chores)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await run_together(*(_run(chore, slots, number * STAGGER_SECONDS) for number, chore in enumerate(chores)))
 
 
 async def _run(chore: Chore, slots: asyncio.Semaphore, after_seconds: float) -> None:

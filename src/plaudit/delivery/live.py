@@ -21,6 +21,7 @@ from plaudit.errors import TooMany, Unavailable
 from plaudit.reads import notifications
 from plaudit.reads.notifications import Note
 from plaudit.storage.postgres import UNREACHABLE, Pool, keep_doing, listen, retried
+from plaudit.tasks import run_together
 
 STREAMS_OF_MEMBER_MAX = 5
 STREAMS_MAX = 20_000
@@ -92,17 +93,11 @@ class Streams:
         """Hear, look and tell until cancelled."""
         every = WATCHED_SECONDS / 4
         watching = Chore("watch_streams", every, self._keep_watching, back_off_max=every)
-        tasks = [
-            asyncio.create_task(run_chores([watching])),
-            asyncio.create_task(listen(self._url, {CHANNEL: self._heard}, self._tell_all)),
-            asyncio.create_task(keep_doing("tell_streams", self._tell, every=0)),
-        ]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await run_together(
+            run_chores([watching]),
+            listen(self._url, {CHANNEL: self._heard}, self._tell_all),
+            keep_doing("tell_streams", self._tell, every=0),
+        )
 
     async def open(self, member_id: UUID, seen: int | None) -> Stream:
         """Return a stream of what comes after `seen` (None: from now on). Raise TooMany, or Unavailable.

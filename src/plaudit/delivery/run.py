@@ -34,6 +34,7 @@ from plaudit.storage.postgres import (
 from plaudit.storage.programs import Live, Programs
 from plaudit.storage.suspects import SQL as SUSPECTS
 from plaudit.storage.suspects import learn, note_what_was_done
+from plaudit.tasks import cancel
 
 from . import outbox
 from .hand_out import buckets_with_news, hand_out
@@ -107,9 +108,8 @@ class Deliverer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         finally:
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, *self._running, return_exceptions=True)
+            await cancel(others)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def once(self) -> int:
         """Hand out what there is, look at conditions, and begin what is due. Return how much that was."""
@@ -282,7 +282,6 @@ async def run_delivery(url: str, *, private: bool) -> None:
     try:
         await deliverer.run()
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await cancel([listening])
         await sender.close()
         await pool.close()

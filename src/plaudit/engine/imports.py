@@ -21,6 +21,7 @@ from plaudit.documents.columns import CODE_COLUMNS, Columns, EventColumns, membe
 from plaudit.errors import PlauditError
 from plaudit.storage.postgres import Pool, as_sent
 from plaudit.storage.programs import Live, Programs
+from plaudit.tasks import cancel
 
 from . import jobs
 from .file_lines import EXPORTED_LINE_BYTES_MAX, LINE_BYTES_MAX
@@ -94,10 +95,7 @@ async def run_job(
         await jobs.fail(pool, job, error)
         raise
     finally:
-        left = [task for each in begun for task in each.parts]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await cancel(task for each in begun for task in each.parts)
         helpers.close()
     await jobs.end(pool, job, "finished", None)
     yield job

@@ -7,6 +7,7 @@ from plaudit.guard import in_hand
 from plaudit.processes import calm_garbage_collector, stand_in_line
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programs import Programs
+from plaudit.tasks import cancel
 
 from .aftermath import see_to_what_was_left
 from .worker import POOL_SIZE, Beside, Worker
@@ -28,6 +29,5 @@ async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) 
     try:
         await worker.run()
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await cancel([listening])
         await pool.close()

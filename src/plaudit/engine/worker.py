@@ -25,6 +25,7 @@ from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep
 from plaudit.storage.programs import Programs
 from plaudit.storage.suspects import SQL as SUSPECTS
 from plaudit.storage.suspects import learn
+from plaudit.tasks import cancel
 
 from . import buckets, inbox
 from .arrival import Arrival, tick
@@ -101,9 +102,7 @@ class Worker:
                 raise RuntimeError("a part of the worker has ended")
             await asyncio.gather(*lanes)  # each finishes the batch that it is at
         finally:
-            for task in [*others, *lanes]:
-                task.cancel()
-            await asyncio.gather(*others, *lanes, return_exceptions=True)
+            await cancel([*others, *lanes])
             with suppress(*UNREACHABLE):
                 await self.release()
 

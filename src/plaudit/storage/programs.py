@@ -41,6 +41,7 @@ from plaudit.documents.trigger import Trigger
 from plaudit.documents.webhook import Webhook
 from plaudit.errors import NotFound, Unavailable
 from plaudit.guard import in_hand, known
+from plaudit.tasks import run_together
 
 from .documents import SQL
 from .erasure import CHANNEL as ERASURES
@@ -166,7 +167,7 @@ class Programs:
             self._forget(UUID(org_id))
 
         listening = listen(self.url, {CHANNEL: heard, ERASURES: erased}, connected)
-        await asyncio.gather(listening, keep_doing("follow_programmes", follow, every=0))
+        await run_together(listening, keep_doing("follow_programmes", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:
         """Refresh an organisation that was named, or all that have changed."""
