@@ -20,7 +20,7 @@ from bench import http, mechanics, members
 from bench.bulk import import_rates
 from bench.engine import Org, bare_rows, engine_rate, like_a_worker, prepare, processes_rate
 from bench.scale import serve_megabytes
-from plaudit.processes import calm_garbage_collector
+from plaudit.runtime import tune_gc
 from plaudit.storage.embedded import EmbeddedPostgres, program
 from plaudit.storage.migrate import migrate
 
@@ -217,7 +217,7 @@ def server() -> Generator[str]:
 
 def main() -> None:
     """Measure, and print the table."""
-    calm_garbage_collector()
+    tune_gc()
     report = Report()
     try:
         for name in sys.argv[1:] or PARTS:

@@ -7,10 +7,11 @@ import msgspec
 
 from plaudit import clock
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.engine import imports, jobs
+from plaudit.imports import runner
+from plaudit.storage import jobs
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import create_pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 
 PART_BYTES = 1 << 18
 
@@ -34,10 +35,10 @@ async def import_rates(url: str, members: int) -> tuple[float, float]:
         for start in range(0, len(body), PART_BYTES):
             yield body[start : start + PART_BYTES]
 
-    programs = Programs(pool, url)
-    job = await jobs.begin(pool, org_id, "members", "bench", None)
+    programs = Programmes(pool, url)
+    job = await jobs.start(pool, org_id, "members", "bench", None)
     started = time.perf_counter()
-    async for _ in imports.run_job(pool, programs, job, parts(), is_csv=False):
+    async for _ in runner.run_job(pool, programs, job, parts(), is_csv=False):
         pass
     imported = members / (time.perf_counter() - started)
     assert job.accepted == members

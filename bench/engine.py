@@ -20,15 +20,15 @@ from plaudit.core.event import ACTION
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import commit, inbox, load
-from plaudit.engine.arrival import Arrival, Payload, arrival_of
+from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.rows import COPIED
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
-from plaudit.processes import calm_garbage_collector, stand_in_line
+from plaudit.runtime import set_niceness, tune_gc
 from plaudit.settings import Settings
 from plaudit.storage.documents import Change, create
 from plaudit.storage.orgs import create_org
-from plaudit.storage.postgres import Connection, Pool, array_of, atomic, create_pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.postgres import Connection, Pool, array_literal, atomic, create_pool
+from plaudit.storage.programmes import Programmes
 
 LISTENING = 5
 CHUNK_MEMBERS = 100_000
@@ -57,8 +57,8 @@ def like_a_worker(measure: Callable[[], Coroutine[None, None, float]]) -> float:
 
 def _become_a_worker() -> None:
     os.setsid()
-    stand_in_line(Settings.from_environment().worker_nice)
-    calm_garbage_collector()
+    set_niceness(Settings.from_environment().worker_nice)
+    tune_gc()
 
 
 def _run(measure: Callable[[], Coroutine[None, None, float]]) -> float:
@@ -124,7 +124,7 @@ def _arrivals(org: Org, count: int) -> list[Arrival]:
     chance = random.Random(count)
     now = clock.now()
     return [
-        arrival_of(
+        arrival_from_client(
             org_id=org.org_id,
             user_id=f"user_{chance.randrange(org.members)}",
             kind=ACTION,
@@ -136,7 +136,7 @@ def _arrivals(org: Org, count: int) -> list[Arrival]:
                 {"source": "bench"},
             ),
             source="api",
-            event_id=clock.new_id(),
+            event_id=clock.new_uuid7(),
         )
         for i in range(count)
     ]
@@ -155,8 +155,8 @@ async def engine_rate(url: str, org: Org, count: int) -> float:
     """Events a second that one worker takes out of a full inbox, decides and commits."""
     pool = await create_pool(url, size=LANES + 2, by_key=True)
     await _fill(pool, org, count)
-    worker = Worker(pool, url, Programs(pool, url))
-    await worker.lease()
+    worker = Worker(pool, url, Programmes(pool, url))
+    await worker.renew_leases()
     started = time.perf_counter()
     done = await worker.drain()
     seconds = time.perf_counter() - started
@@ -217,7 +217,7 @@ async def _write(connection: Any, rows: list[Any]) -> None:
         locked = await connection.fetch(load.SQL.lock_buckets, sorted({row["bucket"] for row in rows}))
         positions = {row["bucket"]: row["position"] for row in locked}
         keys = [row["bucket"] for row in rows], [row["inbox_id"] for row in rows]
-        await connection.fetchval(inbox.SQL.remove, *map(array_of, keys), len(rows))
+        await connection.fetchval(inbox.SQL.remove, *map(array_literal, keys), len(rows))
         log, ids, ledger = [], [], []
         for row in rows:
             bucket, member, event = row["bucket"], row["member_id"], row["event_id"]
@@ -235,8 +235,8 @@ async def _write(connection: Any, rows: list[Any]) -> None:
             await connection.copy_records_to_table(table, records=records, columns=COPIED[table])
         members = {row["member_id"]: row["bucket"] for row in rows}
         number = len(members)
-        key = array_of(members.values()), array_of(members)
-        ones, fives = array_of([1] * number), array_of([5] * number)
-        texts = [commit.joined([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
+        key = array_literal(members.values()), array_literal(members)
+        ones, fives = array_literal([1] * number), array_literal([5] * number)
+        texts = [commit.join_texts([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
         updates = [*key, [at] * number, ones, None, *key, texts[0], fives, fives, texts[1], *key, *texts[2:]]
         await connection.execute(commit.SQL.move_on, *updates, list(positions), list(positions.values()), at)

@@ -17,7 +17,7 @@ from litestar import Litestar
 
 from bench.engine import Org
 from plaudit.core.ids import bucket_of, event_id_of, member_id_of
-from plaudit.engine.inbox import Appended, Inbox
+from plaudit.engine.inbox import AppendResult, Inbox
 
 CONNECTIONS = 48
 SECONDS = 6.0
@@ -32,7 +32,7 @@ class Nowhere(Inbox):
     """An inbox that accepts everything and keeps nothing."""
 
     async def append(self, arrivals):
-        return Appended(new=frozenset(one.event_id for one in arrivals), mismatched=frozenset())
+        return AppendResult(new=frozenset(one.event_id for one in arrivals), conflicting=frozenset())
 
 
 def create_app() -> Litestar:

@@ -9,18 +9,18 @@ from uuid import UUID
 
 from bench.engine import Org
 from plaudit import clock
+from plaudit.chores.fill_segments import fill_next_bucket
 from plaudit.core.event import ACTION
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import inbox
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.fills import fill_once
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.worker import LANES, Worker
-from plaudit.reads.boards import Boards
+from plaudit.reads.leaderboards import Leaderboards
 from plaudit.storage.documents import Change, create, update
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import Pool, create_pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 
 LOOKS = 300
 
@@ -77,7 +77,7 @@ async def board_times(url: str, members: int) -> tuple[float, float, float]:
         for start in range(0, members, 100_000):
             await connection.copy_records_to_table("standings", records=rows[start : start + 100_000], columns=columns)
         await connection.execute("VACUUM ANALYZE standings")
-    boards = Boards(pool)
+    boards = Leaderboards(pool)
     await boards.board(org_id, "cup")
 
     async def select() -> object:
@@ -111,13 +111,13 @@ async def fill_rate(url: str, members: int) -> float:
         for start in range(0, members, 100_000):
             await connection.copy_records_to_table("members", records=rows[start : start + 100_000], columns=columns)
         await connection.execute("VACUUM ANALYZE members")
-    programs = Programs(pool, url)
-    await programs.live(org_id)
-    while await fill_once(pool, programs):
+    programs = Programmes(pool, url)
+    await programs.current(org_id)
+    while await fill_next_bucket(pool, programs):
         pass  # those of other organisations
     await write(pool, org_id, "segment", "young", include=[{"field": "age", "operator": "<", "value": 10}])
     started = time.perf_counter()
-    while await fill_once(pool, programs):
+    while await fill_next_bucket(pool, programs):
         pass
     seconds = time.perf_counter() - started
     await _drain(pool, url, programs)  # who came in is an event each: what is measured next shall not meet them
@@ -125,9 +125,9 @@ async def fill_rate(url: str, members: int) -> float:
     return members / seconds
 
 
-async def _drain(pool: Pool, url: str, programs: Programs) -> None:
+async def _drain(pool: Pool, url: str, programs: Programmes) -> None:
     worker = Worker(pool, url, programs)
-    await worker.lease()
+    await worker.renew_leases()
     await worker.drain()
     await worker.release()
 
@@ -146,10 +146,10 @@ async def import_rate(url: str, members: int, events: int) -> float:
     minutes = sorted(chance.randrange(365 * 1_440) for _ in range(events))
     now = clock.now()
     arrivals = [
-        arrival_of(
+        arrival_from_client(
             org_id=org_id, user_id=f"user_{chance.randrange(members)}", kind=ACTION, trigger="purchase",
             occurred_at=begin + timedelta(minutes=minute), received_at=now, source="bench",
-            payload=Payload({"amount": chance.randrange(1, 100)}), event_id=clock.new_id(),
+            payload=Payload({"amount": chance.randrange(1, 100)}), event_id=clock.new_uuid7(),
         )
         for minute in minutes
     ]  # fmt: skip
@@ -158,7 +158,7 @@ async def import_rate(url: str, members: int, events: int) -> float:
             await inbox.append(connection, arrivals[start : start + 2_000])
         await connection.execute("VACUUM ANALYZE inbox")
     started = time.perf_counter()
-    await _drain(pool, url, Programs(pool, url))
+    await _drain(pool, url, Programmes(pool, url))
     seconds = time.perf_counter() - started
     await pool.close()
     return events / seconds

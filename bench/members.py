@@ -30,12 +30,12 @@ TOASTS_A_SECOND = 40
 def create_app() -> Litestar:
     """The API with one more call: a SELECT by primary key, through everything that members' calls go through."""
     from plaudit.api import app
-    from plaudit.api.membership import member_id
-    from plaudit.api.operations import Call, Operation
+    from plaudit.api.http.operations import Call, Operation
+    from plaudit.api.identity.current_member import member_id
 
     async def select(call: Call) -> object:
         one = member_id(call)
-        await call.services.programs.live(call.org_id)
+        await call.services.programs.current(call.org_id)
         async with call.services.pool.acquire() as connection:
             row = await connection.fetchrow(
                 "SELECT user_id FROM members WHERE bucket = $1 AND member_id = $2", bucket_of(one), one

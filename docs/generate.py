@@ -12,7 +12,8 @@ import typer.main
 
 import plaudit
 from examples import examples
-from plaudit import bounds, cli
+from plaudit import bounds
+from plaudit.cli.main import app
 from plaudit.core.decision import Refusal
 from plaudit.core.effects import EFFECT_TYPES
 from plaudit.core.operators import OPERATORS
@@ -20,8 +21,8 @@ from plaudit.core.refusals import MEANINGS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.base import DocumentKind
 from plaudit.documents.kinds import KINDS
-from plaudit.engine.invariants import EVERY
 from plaudit.error_codes import CODES
+from plaudit.history.invariants import EVERY
 from plaudit.settings import PREFIX, Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -264,7 +265,7 @@ def commands() -> list[str]:
     def variable(one: Any) -> str:
         return f" (`{one.envvar}`)" if getattr(one, "envvar", None) else ""
 
-    walk(typer.main.get_command(cli.app), "plaudit")
+    walk(typer.main.get_command(app), "plaudit")
     return found
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
-from plaudit.engine.verify import verify
+from plaudit.history.verify import verify
 from plaudit.storage.postgres import connect
 from plaudit.storage.schema import is_migrated
 

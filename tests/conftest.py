@@ -16,7 +16,7 @@ from plaudit.storage.embedded import EmbeddedPostgres
 from plaudit.storage.migrate import migrate
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import create_pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 from tests.books import assert_books_hold, note
 from tests.servers import Server, new_folder
 from tests.stage import Stage
@@ -118,7 +118,7 @@ async def _staged(url: str):
         async with pool.acquire() as connection:
             credentials = await create_org(connection, "Test", clock.now())
         note(credentials.org_id)
-        yield Stage(url, pool, Programs(pool, url), credentials.org_id)
+        yield Stage(url, pool, Programmes(pool, url), credentials.org_id)
     finally:
         await pool.close()
 

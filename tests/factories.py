@@ -7,26 +7,26 @@ from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.member import Member
 from plaudit.core.program import Program
-from plaudit.documents.compile import Kept, compile_program
+from plaudit.documents.compile import CompileInput, compile_program
 from plaudit.documents.kinds import KINDS
-from plaudit.storage.documents import checked
+from plaudit.storage.documents import validate
 
 ORG = UUID("550e8400-e29b-41d4-a716-446655440000")
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def document(kind: str, id: str, **raw) -> Kept:
+def document(kind: str, id: str, **raw) -> CompileInput:
     raw.setdefault("name", id)
-    return Kept(kind, id, checked(KINDS[kind], raw))
+    return CompileInput(kind, id, validate(KINDS[kind], raw))
 
 
-def program(*documents: Kept, **metrics) -> Program:
+def program(*documents: CompileInput, **metrics) -> Program:
     """A compiled programme with the standard metrics; `points={...}` sets a metric's fields."""
     standard = [document("metric", one, **metrics.get(one, {})) for one in ("points", "xp", "coins")]
     return compile_program(ORG, 1, [*standard, *documents])
 
 
-def campaign(id: str = "camp_1", trigger: str = "purchase", conditions=None, effects=None, **more) -> Kept:
+def campaign(id: str = "camp_1", trigger: str = "purchase", conditions=None, effects=None, **more) -> CompileInput:
     effects = effects or [{"type": "add_points", "config": {"amount": 10}}]
     triggers = [{"type": trigger, "conditions": conditions or []}]
     return document("campaign", id, triggers=triggers, effects=effects, **more)

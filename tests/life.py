@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from plaudit.core.advance import advance, decide_in_time
-from plaudit.core.decision import Decision, Posting
+from plaudit.core.decide import decide, run_due_timers
+from plaudit.core.decision import Decision, Transaction
 from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.member import Member
@@ -38,13 +38,13 @@ class Life:
             member_id=self.member.member_id, user_id=self.member.user_id, kind=kind, trigger=trigger,
             occurred_at=self.at(local, zone), data=data,
         )  # fmt: skip
-        for met, decision in decide_in_time(self.program, self.member, event):
+        for met, decision in decide(self.program, self.member, event):
             self._keep(met, decision)
         return self.decisions[-1]
 
     def until(self, local: str) -> "Life":
         """Nothing but time passes."""
-        for timer, decision in advance(self.program, self.member, self.at(local)):
+        for timer, decision in run_due_timers(self.program, self.member, self.at(local)):
             self._keep(timer, decision)
         return self
 
@@ -56,8 +56,8 @@ class Life:
         self.decisions.append(decision)
 
     @property
-    def postings(self) -> list[Posting]:
-        return [one for decision in self.decisions for one in decision.postings]
+    def transactions(self) -> list[Transaction]:
+        return [one for decision in self.decisions for one in decision.transactions]
 
     def balance(self, metric: str = "points") -> int:
         found = self.member.balances.get(metric)

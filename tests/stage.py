@@ -7,12 +7,13 @@ from plaudit import clock
 from plaudit.chores.of_workers import run_chores_of_worker
 from plaudit.core.event import ACTION
 from plaudit.documents.kinds import KINDS
-from plaudit.engine import codes, inbox
-from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine import inbox
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.worker import Worker
+from plaudit.storage import code_pools
 from plaudit.storage.documents import Change, create, update
 from plaudit.storage.postgres import Pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 from tests.books import violations
 
 
@@ -22,7 +23,7 @@ class Stage:
 
     url: str
     pool: Pool
-    programs: Programs
+    programs: Programmes
     org_id: UUID
 
     async def write(self, kind: str, id: str, **raw) -> None:
@@ -44,19 +45,19 @@ class Stage:
 
     async def fill(self, pool_id: str, *given: str) -> None:
         async with self.pool.acquire() as connection:
-            await codes.add(connection, self.org_id, pool_id, given)
+            await code_pools.add(connection, self.org_id, pool_id, given)
 
     def arrival(self, user_id: str = "ann", trigger: str = "purchase", key: str | None = None, **data):
         now = clock.now()
-        return arrival_of(
+        return arrival_from_client(
             org_id=self.org_id, user_id=user_id, kind=ACTION, trigger=trigger, occurred_at=now, received_at=now,
-            payload=Payload(data), source="test", event_id=clock.new_id(), event_key=key,
+            payload=Payload(data), source="test", event_id=clock.new_uuid7(), event_key=key,
         )  # fmt: skip
 
     async def program(self):
-        return (await self.programs.live(self.org_id)).program
+        return (await self.programs.current(self.org_id)).program
 
-    async def append(self, *arrivals) -> inbox.Appended:
+    async def append(self, *arrivals) -> inbox.AppendResult:
         async with self.pool.acquire() as connection:
             return await inbox.append(connection, arrivals)
 
@@ -66,7 +67,7 @@ class Stage:
     async def drain(self) -> None:
         """Let a worker work until nothing waits."""
         worker = self.worker()
-        await worker.lease()
+        await worker.renew_leases()
         try:
             await worker.drain()
         finally:

@@ -18,9 +18,9 @@ import idna
 from msgspec import Meta, Struct
 from msgspec.structs import astuple
 
-from .core.periods import zone
-from .core.triggers import TRIGGER_NAME
-from .errors import FieldError, Invalid, invalid_fields
+from plaudit.core.periods import zone
+from plaudit.core.triggers import TRIGGER_NAME
+from plaudit.errors import FieldError, Invalid, invalid_fields
 
 T = TypeVar("T")
 
@@ -245,13 +245,13 @@ def wrong_zone(name: Any) -> str | None:
     try:
         zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        return f"must be an IANA time zone such as Europe/Berlin (got {shown(name)})"
+        return f"must be an IANA time zone such as Europe/Berlin (got {to_json_number(name)})"
     return None
 
 
 def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None:
     """What keeps a text from being an address that can be called: scheme, host (by IDNA), port, no user name."""
-    wanted = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {shown(url)})"
+    wanted = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {to_json_number(url)})"
     if not 1 <= len(url) <= ADDRESS_MAX or not url.isprintable() or " " in url:
         return wanted
     try:
@@ -275,7 +275,7 @@ def is_host(host: str) -> bool:
     return len(name) <= HOST_MAX and _HOST.fullmatch(name) is not None
 
 
-def shown(value: Any) -> str:
+def to_json_number(value: Any) -> str:
     """A value for an error's `(got …)`: short, and without what terminals and logs might act upon."""
     text = repr(value)
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"

@@ -64,17 +64,17 @@ def time_text(instant: datetime) -> str:
 
 # Asking the system for chance takes longer than all the rest of an id: it is asked for many at once.
 DRAWN_AT_ONCE = 512
-_drawn = bytearray()
-os.register_at_fork(after_in_child=_drawn.clear)
+_random_buffer = bytearray()
+os.register_at_fork(after_in_child=_random_buffer.clear)
 
 
-def new_id() -> UUID:
+def new_uuid7() -> UUID:
     """A drawn id that grows with time (UUIDv7, RFC 9562, 5.7), so that what is written together lies together."""
     milliseconds = time.time_ns() // 1_000_000
-    if len(_drawn) < 10:
-        _drawn.extend(os.urandom(10 * DRAWN_AT_ONCE))
-    chance = int.from_bytes(_drawn[-10:], "big")
-    del _drawn[-10:]
+    if len(_random_buffer) < 10:
+        _random_buffer.extend(os.urandom(10 * DRAWN_AT_ONCE))
+    chance = int.from_bytes(_random_buffer[-10:], "big")
+    del _random_buffer[-10:]
     high = chance >> 68  # 12 bits
     low = chance & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)

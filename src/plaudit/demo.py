@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from plaudit import clock
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.settings import SETTINGS_ID
-from plaudit.engine import codes
+from plaudit.storage import code_pools
 from plaudit.storage.documents import Change, create, update
 from plaudit.storage.orgs import Credentials, create_org
 from plaudit.storage.postgres import Connection, atomic
+
+from . import clock
 
 NAME = "Riverside FC"
 TEST_NAME = "demo-test"
@@ -189,7 +190,7 @@ async def create_demo(connection: Connection) -> Credentials:
             await create(connection, _change(credentials.org_id, kind, document_id), raw)
         # Any page may try the widget: a member's token is what opens the calls.
         await update(connection, _change(credentials.org_id, "settings", SETTINGS_ID), {"cors": {"origins": ["*"]}})
-        await codes.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
+        await code_pools.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
     return credentials
 
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Kind(StrEnum):
-    """What sort of thing went wrong; `api/errors` maps each to a status, once."""
+class ErrorKind(StrEnum):
+    """What sort of thing went wrong; `api/http/errors` maps each to a status, once."""
 
     invalid = "invalid"
     unauthenticated = "unauthenticated"
@@ -42,7 +42,7 @@ class PlauditError(Exception):
     `next_at` is when it may succeed, for what ends by itself, by the clock that shows `now` (None: the wall clock); `made` the id of what was made before.
     """
 
-    kind = Kind.failed
+    kind = ErrorKind.failed
     code = "failed"
 
     def __init__(
@@ -67,84 +67,84 @@ class PlauditError(Exception):
 class Invalid(PlauditError):
     """The request is not what it must be; every field that is wrong is named."""
 
-    kind = Kind.invalid
+    kind = ErrorKind.invalid
     code = "invalid"
 
 
 class Unauthenticated(PlauditError):
     """There is no secret, or one that nobody knows."""
 
-    kind = Kind.unauthenticated
+    kind = ErrorKind.unauthenticated
     code = "unauthenticated"
 
 
 class Forbidden(PlauditError):
     """The secret is known, but not for this organisation or not for this call."""
 
-    kind = Kind.forbidden
+    kind = ErrorKind.forbidden
     code = "forbidden"
 
 
 class NotFound(PlauditError):
     """There is no such thing in this organisation."""
 
-    kind = Kind.not_found
+    kind = ErrorKind.not_found
     code = "not_found"
 
 
 class Conflict(PlauditError):
     """It cannot be done in the present state of things: it exists already, is referred to, or has run out."""
 
-    kind = Kind.conflict
+    kind = ErrorKind.conflict
     code = "conflict"
 
 
 class TooLarge(PlauditError):
     """The body is larger than the call takes."""
 
-    kind = Kind.too_large
+    kind = ErrorKind.too_large
     code = "too_large"
 
 
 class TooSlow(PlauditError):
     """The body does not come, or hardly."""
 
-    kind = Kind.too_slow
+    kind = ErrorKind.too_slow
     code = "too_slow"
 
 
 class UnsupportedMedia(PlauditError):
     """A body in a format that the call does not take."""
 
-    kind = Kind.unsupported
+    kind = ErrorKind.unsupported
     code = "unsupported_media"
 
 
-class Mismatch(PlauditError):
+class IdempotencyConflict(PlauditError):
     """The same key came with another content before."""
 
-    kind = Kind.mismatch
+    kind = ErrorKind.mismatch
     code = "idempotency_mismatch"
 
 
-class TooMany(PlauditError):
+class RateLimited(PlauditError):
     """More requests than the organisation's limit; `next_at` is when there may be more."""
 
-    kind = Kind.too_many
+    kind = ErrorKind.too_many
     code = "rate_limited"
 
 
 class Unavailable(PlauditError):
     """The server cannot do it now; trying again later is right."""
 
-    kind = Kind.unavailable
+    kind = ErrorKind.unavailable
     code = "unavailable"
 
 
 def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
     """The error for fields that are wrong, in the documents' words where some are missing. So many are named at most."""
     errors = errors[:FIELDS_MAX]
-    missing = [error.field for error in errors if error.message == MISSING_FIELD]
+    missing = [error.field for error in errors if error.message == FIELD_MISSING]
     if missing:
         return Invalid(f"Missing required fields: {', '.join(missing)}", code="missing_fields", fields=errors)
     whole = [error.message for error in errors if error.message[0].isupper()]
@@ -157,5 +157,5 @@ def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
     return Invalid(f"Invalid fields: {', '.join(error.field for error in errors)}", fields=errors)
 
 
-MISSING_FIELD = "is missing"
+FIELD_MISSING = "is missing"
 FIELDS_MAX = 50

@@ -13,10 +13,10 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from plaudit.listening import BACKLOG
-from plaudit.processes import STOPPING, allow_files
+from plaudit.runtime import STOPPING, allow_files
 
 APPLICATION = "plaudit.api.app"  # by its name: the commands and the API know nothing of each other
-REQUESTS_MAX = 30_000  # at the same time: live streams are requests that last
+CONNECTIONS_MAX = 30_000  # at the same time: live streams are requests that last
 HEADERS_SECONDS = 30  # for the head of a request to come, and the next one on the same connection
 
 
@@ -34,7 +34,7 @@ class _Server(Server):
 
 async def run_api(sock: socket.socket) -> None:
     """Answer requests until SIGTERM or SIGINT, then finish those that are being answered."""
-    allow_files(2 * REQUESTS_MAX)
+    allow_files(2 * CONNECTIONS_MAX)
     server = _Server(
         sock,
         target=import_module(APPLICATION).create_app(),
@@ -42,7 +42,7 @@ async def run_api(sock: socket.socket) -> None:
         http=HTTPModes.http1,  # the other would let connections stay that say nothing
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1000),
         backlog=BACKLOG,
-        backpressure=REQUESTS_MAX,
+        backpressure=CONNECTIONS_MAX,
         log_level=LogLevels.error,
     )
 

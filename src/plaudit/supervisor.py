@@ -11,8 +11,8 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from .guard import SLOT, Slot
-from .processes import child_environment
+from plaudit.guard import SLOT, Slot
+from plaudit.runtime import child_environment
 
 STOP_SECONDS_MAX = 30.0
 RESTART_SECONDS = 0.5

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from litestar import Request, post
 
-from plaudit.api import bodies
-from plaudit.api.errors import status_of
+from plaudit.api.http import bodies
+from plaudit.api.http.errors import status_of
 from plaudit.errors import TooSlow
 from tests.servers import Server, new_folder
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from plaudit import clock
-from plaudit.api.errors import answer_to
+from plaudit.api.http.errors import answer_to
 from plaudit.errors import Conflict
 from tests.journeys.conftest import ok
 

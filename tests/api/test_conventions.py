@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from plaudit import clock
-from plaudit.api import idempotency
-from plaudit.api.rate_limits import Policy, RateLimits
+from plaudit.api.http import idempotency
+from plaudit.api.http.rate_limits import Policy, RateLimits
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
-from plaudit.errors import Mismatch, TooMany
+from plaudit.errors import IdempotencyConflict, RateLimited
 from tests.journeys.conftest import ok
 
 PRODUCT = {"name": "Cup", "sku": "CUP", "type": "merchandise"}
@@ -160,7 +160,7 @@ def test_a_key_that_is_claimed_while_one_waits_for_it_is_in_use(staged, database
                 while not await first.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
                     await asyncio.sleep(0.01)
                 await transaction.commit()
-            with pytest.raises(Mismatch):
+            with pytest.raises(IdempotencyConflict):
                 await second
 
     asyncio.run(scenario())
@@ -210,7 +210,7 @@ def test_processes_together_let_through_no_more_than_the_limit(staged, database,
             policy = Policy("test", 40, 3600)
             let_through = 0
             for turn in range(60):
-                with suppress(TooMany):
+                with suppress(RateLimited):
                     await limits[turn % processes].spend(policy, str(stage.org_id))
                     let_through += 1
             return let_through

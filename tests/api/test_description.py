@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from plaudit.api.app import OPERATIONS
-from plaudit.api.openapi import describe
+from plaudit.api.http.openapi import describe
 
 EXAMPLES = int(os.environ.get("PLAUDIT_TEST_EXAMPLES", "12"))
 

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from plaudit.api import idempotency
 from plaudit.api.app import OPERATIONS
+from plaudit.api.http import idempotency
 from plaudit.errors import Conflict
 from plaudit.storage.orgs import SCOPES
 from tests.api.test_permissions import key_of

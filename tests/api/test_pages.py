@@ -11,7 +11,7 @@ import pytest
 
 import plaudit
 from plaudit import errors
-from plaudit.api.errors import STATUS_OF_KIND
+from plaudit.api.http.errors import STATUS_OF_KIND
 from plaudit.core.decision import Refusal
 from plaudit.core.refusals import MEANINGS
 from plaudit.error_codes import CODES, meaning_of

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from plaudit.api.app import OPERATIONS
-from plaudit.api.operations import paths_of
+from plaudit.api.http.operations import mounted_paths
 from plaudit.storage.orgs import SCOPES
 from tests.journeys.conftest import ok
 
@@ -157,7 +157,7 @@ def test_only_who_may_read_members_sees_a_member(club):
         for operation in GUARDED:
             if operation.method != "GET":
                 continue
-            for path in paths_of(operation):
+            for path in mounted_paths(operation):
                 url = filled(path, club.ids)
                 if shows_person(club.get(url)):
                     seen.add(operation.path)

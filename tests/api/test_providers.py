@@ -8,8 +8,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from plaudit.api import jwks
-from plaudit.api.jwks import AGAIN_SECONDS, KEPT_SECONDS, USABLE_SECONDS, PublishedKeys
+from plaudit.api.identity import jwks
+from plaudit.api.identity.jwks import AGAIN_SECONDS, KEPT_SECONDS, USABLE_SECONDS, JwksCache
 from plaudit.errors import Unavailable
 
 
@@ -31,7 +31,7 @@ class Provider:
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/jwks"
-        self.published = PublishedKeys(private=True, now=lambda: self.now)
+        self.published = JwksCache(private=True, now=lambda: self.now)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from plaudit.api.app import OPERATIONS
-from plaudit.api.auth import ANY_SCOPE
-from plaudit.api.operations import paths_of
+from plaudit.api.http.operations import mounted_paths
+from plaudit.api.identity.callers import ANY_SCOPE
 from plaudit.storage.orgs import SCOPES
 from tests.journeys.conftest import ok
 
@@ -88,7 +88,7 @@ def filled(path, ids):
 @pytest.mark.parametrize("operation", GUARDED, ids=lambda one: one.name)
 def test_a_strangers_key_opens_nothing(two, operation):
     anns, strangers, ids = two
-    for path in paths_of(operation):
+    for path in mounted_paths(operation):
         url, body = filled(path, ids), BODIES[operation.method]
         # Ann's organisation named beside the stranger's secret.
         headers = {"X-Monterosa-Org-ID": anns.headers["X-Monterosa-Org-ID"]}
@@ -115,7 +115,7 @@ def test_a_key_without_the_scope_opens_nothing(two, operation):
         made = ok(anns.post("/v1/api-keys", json={"name": f"Without {operation.scope}", "scopes": others}), 201)
         secret = _KEYS[operation.scope] = made["apiSecret"]
     headers = {"Authorization": f"Bearer {secret}", "X-Monterosa-Org-ID": anns.headers["X-Monterosa-Org-ID"]}
-    for path in paths_of(operation):
+    for path in mounted_paths(operation):
         url = f"{anns.base_url}{filled(path, ids)}"
         answer = httpx.request(operation.method, url, headers=headers, json=BODIES[operation.method])
         assert (answer.status_code, answer.text.count("scope_missing")) == (403, 1), answer.text

@@ -11,7 +11,7 @@ import pytest
 from plaudit.core.event import TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.engine import inbox
-from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.arrival import Payload, arrival_from_client
 from tests.journeys.conftest import ok
 from tests.waiting import wait_until
 
@@ -77,7 +77,7 @@ def test_a_transfer_that_a_worker_decides_is_on_its_way_until_the_receiver_has_i
     bucket = bucket_of(member_id_of(org_id, "ann"))
     there = next(one for one in map("bob{}".format, range(99)) if bucket_of(member_id_of(org_id, one)) != bucket)
     data = {"metric": "points", "amount": 20, "reason": None, "to": there}
-    arrival = arrival_of(
+    arrival = arrival_from_client(
         org_id=org_id, user_id="ann", kind=TRANSFER, trigger=TRANSFER, occurred_at=now, received_at=now,
         payload=Payload(data), source="api", event_id=uuid4(), event_key="gift",
     )  # fmt: skip

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from plaudit.api.jwks import keys_in
+from plaudit.api.identity.jwks import keys_in
 from tests.waiting import wait_for_event
 
 ACTIONS = "/api/audience/internal/actions"

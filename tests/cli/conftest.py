@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from plaudit import telemetry
-from plaudit.cli import main
+from plaudit.cli.main import main
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 import typer.main
 
 from plaudit import __version__
-from plaudit.cli import app
+from plaudit.cli.main import app
 from plaudit.storage.embedded import running_url
 
 

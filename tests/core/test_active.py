@@ -3,6 +3,7 @@
 import pytest
 
 from plaudit.core.event import (
+    CAMPAIGN_ENROLMENT,
     ENROLMENT,
     EXTENSION,
     GRANT,
@@ -14,7 +15,6 @@ from plaudit.core.event import (
     RECEIPT,
     REDEMPTION,
     REFERRAL,
-    REGISTRATION,
     SEGMENT,
     STREAK,
     TRANSACTION,
@@ -26,8 +26,8 @@ from tests.life import Life
 
 OWN = [
     ("visit", "action", {}),
-    ("campaign.enrol", ENROLMENT, {"campaignId": "camp_1"}),
-    ("registration", REGISTRATION, {"attributes": {}}),
+    ("campaign.enrol", CAMPAIGN_ENROLMENT, {"campaignId": "camp_1"}),
+    ("registration", ENROLMENT, {"attributes": {}}),
     ("product.redeem", REDEMPTION, {"productId": "cup"}),  # refused: tried is active
     ("transfer", TRANSFER, {"metric": "points", "amount": 1, "to": "bob"}),
     ("check_in", STREAK, {"streakId": "daily", "action": "check_in"}),
@@ -75,7 +75,7 @@ def test_what_is_done_to_members_does_not(trigger, kind, data):
     ann = life()
     ann.do("2026-01-01")
     ann.do("2026-02-01", trigger, kind, **data)
-    assert ann.member.present == ann.at("2026-02-01")
+    assert ann.member.latest_at == ann.at("2026-02-01")
     assert last_active_at(ann.member) == ann.at("2026-01-01")
 
 

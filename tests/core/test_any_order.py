@@ -136,7 +136,7 @@ def books(ann: Life):
 
 
 def expired(ann: Life) -> int:
-    return -sum(one.amount for one in ann.postings if one.reason == "expired")
+    return -sum(one.amount for one in ann.transactions if one.reason == "expired")
 
 
 @given(POINTS, histories(["earn"]))

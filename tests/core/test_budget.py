@@ -3,7 +3,7 @@
 import pytest
 
 from plaudit.core.conditions import ConditionError, compile_conditions
-from plaudit.core.decide import decide
+from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.core.event import PROFILE
 from plaudit.core.expressions import Expression, ExpressionError
@@ -65,7 +65,7 @@ ORDINARY = [
 @pytest.mark.parametrize("with_groups", [False, True])
 def test_an_ordinary_pattern_is_accepted_and_takes_few_steps(pattern, text, with_groups):
     made = Pattern(pattern, with_groups=with_groups)
-    assert made.found_in(text)
+    assert made.search(text)
     assert made.steps(text) < 1_000
 
 
@@ -180,7 +180,7 @@ def test_the_rest_of_an_event_goes_on_when_its_steps_are_used_up():
             priority=1,
         ),
     )
-    decision = decide(made, member(), event(s=LONG, amount=5))
+    decision = decide_one(made, member(), event(s=LONG, amount=5))
     by_campaign = {one.campaign_id: one for one in decision.trace}
     refused = by_campaign["camp_formula"].effects[0]
     assert (refused.refusal, refused.outcome) == (Refusal.evaluation_failed, SPENT)
@@ -189,7 +189,7 @@ def test_the_rest_of_an_event_goes_on_when_its_steps_are_used_up():
     assert by_campaign["camp_plain"].effects[0].refusal is None
     assert decision.member.balances["points"].amount == 7
     # The next event begins with all its steps.
-    again = decide(made, decision.member, event(s="", amount=5))
+    again = decide_one(made, decision.member, event(s="", amount=5))
     assert again.member.balances["points"].amount == 7 + 10 + 7 + 100
 
 
@@ -202,7 +202,7 @@ def test_what_follows_from_an_event_shares_its_steps():
     )  # fmt: skip
 
     def followed(text):
-        return next(one for one in decide(made, member(), event(s=text)).trace if one.campaign_id == "camp_more")
+        return next(one for one in decide_one(made, member(), event(s=text)).trace if one.campaign_id == "camp_more")
 
     assert followed("").refusal is None
     assert followed(LONG).refusal is Refusal.condition_failed

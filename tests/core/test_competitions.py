@@ -13,7 +13,7 @@ from plaudit.chores.settle_leagues import outcome_of_place
 from plaudit.core.competitions import Ticket, draw, seed_hash
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.reads.boards import Board
+from plaudit.reads.leaderboards import Leaderboard
 from tests.factories import NOON, ORG, campaign, document, program
 from tests.life import Life
 
@@ -71,7 +71,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 20), st.integers(-3, 3), st.integers(0,
 def test_a_rank_is_what_a_full_sort_says(changes, scope):
     from datetime import timedelta
 
-    board, now = Board(ORG, "cup", scope), {}
+    board, now = Leaderboard(ORG, "cup", scope), {}
     for position, (user, points, seconds) in enumerate(changes):
         user_id = f"user_{user}"
         member_id = member_id_of(ORG, user_id)
@@ -145,7 +145,7 @@ def test_a_league_begins_anew_each_week_and_remembers_the_one_before():
     ann.do("2026-01-10", "goal")  # late, in the week before
     ann.do("2026-01-01", "goal")  # too late for any
     standing = ann.member.standings["cup"]
-    assert (standing.round, standing.score, standing.last_round, standing.last_score) == (
+    assert (standing.round, standing.score, standing.previous_round, standing.previous_score) == (
         "2026-W03", 1_000_000, "2026-W02", 3_000_000,
     )  # fmt: skip
     assert standing.scope == "bronze"

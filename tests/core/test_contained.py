@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from plaudit.core.decide import decide
-from plaudit.core.decision import Considered, EffectTrace, Refusal
+from plaudit.core.decide_one import decide_one
+from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.program import Effect
 from tests.factories import NOON, campaign, document, event, member, program
 from tests.life import Life
@@ -21,9 +21,9 @@ PROBLEMS = [PanicError, ZeroDivisionError, RecursionError, MemoryError]
 def raising(problem, after=None):
     """An effect that does something, and then raises."""
 
-    def apply(deciding, place, settings):
+    def apply(context, place, settings):
         if after is not None:
-            after.apply(deciding, place, after.settings)
+            after.apply(context, place, after.settings)
         raise problem
 
     return Effect("add_points", None, apply)
@@ -65,9 +65,9 @@ def test_an_effect_that_raises_is_refused_and_leaves_nothing_of_what_it_did(prob
     made = program(campaign("camp_a", effects=TWO), campaign("camp_b"))
     broken = with_effect(made, "camp_a", raising(problem, after=made.listeners["purchase"][0].effects[0]))
     before = member()
-    decision = decide(broken, before, event())
+    decision = decide_one(broken, before, event())
     assert points(decision) == 11  # 1 of the effect after it, 10 of the other campaign, nothing of its own
-    assert [one.amount for one in decision.postings] == [1, 10]
+    assert [one.amount for one in decision.transactions] == [1, 10]
     first, second = decision.trace
     assert first.refusal is None
     assert first.effects[0] == EffectTrace(0, Refusal.evaluation_failed, f"could not be evaluated ({problem.__name__})")
@@ -89,9 +89,9 @@ class Raising:
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_campaign_that_raises_is_refused_and_the_others_fire(problem):
     made = with_condition(program(campaign("camp_a"), campaign("camp_b")), "camp_a", Raising(problem))
-    decision = decide(made, member(), event())
+    decision = decide_one(made, member(), event())
     assert points(decision) == 10
-    assert decision.trace[0] == Considered(
+    assert decision.trace[0] == Trace(
         "camp_a", 0, 0, Refusal.evaluation_failed, [], [], None,
         {"problem": f"could not be evaluated ({problem.__name__})"},
     )  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_campaign_that_raises_is_refused_and_the_others_fire(problem):
 def test_what_ends_the_process_is_not_kept(problem):
     made = with_condition(program(campaign("camp_a")), "camp_a", Raising(problem))
     with pytest.raises(problem):
-        decide(made, member(), event())
+        decide_one(made, member(), event())
 
 
 def test_each_of_several_parts_that_raise_is_refused_and_what_follows_from_the_others_goes_on():
@@ -114,14 +114,14 @@ def test_each_of_several_parts_that_raise_is_refused_and_what_follows_from_the_o
     )  # fmt: skip
     for one in ("camp_a", "camp_d"):
         made = with_effect(made, one, raising(PanicError))
-    decision = decide(made, member(), event())
+    decision = decide_one(made, member(), event())
     assert points(decision) == 12
     assert [one.campaign_id for one in decision.trace if any(each.refusal for each in one.effects)] == [
         "camp_a",
         "camp_d",
     ]
     assert len(decision.faults) == 2
-    again = decide(made, member(), event())
+    again = decide_one(made, member(), event())
     assert msgspec.json.encode(again.trace) == msgspec.json.encode(decision.trace)
 
 
@@ -134,9 +134,9 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         document("competition", "race", score={"metric": "points"}),
         document("segment", "big", include=[{"field": "points", "operator": ">", "value": 1}]),
     )
-    for name in ("streaks.check_in", "ladders._climb", "competitions._score", "segments.is_in"):
+    for name in ("streaks.check_in", "ladders._climb", "competitions._score", "segments.is_member"):
         monkeypatch.setattr(f"plaudit.core.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
-    decision = decide(made, member(), event())
+    decision = decide_one(made, member(), event())
     assert points(decision) == 10
     refused = {one.campaign_id: one.refusal for one in decision.trace}
     assert refused.pop("camp_a") is None
@@ -150,7 +150,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
 def test_what_falls_due_and_raises_holds_up_nothing(monkeypatch):
     ann = Life(program(campaign("camp_a"), document("streak", "daily", triggers=[{"type": "purchase"}])))
     ann.do("2026-01-01", "purchase")
-    monkeypatch.setattr("plaudit.core.timers.lapse", lambda *_: (_ for _ in ()).throw(PanicError))
+    monkeypatch.setattr("plaudit.core.due.miss_period", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = ann.do("2026-01-05", "purchase")
     assert points(decision) == 20
     assert decision.member.streaks["daily"].current == 1
@@ -161,7 +161,7 @@ def test_a_part_of_every_campaign_that_raises_fails_the_event_at_last():
     for n in range(60):
         made = with_condition(made, f"camp_{n}", Raising(PanicError))
     with pytest.raises(PanicError):
-        decide(made, member(), event())
+        decide_one(made, member(), event())
 
 
 def test_a_condition_whose_value_raises_when_it_is_looked_at_is_not_met():
@@ -174,7 +174,9 @@ def test_a_condition_whose_value_raises_when_it_is_looked_at_is_not_met():
         __hash__ = str.__hash__
 
     shop = [{"field": "shop", "operator": "equals", "value": "x"}]
-    decision = decide(program(campaign("camp_a", conditions=shop), campaign("camp_b")), member(), event(shop=Odd("x")))
+    decision = decide_one(
+        program(campaign("camp_a", conditions=shop), campaign("camp_b")), member(), event(shop=Odd("x"))
+    )
     assert [one.refusal for one in decision.trace] == [Refusal.condition_failed, None]
     assert decision.trace[0].checks[0].actual == "could not be evaluated (PanicError)"
 
@@ -196,7 +198,7 @@ AMOUNTS = [
 @pytest.mark.parametrize(("formula", "data", "refusal", "credited"), AMOUNTS)
 def test_an_amount_that_cannot_be_computed_is_refused_and_the_event_goes_on(formula, data, refusal, credited):
     paid = [{"type": "add_points", "config": {"amount": formula}}]
-    decision = decide(program(campaign("camp_a", effects=paid), campaign("camp_b")), member(), event(**data))
+    decision = decide_one(program(campaign("camp_a", effects=paid), campaign("camp_b")), member(), event(**data))
     assert decision.trace[0].effects[0].refusal is refusal
     assert points(decision) == credited + 10
     assert not decision.faults
@@ -208,7 +210,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
     made = program(cup, campaign("camp_c", trigger="sc", effects=one_point))
     ann = member()
     for n in range(6):
-        decision = decide(made, ann, event(n, "sc", ms=1764064800000 + n))
+        decision = decide_one(made, ann, event(n, "sc", ms=1764064800000 + n))
         ann = decision.member
     assert ann.balances["points"].amount == 6
     assert ann.standings["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
@@ -216,7 +218,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
         ("competition.cup", Refusal.amount_out_of_range), ("camp_c", None)
     ]  # fmt: skip
     for hostile in (10**400, -(10**40), 1e300, "1e30", "1e999999", "9" * 40):
-        decision = decide(made, ann, event(9, "sc", ms=hostile))
+        decision = decide_one(made, ann, event(9, "sc", ms=hostile))
         assert decision.trace[0].refusal is Refusal.amount_out_of_range
         assert not decision.faults
         assert decision.member.standings["cup"].score == ann.standings["cup"].score
@@ -232,7 +234,7 @@ def test_a_sum_beyond_what_can_be_written_down_is_refused_in_goals_and_segments(
         campaign("camp_b"),
         document("segment", "spenders", include=[spent]),
     )
-    decision = decide(made, member(), event(at=NOON, value=value))
+    decision = decide_one(made, member(), event(at=NOON, value=value))
     assert points(decision) == 10
     refused = {one.campaign_id: one.refusal for one in decision.trace}
     assert refused == {

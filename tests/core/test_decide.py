@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from plaudit.core.decide import decide
+from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.core.event import GRANT
 from tests.factories import NOON, campaign, document, event, member, program
@@ -45,13 +45,13 @@ CONDITIONS = [
 
 @pytest.mark.parametrize(("data", "conditions", "fires"), [c[1:] for c in CONDITIONS], ids=[c[0] for c in CONDITIONS])
 def test_conditions(data, conditions, fires):
-    decision = decide(program(campaign(conditions=conditions)), member(), event(**data))
+    decision = decide_one(program(campaign(conditions=conditions)), member(), event(**data))
     assert (points(decision) == 10) is fires
     assert refusals(decision) == [None if fires else Refusal.condition_failed]
 
 
 def test_a_refusal_says_which_condition_failed_with_what():
-    decision = decide(program(campaign(conditions=BIG)), member(), event(amount=99.99))
+    decision = decide_one(program(campaign(conditions=BIG)), member(), event(amount=99.99))
     (check,) = decision.trace[0].checks
     assert (check.leaf, check.held, check.actual) == (0, False, 99.99)
 
@@ -68,28 +68,28 @@ AMOUNTS = [
 def test_amounts(amount, given, expected):
     start = campaign("camp_0", priority=9) if amount == -4 else campaign("camp_0", trigger="other")
     paid = campaign("camp_1", effects=[{"type": "add_points", "config": {"amount": amount}}])
-    assert points(decide(program(start, paid), member(), event(amount=given))) == expected
+    assert points(decide_one(program(start, paid), member(), event(amount=given))) == expected
 
 
 def test_a_debit_below_the_minimum_is_refused_and_nothing_is_posted():
     spend = campaign(effects=[{"type": "add_points", "config": {"amount": -1}}])
-    decision = decide(program(spend), member(), event())
-    assert decision.postings == []
+    decision = decide_one(program(spend), member(), event())
+    assert decision.transactions == []
     assert decision.trace[0].effects[0].refusal is Refusal.balance_insufficient
 
 
 def test_a_credit_is_cut_to_the_maximum():
-    decision = decide(program(campaign(), points={"maximum": 4}), member(), event())
-    assert [one.amount for one in decision.postings] == [4]
-    again = decide(program(campaign(), points={"maximum": 4}), decision.member, event(2))
+    decision = decide_one(program(campaign(), points={"maximum": 4}), member(), event())
+    assert [one.amount for one in decision.transactions] == [4]
+    again = decide_one(program(campaign(), points={"maximum": 4}), decision.member, event(2))
     assert again.trace[0].effects[0].refusal is Refusal.maximum_reached
 
 
 def test_a_metric_keeps_its_decimals_as_integers():
     cash = document("metric", "cash", decimals=2, default=0.5)
     earn = campaign(effects=[{"type": "add_metric", "config": {"metric": "cash", "amount": 0.1}}])
-    decision = decide(program(cash, earn), member(), event())
-    assert [(one.amount, one.balance_after) for one in decision.postings] == [(50, 50), (10, 60)]
+    decision = decide_one(program(cash, earn), member(), event())
+    assert [(one.amount, one.balance_after) for one in decision.transactions] == [(50, 50), (10, 60)]
 
 
 LIMITS = [
@@ -110,7 +110,7 @@ LIMITS = [
 def test_limits(more, hours, expected):
     state, programme, found = member(), program(campaign(**more)), []
     for n, hour in enumerate(hours):
-        decision = decide(programme, state, event(n, at=NOON + timedelta(hours=hour)))
+        decision = decide_one(programme, state, event(n, at=NOON + timedelta(hours=hour)))
         state = decision.member
         found += refusals(decision)
     assert found == expected
@@ -118,22 +118,22 @@ def test_limits(more, hours, expected):
 
 def test_a_late_event_counts_in_the_period_it_belongs_to():
     programme = program(campaign(limit={"perPeriod": {"period": "day", "count": 1}}))
-    today = decide(programme, member(), event(1))
-    yesterday = decide(programme, today.member, event(2, at=NOON - timedelta(days=1)))
-    again = decide(programme, yesterday.member, event(3, at=NOON - timedelta(days=1)))
+    today = decide_one(programme, member(), event(1))
+    yesterday = decide_one(programme, today.member, event(2, at=NOON - timedelta(days=1)))
+    again = decide_one(programme, yesterday.member, event(3, at=NOON - timedelta(days=1)))
     assert (refusals(yesterday), refusals(again)) == ([None], [Refusal.limit_per_period_reached])
-    assert again.member.present == NOON
+    assert again.member.latest_at == NOON
 
 
 def test_the_higher_priority_wins_an_exclusive_group():
     low = campaign("camp_low", priority=1, exclusiveGroup="g")
     high = campaign("camp_high", priority=2, exclusiveGroup="g", conditions=BIG)
     programme = program(low, high)
-    assert [(o.campaign_id, o.refusal) for o in decide(programme, member(), event(amount=100)).trace] == [
+    assert [(o.campaign_id, o.refusal) for o in decide_one(programme, member(), event(amount=100)).trace] == [
         ("camp_high", None),
         ("camp_low", Refusal.exclusive_group_taken),
     ]
-    assert refusals(decide(programme, member(), event(amount=1))) == [Refusal.condition_failed, None]
+    assert refusals(decide_one(programme, member(), event(amount=1))) == [Refusal.condition_failed, None]
 
 
 def test_what_follows_is_met_in_the_same_decision():
@@ -143,7 +143,7 @@ def test_what_follows_is_met_in_the_same_decision():
         conditions=[{"field": "metric", "operator": "equals", "value": "points"}],
         effects=[{"type": "add_metric", "config": {"metric": "xp", "amount": "data.amount * 10"}}],
     )
-    decision = decide(program(campaign(), tenfold), member(), event())
+    decision = decide_one(program(campaign(), tenfold), member(), event())
     assert decision.member.balances["xp"].amount == 100
     assert [one.trigger for one in decision.trace] == [None, "metric.changed", "metric.changed"]
 
@@ -151,7 +151,7 @@ def test_what_follows_is_met_in_the_same_decision():
 def test_a_cycle_is_cut_and_reported():
     emit = campaign(trigger="ping", effects=[{"type": "emit", "config": {"trigger": "pong"}}])
     back = campaign("camp_2", trigger="pong", effects=[{"type": "emit", "config": {"trigger": "ping"}}])
-    decision = decide(program(emit, back), member(), event(trigger="ping"))
+    decision = decide_one(program(emit, back), member(), event(trigger="ping"))
     assert refusals(decision) == [None, None, Refusal.cascade_cycle]
 
 
@@ -159,7 +159,7 @@ def test_campaigns_that_set_each_other_off_without_end_are_cut():
     many = [
         campaign(f"camp_{i}", trigger="x", effects=[{"type": "emit", "config": {"trigger": "x"}}]) for i in range(40)
     ]
-    decision = decide(program(*many), member(), event(trigger="x"))
+    decision = decide_one(program(*many), member(), event(trigger="x"))
     assert Refusal.cascade_too_wide in refusals(decision)
     assert len(decision.trace) < 40 * 600
 
@@ -171,17 +171,17 @@ AWARD = [{"type": "award_product", "config": {"productId": "prod_vip"}}]
 
 def test_a_badge_brings_a_code_of_its_pool_and_is_had_once():
     programme = program(VIP, POOL, campaign(effects=AWARD))
-    first = decide(programme, member(), event(1))
+    first = decide_one(programme, member(), event(1))
     assert first.member.holdings["prod_vip"].quantity == 1
     assert [one.pool_id for one in first.coupons] == ["pool_vip"]
-    second = decide(programme, first.member, event(2))
+    second = decide_one(programme, first.member, event(2))
     assert (second.coupons, second.claims, second.member.holdings) == ([], [], first.member.holdings)
 
 
 def test_an_empty_pool_leaves_the_badge_and_says_so():
     programme = program(VIP, POOL, campaign(effects=AWARD))
-    claims = decide(programme, member(), event()).claims
-    decision = decide(programme, member(), event(), frozenset(one.claim_id for one in claims))
+    claims = decide_one(programme, member(), event()).claims
+    decision = decide_one(programme, member(), event(), frozenset(one.claim_id for one in claims))
     assert decision.member.holdings["prod_vip"].quantity == 1
     assert decision.coupons == []
     assert decision.trace[0].effects[0].outcome["coupon"] == {"refusal": "pool_empty"}
@@ -190,8 +190,8 @@ def test_an_empty_pool_leaves_the_badge_and_says_so():
 def test_a_product_that_is_its_code_is_not_given_without_one_nor_taken_from_the_stock():
     ticket = document("product", "prod_vip", sku="VIP", type="unique_code_pool", allocatedStock=5)
     programme = program(ticket, POOL, campaign(effects=AWARD))
-    code = next(one for one in decide(programme, member(), event()).claims if one.kind == "code")
-    decision = decide(programme, member(), event(), frozenset({code.claim_id}))
+    code = next(one for one in decide_one(programme, member(), event()).claims if one.kind == "code")
+    decision = decide_one(programme, member(), event(), frozenset({code.claim_id}))
     assert decision.trace[0].effects[0].refusal is Refusal.pool_empty
     assert (decision.member.holdings, [one.kind for one in decision.claims]) == ({}, ["code"])
 
@@ -221,14 +221,14 @@ def test_rewards(kind, config, given, by_hand):
             event_id=happened.event_id, member_id=happened.member_id, user_id="ann", kind=GRANT,
             trigger="reward.grant", occurred_at=NOON, data={"rewardId": "rew_1"},
         )  # fmt: skip
-    decision = decide(programme, member(), happened)
+    decision = decide_one(programme, member(), happened)
     assert decision.refusal is None
     assert given(decision)
 
 
 def test_somebody_unknown_is_enrolled_first_or_rejected():
     welcome = campaign(trigger="user.enrolled", effects=[{"type": "add_points", "config": {"amount": 1}}])
-    assert points(decide(program(welcome), member(), event())) == 1
+    assert points(decide_one(program(welcome), member(), event())) == 1
     closed = program(welcome, document("settings", "settings", autoEnrol=False))
-    decision = decide(closed, member(), event())
+    decision = decide_one(closed, member(), event())
     assert (decision.refusal, decision.member.enrolled_at) == (Refusal.unknown_user, None)

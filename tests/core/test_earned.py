@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from plaudit.core.competitions import counted
-from plaudit.core.decision import Considered, Refusal
-from plaudit.core.earned import Booked, counted_at, is_earned, is_scored
+from plaudit.core.decision import Refusal, Trace
 from plaudit.core.event import ACTION, IMPORT, RECEIPT, SEGMENT, TAKEOVER, TRANSACTION
+from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
 from tests.core.test_ledger import scored
 from tests.core.test_metrics import reverse
 from tests.factories import document, program
@@ -33,12 +33,12 @@ def imported(day: int, amount: int, pending: int = 0):
 
 
 def undo(day: int, number: int, **more):
-    """Reverse a transaction by its number, as the API asks for it (see api/v1/ledger)."""
+    """Reverse a transaction by its number, as the API asks for it (see api/admin/ledger)."""
 
     def take_back(ann: Life):
-        posting = origin = ann.postings[number]
+        posting = origin = ann.transactions[number]
         while origin.reverses is not None:
-            origin = next(one for one in ann.postings if one.transaction_id == origin.reverses)
+            origin = next(one for one in ann.transactions if one.transaction_id == origin.reverses)
         pending = ann.program.metrics["points"].pending_days
         at = origin.occurred_at + timedelta(days=pending)
         said = {"earned": origin.amount > 0, "scored": origin.campaign_id != "import", "countedAt": at.isoformat()}
@@ -142,7 +142,7 @@ def test_which_competitions_counted_a_purchase(raw, counts):
 def test_a_competition_for_others_says_that_it_did_not_count():
     ann = scored(**VIPS)
     decision = ann.do("2026-01-10", "earn", amount=10)
-    assert Considered("competition.cup", 0, 0, Refusal.not_in_segment) in decision.trace
+    assert Trace("competition.cup", 0, 0, Refusal.not_in_segment) in decision.trace
     assert counted(ann.program, decision.trace, "points", "ann", NOON, NOON) == frozenset()
     assert ann.member.standings == {}
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from plaudit.core.decide import decide
+from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.documents.in_force import compile_in_force
-from plaudit.storage.programs import live_of
+from plaudit.storage.programmes import programme_from_documents
 from tests.factories import ORG, event, member
 
 NESTED = "len(map([1..3], len(map([1..3], 1)))) > 0"
@@ -24,11 +24,11 @@ def documents(**more):
 
 
 def live(**more):
-    return live_of(ORG, 1, documents(**more))
+    return programme_from_documents(ORG, 1, documents(**more))
 
 
 def bought(made):
-    return decide(made.program, member(), event(amount=5))
+    return decide_one(made.program, member(), event(amount=5))
 
 
 BROKEN = [
@@ -79,7 +79,7 @@ def test_a_document_that_cannot_be_compiled_is_out_of_force_alone_and_the_reason
     made = compile_in_force(ORG, 1, [(kind, one, json.dumps(each)) for (kind, one), each in rows.items()])
     assert list(made.out) == [tuple(name.split("__"))]
     assert reason in next(iter(made.out.values()))
-    decision = decide(made.program, member(), event(amount=5))
+    decision = decide_one(made.program, member(), event(amount=5))
     assert [(one.campaign_id, one.refusal) for one in decision.trace] == [("camp_good", None)]
 
 
@@ -114,7 +114,7 @@ def test_documents_that_only_fail_together_do_not_raise(monkeypatch):
     monkeypatch.setattr("plaudit.documents.in_force.compile_program", together)
     made = compile_in_force(ORG, 1, rows)
     assert set(made.out) == {("metric", "points"), ("campaign", "camp_good")}
-    assert decide(made.program, member(), event()).trace == []
+    assert decide_one(made.program, member(), event()).trace == []
 
 
 def test_a_formula_that_fails_on_saving_never_fired_for_the_others():

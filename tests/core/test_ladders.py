@@ -107,7 +107,7 @@ def test_placing_is_quiet_and_nobody_goes_down_by_it(before, earned, wanted, sin
     state = placed(ann.program, ann.member, ladder, history, ann.at("2026-07-01"))
     order = {"ladderId": "club", "fill": True, "state": msgspec.to_builtins(state), "sequence": ann.member.sequence}
     done = ann.do("2026-07-01", LADDER, LADDER, **order)
-    assert (done.refusal, done.onward, done.postings, done.rungs) == (None, [], [], [])
+    assert (done.refusal, done.follow_ups, done.transactions, done.rungs) == (None, [], [], [])
     assert (ann.balance("xp"), sum(len(one.notifications) for one in ann.decisions)) == (had, told)
     if wanted is None:
         assert "club" not in ann.member.ladders
@@ -181,7 +181,7 @@ def test_a_look_at_a_member_who_has_gone_on_meanwhile_is_made_again():
     order = {"ladderId": "club", "fill": True, "state": None, "sequence": ann.member.sequence - 1}
     done = ann.do("2026-01-02", LADDER, LADDER, **order)
     assert rung(ann) == "silver"
-    assert [(one.user_id, one.kind, one.data) for one in done.onward] == [
+    assert [(one.user_id, one.kind, one.data) for one in done.follow_ups] == [
         ("ann", LADDER, {"ladderId": "club", "fill": True})
     ]
 
@@ -210,7 +210,7 @@ def test_spending_does_not_count_and_a_return_does():
     ann.do("2026-01-01", "earn", amount=100)
     ann.do("2026-01-02", "debit", "transaction", metric="points", amount=-50)
     assert rung(ann) == "silver"
-    reverse(ann, "2026-01-03", ann.postings[0], 50)
+    reverse(ann, "2026-01-03", ann.transactions[0], 50)
     ann.do("2026-01-04", "earn", amount=449)
     assert rung(ann) == "silver"
     ann.do("2026-01-05", "earn", amount=1)
@@ -251,7 +251,7 @@ def test_a_rung_does_not_outlast_the_points_that_it_rests_on(ladder, earned, the
     ann = life(points={"minimum": None}, **ladder)
     for at, amount in earned:
         ann.do(at, "earn", amount=amount)
-    first = ann.postings[0]
+    first = ann.transactions[0]
     reverse(ann, then, first, take, earned=True, countedAt=first.occurred_at.isoformat())
     assert rung(ann) == wanted
 
@@ -259,7 +259,7 @@ def test_a_rung_does_not_outlast_the_points_that_it_rests_on(ladder, earned, the
 def test_stepping_down_is_told_and_what_getting_there_brought_stays():
     ann = life()
     ann.do("2026-01-01", "earn", amount=500)
-    reverse(ann, "2026-01-02", ann.postings[0], 500)
+    reverse(ann, "2026-01-02", ann.transactions[0], 500)
     assert (rung(ann), ann.balance("xp")) == ("bronze", 11)
     assert [one.after for one in ann.decisions[-1].rungs] == ["bronze"]
     assert [n.message for d in ann.decisions for n in d.notifications] == ["up", "down"]
@@ -270,8 +270,8 @@ def test_stepping_down_is_told_and_what_getting_there_brought_stays():
 def test_reversing_the_reversal_leads_up_again():
     ann = life()
     ann.do("2026-01-01", "earn", amount=500)
-    reverse(ann, "2026-01-02", ann.postings[0], 500)
-    reverse(ann, "2026-01-03", ann.postings[-1], 500, earned=True)
+    reverse(ann, "2026-01-02", ann.transactions[0], 500)
+    reverse(ann, "2026-01-03", ann.transactions[-1], 500, earned=True)
     assert rung(ann) == "gold"
 
 
@@ -279,7 +279,7 @@ def test_a_rung_by_hand_outlasts_a_reversal_and_not_longer_than_it_was_given_for
     ann = life()
     ann.do("2026-01-01", "earn", amount=500)
     ann.do("2026-01-02", "ladder", LADDER, ladderId="club", rung="silver", until="2026-02-01T00:00:00Z")
-    first = next(one for one in ann.postings if one.metric == "points")
+    first = next(one for one in ann.transactions if one.metric == "points")
     reverse(ann, "2026-01-03", first, 500)
     assert (rung(ann), ann.decisions[-1].rungs) == ("silver", [])
     assert rung(ann.until("2026-02-01 00:00")) == "bronze"
@@ -289,5 +289,5 @@ def test_a_rung_that_a_member_came_with_rests_on_no_points_of_here():
     ann = life()
     ann.do("2026-01-01", "import", IMPORT, rungs={"club": {"rung": "gold"}})
     ann.do("2026-01-02", "earn", amount=500)
-    reverse(ann, "2026-01-03", next(one for one in ann.postings if one.metric == "points"), 500)
+    reverse(ann, "2026-01-03", next(one for one in ann.transactions if one.metric == "points"), 500)
     assert rung(ann) == "gold"

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plaudit.core.decide import decide
+from plaudit.core.decide_one import decide_one
 from tests.factories import campaign, document, event, member, program
 
 AMOUNTS = st.one_of(
@@ -50,7 +50,7 @@ def lived(programme, events):
     states, decisions = {}, []
     for n, (trigger, user, amount) in enumerate(events):
         state = states.get(user) or member(user)
-        decision = decide(programme, state, event(n, trigger=trigger, user_id=user, amount=amount))
+        decision = decide_one(programme, state, event(n, trigger=trigger, user_id=user, amount=amount))
         states[user] = decision.member
         decisions.append(decision)
     return states, decisions
@@ -60,12 +60,12 @@ def lived(programme, events):
 @settings(max_examples=150, deadline=None)
 def test_books_balance_and_stay_in_their_bounds(campaigns, events):
     states, decisions = lived(programme_of(campaigns), events)
-    ids = [one.transaction_id for decision in decisions for one in decision.postings]
+    ids = [one.transaction_id for decision in decisions for one in decision.transactions]
     assert len(ids) == len(set(ids))
     for state in states.values():
         for metric, balance in state.balances.items():
             own = [
-                one for d in decisions for one in d.postings
+                one for d in decisions for one in d.transactions
                 if one.metric == metric and d.member.user_id == state.user_id
             ]  # fmt: skip
             assert balance.amount == sum(one.amount for one in own)
@@ -82,7 +82,7 @@ def test_deciding_twice_gives_the_same_and_touches_nothing(campaigns, events):
     kept = deepcopy(states)
     assert lived(programme, events) == (states, decisions)
     for user, state in states.items():
-        decide(programme, state, event(99, trigger="a", user_id=user, amount=50))
+        decide_one(programme, state, event(99, trigger="a", user_id=user, amount=50))
     assert states == kept
 
 
@@ -96,6 +96,6 @@ def test_the_order_of_different_members_does_not_matter(campaigns, events):
     for order, (states, facts) in ((numbered, by_turns), (regrouped, by_member)):
         for n, (trigger, user, amount) in order:
             happened = event(n, trigger=trigger, user_id=user, amount=amount)
-            decision = decide(programme, states.get(user) or member(user), happened)
+            decision = decide_one(programme, states.get(user) or member(user), happened)
             states[user], facts[n] = decision.member, msgspec.json.encode(decision)
     assert by_turns == by_member

@@ -5,11 +5,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from plaudit.core import lots
 from plaudit.core.decision import Refusal
 from plaudit.core.event import HOLD, RECEIPT, TRANSFER
 from plaudit.core.ladders import score
-from plaudit.core.ledger import available
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.post import available
 from plaudit.core.soundness import unsound
 from tests.core.test_metrics import ROLLING, life, reverse
 from tests.factories import campaign, document, program
@@ -32,14 +32,14 @@ def books_hold(ann: Life) -> None:
     if balance is None:
         return
     assert list(unsound(ann.member, ann.program.metrics)) == []
-    assert balance.amount == sum(one.amount for one in ann.postings if one.metric == "points")
-    for posting in ann.postings:
-        assert posting.parts is None or posting.amount == sum(part.amount for part in posting.parts)
+    assert balance.amount == sum(one.amount for one in ann.transactions if one.metric == "points")
+    for posting in ann.transactions:
+        assert posting.postings is None or posting.amount == sum(part.amount for part in posting.postings)
     if balance.book is not None and balance.book.lots:
         assert balance.amount == sum(lot.amount for lot in balance.book.lots)
         assert all((lot.number == lots.DEBT) == (lot.amount < 0) for lot in balance.book.lots)
         by_lot: dict[int, int] = {}
-        for part in (part for one in ann.postings for part in one.parts or ()):
+        for part in (part for one in ann.transactions for part in one.postings or ()):
             by_lot[part.lot] = by_lot.get(part.lot, 0) + part.amount
         assert {lot.number: lot.amount for lot in balance.book.lots} == {n: a for n, a in by_lot.items() if a}
 
@@ -55,7 +55,7 @@ def test_what_is_held_does_not_expire_before_the_hold_ends():
     assert (ann.balance(), free(ann)) == (60, 0)
     held(ann, "2026-02-11", "capture", 50)
     assert ann.balance() == 0  # 50 are spent, and the 10 that only the hold has kept expire
-    assert [one.amount for one in ann.postings] == [100, -40, -50, -10]
+    assert [one.amount for one in ann.transactions] == [100, -40, -50, -10]
     books_hold(ann)
 
 
@@ -77,7 +77,7 @@ def test_what_has_only_been_held_expires_when_the_hold_ends(way):
 def test_what_is_held_cannot_be_reversed():
     ann = life(**ROLLING, onReversal="zero")
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[0]
+    earned = ann.transactions[0]
     held(ann, "2026-01-02", "place", 80)
     reverse(ann, "2026-01-03", earned, 100)
     assert (ann.balance(), free(ann)) == (80, 0)
@@ -90,7 +90,7 @@ def test_a_reversal_that_may_lead_into_debt_leaves_what_is_held_as_well():
     ann = life(**ROLLING, onReversal="debt")
     ann.do("2026-01-01", "earn", amount=100)
     held(ann, "2026-01-02", "place", 80)
-    reverse(ann, "2026-01-03", ann.postings[0], 100)
+    reverse(ann, "2026-01-03", ann.transactions[0], 100)
     assert (ann.balance(), ann.lots()) == (0, [-80, 80])
     held(ann, "2026-01-04", "capture")
     assert (ann.balance(), ann.lots()) == (-80, [-80])
@@ -102,7 +102,7 @@ def test_what_is_no_longer_held_pays_off_debt(way):
     ann = life(**ROLLING, onReversal="debt")
     ann.do("2026-01-01", "earn", amount=100)
     held(ann, "2026-01-02", "place", 80, until="2026-01-20T00:00:00Z")
-    reverse(ann, "2026-01-03", ann.postings[0], 100)
+    reverse(ann, "2026-01-03", ann.transactions[0], 100)
     assert ann.lots() == [-80, 80]
     if way == "release":
         held(ann, "2026-01-04", "release")
@@ -112,7 +112,7 @@ def test_what_is_no_longer_held_pays_off_debt(way):
         ann.until("2026-01-21")
     left = {"release": [], "capture": [-50], "over": []}[way]
     assert (ann.balance(), ann.lots()) == (sum(left), left)
-    assert (ann.postings[-1].amount, ann.postings[-1].reason) == (0, "released")
+    assert (ann.transactions[-1].amount, ann.transactions[-1].reason) == (0, "released")
     books_hold(ann)
 
 
@@ -133,7 +133,7 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
     ann.do("2026-01-02", "earn", amount=50)
     held(ann, "2026-01-03", "place", 50)
     ann.do("2026-01-04", "spend", amount=50)
-    assert ann.postings[-1].parts[0].lot == 2
+    assert ann.transactions[-1].postings[0].lot == 2
     assert held(ann, "2026-01-05", "place", 51).refusal is Refusal.balance_insufficient
     assert held(ann, "2026-01-05", "place", 30).refusal is None
     assert free(ann) == 20
@@ -146,7 +146,7 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
 def test_released_points_pay_off_debt_first():
     ann = life(**ROLLING, pendingDays=5, onReversal="debt")
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[0]
+    earned = ann.transactions[0]
     ann.until("2026-01-07")
     ann.do("2026-01-07", "spend", amount=70)
     ann.do("2026-01-08", "earn", amount=60)
@@ -156,7 +156,7 @@ def test_released_points_pay_off_debt_first():
     assert ann.lots() == [-10, 40]
     ann.until("2026-01-15 12:00")
     assert (ann.balance(), ann.lots(), free(ann)) == (30, [30], 30)
-    assert (ann.postings[-1].amount, ann.postings[-1].reason) == (0, "released")
+    assert (ann.transactions[-1].amount, ann.transactions[-1].reason) == (0, "released")
     books_hold(ann)
 
 
@@ -207,7 +207,7 @@ def test_a_change_is_told_before_those_that_follow_from_it():
     ann = club()
     decision = ann.do("2026-01-01", "earn", amount=100)
     told = [message.data["balance"] for message in decision.messages if message.type == "metric.changed"]
-    assert told == [posting.balance_after for posting in decision.postings] == [100, 200, 7]
+    assert told == [posting.balance_after for posting in decision.transactions] == [100, 200, 7]
 
 
 # -------------------------------------------------------------------------------------------------------- reversals
@@ -218,7 +218,7 @@ def test_a_spending_into_debt_is_given_back_to_what_paid_for_it():
     ann.do("2026-01-01", "earn", amount=10)
     ann.do("2026-01-02", "spend", amount=30)
     assert ann.lots() == [-20]
-    reverse(ann, "2026-01-03", ann.postings[-1], 30)
+    reverse(ann, "2026-01-03", ann.transactions[-1], 30)
     assert (ann.balance(), ann.lots()) == (10, [10])
     books_hold(ann)
 
@@ -227,7 +227,7 @@ def test_debt_that_was_paid_off_meanwhile_comes_back_as_a_credit():
     ann = life(**NO_MINIMUM)
     ann.do("2026-01-01", "earn", amount=10)
     ann.do("2026-01-02", "spend", amount=30)
-    spent = ann.postings[-1]
+    spent = ann.transactions[-1]
     ann.do("2026-01-10", "earn", amount=20)
     assert ann.balance() == 0
     reverse(ann, "2026-01-20", spent, 30)
@@ -241,7 +241,7 @@ def test_what_is_given_back_with_an_expiry_of_its_own_expires_also_where_nothing
     ann = life()
     ann.do("2026-01-01", "earn", amount=10)
     ann.do("2026-01-02", "spend", amount=4)
-    reverse(ann, "2026-01-03", ann.postings[-1], 4, expiresAt="2026-01-20T00:00:00Z")
+    reverse(ann, "2026-01-03", ann.transactions[-1], 4, expiresAt="2026-01-20T00:00:00Z")
     assert (ann.balance(), sorted(ann.lots())) == (10, [4, 6])
     assert ann.until("2026-01-20").balance() == 6
     assert list(unsound(ann.member, ann.program.metrics)) == []
@@ -250,7 +250,7 @@ def test_what_is_given_back_with_an_expiry_of_its_own_expires_also_where_nothing
 def test_debt_is_only_what_all_lots_lack():
     ann = life(**ROLLING, onReversal="debt")
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[0]
+    earned = ann.transactions[0]
     ann.do("2026-01-02", "spend", amount=100)
     ann.do("2026-01-10", "earn", amount=70)
     reverse(ann, "2026-01-11", earned, 100)
@@ -264,7 +264,7 @@ def test_debt_is_only_what_all_lots_lack():
 def test_without_debt_a_reversal_goes_down_to_the_minimum_with_lots_and_without(metric, minimum, left):
     ann = life(**metric, onReversal="zero", minimum=minimum, default=max(minimum, 0))
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[-1]
+    earned = ann.transactions[-1]
     ann.do("2026-01-02", "spend", amount=60)
     reverse(ann, "2026-01-03", earned, 100)
     assert ann.balance() == left
@@ -274,11 +274,11 @@ def test_without_debt_a_reversal_goes_down_to_the_minimum_with_lots_and_without(
 def test_what_has_expired_of_a_credit_is_not_taken_again():
     ann = life(**ROLLING)
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[0]
+    earned = ann.transactions[0]
     ann.do("2026-01-20", "earn", amount=50)
     ann.until("2026-02-02")
     reverse(ann, "2026-02-03", earned, 100, expired=100)
-    assert (ann.balance(), ann.postings[-1].amount) == (50, 0)
+    assert (ann.balance(), ann.transactions[-1].amount) == (50, 0)
     assert reverse(ann, "2026-02-03", earned, 1, expired=100).refusal is Refusal.transaction_reversed
     books_hold(ann)
 
@@ -287,7 +287,7 @@ def test_a_debit_that_a_maximum_leaves_no_room_for_can_be_given_back_later():
     ann = life(**ROLLING, maximum=100)
     ann.do("2026-01-01", "earn", amount=100)
     ann.do("2026-01-02", "spend", amount=40)
-    spent = ann.postings[-1]
+    spent = ann.transactions[-1]
     ann.do("2026-01-03", "earn", amount=30)
     reverse(ann, "2026-01-04", spent, 40)
     assert ann.balance() == 100
@@ -324,7 +324,7 @@ def test_a_reversal_counts_in_the_window_and_the_year_of_its_original():
     ann = scored()
     ann.do("2025-12-01", "earn", amount=40)
     ann.do("2026-01-10", "earn", amount=100)
-    undo(ann, "2026-01-20", ann.postings[0], "2025-12-01")
+    undo(ann, "2026-01-20", ann.transactions[0], "2025-12-01")
     assert month(ann, "2026-01-20") == 100
     assert ann.member.ladders["year"].earned == {"2025": 0, "2026": 100}
 
@@ -333,13 +333,13 @@ def test_a_reversal_counts_in_the_competition_of_its_original():
     ann = scored(startDate="2026-01-05T00:00:00Z", endDate="2026-02-01T00:00:00Z")
     ann.do("2026-01-01", "earn", amount=70)
     ann.do("2026-01-10", "earn", amount=30)
-    undo(ann, "2026-01-20", ann.postings[0], "2026-01-01")
+    undo(ann, "2026-01-20", ann.transactions[0], "2026-01-01")
     assert ann.member.standings["cup"].score == 30
-    undo(ann, "2026-01-21", ann.postings[1], "2026-01-10")
+    undo(ann, "2026-01-21", ann.transactions[1], "2026-01-10")
     assert ann.member.standings["cup"].score == 0
-    undo(ann, "2026-01-22", ann.postings[3], "2026-01-10")  # the reversal is reversed
+    undo(ann, "2026-01-22", ann.transactions[3], "2026-01-10")  # the reversal is reversed
     assert (ann.member.standings["cup"].score, ann.balance()) == (30, 30)
-    undo(ann, "2026-02-02", ann.postings[4], "2026-01-10")
+    undo(ann, "2026-02-02", ann.transactions[4], "2026-01-10")
     assert ann.member.standings["cup"].score == 30  # what is over is over
 
 
@@ -347,9 +347,9 @@ def test_a_reversal_counts_in_the_round_of_its_original():
     ann = scored(leagues={"divisions": ["one", "two"], "period": "week", "promote": 0, "relegate": 0})
     ann.do("2026-01-07", "earn", amount=50)
     ann.do("2026-01-14", "earn", amount=20)
-    undo(ann, "2026-01-15", ann.postings[0], "2026-01-07")
+    undo(ann, "2026-01-15", ann.transactions[0], "2026-01-07")
     standing = ann.member.standings["cup"]
-    assert (standing.score, standing.last_score) == (20, 0)
+    assert (standing.score, standing.previous_score) == (20, 0)
 
 
 def test_a_pending_credit_that_is_reversed_lowers_no_score_that_it_never_raised():
@@ -357,17 +357,17 @@ def test_a_pending_credit_that_is_reversed_lowers_no_score_that_it_never_raised(
     ann.do("2026-01-01", "earn", amount=60)
     ann.until("2026-01-16")
     ann.do("2026-01-20", "earn", amount=40)
-    undo(ann, "2026-01-21", ann.postings[-1], "2026-02-03")
+    undo(ann, "2026-01-21", ann.transactions[-1], "2026-02-03")
     assert (month(ann, "2026-01-21"), ann.member.standings["cup"].score, ann.balance()) == (60, 60, 60)
-    undo(ann, "2026-01-22", ann.postings[0], "2026-01-15")
+    undo(ann, "2026-01-22", ann.transactions[0], "2026-01-15")
     assert (month(ann, "2026-01-22"), ann.member.standings["cup"].score, ann.balance()) == (0, 0, 0)
 
 
 def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
     ann = scored({"pendingDays": 14})
     ann.do("2026-01-01", "earn", amount=60)
-    undo(ann, "2026-01-02", ann.postings[0], "2026-01-15 12:00")
-    undo(ann, "2026-01-03", ann.postings[1], "2026-01-15 12:00", pending=True)  # the reversal is reversed
+    undo(ann, "2026-01-02", ann.transactions[0], "2026-01-15 12:00")
+    undo(ann, "2026-01-03", ann.transactions[1], "2026-01-15 12:00", pending=True)  # the reversal is reversed
     assert (ann.balance(), free(ann)) == (60, 0)
     ann.until("2026-01-15 12:00")
     assert (ann.balance(), free(ann), month(ann, "2026-01-15")) == (60, 60, 60)
@@ -378,7 +378,7 @@ def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
 
 
 def transferred(ann: Life, bob: Life, local: str, amount: int):
-    (onward,) = ann.do(local, "transfer", TRANSFER, metric="points", amount=amount, to="bob").onward
+    (onward,) = ann.do(local, "transfer", TRANSFER, metric="points", amount=amount, to="bob").follow_ups
     return bob.do(local, onward.trigger, RECEIPT, **onward.data)
 
 
@@ -401,7 +401,7 @@ def test_a_transfer_that_cannot_arrive_comes_back_with_its_lots():
     bob.do("2026-01-05", "earn", amount=80)
     decision = transferred(ann, bob, "2026-01-10", 30)
     assert (decision.refusal, bob.balance(), ann.balance()) == (Refusal.maximum_reached, 80, 70)
-    (back,) = decision.onward
+    (back,) = decision.follow_ups
     assert back.user_id == "ann"
     ann.do("2026-01-11", "earn", amount=30)
     ann.do("2026-01-12", back.trigger, RECEIPT, **back.data)
@@ -422,7 +422,7 @@ def test_nobody_joins_by_a_transfer_where_actions_enrol_nobody():
     ann.do("2026-01-01", "earn", amount=100)
     decision = transferred(ann, bob, "2026-01-10", 30)
     assert (decision.refusal, decision.member.enrolled_at) == (Refusal.unknown_user, None)
-    assert [one.user_id for one in decision.onward] == ["ann"]
+    assert [one.user_id for one in decision.follow_ups] == ["ann"]
 
 
 # --------------------------------------------------------------------------------------------------------- any order
@@ -470,10 +470,10 @@ class Ledger(RuleBasedStateMachine):
         until = self.ann.at(self.now()).replace(month=2, day=days)
         held(self.ann, self.now(), action, amount, until.isoformat(), name)
 
-    @precondition(lambda self: self.ann and any(one.amount for one in self.ann.postings))
+    @precondition(lambda self: self.ann and any(one.amount for one in self.ann.transactions))
     @rule(data=st.data())
     def take_back(self, data):
-        posting = data.draw(st.sampled_from([one for one in self.ann.postings if one.amount]))
+        posting = data.draw(st.sampled_from([one for one in self.ann.transactions if one.amount]))
         reverse(self.ann, self.now(), posting, data.draw(st.integers(1, abs(posting.amount))))
 
     @invariant()

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plaudit.core.advance import advance, decide_in_time
+from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.member import Member
@@ -95,13 +95,13 @@ def lived(compiled, history, *, every_hours: int | None) -> tuple[Member, list]:
     for event in events(history):
         while every_hours and looked_at + timedelta(hours=every_hours) <= event.occurred_at:
             looked_at += timedelta(hours=every_hours)
-            for timer, decision in advance(compiled, member, looked_at):
+            for timer, decision in run_due_timers(compiled, member, looked_at):
                 member = decision.member
                 decided.append((timer, decision))
-        for happened, decision in decide_in_time(compiled, member, event):
+        for happened, decision in decide(compiled, member, event):
             member = decision.member
             decided.append((happened, decision))
-    for timer, decision in advance(compiled, member, BEGIN + timedelta(days=2 * DAYS)):
+    for timer, decision in run_due_timers(compiled, member, BEGIN + timedelta(days=2 * DAYS)):
         member = decision.member
         decided.append((timer, decision))
     return member, decided
@@ -120,16 +120,16 @@ def test_importing_a_year_gives_what_living_it_gives_byte_for_byte(metric, strea
 @settings(max_examples=120, deadline=None)
 def test_the_books_balance_whatever_happens(metric, streak, ladder, history):
     member, decided = lived(programme(metric, streak, ladder), history, every_hours=None)
-    postings = [one for _, decision in decided for one in decision.postings]
-    assert len({one.transaction_id for one in postings}) == len(postings)
+    transactions = [one for _, decision in decided for one in decision.transactions]
+    assert len({one.transaction_id for one in transactions}) == len(transactions)
     assert len({event.event_id for event, _ in decided}) == len(decided)
     for metric_id, balance in member.balances.items():
-        own = [one for one in postings if one.metric == metric_id]
+        own = [one for one in transactions if one.metric == metric_id]
         assert balance.amount == sum(one.amount for one in own)
         assert balance.amount >= 0
         if balance.book is not None and balance.book.lots:
             assert balance.amount == sum(lot.amount for lot in balance.book.lots)
             assert all(lot.amount > 0 for lot in balance.book.lots)
         for one in own:
-            assert one.parts is None or sum(part.amount for part in one.parts) == one.amount
+            assert one.postings is None or sum(part.amount for part in one.postings) == one.amount
     assert member.due_at is None or member.due_at > BEGIN + timedelta(days=2 * DAYS)

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from plaudit.core.decision import Details, Refusal
+from plaudit.core.decision import Refusal, TransactionDetails
 from plaudit.core.event import GRANT, HOLD, IMPORT, MERGE, PROFILE, REVERSAL, TAKEOVER, TRANSACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
-from plaudit.core.lots import Part
-from plaudit.core.matching import parts_left
+from plaudit.core.ledger.lots import Posting
+from plaudit.core.ledger.matching import parts_left
 from plaudit.core.member import Holding
 from tests.factories import ORG, campaign, document, program
 from tests.life import Life
@@ -38,7 +38,7 @@ def merge(guest, ann, local="2026-03-01"):
     """`guest` goes on as `ann`. Return what was decided at `ann`."""
     done = guest.do(local, MERGE, MERGE, into=ann.member.user_id)
     assert done.refusal is None
-    (onward,) = done.onward
+    (onward,) = done.follow_ups
     assert (onward.kind, onward.user_id) == (TAKEOVER, ann.member.user_id)
     return arrive(ann, onward, local)
 
@@ -63,8 +63,8 @@ def test_lots_arrive_with_their_expiries_and_what_was_earned_goes_along():
     merge(guest, ann)
     assert held(ann) == [(50, "2026-03-18"), (70, "2026-03-13")]
     assert (ann.member.balances["points"].amount, ann.member.balances["points"].earned) == (120, 150)
-    assert [(one.amount, one.reason, one.lifetime) for one in guest.postings][-1] == (-70, "merged", -100)
-    assert [(one.amount, one.reason, one.lifetime) for one in ann.postings][-1] == (70, "merged", 100)
+    assert [(one.amount, one.reason, one.lifetime) for one in guest.transactions][-1] == (-70, "merged", -100)
+    assert [(one.amount, one.reason, one.lifetime) for one in ann.transactions][-1] == (70, "merged", 100)
     nothing_is_left(guest)
     ann.until("2026-03-14")
     assert ann.balance() == 50  # the guest's expire when they would have
@@ -97,8 +97,8 @@ def test_debt_of_either_is_paid_by_both(guest_has, ann_has, lots):
         life.do("2026-02-10", TRANSACTION, TRANSACTION, metric="points", amount=amount)
     merge(guest, ann)
     assert (ann.lots(), ann.balance()) == (lots, sum(lots))
-    for posting in (*guest.postings, *ann.postings):
-        assert posting.amount == sum(part.amount for part in posting.parts)
+    for posting in (*guest.transactions, *ann.transactions):
+        assert posting.amount == sum(part.amount for part in posting.postings)
 
 
 def test_amounts_without_lots_are_added():
@@ -278,9 +278,9 @@ def test_what_either_did_puts_a_late_credit_off():
     guest.do("2026-02-12", "earn", amount=10)
     merge(guest, ann, "2026-02-22")
     late = ann.do("2026-02-10", "earn", amount=7)
-    assert [str(part.expires_at.date()) for part in late.postings[-1].parts] == ["2026-02-27"]
+    assert [str(part.expires_at.date()) for part in late.transactions[-1].postings] == ["2026-02-27"]
     ann.until("2026-02-26")
-    assert ann.postings[-1].reason != "expired"
+    assert ann.transactions[-1].reason != "expired"
 
 
 def test_scores_and_entries_are_added():
@@ -307,12 +307,12 @@ def test_what_comes_later_is_passed_on_and_nothing_is_decided_twice():
     ann.do("2026-02-01", "earn", amount=1)
     merge(guest, ann)
     done = guest.do("2026-03-02", "earn", amount=10)
-    assert (done.refusal, done.postings) == (Refusal.member_merged, [])
-    arrive(ann, done.onward[0], "2026-03-02")
+    assert (done.refusal, done.transactions) == (Refusal.member_merged, [])
+    arrive(ann, done.follow_ups[0], "2026-03-02")
     assert ann.balance() == 71
     again = guest.do("2026-03-02", MERGE, MERGE, into="ann")
-    assert (again.refusal, again.onward) == (Refusal.already_merged, [])
-    assert guest.do("2026-03-02", IMPORT, IMPORT).onward == []
+    assert (again.refusal, again.follow_ups) == (Refusal.already_merged, [])
+    assert guest.do("2026-03-02", IMPORT, IMPORT).follow_ups == []
     assert guest.do("2026-03-02", "earn", reopens=True, amount=1).refusal is Refusal.member_merged
 
 
@@ -329,8 +329,8 @@ def test_a_merge_that_is_reversed_brings_the_other_back():
     ann.do("2026-02-15", "earn", amount=50)
     merge(guest, ann)
     for life, more in ((guest, {"reopens": True}), (ann, {})):
-        made = life.postings[-1]
-        parts = msgspec.to_builtins(made.parts)
+        made = life.transactions[-1]
+        parts = msgspec.to_builtins(made.postings)
         order = {"metric": "points", "amount": made.amount, "take": 100, "parts": parts, "whole": True, "earned": False}
         done = life.do("2026-03-02", REVERSAL, REVERSAL, transactionId=str(made.transaction_id), **order, **more)
         assert done.refusal is None
@@ -348,9 +348,9 @@ def test_a_transaction_of_before_the_merge_is_reversed_where_the_points_are_now(
     guest.do("2026-02-10", "earn", amount=100)
     if amount < 0:
         guest.do("2026-02-20", TRANSACTION, TRANSACTION, metric="points", amount=amount)
-    made = guest.postings[-1]
+    made = guest.transactions[-1]
     merge(guest, ann)
-    parts = msgspec.to_builtins(made.parts)
+    parts = msgspec.to_builtins(made.postings)
     ann.do(
         "2026-03-01", REVERSAL, REVERSAL, transactionId=str(made.transaction_id), metric="points", amount=amount,
         take=abs(amount), parts=parts, merged=True, earned=amount > 0,
@@ -363,7 +363,7 @@ def test_every_kind_that_a_grant_makes_survives_json():
 
 
 def row_of(transaction_id, amount, *parts, reverses=None):
-    details = msgspec.json.encode(Details(tuple(Part(*part) for part in parts)))
+    details = msgspec.json.encode(TransactionDetails(tuple(Posting(*part) for part in parts)))
     return {"transaction_id": transaction_id, "amount": amount, "reverses": reverses, "details": details}
 
 
@@ -372,5 +372,5 @@ def test_what_was_given_back_of_a_debit_after_a_merge_is_not_given_back_again():
     spent = row_of("spent", -100, (1, -60, early), (2, -40, later))
     before = row_of("a", 10, (2, 10, later), reverses="spent")  # at the guest
     after = row_of("b", 50, (7, 30, later), (6, 20, early), reverses="spent")  # where they are others' lots
-    assert parts_left(spent, [spent, before], [after]) == (Part(1, -40, early),)
-    assert parts_left(spent, [spent, before]) == (Part(1, -60, early), Part(2, -30, later))
+    assert parts_left(spent, [spent, before], [after]) == (Posting(1, -40, early),)
+    assert parts_left(spent, [spent, before]) == (Posting(1, -60, early), Posting(2, -30, later))

@@ -7,8 +7,8 @@ from msgspec import structs
 
 from plaudit.core.decision import Refusal
 from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
-from plaudit.core.ledger import available
-from plaudit.core.lots import Book, Lot
+from plaudit.core.ledger.lots import Book, Lot
+from plaudit.core.ledger.post import available
 from plaudit.core.member import Balance
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -53,7 +53,7 @@ def test_the_soonest_to_expire_is_spent_first():
     ann.do("2026-01-10", "earn", amount=50)
     ann.do("2026-01-11", "spend", amount=120)
     assert ann.lots() == [30]
-    assert [(part.lot, part.amount) for part in ann.postings[-1].parts] == [(1, -100), (2, -20)]
+    assert [(part.lot, part.amount) for part in ann.transactions[-1].postings] == [(1, -100), (2, -20)]
     assert ann.until("2026-02-01").balance() == 30
     assert ann.until("2026-02-11").balance() == 0
 
@@ -63,7 +63,7 @@ def test_an_expiry_in_the_same_second_as_a_spend_comes_first():
     ann.do("2026-01-01", "earn", amount=100)
     decision = ann.do("2026-02-01 00:00", "spend", amount=100)
     assert decision.trace[0].effects[0].refusal is Refusal.balance_insufficient
-    assert [(one.amount, one.reason) for one in ann.postings] == [(100, None), (-100, "expired")]
+    assert [(one.amount, one.reason) for one in ann.transactions] == [(100, None), (-100, "expired")]
 
 
 def test_a_late_credit_that_has_expired_already_expires_at_the_next_look():
@@ -72,7 +72,7 @@ def test_a_late_credit_that_has_expired_already_expires_at_the_next_look():
     ann.do("2026-01-01", "earn", amount=100)
     assert ann.balance() == 101
     assert ann.until("2026-03-01").balance() == 1
-    assert ann.postings[-1].occurred_at == ann.at("2026-02-01 00:00")
+    assert ann.transactions[-1].occurred_at == ann.at("2026-02-01 00:00")
 
 
 def test_activity_puts_the_expiry_off():
@@ -171,8 +171,8 @@ def test_a_cap_cuts_then_stops_and_says_until_when():
     ann = life("Europe/London", earningCaps=[{"period": "day", "amount": 100}, {"period": "month", "amount": 150}])
     for day, amount in (("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-29", 80)):
         ann.do(day, "earn", amount=amount)
-    assert [one.amount for one in ann.postings] == [80, 20, 0, 50]
-    stopped = ann.postings[2]
+    assert [one.amount for one in ann.transactions] == [80, 20, 0, 50]
+    stopped = ann.transactions[2]
     assert stopped.refusal is Refusal.earning_cap_reached
     assert stopped.next_at == ann.at("2026-03-29 00:00")
     ann.do("2026-04-01", "earn", amount=80)
@@ -234,7 +234,7 @@ def test_a_debit_is_not_multiplied_and_rounded_as_a_credit_is():
 
 
 def reverse(ann: Life, local: str, posting, take: int, **more):
-    parts = [(part.lot, part.amount, part.expires_at) for part in posting.parts or ()]
+    parts = [(part.lot, part.amount, part.expires_at) for part in posting.postings or ()]
     return ann.do(
         local, "reversal", REVERSAL, transactionId=str(posting.transaction_id), metric=posting.metric,
         amount=posting.amount, take=take, parts=parts, **more,
@@ -245,13 +245,13 @@ def test_a_return_takes_the_points_back_out_of_the_very_lot():
     ann = life(**ROLLING)
     ann.do("2026-01-01", "earn", amount=100)
     ann.do("2026-01-10", "earn", amount=50)
-    second = ann.postings[-1]
+    second = ann.transactions[-1]
     reverse(ann, "2026-01-11", second, 20)
     assert ann.lots() == [100, 30]
     reverse(ann, "2026-01-11", second, 30)
     assert ann.lots() == [100]
     assert reverse(ann, "2026-01-11", second, 1).refusal is Refusal.transaction_reversed
-    assert ann.postings[-1].reverses == second.transaction_id
+    assert ann.transactions[-1].reverses == second.transaction_id
 
 
 @pytest.mark.parametrize(("policy", "left"), [("zero", 0), ("debt", -70)])
@@ -259,7 +259,7 @@ def test_a_return_takes_the_points_back_out_of_the_very_lot():
 def test_a_return_of_what_is_spent_goes_to_zero_or_into_debt(metric, policy, left):
     ann = life(**metric, onReversal=policy)
     ann.do("2026-01-01", "earn", amount=100)
-    earned = ann.postings[0]
+    earned = ann.transactions[0]
     ann.do("2026-01-02", "spend", amount=70)
     reverse(ann, "2026-01-03", earned, 100)
     assert ann.balance() == left
@@ -272,7 +272,7 @@ def test_a_spending_taken_back_returns_to_the_lots_that_paid_for_it():
     ann.do("2026-01-01", "earn", amount=100)
     ann.do("2026-01-10", "earn", amount=50)
     ann.do("2026-01-11", "spend", amount=120)
-    reverse(ann, "2026-01-12", ann.postings[-1], 120)
+    reverse(ann, "2026-01-12", ann.transactions[-1], 120)
     assert ann.lots() == [100, 50]
     assert ann.until("2026-02-01").balance() == 50
 
@@ -281,7 +281,7 @@ def test_what_has_expired_can_be_reinstated_with_a_new_expiry():
     ann = life(**ROLLING)
     ann.do("2026-01-01", "earn", amount=100)
     ann.until("2026-02-01")
-    reverse(ann, "2026-02-05", ann.postings[-1], 100, expiresAt="2026-03-01T00:00:00Z")
+    reverse(ann, "2026-02-05", ann.transactions[-1], 100, expiresAt="2026-03-01T00:00:00Z")
     assert ann.balance() == 100
     assert ann.until("2026-03-01").balance() == 0
 
@@ -320,7 +320,7 @@ def test_what_is_earned_is_one_thing_for_lifetime_ladders_and_competitions(histo
                 ann.do(day, "transfer", TRANSFER, metric="points", amount=amount, to="bob")
             case _:
                 place = int(numbers[0])
-                reverse(ann, day, ann.postings[place], amount, earned=goes_back[place])
+                reverse(ann, day, ann.transactions[place], amount, earned=goes_back[place])
                 goes_back.append(goes_back[place])
                 continue
         goes_back.append(what == "earn" or (what == "credit" and amount > 0))
@@ -345,7 +345,7 @@ def test_a_hold_keeps_points_from_being_spent_until_it_is_captured_released_or_o
 def test_a_transfer_takes_its_expiry_along():
     ann, bob = life(**ROLLING), Life(life(**ROLLING).program, "bob")
     ann.do("2026-01-01", "earn", amount=100)
-    (onward,) = ann.do("2026-01-10", "transfer", TRANSFER, metric="points", amount=40, to="bob").onward
+    (onward,) = ann.do("2026-01-10", "transfer", TRANSFER, metric="points", amount=40, to="bob").follow_ups
     bob.do("2026-01-10", onward.trigger, RECEIPT, **onward.data)
     assert (ann.balance(), bob.balance()) == (60, 40)
     assert bob.until("2026-02-01").balance() == 0

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from plaudit.core.decide import decide
+from plaudit.core.decide_one import decide_one
 from plaudit.core.event import BACKFILL, Event
 from plaudit.core.ids import derived_id
 from tests.factories import campaign, document, program
@@ -58,6 +58,6 @@ def test_the_past_is_brought_in_quietly():
         kind=BACKFILL, trigger="campaign.backfilled", occurred_at=life.at("2026-01-01"),
         data={"campaignId": "camp_1", "eventId": str(UUID(int=1)), "trigger": "visit", "data": {}},
     )  # fmt: skip
-    decision = decide(life.program, life.member, made)
-    assert [one.amount for one in decision.postings] == [5]
+    decision = decide_one(life.program, life.member, made)
+    assert [one.amount for one in decision.transactions] == [5]
     assert (decision.notifications, decision.messages) == ([], [])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from plaudit.core.goals import Goal, counted, standing_at
+from plaudit.core.goals import Goal, count_event, standing_at
 from plaudit.core.member import StepProgress
 from plaudit.core.periods import Period
 from plaudit.core.progress import is_completed, progress_at
@@ -71,14 +71,14 @@ GOALS = st.one_of(
 def test_the_next_event_counts_on_top_of_what_is_shown(goal, events, later):
     kept, hours = StepProgress(), 0
     for hour, value in sorted(events):
-        after = counted(goal, kept, value if goal.type == "sum" else 1, value, NOON + timedelta(hours=hour), "UTC")
+        after = count_event(goal, kept, value if goal.type == "sum" else 1, value, NOON + timedelta(hours=hour), "UTC")
         kept, hours = after if isinstance(after, StepProgress) else kept, hour
     now = NOON + timedelta(hours=hours + later)
     standing = standing_at(goal, kept, now, "UTC")
-    after = counted(goal, kept, 1, "another", now, "UTC")
+    after = count_event(goal, kept, 1, "another", now, "UTC")
     assert isinstance(after, StepProgress)
     assert after.value == standing.value + 1
-    on_top = counted(goal, standing, 1, "another", now, "UTC")
+    on_top = count_event(goal, standing, 1, "another", now, "UTC")
     assert isinstance(on_top, StepProgress)
     # Windows that are over are remembered beside it, for late events.
     counts_now = [structs.replace(standing_at(goal, each, now, "UTC"), windows=()) for each in (on_top, after)]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.core.ids import derived_id
-from plaudit.core.metrics import round_half_up
+from plaudit.core.metrics import to_scaled
 from plaudit.core.periods import Period, period_key
-from plaudit.storage.postgres import as_sent
+from plaudit.storage.postgres import to_driver_uuid
 
 PERIODS = [
     ("2026-11-20T23:30:00Z", Period.day, "UTC", "2026-11-20"),
@@ -35,11 +35,11 @@ ROUNDED = [(2.5, 0, 3), (-2.5, 0, -3), (0.005, 2, 1), (1.15, 2, 115), ("0.30", 1
 
 @pytest.mark.parametrize(("number", "decimals", "expected"), ROUNDED)
 def test_one_rounding_rule(number, decimals, expected):
-    assert round_half_up(number, decimals) == expected
+    assert to_scaled(number, decimals) == expected
 
 
 @given(st.uuids(), st.text(max_size=40))
 def test_derived_ids_are_version_5(namespace, name):
-    derived, sent = derived_id(namespace, name), derived_id(as_sent(namespace), name)
+    derived, sent = derived_id(namespace, name), derived_id(to_driver_uuid(namespace), name)
     assert derived == sent == uuid5(namespace, name)
-    assert (type(derived), type(sent)) == (UUID, type(as_sent(derived)))
+    assert (type(derived), type(sent)) == (UUID, type(to_driver_uuid(derived)))

@@ -5,10 +5,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from plaudit.core.commands.rollback import ROLLBACK_CAMPAIGN
 from plaudit.core.decision import Refusal
 from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, STREAK, TRANSACTION
 from plaudit.core.member import Member, Progress
-from plaudit.core.rolling_back import ROLLBACK_CAMPAIGN
 from plaudit.core.without import Doings, Happened, undoing
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -66,7 +66,7 @@ def test_what_was_paid_within_the_time_is_taken_back_under_the_campaigns_name():
     done = life.roll_back()
     assert (life.balance(), life.member.balances["points"].earned) == (205, 205)
     assert done == {"campaignId": "pay", "metrics": {"points": 200}, "completions": 2}
-    assert [(one.campaign_id, one.amount) for one in life.postings[-2:]] == [("pay", -100), ("pay", -100)]
+    assert [(one.campaign_id, one.amount) for one in life.transactions[-2:]] == [("pay", -100), ("pay", -100)]
     assert life.member.progress["pay"].completions == 2
 
 
@@ -101,7 +101,7 @@ def test_what_has_expired_is_not_taken_again():
 
 def test_a_transaction_that_was_reversed_by_hand_is_not_taken_back_again():
     life = Logged(PAY)
-    paid = life.do("2026-03-02", "buy").postings[0]
+    paid = life.do("2026-03-02", "buy").transactions[0]
     life.do("2026-03-02", "buy")
     given = {"metric": "points", "amount": 100, "take": 60, "earned": True}
     life.do("2026-03-03", REVERSAL, REVERSAL, transactionId=str(paid.transaction_id), **given)

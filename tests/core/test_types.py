@@ -6,11 +6,11 @@ import pytest
 from plaudit.core.decision import Refusal
 from plaudit.documents.base import fixed_fields_changed
 from plaudit.documents.checking import checked_document
-from plaudit.documents.compile import Kept
-from plaudit.documents.configuration import shortened
+from plaudit.documents.compile import CompileInput
 from plaudit.documents.kinds import KINDS
+from plaudit.documents.programme_file import without_defaults
 from plaudit.errors import Invalid
-from plaudit.storage.programs import live_of
+from plaudit.storage.programmes import programme_from_documents
 from tests.factories import ORG, document, program
 from tests.life import Life
 
@@ -119,7 +119,7 @@ def test_a_document_that_was_completed_is_the_same_when_it_is_sent_again():
 def test_a_reward_of_steps_that_was_stored_before_stays_as_it_was():
     before = saved(**STEPS) | {"type": "Reward"}
     assert saved(before, status="paused") == before | {"status": "paused"}
-    assert saved(before, **shortened(KINDS["campaign"], before)) == before
+    assert saved(before, **without_defaults(KINDS["campaign"], before)) == before
     with pytest.raises(Invalid, match="repeatable must be true in a Reward"):
         saved(saved(**STEPS), type="Reward")
 
@@ -127,7 +127,7 @@ def test_a_reward_of_steps_that_was_stored_before_stays_as_it_was():
 @pytest.mark.parametrize("raw", [STEPS, STEPS | {"type": "Reward"}, VISIT, STEPS | {"type": "Badge"}, STEPS | DAILY])
 def test_a_campaign_that_was_written_out_is_read_as_it_was(raw):
     kept = saved(**raw)
-    assert saved(**shortened(KINDS["campaign"], kept)) == kept
+    assert saved(**without_defaults(KINDS["campaign"], kept)) == kept
 
 
 @pytest.mark.parametrize("kind", ["Badge", "Challenge"])
@@ -174,7 +174,7 @@ def test_the_streak_of_a_campaign_has_its_id_and_pays_for_no_other():
     ann.do("2026-01-02")
     assert (ann.member.streaks["camp_1"].current, ann.member.streaks["other"].current) == (2, 1)
     assert (ann.balance(), ann.member.progress["camp_1"].completions) == (20, 2)
-    assert {one.campaign_id for one in ann.postings} == {"camp_1"}
+    assert {one.campaign_id for one in ann.transactions} == {"camp_1"}
 
 
 def test_a_streak_counts_for_those_in_its_segments_only():
@@ -193,7 +193,7 @@ def test_saving_a_streak_adds_one_by_the_day():
 
 
 def test_a_streak_that_was_stored_without_its_part_pays_each_time():
-    before = Kept("campaign", "camp_1", msgspec.convert(RUN, KINDS["campaign"].type))
+    before = CompileInput("campaign", "camp_1", msgspec.convert(RUN, KINDS["campaign"].type))
     ann = Life(program(before))
     for at in DAYS:
         ann.do(at)
@@ -252,7 +252,9 @@ def test_the_prizes_of_a_campaign_are_those_of_its_competition():
 
 
 def test_what_members_see_of_competitions_has_those_of_campaigns():
-    made = live_of(ORG, 1, {("campaign", "camp_1"): saved(**BY_VISITS), ("campaign", "old"): stored(**VISIT | CUP)})
+    made = programme_from_documents(
+        ORG, 1, {("campaign", "camp_1"): saved(**BY_VISITS), ("campaign", "old"): stored(**VISIT | CUP)}
+    )
     assert {one: each.name for one, each in made.competitions.items()} == {"camp_1": "Cup"}
 
 

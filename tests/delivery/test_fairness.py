@@ -9,15 +9,15 @@ import pytest
 
 from plaudit import clock
 from plaudit.core.conditions import compile_conditions
+from plaudit.delivery import attempts
 from plaudit.delivery import listeners as listening
-from plaudit.delivery import outbox
+from plaudit.delivery.attempts import DueDelivery
+from plaudit.delivery.conditions import LEASE, evaluate_conditions
+from plaudit.delivery.deliverer import Deliverer
 from plaudit.delivery.hand_out import buckets_with_news, hand_out
-from plaudit.delivery.judging import LEASE, judge
 from plaudit.delivery.listeners import Listeners
-from plaudit.delivery.outbox import Due
 from plaudit.delivery.places import AT_ONCE, LANE_MAX, LANE_START, ORG_MAX, SLOW_MILLISECONDS, Places
-from plaudit.delivery.run import Deliverer
-from plaudit.delivery.webhooks import Attempt, Sender
+from plaudit.delivery.webhooks import Attempt, WebhookClient
 from plaudit.storage.orgs import create_org
 from tests.delivery.test_webhooks import deliver_all, pay, receiver, run, webhook
 from tests.stage import Stage
@@ -100,7 +100,7 @@ def test_conditions_that_end_the_process_are_given_up_at_the_second_time(staged,
             await hand_out(connection, Listeners(stage.programs), await buckets_with_news(connection), at)
             for _ in range(6):  # each time by a process of its own, when the lease of the one before is over
                 try:
-                    await judge(connection, Listeners(stage.programs), at)
+                    await evaluate_conditions(connection, Listeners(stage.programs), at)
                 except SystemExit:
                     found.append("ended")
                 at += LEASE + timedelta(seconds=1)
@@ -132,7 +132,7 @@ def test_conditions_are_compiled_once_for_a_version_of_the_programme(staged, fre
             listeners = Listeners(stage.programs)
             for _ in range(2):
                 await hand_out(connection, listeners, await buckets_with_news(connection), clock.now())
-                await judge(connection, listeners, clock.now())
+                await evaluate_conditions(connection, listeners, clock.now())
                 await pay(stage, "ann")
         return await stage.fetch("SELECT count(*) FROM deliveries WHERE judging IS NULL")
 
@@ -142,16 +142,16 @@ def test_conditions_are_compiled_once_for_a_version_of_the_programme(staged, fre
 
 
 def test_slow_conditions_have_their_time_and_the_rest_waits(staged, fresh_database, monkeypatch):
-    monkeypatch.setattr("plaudit.delivery.judging.OF_ORG_SECONDS", -1)
+    monkeypatch.setattr("plaudit.delivery.conditions.OF_ORG_SECONDS", -1)
     conditions_that(monkeypatch, lambda: True)
 
     async def scenario(stage):
         await paying(stage, "http://127.0.0.1:1/", "ann", conditions=NAMED)
         async with stage.pool.acquire() as connection:
             await hand_out(connection, Listeners(stage.programs), await buckets_with_news(connection), clock.now())
-            nothing = await judge(connection, Listeners(stage.programs), clock.now())
-            monkeypatch.setattr("plaudit.delivery.judging.OF_ORG_SECONDS", 10)
-            then = await judge(connection, Listeners(stage.programs), clock.now())
+            nothing = await evaluate_conditions(connection, Listeners(stage.programs), clock.now())
+            monkeypatch.setattr("plaudit.delivery.conditions.OF_ORG_SECONDS", 10)
+            then = await evaluate_conditions(connection, Listeners(stage.programs), clock.now())
         return nothing, then
 
     assert run(staged, fresh_database, scenario) == (0, 1)
@@ -164,12 +164,12 @@ def test_a_flood_to_an_address_that_hangs_leaves_places_for_others(staged, fresh
     async def scenario(stage):
         other = await another(stage)
         await paying(stage, hanging.url, *(f"user_{i}" for i in range(FLOOD)))
-        sender = Sender(private=True)
+        sender = WebhookClient(private=True)
         deliverer = Deliverer(stage.pool, stage.url, stage.programs, sender)
         await deliverer.once()
         at_once = len(deliverer._running)
         await paying(other, quick.url, "bob")
-        deliverer._heard("")
+        deliverer._on_notify("")
         await deliverer.once()
         while not quick.messages:
             await asyncio.sleep(0.01)
@@ -194,7 +194,7 @@ def test_what_is_due_is_taken_by_turns_of_the_organisations(staged, fresh_databa
                 await hand_out(connection, Listeners(stage.programs), waiting, clock.now())
             rooms = Places().rooms()
             assert rooms is not None
-            taken = await outbox.take(connection, clock.now() + timedelta(seconds=1), rooms)
+            taken = await attempts.lease_due(connection, clock.now() + timedelta(seconds=1), rooms)
         return [one.org_id for one in taken], other.org_id
 
     taken, other = run(staged, fresh_database, scenario)
@@ -217,8 +217,8 @@ def test_a_delivery_of_a_message_that_is_no_more_is_dropped(staged, fresh_databa
     assert [one["userId"] for one in there.messages] == ["bob"]
 
 
-def due(org_id: UUID, webhook_id: str = "wh_1") -> Due:
-    return Due(
+def due(org_id: UUID, webhook_id: str = "wh_1") -> DueDelivery:
+    return DueDelivery(
         org_id=org_id, webhook_id=webhook_id, message_id=uuid4(), member_id=None, number=1, attempts=1,
         handed_at=clock.now(), payload="{}",
     )  # fmt: skip
@@ -227,7 +227,7 @@ def due(org_id: UUID, webhook_id: str = "wh_1") -> Due:
 SLOW, QUICK = Attempt(None, "no answer", SLOW_MILLISECONDS + 1), Attempt(200, None, 5)
 
 
-def room_of(places: Places, one: Due) -> int:
+def room_of(places: Places, one: DueDelivery) -> int:
     rooms = places.rooms()
     assert rooms is not None
     return rooms.lanes.get((one.org_id, one.webhook_id), rooms.lane)

@@ -7,8 +7,8 @@ import pytest
 
 from plaudit import clock
 from plaudit.delivery.addresses import AddressError, as_sent
-from plaudit.delivery.outbox import LEASE
-from plaudit.delivery.webhooks import RETRY_AFTER_SECONDS_MAX, Sender
+from plaudit.delivery.attempts import ATTEMPT_LEASE
+from plaudit.delivery.webhooks import RETRY_AFTER_SECONDS_MAX, WebhookClient
 from tests.delivery.test_webhooks import deliver_all, pay, receiver, run, soon, webhook
 
 __all__ = ["receiver", "soon"]
@@ -68,7 +68,7 @@ def test_whatever_an_attempt_raises_is_noted(staged, fresh_database, monkeypatch
     async def raising(*_):
         raise problem
 
-    monkeypatch.setattr(Sender, "attempt", raising)
+    monkeypatch.setattr(WebhookClient, "attempt", raising)
 
     async def scenario(stage):
         await stage.pay()
@@ -80,7 +80,7 @@ def test_whatever_an_attempt_raises_is_noted(staged, fresh_database, monkeypatch
     (row,) = run(staged, fresh_database, scenario)
     assert (row["state"], row["attempts"]) == ("waiting", 1)
     assert row["error"].startswith(type(problem).__name__)
-    assert row["later"] < LEASE  # by the usual delay, not because its lease was over
+    assert row["later"] < ATTEMPT_LEASE  # by the usual delay, not because its lease was over
 
 
 def test_one_that_is_gone_is_set_inactive_at_once_and_the_others_are_told(staged, fresh_database, receiver, soon):

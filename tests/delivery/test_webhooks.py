@@ -8,15 +8,15 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from plaudit import clock
-from plaudit.connections import is_public
-from plaudit.delivery import run as delivery_run
-from plaudit.delivery.backoff import TRIED_FOR, next_attempt_at
+from plaudit.delivery import deliverer as delivery_run
+from plaudit.delivery.backoff import GIVE_UP_AFTER, next_attempt_at
+from plaudit.delivery.deliverer import Deliverer
 from plaudit.delivery.hand_out import buckets_with_news, hand_out
 from plaudit.delivery.listeners import Listeners
-from plaudit.delivery.run import Deliverer
 from plaudit.delivery.signatures import signed_headers
-from plaudit.delivery.webhooks import Sender
-from plaudit.storage.programs import Programs
+from plaudit.delivery.webhooks import WebhookClient
+from plaudit.net import is_public
+from plaudit.storage.programmes import Programmes
 from tests.delivery.receiver import Receiver
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -48,15 +48,15 @@ def receiver():
 @pytest.fixture
 def soon(monkeypatch):
     """What failed is tried again at once."""
-    monkeypatch.setattr(delivery_run.outbox, "next_attempt_at", lambda *_: clock.now())
+    monkeypatch.setattr(delivery_run.attempts, "next_attempt_at", lambda *_: clock.now())
 
 
 async def deliver_all(stage, *, private=True, passes=200):
     """Deliver until nothing is due."""
-    sender = Sender(private=private)
+    sender = WebhookClient(private=private)
     deliverer = Deliverer(stage.pool, stage.url, stage.programs, sender)
     for _ in range(passes):
-        deliverer._heard("")  # nobody listens here: look at all buckets
+        deliverer._on_notify("")  # nobody listens here: look at all buckets
         busy = await deliverer.once()
         if deliverer._running:
             await asyncio.wait(deliverer._running)
@@ -83,7 +83,7 @@ def test_each_message_arrives_once_signed_both_ways(staged, fresh_database, rece
         await pay(stage, "ann", "bob")
         await deliver_all(stage)
         async with stage.pool.acquire() as connection:
-            return await delivery_run.outbox.secrets_of(connection, stage.org_id, "wh_1", clock.now())
+            return await delivery_run.attempts.secrets_of(connection, stage.org_id, "wh_1", clock.now())
 
     secrets = run(staged, fresh_database, scenario)
     assert sorted((one["userId"], one["type"]) for one in there.messages) == [
@@ -92,8 +92,8 @@ def test_each_message_arrives_once_signed_both_ways(staged, fresh_database, rece
     message = next(one for one in there.messages if one["type"] == "transaction.created")
     assert (message["version"], message["data"]["amount"], message["data"]["type"]) == ("v1", 10, "credit")
     for headers, body, _ in there.requests:
-        Verifier(secrets.present).verify(body, headers)
-        expected = signed_headers(headers["webhook-id"], 0, body, [secrets.present])["X-Monterosa-Signature"]
+        Verifier(secrets.current).verify(body, headers)
+        expected = signed_headers(headers["webhook-id"], 0, body, [secrets.current])["X-Monterosa-Signature"]
         assert headers["x-monterosa-signature"] == expected
 
 
@@ -116,10 +116,10 @@ def test_what_fails_is_tried_again_until_it_arrives(staged, fresh_database, rece
 def test_a_message_in_hand_outlasts_the_database_going_away(staged, fresh_database, receiver, monkeypatch):
     """It is sent as soon as the database is back, not when its lease is over; and not sent again to be noted."""
     there = receiver()
-    outbox, failures = delivery_run.outbox, {"secrets_of": 2, "note": 2}
+    attempts, failures = delivery_run.attempts, {"secrets_of": 2, "record_attempt": 2}
 
     def away_at_first(name):
-        whole = getattr(outbox, name)
+        whole = getattr(attempts, name)
 
         async def once(*arguments):
             if failures[name]:
@@ -127,14 +127,14 @@ def test_a_message_in_hand_outlasts_the_database_going_away(staged, fresh_databa
                 raise ConnectionResetError
             return await whole(*arguments)
 
-        monkeypatch.setattr(outbox, name, once)
+        monkeypatch.setattr(attempts, name, once)
 
     async def scenario(stage):
         await stage.pay()
         await webhook(stage, there.url, events=["transaction.created"])
         await pay(stage, "ann")
         away_at_first("secrets_of")
-        away_at_first("note")
+        away_at_first("record_attempt")
         await deliver_all(stage)
         return await stage.fetch("SELECT state, attempts, status FROM deliveries")
 
@@ -264,7 +264,7 @@ def test_delays_grow_to_the_end_of_the_day():
         at, attempts = later, attempts + 1
     assert delays[0] == timedelta(seconds=3.75)
     assert delays == sorted(delays)
-    assert at <= NOW + TRIED_FOR < at + 2 * delays[-1]
+    assert at <= NOW + GIVE_UP_AFTER < at + 2 * delays[-1]
     early, late = (next_attempt_at(3, NOW, NOW, chance) for chance in (1, 0))
     assert (early - NOW, late - NOW) == (timedelta(seconds=10), timedelta(seconds=20))
 
@@ -272,8 +272,8 @@ def test_delays_grow_to_the_end_of_the_day():
 def test_a_webhook_gets_what_happens_after_it_was_made_in_every_process(staged, fresh_database):
     async def scenario(stage):
         await stage.pay()
-        elsewhere = Programs(stage.pool, stage.url)  # a process that has not heard of the change
-        await elsewhere.live(stage.org_id)
+        elsewhere = Programmes(stage.pool, stage.url)  # a process that has not heard of the change
+        await elsewhere.current(stage.org_id)
         await webhook(stage, "http://127.0.0.1:1/", events=["transaction.created"])
         await pay(stage, "ann")
         async with stage.pool.acquire() as connection:

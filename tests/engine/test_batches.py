@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from plaudit.core.event import ACTION
 from plaudit.core.ids import derived_id
-from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.process import process
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ def history(org_id, count: int = 200) -> list:
     chance = random.Random(7)
     hours = sorted(chance.randrange(24 * 90) for _ in range(count))
     return [
-        arrival_of(
+        arrival_from_client(
             org_id=org_id, user_id=f"user_{chance.randrange(6)}", kind=ACTION, trigger=chance.choice(["visit", "earn"]),
             occurred_at=BEGIN + timedelta(hours=hour), received_at=BEGIN, source="test",
             payload=Payload({"amount": chance.randrange(1, 60)}), event_id=derived_id(org_id, f"{n}"),

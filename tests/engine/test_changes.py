@@ -3,19 +3,19 @@
 import asyncio
 
 from plaudit.engine.worker import Worker
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 
 
 def test_a_worker_that_has_not_been_notified_decides_by_the_programme_as_it_is(staged, fresh_database):
     async def play():
         async with staged(fresh_database) as stage:
             await stage.pay(effects=[{"type": "add_points", "config": {"amount": 10}}])
-            elsewhere = Programs(stage.pool, stage.url)  # of another process, to which no notification comes
-            await elsewhere.live(stage.org_id)
+            elsewhere = Programmes(stage.pool, stage.url)  # of another process, to which no notification comes
+            await elsewhere.current(stage.org_id)
             await stage.change("campaign", "camp_1", effects=[{"type": "add_points", "config": {"amount": 25}}])
             await stage.append(stage.arrival())
             worker = Worker(stage.pool, stage.url, elsewhere, lanes=1)
-            await worker.lease()
+            await worker.renew_leases()
             await worker.drain()
             await worker.release()
             assert await stage.points() == 25
@@ -29,11 +29,11 @@ def test_a_call_that_is_decided_inline_asks_for_the_programme_as_it_is(staged, f
     async def play():
         async with staged(fresh_database) as stage:
             await stage.pay()
-            elsewhere = Programs(stage.pool, stage.url)
-            before = (await elsewhere.current(stage.org_id)).program
-            assert (await elsewhere.current(stage.org_id)).program is before
+            elsewhere = Programmes(stage.pool, stage.url)
+            before = (await elsewhere.cached(stage.org_id)).program
+            assert (await elsewhere.cached(stage.org_id)).program is before
             await stage.change("campaign", "camp_1", status="paused")
-            assert (await elsewhere.live(stage.org_id)).program is before
-            assert (await elsewhere.current(stage.org_id)).program.version == before.version + 1
+            assert (await elsewhere.current(stage.org_id)).program is before
+            assert (await elsewhere.cached(stage.org_id)).program.version == before.version + 1
 
     asyncio.run(play())

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from plaudit import clock
-from plaudit.core import advance as core_advance
-from plaudit.core import decide as core_decide
+from plaudit.core import decide as core_advance
+from plaudit.core import decide_one as core_decide
 from plaudit.engine import inbox
 from plaudit.engine import process as processing
 from plaudit.engine import worker as working
@@ -37,7 +37,7 @@ def test_an_event_becomes_points_once(staged, fresh_database):
         await stage.drain()
         assert not (await stage.append(stage.arrival(key="order-1"))).new
         other = stage.arrival(key="order-1", amount=1)
-        assert (await stage.append(other)).mismatched == {other.event_id}
+        assert (await stage.append(other)).conflicting == {other.event_id}
         await stage.drain()
         assert await stage.points() == 10
         assert await stage.fetch("SELECT 1 FROM inbox") == []
@@ -81,7 +81,7 @@ def test_split_batches_give_the_same_as_one(staged, fresh_database):
 def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database, monkeypatch, lanes, by_hand):
     if lanes > 1:  # as many batches as can be, each broken off as often as can be
         monkeypatch.setattr(working, "BATCH_EVENTS_MAX", 4)
-        monkeypatch.setattr(processing, "AT_ONCE", 2)
+        monkeypatch.setattr(processing, "YIELD_EVERY_EVENTS", 2)
 
     async def scenario(stage):
         await stage.write("product", "prod_1", sku="P", type="merchandise", allocatedStock=7)
@@ -93,7 +93,7 @@ def test_workers_and_inline_calls_race_for_scarce_things(staged, fresh_database,
         workers = [stage.worker(lanes), stage.worker(lanes)]
         for _ in range(3):
             for worker in workers:
-                await worker.lease()
+                await worker.renew_leases()
         program = await stage.program()
 
         async def inline(i):
@@ -192,7 +192,7 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
         busy, *others = [by_bucket[bucket] for bucket in sorted(by_bucket)[:3]]
         await stage.append(*[stage.arrival(busy.user_id) for _ in range(20)], *others)
         worker = stage.worker()
-        await worker.lease()
+        await worker.renew_leases()
         for _ in range(3):
             await worker.run_once()
         assert [await stage.points(each.user_id) for each in others] == [10, 10]
@@ -204,7 +204,7 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
 
 
 def test_what_the_server_does_not_take_is_refused_rather_than_held(staged, fresh_database, monkeypatch):
-    monkeypatch.setattr(inbox, "WAITING_MAX", 3)
+    monkeypatch.setattr(inbox, "QUEUED_ARRIVALS_MAX", 3)
 
     async def scenario(stage):
         pool = await asyncpg.create_pool(fresh_database, min_size=1, max_size=1)
@@ -239,7 +239,7 @@ def test_a_worker_that_got_no_connection_goes_on_where_it_was(staged, fresh_data
         await stage.append(stage.arrival())
         pool = Gone(stage.pool)
         worker = working.Worker(pool, stage.url, stage.programs, lanes=1)
-        await worker.lease()
+        await worker.renew_leases()
         pool.away = True
         with pytest.raises(ConnectionRefusedError):
             await worker.run_once()
@@ -258,9 +258,9 @@ def test_a_poison_event_is_set_aside_and_blocks_nobody(staged, fresh_database, m
         def decide(program, member, event, refused):
             if event.data.get("poison"):
                 raise ZeroDivisionError("a mistake of ours")
-            return core_decide.decide(program, member, event, refused)
+            return core_decide.decide_one(program, member, event, refused)
 
-        monkeypatch.setattr(core_advance, "decide", decide)
+        monkeypatch.setattr(core_advance, "decide_one", decide)
         await stage.append(poison, good)
         await stage.drain()
         (failed,) = await stage.fetch("SELECT event_id, error FROM failed_events")
@@ -285,7 +285,7 @@ def test_what_cannot_be_written_is_found_by_halving(staged, fresh_database, monk
 
         async def commit_or_raise(connection, batch, rows, at):
             await commit(connection, batch, rows, at)
-            if any(one.user_id == "user_3" for one in batch.fresh):
+            if any(one.user_id == "user_3" for one in batch.arrivals):
                 raise asyncpg.DataError("cannot be written")
 
         monkeypatch.setattr(processing, "commit", commit_or_raise)

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from plaudit.documents.moved import LINES, as_csv, as_ndjson, columns_of, header_of
-from plaudit.engine import moving_members
-from plaudit.engine.csv_records import CsvReader
 from plaudit.engine.rows import COPIED
+from plaudit.imports import moving_members
+from plaudit.imports.csv_records import CsvReader
 from plaudit.reads import exports, organisation_lines
 
 

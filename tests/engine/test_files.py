@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from plaudit.documents.columns import CODE_COLUMNS, Columns, EventColumns, member_columns
 from plaudit.documents.custom_field import CustomField
-from plaudit.documents.profile import ProfileRules, rules_of
+from plaudit.documents.profile import ProfileValidator, validator_for
 from plaudit.documents.profile_schema import ProfileField, ProfileSchema
 from plaudit.documents.trigger import Trigger, TriggerField
-from plaudit.engine import jobs
-from plaudit.engine.csv_records import RECORD_BYTES_MAX, RECORD_LINES_MAX
-from plaudit.engine.file_lines import LINE_BYTES_MAX
-from plaudit.engine.jobs import Job
-from plaudit.engine.lines import Records
 from plaudit.errors import Conflict, Invalid
+from plaudit.imports.csv_records import RECORD_BYTES_MAX, RECORD_LINES_MAX
+from plaudit.imports.file_lines import LINE_BYTES_MAX
+from plaudit.imports.reader import Records
+from plaudit.storage import jobs
+from plaudit.storage.jobs import Job
 
 NOBODY = UUID(int=0)
-ANY_PROFILE = member_columns(ProfileRules())
+ANY_PROFILE = member_columns(ProfileValidator())
 
 
 def read(file: bytes | str, columns=ANY_PROFILE, *, piece: int = 1 << 16, after: int = 0):
@@ -161,7 +161,7 @@ def test_the_type_of_a_cell_is_that_of_its_field():
         ProfileField(name="age", type="number"), ProfileField(name="vip", type="boolean"), ProfileField(name="card"),
         ProfileField(name="born", type="date"), ProfileField(name="sizes", type="array")])  # fmt: skip
     team = CustomField(name="Team", key="team", type="number")
-    columns = member_columns(rules_of(schema, [team]))
+    columns = member_columns(validator_for(schema, [team]))
     found = read(
         "userId,age,vip,card,born,sizes,custom.team\n0070,41,TRUE,0815,1990-01-02,S|M,7\nbob,old,maybe,,,,\n", columns
     )

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.fingerprints import fingerprint_of
 
 ORG = UUID(int=7)
@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 
 def arrival(data):
-    return arrival_of(
+    return arrival_from_client(
         org_id=ORG, user_id="ann", kind="action", trigger="buy", occurred_at=AT, received_at=AT,
         payload=Payload(data, {}, "a-request"), source="api", event_id=ORG, event_key="k",
     )  # fmt: skip

@@ -13,10 +13,11 @@ from msgspec import structs
 from typer.testing import CliRunner
 
 from plaudit import clock
-from plaudit.cli import app
-from plaudit.engine import imports, jobs
-from plaudit.engine.import_hands import Hand, Helper, Helpers
+from plaudit.cli.main import app
 from plaudit.errors import Invalid, PlauditError, Unavailable
+from plaudit.imports import runner
+from plaudit.imports.workers import ImportPool, ImportSubprocess, LocalImporter
+from plaudit.storage import jobs
 
 MEMBERS = 90
 
@@ -27,19 +28,19 @@ class Watched:
     def __init__(self, monkeypatch, *, wanted: bool):
         self.wanted = wanted
         self.parts = 0
-        self.helpers: Helpers | None = None
+        self.helpers: ImportPool | None = None
 
-        def start(helpers, begin=Helpers.start):
+        def start(helpers, begin=ImportPool.start):
             self.helpers = helpers
             if wanted:
                 begin(helpers)
 
-        async def work(helper, part, work=Helper.work):
+        async def work(helper, part, work=ImportSubprocess.work):
             self.parts += 1
             return await work(helper, part)
 
-        monkeypatch.setattr(Helpers, "start", start)
-        monkeypatch.setattr(Helper, "work", work)
+        monkeypatch.setattr(ImportPool, "start", start)
+        monkeypatch.setattr(ImportSubprocess, "work", work)
 
     async def there(self) -> None:
         while self.wanted and (self.helpers is None or not self.helpers.there()):
@@ -48,8 +49,8 @@ class Watched:
 
 @pytest.fixture(params=["alone", "helped"])
 def watched(monkeypatch, request) -> Watched:
-    monkeypatch.setattr(imports, "CHUNK", 7)
-    monkeypatch.setattr(imports, "TOGETHER_MAX", 3)
+    monkeypatch.setattr(runner, "CHUNK_LINES", 7)
+    monkeypatch.setattr(runner, "SINGLE_BATCH_LINES_MAX", 3)
     return Watched(monkeypatch, wanted=request.param == "helped")
 
 
@@ -63,8 +64,8 @@ async def run(stage, watched, lines, taken_up=None, *, broken=False, then=lambda
         if broken:
             raise Invalid("the stream broke off")
 
-    job = await jobs.begin(stage.pool, stage.org_id, "members", "test", taken_up)
-    async for _ in imports.run_job(stage.pool, stage.programs, job, parts(), is_csv=False):
+    job = await jobs.start(stage.pool, stage.org_id, "members", "test", taken_up)
+    async for _ in runner.run_job(stage.pool, stage.programs, job, parts(), is_csv=False):
         pass
     return job
 
@@ -148,7 +149,7 @@ def test_a_job_that_meets_an_error_nobody_expected_fails_and_tells_no_row(
     async def raising(_hand, _part):
         raise UniqueViolationError("Key (value)=(ann@example.org) already exists.")
 
-    monkeypatch.setattr(Hand, "work", raising)
+    monkeypatch.setattr(LocalImporter, "work", raising)
     watched.wanted = False
 
     async def play():
@@ -201,8 +202,8 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
 
 OWNER = """
 import asyncio, sys, time
-from plaudit.engine.import_hands import Helper
-helper = Helper(sys.argv[1])
+from plaudit.imports.workers import ImportSubprocess
+helper = ImportSubprocess(sys.argv[1])
 asyncio.run(helper.ready())
 print("ready", flush=True)
 time.sleep(600)
@@ -224,7 +225,7 @@ def test_timers_wait_for_an_import_until_it_ends_or_has_not_moved_for_an_hour(st
             await stage.pay()
             past = clock.now() - timedelta(days=400)
             arrivals = [structs.replace(stage.arrival(user), occurred_at=past) for user in ("ann", "bob")]
-            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
+            job = await jobs.start(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
             async with stage.pool.acquire() as connection:
                 for _ in range(2):  # a chunk may come twice
                     await jobs.take_members(
@@ -233,7 +234,7 @@ def test_timers_wait_for_an_import_until_it_ends_or_has_not_moved_for_an_hour(st
             await stage.append(*arrivals)
             await stage.drain()
             worker = stage.worker()
-            await worker.lease()
+            await worker.renew_leases()
 
             async def expired() -> list[str]:
                 """Who has no points any more, after the workers have been quiet for a while."""
@@ -245,7 +246,7 @@ def test_timers_wait_for_an_import_until_it_ends_or_has_not_moved_for_an_hour(st
             assert await expired() == ["bob"]
             await jobs.fail(stage.pool, job, Invalid("The stream broke off"))
             assert await expired() == ["bob"]  # it may be taken up
-            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", job.job_id)
+            job = await jobs.start(stage.pool, stage.org_id, jobs.EVENTS, "test", job.job_id)
             await stage.fetch("UPDATE jobs SET moved_at = moved_at - $1::interval", jobs.ABANDONED_AFTER)
             assert await expired() == ["ann", "bob"]
             await worker.release()
@@ -259,7 +260,7 @@ def test_an_event_of_an_import_comes_after_what_was_due_before_it_whoever_waits(
         async with staged(fresh_database) as stage:
             await stage.change("metric", "points", expiry={"type": "rolling", "days": 30})
             await stage.pay()
-            job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
+            job = await jobs.start(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
             first = structs.replace(stage.arrival(), occurred_at=clock.now() - timedelta(days=400))
             second = structs.replace(stage.arrival(), occurred_at=clock.now() - timedelta(days=300))
             async with stage.pool.acquire() as connection:

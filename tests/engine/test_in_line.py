@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plaudit.processes import stand_in_line
+from plaudit.runtime import set_niceness
 
 SESSION = Path("/proc/self/autogroup")
 TAKE_FIVE = """
 import os, pathlib
-from plaudit.processes import stand_in_line
-stand_in_line(5)
+from plaudit.runtime import set_niceness
+set_niceness(5)
 session = pathlib.Path("/proc/self/autogroup")
 print(os.getpriority(os.PRIO_PROCESS, 0), session.read_text().split()[-1] if session.exists() else 5)
 """
@@ -33,9 +33,9 @@ def test_a_session_of_others_is_left_alone_and_a_refusal_is_no_trouble(monkeypat
 
     before = SESSION.read_text() if SESSION.exists() else None
     monkeypatch.setattr(os, "setpriority", refused)
-    stand_in_line(-5)
+    set_niceness(-5)
     assert asked == [(os.PRIO_PROCESS, 0, -5)]
     monkeypatch.setattr(os, "setpriority", lambda *_: None)
     monkeypatch.setattr(os, "getsid", lambda _: 1)
-    stand_in_line(-5)
+    set_niceness(-5)
     assert before == (SESSION.read_text() if SESSION.exists() else None)

@@ -8,16 +8,15 @@ import msgspec
 import pytest
 
 from plaudit import clock
+from plaudit.chores.fill_segments import fill_next_bucket
 from plaudit.core.event import ACTION, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.member import LadderState
 from plaudit.documents.kinds import KINDS
-from plaudit.engine import jobs
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.fills import fill_once
-from plaudit.engine.replay import replay
-from plaudit.engine.verify import verify
-from plaudit.storage import documents
+from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.history.replay import replay
+from plaudit.history.verify import verify
+from plaudit.storage import documents, jobs
 from plaudit.storage.documents import Change
 
 RUNGS = [
@@ -35,9 +34,9 @@ WINDOWS = {
 
 def happens(stage, kind=ACTION, user_id="ann", trigger=None, days_ago=0, **data):
     at = clock.now() - timedelta(days=days_ago)
-    return arrival_of(
+    return arrival_from_client(
         org_id=stage.org_id, user_id=user_id, kind=kind, trigger=trigger or kind, occurred_at=at, received_at=at,
-        payload=Payload(data), source="api", event_id=clock.new_id(), event_key=None,
+        payload=Payload(data), source="api", event_id=clock.new_uuid7(), event_key=None,
     )  # fmt: skip
 
 
@@ -60,7 +59,7 @@ async def live(stage, *arrivals):
 async def filled(stage) -> int:
     """Fill what is to be filled, and decide what comes of it. Return how many members were looked at."""
     before = await stage.fetch("SELECT count(*) AS n FROM events WHERE kind IN ('ladder', 'segment')")
-    while await fill_once(stage.pool, stage.programs):
+    while await fill_next_bucket(stage.pool, stage.programs):
         pass
     await settled(stage)
     after = await stage.fetch("SELECT count(*) AS n FROM events WHERE kind IN ('ladder', 'segment')")
@@ -152,7 +151,7 @@ def test_what_is_decided_in_the_same_batch_as_the_look_is_counted_once(staged, f
         await stage.write("ladder", "new", rungs=RUNGS)
         await stage.write("segment", "buyers", include=[{"count": {"trigger": "earn"}, "operator": ">=", "value": 2}])
         await stage.append(earns(stage, 49))  # waits when the looks come behind it
-        while await fill_once(stage.pool, stage.programs):
+        while await fill_next_bucket(stage.pool, stage.programs):
             pass
         await stage.append(earns(stage, 1))
         await settled(stage)
@@ -294,7 +293,7 @@ def test_members_of_other_organisations_are_not_looked_at(staged, fresh_database
 def test_no_time_passes_by_a_fill_for_who_is_being_imported(staged, fresh_database):
     async def scenario(stage):
         await stage.change("metric", "points", expiry={"type": "rolling", "days": 30})
-        job = await jobs.begin(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
+        job = await jobs.start(stage.pool, stage.org_id, jobs.EVENTS, "test", None)
         past = earns(stage, 120, days_ago=100)
         async with stage.pool.acquire() as connection:
             await jobs.take_members(connection, job.job_id, [(past.bucket, past.member_id)])
@@ -304,7 +303,7 @@ def test_no_time_passes_by_a_fill_for_who_is_being_imported(staged, fresh_databa
         await stage.write("segment", "earners", name="Earners", include=[counts])
         await filled(stage)
         assert (await rung(stage, "club"), await balance(stage, "points")) == ("silver", 120)
-        await jobs.end(stage.pool, job, "finished", None)
+        await jobs.finish(stage.pool, job, "finished", None)
         await live(stage, earns(stage, 1))
         assert await balance(stage, "points") == 1  # the others have expired by then
 

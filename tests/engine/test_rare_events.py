@@ -58,7 +58,7 @@ async def pages(read, first):
 def test_a_page_of_events_looks_at_so_many_and_says_where_to_go_on(logged, wanted, triggers, user):
     async def work(stage):
         member_id = None if user is None else stage.arrival(user).member_id
-        which = events.Wanted(member_id=member_id, **wanted)
+        which = events.EventFilter(member_id=member_id, **wanted)
         async with stage.pool.acquire() as connection:
             return await pages(lambda place: events.page_of_log(connection, stage.org_id, place, which, 100), FIRST)
 
@@ -71,10 +71,10 @@ def test_a_page_of_events_looks_at_so_many_and_says_where_to_go_on(logged, wante
 
 def test_a_page_of_transactions_looks_at_so_many_and_says_where_to_go_on(logged):
     async def work(stage):
-        which = transactions.Wanted(campaign_id="rare")
+        which = transactions.TransactionFilter(campaign_id="rare")
         async with stage.pool.acquire() as connection:
             return await pages(
-                lambda place: transactions.page(connection, stage.org_id, place, which, 100), (*FIRST, 0)
+                lambda place: transactions.fetch_page(connection, stage.org_id, place, which, 100), (*FIRST, 0)
             )
 
     found, sizes = logged(work)

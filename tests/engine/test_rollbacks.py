@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from plaudit import clock
-from plaudit.engine import jobs, rollbacks
-from plaudit.engine.rollbacks import Asked, Rollbacks
+from plaudit.chores import rollbacks
+from plaudit.chores.rollbacks import Asked, Rollbacks
+from plaudit.storage import jobs
 
 USERS = [f"u{number}" for number in range(7)]
 

@@ -5,7 +5,7 @@ import random
 from datetime import timedelta
 
 from plaudit import clock
-from plaudit.engine.simulate import simulate
+from plaudit.history.simulate import simulate
 
 
 def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
@@ -28,7 +28,7 @@ def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
                 await stage.append(*(stage.arrival(f"user_{chance.randrange(7)}") for _ in range(20)))
                 await stage.drain()
             async with stage.pool.acquire() as connection:
-                live = await stage.programs.live(stage.org_id)
+                live = await stage.programs.current(stage.org_id)
                 async for each in simulate(connection, live, clock.now() - timedelta(days=1)):
                     found = each
             assert found.events == 80

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from plaudit import clock
+from plaudit.chores.due_members import run_due
 from plaudit.core.event import (
     ACTION,
+    CAMPAIGN_ENROLMENT,
     ENROLMENT,
     GRANT,
     HOLD,
@@ -18,16 +20,14 @@ from plaudit.core.event import (
     MERGE,
     PROFILE,
     REDEMPTION,
-    REGISTRATION,
     REVERSAL,
     SEGMENT,
     STREAK,
     TRANSACTION,
     TRANSFER,
 )
-from plaudit.engine import backtest
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.timers import run_due
+from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.history import backtest
 from plaudit.reads import transactions
 from plaudit.storage.orgs import create_org
 
@@ -75,9 +75,9 @@ def commands(chance, user):
         (STREAK, {"streakId": "daily", "action": chance.choice(["check_in", "grant_freeze"])}),
         (LADDER, {"ladderId": "club", "rung": chance.choice(["r0", "r2", None])}),
         (SEGMENT, {"segmentId": "busy", "byHand": True, "member": chance.choice([True, False, None])}),
-        (ENROLMENT, {"campaignId": "camp_joined"}),
+        (CAMPAIGN_ENROLMENT, {"campaignId": "camp_joined"}),
         (REDEMPTION, {"productId": "scarf", "quantity": 1}),
-        (REGISTRATION, {"attributes": {}, "bonus": {"points": 7}, "referredBy": other}),
+        (ENROLMENT, {"attributes": {}, "bonus": {"points": 7}, "referredBy": other}),
     ]  # fmt: skip
     if other != user:
         told.append((TRANSFER, {"metric": "points", "amount": 4, "to": other}))
@@ -125,9 +125,9 @@ async def live_through(stage, chance, now) -> None:
 
 
 def happened(stage, user, at, kind, trigger, data):
-    return arrival_of(
+    return arrival_from_client(
         org_id=stage.org_id, user_id=user, kind=kind, trigger=trigger, occurred_at=at, received_at=clock.now(),
-        payload=Payload(data), source="api", event_id=clock.new_id(), event_key=None,
+        payload=Payload(data), source="api", event_id=clock.new_uuid7(), event_key=None,
     )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
             await write_more(stage)
             now = clock.now()
             await live_through(stage, chance, now)
-            live = await stage.programs.live(stage.org_id)
+            live = await stage.programs.current(stage.org_id)
             found = await simulated(stage, live, now - timedelta(days=1))
             assert_the_same(found)
             await run_due(stage.pool, live.program, stage.org_id, clock.now())

@@ -13,9 +13,9 @@ import pytest
 from msgspec import structs
 
 from plaudit import clock
-from plaudit.engine import backtest
-from plaudit.engine.simulate import simulate
-from plaudit.engine.timers import run_due
+from plaudit.chores.due_members import run_due
+from plaudit.history import backtest
+from plaudit.history.simulate import simulate
 from plaudit.storage.orgs import create_org
 
 DAYS, MEMBERS, PER_DAY = 60, 4, 3
@@ -143,7 +143,7 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
             await write_programme(stage, chance)
             now, since = clock.now(), []
             await live_through(stage, chance, now, half_way=lambda: since.append(clock.now()))
-            live = await stage.programs.live(stage.org_id)
+            live = await stage.programs.current(stage.org_id)
             begun = clock.now() - timedelta(days=1)
             for start in (begun, since[0]):
                 assert_the_same(await simulated(stage, live, start))

@@ -9,9 +9,9 @@ from msgspec import structs
 
 from plaudit import clock
 from plaudit.core.event import HOLD, REVERSAL, TRANSACTION, TRANSFER
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.invariants import BY_QUERY, EVERY, REPLAY
-from plaudit.engine.verify import SQL, verify
+from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.history.invariants import BY_QUERY, EVERY, REPLAY
+from plaudit.history.verify import SQL, verify
 from plaudit.storage.erasure import erase
 from plaudit.storage.postgres import connect
 
@@ -22,9 +22,9 @@ ANN = "member_id = (SELECT member_id FROM members WHERE user_id = 'ann')"
 async def booked(stage, kind: str, user_id: str = "ann", metric: str = "points", **data) -> str:
     """Do something by hand. Return the transaction that it made, if it made one."""
     now = clock.now()
-    arrival = arrival_of(
+    arrival = arrival_from_client(
         org_id=stage.org_id, user_id=user_id, kind=kind, trigger=kind, occurred_at=now, received_at=now,
-        payload=Payload({"metric": metric, **data}), source="api", event_id=clock.new_id(), event_key=None,
+        payload=Payload({"metric": metric, **data}), source="api", event_id=clock.new_uuid7(), event_key=None,
     )  # fmt: skip
     await stage.append(arrival)
     await stage.drain()

@@ -10,12 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from plaudit import clock, telemetry
-from plaudit.api import idempotency
-from plaudit.chores import of_workers
+from plaudit.api.http import idempotency
+from plaudit.chores import of_workers, rollbacks
 from plaudit.chores.chore import Chore, run_chores
-from plaudit.engine import rollbacks
-from plaudit.engine.chores import NAMES
-from plaudit.engine.rollbacks import Asked
+from plaudit.chores.pieces import NAMES
+from plaudit.chores.rollbacks import Asked
 from plaudit.engine.worker import LANES, POOL_SIZE, Worker
 from plaudit.guard import CHORES
 from plaudit.storage.months import month_of, months_from, name_of

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from plaudit.delivery.outbox import LEASE
+from plaudit.delivery.attempts import ATTEMPT_LEASE
 from plaudit.storage.embedded import running_url
 from plaudit.storage.postgres import connect
 from tests.api.test_live import Heard, report
@@ -92,7 +92,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
             time.sleep(0.1)
         stream.wait_for(lambda: len(stream.notes()) == claps)
         # A message that was taken by a commit whose answer was lost is tried again when its lease is over.
-        receiver.wait_for(claps, LEASE.total_seconds() + 120)
+        receiver.wait_for(claps, ATTEMPT_LEASE.total_seconds() + 120)
         server.verify()
 
 

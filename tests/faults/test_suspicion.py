@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from plaudit.engine import suspicion
+from plaudit.engine import quarantine
 from plaudit.engine.inline import _may_be_tried
 from plaudit.errors import PlauditError
 from plaudit.guard import TRIES_MAX, Known, Suspect
@@ -20,7 +20,7 @@ HUNG = "the process was silent for 5 seconds"
 def known(monkeypatch):
     """What a process knows, for a test alone."""
     made = Known()
-    monkeypatch.setattr(suspicion, "known", made)
+    monkeypatch.setattr(quarantine, "known", made)
     monkeypatch.setattr("plaudit.engine.inline.known", made)
     return made
 
@@ -37,8 +37,8 @@ def arrival(number: int, org_id: UUID = ORG, member_id: UUID = OTHER_MEMBER):
 def refusal(one) -> str:
     with pytest.raises(PlauditError) as raised:
         _may_be_tried([one], whole=False)
-    (part,) = suspicion.apart([one])  # a worker gives the same reason
-    assert str(raised.value) == suspicion.why_set_aside(one, part.stopped)
+    (part,) = quarantine.apart([one])  # a worker gives the same reason
+    assert str(raised.value) == quarantine.why_set_aside(one, part.stopped)
     assert raised.value.code == "event_stopped"
     return str(raised.value)
 

@@ -8,12 +8,11 @@ import msgspec
 
 from plaudit.chores.settle_leagues import outcome_of_place
 from plaudit.core import competitions as places
-from plaudit.core.advance import advance, decide_in_time
-from plaudit.core.decision import Considered, Decision, Details
-from plaudit.core.earned import MANUAL, Booked, counted_at, is_earned, is_scored
+from plaudit.core.decide import decide, run_due_timers
+from plaudit.core.decision import Decision, Trace, TransactionDetails
 from plaudit.core.event import (
     ACTION,
-    ENROLMENT,
+    CAMPAIGN_ENROLMENT,
     HOLD,
     IMPORT,
     PRIZE,
@@ -29,9 +28,10 @@ from plaudit.core.event import (
 )
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ladders import score
-from plaudit.core.ledger import available
-from plaudit.core.lots import held, pending
-from plaudit.core.matching import expired_of, parts_left
+from plaudit.core.ledger.earned import MANUAL, Booked, counted_at, is_earned, is_scored
+from plaudit.core.ledger.lots import held, pending
+from plaudit.core.ledger.matching import expired_of, parts_left
+from plaudit.core.ledger.post import available
 from plaudit.core.member import Member
 from plaudit.core.periods import next_period_at, period_key
 from plaudit.core.program import Program
@@ -41,7 +41,7 @@ from tests.factories import ORG, document
 from .amounts import Json
 
 KINDS = {
-    "action": ACTION, "transaction": TRANSACTION, "hold": HOLD, "streak": STREAK, "enrol": ENROLMENT, "profile": PROFILE,
+    "action": ACTION, "transaction": TRANSACTION, "hold": HOLD, "streak": STREAK, "enrol": CAMPAIGN_ENROLMENT, "profile": PROFILE,
     "segment": SEGMENT, "import": IMPORT,
 }  # fmt: skip
 BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Core:
     def __init__(self, documents: list[tuple[str, str, Json]]) -> None:
         self.documents = {(kind, name): raw for kind, name, raw in documents}
         self.program = self._compiled(1)
-        self.timers: dict[tuple[str, datetime], tuple[Program, list[Considered]]] = {}
+        self.timers: dict[tuple[str, datetime], tuple[Program, list[Trace]]] = {}
         self.members: dict[str, Member] = {}
         self.rows: dict[str, list[Json]] = {}
         self.clock = BEFORE
@@ -123,7 +123,7 @@ class Core:
                     return decision.refusal.value
                 self.members, self.rows = kept
                 return decision.refusal.value
-            waiting += [(one.user_id, one.kind, one.trigger, one.data) for one in decision.onward]
+            waiting += [(one.user_id, one.kind, one.trigger, one.data) for one in decision.follow_ups]
         return None
 
     def _decide(self, user: str, kind: str, trigger: str, at: datetime, data: Json) -> Decision:
@@ -133,7 +133,7 @@ class Core:
             event_id=derived_id(ORG, f"event:{self.count}"), member_id=member.member_id, user_id=user, kind=kind,
             trigger=trigger, occurred_at=at, data=data,
         )  # fmt: skip
-        for happened, decision in decide_in_time(self.program, member, event):
+        for happened, decision in decide(self.program, member, event):
             self._keep(user, happened, decision)
         return decision
 
@@ -142,8 +142,10 @@ class Core:
         self.members[user] = decision.member
         if event.kind == TIMER:
             self.timers[user, event.occurred_at] = self.program, decision.trace
-        for posting in decision.postings:
-            details = msgspec.json.encode(Details(posting.parts or (), posting.refusal, posting.next_at)).decode()
+        for posting in decision.transactions:
+            details = msgspec.json.encode(
+                TransactionDetails(posting.postings or (), posting.refusal, posting.next_at)
+            ).decode()
             row = {
                 "transaction_id": posting.transaction_id, "metric": posting.metric, "amount": posting.amount,
                 "balance_after": posting.balance_after, "details": details, "reverses": posting.reverses,
@@ -152,7 +154,7 @@ class Core:
             }  # fmt: skip
             self.rows.setdefault(user, []).append(row)
 
-    # Reversals: what the API says of the original (see api/v1/ledger).
+    # Reversals: what the API says of the original (see api/admin/ledger).
 
     def of_metric(self, user: str, metric: str) -> list[Json]:
         return [row for row in self.rows.get(user, []) if row["metric"] == metric]
@@ -220,7 +222,7 @@ class Core:
     # Time passes.
 
     def _advance(self, user: str, until: datetime) -> None:
-        for event, decision in advance(self.program, self.member(user), until):
+        for event, decision in run_due_timers(self.program, self.member(user), until):
             self._keep(user, event, decision)
 
     def pass_time(self, until: datetime) -> None:
@@ -249,7 +251,7 @@ class Core:
             standings = [
                 one.standings[competition_id] for one in self.members.values() if competition_id in one.standings
             ]
-            played = {name for one in standings for name in (one.round, one.last_round) if name}
+            played = {name for one in standings for name in (one.round, one.previous_round) if name}
             unsettled = {name for name in played if (competition_id, name) not in self.settled}
             over = {name for name in unsettled if name < present}
             due = [one.due_at for one in self.members.values() if one.due_at is not None]
@@ -265,11 +267,11 @@ class Core:
         played: dict[str, list[Json]] = {}
         for user, member in self.members.items():
             one = member.standings.get(competition_id)
-            if one is None or this not in (one.round, one.last_round):
+            if one is None or this not in (one.round, one.previous_round):
                 continue
             now = one.round == this
-            place = {"user_id": user, "score": one.score if now else one.last_score, "scope": one.scope,
-                     "at": one.reached_at if now else one.last_reached_at, "id": member.member_id}  # fmt: skip
+            place = {"user_id": user, "score": one.score if now else one.previous_score, "scope": one.scope,
+                     "at": one.reached_at if now else one.previous_reached_at, "id": member.member_id}  # fmt: skip
             played.setdefault(one.scope, []).append(place)
         moved = []
         for each in played.values():
@@ -348,6 +350,6 @@ def _standing(core: Core, competition_id: str, one: Any) -> Json:
     competition = core.program.competitions[competition_id]
     unit = 1 if competition.metric is not None else 10**places.SUM_DECIMALS
     rounds = [(Fraction(one.score, unit), one.reached_at)]
-    if one.last_reached_at is not None and one.last_round:
-        rounds.append((Fraction(one.last_score, unit), one.last_reached_at))
+    if one.previous_reached_at is not None and one.previous_round:
+        rounds.append((Fraction(one.previous_score, unit), one.previous_reached_at))
     return {"division": one.scope, "rounds": rounds}

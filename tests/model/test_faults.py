@@ -9,25 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import (
-    bookkeeping,
-    campaigns,
-    commands,
-    competitions,
-    earned,
-    effects,
-    goals,
-    importing,
-    ladders,
-    ledger,
-    lots,
-    matching,
-    metrics,
-    segments,
-    sequences,
-    streaks,
-)  # fmt: skip
+from plaudit.core import campaigns, competitions, effects, goals, ladders, metrics, segments, sequences, streaks
+from plaudit.core.commands import bookkeeping, dispatch, import_member
 from plaudit.core.decision import Refusal
+from plaudit.core.ledger import earned, lots, matching, post
 
 from . import core
 from .comparing import Different, compare, compare_in_any_order
@@ -101,9 +86,9 @@ def _(monkeypatch):
 def _(monkeypatch):
     was = campaigns._counted_before
 
-    def counted_before(deciding, listener):
-        deciding.met.closed.clear()
-        return was(deciding, listener)
+    def counted_before(context, listener):
+        context.met.closed.clear()
+        return was(context, listener)
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
 
@@ -149,7 +134,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=50), act(1, "spend", amount=20), reverse(2, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(ledger, "_earned_by", lambda _, posting, __: (max(posting.amount, 0), True))
+    monkeypatch.setattr(post, "_earned_by", lambda _, posting, __: (max(posting.amount, 0), True))
 
 
 @fault(
@@ -243,8 +228,8 @@ def _(monkeypatch):
     [act(0, "earn", amount=10), on(1, "transaction", metric="points", amount=10, expiresAt=9), reverse(2, 0)],
 )
 def _(monkeypatch):
-    was = lots.take_from
-    monkeypatch.setattr(lots, "take_from", lambda book, _, amount: was(book, (), amount))
+    was = lots.take_from_lots
+    monkeypatch.setattr(lots, "take_from_lots", lambda book, _, amount: was(book, (), amount))
 
 
 @fault(
@@ -256,12 +241,12 @@ def _(monkeypatch):
     ],
 )
 def _(monkeypatch):
-    def receipt(deciding, order, metric):
-        before = bookkeeping.balance_of(deciding, metric)
-        place = bookkeeping.Place("manual", 0, 0)
-        return bookkeeping.write(deciding, place, metric, order.amount, before.book, None, order.reason)
+    def receipt(context, order, metric):
+        before = bookkeeping.balance_of(context, metric)
+        place = bookkeeping.EffectPlace("manual", 0, 0)
+        return bookkeeping.append_transaction(context, place, metric, order.amount, before.book, None, order.reason)
 
-    monkeypatch.setitem(commands.COMMANDS, bookkeeping.RECEIPT, bookkeeping._of(bookkeeping.Amount, receipt))
+    monkeypatch.setitem(dispatch.COMMANDS, bookkeeping.RECEIPT, bookkeeping._of(bookkeeping.TransactionOrder, receipt))
 
 
 @fault(
@@ -270,10 +255,10 @@ def _(monkeypatch):
     [on(0, "transaction", metric="points", amount=30, expiresAt=15), act(1, "earn", amount=20), on(10, "wait")],
 )
 def _(monkeypatch):
-    def expiry_of(deciding, metric, book):
-        return next((lot.expires_at for lot in book.lots), ledger._rolling(deciding, metric.expiry.days))
+    def expiry_of(context, metric, book):
+        return next((lot.expires_at for lot in book.lots), post._rolling(context, metric.expiry.days))
 
-    monkeypatch.setattr(ledger, "expiry_of", expiry_of)
+    monkeypatch.setattr(post, "expiry_of", expiry_of)
 
 
 # -------------------------------------------------------------------------------------- ladders, competitions, segments
@@ -291,7 +276,7 @@ def league(**more: Any) -> Any:
 
 def origin_with(**wrong: Any) -> Any:
     """What a reversal takes back, with something wrong about it."""
-    was = bookkeeping.Reversal.origin
+    was = bookkeeping.ReversalOrder.origin
     return property(lambda self: structs.replace(was.fget(self), **wrong))
 
 
@@ -301,7 +286,7 @@ def origin_with(**wrong: Any) -> Any:
     [act(0, "earn", amount=70), act(40, "earn", amount=100), reverse(45, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", origin_with(counted_at=None))
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(counted_at=None))
 
 
 @fault(
@@ -310,7 +295,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), act(12, "earn", amount=30), reverse(13, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", origin_with(counted_at=BEGIN))
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(counted_at=BEGIN))
 
 
 @fault(
@@ -319,7 +304,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), reverse(1, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", origin_with(scored=True))
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(scored=True))
 
 
 @fault(
@@ -328,12 +313,12 @@ def _(monkeypatch):
     [on(0, "transaction", metric="points", amount=120, expiresAt=20)],
 )
 def _(monkeypatch):
-    was = bookkeeping.write
+    was = bookkeeping.append_transaction
 
-    def write(deciding, *arguments, **more):
-        return was(deciding, *arguments, **{"available_at": deciding.now + timedelta(days=3), **more})
+    def write(context, *arguments, **more):
+        return was(context, *arguments, **{"available_at": context.now + timedelta(days=3), **more})
 
-    monkeypatch.setattr(bookkeeping, "write", write)
+    monkeypatch.setattr(bookkeeping, "append_transaction", write)
 
 
 CUP = ("competition", "cup", {"score": {"metric": "points"}})
@@ -345,7 +330,7 @@ CUP = ("competition", "cup", {"score": {"metric": "points"}})
     [act(0, "earn", amount=70), on(0, "import", metric="points", amount=100, availableAt=10), on(11, "wait")],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(importing.lots, "counting", lambda book, *_: book)
+    monkeypatch.setattr(import_member.lots, "counting", lambda book, *_: book)
 
 
 @fault(
@@ -390,7 +375,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), on(1, "import", metric="points", amount=50), reverse(2, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", origin_with(scored=True))
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(scored=True))
 
 
 ANYWHERE = origin_with(counted_in=None)
@@ -402,7 +387,7 @@ ANYWHERE = origin_with(counted_in=None)
     [act(0, "earn", amount=70), on(1, "save", kind="competition", id="cup", raw=CUP[2]), reverse(2, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", ANYWHERE)
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", ANYWHERE)
 
 
 @fault(
@@ -415,7 +400,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=120), act(1, "earn", amount=30), reverse(2, 0, amount=40)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.Reversal, "origin", ANYWHERE)
+    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", ANYWHERE)
 
 
 GOALS = [act(0, "goal", user) for user in ("ann", "ann", "bob")]
@@ -451,9 +436,9 @@ def _(monkeypatch):
     [act(0, "earn", amount=100), act(6, "earn", amount=40), act(15, "earn", amount=60), on(22, "wait")],
 )
 def _(monkeypatch):
-    def score_to_keep(deciding, ladder, state):
-        zone = deciding.program.settings.time_zone
-        return ladders.score(ladder, state, deciding.now, zone, deciding.member.enrolled_at)
+    def score_to_keep(context, ladder, state):
+        zone = context.program.settings.time_zone
+        return ladders.score(ladder, state, context.now, zone, context.member.enrolled_at)
 
     monkeypatch.setattr(ladders, "_score_to_keep", score_to_keep)
 
@@ -464,9 +449,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=100), reverse(1, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(
-        ladders, "_step_down", lambda deciding, ladder, _, after: ladders._keep(deciding, ladder, after)
-    )
+    monkeypatch.setattr(ladders, "_step_down", lambda context, ladder, _, after: ladders._store(context, ladder, after))
 
 
 TWICE = {"count": {"trigger": "buy"}}
@@ -497,10 +480,10 @@ def _(monkeypatch):
     [act(0, "earn", amount=1.5)],
 )
 def _(monkeypatch):
-    was = ledger.amount_of
+    was = post.amount_of
 
-    def amount_of(deciding, metric, number, decimals):
-        return was(deciding, metric, metrics.round_half_up(number, decimals), 0)
+    def amount_of(context, metric, number, decimals):
+        return was(context, metric, metrics.to_scaled(number, decimals), 0)
 
     monkeypatch.setattr(effects, "amount_of", amount_of)
 
@@ -563,7 +546,7 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     monkeypatch.setattr(lots, "lasting", lambda _book, day, _days: day)
-    monkeypatch.setattr(ledger, "expiry_of", lambda deciding, metric, _: ledger._rolling(deciding, metric.expiry.days))
+    monkeypatch.setattr(post, "expiry_of", lambda context, metric, _: post._rolling(context, metric.expiry.days))
 
 
 @fault(
@@ -598,8 +581,8 @@ def _(monkeypatch):
     [act(0, "visit"), act(2, "buy"), act(3, "buy"), late(1, 4, "visit")],
 )
 def _(monkeypatch):
-    def counted_before(deciding, listener):
-        return Refusal.event_counted if listener.campaign.campaign_id in deciding.met.closed else None
+    def counted_before(context, listener):
+        return Refusal.event_counted if listener.campaign.campaign_id in context.met.closed else None
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
 

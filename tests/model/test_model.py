@@ -84,4 +84,4 @@ def test_a_draw_has_the_winners_that_the_model_draws(draw_seed, entries, winners
     tickets = [places.Ticket(id_of(user), user, entries[user]) for user in entries]
     drawn = places.draw(draw_seed, tickets, winners)
     assert [one.user_id for one in drawn] == competitions.draw(draw_seed, entries, winners)
-    assert places.tickets_digest(places.in_order(tickets)) == competitions.entries_digest(entries)
+    assert places.tickets_digest(places.draw_order(tickets)) == competitions.entries_digest(entries)

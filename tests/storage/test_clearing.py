@@ -10,13 +10,14 @@ from alembic import command
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from plaudit import clock
-from plaudit.api import idempotency
-from plaudit.api.rate_limits import Policy, RateLimits
-from plaudit.errors import TooMany
-from plaudit.storage import clearing, migrate
+from plaudit.api.http import idempotency
+from plaudit.api.http.rate_limits import Policy, RateLimits
+from plaudit.chores import retention
+from plaudit.errors import RateLimited
+from plaudit.storage import migrate
 
 ORG = UUID(int=7)
-ROWS = 2 * clearing.BATCH_ROWS + 100
+ROWS = 2 * retention.BATCH_ROWS + 100
 
 
 async def count(connection, table: str) -> int:
@@ -25,7 +26,7 @@ async def count(connection, table: str) -> int:
 
 async def fill(connection, now) -> None:
     """More rows than two batches whose time is over in each table, and a few whose time is not."""
-    day, month = timedelta(days=1), timedelta(days=clearing.JOBS_DAYS)
+    day, month = timedelta(days=1), timedelta(days=retention.JOBS_DAYS)
     for name, number, at in (("old", ROWS, now - day), ("new", 5, now - day + timedelta(minutes=5))):
         await connection.execute(
             "INSERT INTO idempotency_keys (org_id, key, fingerprint, begun_at, status, content)"
@@ -74,7 +75,7 @@ def test_rows_whose_time_is_over_are_deleted_and_the_others_stay(staged, fresh_d
                 transaction = claiming.transaction()
                 await transaction.start()
                 await claiming.execute("UPDATE idempotency_keys SET begun_at = $1 WHERE key = 'old1'", now)
-            await clearing.clear(stage.pool, now)
+            await retention.clear(stage.pool, now)
             await transaction.commit()
             await claiming.close()
             async with stage.pool.acquire() as connection:
@@ -88,7 +89,7 @@ def test_rows_whose_time_is_over_are_deleted_and_the_others_stay(staged, fresh_d
                 kids = await connection.fetch("SELECT kid FROM signing_keys ORDER BY kid")
                 assert [row["kid"] for row in kids] == ["signs", "verifies"]
                 assert await count(connection, "watches") == 1
-            assert await clearing.clear(stage.pool, now) == 0
+            assert await retention.clear(stage.pool, now) == 0
 
     asyncio.run(scenario())
 
@@ -99,8 +100,8 @@ def test_a_window_that_is_being_spent_is_not_forgotten(staged, fresh_database):
             policy = Policy("test", 5, 3_600)
             for _ in range(5):
                 await RateLimits(stage.pool).spend(policy, "ann")
-                await clearing.clear(stage.pool, clock.now())
-            with pytest.raises(TooMany):
+                await retention.clear(stage.pool, clock.now())
+            with pytest.raises(RateLimited):
                 await RateLimits(stage.pool).spend(policy, "ann")
 
     asyncio.run(scenario())

@@ -4,8 +4,8 @@ import asyncio
 
 from plaudit import clock
 from plaudit.core.event import RECEIPT, REVERSAL, TRANSACTION
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.replay import replay
+from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.history.replay import replay
 from plaudit.storage.schema import MIGRATIONS
 
 EARNED = (MIGRATIONS / "versions" / "20261126_1900_earned.sql").read_text()
@@ -14,9 +14,9 @@ EARNED = (MIGRATIONS / "versions" / "20261126_1900_earned.sql").read_text()
 def test_rows_of_earlier_versions_come_to_what_is_decided_today(staged, fresh_database):
     async def book(stage, kind, **data) -> str:
         now = clock.now()
-        arrival = arrival_of(
+        arrival = arrival_from_client(
             org_id=stage.org_id, user_id="ann", kind=kind, trigger=kind, occurred_at=now, received_at=now,
-            payload=Payload({"metric": "points", **data}), source="test", event_id=clock.new_id(), event_key=None,
+            payload=Payload({"metric": "points", **data}), source="test", event_id=clock.new_uuid7(), event_key=None,
         )  # fmt: skip
         await stage.append(arrival)
         await stage.drain()

@@ -20,7 +20,7 @@ async def until(holds):
 
 
 def test_a_quiet_line_is_felt_for_and_a_lost_one_is_made_anew(fresh_database, monkeypatch):
-    monkeypatch.setattr(postgres, "PULSE_SECONDS", 0.02)
+    monkeypatch.setattr(postgres, "HEARTBEAT_SECONDS", 0.02)
     heard: list[str] = []
     begun: list[bool] = []
 

@@ -8,7 +8,7 @@ import pytest
 
 from plaudit import clock
 from plaudit.reads import health
-from plaudit.reads.levels import levels
+from plaudit.reads.gauges import levels
 from plaudit.storage import months
 from plaudit.storage.embedded import running_url
 from plaudit.storage.months import MONTHLY, MonthsNotMadeError, ensure_months, month_of, months_from, name_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from plaudit import clock
 from plaudit.core.event import PROFILE
-from plaudit.engine.arrival import Payload, arrival_of
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.reads import members
 from plaudit.storage import migrations
 
@@ -17,10 +17,10 @@ def test_a_profile_of_then_is_repaired_and_the_log_gives_the_same(staged, fresh_
         async with staged(fresh_database) as stage:
             await stage.pay(effects=[{"type": "notify", "config": {"message": "Hi {{ user.displayName }}"}}])
             given = {"displayName": "a\0b\0\0", "city": "Bonn", "path": "c:\\u0000", "x\0": [{"y": "\0"}]}
-            profile = arrival_of(
+            profile = arrival_from_client(
                 org_id=stage.org_id, user_id="bad", kind=PROFILE, trigger="profile.set", occurred_at=clock.now(),
                 received_at=clock.now(), payload=Payload({"attributes": given, "identities": {}}), source="test",
-                event_id=clock.new_id(),
+                event_id=clock.new_uuid7(),
             )  # fmt: skip
             await stage.append(profile)
             await stage.drain()
@@ -32,8 +32,8 @@ def test_a_profile_of_then_is_repaired_and_the_log_gives_the_same(staged, fresh_
                     '"path":"c:\\\\u0000","x\\u0000":[{"y":"\\u0000"}]}',
                 )  # fmt: skip
                 await connection.execute(REPAIR.read_text())
-                first = profile.occurred_at.replace(year=2000), clock.new_id()
-                (found,) = await members.page(connection, stage.org_id, first, 10, {"city": "Bonn"})
+                first = profile.occurred_at.replace(year=2000), clock.new_uuid7()
+                (found,) = await members.fetch_page(connection, stage.org_id, first, 10, {"city": "Bonn"})
             assert found.attributes == wanted
             await stage.append(stage.arrival("bad"))
             await stage.drain()

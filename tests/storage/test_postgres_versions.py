@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plaudit.engine.verify import verify
+from plaudit.history.verify import verify
 from plaudit.storage import postgres
 from plaudit.storage.backup import backup, restore
 from plaudit.storage.postgres import POSTGRESQL_MIN, ServerTooOldError, connect, create_pool, require_version

@@ -6,13 +6,13 @@ import json
 import pytest
 
 from plaudit import clock
-from plaudit.documents.configuration import written_out
 from plaudit.documents.kinds import KINDS
-from plaudit.engine.invariants import NOT_COMPARABLE
-from plaudit.engine.replay import replay
-from plaudit.engine.verify import verify
+from plaudit.documents.programme_file import to_file
 from plaudit.errors import Invalid
-from plaudit.storage import configuration, documents
+from plaudit.history.invariants import NOT_COMPARABLE
+from plaudit.history.replay import replay
+from plaudit.history.verify import verify
+from plaudit.storage import documents, programme_changes
 from plaudit.storage.documents import Change
 
 NESTED = "len(map([1..3], len(map([1..3], 1)))) > 0"
@@ -87,16 +87,18 @@ def test_a_programme_that_was_read_can_be_written_back_and_changed_elsewhere(sta
         async with staged(fresh_database) as stage, stage.pool.acquire() as connection:
             await stage.pay(**fields)
             await store(stage, "campaign", "camp_1", field, broken)
-            raw = written_out(await configuration.configuration(connection, stage.org_id))
-            wanted = await configuration.read(connection, stage.org_id, raw)
-            assert await configuration.plan(connection, stage.org_id, wanted, prune=True) == []
+            raw = to_file(await programme_changes.current_documents(connection, stage.org_id))
+            wanted = await programme_changes.read(connection, stage.org_id, raw)
+            assert await programme_changes.plan(connection, stage.org_id, wanted, prune=True) == []
             raw["campaigns"]["camp_1"]["status"] = "paused"
-            wanted = await configuration.read(connection, stage.org_id, raw)
-            (one,) = await configuration.apply(connection, stage.org_id, wanted, prune=True, by="test", at=clock.now())
+            wanted = await programme_changes.read(connection, stage.org_id, raw)
+            (one,) = await programme_changes.apply(
+                connection, stage.org_id, wanted, prune=True, by="test", at=clock.now()
+            )
             assert (one.id, one.after["status"], one.after[field]) == ("camp_1", "paused", broken)
             raw["campaigns"]["camp_1"][field] = worse
             with pytest.raises(Invalid):
-                await configuration.read(connection, stage.org_id, raw)
+                await programme_changes.read(connection, stage.org_id, raw)
 
     asyncio.run(scenario())
 
@@ -114,22 +116,22 @@ def test_an_amount_that_is_too_fine_for_its_metric_is_still_rounded_and_refuses_
             await stage.append(stage.arrival())
             await stage.drain()
             assert await stage.points() == 3
-            raw = written_out(await configuration.configuration(connection, stage.org_id))
-            wanted = await configuration.read(connection, stage.org_id, raw)
-            assert await configuration.plan(connection, stage.org_id, wanted, prune=True) == []
+            raw = to_file(await programme_changes.current_documents(connection, stage.org_id))
+            wanted = await programme_changes.read(connection, stage.org_id, raw)
+            assert await programme_changes.plan(connection, stage.org_id, wanted, prune=True) == []
             finer = [{"type": "add_points", "config": {"amount": 2.25}}]
             with pytest.raises(Invalid, match=r"effects\[0\].config.amount must have at most 0 decimal places"):
                 await documents.update(connection, change, {"effects": finer})
             raw["campaigns"]["camp_1"]["effects"] = finer
-            wanted = await configuration.read(connection, stage.org_id, raw)
+            wanted = await programme_changes.read(connection, stage.org_id, raw)
             with pytest.raises(Invalid, match=r"campaigns.camp_1.effects\[0\].config.amount must have at most 0"):
-                await configuration.plan(connection, stage.org_id, wanted, prune=True)
+                await programme_changes.plan(connection, stage.org_id, wanted, prune=True)
             raw["campaigns"]["camp_1"]["effects"] = [
                 {"type": "add_metric", "config": {"metric": "cents", "amount": 2.25}}
             ]
             raw["metrics"]["cents"] = {"name": "Cents", "decimals": 2}
-            wanted = await configuration.read(connection, stage.org_id, raw)
-            assert len(await configuration.plan(connection, stage.org_id, wanted, prune=True)) == 2
+            wanted = await programme_changes.read(connection, stage.org_id, raw)
+            assert len(await programme_changes.plan(connection, stage.org_id, wanted, prune=True)) == 2
 
     asyncio.run(scenario())
 

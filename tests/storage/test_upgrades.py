@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 
 from plaudit import clock
 from plaudit.demo import TEST_NAME
-from plaudit.engine.verify import verify
+from plaudit.history.verify import verify
 from plaudit.storage.embedded import program
 from plaudit.storage.migrate import DatabaseNewerError, MigrationFailedError, migrate
 from plaudit.storage.orgs import SCOPES, create_api_key

@@ -67,8 +67,8 @@ class _Core:
         if isinstance(node, ast.Name):
             return self.imported[module].get(node.id, (module, node.id))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id in ("deciding", "self"):
-                return ("Deciding", node.attr)
+            if node.value.id in ("context", "self"):
+                return ("Context", node.attr)
             where = self.imported[module].get(node.value.id)
             return None if where is None else (where[1], node.attr)
         return None
@@ -108,9 +108,9 @@ def _modules_of_methods(trees: Mapping[str, ast.Module]) -> dict[Symbol, str]:
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("plaudit.core")):
             for one in node.names:
-                yield one.asname or one.name, (node.module or "", one.name)
+                yield one.asname or one.name, ((node.module or "").rpartition(".")[2], one.name)
 
 
 def _applies_an_effect(node: ast.AST) -> bool:
@@ -254,7 +254,7 @@ class _Reader:
 
 
 def _is_part(node: ast.expr) -> bool:
-    """`member.balances`, `deciding.member.streaks` and the like."""
+    """`member.balances`, `context.member.streaks` and the like."""
     if not isinstance(node, ast.Attribute) or node.attr not in PARTS:
         return False
     of = node.value

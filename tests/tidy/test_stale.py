@@ -8,7 +8,12 @@ import plaudit
 from tests.tidy.stale import stale_uses
 
 CORE = Path(plaudit.__file__).parent / "core"
-MODULES = {path.stem: path.read_text(encoding="utf-8") for path in CORE.glob("*.py") if path.stem != "__init__"}
+MODULES = {
+    path.stem: path.read_text(encoding="utf-8")
+    for folder in (CORE, CORE / "ledger", CORE / "commands")
+    for path in folder.glob("*.py")
+    if path.stem != "__init__"
+}
 
 
 def test_the_core_uses_no_state_that_an_effect_may_have_changed():
@@ -17,35 +22,35 @@ def test_the_core_uses_no_state_that_an_effect_may_have_changed():
 
 # What each of these does with a book, a ladder's state or a balance, and whether that is found.
 PLANTED = {
-    "balance = balance_of(deciding, metric); write(deciding, place, metric, 1, None, None, None); print(balance.amount)": True,
-    "balance = balance_of(deciding, metric); amount = balance.amount; expire(deciding, metric); print(amount)": False,
-    "book = deciding.member.balances['points'].book; expire(deciding, metric); keep_book(deciding, metric, book)": True,
-    "for one in (1, 2): print(state.rung); expire(deciding, metric)": True,
-    "state = deciding.member.ladders.get('l'); deciding.carry_out(effect, place); print(state)": True,
-    "deciding.contain(release, metric, cause=''); print(state)": True,
-    "expire(deciding, metric); state = deciding.member.ladders['l']; print(state)": False,
-    "state = structs.replace(state, rung=1); expire(deciding, metric); print(state)": True,
-    "balance, name = balance_of(deciding, metric), 'n'; expire(deciding, metric); print(name)": False,
-    "keep_book(deciding, metric, book); print(state)": False,
+    "balance = balance_of(context, metric); append_transaction(context, place, metric, 1, None, None, None); print(balance.amount)": True,
+    "balance = balance_of(context, metric); amount = balance.amount; expire(context, metric); print(amount)": False,
+    "book = context.member.balances['points'].book; expire(context, metric); replace_book(context, metric, book)": True,
+    "for one in (1, 2): print(state.rung); expire(context, metric)": True,
+    "state = context.member.ladders.get('l'); context.carry_out(effect, place); print(state)": True,
+    "context.contain(release, metric, cause=''); print(state)": True,
+    "expire(context, metric); state = context.member.ladders['l']; print(state)": False,
+    "state = structs.replace(state, rung=1); expire(context, metric); print(state)": True,
+    "balance, name = balance_of(context, metric), 'n'; expire(context, metric); print(name)": False,
+    "replace_book(context, metric, book); print(state)": False,
 }
 
 
 def test_the_planted_ones_are_found():
     planted = (
-        "from .ledger import balance_of, expire, keep_book, write\ndef release(deciding): expire(deciding, None)\n"
+        "from .ledger.post import append_transaction, balance_of, expire, replace_book\ndef release(context): expire(context, None)\n"
     ) + "".join(
-        f"def planted_{number}(deciding, metric, place, effect, state: LadderState):\n    {does}\n"
+        f"def planted_{number}(context, metric, place, effect, state: LadderState):\n    {does}\n"
         for number, does in enumerate(PLANTED)
     )
     found = {use.partition(":")[0] for use in stale_uses({**MODULES, "planted": planted}) if use.startswith("planted")}
     assert found == {f"planted.planted_{number}" for number, is_found in enumerate(PLANTED.values()) if is_found}
 
 
-@pytest.mark.parametrize("early", ["after.done_at or deciding.now", "is_whole"])
+@pytest.mark.parametrize("early", ["after.done_at or context.now", "is_whole"])
 def test_the_code_without_its_care_is_found(early):
     text = MODULES["campaigns"]
     wanted = {
-        "after.done_at or deciding.now": ("number + 1, opened_at)", "number + 1, after.done_at or deciding.now)"),
+        "after.done_at or context.now": ("number + 1, opened_at)", "number + 1, after.done_at or context.now)"),
         "is_whole": ("    if is_whole:", "    if _done_count(progress) >= campaign.required:"),
     }[early]
     assert text.count(wanted[0]) == 1

@@ -81,8 +81,8 @@ def _is_impure(node: ast.AST) -> bool:
 
 
 def _is_of_ours(node: ast.Attribute) -> bool:
-    """`deciding.now` is the event's time; `datetime.now` would be the clock's."""
-    return isinstance(node.value, ast.Name) and node.value.id in {"deciding", "self", "scope"}
+    """`context.now` is the event's time; `datetime.now` would be the clock's."""
+    return isinstance(node.value, ast.Name) and node.value.id in {"context", "self", "scope"}
 
 
 def test_only_the_clock_reads_the_time():
@@ -187,28 +187,28 @@ def test_the_glossary_gives_every_term_once():
 
 
 # What may ask the wall clock, and for what. Everything else in an organisation goes by the organisation's clock:
-# `Live.now`, `OrgClock`, and in SQL `now() + clock_offset`.
+# `Programme.now`, `OrgClock`, and in SQL `now() + clock_offset`.
 WALL_CLOCK = {
     "when a row was written, or arrived": (
-        "api/commands.py", "api/dry_runs.py", "api/v1/clock.py", "engine/actions.py", "engine/backtest.py",
-        "chores/complete_documents.py", "chores/settle_competitions.py", "chores/settle_leagues.py", "engine/fills.py", "engine/import_parts.py", "engine/inline.py",
-        "engine/moving_history.py", "engine/timers.py", "engine/worker.py",
+        "api/run_command.py", "api/dry_runs.py", "api/admin/clock.py", "ingest/actions.py", "history/backtest.py",
+        "chores/complete_documents.py", "chores/settle_competitions.py", "chores/settle_leagues.py", "chores/fill_segments.py", "imports/batch.py", "engine/inline.py",
+        "imports/moving_history.py", "chores/due_members.py", "engine/worker.py",
     ),
     "changes of documents, which are dated by the organisation's clock where they are stored": (
-        "api/crud.py", "api/v1/config.py", "api/v1/profile_schema.py", "cli_orgs.py", "cli_local.py", "demo.py",
+        "api/admin/document_operations.py", "api/admin/programme.py", "api/admin/profile_schema.py", "cli/orgs.py", "cli/on_database.py", "demo.py",
     ),
     "keys, tokens, requests and rate limits": (
-        "api/auth.py", "api/errors.py", "api/idempotency.py", "api/jwks.py", "api/loyalty/push.py",
-        "api/loyalty/stream.py", "api/rate_limits.py", "api/token_exchange.py", "api/tokens.py", "api/v1/api_keys.py",
-        "client/webhooks.py", "storage/orgs.sql", "storage/signing.sql",
+        "api/identity/callers.py", "api/http/errors.py", "api/http/idempotency.py", "api/identity/jwks.py", "api/member/push_subscriptions.py",
+        "api/member/stream.py", "api/http/rate_limits.py", "api/identity/token_exchange.py", "api/identity/tokens.py", "api/admin/api_keys.py",
+        "client/webhooks.py", "storage/orgs.sql", "storage/signing_keys.sql",
     ),
-    "deliveries": ("api/v1/webhooks.py", "delivery/push.py", "delivery/run.py", "delivery/webhooks.py"),
+    "deliveries": ("api/admin/webhooks.py", "delivery/web_push.py", "delivery/deliverer.py", "delivery/webhooks.py"),
     "leases, jobs, health and what is deleted when": (
-        "api/system.py", "api/v1/analytics.py", "api/v1/privacy.py", "chores/of_workers.py", "engine/aftermath.py", "engine/buckets.sql",
-        "engine/chores.py", "engine/fills.sql", "engine/jobs.py", "engine/rollbacks.py", "engine/load.sql", "engine/simulate.sql", "engine/watches.sql",
-        "reads/health.sql", "reads/levels.sql", "storage/migrate.py", "storage/suspects.py",
+        "api/admin/health.py", "api/admin/analytics.py", "api/admin/privacy.py", "chores/of_workers.py", "engine/aftermath.py", "engine/leases.sql",
+        "chores/pieces.py", "storage/jobs.py", "chores/rollbacks.py", "engine/load.sql", "engine/segment_tallies.sql", "history/simulate.sql", "storage/watches.sql",
+        "reads/health.sql", "reads/gauges.sql", "storage/migrate.py", "storage/suspects.py",
     ),
-    "the organisation's clock itself": ("clock.py", "engine/simulate.py"),
+    "the organisation's clock itself": ("clock.py", "history/simulate.py"),
 }  # fmt: skip
 
 

@@ -14,66 +14,69 @@ from litestar.openapi import OpenAPIConfig
 from plaudit import telemetry
 from plaudit.chores.chore import run_chores
 from plaudit.chores.learn_suspects import learn_suspects
-from plaudit.delivery.live import Streams
+from plaudit.delivery.live import LiveStreams
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.aftermath import see_to_what_was_left
 from plaudit.engine.inbox import Inbox
 from plaudit.guard import in_hand
-from plaudit.processes import asked_to_stop, calm_garbage_collector
-from plaudit.reads.boards import Boards
+from plaudit.reads.leaderboards import Leaderboards
+from plaudit.runtime import tune_gc, wait_for_shutdown
 from plaudit.settings import Settings
 from plaudit.storage.postgres import create_pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 from plaudit.tasks import cancel
 
-from . import actions, doors, system, token_exchange, widget
-from .answering import AnyRequest, answer
-from .audience import lookup, own
-from .auth import Callers
-from .cors import Origins, answering_preflights
-from .crud import crud
-from .errors import handle
-from .jwks import PublishedKeys
-from .loyalty import first, me, push, stream
-from .methods import answering_options
-from .openapi import describe
-from .operations import Operation, Services, paths_of
-from .pages import page_handlers
-from .rate_limits import RateLimits
-from .routing import App
-from .tokens import Tokens
-from .v1 import (
+from . import widget
+from .admin import (
     analytics,
     api_keys,
     audit,
     bulk,
+    campaign_stats,
     campaigns,
     clock,
     code_pools,
     competitions,
-    config,
     enrolment,
     events,
     exports,
+    health,
     ledger,
-    mechanics,
+    member_progress,
     merging,
-    participation,
     privacy,
     products,
     profile_schema,
     profiles,
+    programme,
     reference,
     rewards,
     rollbacks,
-    segment_calls,
     segments,
     settings,
     simulation,
     transactions,
     verification,
     webhooks,
-)  # fmt: skip
+)
+from .admin.document_operations import crud
+from .audience import lookup, member
+from .first_generation import calls
+from .http.cors import AllowedOrigins, answering_preflights
+from .http.errors import handle
+from .http.methods import answering_options
+from .http.openapi import describe
+from .http.operations import Operation, Services, mounted_paths
+from .http.pipeline import AnyRequest, handle_request
+from .http.rate_limits import RateLimits
+from .http.routing import App
+from .identity import token_exchange
+from .identity.callers import CallerCache
+from .identity.jwks import JwksCache
+from .identity.tokens import TokenService
+from .ingest import actions, cloudevents, segment
+from .member import me, push_subscriptions, stream
+from .pages import page_handlers
 
 PREFIXES = ("", "/loyalty")
 POOL_SIZE = 10
@@ -81,9 +84,9 @@ ENGINE_POOL_SIZE = 6
 
 OPERATIONS: Sequence[Operation] = [
     *actions.OPERATIONS,
-    *doors.OPERATIONS,
-    *segment_calls.OPERATIONS,
-    *own.OPERATIONS,
+    *cloudevents.OPERATIONS,
+    *segment.OPERATIONS,
+    *member.OPERATIONS,
     *lookup.OPERATIONS,
     *(operation for kind in KINDS.values() if kind.collection and kind.name != "rule" for operation in crud(kind)),
     *campaigns.OPERATIONS,
@@ -100,11 +103,11 @@ OPERATIONS: Sequence[Operation] = [
     *events.OPERATIONS,
     *clock.OPERATIONS,
     *segments.OPERATIONS,
-    *mechanics.OPERATIONS,
+    *member_progress.OPERATIONS,
     *competitions.OPERATIONS,
-    *participation.OPERATIONS,
+    *campaign_stats.OPERATIONS,
     *webhooks.OPERATIONS,
-    *config.OPERATIONS,
+    *programme.OPERATIONS,
     *simulation.OPERATIONS,
     *rollbacks.OPERATIONS,
     *bulk.OPERATIONS,
@@ -116,12 +119,12 @@ OPERATIONS: Sequence[Operation] = [
     *settings.OPERATIONS,
     *verification.OPERATIONS,
     *token_exchange.OPERATIONS,
-    *first.OPERATIONS,
+    *calls.OPERATIONS,
     *me.OPERATIONS,
     *stream.OPERATIONS,
-    *push.OPERATIONS,
+    *push_subscriptions.OPERATIONS,
     *widget.OPERATIONS,
-    *system.OPERATIONS,
+    *health.OPERATIONS,
 ]
 
 
@@ -137,10 +140,10 @@ def create_app(given: Settings | None = None) -> App:
         url = chosen.url()
         pool = await create_pool(url, size=POOL_SIZE)
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
-        programs = Programs(pool, url)
-        boards = Boards(engine_pool)
-        streams = Streams(engine_pool, url)
-        published = PublishedKeys(private=chosen.private_networks)
+        programs = Programmes(pool, url)
+        boards = Leaderboards(engine_pool)
+        streams = LiveStreams(engine_pool, url)
+        published = JwksCache(private=chosen.private_networks)
         programs.on_erasure(boards.forget)
         services = Services(
             url=url,
@@ -148,15 +151,15 @@ def create_app(given: Settings | None = None) -> App:
             engine_pool=engine_pool,
             programs=programs,
             inbox=Inbox(engine_pool),
-            callers=Callers(pool, Tokens(pool, programs, published, chosen)),
-            origins=Origins(pool),
+            callers=CallerCache(pool, TokenService(pool, programs, published, chosen)),
+            origins=AllowedOrigins(pool),
             streams=streams,
             private_networks=chosen.private_networks,
             boards=boards,
             limits=RateLimits(pool),
         )
         app.state.services = services
-        calm_garbage_collector()
+        tune_gc()
         others = [
             asyncio.create_task(programs.listen()),
             asyncio.create_task(streams.run()),
@@ -196,7 +199,7 @@ def create_app(given: Settings | None = None) -> App:
 def _metrics(settings: Settings) -> Callable[[AnyRequest], Awaitable[Response[bytes]]]:
     async def metrics(request: AnyRequest) -> Response[bytes]:
         services: Services = request.app.state.services
-        body, media = await system.all_counters(
+        body, media = await health.all_counters(
             services.pool, request.headers, settings.metrics_token, by_org=settings.metrics_by_org
         )
         return Response(body, media_type=media)
@@ -204,9 +207,9 @@ def _metrics(settings: Settings) -> Callable[[AnyRequest], Awaitable[Response[by
     return metrics
 
 
-async def _end_streams(streams: Streams) -> None:
+async def _end_streams(streams: LiveStreams) -> None:
     """A server that stops waits for its requests, and streams have no end of their own."""
-    await asked_to_stop()
+    await wait_for_shutdown()
     streams.end()
 
 
@@ -219,9 +222,9 @@ _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of opera
 
 def _mounted(operation: Operation) -> HTTPRouteHandler:
     async def answered(request: AnyRequest) -> Response[Any]:
-        return await answer(operation, request)
+        return await handle_request(operation, request)
 
-    paths = [prefix + path.replace("}", ":str}") for path in paths_of(operation) for prefix in PREFIXES]
+    paths = [prefix + path.replace("}", ":str}") for path in mounted_paths(operation) for prefix in PREFIXES]
     return HTTPRouteHandler(
         paths,
         http_method=operation.method,

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import structlog
 
-from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, Kind, NotFound, PlauditError, Unavailable
-from plaudit.processes import child_environment
+from plaudit.errors import Conflict, ErrorKind, FieldError, Forbidden, Invalid, NotFound, PlauditError, Unavailable
+from plaudit.runtime import child_environment
 
-from .operations import Call
+from .http.operations import Call
 
 SECONDS_MAX = 300.0
 
 log = structlog.get_logger(__name__)
 
-_OF_KIND = {Kind.not_found: NotFound, Kind.conflict: Conflict, Kind.forbidden: Forbidden}
+_OF_KIND = {ErrorKind.not_found: NotFound, ErrorKind.conflict: Conflict, ErrorKind.forbidden: Forbidden}
 
 
 async def asked_of_child(call: Call, words: Sequence[str], given: bytes, *, too_long: str) -> Any:
@@ -50,4 +50,4 @@ async def asked_of_child(call: Call, words: Sequence[str], given: bytes, *, too_
 
 def _error(told: dict[str, Any]) -> PlauditError:
     fields = [FieldError(**field) for field in told["fields"]]
-    return _OF_KIND.get(Kind(told["kind"]), Invalid)(told["message"], code=told["code"], fields=fields)
+    return _OF_KIND.get(ErrorKind(told["kind"]), Invalid)(told["message"], code=told["code"], fields=fields)

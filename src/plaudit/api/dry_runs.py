@@ -17,23 +17,23 @@ from msgspec import Struct, structs
 from plaudit import clock
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival
-from plaudit.engine.inbox import Appended, Inbox
-from plaudit.engine.outcome import Processed
+from plaudit.engine.inbox import AppendResult, Inbox
 from plaudit.engine.process import process
+from plaudit.engine.processed import ProcessedEvent
 from plaudit.engine.watching import WATCHED, Watched
 from plaudit.errors import Unavailable
 from plaudit.reads import events
-from plaudit.reads.boards import Boards
+from plaudit.reads.leaderboards import Leaderboards
 from plaudit.storage.one_connection import OneConnection
 from plaudit.storage.postgres import Connection, Pool
 
-from .auth import Callers
-from .operations import Answer, Call, Operation
-from .outcomes import shown_outcome
-from .outside import Json
+from .admin.events import explained_event
+from .http.operations import Call, Operation, OperationResult
+from .http.schemas import INTEGER, OBJECTS, object_of
+from .http.wire import Json
+from .identity.callers import CallerCache
 from .people import name_people
-from .schemas import INTEGER, OBJECTS, object_of
-from .v1.events import explained_event
+from .views.decision import shown_outcome
 
 SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
 EVENTS_MAX = 20  # that are shown; all are counted
@@ -61,7 +61,7 @@ class _OwnInbox(Inbox):
         super().__init__(pool)
         self._one = pool
 
-    async def append(self, arrivals: Sequence[Arrival]) -> Appended:
+    async def append(self, arrivals: Sequence[Arrival]) -> AppendResult:
         async with self._one.acquire() as connection:
             return await inbox.append(connection, arrivals)
 
@@ -99,10 +99,10 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
         engine_pool=pool,
         programs=services.programs.apart(pool),
         inbox=_OwnInbox(pool),
-        callers=Callers(pool, services.callers.tokens),
-        boards=Boards(pool),
+        callers=CallerCache(pool, services.callers.tokens),
+        boards=Leaderboards(pool),
     )
-    call.once = None
+    call.idempotency_key = None
 
     async def decide_queued() -> None:
         await _decide_queued(call, connection, watched)
@@ -113,7 +113,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
     await decide_queued()
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what would only be found out at the end
     follows = await _follows(call, watched)
-    given = result if isinstance(result, Answer) else Answer(data=result, status=operation.status)
+    given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
     codes = _codes(watched)
     enveloped = operation.enveloped and given.enveloped
     return Tried(_masked(given.data, codes), enveloped, _masked(follows, codes))
@@ -121,7 +121,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
     """Decide what waits in the inbox because of the call, and what follows from that, as a worker would."""
-    program = (await call.services.programs.live(call.org_id)).program
+    program = (await call.services.programs.current(call.org_id)).program
     while watched.queued:
         by_bucket: dict[int, list[UUID]] = {}
         for bucket, event_id in watched.queued:
@@ -141,12 +141,12 @@ async def _follows(call: Call, watched: Watched) -> Json:
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
     shown: list[Json] = []
     posted: list[Json] = []
-    live = await call.services.programs.live(call.org_id)
+    live = await call.services.programs.current(call.org_id)
     count = 0
     async with call.services.pool.acquire() as connection:
         for processed in decided:
             arrival = processed.arrival
-            row = await events.one(connection, call.org_id, [arrival.event_id])
+            row = await events.fetch_event(connection, call.org_id, [arrival.event_id])
             if row is None:
                 continue  # a refusal, which undid it
             count += 1
@@ -162,7 +162,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
     return {"events": shown, "eventCount": count, "transactions": posted}
 
 
-def _may_see(call: Call, processed: Processed) -> bool:
+def _may_see(call: Call, processed: ProcessedEvent) -> bool:
     """Members see what follows for themselves."""
     own = call.caller.user_id if call.caller is not None else None
     return own is None or processed.arrival.user_id == own

@@ -28,7 +28,7 @@ from plaudit import __version__
 from plaudit.error_codes import meaning_of
 from plaudit.errors import NotFound
 
-from .operations import ADMIN_PREFIX
+from .http.operations import ADMIN_PREFIX
 
 # Swagger UI writes styles into its elements, and has pictures in its style sheet.
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"

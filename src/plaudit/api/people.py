@@ -10,8 +10,8 @@ from msgspec import Struct, structs
 from plaudit.documents.as_meant import user_fields
 from plaudit.reads.identities import may_be_another_name, users_called, who_goes_on
 
-from .loyalty.changes import campaign_called
-from .operations import Call, Operation
+from .http.operations import Call, Operation
+from .views.first_generation import campaign_called
 
 PLACE = "userId"  # in a path or a query
 CAMPAIGN = "campaignId"
@@ -46,7 +46,7 @@ async def name_people(operation: Operation, call: Call) -> None:
     named = [call.path.get(PLACE), call.query.get(PLACE), *(getattr(body, field) for field in fields)]
     if not any(named):
         return
-    unique = (await call.services.programs.live(call.org_id)).profiles.unique
+    unique = (await call.services.programs.current(call.org_id)).profiles.unique
     names = {one for one in named if one}
     others = [one for one in names if may_be_another_name(one, unique)]
     async with call.services.pool.acquire() as connection:

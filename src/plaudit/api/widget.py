@@ -4,8 +4,8 @@ from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 
-from .conditional import tagged
-from .operations import Answer, Call, Operation
+from .http.etags import not_modified_or
+from .http.operations import Call, Operation, OperationResult
 
 WIDGET_SECONDS = 3_600
 
@@ -16,10 +16,10 @@ def _script() -> tuple[bytes, str]:
     return content, blake2b(content, digest_size=12).hexdigest()
 
 
-async def get_widget(call: Call) -> Answer:
+async def get_widget(call: Call) -> OperationResult:
     """The script that defines `<plaudit-member>`."""
     content, digest = _script()
-    answer = tagged(call, digest, f"public, max-age={WIDGET_SECONDS}")
+    answer = not_modified_or(call, digest, f"public, max-age={WIDGET_SECONDS}")
     # A module from another origin is loaded by CORS rules only.
     answer.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
     answer.media = "text/javascript"  # the charset is added to it
@@ -31,6 +31,6 @@ OPERATIONS = [
     Operation(
         name="getWidget", method="GET", path="/widget/plaudit-member.js",
         summary="Get the script that defines <plaudit-member>", run=get_widget, scope=None, tag="Member API",
-        also=(304,), other_media=("text/javascript",), enveloped=False, answer={},
+        other_statuses=(304,), other_media=("text/javascript",), enveloped=False, answer={},
     ),
 ]  # fmt: skip

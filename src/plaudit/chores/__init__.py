@@ -1,1 +1,1 @@
-"""The work that runs beside the processing of events: periodic, in passes, each chore on its own."""
+"""What a server does in the background, in one form (see chore)."""

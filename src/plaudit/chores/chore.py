@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from plaudit import telemetry
-from plaudit.storage.postgres import keep_doing
+from plaudit.storage.postgres import run_forever
 from plaudit.tasks import run_together
 
 BACK_OFF_SECONDS_MAX = 60.0  # a chore with a longer interval backs off up to that, ten minutes at most
@@ -52,7 +52,7 @@ async def _run(chore: Chore, slots: asyncio.Semaphore, after_seconds: float) -> 
                 more = await _run_pass(chore)
 
     await asyncio.sleep(after_seconds)
-    await keep_doing(chore.name, run_passes, every=chore.every_seconds, trouble_max=chore.back_off_max)
+    await run_forever(chore.name, run_passes, every=chore.every_seconds, trouble_max=chore.back_off_max)
 
 
 async def _run_pass(chore: Chore) -> bool:

@@ -3,18 +3,18 @@
 from functools import partial
 
 from plaudit import clock
-from plaudit.engine import codes
-from plaudit.engine.fills import fill_once
-from plaudit.engine.rollbacks import Rollbacks
 from plaudit.engine.worker import CHORE_CONNECTIONS
-from plaudit.storage.clearing import clear
+from plaudit.storage import code_pools
 from plaudit.storage.months import ensure_months
 from plaudit.storage.postgres import Pool
-from plaudit.storage.programs import Programs
+from plaudit.storage.programmes import Programmes
 
 from .chore import Chore, run_chores
 from .complete_documents import complete_what_is_over
-from .settle_competitions import see_to_contests
+from .fill_segments import fill_next_bucket
+from .retention import clear
+from .rollbacks import Rollbacks
+from .settle_competitions import settle_competitions
 from .settle_leagues import settle_rounds
 
 POLL_SECONDS = 1.0
@@ -25,17 +25,17 @@ RETENTION_SECONDS = 600.0
 AT_ONCE = CHORE_CONNECTIONS // 2
 
 
-async def run_chores_of_worker(pool: Pool, programs: Programs) -> None:
+async def run_chores_of_worker(pool: Pool, programs: Programmes) -> None:
     """Run the chores of a worker until cancelled."""
     await run_chores(chores_of_worker(pool, programs), at_once=AT_ONCE)
 
 
-def chores_of_worker(pool: Pool, programs: Programs) -> list[Chore]:
+def chores_of_worker(pool: Pool, programs: Programmes) -> list[Chore]:
     """Return the chores of a worker. Several workers may run them at the same time."""
     rollbacks = Rollbacks(pool, programs)
     return [
         Chore("partitions", PARTITIONS_SECONDS, partial(_make_partitions, pool)),
-        Chore("fill_segments", POLL_SECONDS, partial(fill_once, pool, programs)),
+        Chore("fill_segments", POLL_SECONDS, partial(fill_next_bucket, pool, programs)),
         Chore("settle_competitions", POLL_SECONDS, partial(_settle_competitions, pool, programs)),
         Chore("settle_leagues", POLL_SECONDS, partial(_settle_leagues, pool, programs)),
         Chore("complete_documents", POLL_SECONDS, partial(_complete_documents, pool)),
@@ -51,12 +51,12 @@ async def _make_partitions(pool: Pool) -> bool:
     return False
 
 
-async def _settle_competitions(pool: Pool, programs: Programs) -> bool:
-    await see_to_contests(pool, programs)
+async def _settle_competitions(pool: Pool, programs: Programmes) -> bool:
+    await settle_competitions(pool, programs)
     return False
 
 
-async def _settle_leagues(pool: Pool, programs: Programs) -> bool:
+async def _settle_leagues(pool: Pool, programs: Programmes) -> bool:
     async with pool.acquire() as connection:
         await settle_rounds(connection, programs)
     return False
@@ -69,7 +69,7 @@ async def _complete_documents(pool: Pool) -> bool:
 
 async def _expire_codes(pool: Pool) -> bool:
     async with pool.acquire() as connection:
-        await codes.expire_due(connection)
+        await code_pools.expire_due(connection)
     return False
 
 

@@ -8,17 +8,18 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.competitions import Ticket, band_of, draw, in_order, seed_hash, tickets_digest
+from plaudit.core.competitions import Ticket, draw, draw_order, prize_for, seed_hash, tickets_digest
 from plaudit.core.event import PRIZE
 from plaudit.core.program import Competition
 from plaudit.engine import inbox
-from plaudit.engine.arrival import Payload, arrival_of
-from plaudit.engine.chores import Chore, do
+from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.members import hold
 from plaudit.errors import Conflict
 from plaudit.storage.postgres import Connection, Pool, atomic
-from plaudit.storage.programs import Live, Programs, clock_of
+from plaudit.storage.programmes import Programme, Programmes, clock_of
 from plaudit.storage.queries import queries_beside
+
+from .pieces import Piece, attempt
 
 SQL = queries_beside(__file__)
 
@@ -27,32 +28,32 @@ SEED_BYTES = 32
 Json = dict[str, Any]
 
 
-async def see_to_contests(pool: Pool, programs: Programs) -> int:
+async def settle_competitions(pool: Pool, programs: Programmes) -> int:
     """Open what has no seed yet, and give the prizes of what is over. Answers how many competitions were settled."""
     async with pool.acquire() as connection:
         for row in await connection.fetch(SQL.unopened):
-            await open_contest(connection, row["org_id"], row["id"])
-        ended = [Chore("competition", *row) for row in await connection.fetch(SQL.ended)]
+            await open_draw(connection, row["org_id"], row["id"])
+        ended = [Piece("competition", *row) for row in await connection.fetch(SQL.ended)]
         ended = [one for one in ended if not one.is_left_out]
         for one in ended:
-            await do(connection, one, _settle(connection, programs, one))
+            await attempt(connection, one, _settle(connection, programs, one))
     return len(ended)
 
 
-async def open_contest(connection: Connection, org_id: UUID, competition_id: str) -> None:
+async def open_draw(connection: Connection, org_id: UUID, competition_id: str) -> None:
     """Draw a competition's seed, unless it has one."""
     at = (await clock_of(connection, org_id)).now()
     await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
 
 
-async def _settle(connection: Connection, programs: Programs, chore: Chore) -> None:
-    live = await programs.refresh(chore.org_id)
-    competition = live.program.competitions.get(chore.document_id)
+async def _settle(connection: Connection, programs: Programmes, piece: Piece) -> None:
+    live = await programs.refresh(piece.org_id)
+    competition = live.program.competitions.get(piece.document_id)
     if competition is not None:
         await _give_prizes(connection, live, competition)
 
 
-async def _give_prizes(connection: Connection, live: Live, competition: Competition) -> None:
+async def _give_prizes(connection: Connection, live: Programme, competition: Competition) -> None:
     """Each winner's prize is an event of their own, named after the competition and the rank: it comes once."""
     org_id, competition_id = live.program.org_id, competition.competition_id
     async with atomic(connection):
@@ -65,12 +66,12 @@ async def _give_prizes(connection: Connection, live: Live, competition: Competit
         rows = [row for row in rows if row["member_id"] in there]
         winners: list[Json] = []
         for rank, row in enumerate(rows, start=1):
-            band = band_of(competition, rank)
+            band = prize_for(competition, rank)
             if band is not None:
                 winners.append({"rank": rank, "userId": row["user_id"], "score": row["score"], "band": band})
         now = live.now()
         arrivals = [
-            arrival_of(
+            arrival_from_client(
                 org_id=org_id,
                 user_id=one["userId"],
                 kind=PRIZE,
@@ -79,7 +80,7 @@ async def _give_prizes(connection: Connection, live: Live, competition: Competit
                 received_at=clock.now(),
                 payload=Payload({"competitionId": competition_id, "band": one["band"], "rank": one["rank"]}),
                 source="engine",
-                event_id=clock.new_id(),
+                event_id=clock.new_uuid7(),
                 event_key=f"prize:{competition_id}:{one['rank']}",
             )
             for one in winners
@@ -90,7 +91,7 @@ async def _give_prizes(connection: Connection, live: Live, competition: Competit
         await connection.execute(SQL.settle_contest, org_id, competition_id, now, result)
 
 
-async def draw_winners(connection: Connection, live: Live, competition: Competition, winners: int) -> Json:
+async def draw_winners(connection: Connection, live: Programme, competition: Competition, winners: int) -> Json:
     """Draw from the entries of a competition that is over. Drawn once: asking again gives the same answer.
 
     Raises Conflict while entries can still come in.
@@ -99,14 +100,14 @@ async def draw_winners(connection: Connection, live: Live, competition: Competit
     if competition.ends_at is None or now < competition.ends_at:
         raise Conflict("The competition is still open: it is drawn after its endDate", code="competition_open")
     org_id, competition_id = live.program.org_id, competition.competition_id
-    await open_contest(connection, org_id, competition_id)
+    await open_draw(connection, org_id, competition_id)
     async with atomic(connection):
         held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
         assert held is not None
         if held["settled_at"] is not None:
             return msgspec.json.decode(held["result"])
         rows = await connection.fetch(SQL.tickets, org_id, competition_id)
-        tickets = in_order(
+        tickets = draw_order(
             Ticket(row["member_id"], row["user_id"], row["entries"])
             for row in rows
             if row["user_id"] not in competition.excluded

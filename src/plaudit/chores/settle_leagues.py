@@ -7,18 +7,18 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.competitions import PLACES_KEPT, band_of
+from plaudit.core.competitions import PLACES_KEPT, prize_for
 from plaudit.core.event import PRIZE
 from plaudit.core.periods import first_day, first_instant, local_day, next_period_at, period_key
 from plaudit.core.program import Competition, League
 from plaudit.engine import inbox
-from plaudit.engine.arrival import Arrival, Payload, arrival_of
-from plaudit.engine.chores import Chore, do
+from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold
 from plaudit.storage.postgres import Connection, atomic
-from plaudit.storage.programs import Live, Programs
+from plaudit.storage.programmes import Programme, Programmes
 
 from . import settle_competitions as competitions
+from .pieces import Piece, attempt
 
 Json = dict[str, Any]
 
@@ -27,25 +27,27 @@ _ANY = "9999"  # after the names of all rounds
 _OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
-async def settle_rounds(connection: Connection, programs: Programs, org_id: UUID | None = None) -> int:
+async def settle_rounds(connection: Connection, programs: Programmes, org_id: UUID | None = None) -> int:
     """Settle the rounds that are over, of all leagues or of an organisation's. Answers how many."""
     settled = 0
     for *key, minutes in await connection.fetch(competitions.SQL.leagues):
-        chore = Chore("league", *key)
-        if not chore.is_left_out and org_id in (None, chore.org_id):
-            settled += await do(connection, chore, _see_to(connection, programs, chore, minutes)) or 0
+        piece = Piece("league", *key)
+        if not piece.is_left_out and org_id in (None, piece.org_id):
+            settled += await attempt(connection, piece, _see_to(connection, programs, piece, minutes)) or 0
     return settled
 
 
-async def _see_to(connection: Connection, programs: Programs, chore: Chore, minutes: int) -> int:
-    live = await programs.live(chore.org_id)
-    competition = live.program.competitions.get(chore.document_id)
+async def _see_to(connection: Connection, programs: Programmes, piece: Piece, minutes: int) -> int:
+    live = await programs.current(piece.org_id)
+    competition = live.program.competitions.get(piece.document_id)
     if competition is None or competition.league is None:
         return 0
     return await _settle(connection, live, competition, competition.league, timedelta(minutes=minutes))
 
 
-async def _settle(connection: Connection, live: Live, competition: Competition, league: League, late: timedelta) -> int:
+async def _settle(
+    connection: Connection, live: Programme, competition: Competition, league: League, late: timedelta
+) -> int:
     """Settle the rounds that are over, in their order: in which division somebody is follows from the round before."""
     zone = live.program.settings.time_zone
     at = live.now() - late
@@ -70,7 +72,7 @@ async def _settle(connection: Connection, live: Live, competition: Competition, 
     return settled
 
 
-async def next_end(connection: Connection, live: Live) -> datetime | None:
+async def next_end(connection: Connection, live: Programme) -> datetime | None:
     """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
     org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
     due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
@@ -88,7 +90,7 @@ async def next_end(connection: Connection, live: Live) -> datetime | None:
 
 
 async def _settle_round(
-    connection: Connection, live: Live, competition: Competition, league: League, name: str
+    connection: Connection, live: Programme, competition: Competition, league: League, name: str
 ) -> None:
     org_id, competition_id = live.program.org_id, competition.competition_id
     async with atomic(connection):
@@ -117,7 +119,7 @@ def outcome_of_place(competition: Competition, league: League, place: Json) -> J
         division = league.divisions[number + 1]
     elif place["rank"] > max(place["members"] - league.relegate, 1) and number > 0:  # who is first stays
         division = league.divisions[number - 1]
-    band = band_of(competition, place["rank"])
+    band = prize_for(competition, place["rank"])
     if division is None and band is None:
         return None
     return {
@@ -130,9 +132,9 @@ def outcome_of_place(competition: Competition, league: League, place: Json) -> J
     }
 
 
-def _arrival(live: Live, competition_id: str, name: str, one: Json) -> Arrival:
+def _arrival(live: Programme, competition_id: str, name: str, one: Json) -> Arrival:
     data = {"competitionId": competition_id, "round": name} | {part: one[part] for part in ("division", "rank", "band")}
-    return arrival_of(
+    return arrival_from_client(
         org_id=live.program.org_id,
         user_id=one["userId"],
         kind=PRIZE,
@@ -141,7 +143,7 @@ def _arrival(live: Live, competition_id: str, name: str, one: Json) -> Arrival:
         received_at=clock.now(),
         payload=Payload(data),
         source="engine",
-        event_id=clock.new_id(),
+        event_id=clock.new_uuid7(),
         event_key=_key_of(competition_id, f"{name}:{one['userId']}")[:400],
     )
 

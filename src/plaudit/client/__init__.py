@@ -10,18 +10,7 @@ What may be tried again is, by itself: every write carries a key that makes it c
 """
 
 from .aio import AsyncPlaudit
-from .answers import (
-    Accepted,
-    Balance,
-    BatchResult,
-    Coupon,
-    Item,
-    Member,
-    Notification,
-    Page,
-    Redeemed,
-    Transaction,
-)
+from .answers import Accepted, Balance, BatchResult, Coupon, Item, Member, Notification, Page, Redeemed, Transaction
 from .calls import PlauditError
 from .sync import Plaudit
 from .webhooks import InvalidSignature, verify_webhook

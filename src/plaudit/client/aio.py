@@ -60,10 +60,10 @@ class AsyncPlaudit:
                 if attempt == self._tries:
                     raise PlauditError(f"The server cannot be reached: {error}", code="unreachable") from error
             else:
-                if attempt == self._tries or not calls.may_try_again(answer.status_code, answer.content):
+                if attempt == self._tries or not calls.is_retryable(answer.status_code, answer.content):
                     return calls.answer_of(request, answer.status_code, answer.content)
                 retry_after = answer.headers.get("retry-after")
-            await asyncio.sleep(calls.pause_before(attempt, retry_after))
+            await asyncio.sleep(calls.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
     async def report(
@@ -135,4 +135,4 @@ class AsyncPlaudit:
         key: str | None = None,
     ) -> Any:
         """Any other call: the data of its answer, out of the envelope."""
-        return await self.send(calls.any_call(method, path, body, query, key))
+        return await self.send(calls.request(method, path, body, query, key))

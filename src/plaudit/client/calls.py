@@ -77,12 +77,12 @@ def error_of(status: int, given: Any) -> PlauditError:
     return PlauditError(str(message), status=status, code=str(inner.get("code") or ""), fields=fields)
 
 
-def may_try_again(status: int, content: bytes) -> bool:
+def is_retryable(status: int, content: bytes) -> bool:
     """Whether the same call may well succeed later."""
     return status in TRY_AGAIN or (status == 409 and IN_PROGRESS in content)
 
 
-def pause_before(attempt: int, retry_after: str | None) -> float:
+def retry_delay(attempt: int, retry_after: str | None) -> float:
     """Seconds to wait before the `attempt`-th try again (from 1): what the server says, or doubling, with jitter."""
     if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), PAUSE_SECONDS_MAX)
@@ -99,7 +99,7 @@ def headers_of(org: str | None, bearer: str | None) -> dict[str, str]:
     return headers
 
 
-def once(key: str | None) -> dict[str, str]:
+def idempotency_header(key: str | None) -> dict[str, str]:
     """The header that makes a write count once, however often it is tried."""
     return {"Idempotency-Key": key or uuid4().hex}
 
@@ -135,18 +135,22 @@ def member(user_id: str) -> Request[Member]:
 
 def update_member(user_id: str, fields: Mapping[str, Any], key: str | None) -> Request[Member]:
     path = f"/v1/profiles/{_part(user_id)}"
-    return Request(method="PUT", path=path, read=_as(Member), body=dict(fields), headers=once(key))
+    return Request(method="PUT", path=path, read=_as(Member), body=dict(fields), headers=idempotency_header(key))
 
 
 def enroll(user_id: str, profile: Mapping[str, Any], key: str | None) -> Request[dict[str, Any]]:
     body = {"userId": user_id, **profile}
-    return Request(method="POST", path="/v1/users/enroll", read=_as(dict[str, Any]), body=body, headers=once(key))
+    return Request(
+        method="POST", path="/v1/users/enroll", read=_as(dict[str, Any]), body=body, headers=idempotency_header(key)
+    )
 
 
 def credit(user_id: str, metric: str, amount: float, reason: str | None, key: str | None) -> Request[Transaction]:
     body = {"userId": user_id, "metric": metric, "amount": amount, "reason": reason}
     body = {name: value for name, value in body.items() if value is not None}
-    return Request(method="POST", path="/v1/transactions", read=_as(Transaction), body=body, headers=once(key))
+    return Request(
+        method="POST", path="/v1/transactions", read=_as(Transaction), body=body, headers=idempotency_header(key)
+    )
 
 
 def transactions(user_id: str, limit: int, cursor: str | None) -> Request[Page[Transaction]]:
@@ -156,7 +160,9 @@ def transactions(user_id: str, limit: int, cursor: str | None) -> Request[Page[T
 
 def grant(user_id: str, reward_id: str, key: str | None) -> Request[dict[str, Any]]:
     body = {"userId": user_id, "rewardId": reward_id}
-    return Request(method="POST", path="/v1/rewards/grant", read=_as(dict[str, Any]), body=body, headers=once(key))
+    return Request(
+        method="POST", path="/v1/rewards/grant", read=_as(dict[str, Any]), body=body, headers=idempotency_header(key)
+    )
 
 
 def redeem(user_id: str, product_id: str, quantity: int, key: str | None) -> Request[Redeemed]:
@@ -167,7 +173,7 @@ def redeem(user_id: str, product_id: str, quantity: int, key: str | None) -> Req
         path=path,
         read=lambda data: msgspec.convert(data["result"], Redeemed),
         body=body,
-        headers=once(key),
+        headers=idempotency_header(key),
     )
 
 
@@ -185,9 +191,9 @@ def my_notifications(limit: int, cursor: str | None) -> Request[Page[Notificatio
     return Request(method="GET", path="/api/loyalty/me/notifications", read=read, query=query)
 
 
-def any_call(method: str, path: str, body: Any, query: Mapping[str, Any] | None, key: str | None) -> Request[Any]:
+def request(method: str, path: str, body: Any, query: Mapping[str, Any] | None, key: str | None) -> Request[Any]:
     given = {name: str(value) for name, value in (query or {}).items()}
-    headers = once(key) if method == "POST" else {}
+    headers = idempotency_header(key) if method == "POST" else {}
     return Request(method=method, path=path, read=lambda data: data, body=body, query=given, headers=headers)
 
 

@@ -60,10 +60,10 @@ class Plaudit:
                 if attempt == self._tries:
                     raise PlauditError(f"The server cannot be reached: {error}", code="unreachable") from error
             else:
-                if attempt == self._tries or not calls.may_try_again(answer.status_code, answer.content):
+                if attempt == self._tries or not calls.is_retryable(answer.status_code, answer.content):
                     return calls.answer_of(request, answer.status_code, answer.content)
                 retry_after = answer.headers.get("retry-after")
-            time.sleep(calls.pause_before(attempt, retry_after))
+            time.sleep(calls.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
     def report(
@@ -135,4 +135,4 @@ class Plaudit:
         key: str | None = None,
     ) -> Any:
         """Any other call: the data of its answer, out of the envelope."""
-        return self.send(calls.any_call(method, path, body, query, key))
+        return self.send(calls.request(method, path, body, query, key))

@@ -10,127 +10,127 @@ from typing import Any
 from msgspec import structs
 
 from . import sequences
-from .deciding import Deciding, Place
-from .decision import Check, ClaimKind, Considered, EffectTrace, Refusal
+from .context import Context, EffectPlace
+from .decision import ClaimKind, ConditionCheck, EffectTrace, Refusal, Trace
 from .event import Event
-from .goals import Counted, amount_of, counted
+from .goals import Counted, amount_of, count_event
 from .ids import effect_id_of
 from .member import Progress, StepProgress
-from .next_at import ENDS_BY_ITSELF, next_at
-from .notifications import CAMPAIGN_COMPLETED, STEP_COMPLETED, tell
+from .notifications import CAMPAIGN_COMPLETED, STEP_COMPLETED, notify
 from .periods import period_key
 from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener, Texts
 from .progress import occurrence_key
+from .retry_at import RETRYABLE_REFUSALS, next_at
 
 # Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
-PERIODS_KEPT = 32
+LIMIT_PERIODS_KEPT = 32
 STOPPED = "\n"  # before a campaign's id: no group is named so
 
 _NOTHING = Progress()
 _NOT_BEGUN = StepProgress()
 
 
-def consider(deciding: Deciding, listener: Listener) -> Considered:
+def evaluate(context: Context, listener: Listener) -> Trace:
     """Let a listener meet the present event: its effects happen, or the refusal says why not."""
-    event = deciding.event
+    event = context.event
     campaign = listener.campaign
-    checks: list[Check] = []
-    if campaign.unbounded and not event.depth:  # most campaigns, most events: only the conditions are to be met
-        if not listener.condition.holds(deciding.scope, checks):
-            return Considered(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
-        refusal = None if listener.alone else _counted_before(deciding, listener)
+    checks: list[ConditionCheck] = []
+    if campaign.ungated and not event.depth:  # most campaigns, most events: only the conditions are to be met
+        if not listener.condition.holds(context.scope, checks):
+            return Trace(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
+        refusal = None if listener.alone else _counted_before(context, listener)
     else:
-        refusal = _refused(deciding, listener, checks)
+        refusal = _first_refusal(context, listener, checks)
     effects: list[EffectTrace] = []
     shown = None
     if refusal is None and campaign.steps:
-        refusal, shown, effects = _step(deciding, campaign, listener.step)
+        refusal, shown, effects = _step(context, campaign, listener.step)
     elif refusal is None:
-        effects = _apply(deciding, campaign, listener.step, listener.effects)
-        _complete(deciding, campaign, deciding.member.progress.get(campaign.campaign_id, _NOTHING))
+        effects = _apply(context, campaign, listener.step, listener.effects)
+        _complete(context, campaign, context.member.progress.get(campaign.campaign_id, _NOTHING))
     if refusal is None:
         if campaign.exclusive_group is not None:
-            deciding.met.groups.add(campaign.exclusive_group)
+            context.met.groups.add(campaign.exclusive_group)
         if not listener.alone:
-            _count(deciding, listener, completes=shown is not None and "completed" in shown)
+            _count(context, listener, completes=shown is not None and "completed" in shown)
     elif refusal is Refusal.step_not_open_yet:
-        deciding.met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
+        context.met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
     elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
-        met = deciding.met
+        met = context.met
         counted_for = met.closed.get(campaign.campaign_id, listener.step)
         if counted_for != listener.step and (campaign.campaign_id, listener.step) not in met.counted:
             met.counted.add((campaign.campaign_id, listener.step))
-            _overhear(deciding, campaign, counted_for, listener.step)
-    elif refusal in ENDS_BY_ITSELF:
-        shown = {"next_available_at": next_at(deciding, campaign, refusal)}
+            _overhear(context, campaign, counted_for, listener.step)
+    elif refusal in RETRYABLE_REFUSALS:
+        shown = {"next_available_at": next_at(context, campaign, refusal)}
     trigger = event.trigger if event.depth else None
-    return Considered(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
+    return Trace(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 
 
-def _count(deciding: Deciding, listener: Listener, *, completes: bool) -> None:
+def _count(context: Context, listener: Listener, *, completes: bool) -> None:
     """Take down what the event has counted for, for what else of the campaign listens to it."""
-    met, campaign = deciding.met, listener.campaign
+    met, campaign = context.met, listener.campaign
     met.counted.add((campaign.campaign_id, listener.step))
     if campaign.steps and (campaign.sequential or completes):
         met.closed[campaign.campaign_id] = listener.step
-    if listener.stops:
+    if listener.stops_processing:
         met.groups.add(STOPPED + campaign.campaign_id)
 
 
-def _overhear(deciding: Deciding, campaign: Campaign, counted_for: int, number: int) -> None:
+def _overhear(context: Context, campaign: Campaign, counted_for: int, number: int) -> None:
     """Let a step remember an event that counted for one before it: it may not, when what comes late has taken its place."""
-    progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
+    progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
     before = progress.steps.get(number, _NOT_BEGUN)
-    is_over = before.done_at is not None and deciding.now >= before.done_at
+    is_over = before.done_at is not None and context.now >= before.done_at
     if not progress.steps or is_over or _done_count(progress) >= campaign.required:
         return
     counting = progress.steps.get(counted_for, _NOT_BEGUN)
     if not (
-        sequences.is_near(campaign.steps[counted_for].goal, counting) or sequences.remembers(counting, deciding.now)
+        sequences.is_near(campaign.steps[counted_for].goal, counting) or sequences.remembers(counting, context.now)
     ):
         return
-    amount, value = amount_of(campaign.steps[number].goal, deciding.scope)
+    amount, value = amount_of(campaign.steps[number].goal, context.scope)
     if not isinstance(amount, Refusal):
         most = max(sequences.HEARD_MAX, len(before.early))
         _keep_step(
-            deciding, campaign, progress, number, sequences.with_heard(before, (deciding.now, amount, value), most)
+            context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
         )
 
 
-def _counted_before(deciding: Deciding, listener: Listener) -> Refusal | None:
-    met, campaign = deciding.met, listener.campaign
+def _counted_before(context: Context, listener: Listener) -> Refusal | None:
+    met, campaign = context.met, listener.campaign
     if (campaign.campaign_id, listener.step) in met.counted or campaign.campaign_id in met.closed:
         return Refusal.event_counted
     return None
 
 
-def _refused(deciding: Deciding, listener: Listener, checks: list[Check]) -> Refusal | None:
+def _first_refusal(context: Context, listener: Listener, checks: list[ConditionCheck]) -> Refusal | None:
     """Why a campaign does not meet an event, in the order of precedence."""
-    event, groups = deciding.event, deciding.met.groups
+    event, groups = context.event, context.met.groups
     campaign = listener.campaign
     return (
         _outside_window(campaign, event)
-        or (None if campaign.audience is None or deciding.is_for(campaign.audience) else Refusal.not_in_segment)
-        or (None if listener.condition.holds(deciding.scope, checks) else Refusal.condition_failed)
-        or _cascading(campaign, event)
+        or (None if campaign.audience is None or context.is_for(campaign.audience) else Refusal.not_in_segment)
+        or (None if listener.condition.holds(context.scope, checks) else Refusal.condition_failed)
+        or _cascade_refusal(campaign, event)
         or (Refusal.exclusive_group_taken if campaign.exclusive_group in groups else None)
         or (Refusal.processing_stopped if STOPPED + campaign.campaign_id in groups else None)
-        or _counted_before(deciding, listener)
-        or _limited(deciding, campaign)
+        or _counted_before(context, listener)
+        or _limit_refusal(context, campaign)
     )
 
 
-def join(deciding: Deciding, campaign_id: str) -> None:
+def enrol_in_campaign(context: Context, campaign_id: str) -> None:
     """Let the member join a campaign that asks to be joined. Once is enough."""
-    before = deciding.member.progress.get(campaign_id, _NOTHING)
+    before = context.member.progress.get(campaign_id, _NOTHING)
     if before.enrolled_at is None:
-        deciding.member.progress[campaign_id] = structs.replace(before, enrolled_at=deciding.now)
+        context.member.progress[campaign_id] = structs.replace(before, enrolled_at=context.now)
 
 
-def _apply(deciding: Deciding, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
+def _apply(context: Context, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
     return [
-        deciding.carry_out(effect, Place(campaign.campaign_id, step, index))
-        if effect.audience is None or deciding.is_for(effect.audience)
+        context.carry_out(effect, EffectPlace(campaign.campaign_id, step, index))
+        if effect.audience is None or context.is_for(effect.audience)
         else EffectTrace(index, Refusal.not_in_segment)
         for index, effect in enumerate(effects)
     ]
@@ -146,95 +146,95 @@ def _outside_window(campaign: Campaign, event: Event) -> Refusal | None:
     return None
 
 
-def _cascading(campaign: Campaign, event: Event) -> Refusal | None:
+def _cascade_refusal(campaign: Campaign, event: Event) -> Refusal | None:
     if campaign.campaign_id in event.causes:
         return Refusal.cascade_cycle
     return Refusal.cascade_too_deep if event.depth > CASCADE_DEPTH_MAX else None
 
 
-def _limited(deciding: Deciding, campaign: Campaign) -> Refusal | None:
-    progress = deciding.member.progress.get(campaign.campaign_id)
-    if campaign.by_enrolment:
+def _limit_refusal(context: Context, campaign: Campaign) -> Refusal | None:
+    progress = context.member.progress.get(campaign.campaign_id)
+    if campaign.requires_enrolment:
         if progress is None or progress.enrolled_at is None:
             return Refusal.not_enrolled
-        if deciding.now < progress.enrolled_at:
+        if context.now < progress.enrolled_at:
             return Refusal.event_before_enrolment
     if progress is not None:
         if campaign.limit_per_member is not None and progress.completions >= campaign.limit_per_member:
             return Refusal.limit_per_member_reached
         limit = campaign.limit_per_period
         if limit is not None:
-            key = period_key(deciding.now, limit.period, deciding.program.settings.time_zone)
+            key = period_key(context.now, limit.period, context.program.settings.time_zone)
             if progress.periods.get(key, 0) >= limit.count:
                 return Refusal.limit_per_period_reached
-        if campaign.cooldown and progress.last_at is not None and deciding.now < progress.last_at + campaign.cooldown:
+        if campaign.cooldown and progress.last_at is not None and context.now < progress.last_at + campaign.cooldown:
             return Refusal.cooldown_running
-    return None if campaign.steps else claim_overall(deciding, campaign)
+    return None if campaign.steps else claim_overall(context, campaign)
 
 
-def claim_overall(deciding: Deciding, campaign: Campaign) -> Refusal | None:
+def claim_overall(context: Context, campaign: Campaign) -> Refusal | None:
     """Claim one of the completions that all members together may have. Return why not, if so."""
     if campaign.limit_overall is None:
         return None
-    claim_id = effect_id_of(deciding.event.event_id, campaign.campaign_id, -1, 0)
-    return deciding.claim(ClaimKind.cap, campaign.campaign_id, claim_id=claim_id, maximum=campaign.limit_overall)
+    claim_id = effect_id_of(context.event.event_id, campaign.campaign_id, -1, 0)
+    return context.claim(ClaimKind.cap, campaign.campaign_id, claim_id=claim_id, maximum=campaign.limit_overall)
 
 
 def _step(
-    deciding: Deciding, campaign: Campaign, number: int
+    context: Context, campaign: Campaign, number: int
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
     """Count the event towards a step. Answers why not, the step's progress to show, and what its effects came to."""
-    progress = _in_occurrence(deciding, campaign)
+    progress = _in_occurrence(context, campaign)
     if progress is None:
         return Refusal.campaign_between_occurrences, None, []
     steps = progress.steps
     before = steps.get(number, _NOT_BEGUN)
     step = campaign.steps[number]
     in_turn = campaign.sequential and len(campaign.steps) > 1
-    came_late = in_turn and before.done_at is not None and deciding.now < before.done_at
+    came_late = in_turn and before.done_at is not None and context.now < before.done_at
     if (before.done_at is not None and not came_late) or _done_count(progress) >= campaign.required:
         return Refusal.step_done, None, []
-    amount, value = amount_of(step.goal, deciding.scope)
+    amount, value = amount_of(step.goal, context.scope)
     if isinstance(amount, Refusal):
         return amount, None, []
     if not in_turn:
-        after = counted(step.goal, before, amount, value, deciding.now, deciding.program.settings.time_zone)
+        after = count_event(step.goal, before, amount, value, context.now, context.program.settings.time_zone)
         return (
             (after, None, [])
             if isinstance(after, Refusal)
-            else (None, *_advanced(deciding, campaign, progress, number, after))
+            else (None, *_advanced(context, campaign, progress, number, after))
         )
     opened_at = _opened_at(progress, number)
     is_open = number == 0 or opened_at is not None
-    if not is_open or (opened_at is not None and deciding.now < opened_at):
+    if not is_open or (opened_at is not None and context.now < opened_at):
         # What opens the step may have happened before this event, and be reported after it.
         most = max(sequences.HEARD_MAX, len(before.early)) if is_open else sequences.EARLY_MAX
         _keep_step(
-            deciding, campaign, progress, number, sequences.with_heard(before, (deciding.now, amount, value), most)
+            context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
         )
         return Refusal.step_not_open_yet, None, []
-    return _in_turn(deciding, campaign, progress, number, (deciding.now, amount, value), opened_at)
+    return _in_turn(context, campaign, progress, number, (context.now, amount, value), opened_at)
 
 
 def _in_turn(
-    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
+    context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
     """Count the event towards a step that is open, or was done later than the event happened."""
-    goal, zone = campaign.steps[number].goal, deciding.program.settings.time_zone
+    goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
     before = progress.steps.get(number, _NOT_BEGUN)
     if before.done_at is not None:
-        anew = _put_forward(deciding, campaign, progress, number, heard, (opened_at, opened_at))
+        anew = _put_forward(context, campaign, progress, number, heard, (opened_at, opened_at))
         shown = {"current": before.value, "target": goal.target, "done": True}
         return (None, shown, []) if anew else (Refusal.step_done, None, [])
     after: StepProgress | Refusal | None = None
     if before.last_at is not None and heard[0] < before.last_at:
         after = sequences.counted_anew(goal, before, heard, (opened_at, opened_at), zone)
     if after is None:
-        after = counted(goal, before, heard[1], heard[2], heard[0], zone)
+        after = count_event(goal, before, heard[1], heard[2], heard[0], zone)
         if isinstance(after, Refusal):
             return after, None, []
         after = sequences.with_counted(goal, before, after, heard, opened_at)
-    return None, *_advanced(deciding, campaign, progress, number, after)
+    return None, *_advanced(context, campaign, progress, number, after)
 
 
 def _opened_at(progress: Progress, number: int) -> datetime | None:
@@ -243,102 +243,100 @@ def _opened_at(progress: Progress, number: int) -> datetime | None:
     return None if before is None else before.done_at
 
 
-def _keep_step(
-    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, after: StepProgress
-) -> Progress:
+def _keep_step(context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress) -> Progress:
     progress = structs.replace(progress, steps={**progress.steps, number: after})
-    deciding.member.progress[campaign.campaign_id] = progress
+    context.member.progress[campaign.campaign_id] = progress
     return progress
 
 
 def _advanced(
-    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, after: StepProgress
+    context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress
 ) -> tuple[dict[str, Any], list[EffectTrace]]:
     """Keep how far a step is, and let follow what its end brings. Return what to show, and what its effects came to."""
     step = campaign.steps[number]
     done = after.done_at is not None
     if done:
         after = sequences.as_done(after)
-    progress = _keep_step(deciding, campaign, progress, number, after)
+    progress = _keep_step(context, campaign, progress, number, after)
     shown: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": done}
     if not done:
         return shown, []
-    is_whole, opened_at = _done_count(progress) >= campaign.required, after.done_at or deciding.now
-    effects = _apply(deciding, campaign, number, step.effects)
+    is_whole, opened_at = _done_count(progress) >= campaign.required, after.done_at or context.now
+    effects = _apply(context, campaign, number, step.effects)
     if step.notification is not None:
-        _tell(deciding, campaign, step.notification, STEP_COMPLETED, number)
+        _notify(context, campaign, step.notification, STEP_COMPLETED, number)
     told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
-    deciding.follow("step.completed", told, campaign.campaign_id)
+    context.emit("step.completed", told, campaign.campaign_id)
     if is_whole:
-        completed = _complete_steps(deciding, campaign)
+        completed = _complete_steps(context, campaign)
         if isinstance(completed, Refusal):
             return {**shown, "completion": completed.value}, effects
         effects += [structs.replace(one, index=len(step.effects) + one.index) for one in completed]
         shown["completed"] = True
     elif campaign.sequential:
-        _opened(deciding, campaign, number + 1, opened_at)
+        _opened(context, campaign, number + 1, opened_at)
     return shown, effects
 
 
 def _put_forward(
-    deciding: Deciding, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
+    context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
     """Count anew towards a step that is done: it may have been so earlier, by this or by what is yet to be reported."""
-    goal, zone, step = campaign.steps[number].goal, deciding.program.settings.time_zone, progress.steps[number]
+    goal, zone, step = campaign.steps[number].goal, context.program.settings.time_zone, progress.steps[number]
     after = sequences.counted_anew(goal, step, heard, opened, zone)
     if after is None or after.done_at is None or step.done_at is None or after.done_at > step.done_at:
         return False
-    _keep_step(deciding, campaign, progress, number, sequences.as_done(after))
+    _keep_step(context, campaign, progress, number, sequences.as_done(after))
     if after.done_at < step.done_at:
-        _opened(deciding, campaign, number + 1, after.done_at, step.done_at)
+        _opened(context, campaign, number + 1, after.done_at, step.done_at)
     return True
 
 
 def _opened(
-    deciding: Deciding, campaign: Campaign, number: int, opened_at: datetime, was_opened_at: datetime | None = None
+    context: Context, campaign: Campaign, number: int, opened_at: datetime, was_opened_at: datetime | None = None
 ) -> None:
     """Count towards a step, in their order, what happened after it was opened but was reported before."""
-    progress = deciding.member.progress[campaign.campaign_id]
+    progress = context.member.progress[campaign.campaign_id]
     waiting = progress.steps.get(number, _NOT_BEGUN)
     if not waiting.early or number >= len(campaign.steps):
         return
     if waiting.done_at is not None:
-        _put_forward(deciding, campaign, progress, number, None, (opened_at, was_opened_at))
+        _put_forward(context, campaign, progress, number, None, (opened_at, was_opened_at))
         return
-    goal, zone = campaign.steps[number].goal, deciding.program.settings.time_zone
+    goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
     after = sequences.counted_anew(goal, waiting, None, (opened_at, was_opened_at), zone)
     if after is None or after.last_at is None:
         return
-    shown, effects = _advanced(deciding, campaign, progress, number, after)
-    deciding.trace.append(Considered(campaign.campaign_id, number, 0, None, [], effects, None, shown))
+    shown, effects = _advanced(context, campaign, progress, number, after)
+    context.trace.append(Trace(campaign.campaign_id, number, 0, None, [], effects, None, shown))
 
 
-def _complete_steps(deciding: Deciding, campaign: Campaign) -> list[EffectTrace] | Refusal:
+def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] | Refusal:
     """Complete a campaign of which enough steps are done, unless it has been completed often enough by all."""
-    refusal = claim_overall(deciding, campaign)
+    refusal = claim_overall(context, campaign)
     if refusal is not None:
         return refusal
-    completed = _apply(deciding, campaign, len(campaign.steps), campaign.effects)
-    progress = deciding.member.progress[campaign.campaign_id]  # as its effects have left it
+    completed = _apply(context, campaign, len(campaign.steps), campaign.effects)
+    progress = context.member.progress[campaign.campaign_id]  # as its effects have left it
     steps = {} if campaign.repeatable else {one: sequences.at_rest(step) for one, step in progress.steps.items()}
-    _complete(deciding, campaign, structs.replace(progress, steps=steps))
+    _complete(context, campaign, structs.replace(progress, steps=steps))
     return completed
 
 
-def take_over(deciding: Deciding, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
+def take_over(context: Context, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
     """Add what somebody else has done: each step counts from where it is sequences.further. That may complete the campaign."""
-    own = deciding.member.progress.get(campaign_id, _NOTHING)
+    own = context.member.progress.get(campaign_id, _NOTHING)
     occurrence = max(own.occurrence, other.occurrence)
     goes = [one.steps for one in (own, other) if one.occurrence == occurrence]
     steps: dict[int, StepProgress] = {}
     for number, step in ((number, step) for go in goes for number, step in go.items()):
         steps[number] = sequences.further(steps.get(number, _NOT_BEGUN), step)
     periods = {one: own.periods.get(one, 0) + other.periods.get(one, 0) for one in {**own.periods, **other.periods}}
-    deciding.member.progress[campaign_id] = progress = Progress(
+    context.member.progress[campaign_id] = progress = Progress(
         own.completions + other.completions,
         max((one.last_at for one in (own, other) if one.last_at is not None), default=None),
-        {one: periods[one] for one in sorted(periods)[-PERIODS_KEPT:]},
+        {one: periods[one] for one in sorted(periods)[-LIMIT_PERIODS_KEPT:]},
         steps,
         occurrence,
         min((one.enrolled_at for one in (own, other) if one.enrolled_at is not None), default=None),
@@ -346,55 +344,55 @@ def take_over(deciding: Deciding, campaign_id: str, campaign: Campaign | None, o
     if campaign is None or not campaign.steps or _done_count(progress) < campaign.required:
         return
     done_by_one = any(sum(step.done_at is not None for step in go.values()) >= campaign.required for go in goes)
-    if done_by_one or _outside_window(campaign, deciding.event) or _limited(deciding, campaign):
+    if done_by_one or _outside_window(campaign, context.event) or _limit_refusal(context, campaign):
         return
-    completed = _complete_steps(deciding, campaign)
+    completed = _complete_steps(context, campaign)
     last, effects, shown = len(campaign.steps) - 1, list[EffectTrace](), dict[str, Any]()
     if isinstance(completed, Refusal):
         shown["completion"] = completed.value
     else:
         effects = [structs.replace(one, index=len(campaign.steps[last].effects) + one.index) for one in completed]
         shown["completed"] = True
-    deciding.trace.append(Considered(campaign_id, last, 0, None, [], effects, None, shown))
+    context.trace.append(Trace(campaign_id, last, 0, None, [], effects, None, shown))
 
 
 def _done_count(progress: Progress) -> int:
     return sum([one.done_at is not None for one in progress.steps.values()])
 
 
-def _in_occurrence(deciding: Deciding, campaign: Campaign) -> Progress | None:
+def _in_occurrence(context: Context, campaign: Campaign) -> Progress | None:
     """The progress that the event belongs to: each occurrence has its own. None when that occurrence is over."""
-    progress = deciding.member.progress.get(campaign.campaign_id, _NOTHING)
+    progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
     if campaign.recurrence is None:
         return progress
-    starts_at = campaign.recurrence.occurrence_at(deciding.now)
+    starts_at = campaign.recurrence.occurrence_at(context.now)
     key = occurrence_key(starts_at)
     if key < progress.occurrence:
         return None
     return progress if key == progress.occurrence else structs.replace(progress, steps={}, occurrence=key)
 
 
-def _complete(deciding: Deciding, campaign: Campaign, before: Progress) -> None:
+def _complete(context: Context, campaign: Campaign, before: Progress) -> None:
     campaign_id = campaign.campaign_id
-    last_at = deciding.now if before.last_at is None else max(deciding.now, before.last_at)
+    last_at = context.now if before.last_at is None else max(context.now, before.last_at)
     periods = before.periods
     limit = campaign.limit_per_period
     if limit is not None:
-        key = period_key(deciding.now, limit.period, deciding.program.settings.time_zone)
+        key = period_key(context.now, limit.period, context.program.settings.time_zone)
         counts = {**periods, key: periods.get(key, 0) + 1}
-        periods = {kept: counts[kept] for kept in sorted(counts)[-PERIODS_KEPT:]}
+        periods = {kept: counts[kept] for kept in sorted(counts)[-LIMIT_PERIODS_KEPT:]}
     completions = before.completions + 1
-    deciding.member.progress[campaign_id] = Progress(
+    context.member.progress[campaign_id] = Progress(
         completions, last_at, periods, before.steps, before.occurrence, before.enrolled_at
     )
     if campaign.notification is not None:
-        _tell(deciding, campaign, campaign.notification, CAMPAIGN_COMPLETED, None)
-    deciding.touched.add(f"campaigns.{campaign_id}")
-    if deciding.is_heard("campaign.completed"):
-        deciding.follow("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
+        _notify(context, campaign, campaign.notification, CAMPAIGN_COMPLETED, None)
+    context.changed_parts.add(f"campaigns.{campaign_id}")
+    if context.has_listeners("campaign.completed"):
+        context.emit("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
 
 
-def _tell(deciding: Deciding, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
+def _notify(context: Context, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
     number = -2 if step is None else step  # no effect stands there, nor does the claim of a limit overall
-    notification_id = deciding.effect_id(Place(campaign.campaign_id, number, -1))
-    tell(deciding, notification_id, texts, campaign.campaign_id, kind, step)
+    notification_id = context.effect_id(EffectPlace(campaign.campaign_id, number, -1))
+    notify(context, notification_id, texts, campaign.campaign_id, kind, step)

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace, Refusal
+from .context import Context, EffectPlace
+from .decision import EffectTrace, Refusal, Trace
 from .goals import SUM_DECIMALS, summed
 from .member import Standing
 from .metrics import SUM_MAX
@@ -26,48 +26,46 @@ PLACES_KEPT = 1_000  # of each division of a round, for whoever asks for its boa
 
 
 def count(
-    deciding: Deciding, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
+    context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
     """Count what was earned at an instant of a metric in the competitions that rank by it.
 
     What was taken back of it counts only in those that had counted it (None: nobody knows).
     """
-    for competition in deciding.program.competitions_by_metric.get(metric_id, ()):
+    for competition in context.program.competitions_by_metric.get(metric_id, ()):
         if counted_in is None:
-            _contain(deciding, competition, _score, amount, at)
+            _contain(context, competition, _score, amount, at)
         elif competition.competition_id in counted_in:
-            _contain(deciding, competition, _add, amount, at)
+            _contain(context, competition, _add, amount, at)
 
 
-def meet(deciding: Deciding) -> None:
+def score_event(context: Context) -> None:
     """Count the present event in the competitions that rank by events of its kind."""
-    for competition in deciding.program.competitions_by_trigger.get(deciding.event.trigger, ()):
-        _contain(deciding, competition, _meet)
+    for competition in context.program.competitions_by_trigger.get(context.event.trigger, ()):
+        _contain(context, competition, _meet)
 
 
-def _contain(
-    deciding: Deciding, competition: Competition, work: Callable[..., Considered | None], *arguments: Any
-) -> None:
-    if deciding.broken and deciding.is_broken(_cause(competition)):
+def _contain(context: Context, competition: Competition, work: Callable[..., Trace | None], *arguments: Any) -> None:
+    if context.broken and context.is_broken(_cause(competition)):
         return
     try:
-        refused = work(deciding, competition, *arguments)
+        refused = work(context, competition, *arguments)
     except BaseException as problem:
-        raise deciding.blamed(problem, _cause(competition)) from None
+        raise context.blamed(problem, _cause(competition)) from None
     if refused is not None:
-        deciding.trace.append(refused)
+        context.trace.append(refused)
 
 
-def _meet(deciding: Deciding, competition: Competition) -> Considered | None:
-    if competition.condition is not None and not competition.condition.holds(deciding.scope, []):
+def _meet(context: Context, competition: Competition) -> Trace | None:
+    if competition.condition is not None and not competition.condition.holds(context.scope, []):
         return None
     amount = 10**SUM_DECIMALS
     if competition.get is not None:
-        found = summed(competition.get(deciding.scope))
+        found = summed(competition.get(context.scope))
         if isinstance(found, Refusal):
             return _out_of_range(competition) if found is Refusal.amount_out_of_range else None
         amount = found
-    return _score(deciding, competition, amount, deciding.now)
+    return _score(context, competition, amount, context.now)
 
 
 def is_open(competition: Competition, at: datetime) -> bool:
@@ -80,7 +78,7 @@ def is_open(competition: Competition, at: datetime) -> bool:
 
 
 def counted(
-    program: Program, trace: Iterable[Considered], metric_id: str, user_id: str, now: datetime, at: datetime
+    program: Program, trace: Iterable[Trace], metric_id: str, user_id: str, now: datetime, at: datetime
 ) -> frozenset[str]:
     """Return the competitions that counted for a user what was earned of a metric, or taken back of it, in an event.
 
@@ -95,13 +93,13 @@ def counted(
     )
 
 
-def take_back(deciding: Deciding, competition: Competition, amount: int) -> None:
+def take_back(context: Context, competition: Competition, amount: int) -> None:
     """Take back what triggers have counted in a competition, unless it is over."""
-    _contain(deciding, competition, _score, -amount, deciding.now)
+    _contain(context, competition, _score, -amount, context.now)
 
 
-def _out_of_range(competition: Competition) -> Considered:
-    return Considered(_cause(competition), 0, 0, Refusal.amount_out_of_range)
+def _out_of_range(competition: Competition) -> Trace:
+    return Trace(_cause(competition), 0, 0, Refusal.amount_out_of_range)
 
 
 def _cause(competition: Competition) -> str:
@@ -109,49 +107,49 @@ def _cause(competition: Competition) -> str:
     return f"competition.{competition.competition_id}"
 
 
-def _score(deciding: Deciding, competition: Competition, amount: int, at: datetime) -> Considered | None:
+def _score(context: Context, competition: Competition, amount: int, at: datetime) -> Trace | None:
     """Count an amount, if the competition is for the member."""
-    if is_open(competition, deciding.now) and competition.audience and not deciding.is_for(competition.audience):
-        return Considered(_cause(competition), 0, 0, Refusal.not_in_segment)
-    return _add(deciding, competition, amount, at)
+    if is_open(competition, context.now) and competition.audience and not context.is_for(competition.audience):
+        return Trace(_cause(competition), 0, 0, Refusal.not_in_segment)
+    return _add(context, competition, amount, at)
 
 
-def _add(deciding: Deciding, competition: Competition, amount: int, at: datetime) -> Considered | None:
+def _add(context: Context, competition: Competition, amount: int, at: datetime) -> Trace | None:
     """Add to a score. One that would be beyond what can be written down is refused, and stays as it was.
 
     What a reversal takes back of before the beginning, or after the end, was not counted, and results stay.
     """
-    if not is_open(competition, deciding.now) or deciding.member.user_id in competition.excluded:
+    if not is_open(competition, context.now) or context.member.user_id in competition.excluded:
         return None
-    if at != deciding.now and not is_open(competition, at):
+    if at != context.now and not is_open(competition, at):
         return None
-    before = deciding.member.standings.get(competition.competition_id)
+    before = context.member.standings.get(competition.competition_id)
     if competition.league is not None:
-        return _score_in_league(deciding, competition, competition.league, before, amount, at)
+        return _score_in_league(context, competition, competition.league, before, amount, at)
     score = amount if before is None else before.score + amount
     if abs(score) > SUM_MAX:
         return _out_of_range(competition)
-    reached_at = deciding.now if before is None else _reached_at(before.reached_at, deciding.now, amount)
-    deciding.member.standings[competition.competition_id] = Standing(score, reached_at, _part_of(deciding, competition))
+    reached_at = context.now if before is None else _reached_at(before.reached_at, context.now, amount)
+    context.member.standings[competition.competition_id] = Standing(score, reached_at, _part_of(context, competition))
     return None
 
 
-def _part_of(deciding: Deciding, competition: Competition) -> str:
+def _part_of(context: Context, competition: Competition) -> str:
     """Return the part of the board that a member belongs to by their profile."""
     if competition.scope_field is None:
         return ""
-    return str(deciding.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
+    return str(context.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
 
 
 def _score_in_league(
-    deciding: Deciding, competition: Competition, league: League, before: Standing | None, amount: int, at: datetime
-) -> Considered | None:
+    context: Context, competition: Competition, league: League, before: Standing | None, amount: int, at: datetime
+) -> Trace | None:
     """A score counts in the round that its event belongs to: this one, or, when it is late, the one before.
 
     So does a reversal, by its original's time.
     """
-    now = deciding.now
-    key = period_key(at, league.period, deciding.program.settings.time_zone)
+    now = context.now
+    key = period_key(at, league.period, context.program.settings.time_zone)
     if before is None:
         after = Standing(amount, now, league.divisions[0], key)
     elif key == before.round:
@@ -159,32 +157,32 @@ def _score_in_league(
         after = structs.replace(before, score=before.score + amount, reached_at=reached_at)
     elif key > before.round:
         after = Standing(amount, now, before.scope, key, before.round, before.score, before.reached_at)
-    elif key == before.last_round:
-        reached_at = _reached_at(before.last_reached_at or now, now, amount)
-        after = structs.replace(before, last_score=before.last_score + amount, last_reached_at=reached_at)
+    elif key == before.previous_round:
+        reached_at = _reached_at(before.previous_reached_at or now, now, amount)
+        after = structs.replace(before, previous_score=before.previous_score + amount, previous_reached_at=reached_at)
     else:
         return None
-    if max(abs(after.score), abs(after.last_score)) > SUM_MAX:
+    if max(abs(after.score), abs(after.previous_score)) > SUM_MAX:
         return _out_of_range(competition)
-    deciding.member.standings[competition.competition_id] = after
+    context.member.standings[competition.competition_id] = after
     return None
 
 
-def take_over(deciding: Deciding, competition: Competition | None, competition_id: str, other: Standing) -> None:
+def take_over(context: Context, competition: Competition | None, competition_id: str, other: Standing) -> None:
     """Add somebody else's score, round by round; in a league, in the higher of the two divisions, else by the profile."""
-    own = deciding.member.standings.get(competition_id)
-    if competition is not None and deciding.member.user_id in competition.excluded:
+    own = context.member.standings.get(competition_id)
+    if competition is not None and context.member.user_id in competition.excluded:
         return
     if competition is not None and competition.league is None:
-        other = structs.replace(other, scope=_part_of(deciding, competition))
+        other = structs.replace(other, scope=_part_of(context, competition))
     if own is None:
-        deciding.member.standings[competition_id] = other
+        context.member.standings[competition_id] = other
         return
     rounds: dict[str, tuple[int, datetime]] = {}
     for each in (own, other):
         for name, score, at in (
             (each.round, each.score, each.reached_at),
-            (each.last_round, each.last_score, each.last_reached_at),
+            (each.previous_round, each.previous_score, each.previous_reached_at),
         ):
             if at is not None:
                 before, reached_at = rounds.get(name, (0, at))
@@ -198,8 +196,10 @@ def take_over(deciding: Deciding, competition: Competition | None, competition_i
     after = Standing(rounds[now][0], rounds[now][1], scope, now)
     if earlier:
         last = earlier[0]
-        after = structs.replace(after, last_round=last, last_score=rounds[last][0], last_reached_at=rounds[last][1])
-    deciding.member.standings[competition_id] = after
+        after = structs.replace(
+            after, previous_round=last, previous_score=rounds[last][0], previous_reached_at=rounds[last][1]
+        )
+    context.member.standings[competition_id] = after
 
 
 def _reached_at(before: datetime, now: datetime, amount: int) -> datetime:
@@ -207,29 +207,29 @@ def _reached_at(before: datetime, now: datetime, amount: int) -> datetime:
     return max(before, now) if amount else before
 
 
-def move(deciding: Deciding, competition: Competition, division: str, told: dict[str, Any]) -> None:
+def move_to_division(context: Context, competition: Competition, division: str, told: dict[str, Any]) -> None:
     """Into another division of a league, at the end of a round."""
-    before = deciding.member.standings.get(competition.competition_id)
+    before = context.member.standings.get(competition.competition_id)
     league = competition.league
     if before is None or league is None or division not in league.divisions or division == before.scope:
         return
     up = before.scope in league.divisions and league.divisions.index(division) > league.divisions.index(before.scope)
-    deciding.member.standings[competition.competition_id] = structs.replace(before, scope=division)
+    context.member.standings[competition.competition_id] = structs.replace(before, scope=division)
     data = {"competitionId": competition.competition_id, "division": division, **told}
     name = _cause(competition)
-    deciding.follow("competition.promoted" if up else "competition.relegated", data, name)
+    context.emit("competition.promoted" if up else "competition.relegated", data, name)
 
 
-def award(deciding: Deciding, competition: Competition, band: int, rank: int) -> None:
+def pay_prize(context: Context, competition: Competition, band: int, rank: int) -> None:
     """The prize of a rank band. The event that brings it has an id of its own, so it is paid once."""
     prize = competition.prizes[band]
     name = _cause(competition)
     done: list[EffectTrace] = [
-        deciding.carry_out(effect, Place(name, band, index)) for index, effect in enumerate(prize.effects)
+        context.carry_out(effect, EffectPlace(name, band, index)) for index, effect in enumerate(prize.effects)
     ]
-    deciding.trace.append(Considered(name, band, 0, None, [], done, None, {"rank": rank}))
+    context.trace.append(Trace(name, band, 0, None, [], done, None, {"rank": rank}))
     told: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}
-    deciding.follow("competition.ended", told, name)
+    context.emit("competition.ended", told, name)
 
 
 class Ticket(Struct, frozen=True):
@@ -253,7 +253,7 @@ def tickets_digest(tickets: Iterable[Ticket]) -> str:
     return found.hexdigest()
 
 
-def in_order(tickets: Iterable[Ticket]) -> list[Ticket]:
+def draw_order(tickets: Iterable[Ticket]) -> list[Ticket]:
     """The order in which tickets are drawn from: by user id, by its UTF-8 bytes."""
     return sorted(tickets, key=lambda ticket: ticket.user_id.encode())
 
@@ -264,7 +264,7 @@ def draw(seed: bytes, tickets: Sequence[Ticket], winners: int) -> list[Ticket]:
     The n-th (from 0) is who holds entry number HMAC-SHA256(seed, "n") modulo the number of entries that are left,
     counted from 0 through the tickets by user id. The bias of a modulus by 2^256 is beyond measuring.
     """
-    left = in_order(tickets)
+    left = draw_order(tickets)
     found: list[Ticket] = []
     for n in range(min(winners, len(left))):
         total = sum(ticket.entries for ticket in left)
@@ -278,6 +278,6 @@ def draw(seed: bytes, tickets: Sequence[Ticket], winners: int) -> list[Ticket]:
     return found
 
 
-def band_of(competition: Competition, rank: int) -> int | None:
+def prize_for(competition: Competition, rank: int) -> int | None:
     """Which prize a rank wins: the first band that it falls in."""
     return next((number for number, prize in enumerate(competition.prizes) if prize.first <= rank <= prize.last), None)

@@ -6,11 +6,12 @@ A tree is a list (all must hold), `{"and": […]}`, `{"or": […]}`, `{"not": �
 
 from typing import Any, Protocol, cast
 
+from plaudit.core.formulas.budget import BudgetSpent
+
 from .contained import sentence_of
-from .decision import Check
+from .decision import ConditionCheck
 from .expressions import Expression, ExpressionError, must_pass
 from .fields import MISSING, Getter, Scope, getter_of
-from .formulas.budget import BudgetSpent
 from .operators import OPERATORS, Compare, Operator, OperatorError, Search
 
 DEPTH_MAX = 16
@@ -35,7 +36,7 @@ class ConditionError(ValueError):
 class Condition(Protocol):
     """One node of a compiled tree."""
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         """Whether it holds; appends to `checks` each leaf looked at, with the value found."""
         ...
 
@@ -55,7 +56,7 @@ class Leaf:
         self._get: Getter = get
         self._several = several
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
             found = self._get(scope)
             held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
@@ -63,7 +64,7 @@ class Leaf:
             if must_pass(problem):
                 raise
             found, held = sentence_of(problem), False
-        checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
+        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
         return held
 
 
@@ -78,7 +79,7 @@ class LongLeaf(Leaf):
         self._steps = search.steps
         self._short = search.short
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
             found = self._get(scope)
             if self._several:
@@ -93,7 +94,7 @@ class LongLeaf(Leaf):
             if must_pass(problem):
                 raise
             found, held = str(problem) if isinstance(problem, BudgetSpent) else sentence_of(problem), False
-        checks.append(Check(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
+        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
         return held
 
 
@@ -111,12 +112,12 @@ class Formula:
         self.source = expression.source
         self._expression = expression
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
             found = self._expression.evaluate(scope.names(), scope.budget)
         except ExpressionError as error:
             found = str(error)
-        checks.append(Check(self.number, found is True, _shown(found)))
+        checks.append(ConditionCheck(self.number, found is True, _shown(found)))
         return found is True
 
 
@@ -126,7 +127,7 @@ class All:
     def __init__(self, parts: tuple[Condition, ...]) -> None:
         self.parts = parts
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         for part in self.parts:  # noqa: SIM110  (a loop: all() would cost a generator on the hottest path)
             if not part.holds(scope, checks):
                 return False
@@ -139,7 +140,7 @@ class AnyOf:
     def __init__(self, parts: tuple[Condition, ...]) -> None:
         self.parts = parts
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         return any(part.holds(scope, checks) for part in self.parts)
 
 
@@ -149,7 +150,7 @@ class Not:
     def __init__(self, part: Condition) -> None:
         self.part = part
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         refused = scope.refused
         held = self.part.holds(scope, checks)
         return not held and scope.refused == refused  # what was not looked at is not met, either way
@@ -167,7 +168,7 @@ class Whole:
         self._condition = condition
         self._leaves = _leaves_of(condition)
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         held = self._condition.holds(scope, checks)
         seen = {check.leaf for check in checks}
         apart = scope.apart()

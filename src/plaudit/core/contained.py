@@ -15,16 +15,16 @@ from msgspec import Struct
 from .expressions import must_pass
 
 # The event (or the one that followed from it), the cause that the part acts as, and two numbers of its own.
-Part = tuple[UUID, str, int, int]
+BrokenPart = tuple[UUID, str, int, int]
 BROKEN_MAX = 50  # parts of one decision; beyond them the event as a whole has failed
 
-NOTHING_BROKEN: Mapping[Part, BaseException] = {}
+NOTHING_BROKEN: Mapping[BrokenPart, BaseException] = {}
 
 
 class Broken(Exception):
     """A part of a decision that raised, and what."""
 
-    def __init__(self, part: Part, problem: BaseException) -> None:
+    def __init__(self, part: BrokenPart, problem: BaseException) -> None:
         super().__init__(part)
         self.part = part
         self.problem = problem
@@ -37,7 +37,7 @@ class Fault(Struct, frozen=True):
     problem: BaseException
 
 
-def blamed(problem: BaseException, part: Part) -> BaseException:
+def blamed(problem: BaseException, part: BrokenPart) -> BaseException:
     """Return what is to be raised for an exception inside a part: the innermost part is the one that is refused."""
     return problem if isinstance(problem, Broken) or must_pass(problem) else Broken(part, problem)
 

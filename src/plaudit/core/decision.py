@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from .contained import Fault
-from .lots import Part
+from .ledger.lots import Posting
 from .member import Member
 
 
@@ -114,10 +114,10 @@ class Claim(Struct, frozen=True):
     maximum: int | None = None  # of a cap or a stock: how many there may be in all
 
 
-class Posting(Struct, frozen=True, gc=False):
+class Transaction(Struct, frozen=True, gc=False):
     """A transaction of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
 
-    `parts` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
+    `postings` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
     an award, and `next_at`, when it may succeed again. `reverses` is the transaction that it takes back. `lifetime` is
     what a merge moves of what was ever earned, beside what is left of it.
     """
@@ -131,23 +131,23 @@ class Posting(Struct, frozen=True, gc=False):
     index: int
     occurred_at: datetime
     reason: str | None = None
-    parts: tuple[Part, ...] | None = None
+    postings: tuple[Posting, ...] | None = None
     refusal: Refusal | None = None
     next_at: datetime | None = None
     reverses: UUID | None = None
     lifetime: int | None = None
 
 
-class Details(Struct, frozen=True, omit_defaults=True):
+class TransactionDetails(Struct, frozen=True, omit_defaults=True):
     """What the ledger keeps of a transaction beside its amount (see core Posting)."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Posting, ...] = ()
     refusal: Refusal | None = None
     next_at: datetime | None = None
     lifetime: int | None = None
 
 
-class Onward(Struct, frozen=True, kw_only=True):
+class FollowUp(Struct, frozen=True, kw_only=True):
     """An event that follows from this one, mostly for another member; it arrives in the inbox with the commit."""
 
     event_id: UUID
@@ -167,7 +167,7 @@ class Message(Struct, frozen=True):
     only_to: str | None = None
 
 
-class CouponIssue(Struct, frozen=True):
+class IssuedCoupon(Struct, frozen=True):
     """A code in a member's hands. A unique code is filled in by its claim; a shared one stands in `code`."""
 
     coupon_id: UUID
@@ -194,7 +194,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
-class ItemChange(Struct, frozen=True, array_like=True):
+class ProductChange(Struct, frozen=True, array_like=True):
     """So many of a product received or, when negative, lost."""
 
     campaign_id: str
@@ -210,7 +210,7 @@ class RungChange(Struct, frozen=True, array_like=True):
     after: str | None
 
 
-class Check(Struct, frozen=True, array_like=True, gc=False):
+class ConditionCheck(Struct, frozen=True, array_like=True, gc=False):
     """One condition looked at: which (its number in the step's tree), whether it held, and what was found."""
 
     leaf: int
@@ -231,7 +231,7 @@ class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
     amount: dict[str, Any] | None = None
 
 
-class Considered(Struct, frozen=True, array_like=True, gc=False):
+class Trace(Struct, frozen=True, array_like=True, gc=False):
     """A campaign that listened to the event, and what became of it. Short, because it is written for every event.
 
     `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
@@ -242,7 +242,7 @@ class Considered(Struct, frozen=True, array_like=True, gc=False):
     step: int
     listener: int
     refusal: Refusal | None = None
-    checks: list[Check] = []
+    checks: list[ConditionCheck] = []
     effects: list[EffectTrace] = []
     trigger: str | None = None
     progress: Any = None
@@ -268,15 +268,15 @@ class Decision(Struct, frozen=True, gc=False):
     event_id: UUID
     member: Member
     refusal: Refusal | None = None
-    trace: list[Considered] = []
-    postings: list[Posting] = []
-    coupons: list[CouponIssue] = []
+    trace: list[Trace] = []
+    transactions: list[Transaction] = []
+    coupons: list[IssuedCoupon] = []
     notifications: list[Notification] = []
     claims: list[Claim] = []
     identities: Mapping[str, str | None] = {}
-    onward: list[Onward] = []
+    follow_ups: list[FollowUp] = []
     messages: list[Message] = []
-    items: list[ItemChange] = []
+    items: list[ProductChange] = []
     rungs: list[RungChange] = []
     faults: list[Fault] = []
     taken_over: str | None = None

@@ -67,7 +67,7 @@ class CheckIn(EffectSettings, frozen=True):
     streak_id: Id
 
 
-class NameSegment(EffectSettings, frozen=True):
+class SegmentSettings(EffectSettings, frozen=True):
     segment_id: Id
 
 

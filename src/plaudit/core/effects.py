@@ -7,10 +7,13 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from .campaigns import join
+from plaudit.core.formulas.budget import BudgetSpent
+from plaudit.core.formulas.limits import NumberTooLarge
+
+from .campaigns import enrol_in_campaign
 from .competitions import is_open
-from .deciding import Deciding, Place
-from .decision import ClaimKind, CouponIssue, EffectTrace, ItemChange, Message, Posting, Refusal
+from .context import Context, EffectPlace
+from .decision import ClaimKind, EffectTrace, IssuedCoupon, Message, ProductChange, Refusal, Transaction
 from .effect_settings import (
     AddEntries,
     AddMetric,
@@ -24,23 +27,21 @@ from .effect_settings import (
     GrantFreeze,
     GrantReward,
     IssueCoupon,
-    NameSegment,
     Notify,
     RemoveProduct,
+    SegmentSettings,
     SetAttribute,
 )
-from .event import QUIET
+from .event import SILENT_KINDS
 from .expressions import Expression, ExpressionError
-from .formulas.budget import BudgetSpent
-from .formulas.limits import NumberTooLarge
-from .ledger import amount_of, limits_met, post
+from .ledger.post import amount_of, limits_met, post
 from .member import Holding
-from .metrics import Metric, shown
-from .notifications import tell
+from .metrics import Metric, to_number
+from .notifications import notify
 from .program import Texts
 
 
-class Sum(Struct, frozen=True):
+class AmountSettings(Struct, frozen=True):
     """An amount of a metric, ready to be posted: fixed (scaled), or a formula."""
 
     metric: str
@@ -49,7 +50,7 @@ class Sum(Struct, frozen=True):
     reason: str | None = None
 
 
-class Drawn(Struct, frozen=True):
+class UniqueCouponSettings(Struct, frozen=True):
     """A unique code out of a pool; `once` for one code a member."""
 
     origin_id: str
@@ -57,7 +58,7 @@ class Drawn(Struct, frozen=True):
     once: bool
 
 
-class Shared(Struct, frozen=True):
+class SharedCouponSettings(Struct, frozen=True):
     """The same code for everybody."""
 
     origin_id: str
@@ -65,63 +66,63 @@ class Shared(Struct, frozen=True):
     terms: dict[str, Any]
 
 
-def add_metric(deciding: Deciding, place: Place, settings: Sum) -> EffectTrace:
+def add_metric(context: Context, place: EffectPlace, settings: AmountSettings) -> EffectTrace:
     """Credit or debit a metric by a fixed amount or by what a formula says, times what multipliers say: rounded once."""
-    metric = deciding.program.metrics.get(settings.metric)
+    metric = context.program.metrics.get(settings.metric)
     if metric is None:
         return EffectTrace(place.index, Refusal.metric_missing, settings.metric)
     amount, how = settings.fixed, None
     if amount is None:
         assert settings.formula is not None
         try:
-            found = settings.formula.amount(deciding.scope.names(), deciding.scope.budget)
+            found = settings.formula.amount(context.scope.names(), context.scope.budget)
         except BudgetSpent as problem:
             return EffectTrace(place.index, Refusal.evaluation_failed, str(problem))
         except ExpressionError as problem:
             too_large = isinstance(problem, NumberTooLarge)
             refusal = Refusal.amount_out_of_range if too_large else Refusal.amount_not_a_number
             return EffectTrace(place.index, refusal, str(problem))
-        amount, how = amount_of(deciding, metric, found, metric.decimals)
+        amount, how = amount_of(context, metric, found, metric.decimals)
         if amount is None:
             return EffectTrace(place.index, Refusal.amount_not_a_number)
         if amount == 0:
             return EffectTrace(place.index, None, 0, how)
     elif metric.multipliers and amount:
-        amount, how = amount_of(deciding, metric, amount, 0)
+        amount, how = amount_of(context, metric, amount, 0)
         if not amount:
             return EffectTrace(place.index, None, 0, how)
-    posted = post(deciding, place, metric, amount, settings.reason)
-    if isinstance(posted, Posting):
+    posted = post(context, place, metric, amount, settings.reason)
+    if isinstance(posted, Transaction):
         if posted.amount != amount:
-            how = _cut(deciding, metric, amount, how)
-        return EffectTrace(place.index, posted.refusal, shown(posted.amount, metric.decimals), how)
+            how = _cut(context, metric, amount, how)
+        return EffectTrace(place.index, posted.refusal, to_number(posted.amount, metric.decimals), how)
     if posted is Refusal.maximum_reached:
-        how = _cut(deciding, metric, amount, how)
-    return EffectTrace(place.index, posted, shown(amount, metric.decimals), how)
+        how = _cut(context, metric, amount, how)
+    return EffectTrace(place.index, posted, to_number(amount, metric.decimals), how)
 
 
-def _cut(deciding: Deciding, metric: Metric, amount: int, how: dict[str, Any] | None) -> dict[str, Any]:
+def _cut(context: Context, metric: Metric, amount: int, how: dict[str, Any] | None) -> dict[str, Any]:
     """Return how an amount came about of which the metric's limits have let in only a part."""
-    return (how or {}) | {"uncut": shown(amount, metric.decimals), "limits": limits_met(deciding, metric)}
+    return (how or {}) | {"uncut": to_number(amount, metric.decimals), "limits": limits_met(context, metric)}
 
 
-def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> EffectTrace:
+def award_product(context: Context, place: EffectPlace, settings: AwardProduct) -> EffectTrace:
     """Give a product, and a code of the pool that belongs to it.
 
     A badge is had once. Where the code is all there is to the product (`unique_code_pool`), an empty pool refuses
     the award; otherwise the product is given and the outcome says that the pool was empty.
     """
-    product = deciding.program.products.get(settings.product_id)
+    product = context.program.products.get(settings.product_id)
     if product is None:
         return EffectTrace(place.index, Refusal.product_missing, settings.product_id)
     if not product.active:
         return EffectTrace(place.index, Refusal.product_inactive, settings.product_id)
-    held = deciding.member.holdings.get(product.product_id)
+    held = context.member.holdings.get(product.product_id)
     if product.type == "badge" and held is not None:
         return EffectTrace(place.index, None, {"productId": product.product_id, "quantity": 0, "held": True})
     if product.stock is not None:
-        stock_id = deciding.effect_id(place, "/stock")
-        refusal = deciding.claim(
+        stock_id = context.effect_id(place, "/stock")
+        refusal = context.claim(
             ClaimKind.stock,
             product.product_id,
             claim_id=stock_id,
@@ -132,159 +133,159 @@ def award_product(deciding: Deciding, place: Place, settings: AwardProduct) -> E
             return EffectTrace(place.index, refusal, product.product_id)
     outcome: dict[str, Any] = {"productId": product.product_id, "quantity": settings.quantity}
     if product.pool_id is not None:
-        drawn = draw_coupon(deciding, place, Drawn(product.product_id, product.pool_id, once=False))
+        drawn = draw_coupon(context, place, UniqueCouponSettings(product.product_id, product.pool_id, once=False))
         if drawn.refusal is not None and product.type == "unique_code_pool":
-            deciding.withdraw(deciding.effect_id(place, "/stock"))
+            context.withdraw_claim(context.effect_id(place, "/stock"))
             return EffectTrace(place.index, drawn.refusal, drawn.outcome)
         outcome["coupon"] = drawn.outcome if drawn.refusal is None else {"refusal": drawn.refusal}
-    now = deciding.now
-    deciding.member.holdings[product.product_id] = (
+    now = context.now
+    context.member.holdings[product.product_id] = (
         Holding(settings.quantity, now, now)
         if held is None
         else Holding(held.quantity + settings.quantity, min(held.first_at, now), max(held.last_at, now))
     )
-    deciding.items.append(ItemChange(place.campaign_id, product.product_id, settings.quantity))
-    deciding.scope.forget_names()
-    deciding.touched.add("badges")
+    context.items.append(ProductChange(place.campaign_id, product.product_id, settings.quantity))
+    context.scope.forget_names()
+    context.changed_parts.add("badges")
     received = {"productId": product.product_id, "type": product.type, "quantity": settings.quantity}
-    deciding.follow("product.received", received, place.campaign_id)
+    context.emit("product.received", received, place.campaign_id)
     if product.type == "badge":
-        deciding.follow("user.badge_earned", received, place.campaign_id)
+        context.emit("user.badge_earned", received, place.campaign_id)
     return EffectTrace(place.index, None, outcome)
 
 
-def grant_reward(deciding: Deciding, place: Place, settings: GrantReward, reason: str | None = None) -> EffectTrace:
+def grant_reward(context: Context, place: EffectPlace, settings: GrantReward, reason: str | None = None) -> EffectTrace:
     """Give a reward: whatever its type stands for. What it posts has the `reason` if there is one, else its own."""
-    reward = deciding.program.rewards.get(settings.reward_id)
+    reward = context.program.rewards.get(settings.reward_id)
     if reward is None:
         return EffectTrace(place.index, Refusal.reward_missing, settings.reward_id)
     if not reward.active:
         return EffectTrace(place.index, Refusal.reward_inactive, settings.reward_id)
     own = reward.effect.settings
-    if reason is not None and isinstance(own, Sum):
+    if reason is not None and isinstance(own, AmountSettings):
         own = structs.replace(own, reason=reason)
-    given = reward.effect.apply(deciding, place, own)
+    given = reward.effect.apply(context, place, own)
     if given.refusal is not None:
         return EffectTrace(place.index, given.refusal, given.outcome, given.amount)
     granted = {"rewardId": reward.reward_id, "rewardType": reward.type}
-    deciding.follow("reward.granted", granted, place.campaign_id)
+    context.emit("reward.granted", granted, place.campaign_id)
     return EffectTrace(place.index, None, granted | {"given": given.outcome}, given.amount)
 
 
-def draw_coupon(deciding: Deciding, place: Place, settings: Drawn) -> EffectTrace:
+def draw_coupon(context: Context, place: EffectPlace, settings: UniqueCouponSettings) -> EffectTrace:
     """Put a unique code of a pool into the member's hands."""
-    member = deciding.member
+    member = context.member
     if settings.once and member.coupons.get(settings.origin_id):
         return EffectTrace(place.index, Refusal.coupon_already_issued, settings.origin_id)
-    pool = deciding.program.pools.get(settings.pool_id)
+    pool = context.program.pools.get(settings.pool_id)
     if pool is None:
         return EffectTrace(place.index, Refusal.pool_missing, settings.pool_id)
-    if not pool.active or (pool.expires_at is not None and pool.expires_at <= deciding.now):
+    if not pool.active or (pool.expires_at is not None and pool.expires_at <= context.now):
         return EffectTrace(place.index, Refusal.pool_inactive, settings.pool_id)
-    coupon_id = deciding.effect_id(place, "/coupon")
-    refusal = deciding.claim(ClaimKind.code, pool.pool_id, claim_id=coupon_id)
+    coupon_id = context.effect_id(place, "/coupon")
+    refusal = context.claim(ClaimKind.code, pool.pool_id, claim_id=coupon_id)
     if refusal is not None:
         return EffectTrace(place.index, refusal, pool.pool_id)
-    issue = CouponIssue(
-        coupon_id, settings.origin_id, pool.pool_id, None, place.campaign_id, deciding.now, pool.expires_at
+    issue = IssuedCoupon(
+        coupon_id, settings.origin_id, pool.pool_id, None, place.campaign_id, context.now, pool.expires_at
     )
-    return _hand_over(deciding, place, issue)
+    return _hand_over(context, place, issue)
 
 
-def share_code(deciding: Deciding, place: Place, settings: Shared) -> EffectTrace:
+def share_code(context: Context, place: EffectPlace, settings: SharedCouponSettings) -> EffectTrace:
     """Put a code that is the same for everybody into the member's hands."""
-    coupon_id = deciding.effect_id(place, "/coupon")
-    issue = CouponIssue(
+    coupon_id = context.effect_id(place, "/coupon")
+    issue = IssuedCoupon(
         coupon_id,
         settings.origin_id,
         None,
         settings.code,
         place.campaign_id,
-        deciding.now,
+        context.now,
         None,
         settings.terms,
     )
-    return _hand_over(deciding, place, issue)
+    return _hand_over(context, place, issue)
 
 
-def _hand_over(deciding: Deciding, place: Place, issue: CouponIssue) -> EffectTrace:
-    deciding.coupons.append(issue)
-    had = deciding.member.coupons
+def _hand_over(context: Context, place: EffectPlace, issue: IssuedCoupon) -> EffectTrace:
+    context.coupons.append(issue)
+    had = context.member.coupons
     had[issue.origin_id] = had.get(issue.origin_id, 0) + 1
     return EffectTrace(place.index, None, {"couponId": str(issue.coupon_id)})
 
 
-def add_entries(deciding: Deciding, place: Place, settings: AddEntries) -> EffectTrace:
+def add_entries(context: Context, place: EffectPlace, settings: AddEntries) -> EffectTrace:
     """Add entries to a competition that is open at the time of the event."""
-    competition = deciding.program.competitions.get(settings.competition_id)
+    competition = context.program.competitions.get(settings.competition_id)
     if competition is None:
         return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
-    if not is_open(competition, deciding.now):
+    if not is_open(competition, context.now):
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
-    if deciding.member.user_id in competition.excluded:
+    if context.member.user_id in competition.excluded:
         return EffectTrace(place.index, Refusal.excluded_from_competition, settings.competition_id)
-    entries = deciding.member.entries
+    entries = context.member.entries
     entries[settings.competition_id] = entries.get(settings.competition_id, 0) + settings.entries
     return EffectTrace(place.index, None, {"competitionId": settings.competition_id, "entries": settings.entries})
 
 
-def notify(deciding: Deciding, place: Place, settings: Texts | str) -> EffectTrace:
+def apply_notify(context: Context, place: EffectPlace, settings: Texts | str) -> EffectTrace:
     """Put a notification into the member's inbox: texts, or a template by its id."""
-    notification_id = deciding.effect_id(place, "/notification")
-    refusal = tell(deciding, notification_id, settings, place.campaign_id)
+    notification_id = context.effect_id(place, "/notification")
+    refusal = notify(context, notification_id, settings, place.campaign_id)
     if refusal is not None:
         return EffectTrace(place.index, refusal, settings)
-    told = deciding.root.kind not in QUIET
+    told = context.root_event.kind not in SILENT_KINDS
     return EffectTrace(place.index, None, {"notificationId": str(notification_id) if told else None})
 
 
-def call_webhook(deciding: Deciding, place: Place, settings: CallWebhook) -> EffectTrace:
+def call_webhook(context: Context, place: EffectPlace, settings: CallWebhook) -> EffectTrace:
     """Have one webhook told: of the campaign, of the event, and what the effect says besides."""
-    if deciding.root.kind in QUIET:
+    if context.root_event.kind in SILENT_KINDS:
         return EffectTrace(place.index, None, {"webhookId": None})
-    data = {"campaignId": place.campaign_id, "trigger": deciding.event.trigger, "event": deciding.event.data}
-    deciding.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))
+    data = {"campaignId": place.campaign_id, "trigger": context.event.trigger, "event": context.event.data}
+    context.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))
     return EffectTrace(place.index, None, {"webhookId": settings.webhook_id})
 
 
-def emit(deciding: Deciding, place: Place, settings: Emit) -> EffectTrace:
+def emit(context: Context, place: EffectPlace, settings: Emit) -> EffectTrace:
     """Fire a trigger of the organisation's own; campaigns that listen to it are met within the same decision."""
-    deciding.follow(settings.trigger, settings.data, place.campaign_id)
+    context.emit(settings.trigger, settings.data, place.campaign_id)
     return EffectTrace(place.index, None, {"trigger": settings.trigger})
 
 
-def set_attribute(deciding: Deciding, place: Place, settings: SetAttribute) -> EffectTrace:
+def set_attribute(context: Context, place: EffectPlace, settings: SetAttribute) -> EffectTrace:
     """Set a field of the member's profile; null takes it away."""
-    deciding.write_profile({settings.name: settings.value})
-    deciding.touched.add("user")
+    context.write_profile({settings.name: settings.value})
+    context.changed_parts.add("user")
     return EffectTrace(place.index, None, {settings.name: settings.value})
 
 
-def remove_product(deciding: Deciding, place: Place, settings: RemoveProduct) -> EffectTrace:
+def remove_product(context: Context, place: EffectPlace, settings: RemoveProduct) -> EffectTrace:
     """Take a product away, as far as the member has it."""
-    if settings.product_id not in deciding.member.holdings:
+    if settings.product_id not in context.member.holdings:
         return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
-    removed = take_product(deciding, place.campaign_id, settings.product_id, settings.quantity)
+    removed = take_product(context, place.campaign_id, settings.product_id, settings.quantity)
     return EffectTrace(place.index, None, {"productId": settings.product_id, "removed": removed})
 
 
-def take_product(deciding: Deciding, campaign_id: str, product_id: str, quantity: int) -> int:
+def take_product(context: Context, campaign_id: str, product_id: str, quantity: int) -> int:
     """Take a product away that the member has, as far as they have it. Return how many were taken."""
-    held = deciding.member.holdings[product_id]
+    held = context.member.holdings[product_id]
     left = max(held.quantity - quantity, 0)
-    deciding.items.append(ItemChange(campaign_id, product_id, left - held.quantity))
+    context.items.append(ProductChange(campaign_id, product_id, left - held.quantity))
     if left:
-        deciding.member.holdings[product_id] = Holding(left, held.first_at, held.last_at)
+        context.member.holdings[product_id] = Holding(left, held.first_at, held.last_at)
     else:
-        del deciding.member.holdings[product_id]
-    deciding.scope.forget_names()
-    deciding.touched.add("badges")
+        del context.member.holdings[product_id]
+    context.scope.forget_names()
+    context.changed_parts.add("badges")
     return held.quantity - left
 
 
-def enrol(deciding: Deciding, place: Place, settings: Enrol) -> EffectTrace:
+def apply_enrol(context: Context, place: EffectPlace, settings: Enrol) -> EffectTrace:
     """Let the member join a campaign that asks to be joined."""
-    join(deciding, settings.campaign_id)
+    enrol_in_campaign(context, settings.campaign_id)
     return EffectTrace(place.index, None, {"campaignId": settings.campaign_id})
 
 
@@ -329,8 +330,10 @@ EFFECT_TYPES = (
     EffectType("call_webhook", "Has one webhook told.", CallWebhook, (("webhook_id", "webhook"),)),
     EffectType("check_in", "Counts once for a streak.", CheckIn, (("streak_id", "streak"),)),
     EffectType("grant_freeze", "Gives freezes of a streak.", GrantFreeze, (("streak_id", "streak"),)),
-    EffectType("add_to_segment", "Puts the member in a segment.", NameSegment, (("segment_id", "segment"),)),
-    EffectType("remove_from_segment", "Puts the member out of a segment.", NameSegment, (("segment_id", "segment"),)),
+    EffectType("add_to_segment", "Puts the member in a segment.", SegmentSettings, (("segment_id", "segment"),)),
+    EffectType(
+        "remove_from_segment", "Puts the member out of a segment.", SegmentSettings, (("segment_id", "segment"),)
+    ),
     EffectType(
         "add_entries",
         "Adds entries to a competition.",

@@ -19,8 +19,8 @@ STREAK: Final = "streak"  # a check-in, a freeze bought, given or used, a repair
 LADDER: Final = "ladder"  # a rung given by hand, or a place on a new or changed ladder
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 PRIZE: Final = "prize"  # what a place in a competition wins
-ENROLMENT: Final = "enrolment"  # joining a campaign
-REGISTRATION: Final = "registration"  # joining the programme, with a profile and a welcome bonus
+CAMPAIGN_ENROLMENT: Final = "enrolment"  # joining a campaign
+ENROLMENT: Final = "registration"  # joining the programme, with a profile and a welcome bonus
 IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there
 BACKFILL: Final = "backfill"  # a campaign applied to an event of the past
 REDEMPTION: Final = "redemption"  # a product for what it costs
@@ -29,11 +29,11 @@ MERGE: Final = "merge"  # this member goes on as another, who takes over what th
 TAKEOVER: Final = "takeover"
 ROLLBACK: Final = "rollback"  # what a campaign has led to is undone, or a single item is withdrawn
 EXTENSION: Final = "extension"  # what would expire lasts longer
-TIMER: Final = "timer"  # something fell due (see `advance`)
+TIMER: Final = "timer"  # something fell due (see `run_due_timers`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 
 # What brings the past into the books, or takes a member out of them, sets nothing off and tells nobody.
-QUIET: Final = frozenset({IMPORT, BACKFILL, MERGE})
+SILENT_KINDS: Final = frozenset({IMPORT, BACKFILL, MERGE})
 
 # What follows from these is told to other systems, and sets nothing off here: it would be paid for again.
 SETS_NOTHING_OFF: Final = frozenset({ROLLBACK})
@@ -41,7 +41,7 @@ SETS_NOTHING_OFF: Final = frozenset({ROLLBACK})
 MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"
 
 # What members do themselves, whoever reports it: an app with a member's token, a server, a till.
-OWN: Final = frozenset({ACTION, ENROLMENT, REGISTRATION, REDEMPTION, TRANSFER})
+OWN: Final = frozenset({ACTION, CAMPAIGN_ENROLMENT, ENROLMENT, REDEMPTION, TRANSFER})
 CHECK_IN: Final = "check_in"
 MEMBER: Final = "member"  # the source of what an app sent with a member's token
 

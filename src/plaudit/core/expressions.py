@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .formulas.budget import Budget
-from .formulas.compiling import compile_tree
-from .formulas.grammar import parse
-from .formulas.limits import SOURCE_MAX, FormulaError
-from .formulas.values import NUMBERS, Number, Run, filled_in, plain
+from plaudit.core.formulas.budget import Budget
+from plaudit.core.formulas.compiling import compile_tree
+from plaudit.core.formulas.grammar import parse
+from plaudit.core.formulas.limits import SOURCE_MAX, FormulaError
+from plaudit.core.formulas.values import NUMBERS, Number, Run, filled_in, plain
 
 EXPRESSION_LENGTH_MAX = SOURCE_MAX
 TEMPLATE_FORMULAS_MAX = 20
@@ -67,7 +67,7 @@ class Template:
             raise ExpressionError(f"must have at most {TEMPLATE_FORMULAS_MAX} formulas (got {len(pieces) // 2})")
         self._parts: list[str | Expression] = [Expression(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
 
-    def filled(self, names: Any, budget: Budget | None = None) -> str:
+    def render(self, names: Any, budget: Budget | None = None) -> str:
         """Return the text; a formula that fails on these values leaves nothing in its place."""
         return "".join(part if isinstance(part, str) else part.filled(names, budget) for part in self._parts)
 

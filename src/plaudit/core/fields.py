@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from plaudit.core.formulas.budget import Budget
+
 from .event import Event
-from .formulas.budget import Budget
 from .member import Member, StreakState
-from .metrics import Metric, shown
+from .metrics import Metric, to_number
 
 if TYPE_CHECKING:
     from .program import Ladder, Product
@@ -119,7 +120,7 @@ class Scope:
         found: dict[str, Any] = {}
         for metric_id, metric in self.metrics.items():
             balance = balances.get(metric_id)
-            found[metric_id] = shown(metric.default if balance is None else balance.amount, metric.decimals)
+            found[metric_id] = to_number(metric.default if balance is None else balance.amount, metric.decimals)
         return found
 
 
@@ -179,9 +180,9 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
         metric = scope.metrics.get(name)
         if metric is not None:
             balance = balances.get(name)
-            found[name] = shown(metric.default if balance is None else balance.amount, metric.decimals)
+            found[name] = to_number(metric.default if balance is None else balance.amount, metric.decimals)
             if name == "points":
-                found["lifetimePoints"] = shown(0 if balance is None else balance.earned, metric.decimals)
+                found["lifetimePoints"] = to_number(0 if balance is None else balance.earned, metric.decimals)
     found[REFERRALS] = member.attributes.get(REFERRALS, 0)
     found["level"] = level_of(found.get("xp", 0))
     found["badges"] = badges_of(sorted(member.holdings), scope.products)
@@ -196,7 +197,7 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
         break
     joined = member.enrolled_at
     if joined is not None:
-        updated, active = member.present or joined, last_active_at(member) or joined
+        updated, active = member.latest_at or joined, last_active_at(member) or joined
         instants = (("createdAt", joined), ("enrolledAt", joined), ("lastActiveAt", active), ("updatedAt", updated))
         for name, instant in instants:
             found[name] = instant.isoformat().replace("+00:00", "Z")

@@ -16,12 +16,12 @@ from msgspec import Struct, structs
 
 from . import runs
 from .member import StreakState
-from .periods import turn_of
+from .periods import period_number
 from .program import Streak
 
 GIVEN_KEPT = 32  # how many times at which freezes were given are remembered; of more the latest
 
-Given = tuple[datetime | None, int]
+MonthlyAllowance = tuple[datetime | None, int]
 
 
 class Missed(Struct, frozen=True):
@@ -39,13 +39,13 @@ class Rules(Struct, frozen=True):
     missed_at: Callable[[int], datetime]
 
 
-def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
+def protected_periods(streak: Streak, state: StreakState) -> runs.Bridged:
     """Which turns need not count: frozen, repaired, wholly or partly in a pause or an absence."""
     if not (state.frozen or state.repaired or state.absences or streak.pauses):
         return ()
     spared = [(turn, turn) for turn in (*state.frozen, *state.repaired)]
     away = (
-        (turn_of(first, streak.cadence), turn_of(last, streak.cadence))
+        (period_number(first, streak.cadence), period_number(last, streak.cadence))
         for first, last in (
             *streak.pauses,
             *((date.fromordinal(first), date.fromordinal(last)) for first, last in state.absences),
@@ -54,7 +54,7 @@ def bridged_by(streak: Streak, state: StreakState) -> runs.Bridged:
     return runs.joined((*spared, *away))
 
 
-def first_given(freezes: int, at: datetime | None) -> tuple[Given, ...]:
+def first_given(freezes: int, at: datetime | None) -> tuple[MonthlyAllowance, ...]:
     """Return what is remembered of freezes that are there at an instant; None: from the beginning."""
     return ((at, freezes),)
 
@@ -63,7 +63,7 @@ def missed(state: StreakState, rules: Rules, until: datetime) -> Missed:
     """Decide each turn that was missed by an instant, in their order, with the freezes that there were by then."""
     settled_at, freezes = state.given[0] if state.given else (None, 0)
     kept = [turn for turn in state.frozen if turn in state.chosen or _is_settled(turn, settled_at, rules)]
-    bridged = bridged_by(rules.streak, structs.replace(state, frozen=tuple(kept)))
+    bridged = protected_periods(rules.streak, structs.replace(state, frozen=tuple(kept)))
     waiting = sorted(state.given[1:], key=_when, reverse=True)
     frozen: list[int] = []
     lapsed_at: datetime | None = None
@@ -123,7 +123,7 @@ def _without(turns: Iterable[int], turn: int) -> tuple[int, ...]:
     return tuple(each for each in turns if each != turn)
 
 
-def _when(given: Given) -> datetime:
+def _when(given: MonthlyAllowance) -> datetime:
     assert given[0] is not None  # only what was there from the beginning has no time
     return given[0]
 

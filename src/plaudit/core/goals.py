@@ -17,12 +17,12 @@ from msgspec import Struct, structs
 from .decision import Refusal
 from .fields import MISSING, Getter, Scope
 from .member import StepProgress
-from .metrics import SUM_MAX, is_number, round_half_up
+from .metrics import SUM_MAX, is_number, to_scaled
 from .periods import Period, period_key
 
 SUM_DECIMALS = 6
 # What a rolling window remembers at most; beyond it the oldest count no more.
-TIMES_MAX = 1_000
+WINDOW_EVENTS_MAX = 1_000
 # … and of what is older than the window that ends with the latest, and of calendar windows that are over.
 OLDER_MAX = 50
 WINDOWS_MAX = 5
@@ -42,7 +42,7 @@ class Goal(Struct, frozen=True, kw_only=True):
 ONCE = Goal(type="count", target=1)
 
 
-def counted(
+def count_event(
     goal: Goal, before: StepProgress, amount: int, value: Any, now: datetime, time_zone: str
 ) -> StepProgress | Refusal:
     """The progress after one more event (see `amount_of`) that meets the step's conditions, or why it does not count.
@@ -110,7 +110,7 @@ def standing_at(goal: Goal, progress: StepProgress, now: datetime, time_zone: st
 
 def summed(value: Any) -> int | Refusal:
     """Return a number in millionths, or why it cannot be summed."""
-    amount = round_half_up(value, SUM_DECIMALS)
+    amount = to_scaled(value, SUM_DECIMALS)
     if amount is not None and abs(amount) <= SUM_MAX:
         return amount
     return Refusal.amount_out_of_range if is_number(value) else Refusal.goal_field_missing
@@ -140,7 +140,7 @@ def _rolling(
     items = sorted([*items, (now, amount, value)], key=time_of)
     latest = items[-1][0]
     older = sum(1 for item in items if item[0] <= latest - length)
-    items = items[max(older - OLDER_MAX, len(items) - TIMES_MAX, 0) :]
+    items = items[max(older - OLDER_MAX, len(items) - WINDOW_EVENTS_MAX, 0) :]
     if now < items[0][0]:
         return Refusal.goal_window_over
     found = _best(goal, length, items, now)

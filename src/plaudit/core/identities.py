@@ -11,11 +11,11 @@ _EMAIL = re.compile(r"^[^@\s]{1,64}@[^@\s]{1,190}$")
 _PHONE = re.compile(r"^\+[0-9]{6,15}$")
 
 
-WANTED = {EMAIL: "an e-mail address", PHONE: "a phone number such as +441234567890"}
+EXPECTED = {EMAIL: "an e-mail address", PHONE: "a phone number such as +441234567890"}
 NAME_MAX = 200
 
 
-def normal(kind: str, value: str) -> str | None:
+def normalise(kind: str, value: str) -> str | None:
     """Return the one way of writing an e-mail address (lower case), a phone number (E.164) or another name.
 
     None for what is none. Letters that are composed of several characters count as one (NFC), as mail servers see them.
@@ -31,8 +31,8 @@ def normal(kind: str, value: str) -> str | None:
     return text if _PHONE.match(text) else None
 
 
-def names_in(value: str) -> list[tuple[str, str]]:
+def candidates(value: str) -> list[tuple[str, str]]:
     """The identities that a text may be, normal form; kind `*` is any other."""
-    found = [(kind, normal(kind, value)) for kind in (*KINDS, "*")]
+    found = [(kind, normalise(kind, value)) for kind in (*KINDS, "*")]
     found.append((EMAIL, value.strip().lower()))  # as earlier versions kept it
     return list(dict.fromkeys((kind, name) for kind, name in found if name is not None))

@@ -14,10 +14,10 @@ from typing import Any
 
 from msgspec import structs
 
-from .deciding import Deciding, Place
-from .decision import Considered, EffectTrace, Refusal, RungChange
+from .context import Context, EffectPlace
+from .decision import EffectTrace, Refusal, RungChange, Trace
 from .member import LadderState
-from .metrics import SUM_MAX, shown
+from .metrics import SUM_MAX, to_number
 from .periods import add_months, days_after, first_instant, local_day
 from .program import Ladder
 from .rungs import NO_RUNG, named, renumbered, rung_for
@@ -25,51 +25,51 @@ from .rungs import NO_RUNG, named, renumbered, rung_for
 _MOMENT = timedelta(seconds=1)
 
 
-def count(deciding: Deciding, metric_id: str, amount: int, at: datetime) -> None:
+def count_earned(context: Context, metric_id: str, amount: int, at: datetime) -> None:
     """Count what was earned at an instant (or, when negative, taken back of it) on every ladder that goes by a metric."""
-    for ladder in deciding.program.ladders_by_metric.get(metric_id, ()):
-        if deciding.broken and deciding.is_broken(f"ladder.{ladder.ladder_id}"):
+    for ladder in context.program.ladders_by_metric.get(metric_id, ()):
+        if context.broken and context.is_broken(f"ladder.{ladder.ladder_id}"):
             continue
         try:
-            count_on(deciding, ladder, amount, at)
+            count_on(context, ladder, amount, at)
         except BaseException as problem:
-            raise deciding.blamed(problem, f"ladder.{ladder.ladder_id}") from None
+            raise context.blamed(problem, f"ladder.{ladder.ladder_id}") from None
 
 
-def count_on(deciding: Deciding, ladder: Ladder, amount: int, at: datetime) -> None:
+def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> None:
     """Count on one ladder."""
-    state = _state(deciding, ladder)
-    key = window_key(ladder, at, _zone(deciding), deciding.member.enrolled_at)
+    state = _state(context, ladder)
+    key = window_key(ladder, at, _zone(context), context.member.enrolled_at)
     earned = {**state.earned, key: max(min(state.earned.get(key, 0) + amount, SUM_MAX), -SUM_MAX)}
     if len(earned) > ladder.windows_kept:
         earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
     after = structs.replace(state, earned=earned)
     if amount > 0:
-        _climb(deciding, ladder, after, key)
+        _climb(context, ladder, after, key)
     else:
-        _step_down(deciding, ladder, state, after)
+        _step_down(context, ladder, state, after)
 
 
-def _step_down(deciding: Deciding, ladder: Ladder, before: LadderState, after: LadderState) -> None:
+def _step_down(context: Context, ladder: Ladder, before: LadderState, after: LadderState) -> None:
     """Keep a state from which something was taken back; and down at once, if the rung stood on it.
 
     A rung that a member came with, that was kept through a change of the ladder or given by hand stands on something else.
     """
-    if before.rung in before.reached and _supported(deciding, ladder, before) >= before.rung:
-        lower = max(_supported(deciding, ladder, after), rung_for(ladder, 0))
+    if before.rung in before.reached and _supported(context, ladder, before) >= before.rung:
+        lower = max(_supported(context, ladder, after), rung_for(ladder, 0))
         if lower < before.rung:
-            after = structs.replace(after, rung=lower, since=deciding.now)
-    _keep(deciding, ladder, after)
-    _tell(deciding, ladder, before.effective, after.effective)
+            after = structs.replace(after, rung=lower, since=context.now)
+    _store(context, ladder, after)
+    _notify(context, ladder, before.effective, after.effective)
 
 
-def _supported(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
+def _supported(context: Context, ladder: Ladder, state: LadderState) -> int:
     """Return the highest rung that what was earned can hold, in any of the windows that a rung is kept for.
 
     Those are the one that it was reached or last kept in, and what came after.
     """
-    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
-    now = max(deciding.now, deciding.member.present or deciding.now)
+    zone, enrolled_at = _zone(context), context.member.enrolled_at
+    now = max(context.now, context.member.latest_at or context.now)
     if ladder.window == "all_time":
         return rung_for(ladder, state.earned.get("", 0))
     scores: list[int] = []
@@ -89,88 +89,88 @@ def _supported(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
     return rung_for(ladder, max(scores))
 
 
-def window_ended(deciding: Deciding, ladder: Ladder) -> None:
+def end_window(context: Context, ladder: Ladder) -> None:
     """What is due: the end of an override, of a window, or of the grace after one."""
-    state = _state(deciding, ladder)
-    now = deciding.now
+    state = _state(context, ladder)
+    now = context.now
     if state.override_until is not None and state.override_until <= now:
         before = state.effective
         state = structs.replace(state, override=None, override_until=None)
-        _keep(deciding, ladder, state)
-        _tell(deciding, ladder, before, state.effective)
+        _store(context, ladder, state)
+        _notify(context, ladder, before, state.effective)
     if state.ends_at is None or state.ends_at > now:
-        _keep(deciding, ladder, state)
+        _store(context, ladder, state)
         return
     in_grace = state.grace_until is not None
     ended_at = state.grace_until if state.grace_until is not None else now
-    qualified = rung_for(ladder, _score_to_keep(deciding, ladder, state))
+    qualified = rung_for(ladder, _score_to_keep(context, ladder, state))
     if qualified >= state.rung or ladder.never_down:
-        _keep(deciding, ladder, _renewed(deciding, ladder, state))
+        _store(context, ladder, _renew_window(context, ladder, state))
     elif ladder.grace_days and not in_grace:
-        until = days_after(now, ladder.grace_days, _zone(deciding))
-        _keep(deciding, ladder, structs.replace(state, ends_at=until, grace_until=until))
+        until = days_after(now, ladder.grace_days, _zone(context))
+        _store(context, ladder, structs.replace(state, ends_at=until, grace_until=until))
     else:
         before = state.effective
         lower = max(qualified, state.rung - 1) if ladder.soft_landing else qualified
         lower = max(lower, rung_for(ladder, 0))
-        _keep(deciding, ladder, _renewed(deciding, ladder, structs.replace(state, rung=lower, since=ended_at)))
-        _tell(deciding, ladder, before, _state(deciding, ladder).effective)
+        _store(context, ladder, _renew_window(context, ladder, structs.replace(state, rung=lower, since=ended_at)))
+        _notify(context, ladder, before, _state(context, ladder).effective)
 
 
-def override(deciding: Deciding, ladder: Ladder, rung: int | None, until: datetime | None) -> Refusal | None:
+def set_override(context: Context, ladder: Ladder, rung: int | None, until: datetime | None) -> Refusal | None:
     """Put a member on a rung by hand, until an instant or for good; None takes it back."""
-    state = _state(deciding, ladder)
+    state = _state(context, ladder)
     before = state.effective
     state = structs.replace(state, override=rung, override_until=until if rung is not None else None)
-    _keep(deciding, ladder, state)
+    _store(context, ladder, state)
     if state.effective != before:
-        _tell(deciding, ladder, before, state.effective)
-        _take_effect(deciding, ladder, before, state.effective)
+        _notify(context, ladder, before, state.effective)
+        _run_effects(context, ladder, before, state.effective)
     return None
 
 
-def bring_in(deciding: Deciding, ladder: Ladder, rung_id: str, until: datetime | None) -> Refusal | None:
+def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime | None) -> Refusal | None:
     """A rung that a member comes with: by hand when it has an end, else as if it had been reached now."""
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if rung_id not in numbers:
         return Refusal.rung_missing
-    state = _state(deciding, ladder)
+    state = _state(context, ladder)
     if until is not None:
         state = structs.replace(state, override=numbers[rung_id], override_until=until)
     else:
-        state = _renewed(deciding, ladder, structs.replace(state, rung=numbers[rung_id], since=deciding.now))
-    _keep(deciding, ladder, state)
+        state = _renew_window(context, ladder, structs.replace(state, rung=numbers[rung_id], since=context.now))
+    _store(context, ladder, state)
     return None
 
 
-def place(deciding: Deciding, ladder: Ladder, state: LadderState | None) -> None:
+def place(context: Context, ladder: Ladder, state: LadderState | None) -> None:
     """Put a member where what was earned before has led them (see `placing`): quietly, and nobody goes down by it.
 
     What getting there would have brought is not paid, now or later. Who is on a higher rung keeps it for another window.
     """
-    own = deciding.member.ladders.get(ladder.ladder_id)
+    own = context.member.ladders.get(ladder.ladder_id)
     if state is not None:
         state = renumbered(ladder, state)
     else:  # nothing was earned
         if own is None:
             return
-        state = LadderState(rung=rung_for(ladder, 0), since=deciding.now)
+        state = LadderState(rung=rung_for(ladder, 0), since=context.now)
     if own is not None:
         reached = tuple(sorted({*own.reached, *state.reached}))
         state = structs.replace(state, reached=reached, override=own.override, override_until=own.override_until)
         if own.rung == state.rung:
             state = structs.replace(state, since=own.since)
         elif own.rung > state.rung:
-            state = _renewed(deciding, ladder, structs.replace(state, rung=own.rung, since=own.since))
-    _keep(deciding, ladder, state)
+            state = _renew_window(context, ladder, structs.replace(state, rung=own.rung, since=own.since))
+    _store(context, ladder, state)
 
 
-def take_over(deciding: Deciding, ladder: Ladder, other: LadderState) -> None:
+def take_over(context: Context, ladder: Ladder, other: LadderState) -> None:
     """Add what somebody else has earned, on the higher rung of the two; what was paid for a rung is not paid again.
 
     A rung by hand stays; else the other's does, if it is higher than what has been reached.
     """
-    own, other = _state(deciding, ladder), renumbered(ladder, other)
+    own, other = _state(context, ladder), renumbered(ladder, other)
     before = own.effective
     earned = {
         key: max(min(own.earned.get(key, 0) + other.earned.get(key, 0), SUM_MAX), -SUM_MAX)
@@ -185,9 +185,9 @@ def take_over(deciding: Deciding, ladder: Ladder, other: LadderState) -> None:
         override=by_hand.override,
         override_until=by_hand.override_until,
     )
-    _keep(deciding, ladder, state)
-    _tell(deciding, ladder, before, state.effective)
-    _climb(deciding, ladder, state, window_key(ladder, deciding.now, _zone(deciding), deciding.member.enrolled_at))
+    _store(context, ladder, state)
+    _notify(context, ladder, before, state.effective)
+    _climb(context, ladder, state, window_key(ladder, context.now, _zone(context), context.member.enrolled_at))
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -230,7 +230,7 @@ def window_key(ladder: Ladder, instant: datetime, zone: str, enrolled_at: dateti
             return str(day.year)
 
 
-def shown_state(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> dict[str, Any]:
+def describe(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> dict[str, Any]:
     """Where a member is: the rung, what is missing to the next, what to keep this one needs by when."""
     rung = state.effective
     following = ladder.rungs[rung + 1] if rung + 1 < len(ladder.rungs) else None
@@ -239,34 +239,34 @@ def shown_state(ladder: Ladder, state: LadderState, counted: int, decimals: int)
         "name": None if rung == NO_RUNG else ladder.rungs[rung].name,
         "perks": [] if rung == NO_RUNG else list(ladder.rungs[rung].perks),
         "since": state.since,
-        "score": shown(counted, decimals),
+        "score": to_number(counted, decimals),
         "override": state.override is not None,
         "next": None,
         "keep": None,
     }
     if following is not None:
         missing = max(following.threshold - counted, 0)
-        threshold = shown(following.threshold, decimals)
+        threshold = to_number(following.threshold, decimals)
         found["next"] = {
             "rung": following.rung_id,
             "name": following.name,
             "threshold": threshold,
-            "missing": shown(missing, decimals),
+            "missing": to_number(missing, decimals),
         }
     if state.ends_at is not None and rung != NO_RUNG and not ladder.never_down:
         threshold = ladder.rungs[rung].threshold
-        missing = shown(max(threshold - counted, 0), decimals)
-        found["keep"] = {"threshold": shown(threshold, decimals), "missing": missing, "by": state.ends_at}
+        missing = to_number(max(threshold - counted, 0), decimals)
+        found["keep"] = {"threshold": to_number(threshold, decimals), "missing": missing, "by": state.ends_at}
     return found
 
 
-def _zone(deciding: Deciding) -> str:
-    return deciding.program.settings.time_zone
+def _zone(context: Context) -> str:
+    return context.program.settings.time_zone
 
 
-def _state(deciding: Deciding, ladder: Ladder) -> LadderState:
-    found = deciding.member.ladders.get(ladder.ladder_id)
-    return found if found is not None else LadderState(rung=rung_for(ladder, 0), since=deciding.now)
+def _state(context: Context, ladder: Ladder) -> LadderState:
+    found = context.member.ladders.get(ladder.ladder_id)
+    return found if found is not None else LadderState(rung=rung_for(ladder, 0), since=context.now)
 
 
 def _year_of_membership(day: date, joined: date) -> int:
@@ -275,25 +275,25 @@ def _year_of_membership(day: date, joined: date) -> int:
     return day.year if add_months(joined, 12 * years) <= day else day.year - 1
 
 
-def _ends_at(deciding: Deciding, ladder: Ladder) -> datetime | None:
+def _ends_at(context: Context, ladder: Ladder) -> datetime | None:
     """When the present window ends: for a rolling one, a whole length from now."""
-    zone, day = _zone(deciding), deciding.day
+    zone, day = _zone(context), context.day
     match ladder.window:
         case "all_time":
             return None
         case "rolling":
             return first_instant(day + timedelta(days=(ladder.days or 1)), zone)
         case "membership_year":
-            joined = local_day(deciding.member.enrolled_at or deciding.now, zone)
+            joined = local_day(context.member.enrolled_at or context.now, zone)
             years = _year_of_membership(day, joined) + 1 - joined.year
             return first_instant(add_months(joined, 12 * years), zone)
         case _:
             return first_instant(date(day.year + 1, 1, 1), zone)
 
 
-def _score_to_keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> int:
+def _score_to_keep(context: Context, ladder: Ladder, state: LadderState) -> int:
     """What was earned in the window that has just ended, and in the grace after it."""
-    zone, enrolled_at, now = _zone(deciding), deciding.member.enrolled_at, deciding.now
+    zone, enrolled_at, now = _zone(context), context.member.enrolled_at, context.now
     if ladder.never_down:
         return score(ladder, state, now, zone, enrolled_at)
     if state.grace_until is not None:
@@ -308,16 +308,16 @@ def _before_grace(ladder: Ladder, grace_until: datetime, zone: str) -> datetime:
     return days_after(grace_until, -ladder.grace_days, zone) - _MOMENT
 
 
-def _renewed(deciding: Deciding, ladder: Ladder, state: LadderState) -> LadderState:
-    return structs.replace(state, ends_at=_ends_at(deciding, ladder), grace_until=None)
+def _renew_window(context: Context, ladder: Ladder, state: LadderState) -> LadderState:
+    return structs.replace(state, ends_at=_ends_at(context, ladder), grace_until=None)
 
 
-def _climb(deciding: Deciding, ladder: Ladder, state: LadderState, key: str) -> None:
+def _climb(context: Context, ladder: Ladder, state: LadderState, key: str) -> None:
     """Keep a state; and up at once, by the score of this window or, for a late credit (to that of `key`), the one before."""
-    zone, enrolled_at = _zone(deciding), deciding.member.enrolled_at
-    now = max(deciding.now, deciding.member.present or deciding.now)
+    zone, enrolled_at = _zone(context), context.member.enrolled_at
+    now = max(context.now, context.member.latest_at or context.now)
     if ladder.days is None:
-        current = key if now == deciding.now else window_key(ladder, now, zone, enrolled_at)
+        current = key if now == context.now else window_key(ladder, now, zone, enrolled_at)
         best = state.earned.get(current, 0)
         if len(state.earned) > 1:
             best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
@@ -325,56 +325,56 @@ def _climb(deciding: Deciding, ladder: Ladder, state: LadderState, key: str) -> 
         best = score(ladder, state, now, zone, enrolled_at)
     reached = rung_for(ladder, best)
     if reached <= state.rung:
-        _keep(deciding, ladder, state if state.ends_at is not None else _renewed(deciding, ladder, state))
+        _store(context, ladder, state if state.ends_at is not None else _renew_window(context, ladder, state))
         return
     before = state.effective
-    _keep(deciding, ladder, _renewed(deciding, ladder, structs.replace(state, rung=reached, since=deciding.now)))
-    after = _state(deciding, ladder).effective
+    _store(context, ladder, _renew_window(context, ladder, structs.replace(state, rung=reached, since=context.now)))
+    after = _state(context, ladder).effective
     if after != before:
-        _tell(deciding, ladder, before, after)
-        _take_effect(deciding, ladder, before, after)
+        _notify(context, ladder, before, after)
+        _run_effects(context, ladder, before, after)
 
 
 def _is_before(key: str, current: str) -> bool:
     return bool(key) and bool(current) and int(key) == int(current) - 1
 
 
-def _tell(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
+def _notify(context: Context, ladder: Ladder, before: int, after: int) -> None:
     if before == after:
         return
     named = [None if number == NO_RUNG else ladder.rungs[number].rung_id for number in (before, after)]
-    deciding.rungs.append(RungChange(ladder.ladder_id, *named))
+    context.rungs.append(RungChange(ladder.ladder_id, *named))
     data = {
         "ladderId": ladder.ladder_id,
         "oldRung": named[0],
         "newRung": named[1],
         "direction": "up" if after > before else "down",
     }
-    deciding.follow("ladder.rung_changed", data, f"ladder.{ladder.ladder_id}")
+    context.emit("ladder.rung_changed", data, f"ladder.{ladder.ladder_id}")
 
 
-def _take_effect(deciding: Deciding, ladder: Ladder, before: int, after: int) -> None:
+def _run_effects(context: Context, ladder: Ladder, before: int, after: int) -> None:
     """The effects of every rung climbed; those that are for the first time only, only then."""
     name = f"ladder.{ladder.ladder_id}"
     for number in range(before + 1, after + 1):
         rung = ladder.rungs[number]
-        if rung.once and number in _state(deciding, ladder).reached:
+        if rung.effects_once and number in _state(context, ladder).reached:
             continue
         done: list[EffectTrace] = [
-            deciding.carry_out(effect, Place(name, number, index)) for index, effect in enumerate(rung.effects)
+            context.carry_out(effect, EffectPlace(name, number, index)) for index, effect in enumerate(rung.effects)
         ]
         if done:
-            deciding.trace.append(Considered(name, number, 0, None, [], done))
-    state = _state(deciding, ladder)  # the effects may have led further up
+            context.trace.append(Trace(name, number, 0, None, [], done))
+    state = _state(context, ladder)  # the effects may have led further up
     reached = tuple(sorted({*state.reached, *range(before + 1, after + 1)}))
-    _keep(deciding, ladder, structs.replace(state, reached=reached))
+    _store(context, ladder, structs.replace(state, reached=reached))
 
 
-def _keep(deciding: Deciding, ladder: Ladder, state: LadderState) -> None:
+def _store(context: Context, ladder: Ladder, state: LadderState) -> None:
     due = None if ladder.never_down else state.ends_at
     if state.override_until is not None:
         due = state.override_until if due is None else min(due, state.override_until)
     state = named(ladder, state)
-    deciding.member.ladders[ladder.ladder_id] = state if state.due_at == due else structs.replace(state, due_at=due)
-    deciding.scope.forget_names()
-    deciding.touched.add(f"ladders.{ladder.ladder_id}")
+    context.member.ladders[ladder.ladder_id] = state if state.due_at == due else structs.replace(state, due_at=due)
+    context.scope.forget_names()
+    context.changed_parts.add(f"ladders.{ladder.ladder_id}")

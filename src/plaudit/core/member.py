@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from .lots import Book
+from .ledger.lots import Book
 
 
 class Balance(Struct, frozen=True, gc=False):
@@ -129,9 +129,9 @@ class Standing(Struct, frozen=True, gc=False):
     reached_at: datetime
     scope: str = ""
     round: str = ""
-    last_round: str = ""
-    last_score: int = 0
-    last_reached_at: datetime | None = None
+    previous_round: str = ""
+    previous_score: int = 0
+    previous_reached_at: datetime | None = None
 
 
 class Holding(Struct, frozen=True, gc=False):
@@ -147,8 +147,8 @@ class Member(Struct, kw_only=True):
 
     The dictionaries are copied, their values are immutable and replaced: what has changed is what is no longer the
     same object, so the commit needs no marks. `enrolled_at` is None for somebody who has not joined yet.
-    `present` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
-    `sequence` counts the member's events; `due_at` is when something falls due without one (see `advance`).
+    `latest_at` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
+    `sequence` counts the member's events; `due_at` is when something falls due without one (see `run_due_timers`).
     `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user whom
     the member goes on as.
     """
@@ -156,7 +156,7 @@ class Member(Struct, kw_only=True):
     member_id: UUID
     user_id: str
     enrolled_at: datetime | None = None
-    present: datetime | None = None
+    latest_at: datetime | None = None
     active_at: datetime | None = None
     sequence: int = 0
     due_at: datetime | None = None
@@ -206,7 +206,7 @@ def earliest_due(member: Member) -> datetime | None:
 
 
 # The small documents that a member has by kind: the field that holds them, and their type.
-STATES: dict[str, tuple[str, type[Struct]]] = {
+STATE_TYPES: dict[str, tuple[str, type[Struct]]] = {
     "campaign": ("progress", Progress),
     "streak": ("streaks", StreakState),
     "ladder": ("ladders", LadderState),

@@ -78,7 +78,7 @@ def available_at(metric: Metric, earned_at: datetime, time_zone: str) -> datetim
     return days_after(earned_at, metric.pending_days, time_zone)
 
 
-def round_half_up(number: Any, decimals: int) -> int | None:
+def to_scaled(number: Any, decimals: int) -> int | None:
     """Return a number (int, float, Decimal or decimal text) in smallest units; None for one that is not finite or too large.
 
     Halves go away from zero. Floats count as what they print (99.99 is 99.99), which is what their sender wrote.
@@ -122,7 +122,9 @@ def misfit(amount: Any, decimals: int) -> str | None:
     """Return why no metric with so many decimal places holds an amount exactly, as an error's message; None if it does."""
     exact = _exact(amount, decimals)
     if exact is None or not exact.is_finite() or abs(exact) > AMOUNT_MAX:
-        return f"must be between -{shown(AMOUNT_MAX, decimals)} and {shown(AMOUNT_MAX, decimals)} (got {amount})"
+        return (
+            f"must be between -{to_number(AMOUNT_MAX, decimals)} and {to_number(AMOUNT_MAX, decimals)} (got {amount})"
+        )
     return f"must have at most {decimals} decimal places (got {amount})" if exact % 1 else None
 
 
@@ -136,6 +138,6 @@ def is_number(value: Any) -> bool:
         return False
 
 
-def shown(amount: int, decimals: int) -> int | float:
+def to_number(amount: int, decimals: int) -> int | float:
     """A scaled amount as the number that people and conditions see: 12345 with 2 decimals is 123.45."""
     return amount if decimals == 0 else float(Decimal(amount).scaleb(-decimals))

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from .deciding import Deciding
+from .context import Context
 from .decision import Notification, Refusal
-from .event import QUIET
+from .event import SILENT_KINDS
 from .program import Texts
 
 MESSAGE = "message"
@@ -12,8 +12,8 @@ STEP_COMPLETED = "step.completed"
 CAMPAIGN_COMPLETED = "campaign.completed"
 
 
-def tell(
-    deciding: Deciding,
+def notify(
+    context: Context,
     notification_id: UUID,
     texts: Texts | str,
     campaign_id: str,
@@ -24,24 +24,24 @@ def tell(
 
     `texts` are texts, or the id of a template; `kind` is one of the three types above. Nobody is told of the past.
     """
-    found = deciding.program.templates.get(texts) if isinstance(texts, str) else texts
+    found = context.program.templates.get(texts) if isinstance(texts, str) else texts
     if found is None:
         return Refusal.template_missing
-    if deciding.root.kind in QUIET:
+    if context.root_event.kind in SILENT_KINDS:
         return None
-    names, budget = deciding.scope.names(), deciding.scope.budget
-    title, message = found.for_locale(str(deciding.member.attributes.get("language") or found.default))
-    deciding.notifications.append(
+    names, budget = context.scope.names(), context.scope.budget
+    title, message = found.for_locale(str(context.member.attributes.get("language") or found.default))
+    context.notifications.append(
         Notification(
             notification_id=notification_id,
             type=kind,
             campaign_id=campaign_id,
             step=step,
             display=found.display,
-            title=None if title is None else title.filled(names, budget),
-            message=message.filled(names, budget),
-            created_at=deciding.now,
-            expires_at=None if found.lasts is None else deciding.now + found.lasts,
+            title=None if title is None else title.render(names, budget),
+            message=message.render(names, budget),
+            created_at=context.now,
+            expires_at=None if found.expires_after is None else context.now + found.expires_after,
         )
     )
     return None

@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from plaudit.core.formulas.limits import TEXT_A_STEP
+
 from .fields import MISSING
-from .formulas.limits import TEXT_A_STEP
 from .patterns import Pattern, PatternError
 
 Compare = Callable[[Any], bool]
@@ -165,7 +166,7 @@ def _matches(wanted: Any) -> Compare:
     except PatternError as error:
         raise OperatorError(str(error)) from None
     return Search(
-        lambda found: isinstance(found, str) and pattern.found_in(found),
+        lambda found: isinstance(found, str) and pattern.search(found),
         lambda found: pattern.steps(found) if isinstance(found, str) else 0,
         short=0,
     )

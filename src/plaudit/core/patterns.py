@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import re2
 
-from .formulas.limits import FormulaError
+from plaudit.core.formulas.limits import FormulaError
 
 PATTERN_MAX = 500  # characters
 PROGRAM_MAX = 3_000  # instructions of RE2 that a pattern becomes, with the bytes of all letters of its classes
@@ -35,7 +35,7 @@ class Pattern:
         length = len(text) if text.isascii() else len(text.encode(errors="replace"))
         return 1 + length * self._size // WORK_A_STEP
 
-    def found_in(self, text: str) -> bool:
+    def search(self, text: str) -> bool:
         """Return whether the pattern occurs anywhere in `text`."""
         return self._search(text) is not None
 

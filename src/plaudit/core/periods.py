@@ -158,7 +158,7 @@ def period_key(instant: datetime, period: Period, time_zone: str) -> str:
             return local.strftime("%Y")
 
 
-def turn_of(day: date, cadence: Cadence) -> int:
+def period_number(day: date, cadence: Cadence) -> int:
     """The number of the day, week or month that a day is in: consecutive ones have consecutive numbers."""
     match cadence:
         case Cadence.daily:
@@ -169,9 +169,9 @@ def turn_of(day: date, cadence: Cadence) -> int:
             return day.year * 12 + day.month - 1
 
 
-def first_day_of_turn(turn: int, cadence: Cadence) -> date:
-    """The first day of the day, week or month of that number (see `turn_of`); the calendar's last year has no more."""
-    turn = min(turn, turn_of(_LAST_DAY, cadence))
+def first_day_of(turn: int, cadence: Cadence) -> date:
+    """The first day of the day, week or month of that number (see `period_number`); the calendar's last year has no more."""
+    turn = min(turn, period_number(_LAST_DAY, cadence))
     match cadence:
         case Cadence.daily:
             return date.fromordinal(turn)

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from msgspec import structs
 
-from .deciding import Deciding
+from .context import Context
 from .event import LADDER, Event
-from .ladders import count_on, window_ended
+from .ladders import count_on, end_window
 from .member import LadderState, Member
 from .program import Ladder, Program
 
@@ -30,27 +30,27 @@ def placed(
     alone = Program(org_id=program.org_id, settings=program.settings)  # nobody listens, and nothing else is counted
     found = Member(member_id=member.member_id, user_id=member.user_id, enrolled_at=member.enrolled_at)
 
-    def live(at: datetime, happens: Callable[[Deciding], None]) -> None:
+    def live(at: datetime, happens: Callable[[Context], None]) -> None:
         nonlocal found
         event = Event(
             event_id=member.member_id, member_id=member.member_id, user_id=member.user_id, kind=LADDER, trigger=LADDER,
             occurred_at=at,
         )  # fmt: skip
-        deciding = Deciding(alone, found, event, frozenset())
-        happens(deciding)
-        found = deciding.member
+        context = Context(alone, found, event, frozenset())
+        happens(context)
+        found = context.member
 
     def until(at: datetime) -> None:
         while True:
             state = found.ladders.get(ladder.ladder_id)
             if state is None or state.due_at is None or state.due_at > at:
                 return
-            live(state.due_at, lambda deciding: window_ended(deciding, quiet))
+            live(state.due_at, lambda context: end_window(context, quiet))
 
     for at, amount in earned:
         if at > now:
             break
         until(at)
-        live(at, lambda deciding, amount=amount, at=at: count_on(deciding, quiet, amount, at))
+        live(at, lambda context, amount=amount, at=at: count_on(context, quiet, amount, at))
     until(now)
     return found.ladders.get(ladder.ladder_id)

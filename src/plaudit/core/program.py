@@ -17,7 +17,7 @@ from .periods import Cadence, Period
 from .recurrence import Recurrence
 
 if TYPE_CHECKING:
-    from .deciding import Deciding, Place
+    from .context import Context, EffectPlace
     from .decision import EffectTrace
 
 # What has happened in a decision may cause further events this many times in a row, then the chain is cut.
@@ -31,17 +31,17 @@ class Effect(Struct, frozen=True):
 
     type: str
     settings: Any
-    apply: "Callable[[Deciding, Place, Any], EffectTrace]"
+    apply: "Callable[[Context, EffectPlace, Any], EffectTrace]"
     audience: "Audience | None" = None
 
 
 class Texts(Struct, frozen=True):
-    """A notification's texts by locale, ready to be filled in. It is not to be shown once it is `lasts` old."""
+    """A notification's texts by locale, ready to be filled in. It is not to be shown once it is `expires_after` old."""
 
     display: str
     default: str
     by_locale: dict[str, tuple[Template | None, Template]]
-    lasts: timedelta | None = None
+    expires_after: timedelta | None = None
 
     def for_locale(self, locale: str) -> tuple[Template | None, Template]:
         """Title and message in a locale, in its language, or in the default."""
@@ -67,7 +67,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     """What members do and what follows. Times are inclusive at the start and exclusive at the end.
 
     One with `steps` completes when `required` of them are done, in order if `sequential`; then its own `effects`
-    happen, and if `repeatable` it begins anew. `by_enrolment`: only for those who have joined it.
+    happen, and if `repeatable` it begins anew. `requires_enrolment`: only for those who have joined it.
     """
 
     campaign_id: str
@@ -77,7 +77,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     required: int = 1
     effects: tuple[Effect, ...] = ()
     repeatable: bool = False
-    by_enrolment: bool = False
+    requires_enrolment: bool = False
     recurrence: Recurrence | None = None
     audience: "Audience | None" = None
     starts_at: datetime | None = None
@@ -88,7 +88,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     limit_overall: int | None = None
     cooldown: timedelta = timedelta(0)
     notification: Texts | str | None = None  # says that it is completed
-    unbounded: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
+    ungated: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
 
 
 class Listener(Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class Listener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
     effects: tuple[Effect, ...] = ()
     rule_id: str | None = None
-    stops: bool = False  # once it has fired, those of the campaign after it are not looked at for that event
+    stops_processing: bool = False  # once it has fired, those of the campaign after it are not looked at for that event
     alone: bool = False
 
 
@@ -149,14 +149,14 @@ class StreakListener(Struct, frozen=True, kw_only=True):
 
 
 class Rung(Struct, frozen=True, kw_only=True):
-    """A place on a ladder. `once`: its effects happen only the first time that a member gets there."""
+    """A place on a ladder. `effects_once`: its effects happen only the first time that a member gets there."""
 
     rung_id: str
     name: str
     threshold: int
     perks: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
-    once: bool = True
+    effects_once: bool = True
 
 
 class Ladder(Struct, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ class Ladder(Struct, frozen=True, kw_only=True):
         return 3 if self.grace_days < 365 else 4
 
 
-class Tally(Struct, frozen=True, kw_only=True):
+class EventTally(Struct, frozen=True, kw_only=True):
     """What is counted of a member's events: how many (`count`), the `sum` of a field, the `days_since` the last.
 
     `days` is how many local days back, today included; None: ever.
@@ -206,7 +206,7 @@ class Criterion(Struct, frozen=True, kw_only=True):
 
     key: str
     condition: Condition = ALWAYS
-    tally: Tally | None = None
+    tally: EventTally | None = None
     compare: Compare = bool
     bounds: tuple[int, ...] = ()
 
@@ -229,7 +229,7 @@ class Audience(Struct, frozen=True):
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 
-    def admits(self, inside: frozenset[str]) -> bool:
+    def includes(self, inside: frozenset[str]) -> bool:
         """Whether a member who is in these segments is among them."""
         return (not self.include or not self.include.isdisjoint(inside)) and self.exclude.isdisjoint(inside)
 
@@ -351,7 +351,7 @@ class Program(Struct, frozen=True, kw_only=True):
     templates: Mapping[str, Texts] = field(default_factory=dict[str, Texts])
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def listening_to(self, trigger: str) -> tuple[Listener, ...]:
+    def listeners_of(self, trigger: str) -> tuple[Listener, ...]:
         """The steps that listen to a trigger, in the order of priority: an event meets only these."""
         return self.listeners.get(trigger, ())
 

@@ -13,16 +13,16 @@ Spans = tuple[Span, ...]  # in order, apart from each other by at least one turn
 Bridged = Spans  # the turns that need not count
 
 
-def has(spans: Spans, turn: int) -> bool:
+def counts(spans: Spans, turn: int) -> bool:
     """Whether a turn counts. Mostly it is asked of the last ones."""
     if spans and turn >= spans[-1][0]:
         return turn <= spans[-1][1]
     return any(first <= turn <= last for first, last in reversed(spans))
 
 
-def add(spans: Spans, turn: int) -> Spans:
+def add_period(spans: Spans, turn: int) -> Spans:
     """The spans with one more turn."""
-    if has(spans, turn):
+    if counts(spans, turn):
         return spans
     if not spans:
         return ((turn, turn),)

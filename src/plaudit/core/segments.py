@@ -12,70 +12,70 @@ from typing import Any
 
 from msgspec import structs
 
-from .deciding import Deciding, Place
-from .decision import Check, Considered, EffectTrace, Refusal
+from .context import Context, EffectPlace
+from .decision import ConditionCheck, EffectTrace, Refusal, Trace
 from .effect_settings import ChangeSegment
 from .fields import MISSING
 from .goals import SUM_DECIMALS, summed
 from .member import SegmentState
-from .metrics import SUM_MAX, shown
+from .metrics import SUM_MAX, to_number
 from .periods import first_instant, local_day
-from .program import Criterion, Segment, Tally
+from .program import Criterion, EventTally, Segment
 
-FLIPS_MAX = 4  # how often a segment may be entered and left within one decision
+SEGMENT_CHANGES_MAX = 4  # how often a segment may be entered and left within one decision
 ALL_TIME = 0
 _TALLIED = ~1  # tells the counting of an event from the judging that follows
 
 
-def tally(deciding: Deciding) -> None:
+def count_event(context: Context) -> None:
     """Let the segments that count events of this kind count the present one."""
-    for segment in deciding.program.segments_by_trigger.get(deciding.event.trigger, ()):
-        if deciding.broken and deciding.is_broken(_cause(segment), _TALLIED):
+    for segment in context.program.segments_by_trigger.get(context.event.trigger, ()):
+        if context.broken and context.is_broken(_cause(segment), _TALLIED):
             continue
         try:
-            refused = _tally(deciding, segment)
+            refused = _tally(context, segment)
         except BaseException as problem:
-            raise deciding.blamed(problem, _cause(segment), _TALLIED) from None
+            raise context.blamed(problem, _cause(segment), _TALLIED) from None
         if refused is not None:
-            deciding.trace.append(refused)
+            context.trace.append(refused)
 
 
-def _tally(deciding: Deciding, segment: Segment) -> Considered | None:
-    trigger = deciding.event.trigger
+def _tally(context: Context, segment: Segment) -> Trace | None:
+    trigger = context.event.trigger
     refusal: Refusal | None = None
-    state = before = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    state = before = context.member.segments.get(segment.segment_id, NOT_IN)
     counted = set[str]()  # criteria that look at the same count share it
     for criterion in (*segment.include, *segment.exclude):
         wanted = criterion.tally
         if wanted is None or wanted.trigger != trigger or criterion.key in counted:
             continue
         counted.add(criterion.key)
-        if not wanted.condition.holds(deciding.scope, []):
+        if not wanted.condition.holds(context.scope, []):
             continue
-        amount = _amount(deciding, wanted)
+        amount = _amount(context, wanted)
         if isinstance(amount, Refusal):
             refusal = amount if amount is Refusal.amount_out_of_range else refusal
         else:
-            state = _counted(deciding, state, criterion.key, wanted, amount)
+            state = _counted(context, state, criterion.key, wanted, amount)
     if state is not before:
-        deciding.member.segments[segment.segment_id] = state
-    deciding.touched.add(f"segment.{segment.segment_id}")
-    return None if refusal is None else Considered(_cause(segment), 0, 0, refusal)
+        context.member.segments[segment.segment_id] = state
+    context.changed_parts.add(f"segment.{segment.segment_id}")
+    return None if refusal is None else Trace(_cause(segment), 0, 0, refusal)
 
 
-def judge(deciding: Deciding) -> None:
+def reevaluate(context: Context) -> None:
     """Judge anew the segments that look at what has changed."""
-    touched, deciding.touched = deciding.touched, set()
-    by_part = deciding.program.segments_by_part
+    touched, context.changed_parts = context.changed_parts, set()
+    by_part = context.program.segments_by_part
     concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
     for segment_id in sorted(concerned):
         segment = concerned[segment_id]
-        if deciding.broken and deciding.is_broken(_cause(segment)):
+        if context.broken and context.is_broken(_cause(segment)):
             continue
         try:
-            judge_one(deciding, segment)
+            reevaluate_one(context, segment)
         except BaseException as problem:
-            raise deciding.blamed(problem, _cause(segment)) from None
+            raise context.blamed(problem, _cause(segment)) from None
 
 
 def _cause(segment: Segment) -> str:
@@ -83,84 +83,86 @@ def _cause(segment: Segment) -> str:
     return f"segment.{segment.segment_id}"
 
 
-def judge_one(deciding: Deciding, segment: Segment) -> None:
+def reevaluate_one(context: Context, segment: Segment) -> None:
     """Judge one segment: the member may come or go."""
-    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
-    refused = deciding.scope.refused
-    member = is_in(deciding, segment, state)
-    if deciding.scope.refused != refused:  # it was not looked at: whoever was in stays in
-        told = {"problem": deciding.scope.budget.problem}
-        deciding.trace.append(Considered(_cause(segment), 0, 0, Refusal.evaluation_failed, [], [], None, told))
+    state = context.member.segments.get(segment.segment_id, NOT_IN)
+    refused = context.scope.refused
+    member = is_member(context, segment, state)
+    if context.scope.refused != refused:  # it was not looked at: whoever was in stays in
+        told = {"problem": context.scope.budget.problem}
+        context.trace.append(Trace(_cause(segment), 0, 0, Refusal.evaluation_failed, [], [], None, told))
         return
-    due_at = _due_at(deciding, segment, state)
+    due_at = _due_at(context, segment, state)
     if member == state.member:
         if due_at != state.due_at:
-            deciding.member.segments[segment.segment_id] = structs.replace(state, due_at=due_at)
+            context.member.segments[segment.segment_id] = structs.replace(state, due_at=due_at)
         return
-    flips = deciding.flips.get(segment.segment_id, 0) + 1
-    deciding.flips[segment.segment_id] = flips
+    flips = context.segment_changes.get(segment.segment_id, 0) + 1
+    context.segment_changes[segment.segment_id] = flips
     name = _cause(segment)
-    if flips > FLIPS_MAX:
-        if flips == FLIPS_MAX + 1:
-            deciding.trace.append(Considered(name, 0, 0, Refusal.cascade_cycle))
+    if flips > SEGMENT_CHANGES_MAX:
+        if flips == SEGMENT_CHANGES_MAX + 1:
+            context.trace.append(Trace(name, 0, 0, Refusal.cascade_cycle))
         return
-    since = deciding.now if member else None
-    deciding.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
-    deciding.scope.forget_names()
-    deciding.touched.add("segments")
-    checks: list[Check] = []
-    is_in(deciding, segment, state, checks)
-    deciding.trace.append(Considered(name, 0, 0, None, checks, [], None, {"member": member}))
-    deciding.follow("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
+    since = context.now if member else None
+    context.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
+    context.scope.forget_names()
+    context.changed_parts.add("segments")
+    checks: list[ConditionCheck] = []
+    is_member(context, segment, state, checks)
+    context.trace.append(Trace(name, 0, 0, None, checks, [], None, {"member": member}))
+    context.emit("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
 
 
-def is_in(deciding: Deciding, segment: Segment, state: SegmentState, checks: list[Check] | None = None) -> bool:
+def is_member(
+    context: Context, segment: Segment, state: SegmentState, checks: list[ConditionCheck] | None = None
+) -> bool:
     """Whether the member belongs to a segment now. `checks` takes down each criterion, by its number."""
     if not segment.active:
         return False
     if state.manual is not None:
         return state.manual
     if segment.users is not None:
-        return deciding.member.user_id in segment.users
+        return context.member.user_id in segment.users
     if checks is not None:
         checks += [
-            _checked(deciding, number, one, state) for number, one in enumerate((*segment.include, *segment.exclude))
+            _checked(context, number, one, state) for number, one in enumerate((*segment.include, *segment.exclude))
         ]
     for one in segment.include:  # loops: generators would cost as much as the criteria
-        if not _holds(deciding, one, state):
+        if not _holds(context, one, state):
             return False
     for one in segment.exclude:  # noqa: SIM110
-        if _holds(deciding, one, state):
+        if _holds(context, one, state):
             return False
     return True
 
 
-def change_segment(deciding: Deciding, place: Place, settings: ChangeSegment) -> EffectTrace:
+def change_segment(context: Context, place: EffectPlace, settings: ChangeSegment) -> EffectTrace:
     """The effects `add_to_segment` and `remove_from_segment`: by hand, whatever its criteria say."""
-    segment = deciding.program.segments.get(settings.segment_id)
+    segment = context.program.segments.get(settings.segment_id)
     if segment is None:
         return EffectTrace(place.index, Refusal.segment_missing, settings.segment_id)
-    put_by_hand(deciding, segment, member=settings.member)
+    set_membership(context, segment, member=settings.member)
     return EffectTrace(place.index, None, {"segmentId": segment.segment_id, "member": settings.member})
 
 
-def put_by_hand(deciding: Deciding, segment: Segment, *, member: bool | None) -> None:
+def set_membership(context: Context, segment: Segment, *, member: bool | None) -> None:
     """Put a member in or out; None leaves it to the criteria again."""
-    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
-    deciding.member.segments[segment.segment_id] = structs.replace(state, manual=member)
-    judge_one(deciding, segment)
+    state = context.member.segments.get(segment.segment_id, NOT_IN)
+    context.member.segments[segment.segment_id] = structs.replace(state, manual=member)
+    reevaluate_one(context, segment)
 
 
-def take_tallies(deciding: Deciding, segment: Segment, tallies: dict[str, dict[int, int]]) -> None:
+def load_tallies(context: Context, segment: Segment, tallies: dict[str, dict[int, int]]) -> None:
     """Take over what was counted from the log, for a segment that is new or has changed."""
-    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
-    deciding.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies)
-    judge_one(deciding, segment)
+    state = context.member.segments.get(segment.segment_id, NOT_IN)
+    context.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies)
+    reevaluate_one(context, segment)
 
 
-def take_over(deciding: Deciding, segment: Segment, other: SegmentState) -> None:
+def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
     """Add what was counted of somebody else. Whoever was put in or out by hand, or listed, still is."""
-    state = deciding.member.segments.get(segment.segment_id, NOT_IN)
+    state = context.member.segments.get(segment.segment_id, NOT_IN)
     tallies = dict(state.tallies)
     for criterion in (*segment.include, *segment.exclude):
         counts = other.tallies.get(criterion.key)
@@ -176,58 +178,58 @@ def take_over(deciding: Deciding, segment: Segment, other: SegmentState) -> None
     manual = other.manual if state.manual is None else state.manual
     if manual is None and segment.users is not None and other.member:
         manual = True
-    deciding.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies, manual=manual)
+    context.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies, manual=manual)
 
 
 NOT_IN = SegmentState()
 
 
-def _holds(deciding: Deciding, criterion: Criterion, state: SegmentState) -> bool:
+def _holds(context: Context, criterion: Criterion, state: SegmentState) -> bool:
     if criterion.tally is None:
-        return criterion.condition.holds(deciding.scope, [])
-    found = tallied(criterion.tally, state.tallies.get(criterion.key, {}), _today(deciding))
+        return criterion.condition.holds(context.scope, [])
+    found = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
     return criterion.compare(MISSING if found is None else found)
 
 
-def _checked(deciding: Deciding, number: int, criterion: Criterion, state: SegmentState) -> Check:
+def _checked(context: Context, number: int, criterion: Criterion, state: SegmentState) -> ConditionCheck:
     """A criterion as the trace has it."""
     if criterion.tally is not None:
-        found = tallied(criterion.tally, state.tallies.get(criterion.key, {}), _today(deciding))
-        return Check(number, criterion.compare(MISSING if found is None else found), found)
-    checks: list[Check] = []
-    held = criterion.condition.holds(deciding.scope, checks)
-    return Check(number, held, checks[0].actual if checks else None)
+        found = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
+        return ConditionCheck(number, criterion.compare(MISSING if found is None else found), found)
+    checks: list[ConditionCheck] = []
+    held = criterion.condition.holds(context.scope, checks)
+    return ConditionCheck(number, held, checks[0].actual if checks else None)
 
 
-def tallied(wanted: Tally, counts: dict[int, int], today: int) -> Any:
+def tally_value(wanted: EventTally, counts: dict[int, int], today: int) -> Any:
     """What a tally comes to on a day: a number, or None where there has been nothing to tell the days since."""
     if wanted.type == "days_since":
         return None if not counts else today - max(counts)
     first = ALL_TIME if wanted.days is None else today - wanted.days + 1
     amount = sum([each for day, each in counts.items() if first <= day <= today])
-    return shown(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
+    return to_number(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
 
 
-def _amount(deciding: Deciding, wanted: Tally) -> int | Refusal:
+def _amount(context: Context, wanted: EventTally) -> int | Refusal:
     if wanted.type != "sum":
         return 1
     assert wanted.get is not None
-    return summed(wanted.get(deciding.scope))
+    return summed(wanted.get(context.scope))
 
 
-def _today(deciding: Deciding) -> int:
-    present = deciding.member.present
-    if present is None or present <= deciding.now:
-        return deciding.day.toordinal()
-    return local_day(present, deciding.program.settings.time_zone).toordinal()
+def _today(context: Context) -> int:
+    present = context.member.latest_at
+    if present is None or present <= context.now:
+        return context.day.toordinal()
+    return local_day(present, context.program.settings.time_zone).toordinal()
 
 
-def _counted(deciding: Deciding, state: SegmentState, key: str, wanted: Tally, amount: int) -> SegmentState:
-    counts = kept_counts(wanted, state.tallies.get(key, {}), deciding.day.toordinal(), amount, _today(deciding))
+def _counted(context: Context, state: SegmentState, key: str, wanted: EventTally, amount: int) -> SegmentState:
+    counts = add_to_tally(wanted, state.tallies.get(key, {}), context.day.toordinal(), amount, _today(context))
     return structs.replace(state, tallies={**state.tallies, key: counts})
 
 
-def kept_counts(wanted: Tally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
+def add_to_tally(wanted: EventTally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
     """The counts with one more, as far as they can still matter: a window's days, the last day, or one sum."""
     if wanted.type == "days_since":
         return {max([day, *counts]): 1}
@@ -242,9 +244,9 @@ def _within_bounds(amount: int) -> int:
     return max(min(amount, SUM_MAX), -SUM_MAX)
 
 
-def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:
+def _due_at(context: Context, segment: Segment, state: SegmentState) -> Any:
     """The next midnight at which the passing of time alone could change the answer."""
-    today = _today(deciding)
+    today = _today(context)
     days: list[int] = []
     for criterion in (*segment.include, *segment.exclude):
         wanted = criterion.tally
@@ -259,4 +261,4 @@ def _due_at(deciding: Deciding, segment: Segment, state: SegmentState) -> Any:
     following = min([day for day in days if day > today], default=None)
     if following is None:
         return None
-    return first_instant(date.fromordinal(following), deciding.program.settings.time_zone)
+    return first_instant(date.fromordinal(following), context.program.settings.time_zone)

@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec import structs
 
 from .decision import Refusal
-from .goals import Counted, Goal, counted, time_of
+from .goals import Counted, Goal, count_event, time_of
 from .member import StepProgress
 
 EARLY_MAX = 50  # events that a step remembers from before it was open; of more the latest
@@ -93,7 +93,7 @@ def counted_anew(
     early = step.early if heard is None else tuple(sorted((*step.early, heard), key=time_of))
     after = base
     for at, amount, value in _since(opened_at, early):
-        more = counted(goal, after, amount, value, at, time_zone)
+        more = count_event(goal, after, amount, value, at, time_zone)
         if not isinstance(more, Refusal):
             after = more
             if after.done_at is not None:

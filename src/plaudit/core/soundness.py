@@ -5,8 +5,8 @@ from enum import StrEnum
 from itertools import pairwise
 
 from . import runs
-from .ledger import available, in_lots
-from .lots import DEBT, Book
+from .ledger.lots import DEBT, Book
+from .ledger.post import available, in_lots
 from .member import Balance, Member, StreakState
 from .metrics import Metric
 
@@ -71,6 +71,6 @@ def _of_streak(state: StreakState) -> Iterator[str]:
         yield f"its spans {state.spans} are not apart and in order"
     if state.current > state.longest or state.freezes < 0:
         yield f"{state.current} in a row, {state.longest} at the longest, {state.freezes} freezes"
-    spared = [turn for turn in state.frozen if runs.has(state.spans, turn)]
+    spared = [turn for turn in state.frozen if runs.counts(state.spans, turn)]
     if spared:
         yield f"turns {spared} count, and are spared by freezes as well"

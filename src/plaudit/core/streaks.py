@@ -16,160 +16,164 @@ from typing import Any
 from msgspec import structs
 
 from . import runs
-from .deciding import Deciding, Place
-from .decision import Check, Considered, EffectTrace, Refusal
+from .context import Context, EffectPlace
+from .decision import ConditionCheck, EffectTrace, Refusal, Trace
 from .effect_settings import CheckIn, GrantFreeze
 from .fields import streak_fields
-from .freezes import Rules, bridged_by, first_given, given_back, missed, received, with_given
+from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
 from .member import StreakState
 from .milestones import pay_milestones, reach_milestones
-from .periods import days_after, first_day_of_turn, first_instant, local_day, turn_of
+from .periods import days_after, first_day_of, first_instant, local_day, period_number
 from .program import Streak, StreakListener
-from .streak_zones import OLD_ZONE_COUNTS, zoned, zones
+from .streak_zones import OLD_ZONE_GRACE, zoned, zones
 
 SPANS_KEPT = 200
 COUNTS_KEPT = 40
 
 
-def meet(deciding: Deciding, listener: StreakListener) -> Considered:
+def meet(context: Context, listener: StreakListener) -> Trace:
     """Let a streak meet the present event."""
-    checks: list[Check] = []
+    checks: list[ConditionCheck] = []
     streak = listener.streak
-    trigger = deciding.event.trigger if deciding.event.depth else None
+    trigger = context.event.trigger if context.event.depth else None
     name = f"streak.{streak.streak_id}"
-    if not listener.condition.holds(deciding.scope, checks):
-        return Considered(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
-    if (name, 0) in deciding.met.counted:
-        return Considered(name, 0, listener.number, Refusal.event_counted, checks, [], trigger)
-    deciding.met.counted.add((name, 0))
-    refusal, shown, effects = check_in(deciding, streak)
-    return Considered(name, 0, listener.number, refusal, checks, effects, trigger, shown)
+    if not listener.condition.holds(context.scope, checks):
+        return Trace(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
+    if (name, 0) in context.met.counted:
+        return Trace(name, 0, listener.number, Refusal.event_counted, checks, [], trigger)
+    context.met.counted.add((name, 0))
+    refusal, shown, effects = check_in(context, streak)
+    return Trace(name, 0, listener.number, refusal, checks, effects, trigger, shown)
 
 
-def check_in(deciding: Deciding, streak: Streak) -> tuple[Refusal | None, dict[str, Any], list[EffectTrace]]:
+def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str, Any], list[EffectTrace]]:
     """One count of a streak, for the turn that the event's time is in."""
-    known = deciding.member.streaks.get(streak.streak_id)
+    known = context.member.streaks.get(streak.streak_id)
     if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
-        wanted = deciding.member.attributes.get("timezone") or deciding.program.settings.time_zone
-        if wanted == known.zone and runs.has(known.spans, turn_of(local_day(deciding.now, known.zone), streak.cadence)):
+        wanted = context.member.attributes.get("timezone") or context.program.settings.time_zone
+        if wanted == known.zone and runs.counts(
+            known.spans, period_number(local_day(context.now, known.zone), streak.cadence)
+        ):
             return Refusal.turn_counted, streak_fields(known), []
-    state = zoned(deciding, _state(deciding, streak))
-    turn = _turn_for(deciding, streak, state)
-    if runs.has(state.spans, turn):
+    state = zoned(context, _state(context, streak))
+    turn = _period_for(context, streak, state)
+    if runs.counts(state.spans, turn):
         return Refusal.turn_counted, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
         counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
         state = structs.replace(state, counts={one: counts[one] for one in sorted(counts)[-COUNTS_KEPT:]})
         if counts[turn] < streak.threshold:
-            _keep(deciding, streak, state)
+            _store(context, streak, state)
             return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
         del state.counts[turn]
     before, spared = state, turn in state.frozen
     if spared:  # it was not needed after all
-        state = given_back(state, _rules(deciding, streak, state), turn, deciding.now)
-    state = _linked(structs.replace(state, spans=runs.add(state.spans, turn)[-SPANS_KEPT:]), streak, deciding.now, turn)
-    late = spared or _is_late(deciding)
-    state = _decided_anew(deciding, streak, before, state) if late else _measured(deciding, streak, state)
-    _keep(deciding, streak, state)
-    deciding.follow(
+        state = given_back(state, _rules(context, streak, state), turn, context.now)
+    state = _linked(
+        structs.replace(state, spans=runs.add_period(state.spans, turn)[-SPANS_KEPT:]), streak, context.now, turn
+    )
+    late = spared or _is_late(context)
+    state = _decided_anew(context, streak, before, state) if late else _with_lengths(context, streak, state)
+    _store(context, streak, state)
+    context.emit(
         "streak.extended", {"streakId": streak.streak_id, "length": state.current, "longest": state.longest},
         f"streak.{streak.streak_id}",
     )  # fmt: skip
-    effects = reach_milestones(deciding, streak, before if late else None, state)
-    return None, streak_fields(deciding.member.streaks[streak.streak_id]), effects
+    effects = reach_milestones(context, streak, before if late else None, state)
+    return None, streak_fields(context.member.streaks[streak.streak_id]), effects
 
 
-def lapse(deciding: Deciding, streak: Streak, state: StreakState) -> None:
+def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
     """What a missed turn brings: a freeze is used, or the streak is broken."""
-    measured = _measured(deciding, streak, state)
-    if measured.alive and _gap_missed_at(deciding, streak, state, deciding.now) == state.due_at:
-        _keep(deciding, streak, _decided_anew(deciding, streak, state, state))
-        pay_milestones(deciding, streak, state)
+    measured = _with_lengths(context, streak, state)
+    if measured.alive and _gap_missed_at(context, streak, state, context.now) == state.due_at:
+        _store(context, streak, _decided_anew(context, streak, state, state))
+        pay_milestones(context, streak, state)
         return
     if measured.alive:  # the streak has been changed meanwhile: a pause, a longer grace
-        _keep(deciding, streak, measured)
+        _store(context, streak, measured)
         return
-    missing = runs.next_missing(state.spans, bridged_by(streak, state))
+    missing = runs.next_missing(state.spans, protected_periods(streak, state))
     cause = f"streak.{streak.streak_id}"
     if streak.freezes_automatic and state.freezes > 0:
         state = structs.replace(state, freezes=state.freezes - 1, frozen=(*state.frozen, missing)[-SPANS_KEPT:])
-        _keep(deciding, streak, _measured(deciding, streak, state))
-        deciding.follow("streak.frozen", {"streakId": streak.streak_id, "freezes": state.freezes}, cause)
+        _store(context, streak, _with_lengths(context, streak, state))
+        context.emit("streak.frozen", {"streakId": streak.streak_id, "freezes": state.freezes}, cause)
         return
     length = state.current
-    state = structs.replace(state, current=0, alive=False, lapsed_at=deciding.now, due_at=None)
-    _keep(deciding, streak, state)
-    deciding.follow("streak.broken", {"streakId": streak.streak_id, "length": length}, cause)
+    state = structs.replace(state, current=0, alive=False, lapsed_at=context.now, due_at=None)
+    _store(context, streak, state)
+    context.emit("streak.broken", {"streakId": streak.streak_id, "length": length}, cause)
 
 
-def rezone(deciding: Deciding) -> None:
+def update_time_zone(context: Context) -> None:
     """The member's profile has changed: streaks look at the time zone anew."""
-    for streak_id, state in list(deciding.member.streaks.items()):
-        streak = deciding.program.streaks.get(streak_id)
+    for streak_id, state in list(context.member.streaks.items()):
+        streak = context.program.streaks.get(streak_id)
         if streak is None:
             continue
-        moved = zoned(deciding, state)
+        moved = zoned(context, state)
         if moved.alive:  # the day may have ended where the member is now
-            moved = _measured_unless_missed(deciding, streak, moved)
+            moved = _measured_unless_missed(context, streak, moved)
         if moved != state:
-            _keep(deciding, streak, moved)
+            _store(context, streak, moved)
 
 
-def grant_freezes(deciding: Deciding, streak: Streak, quantity: int) -> Refusal | None:
+def grant_freezes(context: Context, streak: Streak, quantity: int) -> Refusal | None:
     """Freezes given, up to what may be held. What is refused is remembered: a late action may tell that there was room."""
-    before = _state(deciding, streak)
+    before = _state(context, streak)
     if not streak.freezes_max:
         return Refusal.freezes_full
     is_full = before.freezes >= streak.freezes_max
-    state = with_given(before, _rules(deciding, streak, before), deciding.now, quantity)
+    state = with_given(before, _rules(context, streak, before), context.now, quantity)
     state = structs.replace(state, freezes=received(state.freezes, quantity, streak.freezes_max))
-    if _is_late(deciding):
-        state = _decided_anew(deciding, streak, before, state)
-    _keep(deciding, streak, state)
-    if _is_late(deciding):
-        pay_milestones(deciding, streak, before)
+    if _is_late(context):
+        state = _decided_anew(context, streak, before, state)
+    _store(context, streak, state)
+    if _is_late(context):
+        pay_milestones(context, streak, before)
     return Refusal.freezes_full if is_full else None
 
 
-def use_freeze(deciding: Deciding, streak: Streak, day: date) -> Refusal | None:
+def use_freeze(context: Context, streak: Streak, day: date) -> Refusal | None:
     """A freeze for a day to come, or for today, by the member's choice."""
-    state = zoned(deciding, _state(deciding, streak))
-    turn = turn_of(day, streak.cadence)
+    state = zoned(context, _state(context, streak))
+    turn = period_number(day, streak.cadence)
     if state.freezes == 0:
         return Refusal.freezes_none
-    if turn < _turn_for(deciding, streak, state) or turn in state.frozen or runs.has(state.spans, turn):
+    if turn < _period_for(context, streak, state) or turn in state.frozen or runs.counts(state.spans, turn):
         return Refusal.turn_counted
     state = structs.replace(
-        with_given(state, _rules(deciding, streak, state), deciding.now, -1),
+        with_given(state, _rules(context, streak, state), context.now, -1),
         freezes=state.freezes - 1,
         frozen=(*state.frozen, turn)[-SPANS_KEPT:],
         chosen=(*state.chosen, turn)[-SPANS_KEPT:],
     )
-    _keep(deciding, streak, _measured(deciding, streak, state))
+    _store(context, streak, _with_lengths(context, streak, state))
     return None
 
 
-def repair(deciding: Deciding, streak: Streak) -> Refusal | None:
+def repair(context: Context, streak: Streak) -> Refusal | None:
     """Take the end of a streak back: the turns missed are bridged. The price has been paid by the caller."""
-    state = _state(deciding, streak)
-    missed = _missed(deciding, streak, state)
+    state = _state(context, streak)
+    missed = _missed(context, streak, state)
     if state.lapsed_at is None or not missed:
         return Refusal.streak_not_broken
-    if deciding.now >= days_after(state.lapsed_at, streak.repair_days, state.zone):
+    if context.now >= days_after(state.lapsed_at, streak.repair_days, state.zone):
         return Refusal.repair_too_late
     state = structs.replace(state, repaired=(*state.repaired, *missed)[-SPANS_KEPT:], lapsed_at=None)
-    _keep(deciding, streak, _measured(deciding, streak, state))
-    deciding.follow("streak.repaired", {"streakId": streak.streak_id}, f"streak.{streak.streak_id}")
+    _store(context, streak, _with_lengths(context, streak, state))
+    context.emit("streak.repaired", {"streakId": streak.streak_id}, f"streak.{streak.streak_id}")
     return None
 
 
-def _missed(deciding: Deciding, streak: Streak, state: StreakState) -> list[int]:
+def _missed(context: Context, streak: Streak, state: StreakState) -> list[int]:
     """The turns that broke the latest run, or the one before it if another has begun since."""
-    bridged = bridged_by(streak, state)
+    bridged = protected_periods(streak, state)
     if not state.spans:
         return []
     if not state.alive:
-        return _not_bridged(bridged, state.spans[-1][1] + 1, _turn_for(deciding, streak, state))
+        return _not_bridged(bridged, state.spans[-1][1] + 1, _period_for(context, streak, state))
     start, _ = runs.last_run(state.spans, bridged)
     before = max((last for _, last in state.spans if last < start), default=None)
     return [] if before is None else _not_bridged(bridged, before + 1, start)
@@ -181,29 +185,29 @@ def _not_bridged(bridged: runs.Bridged, first: int, end: int) -> list[int]:
     return list(islice(found, SPANS_KEPT))[::-1]
 
 
-def be_absent(deciding: Deciding, streak: Streak, first: date, last: date) -> Refusal | None:
+def add_absence(context: Context, streak: Streak, first: date, last: date) -> Refusal | None:
     """A planned absence: its days are not missed. Only from today on."""
-    state = zoned(deciding, _state(deciding, streak))
-    if turn_of(first, streak.cadence) < _turn_for(deciding, streak, state):
+    state = zoned(context, _state(context, streak))
+    if period_number(first, streak.cadence) < _period_for(context, streak, state):
         return Refusal.absence_in_the_past
     absences = (*state.absences, (first.toordinal(), last.toordinal()))[-SPANS_KEPT:]
-    _keep(deciding, streak, _measured(deciding, streak, structs.replace(state, absences=absences)))
+    _store(context, streak, _with_lengths(context, streak, structs.replace(state, absences=absences)))
     return None
 
 
-def take_over(deciding: Deciding, streak: Streak, other: StreakState) -> None:
+def take_over(context: Context, streak: Streak, other: StreakState) -> None:
     """Add the turns of somebody else's streak: whatever counted for either counts. A milestone is reached once in a run."""
-    own = deciding.member.streaks.get(streak.streak_id, StreakState())
+    own = context.member.streaks.get(streak.streak_id, StreakState())
     zoned = own if own.zone else other
     counts = {turn: own.counts.get(turn, 0) + other.counts.get(turn, 0) for turn in {**own.counts, **other.counts}}
     enough = [(turn, turn) for turn, count in counts.items() if count >= streak.threshold]
     spans = runs.joined((*own.spans, *other.spans, *enough))[-SPANS_KEPT:]
     frozen = sorted({*own.frozen, *other.frozen})
-    needed = tuple(turn for turn in frozen if not runs.has(spans, turn))
+    needed = tuple(turn for turn in frozen if not runs.counts(spans, turn))
     freezes = own.freezes + other.freezes + len(frozen) - len(needed)
     state = StreakState(
         spans=spans,
-        counts={turn: counts[turn] for turn in sorted(counts)[-COUNTS_KEPT:] if not runs.has(spans, turn)},
+        counts={turn: counts[turn] for turn in sorted(counts)[-COUNTS_KEPT:] if not runs.counts(spans, turn)},
         current=max(own.current, other.current),
         longest=max(own.longest, other.longest),
         alive=own.alive or other.alive,
@@ -218,17 +222,17 @@ def take_over(deciding: Deciding, streak: Streak, other: StreakState) -> None:
         chosen=tuple(turn for turn in needed if turn in own.chosen or turn in other.chosen)[-SPANS_KEPT:],
         lapsed_at=max((one.lapsed_at for one in (own, other) if one.lapsed_at is not None), default=None),
     )
-    state = structs.replace(state, given=first_given(state.freezes, _present(deciding)))
-    _keep(deciding, streak, _measured_unless_missed(deciding, streak, state))
-    pay_milestones(deciding, streak, None)
+    state = structs.replace(state, given=first_given(state.freezes, _present(context)))
+    _store(context, streak, _measured_unless_missed(context, streak, state))
+    pay_milestones(context, streak, None)
 
 
-def _measured_unless_missed(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
+def _measured_unless_missed(context: Context, streak: Streak, state: StreakState) -> StreakState:
     """The state measured; if it was alive and has missed a turn by now, a timer sees to what that brings."""
-    measured = _measured(deciding, streak, state)
+    measured = _with_lengths(context, streak, state)
     if measured.alive or not state.alive:
         return measured
-    return structs.replace(measured, current=state.current, alive=True, lapsed_at=None, due_at=deciding.now)
+    return structs.replace(measured, current=state.current, alive=True, lapsed_at=None, due_at=context.now)
 
 
 def fresh(streak: Streak | None) -> StreakState:
@@ -239,102 +243,104 @@ def fresh(streak: Streak | None) -> StreakState:
     return StreakState(freezes=held, given=first_given(held, None) if streak.freezes_max else ())
 
 
-def _state(deciding: Deciding, streak: Streak) -> StreakState:
-    found = deciding.member.streaks.get(streak.streak_id)
+def _state(context: Context, streak: Streak) -> StreakState:
+    found = context.member.streaks.get(streak.streak_id)
     if found is None:
         return fresh(streak)
     if not found.given and (streak.freezes_max or found.freezes or found.frozen):  # nobody knows when they came
-        return structs.replace(found, given=first_given(found.freezes, _present(deciding)))
+        return structs.replace(found, given=first_given(found.freezes, _present(context)))
     return found
 
 
-def _present(deciding: Deciding) -> datetime:
+def _present(context: Context) -> datetime:
     """The latest time that is known of the member: later than now, if what is being decided was reported late."""
-    return max(deciding.now, deciding.member.present or deciding.now)
+    return max(context.now, context.member.latest_at or context.now)
 
 
-def _is_late(deciding: Deciding) -> bool:
-    return deciding.member.present is not None and deciding.now < deciding.member.present
+def _is_late(context: Context) -> bool:
+    return context.member.latest_at is not None and context.now < context.member.latest_at
 
 
-def _rules(deciding: Deciding, streak: Streak, state: StreakState) -> Rules:
-    present = _present(deciding)
-    return Rules(streak, lambda turn: _missed_at(deciding, streak, state, turn, present))
+def _rules(context: Context, streak: Streak, state: StreakState) -> Rules:
+    present = _present(context)
+    return Rules(streak, lambda turn: _missed_at(context, streak, state, turn, present))
 
 
-def _missed_at(deciding: Deciding, streak: Streak, state: StreakState, turn: int, present: datetime) -> datetime:
+def _missed_at(context: Context, streak: Streak, state: StreakState, turn: int, present: datetime) -> datetime:
     """When a turn that does not count is missed: at the end of its grace, in whichever zone it ends last."""
-    following = first_day_of_turn(turn + 1, streak.cadence)
-    return max(first_instant(following, zone) for zone in zones(deciding, state, present)) + streak.grace
+    following = first_day_of(turn + 1, streak.cadence)
+    return max(first_instant(following, zone) for zone in zones(context, state, present)) + streak.grace
 
 
-def _decided_anew(deciding: Deciding, streak: Streak, before: StreakState, state: StreakState) -> StreakState:
+def _decided_anew(context: Context, streak: Streak, before: StreakState, state: StreakState) -> StreakState:
     """The state with all that has been missed by the present decided again: see `freezes`."""
-    found = missed(state, _rules(deciding, streak, state), _present(deciding))
+    found = missed(state, _rules(context, streak, state), _present(context))
     longest = state.longest
-    if len(before.spans) < SPANS_KEPT and longest == runs.longest_run(before.spans, bridged_by(streak, before)):
+    if len(before.spans) < SPANS_KEPT and longest == runs.longest_run(before.spans, protected_periods(streak, before)):
         longest = 0  # it came of what is decided again
     for _ in range(len(found.frozen) - len(before.frozen)):
         told = {"streakId": streak.streak_id, "freezes": found.freezes}
-        deciding.follow("streak.frozen", told, f"streak.{streak.streak_id}")
+        context.emit("streak.frozen", told, f"streak.{streak.streak_id}")
     frozen = found.frozen[-SPANS_KEPT:]
     state = structs.replace(state, freezes=found.freezes, frozen=frozen, lapsed_at=found.lapsed_at, longest=longest)
-    return _measured(deciding, streak, state)
+    return _with_lengths(context, streak, state)
 
 
-def _turn_for(deciding: Deciding, streak: Streak, state: StreakState) -> int:
+def _period_for(context: Context, streak: Streak, state: StreakState) -> int:
     """The turn that an action now counts for: the earliest of the calendars' that does not count yet.
 
     Within the grace after a turn's end, a turn that is missing is made up for first.
     """
-    instant = deciding.now
+    instant = context.now
     if state.zone_since is None and not streak.grace:
-        return turn_of(local_day(instant, state.zone), streak.cadence)
-    turns = sorted({turn_of(local_day(instant, zone), streak.cadence) for zone in zones(deciding, state, instant)})
+        return period_number(local_day(instant, state.zone), streak.cadence)
+    turns = sorted({period_number(local_day(instant, zone), streak.cadence) for zone in zones(context, state, instant)})
     if streak.grace and state.spans:
-        before = turn_of(local_day(instant - streak.grace, state.zone), streak.cadence)
-        missing = runs.next_missing(state.spans, bridged_by(streak, _by_then(deciding, streak, state)))
+        before = period_number(local_day(instant - streak.grace, state.zone), streak.cadence)
+        missing = runs.next_missing(state.spans, protected_periods(streak, _by_then(context, streak, state)))
         if before == missing < turns[0]:
             return before
-    return next((turn for turn in turns if not runs.has(state.spans, turn)), turns[0])
+    return next((turn for turn in turns if not runs.counts(state.spans, turn)), turns[0])
 
 
-def _by_then(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
+def _by_then(context: Context, streak: Streak, state: StreakState) -> StreakState:
     """The state without the freezes that timers have used after now, which could not have been known."""
-    if not _is_late(deciding):
+    if not _is_late(context):
         return state
     frozen = tuple(
         turn
         for turn in state.frozen
-        if turn in state.chosen or _missed_at(deciding, streak, state, turn, deciding.now) <= deciding.now
+        if turn in state.chosen or _missed_at(context, streak, state, turn, context.now) <= context.now
     )
     return structs.replace(state, frozen=frozen)
 
 
 def _linked(state: StreakState, streak: Streak, now: datetime, turn: int) -> StreakState:
     """The state after a turn has counted: if by the zone before, the present one's turns up to now are not missed."""
-    if not state.previous_zone or state.zone_since is None or now >= state.zone_since + OLD_ZONE_COUNTS:
+    if not state.previous_zone or state.zone_since is None or now >= state.zone_since + OLD_ZONE_GRACE:
         return state
-    before, present = (turn_of(local_day(now, zone), streak.cadence) for zone in (state.previous_zone, state.zone))
+    before, present = (
+        period_number(local_day(now, zone), streak.cadence) for zone in (state.previous_zone, state.zone)
+    )
     if before == present:
         return state
     ahead = tuple(range(turn + 1, present + 1))
     return structs.replace(state, previous_zone="", repaired=(*state.repaired, *ahead)[-SPANS_KEPT:])
 
 
-def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakState:
+def _with_lengths(context: Context, streak: Streak, state: StreakState) -> StreakState:
     """The state with its lengths, whether it is alive, and when it lapses unless it is extended."""
     if not state.spans:
         return state
-    bridged = bridged_by(streak, state)
+    bridged = protected_periods(streak, state)
     _, length = runs.last_run(state.spans, bridged)
-    present = _present(deciding)
-    due_at = _missed_at(deciding, streak, state, runs.next_missing(state.spans, bridged), present)
+    present = _present(context)
+    due_at = _missed_at(context, streak, state, runs.next_missing(state.spans, bridged), present)
     longest = max(state.longest, runs.longest_run(state.spans, bridged))
     # What a late action adds to may have ended long ago all the same.
     alive = due_at > present
     if alive:
-        gap_at = _gap_missed_at(deciding, streak, state, present)
+        gap_at = _gap_missed_at(context, streak, state, present)
         due_at = gap_at if gap_at is not None and gap_at > present else due_at
     return structs.replace(
         state,
@@ -346,33 +352,33 @@ def _measured(deciding: Deciding, streak: Streak, state: StreakState) -> StreakS
     )
 
 
-def _gap_missed_at(deciding: Deciding, streak: Streak, state: StreakState, present: datetime) -> datetime | None:
+def _gap_missed_at(context: Context, streak: Streak, state: StreakState, present: datetime) -> datetime | None:
     """When the turn is missed that is missing before the last run. It may be yet to come, within a grace or on a journey."""
     if len(state.spans) < 2 or (not streak.grace and state.zone_since is None):
         return None
-    missing = runs.following(state.spans[-2][1], bridged_by(streak, state))
-    return _missed_at(deciding, streak, state, missing, present) if missing < state.spans[-1][0] else None
+    missing = runs.following(state.spans[-2][1], protected_periods(streak, state))
+    return _missed_at(context, streak, state, missing, present) if missing < state.spans[-1][0] else None
 
 
-def _keep(deciding: Deciding, streak: Streak, state: StreakState) -> None:
-    deciding.member.streaks[streak.streak_id] = state
-    deciding.scope.forget_names()
-    deciding.touched.update((f"streaks.{streak.streak_id}", "streaks"))
+def _store(context: Context, streak: Streak, state: StreakState) -> None:
+    context.member.streaks[streak.streak_id] = state
+    context.scope.forget_names()
+    context.changed_parts.update((f"streaks.{streak.streak_id}", "streaks"))
 
 
-def check_in_effect(deciding: Deciding, place: Place, settings: CheckIn) -> EffectTrace:
+def check_in_effect(context: Context, place: EffectPlace, settings: CheckIn) -> EffectTrace:
     """The effect `check_in`. A turn that counts already is no refusal."""
-    streak = deciding.program.streaks.get(settings.streak_id)
+    streak = context.program.streaks.get(settings.streak_id)
     if streak is None:
         return EffectTrace(place.index, Refusal.streak_missing, settings.streak_id)
-    refusal, shown, _ = check_in(deciding, streak)
+    refusal, shown, _ = check_in(context, streak)
     return EffectTrace(place.index, None if refusal is Refusal.turn_counted else refusal, shown)
 
 
-def grant_freeze_effect(deciding: Deciding, place: Place, settings: GrantFreeze) -> EffectTrace:
+def grant_freeze_effect(context: Context, place: EffectPlace, settings: GrantFreeze) -> EffectTrace:
     """The effect `grant_freeze`."""
-    streak = deciding.program.streaks.get(settings.streak_id)
+    streak = context.program.streaks.get(settings.streak_id)
     if streak is None:
         return EffectTrace(place.index, Refusal.streak_missing, settings.streak_id)
-    refusal = grant_freezes(deciding, streak, settings.quantity)
+    refusal = grant_freezes(context, streak, settings.quantity)
     return EffectTrace(place.index, refusal, settings.quantity)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from .decision import Check
+from .decision import ConditionCheck
 from .fields import Scope
 from .program import Audience
 
@@ -15,7 +15,7 @@ class OfStreak:
     def __init__(self, streak_id: str) -> None:
         self._streak_id = streak_id
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:  # noqa: ARG002
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:  # noqa: ARG002
         """Whether the event's data names the streak."""
         return scope.event.data.get("streakId") == self._streak_id
 
@@ -28,7 +28,7 @@ class Open:
     def __init__(self, starts_at: datetime | None, ends_at: datetime | None, audience: Audience | None) -> None:
         self._starts_at, self._ends_at, self._audience = starts_at, ends_at, audience
 
-    def holds(self, scope: Scope, checks: list[Check]) -> bool:  # noqa: ARG002
+    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:  # noqa: ARG002
         """Whether the campaign is open to the event."""
         at = scope.event.occurred_at
         if (self._starts_at is not None and at < self._starts_at) or (
@@ -36,4 +36,4 @@ class Open:
         ):
             return False
         inside = frozenset(one for one, state in scope.member.segments.items() if state.member)
-        return self._audience is None or self._audience.admits(inside)
+        return self._audience is None or self._audience.includes(inside)

@@ -16,19 +16,20 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from . import competitions, matching
-from .advance import advance, decide_in_time
-from .decide import decide
-from .decision import ClaimKind, Considered, CouponIssue, Decision, Details, Notification, Posting
-from .earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
+from . import competitions
+from .commands.redemption import REDEMPTION_CAMPAIGN
+from .commands.rollback import Coupon, Rollback, Undone, is_something, rollback_of
+from .decide import decide, run_due_timers
+from .decide_one import decide_one
+from .decision import ClaimKind, Decision, IssuedCoupon, Notification, Trace, Transaction, TransactionDetails
 from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER, Event
-from .ledger import EXPIRY
-from .lots import Part
+from .ledger import matching
+from .ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
+from .ledger.lots import Posting
+from .ledger.post import EXPIRY
 from .member import Member, Progress
 from .metrics import available_at
 from .program import Program
-from .redemption import REDEMPTION_CAMPAIGN
-from .rolling_back import Coupon, Rollback, Undone, is_something, rollback_of
 
 T = TypeVar("T")
 Row = dict[str, Any]  # a posting as the ledger keeps it
@@ -70,7 +71,10 @@ class _Judged(Struct, frozen=True):
     """The programme that judged an event, and the trace of that."""
 
     program: Program
-    trace: Sequence[Considered]
+    trace: Sequence[Trace]
+
+
+_Booked = tuple[UUID, Transaction, int, _Judged]
 
 
 class _Found(Struct):
@@ -79,18 +83,16 @@ class _Found(Struct):
     `timers` are the events that time has brought about, by whose they are and their instants.
     """
 
-    postings: list[tuple[UUID, Posting, int, _Judged]] = field(default_factory=list[tuple[UUID, Posting, int, _Judged]])
+    transactions: list[_Booked] = field(default_factory=list[_Booked])
     timers: dict[tuple[UUID, datetime], _Judged] = field(default_factory=dict[tuple[UUID, datetime], _Judged])
-    coupons: list[CouponIssue] = field(default_factory=list[CouponIssue])
+    coupons: list[IssuedCoupon] = field(default_factory=list[IssuedCoupon])
     notifications: list[UUID] = field(default_factory=list[UUID])
     claims: Counter[tuple[ClaimKind, str]] = field(default_factory=Counter[tuple[ClaimKind, str]])
-    booked: dict[tuple[UUID, str], list[Row]] = field(
-        default_factory=dict[tuple[UUID, str], list[Row]]
-    )  # all that there is
+    booked: dict[tuple[UUID, str], list[Row]] = field(default_factory=dict[tuple[UUID, str], list[Row]])  # all of it
     kept: set[UUID] = field(default_factory=set[UUID])  # transactions that would be there
     gone: set[UUID] = field(default_factory=set[UUID])  # coupons and notifications that were withdrawn before
 
-    def book(self, member: Member, postings: Iterable[Posting]) -> None:
+    def book(self, member: Member, postings: Iterable[Transaction]) -> None:
         """Add what was booked of a member's."""
         for one in postings:
             self.booked.setdefault((member.member_id, one.metric), []).append(_row_of(one))
@@ -105,11 +107,12 @@ def undoing(
     """
     found, programs = _Found(), _Programs()
     real, would, _ = _go_through(found, programs, log, blank, [doings, *_undone_before(log)])
-    for timer, decision in advance(program, real, now):
+    for timer, decision in run_due_timers(program, real, now):
         real = decision.member
-        found.book(real, decision.postings)
+        found.book(real, decision.transactions)
         found.timers[real.member_id, timer.occurred_at] = _Judged(program, decision.trace)
-    for timer in advance(programs.lenient(program, frozenset()), structs.replace(would, sequence=real.sequence), now):
+    lenient = programs.lenient(program, frozenset())
+    for timer in run_due_timers(lenient, structs.replace(would, sequence=real.sequence), now):
         would = timer[1].member
     return _order(found, real, would, doings, program), real
 
@@ -122,9 +125,9 @@ def _go_through(
     decisions: Sequence[Decision] = ()
     for each in log:
         before = real
-        was = decide(each.program, real, each.event, each.refused)
+        was = decide_one(each.program, real, each.event, each.refused)
         real = was.member
-        found.book(real, was.postings)
+        found.book(real, was.transactions)
         if each.event.kind == TIMER:
             found.timers[real.member_id, each.event.occurred_at] = _Judged(each.program, was.trace)
         order = rollback_of(each.event.data) if each.event.kind == ROLLBACK and not each.rejected else None
@@ -154,7 +157,7 @@ def _as_handed_over(found: _Found, programs: "_Programs", each: Happened, all_do
     first = each.former[0].event
     blank = Member(member_id=first.member_id, user_id=first.user_id)
     _, _, merged = _go_through(found, programs, each.former, blank, all_doings)
-    handed = next((one.data for decision in merged for one in decision.onward if one.kind == TAKEOVER), None)
+    handed = next((one.data for decision in merged for one in decision.follow_ups if one.kind == TAKEOVER), None)
     return each if handed is None else structs.replace(each, event=structs.replace(each.event, data=handed))
 
 
@@ -194,9 +197,9 @@ def _without(
     while True:
         program = programs.lenient(each.program, left_out)
         if each.event.kind == TIMER:
-            decisions = [one for _, one in advance(program, would, each.event.occurred_at)]
+            decisions = [one for _, one in run_due_timers(program, would, each.event.occurred_at)]
         else:
-            decisions = [one for _, one in decide_in_time(program, would, each.event, each.refused)]
+            decisions = [one for _, one in decide(program, would, each.event, each.refused)]
         meets = Counter(one.campaign_id for each in decisions for one in each.trace if one.refusal is None)
         more = {one for one, number in meets.items() if number > met[one]} - left_out
         more = more and more & set(each.program.campaigns())
@@ -207,8 +210,8 @@ def _without(
 
 def _compare(found: _Found, member: Member, each: Happened, was: Decision, would: Sequence[Decision]) -> None:
     """Add what was and would not be."""
-    postings = [one for decision in would for one in decision.postings]
-    for posting, other in _paired(was.postings, postings, lambda one: one.transaction_id, _place_of):
+    postings = [one for decision in would for one in decision.transactions]
+    for posting, other in _paired(was.transactions, postings, lambda one: one.transaction_id, _place_of):
         if other is not None:
             found.kept.add(posting.transaction_id)
         cause = posting.campaign_id
@@ -218,7 +221,7 @@ def _compare(found: _Found, member: Member, each: Happened, was: Decision, would
         same = other.amount if other is not None and (other.amount > 0) == (posting.amount > 0) else 0
         more = abs(posting.amount) - abs(same)
         if more > 0:
-            found.postings.append((member.member_id, posting, more, _Judged(each.program, was.trace)))
+            found.transactions.append((member.member_id, posting, more, _Judged(each.program, was.trace)))
     coupons = [one for decision in would for one in decision.coupons]
     for coupon, other in _paired(was.coupons, coupons, lambda one: one.coupon_id, _origin_of):
         if other is None:
@@ -233,11 +236,11 @@ def _compare(found: _Found, member: Member, each: Happened, was: Decision, would
                 found.claims[claim.kind, claim.key] += sign * claim.quantity
 
 
-def _place_of(one: Posting) -> Hashable:
+def _place_of(one: Transaction) -> Hashable:
     return one.campaign_id, one.step, one.index, one.metric
 
 
-def _origin_of(one: CouponIssue) -> Hashable:
+def _origin_of(one: IssuedCoupon) -> Hashable:
     return one.campaign_id, one.origin_id, one.pool_id
 
 
@@ -359,15 +362,15 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
     """Yield the transactions to be taken back, newest first, as far as they have not been."""
     expired = {key: matching.expired_by(rows) for key, rows in found.booked.items()}
     back = {key: matching.reversals_by(rows) for key, rows in found.booked.items()}
-    for member_id, posting, more, judged in reversed(found.postings):
+    for member_id, posting, more, judged in reversed(found.transactions):
         balance, metric = real.balances.get(posting.metric), judged.program.metrics.get(posting.metric)
         book = None if balance is None else balance.book
         take = more - (0 if book is None else book.reversed.get(str(posting.transaction_id), 0))
         if take <= 0 or metric is None:
             continue
         key = (member_id, posting.metric)
-        parts: Sequence[Part] = ()
-        if posting.parts:
+        parts: Sequence[Posting] = ()
+        if posting.postings:
             parts = matching.parts_left(_row_of(posting), back[key].get(posting.transaction_id, ()))
         at = available_at(metric, posting.occurred_at, judged.program.settings.time_zone)
         by = found.timers.get((member_id, at), judged) if metric.pending_days else judged
@@ -388,9 +391,9 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
         )
 
 
-def _row_of(one: Posting) -> Row:
+def _row_of(one: Transaction) -> Row:
     """Return a posting as a row of the ledger."""
-    details = msgspec.json.encode(Details(one.parts)) if one.parts else None
+    details = msgspec.json.encode(TransactionDetails(one.postings)) if one.postings else None
     return {
         "transaction_id": one.transaction_id, "metric": one.metric, "amount": one.amount, "campaign_id": one.campaign_id,
         "reverses": one.reverses, "details": details,

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-TRIED_FOR = timedelta(hours=24)
-FIRST = timedelta(seconds=5)
-LONGEST = timedelta(hours=4)
+GIVE_UP_AFTER = timedelta(hours=24)
+FIRST_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(hours=4)
 
 
 def next_attempt_at(attempts: int, handed_at: datetime, now: datetime, chance: float) -> datetime | None:
@@ -13,5 +13,5 @@ def next_attempt_at(attempts: int, handed_at: datetime, now: datetime, chance: f
     Doubles from 5 seconds to 4 hours; `chance`, from 0 to 1, takes up to half of it off, so that what failed together
     does not come back together.
     """
-    delay = min(FIRST * 2 ** min(attempts - 1, 20), LONGEST) * (1 - chance / 2)
-    return now + delay if now + delay <= handed_at + TRIED_FOR else None
+    delay = min(FIRST_DELAY * 2 ** min(attempts - 1, 20), LONGEST_DELAY) * (1 - chance / 2)
+    return now + delay if now + delay <= handed_at + GIVE_UP_AFTER else None

@@ -20,17 +20,19 @@ from .listeners import Row
 SQL = queries_beside(__file__)
 
 Number = Annotated[int, Meta(ge=0, le=2**62)]
-Place = tuple[Number, str | Number]  # a number and whose it is; or two, from before messages were numbered like this
-START: Place = (0, "")
+FeedPosition = tuple[
+    Number, str | Number
+]  # a number and whose it is; or two, from before messages were numbered like this
+START: FeedPosition = (0, "")
 DIGITS = 8
 
 
-def place_of(row: Row) -> Place:
+def place_of(row: Row) -> FeedPosition:
     """Return the place of a message."""
     return row["number"], row["message_id"].hex[:DIGITS]
 
 
-async def number_after(connection: Connection, org_id: UUID, place: Place) -> int:
+async def number_after(connection: Connection, org_id: UUID, place: FeedPosition) -> int:
     """Return the number that a place stands for. Raise Conflict for one that this history has not come to."""
     number, name = place
     if isinstance(name, int):

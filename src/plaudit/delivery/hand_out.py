@@ -15,15 +15,15 @@ import msgspec
 
 from plaudit.documents.webhook import NOTIFICATION_CREATED
 from plaudit.storage.postgres import Connection, atomic
-from plaudit.storage.push import subscriptions
+from plaudit.storage.push_subscriptions import subscriptions
 from plaudit.storage.queries import queries_beside
 
+from .attempts import PUSH, delivery_row
 from .listeners import Listeners, Row, columns
-from .outbox import PUSH, delivery_row
 
 SQL = queries_beside(__file__)
 
-HANDED_AT_ONCE = 1_000
+HAND_OUT_BATCH = 1_000
 OF_BUCKET_MIN = 10  # of each bucket, however many have something
 
 
@@ -43,7 +43,7 @@ async def hand_out(
         places = await connection.fetch(SQL.lock_handed, list(buckets))
         if not places:
             return 0, set()
-        of_each = max(OF_BUCKET_MIN, HANDED_AT_ONCE // len(places))
+        of_each = max(OF_BUCKET_MIN, HAND_OUT_BATCH // len(places))
         rows = [dict(row) for row in await connection.fetch(SQL.after, *columns(places), of_each)]
         if not rows:
             return 0, set()

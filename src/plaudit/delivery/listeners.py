@@ -17,12 +17,12 @@ from plaudit.documents.webhook import Webhook, wants
 from plaudit.errors import NotFound
 from plaudit.guard import in_hand, known
 from plaudit.storage.postgres import UNREACHABLE, Connection
-from plaudit.storage.programs import Live, Programs
+from plaudit.storage.programmes import Programme, Programmes
 
 from .webhooks import error_of
 
-NIL = UUID(int=0)
-SOMEBODY = Member(member_id=NIL, user_id="")
+NO_ID = UUID(int=0)
+SOMEBODY = Member(member_id=NO_ID, user_id="")
 
 Row = Mapping[str, Any]
 
@@ -53,13 +53,13 @@ class Listener(Struct, frozen=True, kw_only=True):
             return self.problem or True
         data = msgspec.json.decode(row["payload"])["data"]
         event = Event(
-            event_id=NIL, member_id=NIL, user_id="", kind=ACTION, trigger=row["type"], occurred_at=row["created_at"],
+            event_id=NO_ID, member_id=NO_ID, user_id="", kind=ACTION, trigger=row["type"], occurred_at=row["created_at"],
             data=data,
         )  # fmt: skip
         return self.condition.holds(Scope(event, SOMEBODY, {}, {}, {}), [])
 
 
-def listener_of(live: Live, webhook_id: str, webhook: Webhook) -> Listener:
+def listener_of(live: Programme, webhook_id: str, webhook: Webhook) -> Listener:
     """Return a webhook with its conditions compiled."""
     if not webhook.conditions:
         return Listener(webhook_id=webhook_id, webhook=webhook)
@@ -81,9 +81,9 @@ def listener_of(live: Live, webhook_id: str, webhook: Webhook) -> Listener:
 class Listeners:
     """The webhooks of all organisations that this process has met."""
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programmes) -> None:
         self._programs = programs
-        self._known: dict[UUID, tuple[Live, dict[str, Listener]]] = {}
+        self._known: dict[UUID, tuple[Programme, dict[str, Listener]]] = {}
 
     async def of(self, org_id: UUID) -> dict[str, Listener]:
         """Return an organisation's webhooks that have an address; none where its programme cannot be had."""
@@ -101,13 +101,13 @@ class Listeners:
         for org_id in await self._programs.changed(connection, org_ids):
             await self.live(org_id, anew=True)
 
-    async def live(self, org_id: UUID, *, anew: bool = False) -> Live | None:
+    async def live(self, org_id: UUID, *, anew: bool = False) -> Programme | None:
         """Return an organisation's programme, read `anew` if asked for, or None where it cannot be had.
 
         That is its own trouble, and not that of the other organisations; `/replay` sends what was not sent then.
         """
         try:
-            return await (self._programs.refresh(org_id) if anew else self._programs.live(org_id))
+            return await (self._programs.refresh(org_id) if anew else self._programs.current(org_id))
         except NotFound:
             return None
         except UNREACHABLE:

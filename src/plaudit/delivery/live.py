@@ -16,24 +16,24 @@ import structlog
 
 from plaudit.chores.chore import Chore, run_chores
 from plaudit.core.ids import bucket_of
-from plaudit.engine.watches import CHANNEL, WATCHED_SECONDS, name_of, watch
-from plaudit.errors import TooMany, Unavailable
+from plaudit.errors import RateLimited, Unavailable
 from plaudit.reads import notifications
-from plaudit.reads.notifications import Note
-from plaudit.storage.postgres import UNREACHABLE, Pool, keep_doing, listen, retried
+from plaudit.reads.notifications import NotificationRow
+from plaudit.storage.postgres import UNREACHABLE, Pool, listen, run_forever, with_retries
+from plaudit.storage.watches import CHANNEL, WATCHED_SECONDS, name_of, watch
 from plaudit.tasks import run_together
 
 STREAMS_OF_MEMBER_MAX = 5
 STREAMS_MAX = 20_000
 WAITING_MAX = 100  # what a stream may have waiting; one that reads more slowly is ended, and resumes where it was
-NOTES_AT_ONCE = 2_000
+NOTIFICATIONS_PER_QUERY = 2_000
 HEARTBEAT_SECONDS = 15.0
-SETTLED_SECONDS = 1.0
+FIRST_REFRESH_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
-class Stream:
+class LiveStream:
     """What one phone hears: notes, and that something has changed. `ended` when it was too slow.
 
     `reset`: it was to resume after a note that this database has never reached, and begins at the present instead.
@@ -44,7 +44,7 @@ class Stream:
         self.seen = seen
         self.reset = False
         self.ended = False
-        self._notes: list[Note] = []
+        self._notes: list[NotificationRow] = []
         self._changed = False
         self._wake = asyncio.Event()
 
@@ -53,7 +53,7 @@ class Stream:
         self.ended = True
         self._wake.set()
 
-    def tell(self, notes: list[Note], *, changed: bool) -> None:
+    def push(self, notes: list[NotificationRow], *, changed: bool) -> None:
         """Hand over what is new."""
         fresh = [one for one in notes if one.sequence > self.seen]
         if fresh:
@@ -65,7 +65,7 @@ class Stream:
         if self._changed:
             self._wake.set()
 
-    async def next(self, seconds: float) -> tuple[list[Note], bool]:
+    async def next(self, seconds: float) -> tuple[list[NotificationRow], bool]:
         """What is new, and whether anything has changed; nothing when nothing has within `seconds`."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
@@ -75,13 +75,13 @@ class Stream:
         return found, changed
 
 
-class Streams:
+class LiveStreams:
     """The streams that this process holds."""
 
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
         self._url = url
-        self._held: dict[str, set[Stream]] = defaultdict(set)
+        self._held: dict[str, set[LiveStream]] = defaultdict(set)
         self._count = 0
         self._named: set[str] = set()  # for whom commits have said that something changed
         self._look: set[str] = set()  # for whom to look all the same
@@ -95,23 +95,23 @@ class Streams:
         watching = Chore("watch_streams", every, self._keep_watching, back_off_max=every)
         await run_together(
             run_chores([watching]),
-            listen(self._url, {CHANNEL: self._heard}, self._tell_all),
-            keep_doing("tell_streams", self._tell, every=0),
+            listen(self._url, {CHANNEL: self._on_notify}, self._send_to_all),
+            run_forever("tell_streams", self._send_waiting, every=0),
         )
 
-    async def open(self, member_id: UUID, seen: int | None) -> Stream:
+    async def open(self, member_id: UUID, seen: int | None) -> LiveStream:
         """Return a stream of what comes after `seen` (None: from now on). Raise TooMany, or Unavailable.
 
         A `seen` beyond all that the member has received is of another database, such as one before a restore.
         """
         name = name_of(member_id)
         if sum(one.member_id == member_id for one in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
-            raise TooMany(
+            raise RateLimited(
                 f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
             )
         if self._count >= STREAMS_MAX or self._ending:
             raise Unavailable("This process takes no more streams; try again")
-        stream = Stream(member_id, 0 if seen is None else seen)
+        stream = LiveStream(member_id, 0 if seen is None else seen)
         self._held[name].add(stream)
         self._count += 1
         try:
@@ -126,11 +126,11 @@ class Streams:
             self.close(stream)
             raise
         if seen is not None:
-            self.look(stream)
-        asyncio.get_running_loop().call_later(SETTLED_SECONDS, self.look, stream)
+            self.refresh(stream)
+        asyncio.get_running_loop().call_later(FIRST_REFRESH_SECONDS, self.refresh, stream)
         return stream
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: LiveStream) -> None:
         """Let go of a stream."""
         name = name_of(stream.member_id)
         streams = self._held.get(name, set())
@@ -147,38 +147,38 @@ class Streams:
             for one in streams:
                 one.end()
 
-    def look(self, stream: Stream) -> None:
+    def refresh(self, stream: LiveStream) -> None:
         """Look what there is for a stream, whether a commit has said so or not."""
         name = name_of(stream.member_id)
         if stream in self._held.get(name, ()):
             self._look.add(name)
             self._wake.set()
 
-    def _heard(self, said: str) -> None:
+    def _on_notify(self, said: str) -> None:
         named = self._held.keys() & said.split(",")
         if named:
             self._named |= named
             self._wake.set()
 
-    def _tell_all(self) -> None:
+    def _send_to_all(self) -> None:
         """What was said while nobody listened may have been about anybody."""
         self._named |= self._held.keys()
         self._wake.set()
 
-    async def _tell(self) -> None:
+    async def _send_waiting(self) -> None:
         await self._wake.wait()
         self._wake.clear()
         named, look = self._named, self._look
         self._named, self._look = set(), set()
         try:
-            await self._tell_those(named, look)
+            await self._send_to(named, look)
         except UNREACHABLE:
             self._named |= named
             self._look |= look
             self._wake.set()
             raise
 
-    async def _tell_those(self, named: set[str], look: set[str]) -> None:
+    async def _send_to(self, named: set[str], look: set[str]) -> None:
         streams = [one for name in named | look for one in self._held.get(name, ())]
         seen: dict[UUID, int] = {}
         for one in streams:
@@ -186,13 +186,13 @@ class Streams:
         if not seen:
             return
         async with self._pool.acquire() as connection:
-            found = await notifications.after(connection, seen, NOTES_AT_ONCE)
-        notes: dict[UUID, list[Note]] = defaultdict(list)
+            found = await notifications.after(connection, seen, NOTIFICATIONS_PER_QUERY)
+        notes: dict[UUID, list[NotificationRow]] = defaultdict(list)
         for member_id, note in found:
             notes[member_id].append(note)
         for one in streams:
-            one.tell(notes[one.member_id], changed=name_of(one.member_id) in named)
-        if len(found) == NOTES_AT_ONCE:  # there is more
+            one.push(notes[one.member_id], changed=name_of(one.member_id) in named)
+        if len(found) == NOTIFICATIONS_PER_QUERY:  # there is more
             self._look |= named | look
             self._wake.set()
 
@@ -203,7 +203,7 @@ class Streams:
         if not missing:
             return
         async with self._pool.acquire() as connection:
-            await retried(lambda: watch(connection, missing))
+            await with_retries(lambda: watch(connection, missing))
         self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
 
     async def _keep_watching(self) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 from time import monotonic
 from uuid import UUID
 
-from .outbox import Due, Rooms, lane_of
+from .attempts import DueDelivery, Rooms, lane_of
 from .webhooks import Attempt
 
 AT_ONCE = 100  # as many as there are connections
@@ -44,12 +44,12 @@ class Places:
     def _room(self, key: Key) -> int:
         return 0 if key in self._paused else max(self._allowed.get(key, LANE_START) - self._running[key], 0)
 
-    def begin(self, due: Due) -> None:
+    def begin(self, due: DueDelivery) -> None:
         """Take a place."""
         self._running[due.org_id, lane_of(due.webhook_id)] += 1
         self._of_org[due.org_id] += 1
 
-    def end(self, due: Due, attempt: Attempt | None) -> None:
+    def end(self, due: DueDelivery, attempt: Attempt | None) -> None:
         """Give a place back, and learn from what came of the attempt (None: nothing is known of it)."""
         key = (due.org_id, lane_of(due.webhook_id))
         self._running = self._running - Counter([key])  # without those that have none

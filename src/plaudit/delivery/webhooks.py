@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from plaudit import clock
-from plaudit.connections import ForbiddenAddressError, guarded_pool
+from plaudit.net import ForbiddenAddressError, public_only_pool
 
 from .addresses import as_sent
 
@@ -44,11 +44,11 @@ class Attempt(Struct, frozen=True):
         return self.status is not None and 200 <= self.status < 300
 
 
-class Sender:
+class WebhookClient:
     """The connections to webhooks. `private` allows targets in private networks."""
 
     def __init__(self, *, private: bool) -> None:
-        self._pool = guarded_pool(private=private)
+        self._pool = public_only_pool(private=private)
 
     async def attempt(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
         """POST a body, and return what came of it, whatever that was. A redirect is an answer like any other: not 2xx.

@@ -22,7 +22,7 @@ Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
-class PeriodLimit(Struct, kw_only=True, forbid_unknown_fields=True):
+class PeriodLimitSpec(Struct, kw_only=True, forbid_unknown_fields=True):
     period: Period
     count: Count
 
@@ -31,7 +31,7 @@ class Limit(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How often a campaign may fire: for a member in all, for a member in a calendar period, for everybody."""
 
     per_user: Count | None = None
-    per_period: PeriodLimit | None = None
+    per_period: PeriodLimitSpec | None = None
     overall: Count | None = None
 
 

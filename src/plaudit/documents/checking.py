@@ -18,7 +18,7 @@ from plaudit.core.triggers import NEVER_FIRED
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 
 from .base import Document, DocumentKind
-from .reading import struct_of
+from .validation import struct_of
 
 _TOP = re.compile(r"[^.\[]*")
 _ITEM = re.compile(r"([^.\[]+)\[(\d+)\]")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from plaudit.core import identities
 from plaudit.errors import FieldError, Invalid, invalid_fields
 
-from .profile import COMPUTED, CUSTOM, ProfileRules
+from .profile import COMPUTED, CUSTOM, ProfileValidator
 from .trigger import Trigger
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -183,7 +183,7 @@ def _listed(names: Sequence[str]) -> str:
     return listed + (f" and {len(names) - 40} more" if len(names) > 40 else "") if names else "none"
 
 
-def profile_columns(rules: ProfileRules) -> Columns:
+def profile_columns(rules: ProfileValidator) -> Columns:
     """Return the columns of files of profiles. Without a profile schema, a column with another name is a text."""
     return Columns(
         {"userId": _trimmed, **_profile_fields(rules)},
@@ -193,7 +193,7 @@ def profile_columns(rules: ProfileRules) -> Columns:
     )
 
 
-def member_columns(rules: ProfileRules) -> Columns:
+def member_columns(rules: ProfileValidator) -> Columns:
     """Return the columns of files of members: profiles, with what members have elsewhere."""
     numbers: Callable[[str], Reader] = lambda _: _number  # noqa: E731
     ladders: Callable[[str], Reader] = lambda _: _trimmed  # noqa: E731
@@ -205,13 +205,13 @@ def member_columns(rules: ProfileRules) -> Columns:
     )
 
 
-def _profile_fields(rules: ProfileRules) -> dict[str, Reader]:
+def _profile_fields(rules: ProfileValidator) -> dict[str, Reader]:
     own = rules.schema.fields if rules.schema is not None else []
     fields = {**_OF_EVERY_PROFILE, **{one.name: _BY_TYPE[one.type] for one in own}}
     return {**fields, **{key: _BY_TYPE[one.type] for key, one in rules.custom.items()}}
 
 
-def _custom_scopes(rules: ProfileRules) -> dict[str, Callable[[str], Reader]]:
+def _custom_scopes(rules: ProfileValidator) -> dict[str, Callable[[str], Reader]]:
     def reader(key: str) -> Reader:
         one = rules.custom.get(key)
         return _text if one is None else _BY_TYPE[one.type]

@@ -27,7 +27,7 @@ class Score(Struct, kw_only=True, forbid_unknown_fields=True):
     field: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
 
 
-class Prize(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class PrizeSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What the ranks `fromRank` to `toRank` win at the end."""
 
     from_rank: Rank
@@ -62,7 +62,7 @@ class Competition(Document, kw_only=True):
     score: Score | None = None
     leagues: Leagues | None = None
     scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    prizes: Annotated[list[Prize], Meta(max_length=100)] = field(default_factory=list[Prize])
+    prizes: Annotated[list[PrizeSpec], Meta(max_length=100)] = field(default_factory=list[PrizeSpec])
     excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
     segments: AudienceSpec | None = None
     settle_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 5
@@ -77,7 +77,7 @@ class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_field
     score: Score | None = None
     leagues: Leagues | None = None
     scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    prizes: Annotated[list[Prize], Meta(max_length=100)] = field(default_factory=list[Prize])
+    prizes: Annotated[list[PrizeSpec], Meta(max_length=100)] = field(default_factory=list[PrizeSpec])
     excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
     settle_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 5
 

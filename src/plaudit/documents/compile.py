@@ -14,7 +14,7 @@ from plaudit.core.conditions import compile_conditions
 from plaudit.core.effects import EFFECTS
 from plaudit.core.fields import getter_of
 from plaudit.core.goals import SUM_DECIMALS, Goal
-from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, round_half_up
+from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, to_scaled
 from plaudit.core.periods import Period, within_calendar
 from plaudit.core.recurrence import Recurrence
 from plaudit.core.rrule import read_rule
@@ -23,21 +23,20 @@ from plaudit.errors import FieldError, invalid_fields
 
 from .campaign import Campaign, GoalSpec
 from .code_pool import CodePool
-from .compile_competitions import competition_of, competitions_by, competitions_of_campaigns
-from .compile_effects import audience_of, effect_of, effect_of_reward
-from .compile_mechanics import ladder_of, ladders_by_metric, streak_listeners_of, streak_of, streaks_of_campaigns
-from .compile_outgoing import notification_of, outbound_of, texts_of
+from .compile_competitions import competitions_by, competitions_of_campaigns, compile_competition
+from .compile_effects import audience_of, compile_effect, effect_of_reward
+from .compile_mechanics import compile_streak, ladder_of, ladders_by_metric, streak_listeners_of, streaks_of_campaigns
+from .compile_messages import notification_of, outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
-from .metric import Expiry as ExpirySpec
+from .metric import ExpirySpec, MultiplierSpec
 from .metric import Metric as MetricDocument
-from .metric import Multiplier as MultiplierSpec
 from .product import Product
 from .reward import Reward
 from .rule import Rule
 from .settings import SETTINGS_ID, Settings
 
 
-class Kept(Struct, frozen=True):
+class CompileInput(Struct, frozen=True):
     """A document as the store has it: in the order of creation."""
 
     kind: str
@@ -45,7 +44,7 @@ class Kept(Struct, frozen=True):
     document: Any
 
 
-def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> core.Program:
+def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput]) -> core.Program:
     """The compiled programme of one organisation. The documents have been checked when they were saved."""
     by_kind: dict[str, dict[str, Any]] = defaultdict(dict)
     for kept in documents:
@@ -59,13 +58,13 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[Kept]) -> co
         one: each for one, each in streaks_of_campaigns(by_kind["campaign"]).items() if one not in by_kind["streak"]
     }
     streak_documents = by_kind["streak"] | own_streaks
-    streaks = {one: streak_of(one, streak, metrics) for one, streak in streak_documents.items()}
+    streaks = {one: compile_streak(one, streak, metrics) for one, streak in streak_documents.items()}
     ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
     own_competitions = competitions_of_campaigns(by_kind["campaign"])
     competitions = {
-        one: competition_of(one, each, metrics, by_kind["campaign"][one]) for one, each in own_competitions.items()
+        one: compile_competition(one, each, metrics, by_kind["campaign"][one]) for one, each in own_competitions.items()
     }
-    competitions |= {one: competition_of(one, each, metrics) for one, each in by_kind["competition"].items()}
+    competitions |= {one: compile_competition(one, each, metrics) for one, each in by_kind["competition"].items()}
     first_ladder = next(iter(ladders), None)
     segments = {one: segment_of(one, each, metrics, first_ladder) for one, each in by_kind["segment"].items()}
     return core.Program(
@@ -198,7 +197,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         core.Step(
             name=step.name,
             goal=_goal(step.goal),
-            effects=tuple(effect_of(spec, metrics) for spec in step.effects),
+            effects=tuple(compile_effect(spec, metrics) for spec in step.effects),
             notification=None if step.notification is None else notification_of(step.notification),
         )
         for step in campaign.steps
@@ -213,9 +212,9 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         steps=steps,
         sequential=campaign.order == "sequential",
         required=campaign.required or len(steps),
-        effects=tuple(effect_of(spec, metrics) for spec in campaign.effects) if steps else (),
+        effects=tuple(compile_effect(spec, metrics) for spec in campaign.effects) if steps else (),
         repeatable=campaign.repeatable,
-        by_enrolment=campaign.enrolment == "required",
+        requires_enrolment=campaign.enrolment == "required",
         recurrence=_recurrence(campaign, time_zone),
         audience=audience_of(campaign.segments),
         starts_at=within_calendar(campaign.start_date),
@@ -226,7 +225,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         limit_overall=limit.overall if limit else None,
         cooldown=timedelta(seconds=campaign.cooldown or 0),
         notification=None if campaign.notification is None else notification_of(campaign.notification),
-        unbounded=campaign.simplified_mode and campaign.enrolment == "open" and not any(bounds),
+        ungated=campaign.simplified_mode and campaign.enrolment == "open" and not any(bounds),
     )
 
 
@@ -249,7 +248,7 @@ def _goal(goal: GoalSpec) -> Goal:
         rolling = timedelta(days=window.days or 0, seconds=window.seconds or 0)
     return Goal(
         type=goal.type,
-        target=round_half_up(goal.target, SUM_DECIMALS if goal.type == "sum" else 0) or 1,
+        target=to_scaled(goal.target, SUM_DECIMALS if goal.type == "sum" else 0) or 1,
         get=None if goal.field is None else getter_of(goal.field)[0],
         rolling=rolling,
         calendar=window.period if window is not None else None,
@@ -264,7 +263,7 @@ def _listeners(
     live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.listens}
     for campaign_id, compiled in live.items():
         campaign = campaigns[campaign_id]
-        effects = tuple(effect_of(spec, metrics) for spec in campaign.effects)
+        effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
         if campaign.streak is not None:  # its triggers extend the streak, and each turn brings its effects
             listener = core.Listener(
                 campaign=compiled, step=0, number=0, condition=OfStreak(campaign_id), effects=effects
@@ -292,9 +291,9 @@ def _listeners(
             step=step,
             number=0,
             condition=condition,
-            effects=tuple(effect_of(spec, metrics) for spec in rule.effects),
+            effects=tuple(compile_effect(spec, metrics) for spec in rule.effects),
             rule_id=rule_id,
-            stops=rule.stop_processing,
+            stops_processing=rule.stop_processing,
         )
         found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
     return {

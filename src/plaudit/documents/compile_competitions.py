@@ -13,10 +13,10 @@ from plaudit.core.periods import Period, within_calendar
 
 from .campaign import Campaign
 from .competition import Competition, Leagues
-from .compile_effects import audience_of, effect_of
+from .compile_effects import audience_of, compile_effect
 
 
-def competition_of(
+def compile_competition(
     competition_id: str, competition: Competition, metrics: Mapping[str, Metric], campaign: Campaign | None = None
 ) -> core.Competition:
     """A competition; one that is a part of a `campaign` counts while that listens."""
@@ -35,7 +35,7 @@ def competition_of(
         excluded=frozenset(competition.excluded_user_ids),
         audience=audience_of(competition.segments),
         prizes=tuple(
-            core.Prize(prize.from_rank, prize.to_rank, tuple(effect_of(spec, metrics) for spec in prize.effects))
+            core.Prize(prize.from_rank, prize.to_rank, tuple(compile_effect(spec, metrics) for spec in prize.effects))
             for prize in competition.prizes
         ),
     )

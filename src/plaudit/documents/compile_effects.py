@@ -7,11 +7,11 @@ from plaudit.core import effect_settings as fs
 from plaudit.core import effects as fx
 from plaudit.core import program as core
 from plaudit.core.expressions import Expression
-from plaudit.core.metrics import Metric, round_half_up
+from plaudit.core.metrics import Metric, to_scaled
 from plaudit.core.segments import change_segment
 from plaudit.core.streaks import check_in_effect, grant_freeze_effect
 
-from .compile_outgoing import notification_of
+from .compile_messages import notification_of
 from .effect import AudienceSpec, EffectSpec
 from .reward import Reward
 
@@ -29,19 +29,19 @@ def effect_of_reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metri
             entries = fs.AddEntries(competition_id=config["competitionId"], entries=config.get("entries", 1))
             return core.Effect("add_entries", entries, fx.add_entries)
         case "unique_coupon":
-            drawn = fx.Drawn(reward_id, config["codePoolId"], once=True)
+            drawn = fx.UniqueCouponSettings(reward_id, config["codePoolId"], once=True)
             return core.Effect("issue_coupon", drawn, fx.draw_coupon)
         case "non_unique_coupon":
             terms = {name: config[name] for name in ("discountType", "discountValue")}
-            return core.Effect("share_code", fx.Shared(reward_id, config["code"], terms), fx.share_code)
+            return core.Effect("share_code", fx.SharedCouponSettings(reward_id, config["code"], terms), fx.share_code)
 
 
-def _sum(metric_id: str, amount: Any, reason: str | None, metrics: Mapping[str, Metric]) -> fx.Sum:
+def _sum(metric_id: str, amount: Any, reason: str | None, metrics: Mapping[str, Metric]) -> fx.AmountSettings:
     if isinstance(amount, str):
-        return fx.Sum(metric_id, None, Expression(amount), reason)
+        return fx.AmountSettings(metric_id, None, Expression(amount), reason)
     metric = metrics.get(metric_id)
-    fixed = round_half_up(amount, metric.decimals if metric else 0)
-    return fx.Sum(metric_id, fixed, None, reason)
+    fixed = to_scaled(amount, metric.decimals if metric else 0)
+    return fx.AmountSettings(metric_id, fixed, None, reason)
 
 
 def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
@@ -49,7 +49,7 @@ def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
     return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
 
 
-def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
+def compile_effect(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
     match spec.settings():
         case fs.AddPoints() as points:
             settings: Any = _sum("points", points.amount, points.reason, metrics)
@@ -61,14 +61,17 @@ def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
         case fs.GrantReward() as settings:
             apply = fx.grant_reward
         case fs.IssueCoupon() as issue:
-            settings, apply = fx.Drawn(issue.code_pool_id, issue.code_pool_id, once=False), fx.draw_coupon
+            settings, apply = (
+                fx.UniqueCouponSettings(issue.code_pool_id, issue.code_pool_id, once=False),
+                fx.draw_coupon,
+            )
         case fs.Notify() as note:
-            settings, apply = notification_of(note), fx.notify
+            settings, apply = notification_of(note), fx.apply_notify
         case fs.CallWebhook() as settings:
             apply = fx.call_webhook
         case fs.Emit() as settings:
             apply = fx.emit
-        case fs.NameSegment() as named:
+        case fs.SegmentSettings() as named:
             settings, apply = fs.ChangeSegment(named.segment_id, spec.type == "add_to_segment"), change_segment
         case fs.AddEntries() as settings:
             apply = fx.add_entries
@@ -77,7 +80,7 @@ def effect_of(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
         case fs.SetAttribute() as settings:
             apply = fx.set_attribute
         case fs.Enrol() as settings:
-            apply = fx.enrol
+            apply = fx.apply_enrol
         case fs.CheckIn() as settings:
             apply = check_in_effect
         case fs.GrantFreeze() as settings:

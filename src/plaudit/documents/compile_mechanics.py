@@ -8,18 +8,17 @@ from msgspec import structs
 
 from plaudit.core import program as core
 from plaudit.core.conditions import All, compile_conditions
-from plaudit.core.metrics import Metric, round_half_up
+from plaudit.core.metrics import Metric, to_scaled
 from plaudit.core.periods import within_calendar
 from plaudit.core.typed import Open
 
 from .campaign import Campaign
-from .compile_effects import audience_of, effect_of
+from .compile_effects import audience_of, compile_effect
 from .ladder import Ladder
-from .streak import Price as PriceSpec
-from .streak import Streak
+from .streak import PriceSpec, Streak
 
 
-def streak_of(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> core.Streak:
+def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> core.Streak:
     freezes, fix = streak.freezes, streak.repair
     return core.Streak(
         streak_id=streak_id,
@@ -36,7 +35,7 @@ def streak_of(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> 
         repair_price=_price(fix.price, metrics) if fix else None,
         pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
         milestones=tuple(
-            core.Milestone(one.length, tuple(effect_of(spec, metrics) for spec in one.effects))
+            core.Milestone(one.length, tuple(compile_effect(spec, metrics) for spec in one.effects))
             for one in sorted(streak.milestones, key=lambda one: one.length)
         ),
     )
@@ -68,10 +67,10 @@ def ladder_of(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> 
         core.Rung(
             rung_id=rung.rung_id,
             name=rung.name,
-            threshold=round_half_up(rung.threshold, metric.decimals if metric else 0) or 0,
+            threshold=to_scaled(rung.threshold, metric.decimals if metric else 0) or 0,
             perks=tuple(rung.perks),
-            effects=tuple(effect_of(spec, metrics) for spec in rung.effects),
-            once=rung.effects_once,
+            effects=tuple(compile_effect(spec, metrics) for spec in rung.effects),
+            effects_once=rung.effects_once,
         )
         for rung in ladder.rungs
     )
@@ -99,7 +98,7 @@ def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price
     if price is None:
         return None
     metric = metrics.get(price.metric)
-    return core.Price(price.metric, round_half_up(price.amount, metric.decimals if metric else 0) or 0)
+    return core.Price(price.metric, to_scaled(price.amount, metric.decimals if metric else 0) or 0)
 
 
 def streak_listeners_of(

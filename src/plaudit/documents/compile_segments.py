@@ -86,7 +86,7 @@ def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder:
     bounds = {int(value) + more for value in values if is_number(value) for more in (0, 1)}
     return core.Criterion(
         key=key,
-        tally=core.Tally(
+        tally=core.EventTally(
             type=name,
             trigger=tally.trigger,
             condition=condition,

@@ -9,7 +9,7 @@ from plaudit.core.patterns import Pattern, PatternError
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
-from .values import Bounds, wrong_default
+from .field_types import Bounds, wrong_default
 
 OPTIONS_MAX = 1_000
 

@@ -16,9 +16,9 @@ from plaudit.core.triggers import NEVER_FIRED, is_reserved
 from plaudit.errors import FieldError, PlauditError
 
 from .base import MetricAmount, Reference
+from .field_types import TIME_ZONE
 from .profile import COMPUTED, CUSTOM
-from .reading import read
-from .values import TIME_ZONE
+from .validation import convert
 
 EFFECTS_MAX = 50
 
@@ -47,7 +47,7 @@ class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults
 
     def settings(self) -> EffectSettings:
         """The settings as a struct. Raises Invalid."""
-        return read(self.config, EFFECTS[self.type].settings)
+        return convert(self.config, EFFECTS[self.type].settings)
 
 
 def check_effects(effects: Sequence[EffectSpec]) -> list[FieldError]:

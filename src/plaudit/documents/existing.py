@@ -23,7 +23,7 @@ from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
 from .kinds import KINDS
 from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, references_in, writes_of
-from .profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, STANDARD, ProfileRules, rules_of
+from .profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, STANDARD, ProfileValidator, validator_for
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
 
@@ -33,7 +33,7 @@ Docs = Mapping[Key, Mapping[str, Any]]
 NAMES_SHOWN = 30
 
 
-class There(Struct, frozen=True):
+class Existing(Struct, frozen=True):
     """What there is: the `keys` of documents and of campaigns' own parts, and what members and events can have.
 
     `own` are those of the document that names and looks, which may be new. `declared` are the fields of the data of
@@ -42,7 +42,7 @@ class There(Struct, frozen=True):
 
     keys: frozenset[Key]
     own: frozenset[Key] = frozenset()
-    profiles: ProfileRules = ProfileRules()
+    profiles: ProfileValidator = ProfileValidator()
     declared: Mapping[str, tuple[str, ...]] = {}
     written: frozenset[str] = frozenset()
 
@@ -66,7 +66,7 @@ def keys_of(docs: Docs) -> frozenset[Key]:
     return frozenset(docs.keys() | own)
 
 
-def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()) -> There:
+def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()) -> Existing:
     """Return what there is. Of `docs`, those count that say what members and events can have."""
     schema: ProfileSchema | None = None
     custom: list[CustomField] = []
@@ -83,7 +83,7 @@ def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()
                 declared[document_id] = tuple(one.key for one in read.fields)
             case _:
                 written |= _written_by(doc)
-    return There(keys, own, rules_of(schema, custom), declared, frozenset(written))
+    return Existing(keys, own, validator_for(schema, custom), declared, frozenset(written))
 
 
 def _read(kind: str, doc: Mapping[str, Any]) -> Document | None:
@@ -114,7 +114,7 @@ def references_of(kind: DocumentKind, document: Document) -> list[Reference]:
 def wrong_names(
     kind: DocumentKind,
     document: Document,
-    there: There,
+    there: Existing,
     over: Mapping[str, Any] | None = None,
     gone: Collection[Key] = (),
 ) -> list[FieldError]:
@@ -137,7 +137,7 @@ def wrong_names(
     return [*(_lost(one, there) for one in lost), *(FieldError(one.at, why) for one, why in (*wrong, *unfit))]
 
 
-def _lost(one: Reference, there: There) -> FieldError:
+def _lost(one: Reference, there: Existing) -> FieldError:
     title = KINDS[one.kind].title.lower()
     return FieldError(one.field, f"names {title} {one.id!r}, which does not exist: {_listed(there.ids_of(one.kind))}")
 
@@ -150,7 +150,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
-def why_wrong(look: Look, there: There) -> str | None:
+def why_wrong(look: Look, there: Existing) -> str | None:
     """Why a field can never be found, whatever happens; None where it can. What documents it names is not asked here."""
     if look.of == "profile":
         return None if _may_be_written(look.field, there) else _no_field(look.field, _written_names(there))
@@ -193,7 +193,7 @@ def _no_field(field: str, names: Sequence[str]) -> str:
     return f"is a field that there cannot be (got {field!r}): {_listed(names)}"
 
 
-def _why_not_of_data(look: Look, name: str, there: There) -> str | None:
+def _why_not_of_data(look: Look, name: str, there: Existing) -> str | None:
     """Any field may be in the data of an event, unless it is the engine's own, or its trigger is strict."""
     known: list[str] = []
     for trigger in look.triggers:
@@ -208,7 +208,7 @@ def _why_not_of_data(look: Look, name: str, there: There) -> str | None:
     return f"is not in the data of {' or '.join(look.triggers)} (got {look.field!r}): {_listed(known)}"
 
 
-def _why_not_of_member(field: str, steps: Sequence[str], there: There, *, custom: bool) -> str | None:
+def _why_not_of_member(field: str, steps: Sequence[str], there: Existing, *, custom: bool) -> str | None:
     name = steps[0]
     if name in CUSTOM[:1] and len(steps) > 1:
         return f"must be written user.{'.'.join(steps[1:])} (got {field!r})"
@@ -224,14 +224,14 @@ def _why_not_of_member(field: str, steps: Sequence[str], there: There, *, custom
     return _no_field(field, [*_written_names(there), *sorted(COMPUTED_FROM)])
 
 
-def _may_be_written(name: str, there: There) -> bool:
+def _may_be_written(name: str, there: Existing) -> bool:
     """Whether a profile may have a field of its own of this name."""
     if name in there.written or name in STANDARD_WRITTEN:
         return True
     return name not in COMPUTED and there.profiles.may_have(name)
 
 
-def _written_names(there: There) -> list[str]:
+def _written_names(there: Existing) -> list[str]:
     profiles = there.profiles
     own = [] if profiles.schema is None else [one.name for one in profiles.schema.fields]
     return list(dict.fromkeys([*own, *sorted(there.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))

@@ -15,7 +15,7 @@ from plaudit.core.formulas.limits import FormulaError
 from plaudit.core.program import Program
 from plaudit.errors import PlauditError
 
-from .compile import Kept, compile_program
+from .compile import CompileInput, compile_program
 from .kinds import KINDS
 from .metric import Metric
 from .rule import Rule
@@ -31,17 +31,17 @@ class InForce(Struct, frozen=True):
     """
 
     program: Program
-    readable: Sequence[Kept]
+    readable: Sequence[CompileInput]
     out: Mapping[Named, str]
 
 
-def read_documents(rows: Sequence[tuple[str, str, bytes | str]]) -> tuple[list[Kept], dict[Named, str]]:
+def read_documents(rows: Sequence[tuple[str, str, bytes | str]]) -> tuple[list[CompileInput], dict[Named, str]]:
     """Return stored documents as structs, and why the others cannot be read."""
-    found: list[Kept] = []
+    found: list[CompileInput] = []
     out: dict[Named, str] = {}
     for kind, document_id, doc in rows:
         try:
-            found.append(Kept(kind, document_id, msgspec.json.decode(doc, type=KINDS[kind].type)))
+            found.append(CompileInput(kind, document_id, msgspec.json.decode(doc, type=KINDS[kind].type)))
         except (msgspec.MsgspecError, KeyError, ValueError) as problem:
             out[kind, document_id] = f"cannot be read: {problem}"
     return found, out
@@ -67,9 +67,9 @@ def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, 
         return InForce(compile_program(org_id, version, []), readable, out)
 
 
-def _sound(org_id: UUID, documents: Sequence[Kept]) -> tuple[list[Kept], dict[Named, str]]:
+def _sound(org_id: UUID, documents: Sequence[CompileInput]) -> tuple[list[CompileInput], dict[Named, str]]:
     """Return the documents that compile, those that do in part, and why the others do not."""
-    found: list[Kept] = []
+    found: list[CompileInput] = []
     out: dict[Named, str] = {}
     for one in documents:
         try:
@@ -83,14 +83,14 @@ def _sound(org_id: UUID, documents: Sequence[Kept]) -> tuple[list[Kept], dict[Na
     return found, out
 
 
-def _try(org_id: UUID, one: Kept, documents: Sequence[Kept]) -> None:
+def _try(org_id: UUID, one: CompileInput, documents: Sequence[CompileInput]) -> None:
     if isinstance(one.document, Webhook):
         compile_conditions(one.document.conditions)
     elif isinstance(one.document, Rule):  # it is compiled with its campaign only
         campaign_id = one.document.campaign_id
         campaign = [each for each in documents if each.kind == "campaign" and each.id == campaign_id]
         bare = [
-            Kept(
+            CompileInput(
                 "campaign",
                 each.id,
                 structs.replace(
@@ -111,12 +111,12 @@ def _try(org_id: UUID, one: Kept, documents: Sequence[Kept]) -> None:
         compile_program(org_id, 0, [one])
 
 
-def _what_is_left(one: Kept) -> Kept | None:
+def _what_is_left(one: CompileInput) -> CompileInput | None:
     """Return what must stay of a document that is out of force."""
     if isinstance(one.document, Rule):  # its place: it numbers the rules after it, and they name what they did by that
-        return Kept(one.kind, one.id, structs.replace(one.document, enabled=False))
+        return CompileInput(one.kind, one.id, structs.replace(one.document, enabled=False))
     if isinstance(one.document, Metric):  # its balances: only the multipliers can be wrong
-        return Kept(one.kind, one.id, structs.replace(one.document, multipliers=[]))
+        return CompileInput(one.kind, one.id, structs.replace(one.document, multipliers=[]))
     return None
 
 

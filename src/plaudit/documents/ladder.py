@@ -14,7 +14,7 @@ from .effect import EffectSpec, check_effects, effect_amounts, effect_references
 from .metric import Bound
 
 
-class Rung(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """From how much on, what it brings as long as one is on it (`perks`), and what happens on getting there.
 
     With `effectsOnce` that is only the first time.
@@ -41,7 +41,7 @@ class Ladder(Document, kw_only=True):
     status: Literal["active", "archived"] = "active"
     metric: DocumentId = "points"
     window: LadderWindow = field(default_factory=LadderWindow)
-    rungs: Annotated[list[Rung], Meta(min_length=1, max_length=50)]
+    rungs: Annotated[list[RungSpec], Meta(min_length=1, max_length=50)]
     soft_landing: bool = False
     grace_days: Annotated[int, Meta(ge=0, le=366)] = 0
 

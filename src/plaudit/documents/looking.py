@@ -18,7 +18,7 @@ from .effect import EffectSpec
 from .listening import TriggerSpec
 from .rule import Rule
 from .segment import CriterionSpec, TallySpec
-from .template import Texts
+from .template import TextsSpec
 from .webhook import Webhook
 
 Of = Literal["event", "member", "message", "profile"]
@@ -76,7 +76,7 @@ def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of, effects: tu
     What follows (effects, texts) may see the data of other events than what is beside it: those of `effects`.
     """
     triggers = _triggers_of(part) or triggers
-    if isinstance(part, EffectSpec | Notify | Texts):
+    if isinstance(part, EffectSpec | Notify | TextsSpec):
         yield from _in_what_follows(part, at, effects)
         return
     for one in structs.fields(part):
@@ -123,7 +123,7 @@ def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
             return ()
 
 
-def _in_what_follows(part: EffectSpec | Notify | Texts, at: str, triggers: tuple[str, ...]) -> Iterator[Look]:
+def _in_what_follows(part: EffectSpec | Notify | TextsSpec, at: str, triggers: tuple[str, ...]) -> Iterator[Look]:
     """Yield what the formulas of an effect look at, and those of a notification's texts."""
     given: dict[str, Any] = structs.asdict(part)
     if isinstance(part, EffectSpec):

@@ -18,7 +18,7 @@ Bound = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | Annotated[float, M
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
-class Expiry(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ExpirySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When what is earned expires: at the end of the day `days` days on (rolling), or of a calendar period.
 
     `extendedByActivity` (rolling): whenever the member earns or spends, all of it lasts as long again. `remindDays`
@@ -38,7 +38,7 @@ class EarningCap(Struct, kw_only=True, forbid_unknown_fields=True):
     amount: Bound
 
 
-class Multiplier(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class MultiplierSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What is earned counts `factor` times: from `startDate` to `endDate`, on `weekdays`, where `conditions` hold.
 
     Weekdays are ISO 8601's: 1 is Monday, 7 is Sunday.
@@ -65,10 +65,10 @@ class Metric(Document, kw_only=True):
     minimum: Bound | None = 0
     maximum: Bound | None = None
     media: Media | None = None
-    expiry: Expiry | None = None
+    expiry: ExpirySpec | None = None
     pending_days: Annotated[int, Meta(ge=0, le=3_650)] = 0
     earning_caps: Annotated[list[EarningCap], Meta(max_length=10)] = field(default_factory=list[EarningCap])
-    multipliers: Annotated[list[Multiplier], Meta(max_length=50)] = field(default_factory=list[Multiplier])
+    multipliers: Annotated[list[MultiplierSpec], Meta(max_length=50)] = field(default_factory=list[MultiplierSpec])
     stacking: Literal["highest", "multiply", "add"] = "highest"
     on_reversal: Literal["zero", "debt"] = "zero"
 

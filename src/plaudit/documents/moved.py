@@ -56,7 +56,7 @@ class Consent(_Line, frozen=True, kw_only=True):
     recorded_by: str
 
 
-class Note(_Line, frozen=True, kw_only=True):
+class NotificationLine(_Line, frozen=True, kw_only=True):
     """A notification."""
 
     id: UUID
@@ -99,7 +99,7 @@ class MemberLine(_Line, frozen=True, kw_only=True):
     entries: dict[str, int] = {}
     coupons: list[Coupon] = []
     consents: list[Consent] = []
-    notifications: list[Note] = []
+    notifications: list[NotificationLine] = []
 
 
 class EventLine(_Line, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ class AuditLine(_Line, frozen=True, kw_only=True):
 
 
 class OrganisationLine(_Line, frozen=True, kw_only=True):
-    """What belongs to no member, by its `type` (see engine/moving_organisation.py) and a key that is its own there."""
+    """What belongs to no member, by its `type` (see imports/moving_organisation.py) and a key that is its own there."""
 
     type: str
     key: str

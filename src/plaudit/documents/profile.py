@@ -8,11 +8,11 @@ from msgspec import Struct
 from plaudit import bounds
 from plaudit.core import identities
 from plaudit.core.fields import COMPUTED_FROM
-from plaudit.errors import MISSING_FIELD, FieldError
+from plaudit.errors import FIELD_MISSING, FieldError
 
 from .custom_field import CustomField
+from .field_types import TIME_ZONE, value_error
 from .profile_schema import ProfileSchema
-from .values import TIME_ZONE, wrong_value
 
 ATTRIBUTES_MAX = 200
 NAME_MAX = 64
@@ -61,14 +61,14 @@ _ALWAYS = (
 _TOP = frozenset(_ALWAYS) - {"language", "country"}
 
 
-class Written(Struct, frozen=True):
+class ProfileUpdate(Struct, frozen=True):
     """What a request writes of a profile: the attributes, and the names by which the member is found."""
 
     attributes: dict[str, Any]
     names: dict[str, str | None]
 
 
-class ProfileRules(Struct, frozen=True):
+class ProfileValidator(Struct, frozen=True):
     """What profiles are judged by. Without a `schema` of the organisation's own any field will do."""
 
     schema: ProfileSchema | None = None
@@ -104,8 +104,8 @@ class ProfileRules(Struct, frozen=True):
         own = None if self.schema is None else next((one for one in self.schema.fields if one.name == name), None)
         if name in self.custom:
             one = self.custom[name]
-            return wrong_value(one.type, value, one.options, one.validation)
-        return None if own is None else wrong_value(own.type, value, own.enum)
+            return value_error(one.type, value, one.options, one.validation)
+        return None if own is None else value_error(own.type, value, own.enum)
 
     def may_have(self, name: str) -> bool:
         """Return whether a profile may have a field of this name."""
@@ -114,12 +114,14 @@ class ProfileRules(Struct, frozen=True):
         return any(one.name == name for one in self.schema.fields)
 
 
-def rules_of(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileRules:
+def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileValidator:
     """The rules of an organisation."""
-    return ProfileRules(schema, {one.key: one for one in custom if one.status == "active"})
+    return ProfileValidator(schema, {one.key: one for one in custom if one.status == "active"})
 
 
-def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple[Written, list[FieldError]]:
+def validate_update(
+    rules: ProfileValidator, body: Mapping[str, Any], *, new: bool
+) -> tuple[ProfileUpdate, list[FieldError]]:
     """What `body` writes of a profile, and what is wrong with it. A `new` one gets defaults, and lacks nothing."""
     given = {name: value for name, value in body.items() if name not in ("userId", CUSTOM)}
     wrong = _wrong_shape(given)
@@ -132,13 +134,13 @@ def written(rules: ProfileRules, body: Mapping[str, Any], *, new: bool) -> tuple
     given |= custom
     if new and (rules.schema is not None or rules.custom):
         given = _defaults(rules) | given
-        wrong += [FieldError(name, MISSING_FIELD) for name in _required(rules) if given.get(name) is None]
+        wrong += [FieldError(name, FIELD_MISSING) for name in _required(rules) if given.get(name) is None]
     elif not new:
         wrong += [FieldError(name, "cannot be taken away") for name in _required(rules) if given.get(name, 0) is None]
     wrong += _wrong_values(rules, given, custom)
     names, wrong_names = _names(rules, given)
     attributes = {name: value for name, value in given.items() if name not in names}
-    return Written(attributes, names), wrong + wrong_names
+    return ProfileUpdate(attributes, names), wrong + wrong_names
 
 
 def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
@@ -155,19 +157,19 @@ def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
     return wrong
 
 
-def _defaults(rules: ProfileRules) -> dict[str, Any]:
+def _defaults(rules: ProfileValidator) -> dict[str, Any]:
     fields = [(one.name, one.default) for one in rules.schema.fields] if rules.schema else []
     fields += [(key, one.default_value) for key, one in rules.custom.items()]
     return {name: value for name, value in fields if value is not None and name not in COMPUTED}
 
 
-def _required(rules: ProfileRules) -> list[str]:
+def _required(rules: ProfileValidator) -> list[str]:
     fields = [one.name for one in rules.schema.fields if one.required] if rules.schema else []
     fields += [key for key, one in rules.custom.items() if one.required]
     return [name for name in fields if name not in COMPUTED and name != CUSTOM]
 
 
-def _wrong_values(rules: ProfileRules, given: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
+def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
     wrong: list[FieldError] = []
     if given.get(TIME_ZONE) is not None:
         message = bounds.wrong_zone(given[TIME_ZONE])
@@ -180,9 +182,9 @@ def _wrong_values(rules: ProfileRules, given: Mapping[str, Any], custom: Mapping
             continue
         if name in rules.custom:
             one = rules.custom[name]
-            message = wrong_value(one.type, value, one.options, one.validation)
+            message = value_error(one.type, value, one.options, one.validation)
         elif name in own:
-            message = wrong_value(own[name].type, value, own[name].enum)
+            message = value_error(own[name].type, value, own[name].enum)
         elif name in _ALWAYS or (name in custom and rules.any_custom):
             message = None
         elif name in custom:
@@ -196,15 +198,15 @@ def _wrong_values(rules: ProfileRules, given: Mapping[str, Any], custom: Mapping
     return wrong
 
 
-def _names(rules: ProfileRules, given: Mapping[str, Any]) -> tuple[dict[str, str | None], list[FieldError]]:
+def _names(rules: ProfileValidator, given: Mapping[str, Any]) -> tuple[dict[str, str | None], list[FieldError]]:
     names: dict[str, str | None] = {}
     wrong: list[FieldError] = []
     for kind in rules.unique:
         if kind not in given:
             continue
         value = given[kind]
-        normal = None if value is None else identities.normal(kind, value) if isinstance(value, str) else None
+        normal = None if value is None else identities.normalise(kind, value) if isinstance(value, str) else None
         names[kind] = normal
         if value is not None and normal is None:
-            wrong.append(FieldError(kind, f"must be {identities.WANTED.get(kind, 'a text of 1 to 200 characters')}"))
+            wrong.append(FieldError(kind, f"must be {identities.EXPECTED.get(kind, 'a text of 1 to 200 characters')}"))
     return names, wrong

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from plaudit.errors import FieldError
 
 from .base import Description, Document, DocumentKind
-from .values import FIELD_TYPES, wrong_default
+from .field_types import FIELD_TYPES, wrong_default
 
 PROFILE_SCHEMA_ID = "profile"
 FIELDS_MAX = 200

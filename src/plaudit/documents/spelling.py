@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 
-from plaudit.errors import MISSING_FIELD, FieldError, invalid_fields
+from plaudit.errors import FIELD_MISSING, FieldError, invalid_fields
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ def _struct(value: Any, of: inspect.StructType, at: str) -> Any:
     fields = {_outside(field.name): field for field in of.fields}
     wrong = [FieldError(f"{at}.{name}", "is not a known field") for name in given if name not in fields]
     wrong += [
-        FieldError(f"{at}.{name}", MISSING_FIELD)
+        FieldError(f"{at}.{name}", FIELD_MISSING)
         for name, field in fields.items()
         if field.required and name not in given
     ]

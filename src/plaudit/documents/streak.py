@@ -18,7 +18,7 @@ from .listening import TRIGGERS_MAX, TriggerSpec
 Count = Annotated[int, Meta(ge=0, le=1_000)]
 
 
-class Price(Struct, kw_only=True, forbid_unknown_fields=True):
+class PriceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
     """What something costs: an amount of a metric."""
 
     metric: DocumentId = "points"
@@ -34,14 +34,14 @@ class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     maximum: Count = 2
     at_start: Count = 0
     automatic: bool = True
-    price: Price | None = None
+    price: PriceSpec | None = None
 
 
 class Repair(Struct, kw_only=True, forbid_unknown_fields=True):
     """A broken streak may be taken up again within `days`, for `price`."""
 
     days: Annotated[int, Meta(ge=1, le=366)]
-    price: Price | None = None
+    price: PriceSpec | None = None
 
 
 class Pause(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +51,7 @@ class Pause(Struct, kw_only=True, forbid_unknown_fields=True):
     end: date
 
 
-class Milestone(Struct, kw_only=True, forbid_unknown_fields=True):
+class MilestoneSpec(Struct, kw_only=True, forbid_unknown_fields=True):
     """What follows when a run has this length; once in each run."""
 
     length: Annotated[int, Meta(ge=1, le=100_000)]
@@ -73,7 +73,7 @@ class Streak(Document, kw_only=True):
     freezes: Freezes | None = None
     repair: Repair | None = None
     pauses: Annotated[list[Pause], Meta(max_length=100)] = field(default_factory=list[Pause])
-    milestones: Annotated[list[Milestone], Meta(max_length=100)] = field(default_factory=list[Milestone])
+    milestones: Annotated[list[MilestoneSpec], Meta(max_length=100)] = field(default_factory=list[MilestoneSpec])
 
 
 class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -85,7 +85,7 @@ class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
     freezes: Freezes | None = None
     repair: Repair | None = None
     pauses: Annotated[list[Pause], Meta(max_length=100)] = field(default_factory=list[Pause])
-    milestones: Annotated[list[Milestone], Meta(max_length=100)] = field(default_factory=list[Milestone])
+    milestones: Annotated[list[MilestoneSpec], Meta(max_length=100)] = field(default_factory=list[MilestoneSpec])
 
 
 def check_terms(terms: Streak | StreakPart) -> list[FieldError]:

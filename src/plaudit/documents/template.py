@@ -15,7 +15,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
-class Texts(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class TextsSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A title and a message; `{{ … }}` in them are formulas."""
 
     message: Text
@@ -31,10 +31,10 @@ class MessageTemplate(Document, kw_only=True):
     default_locale: Locale = "en"
     display: Display = "toast"
     expires_after: Seconds | None = None
-    texts: dict[Locale, Texts] = field(default_factory=dict[Locale, Texts])
+    texts: dict[Locale, TextsSpec] = field(default_factory=dict[Locale, TextsSpec])
 
 
-def texts_for(locale: str, texts: Mapping[str, Texts], default: str) -> Texts:
+def texts_for(locale: str, texts: Mapping[str, TextsSpec], default: str) -> TextsSpec:
     """The texts in a locale, or the nearest to it."""
     return texts.get(locale) or texts.get(locale.partition("-")[0]) or texts[default]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from plaudit.errors import MISSING_FIELD, FieldError
+from plaudit.errors import FIELD_MISSING, FieldError
 
 from .base import Description, Document, DocumentKind
 
@@ -47,7 +47,7 @@ def check_data(trigger: Trigger, data: dict[str, Any]) -> list[FieldError]:
         value = data.get(one.key)
         if value is None:
             if one.required:
-                wrong.append(FieldError(f"data.{one.key}", MISSING_FIELD))
+                wrong.append(FieldError(f"data.{one.key}", FIELD_MISSING))
         elif not isinstance(value, _TYPES[one.type]) or (one.type == "number" and isinstance(value, bool)):
             wrong.append(FieldError(f"data.{one.key}", f"must be a {one.type}"))
     return wrong

@@ -1,1 +1,1 @@
-"""The way of an event: inbox, worker, process (load, decide, commit)."""
+"""How an event is processed: inbox, worker, process (load, decide, commit)."""

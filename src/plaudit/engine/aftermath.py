@@ -13,7 +13,7 @@ from plaudit.storage.suspects import Noted, learn, note
 from . import inbox
 from .arrival import TICK, Arrival
 from .commit import set_aside
-from .outcome import Processed
+from .processed import ProcessedEvent
 
 
 async def see_to_what_was_left(pool: Pool) -> None:
@@ -36,7 +36,7 @@ async def _see_to(connection: Connection, left: Left) -> None:
         return
     if tries[arrival.event_id] >= TRIES_MAX:
         error = f"It was set aside: while it was being decided, {left.reason}"
-        await set_aside(connection, [Processed(arrival=arrival, state="failed", error=error)], at)
+        await set_aside(connection, [ProcessedEvent(arrival=arrival, state="failed", error=error)], at)
     elif arrival.kind == ACTION and arrival.event_key is not None:
         await inbox.append(connection, [arrival])  # a worker tries it; its sender asks again by the same key
 

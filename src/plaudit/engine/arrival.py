@@ -9,15 +9,15 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from plaudit.bounds import NUL_IN_JSON, without_nul
-from plaudit.core.decision import Onward
+from plaudit.core.decision import FollowUp
 from plaudit.core.event import Event
 from plaudit.core.ids import bucket_of, derived_id, event_id_of, member_id_of
-from plaudit.storage.postgres import as_sent
+from plaudit.storage.postgres import to_driver_uuid
 
 from .fingerprints import fingerprint_of, is_same
 
 TICK = "tick"
-NOTHING_SAID = '{"data":{},"metadata":{}}'
+EMPTY_PAYLOAD = '{"data":{},"metadata":{}}'
 
 
 class Payload(Struct, frozen=True):
@@ -73,7 +73,7 @@ _DECODER = msgspec.json.Decoder(Payload)
 _ENCODER = msgspec.json.Encoder()
 
 
-def arrival_of(
+def arrival_from_client(
     *,
     org_id: UUID,
     user_id: str,
@@ -91,7 +91,7 @@ def arrival_of(
 
     `who` is what the sender calls the member, if not by the user id: sent again, it may be another's name by then.
     """
-    org_id = as_sent(org_id)  # and so are the ids derived from it
+    org_id = to_driver_uuid(org_id)  # and so are the ids derived from it
     member_id = member_id_of(org_id, user_id)
     encoded = _ENCODER.encode(payload)
     fingerprint = None
@@ -115,9 +115,9 @@ def arrival_of(
     )
 
 
-def arrival_of_onward(cause: Arrival, onward: Onward, received_at: datetime) -> Arrival:
+def arrival_of_onward(cause: Arrival, onward: FollowUp, received_at: datetime) -> Arrival:
     """Return what follows from an event for another member."""
-    return arrival_of(
+    return arrival_from_client(
         org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
         received_at=received_at, payload=Payload(onward.data, onward.metadata), source="engine", event_id=onward.event_id,
     )  # fmt: skip
@@ -146,18 +146,18 @@ def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
         received_at=cause.received_at,
         source=timer.source,
         fingerprint=None,
-        payload=NOTHING_SAID,
+        payload=EMPTY_PAYLOAD,
     )
 
 
-def tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime, at: datetime) -> Arrival:
+def timer_tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime, at: datetime) -> Arrival:
     """Return what makes timers run that are due for a member by `now`; not an event. Should it fail, it does so once.
 
     `now` is by the organisation's clock, `at` by the wall clock: the timers count as received then.
     """
     return Arrival(
         bucket=bucket, event_id=derived_id(member_id, TICK), event_key=None, org_id=org_id, member_id=member_id, user_id=user_id,
-        kind=TICK, trigger=TICK, occurred_at=now, received_at=at, source="engine", fingerprint=None, payload=NOTHING_SAID,
+        kind=TICK, trigger=TICK, occurred_at=now, received_at=at, source="engine", fingerprint=None, payload=EMPTY_PAYLOAD,
     )  # fmt: skip
 
 

@@ -18,10 +18,10 @@ from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
-Resource = tuple[UUID, ClaimKind, str]
+ScarceResource = tuple[UUID, ClaimKind, str]
 
 
-class Wanted(Struct, frozen=True):
+class ClaimRequest(Struct, frozen=True):
     """A claim, and for whom it is."""
 
     org_id: UUID
@@ -30,25 +30,25 @@ class Wanted(Struct, frozen=True):
     claim: Claim
 
     @property
-    def resource(self) -> Resource:
+    def resource(self) -> ScarceResource:
         return (self.org_id, self.claim.kind, self.claim.key)
 
 
-class Claims:
+class BatchClaims:
     """The claims of one batch, in one transaction."""
 
     def __init__(self, connection: Connection, at: datetime) -> None:
         self._connection = connection
         self._at = at
-        self._gone: dict[Resource, int] = {}  # of caps and stocks: how much has been taken
-        self._codes: dict[Resource, list[str]] = defaultdict(list)  # locked, in the order of giving
+        self._gone: dict[ScarceResource, int] = {}  # of caps and stocks: how much has been taken
+        self._codes: dict[ScarceResource, list[str]] = defaultdict(list)  # locked, in the order of giving
         self._had: dict[UUID, str] = {}  # claim to code ("" for caps and stocks)
         self._refused: set[UUID] = set()
-        self._used: dict[Resource, int] = defaultdict(int)
+        self._used: dict[ScarceResource, int] = defaultdict(int)
 
-    async def refused(self, wanted: Iterable[Wanted]) -> frozenset[UUID]:
+    async def lock_and_refuse(self, wanted: Iterable[ClaimRequest]) -> frozenset[UUID]:
         """Which of these claims cannot be had: all that have been refused so far in this batch."""
-        new: dict[Resource, list[Wanted]] = defaultdict(list)
+        new: dict[ScarceResource, list[ClaimRequest]] = defaultdict(list)
         for one in wanted:
             if one.claim.claim_id not in self._had and one.claim.claim_id not in self._refused:
                 new[one.resource].append(one)
@@ -66,9 +66,9 @@ class Claims:
         """The code that a claim got."""
         return self._had[claim_id]
 
-    async def settle(self, wanted: Iterable[Wanted]) -> None:
+    async def take(self, wanted: Iterable[ClaimRequest]) -> None:
         """Take what is still wanted and could be had; the rest stays what it was."""
-        counts: dict[Resource, int] = defaultdict(int)
+        counts: dict[ScarceResource, int] = defaultdict(int)
         codes: list[tuple[UUID, str, str, int, UUID, UUID]] = []
         for one in wanted:
             claim = one.claim
@@ -87,7 +87,7 @@ class Claims:
         if codes:
             await self._connection.execute(SQL.allocate_codes, self._at, *_columns(codes))
 
-    async def _lock_counts(self, resources: list[Resource]) -> None:
+    async def _lock_counts(self, resources: list[ScarceResource]) -> None:
         unknown = sorted((one for one in resources if one not in self._gone), key=_lock_order)
         if not unknown:
             return
@@ -97,7 +97,7 @@ class Claims:
             resource = (row["org_id"], ClaimKind(row["kind"]), row["key"])
             self._gone[resource] = row["quantity"]  # how much there is comes with the claim
 
-    async def _lock_codes(self, resource: Resource, count: int) -> None:
+    async def _lock_codes(self, resource: ScarceResource, count: int) -> None:
         org_id, _, pool_id = resource
         locked = self._codes[resource]
         free = len(locked) - self._used[resource]
@@ -108,12 +108,12 @@ class Claims:
             locked += [row["code"] for row in rows]
             free = len(locked) - self._used[resource]
 
-    async def _lock_unused(self, resource: Resource) -> None:
+    async def _lock_unused(self, resource: ScarceResource) -> None:
         org_id, _, key = resource
         pool_id, _, code = key.partition("/")
         self._gone[resource] = 0 if await self._connection.fetchval(SQL.lock_unused, org_id, pool_id, code) else 1
 
-    def _give(self, resource: Resource, claim: Claim) -> None:
+    def _give(self, resource: ScarceResource, claim: Claim) -> None:
         if claim.kind is ClaimKind.code:
             locked, used = self._codes[resource], self._used[resource]
             if used < len(locked):
@@ -131,7 +131,7 @@ class Claims:
         self._refused.add(claim.claim_id)
 
 
-def _lock_order(resource: Resource) -> tuple[str, str, str]:
+def _lock_order(resource: ScarceResource) -> tuple[str, str, str]:
     return (str(resource[0]), resource[1].value, resource[2])
 
 

@@ -9,21 +9,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from plaudit.storage.postgres import Connection, array_of
+from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
+from plaudit.storage.watches import changed_members
 
 from . import inbox
 from .arrival import Arrival
 from .load import Batch
-from .outcome import Processed
-from .rows import COPIED, UPDATED, WRITTEN, Row, Rows
+from .processed import ProcessedEvent
+from .rows import COPIED, UPDATED, WRITTEN, BatchRows, Row
 from .totals import add_totals
-from .watches import changed_members
 
 SQL = queries_beside(__file__)
 
 
-async def commit(connection: Connection, batch: Batch, rows: Rows, decided_at: datetime) -> None:
+async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_at: datetime) -> None:
     """Write down all that follows from a batch."""
     if rows.failed:
         await set_aside(connection, rows.failed, decided_at)
@@ -37,7 +37,7 @@ async def commit(connection: Connection, batch: Batch, rows: Rows, decided_at: d
             await connection.execute(SQL.by_name[query], *_columns(rows.of[query]))
     moved = [bucket for bucket, position in rows.positions.items() if position != batch.positions[bucket]]
     at = [rows.positions[bucket] for bucket in moved]
-    updates = [column for part in UPDATED for column in _taken(rows.of[part], _TAKEN_AS[part])]
+    updates = [column for part in UPDATED for column in _encode_columns(rows.of[part], _TAKEN_AS[part])]
     await connection.execute(SQL.move_on, *updates, moved, at, decided_at)
     await _write_identities(connection, rows.identities)
     if rows.onward:
@@ -50,7 +50,7 @@ async def commit(connection: Connection, batch: Batch, rows: Rows, decided_at: d
     await add_totals(connection, rows.totals)
 
 
-async def set_aside(connection: Connection, failed: Iterable[Processed], at: datetime) -> None:
+async def set_aside(connection: Connection, failed: Iterable[ProcessedEvent], at: datetime) -> None:
     """Keep events that could not be decided, with their errors."""
     rows = [
         (
@@ -66,18 +66,18 @@ async def set_aside(connection: Connection, failed: Iterable[Processed], at: dat
 SEPARATOR = "\x1e"
 
 
-def joined(texts: Iterable[str | None]) -> str:
+def join_texts(texts: Iterable[str | None]) -> str:
     """Texts as one; None is the empty one."""
     return SEPARATOR.join([text or "" for text in texts])
 
 
-def unless_none(column: Iterable[Any]) -> list[Any] | None:
+def none_if_all_null(column: Iterable[Any]) -> list[Any] | None:
     """The column; none at all, which is as many nulls as the others are long, where it has nothing else."""
     values = list(column)
     return values if any(values) else None
 
 
-def _taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
+def _encode_columns(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
     """The columns of rows, each in its way; also of no rows at all."""
     columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else ((),) * len(ways)
     return [way(column) for way, column in zip(ways, columns, strict=True)]
@@ -85,9 +85,9 @@ def _taken(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) 
 
 # How `move_on` takes the columns of what it updates.
 _TAKEN_AS: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
-    "members_now": (array_of, array_of, list, list, array_of, unless_none),
-    "balances_now": (array_of, array_of, joined, array_of, array_of, joined),
-    "progress_now": (array_of, array_of, joined, joined, joined),
+    "members_now": (array_literal, array_literal, list, list, array_literal, none_if_all_null),
+    "balances_now": (array_literal, array_literal, join_texts, array_literal, array_literal, join_texts),
+    "progress_now": (array_literal, array_literal, join_texts, join_texts, join_texts),
 }
 
 

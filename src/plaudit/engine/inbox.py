@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.errors import Unavailable
-from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, retried
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, with_retries
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival
@@ -20,8 +20,10 @@ from .watching import WATCHED
 SQL = queries_beside(__file__)
 
 GROUP_ARRIVALS_MAX = 2_000
-WAITING_MAX = 50_000  # arrivals that one process holds: more than the server takes are refused, not kept in memory
-CARRIERS = 2  # groups on their way at the same time: one writes while the other's commit is being flushed
+QUEUED_ARRIVALS_MAX = (
+    50_000  # arrivals that one process holds: more than the server takes are refused, not kept in memory
+)
+CONCURRENT_GROUPS = 2  # groups on their way at the same time: one writes while the other's commit is being flushed
 
 COLUMNS = (
     "bucket", "event_id", "event_key", "org_id", "member_id", "user_id", "kind", "trigger", "occurred_at",
@@ -29,14 +31,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Appended(Struct, frozen=True):
+class AppendResult(Struct, frozen=True):
     """What became of arrivals: the events that are new, and those that came before with another content."""
 
     new: frozenset[UUID]
-    mismatched: frozenset[UUID]
+    conflicting: frozenset[UUID]
 
 
-async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appended:
+async def append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
     """Put arrivals into the inbox, in one statement; they are durable when it returns.
 
     One with a key may have gone from the inbox into the log while the statement ran, which looked for it in the log
@@ -49,18 +51,18 @@ async def append(connection: Connection, arrivals: Sequence[Arrival]) -> Appende
     return appended
 
 
-async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> Appended:
+async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
     columns = [[getattr(one, name) for one in arrivals] for name in COLUMNS]
     if all(one.event_key is None for one in arrivals):
         rows = await connection.fetch(SQL.append, *columns)
-        return Appended(frozenset(row["event_id"] for row in rows), frozenset())
+        return AppendResult(frozenset(row["event_id"] for row in rows), frozenset())
     async with atomic(connection):
         rows = await connection.fetch(SQL.append, *columns)
         new = frozenset(row["event_id"] for row in rows)
         if new:
             new -= {row["event_id"] for row in await connection.fetch(SQL.take_back_decided, list(new))}
     again = [one for one in arrivals if one.event_id not in new]
-    return Appended(new, await _mismatched(connection, again) if again else frozenset())
+    return AppendResult(new, await _mismatched(connection, again) if again else frozenset())
 
 
 async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
@@ -87,45 +89,45 @@ class Inbox:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[Appended]]] = []
+        self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]] = []
         self._size = 0  # of all that wait
         self._carriers: set[asyncio.Task[None]] = set()
 
-    async def append(self, arrivals: Sequence[Arrival]) -> Appended:
+    async def append(self, arrivals: Sequence[Arrival]) -> AppendResult:
         """Durable when it returns. Raises what the server raised, or Unavailable when too much waits already.
 
         Then nothing of these arrivals is there.
         """
-        if self._size + len(arrivals) > WAITING_MAX:
+        if self._size + len(arrivals) > QUEUED_ARRIVALS_MAX:
             raise Unavailable("More comes in than the database takes; try again", code="overloaded")
         self._size += len(arrivals)
-        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrivals, done))
-        if len(self._carriers) < CARRIERS:
-            carrier = asyncio.create_task(self._carry())
+        if len(self._carriers) < CONCURRENT_GROUPS:
+            carrier = asyncio.create_task(self._send_group())
             self._carriers.add(carrier)
             carrier.add_done_callback(self._carriers.discard)
         return await done
 
-    async def _carry(self) -> None:
+    async def _send_group(self) -> None:
         while self._waiting:
             group = self._next_group()
             together = [one for arrivals, _ in group for one in arrivals]
             try:
                 async with self._pool.acquire() as connection:
-                    appended = await retried(lambda: append(connection, together))  # noqa: B023
+                    appended = await with_retries(lambda: append(connection, together))  # noqa: B023
             except UNREACHABLE as error:
                 for _, done in group:
                     _fail(done, error)
             except Exception as error:
-                await self._carry_one_by_one(group, error)
+                await self._send_one_by_one(group, error)
             else:
                 for _, done in group:
                     if not done.done():
                         done.set_result(appended)
 
-    async def _carry_one_by_one(
-        self, group: list[tuple[Sequence[Arrival], asyncio.Future[Appended]]], error: Exception
+    async def _send_one_by_one(
+        self, group: list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]], error: Exception
     ) -> None:
         """What the server will not take must not fail those that happened to travel with it."""
         for arrivals, done in group:
@@ -141,7 +143,7 @@ class Inbox:
                 if not done.done():
                     done.set_result(appended)
 
-    def _next_group(self) -> list[tuple[Sequence[Arrival], asyncio.Future[Appended]]]:
+    def _next_group(self) -> list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]]:
         size, count = 0, 0
         for arrivals, _ in self._waiting:
             if count and size + len(arrivals) > GROUP_ARRIVALS_MAX:
@@ -153,6 +155,6 @@ class Inbox:
         return group
 
 
-def _fail(done: "asyncio.Future[Appended]", error: BaseException) -> None:
+def _fail(done: "asyncio.Future[AppendResult]", error: BaseException) -> None:
     if not done.done():
         done.set_exception(error)

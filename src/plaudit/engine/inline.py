@@ -11,27 +11,27 @@ from plaudit import clock
 from plaudit.core.program import Program
 from plaudit.errors import PlauditError
 from plaudit.guard import known
-from plaudit.storage.postgres import Pool, retried
+from plaudit.storage.postgres import Pool, with_retries
 
 from . import inbox
 from .arrival import Arrival
 from .load import SQL
-from .outcome import Processed
-from .process import is_seen, process
-from .suspicion import what_stops, why_set_aside
+from .process import is_duplicate, process
+from .processed import ProcessedEvent
+from .quarantine import what_stops, why_set_aside
 
 
-class InTimeOutcome(Struct, frozen=True):
-    """What became of the event. `mismatched` has its id when the same key came with another content before."""
+class ImmediateResult(Struct, frozen=True):
+    """What became of the event. `conflicting` has its id when the same key came with another content before."""
 
-    processed: Processed
-    mismatched: frozenset[UUID] = frozenset()
+    processed: ProcessedEvent
+    conflicting: frozenset[UUID] = frozenset()
 
 
-class RefusedError(Exception):
+class CommandRefused(Exception):
     """The decision was a refusal, and the caller wants nothing written then."""
 
-    def __init__(self, processed: Processed) -> None:
+    def __init__(self, processed: ProcessedEvent) -> None:
         super().__init__(processed.state)
         self.processed = processed
 
@@ -45,7 +45,7 @@ async def process_inline(
     whole: bool = False,
     also: Sequence[Arrival] = (),
     through: Sequence[int] = (),
-) -> InTimeOutcome | None:
+) -> ImmediateResult | None:
     """Process one event now. None when it takes longer than `seconds`: nothing has happened then, or all of it.
 
     In both cases the event can be put into the inbox: its id makes it count once. With `whole`, a refusal or a
@@ -78,19 +78,19 @@ def _may_be_tried(arrivals: Sequence[Arrival], *, whole: bool) -> bool:
 
 async def _process(
     pool: Pool, program: Program, arrivals: Sequence[Arrival], through: Sequence[int], *, whole: bool
-) -> InTimeOutcome:
+) -> ImmediateResult:
     arrival = arrivals[0]
     programs = {arrival.org_id: program}
     async with pool.acquire() as connection:
 
-        async def attempt() -> Processed:
+        async def attempt() -> ProcessedEvent:
             async with connection.transaction():
                 if through:  # in the order in which everybody locks them
                     await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
                 done = await process(connection, programs, arrivals, clock.now())
                 wanted = {one.event_id for one in arrivals}
                 main = next(one for one in done if one.arrival.event_id == arrival.event_id)
-                onward = main.decision.onward if through and main.decision is not None else []
+                onward = main.decision.follow_ups if through and main.decision is not None else []
                 for bucket in sorted(set(through)) if onward else ():
                     ids = [one.event_id for one in onward if one.event_id not in known.all]
                     led_to = [Arrival(*row) for row in await connection.fetch(inbox.SQL.waiting, bucket, ids)]
@@ -98,17 +98,17 @@ async def _process(
                     done += await process(connection, programs, led_to, clock.now())
                 for one in done if whole else ():
                     if one.arrival.event_id in wanted and one.state in ("rejected", "failed"):
-                        raise RefusedError(one)
+                        raise CommandRefused(one)
                 return main
 
         try:
-            processed = await retried(attempt)
+            processed = await with_retries(attempt)
         except asyncpg.UniqueViolationError as error:
-            if not is_seen(error):
+            if not is_duplicate(error):
                 raise
-            processed = await retried(attempt)  # it is in the log now
+            processed = await with_retries(attempt)  # it is in the log now
         if processed.state != "duplicate":
-            return InTimeOutcome(processed)
+            return ImmediateResult(processed)
         rows = await connection.fetch(inbox.SQL.fingerprints, [arrival.event_id])
         differs = any(not arrival.says(row["fingerprint"]) for row in rows)
-        return InTimeOutcome(processed, frozenset({arrival.event_id}) if differs else frozenset())
+        return ImmediateResult(processed, frozenset({arrival.event_id}) if differs else frozenset())

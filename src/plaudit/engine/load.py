@@ -13,13 +13,13 @@ from msgspec import Struct
 from plaudit.core.event import ACTION, LADDER, SEGMENT
 from plaudit.core.member import Member
 from plaudit.core.program import Program
-from plaudit.storage.postgres import Connection, array_of
+from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
 from . import inbox
 from .arrival import Arrival
-from .fills import with_past
 from .members import ALL_PARTS, load_members
+from .segment_tallies import attach_past
 
 SQL = queries_beside(__file__)
 
@@ -27,13 +27,13 @@ _LOOKS = frozenset({SEGMENT, LADDER})  # kinds of events that need the past
 
 
 class Batch(Struct, kw_only=True):
-    """What `decide` and `commit` work on. `fresh` are the arrivals to be decided, in their order."""
+    """What `decide` and `commit` work on. `arrivals` are the arrivals to be decided, in their order."""
 
-    fresh: list[Arrival]
-    again: list[Arrival]  # decided before: their ids are in the log
+    arrivals: list[Arrival]
+    duplicates: list[Arrival]  # decided before: their ids are in the log
     members: dict[UUID, Member]
     positions: dict[int, int]
-    watched: frozenset[int] = frozenset()  # buckets of which somebody holds a live stream
+    watched_buckets: frozenset[int] = frozenset()  # buckets of which somebody holds a live stream
 
 
 async def load(
@@ -46,12 +46,12 @@ async def load(
     buckets = sorted({one.bucket for one in arrivals})
     rows = await connection.fetch(SQL.lock_buckets, buckets)
     positions = {row["bucket"]: row["position"] for row in rows}
-    there = await _taken_out(connection, arrivals)
+    there = await _remove_from_inbox(connection, arrivals)
     decided: set[UUID] = set()
     if not unseen:
-        found = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
+        found = await connection.fetch(SQL.decided_before, array_literal(one.event_id for one in there))
         decided = {row["event_id"] for row in found}
-    fresh, again = _told_apart(there, decided)
+    fresh, again = _split_duplicates(there, decided)
     kinds = {one.kind for one in fresh}
     needs = ALL_PARTS
     if kinds == {ACTION}:  # which only touch what their programmes may touch
@@ -60,26 +60,26 @@ async def load(
     users = {one.member_id: one.user_id for one in fresh}
     members = await load_members(connection, keys, users, needs)
     if not kinds.isdisjoint(_LOOKS):
-        fresh = await with_past(connection, programs, fresh, members)
+        fresh = await attach_past(connection, programs, fresh, members)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
-    return Batch(fresh=fresh, again=again, members=members, positions=positions, watched=watched)
+    return Batch(arrivals=fresh, duplicates=again, members=members, positions=positions, watched_buckets=watched)
 
 
 async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Take arrivals out of the inbox, to set them aside. Return those that nobody else has taken or decided."""
     await connection.fetch(SQL.lock_buckets, sorted({one.bucket for one in arrivals}))
-    there = await _taken_out(connection, arrivals)
-    rows = await connection.fetch(SQL.decided_before, array_of(one.event_id for one in there))
-    return _told_apart(there, {row["event_id"] for row in rows})[0]
+    there = await _remove_from_inbox(connection, arrivals)
+    rows = await connection.fetch(SQL.decided_before, array_literal(one.event_id for one in there))
+    return _split_duplicates(there, {row["event_id"] for row in rows})[0]
 
 
-async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+async def _remove_from_inbox(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Those that nobody else has taken meanwhile: a lease may have moved on while its holder was slow."""
     waiting = [one for one in arrivals if one.inbox_id is not None]
     if not waiting:
         return list(arrivals)
-    buckets = array_of([one.bucket for one in waiting])
-    ids = array_of([one.inbox_id or 0 for one in waiting])
+    buckets = array_literal([one.bucket for one in waiting])
+    ids = array_literal([one.inbox_id or 0 for one in waiting])
     there = await connection.fetchval(inbox.SQL.remove, buckets, ids, len(waiting))
     if there is None:
         return list(arrivals)
@@ -87,7 +87,7 @@ async def _taken_out(connection: Connection, arrivals: Sequence[Arrival]) -> lis
     return [one for one in arrivals if one.inbox_id is None or one.inbox_id in removed]
 
 
-def _told_apart(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
+def _split_duplicates(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
     """The arrivals to decide, and those whose event has been decided, or comes twice in this very batch."""
     if not decided and len({one.event_id for one in arrivals}) == len(arrivals):  # nearly always
         return list(arrivals), []

@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 
 from plaudit.core.ids import bucket_of
-from plaudit.core.lots import Book
-from plaudit.core.member import STATES, Balance, Holding, Member, Standing
-from plaudit.storage.postgres import Connection, array_of
+from plaudit.core.ledger.lots import Book
+from plaudit.core.member import STATE_TYPES, Balance, Holding, Member, Standing
+from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
@@ -19,7 +19,7 @@ ALL_PARTS = frozenset({"holdings", "coupons", "entries", "standings"})
 _BOOK = msgspec.json.Decoder(Book)
 # The kinds of small documents in `progress`: the member's field that they are loaded into, and their decoder.
 _STATES: dict[str, tuple[str, msgspec.json.Decoder[Any]]] = {
-    kind: (part, msgspec.json.Decoder(of)) for kind, (part, of) in STATES.items()
+    kind: (part, msgspec.json.Decoder(of)) for kind, (part, of) in STATE_TYPES.items()
 }
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, object])
 
@@ -33,13 +33,13 @@ async def load_members(
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
     found = {one: Member(member_id=one, user_id=users[one]) for one in keys}
     members = list(found.values())
-    wanted = array_of(keys.values()), array_of(keys)
+    wanted = array_literal(keys.values()), array_literal(keys)
     there = await connection.fetch(SQL.members, *wanted)
     number: int  # of a member in the list, from 1
     for number, attributes, enrolled_at, present, active_at, sequence, due_at, merged_into in there:
         member = members[number - 1]
         member.enrolled_at = enrolled_at
-        member.present = present
+        member.latest_at = present
         member.active_at = active_at
         member.sequence = sequence
         member.due_at = due_at
@@ -49,7 +49,7 @@ async def load_members(
         return found
     if len(there) < len(members):  # who has not joined has nothing else either
         members = [members[int(row["number"]) - 1] for row in there]
-        wanted = array_of(keys[one.member_id] for one in members), array_of(one.member_id for one in members)
+        wanted = array_literal(keys[one.member_id] for one in members), array_literal(one.member_id for one in members)
     for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
     for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from plaudit.clock import time_text
-from plaudit.core.decision import Decision, Message, Notification, Posting
+from plaudit.core.decision import Decision, Message, Notification, Transaction
 from plaudit.core.ids import derived_id
-from plaudit.core.metrics import shown
+from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
 from plaudit.messages import payload_of
@@ -23,7 +23,7 @@ def message_rows(
     if NOTIFICATION_CREATED in program.outbound:
         messages += [_notification(note) for note in decision.notifications]
     if TRANSACTION_CREATED in program.outbound:
-        messages += [_transaction(program, posting) for posting in decision.postings if posting.amount]
+        messages += [_transaction(program, posting) for posting in decision.transactions if posting.amount]
     if not messages:
         return
     correlation_id = correlation_id_of(arrival.payload)
@@ -53,14 +53,14 @@ def _notification(note: Notification) -> Message:
     return Message(NOTIFICATION_CREATED, data)
 
 
-def _transaction(program: Program, posting: Posting) -> Message:
+def _transaction(program: Program, posting: Transaction) -> Message:
     decimals = program.metrics[posting.metric].decimals if posting.metric in program.metrics else 0
     data: dict[str, Any] = {
         "transactionId": f"txn_{posting.transaction_id}",
         "metric": posting.metric,
         "type": "credit" if posting.amount > 0 else "debit",
-        "amount": shown(posting.amount, decimals),
-        "balanceAfter": shown(posting.balance_after, decimals),
+        "amount": to_number(posting.amount, decimals),
+        "balanceAfter": to_number(posting.balance_after, decimals),
         "campaignId": posting.campaign_id,
         "reason": posting.reason,
     }

@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from plaudit import telemetry, tracing
-from plaudit.core.advance import advance, decide_in_time
-from plaudit.core.decide import NOTHING_REFUSED
+from plaudit.core.decide import decide, run_due_timers
+from plaudit.core.decide_one import NOTHING_REFUSED
 from plaudit.core.decision import Decision
 from plaudit.core.event import TIMER, Event
 from plaudit.core.expressions import must_pass
@@ -24,19 +24,21 @@ from plaudit.guard import in_hand
 from plaudit.storage.postgres import Connection, atomic
 
 from .arrival import TICK, Arrival, correlation_id_of, timer_arrival
-from .claims import Claims, Wanted
+from .claims import BatchClaims, ClaimRequest
 from .commit import commit
 from .load import Batch, load
-from .outcome import Processed
-from .rows import Rows
+from .processed import ProcessedEvent
+from .rows import BatchRows
 from .watching import WATCHED
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 50  # events decided before others of the process may send what they have ready: a millisecond or two
+YIELD_EVERY_EVENTS = (
+    50  # events decided before others of the process may send what they have ready: a millisecond or two
+)
 
-Turn = AbstractAsyncContextManager[object]
-ALONE: Turn = nullcontext()
+DecideLock = AbstractAsyncContextManager[object]
+NO_LOCK: DecideLock = nullcontext()
 
 
 async def process(
@@ -45,26 +47,26 @@ async def process(
     arrivals: Sequence[Arrival],
     decided_at: datetime,
     *,
-    unseen: bool = False,
+    skip_duplicate_check: bool = False,
     with_decisions: bool = True,
-    turn: Turn = ALONE,
-) -> list[Processed]:
+    decide_lock: DecideLock = NO_LOCK,
+) -> list[ProcessedEvent]:
     """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
 
     Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
     the inbox are left out), `with_decisions` only if they are wanted, since they take much memory. An event
     that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
-    raises: then nothing has happened. With `unseen`, as for what the inbox took in because the log did not have it,
-    the log is not asked again; should it have one of them nevertheless, that raises (see `is_seen`). `turn` is held
+    raises: then nothing has happened. With `skip_duplicate_check`, as for what the inbox took in because the log did not have it,
+    the log is not asked again; should it have one of them nevertheless, that raises (see `is_duplicate`). `decide_lock` is held
     while deciding, by those who share a process (docs/decisions/0022).
     """
     started = tracing.now()
     async with atomic(connection):
-        batch = await load(connection, programs, arrivals, unseen=unseen)
-        rows = Rows(batch, decided_at)
+        batch = await load(connection, programs, arrivals, unseen=skip_duplicate_check)
+        rows = BatchRows(batch, decided_at)
         with telemetry.decide_seconds.time():
-            claims = Claims(connection, decided_at)
-            processed = await decide_all(batch, programs, claims, rows, turn, with_decisions=with_decisions)
+            claims = BatchClaims(connection, decided_at)
+            processed = await decide_all(batch, programs, claims, rows, decide_lock, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
             await commit(connection, batch, rows, decided_at)
     watched = WATCHED.get()
@@ -73,35 +75,41 @@ async def process(
     if tracing.ENABLED:
         for one in processed:
             _trace(one, started)
-    return processed + [Processed(arrival=one, state="duplicate") for one in batch.again]
+    return processed + [ProcessedEvent(arrival=one, state="duplicate") for one in batch.duplicates]
 
 
-def is_seen(problem: Exception) -> bool:
+def is_duplicate(problem: Exception) -> bool:
     """Whether an event could not be written because the log has it already."""
     return isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"
 
 
-def _trace(one: Processed, started: int) -> None:
+def _trace(one: ProcessedEvent, started: int) -> None:
     correlation_id = correlation_id_of(one.arrival.payload)
     tracing.record("decide and commit", correlation_id, started, trigger=one.arrival.trigger, state=one.state)
 
 
 async def decide_all(
-    batch: Batch, programs: Mapping[UUID, Program], claims: Claims, rows: Rows, turn: Turn, *, with_decisions: bool
-) -> list[Processed]:
+    batch: Batch,
+    programs: Mapping[UUID, Program],
+    claims: BatchClaims,
+    rows: BatchRows,
+    turn: DecideLock,
+    *,
+    with_decisions: bool,
+) -> list[ProcessedEvent]:
     """Decide each event in its order, and put what came of it into `rows` as soon as that is certain.
 
     Which is at once, until the first that claims something: that one and all after it have to wait for the claims.
     """
-    fresh = batch.fresh
+    fresh = batch.arrivals
     members = dict(batch.members)  # as the last of their events has left them
     last = {one.member_id: place for place, one in enumerate(fresh)}  # of each member's events
-    done: list[Processed] = []
+    done: list[ProcessedEvent] = []
 
-    def take(place: int, found: Sequence[Processed]) -> None:
+    def take(place: int, found: Sequence[ProcessedEvent]) -> None:
         for one in found:
             rows.add(one)
-            done.append(one if with_decisions else Processed(arrival=one.arrival, state=one.state))
+            done.append(one if with_decisions else ProcessedEvent(arrival=one.arrival, state=one.state))
         arrival = fresh[place]
         member_id = arrival.member_id
         member = _member_after(found, members[member_id])
@@ -113,29 +121,29 @@ async def decide_all(
     open_from = len(fresh)
     async with turn:
         for place, arrival in enumerate(fresh):
-            if place % AT_ONCE == AT_ONCE - 1:
+            if place % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                 in_hand.clear()  # the loop's other tasks run now
                 await asyncio.sleep(0)
-            found = _decided(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
-            if _is_open(found):
+            found = _decide_one(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
+            if _has_claims(found):
                 open_from = place
                 break
             take(place, found)
         in_hand.clear()
     if open_from < len(fresh):
-        settled = await _in_rounds(fresh[open_from:], members, programs, claims, turn)
+        settled = await _settle_claims(fresh[open_from:], members, programs, claims, turn)
         for place, found in enumerate(settled, open_from):
             take(place, found)
     return done
 
 
-async def _in_rounds(
+async def _settle_claims(
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
     programs: Mapping[UUID, Program],
-    claims: Claims,
-    turn: Turn,
-) -> list[list[Processed]]:
+    claims: BatchClaims,
+    turn: DecideLock,
+) -> list[list[ProcessedEvent]]:
     """Decide events, and again those of members whose claims cannot be had.
 
     Each round settles at least one claim that was open before, so the rounds come to an end. Answers what was decided,
@@ -144,30 +152,30 @@ async def _in_rounds(
     places: dict[UUID, list[int]] = {}  # of each member's events
     for place, arrival in enumerate(arrivals):
         places.setdefault(arrival.member_id, []).append(place)
-    decided: list[list[Processed]] = [[] for _ in arrivals]
+    decided: list[list[ProcessedEvent]] = [[] for _ in arrivals]
     refused: frozenset[UUID] = NOTHING_REFUSED
     undecided: Iterable[UUID] = places
     while undecided:
         async with turn:  # not held while the server is asked for claims, which another batch may have locked
             for number, member_id in enumerate(undecided):
-                if number % AT_ONCE == AT_ONCE - 1:
+                if number % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                     in_hand.clear()
                     await asyncio.sleep(0)
                 member = members[member_id]
                 for place in places[member_id]:
                     arrival = arrivals[place]
-                    decided[place] = _decided(programs[arrival.org_id], member, arrival, refused)
+                    decided[place] = _decide_one(programs[arrival.org_id], member, arrival, refused)
                     member = _member_after(decided[place], member)
             in_hand.clear()
-        wanted = list(_wanted(chain.from_iterable(decided)))
-        refused_now = await claims.refused(wanted)
+        wanted = list(_claim_requests(chain.from_iterable(decided)))
+        refused_now = await claims.lock_and_refuse(wanted)
         undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
         refused = refused_now
-    await claims.settle(_wanted(chain.from_iterable(decided)))
+    await claims.take(_claim_requests(chain.from_iterable(decided)))
     return [[_with_codes(one, claims) for one in found] for found in decided]
 
 
-def _decided(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[Processed]:
+def _decide_one(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[ProcessedEvent]:
     """What becomes of an arrival, after what fell due before it. Should the process not survive it, that is known."""
     if arrival.inbox_id is None:
         in_hand.arrival(arrival.event_id, arrival)
@@ -175,7 +183,7 @@ def _decided(program: Program, member: Member, arrival: Arrival, refused: frozen
         in_hand.event(arrival.event_id)
     try:
         found = [
-            Processed(
+            ProcessedEvent(
                 arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
                 state="processed" if decision.refusal is None else "rejected",
                 decision=decision,
@@ -188,7 +196,7 @@ def _decided(program: Program, member: Member, arrival: Arrival, refused: frozen
         if must_pass(problem):
             raise
         # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
-        return [Processed(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
+        return [ProcessedEvent(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
     for one in found:
         if one.decision is not None and one.decision.faults:
             _report(arrival, one.decision)
@@ -209,17 +217,17 @@ def _decisions(
     program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]
 ) -> Iterable[tuple[Event, Decision]]:
     if arrival.kind == TICK:
-        return advance(program, member, arrival.occurred_at, refused)
-    return decide_in_time(program, member, arrival.event(), refused)
+        return run_due_timers(program, member, arrival.occurred_at, refused)
+    return decide(program, member, arrival.event(), refused)
 
 
-def _member_after(found: Sequence[Processed], member: Member) -> Member:
+def _member_after(found: Sequence[ProcessedEvent], member: Member) -> Member:
     if not found or found[-1].decision is None:
         return member
     return found[-1].decision.member
 
 
-def _is_open(found: Sequence[Processed]) -> bool:
+def _has_claims(found: Sequence[ProcessedEvent]) -> bool:
     """Whether something is claimed, which may yet be refused."""
     for one in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
         if one.decision is not None and one.decision.claims:
@@ -227,15 +235,15 @@ def _is_open(found: Sequence[Processed]) -> bool:
     return False
 
 
-def _wanted(processed: Iterable[Processed]) -> Iterable[Wanted]:
+def _claim_requests(processed: Iterable[ProcessedEvent]) -> Iterable[ClaimRequest]:
     for one in processed:
         if one.decision is not None and one.decision.claims:
             arrival = one.arrival
             for claim in one.decision.claims:
-                yield Wanted(arrival.org_id, arrival.bucket, arrival.member_id, claim)
+                yield ClaimRequest(arrival.org_id, arrival.bucket, arrival.member_id, claim)
 
 
-def _with_codes(one: Processed, claims: Claims) -> Processed:
+def _with_codes(one: ProcessedEvent, claims: BatchClaims) -> ProcessedEvent:
     """The codes that an event's coupons got, beside its decision."""
     if one.decision is None or not one.decision.coupons:
         return one

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.core.changes import changes_in
-from plaudit.core.decision import CouponIssue, Decision, Details, Posting, Withdrawn
+from plaudit.core.change_summary import summarise_decision
+from plaudit.core.decision import Decision, IssuedCoupon, Transaction, TransactionDetails, Withdrawn
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.member import STATES, Member
+from plaudit.core.member import STATE_TYPES, Member
 from plaudit.core.notifications import MESSAGE
 
 from .arrival import Arrival, arrival_of_onward
 from .load import Batch
-from .outcome import Processed, outcome_of
 from .outgoing import message_rows
+from .processed import ProcessedEvent, outcome_of
 from .totals import Totals, count_in
 
 Row = tuple[Any, ...]
@@ -67,21 +67,21 @@ WRITTEN = (
 )  # fmt: skip
 
 
-class Rows:
+class BatchRows:
     """What a batch comes to: `of` has the rows by what takes them, `positions` where each bucket's log ends now."""
 
     def __init__(self, batch: Batch, at: datetime) -> None:
         self._at = at
-        self._watched = batch.watched
+        self._watched = batch.watched_buckets
         self.positions = dict(batch.positions)
         self.of: dict[str, list[Row]] = {name: [] for name in (*COPIED, *UPDATED, *WRITTEN)}
-        self.failed: list[Processed] = []
+        self.failed: list[ProcessedEvent] = []
         self.identities: dict[tuple[UUID, str], tuple[Arrival, str | None]] = {}  # by member and kind
         self.onward: list[Arrival] = []
         self.totals: Totals = {}
         self.changed: list[UUID] = []  # members in buckets of which somebody holds a live stream
 
-    def add(self, one: Processed) -> None:
+    def add(self, one: ProcessedEvent) -> None:
         """What became of an event: its rows of the log and the books. Events come in their order."""
         arrival, decision, program = one.arrival, one.decision, one.program
         if one.state == "failed":
@@ -102,9 +102,9 @@ class Rows:
                 arrival.source, one.state, program.version, arrival.payload, json_text(outcome_of(decision, one.refused)),
             )
         )  # fmt: skip
-        if decision.postings:
-            of["transactions"] += _transaction_rows(arrival, decision.postings, position, self._at)
-            count_in(self.totals, program, decision.postings)
+        if decision.transactions:
+            of["transactions"] += _transaction_rows(arrival, decision.transactions, position, self._at)
+            count_in(self.totals, program, decision.transactions)
         if decision.coupons:
             of["coupons"] += _coupon_rows(one, decision.coupons)
         if decision.notifications:
@@ -114,8 +114,8 @@ class Rows:
         if decision.identities:
             for kind, value in decision.identities.items():
                 self.identities[arrival.member_id, kind] = (arrival, value)
-        if decision.onward:
-            self.onward += [arrival_of_onward(arrival, each, self._at) for each in decision.onward]
+        if decision.follow_ups:
+            self.onward += [arrival_of_onward(arrival, each, self._at) for each in decision.follow_ups]
         if decision.taken_over is not None:
             former_id = member_id_of(arrival.org_id, decision.taken_over)
             former = (bucket_of(former_id), former_id)
@@ -139,9 +139,9 @@ class Rows:
         key = (arrival.bucket, member.member_id)
         if was.enrolled_at is None:
             named = (arrival.org_id, arrival.user_id, json_text(member.attributes), member.enrolled_at)
-            of["members"].append((*key, *named, member.present, member.active_at, member.sequence, member.due_at))
+            of["members"].append((*key, *named, member.latest_at, member.active_at, member.sequence, member.due_at))
         else:
-            of["members_now"].append((*key, member.present, member.active_at, member.sequence, member.due_at))
+            of["members_now"].append((*key, member.latest_at, member.active_at, member.sequence, member.due_at))
             if member.merged_into != was.merged_into:
                 of["close_members"].append((*key, arrival.org_id, member.merged_into))
             if member.attributes is not was.attributes:
@@ -151,7 +151,7 @@ class Rows:
                 name = "balances_now" if metric in was.balances else "balances"
                 book = None if balance.book is None else json_text(balance.book)
                 of[name].append((*key, metric, balance.amount, balance.earned, book))
-        for kind, (part, _) in STATES.items():
+        for kind, (part, _) in STATE_TYPES.items():
             states = getattr(member, part)
             if not states:
                 continue
@@ -189,7 +189,7 @@ class Rows:
 
 
 def _transaction_rows(
-    arrival: Arrival, postings: Sequence[Posting], position: int, decided_at: datetime
+    arrival: Arrival, postings: Sequence[Transaction], position: int, decided_at: datetime
 ) -> Iterator[Row]:
     for ordinal, posting in enumerate(postings):
         yield (
@@ -200,13 +200,13 @@ def _transaction_rows(
         )  # fmt: skip
 
 
-def _details(posting: Posting) -> str | None:
-    if posting.parts is None and posting.refusal is None and posting.lifetime is None:
+def _details(posting: Transaction) -> str | None:
+    if posting.postings is None and posting.refusal is None and posting.lifetime is None:
         return None
-    return json_text(Details(posting.parts or (), posting.refusal, posting.next_at, posting.lifetime))
+    return json_text(TransactionDetails(posting.postings or (), posting.refusal, posting.next_at, posting.lifetime))
 
 
-def _coupon_rows(one: Processed, coupons: Sequence[CouponIssue]) -> Iterator[Row]:
+def _coupon_rows(one: ProcessedEvent, coupons: Sequence[IssuedCoupon]) -> Iterator[Row]:
     arrival = one.arrival
     for issue in coupons:
         code = issue.code if issue.code is not None else one.codes[issue.coupon_id]
@@ -221,7 +221,7 @@ def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
         yield (
             arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,
             note.title, note.message, note.created_at, note.expires_at,
-            None if note.type == MESSAGE else json_text(changes_in(decision, note.campaign_id)),
+            None if note.type == MESSAGE else json_text(summarise_decision(decision, note.campaign_id)),
         )  # fmt: skip
 
 

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from .outcome import Processed
+from .processed import ProcessedEvent
 
 
 class Watched(Struct, kw_only=True):
     """What was decided, in its order; and the events that went into the inbox, each with its bucket."""
 
-    decided: list[Processed] = field(default_factory=list[Processed])
+    decided: list[ProcessedEvent] = field(default_factory=list[ProcessedEvent])
     queued: list[tuple[int, UUID]] = field(default_factory=list[tuple[int, UUID]])
 
 

@@ -21,23 +21,23 @@ from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
 from plaudit.guard import in_hand, known
-from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, keep_doing, listen, retried
-from plaudit.storage.programs import Programs
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, listen, run_forever, with_retries
+from plaudit.storage.programmes import Programmes
 from plaudit.storage.suspects import SQL as SUSPECTS
 from plaudit.storage.suspects import learn
 from plaudit.tasks import cancel
 
-from . import buckets, inbox
-from .arrival import Arrival, tick
+from . import inbox, leases
+from .arrival import Arrival, timer_tick
 from .commit import set_aside
 from .load import SQL, take_out
-from .outcome import Processed
-from .process import is_seen, process
-from .suspicion import Part, apart, why_set_aside
+from .process import is_duplicate, process
+from .processed import ProcessedEvent
+from .quarantine import TrialPart, apart, why_set_aside
 
 BATCH_EVENTS_MAX = 1_000
-BATCH_EVENTS_MANY = 500  # a lane that finds as many has fallen behind
-BATCH_EVENTS_FEW = 100  # a lane that finds no more than these has caught up
+ADD_LANES_AT_EVENTS = 500  # a lane that finds as many has fallen behind
+DROP_LANES_AT_EVENTS = 100  # a lane that finds no more than these has caught up
 LANES = 5
 LEASE_SECONDS = 5.0
 TIMERS_SHARE = 0.1  # of its time is the most that a lane spends on looking for what is due
@@ -49,10 +49,10 @@ POOL_SIZE = LANES + CHORE_CONNECTIONS + 2
 
 log = structlog.get_logger(__name__)
 
-Beside = Callable[[Pool, Programs], Coroutine[Any, Any, None]]
+Beside = Callable[[Pool, Programmes], Coroutine[Any, Any, None]]
 
 
-async def nothing_beside(_pool: Pool, _programs: Programs) -> None:
+async def nothing_beside(_pool: Pool, _programs: Programmes) -> None:
     """Do nothing beside the lanes, until cancelled."""
     await asyncio.Event().wait()
 
@@ -64,7 +64,7 @@ class Worker:
         self,
         pool: Pool,
         url: str,
-        programs: Programs,
+        programs: Programmes,
         *,
         lease_seconds: float = LEASE_SECONDS,
         lanes: int = LANES,
@@ -83,7 +83,7 @@ class Worker:
         self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
         self._busy: set[int] = set()  # buckets that a lane has a batch of right now
         self._wakes = [asyncio.Event() for _ in range(lanes)]
-        self._turn = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
+        self._decide_lock = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
         self._beside = beside  # the chores: what they are is none of the lanes' business
         self._stopping = asyncio.Event()
 
@@ -91,8 +91,8 @@ class Worker:
         """Work until `stop`. Raises RuntimeError when a part of it ends by itself: half a worker would keep its leases."""
         others: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._stopping.wait()),
-            asyncio.create_task(keep_doing("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
-            asyncio.create_task(listen(self._url, {"plaudit_inbox": self._heard}, self._look_again)),
+            asyncio.create_task(run_forever("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
+            asyncio.create_task(listen(self._url, {"plaudit_inbox": self._on_notify}, self._mark_all_due)),
             asyncio.create_task(self._beside(self._pool, self._programs)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
@@ -112,10 +112,10 @@ class Worker:
         for wake in self._wakes:
             wake.set()
 
-    async def lease(self) -> list[int]:
+    async def renew_leases(self) -> list[int]:
         """One pass of the keeping of leases. Answers the buckets held."""
         async with self._pool.acquire() as connection:
-            held = await buckets.lease(connection, self._worker_id, self._lease_seconds)
+            held = await leases.lease(connection, self._worker_id, self._lease_seconds)
             await learn(connection)  # another worker may have died of what is in these
         self._due |= set(held) - set(self._held)
         self._held = held
@@ -124,7 +124,7 @@ class Worker:
     async def release(self) -> None:
         """Let go of all buckets."""
         async with self._pool.acquire() as connection:
-            await buckets.release(connection, self._worker_id)
+            await leases.release(connection, self._worker_id)
         self._held = []
 
     async def drain(self) -> int:
@@ -144,7 +144,7 @@ class Worker:
 
     async def run_once(self, lane: int = 0) -> int:
         """Take one batch out of the inbox and process it. Answers how many events there were."""
-        mine = _in_turn(self._due.intersection(self._share(lane)) - self._busy, self._last[lane])
+        mine = _round_robin(self._due.intersection(self._lane_buckets(lane)) - self._busy, self._last[lane])
         if not mine:
             return 0
         # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
@@ -156,7 +156,7 @@ class Worker:
                 if len(arrivals) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
                     self._last[lane] = arrivals[-1].bucket
-                self._share_out(len(arrivals))
+                self._adjust_lanes(len(arrivals))
                 for part in apart(arrivals):
                     await self._process_part(connection, part)
         except BaseException:  # also when there is no connection to be had
@@ -178,24 +178,24 @@ class Worker:
             rows = await connection.fetch(SQL.due, mine, BATCH_EVENTS_MAX)
             self._looked[lane] = loop.time() - begun
             at = clock.now()
-            for part in apart([tick(**row, at=at) for row in rows if row["member_id"] not in known.members]):
+            for part in apart([timer_tick(**row, at=at) for row in rows if row["member_id"] not in known.members]):
                 await self._process_part(connection, part)
         return len(rows)
 
-    def _share(self, lane: int) -> list[int]:
+    def _lane_buckets(self, lane: int) -> list[int]:
         """The buckets that a lane sees to now."""
         if self._behind:
             return self._held[lane :: self._lanes]
         return self._held if lane == 0 else []
 
-    def _share_out(self, events: int) -> None:
+    def _adjust_lanes(self, events: int) -> None:
         """Call the other lanes in, or let them rest, by how many `events` one has found."""
-        behind = events >= BATCH_EVENTS_MANY or (self._behind and events > BATCH_EVENTS_FEW)
+        behind = events >= ADD_LANES_AT_EVENTS or (self._behind and events > DROP_LANES_AT_EVENTS)
         if behind != self._behind:
             self._behind = behind
             self._wake()
 
-    async def _process_part(self, connection: Connection, part: Part) -> None:
+    async def _process_part(self, connection: Connection, part: TrialPart) -> None:
         """Process what may be processed together; one that a process has died of, and will again, is set aside."""
         if part.stopped is not None:
             await self._set_aside(connection, part.arrivals, why_set_aside(part.arrivals[0], part.stopped))
@@ -217,7 +217,7 @@ class Worker:
         changed = await self._programs.changed(connection, org_ids)
         for org_id in org_ids:
             try:
-                live = self._programs.refresh(org_id) if org_id in changed else self._programs.live(org_id)
+                live = self._programs.refresh(org_id) if org_id in changed else self._programs.current(org_id)
                 programs[org_id] = (await live).program
             except UNREACHABLE:
                 raise
@@ -233,36 +233,42 @@ class Worker:
             return
         at = clock.now()
         try:
-            processed = await self._written(connection, programs, arrivals, at)
+            processed = await self._process_or_raise(connection, programs, arrivals, at)
         except UNREACHABLE:
             raise
         except Exception as error:
             # The same event came for two members at once, and the other one's batch was first: it is looked at again.
-            if not is_seen(error):
-                await self._process_halves(connection, arrivals, error)
+            if not is_duplicate(error):
+                await self._bisect(connection, arrivals, error)
         else:
             _count(processed, at)
 
-    async def _written(
+    async def _process_or_raise(
         self, connection: Connection, programs: dict[UUID, Program], arrivals: Sequence[Arrival], at: datetime
-    ) -> list[Processed]:
-        async def attempt(*, unseen: bool) -> list[Processed]:
+    ) -> list[ProcessedEvent]:
+        async def attempt(*, unseen: bool) -> list[ProcessedEvent]:
             with telemetry.batch_seconds.time():
-                return await retried(
+                return await with_retries(
                     lambda: process(
-                        connection, programs, arrivals, at, unseen=unseen, with_decisions=False, turn=self._turn
+                        connection,
+                        programs,
+                        arrivals,
+                        at,
+                        skip_duplicate_check=unseen,
+                        with_decisions=False,
+                        decide_lock=self._decide_lock,
                     )
                 )
 
         try:
             return await attempt(unseen=True)
         except asyncpg.UniqueViolationError as error:
-            if not is_seen(error):
+            if not is_duplicate(error):
                 raise
             # One that was to be decided inline, and took too long, may be in both inbox and log.
             return await attempt(unseen=False)
 
-    async def _process_halves(self, connection: Connection, arrivals: Sequence[Arrival], problem: Exception) -> None:
+    async def _bisect(self, connection: Connection, arrivals: Sequence[Arrival], problem: Exception) -> None:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
             await self._process(connection, arrivals[:middle])
@@ -280,7 +286,7 @@ class Worker:
         at = clock.now()
         async with atomic(connection):
             taken = await take_out(connection, arrivals)
-            failed = [Processed(arrival=one, state="failed", error=error) for one in taken]
+            failed = [ProcessedEvent(arrival=one, state="failed", error=error) for one in taken]
             await set_aside(connection, failed, at)
             for one in taken:
                 await connection.execute(SUSPECTS.stopped, one.event_id, one.org_id)
@@ -311,7 +317,7 @@ class Worker:
             try:
                 await asyncio.wait_for(wake.wait(), POLL_SECONDS)
             except TimeoutError:
-                self._due.update(self._share(lane))
+                self._due.update(self._lane_buckets(lane))
 
     async def _run_timers(self, lane: int) -> None:
         try:
@@ -324,14 +330,14 @@ class Worker:
 
     async def _keep_leases(self) -> None:
         before = len(self._held)
-        if len(await self.lease()) != before:
+        if len(await self.renew_leases()) != before:
             self._wake()
 
-    def _heard(self, said: str) -> None:
+    def _on_notify(self, said: str) -> None:
         self._due.update(map(int, said.split(",")))
         self._wake()
 
-    def _look_again(self) -> None:
+    def _mark_all_due(self) -> None:
         self._due.update(self._held)
         self._wake()
 
@@ -340,7 +346,7 @@ class Worker:
             wake.set()
 
 
-def _in_turn(found: Iterable[int], last: int) -> list[int]:
+def _round_robin(found: Iterable[int], last: int) -> list[int]:
     """Buckets in the order of their turns: those after the last that was served, then round to it.
 
     However much waits in the others, each has its turn.
@@ -348,7 +354,7 @@ def _in_turn(found: Iterable[int], last: int) -> list[int]:
     return sorted(found, key=lambda bucket: (bucket - last - 1) % BUCKET_COUNT)
 
 
-def _count(processed: Sequence[Processed], at: datetime) -> None:
+def _count(processed: Sequence[ProcessedEvent], at: datetime) -> None:
     """Counted by the batch: by the event it would cost as much as a condition."""
     for state, number in Counter(one.state for one in processed).items():
         telemetry.events_decided.labels(state).inc(number)

@@ -14,7 +14,7 @@ from plaudit.storage.queries import queries_beside
 SQL = queries_beside(__file__)
 
 
-class Changed(Struct, frozen=True, kw_only=True):
+class AuditEntry(Struct, frozen=True, kw_only=True):
     """One change of one document; `before` and `after` are None where there was or is none."""
 
     kind: str
@@ -29,13 +29,13 @@ class Changed(Struct, frozen=True, kw_only=True):
     after: dict[str, Any] | None
 
 
-async def page(
+async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[int, int], filters: Sequence[str | None], size: int
-) -> list[Changed]:
+) -> list[AuditEntry]:
     """Changes, newest first. `filters` are a kind, an id and an author, or None."""
     rows = await connection.fetch(SQL.page, org_id, *before, *filters, size)
     return [
-        Changed(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]
+        AuditEntry(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]
         for row in rows
     ]
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 LOOKED_AT_MAX = 10_000  # rows for a page, so that what is rare does not keep the server looking through the whole log
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class EventFilter(Struct, frozen=True, kw_only=True):
     """Which events a list has: of an action, of a member, from an instant on, until another.
 
     Of those that were decided also: in a state, that a campaign listened to, with an outcome, refused for a reason.
@@ -34,7 +34,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-async def one(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
+async def fetch_event(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
     """The event of one of these ids, wherever it is; its `state` says where."""
     for query, state in ((SQL.in_log, None), (SQL.failed, "failed"), (SQL.waiting, "queued")):
         row = await connection.fetchrow(query, org_id, event_ids)
@@ -49,7 +49,7 @@ async def page_of_log(
     connection: Connection,
     org_id: UUID,
     before: tuple[datetime, int, int],
-    wanted: Wanted,
+    wanted: EventFilter,
     size: int,
 ) -> tuple[list[Row], tuple[datetime, int, int] | None]:
     """Decided events, newest first; and how far was looked, where that was not to the end, and less was found."""
@@ -65,7 +65,7 @@ async def page_of_log(
 
 
 async def page_of_failed(
-    connection: Connection, org_id: UUID, before: tuple[datetime, UUID], wanted: Wanted, size: int
+    connection: Connection, org_id: UUID, before: tuple[datetime, UUID], wanted: EventFilter, size: int
 ) -> list[Row]:
     """Events that were set aside, newest first."""
     rows = await connection.fetch(
@@ -74,7 +74,7 @@ async def page_of_failed(
     return [dict(row) | {"state": "failed"} for row in rows]
 
 
-async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wanted: Wanted, size: int) -> list[Row]:
+async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wanted: EventFilter, size: int) -> list[Row]:
     """Events that wait to be decided, newest first."""
     rows = await connection.fetch(
         SQL.page_of_inbox, org_id, before, wanted.member_id, size, wanted.action, wanted.since, wanted.until

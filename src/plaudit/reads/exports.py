@@ -70,11 +70,11 @@ class AuditPlace(Struct, frozen=True):
     id: str = ""
 
 
-Place = MemberPlace | HistoryPlace | AuditPlace | OrganisationPlace
+ExportPosition = MemberPlace | HistoryPlace | AuditPlace | OrganisationPlace
 Page = Callable[[Connection, UUID, Any], Awaitable[tuple[Lines, Any]]]
 
 
-async def lines_after(pool: Pool, org_id: UUID, kind: str, place: Place | None) -> AsyncGenerator[Lines]:
+async def lines_after(pool: Pool, org_id: UUID, kind: str, place: ExportPosition | None) -> AsyncGenerator[Lines]:
     """Yield the lines of a kind after a place, some at a time."""
     first, page = _KINDS[kind]
     there: Any = first if place is None else place
@@ -85,7 +85,7 @@ async def lines_after(pool: Pool, org_id: UUID, kind: str, place: Place | None) 
             yield lines
 
 
-async def place_of(connection: Connection, org_id: UUID, kind: str, cursor: str) -> Place:
+async def place_of(connection: Connection, org_id: UUID, kind: str, cursor: str) -> ExportPosition:
     """Return the place after the line that a cursor names. Raises Invalid when there is no such line.
 
     Members are named by their user id, events and transactions by their id, versions by `programVersion/kind/id`, what is
@@ -249,14 +249,14 @@ async def _place_of_version(connection: Connection, org_id: UUID, cursor: str) -
     return None if ordinal is None else AuditPlace(int(version), ordinal, kind, document_id)
 
 
-_KINDS: Mapping[str, tuple[Place, Page]] = {
+_KINDS: Mapping[str, tuple[ExportPosition, Page]] = {
     "organisation": (OrganisationPlace(), organisation_page),
     "audit": (AuditPlace(), _audit),
     "events": (HistoryPlace(), _events),
     "transactions": (HistoryPlace(), _transactions),
     "members": (MemberPlace(), _members),
 }
-_PLACES: Mapping[str, Callable[[Connection, UUID, str], Awaitable[Place | None]]] = {
+_PLACES: Mapping[str, Callable[[Connection, UUID, str], Awaitable[ExportPosition | None]]] = {
     "organisation": organisation_place,
     "audit": _place_of_version,
     "events": _place_of_event,

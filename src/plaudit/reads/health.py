@@ -12,7 +12,7 @@ from plaudit.storage.queries import queries_beside
 SQL = queries_beside(__file__)
 
 
-class State(Struct, frozen=True):
+class EngineHealth(Struct, frozen=True):
     """Whether the server takes writes; workers alive, when the last was seen, and when the oldest of the events that wait came in."""
 
     writable: bool
@@ -21,11 +21,11 @@ class State(Struct, frozen=True):
     oldest_waiting_at: datetime | None
 
 
-async def state(connection: Connection) -> State:
+async def state(connection: Connection) -> EngineHealth:
     """How the engine is doing now."""
     row = await connection.fetchrow(SQL.state)
     assert row is not None
-    return State(row["writable"], row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
+    return EngineHealth(row["writable"], row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
 
 
 async def waiting(connection: Connection, org_id: UUID) -> bool:

@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from plaudit.core.changes import Changes, Moved, changes_of
+from plaudit.core.change_summary import BalanceChange, ChangeSummary, summarise
 from plaudit.core.ids import bucket_of, derived_id
-from plaudit.engine.outcome import Outcome, outcome_from
+from plaudit.engine.processed import Outcome, outcome_from
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -18,10 +18,10 @@ SQL = queries_beside(__file__)
 
 ENTRIES_MAX = 1_000
 EVENTS_AT_ONCE = 500
-ALWAYS_BEFORE = datetime(1, 1, 1, tzinfo=UTC)
+BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class HistoryEntry(Struct, frozen=True, kw_only=True):
     """What one campaign, or something else by its name, did at one event.
 
     `fired`: its effects happened; `step` is the one that was done, and `completed` says that the whole was.
@@ -33,19 +33,19 @@ class Entry(Struct, frozen=True, kw_only=True):
     fired: bool = False
     step: int | None = None
     completed: bool = False
-    changes: Changes
+    changes: ChangeSummary
 
 
-async def history(connection: Connection, member_id: UUID, since: datetime, until: datetime) -> list[Entry]:
+async def history(connection: Connection, member_id: UUID, since: datetime, until: datetime) -> list[HistoryEntry]:
     """The entries from `since` to before `until`, ascending; some 1,000 of them, whole seconds, when there are more."""
     key = bucket_of(member_id), member_id
-    found: list[Entry] = []
-    place = ALWAYS_BEFORE, 0
+    found: list[HistoryEntry] = []
+    place = BEFORE_ALL, 0
     while True:
         rows = await connection.fetch(SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
-        moved: dict[int, list[Moved]] = defaultdict(list)
+        moved: dict[int, list[BalanceChange]] = defaultdict(list)
         for position, *each in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
-            moved[position].append(Moved(*each))
+            moved[position].append(BalanceChange(*each))
         for row in rows:
             # Who asks goes on from the last second that was answered, so no second may be answered in part.
             if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
@@ -58,7 +58,7 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
         place = rows[-1]["occurred_at"], rows[-1]["position"]
 
 
-def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[Moved]) -> list[Entry]:
+def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) -> list[HistoryEntry]:
     shown: dict[str, dict[str, Any]] = {}
     for one in outcome.trace:
         if one.refusal is not None:
@@ -74,11 +74,11 @@ def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[Moved]) -> list[
     # A rung goes with what moved a metric first: there is no saying which of several it was.
     first = next((one.campaign_id for one in moved if one.campaign_id in shown), next(iter(shown), None))
     return [
-        Entry(
+        HistoryEntry(
             entry_id=derived_id(row["event_id"], f"history:{campaign_id}"),
             at=row["occurred_at"],
             campaign_id=campaign_id,
-            changes=changes_of(campaign_id, moved, outcome.items, outcome.rungs if campaign_id == first else ()),
+            changes=summarise(campaign_id, moved, outcome.items, outcome.rungs if campaign_id == first else ()),
             **known,
         )
         for campaign_id, known in shown.items()

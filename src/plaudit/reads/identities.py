@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from plaudit.core.identities import KINDS, names_in
+from plaudit.core.identities import KINDS, candidates
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -15,7 +15,7 @@ async def users_known_as(
     connection: Connection, org_id: UUID, texts: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
     """The user ids behind those of these texts that are somebody's name of one of the `unique` kinds."""
-    names = {text: names_in(text) for text in texts}
+    names = {text: candidates(text) for text in texts}
     kinds = [kind for each in names.values() for kind, _ in each]
     values = [value for each in names.values() for _, value in each]
     rows = await connection.fetch(

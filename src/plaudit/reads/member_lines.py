@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.lots import Book
-from plaudit.core.member import STATES, Balance, Holding, Standing
-from plaudit.documents.moved import Consent, Coupon, MemberLine, Note
+from plaudit.core.ledger.lots import Book
+from plaudit.core.member import STATE_TYPES, Balance, Holding, Standing
+from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine
 from plaudit.documents.spelling import spelled
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection
@@ -77,7 +77,7 @@ def _balance(into: dict[str, Any], row: Row) -> None:
 
 
 def _state(into: dict[str, Any], row: Row) -> None:
-    field, of = STATES[row["kind"]]
+    field, of = STATE_TYPES[row["kind"]]
     name = "campaigns" if field == "progress" else field
     into[name][row["key"]] = spelled(msgspec.json.decode(row["state"], type=of))
 
@@ -119,7 +119,7 @@ def _consent(into: dict[str, Any], row: Row) -> None:
 def _note(into: dict[str, Any], row: Row) -> None:
     given = {name: value for name, value in row.items() if name not in ("number", "notification_id", "changes")}
     changes = None if row["changes"] is None else msgspec.json.decode(row["changes"])
-    note = Note(id=row["notification_id"], changes=changes, **given)
+    note = NotificationLine(id=row["notification_id"], changes=changes, **given)
     into["notifications"] = [*into.get("notifications", []), note]
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.lots import EMPTY, Book
+from plaudit.core.ledger.lots import EMPTY, Book
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -27,12 +27,12 @@ class MemberView(Struct, kw_only=True):
     user_id: str
     attributes: dict[str, Any]
     enrolled_at: datetime
-    present: datetime
+    latest_at: datetime
     active_at: datetime | None
     parts: dict[str, list[Row]]
 
 
-async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
+async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
     """The member of that user id."""
     member_id = member_id_of(org_id, user_id)
     row = await connection.fetchrow(SQL.member, bucket_of(member_id), member_id)
@@ -42,7 +42,7 @@ async def one(connection: Connection, org_id: UUID, user_id: str) -> MemberView 
     return found
 
 
-async def several(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
+async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
     """The members of these user ids, as far as there are any, in this order."""
     ids = [member_id_of(org_id, one) for one in user_ids]
     rows = await connection.fetch(SQL.members, [bucket_of(one) for one in ids], ids)
@@ -50,7 +50,7 @@ async def several(connection: Connection, org_id: UUID, user_ids: Sequence[str])
     return [found[one] for one in user_ids if one in found]
 
 
-async def page(
+async def fetch_page(
     connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
 ) -> list[MemberView]:
     """Members in the order of joining; only those whose fields, as texts, are as `filters` says."""
@@ -80,7 +80,7 @@ async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberVie
             user_id=row["user_id"],
             attributes=msgspec.json.decode(row["attributes"]),
             enrolled_at=row["enrolled_at"],
-            present=row["present"],
+            latest_at=row["present"],
             active_at=row["active_at"],
             parts=parts[row["member_id"]],
         )

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.changes import Changes
+from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.ids import bucket_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -17,12 +17,12 @@ from plaudit.storage.queries import queries_beside
 SQL = queries_beside(__file__)
 
 UNREAD_MAX = 500
-NOTHING_CHANGED = Changes()
+NOTHING_CHANGED = ChangeSummary()
 
-_CHANGES = msgspec.json.Decoder(Changes)
+_CHANGES = msgspec.json.Decoder(ChangeSummary)
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class NotificationRow(Struct, frozen=True, kw_only=True):
     """A notification as it stands in the table; `changes` is what came with it."""
 
     notification_id: UUID
@@ -36,16 +36,18 @@ class Note(Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None
     read_at: datetime | None
-    changes: Changes
+    changes: ChangeSummary
 
 
-async def unread(connection: Connection, member_id: UUID, now: datetime) -> list[Note]:
+async def unread(connection: Connection, member_id: UUID, now: datetime) -> list[NotificationRow]:
     """What a member has not read, the oldest first; at most 500."""
     rows = await connection.fetch(SQL.unread, bucket_of(member_id), member_id, now, UNREAD_MAX)
     return [_note(row) for row in rows]
 
 
-async def page(connection: Connection, member_id: UUID, before: int, now: datetime, size: int) -> list[Note]:
+async def fetch_page(
+    connection: Connection, member_id: UUID, before: int, now: datetime, size: int
+) -> list[NotificationRow]:
     """A page of all that a member was told, the newest first."""
     rows = await connection.fetch(SQL.page, bucket_of(member_id), member_id, before, now, size)
     return [_note(row) for row in rows]
@@ -56,7 +58,7 @@ async def unread_count(connection: Connection, member_id: UUID, now: datetime) -
     return await connection.fetchval(SQL.unread_count, bucket_of(member_id), member_id, now)
 
 
-async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, Note]]:
+async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, NotificationRow]]:
     """What members got after the sequence that each has seen, in their order, `most` in all."""
     ids = list(seen)
     rows = await connection.fetch(SQL.of_members, [bucket_of(one) for one in ids], ids, list(seen.values()), most)
@@ -68,8 +70,8 @@ async def last(connection: Connection, member_id: UUID) -> int:
     return await connection.fetchval(SQL.last, bucket_of(member_id), member_id)
 
 
-def _note(row: asyncpg.Record) -> Note:
-    found: dict[str, Any] = {name: row[name] for name in Note.__struct_fields__}
+def _note(row: asyncpg.Record) -> NotificationRow:
+    found: dict[str, Any] = {name: row[name] for name in NotificationRow.__struct_fields__}
     changes = found["changes"]
     found["changes"] = NOTHING_CHANGED if changes is None else _CHANGES.decode(changes)
-    return Note(**found)
+    return NotificationRow(**found)

@@ -7,12 +7,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.core.competitions import counted
-from plaudit.core.earned import Booked, Origin, counted_at, is_earned, is_scored
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.ledger.earned import Booked, Origin, counted_at, is_earned, is_scored
 from plaudit.core.program import Program
-from plaudit.engine.outcome import outcome_from
+from plaudit.engine.processed import outcome_from
 from plaudit.storage.postgres import Connection
-from plaudit.storage.programs import Live, load_at_version
+from plaudit.storage.programmes import Programme, load_at_version
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
@@ -20,7 +20,7 @@ SQL = queries_beside(__file__)
 Row = dict[str, Any]
 
 
-async def origin_of(connection: Connection, live: Live, row: Row, user_id: str) -> Origin:
+async def origin_of(connection: Connection, live: Programme, row: Row, user_id: str) -> Origin:
     """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
     rows = [dict(one) for one in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
@@ -61,7 +61,7 @@ class _Past(Struct):
     """Programmes of the past, and what was decided by them."""
 
     connection: Connection
-    live: Live
+    live: Programme
     _programs: dict[int, Program] = {}
 
     async def program(self, version: int | None) -> Program:

@@ -11,12 +11,12 @@ from plaudit.core.competitions import PLACES_KEPT
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-from .boards import Place
+from .leaderboards import RankedMember
 
 SQL = queries_beside(__file__)
 
 
-class Moved(Struct, rename={"from_": "from", "user_id": "userId"}):
+class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
     """Whom a round led to something: into another `division`, or to the prize of a `band`."""
 
     user_id: str
@@ -40,7 +40,7 @@ class Placed(Struct, rename={"user_id": "userId"}):
 class Round(Struct):
     """What is kept of a round. Earlier versions kept no places but of those who moved or won."""
 
-    moved: list[Moved] = []
+    moved: list[RoundMove] = []
     places: list[Placed] = []
     members: dict[str, int] = {}
 
@@ -56,19 +56,19 @@ class Settled(Struct, frozen=True):
 class PastBoard(Struct, frozen=True):
     """The board of a division in a round: its first places, and how many members there were."""
 
-    places: Sequence[Place]
+    places: Sequence[RankedMember]
     count: int
 
-    def top(self, first: int, number: int) -> list[Place]:
+    def top(self, first: int, number: int) -> list[RankedMember]:
         """The places from rank `first` on."""
         return [place for place in self.places if place.rank >= first][:number]
 
-    def around(self, user_id: str, number: int) -> list[Place]:
+    def around(self, user_id: str, number: int) -> list[RankedMember]:
         """The places around a member, as many before as after."""
         found = self.among([user_id])
         return self.top(max(1, found[0].rank - number // 2), number) if found else []
 
-    def among(self, user_ids: Sequence[str]) -> list[Place]:
+    def among(self, user_ids: Sequence[str]) -> list[RankedMember]:
         """The places of these members, by rank."""
         return [place for place in self.places if place.user_id in user_ids]
 
@@ -92,11 +92,15 @@ async def board_of(
     found = await settled(connection, org_id, competition_id, name)
     if found is None:
         rows = await connection.fetch(SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)
-        places = [Place(row["rank"], row["user_id"], row["score"], row["reached_at"]) for row in rows]
+        places = [RankedMember(row["rank"], row["user_id"], row["score"], row["reached_at"]) for row in rows]
         return PastBoard(places, rows[0]["members"]) if rows else None
     kept = found.round
-    places = [Place(one.rank, one.user_id, one.score, one.reached_at) for one in kept.places if one.scope == scope]
+    places = [
+        RankedMember(one.rank, one.user_id, one.score, one.reached_at) for one in kept.places if one.scope == scope
+    ]
     if not kept.members:  # kept by an earlier version
-        places = [Place(one.rank, one.user_id, one.score, found.settled_at) for one in kept.moved if one.from_ == scope]
+        places = [
+            RankedMember(one.rank, one.user_id, one.score, found.settled_at) for one in kept.moved if one.from_ == scope
+        ]
     places.sort(key=lambda place: place.rank)
     return PastBoard(places, kept.members.get(scope, len(places)))

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from plaudit.core.program import Program, Segment
 from plaudit.core.segments import NOT_IN
-from plaudit.engine.fills import past_of, tallied_from, triggers_of, would_be_in
 from plaudit.engine.members import load_members
+from plaudit.engine.segment_tallies import past_events, tallied_from, triggers_of, would_be_in
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -40,7 +40,7 @@ async def preview(connection: Connection, program: Program, segment: Segment, no
     rows = await connection.fetch(SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
     keys = {row["member_id"]: row["bucket"] for row in rows}
     found = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})
-    past = await past_of(connection, keys, triggers_of(segment))
+    past = await past_events(connection, keys, triggers_of(segment))
     inside: list[str] = []
     for member_id, member in found.items():
         state = member.segments.get(segment.segment_id, NOT_IN)

@@ -7,18 +7,19 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.core import matching
-from plaudit.core.bookkeeping import receipt_ids
-from plaudit.core.earned import MANUAL, MERGE_CAMPAIGN
+from plaudit.core.commands.bookkeeping import receipt_ids
+from plaudit.core.commands.merge import passed_on_id, takeover_id
 from plaudit.core.event import MERGE, RECEIPT, TAKEOVER, TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.lots import Part
-from plaudit.core.matching import Match, matched, parts_left
-from plaudit.core.merging import passed_on_id, takeover_id
+from plaudit.core.ledger import matching
+from plaudit.core.ledger.earned import MANUAL, MERGE_CAMPAIGN
+from plaudit.core.ledger.lots import Posting
+from plaudit.core.ledger.matching import Match, matched, parts_left
 from plaudit.errors import Conflict, NotFound
-from plaudit.reads.identities import goes_on_as
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
+
+from .identities import goes_on_as
 
 SQL = queries_beside(__file__)
 
@@ -29,7 +30,7 @@ LOOKED_AT_MAX = (
 )
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class TransactionFilter(Struct, frozen=True, kw_only=True):
     """Which transactions a list has; a `sign` of 1 is for credits only, -1 for debits."""
 
     metric: str | None = None
@@ -44,11 +45,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return self.metric, self.campaign_id, self.sign, self.since, self.until
 
 
-ALL = Wanted()
+ALL = TransactionFilter()
 
 
-async def page(
-    connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: Wanted, size: int
+async def fetch_page(
+    connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: TransactionFilter, size: int
 ) -> tuple[list[Row], tuple[datetime, int, int, int] | None]:
     """The transactions of an organisation, newest first; and how far was looked, if not to the end, and less was found."""
     rows = await connection.fetch(SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
@@ -59,7 +60,7 @@ async def page(
 
 
 async def page_of_member(
-    connection: Connection, member_id: UUID, before: tuple[int, int], wanted: Wanted, size: int
+    connection: Connection, member_id: UUID, before: tuple[int, int], wanted: TransactionFilter, size: int
 ) -> list[Row]:
     """The transactions of a member, newest first."""
     key = bucket_of(member_id), member_id
@@ -67,7 +68,7 @@ async def page_of_member(
     return [dict(row) for row in rows]
 
 
-async def one(connection: Connection, org_id: UUID, transaction_id: UUID) -> Row | None:
+async def fetch_transaction(connection: Connection, org_id: UUID, transaction_id: UUID) -> Row | None:
     """One transaction."""
     row = await connection.fetchrow(SQL.one, org_id, transaction_id)
     return None if row is None else dict(row)
@@ -90,7 +91,7 @@ async def matches(connection: Connection, row: Row) -> list[Match]:
     return [one for one in matched(await _on_lots(connection, row)) if own in (one.credit, one.debit)]
 
 
-async def left_of(connection: Connection, row: Row) -> tuple[Part, ...]:
+async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     """Return the postings of a transaction on lots, of a debit without what has been given back to them."""
     if row["amount"] > 0:
         return parts_left(row, ())

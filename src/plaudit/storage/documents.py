@@ -23,6 +23,7 @@ from .queries import queries_beside
 from .references import Own, refuse_referred_to, wrong_references
 
 SQL = queries_beside(__file__)
+Json = dict[str, Any]
 
 # A delete that would leave something of the members' without its document is refused, with this reason.
 _GUARDS = {
@@ -31,24 +32,24 @@ _GUARDS = {
 }
 
 
-class Stored(Struct, frozen=True, kw_only=True):
+class StoredDocument(Struct, frozen=True, kw_only=True):
     """A document as it is in the store; `doc` in its canonical spelling."""
 
     id: str
     version: int
     ordinal: int
-    doc: dict[str, Any]
+    doc: Json
     created_at: datetime
     created_by: str
     updated_at: datetime
 
 
-class Version(Struct, frozen=True, kw_only=True):
+class DocumentVersion(Struct, frozen=True, kw_only=True):
     """What a document was after one of its changes; `doc` is None after its deletion."""
 
     version: int
     change: str
-    doc: dict[str, Any] | None
+    doc: Json | None
     changed_at: datetime
     changed_by: str
     program_version: int
@@ -65,7 +66,7 @@ class Change(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] | None = None
 
 
-def checked(kind: DocumentKind, raw: Any, over: dict[str, Any] | None = None) -> Document:
+def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document:
     """A request's body as a document of that kind. Raises Invalid naming every field that is wrong.
 
     What is wrong with a stored one that it goes `over`, and stays as it is, is left alone.
@@ -81,7 +82,7 @@ def checked(kind: DocumentKind, raw: Any, over: dict[str, Any] | None = None) ->
         return checked_document(kind, raw, over)  # pyright: ignore[reportUnknownArgumentType]
 
 
-async def create(connection: Connection, change: Change, raw: Any, copied: dict[str, Any] | None = None) -> Stored:
+async def create(connection: Connection, change: Change, raw: Any, copied: Json | None = None) -> StoredDocument:
     """Write a new document. Raises Invalid, or Conflict when the id or another unique field is taken.
 
     What is wrong with a stored one that it is `copied` from, and stays as it is, is left alone.
@@ -89,10 +90,10 @@ async def create(connection: Connection, change: Change, raw: Any, copied: dict[
     async with atomic(connection):
         program_version = await _next_version(connection, change)
         document = await _checked_whole(connection, change, raw, None, copied)
-        return await put(connection, change, document, program_version, new=True)
+        return await write(connection, change, document, program_version, new=True)
 
 
-async def update(connection: Connection, change: Change, raw: Any) -> Stored:
+async def update(connection: Connection, change: Change, raw: Any) -> StoredDocument:
     """Write the fields given over those of a document; the others stay. Raises Invalid, NotFound or Conflict."""
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
@@ -100,7 +101,7 @@ async def update(connection: Connection, change: Change, raw: Any) -> Stored:
         raise Invalid("The body is empty: there is nothing to update", code="empty_body")
     async with atomic(connection):
         await take_turn(connection, change.org_id)
-        before = await one(connection, change.org_id, change.kind, change.id)
+        before = await fetch(connection, change.org_id, change.kind, change.id)
         given = change.kind.read(raw)  # pyright: ignore[reportUnknownArgumentType]
         fixed = [
             FieldError(name, "cannot be changed")
@@ -115,17 +116,12 @@ async def update(connection: Connection, change: Change, raw: Any) -> Stored:
             return before  # which makes no version of it, nor of the programme
         lost = parts_lost(before.doc, document)
         await refuse_referred_to(connection, change.org_id, change.kind, change.id, lost)
-        return await put(connection, change, document, await _next_version(connection, change), new=False)
+        return await write(connection, change, document, await _next_version(connection, change), new=False)
 
 
 async def _checked_whole(
-    connection: Connection,
-    change: Change,
-    raw: Any,
-    before: dict[str, Any] | None,
-    over: dict[str, Any] | None,
-    wrong: Sequence[FieldError] = (),
-) -> Document:
+    connection: Connection, change: Change, raw: Any, before: Json | None, over: Json | None, wrong: Sequence[FieldError] = ()
+) -> Document:  # fmt: skip
     """Return a document, or raise Invalid with all that is wrong with it: shape, meaning, and what it refers to.
 
     `before` is what it was; `over` has faults that may stay.
@@ -134,7 +130,7 @@ async def _checked_whole(
     document: Document | None = None
     rest: Rest | None = None
     try:
-        document = checked(change.kind, raw, over)
+        document = validate(change.kind, raw, over)
         rest = Rest(document, {}, frozenset())
     except Invalid as error:
         if not error.fields:
@@ -153,7 +149,7 @@ async def _checked_whole(
     return document
 
 
-def _is_same(kind: DocumentKind, document: Document, before: dict[str, Any]) -> bool:
+def _is_same(kind: DocumentKind, document: Document, before: Json) -> bool:
     """Whether a document says what the stored one says, also if an earlier version of ours wrote that, in fewer fields."""
     try:
         stored = msgspec.convert(before, kind.type)
@@ -175,28 +171,30 @@ async def complete(connection: Connection, change: Change, version: int, now: da
     `now` is by the organisation's clock.
     """
     async with atomic(connection):
-        over: dict[str, Any] = {"status": "completed"}
+        over: Json = {"status": "completed"}
         if change.kind.name == "campaign":
             over["completedAt"] = now
         await _set(connection, change, over, version)
 
 
-async def _set(connection: Connection, change: Change, fields: dict[str, Any], version: int | None) -> None:
+async def _set(connection: Connection, change: Change, fields: Json, version: int | None) -> None:
     """Set fields of a document. What was saved is not checked again: an earlier version may have taken more."""
     program_version = await _next_version(connection, change)
-    before = await one(connection, change.org_id, change.kind, change.id)
+    before = await fetch(connection, change.org_id, change.kind, change.id)
     if version in (None, before.version):
         document = msgspec.convert(before.doc | fields, change.kind.type)
-        await put(connection, change, document, program_version, new=False)
+        await write(connection, change, document, program_version, new=False)
 
 
-async def put(connection: Connection, change: Change, document: Document, program_version: int, *, new: bool) -> Stored:
+async def write(
+    connection: Connection, change: Change, document: Document, program_version: int, *, new: bool
+) -> StoredDocument:
     """Write a checked document, inside the caller's transaction, as part of a version of the programme.
 
     Raise Forbidden if the change would give its author more than they have.
     """
     doc = _canonical(document)
-    before = None if new else (await one(connection, change.org_id, change.kind, change.id)).doc
+    before = None if new else (await fetch(connection, change.org_id, change.kind, change.id)).doc
     _refuse_more(change, before, doc)
     key = (change.org_id, change.kind.name, change.id)
     try:
@@ -209,10 +207,10 @@ async def put(connection: Connection, change: Change, document: Document, progra
     if row is None:
         raise Conflict(f"{change.kind.title} with this ID already exists", code="already_exists")
     stored = _stored(row)
-    await _keep(connection, change, stored, program_version, "created" if new else "updated", doc)
+    await _store_version(connection, change, stored, program_version, "created" if new else "updated", doc)
     if not new:
         await connection.execute(SQL.delete_references, *key)
-    await _refer(connection, change.org_id, change.kind, change.id, document)
+    await _store_references(connection, change.org_id, change.kind, change.id, document)
     if change.kind.refills(before, stored.doc):
         await connection.execute(SQL.refill, change.org_id, fill_id(change.kind.name, change.id), stored.version)
     return stored
@@ -223,7 +221,7 @@ def fill_id(kind: str, document_id: str) -> str:
     return document_id if kind == "segment" else f"{kind}:{document_id}"
 
 
-def _refuse_more(change: Change, before: dict[str, Any] | None, doc: str) -> None:
+def _refuse_more(change: Change, before: Json | None, doc: str) -> None:
     if change.scopes is None:
         return
     lacking = sorted(change.kind.scopes(before, msgspec.json.decode(doc)) - change.scopes)
@@ -239,15 +237,15 @@ async def delete(connection: Connection, change: Change) -> None:
     kind = change.kind
     async with atomic(connection):
         program_version = await _next_version(connection, change)
-        await one(connection, change.org_id, kind, change.id)
+        await fetch(connection, change.org_id, kind, change.id)
         await refuse_referred_to(connection, change.org_id, kind, change.id)
-        await take_away(connection, change, program_version)
+        await remove(connection, change, program_version)
 
 
-async def take_away(connection: Connection, change: Change, program_version: int) -> None:
+async def remove(connection: Connection, change: Change, program_version: int) -> None:
     """Take a document away, inside the caller's transaction. Raises Conflict when members have something of it."""
     kind = change.kind
-    before = await one(connection, change.org_id, kind, change.id)
+    before = await fetch(connection, change.org_id, kind, change.id)
     guard = _GUARDS.get(kind.name)
     if guard and await connection.fetchval(guard[0], change.org_id, change.id):
         raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
@@ -255,10 +253,10 @@ async def take_away(connection: Connection, change: Change, program_version: int
         await connection.execute(SQL.delete_codes, change.org_id, change.id)
     await connection.execute(SQL.delete_fill, change.org_id, fill_id(kind.name, change.id))
     await connection.execute(SQL.delete_document, change.org_id, kind.name, change.id)
-    await _keep(connection, change, before, program_version, "deleted", None)
+    await _store_version(connection, change, before, program_version, "deleted", None)
 
 
-async def one(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> Stored:
+async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> StoredDocument:
     """One document. Raises NotFound."""
     row = await connection.fetchrow(SQL.one, org_id, kind.name, id)
     if row is None:
@@ -273,7 +271,7 @@ async def ever_existed(connection: Connection, org_id: UUID, keys: Sequence[tupl
     return {(row["kind"], row["id"]) for row in rows}
 
 
-async def page(
+async def fetch_page(
     connection: Connection,
     org_id: UUID,
     kind: DocumentKind,
@@ -281,7 +279,7 @@ async def page(
     after: int,
     filters: dict[str, str],
     size: int,
-) -> list[Stored]:
+) -> list[StoredDocument]:
     """Up to `size` documents of a kind after an ordinal, in the order of creation."""
     wanted = msgspec.json.encode(filters).decode()
     rows = await connection.fetch(SQL.page, org_id, kind.name, after, wanted, size)
@@ -296,11 +294,11 @@ async def versions(
     *,
     before: int,
     size: int,
-) -> list[Version]:
+) -> list[DocumentVersion]:
     """The versions of a document, newest first, also of one that has been deleted. Raises NotFound."""
     rows = await connection.fetch(SQL.versions, org_id, kind.name, id, before, size)
     found = [
-        Version(
+        DocumentVersion(
             version=row["version"],
             change=row["change"],
             doc=None if row["doc"] is None else msgspec.json.decode(row["doc"]),
@@ -328,16 +326,18 @@ async def _next_version(connection: Connection, change: Change) -> int:
     return version
 
 
-async def refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, doc: dict[str, Any]) -> None:
+async def refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, doc: Json) -> None:
     """Keep what a stored document names. One that this version cannot read is out of force, and names nothing."""
     try:
         document = msgspec.convert(doc, kind.type)
     except msgspec.ValidationError:
         return
-    await _refer(connection, org_id, kind, id, document)
+    await _store_references(connection, org_id, kind, id, document)
 
 
-async def _refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, document: Document) -> None:
+async def _store_references(
+    connection: Connection, org_id: UUID, kind: DocumentKind, id: str, document: Document
+) -> None:
     references = references_of(kind, document)
     if references:
         seen = [one.field for one in references]
@@ -349,8 +349,8 @@ async def _refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: s
         await connection.execute(SQL.insert_references, org_id, kind.name, id, fields, *named)
 
 
-async def _keep(
-    connection: Connection, change: Change, stored: Stored, program_version: int, what: str, doc: str | None
+async def _store_version(
+    connection: Connection, change: Change, stored: StoredDocument, program_version: int, what: str, doc: str | None
 ) -> None:
     await connection.execute(
         SQL.insert_version,
@@ -367,10 +367,10 @@ async def _keep(
     )
     await connection.execute(SQL.announce, str(change.org_id))
     if change.kind.name == "campaign" and doc is not None:
-        await _tell(connection, change, stored, what)
+        await _notify(connection, change, stored, what)
 
 
-async def _tell(connection: Connection, change: Change, stored: Stored, what: str) -> None:
+async def _notify(connection: Connection, change: Change, stored: StoredDocument, what: str) -> None:
     """Other systems may want to know of campaigns."""
     named = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
     data = {
@@ -388,8 +388,8 @@ def _canonical(document: Document) -> str:
     return msgspec.json.encode(document).decode()
 
 
-def _stored(row: asyncpg.Record) -> Stored:
-    return Stored(**(dict(row) | {"doc": msgspec.json.decode(row["doc"])}))
+def _stored(row: asyncpg.Record) -> StoredDocument:
+    return StoredDocument(**(dict(row) | {"doc": msgspec.json.decode(row["doc"])}))
 
 
 def _taken(kind: DocumentKind, error: asyncpg.UniqueViolationError) -> Conflict:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from plaudit.errors import Conflict
-from plaudit.processes import memory
+from plaudit.runtime import memory
 
 with warnings.catch_warnings():
     # At its import the library looks for a runtime folder that containers and services often lack, and manages.
@@ -47,7 +47,7 @@ class FolderInUseError(Conflict):
     code = "folder_in_use"
 
 
-class FolderLock:
+class DataFolderLock:
     """A hold on the data folder that ends with the process, however it ends."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from .queries import queries_beside
 SQL = queries_beside(__file__)
 
 
-async def tell(
+async def enqueue(
     connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime, only_to: str | None
 ) -> None:
     """Write a message, to all webhooks or `only_to` one."""

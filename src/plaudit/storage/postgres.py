@@ -30,10 +30,10 @@ log = structlog.get_logger(__name__)
 POSTGRESQL_MIN = 15  # the oldest that the tests run on
 STATEMENT_TIMEOUT_SECONDS = 60
 RETRIES_MAX = 8
-PULSE_SECONDS = 5.0  # how often a connection that only listens is felt for
+HEARTBEAT_SECONDS = 5.0  # how often a connection that only listens is felt for
 PULSE_ANSWER_SECONDS = 5.0  # by then it has answered, or it is lost
-AWAY_SECONDS = 0.2  # between two looks for a server that is away
-TROUBLE_SECONDS = 1.0
+RECONNECT_SECONDS = 0.2  # between two looks for a server that is away
+ERROR_BACKOFF_SECONDS = 1.0
 TROUBLE_SECONDS_MAX = 600.0
 
 # The server took the transaction back for reasons of order, or is not there (or not able to write): the same again
@@ -109,23 +109,23 @@ async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
         server_settings=settings,
         command_timeout=STATEMENT_TIMEOUT_SECONDS,
         init=require_version,
-        reset=_as_it_is,
+        reset=_skip_reset,
     )
 
 
-async def _as_it_is(_: Connection) -> None:
+async def _skip_reset(_: Connection) -> None:
     """What a connection is given back with: nothing outlives our transactions, so nothing need be asked of the server.
 
     By default the driver sends a query for that, each time: one more round trip for a request that may need but two.
     """
 
 
-def as_sent(one: UUID) -> UUID:
+def to_driver_uuid(one: UUID) -> UUID:
     """The same id as the driver has it: what is looked up, sent and written out many times is so in a third of the time."""
     return one if one.__class__ is pgproto.UUID else pgproto.UUID(one.bytes)
 
 
-def array_of(values: Iterable[int | UUID]) -> str:
+def array_literal(values: Iterable[int | UUID]) -> str:
     """Numbers or ids as the text of an array, for a parameter written `$1::text::bigint[]`.
 
     The driver asks of each item of a list whether it is a list itself, which takes it longer than to send it.
@@ -151,36 +151,36 @@ async def snapshot(connection: Connection) -> AsyncGenerator[None]:
         yield
 
 
-async def listen(url: str, heard: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
+async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
     """Call `heard[channel]` with what is said on each channel, for ever, by a connection of its own.
 
     `connected` is called each time it begins to listen: what was said before, nobody has heard.
     """
 
     def on_word(*said: object) -> None:
-        heard[str(said[2])](str(said[3]))
+        handlers[str(said[2])](str(said[3]))
 
     async def once() -> None:
         connection = await connect(url)
         try:
             ended = asyncio.Event()
             connection.add_termination_listener(lambda _: ended.set())
-            for channel in heard:
+            for channel in handlers:
                 await connection.add_listener(channel, on_word)
             connected()
             while not ended.is_set():
                 try:
-                    await asyncio.wait_for(ended.wait(), PULSE_SECONDS)
+                    await asyncio.wait_for(ended.wait(), HEARTBEAT_SECONDS)
                 except TimeoutError:  # a line that was cut is as quiet as one on which nobody speaks
                     await connection.fetchval("SELECT 1", timeout=PULSE_ANSWER_SECONDS)
         finally:
             connection.terminate()
 
-    await keep_doing("listen", once, every=AWAY_SECONDS)
+    await run_forever("listen", once, every=RECONNECT_SECONDS)
 
 
-async def keep_doing(
-    chore: str, once: Callable[[], Awaitable[object]], *, every: float, trouble_max: float = TROUBLE_SECONDS
+async def run_forever(
+    chore: str, once: Callable[[], Awaitable[object]], *, every: float, trouble_max: float = ERROR_BACKOFF_SECONDS
 ) -> None:
     """Call `once`, then again after `every` seconds, for ever.
 
@@ -194,7 +194,7 @@ async def keep_doing(
             await once()
             failures = 0
         except UNREACHABLE:
-            seconds = AWAY_SECONDS
+            seconds = RECONNECT_SECONDS
         except BaseException as problem:  # a library in another language may raise what is no Exception
             if must_pass(problem):
                 raise
@@ -205,15 +205,15 @@ async def keep_doing(
         await asyncio.sleep(seconds)
 
 
-def trouble_seconds(failures: int, every: float, trouble_max: float = TROUBLE_SECONDS) -> float:
+def trouble_seconds(failures: int, every: float, trouble_max: float = ERROR_BACKOFF_SECONDS) -> float:
     """Return the seconds to wait after a failure that came after so many in a row, of what is done `every` so many.
 
     The wait doubles up to `every` (ten minutes at most), or up to `trouble_max` if that is longer.
     """
-    return min(TROUBLE_SECONDS * 2 ** min(failures, 30), max(trouble_max, min(every, TROUBLE_SECONDS_MAX)))
+    return min(ERROR_BACKOFF_SECONDS * 2 ** min(failures, 30), max(trouble_max, min(every, TROUBLE_SECONDS_MAX)))
 
 
-async def retried(attempt: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
     """`attempt` run again, a bounded number of times, when the server asks for it (40001, 40P01)."""
     for tries in range(RETRIES_MAX):
         try:

@@ -3,6 +3,6 @@
 import sys
 
 if "plaudit" in sys.orig_argv and "--child" in sys.orig_argv:
-    from plaudit.api import bodies
+    from plaudit.api.http import bodies
 
     bodies.GRACE_SECONDS = 1.0

@@ -58,20 +58,20 @@ def poisoned_at(place: str, module, function: str, name_of) -> None:
 
 
 def poison_the_parts() -> None:
-    from plaudit.chores import settle_competitions, settle_leagues
-    from plaudit.core import decide
+    from plaudit.chores import fill_segments, settle_competitions, settle_leagues
+    from plaudit.core import decide_one
     from plaudit.delivery.listeners import Listener
-    from plaudit.delivery.webhooks import Sender
-    from plaudit.engine import fills, process
-    from plaudit.storage import documents, programs
+    from plaudit.delivery.webhooks import WebhookClient
+    from plaudit.engine import process
+    from plaudit.storage import documents, programmes
 
-    meet = decide._meet
+    meet = decide_one._apply_event
 
-    def poisoned_meet(deciding) -> None:
-        meet(deciding)
-        poison("data", deciding.event.data.get("poison"))
+    def poisoned_meet(context) -> None:
+        meet(context)
+        poison("data", context.event.data.get("poison"))
 
-    attempt = Sender.attempt
+    attempt = WebhookClient.attempt
 
     async def poisoned_attempt(sender, url, headers, body):
         await asyncio.sleep(0)
@@ -82,13 +82,13 @@ def poison_the_parts() -> None:
         names = [json.loads(doc)["name"] for _, _, doc in rows]
         return next((one for one in names if one.startswith("compile-")), "")
 
-    decide._meet, Sender.attempt = poisoned_meet, poisoned_attempt
+    decide_one._apply_event, WebhookClient.attempt = poisoned_meet, poisoned_attempt
     poisoned_at("judge", Listener, "verdict", lambda listener, _: listener.webhook.name)
-    poisoned_at("user", process, "decide_in_time", lambda _, member, *__: member.user_id)
-    poisoned_at("tick", process, "advance", lambda _, member, *__: member.user_id)
+    poisoned_at("user", process, "decide", lambda _, member, *__: member.user_id)
+    poisoned_at("tick", process, "run_due_timers", lambda _, member, *__: member.user_id)
     poisoned_at("save", documents, "checked_document", lambda _, raw, *__: raw.get("name"))
-    poisoned_at("compile", programs, "compile_in_force", compiled_name)
-    poisoned_at("chore", fills, "triggers_of", lambda segment: segment.segment_id)
+    poisoned_at("compile", programmes, "compile_in_force", compiled_name)
+    poisoned_at("chore", fill_segments, "triggers_of", lambda segment: segment.segment_id)
     poisoned_at("chore", settle_competitions, "_give_prizes", lambda _, __, competition: competition.competition_id)
     poisoned_at("chore", settle_leagues, "_settle", lambda _, __, competition, *___: competition.competition_id)
 

@@ -1,8 +1,8 @@
 """A member by any name: user id, e-mail address or phone number."""
 
-from plaudit.api.operations import Call, Operation
-from plaudit.api.outside import Json
-from plaudit.api.schemas import TEXT, object_of
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import TEXT, object_of
+from plaudit.api.http.wire import Json
 from plaudit.errors import NotFound
 from plaudit.reads import members
 from plaudit.reads.identities import users_called, who_goes_on
@@ -11,12 +11,12 @@ from plaudit.reads.identities import users_called, who_goes_on
 async def look_up(call: Call) -> Json:
     """Who that is. A bare object, as the documents show it."""
     name = call.path["name"]
-    live = await call.services.programs.live(call.org_id)
+    live = await call.services.programs.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         known = await users_called(connection, call.org_id, [name], live.profiles.unique)
         user_id = known.get(name, name)
         now = await who_goes_on(connection, call.org_id, [user_id])
-        view = await members.one(connection, call.org_id, now.get(user_id, user_id))
+        view = await members.fetch_member(connection, call.org_id, now.get(user_id, user_id))
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     names = {row["kind"]: row["value"] for row in view.parts["identities"]}

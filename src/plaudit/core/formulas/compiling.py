@@ -15,15 +15,15 @@ from .limits import DATE_STEPS, POWER_STEPS, FormulaError
 from .loops import LOOPS, Items, items_of_list, items_of_range
 from .numbers import negate, number_from
 from .operations import OPERATIONS, among, child, sliced, within
-from .parts import Part, carried, everything, looked, of_two, the_item, truth
+from .parts import Instruction, carried, everything, looked, of_two, the_item, truth
 from .values import Date, Run, as_text, joined, number, read, same, text
 
-_PATTERNS: dict[str, Callable[[Pattern, str], Any]] = {"matches": Pattern.found_in, "extract": Pattern.groups}
+_PATTERNS: dict[str, Callable[[Pattern, str], Any]] = {"matches": Pattern.search, "extract": Pattern.groups}
 _ROOT = "$root"
 _SOME_DATE = Date(datetime(2026, 1, 15, tzinfo=UTC))
 
 
-def compile_tree(tree: Branch) -> Part:
+def compile_tree(tree: Branch) -> Instruction:
     """Return the closure of a formula. Raises FormulaError, with the position, for what cannot be used."""
     part, size = _Compiler().part(tree), _size(tree)
 
@@ -39,37 +39,37 @@ class _Compiler:
 
     def __init__(self) -> None:
         self._aliases: list[str | None] = []
-        self._fixed: list[Part] = []  # the parts that are the same for every run
+        self._fixed: list[Instruction] = []  # the parts that are the same for every run
 
-    def part(self, tree: Branch | Token | None) -> Part:
+    def part(self, tree: Branch | Token | None) -> Instruction:
         assert isinstance(tree, Tree)
         return getattr(self, f"_{tree.data}")(tree)
 
-    def _parts(self, tree: Branch) -> list[Part]:
+    def _parts(self, tree: Branch) -> list[Instruction]:
         return [self.part(one) for one in _branches(tree)]
 
     # Values
 
-    def _number(self, tree: Branch) -> Part:
+    def _number(self, tree: Branch) -> Instruction:
         literal = cast("Token", tree.children[0])
         return self._constant(_checked(literal, lambda: number_from(literal.replace("_", ""))))
 
-    def _text(self, tree: Branch) -> Part:
+    def _text(self, tree: Branch) -> Instruction:
         return self._constant(str(tree.children[0])[1:-1])
 
-    def _key(self, tree: Branch) -> Part:
+    def _key(self, tree: Branch) -> Instruction:
         return self._constant(str(tree.children[0]))
 
-    def _true(self, _: Branch) -> Part:
+    def _true(self, _: Branch) -> Instruction:
         return self._constant(True)
 
-    def _false(self, _: Branch) -> Part:
+    def _false(self, _: Branch) -> Instruction:
         return self._constant(False)
 
-    def _null(self, _: Branch) -> Part:
+    def _null(self, _: Branch) -> Instruction:
         return self._constant(None)
 
-    def _name(self, tree: Branch) -> Part:
+    def _name(self, tree: Branch) -> Instruction:
         name = str(tree.children[0])
         if name in self._aliases:
             return the_item
@@ -77,26 +77,26 @@ class _Compiler:
             return everything
         return lambda run: read(run.names.get(name))
 
-    def _item(self, tree: Branch) -> Part:
+    def _item(self, tree: Branch) -> Instruction:
         if not self._aliases:
             raise FormulaError(f"# {at(tree)} is the item of a list, and can stand only in map, filter and the like")
         return the_item
 
-    def _list(self, tree: Branch) -> Part:
+    def _list(self, tree: Branch) -> Instruction:
         parts = self._parts(tree)
         return lambda run: [part(run) for part in parts]
 
-    def _object(self, tree: Branch) -> Part:
+    def _object(self, tree: Branch) -> Instruction:
         pairs = [(self.part(pair.children[0]), self.part(pair.children[1])) for pair in _branches(tree)]
         return lambda run: {as_text(key(run)): value(run) for key, value in pairs}
 
-    def _template(self, tree: Branch) -> Part:
+    def _template(self, tree: Branch) -> Instruction:
         parts = [self._constant(str(one)) if isinstance(one, Token) else self.part(one) for one in tree.children]
         return lambda run: joined(run, [as_text(part(run)) for part in parts])
 
     # Access
 
-    def _member(self, tree: Branch) -> Part:
+    def _member(self, tree: Branch) -> Instruction:
         whole, name = self.part(tree.children[0]), str(tree.children[1])
 
         def value(run: Run) -> Any:
@@ -105,11 +105,11 @@ class _Compiler:
 
         return value
 
-    def _index(self, tree: Branch) -> Part:
+    def _index(self, tree: Branch) -> Instruction:
         whole, key = self._parts(tree)
         return lambda run: child(whole(run), key(run))
 
-    def _slice(self, tree: Branch) -> Part:
+    def _slice(self, tree: Branch) -> Instruction:
         whole, first, _, last = tree.children
         of = self.part(whole)
         ends = [self.part(end) if isinstance(end, Tree) else self._constant(None) for end in (first, last)]
@@ -117,17 +117,17 @@ class _Compiler:
 
     # Operators
 
-    def _choice(self, tree: Branch) -> Part:
+    def _choice(self, tree: Branch) -> Instruction:
         condition, yes, no = self._parts(tree)
         return lambda run: yes(run) if truth(condition(run), "?") else no(run)
 
-    def _either(self, tree: Branch) -> Part:
+    def _either(self, tree: Branch) -> Instruction:
         return self._logical(tree, until=True, word="or")
 
-    def _both(self, tree: Branch) -> Part:
+    def _both(self, tree: Branch) -> Instruction:
         return self._logical(tree, until=False, word="and")
 
-    def _logical(self, tree: Branch, *, until: bool, word: str) -> Part:
+    def _logical(self, tree: Branch, *, until: bool, word: str) -> Instruction:
         parts = self._parts(tree)
         last = len(parts) - 1
 
@@ -141,17 +141,17 @@ class _Compiler:
 
         return value
 
-    def _not_(self, tree: Branch) -> Part:
+    def _not_(self, tree: Branch) -> Instruction:
         part = self.part(tree.children[1])
         return lambda run: not truth(part(run), "not")
 
-    def _signed(self, tree: Branch) -> Part:
+    def _signed(self, tree: Branch) -> Instruction:
         part = self.part(tree.children[1])
         if tree.children[0] == "+":
             return part
         return lambda run: negate(number(part(run), "-"))
 
-    def _default(self, tree: Branch) -> Part:
+    def _default(self, tree: Branch) -> Instruction:
         parts = self._parts(tree)
 
         def value(run: Run) -> Any:
@@ -164,13 +164,13 @@ class _Compiler:
 
         return value
 
-    def _sum(self, tree: Branch) -> Part:
+    def _sum(self, tree: Branch) -> Instruction:
         return self._chain(tree)
 
-    def _product(self, tree: Branch) -> Part:
+    def _product(self, tree: Branch) -> Instruction:
         return self._chain(tree)
 
-    def _power(self, tree: Branch) -> Part:
+    def _power(self, tree: Branch) -> Instruction:
         a, b = self._parts(tree)
         raised = of_two(a, b, *OPERATIONS["^"])
 
@@ -180,10 +180,10 @@ class _Compiler:
 
         return value
 
-    def _comparison(self, tree: Branch) -> Part:
+    def _comparison(self, tree: Branch) -> Instruction:
         return self._chain(tree)
 
-    def _chain(self, tree: Branch) -> Part:
+    def _chain(self, tree: Branch) -> Instruction:
         """Return operators of one strength, from left to right. Many are a loop: calls in calls would go too deep."""
         first = self.part(tree.children[0])
         signs = cast("list[Token]", tree.children[1::2])
@@ -201,7 +201,7 @@ class _Compiler:
 
         return value
 
-    def _operated(self, a: Part, sign: Token, operand: Branch) -> Part:
+    def _operated(self, a: Instruction, sign: Token, operand: Branch) -> Instruction:
         if sign.type in ("IN", "NOT_IN"):
             inside = self._within(a, operand) if operand.data == "range" else self._among(a, operand)
             return inside if sign.type == "IN" else lambda run: not inside(run)
@@ -212,24 +212,24 @@ class _Compiler:
             return lambda run: not same(a(run), b(run))
         return of_two(a, b, *OPERATIONS[sign])
 
-    def _among(self, a: Part, operand: Branch) -> Part:
+    def _among(self, a: Instruction, operand: Branch) -> Instruction:
         b = self.part(operand)
         return lambda run: among(run, a(run), b(run))
 
-    def _within(self, a: Part, operand: Branch) -> Part:
+    def _within(self, a: Instruction, operand: Branch) -> Instruction:
         opening, low, high, closing = operand.children
         bottom, top = self.part(low), self.part(high)
         from_low, to_high = str(opening) == "[", str(closing) == "]"
         return lambda run: within(a(run), bottom(run), top(run), from_low=from_low, to_high=to_high)
 
-    def _range(self, tree: Branch) -> Part:
+    def _range(self, tree: Branch) -> Instruction:
         raise FormulaError(
             f"the range {at(tree)} cannot stand there: only after in, or as what map, filter and the like go through"
         )
 
     # Calls
 
-    def _call(self, tree: Branch) -> Part:
+    def _call(self, tree: Branch) -> Instruction:
         name, given = str(tree.children[0]), _branches(tree)
         if name in IMPURE:
             raise FormulaError(
@@ -253,7 +253,7 @@ class _Compiler:
             cast("Token", tree.children[0]), function.call, [self.part(one) for one in given], dated=name == "d"
         )
 
-    def _method(self, tree: Branch) -> Part:
+    def _method(self, tree: Branch) -> Instruction:
         word = cast("Token", tree.children[1])
         name, given = str(word), _branches(tree)[1:]
         if name in IMPURE_METHODS:
@@ -270,7 +270,9 @@ class _Compiler:
             _checked(word, lambda: function(Run({}), _SOME_DATE, *[part(Run({})) for part in parts[1:]]))
         return self._called(word, method_of(name, function), parts, dated=True)
 
-    def _called(self, where: Token, function: Callable[..., Any], parts: list[Part], *, dated: bool) -> Part:
+    def _called(
+        self, where: Token, function: Callable[..., Any], parts: list[Instruction], *, dated: bool
+    ) -> Instruction:
         cost = DATE_STEPS if dated else 0
         if self._are_fixed(parts):  # d("2026-01-01"): once is enough
             return self._constant(_checked(where, lambda: function(Run({}), *[part(Run({})) for part in parts])))
@@ -285,17 +287,17 @@ class _Compiler:
 
         return value
 
-    def _are_fixed(self, parts: list[Part]) -> bool:
+    def _are_fixed(self, parts: list[Instruction]) -> bool:
         return all(part in self._fixed for part in parts)
 
-    def _constant(self, value: Any) -> Part:
+    def _constant(self, value: Any) -> Instruction:
         self._fixed.append(lambda _: value)
         return self._fixed[-1]
 
-    def _aliased(self, tree: Branch) -> Part:
+    def _aliased(self, tree: Branch) -> Instruction:
         raise FormulaError(f"'as' {at(tree)} can stand only in map, filter and the like")
 
-    def _pattern(self, name: str, tree: Branch, given: list[Branch]) -> Part:
+    def _pattern(self, name: str, tree: Branch, given: list[Branch]) -> Instruction:
         _check_count(name, tree, given, 2, 2)
         whole, literal = given
         if literal.data != "text":
@@ -308,7 +310,7 @@ class _Compiler:
         part, look = self.part(whole), _PATTERNS[name]
         return lambda run: looked(run, pattern, look, pattern.fitting(text(part(run), name)))
 
-    def _loop(self, name: str, tree: Branch, given: list[Branch]) -> Part:
+    def _loop(self, name: str, tree: Branch, given: list[Branch]) -> Instruction:
         if self._aliases:
             raise FormulaError(f"{name} {at(tree)} must not stand within another map, filter or the like")
         _check_count(name, tree, given, 2, 2)

@@ -6,11 +6,11 @@ from typing import Any, cast
 from .limits import RANGE_MAX, FormulaError
 from .values import Run, bounded_list, items, kind_of, read
 
-Part = Callable[[Run], Any]
+Instruction = Callable[[Run], Any]
 Items = Callable[[Run], Sequence[Any]]
 
 
-def items_of_list(part: Part, name: str) -> Items:
+def items_of_list(part: Instruction, name: str) -> Items:
     """Return the items of a list that is found out when the formula is evaluated."""
     return lambda run: items(run, part(run), name)
 
@@ -23,7 +23,7 @@ def items_of_range(first: int, last: int, where: str) -> Items:
     return lambda _: found
 
 
-def _is_true(run: Run, item: Any, each: Part) -> bool:
+def _is_true(run: Run, item: Any, each: Instruction) -> bool:
     run.item = read(item)
     found = each(run)
     if found is True or found is False:
@@ -31,12 +31,12 @@ def _is_true(run: Run, item: Any, each: Part) -> bool:
     raise FormulaError(f"a condition on the items of a list must be true or false (got {kind_of(found)})")
 
 
-def _value(run: Run, item: Any, each: Part) -> Any:
+def _value(run: Run, item: Any, each: Instruction) -> Any:
     run.item = read(item)
     return each(run)
 
 
-def _flat(run: Run, found: Sequence[Any], each: Part) -> list[Any]:
+def _flat(run: Run, found: Sequence[Any], each: Instruction) -> list[Any]:
     flat: list[Any] = []
     for item in found:
         value = _value(run, item, each)
@@ -49,7 +49,7 @@ def _flat(run: Run, found: Sequence[Any], each: Part) -> list[Any]:
     return flat
 
 
-LOOPS: dict[str, Callable[[Run, Sequence[Any], Part], Any]] = {
+LOOPS: dict[str, Callable[[Run, Sequence[Any], Instruction], Any]] = {
     "all": lambda run, found, each: all(_is_true(run, item, each) for item in found),
     "some": lambda run, found, each: any(_is_true(run, item, each) for item in found),
     "none": lambda run, found, each: not any(_is_true(run, item, each) for item in found),

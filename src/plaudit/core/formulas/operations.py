@@ -8,10 +8,10 @@ from . import numbers as exact
 from .limits import FormulaError
 from .values import NUMBERS, Date, Run, bounded_text, items, kind_of, read, same
 
-Operation = Callable[[Any, Any], Any]
+BinaryOperation = Callable[[Any, Any], Any]
 
 
-def _no_numbers(sign: str) -> Operation:
+def _no_numbers(sign: str) -> BinaryOperation:
     def refuse(a: Any, b: Any) -> Any:
         raise FormulaError(f"{sign} needs two numbers (got {kind_of(a)} and {kind_of(b)})")
 
@@ -24,7 +24,7 @@ def _joined(a: Any, b: Any) -> str:
     raise FormulaError(f"+ needs two numbers or two texts (got {kind_of(a)} and {kind_of(b)})")
 
 
-def _ordered(holds: Operation, sign: str) -> tuple[Operation, Operation]:
+def _ordered(holds: BinaryOperation, sign: str) -> tuple[BinaryOperation, BinaryOperation]:
     def of_dates(a: Any, b: Any) -> bool:
         if isinstance(a, Date) and isinstance(b, Date):
             return holds(a.instant(), b.instant())
@@ -34,7 +34,7 @@ def _ordered(holds: Operation, sign: str) -> tuple[Operation, Operation]:
 
 
 # By sign: what is done with two numbers, and with anything else.
-OPERATIONS: dict[str, tuple[Operation, Operation]] = {
+OPERATIONS: dict[str, tuple[BinaryOperation, BinaryOperation]] = {
     "+": (exact.add, _joined),
     "-": (exact.subtract, _no_numbers("-")),
     "*": (exact.multiply, _no_numbers("*")),

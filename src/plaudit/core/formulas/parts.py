@@ -6,10 +6,10 @@ from typing import Any
 from plaudit.core.patterns import Pattern
 
 from .limits import FormulaError
-from .operations import Operation
+from .operations import BinaryOperation
 from .values import NUMBERS, Run, kind_of
 
-Part = Callable[[Run], Any]
+Instruction = Callable[[Run], Any]
 
 
 def carried(run: Run) -> Any:
@@ -37,7 +37,7 @@ def truth(value: Any, word: str) -> bool:
     raise FormulaError(f"{word} needs true or false (got {kind_of(value)})")
 
 
-def of_two(a: Part, b: Part, of_numbers: Operation, of_others: Operation) -> Part:
+def of_two(a: Instruction, b: Instruction, of_numbers: BinaryOperation, of_others: BinaryOperation) -> Instruction:
     """Return an operation that is mostly one of numbers: a look at their classes is all that it takes then."""
 
     def value(run: Run) -> Any:

@@ -1,0 +1,221 @@
+"""Analytics and the status report, as documented; exact, where the documented original looked at 1,000 transactions."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from plaudit import clock
+from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.wire import AFTER_ALL, Json, time_text
+from plaudit.core.metrics import to_number
+from plaudit.core.periods import first_instant, local_day
+from plaudit.core.program import Program
+from plaudit.errors import FieldError, invalid_fields
+from plaudit.reads import analytics, health, transactions
+from plaudit.storage.programmes import Programme
+
+TOP_CAMPAIGNS = 5
+RECENT = 10
+DAYS_BEFORE = 30
+UNITS = ("day", "week", "month")
+
+
+class _Period:
+    """The whole days that a request asks for, and the instants between them."""
+
+    def __init__(self, live: Programme, call: Call) -> None:
+        zone = live.program.settings.time_zone
+        now = live.now()
+        end, start = _instant(call, "endDate", now), None
+        start = _instant(call, "startDate", end - timedelta(days=DAYS_BEFORE))
+        if start > end:
+            raise invalid_fields([FieldError("startDate", "must not be after endDate")])
+        self.first, self.last = local_day(start, zone), local_day(end, zone)
+        self.since = first_instant(self.first, zone)
+        self.until = min(first_instant(self.last + timedelta(days=1), zone), now + timedelta(minutes=5))
+        self.metric = call.query.get("metric")
+        if self.metric is not None and self.metric not in live.program.metrics:
+            raise invalid_fields([FieldError("metric", "must be a metric that there is")])
+
+
+def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
+    text = call.query.get(name)
+    if text is None:
+        return otherwise
+    try:
+        given = datetime.fromisoformat(text)
+        found = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or not date(1971, 1, 1) <= found.date() <= date(2200, 1, 1):
+        raise invalid_fields([FieldError(name, f"must be an ISO 8601 time (got {text!r})")])
+    return found
+
+
+def _shown(program: Program, metric: str, amount: Any) -> Any:
+    return to_number(int(amount), program.metrics[metric].decimals if metric in program.metrics else 0)
+
+
+async def overview(call: Call) -> Json:
+    """A period's totals by metric, the campaigns with the most transactions, the newest transactions."""
+    live = await call.services.programs.current(call.org_id)
+    program, period = live.program, _Period(live, call)
+    days = (period.first, period.last, period.metric)
+    async with call.services.pool.acquire() as connection:
+        rows = await analytics.by_metric(connection, call.org_id, *days)
+        top = await analytics.top_campaigns(connection, call.org_id, *days, TOP_CAMPAIGNS)
+        users = await analytics.unique_users(
+            connection, call.org_id, period.since, period.until, period.metric, live.clock.wall_of(period.since)
+        )
+        newest = await transactions.newest(connection, call.org_id, period.metric, RECENT)
+    by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
+    total = {row["metric"]: _shown(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
+    return {
+        "orgId": str(call.org_id),
+        "period": {"start": time_text(period.since), "end": time_text(period.until)},
+        "metrics": {
+            "totalTransactions": sum(by_type.values()),
+            "byType": by_type,
+            "totalAmount": total,
+            "credits": {row["metric"]: _shown(program, row["metric"], row["credits"]) for row in rows},
+            "debits": {row["metric"]: _shown(program, row["metric"], row["debits"]) for row in rows},
+            "averagePerTransaction": {one: round(total[one] / number, 2) for one, number in by_type.items()},
+            "uniqueUsers": users,
+        },
+        "topCampaigns": [{"campaignId": row["campaign_id"], "transactions": row["transactions"]} for row in top],
+        # A member's transactions are for those who may read members; the totals are for all who may read.
+        "recentActivity": [
+            {
+                "transactionId": f"txn_{row['transaction_id']}",
+                "userId": row["user_id"],
+                "type": row["metric"],
+                "amount": _shown(program, row["metric"], row["amount"]),
+                "createdAt": time_text(live.clock.shown(row["created_at"])),
+            }
+            for row in newest
+            if "members:read" in call.scopes
+        ],
+        "generatedAt": time_text(live.now()),
+    }
+
+
+async def recent_activity(call: Call) -> Json:
+    """The feed: transactions, enrolments and changes of the configuration, newest first."""
+    live = await call.services.programs.current(call.org_id)
+    size = page_size(call.query)
+    (before,) = read_cursor(call.query, tuple[datetime], (AFTER_ALL,))
+    async with call.services.pool.acquire() as connection:
+        rows = await analytics.activity(connection, call.org_id, live.clock, before, size + 1)
+    page, cursor = paged(rows, size, lambda row: (row["at"],))
+    return {"activities": [_activity(live.program, row) for row in page], "cursor": cursor}
+
+
+def _activity(program: Program, row: Json) -> Json:
+    found: Json = {"type": row["type"], "timestamp": time_text(row["at"])}
+    match row["type"]:
+        case "transaction":
+            amount = _shown(program, row["what"], row["amount"])
+            found |= {
+                "userId": row["user_id"], "transactionId": f"txn_{row['id']}", "metric": row["what"],
+                "amount": amount, "campaignId": row["source"],
+            }  # fmt: skip
+        case "enrolment":
+            found["userId"] = row["user_id"]
+        case _:
+            found |= {"kind": row["what"], "id": row["id"], "change": row["source"], "changedBy": row["by"]}
+    return found
+
+
+async def timeseries(call: Call) -> Json:
+    """Totals by day, week or month: what plots are drawn from. Periods without transactions are left out."""
+    live = await call.services.programs.current(call.org_id)
+    period = _Period(live, call)
+    unit = call.query.get("interval", "day")
+    if unit not in UNITS:
+        raise invalid_fields([FieldError("interval", f"must be one of {', '.join(UNITS)}")])
+    async with call.services.pool.acquire() as connection:
+        rows = await analytics.series(
+            connection, call.org_id, period.first, period.last, unit=unit, metric=period.metric,
+            campaign_id=call.query.get("campaignId"),
+        )  # fmt: skip
+    points: dict[str, Json] = {}
+    for row in rows:
+        point = points.setdefault(row["period"].isoformat(), {})
+        point[row["metric"]] = {
+            "credits": _shown(live.program, row["metric"], row["credits"]),
+            "debits": _shown(live.program, row["metric"], row["debits"]),
+            "transactions": row["credit_count"] + row["debit_count"],
+        }
+    return {
+        "interval": unit,
+        "period": {"start": time_text(period.since), "end": time_text(period.until)},
+        "series": [{"date": day, "metrics": metrics} for day, metrics in points.items()],
+    }
+
+
+async def status_report(call: Call) -> Json:
+    """Health and counts, as documented."""
+    now = clock.now()
+    async with call.services.pool.acquire() as connection:
+        counts = await analytics.counts(connection, call.org_id)
+        state = await health.state(connection)
+    behind = state.oldest_waiting_at is not None and state.oldest_waiting_at < now - timedelta(seconds=30)
+    engine = "unavailable" if state.workers == 0 else "degraded" if behind else "operational"
+    return {
+        "orgId": str(call.org_id),
+        "timestamp": time_text(now),
+        "status": "healthy" if engine == "operational" else "degraded",
+        "counts": {
+            "campaigns": {"total": counts["campaigns"], "active": counts["active"]},
+            "rules": counts["rules"],
+            "segments": counts["segments"],
+            "transactions": counts["transactions"],
+            "settings": counts["settings"],
+            "customFields": counts["custom_fields"],
+        },
+        "health": {"database": "operational", "api": "operational", "engine": engine},
+    }
+
+
+_PERIOD = object_of({"start": TIME, "end": TIME})
+_SINCE = Parameter("startDate", "From when on; 30 days before the end unless given.", TEXT)
+_UNTIL = Parameter("endDate", "Until when; now unless given.", TEXT)
+_METRIC = Parameter("metric", "Only of this metric.", TEXT)
+_RANGE = (_SINCE, _UNTIL, _METRIC)
+
+OPERATIONS = [
+    Operation(
+        name="getAnalytics", method="GET", path="/v1/analytics", summary="Get the totals of a period", run=overview,
+        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), answer=object_of(
+            {
+                "orgId": TEXT, "period": _PERIOD, "topCampaigns": OBJECTS, "recentActivity": OBJECTS,
+                "generatedAt": TIME,
+                "metrics": object_of(
+                    {
+                        "totalTransactions": INTEGER, "uniqueUsers": INTEGER, "byType": OBJECT, "totalAmount": OBJECT,
+                        "averagePerTransaction": {"type": "object", "additionalProperties": NUMBER},
+                    }
+                ),
+            }
+        ),
+    ),
+    Operation(
+        name="listActivity", method="GET", path="/v1/analytics/recent-activity", summary="List recent activity",
+        run=recent_activity, scope="members:read", tag="Analytics", query=PAGING, errors=(400,),
+        answer=page_schema("activities", object_of({"type": TEXT, "timestamp": TIME})),
+    ),
+    Operation(
+        name="getTimeSeries", method="GET", path="/v1/analytics/timeseries",
+        summary="Get totals by day, week or month", run=timeseries, scope="admin:read", tag="Analytics",
+        errors=(400,), query=(
+            *_RANGE, Parameter("interval", "day, week or month.", {"enum": list(UNITS), "default": "day"}),
+            Parameter("campaignId", "Only of this campaign.", TEXT),
+        ), answer=object_of({"interval": TEXT, "period": _PERIOD, "series": OBJECTS}),
+    ),
+    Operation(
+        name="getStatusReport", method="GET", path="/v1/status/report", summary="Get the status report",
+        run=status_report, scope="admin:read", tag="Analytics", errors=(400,),
+        answer=object_of({"orgId": TEXT, "timestamp": TIME, "status": TEXT, "counts": OBJECT, "health": OBJECT}),
+    ),
+]  # fmt: skip

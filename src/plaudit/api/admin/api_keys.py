@@ -1,0 +1,175 @@
+"""API keys: made with the scopes that they need, shown once, rotated with an overlap, revoked."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, NULLABLE_TIME, TEXT, TIME, message_schema, object_of
+from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
+from plaudit.api.identity.callers import ANY_SCOPE, Caller
+from plaudit.errors import Conflict, FieldError, Forbidden, NotFound, invalid_fields
+from plaudit.storage import orgs
+from plaudit.storage.orgs import SCOPES, KeyRow
+from plaudit.storage.postgres import Connection
+
+PREFIX = "key_"
+OVERLAP_SECONDS = 24 * 3_600
+KEYS_MAX = 100
+
+Scope = Literal["actions:write", "admin:read", "admin:write", "members:read", "members:write"]
+
+
+class NewKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`scopes` are what it may do; it opens nothing from `expiresAt` on."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """For how long the old secret goes on opening doors."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
+
+
+def _shown(row: KeyRow) -> Json:
+    return {
+        "keyId": f"{PREFIX}{row.key_id}",
+        "name": row.name,
+        "scopes": sorted(row.scopes),
+        "createdAt": time_text(row.created_at),
+        "expiresAt": optional_time(row.expires_at),
+    }
+
+
+async def list_keys(call: Call) -> Json:
+    """The keys, without their secrets, which nobody knows."""
+    async with call.services.pool.acquire() as connection:
+        rows = await orgs.api_keys(connection, call.org_id)
+    return {"apiKeys": [_shown(row) for row in rows], "count": len(rows)}
+
+
+async def get_current_key(call: Call) -> Json:
+    """The key that makes the call, and whose it is."""
+    assert call.caller is not None
+    async with call.services.pool.acquire() as connection:
+        key = next(one for one in await orgs.api_keys(connection, call.org_id) if one.key_id == call.caller.key_id)
+        org = await connection.fetchrow(orgs.SQL.org, call.org_id)
+    assert org is not None
+    shown = _shown(key) | {"scopes": sorted(call.scopes)}
+    return shown | {"orgId": str(call.org_id), "orgName": org["name"], "slug": org["slug"], "isTest": org["is_test"]}
+
+
+async def create_key(call: Call) -> Json:
+    """Create a key; its secret is shown only in this response."""
+    body: NewKey = call.body
+    assert call.caller is not None
+    _refuse_more(call.caller, body.scopes, body.expires_at)
+    if body.expires_at is not None and body.expires_at <= clock.now():
+        raise invalid_fields([FieldError("expiresAt", "must lie in the future")])
+    async with call.services.pool.acquire() as connection:
+        if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
+            raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
+        return await _made(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
+
+
+def _refuse_more(caller: Caller, scopes: Iterable[str], expires_at: datetime | None) -> None:
+    """Raise Forbidden for a secret with which its receiver could do more, or for longer, than with their own."""
+    beyond = sorted(set(scopes) - caller.scopes)
+    if beyond:
+        raise Forbidden(f"The API secret lacks the scope {beyond[0]} that it would give", code="scope_missing")
+    if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
+        wanted = f"must be {time_text(caller.expires_at)} at the latest, when the calling key or token expires"
+        wrong = FieldError("expiresAt", f"{wanted} (got {optional_time(expires_at)})")
+        raise Forbidden(f"expiresAt {wrong.message}", code="key_outlives_caller", fields=[wrong])
+
+
+async def _made(
+    connection: Connection, org_id: UUID, name: str, scopes: tuple[str, ...], expires_at: datetime | None
+) -> Json:
+    secret = secrets.token_urlsafe(32)
+    row = await orgs.create_api_key(connection, org_id, name, secret, scopes, clock.now(), expires_at)
+    return {**_shown(row), "apiSecret": secret}
+
+
+async def rotate_key(call: Call) -> Json:
+    """Create another secret with the same scopes and end; the old one expires after the overlap."""
+    body: Rotation = call.body
+    row = await _one(call)
+    assert call.caller is not None
+    _refuse_more(call.caller, row.scopes, row.expires_at)
+    ends_at = clock.now() + timedelta(seconds=body.overlap_seconds)
+    async with call.services.pool.acquire() as connection:
+        made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
+        await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
+    call.services.callers.forget(row.key_id)
+    return {**made, "replaces": f"{PREFIX}{row.key_id}", "oldSecretEndsAt": time_text(ends_at)}
+
+
+async def delete_key(call: Call) -> Json:
+    """Revoke a key. Other processes may take it for a few seconds more."""
+    row = await _one(call)
+    assert call.caller is not None
+    if row.key_id == call.caller.key_id:
+        raise Conflict("A key cannot revoke itself: use another one", code="own_key")
+    async with call.services.pool.acquire() as connection:
+        await orgs.end_api_key(connection, call.org_id, row.key_id, clock.now())
+    call.services.callers.forget(row.key_id)
+    return {"message": "API key revoked successfully"}
+
+
+async def _one(call: Call) -> KeyRow:
+    key_id = uuid_in(call.path["keyId"], PREFIX)
+    async with call.services.pool.acquire() as connection:
+        for row in await orgs.api_keys(connection, call.org_id):
+            if row.key_id == key_id:
+                return row
+    raise NotFound("API key not found", code="api_key_not_found")
+
+
+_KEY = object_of(
+    {
+        "keyId": TEXT,
+        "name": TEXT,
+        "scopes": {"type": "array", "items": TEXT},
+        "createdAt": TIME,
+        "expiresAt": NULLABLE_TIME,
+    }
+)
+_WITH_SECRET = {"allOf": [_KEY, object_of({"apiSecret": TEXT})]}
+
+OPERATIONS = [
+    Operation(
+        name="listApiKeys", method="GET", path="/v1/api-keys", summary="List API keys", run=list_keys,
+        scope="admin:read", tag="API keys", answer=object_of({"apiKeys": {"type": "array", "items": _KEY}}),
+        errors=(400,),
+    ),
+    Operation(
+        name="getCurrentApiKey", method="GET", path="/v1/api-keys/current",
+        summary="Get the API key that makes the call", run=get_current_key, scope=ANY_SCOPE, tag="API keys",
+        answer={"allOf": [_KEY, object_of({"orgId": TEXT, "orgName": TEXT, "slug": NULLABLE_TEXT, "isTest": BOOLEAN})]},
+    ),
+    Operation(
+        name="createApiKey", method="POST", path="/v1/api-keys", summary="Create an API key",
+        description="The secret is shown only in this response.", run=create_key,
+        scope="admin:write", tag="API keys", body=NewKey, answer=_WITH_SECRET, status=201, shown_once="keyId",
+        errors=(400, 409, 413),
+    ),
+    Operation(
+        name="rotateApiKey", method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Rotate an API key",
+        description="The secret is shown only in this response. The old one stays valid for an overlap.",
+        run=rotate_key, scope="admin:write", tag="API keys", body=Rotation, answer=_WITH_SECRET, status=201,
+        shown_once="keyId", errors=(400, 404, 413),
+    ),
+    Operation(
+        name="revokeApiKey", method="DELETE", path="/v1/api-keys/{keyId}", summary="Revoke an API key", run=delete_key,
+        scope="admin:write", tag="API keys", answer=message_schema(), errors=(400, 404, 409),
+    ),
+]  # fmt: skip

@@ -1,0 +1,166 @@
+"""Bulk: files of members, events and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
+
+from collections.abc import AsyncIterable
+from uuid import UUID
+
+from plaudit.api.http.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import GREATEST_ID, page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, NULLABLE_TIME, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.wire import Json, time_text, uuid_in
+from plaudit.chores.rollbacks import KIND, shown_rollback
+from plaudit.documents.moved import LINES
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.imports import runner
+from plaudit.imports.event_files import take_events
+from plaudit.imports.moving import PREFIX as PREFIX_OF_MOVED
+from plaudit.imports.reader import is_csv_type
+from plaudit.storage import jobs
+from plaudit.storage.programmes import Programme
+
+PREFIX = "job_"
+KINDS = ("members", "codes", "events")
+EXPORT = "export"
+# What a file of this kind does beside importing members.
+SCOPES = {"events": "actions:write", "codes": "admin:write"}
+
+
+async def import_lines(call: Call) -> Json:
+    """Take a file in, as it comes. Sent again with `job` it goes on after the lines that are done."""
+    kind, origin = call.query.get("kind", "members"), call.query.get("from")
+    if origin not in (None, EXPORT):
+        raise invalid_fields([FieldError("from", f"must be {EXPORT}, or left out (got {origin[:64]!r})")])
+    kinds = KINDS if origin is None else tuple(LINES)
+    if kind not in kinds:
+        wanted = f"must be one of {', '.join(kinds)}" + (f", or from={EXPORT} given too" if kind in LINES else "")
+        raise invalid_fields([FieldError("kind", wanted)])
+    assert call.caller is not None
+    if origin is not None:
+        call.caller.require("admin:write", "An import of an export")
+        return await _streamed(call, f"{PREFIX_OF_MOVED}{kind}")
+    if kind in SCOPES:
+        call.caller.require(SCOPES[kind], f"An import of {kind}")
+    return await _streamed(call, kind)
+
+
+async def update_lines(call: Call) -> Json:
+    """Change the profiles of members that there are: the fields given, no others."""
+    return await _streamed(call, "update")
+
+
+async def _streamed(call: Call, kind: str) -> Json:
+    assert call.stream is not None
+    named = call.query.get("job")
+    job_id = None if named is None else uuid_in(named, PREFIX)
+    if named is not None and job_id is None:
+        raise invalid_fields([FieldError("job", "must be the id of a job")])
+    pool = call.services.engine_pool
+    job = await jobs.start(pool, call.org_id, kind, call.caller_name, job_id)
+    is_csv = is_csv_type(call.headers.get("content-type", ""))
+    parts: AsyncIterable[bytes] = call.stream
+    programs = call.services.programs
+    if kind == "events":
+        inbox, correlation_id = call.services.inbox, call.correlation_id
+        done = take_events(pool, programs, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
+    else:
+        done = runner.run_job(pool, programs, job, parts, is_csv=is_csv)
+    async for _ in done:
+        pass
+    return await _shown(call, str(job.job_id))
+
+
+async def list_jobs(call: Call) -> Json:
+    """The jobs, newest first: also those whose request was never answered."""
+    size = page_size(call.query)
+    (before,) = read_cursor(call.query, tuple[UUID], (GREATEST_ID,))
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        found = await jobs.job_rows(connection, call.org_id, before, size + 1)
+    page, cursor = paged(found, size, lambda row: (row["job_id"],))
+    return {"jobs": [shown_job(live, row) for row in page], "cursor": cursor}
+
+
+async def get_job(call: Call) -> Json:
+    """How far a job is, what it refused and why, and whether what was given is what was booked."""
+    return await _shown(call, call.path["jobId"].removeprefix(PREFIX))
+
+
+async def _shown(call: Call, named: str) -> Json:
+    job_id = uuid_in(PREFIX + named, PREFIX)
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[int], (0,))
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        row = None if job_id is None else await jobs.job_row(connection, call.org_id, job_id)
+        if row is None or job_id is None:
+            raise NotFound("Job not found", code="job_not_found")
+        found = await jobs.errors_of(connection, job_id, after, size + 1)
+    page, cursor = paged(found, size, lambda one: (one["line"],))
+    return shown_job(live, row) | {"errors": [jobs.shown_error(one) for one in page], "cursor": cursor}
+
+
+def shown_job(live: Programme, row: Json) -> Json:
+    """Return a job as it is shown; a rollback with what came of it."""
+    job = jobs.job_of(row)
+    held = jobs.held_until(job, row["state"], row["moved_at"])
+    return {
+        "jobId": f"{PREFIX}{job.job_id}", "kind": job.kind, "state": row["state"], "lines": job.lines,
+        "accepted": job.accepted, "unchanged": job.unchanged, "refused": job.refused,
+        "reconciliation": jobs.reconciliation(live, job),
+        "timersWaitUntil": None if held is None else time_text(held),
+        "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
+        **({"rollback": shown_rollback(live, row)} if job.kind == KIND else {}),
+    }  # fmt: skip
+
+
+async def cancel_job(call: Call) -> Json:
+    """End an import that has not finished."""
+    named = call.path["jobId"].removeprefix(PREFIX)
+    job_id = uuid_in(PREFIX + named, PREFIX)
+    if job_id is None:
+        raise NotFound("Job not found", code="job_not_found")
+    await jobs.cancel(call.services.engine_pool, call.org_id, job_id)
+    return await _shown(call, named)
+
+
+FIELDS: Json = {
+    "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed", "cancelled"]}, "lines": INTEGER,
+    "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS, "timersWaitUntil": NULLABLE_TIME,
+    "begunAt": TIME, "movedAt": TIME, "begunBy": TEXT,
+}  # fmt: skip
+_ERROR = object_of({"line": INTEGER, "message": TEXT})
+_JOB = object_of(FIELDS | {"errors": {"type": "array", "items": _ERROR}})
+_JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
+
+OPERATIONS = [
+    Operation(
+        name="importRecords", method="POST", path="/v1/bulk/import",
+        summary="Import members, events or codes from a file",
+        description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
+        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=_JOB,
+        errors=(400, 413), query=(
+            Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(one for one in LINES if one not in KINDS)], "default": "members"}),
+            Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
+            _JOB_ID,
+        ),
+    ),
+    Operation(
+        name="updateRecords", method="POST", path="/v1/bulk/update", summary="Update profiles from a file",
+        description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.",
+        run=update_lines, scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True,
+        answer=_JOB, errors=(400, 413), query=(_JOB_ID,),
+    ),
+    Operation(
+        name="listJobs", method="GET", path="/v1/bulk/jobs", summary="List bulk jobs", run=list_jobs,
+        scope="members:read", tag="Bulk jobs", answer=page_schema("jobs", object_of(FIELDS)), errors=(400,), query=PAGING,
+    ),
+    Operation(
+        name="getJob", method="GET", path="/v1/bulk/jobs/{jobId}", summary="Get a bulk job and its rejected lines",
+        run=get_job, scope="members:read", tag="Bulk jobs", answer=_JOB, errors=(400, 404), query=(LIMIT, CURSOR),
+    ),
+    Operation(
+        name="cancelJob", method="POST", path="/v1/bulk/jobs/{jobId}/cancel", run=cancel_job, scope="members:write",
+        tag="Bulk jobs", summary="Cancel a bulk job that has not finished",
+        description="What the job has taken in stays. The timers of its members run again.", answer=_JOB,
+        errors=(400, 404, 409),
+    ),
+]  # fmt: skip

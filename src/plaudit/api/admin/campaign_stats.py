@@ -1,0 +1,108 @@
+"""Who takes part in a campaign, and what it has given."""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import structs
+
+from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, optional_time, shown_amount
+from plaudit.api.views.member_progress import shown_progress
+from plaudit.core.member import Progress
+from plaudit.core.program import Campaign
+from plaudit.documents.kinds import KINDS
+from plaudit.reads import campaign_stats
+from plaudit.storage import documents
+
+from . import competitions
+
+_PROGRESS = msgspec.json.Decoder(Progress)
+
+
+async def stats(call: Call) -> Json:
+    """Counts of a campaign, and what it has given by metric."""
+    campaign_id = call.path["campaignId"]
+    program = (await call.services.programs.current(call.org_id)).program
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
+        counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
+    given = {
+        row["metric"]: {
+            "amount": shown_amount(program, row["metric"], row["amount"]),
+            "transactions": row["transactions"],
+        }
+        for row in paid
+    }
+    return {
+        "campaignId": campaign_id,
+        "participants": counts["taking_part"],
+        "completed": counts["completed"],
+        "completions": counts["completions"],
+        "lastCompletedAt": optional_time(counts["last_at"]),
+        "metrics": given,
+    }
+
+
+async def participants(call: Call) -> Json:
+    """A page of the members who take part, with their progress."""
+    campaign_id = call.path["campaignId"]
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
+    live = await call.services.programs.current(call.org_id)
+    program, now = live.program, live.now()
+    campaign = program.campaigns().get(campaign_id) or Campaign(campaign_id=campaign_id, name=campaign_id)
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
+        rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, after, size + 1)
+    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
+    shown_rows = [
+        {"userId": row["user_id"], **shown_progress(program, campaign, _PROGRESS.decode(row["state"]), now)}
+        for row in page
+    ]
+    return {"participants": shown_rows, "cursor": cursor}
+
+
+async def leaderboard(call: Call) -> Json:
+    """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
+    campaign_id = call.path["campaignId"]
+    campaign = (await call.services.programs.current(call.org_id)).campaigns.get(campaign_id)
+    if campaign is not None and campaign.competition is not None:
+        return await competitions.leaderboard(structs.replace(call, path={"competitionId": campaign_id}))
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
+        rows = await campaign_stats.leaderboard(connection, call.org_id, campaign_id, page_size(call.query))
+    return {
+        "leaderboard": [
+            {
+                "rank": number,
+                "userId": row["user_id"],
+                "completions": row["completions"],
+                "lastCompletedAt": optional_time(row["last_at"]),
+            }
+            for number, row in enumerate(rows, start=1)
+        ]
+    }
+
+
+OPERATIONS = [
+    Operation(
+        name="getCampaignStats", method="GET", path="/v1/campaigns/{campaignId}/stats",
+        summary="Get a campaign's statistics", run=stats, scope="admin:read", tag="Campaigns", errors=(400, 404),
+        answer=object_of({"campaignId": TEXT, "participants": INTEGER, "completed": INTEGER, "completions": INTEGER, "metrics": OBJECT}),
+    ),
+    Operation(
+        name="listCampaignParticipants", method="GET", path="/v1/campaigns/{campaignId}/participants",
+        run=participants, scope="members:read", summary="List a campaign's participants and their progress",
+        tag="Campaigns", query=PAGING, errors=(400, 404),
+        answer=page_schema("participants", object_of({"userId": TEXT, "completions": INTEGER, "steps": OBJECTS})),
+    ),
+    Operation(
+        name="getCampaignLeaderboard", method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard,
+        scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
+        errors=(400, 404),
+        query=(Parameter("scope", "A part of the board of a competition: see there.", {"type": "string"}), LIMIT),
+        answer=object_of({"leaderboard": OBJECTS}),
+    ),
+]  # fmt: skip

@@ -1,0 +1,117 @@
+"""The organisation's clock. A test organisation's can be moved on: what falls due by then happens at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import TIME, object_of
+from plaudit.api.http.wire import Json, time_text
+from plaudit.chores.complete_documents import complete_what_is_over
+from plaudit.chores.due_members import run_due
+from plaudit.chores.settle_competitions import settle_competitions
+from plaudit.chores.settle_leagues import next_end, settle_rounds
+from plaudit.errors import Conflict, FieldError, Forbidden, invalid_fields
+from plaudit.reads.health import waiting
+from plaudit.storage import orgs
+
+ADVANCE_MAX = timedelta(days=3_660)
+INBOX_SECONDS_MAX = 30.0
+ROUNDS_MAX = 400  # that a clock goes through one by one, when it is moved over more of them
+
+
+class Advance(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How far to move the clock on: to an instant, or by so many seconds."""
+
+    to: Annotated[datetime, Meta(tz=True)] | None = None
+    seconds: Annotated[int, Meta(ge=0, le=3_660 * 86_400)] | None = None
+
+
+async def get_clock(call: Call) -> Json:
+    """What time it is."""
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
+    return {
+        "now": time_text(live.now()),
+        "offsetSeconds": int(live.clock.offset.total_seconds()),
+        "test": is_test,
+    }
+
+
+async def advance_clock(call: Call) -> Json:
+    """Move the clock, after everything that has arrived is decided; then let happen what is due."""
+    body: Advance = call.body
+    services = call.services
+    live = await services.programs.current(call.org_id)
+    if (body.to is None) == (body.seconds is None):
+        raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
+    by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - live.now()
+    if not timedelta(0) <= by <= ADVANCE_MAX:
+        raise invalid_fields([FieldError("to", "must lie between now and ten years from now: a clock never goes back")])
+    async with services.pool.acquire() as connection:
+        if not await connection.fetchval(orgs.SQL.is_test, call.org_id):
+            raise Forbidden(
+                "The clock of an organisation that is not marked as a test cannot be moved", code="not_a_test"
+            )
+    await _until_decided(call)
+    timers, until = 0, live.now() + by
+    for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
+        async with services.pool.acquire() as connection:
+            end = await next_end(connection, await services.programs.current(call.org_id))
+        if end is None or end >= until:
+            break
+        timers += await _move(call, end)
+    timers += await _move(call, until)
+    if await settle_competitions(services.engine_pool, services.programs):
+        await _until_decided(call)
+    await complete_what_is_over(services.engine_pool)
+    live = await services.programs.current(call.org_id)
+    return {"now": time_text(live.now()), "offsetSeconds": int(live.clock.offset.total_seconds()), "timers": timers}
+
+
+async def _move(call: Call, until: datetime) -> int:
+    """Move the clock to an instant; let happen what is due, and settle the rounds that are over. Return how many timers."""
+    services = call.services
+    by = until - (await services.programs.current(call.org_id)).now()
+    async with services.pool.acquire() as connection:
+        await connection.execute(orgs.SQL.move_clock, call.org_id, max(by, timedelta(0)), clock.now())
+    live = await services.programs.refresh(call.org_id)
+    timers = await run_due(services.engine_pool, live.program, call.org_id, live.now())
+    settled = 1
+    while settled:
+        async with services.engine_pool.acquire() as connection:
+            settled = await settle_rounds(connection, services.programs, call.org_id)
+        await _until_decided(call)  # also what a worker has settled
+    return timers
+
+
+async def _until_decided(call: Call) -> None:
+    """What was reported before the clock is moved must be judged before it, too."""
+    if call.decide_queued is not None:
+        await call.decide_queued()
+    deadline = clock.now() + timedelta(seconds=INBOX_SECONDS_MAX)
+    async with call.services.pool.acquire() as connection:
+        while await waiting(connection, call.org_id):
+            if clock.now() > deadline:
+                raise Conflict("Actions are waiting that no worker decides; the clock was not moved", code="inbox_busy")
+            await asyncio.sleep(0.02)
+
+
+_CLOCK = {"now": TIME, "offsetSeconds": {"type": "integer"}}
+
+OPERATIONS = [
+    Operation(
+        name="getClock", method="GET", path="/v1/clock", summary="Get the organisation's clock", run=get_clock,
+        scope="admin:read", tag="Clock", answer=object_of(_CLOCK | {"test": {"type": "boolean"}}), errors=(400,),
+    ),
+    Operation(
+        name="advanceClock", method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write",
+        tag="Clock", body=Advance, summary="Advance a test organisation's clock",
+        description="Test organisations only. Everything due until then happens before the response.",
+        answer=object_of(_CLOCK | {"timers": {"type": "integer"}}), errors=(400, 403, 409, 413),
+    ),
+]  # fmt: skip

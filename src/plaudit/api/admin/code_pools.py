@@ -1,0 +1,249 @@
+"""Code pools: generate, import, and confirm redemption."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plaudit.api.http.operations import PAGING, Call, Operation, Parameter, decode_body
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, NULLABLE_TEXT, NULLABLE_TIME, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, optional_time
+from plaudit.api.views.coupon import COUPON_FIELDS, worth_of
+from plaudit.bounds import NOT_DOTS
+from plaudit.clock import time_text
+from plaudit.core.ids import member_id_of
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.imports.code_files import codes_of_csv
+from plaudit.imports.reader import is_csv_type
+from plaudit.reads.codes import Row, codes_of, named, totals
+from plaudit.storage import code_pools, documents
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programmes import Programme
+
+from .documented import POOL_STATES
+
+KIND = KINDS["code_pool"]
+IMPORT_CODES_MAX = 10_000
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS}[\x21-\x7e]+$")]
+
+
+class GenerateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How many codes, and how long they are without the pool's prefix."""
+
+    quantity: Annotated[int, Meta(ge=1, le=100_000)]
+    code_length: Annotated[int, Meta(ge=6, le=32)] = 12
+
+
+class ImportBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Codes from elsewhere."""
+
+    codes: Annotated[list[Code], Meta(min_length=1, max_length=IMPORT_CODES_MAX)]
+
+
+async def generate(call: Call) -> Json:
+    """Draw new codes into a pool."""
+    body: GenerateBody = call.body
+    async with call.services.pool.acquire() as connection:
+        pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
+        prefix = pool.doc.get("prefix") or ""
+        if body.quantity > len(code_pools.ALPHABET) ** body.code_length // 100:
+            raise invalid_fields([FieldError("codeLength", f"is too short for {body.quantity} codes")])
+        made = await code_pools.generate(
+            connection, call.org_id, pool.id, prefix, quantity=body.quantity, length=body.code_length
+        )
+        return await _counted(connection, call.org_id, pool.id, {"generated": made})
+
+
+async def import_codes(call: Call) -> Json:
+    """Take codes from JSON (`{"codes": […]}`) or CSV (one a line, or in a column named `code`)."""
+    given = await _codes_in(call)
+    async with call.services.pool.acquire() as connection:
+        pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
+        added = await code_pools.add(connection, call.org_id, pool.id, given)
+        counts = {"imported": added, "duplicates": len(given) - added}
+        return await _counted(connection, call.org_id, pool.id, counts)
+
+
+async def _codes_in(call: Call) -> list[str]:
+    if not is_csv_type(call.headers.get("content-type", "")):
+        return decode_body(call.raw, ImportBody).codes
+    given = await codes_of_csv(call.raw, IMPORT_CODES_MAX)
+    try:
+        return msgspec.convert({"codes": given}, ImportBody).codes
+    except msgspec.ValidationError as error:
+        raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
+
+
+async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: Json) -> Json:
+    states = (await totals(connection, org_id, [pool_id])).get(pool_id, {})
+    available = states.get("available", 0)
+    return {"poolId": pool_id, **counts, "totalCodes": sum(states.values()), "availableCodes": available}
+
+
+async def redeem(call: Call) -> Json:
+    """A shop confirms that a code was used, and learns what it is worth."""
+    pool_id = call.path["poolId"]
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        row = await _code(connection, call)
+        await code_pools.redeem(connection, call.org_id, pool_id, row["code"], live.now())
+        row = await _code(connection, call)
+    return _shown_code(call, live, row)
+
+
+async def list_codes(call: Call) -> Json:
+    """A page of a pool's codes: of a state, of a user, if asked."""
+    pool_id, user_id = call.path["poolId"], call.query.get("userId")
+    if user_id is not None:
+        assert call.caller is not None
+        call.caller.require("members:read", "A list of a member's codes")
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[int], (0,))
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KIND, pool_id)
+        rows = await codes_of(
+            connection, call.org_id, pool_id, after=after, state=call.query.get("state"),
+            member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=size + 1,
+        )  # fmt: skip
+    page, cursor = paged(rows, size, lambda row: (row["ordinal"],))
+    return {"codes": [_shown_code(call, live, row) for row in page], "cursor": cursor}
+
+
+async def get_code(call: Call) -> Json:
+    """One code: its state, who has it, what it is worth."""
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return _shown_code(call, live, await _code(connection, call))
+
+
+async def _code(connection: Connection, call: Call) -> Row:
+    row = await named(connection, call.org_id, call.path["poolId"], call.path["code"])
+    if row is None:
+        raise NotFound("Code not found", code="code_not_found")
+    return row
+
+
+def _shown_code(call: Call, live: Programme, row: Row) -> Json:
+    found: Json = {
+        "poolId": call.path["poolId"],
+        "code": row["code"],
+        "status": row["state"],
+        "userId": row["user_id"] if "members:read" in call.scopes else None,
+        "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
+        "allocatedAt": None if row["allocated_at"] is None else time_text(live.clock.shown(row["allocated_at"])),
+        "redeemedAt": optional_time(row["redeemed_at"]),
+        "revokedAt": optional_time(row["revoked_at"]),
+        "expiresAt": optional_time(row["expires_at"]),
+    }
+    if row["origin_id"] is not None:
+        found |= worth_of(live, row["origin_id"], msgspec.json.decode(row["terms"]))
+    return found
+
+
+async def expire(call: Call) -> Json:
+    """Let the codes that nobody has expire; those in members' hands stay."""
+    pool_id = call.path["poolId"]
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KINDS["code_pool"], pool_id)
+        expired = await code_pools.expire(connection, call.org_id, pool_id)
+        return await _counted(connection, call.org_id, pool_id, {"expired": expired})
+
+
+_CODE = object_of(
+    {"poolId": TEXT, "code": TEXT, "status": {"enum": list(POOL_STATES)}},
+    {
+        "userId": NULLABLE_TEXT, "allocatedAt": NULLABLE_TIME, "redeemedAt": NULLABLE_TIME, "revokedAt": NULLABLE_TIME,
+        **{name: schema for name, schema in COUPON_FIELDS.items() if name not in ("code", "couponId")},
+        "couponId": NULLABLE_TEXT,
+    },
+)  # fmt: skip
+_COUNTS = {"poolId": TEXT, "totalCodes": INTEGER, "availableCodes": INTEGER}
+
+OPERATIONS = [
+    Operation(
+        name="generateCodes",
+        method="POST",
+        path="/v1/code-pools/{poolId}/generate",
+        summary="Generate up to 100,000 codes",
+        run=generate,
+        scope="admin:write",
+        tag="Code pools",
+        body=GenerateBody,
+        answer=object_of(_COUNTS | {"generated": INTEGER}),
+        enveloped=False,
+        status=201,
+        errors=(400, 404, 413),
+    ),
+    Operation(
+        name="importCodes",
+        method="POST",
+        path="/v1/code-pools/{poolId}/import",
+        summary="Import up to 10,000 codes",
+        run=import_codes,
+        scope="admin:write",
+        tag="Code pools",
+        body={"$of": ImportBody},
+        media="any",
+        answer=object_of(_COUNTS | {"imported": INTEGER, "duplicates": INTEGER}),
+        enveloped=False,
+        status=201,
+        errors=(400, 404, 413),
+    ),
+    Operation(
+        name="expireCodes",
+        method="POST",
+        path="/v1/code-pools/{poolId}/expire",
+        summary="Expire a pool's unissued codes",
+        run=expire,
+        scope="admin:write",
+        tag="Code pools",
+        answer=object_of(_COUNTS | {"expired": INTEGER}),
+        enveloped=False,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="redeemCode",
+        method="POST",
+        path="/v1/code-pools/{poolId}/codes/{code}/redeem",
+        summary="Mark a code as redeemed",
+        run=redeem,
+        scope="admin:write",
+        tag="Code pools",
+        answer=_CODE,
+        enveloped=False,
+        errors=(400, 404, 409),
+    ),
+    Operation(
+        name="listCodes",
+        method="GET",
+        path="/v1/code-pools/{poolId}/codes",
+        summary="List a pool's codes and who has them",
+        run=list_codes,
+        scope="admin:read",
+        tag="Code pools",
+        answer=page_schema("codes", _CODE),
+        query=(
+            Parameter("state", "Only those in this state.", {"enum": list(POOL_STATES)}),
+            Parameter("userId", "Only those that this member has.", TEXT),
+            *PAGING,
+        ),
+        enveloped=False,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="getCode",
+        method="GET",
+        path="/v1/code-pools/{poolId}/codes/{code}",
+        summary="Get a code: its state, holder and value",
+        run=get_code,
+        scope="admin:read",
+        tag="Code pools",
+        answer=_CODE,
+        enveloped=False,
+        errors=(400, 404),
+    ),
+]

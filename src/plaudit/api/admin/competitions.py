@@ -1,0 +1,233 @@
+"""Competitions: boards, entries, draws, winners."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, optional_time, time_text
+from plaudit.chores.settle_competitions import draw_winners, open_draw
+from plaudit.core.competitions import seed_hash
+from plaudit.core.goals import SUM_DECIMALS
+from plaudit.core.metrics import to_number
+from plaudit.core.periods import period_key
+from plaudit.core.program import Competition
+from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
+from plaudit.reads import leaderboards, rounds
+from plaudit.reads.leaderboards import Leaderboard, RankedMember
+from plaudit.reads.rounds import PastBoard
+from plaudit.storage.programmes import Programme
+
+USERS_MAX = 100
+
+
+class DrawBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many winners to draw."""
+
+    winners: Annotated[int, Meta(ge=1, le=10_000)] = 1
+
+
+class Winner(Struct, rename="camel"):
+    """A line of a result."""
+
+    rank: int
+    user_id: str
+    score: int | None = None
+    entries: int | None = None
+
+
+class Result(Struct):
+    """What was kept of the end of a competition."""
+
+    winners: list[Winner] = []
+
+
+_RESULT = msgspec.json.Decoder(Result)
+
+
+async def leaderboard(call: Call) -> Json:
+    """A board: from the top, around a member, or among some (friends)."""
+    live, competition = await _competition(call)
+    if not competition.is_ranking:
+        raise Invalid("This competition has no score, so it has no leaderboard", code="not_a_ranking")
+    size = page_size(call.query)
+    scope = call.query.get("scope")
+    league = competition.league
+    if scope is not None and competition.scope_field is None and league is None:
+        raise invalid_fields([FieldError("scope", "is for a competition that has a scopeField or leagues")])
+    if league is not None and scope is None and len(league.divisions) == 1:
+        scope = league.divisions[0]
+    if league is not None and scope not in league.divisions:
+        raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
+    present = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
+    asked = _round_asked(call, competition)
+    board: Leaderboard | PastBoard
+    if league is None or asked is None or asked == present:
+        board = await call.services.boards.board(call.org_id, competition.competition_id, scope, present)
+    else:
+        assert scope is not None
+        async with call.services.pool.acquire() as connection:
+            past = await rounds.board_of(connection, call.org_id, competition.competition_id, scope, asked)
+        if past is None:
+            raise _no_round(asked)
+        board = past
+    decimals = decimals_of(live, competition)
+    cursor = None
+    if "userId" in call.query:
+        places = board.around(call.query["userId"], size)
+    elif "userIds" in call.query:
+        user_ids = call.query["userIds"].split(",")
+        if len(user_ids) > USERS_MAX:
+            raise invalid_fields([FieldError("userIds", f"may have at most {USERS_MAX} users")])
+        places = board.among(user_ids)
+    else:
+        (first,) = read_cursor(call.query, tuple[int], (1,))
+        page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
+        places = page
+    return {"leaderboard": [_shown(place, decimals) for place in places], "count": len(board), "cursor": cursor}
+
+
+def _round_asked(call: Call, competition: Competition) -> str | None:
+    asked = call.query.get("round")
+    if asked is not None and competition.league is None:
+        raise invalid_fields([FieldError("round", "is for a competition that has leagues")])
+    return asked
+
+
+def _no_round(name: str) -> NotFound:
+    return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
+
+
+def _shown(place: RankedMember, decimals: int) -> Json:
+    return {
+        "rank": place.rank,
+        "userId": place.user_id,
+        "score": to_number(place.score, decimals),
+        "reachedAt": time_text(place.reached_at),
+    }
+
+
+def decimals_of(live: Programme, competition: Competition) -> int:
+    """The decimals that a competition's scores have."""
+    if competition.metric is None:
+        return SUM_DECIMALS
+    metric = live.program.metrics.get(competition.metric)
+    return metric.decimals if metric else 0
+
+
+async def list_entries(call: Call) -> Json:
+    """A page of the entries."""
+    _, competition = await _competition(call)
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
+    async with call.services.pool.acquire() as connection:
+        rows = await leaderboards.entries(connection, call.org_id, competition.competition_id, after, size + 1)
+    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
+    return {"entries": [{"userId": row["user_id"], "entries": row["entries"]} for row in page], "cursor": cursor}
+
+
+async def get_draw(call: Call) -> Json:
+    """The hash of the seed, from when the competition was opened; with the result, the seed itself."""
+    _, competition = await _competition(call)
+    async with call.services.pool.acquire() as connection:
+        await open_draw(connection, call.org_id, competition.competition_id)
+        found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
+    assert found is not None
+    known: Json = {"seedHash": seed_hash(found["seed"]), "drawnAt": optional_time(found["settled_at"])}
+    result: Json = {} if found["result"] is None else msgspec.json.decode(found["result"])
+    return {**known, **result}
+
+
+async def post_draw(call: Call) -> Json:
+    """Draw the winners, once."""
+    body: DrawBody = call.body
+    live, competition = await _competition(call)
+    if competition.is_ranking:
+        raise Invalid("A ranking is not drawn: its places win its prizes", code="is_a_ranking")
+    async with call.services.engine_pool.acquire() as connection:
+        return await draw_winners(connection, live, competition, body.winners)
+
+
+async def list_winners(call: Call) -> Json:
+    """The winners, all of them: of a draw, or of the places of a ranking."""
+    live, competition = await _competition(call)
+    asked = _round_asked(call, competition)
+    if competition.league is not None:
+        return await _winners_of_round(call, live, competition, asked)
+    async with call.services.pool.acquire() as connection:
+        found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
+    result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
+    decimals = decimals_of(live, competition)
+    winners: list[Json] = []
+    for one in result.winners:
+        score = {} if one.score is None else {"score": to_number(one.score, decimals)}
+        entries = {} if one.entries is None else {"entries": one.entries}
+        winners.append({"rank": one.rank, "userId": one.user_id, **score, **entries})
+    return {"winners": winners, "settledAt": optional_time(found["settled_at"]) if found else None}
+
+
+async def _winners_of_round(call: Call, live: Programme, competition: Competition, asked: str | None) -> Json:
+    """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
+    async with call.services.pool.acquire() as connection:
+        found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
+    if found is None:
+        if asked is not None:
+            raise _no_round(asked)
+        return {"winners": [], "settledAt": None, "round": None}
+    decimals = decimals_of(live, competition)
+    winners = [
+        {"rank": one.rank, "userId": one.user_id, "score": to_number(one.score, decimals), "scope": one.from_}
+        for one in found.round.moved
+        if one.band is not None
+    ]
+    return {"winners": winners, "settledAt": time_text(found.settled_at), "round": found.name}
+
+
+async def _competition(call: Call) -> tuple[Programme, Competition]:
+    live = await call.services.programs.current(call.org_id)
+    competition = live.program.competitions.get(call.path["competitionId"])
+    if competition is None:
+        raise NotFound("Competition not found")
+    return live, competition
+
+
+_ROOT = "/v1/competitions/{competitionId}"
+_ROUND = Parameter("round", "A round of leagues: a day, week or month, such as 2026-W47.", {"type": "string"})
+_BOARD = object_of({"leaderboard": OBJECTS, "count": INTEGER, "cursor": NULLABLE_TEXT})
+
+OPERATIONS = [
+    Operation(
+        name="getLeaderboard", method="GET", path=f"{_ROOT}/leaderboard", summary="Get a competition's leaderboard",
+        description="From the top, around a member, or among the users given.",
+        run=leaderboard, scope="members:read", tag="Competitions", answer=_BOARD, errors=(400, 404),
+        query=(
+            Parameter("userId", "The places around this member.", {"type": "string"}),
+            Parameter("userIds", "The places of these members only (comma-separated).", {"type": "string"}),
+            Parameter("scope", "A part of the board: a value of the scopeField.", {"type": "string"}), _ROUND, *PAGING,
+        ),
+    ),
+    Operation(
+        name="listEntries", method="GET", path=f"{_ROOT}/entries", summary="List a competition's entries",
+        run=list_entries, scope="members:read", tag="Competitions", query=PAGING, errors=(400, 404),
+        answer=page_schema("entries", object_of({"userId": TEXT, "entries": INTEGER})),
+    ),
+    Operation(
+        name="getDraw", method="GET", path=f"{_ROOT}/draw", summary="Get a draw: its seed hash and, once drawn, result",
+        run=get_draw, scope="members:read", tag="Competitions", answer=object_of({"seedHash": TEXT}), errors=(400, 404),
+    ),
+    Operation(
+        name="drawWinners", method="POST", path=f"{_ROOT}/draw", summary="Draw the winners",
+        description="Works once; later calls return the same result.", run=post_draw, scope="admin:write",
+        tag="Competitions", body=DrawBody, answer=object_of({"seed": TEXT, "seedHash": TEXT, "winners": OBJECTS}),
+        errors=(400, 404, 409, 413),
+    ),
+    Operation(
+        name="listWinners", method="GET", path=f"{_ROOT}/winners", summary="List a competition's winners",
+        run=list_winners, scope="members:read", tag="Competitions", answer=object_of({"winners": OBJECTS}),
+        query=(_ROUND,), errors=(400, 404),
+    ),
+]  # fmt: skip

@@ -1,0 +1,134 @@
+"""Enrolment in the programme: the profile, the welcome bonus, the referral and `user_enrolled`, in one transaction."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from plaudit.api.http.operations import Call, Operation, OperationResult
+from plaudit.api.http.schemas import BOOLEAN, NUMBER, OBJECT, TEXT, TIME, object_of
+from plaudit.api.http.wire import Json, UserId
+from plaudit.api.run_command import run_command
+from plaudit.core.event import ENROLMENT
+from plaudit.documents.profile import CUSTOM, validate_update
+from plaudit.errors import FieldError, IdempotencyConflict, invalid_fields
+from plaudit.reads import members
+
+from .profiles import identity_conflicts, one_profile
+
+Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
+class WelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What enrolling brings, in whole points, coins and xp."""
+
+    points: Bonus = 0
+    coins: Bonus = 0
+    xp: Bonus = 0
+
+
+class Enrolment(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """As documented. `name` is the part of the address before the @ unless given.
+
+    Without a `welcomeBonus` the organisation's settings say what there is.
+    """
+
+    user_id: UserId
+    email: Annotated[str, Meta(min_length=3, max_length=255)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    source: Annotated[str, Meta(max_length=64)] = "api"
+    channel: Annotated[str, Meta(max_length=64)] = "direct"
+    referred_by: UserId | None = None
+    welcome_bonus: WelcomeBonus | None = None
+    custom_fields: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+async def enroll(call: Call) -> OperationResult:
+    """Enrol a member; one who is enrolled already stays as they are, and is paid no second bonus."""
+    body: Enrolment = call.body
+    live = await call.services.programs.current(call.org_id)
+    profile = {
+        "email": body.email, "name": body.name or body.email.partition("@")[0], "source": body.source,
+        "channel": body.channel, CUSTOM: body.custom_fields,
+    }  # fmt: skip
+    if body.referred_by is not None:
+        profile["referredBy"] = body.referred_by
+    rules = live.profiles
+    found, wrong = validate_update(rules, profile, new=True)
+    wrong += await _wrong_referrer(call, body)
+    if wrong:
+        raise invalid_fields(wrong)
+    given = body.welcome_bonus or live.settings.welcome_bonus
+    bonus = {name: getattr(given, name) for name in ("points", "coins", "xp")}
+    metrics = live.program.metrics
+    data: Json = {
+        "attributes": found.attributes,
+        "identities": found.names,
+        "bonus": {one: amount * 10 ** metrics[one].decimals for one, amount in bonus.items() if one in metrics},
+        "source": body.source,
+        "referredBy": body.referred_by,
+    }
+    event_id, new = "", False
+    try:
+        with identity_conflicts():
+            processed, _, event = await run_command(
+                call, kind=ENROLMENT, trigger="registration", user_id=body.user_id, data=data,
+                key=f"enrolment:{body.user_id}"[:128], through=[] if body.referred_by is None else [body.referred_by],
+            )  # fmt: skip
+        event_id, new = f"evt_{event}", processed.state != "duplicate"
+    except IdempotencyConflict:  # enrolled before, with other words
+        pass
+    profile = await one_profile(call, body.user_id)
+    return OperationResult(
+        data={
+            "message": "User enrolled successfully" if new else "User was enrolled before",
+            "userId": body.user_id,
+            "enrolled": new,
+            "enrolledAt": profile["enrolledAt"],
+            "welcomeBonus": bonus if new else dict.fromkeys(bonus, 0),
+            "eventId": event_id,
+            "profile": profile,
+            "nextSteps": _next_steps(profile),
+        },
+        status=201 if new else 200,
+    )
+
+
+async def _wrong_referrer(call: Call, body: Enrolment) -> list[FieldError]:
+    if body.referred_by is None:
+        return []
+    if body.referred_by == body.user_id:
+        return [FieldError("referredBy", "must be somebody else")]
+    async with call.services.pool.acquire() as connection:
+        there = await members.fetch_member(connection, call.org_id, body.referred_by)
+    return [] if there is not None else [FieldError("referredBy", "must be a user that there is")]
+
+
+def _next_steps(profile: Json) -> list[Json]:
+    """What a new member could do next: what is missing in the profile, and the challenges that are open."""
+    missing = [name for name in ("phone", "country", "timezone", "language") if not profile.get(name)]
+    steps: list[Json] = [{"type": "complete_profile", "fields": missing}] if missing else []
+    campaigns: dict[str, Json] = profile["campaigns"]
+    steps += [
+        {"type": "challenge", "campaignId": campaign_id, "steps": state["steps"]}
+        for campaign_id, state in campaigns.items()
+        if state.get("steps")
+    ][:5]
+    return steps
+
+
+_ENROLLED = object_of(
+    {
+        "message": TEXT, "userId": TEXT, "enrolled": BOOLEAN, "enrolledAt": TIME, "profile": OBJECT,
+        "welcomeBonus": object_of({"points": NUMBER, "coins": NUMBER, "xp": NUMBER}),
+        "nextSteps": {"type": "array", "items": object_of({"type": TEXT})},
+    },
+    {"eventId": TEXT},
+)  # fmt: skip
+
+OPERATIONS = [
+    Operation(
+        name="enrolMember", method="POST", path="/v1/users/enroll",
+        summary="Enrol a member and pay the welcome bonus", run=enroll, scope="members:write", tag="Profiles",
+        body=Enrolment, answer=_ENROLLED, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
+    )
+]  # fmt: skip

@@ -1,0 +1,254 @@
+"""Events: what arrived, when, from where, what became of it, and why."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.api.http.operations import PAGING, Call, Operation, OperationResult, Parameter
+from plaudit.api.http.paging import GREATEST_ID, page_size, paged, read_cursor
+from plaudit.api.http.parameters import BETWEEN, instant_in
+from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.wire import AFTER_ALL, Json, event_ids_named, event_name, time_text
+from plaudit.core.decision import Refusal
+from plaudit.core.event import ACTION
+from plaudit.core.ids import member_id_of
+from plaudit.core.metrics import to_number
+from plaudit.engine.inbox import retry_failed
+from plaudit.engine.processed import outcome_from
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.history.decide_again import decided_again
+from plaudit.history.explain import explained
+from plaudit.history.listening import is_listened_to, out_of_action
+from plaudit.reads import events
+from plaudit.reads.events import EventFilter
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programmes import Programme, load_at_version
+
+Row = dict[str, Any]
+OUTCOMES = ("fired", "refused", "nothing")
+STATES = ("queued", "processed", "rejected", "failed")
+
+
+def shown_event(live: Programme, row: Row) -> Json:
+    """An event as it looks outside."""
+    payload = msgspec.json.decode(row["payload"])
+    found: Json = {
+        "eventId": event_name(row["event_id"], row["event_key"]),
+        "userId": row["user_id"],
+        "kind": row["kind"],
+        "action": row["trigger"],
+        "status": row["state"],
+        "processed": row["state"] in ("processed", "rejected"),
+        "timestamp": time_text(row["occurred_at"]),
+        "receivedAt": time_text(live.clock.shown(row["received_at"])),
+        "processedAt": None if row.get("decided_at") is None else time_text(live.clock.shown(row["decided_at"])),
+        "source": row["source"],
+        "data": payload["data"],
+        "metadata": payload["metadata"],
+    }
+    if row["state"] == "rejected":
+        refusal = outcome_from(row["outcome"]).refusal
+        found["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
+    if row["state"] == "failed":
+        found["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
+        found["failedAt"] = time_text(live.clock.shown(row["failed_at"]))
+    if row.get("program_version") is not None:
+        found["programVersion"] = row["program_version"]
+    return found
+
+
+async def list_events(call: Call) -> Json:
+    """A page of the log, or with `status` of what waits or has failed; newest first."""
+    wanted = _wanted(call)
+    state, size = wanted.state, page_size(call.query)
+    async with call.services.pool.acquire() as connection:
+        if state == "failed":
+            place = read_cursor(call.query, tuple[datetime, UUID], (AFTER_ALL, GREATEST_ID))
+            rows = await events.page_of_failed(connection, call.org_id, place, wanted, size + 1)
+            page, cursor = paged(rows, size, lambda row: (row["failed_at"], row["event_id"]))
+        elif state == "queued":
+            (before,) = read_cursor(call.query, tuple[int], (2**62,))
+            rows = await events.page_of_inbox(connection, call.org_id, before, wanted, size + 1)
+            page, cursor = paged(rows, size, lambda row: (row["inbox_id"],))
+        else:
+            start = read_cursor(call.query, tuple[datetime, int, int], (AFTER_ALL, 256, 2**62))
+            rows, end = await events.page_of_log(connection, call.org_id, start, wanted, size + 1)
+            page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
+    live = await call.services.programs.current(call.org_id)
+    return {"events": [shown_event(live, row) for row in page], "cursor": cursor}
+
+
+def _wanted(call: Call) -> EventFilter:
+    query = call.query
+    state, user_id = query.get("status"), query.get("userId")
+    if state in ("queued", "failed"):
+        wrong = [
+            FieldError(name, f"is for events that were decided, and not allowed with status {state}")
+            for name in ("campaignId", "outcome", "reason")
+            if name in query
+        ]
+        if wrong:
+            raise invalid_fields(wrong)
+    return EventFilter(
+        member_id=None if user_id is None else member_id_of(call.org_id, user_id),
+        action=query.get("action"),
+        since=instant_in(query, "since"),
+        until=instant_in(query, "until"),
+        state=state,
+        campaign_id=query.get("campaignId"),
+        outcome=query.get("outcome"),
+        reason=query.get("reason"),
+    )
+
+
+async def _found(call: Call) -> Row:
+    ids = event_ids_named(call.org_id, call.path["eventId"])
+    async with call.services.pool.acquire() as connection:
+        row = await events.fetch_event(connection, call.org_id, ids)
+    if row is None:
+        raise NotFound("Event not found", code="event_not_found")
+    return row
+
+
+async def one_event(call: Call) -> Json:
+    """One event, wherever it is."""
+    return shown_event(await call.services.programs.current(call.org_id), await _found(call))
+
+
+async def explain(call: Call) -> Json:
+    """Why an event led to what it led to: each campaign that listened, with the values compared."""
+    row = await _found(call)
+    now = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return await explained_event(connection, now, row)
+
+
+async def explained_event(connection: Connection, now: Programme, row: Row) -> Json:
+    """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
+    org_id = now.program.org_id
+    shown_row = shown_event(now, row)
+    if row["state"] not in ("processed", "rejected"):
+        return {**shown_row, "campaigns": [], "transactions": []}
+    live = await load_at_version(connection, org_id, row["program_version"])
+    again = await decided_again(connection, live, row)
+    posted = await events.transactions_of(connection, row)
+    transactions = [
+        {
+            "transactionId": f"txn_{one['transaction_id']}",
+            "metric": one["metric"],
+            "amount": to_number(one["amount"], live.program.metrics[one["metric"]].decimals),
+            "balanceAfter": to_number(one["balance_after"], live.program.metrics[one["metric"]].decimals),
+            "campaignId": one["campaign_id"],
+            "reason": one["reason"],
+        }
+        for one in posted
+    ]
+    outcome = outcome_from(row["outcome"])
+    found = {
+        **shown_row,
+        "campaigns": explained(live, row["trigger"], outcome, again),
+        "transactions": transactions,
+    }
+    if row["kind"] == ACTION and outcome.refusal is None:
+        found["campaigns"] += out_of_action(live, row["trigger"], again)
+        if not found["campaigns"] and not is_listened_to(live, row["trigger"]):
+            found["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
+    return found
+
+
+async def retry(call: Call) -> OperationResult:
+    """Put a failed event back into the inbox."""
+    async with call.services.pool.acquire() as connection:
+        for event_id in event_ids_named(call.org_id, call.path["eventId"]):
+            if await retry_failed(connection, call.org_id, event_id):
+                return OperationResult(data={"message": "Event queued for processing"}, status=202)
+    raise NotFound("There is no failed event of this id", code="event_not_found")
+
+
+_EVENT_FIELDS = {
+    "eventId": TEXT,
+    "userId": TEXT,
+    "kind": TEXT,
+    "action": TEXT,
+    "status": {"enum": list(STATES)},
+    "processed": {"type": "boolean"},
+    "timestamp": TIME,
+    "receivedAt": TIME,
+    "processedAt": NULLABLE_TIME,
+    "source": TEXT,
+    "data": OBJECT,
+    "metadata": OBJECT,
+}
+_OPTIONAL = {"reason": NULLABLE_TEXT, "error": TEXT, "failedAt": TIME, "programVersion": {"type": "integer"}}
+_EVENT = object_of(_EVENT_FIELDS, _OPTIONAL)
+
+OPERATIONS = [
+    Operation(
+        name="listEvents",
+        method="GET",
+        path="/v1/events",
+        summary="List events",
+        description="Newest first. With `status`, only those that are queued, processed, rejected or failed.",
+        run=list_events,
+        scope="members:read",
+        tag="Events",
+        answer=page_schema("events", _EVENT),
+        query=(
+            Parameter("status", "Only those in this state.", {"enum": list(STATES)}),
+            Parameter("userId", "Only of this member.", {"type": "string"}),
+            Parameter("action", "Only of this action or other trigger.", {"type": "string"}),
+            Parameter("campaignId", "Only those that this campaign listened to.", {"type": "string"}, "campaign"),
+            Parameter(
+                "outcome",
+                "fired: a campaign fired; refused: one listened and did not, or the event was rejected; nothing: none "
+                "listened. With campaignId, of that campaign.",
+                {"enum": list(OUTCOMES)},
+            ),
+            Parameter(
+                "reason",
+                "Only those that were refused, or of which an effect was, for this reason.",
+                {"enum": [one.value for one in Refusal]},
+            ),
+            *BETWEEN,
+            *PAGING,
+        ),
+        errors=(400,),
+    ),
+    Operation(
+        name="getEvent",
+        method="GET",
+        path="/v1/events/{eventId}",
+        summary="Get an event",
+        run=one_event,
+        scope="members:read",
+        tag="Events",
+        answer=_EVENT,
+        errors=(400, 404),
+    ),
+    Operation(
+        name="explainEvent",
+        method="GET",
+        path="/v1/events/{eventId}/explain",
+        summary="Explain what an event led to, and why",
+        description="For each campaign: the conditions with the values compared, the effects, or the refusal.",
+        run=explain,
+        scope="members:read",
+        tag="Events",
+        answer=object_of(_EVENT_FIELDS | {"campaigns": OBJECTS, "transactions": OBJECTS}, _OPTIONAL | {"note": TEXT}),
+        errors=(400, 404),
+    ),
+    Operation(
+        name="retryEvent",
+        method="POST",
+        path="/v1/events/{eventId}/retry",
+        summary="Retry a failed event",
+        run=retry,
+        scope="admin:write",
+        tag="Events",
+        answer=object_of({"message": TEXT}),
+        status=202,
+        errors=(400, 404),
+    ),
+]

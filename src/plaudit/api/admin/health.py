@@ -1,0 +1,95 @@
+"""Whether the server is alive and ready, what it counts, and what it offers."""
+
+import hmac
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.registry import REGISTRY
+
+from plaudit import clock, telemetry
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import INTEGER, TEXT, object_of
+from plaudit.api.http.wire import Json
+from plaudit.errors import Unauthenticated, Unavailable
+from plaudit.reads import health
+from plaudit.reads.gauges import levels
+from plaudit.storage.postgres import UNREACHABLE, Pool
+from plaudit.storage.schema import is_migrated
+
+LAG_MAX = timedelta(seconds=30)
+WORKER_SEEN_WITHIN = timedelta(seconds=15)
+
+
+async def healthz(_: Call) -> Json:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+async def readyz(call: Call) -> Json:
+    """The database is there, writable and of this version, and workers keep up. 503 says what is not so.
+
+    `warnings` are what does not keep it from working yet: nobody is sent elsewhere for them.
+    """
+    try:
+        async with call.services.pool.acquire() as connection:
+            migrated = await is_migrated(connection)
+            state = await health.state(connection) if migrated else None
+            warnings = await health.warnings(connection) if migrated else []
+    except UNREACHABLE:
+        raise Unavailable("The database cannot be reached", code="database_unreachable") from None
+    if state is None:
+        raise Unavailable("The database is not migrated: run plaudit migrate", code="not_migrated")
+    if not state.writable:
+        raise Unavailable("The database may only be read", code="database_read_only")
+    now = clock.now()
+    if state.worker_seen_at is None or state.worker_seen_at < now - WORKER_SEEN_WITHIN:
+        raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")
+    if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
+        raise Unavailable("The workers are behind", code="workers_behind")
+    told = [msgspec.structs.asdict(one) for one in warnings]
+    return {"status": "ready", "database": "operational", "workers": state.workers, "warnings": told}
+
+
+async def all_counters(pool: Pool, headers: Mapping[str, str], token: str, *, by_org: bool) -> tuple[bytes, str]:
+    """Return the counters of all processes and the levels in the database, in Prometheus' format, and its media type.
+
+    Raise Unauthenticated unless the request has the `token`, if there is one.
+    """
+    given = headers.get("authorization", "")
+    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise Unauthenticated("Authorization must be 'Bearer <PLAUDIT_METRICS_TOKEN>'")
+    counted, media = exposition()
+    lines: list[str] = []
+    with suppress(*UNREACHABLE):
+        async with pool.acquire() as connection:
+            lines = await levels(connection, by_org=by_org)
+    return counted + "".join(line + "\n" for line in lines).encode(), media
+
+
+def exposition() -> tuple[bytes, str]:
+    """The counters of all processes of this server."""
+    if not telemetry.SHARED:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+OPERATIONS = [
+    Operation(
+        name="checkLiveness", method="GET", path="/healthz", summary="Check that the process is alive", run=healthz,
+        scope=None, tag="System", answer=object_of({"status": TEXT}), enveloped=False,
+    ),
+    Operation(
+        name="checkReadiness", method="GET", path="/readyz", summary="Check that the server can do its work",
+        description="The database is reachable and migrated, and the workers keep up.",
+        run=readyz, scope=None, tag="System", enveloped=False,
+        answer=object_of({
+            "status": TEXT, "database": TEXT, "workers": INTEGER,
+            "warnings": {"type": "array", "items": object_of({"code": TEXT, "message": TEXT})},
+        }),
+    ),
+]  # fmt: skip

@@ -1,0 +1,300 @@
+"""The books by hand: credits, debits, transfers, holds, and transactions taken back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import TEXT, object_of
+from plaudit.api.http.wire import EventKey, Json, UserId, time_text, uuid_in
+from plaudit.api.run_command import NOBODY, run_command
+from plaudit.core.event import EXTENSION, HOLD, REVERSAL, TRANSACTION, TRANSFER
+from plaudit.core.ids import event_id_of
+from plaudit.core.metrics import AMOUNT_MAX, Metric, misfit
+from plaudit.engine.processed import ProcessedEvent
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import events, transactions
+from plaudit.reads.identities import who_goes_on
+from plaudit.reads.origins import origin_of
+from plaudit.reads.transactions import MergeSides
+from plaudit.storage.postgres import Connection
+
+from .transactions import TRANSACTION_SCHEMA, shown_transaction, shown_transfer
+
+HOLD_SECONDS = 15 * 60
+SignedAmount = (
+    Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | Annotated[float, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+)
+Reason = Annotated[str, Meta(max_length=500)]
+
+
+class TransactionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A credit, or a debit when `amount` is negative. `expiresAt` instead of when the metric would have it expire."""
+
+    user_id: UserId
+    metric: str = "points"
+    amount: SignedAmount
+    reason: Reason | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    event_id: EventKey | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ReversalBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How much of the transaction to take back (all of it unless said). `expiresAt`: when what comes back expires."""
+
+    amount: SignedAmount | None = None
+    reason: Reason | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    event_id: EventKey | None = None
+
+
+class TransferBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """From one member to another."""
+
+    user_id: UserId
+    to_user_id: UserId
+    metric: str = "points"
+    amount: SignedAmount
+    reason: Reason | None = None
+    event_id: EventKey | None = None
+
+
+class HoldBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """An amount set apart for `seconds`; captured (spent) or released before they are over, or given back then."""
+
+    action: Literal["place", "capture", "release"] = "place"
+    hold_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    metric: str = "points"
+    amount: SignedAmount = 0
+    seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = HOLD_SECONDS
+    reason: Reason | None = None
+
+
+class ExtensionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Whatever of the metric would expire before `expiresAt` expires then."""
+
+    metric: str = "points"
+    expires_at: Annotated[datetime, Meta(tz=True)]
+
+
+async def create_transaction(call: Call) -> Json:
+    """A credit or debit by hand."""
+    body: TransactionBody = call.body
+    metric = await _metric(call, body.metric)
+    amount = _scaled(metric, body.amount, positive=False)
+    data = {"metric": metric.metric_id, "amount": amount, "reason": body.reason}
+    if body.expires_at is not None:
+        data["expiresAt"] = body.expires_at.isoformat()
+    return await _run_ledger_command(call, TRANSACTION, body.user_id, data, body.event_id, body.metadata)
+
+
+async def reverse_transaction(call: Call) -> Json:
+    """Take a transaction back: a credit out of the lots that it made, a debit into those that paid for it."""
+    body: ReversalBody = call.body
+    transaction_id = uuid_in(call.path["transactionId"], "txn_")
+    async with call.services.pool.acquire() as connection:
+        row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
+        if not row:
+            raise NotFound("Transaction not found", code="transaction_not_found")
+    metric = await _metric(call, row["metric"])
+    take = abs(row["amount"]) if body.amount is None else _scaled(metric, body.amount, positive=True)
+    if not 0 < take <= abs(row["amount"]):
+        raise invalid_fields([FieldError("amount", "must be more than 0, and not more than the transaction's")])
+    expires_at = None if body.expires_at is None else body.expires_at.isoformat()
+    given = {"metric": metric.metric_id, "take": take, "reason": body.reason, "expiresAt": expires_at}
+    async with call.services.pool.acquire() as connection:
+        sides = await transactions.merge_sides(connection, row)
+        if sides is not None:
+            other = sides.now if row is sides.former else sides.former
+        else:
+            other = await transactions.other_side(connection, row)
+        whole = {"whole": True} if other is not None else {}
+        user_id, said = await _original(call, connection, row, sides)
+        data = given | whole | said
+        also = NOBODY
+        if other is not None:
+            other_user, said = await _original(call, connection, other, sides)
+            also = {other_user: given | whole | said}
+        if body.event_id is not None:  # sent again, it is the same command, whatever has expired or come back since
+            data = await _said_before(
+                connection,
+                call.org_id,
+                event_id_of(call.org_id, body.event_id),
+                data,
+                ("expired", "parts", "countedIn", "pending"),
+            )
+    return await _run_ledger_command(call, REVERSAL, user_id, data, body.event_id, also=also)
+
+
+async def _original(
+    call: Call, connection: Connection, row: dict[str, Any], sides: MergeSides | None
+) -> tuple[str, dict[str, Any]]:
+    """Return who takes a transaction back, and what the reversal must know of it.
+
+    That is who the member goes on as; a merge that is reversed lets them be there again.
+    """
+    user_id: str = row["user_id"]
+    said: dict[str, Any] = {}
+    if sides is not None and row is sides.former:
+        said = {"reopens": True}
+    else:
+        now = await who_goes_on(connection, row["org_id"], [user_id])
+        if now:
+            user_id, said = now[user_id], {"merged": True}
+    live = await call.services.programs.current(call.org_id)
+    origin = await origin_of(connection, live, row, user_id)
+    return user_id, said | {
+        "transactionId": str(row["transaction_id"]),
+        "amount": row["amount"],
+        "parts": msgspec.to_builtins(await transactions.left_of(connection, row)),
+        "expired": await transactions.expired_of(connection, row) if row["amount"] > 0 else 0,
+        "earned": origin.earned,
+        "scored": origin.scored,
+        "pending": origin.scored,
+        **({} if origin.counted_at is None else {"countedAt": origin.counted_at.isoformat()}),
+        **({} if origin.counted_in is None else {"countedIn": sorted(origin.counted_in)}),
+    }
+
+
+async def _said_before(
+    connection: Connection, org_id: UUID, event_id: UUID, data: dict[str, Any], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return an event's data, with these fields as they were if the event has come before."""
+    row = await events.fetch_event(connection, org_id, [event_id])
+    if row is None:
+        return data
+    before: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
+    return {name: each for name, each in data.items() if name not in names} | {
+        name: before[name] for name in names if name in before
+    }
+
+
+async def transfer(call: Call) -> Json:
+    """Move an amount from one member to another: a debit here and a credit there, both or neither."""
+    body: TransferBody = call.body
+    if body.to_user_id == body.user_id:
+        raise invalid_fields([FieldError("toUserId", "must be another member")])
+    metric = await _metric(call, body.metric)
+    amount = _scaled(metric, body.amount, positive=True)
+    data = {"metric": metric.metric_id, "amount": amount, "reason": body.reason, "to": body.to_user_id}
+    return await _run_ledger_command(call, TRANSFER, body.user_id, data, body.event_id, through=[body.to_user_id])
+
+
+async def hold(call: Call) -> Json:
+    """Place, capture or release a hold."""
+    body: HoldBody = call.body
+    metric = await _metric(call, body.metric)
+    positive = body.action == "place"
+    amount = _scaled(metric, body.amount, positive=positive) if positive or body.amount else 0
+    if amount < 0:
+        raise invalid_fields([FieldError("amount", "must be more than 0")])
+    live = await call.services.programs.current(call.org_id)
+    until = live.now() + timedelta(seconds=body.seconds)
+    data = {
+        "metric": metric.metric_id, "holdId": body.hold_id, "action": body.action, "amount": amount,
+        "until": until.isoformat(), "reason": body.reason,
+    }  # fmt: skip
+    await run_command(call, kind=HOLD, trigger=HOLD, user_id=call.path["userId"], data=data)
+    return {"holdId": body.hold_id, "action": body.action, "metric": metric.metric_id, "until": time_text(until)}
+
+
+async def extend(call: Call) -> Json:
+    """Let what a member has of a metric last at least until an instant."""
+    body: ExtensionBody = call.body
+    metric = await _metric(call, body.metric)
+    data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
+    await run_command(call, kind=EXTENSION, trigger=EXTENSION, user_id=call.path["userId"], data=data)
+    return {"metric": metric.metric_id, "expiresAt": time_text(body.expires_at)}
+
+
+async def _metric(call: Call, metric_id: str) -> Metric:
+    metric = (await call.services.programs.current(call.org_id)).program.metrics.get(metric_id)
+    if metric is None:
+        raise invalid_fields([FieldError("metric", f"must be the id of a metric (got {metric_id!r})")])
+    return metric
+
+
+def _scaled(metric: Metric, amount: float, *, positive: bool) -> int:
+    message = misfit(amount, metric.decimals)
+    if message is None and (amount == 0 or (positive and amount < 0)):
+        message = f"must be more than 0 (got {amount})" if positive else "must not be 0"
+    if message is not None:
+        raise invalid_fields([FieldError("amount", message)])
+    return int(Decimal(str(amount)).scaleb(metric.decimals))
+
+
+async def _run_ledger_command(
+    call: Call, kind: str, user_id: str, data: dict[str, Any], key: str | None, metadata: dict[str, Any] | None = None,
+    *, also: Mapping[str, dict[str, Any]] = NOBODY, through: Sequence[str] = (),
+) -> Json:  # fmt: skip
+    """Carry out a command of the books, and show the transaction that it made (also when it had made it before)."""
+    processed, _, event_id = await run_command(
+        call,
+        kind=kind,
+        trigger=kind,
+        user_id=user_id,
+        data=data,
+        metadata=metadata,
+        key=key,
+        also=also,
+        through=through,
+    )
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
+        transfer = await transactions.transfer_of(connection, row)
+    return {
+        **shown_transaction(live, row),
+        **shown_transfer(live, transfer),
+        "duplicate": processed.state == "duplicate",
+    }
+
+
+def _own_id(processed: ProcessedEvent) -> UUID | None:
+    """The transaction that the command itself made, rather than what followed from it."""
+    if processed.decision is None:
+        return None
+    return next(one.transaction_id for one in processed.decision.transactions if one.campaign_id == "manual")
+
+
+_WRITTEN = {**TRANSACTION_SCHEMA, "properties": TRANSACTION_SCHEMA["properties"] | {"duplicate": {"type": "boolean"}}}
+
+OPERATIONS = [
+    Operation(
+        name="extendExpiry", method="POST", path="/v1/profiles/{userId}/extensions", run=extend, scope="admin:write",
+        tag="Ledger", summary="Extend the expiry of a member's balance",
+        description="Amounts that would expire before `expiresAt` expire then instead.", body=ExtensionBody,
+        answer=object_of({"metric": TEXT, "expiresAt": TEXT}), errors=(400, 409, 413),
+    ),
+    Operation(
+        name="createTransaction", method="POST", path="/v1/transactions", summary="Credit or debit a member",
+        description="A negative amount is a debit.", run=create_transaction, scope="admin:write", tag="Ledger",
+        body=TransactionBody, answer=_WRITTEN, status=201, errors=(400, 409, 413, 422),
+    ),
+    Operation(
+        name="reverseTransaction", method="POST", path="/v1/transactions/{transactionId}/reverse",
+        run=reverse_transaction, scope="admin:write", summary="Reverse a transaction, fully or partly",
+        description="Creates a new transaction that points to the original. Without `amount`, the rest is reversed.",
+        tag="Ledger", body=ReversalBody, answer=_WRITTEN, status=201, errors=(400, 404, 409, 413, 422),
+    ),
+    Operation(
+        name="createTransfer", method="POST", path="/v1/transfers", summary="Transfer an amount to another member",
+        description="The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.",
+        run=transfer, scope="admin:write", tag="Ledger", body=TransferBody, answer=_WRITTEN, status=201,
+        errors=(400, 409, 413, 422),
+    ),
+    Operation(
+        name="manageHold", method="POST", path="/v1/profiles/{userId}/holds", run=hold, scope="admin:write",
+        tag="Ledger", summary="Place, capture or release a hold", description=(
+            "A hold reserves an amount for a purchase. `capture` spends it, `release` frees it; otherwise "
+            "it ends after `seconds`."
+        ), body=HoldBody, answer=object_of({"holdId": TEXT, "action": TEXT, "metric": TEXT, "until": TEXT}),
+        errors=(400, 409, 413),
+    ),
+]  # fmt: skip

@@ -1,0 +1,145 @@
+"""What is done by hand with members' streaks, ladders and campaigns."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import OBJECT, TEXT, object_of
+from plaudit.api.http.wire import EventKey, Json, UserId
+from plaudit.api.run_command import run_command
+from plaudit.api.views.member_progress import shown_mechanics
+from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER, STREAK
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import members
+
+
+class CheckInBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Count once for a streak."""
+
+    streak_id: str
+    event_id: EventKey | None = None
+
+
+class StreakBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`buy_freeze`, `grant_freeze` (`quantity`), `use_freeze` (for `day`), `repair`, `absence` (`day` to `until`)."""
+
+    action: Literal["buy_freeze", "grant_freeze", "use_freeze", "repair", "absence"]
+    quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    day: date | None = None
+    until: date | None = None
+    event_id: EventKey | None = None
+
+
+class RungBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A rung by hand, until an instant or for good; null takes it back."""
+
+    rung: str | None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class EnrolBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Who joins."""
+
+    user_id: UserId
+
+
+async def check_in(call: Call) -> Json:
+    """Check in to a streak."""
+    body: CheckInBody = call.body
+    await _existing(call, "streaks", body.streak_id, "streakId")
+    data = {"streakId": body.streak_id, "action": "check_in"}
+    await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
+    return {"streakId": body.streak_id, "streak": await _shown(call, "streaks", body.streak_id)}
+
+
+async def change_streak(call: Call) -> Json:
+    """A freeze, a repair, an absence."""
+    body: StreakBody = call.body
+    streak_id = call.path["streakId"]
+    await _known(call, "streaks", streak_id, "Streak")
+    if body.action in ("use_freeze", "absence") and body.day is None:
+        raise invalid_fields([FieldError("day", "is missing")])
+    until = body.until or body.day
+    if body.day is not None and until is not None and not 0 <= (until - body.day).days <= 366:
+        raise invalid_fields([FieldError("until", "must not be before day, or more than a year after it")])
+    data: dict[str, Any] = {"streakId": streak_id, "action": body.action, "quantity": body.quantity}
+    if body.day is not None and until is not None:
+        data |= {"day": body.day.isoformat(), "until": until.isoformat()}
+    await run_command(
+        call, kind=STREAK, trigger=f"streak.{body.action}", user_id=call.path["userId"], data=data, key=body.event_id
+    )
+    return {"streakId": streak_id, "streak": await _shown(call, "streaks", streak_id)}
+
+
+async def put_rung(call: Call) -> Json:
+    """Put a member on a rung by hand."""
+    body: RungBody = call.body
+    ladder_id = call.path["ladderId"]
+    await _known(call, "ladders", ladder_id, "Ladder")
+    data = {
+        "ladderId": ladder_id,
+        "rung": body.rung,
+        "until": None if body.until is None else body.until.isoformat(),
+    }
+    await run_command(call, kind=LADDER, trigger="ladder.set", user_id=call.path["userId"], data=data)
+    return {"ladderId": ladder_id, "ladder": await _shown(call, "ladders", ladder_id)}
+
+
+async def enrol(call: Call) -> Json:
+    """Let a member join a campaign that asks to be joined."""
+    body: EnrolBody = call.body
+    campaign_id = call.path["campaignId"]
+    live = await call.services.programs.current(call.org_id)
+    if campaign_id not in live.campaigns:
+        raise NotFound("Campaign not found")
+    data = {"campaignId": campaign_id}
+    await run_command(call, kind=CAMPAIGN_ENROLMENT, trigger="campaign.enrol", user_id=body.user_id, data=data)
+    return {"campaignId": campaign_id, "userId": body.user_id}
+
+
+async def _existing(call: Call, part: str, document_id: str, field: str) -> None:
+    program = (await call.services.programs.current(call.org_id)).program
+    if document_id not in getattr(program, part):
+        raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {document_id!r})")])
+
+
+async def _known(call: Call, part: str, document_id: str, title: str) -> None:
+    program = (await call.services.programs.current(call.org_id)).program
+    if document_id not in getattr(program, part):
+        raise NotFound(f"{title} not found")
+
+
+async def _shown(call: Call, part: str, document_id: str) -> Json:
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        view = await members.fetch_member(connection, call.org_id, call.path["userId"])
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    return shown_mechanics(live.program, view, live.now())[part].get(document_id, {})
+
+
+OPERATIONS = [
+    Operation(
+        name="checkIn", method="POST", path="/v1/profiles/{userId}/check-in", summary="Check a member in to a streak",
+        run=check_in, scope="members:write", tag="Streaks", body=CheckInBody, errors=(400, 404, 409, 413, 422),
+        answer=object_of({"streakId": TEXT, "streak": OBJECT}),
+    ),
+    Operation(
+        name="manageStreak", method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak,
+        scope="members:write", summary="Manage a member's freezes, repairs and absences", tag="Streaks",
+        body=StreakBody, answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
+    ),
+    Operation(
+        name="setRung", method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung,
+        scope="members:write", summary="Set a member's rung by hand",
+        description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungBody,
+        answer=object_of({"ladderId": TEXT, "ladder": OBJECT}), errors=(400, 404, 409, 413),
+    ),
+    Operation(
+        name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
+        summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=EnrolBody,
+        errors=(400, 404, 409, 413), answer=object_of({"campaignId": TEXT, "userId": TEXT}),
+    ),
+]  # fmt: skip

@@ -1,0 +1,61 @@
+"""Two members who are the same person become one."""
+
+from msgspec import Struct, field
+
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import BOOLEAN, TEXT, object_of
+from plaudit.api.http.wire import EventKey, Json
+from plaudit.api.run_command import run_command
+from plaudit.bounds import AnyName
+from plaudit.core.commands.merge import takeover_id
+from plaudit.core.event import MERGE
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import transactions
+from plaudit.reads.identities import members_there, users_called
+
+from .transactions import TRANSACTION_SCHEMA, shown_transaction
+
+
+class MergeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`from`: who becomes a part of the member, by any of their names."""
+
+    former: AnyName = field(name="from")
+    event_id: EventKey | None = None
+
+
+async def merge(call: Call) -> Json:
+    """Make one member of two: both change, or neither."""
+    body: MergeBody = call.body
+    user_id = call.path["userId"]
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        called = await users_called(connection, call.org_id, [body.former], live.profiles.unique)
+        former = called.get(body.former, body.former)
+        there = await members_there(connection, call.org_id, [user_id, former])
+    if former == user_id:
+        raise invalid_fields([FieldError("from", "must be another member")])
+    if user_id not in there:
+        raise NotFound("User not found", code="user_not_found")
+    if former not in there:
+        raise NotFound(f"The user to be merged was not found (got {body.former!r})", code="user_not_found")
+    processed, _, event_id = await run_command(
+        call, kind=MERGE, trigger=MERGE, user_id=former, data={"into": user_id}, key=body.event_id, through=[user_id]
+    )
+    async with call.services.pool.acquire() as connection:
+        rows = await transactions.of_merge(connection, call.org_id, takeover_id(event_id))
+    return {
+        "userId": user_id,
+        "from": former,
+        "transactions": [shown_transaction(live, row) for row in rows],
+        "duplicate": processed.state == "duplicate",
+    }
+
+
+OPERATIONS = [
+    Operation(
+        name="mergeMembers", method="POST", path="/v1/profiles/{userId}/merge", run=merge, scope="admin:write",
+        tag="Profiles", summary="Merge another member into this one", body=MergeBody, answer=object_of(
+            {"userId": TEXT, "from": TEXT, "transactions": {"type": "array", "items": TRANSACTION_SCHEMA}, "duplicate": BOOLEAN}
+        ), errors=(400, 404, 409, 413, 422),
+    ),
+]  # fmt: skip

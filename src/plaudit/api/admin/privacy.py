@@ -1,0 +1,112 @@
+"""What the GDPR asks for: consents with time and source, everything that is held of a person, and its erasure."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import BOOLEAN, OBJECT, OBJECTS, TIME, message_schema, object_of
+from plaudit.api.http.wire import Json, time_text
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.errors import NotFound
+from plaudit.reads import member_export
+from plaudit.reads.identities import merged_into
+from plaudit.storage.consents import add_consent
+from plaudit.storage.erasure import erase
+
+from .profiles import one_profile
+
+
+class Consent(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`granted` false takes a consent back. `givenAt` is now unless said otherwise."""
+
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)]
+    granted: bool
+    source: Annotated[str, Meta(max_length=200)] | None = None
+    given_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+async def give_consent(call: Call) -> Json:
+    """Take down that a member has consented, or has taken it back."""
+    body: Consent = call.body
+    user_id = call.path["userId"]
+    member_id = member_id_of(call.org_id, user_id)
+    at = (await call.services.programs.current(call.org_id)).now()
+    async with call.services.pool.acquire() as connection:
+        there = await add_consent(
+            connection, bucket_of(member_id), member_id, body.purpose, body.granted, body.source,
+            body.given_at or at, at, call.caller_name,
+        )  # fmt: skip
+    if not there:
+        raise NotFound("User not found", code="user_not_found")
+    return await list_consents(call)
+
+
+async def list_consents(call: Call) -> Json:
+    """What a member consents to now, and how that came."""
+    user_id = call.path["userId"]
+    await one_profile(call, user_id)
+    async with call.services.pool.acquire() as connection:
+        rows = await member_export.consents(connection, call.org_id, user_id)
+    history = [
+        {
+            "purpose": row["purpose"], "granted": row["granted"], "source": row["source"],
+            "givenAt": time_text(row["given_at"]), "recordedAt": time_text(row["recorded_at"]),
+            "recordedBy": row["recorded_by"],
+        }
+        for row in rows
+    ]  # fmt: skip
+    return {"consents": {one["purpose"]: one["granted"] for one in history}, "history": history}
+
+
+async def export(call: Call) -> Json:
+    """Everything that is held of a member."""
+    user_id = call.path["userId"]
+    profile = await one_profile(call, user_id)
+    async with call.services.pool.acquire() as connection:
+        parts: dict[str, Any] = await member_export.everything(connection, call.org_id, user_id)
+        parts["merged"] = [
+            {"userId": one, **await member_export.everything(connection, call.org_id, one)}
+            for one in await merged_into(connection, call.org_id, user_id)
+        ]
+    consents = await list_consents(call)
+    now = (await call.services.programs.current(call.org_id)).now()
+    return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
+
+
+async def delete_profile(call: Call) -> Json:
+    """Erase the person; the books stay, as nobody's."""
+    async with call.services.pool.acquire() as connection:
+        if not await erase(connection, call.org_id, call.path["userId"], clock.now()):
+            raise NotFound("User not found", code="user_not_found")
+    call.services.boards.forget(call.org_id)
+    await call.services.programs.refresh(call.org_id)
+    return {"message": "User erased successfully"}
+
+
+_CONSENTS = object_of({"consents": {"type": "object", "additionalProperties": BOOLEAN}, "history": OBJECTS})
+
+OPERATIONS = [
+    Operation(
+        name="getConsents", method="GET", path="/v1/profiles/{userId}/consents", summary="Get a member's consents",
+        run=list_consents, scope="members:read", tag="Privacy", answer=_CONSENTS, errors=(400, 404),
+    ),
+    Operation(
+        name="recordConsent", method="POST", path="/v1/profiles/{userId}/consents",
+        summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=Consent,
+        answer=_CONSENTS, status=201, errors=(400, 404, 413),
+    ),
+    Operation(
+        name="exportMember", method="GET", path="/v1/profiles/{userId}/export",
+        summary="Export everything held about a member", run=export, scope="members:read", tag="Privacy",
+        errors=(400, 404),
+        answer=object_of({"exportedAt": TIME, "profile": OBJECT, "consents": OBJECTS, "transactions": OBJECTS, "events": OBJECTS, "merged": OBJECTS}),
+    ),
+    Operation(
+        name="eraseMember", method="DELETE", path="/v1/profiles/{userId}", summary="Erase a member's personal data",
+        description="Deletes personal data everywhere. Transactions stay, anonymised. Cannot be undone.",
+        run=delete_profile, scope="members:write", tag="Privacy", answer=message_schema(), errors=(400, 404),
+    ),
+]  # fmt: skip

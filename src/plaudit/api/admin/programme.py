@@ -1,0 +1,110 @@
+"""Configuration as code: the whole programme as one document, read, compared, applied, restored."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, Parameter, decode_json
+from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECT, OBJECTS, object_of
+from plaudit.api.http.wire import Json
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.programme_file import DesiredDocuments, as_yaml, from_yaml, to_file
+from plaudit.errors import FieldError, invalid_fields
+from plaudit.storage import programme_changes
+from plaudit.storage.programme_changes import describe_plan
+
+from .document_operations import hidden_from
+
+YAML = "application/yaml"
+
+
+class Restore(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which version of the programme; with `dryRun` only what would change is told."""
+
+    program_version: Annotated[int, Meta(ge=0, le=2**53)]
+    dry_run: bool = False
+
+
+async def get_config(call: Call) -> Any:
+    """The programme; as YAML for those who accept it, and as it was at a version."""
+    text = call.query.get("programVersion")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise invalid_fields([FieldError("programVersion", "must be a number")])
+    async with call.services.pool.acquire() as connection:
+        docs = await programme_changes.current_documents(connection, call.org_id, None if text is None else int(text))
+    if any(doc.get(name) for (kind, _), doc in docs.items() for name in hidden_from(call, KINDS[kind])):
+        assert call.caller is not None  # without these fields it would not be the programme any more
+        call.caller.require("members:read", "A configuration that lists members")
+    config = to_file(docs)
+    if "yaml" in call.headers.get("accept", "") or call.query.get("format") == "yaml":
+        return OperationResult(data=None, status=200, content=as_yaml(config).encode(), media=YAML)
+    return config
+
+
+async def put_config(call: Call) -> Json:
+    """Make the programme what the document says: all of it or nothing."""
+    is_yaml = "yaml" in call.headers.get("content-type", "")
+    raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
+    async with call.services.pool.acquire() as connection:
+        wanted = await programme_changes.read(connection, call.org_id, raw)
+    return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=False)
+
+
+async def restore(call: Call) -> Json:
+    """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
+    body: Restore = call.body
+    async with call.services.pool.acquire() as connection:
+        docs = await programme_changes.current_documents(connection, call.org_id, body.program_version)
+    wanted: DesiredDocuments = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
+    return await _applied(call, wanted, prune=True, dry_run=body.dry_run)
+
+
+async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run: bool) -> Json:
+    async with call.services.pool.acquire() as connection:
+        if dry_run:
+            changes = await programme_changes.plan(connection, call.org_id, wanted, prune=prune)
+        else:
+            changes = await programme_changes.apply(
+                connection, call.org_id, wanted, prune=prune, by=call.caller_name, at=clock.now(), scopes=call.scopes
+            )
+    live = await call.services.programs.refresh(call.org_id)
+    shown = describe_plan(changes, personal="members:read" in call.scopes)
+    return {"dryRun": dry_run or call.is_dry_run, "changes": shown, "programVersion": live.program.version}
+
+
+def _flag(call: Call, name: str) -> bool:
+    text = call.query.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise invalid_fields([FieldError(name, "must be true or false")])
+    return text == "true"
+
+
+_FLAG = {"type": "boolean", "default": False}
+_CHANGES = object_of({"dryRun": BOOLEAN, "changes": OBJECTS, "programVersion": INTEGER})
+
+OPERATIONS = [
+    Operation(
+        name="exportProgramme", method="GET", path="/v1/config", summary="Export the programme as JSON or YAML",
+        run=get_config, scope="admin:read", tag="Programme", answer=OBJECT, errors=(400, 404),
+        other_media=(YAML,), query=(
+            Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
+            Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),
+        ),
+    ),
+    Operation(
+        name="applyProgramme", method="PUT", path="/v1/config", summary="Apply a programme file, all or nothing",
+        description="`dryRun` returns the changes only; `prune` deletes documents missing from the file.",
+        run=put_config, scope="admin:write", tag="Programme", body={"type": "object"}, media="yaml",
+        answer=_CHANGES, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
+        query=(
+            Parameter("prune", "Delete what the document does not have, in its collections.", _FLAG),
+        ),
+    ),
+    Operation(
+        name="restoreProgramme", method="POST", path="/v1/config/restore",
+        summary="Restore an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
+        body=Restore, answer=_CHANGES, errors=(400, 404, 409, 413),
+    ),
+]  # fmt: skip

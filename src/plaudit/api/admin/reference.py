@@ -1,0 +1,151 @@
+"""Reference data: the effects, operators and triggers that there are, and what conditions can look at."""
+
+from typing import Any
+
+import msgspec
+
+from plaudit.api.http.operations import Call, Operation, Parameter
+from plaudit.api.http.schemas import OBJECTS, object_of
+from plaudit.api.http.wire import Json
+from plaudit.core.effects import EFFECT_TYPES
+from plaudit.core.operators import OPERATORS
+from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.profile import MORE_STANDARD, ONLY_SHOWN, STANDARD
+from plaudit.storage import documents
+
+_COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
+_BY_TYPE = {
+    "string": [*_COMPARED, "contains", "not_contains", "starts_with", "ends_with", "matches"],
+    "number": [*_COMPARED, ">", ">=", "<", "<=", "between"],
+    "boolean": _COMPARED,
+    "date": [*_COMPARED, "before", "after"],
+    "array": ["contains", "not_contains", "exists", "not_exists"],
+}
+_TYPE_OF = {"select": "string", "multi-select": "array", "object": "string"}
+
+
+def _schema_of(settings: Any) -> Json:
+    (schema,), components = msgspec.json.schema_components([settings], ref_template="{name}")
+    return components.get(schema.get("$ref", ""), schema)
+
+
+async def list_effects(_: Call) -> Json:
+    """The effects, with the JSON Schemas of their settings."""
+    return {
+        "effects": [
+            {
+                "type": row.name,
+                "aliases": list(row.aliases),
+                "description": row.sentence,
+                "schema": _schema_of(row.settings),
+            }
+            for row in EFFECT_TYPES
+        ]
+    }
+
+
+async def list_operators(_: Call) -> Json:
+    """The operators of conditions."""
+    return {
+        "operators": [
+            {"operator": row.name, "aliases": list(row.aliases), "description": row.sentence, "value": row.value}
+            for row in dict.fromkeys(OPERATORS.values())
+        ]
+    }
+
+
+async def list_trigger_types(call: Call) -> Json:
+    """The engine's own triggers, and the organisation's, with the JSON Schemas of their data."""
+    live = await call.services.programs.current(call.org_id)
+    own = [
+        {
+            "type": row.key,
+            "name": row.key,
+            "category": "engine",
+            "description": row.sentence,
+            "schema": object_of({name: {"type": kind} for name, kind in row.fields.items()}),
+        }
+        for row in ENGINE_TRIGGERS.values()
+    ]
+    declared = [
+        {
+            "type": key,
+            "name": trigger.name,
+            "category": trigger.category,
+            "description": trigger.description,
+            "schema": {
+                "type": "object",
+                "properties": {one.key: {"description": one.description or ""} for one in trigger.fields},
+                "required": [one.key for one in trigger.fields if one.required],
+            },
+        }
+        for key, trigger in live.triggers.items()
+    ]
+    return {"triggerTypes": own + declared}
+
+
+async def users_schema(call: Call) -> Json:
+    """What segments and conditions can look at of a member, with types and operators."""
+    live = await call.services.programs.current(call.org_id)
+    program = live.program
+    fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
+    fields += [_property(path, kind, category, "computed") for path, kind, category in MORE_STANDARD]
+    known = {one["field"] for one in fields}
+    if live.profiles.schema is not None:
+        fields += [
+            _property(one.name, one.type, "profile", "profile schema") | ({"options": one.enum} if one.enum else {})
+            for one in live.profiles.schema.fields
+            if one.name not in known
+        ]
+    fields += [_property(f"metrics.{one}", "number", "loyalty", "metric") for one in program.metrics]
+    fields += [_property(f"ladders.{one}.rung", "string", "loyalty", "ladder") for one in program.ladders]
+    for one in program.streaks:
+        fields += [
+            _property(f"streaks.{one}.current", "number", "engagement", "streak"),
+            _property(f"streaks.{one}.longest", "number", "engagement", "streak"),
+        ]
+    fields += await _custom_fields(call)
+    return {"properties": fields, "count": len(fields)}
+
+
+def _property(path: str, kind: str, category: str, source: str) -> Json:
+    operators = [] if path in ONLY_SHOWN else _BY_TYPE[_TYPE_OF.get(kind, kind)]
+    return {"field": path, "type": kind, "category": category, "source": source, "operators": operators}
+
+
+async def _custom_fields(call: Call) -> list[Json]:
+    """The custom fields; the deleted ones as well, if asked for."""
+    inactive = call.query.get("includeInactive", "false").lower() == "true"
+    async with call.services.pool.acquire() as connection:
+        stored = await documents.fetch_page(
+            connection, call.org_id, KINDS["custom_field"], after=0, filters={}, size=CUSTOM_MAX
+        )
+    return [
+        _property(f"custom.{one.doc['key']}", one.doc["type"], "custom", "custom field")
+        | {"name": one.doc["name"], "status": one.doc["status"]}
+        | ({"options": one.doc["options"]} if one.doc["options"] else {})
+        for one in stored
+        if inactive or one.doc["status"] == "active"
+    ]
+
+
+def _read(name: str, path: str, summary: str, run: Any, items: str, *query: Parameter) -> Operation:
+    return Operation(
+        name=name, method="GET", path=path, summary=summary, run=run, scope="admin:read", tag="Reference data",
+        answer=object_of({items: OBJECTS}), errors=(400,), query=query,
+    )  # fmt: skip
+
+
+_INACTIVE = Parameter("includeInactive", "Deleted custom fields as well.", {"type": "boolean", "default": False})
+CUSTOM_MAX = 1_000
+
+OPERATIONS = [
+    _read("listEffectTypes", "/v1/effects", "List effect types", list_effects, "effects"),
+    _read("listOperators", "/v1/operators", "List condition operators", list_operators, "operators"),
+    _read("listTriggerTypes", "/v1/trigger-types", "List trigger types", list_trigger_types, "triggerTypes"),
+    _read(
+        "listMemberProperties", "/v1/users/schema", "List the member properties that conditions can use", users_schema,
+        "properties", _INACTIVE,
+    ),
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""Rewards granted by hand."""
+
+from typing import Any, cast
+
+from msgspec import Struct, field
+
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import TEXT, TIME, object_of
+from plaudit.api.http.wire import Json, UserId, time_text
+from plaudit.api.run_command import run_command
+from plaudit.api.views.coupon import COUPON_FIELDS, shown_issue
+from plaudit.core.decision import Decision
+from plaudit.core.event import GRANT, MANUAL_GRANT_CAMPAIGN
+from plaudit.core.metrics import to_number
+from plaudit.errors import NotFound
+
+
+class GrantBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A reward for one user, at once and past all campaign rules."""
+
+    reward_id: str
+    user_id: UserId
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+async def grant(call: Call) -> Json:
+    """Grant a reward, whole or not at all."""
+    body: GrantBody = call.body
+    live = await call.services.programs.current(call.org_id)
+    program = live.program
+    reward = program.rewards.get(body.reward_id)
+    if reward is None:
+        raise NotFound("Reward not found", code="reward_not_found")
+    data: Json = {"rewardId": body.reward_id}
+    if isinstance(reason := body.metadata.get("reason"), str):
+        data["reason"] = reason
+    processed, now, event_id = await run_command(
+        call, kind=GRANT, trigger="reward.grant", user_id=body.user_id, data=data, metadata=body.metadata
+    )
+    decision = processed.decision
+    assert decision is not None
+    result: Json = {
+        "userId": body.user_id,
+        "rewardId": reward.reward_id,
+        "rewardType": reward.type,
+        "campaignId": MANUAL_GRANT_CAMPAIGN,
+        "grantedAt": time_text(now),
+        "eventId": f"evt_{event_id}",
+    }
+    for posting in decision.transactions:
+        if posting.campaign_id == MANUAL_GRANT_CAMPAIGN:
+            result["transactionId"] = f"txn_{posting.transaction_id}"
+            result["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
+    for issue in decision.coupons:
+        if issue.campaign_id == MANUAL_GRANT_CAMPAIGN:
+            result |= shown_issue(live, processed, issue)
+    result |= _given(decision)
+    return {"message": "Reward granted successfully", "result": result}
+
+
+def _given(decision: Decision) -> Json:
+    """What there is of the reward besides transactions and coupons: its product, its entries, and how many."""
+    for considered in decision.trace:
+        if considered.campaign_id != MANUAL_GRANT_CAMPAIGN:
+            continue
+        outcome: Json = considered.effects[0].outcome
+        given = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}
+        shown_of = {
+            name: given[name] for name in ("productId", "competitionId", "quantity", "entries") if name in given
+        }
+        number = shown_of.get("quantity", shown_of.get("entries"))
+        return shown_of if number is None else {"amount": number, **shown_of}
+    return {}
+
+
+_RESULT = object_of(
+    {"userId": TEXT, "rewardId": TEXT, "rewardType": TEXT, "campaignId": TEXT, "grantedAt": TIME, "eventId": TEXT},
+    {
+        "transactionId": TEXT,
+        "amount": {"type": "number"},
+        "productId": TEXT,
+        "quantity": {"type": "integer"},
+        "competitionId": TEXT,
+        "entries": {"type": "integer"},
+        **COUPON_FIELDS,
+    },
+)
+
+OPERATIONS = [
+    Operation(
+        name="grantReward",
+        method="POST",
+        path="/v1/rewards/grant",
+        summary="Grant a reward directly, bypassing campaign rules",
+        description="Takes effect at once.",
+        run=grant,
+        scope="admin:write",
+        tag="Rewards",
+        body=GrantBody,
+        answer=object_of({"message": TEXT, "result": _RESULT}),
+        errors=(400, 404, 409, 413),
+    )
+]

@@ -1,0 +1,192 @@
+"""Undoing: what a campaign has led to within a time, what it made of one event, a single coupon or product."""
+
+import asyncio
+import math
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from plaudit.api.http.operations import Call, Operation, Parameter
+from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECT, TEXT, object_of
+from plaudit.api.http.wire import Json, UserId, event_ids_named, time_text
+from plaudit.api.run_command import run_command
+from plaudit.chores import rollbacks
+from plaudit.chores.rollbacks import Asked, Rollbacks, Sums, shown_sums
+from plaudit.core.event import ROLLBACK
+from plaudit.core.ids import bucket_of, derived_id, member_id_of
+from plaudit.core.without import Doings
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import events, members
+from plaudit.reads.identities import members_there, users_called, who_goes_on
+from plaudit.storage import documents, jobs
+
+from .bulk import FIELDS, shown_job
+
+WAIT_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+USERS_MAX = 10_000
+Reason = Annotated[str, Meta(max_length=500)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class RollbackBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """From when until before when, by the times of the events; for these users, or for all. `dryRun` only tells."""
+
+    since: Instant = field(name="from")
+    until: Instant
+    user_ids: Annotated[tuple[UserId, ...], Meta(min_length=1, max_length=USERS_MAX)] | None = None
+    dry_run: bool = False
+
+
+class UndoBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which campaign's doings for the event are undone."""
+
+    campaign_id: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class RevokeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Why, for people."""
+
+    reason: Reason | None = None
+
+
+async def roll_back(call: Call) -> Json:
+    """Undo what a campaign has led to within a time. Workers do it, member by member; the job says how far it is."""
+    body: RollbackBody = call.body
+    campaign_id = call.path["campaignId"]
+    if body.since >= body.until:
+        raise invalid_fields([FieldError("until", f"must be later than from (got {time_text(body.until)})")])
+    async with call.services.pool.acquire() as connection:
+        await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
+        user_ids = None if body.user_ids is None else await _users(call, connection, body.user_ids)
+        asked = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
+        job_id = await rollbacks.begin(connection, call.org_id, asked, call.caller_name)
+    live = await call.services.programs.current(call.org_id)
+    row: Json | None = None
+    for _ in range(math.ceil(WAIT_SECONDS / LOOK_SECONDS)):
+        async with call.services.pool.acquire() as connection:
+            row = await jobs.job_row(connection, call.org_id, job_id)
+        if row is None or row["state"] != "running":
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    assert row is not None
+    return shown_job(live, row)
+
+
+async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the user ids behind these names. Raises Invalid for those that nobody goes by."""
+    live = await call.services.programs.current(call.org_id)
+    called = await users_called(connection, call.org_id, names, live.profiles.unique)
+    found = [called.get(one, one) for one in names]
+    there = await members_there(connection, call.org_id, found)
+    missing = [number for number, one in enumerate(found) if one not in there]
+    if missing:
+        raise invalid_fields(
+            [FieldError(f"userIds[{one}]", f"must be a user that exists (got {names[one]!r})") for one in missing[:20]]
+        )
+    now = await who_goes_on(connection, call.org_id, found)
+    return tuple(dict.fromkeys(now.get(one, one) for one in found))
+
+
+async def undo_event(call: Call) -> Json:
+    """Undo what a campaign made of one event: a completion, a step, and all that followed."""
+    body: UndoBody = call.body
+    async with call.services.pool.acquire() as connection:
+        row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
+        if row is None or "event_id" not in row:
+            raise NotFound("Event not found", code="event_not_found")
+        now = await who_goes_on(connection, call.org_id, [row["user_id"]])
+    live = await call.services.programs.cached(call.org_id)
+    user_id: str = now[row["user_id"]] if now else row["user_id"]
+    member_id = member_id_of(call.org_id, user_id) if now else row["member_id"]
+    key = (bucket_of(member_id), member_id, user_id)
+    event_id = derived_id(row["event_id"], f"undo:{body.campaign_id}")
+    doings = Doings(body.campaign_id, of_event=row["event_id"])
+    hand = Rollbacks(call.services.engine_pool, call.services.programs)
+    done = await hand.undo(live, doings, key, event_id, dry_run=False)
+    sums = Sums()
+    if done is not None:
+        sums.add(done)
+    return {
+        "eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id,
+        "changed": done is not None, **shown_sums(live, sums),
+    }  # fmt: skip
+
+
+async def revoke_coupon(call: Call) -> Json:
+    """Withdraw a coupon that has not been redeemed. Nobody gets its code again."""
+    body: RevokeBody = call.body
+    coupon_id = call.path["couponId"]
+    async with call.services.pool.acquire() as connection:
+        found = await rollbacks.coupon(connection, call.org_id, coupon_id)
+    if found is None:
+        raise NotFound("Coupon not found", code="coupon_not_found")
+    user_id, coupon = found
+    named = {"couponId": coupon_id, "originId": coupon.origin_id, "poolId": coupon.pool_id, "code": coupon.code}
+    await run_command(
+        call, kind=ROLLBACK, trigger="coupon.revoke", user_id=user_id,
+        data={"coupons": [named], "whole": True, "reason": body.reason},
+    )  # fmt: skip
+    return {"couponId": coupon_id, "userId": user_id, "code": coupon.code, "status": "revoked"}
+
+
+async def remove_product(call: Call) -> Json:
+    """Take a product away from a member: all of it, unless `quantity` says how much."""
+    product_id, user_id = call.path["productId"], call.path["userId"]
+    async with call.services.pool.acquire() as connection:
+        view = await members.fetch_member(connection, call.org_id, user_id)
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    had = next((row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id), 0)
+    if not had:
+        raise NotFound("The user does not have the product", code="product_not_held")
+    quantity = _quantity(call, had)
+    await run_command(
+        call, kind=ROLLBACK, trigger="product.remove", user_id=view.user_id,
+        data={"products": {product_id: quantity}, "whole": True},
+    )  # fmt: skip
+    return {"userId": view.user_id, "productId": product_id, "removed": quantity, "quantity": had - quantity}
+
+
+def _quantity(call: Call, had: int) -> int:
+    text = call.query.get("quantity")
+    if text is None:
+        return had
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if not 1 <= number <= had:
+        raise invalid_fields([FieldError("quantity", f"must be a whole number from 1 to {had} (got {text})")])
+    return number
+
+
+_UNDONE = {"undone": OBJECT, "notRecovered": OBJECT}
+_QUANTITY = Parameter("quantity", "How many of it; all unless given.", {"type": "integer", "minimum": 1})
+
+OPERATIONS = [
+    Operation(
+        name="rollBackCampaign", method="POST", path="/v1/campaigns/{campaignId}/rollback", run=roll_back,
+        scope="admin:write", tag="Campaigns", summary="Undo what a campaign led to within a period",
+        description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered. "
+        "`dryRun`, as a parameter or in the body, makes it a job that changes nothing else and shows what would happen.",
+        tries_by_job=True,
+        body=RollbackBody, status=202, answer=object_of(FIELDS | {"rollback": OBJECT}), errors=(400, 404, 413),
+    ),
+    Operation(
+        name="undoEvent", method="POST", path="/v1/events/{eventId}/undo", run=undo_event, scope="admin:write",
+        tag="Events", summary="Undo what an event led to in a campaign", body=UndoBody, errors=(400, 404, 409, 413),
+        answer=object_of({"eventId": TEXT, "campaignId": TEXT, "userId": TEXT, "changed": BOOLEAN} | _UNDONE),
+    ),
+    Operation(
+        name="revokeCoupon", method="POST", path="/v1/coupons/{couponId}/revoke", run=revoke_coupon,
+        scope="admin:write", tag="Code pools", summary="Revoke a coupon that has not been redeemed", body=RevokeBody,
+        errors=(400, 404, 409, 413),
+        answer=object_of({"couponId": TEXT, "userId": TEXT, "code": TEXT, "status": TEXT}),
+    ),
+    Operation(
+        name="removeProduct", method="DELETE", path="/v1/profiles/{userId}/products/{productId}", run=remove_product,
+        scope="admin:write", summary="Remove a product from a member", tag="Profiles", query=(_QUANTITY,),
+        errors=(400, 404, 409),
+        answer=object_of({"userId": TEXT, "productId": TEXT, "removed": INTEGER, "quantity": INTEGER}),
+    ),
+]  # fmt: skip

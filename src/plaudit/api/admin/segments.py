@@ -1,0 +1,108 @@
+"""Segments: who is in, and who would be."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.api.http.operations import PAGING, Call, Operation
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, OBJECT, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.wire import Json, UserId, optional_time, time_text
+from plaudit.api.run_command import run_command
+from plaudit.core.event import SEGMENT
+from plaudit.core.ids import BUCKET_COUNT
+from plaudit.documents.compile_segments import segment_of
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.segment import Segment
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import segments
+from plaudit.storage.documents import validate
+
+
+class PutBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Put a member in (true) or out (false) by hand; null leaves it to the criteria again."""
+
+    user_id: UserId
+    member: bool | None
+
+
+async def list_members(call: Call) -> Json:
+    """A page of the members of a segment, and how far its filling is."""
+    segment_id = await _existing(call)
+    size = page_size(call.query)
+    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
+    async with call.services.pool.acquire() as connection:
+        rows = await segments.members(connection, call.org_id, segment_id, after, size + 1)
+        count = await segments.count_members(connection, call.org_id, segment_id)
+        fill = await segments.fill(connection, call.org_id, segment_id)
+    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
+    shown = [{"userId": row["user_id"], "since": time_text(row["since"])} for row in page]
+    return {"members": shown, "count": count, "filling": _filling(fill), "cursor": cursor}
+
+
+def _filling(fill: Any) -> Json:
+    if fill is None:
+        return {"percent": 0, "lookedAt": 0, "changed": 0, "finishedAt": None}
+    percent = 100 if fill["finished_at"] else round(100 * fill["bucket"] / BUCKET_COUNT)
+    return {
+        "percent": percent,
+        "lookedAt": fill["looked_at"],
+        "changed": fill["changed"],
+        "finishedAt": optional_time(fill["finished_at"]),
+    }
+
+
+async def preview(call: Call) -> Json:
+    """Try criteria on members before saving them."""
+    live = await call.services.programs.current(call.org_id)
+    if not isinstance(call.body, dict):
+        raise invalid_fields([FieldError("", "must be an object")])
+    document = cast("Segment", validate(KINDS["segment"], {"name": "Preview", **call.body}))
+    first_ladder = next(iter(live.program.ladders), None)
+    segment = segment_of("preview", document, live.program.metrics, first_ladder)
+    async with call.services.pool.acquire() as connection:
+        looked_at, count, sample = await segments.preview(connection, live.program, segment, live.now())
+    return {"lookedAt": looked_at, "count": count, "sample": sample}
+
+
+async def put_member(call: Call) -> Json:
+    """Put a member in or out by hand."""
+    body: PutBody = call.body
+    segment_id = await _existing(call)
+    data = {"segmentId": segment_id, "byHand": True, "member": body.member}
+    await run_command(call, kind=SEGMENT, trigger=SEGMENT, user_id=body.user_id, data=data)
+    return {"segmentId": segment_id, "userId": body.user_id}
+
+
+async def _existing(call: Call) -> str:
+    segment_id = call.path["segmentId"]
+    if segment_id not in (await call.services.programs.current(call.org_id)).program.segments:
+        raise NotFound("Segment not found")
+    return segment_id
+
+
+_MEMBER = object_of({"userId": TEXT, "since": TIME})
+_PAGE = page_schema("members", _MEMBER)
+
+OPERATIONS = [
+    Operation(
+        name="listSegmentMembers", method="GET", path="/v1/segments/{segmentId}/members",
+        summary="List a segment's members", run=list_members, scope="members:read", tag="Segments", query=PAGING,
+        errors=(400, 404),
+        answer={**_PAGE, "properties": _PAGE["properties"] | {"count": INTEGER, "filling": OBJECT}},
+    ),
+    Operation(
+        name="setSegmentMembership", method="POST", path="/v1/segments/{segmentId}/members", run=put_member,
+        scope="members:write", tag="Segments", summary="Add a member to a segment, or remove them",
+        description="`null` returns the member to the segment's criteria.", body=PutBody, errors=(400, 404, 409, 413),
+        answer=object_of({"segmentId": TEXT, "userId": TEXT}),
+    ),
+    Operation(
+        name="previewSegment", method="POST", path="/v1/segments/preview", run=preview, changes_nothing=True,
+        scope="members:read", tag="Segments", summary="Preview a segment before saving it",
+        description="Returns how many members would be in the segment, and a sample of them.",
+        body={"type": "object"}, errors=(400, 413),
+        answer=object_of({"lookedAt": INTEGER, "count": INTEGER, "sample": {"type": "array", "items": TEXT}}),
+    ),
+]  # fmt: skip

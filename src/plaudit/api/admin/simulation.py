@@ -1,0 +1,118 @@
+"""Simulation: a campaign, or a whole programme, over what really happened, in a process of its own."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from plaudit.api.children import asked_of_child
+from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation
+from plaudit.api.http.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
+from plaudit.api.http.wire import Json
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import Conflict, Unavailable
+from plaudit.history import backtest
+from plaudit.storage import documents
+
+AT_ONCE = 2
+
+Days = Annotated[float, Meta(ge=0.01, le=3_650)]
+
+_running = asyncio.Semaphore(AT_ONCE)
+
+
+class SimulateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`changes` are fields of the campaign as they would be; `sample` is the part of the members to look at."""
+
+    days: Days = 30
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
+
+
+class SimulateProgrammeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`programme` is written over the present one, in its sections; `sample` is the part of the members to look at."""
+
+    programme: dict[str, Any]
+    days: Days = 30
+    sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
+
+
+class PastBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How far back."""
+
+    days: Days = 30
+
+
+async def simulate(call: Call) -> Json:
+    """What a campaign would have cost, and whom it would have rewarded, beside what was. Changes nothing."""
+    body: SimulateBody = call.body
+    words = ["--campaign", call.path["campaignId"], "--changes", "-"]
+    return await _simulated(call, words, body.changes, body.days, body.sample)
+
+
+async def simulate_programme(call: Call) -> Json:
+    """What the programme would have cost with these documents written over it, beside what was. Changes nothing."""
+    body: SimulateProgrammeBody = call.body
+    return await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
+
+
+async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, sample: float) -> Json:
+    if _running.locked():
+        raise Unavailable("Two simulations are already running; retry when one has finished")
+    async with _running:
+        told = await asked_of_child(
+            call, ["simulate", *words, "--days", str(days), "--sample", str(sample)], msgspec.json.encode(given),
+            too_long="It takes too long: ask for fewer days, or a sample",
+        )  # fmt: skip
+    # The totals are for all who may read; the members in the sample for those who may read members.
+    return told if "members:read" in call.scopes else told | {"sample": []}
+
+
+async def apply_to_past(call: Call) -> Json:
+    """Give members what the campaign, as it is now, would have given for what happened: quietly, and once."""
+    body: PastBody = call.body
+    campaign_id = call.path["campaignId"]
+    async with call.services.pool.acquire() as connection:
+        campaign = await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
+        if campaign.doc["status"] != "active":
+            raise Conflict("The campaign is not active: activate it first", code="campaign_inactive")
+        queued = 0
+        async for each in backtest.queue_backfill(connection, call.org_id, campaign_id, body.days):
+            queued = each
+    return {"campaignId": campaign_id, "queued": queued}
+
+
+_SIDE = object_of(
+    {"fired": INTEGER, "members": INTEGER, "metrics": OBJECT, "days": OBJECT, "coupons": INTEGER, "capsHit": OBJECT}
+)
+
+OPERATIONS = [
+    Operation(
+        name="simulateCampaign", method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate,
+        changes_nothing=True, scope="admin:read", tag="Campaigns", summary="Simulate a campaign on past events",
+        description="Changes nothing.", body=SimulateBody, errors=(400, 404, 413, 503), answer=object_of(
+            {
+                "campaignId": TEXT, "days": NUMBER, "events": INTEGER, "members": INTEGER, "actual": _SIDE,
+                "simulated": _SIDE, "difference": OBJECT, "programme": OBJECT, "sample": OBJECTS,
+            }
+        ),
+    ),
+    Operation(
+        name="simulateProgramme", method="POST", path="/v1/config/simulate", run=simulate_programme,
+        changes_nothing=True, scope="admin:read", tag="Programme",
+        summary="Simulate another programme on past events", description="Changes nothing.",
+        body=SimulateProgrammeBody, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=object_of(
+            {"days": NUMBER, "events": INTEGER, "members": INTEGER, "programme": OBJECT, "campaigns": OBJECTS, "sample": OBJECTS}
+        ),
+    ),
+    Operation(
+        name="backfillCampaign", method="POST", path="/v1/campaigns/{campaignId}/apply-to-past", run=apply_to_past,
+        scope="admin:write", summary="Apply a campaign to past events", description=(
+            "Gives members what the campaign would have given for past events: once per event, without "
+            "notifications or webhooks."
+        ), tag="Campaigns", body=PastBody, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
+        errors=(400, 404, 409, 413),
+    ),
+]  # fmt: skip

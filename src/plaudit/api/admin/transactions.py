@@ -1,0 +1,236 @@
+"""The ledger: every change of a balance, newest first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.parameters import BETWEEN, instant_in
+from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, NUMBER, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.wire import AFTER_ALL, Json, event_name, optional_time, time_text, uuid_in
+from plaudit.core.decision import TransactionDetails
+from plaudit.core.ids import member_id_of
+from plaudit.core.ledger.matching import details_of
+from plaudit.core.metrics import to_number
+from plaudit.core.program import Program
+from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.reads import transactions
+from plaudit.reads.transactions import ALL, TransactionFilter, Transfer
+from plaudit.storage.programmes import Programme
+
+Row = dict[str, Any]
+_FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
+
+
+def shown_transaction(live: Programme, row: Row) -> Json:
+    """A transaction as it looks outside."""
+    metric = live.program.metrics.get(row["metric"])
+    decimals = metric.decimals if metric else 0
+    return {
+        "transactionId": f"txn_{row['transaction_id']}",
+        "orgId": str(row["org_id"]),
+        "userId": row["user_id"],
+        "type": row["metric"],
+        "metric": row["metric"],
+        "amount": to_number(row["amount"], decimals),
+        "balanceAfter": to_number(row["balance_after"], decimals),
+        "campaignId": row["campaign_id"],
+        "eventId": event_name(row["event_id"], None),
+        "reason": row["reason"],
+        "occurredAt": time_text(row["occurred_at"]),
+        "createdAt": time_text(live.clock.shown(row["created_at"])),
+        "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
+        **_shown_details(details_of(row), decimals),
+    }
+
+
+def _shown_details(details: TransactionDetails, decimals: int) -> Json:
+    found: Json = {}
+    if details.parts:
+        found["lots"] = [
+            {"lot": part.lot, "amount": to_number(part.amount, decimals), "expiresAt": optional_time(part.expires_at)}
+            for part in details.parts
+        ]
+    if details.refusal is not None:
+        found |= {"refusal": details.refusal, "possibleAt": optional_time(details.next_at)}
+    return found
+
+
+def shown_transfer(live: Programme, transfer: Transfer | None) -> Json:
+    """How far a transfer is, beside either of its transactions; nothing beside others."""
+    if transfer is None:
+        return {}
+    received = transfer.received
+    status = "on_its_way" if received is None else "returned" if transfer.returned else "arrived"
+    return {
+        "transfer": {
+            "status": status,
+            "from": transfer.from_user_id,
+            "to": transfer.to_user_id,
+            "receivedAt": None if received is None else time_text(live.clock.shown(received["created_at"])),
+            "sentTransactionId": _named(transfer.sent),
+            "receivedTransactionId": _named(received),
+        }
+    }
+
+
+def _named(row: Row | None) -> str | None:
+    return None if row is None else f"txn_{row['transaction_id']}"
+
+
+async def page_of_member(
+    call: Call, member_id: UUID, cursor: str, wanted: TransactionFilter = ALL
+) -> tuple[Sequence[Row], str | None]:
+    """A page of a member's transactions, the newest first, and the cursor to the next."""
+    size = page_size(call.query)
+    place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
+    async with call.services.pool.acquire() as connection:
+        rows = await transactions.page_of_member(connection, member_id, place, wanted, size + 1)
+    return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
+
+
+_SIGNS = {"credit": 1, "debit": -1}
+
+
+def _wanted(call: Call, program: Program) -> TransactionFilter:
+    """Which transactions a request wants. `type` is what they show as such, a metric; or credit or debit."""
+    query = call.query
+    names = {name: query[name] for name in ("metric", "currency", "type") if query.get(name) not in (None, *_SIGNS)}
+    wrong = [
+        FieldError(name, f"must be one of {', '.join(_allowed(name, program))} (got {value!r})")
+        for name, value in names.items()
+        if value not in program.metrics
+    ]
+    if not wrong and len(set(names.values())) > 1:
+        wrong = [FieldError(name, "must name the same metric as the other parameters") for name in names]
+    if wrong:
+        raise invalid_fields(wrong)
+    return TransactionFilter(
+        metric=next(iter(names.values()), None),
+        campaign_id=query.get("campaignId"),
+        sign=_SIGNS.get(query.get("type", "")),
+        since=instant_in(query, "since"),
+        until=instant_in(query, "until"),
+    )
+
+
+def _allowed(name: str, program: Program) -> list[str]:
+    return [*(_SIGNS if name == "type" else ()), *program.metrics]
+
+
+async def list_transactions(call: Call) -> Json:
+    """A page of the ledger; of one member if asked."""
+    live = await call.services.programs.current(call.org_id)
+    wanted = _wanted(call, live.program)
+    user_id = call.query.get("userId")
+    if user_id is not None:
+        member_id = member_id_of(call.org_id, user_id)
+        page, cursor = await page_of_member(call, member_id, call.query.get("cursor", ""), wanted)
+    else:
+        size = page_size(call.query)
+        before = read_cursor(call.query, tuple[datetime, int, int, int], _FIRST)
+        async with call.services.pool.acquire() as connection:
+            rows, end = await transactions.fetch_page(connection, call.org_id, before, wanted, size + 1)
+        page, cursor = paged(
+            rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
+        )
+    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
+
+
+async def one_transaction(call: Call) -> Json:
+    """One transaction by its id."""
+    transaction_id = uuid_in(call.path["transactionId"], "txn_")
+    async with call.services.pool.acquire() as connection:
+        row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
+        if not row:
+            raise NotFound("Transaction not found", code="transaction_not_found")
+        found = await transactions.matches(connection, row)
+        transfer = await transactions.transfer_of(connection, row)
+    live = await call.services.programs.current(call.org_id)
+    metric = live.program.metrics.get(row["metric"])
+    decimals = metric.decimals if metric else 0
+    own = row["transaction_id"]
+    return {
+        **shown_transaction(live, row),
+        **shown_transfer(live, transfer),
+        "paidBy": [_shown_match(one.credit, one.amount, decimals) for one in found if one.debit == own],
+        "spentOn": [_shown_match(one.debit, one.amount, decimals) for one in found if one.credit == own],
+    }
+
+
+def _shown_match(other: UUID, amount: int, decimals: int) -> Json:
+    return {"transactionId": f"txn_{other}", "amount": to_number(amount, decimals)}
+
+
+TRANSFER_SCHEMA = object_of(
+    {
+        "status": {"type": "string", "enum": ["arrived", "on_its_way", "returned"]},
+        "from": TEXT,
+        "to": TEXT,
+        "receivedAt": NULLABLE_TIME,
+        "sentTransactionId": NULLABLE_TEXT,
+        "receivedTransactionId": NULLABLE_TEXT,
+    }
+)
+
+TRANSACTION_SCHEMA = object_of(
+    {
+        "transactionId": TEXT,
+        "orgId": TEXT,
+        "userId": TEXT,
+        "type": TEXT,
+        "metric": TEXT,
+        "amount": NUMBER,
+        "balanceAfter": NUMBER,
+        "campaignId": TEXT,
+        "eventId": TEXT,
+        "reason": NULLABLE_TEXT,
+        "occurredAt": TIME,
+        "createdAt": TIME,
+        "reverses": NULLABLE_TEXT,
+    },
+    {
+        "lots": OBJECTS,
+        "refusal": TEXT,
+        "possibleAt": TIME,
+        "paidBy": OBJECTS,
+        "spentOn": OBJECTS,
+        "transfer": TRANSFER_SCHEMA,
+    },
+)
+
+OPERATIONS = [
+    Operation(
+        name="listTransactions",
+        method="GET",
+        path="/v1/transactions",
+        summary="List transactions",
+        run=list_transactions,
+        scope="members:read",
+        tag="Ledger",
+        answer=page_schema("transactions", TRANSACTION_SCHEMA),
+        query=(
+            Parameter("userId", "Only of this member.", {"type": "string"}),
+            Parameter("metric", "Only of this metric.", {"type": "string"}),
+            Parameter("currency", "The same as metric.", {"type": "string"}),
+            Parameter("type", "The same as metric; or credit, or debit.", {"type": "string"}),
+            Parameter("campaignId", "Only from this campaign.", {"type": "string"}, "campaign"),
+            *BETWEEN,
+            *PAGING,
+        ),
+        errors=(400,),
+    ),
+    Operation(
+        name="getTransaction",
+        method="GET",
+        path="/v1/transactions/{transactionId}",
+        summary="Get a transaction",
+        run=one_transaction,
+        scope="members:read",
+        tag="Ledger",
+        answer=TRANSACTION_SCHEMA,
+        errors=(400, 404),
+    ),
+]

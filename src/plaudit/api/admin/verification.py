@@ -1,0 +1,44 @@
+"""The books checked on request: every invariant of one organisation, in a process of its own."""
+
+import asyncio
+
+from plaudit.api.children import asked_of_child
+from plaudit.api.http.operations import Call, Operation
+from plaudit.api.http.schemas import BOOLEAN, INTEGER, TEXT, object_of
+from plaudit.api.http.wire import Json
+from plaudit.errors import Unavailable
+
+_running = asyncio.Lock()
+
+
+async def verify(call: Call) -> Json:
+    """Check every invariant of the organisation's ledger, and decide its log again. Changes nothing."""
+    if _running.locked():
+        raise Unavailable("A check is already running; retry when it has finished")
+    async with _running:
+        checks = await asked_of_child(
+            call, ["verify"], b"", too_long="The check takes too long for a request: run plaudit verify on the server"
+        )
+    if "members:read" not in call.scopes:  # examples name members and their transactions
+        checks = [one | {"examples": []} for one in checks]
+    return {"holds": not any(one["violations"] for one in checks), "checks": checks}
+
+
+_CHECK = object_of(
+    {
+        "name": TEXT,
+        "counted": INTEGER,
+        "violations": INTEGER,
+        "examples": {"type": "array", "items": TEXT},
+        "remedy": TEXT,
+    }
+)
+
+OPERATIONS = [
+    Operation(
+        name="verifyLedger", method="POST", path="/v1/verify", summary="Check every invariant of the ledger",
+        description="Also decides the log again and compares the results.",
+        run=verify, changes_nothing=True, scope="admin:read", tag="System", errors=(503,),
+        answer=object_of({"holds": BOOLEAN, "checks": {"type": "array", "items": _CHECK}}),
+    ),
+]  # fmt: skip

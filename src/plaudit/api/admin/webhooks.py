@@ -1,0 +1,260 @@
+"""What webhooks have besides CRUD: secrets, deliveries, replays; and the feed for those who would rather fetch."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plaudit import clock
+from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
+from plaudit.api.http.paging import cursor_of, page_size, paged, read_cursor
+from plaudit.api.http.schemas import BOOLEAN, INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
+from plaudit.core.ids import derived_id
+from plaudit.delivery import attempts
+from plaudit.delivery import feed as feeds
+from plaudit.delivery.listeners import Listener, Row
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.webhook import Webhook
+from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
+from plaudit.messages import payload_of
+from plaudit.storage import documents
+from plaudit.storage.outgoing import enqueue
+
+WEBHOOK = KINDS["webhook"]
+OVERLAP_SECONDS = 24 * 3_600
+NEWEST = 2**62
+REPLAYED_AT_ONCE = 1_000
+STATES = ("waiting", "delivered", "dead")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """For how long messages are signed with the old secret as well."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=7 * 86_400)] = OVERLAP_SECONDS
+
+
+class Replay(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """From where on: after a cursor of the feed, or since an instant; one of the two."""
+
+    after: str | None = None
+    since: Instant | None = None
+
+
+async def _webhook(call: Call) -> tuple[str, Webhook]:
+    webhook_id = call.path["webhookId"]
+    async with call.services.pool.acquire() as connection:
+        stored = await documents.fetch(connection, call.org_id, WEBHOOK, webhook_id)
+    return webhook_id, msgspec.convert(stored.doc, Webhook)
+
+
+async def get_secret(call: Call) -> Json:
+    """The secret that a webhook's messages are signed with, and how it is doing."""
+    webhook_id, _ = await _webhook(call)
+    async with call.services.pool.acquire() as connection:
+        secrets = await attempts.secrets_of(connection, call.org_id, webhook_id, clock.now())
+    return {"webhookId": webhook_id, "secret": secrets.current}
+
+
+async def get_state(call: Call) -> Json:
+    """How a webhook is doing: what waits, what was given up, since when it fails."""
+    webhook_id, webhook = await _webhook(call)
+    async with call.services.pool.acquire() as connection:
+        row = await attempts.state_of(connection, call.org_id, webhook_id)
+    inactive = webhook.status == "inactive"
+    return {
+        "webhookId": webhook_id,
+        "status": webhook.status,
+        "waiting": row["waiting"],
+        "dead": row["dead"],
+        "failingSince": optional_time(row["failing_since"]),
+        "disabledAt": optional_time(row["disabled_at"]) if inactive else None,
+        "disabledReason": row["disabled_reason"] if inactive else None,
+    }
+
+
+async def rotate_secret(call: Call) -> Json:
+    """Another secret; for a while messages are signed with both."""
+    body: Rotation = call.body
+    webhook_id, _ = await _webhook(call)
+    at = clock.now()
+    overlap = timedelta(seconds=body.overlap_seconds)
+    async with call.services.pool.acquire() as connection:
+        secret = await attempts.rotate(connection, call.org_id, webhook_id, at, overlap)
+    return {"webhookId": webhook_id, "secret": secret, "oldSecretEndsAt": time_text(at + overlap)}
+
+
+async def test_webhook(call: Call) -> Json:
+    """Have a message of type `webhook.test` delivered, like any other; its delivery tells how it went."""
+    webhook_id, webhook = await _webhook(call)
+    if webhook.url is None or webhook.status != "active":
+        raise Conflict("The webhook has no url or is inactive: there is nothing to deliver to", code="webhook_inactive")
+    at = clock.now()
+    message_id = derived_id(call.org_id, f"{webhook_id} test {clock.new_uuid7()}")
+    payload = payload_of(
+        message_id, "webhook.test", call.org_id, at, {"webhookId": webhook_id, "sentBy": call.caller_name},
+        correlation_id=call.correlation_id,
+    )  # fmt: skip
+    async with call.services.pool.acquire() as connection:
+        await attempts.secrets_of(connection, call.org_id, webhook_id, at)
+        await enqueue(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
+    return {"message": "Test message queued", "messageId": f"msg_{message_id.hex}"}
+
+
+async def list_deliveries(call: Call) -> Json:
+    """A webhook's deliveries, newest first; `state=dead` are those that were given up."""
+    webhook_id, _ = await _webhook(call)
+    state = call.query.get("state")
+    if state not in (None, *STATES):
+        raise invalid_fields([FieldError("state", f"must be one of {', '.join(STATES)}")])
+    size = page_size(call.query)
+    (before,) = read_cursor(call.query, tuple[feeds.Number], (NEWEST,))
+    async with call.services.pool.acquire() as connection:
+        rows = await attempts.deliveries(connection, call.org_id, webhook_id, before, state, size + 1)
+    page, cursor = paged(rows, size, lambda row: (row["number"],))
+    return {"deliveries": [_shown_delivery(row) for row in page], "cursor": cursor}
+
+
+def _shown_delivery(row: Row) -> Json:
+    return {
+        "deliveryId": f"msg_{row['message_id'].hex}",
+        "type": row["type"],
+        "state": row["state"],
+        "attempts": row["attempts"],
+        "createdAt": time_text(row["created_at"]),
+        "lastAttemptAt": optional_time(row["tried_at"]),
+        "nextAttemptAt": time_text(row["next_at"]) if row["state"] == "waiting" else None,
+        "responseStatus": row["status"],
+        "error": row["error"],
+        "milliseconds": row["milliseconds"],
+    }
+
+
+async def retry_delivery(call: Call) -> Json:
+    """Have one message delivered once more, now."""
+    webhook_id, _ = await _webhook(call)
+    key = (call.org_id, webhook_id)
+    message_id = uuid_in(call.path["deliveryId"], "msg_")
+    async with call.services.pool.acquire() as connection:
+        if message_id is None or not await attempts.once_more(connection, *key, message_id, clock.now()):
+            raise NotFound("Delivery not found", code="delivery_not_found")
+    return {"message": "Delivery queued"}
+
+
+async def replay(call: Call) -> Json:
+    """Have everything delivered once more from a place on."""
+    body: Replay = call.body
+    webhook_id, webhook = await _webhook(call)
+    if (body.after is None) == (body.since is None):
+        raise invalid_fields([FieldError("after", "or since must be there, and not both")])
+    place = _place_in(body.after)
+    listener = Listener(webhook_id=webhook_id, webhook=webhook)  # who delivers looks at its conditions
+    queued = 0
+    async with call.services.pool.acquire() as connection:
+        number = await feeds.number_after(connection, call.org_id, place)
+        while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAYED_AT_ONCE):
+            queued += await attempts.redeliver(connection, listener, rows, clock.now())
+            number = rows[-1]["number"]
+    return {"queued": queued}
+
+
+async def feed(call: Call) -> Json:
+    """The messages themselves, in order, for those who cannot be called; `cursor` is where to go on, also at the end."""
+    size = page_size(call.query)
+    place = _place_in(call.query.get("after"))
+    since = _since_in(call.query)
+    wanted = call.query.get("type")
+    async with call.services.pool.acquire() as connection:
+        number = await feeds.number_after(connection, call.org_id, place)
+        rows = await feeds.messages_after(connection, call.org_id, number, since, size + 1)
+    page = rows[:size]
+    last = feeds.place_of(page[-1]) if page else place
+    messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if wanted in (None, row["type"])]
+    return {"messages": messages, "cursor": cursor_of(*last), "hasMore": len(rows) > size}
+
+
+def _place_in(after: str | None) -> feeds.FeedPosition:
+    """Return the place in a cursor of the feed."""
+    try:
+        return read_cursor({"cursor": after or ""}, feeds.FeedPosition, feeds.START)
+    except Invalid:
+        raise invalid_fields([FieldError("after", f"must be a cursor of the feed (got {after!r})")]) from None
+
+
+def _since_in(query: Mapping[str, str]) -> datetime | None:
+    """Return the instant in `since`, if there is one."""
+    text = query.get("since")
+    if not text:
+        return None
+    try:
+        return msgspec.convert(text, Instant)  # pyright: ignore[reportArgumentType]
+    except msgspec.ValidationError:
+        wrong = FieldError(
+            "since", f"must be an RFC 3339 time with a zone, such as 2026-01-31T12:00:00Z (got {text!r})"
+        )
+        raise invalid_fields([wrong]) from None
+
+
+def _secret_schema() -> Json:
+    return object_of({"webhookId": TEXT, "secret": TEXT}, {"oldSecretEndsAt": TEXT})
+
+
+_DELIVERY = object_of(
+    {"deliveryId": TEXT, "type": TEXT, "state": {"enum": list(STATES)}, "attempts": INTEGER, "error": NULLABLE_TEXT}
+)
+_COMMON: Json = {"tag": "Webhooks"}
+_ONE = "/v1/webhooks/{webhookId}"
+
+OPERATIONS = [
+    Operation(
+        name="getWebhookSecret", method="GET", path=f"{_ONE}/secret", summary="Get a webhook's signing secret",
+        run=get_secret, scope="admin:write", answer=_secret_schema(), errors=(400, 404), **_COMMON,
+    ),
+    Operation(
+        name="getWebhookState", method="GET", path=f"{_ONE}/state", summary="Get a webhook's delivery state",
+        run=get_state, scope="admin:read",
+        answer=object_of({"webhookId": TEXT, "status": TEXT, "waiting": INTEGER, "dead": INTEGER}), errors=(400, 404),
+        **_COMMON,
+    ),
+    Operation(
+        name="rotateWebhookSecret", method="POST", path=f"{_ONE}/rotate-secret",
+        summary="Rotate a webhook's signing secret",
+        description="Messages are signed with both secrets during an overlap.", run=rotate_secret,
+        scope="admin:write", body=Rotation, answer=_secret_schema(), shown_once="webhookId", errors=(400, 404, 413),
+        **_COMMON,
+    ),
+    Operation(
+        name="testWebhook", method="POST", path=f"{_ONE}/test", summary="Send a test message to a webhook",
+        run=test_webhook, scope="admin:write", answer=object_of({"message": TEXT, "messageId": TEXT}), status=202,
+        errors=(400, 404, 409), **_COMMON,
+    ),
+    Operation(
+        name="listDeliveries", method="GET", path=f"{_ONE}/deliveries", summary="List a webhook's deliveries",
+        run=list_deliveries, scope="admin:read", answer=page_schema("deliveries", _DELIVERY), errors=(400, 404),
+        query=(Parameter("state", "Only those in this state.", {"enum": list(STATES)}), *PAGING), **_COMMON,
+    ),
+    Operation(
+        name="retryDelivery", method="POST", path=f"{_ONE}/deliveries/{{deliveryId}}/retry",
+        summary="Deliver a message again", run=retry_delivery, scope="admin:write",
+        answer=object_of({"message": TEXT}), status=202, errors=(400, 404), **_COMMON,
+    ),
+    Operation(
+        name="replayWebhook", method="POST", path=f"{_ONE}/replay",
+        summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=Replay,
+        answer=object_of({"queued": INTEGER}), status=202, errors=(400, 404, 409, 413), **_COMMON,
+    ),
+    Operation(
+        name="listMessages", method="GET", path="/v1/feed", summary="List messages instead of receiving webhooks",
+        description="For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.",
+        run=feed, scope="members:read", answer=object_of({"messages": OBJECTS, "cursor": TEXT, "hasMore": BOOLEAN}),
+        errors=(400, 409), query=(
+            Parameter("after", "Where to go on: the cursor of the page before.", TEXT),
+            Parameter("since", "Only messages written since an instant, RFC 3339.", TEXT),
+            Parameter("type", "Only messages of this type.", TEXT), LIMIT,
+        ), **_COMMON,
+    ),
+]  # fmt: skip

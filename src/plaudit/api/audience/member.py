@@ -1,0 +1,224 @@
+"""The audience API's public half: a member's own, by the member's token; of many at once, by a service token."""
+
+from typing import Annotated, Any, cast
+
+from msgspec import Meta, Struct
+
+from plaudit.api.admin.products import redeem_product
+from plaudit.api.admin.profiles import object_in, shown_member, write_profile
+from plaudit.api.admin.transactions import page_of_member, shown_transaction
+from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
+from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, UserId
+from plaudit.api.identity.current_member import load_current_member, member_id
+from plaudit.api.member.me import get_own_notifications, shown_campaigns
+from plaudit.core.decide_one import OPTED_OUT
+from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
+from plaudit.documents.validation import convert
+from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, invalid_fields
+from plaudit.reads import members
+from plaudit.reads.transactions import TransactionFilter
+from plaudit.storage.programmes import Programme
+
+USERS_MAX = 100
+OWN_FIELDS = ("displayName", "preferences")  # what members may change, beside custom fields
+
+
+async def get_profile(call: Call) -> Json | OperationResult:
+    """The complete profile: with metrics and challenges; of several users, for servers."""
+    assert call.caller is not None
+    if call.caller.user_id is None:
+        return await _of_many(call)
+    if "user_ids" in call.query:
+        raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
+    live, view = await load_current_member(call)
+    return {**shown_member(live, view), "challenges": shown_campaigns(live, view)}
+
+
+async def _of_many(call: Call) -> OperationResult:
+    user_ids = [one for one in call.query.get("user_ids", "").split(",") if one]
+    if not 1 <= len(user_ids) <= USERS_MAX:
+        raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
+    return _batched([{"user_id": view.user_id, "data": shown_member(live, view)} for view in found])
+
+
+def _batched(users: list[Json]) -> OperationResult:
+    return OperationResult(data={"message": "OK", "users": users}, status=200, enveloped=False)
+
+
+class ProfileOf(Struct, kw_only=True, forbid_unknown_fields=True):
+    """One user's part of a batched request."""
+
+    user_id: UserId
+    data: dict[str, Any]
+
+
+async def put_profiles(call: Call) -> OperationResult:
+    """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
+    live = await call.services.programs.current(call.org_id)
+    users: list[Json] = []
+    for user_id, change in _changes_in(call.body, live):
+        try:
+            users.append({"user_id": user_id, "data": await write_profile(call, user_id, change)})
+        except Conflict as error:  # a name that is another user's: the others' changes stand
+            users.append({"user_id": user_id, "error": {"message": error.message, "code": error.code}})
+    return _batched(users)
+
+
+def _changes_in(body: Any, live: Programme) -> list[tuple[str, ProfileUpdate]]:
+    if not isinstance(body, list) or not 1 <= len(cast("list[Any]", body)) <= USERS_MAX:
+        raise invalid_fields([FieldError("", f"must be a list of 1 to {USERS_MAX} users")])
+    changes: list[tuple[str, ProfileUpdate]] = []
+    wrong: list[FieldError] = []
+    for i, item in enumerate(cast("list[Any]", body)):
+        try:
+            one = convert(item, ProfileOf)
+        except Invalid as error:
+            wrong += [one.under(f"[{i}]") for one in error.fields]
+            continue
+        found, errors = validate_update(live.profiles, one.data, new=False)
+        wrong += [error.under(f"[{i}].data") for error in errors]
+        changes.append((one.user_id, found))
+    if wrong:
+        raise invalid_fields(wrong)
+    return changes
+
+
+async def patch_profile(call: Call) -> Json:
+    """Change one's own display name, preferences and custom fields; nothing else."""
+    live, _ = await load_current_member(call)
+    body = object_in(call.body)
+    custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
+    wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(live, name)]
+    wrong += [
+        FieldError(f"{CUSTOM}.{one}", "is not a custom field") for one in custom if one not in live.profiles.custom
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+    found, wrong = validate_update(live.profiles, body, new=False)
+    if wrong:
+        raise invalid_fields(wrong)
+    return await write_profile(call, call.user_id, found)
+
+
+def _own_field(live: Programme, name: str) -> bool:
+    return name in OWN_FIELDS or name == CUSTOM or name in live.profiles.custom
+
+
+async def get_transactions(call: Call) -> Json:
+    """A page of the member's transactions: of credits or debits, of one currency, if asked."""
+    live = await call.services.programs.current(call.org_id)
+    signs = {None: None, "credit": 1, "debit": -1}
+    kind, currency = call.query.get("type"), call.query.get("currency")
+    wrong: list[FieldError] = []
+    if kind not in signs:
+        wrong.append(FieldError("type", "must be credit or debit"))
+    if currency is not None and currency not in live.program.metrics:
+        wrong.append(FieldError("currency", f"must be a metric: {', '.join(live.program.metrics)}"))
+    if wrong:
+        raise invalid_fields(wrong)
+    after = call.query.get("lastEvaluatedKey", "")
+    page, cursor = await page_of_member(
+        call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
+    )
+    shown = [
+        {**shown_transaction(live, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        for row in page
+    ]  # fmt: skip
+    return {"transactions": shown, "lastEvaluatedKey": cursor}
+
+
+async def get_challenges(call: Call) -> Json:
+    """The campaigns open to the member, with progress."""
+    live, view = await load_current_member(call)
+    return {"challenges": shown_campaigns(live, view)}
+
+
+async def post_opt_out(call: Call) -> Json:
+    """Take part no longer: actions are still taken down, but nothing follows from them. What is had stays."""
+    return await _opted_out(call, value=True)
+
+
+async def post_opt_in(call: Call) -> Json:
+    """Take part again."""
+    return await _opted_out(call, value=None)
+
+
+async def _opted_out(call: Call, *, value: bool | None) -> Json:
+    await load_current_member(call)
+    await write_profile(call, call.user_id, ProfileUpdate({OPTED_OUT: value}, {}))
+    return {OPTED_OUT: bool(value)}
+
+
+class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many."""
+
+    quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
+
+
+async def post_redeem(call: Call) -> Json:
+    """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
+    body: OwnRedemption = call.body
+    await load_current_member(call)
+    return await redeem_product(call, call.user_id, call.path["productId"], body.quantity)
+
+
+_OWN: dict[str, Any] = {"member": True, "tag": "Audience API"}
+_PROFILE = object_of({"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS})
+_OPTED = object_of({OPTED_OUT: BOOLEAN})
+_USERS = object_of({"message": TEXT, "users": OBJECTS})
+
+OPERATIONS = [
+    Operation(
+        name="getAudienceProfile", method="GET", path="/api/audience/profile", scope="members:read", run=get_profile,
+        answer=_PROFILE, bare_response=_USERS, summary="Get the member's profile, or several for a server", description=(
+            "With a member's token: the member's profile with challenges. With an API secret: the profiles "
+            "of `user_ids`."
+        ), query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
+    ),
+    Operation(
+        name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",
+        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=_USERS,
+        body={"type": "array", "items": {"$of": ProfileOf}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
+    ),
+    Operation(
+        name="updateMyProfile", method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile,
+        body={"type": "object"}, summary="Update the member's own profile", answer=object_of({"userId": TEXT}),
+        errors=(400, 409, 413), **_OWN,
+    ),
+    Operation(
+        name="listAudienceTransactions", method="GET", path="/api/audience/transactions", scope=None,
+        run=get_transactions, summary="List the member's transactions",
+        answer=object_of({"transactions": OBJECTS, "lastEvaluatedKey": NULLABLE_TEXT}), query=(
+            Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
+            Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
+            Parameter("lastEvaluatedKey", "Where to go on: that of the page before.", {"type": "string"}),
+        ), **_OWN,
+    ),
+    Operation(
+        name="listChallenges", method="GET", path="/api/audience/challenges", scope=None, run=get_challenges,
+        summary="List the member's challenges", answer=object_of({"challenges": OBJECTS}), **_OWN,
+    ),
+    Operation(
+        name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
+        run=get_own_notifications, query=PAGING, summary="List the member's notifications",
+        answer=page_schema("notifications", OBJECT), **_OWN,
+    ),
+    Operation(
+        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
+        summary="Opt out",
+        description="Actions are still logged but have no effects. Balances and products are kept.", **_OWN,
+    ),
+    Operation(
+        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=_OPTED,
+        summary="Opt back in", **_OWN,
+    ),
+    Operation(
+        name="redeemMyProduct", method="POST", path="/api/audience/products/{productId}/redeem", scope=None,
+        run=post_redeem, body=OwnRedemption, summary="Redeem a product as the member", answer=OBJECT,
+        errors=(400, 404, 409, 413), **_OWN,
+    ),
+]  # fmt: skip

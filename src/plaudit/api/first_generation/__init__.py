@@ -1,0 +1,1 @@
+"""The first generation of the members' calls."""

@@ -1,0 +1,379 @@
+"""The first generation: a campaign is a challenge, its steps are missions, products are inventory, ladders milestones."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from plaudit import telemetry
+from plaudit.api.http.etags import etag_response
+from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
+from plaudit.api.http.schemas import BOOLEAN, INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
+from plaudit.api.http.wire import Json
+from plaudit.api.identity.current_member import (
+    load_current_member,
+    member_id,
+    progress_of,
+    segments_of,
+    visible_campaigns,
+)
+from plaudit.api.views.first_generation import challenge_id, mission_id, set_of, set_title, shown_changes
+from plaudit.api.views.notification import ReadBody, post_read, unread_of
+from plaudit.core.ids import derived_id
+from plaudit.core.member import Progress
+from plaudit.core.metrics import to_number
+from plaudit.core.program import Campaign as Compiled
+from plaudit.core.progress import is_completed, progress_at
+from plaudit.core.triggers import TriggerName
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.effect import EffectSpec
+from plaudit.documents.rule import Rule
+from plaudit.errors import FieldError, Forbidden, invalid_fields
+from plaudit.ingest.actions import Action, refuse_mismatch, to_arrival
+from plaudit.reads import history as log
+from plaudit.reads.history import HistoryEntry
+from plaudit.reads.notifications import NotificationRow
+from plaudit.storage.programmes import Programme
+
+from .coupons import Coupons, coupons_of, get_coupon
+
+SAFE_INTEGER = 2**53 - 1  # the largest that every JSON reader reads exactly: how "no bound" looks where a bound must be
+TEXT_MAX = 1_024
+CONFIG_SECONDS = 30
+_TYPE_OF_NOTE = {"campaign.completed": "challengeCompleted", "step.completed": "missionCompleted"}
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # how "no end" looks where an end must be
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+# ------------------------------------------------------------------------------------------------------------ config
+
+
+async def get_config(call: Call) -> OperationResult:
+    """Metrics, inventory and challenges: for everybody, or for the member who asks."""
+    assert call.caller is not None
+    if call.caller.user_id is None:
+        live, inside, scope = await call.services.programs.current(call.org_id), frozenset[str](), "public"
+    else:
+        live, view = await load_current_member(call)
+        inside, scope = segments_of(view), "private"
+    rules: dict[str, list[Rule]] = defaultdict(list)
+    for rule in live.rules.values():
+        rules[rule.campaign_id].append(rule)
+    data = {
+        "metrics": [_metric(live, metric_id) for metric_id in live.metrics],
+        "inventory": _inventory(live),
+        "challenges": [
+            _challenge(live, campaign_id, campaign, rules[campaign_id])
+            for campaign_id, campaign in visible_campaigns(live, inside, live.now())
+        ],
+    }
+    return etag_response(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
+
+
+def _metric(live: Programme, metric_id: str) -> Json:
+    document = live.metrics[metric_id]
+    return {
+        "id": metric_id,
+        "title": document.name,
+        "media": document.media or "",
+        "defaultValue": document.default,
+        "minimumValue": -SAFE_INTEGER if document.minimum is None else document.minimum,
+        "maximumValue": SAFE_INTEGER if document.maximum is None else document.maximum,
+    }
+
+
+def _inventory(live: Programme) -> list[Json]:
+    sets: dict[str, list[Json]] = {}
+    for product_id, product in live.products.items():
+        if product.status == "active":
+            item = {"id": product_id, "title": product.name, "media": product.media or ""}
+            sets.setdefault(set_of(live, product_id), []).append(item)
+    return [{"id": one, "title": set_title(one), "items": items} for one, items in sets.items()]
+
+
+def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
+    start, end = campaign.start_date, campaign.end_date
+    has_dates = start is not None or end is not None
+    return {
+        "id": challenge_id(live, campaign_id),
+        "title": campaign.name,
+        "subtitle": campaign.subtitle or campaign.description or "",
+        "notification": _shown_notification(live, campaign.notification, campaign.name),
+        "showInProfile": campaign.show_in_profile,
+        "showInRail": campaign.show_in_rail,
+        "time": {
+            "showInUI": campaign.show_dates and has_dates,
+            "from": int((EARLIEST if start is None else start).timestamp()),
+            "to": int((LAST if end is None else end).timestamp()),
+        },
+        "missions": _missions(live, campaign_id, campaign, rules),
+        "rewards": [reward for one in _effects(campaign, rules) for reward in _rewards(live, one)],
+    }
+
+
+def _missions(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> list[Json]:
+    """A campaign without steps is one mission."""
+    if campaign.steps:
+        parts = [(step.name, step.triggers, step.notification) for step in campaign.steps]
+    else:
+        triggers = campaign.triggers or [rule.trigger_type for rule in rules]
+        parts = [(campaign.name, triggers, None)]
+    return [
+        {
+            "id": mission_id(live, campaign_id, number),
+            "title": name,
+            "type": next((one if isinstance(one, str) else one.type for one in triggers), ""),
+            "notification": _shown_notification(live, notification, name),
+        }
+        for number, (name, triggers, notification) in enumerate(parts)
+    ]
+
+
+def _shown_notification(live: Programme, note: Any, name: str) -> Json:
+    """What will be shown, as far as it is known beforehand."""
+    if note is None:
+        return {"display": "none", "title": name, "message": ""}
+    if note.template_id is None:
+        return {"display": note.display, "title": note.title or name, "message": note.message}
+    template = live.templates[note.template_id]
+    texts = template.texts[template.default_locale]
+    return {"display": template.display, "title": texts.title or name, "message": texts.message}
+
+
+def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
+    found = [effect for step in campaign.steps for effect in step.effects] + campaign.effects
+    return found + [effect for rule in rules for effect in rule.effects]
+
+
+def _rewards(live: Programme, effect: EffectSpec) -> list[Json]:
+    config = effect.config
+    match effect.type:
+        case "add_points" | "add_metric":
+            amount = config["amount"]
+            quantity = {} if isinstance(amount, str) else {"metricQuantity": amount}  # a formula says it at the time
+            return [{"type": "metric", "metricId": config.get("metric", "points"), **quantity}]
+        case "award_product":
+            return [_item(live, config["productId"])]
+        case "grant_reward":
+            return _of_reward(live, config["rewardId"])
+        case "issue_coupon":
+            return [{"type": "coupon", "couponId": config["codePoolId"]}]
+        case _:
+            return []
+
+
+def _item(live: Programme, product_id: str) -> Json:
+    return {"type": "inventory", "inventorySetId": set_of(live, product_id), "inventoryItemId": product_id}
+
+
+def _of_reward(live: Programme, reward_id: str) -> list[Json]:
+    reward = live.rewards.get(reward_id)
+    match reward.reward_type if reward is not None else None:
+        case "points":
+            assert reward is not None
+            return [{"type": "metric", "metricId": "points", "metricQuantity": reward.config["amount"]}]
+        case "product":
+            assert reward is not None
+            return [_item(live, reward.config["productId"])]
+        case "unique_coupon" | "non_unique_coupon":
+            return [{"type": "coupon", "couponId": reward_id}]
+        case _:
+            return []
+
+
+# ----------------------------------------------------------------------------------------------------------- profile
+
+
+async def get_profile(call: Call) -> Json:
+    """Balances, items, and what is completed."""
+    live, view = await load_current_member(call)
+    amounts = {row["metric"]: row["amount"] for row in view.parts["balances"]}
+    campaigns = live.program.campaigns()
+    inventory: dict[str, list[str]] = {}
+    for row in view.parts["holdings"]:
+        inventory.setdefault(set_of(live, row["product_id"]), []).append(row["product_id"])
+    return {
+        "metrics": {
+            one: to_number(amounts.get(one, metric.default), metric.decimals)
+            for one, metric in live.program.metrics.items()
+        },
+        "inventory": inventory,
+        "challenges": {
+            challenge_id(live, one): _progress(live, one, campaigns.get(one), state)
+            for one, state in progress_of(view).items()
+            if one in live.campaigns
+        },
+    }
+
+
+def _progress(live: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> Json:
+    completed, progress = kept.completions > 0, kept
+    if campaign is not None:
+        now = live.now()
+        completed = is_completed(campaign, kept, now)
+        progress = progress_at(campaign, kept, now, live.program.settings.time_zone)
+    count = max(len(live.campaigns[campaign_id].steps), 1)
+    done = [number for number, step in progress.steps.items() if step.done_at is not None]
+    if completed and not done:  # it has begun anew, or has no steps: all there is to it has been done
+        done = list(range(count))
+    missions = [mission_id(live, campaign_id, number) for number in sorted(done) if number < count]
+    return {"isCompleted": completed, "missionsCompleted": missions}
+
+
+# ----------------------------------------------------------------------------------------- notifications and history
+
+
+async def get_notifications(call: Call) -> list[Json]:
+    """What the member has not read, the oldest first. Reading does not consume."""
+    live, notes = await unread_of(call)
+    coupons = await coupons_of(call)
+    done = {(one.campaign_id, one.created_at): one.step for one in notes if one.type == "step.completed"}
+    return [_shown_note(live, one, done.get((one.campaign_id, one.created_at)), coupons) for one in notes]
+
+
+def _shown_note(live: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
+    return {
+        "id": str(note.notification_id),
+        "timestamp": int(note.created_at.timestamp()),
+        "type": _TYPE_OF_NOTE.get(note.type, note.type),
+        "display": note.display,
+        "title": note.title or "",
+        "message": note.message,
+        "payload": {
+            **_achieved(live, note.campaign_id, step if note.step is None else note.step),
+            **coupons.get((note.campaign_id, note.created_at), {}),
+            **shown_changes(live, note.changes),
+        },
+    }
+
+
+def _achieved(live: Programme, campaign_id: str, step: int | None) -> Json:
+    if campaign_id not in live.campaigns:
+        return {}
+    last = max(len(live.campaigns[campaign_id].steps), 1) - 1
+    done = last if step is None else step  # a completion is that of its last mission
+    return {"challengeId": challenge_id(live, campaign_id), "missionId": mission_id(live, campaign_id, done)}
+
+
+async def get_history(call: Call) -> list[Json]:
+    """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
+    since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
+    coupons = await coupons_of(call)
+    return [_shown_entry(live, one, coupons) for one in entries]
+
+
+def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
+    given = call.query.get(name)
+    if given is None:
+        return otherwise
+    if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > LATEST.timestamp():
+        raise invalid_fields([FieldError(name, "must be a time in UNIX seconds")])
+    return datetime.fromtimestamp(int(given), UTC)
+
+
+def _shown_entry(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
+    achieved = _achieved(live, entry.campaign_id, entry.step) if entry.fired else {}
+    return {
+        "id": str(entry.entry_id),
+        "timestamp": int(entry.at.timestamp()),
+        "type": _type_of(entry, achieved),
+        "payload": {
+            **achieved,
+            **coupons.get((entry.campaign_id, entry.at), {}),
+            **shown_changes(live, entry.changes),
+        },
+    }
+
+
+def _type_of(entry: HistoryEntry, achieved: Json) -> str:
+    if achieved:
+        return "challengeCompleted" if entry.completed else "missionCompleted"
+    if entry.changes.items:
+        return "inventoryChanged"
+    return "metricChanged" if entry.changes.metrics else "milestoneChanged"
+
+
+# ----------------------------------------------------------------------------------------------- coupons and actions
+
+
+class OwnAction(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a member reports of themselves. Without an action there is nothing to be counted."""
+
+    action: TriggerName | None = None
+    data: Annotated[dict[str, Annotated[str, Meta(max_length=TEXT_MAX)] | int | float | bool], Meta(max_length=100)] = (
+        field(default_factory=dict[str, Any])
+    )
+
+
+async def post_action(call: Call) -> OperationResult:
+    """Durable before it is answered; what follows is seen by notifications, history and profile."""
+    body: OwnAction = call.body
+    if body.action is None:
+        return OperationResult(data=None, status=200, content=b"")
+    live = await call.services.programs.current(call.org_id)
+    trigger = live.triggers.get(body.action)
+    if trigger is None or not trigger.open_to_members:
+        raise Forbidden("This action is not one that members may report themselves", code="not_open_to_members")
+    action = Action(action=body.action, user_id=call.user_id, data=body.data)
+    key = None if call.idempotency_key is None else str(derived_id(member_id(call), f"action:{call.idempotency_key}"))
+    arrival = to_arrival(live, action, call.user_id, key, call.correlation_id)
+    appended = await call.services.inbox.append([arrival])
+    refuse_mismatch(arrival, appended.conflicting)
+    telemetry.actions_accepted.inc()
+    return OperationResult(data=None, status=200, content=b"")
+
+
+_CHANGES = {"challengeId": TEXT, "missionId": TEXT, "couponId": TEXT}
+_PAYLOAD = object_of({"metricChanges": OBJECT, "inventoryChanges": OBJECT, "milestoneChanges": OBJECT}, _CHANGES)
+_ENTRY = object_of({"id": TEXT, "timestamp": INTEGER, "type": TEXT, "payload": _PAYLOAD})
+_NOTE = object_of(
+    {"id": TEXT, "timestamp": INTEGER, "type": TEXT, "display": TEXT, "title": TEXT, "message": TEXT, "payload": _PAYLOAD}
+)  # fmt: skip
+_TIME = {"type": "integer", "minimum": 0, "maximum": int(LATEST.timestamp())}
+_MEMBERS: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API, first generation"}
+
+OPERATIONS = [
+    Operation(
+        name="getLoyaltyConfig", method="GET", path="/api/loyalty/config", summary="Get the loyalty configuration",
+        run=get_config, anonymous=True,
+        answer=object_of({"metrics": OBJECTS, "inventory": OBJECTS, "challenges": OBJECTS}), other_statuses=(304,), **_MEMBERS,
+    ),
+    Operation(
+        name="getLoyaltyProfile", method="GET", path="/api/loyalty/profile",
+        summary="Get the member's rewards profile", run=get_profile, **_MEMBERS,
+        answer=object_of({"metrics": {"type": "object", "additionalProperties": NUMBER}, "inventory": OBJECT, "challenges": OBJECT}),
+    ),
+    Operation(
+        name="listUnreadNotifications", method="GET", path="/api/loyalty/notifications",
+        summary="List unread notifications", run=get_notifications, answer={"type": "array", "items": _NOTE},
+        **_MEMBERS,
+    ),
+    Operation(
+        name="markNotificationsRead", method="POST", path="/api/loyalty/notifications/read",
+        summary="Mark notifications as read", description="The ones given, all up to one, or all.", run=post_read,
+        body=ReadBody, answer=object_of({"read": INTEGER, "unread": INTEGER}), errors=(400, 413), **_MEMBERS,
+    ),
+    Operation(
+        name="listLoyaltyHistory", method="GET", path="/api/loyalty/history", summary="List achievements and rewards",
+        run=get_history, answer={"type": "array", "items": _ENTRY}, **_MEMBERS, query=(
+            Parameter("from", "UNIX seconds; from then on.", _TIME), Parameter("to", "UNIX seconds; up to and with then.", _TIME),
+        ),
+    ),
+    Operation(
+        name="getCoupon", method="GET", path="/api/loyalty/coupons/{couponId}", summary="Get a coupon of the member",
+        run=get_coupon, answer=object_of(
+            {"id": TEXT, "title": TEXT, "link": TEXT, "coupon_id": TEXT, "coupon_type": TEXT, "coupon_code": TEXT,
+             "showOnNotification": BOOLEAN}
+        ), **_MEMBERS,
+    ),
+    Operation(
+        name="reportMyAction", method="POST", path="/api/loyalty/action", summary="Report an action as the member",
+        run=post_action, body=OwnAction, errors=(400, 413), **_MEMBERS,
+    ),
+]  # fmt: skip

@@ -1,0 +1,42 @@
+"""A member's coupons in the first generation: by which id they are found, and one of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from plaudit.api.http.operations import Call
+from plaudit.api.http.wire import Json, uuid_in
+from plaudit.api.identity.current_member import load_current_member
+from plaudit.errors import NotFound
+
+Coupons = Mapping[tuple[str, datetime], Json]
+
+
+async def coupons_of(call: Call) -> Coupons:
+    """The member's coupons as payloads name them, by what gave them and when."""
+    _, view = await load_current_member(call)
+    return {
+        (row["campaign_id"], row["issued_at"]): {"couponId": str(row["coupon_id"])} for row in view.parts["coupons"]
+    }
+
+
+async def get_coupon(call: Call) -> Json:
+    """A coupon of the member's own: by its id, or the newest valid one of the reward, product or pool of that id."""
+    live, view = await load_current_member(call)
+    name = call.path["couponId"]
+    coupon_id = uuid_in(name, "")
+    own = sorted(view.parts["coupons"], key=lambda one: (one["revoked_at"] is None, one["issued_at"]), reverse=True)
+    row = next((one for one in own if one["coupon_id"] == coupon_id or one["origin_id"] == name), None)
+    if row is None:
+        raise NotFound("Coupon not found", code="coupon_not_found")
+    if row["revoked_at"] is not None:
+        raise NotFound("The coupon has been revoked", code="coupon_revoked")
+    origin = live.rewards.get(row["origin_id"]) or live.products.get(row["origin_id"])
+    return {
+        "id": str(row["coupon_id"]),
+        "title": row["origin_id"] if origin is None else origin.name,
+        "link": "" if origin is None else origin.link or "",
+        "coupon_id": row["origin_id"],
+        "coupon_type": "non_unique_coupon" if row["pool_id"] is None else "unique_coupon",
+        "coupon_code": row["code"],
+        "showOnNotification": True,
+    }

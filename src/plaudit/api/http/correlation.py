@@ -1,0 +1,26 @@
+"""The name of a request, from intake to webhook: given back with every answer, and noted with whatever comes of it."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from plaudit import clock
+
+CORRELATION = "X-Correlation-ID"
+CORRELATION_MAX = 128
+
+
+def correlation_id_in(headers: Mapping[str, str]) -> str:
+    """The client's own, the trace's of W3C Trace Context, or a new one."""
+    given = headers.get("x-correlation-id") or headers.get("x-request-id")
+    if given and len(given) <= CORRELATION_MAX and given.isascii() and given.isprintable():
+        return given
+    parts = headers.get("traceparent", "").split("-")
+    if len(parts) == 4 and len(parts[1]) == 32 and parts[1].isascii() and parts[1].isalnum():
+        return parts[1]
+    return clock.new_uuid7().hex
+
+
+def current() -> str | None:
+    """That of the request that is being answered."""
+    return structlog.contextvars.get_contextvars().get("correlation_id")

@@ -1,0 +1,90 @@
+"""Web pages that may make members' calls: each organisation settles their origins (the CORS protocol of Fetch).
+
+A preflight names no organisation, so it is answered for an origin that any of them has settled; the answer to the call
+itself is shown to the page only if its own organisation has. Tokens travel in a header, never in a cookie.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from plaudit.storage.documents import SQL
+from plaudit.storage.postgres import UNREACHABLE, Pool
+
+from .operations import Services
+
+KEPT_SECONDS = 5.0
+PREFLIGHT_SECONDS = 600
+ALLOWED = "Access-Control-Allow-Origin"
+EXPOSED = "ETag, X-Correlation-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+METHODS = "GET, POST, PUT, PATCH, DELETE"
+HEADERS = (
+    "Authorization, Content-Type, X-Monterosa-Org-ID, X-Org-ID, Idempotency-Key, If-None-Match, Last-Event-ID, "
+    "X-Correlation-ID"
+)
+
+
+def is_allowed(origin: str, origins: Sequence[str]) -> bool:
+    """Whether an origin is one of those settled."""
+    return "*" in origins or origin.lower() in {one.lower() for one in origins}
+
+
+def headers_for(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]:
+    """The headers of an answer to a page of `origin`."""
+    if origin is None:
+        return {}
+    if not is_allowed(origin, origins):
+        return {"Vary": "Origin"}
+    return {ALLOWED: origin, "Access-Control-Expose-Headers": EXPOSED, "Vary": "Origin"}
+
+
+class AllowedOrigins:
+    """All origins that any organisation has settled, as this process knows them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._known: tuple[str, ...] = ()
+        self._at = -KEPT_SECONDS
+
+    async def all(self) -> Sequence[str]:
+        """Them; a few seconds old at most."""
+        if time.monotonic() - self._at > KEPT_SECONDS:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch(SQL.origins)
+            self._known = tuple({one for row in rows for one in msgspec.json.decode(row["origins"])})
+            self._at = time.monotonic()
+        return self._known
+
+
+def answering_preflights(app: ASGIApp) -> ASGIApp:
+    """Answer browsers' preflights before they reach a call."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
+            return await app(scope, receive, send)
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin")
+        if origin is None or "access-control-request-method" not in headers:
+            return await app(scope, receive, send)
+        services: Services = scope["litestar_app"].state.services
+        try:
+            allowed = is_allowed(origin, await services.origins.all())
+        except UNREACHABLE:
+            allowed = False
+        found = [("Vary", "Origin")]
+        if allowed:
+            found += [
+                (ALLOWED, origin),
+                ("Access-Control-Allow-Methods", METHODS),
+                ("Access-Control-Allow-Headers", HEADERS),
+                ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),
+            ]
+        status = 204 if allowed else 403
+        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in found]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return None
+
+    return answer

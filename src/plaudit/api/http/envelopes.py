@@ -1,0 +1,82 @@
+"""The envelopes of answers: the only place that knows them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from plaudit.errors import PlauditError
+
+from .wire import time_text
+
+_ENCODER = msgspec.json.Encoder()
+
+PROBLEM_MEDIA = "application/problem+json"
+
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class Envelope(StrEnum):
+    """Which of the documents' generations an answer is written for."""
+
+    v1 = "v1"  # /v1 and /api/audience
+    loyalty = "loyalty"  # /api/loyalty
+    bare = "bare"  # what the documents show without an envelope
+
+
+def envelope_of(path: str) -> Envelope:
+    """The envelope of the generation that a path belongs to."""
+    return Envelope.loyalty if path.removeprefix("/loyalty").startswith("/api/loyalty/") else Envelope.v1
+
+
+def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) -> bytes:
+    """The data of an answer in its envelope, and `also` beside it."""
+    if envelope is Envelope.bare:
+        if not also:
+            return _ENCODER.encode(data)
+        return _ENCODER.encode({**(data if isinstance(data, dict) else {"data": data}), **also})
+    if envelope is Envelope.loyalty:
+        return _ENCODER.encode({"message": "OK", "data": data, **also})
+    return _ENCODER.encode({"success": True, "data": data, **also})
+
+
+def failure(error: PlauditError, envelope: Envelope) -> bytes:
+    """An error in the envelope of its generation."""
+    shown: dict[str, Any] = {"code": error.code}
+    if error.fields:
+        shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
+    if error.next_at is not None:
+        shown["next_available_at"] = time_text(error.next_at)
+    if error.made is not None:
+        shown["id"] = error.made
+    if envelope is Envelope.loyalty:
+        return _ENCODER.encode({"message": error.message, "error": shown})
+    return _ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
+
+
+def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
+    """The error as problem details (RFC 9457), for clients that accept them."""
+    shown: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": title,
+        "status": status,
+        "detail": error.message,
+        "instance": path,
+        "code": error.code,
+    }
+    if error.fields:
+        shown["errors"] = [{"detail": one.message, "field": one.field} for one in error.fields]
+    if error.next_at is not None:
+        shown["next_available_at"] = time_text(error.next_at)
+    if error.made is not None:
+        shown["id"] = error.made
+    return _ENCODER.encode(shown)
+
+
+def mark_replayed(content: bytes) -> bytes:
+    """A kept answer as it is given again: its object says that nothing was done anew."""
+    if not content.startswith(b"{"):
+        return content
+    return content[:-1] + (b"," if len(content) > 2 else b"") + b'"idempotentReplayed":true}'

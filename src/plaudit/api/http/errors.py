@@ -1,0 +1,115 @@
+"""What went wrong, as an answer: kind of error to status, in one table."""
+
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import asyncpg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+)
+
+from plaudit import clock, telemetry
+from plaudit.errors import ErrorKind, Invalid, NotFound, PlauditError, TooLarge, Unavailable
+from plaudit.storage.postgres import RETRIABLE, UNREACHABLE
+from plaudit.tracebacks import facts_of
+
+from . import correlation, methods
+from .envelopes import PROBLEM_MEDIA, envelope_of, failure, problem
+
+STATUS_OF_KIND: dict[ErrorKind, int] = {
+    ErrorKind.invalid: 400,
+    ErrorKind.unauthenticated: 401,
+    ErrorKind.forbidden: 403,
+    ErrorKind.not_found: 404,
+    ErrorKind.conflict: 409,
+    ErrorKind.too_slow: 408,
+    ErrorKind.too_large: 413,
+    ErrorKind.unsupported: 415,
+    ErrorKind.mismatch: 422,
+    ErrorKind.too_many: 429,
+    ErrorKind.failed: 500,
+    ErrorKind.unavailable: 503,
+}
+
+RETRY_AFTER_SECONDS = 1
+
+log = structlog.get_logger(__name__)
+
+
+class _MethodNotAllowed(PlauditError):
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"The method must be one of {allowed}")
+        self.allowed = allowed
+
+
+def as_plaudit_error(error: BaseException) -> PlauditError:
+    """Any exception as one of ours."""
+    if isinstance(error, PlauditError):
+        return error
+    if isinstance(error, UNREACHABLE + RETRIABLE):
+        return Unavailable("The database cannot be reached right now; try again")
+    if isinstance(error, asyncpg.UntranslatableCharacterError | asyncpg.CharacterNotInRepertoireError):
+        return Invalid("Texts must not contain the character U+0000")
+    if isinstance(error, NotFoundException):
+        return NotFound("There is no such call; /openapi.json describes all that there are")
+    if isinstance(error, MethodNotAllowedException):
+        return _MethodNotAllowed(methods.named((error.headers or {})["allow"].split(", ")))
+    if isinstance(error, HTTPException) and error.status_code == 413:
+        return TooLarge("The body is too large")
+    if isinstance(error, ClientException | SerializationException):
+        return Invalid(error.detail)
+    named = correlation.current()
+    return PlauditError(
+        "Something went wrong on our side" + (f" (correlation id {named})" if named else ""), code="internal_error"
+    )
+
+
+def status_of(error: PlauditError) -> int:
+    """The status that an error is answered with."""
+    return 405 if isinstance(error, _MethodNotAllowed) else STATUS_OF_KIND[error.kind]
+
+
+def answer_to(error: BaseException, path: str, accept: str = "", *, route: str = "") -> Response[bytes]:
+    """Return the response to a request that failed.
+
+    It is logged when it is no client's fault, with its traceback when it is ours; by its `route`, since a path names
+    members.
+    """
+    known = as_plaudit_error(error)
+    status = status_of(known)
+    if status == 503:
+        log.warning("request_refused", route=route, status=status, error=facts_of(error))
+    elif status >= 500:
+        log.error("request_failed", route=route, status=status, exc_info=error)
+    telemetry.requests_answered.labels(status).inc()
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    if isinstance(known, _MethodNotAllowed):
+        headers["Allow"] = known.allowed
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if known.next_at is not None:
+        headers["Retry-After"] = str(max(1, ceil((known.next_at - (known.now or clock.now())).total_seconds())))
+    if PROBLEM_MEDIA in accept:
+        content, media = problem(known, status, HTTPStatus(status).phrase, path), PROBLEM_MEDIA
+    else:
+        content, media = failure(known, envelope_of(path)), "application/json"
+    return Response(content, status_code=status, media_type=media, headers=headers)
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """For what Litestar itself raises."""
+    route = str(request.scope.get("path_template", ""))
+    named = correlation.correlation_id_in(request.headers)
+    with structlog.contextvars.bound_contextvars(correlation_id=named):
+        response = answer_to(error, request.url.path, request.headers.get("accept", ""), route=route)
+    response.headers[correlation.CORRELATION] = named
+    return response

@@ -1,0 +1,29 @@
+"""Answers that clients keep: an entity tag of the content, and 304 for who has it already (RFC 9110, 13.1.2)."""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from .operations import Call, OperationResult
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def etag_response(call: Call, data: Any, cache_control: str) -> OperationResult:
+    """The data with a tag of its content, or 304 when the request names that tag."""
+    answer = not_modified_or(call, blake2b(_ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
+    answer.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
+    if answer.status == 200:
+        answer.data = data
+    return answer
+
+
+def not_modified_or(call: Call, digest: str, cache_control: str) -> OperationResult:
+    """An answer without its content yet: 304 and final when the request's `If-None-Match` names the tag."""
+    tag = f'"{digest}"'
+    headers = {"ETag": tag, "Cache-Control": cache_control}
+    known = [one.strip().removeprefix("W/") for one in call.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return OperationResult(data=None, status=304, headers=headers, content=b"")
+    return OperationResult(data=None, status=200, headers=headers)

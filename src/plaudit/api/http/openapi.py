@@ -1,0 +1,284 @@
+"""The description of the API: OpenAPI 3.1, from the table of operations."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+import msgspec
+
+from plaudit import __version__
+from plaudit.api.dry_runs import DRY_RUN_SCHEMA
+from plaudit.api.identity.callers import ANY_SCOPE
+from plaudit.documents.base import DOCUMENT_ID, DocumentKind
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import ErrorKind
+
+from .envelopes import Envelope, envelope_of
+from .errors import STATUS_OF_KIND
+from .operations import Operation, is_of_the_beta, mounted_paths
+
+BETA_TAG = "Admin API, beta"
+# The order of the API's reference: what is looked for together stands together.
+TAG_GROUPS = {
+    "Report what happens": ("Actions", "Events"),
+    "Design the programme": (
+        "Campaigns", "Rules", "Triggers", "Metrics", "Ladders", "Streaks", "Competitions", "Segments", "Products", "Rewards",
+        "Code pools", "Templates", "Programme",
+    ),
+    "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
+    "Connect": ("Webhooks", "Tokens", "API keys"),
+    "Observe": ("Analytics", "Audit log", "Reference data", "System"),
+    "Administer": ("Settings", "Clock"),
+    "Build apps": ("Member API", "Audience API", "Member API, first generation"),
+    "Compatibility": (BETA_TAG,),
+}  # fmt: skip
+
+_REF = "#/components/schemas/{name}"
+
+_DETAILS = {
+    "details": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["field", "message"],
+        },
+    },
+    "next_available_at": {"type": "string", "format": "date-time"},
+    "id": {"type": "string", "description": "What was made when the request came first (code already_done)."},
+}
+_TEXT = {"type": "string"}
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "properties": {"message": _TEXT, "code": _TEXT, **_DETAILS},
+            "required": ["message"],
+        },
+    },
+    "required": ["success", "error"],
+}
+_LOYALTY_ERROR = {
+    "type": "object",
+    "properties": {
+        "message": _TEXT,
+        "error": {"type": "object", "properties": {"code": _TEXT, **_DETAILS}, "required": ["code"]},
+    },
+    "required": ["message", "error"],
+}
+
+_MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
+
+
+@cache
+def _examples() -> dict[str, dict[str, Any]]:
+    """Requests and responses by the names of operations (made by docs/examples.py from the documented cases)."""
+    return msgspec.json.decode(files("plaudit").joinpath("api", "examples.json").read_bytes())
+
+
+def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
+    """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
+    components: dict[str, Any] = {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        for path, name in mounted_paths(operation).items():
+            described = _operation(operation, path, components) | {"operationId": name}
+            if name != operation.name:
+                described["x-alias-of"] = operation.name
+            if is_of_the_beta(path):
+                described["tags"] = [BETA_TAG]
+            paths.setdefault(path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Plaudit",
+            "version": __version__,
+            "license": {"name": "Apache-2.0"},
+            "description": _ABOUT,
+        },
+        "servers": [{"url": url.rstrip("/") or "/", "description": "This server"}],
+        "tags": [{"name": tag} for tags in TAG_GROUPS.values() for tag in tags],
+        "x-tagGroups": [{"name": name, "tags": list(tags)} for name, tags in TAG_GROUPS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "secret": {"type": "http", "scheme": "bearer"},
+                "member": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "organisation": {"type": "apiKey", "in": "header", "name": "X-Monterosa-Org-ID"},
+            },
+        },
+    }
+
+
+_ABOUT = """\
+Your systems report what people do; campaigns turn it into points, badges, coupons and more. Servers authenticate with
+`Authorization: Bearer <API secret>` and name their organisation in `X-Monterosa-Org-ID`; members with a token of their own.
+The guides are at [/manual](manual)."""
+
+
+def _operation(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": _parameters(operation),
+        "responses": _responses(operation, path, components),
+    }
+    doors: list[dict[str, Any]] = [{"member": []}] if operation.member else []
+    doors += [{"secret": [], "organisation": []}] if operation.scope is not None else []
+    doors += [{"organisation": []}] if operation.anonymous else []
+    if doors:
+        found["security"] = doors
+    needs = ""
+    if operation.scope == ANY_SCOPE:
+        needs = "Any API secret opens it."
+        doors.append({"secret": []})  # which knows its organisation
+    elif operation.scope is not None:
+        needs = f"Needs the scope `{operation.scope}`" + (" or a member's token." if operation.member else ".")
+    if operation.description or needs:
+        found["description"] = f"{operation.description}\n\n{needs}".strip()
+    if operation.body is not None:
+        kind = _KIND_OF.get(operation.body) if isinstance(operation.body, type) else None
+        body = _resolve_types(operation.body, components) if kind is None else _new_document(kind, components)
+        media: dict[str, Any] = {"application/json": {"schema": body}}
+        if operation.media == "any":
+            media["text/csv"] = {"schema": {"type": "string"}}
+        if operation.media == "form":
+            media["application/x-www-form-urlencoded"] = {"schema": body}
+        if operation.streamed:
+            text = {"schema": {"type": "string"}}
+            media = {"application/x-ndjson": text, "text/csv": text}
+        if operation.media == "yaml":
+            media["application/yaml"] = {"schema": _resolve_types(operation.body, components)}
+        example = _examples().get(operation.name, {}).get("request")
+        if example is not None and "application/json" in media:
+            media["application/json"]["example"] = example
+        found["requestBody"] = {"required": True, "content": media}
+    return found
+
+
+def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+    """The schema of an answer in its envelope."""
+    if envelope is Envelope.loyalty:
+        properties: dict[str, Any] = {"message": {"const": "OK"}, "data": schema}
+        return {"type": "object", "properties": properties, "required": ["message", "data"]}
+    properties = {"success": {"const": True}, "data": schema}
+    return {"type": "object", "properties": properties, "required": ["success", "data"]}
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    words = [word[1:-1] for word in operation.path.split("/") if word.startswith("{")]
+    path = [
+        {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for word in words
+    ]
+    query = [
+        {"name": one.name, "in": "query", "description": one.description, "schema": one.schema}
+        for one in operation.parameters
+    ]
+    return path + query
+
+
+def _responses(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    answered: dict[str, Any] = {"description": "Done."}
+    if operation.answer is not None:
+        schema = _resolve_types(operation.answer, components)
+        if operation.enveloped or is_of_the_beta(path):
+            schema = enveloped_schema(schema, envelope_of(path))
+        if operation.bare_response is not None and not is_of_the_beta(path):
+            schema = {"anyOf": [schema, _resolve_types(operation.bare_response, components)]}
+        answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+        example = _examples().get(operation.name, {}).get("response")
+        if example is not None and path == operation.path:
+            answered["content"]["application/json"]["example"] = example
+        for media in operation.other_media:
+            answered["content"][media] = {}
+    responses[str(operation.status)] = answered
+    responses |= {str(status): answered for status in operation.other_statuses}
+    if operation.writes:
+        responses["200"] = _tried(operation, path, answered)
+    guards = () if operation.is_open else (400, 401, 403, 404, 429)
+    if operation.method == "POST" and not operation.is_open:
+        guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
+    if operation.body is not None or operation.streamed:
+        guards = (*guards, 408, 415)  # a body that does not come; a Content-Encoding that is not taken
+    error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
+    for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[ErrorKind.unavailable]}):
+        responses[str(status)] = {
+            "description": _MEANINGS[status].capitalize() + ".",
+            "content": {"application/json": {"schema": operation.error_schema or {"$ref": _REF.format(name=error)}}},
+        }
+    return responses
+
+
+def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[str, Any]:
+    """What answers a write with status 200: a dry run, or the same as ever."""
+    if operation.answer is None and operation.status == 200:
+        return answered  # which has no content, but for a dry run
+    schema = answered.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        schema = (
+            enveloped_schema({}, envelope_of(path))
+            if operation.enveloped or is_of_the_beta(path)
+            else {"type": "object"}
+        )
+    described = "A dry run; nothing has changed."
+    if 200 in (operation.status, *operation.other_statuses):
+        described = "Done; or a dry run."
+    with_it = {"type": "object", "properties": {"dryRun": {"$ref": _REF.format(name="DryRun")}}}
+    content = {**answered.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
+    return {"description": described, "content": content}
+
+
+def _resolve_types(schema: Any, components: dict[str, Any]) -> Any:
+    """A schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
+    if isinstance(schema, list):
+        return [_resolve_types(part, components) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(schema, dict):
+        if "$of" in schema:
+            return _schema_of(schema["$of"], components)
+        return {name: _resolve_types(part, components) for name, part in schema.items() if name != "$title"}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(schema, type):
+        return _schema_of(schema, components)
+    return schema
+
+
+def _schema_of(one: Any, components: dict[str, Any]) -> dict[str, Any]:
+    (schema,), found = msgspec.json.schema_components([one], ref_template=_REF)
+    components.update({name: _complete_arrays(one) for name, one in found.items()})
+    return _complete_arrays(schema)
+
+
+_KIND_OF = {kind.type: kind for kind in KINDS.values()}
+
+
+def _new_document(kind: DocumentKind, components: dict[str, Any]) -> dict[str, Any]:
+    """A document as it is created: with an id of the client's own, if it likes."""
+    own = _schema_of(kind.type, components)["$ref"].rpartition("/")[2]
+    schema = components[own]
+    name = f"New{own}"
+    components[name] = schema | {"title": name, "properties": {kind.id_field: _ID, **schema["properties"]}}
+    return {"$ref": _REF.format(name=name)}
+
+
+_ID = {
+    "type": "string",
+    "pattern": DOCUMENT_ID,
+    "description": "Its id; drawn by the server unless given.",
+}
+
+
+def _complete_arrays(schema: Any) -> Any:
+    """Arrays of anything say so: makers of clients want to know what is in them."""
+    if isinstance(schema, list):
+        return [_complete_arrays(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(schema, dict):
+        return schema
+    found: dict[str, Any] = {name: _complete_arrays(part) for name, part in cast("dict[str, Any]", schema).items()}
+    if found.get("type") == "array":
+        found.setdefault("items", {})
+    return found

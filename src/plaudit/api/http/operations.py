@@ -1,0 +1,301 @@
+"""What an operation of the API is, and how a request becomes a call of it.
+
+An operation is a row: method, path, who may call it, what it takes and answers. The row is mounted by `app`, checked
+here, and described by `openapi`: one table serves all three.
+"""
+
+import codecs
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, field
+
+from plaudit import bounds
+from plaudit.api.identity.callers import Caller, CallerCache
+from plaudit.delivery.live import LiveStreams
+from plaudit.documents.validation import convert
+from plaudit.engine.inbox import Inbox
+from plaudit.errors import Invalid, TooLarge
+from plaudit.reads.leaderboards import Leaderboards
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programmes import Programmes
+
+from .rate_limits import RateLimits
+
+if TYPE_CHECKING:
+    from .cors import AllowedOrigins
+
+BODY_BYTES_MAX = 1 << 20
+BATCH_BYTES_MAX = 8 << 20
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """What the process has for its calls."""
+
+    url: str
+    pool: Pool
+    engine_pool: Pool
+    programs: Programmes
+    inbox: Inbox
+    callers: CallerCache
+    origins: "AllowedOrigins"
+    streams: LiveStreams
+    private_networks: bool
+    boards: Leaderboards
+    limits: RateLimits
+
+
+class Call(Struct, kw_only=True):
+    """One request to an operation, checked. `body` is of the operation's type, or the plain JSON value.
+
+    `idempotency_key` is its Idempotency-Key; `stream` the body of a streamed operation, piece by piece. In a dry run
+    `decide_queued` decides what the call has put into the inbox, of which no worker knows.
+    """
+
+    services: Services
+    caller: Caller | None
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any = None
+    raw: bytes = b""
+    idempotency_key: str | None = None
+    correlation_id: str = ""
+    stream: AsyncGenerator[bytes] | None = None
+    decide_queued: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether all that it changes will be undone."""
+        return self.decide_queued is not None
+
+    @property
+    def org_id(self) -> UUID:
+        """The organisation that the call is made in."""
+        assert self.caller is not None
+        return self.caller.org_id
+
+    @property
+    def caller_name(self) -> str:
+        """Who makes the call, for the audit log."""
+        assert self.caller is not None
+        return self.caller.name
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the caller may do."""
+        assert self.caller is not None
+        return self.caller.scopes
+
+    @property
+    def user_id(self) -> str:
+        """The user id of the member who makes the call."""
+        assert self.caller is not None
+        assert self.caller.user_id is not None
+        return self.caller.user_id
+
+
+class OperationResult(Struct, kw_only=True):
+    """An answer that is more than its data; `content` is one that is no JSON, of type `media`.
+
+    `parts` is one that comes bit by bit, for as long as it likes. One that is `whole` or nothing breaks off if it fails:
+    its end says that nothing is missing.
+    """
+
+    data: Any
+    status: int
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    enveloped: bool = True
+    content: bytes | None = None
+    parts: AsyncIterator[bytes] | None = None
+    whole: bool = False
+    media: str = "application/json"
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter of the query. `schema` is JSON Schema; `names` is the kind of document whose id it is."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    names: str | None = None
+
+
+Schema = type | dict[str, Any] | None
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """A row of the table of operations.
+
+    `name` is its operationId, by which generated clients name their methods: it never changes. What does not fit into the
+    `summary` of at most 60 characters stands in the `description`.
+    `scope` is what a server must be allowed to do that calls it; `member`: members may, with a token of their own;
+    `anonymous`: anybody may who names an organisation. With none of these it is open. `error_schema` is the shape of its
+    errors, where that is not its envelope's; `bare_response` what some are answered without one. `shown_once`: the response
+    holds a secret, and this field of its data names what was made. `query` are its parameters, and it takes no others,
+    unless `any_field` of a member may be one. `changes_nothing` is a POST that only reads. `streamed`: its body is taken
+    as it comes; `answers_in_parts`: its response is written as it is made, so it is not compressed. `tries_by_job`: the
+    `dryRun` of its body makes it a job that only tells, and the parameter means the same.
+    """
+
+    name: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    summary: str
+    run: Callable[[Call], Awaitable[Any]]
+    scope: str | None
+    tag: str
+    description: str = ""
+    member: bool = False
+    anonymous: bool = False
+    body: Schema = None
+    answer: Schema = None
+    status: int = 200
+    other_statuses: tuple[int, ...] = ()
+    other_media: tuple[str, ...] = ()
+    enveloped: bool = True
+    query: tuple[Parameter, ...] = ()
+    any_field: bool = False
+    changes_nothing: bool = False
+    errors: tuple[int, ...] = ()
+    body_bytes_max: int = BODY_BYTES_MAX
+    media: str = "application/json"
+    streamed: bool = False
+    answers_in_parts: bool = False
+    error_schema: Schema = None
+    bare_response: Schema = None
+    shown_once: str | None = None
+    tries_by_job: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.scope is None and not self.member
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything, and so can be tried without changing anything."""
+        return self.method != "GET" and not self.changes_nothing
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that its query may have."""
+        return (*self.query, DRY_RUN) if self.writes else self.query
+
+
+ADMIN_PREFIX = "/api/loyalty/admin"
+AUDIENCE_PREFIX = "/api/audience"
+
+
+def is_of_the_beta(path: str) -> bool:
+    """Whether a path is under the beta's prefix, where every response has an envelope."""
+    return path.removeprefix("/loyalty").startswith(ADMIN_PREFIX)
+
+
+def mounted_paths(operation: Operation) -> dict[str, str]:
+    """Where an operation answers, and its name there.
+
+    What administers stands under the beta's prefix too, profiles there also as `users`. The audience API is documented under
+    `/v1` as well.
+    """
+    path, name = operation.path, operation.name
+    if path.startswith(AUDIENCE_PREFIX):
+        return {path: name, "/v1" + path: name + "V1"}
+    if not path.startswith("/v1/"):
+        return {path: name}
+    rest = path.removeprefix("/v1")
+    found = {path: name, ADMIN_PREFIX + rest: name + "Beta"}
+    if rest == "/profiles" or rest.startswith("/profiles/{"):
+        of_users = name.replace("Profile", "User") if "Profile" in name else name + "User"
+        found[ADMIN_PREFIX + "/users" + rest.removeprefix("/profiles")] = of_users + "Beta"
+    return found
+
+
+DRY_RUN = Parameter(
+    "dryRun",
+    "Decide the request and return what would follow from it, and change nothing.",
+    {"type": "boolean", "default": False},
+)
+LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+CURSOR = Parameter("cursor", "Where to go on: the cursor of the page before.", {"type": "string"})
+PAGING = (LIMIT, CURSOR)
+ANY_LIMIT = Parameter("limit", "How many at most; all unless given.", {"type": "integer", "minimum": 1, "maximum": 100})
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+
+# What the decoder raises: the second for bytes that are not UTF-8, the third for what is nested without end.
+NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_DIGITS_MAX = 400  # of an integer that is read at all
+
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
+    """A request's body: a struct of the type `into`, or any JSON value. Raises Invalid or TooLarge.
+
+    No body at all is an object without fields: whatever must be there is named as missing.
+    """
+    if len(raw) > limit:
+        raise TooLarge(f"The body may have {limit} bytes at most (got {len(raw)})")
+    if not raw and not (isinstance(into, dict) and into.get("type") == "array"):
+        raw = b"{}"
+    if not isinstance(into, type):
+        return decode_json(raw)
+    decoder = _DECODERS.get(into)
+    if decoder is None:
+        decoder = _DECODERS[into] = msgspec.json.Decoder(into)
+    try:
+        body = decoder.decode(raw)
+    except NOT_DECODED:
+        plain: Any = decode_json(raw)  # says what is wrong with the JSON, if that is what is wrong
+        return convert(plain, cast("type[Struct]", into))
+    bounds.check(body)
+    return body
+
+
+def decode_json(raw: bytes) -> Any:
+    """Return any JSON value. Raises Invalid for what is not JSON, is nested too deeply, or has a value beyond the bounds."""
+    value = decode_loosely(raw)
+    bounds.check(value)
+    return value
+
+
+def decode_loosely(raw: bytes) -> Any:
+    """Return any JSON value, also one with parts that are beyond the bounds, for whoever refuses these one by one.
+
+    Raises Invalid for what is not JSON, or is nested so deeply that nobody can read it.
+    """
+    text = without_mark(raw)
+    try:
+        return msgspec.json.decode(text)
+    except RecursionError:
+        raise bounds.too_deep() from None
+    except NOT_DECODED as error:
+        try:
+            return _leniently(text)
+        except ValueError:
+            raise Invalid(f"The body is not JSON: {error}", code="bad_json") from None
+
+
+def without_mark(raw: bytes) -> bytes:
+    """A text without the byte order mark that PowerShell and .NET write before it (RFC 8259, 8.1)."""
+    return raw.removeprefix(BYTE_ORDER_MARK)
+
+
+def _leniently(raw: bytes) -> Any:
+    """The JSON value with what the decoder does not even take: numbers out of all range, halves of surrogate pairs."""
+    try:
+        return json.loads(raw.decode(), parse_constant=_no_constant, parse_int=_integer)
+    except RecursionError:
+        raise bounds.too_deep() from None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _DIGITS_MAX else float(digits)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)

@@ -1,0 +1,124 @@
+"""The parameters of a query: a call names its own, and takes nothing else, as a body takes no unknown field.
+
+names and values ──► those of the call's row ──► documents that are named must exist, or have existed
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from plaudit import bounds
+from plaudit.core.commands.enrolment import WELCOME
+from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
+from plaudit.core.event import MANUAL_GRANT_CAMPAIGN, REFERRAL
+from plaudit.core.ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
+from plaudit.core.ledger.post import EXPIRY
+from plaudit.documents.kinds import KINDS
+from plaudit.errors import FieldError, invalid_fields
+from plaudit.storage.documents import ever_existed
+
+from .operations import DRY_RUN, Call, Operation, Parameter
+
+_TIME = {"type": "string", "format": "date-time"}
+BETWEEN = (
+    Parameter("since", "Only what happened at this time or later.", _TIME),
+    Parameter("until", "Only what happened before this time.", _TIME),
+)
+TRUE, FALSE = "true", "false"
+_WORDS_MAX = 64
+
+
+def check_query(operation: Operation, query: Sequence[tuple[str, str]]) -> None:
+    """Raise Invalid for parameters that the call does not have, that come twice, or with values that they cannot have."""
+    if operation.is_open:
+        return  # RFC 6749, 3.2: unknown ones are ignored; and pages add numbers of versions to the scripts they load
+    known = {one.name: one for one in operation.parameters}
+    wrong: list[FieldError] = []
+    seen: set[str] = set()
+    for name, value in query:
+        parameter = known.get(name)
+        if name in seen:
+            message = "must be given once"
+        elif parameter is not None:
+            message = wrong_value(parameter.schema, value)
+        elif operation.any_field:
+            message = None
+        else:
+            message = f"is not a parameter of this call, which takes {', '.join(known) or 'none'}"
+        if message is not None:
+            wrong.append(FieldError(name, message))
+        seen.add(name)
+    if wrong:
+        raise invalid_fields(wrong)
+
+
+def wrong_value(schema: Mapping[str, Any], value: str) -> str | None:
+    """Return what is wrong with a parameter's value by its schema; None if nothing is."""
+    got = f"(got {value[:_WORDS_MAX]!r})"
+    if "enum" in schema:
+        return None if value in schema["enum"] else f"must be one of {', '.join(schema['enum'])} {got}"
+    if schema.get("type") == "boolean":
+        return None if value.lower() in (TRUE, FALSE) else f"must be true or false {got}"
+    if schema.get("type") == "integer":
+        low, high = schema.get("minimum", 0), schema.get("maximum", 2**53)
+        if value.isascii() and value.isdigit() and len(value) < 17 and low <= int(value) <= high:
+            return None
+        return f"must be a number from {low} to {high} {got}" if high < 2**53 else f"must be an integer {got}"
+    if schema.get("format") == "date-time":
+        return None if _is_time(value) else f"must be an ISO 8601 time, such as {bounds.TIME_EXAMPLE} {got}"
+    return None
+
+
+def _is_time(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def instant_in(query: Mapping[str, str], name: str) -> datetime | None:
+    """Return the instant in a parameter; one without a zone is UTC. None if it is not given."""
+    text = query.get(name)
+    if text is None:
+        return None
+    given = datetime.fromisoformat(text)
+    try:
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except OverflowError:
+        raise invalid_fields([FieldError(name, f"must lie between the years 1 and 9999 (got {text!r})")]) from None
+
+
+def wants_dry_run(operation: Operation, query: Mapping[str, str]) -> bool:
+    """Return whether a write is only to be tried."""
+    return operation.writes and query.get(DRY_RUN.name, FALSE).lower() == TRUE
+
+
+async def check_named(operation: Operation, call: Call) -> None:
+    """Raise Invalid for a parameter that names a document which there has never been."""
+    named = [(one, call.query[one.name]) for one in operation.query if one.names and one.name in call.query]
+    named = [(one, value) for one, value in named if not _is_no_document(one, value)]
+    if not named:
+        return
+    keys = [(str(one.names), value) for one, value in named]
+    async with call.services.pool.acquire() as connection:
+        there = await ever_existed(connection, call.org_id, keys)
+    wrong = [
+        FieldError(one.name, f"must reference an existing {KINDS[str(one.names)].title.lower()} (got {value!r})")
+        for one, value in named
+        if (one.names, value) not in there
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+
+
+def _is_no_document(parameter: Parameter, value: str) -> bool:
+    """What is booked without a campaign stands under a name of its own: `manual`, `streak.str_daily`."""
+    kind, dot, _ = value.partition(".")
+    return parameter.names == "campaign" and (value in _WITHOUT_CAMPAIGN or (dot != "" and kind in _MECHANICS))
+
+
+_WITHOUT_CAMPAIGN = frozenset(
+    {MANUAL_GRANT_CAMPAIGN, MANUAL, OPENING, IMPORT_CAMPAIGN, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, WELCOME, REFERRAL}
+)
+_MECHANICS = frozenset({"streak", "ladder", "competition", "segment", EXPIRY})

@@ -1,0 +1,44 @@
+"""Which call a path names, by the path as it was sent: an id with a slash (`%2F`) is one part of it.
+
+A server hands the path on decoded, where `/v1/profiles/a%2Fb` looks like a call below the profile `a`. So calls are
+routed by the raw path, and its parameters are decoded afterwards, each once: whatever an id consists of, it comes out as
+it went in. What stands in the table of operations must be written as it stands there.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from litestar import Litestar
+from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+from plaudit.api.views.standing import telling_limits
+from plaudit.errors import FieldError, invalid_fields
+
+from .methods import answer_head
+
+
+class App(Litestar):
+    """Litestar, routing by the raw path, and with HEAD for every GET."""
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope["type"] == "http":
+            raw = scope["raw_path"].partition(b"?")[0]  # some servers add the query
+            if b"%" in raw or not raw.isascii():
+                scope["path"] = quote(raw, safe="/%")
+            send = telling_limits(self.state.services, scope, send)
+            if scope["method"] == "HEAD":
+                return await answer_head(super().__call__, scope, receive, send)
+        return await super().__call__(scope, receive, send)
+
+
+def decoded(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters of a raw path. Raises Invalid for what is not UTF-8."""
+    found: dict[str, str] = {}
+    for name, value in parameters.items():
+        try:
+            found[name] = unquote(value, errors="strict") if "%" in value else value
+        except UnicodeDecodeError:
+            raise invalid_fields([FieldError(name, "must be percent-encoded UTF-8")]) from None
+    return found

@@ -1,0 +1,56 @@
+"""How values look outside: ids with their prefixes, times in milliseconds."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit.bounds import EventKey, UserId
+from plaudit.clock import time_text
+from plaudit.core.ids import event_id_of, event_name
+from plaudit.core.metrics import to_number
+from plaudit.core.program import Program
+
+Json = dict[str, Any]
+
+__all__ = [
+    "AFTER_ALL",
+    "EventKey",
+    "Json",
+    "UserId",
+    "event_ids_named",
+    "event_name",
+    "optional_time",
+    "shown_amount",
+    "time_text",
+    "uuid_in",
+]
+
+
+def optional_time(instant: datetime | None) -> str | None:
+    """The same, for a time that may not be there."""
+    return None if instant is None else time_text(instant)
+
+
+def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
+    """The ids that an event called so outside may have."""
+    ids = [event_id_of(org_id, name)]
+    given = uuid_in(name, "evt_")
+    return ids if given is None else [given, *ids]
+
+
+def shown_amount(program: Program, metric_id: str, scaled: int) -> int | float:
+    """An amount of a metric, which need not be there any more."""
+    metric = program.metrics.get(metric_id)
+    return to_number(scaled, metric.decimals if metric is not None else 0)
+
+
+def uuid_in(name: str, prefix: str) -> UUID | None:
+    """The UUID behind a prefix; None when the name is not of that form."""
+    try:
+        return UUID(name.removeprefix(prefix)) if name.startswith(prefix) else None
+    except ValueError:
+        return None
+
+
+# Where a list begins that is read from its newest item.
+AFTER_ALL = datetime(9000, 1, 1, tzinfo=UTC)

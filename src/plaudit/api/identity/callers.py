@@ -1,0 +1,190 @@
+"""Who is calling: a server, by its API secret or a service token drawn from it; or a member, by a token."""
+
+import base64
+import binascii
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit import clock
+from plaudit.core.ids import member_id_of
+from plaudit.errors import Forbidden, Invalid, PlauditError, Unauthenticated
+from plaudit.storage.orgs import ApiKey, api_key_of_id, find_api_key
+from plaudit.storage.postgres import Pool
+
+from .tokens import TokenService, VerifiedToken
+
+# A key that is revoked goes on opening doors for this long at most; a token whose provider is no more, as well.
+CACHED_SECONDS = 5.0
+CACHED_MAX = 20_000
+ANY_SCOPE = "any"  # of a call that every secret opens; it need not name its organisation either
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who makes a call, in which organisation. A member has a `user_id`, a server a `key_id` and `scopes`.
+
+    `expires_at` is when the key or token that was presented ends, whichever is first; None if it never does.
+    """
+
+    org_id: UUID
+    name: str
+    scopes: frozenset[str] = frozenset()
+    key_id: UUID | None = None
+    user_id: str | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def member_id(self) -> UUID | None:
+        """The member's id: what is kept of who called, since it names nobody."""
+        return None if self.user_id is None else member_id_of(self.org_id, self.user_id)
+
+    def require(self, scope: str, why: str) -> None:
+        """Raise Forbidden if the caller lacks a scope. `why` is what needs it."""
+        if scope not in self.scopes:
+            raise Forbidden(f"{why} needs the scope {scope}", code="scope_missing")
+
+
+class CallerCache:
+    """The callers that this process has met lately."""
+
+    def __init__(self, pool: Pool, tokens: TokenService) -> None:
+        self._pool = pool
+        self.tokens = tokens
+        self._keys: dict[str | UUID, tuple[ApiKey, float]] = {}
+        self._proofs: dict[tuple[str, UUID | None], tuple[VerifiedToken, float]] = {}
+
+    async def authenticate(
+        self, headers: Mapping[str, str], *, scope: str | None, member: bool, anonymous: bool = False
+    ) -> Caller:
+        """Who makes a request. `scope` is what a server must be allowed to do, `member` whether members may call.
+
+        Raises Unauthenticated, Forbidden, or Invalid when no organisation is named.
+        """
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        secret = given.strip()
+        if anonymous and not kind:
+            return Caller(org_id=await self._org_named(headers), name="anybody")
+        basic = kind.lower() == "basic" and scope == "actions:write"  # as Segment's libraries send their write key
+        if basic:
+            secret = user_name(secret)[0]
+        if (kind.lower() != "bearer" and not basic) or not secret:
+            wanted = "'Bearer <token of a member>'" if scope is None else "'Bearer <API secret>'"
+            raise Unauthenticated(f"Authorization must be {wanted}")
+        if secret.count(".") == 2:  # a secret of ours has none
+            return await self._by_token(headers, secret, scope, member=member)
+        key = await self._key(secret)
+        if key is None:
+            raise Unauthenticated("The API secret is not known")
+        knows_org = basic or scope == ANY_SCOPE  # the secret's own
+        if not (knows_org and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
+            raise Forbidden("The API secret belongs to another organisation")
+        if not anonymous:
+            _check_scope("API secret", scope, key.scopes)
+        return _server(key, key.scopes, key.expires_at)
+
+    async def met(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return who a request is from, whatever they may do; or anybody of the organisation that it names. None for none."""
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        secret = given.strip()
+        try:
+            if kind.lower() == "bearer" and secret.count(".") == 2:
+                proof = await self._proof(secret, await self.tokens.org_named(headers))
+                if proof.user_id is not None:
+                    return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id)
+                return Caller(org_id=proof.org_id, name="key", key_id=proof.key_id)
+            key = await self._key(secret) if secret else None
+            if key is not None:
+                return _server(key, key.scopes, key.expires_at)
+        except PlauditError:
+            pass
+        named = await self.tokens.org_named(headers)
+        return None if named is None else Caller(org_id=named, name="anybody")
+
+    def forget(self, key_id: UUID) -> None:
+        """Look anew at a key that has been changed."""
+        self._keys = {name: found for name, found in self._keys.items() if found[0].key_id != key_id}
+
+    async def _by_token(self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool) -> Caller:
+        proof = await self._proof(token, await self.tokens.org_named(headers))
+        if proof.user_id is not None:
+            if not member:
+                raise Forbidden("A member's token opens members' calls only", code="servers_only")
+            if not proof.direct:
+                raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
+            return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id, expires_at=proof.expires_at)
+        key = await self._key_of(proof)
+        scopes = proof.scopes & key.scopes
+        _check_scope("service token", scope, scopes)
+        ends_at = proof.expires_at if key.expires_at is None else min(proof.expires_at, key.expires_at)
+        return _server(key, scopes, ends_at)
+
+    async def _proof(self, token: str, named: UUID | None) -> VerifiedToken:
+        found = self._proofs.get((token, named))
+        if found is not None and found[1] > time.monotonic() and found[0].expires_at > clock.now():
+            return found[0]
+        proof = await self.tokens.read(token, named)
+        if len(self._proofs) >= CACHED_MAX:
+            self._proofs.clear()
+        self._proofs[token, named] = (proof, time.monotonic() + CACHED_SECONDS)
+        return proof
+
+    async def _key_of(self, proof: VerifiedToken) -> ApiKey:
+        """The key that a service token was drawn from: without it, the token opens nothing."""
+        assert proof.key_id is not None
+        found = self._keys.get(proof.key_id)
+        if found is None or found[1] <= time.monotonic():
+            async with self._pool.acquire() as connection:
+                key = await api_key_of_id(connection, proof.key_id)
+            if key is None:
+                raise Unauthenticated("The key of the service token is no longer in force", code="token_invalid")
+            found = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
+        key = found[0]
+        if key.expires_at is not None and key.expires_at <= clock.now():
+            raise Unauthenticated("The key of the service token has expired", code="token_invalid")
+        return key
+
+    async def _key(self, secret: str) -> ApiKey | None:
+        found = self._keys.get(secret)
+        if found is None or found[1] <= time.monotonic():
+            async with self._pool.acquire() as connection:
+                key = await find_api_key(connection, secret)
+            if key is None:
+                return None
+            if len(self._keys) >= CACHED_MAX:
+                self._keys.clear()
+            found = self._keys[secret] = (key, time.monotonic() + CACHED_SECONDS)
+        key = found[0]
+        return None if key.expires_at is not None and key.expires_at <= clock.now() else key
+
+    async def _org_named(self, headers: Mapping[str, str]) -> UUID:
+        named = await self.tokens.org_named(headers)
+        if named is None:
+            raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
+        return named
+
+
+def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
+    if scope is None:
+        raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
+    if scope not in scopes and scope != ANY_SCOPE:
+        raise Forbidden(f"The {what} lacks the scope {scope}", code="scope_missing")
+
+
+def _server(key: ApiKey, scopes: frozenset[str], expires_at: datetime | None) -> Caller:
+    return Caller(org_id=key.org_id, name=f"key:{key.name}", scopes=scopes, key_id=key.key_id, expires_at=expires_at)
+
+
+def user_name(encoded: str) -> tuple[str, str]:
+    """The user name and the password of HTTP Basic; empty when they cannot be read."""
+    try:
+        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, password
+
+
+def _names_no_org(headers: Mapping[str, str]) -> bool:
+    return "x-monterosa-org-id" not in headers and "x-org-id" not in headers

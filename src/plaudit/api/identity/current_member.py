@@ -1,0 +1,73 @@
+"""The member who makes a call: as they are, with an empty profile if there is none yet; and what they may see."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit import clock
+from plaudit.api.http.operations import Call
+from plaudit.api.run_command import run_command
+from plaudit.core.event import PROFILE
+from plaudit.core.ids import member_id_of
+from plaudit.core.member import Progress
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.compile_effects import audience_of
+from plaudit.documents.effect import AudienceSpec
+from plaudit.reads import members
+from plaudit.reads.members import MemberView
+from plaudit.storage.programmes import Programme
+
+_PROGRESS = msgspec.json.Decoder(Progress)
+NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
+
+
+def member_id(call: Call) -> UUID:
+    """The id of the member who makes the call."""
+    return member_id_of(call.org_id, call.user_id)
+
+
+async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
+    """The member who makes the call. A first call creates an empty profile, as the documents say."""
+    live = await call.services.programs.current(call.org_id)
+    view = await _look(call)
+    if view is None:
+        # Two first calls at once are no harm: the second sets nothing, and nobody is enrolled twice.
+        key = f"first-call:{clock.new_uuid7()}"
+        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=call.user_id, data=NOTHING, key=key)
+        view = await _look(call)
+        assert view is not None
+    return live, view
+
+
+async def _look(call: Call) -> MemberView | None:
+    async with call.services.pool.acquire() as connection:
+        return await members.fetch_member(connection, call.org_id, call.user_id)
+
+
+def segments_of(view: MemberView) -> frozenset[str]:
+    """The segments that a member is in."""
+    found = [row for row in view.parts["progress"] if row["kind"] == "segment"]
+    return frozenset(row["key"] for row in found if msgspec.json.decode(row["state"])[0])
+
+
+def progress_of(view: MemberView) -> dict[str, Progress]:
+    """How far a member is in campaigns."""
+    rows = view.parts["progress"]
+    return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
+
+
+def is_visible_to(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:
+    """Whether something is for a member who is in these segments."""
+    audience = audience_of(segments)
+    return audience is None or audience.includes(inside)
+
+
+def visible_campaigns(live: Programme, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
+    """The campaigns that a member in these segments may see: active ones that are not over."""
+    for campaign_id, campaign in live.campaigns.items():
+        over = campaign.end_date is not None and campaign.end_date <= now
+        if campaign.status == "active" and not over and is_visible_to(campaign.segments, inside):
+            yield campaign_id, campaign

@@ -1,0 +1,154 @@
+"""Tokens of ours: a member's for the proof of an identity provider (RFC 8693), a server's for its API secret (RFC 6749)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from jwt.algorithms import RSAAlgorithm
+
+from plaudit import clock
+from plaudit.api.http.operations import Call, Operation, OperationResult
+from plaudit.api.http.schemas import INTEGER, TEXT, object_of
+from plaudit.api.http.wire import Json, uuid_in
+from plaudit.errors import PlauditError, Unavailable
+from plaudit.storage.orgs import find_api_key
+
+from .callers import user_name
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TYPES = tuple(f"urn:ietf:params:oauth:token-type:{name}" for name in ("jwt", "id_token", "access_token"))
+ISSUED = "urn:ietf:params:oauth:token-type:access_token"
+SERVICE_SECONDS = 3_600
+JWKS_SECONDS = 300
+
+
+class _OAuthError(Exception):
+    def __init__(self, code: str, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.status = status
+
+
+async def post_token(call: Call) -> OperationResult:
+    """A token of ours, or an error in the words of RFC 6749, 5.2."""
+    headers = {"Cache-Control": "no-store"}
+    try:
+        given = _parameters(call)
+        if given.get("grant_type") == EXCHANGE:
+            data = await _exchanged(call, given)
+        elif given.get("grant_type") == "client_credentials":
+            data = await _service_token(call, given)
+        else:
+            raise _OAuthError("unsupported_grant_type", f"grant_type must be {EXCHANGE} or client_credentials")
+    except _OAuthError as error:
+        shown = {"error": error.code, "error_description": str(error)}
+        return OperationResult(data=shown, status=error.status, headers=headers, enveloped=False)
+    return OperationResult(data=data, status=200, headers=headers, enveloped=False)
+
+
+async def _exchanged(call: Call, given: Mapping[str, str]) -> Json:
+    token = given.get("subject_token")
+    if not token:
+        raise _OAuthError("invalid_request", "subject_token is missing")
+    if given.get("subject_token_type", TYPES[0]) not in TYPES:
+        raise _OAuthError("invalid_request", f"subject_token_type must be one of {', '.join(TYPES)}")
+    tokens = call.services.callers.tokens
+    try:
+        proof = await tokens.read(token, await _org_named(call, given))
+    except Unavailable as error:  # the identity provider's keys cannot be had: no fault of the token
+        raise _OAuthError("temporarily_unavailable", error.message, 503) from None
+    except PlauditError as error:
+        raise _OAuthError(
+            "invalid_request" if error.code.startswith("org_") else "invalid_grant", error.message
+        ) from None
+    if proof.ours or proof.user_id is None:
+        raise _OAuthError("invalid_grant", "The token to be exchanged must be an identity provider's")
+    seconds = (proof.expires_at - clock.now()).total_seconds()
+    if seconds < 1:
+        raise _OAuthError("invalid_grant", "The token cannot be taken: it has expired")
+    made, lives = await tokens.issue(proof.org_id, proof.user_id, seconds)
+    return {"access_token": made, "issued_token_type": ISSUED, "token_type": "Bearer", "expires_in": lives}
+
+
+async def _service_token(call: Call, given: Mapping[str, str]) -> Json:
+    client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
+    kind, _, basic = call.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "basic":
+        client_id, secret = user_name(basic)
+    async with call.services.pool.acquire() as connection:
+        key = await find_api_key(connection, secret) if secret else None
+    in_force = key is not None and (key.expires_at is None or key.expires_at > clock.now())
+    if key is None or not in_force or client_id not in (str(key.org_id), f"key_{key.key_id}"):
+        raise _OAuthError(
+            "invalid_client", "client_id must be a key's or the organisation's, client_secret its secret", 401
+        )
+    wanted = frozenset(given.get("scope", "").split()) or key.scopes
+    if not wanted <= key.scopes:
+        raise _OAuthError("invalid_scope", f"The key lacks the scope {min(wanted - key.scopes)}")
+    made, lives = await call.services.callers.tokens.issue(key.org_id, str(key.key_id), SERVICE_SECONDS, wanted)
+    return {"access_token": made, "token_type": "Bearer", "expires_in": lives, "scope": " ".join(sorted(wanted))}
+
+
+def _parameters(call: Call) -> dict[str, str]:
+    """The parameters as a form, as RFC 6749 has it, or as a JSON object."""
+    try:
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            given = msgspec.json.decode(call.raw, type=dict[str, str])
+        else:
+            pairs = parse_qsl(call.raw.decode(), keep_blank_values=True, max_num_fields=50)
+            given = dict(pairs)
+            if len(given) < len(pairs):
+                raise _OAuthError("invalid_request", "No parameter may be given twice")
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raise _OAuthError("invalid_request", "The body must be a form or a JSON object of texts") from None
+    return given
+
+
+async def _org_named(call: Call, given: Mapping[str, str]) -> UUID | None:
+    named = given.get("org")
+    if named is None:
+        return await call.services.callers.tokens.org_named(call.headers)
+    org_id = uuid_in(named, "")
+    if org_id is None:
+        raise _OAuthError("invalid_request", "org must be a UUID")
+    return org_id
+
+
+async def get_jwks(call: Call) -> OperationResult:
+    """The public halves of our keys (RFC 7517)."""
+    keys: list[dict[str, Any]] = [
+        {**RSAAlgorithm.to_jwk(one.private.public_key(), as_dict=True), "kid": one.kid, "alg": "RS256", "use": "sig"}
+        for one in await call.services.callers.tokens.keys()
+    ]  # fmt: skip
+    for one in keys:
+        one.pop("key_ops", None)
+    return OperationResult(
+        data={"keys": keys}, status=200, headers={"Cache-Control": f"public, max-age={JWKS_SECONDS}"}, enveloped=False
+    )
+
+
+_PARAMETERS = object_of(
+    {"grant_type": TEXT},
+    {"subject_token": TEXT, "subject_token_type": TEXT, "org": TEXT, "client_id": TEXT, "client_secret": TEXT, "scope": TEXT},
+)  # fmt: skip
+_TOKEN = object_of(
+    {"access_token": TEXT, "token_type": TEXT, "expires_in": INTEGER}, {"issued_token_type": TEXT, "scope": TEXT}
+)
+
+OPERATIONS = [
+    Operation(
+        name="issueToken", method="POST", path="/api/auth/token", changes_nothing=True,
+        summary="Exchange a credential for an access token",
+        description="Takes an identity provider's token, or an API secret.", run=post_token, scope=None, tag="Tokens",
+        body=_PARAMETERS, media="form", answer=_TOKEN, enveloped=False,
+        error_schema={"type": "object", "properties": {"error": TEXT, "error_description": TEXT}, "required": ["error"]},
+        errors=(400, 401, 413),
+    ),
+    Operation(
+        name="getJwks", method="GET", path="/.well-known/jwks.json",
+        summary="Get the public keys that verify access tokens", run=get_jwks, scope=None, tag="Tokens",
+        answer=object_of({"keys": {"type": "array", "items": {"type": "object"}}}), enveloped=False,
+    ),
+]  # fmt: skip

@@ -1,0 +1,258 @@
+"""Members' tokens: whose they are, and ours. Which key may verify a token is settled before its signature is looked at.
+
+    alg HS256               the organisation's own secret, if it takes such tokens
+    kid of a key of ours    RS256 by that key, our issuer, the organisation among the audiences
+    iss of a provider       one of the algorithms settled for it, by its published keys; an audience settled for it
+
+A header's word counts for nothing more: `jku`, `jwk`, `x5u` are not looked at, and `none` is no algorithm.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import jwt
+from msgspec import Struct
+
+from plaudit import bounds, clock
+from plaudit.documents.as_meant import id_text
+from plaudit.documents.settings import IdentityProvider
+from plaudit.documents.settings import Settings as OrgSettings
+from plaudit.errors import Invalid, NotFound, Unauthenticated
+from plaudit.settings import Settings
+from plaudit.storage import orgs
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programmes import Programmes
+from plaudit.storage.signing_keys import TOKEN_SECONDS_MAX, SigningKey, signing_keys
+
+from .jwks import JwksCache
+
+LEEWAY_SECONDS = 60
+KEYS_SECONDS = 30.0  # a key that another process has made is known this much later at most
+TOKEN_BYTES_MAX = 8_192
+
+
+class VerifiedToken(Struct, frozen=True, kw_only=True):
+    """What a token says, verified. `user_id` is None for a service token, which has `scopes` and the key it is of."""
+
+    org_id: UUID
+    user_id: str | None
+    expires_at: datetime
+    ours: bool = False
+    direct: bool = True
+    scopes: frozenset[str] = frozenset()
+    key_id: UUID | None = None
+
+
+class TokenService:
+    """Reads tokens, and makes ours."""
+
+    def __init__(self, pool: Pool, programs: Programmes, published: JwksCache, settings: Settings) -> None:
+        self._pool = pool
+        self._programs = programs
+        self._published = published
+        self._settings = settings
+        self._ours: list[SigningKey] = []
+        self._looked_at = -KEYS_SECONDS
+        self._slugs: dict[str, UUID] = {}
+
+    async def org_named(self, headers: Mapping[str, str]) -> UUID | None:
+        """The organisation that a request names, by its header or by the host name of its space."""
+        given = headers.get("x-monterosa-org-id") or headers.get("x-org-id")
+        if given:
+            try:
+                return UUID(given)
+            except ValueError:
+                raise Invalid("The header X-Monterosa-Org-ID must be a UUID", code="org_invalid") from None
+        domain = self._settings.spaces_domain
+        host = headers.get("host", "").partition(":")[0].lower()
+        if not domain or not host.endswith(f".{domain}"):
+            return None
+        slug = host.removesuffix(f".{domain}")
+        if slug not in self._slugs:
+            async with self._pool.acquire() as connection:
+                org_id = await connection.fetchval(orgs.SQL.org_of_slug, slug)
+            if org_id is None:
+                raise NotFound("There is no such space", code="org_not_found")
+            self._slugs[slug] = org_id
+        return self._slugs[slug]
+
+    async def read(self, token: str, named: UUID | None) -> VerifiedToken:
+        """What a token proves. Raises Unauthenticated for one that proves nothing; Invalid without an organisation."""
+        try:
+            if len(token) > TOKEN_BYTES_MAX:
+                raise jwt.InvalidTokenError("it is too long")
+            header, said = _unverified(token)
+            org_id = _org_of(said, named)
+            if header.get("alg") == "HS256":
+                return await self._by_secret(token, said, org_id)
+            own = {one.kid: one for one in await self.keys()}.get(str(header.get("kid")))
+            if own is not None:
+                return await self._by_own(token, own, org_id)
+            return await self._by_provider(token, header, said, org_id)
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"The token cannot be taken: {_reason(error)}", code="token_invalid") from None
+
+    async def _by_secret(self, token: str, said: Mapping[str, Any], org_id: UUID) -> VerifiedToken:
+        if not (await self._settings_of(org_id)).shared_secret_tokens:
+            raise jwt.InvalidAlgorithmError("the organisation takes none signed with its secret")
+        async with self._pool.acquire() as connection:
+            secret = await orgs.jwt_secret_of(connection, org_id)
+        claims = _decoded(token, secret, ["HS256"], audience=str(org_id) if "aud" in said else None)
+        return VerifiedToken(org_id=org_id, user_id=_user_id(claims, "sub"), expires_at=_expiry(claims))
+
+    async def _by_own(self, token: str, key: SigningKey, org_id: UUID) -> VerifiedToken:
+        issuer = await self.issuer(org_id)
+        claims = _decoded(token, key.private.public_key(), ["RS256"], audience=str(org_id), issuer=issuer)
+        if claims.get("org") != str(org_id):
+            raise jwt.InvalidTokenError("it is of another organisation")
+        service = "scope" in claims
+        return VerifiedToken(
+            org_id=org_id,
+            user_id=None if service else _user_id(claims, "sub"),
+            expires_at=_expiry(claims),
+            ours=True,
+            scopes=frozenset(str(claims["scope"]).split()) if service else frozenset(),
+            key_id=UUID(str(claims["sub"])) if service else None,
+        )
+
+    async def _by_provider(
+        self, token: str, header: Mapping[str, Any], said: Mapping[str, Any], org_id: UUID
+    ) -> VerifiedToken:
+        provider = await self._provider(org_id, said.get("iss"))
+        kid = header.get("kid")
+        if header.get("alg") not in provider.algorithms:
+            raise jwt.InvalidAlgorithmError("its algorithm is not one of the identity provider's")
+        if not isinstance(kid, str):
+            raise jwt.InvalidTokenError("its header must name its key (kid)")
+        key = await self._published.key(provider.jwks_url, kid)
+        if key is None:
+            raise jwt.InvalidTokenError("the identity provider has not published its key")
+        claims = _decoded(token, key, provider.algorithms, audience=provider.audiences, issuer=provider.issuer)
+        user_id = provider.user_prefix + _user_id(claims, provider.user_claim)
+        return VerifiedToken(org_id=org_id, user_id=user_id, expires_at=_expiry(claims), direct=provider.direct)
+
+    async def _provider(self, org_id: UUID, issuer: Any) -> IdentityProvider:
+        for one in (await self._settings_of(org_id)).identity_providers:
+            if one.issuer == issuer:
+                return one
+        raise jwt.InvalidIssuerError("nobody knows its issuer")
+
+    async def _settings_of(self, org_id: UUID) -> OrgSettings:
+        try:
+            return (await self._programs.current(org_id)).settings
+        except NotFound:
+            raise jwt.InvalidTokenError("nobody knows its organisation") from None
+
+    async def keys(self) -> list[SigningKey]:
+        """Our keys; the first one signs."""
+        if time.monotonic() - self._looked_at > KEYS_SECONDS:
+            async with self._pool.acquire() as connection:
+                self._ours = await signing_keys(connection, clock.now())
+            self._looked_at = time.monotonic()
+        return self._ours
+
+    async def issuer(self, org_id: UUID) -> str:
+        """Who we are for an organisation: its space's address."""
+        if not self._settings.spaces_domain:
+            return self._settings.space_url()
+        async with self._pool.acquire() as connection:
+            return self._settings.space_url(await connection.fetchval(orgs.SQL.slug, org_id))
+
+    async def issue(
+        self, org_id: UUID, subject: str, seconds: float, scopes: frozenset[str] | None = None
+    ) -> tuple[str, int]:
+        """A token of ours, and for how many seconds it lives. `scopes` are a service token's."""
+        lives = int(min(seconds, TOKEN_SECONDS_MAX))
+        now = clock.now()
+        claims: dict[str, Any] = {
+            "iss": await self.issuer(org_id),
+            "sub": subject,
+            "aud": [str(org_id)],
+            "org": str(org_id),
+            "iat": now,
+            "exp": now + timedelta(seconds=lives),
+            "jti": clock.new_uuid7().hex,
+        }
+        if scopes is not None:
+            claims["scope"] = " ".join(sorted(scopes))
+        key = (await self.keys())[0]
+        return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.kid}), lives
+
+
+def _decoded(
+    token: str, key: Any, algorithms: list[Any], *, audience: str | list[str] | None, issuer: str | None = None
+) -> dict[str, Any]:
+    return jwt.decode(
+        token,
+        key,
+        algorithms=algorithms,
+        audience=audience,
+        issuer=issuer,
+        leeway=LEEWAY_SECONDS,
+        options={"require": ["exp", "sub"] if issuer is None else ["exp", "iss", "aud"]},
+    )
+
+
+def _unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The header and the claims, before it is known whether they are true. What they are made of anybody may choose."""
+    try:
+        header = jwt.get_unverified_header(token)
+        said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        raise
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+        raise jwt.DecodeError("it is not well formed") from None
+    for name in ("exp", "iat", "nbf"):
+        at = said.get(name)
+        if at is not None and (isinstance(at, bool) or not isinstance(at, int | float) or not _is_time(at)):
+            raise jwt.InvalidTokenError(f"its claim {name} must be a time in seconds since 1970")
+    return header, said
+
+
+def _is_time(seconds: float) -> bool:
+    return 0 <= seconds < bounds.LATEST.timestamp()
+
+
+def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:
+    """The organisation that the token names, or the request does; both, if they name the same."""
+    try:
+        given = UUID(str(said["org"])) if "org" in said else None
+    except ValueError:
+        given = None  # a provider's own meaning of the word
+    if given is None and named is None:
+        raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
+    if None not in (given, named) and given != named:
+        raise jwt.InvalidTokenError("it is of another organisation")
+    org_id = given or named
+    assert org_id is not None
+    return org_id
+
+
+def _user_id(claims: Mapping[str, Any], name: str) -> str:
+    found: object = id_text(claims.get(name))
+    if not isinstance(found, str) or bounds.wrong_id(found) is not None:
+        raise jwt.InvalidTokenError(f"its claim {name} must be a user id")
+    return found
+
+
+def _expiry(claims: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(float(cast("float", claims["exp"])), clock.now().tzinfo)
+
+
+_REASONS: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
+    (jwt.ExpiredSignatureError, "it has expired"),
+    (jwt.ImmatureSignatureError, "it is not valid yet"),
+    (jwt.InvalidSignatureError, "its signature is wrong"),
+    (jwt.InvalidAudienceError, "it is meant for somebody else"),
+    (jwt.MissingRequiredClaimError, ""),
+)
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    for kind, sentence in _REASONS:
+        if isinstance(error, kind) and sentence:
+            return sentence
+    return str(error)

@@ -1,0 +1,1 @@
+"""The endpoints that take in events."""

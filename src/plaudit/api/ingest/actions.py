@@ -1,0 +1,217 @@
+"""Ingestion: actions in, one or many; durable before the answer."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from plaudit import bounds, telemetry
+from plaudit.api.http.operations import (
+    BATCH_BYTES_MAX,
+    NOT_DECODED,
+    Call,
+    Operation,
+    OperationResult,
+    decode_json,
+    decode_loosely,
+    without_mark,
+)
+from plaudit.api.http.schemas import TEXT, object_of
+from plaudit.api.http.wire import Json
+from plaudit.api.views.decision import outcome_schema, shown_outcome
+from plaudit.core.ids import event_name
+from plaudit.engine.arrival import Arrival
+from plaudit.engine.inline import ImmediateResult, process_inline
+from plaudit.errors import Invalid, PlauditError, TooLarge
+from plaudit.ingest import actions as engine_actions
+from plaudit.ingest.actions import (
+    AcceptedAction,
+    Action,
+    key_in,
+    known_users,
+    parse_action,
+    refuse_mismatch,
+    to_arrival,
+    user_among,
+)
+from plaudit.reads.identities import who_goes_on
+from plaudit.storage.programmes import Programme
+
+BATCH_ACTIONS_MAX = 1_000
+WAIT_SECONDS_MAX = 30.0
+
+
+async def post_action(call: Call) -> OperationResult:
+    """One action: accepted when it is durable, or processed when the client would rather wait."""
+    action: Action = call.body
+    live = await call.services.programs.current(call.org_id)
+    user_id = user_among(action, await known_users(call.services.pool, live, [action]))
+    key = action.event_id or call.headers.get("idempotency-key") or key_in(action.metadata)
+    seconds = _seconds_to_wait(call.headers.get("prefer", ""))
+    if seconds is not None:  # else it is passed on by who was merged, a moment later
+        async with call.services.pool.acquire() as connection:
+            user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
+    arrival = to_arrival(live, action, user_id, key, call.correlation_id)
+    if seconds is not None:
+        live = await call.services.programs.cached(call.org_id)
+        outcome = await process_inline(call.services.engine_pool, live.program, arrival, seconds=seconds)
+        if outcome is not None:
+            return _processed(live, arrival, outcome)
+    appended = await call.services.inbox.append([arrival])
+    refuse_mismatch(arrival, appended.conflicting)
+    telemetry.actions_accepted.inc()
+    return OperationResult(data=_queued(arrival), status=202, enveloped=False)
+
+
+def _queued(arrival: Arrival) -> Json:
+    return {
+        "eventId": event_name(arrival.event_id, arrival.event_key),
+        "processed": False,
+        "message": "Action queued for processing",
+    }
+
+
+def _processed(live: Programme, arrival: Arrival, outcome: ImmediateResult) -> OperationResult:
+    data = _queued(arrival) | {"processed": True, "message": "Action processed"}
+    if outcome.processed.state == "duplicate":
+        refuse_mismatch(arrival, outcome.conflicting)
+        data["message"] = "Action had been processed before"
+    data["outcome"] = shown_outcome(live.program, outcome.processed)
+    return OperationResult(data=data, status=200, headers={"Preference-Applied": "wait"}, enveloped=False)
+
+
+async def post_batch(call: Call) -> OperationResult:
+    """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
+    results = results_of(await accepted(call, _items_of(call.raw)))
+    counts = Counter(str(one["status"]) for one in results)
+    totals = {status: counts[status] for status in ("accepted", "duplicate", "refused")}
+    return OperationResult(data={**totals, "results": results}, status=202, enveloped=False)
+
+
+async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
+    """Make the actions of a call durable; return what became of each, in their order."""
+    live = await call.services.programs.current(call.org_id)
+    return await engine_actions.accept_actions(
+        call.services.pool, call.services.inbox, live, items, call.correlation_id
+    )
+
+
+def results_of(results: Sequence[AcceptedAction | PlauditError]) -> list[Json]:
+    """What became of each action, as it is shown."""
+    return [
+        {"index": i, "status": "accepted" if one.new else "duplicate", "eventId": one.event}
+        if isinstance(one, AcceptedAction)
+        else _refused(i, one)
+        for i, one in enumerate(results)
+    ]
+
+
+def _refused(index: int, error: PlauditError) -> Json:
+    shown: Json = {"message": error.message, "code": error.code}
+    if error.fields:
+        shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
+    return {"index": index, "status": "refused", "error": shown}
+
+
+_ACTIONS = msgspec.json.Decoder(list[Action])
+_ACTION = msgspec.json.Decoder(Action)
+
+
+def _items_of(raw: bytes) -> list[Action | PlauditError]:
+    """The lines of a batch, each an action or what is wrong with it. Raises Invalid when it is no batch at all."""
+    if len(raw) > BATCH_BYTES_MAX:
+        raise TooLarge(f"The body may have {BATCH_BYTES_MAX} bytes at most (got {len(raw)})")
+    text = without_mark(raw).lstrip()
+    if text.startswith(b"["):
+        try:
+            decoded = _ACTIONS.decode(text)
+        except NOT_DECODED:
+            items = [parse_action(bounds.fitting(item)) for item in _bounded(decode_loosely(text))]
+        else:
+            items = [bounds.fitting(action) for action in decoded]
+    else:
+        items = [_action_on(line) for line in text.splitlines() if line.strip()]
+    return _bounded(items)
+
+
+def _bounded(items: list[Any]) -> list[Any]:
+    if not 1 <= len(items) <= BATCH_ACTIONS_MAX:
+        raise Invalid(f"A batch must have 1 to {BATCH_ACTIONS_MAX} actions (got {len(items)})")
+    return items
+
+
+def _action_on(line: bytes) -> Action | PlauditError:
+    try:
+        return bounds.fitting(_ACTION.decode(line))
+    except NOT_DECODED:
+        try:
+            return parse_action(decode_json(line))
+        except Invalid as error:
+            return error
+
+
+def _seconds_to_wait(prefer: str) -> float | None:
+    """The N of `Prefer: wait=N` (RFC 7240), bounded; None when the client does not ask for it."""
+    for preference in prefer.lower().replace(";", ",").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name == "wait" and value.isascii() and value.strip('"').isdigit():
+            return min(float(value.strip('"')[:6]), WAIT_SECONDS_MAX)
+    return None
+
+
+_QUEUED = object_of({"eventId": TEXT, "processed": {"type": "boolean"}, "message": TEXT}, {"outcome": outcome_schema()})
+_RESULT = object_of(
+    {"index": {"type": "integer"}, "status": {"enum": ["accepted", "duplicate", "refused"]}},
+    {"eventId": TEXT, "error": {"type": "object"}},
+)
+_COUNT = {"type": "integer"}
+
+OPERATIONS = [
+    Operation(
+        name="reportAction",
+        method="POST",
+        path="/api/audience/internal/actions",
+        summary="Report an action",
+        description=(
+            "Returns 202 once the action is stored durably. With `Prefer: wait=N`, returns 200 with the "
+            "outcome if it is processed within N seconds. An `eventId` makes retries safe: the same id "
+            "counts once."
+        ),
+        run=post_action,
+        scope="actions:write",
+        tag="Actions",
+        body=Action,
+        answer=_QUEUED,
+        status=202,
+        other_statuses=(200,),
+        enveloped=False,
+        errors=(400, 413, 422),
+    ),
+    Operation(
+        name="reportActionBatch",
+        method="POST",
+        path="/api/audience/internal/actions/batch",
+        summary="Report up to 1,000 actions",
+        description=(
+            "A JSON array or NDJSON. Each action is validated separately: a bad one does not affect the others."
+        ),
+        run=post_batch,
+        scope="actions:write",
+        tag="Actions",
+        body={"type": "array", "items": {"$of": Action}, "minItems": 1, "maxItems": BATCH_ACTIONS_MAX},
+        answer=object_of(
+            {
+                "accepted": _COUNT,
+                "duplicate": _COUNT,
+                "refused": _COUNT,
+                "results": {"type": "array", "items": _RESULT},
+            }
+        ),
+        status=202,
+        enveloped=False,
+        errors=(400, 413),
+        body_bytes_max=BATCH_BYTES_MAX,
+        media="lines",
+    ),
+]

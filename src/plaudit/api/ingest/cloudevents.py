@@ -1,0 +1,194 @@
+"""Further ways in for those who speak them already: here CloudEvents; Segment's calls are in `v1/segment_calls`.
+
+Each is turned into an action and goes the way of all actions: durable before the answer, once by its id.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any, cast
+from urllib.parse import unquote_to_bytes
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from plaudit import bounds
+from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, decode_json, decode_loosely
+from plaudit.api.http.schemas import INTEGER, OBJECTS, object_of
+from plaudit.api.http.wire import Json
+from plaudit.documents.as_meant import AN_ID
+from plaudit.documents.validation import convert
+from plaudit.errors import FieldError, Invalid, PlauditError, UnsupportedMedia, invalid_fields
+from plaudit.ingest.actions import AcceptedAction, Action
+
+from .actions import BATCH_ACTIONS_MAX, accepted, results_of
+
+_JSON_MEDIA = re.compile(r"^[^/\s]+/(?:[^/\s]+\+)?json$")
+_STRUCTURED = "application/cloudevents"
+
+Id = Annotated[str, Meta(min_length=1, max_length=256, extra=AN_ID)]
+
+
+class CloudEvent(Struct, kw_only=True):
+    """CloudEvents 1.0: `subject` is the user, `type` the action, `source` and `id` together make it count once.
+
+    `data` is JSON, or base64 of JSON in `data_base64`; an event may do without. Extension attributes are passed over.
+    """
+
+    specversion: Annotated[str, Meta(pattern=r"^1\.\d$")]
+    id: Id
+    source: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    type: Annotated[str, Meta(min_length=1, max_length=128)]
+    subject: Id
+    time: datetime | None = None
+    datacontenttype: str | None = None
+    data: dict[str, Any] | UnsetType | None = UNSET
+    data_base64: str | UnsetType | None = UNSET
+
+
+# What the fields of an action are called in a CloudEvent.
+_NAMES = {"action": "type", "userId": "subject", "timestamp": "time", "eventId": "id"}
+
+
+def _of_cloud_event(raw: Any) -> Action | PlauditError:
+    if isinstance(raw, PlauditError):
+        return raw
+    try:
+        one = convert(raw, CloudEvent)
+        return action_from(
+            {
+                "action": one.type,
+                "userId": one.subject,
+                "timestamp": one.time,
+                "data": _data_of(one),
+                "metadata": {"source": one.source},
+                "eventId": "ce:" + blake2b(f"{one.source}\n{one.id}".encode(), digest_size=16).hexdigest(),
+            }
+        )
+    except PlauditError as error:
+        return error
+
+
+def _data_of(one: CloudEvent) -> dict[str, Any]:
+    """The data of an event, by either name. Raises Invalid for what is no JSON object."""
+    data = one.data or None
+    if one.data_base64 is UNSET or one.data_base64 is None:
+        return data or {}
+    if data is not None:
+        raise invalid_fields([FieldError("data_base64", "must not be there beside data")])
+    if one.datacontenttype is not None and not is_json(one.datacontenttype):
+        raise invalid_fields([FieldError("datacontenttype", f"must be JSON (got {one.datacontenttype[:100]!r})")])
+    try:
+        decoded = decode_json(b64decode(one.data_base64, validate=True))
+    except (NotBase64, ValueError, Invalid):
+        raise invalid_fields([FieldError("data_base64", "must be base64 of a JSON object")]) from None
+    if not isinstance(decoded, dict):
+        raise invalid_fields([FieldError("data_base64", "must be base64 of a JSON object")])
+    return cast("dict[str, Any]", decoded)
+
+
+def is_json(media: str) -> bool:
+    """Whether a media type is JSON (`application/json`, `text/json`, `application/vnd.shop+json; charset=utf-8`)."""
+    return _JSON_MEDIA.match(media.partition(";")[0].strip().lower()) is not None
+
+
+def action_from(raw: Json) -> Action:
+    """An action from its fields; those that are None are not there. Raises Invalid."""
+    return convert({name: value for name, value in raw.items() if value is not None}, Action)
+
+
+def in_the_senders_words(
+    results: Sequence[AcceptedAction | PlauditError], names: Mapping[str, str]
+) -> Sequence[AcceptedAction | PlauditError]:
+    """The same results: what is wrong with an action is said of the field that it came from, by `names`."""
+    for one in results:
+        if isinstance(one, PlauditError):
+            one.fields = [_renamed(each, names) for each in one.fields]
+            first = one.fields[0].field if len(one.fields) == 1 else ""
+            if first and not one.message.startswith("Missing"):
+                one.message = f"{first} {one.fields[0].message}"
+    return results
+
+
+def _renamed(error: FieldError, names: Mapping[str, str]) -> FieldError:
+    head, dot, rest = error.field.partition(".")
+    return FieldError(names.get(head, head) + dot + rest, error.message)
+
+
+async def cloud_events(call: Call) -> OperationResult:
+    """One event (structured or binary), or a batch of them."""
+    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == f"{_STRUCTURED}-batch+json":
+        events = decode_loosely(call.raw)
+        if not isinstance(events, list):
+            raise Invalid("A batch of CloudEvents must be a list")
+        items = [_of_cloud_event(bounds.fitting(event)) for event in bounded(cast("list[Any]", events))]
+        return _answered(in_the_senders_words(await accepted(call, items), _NAMES))
+    if media == f"{_STRUCTURED}+json":
+        item = _of_cloud_event(decode_json(call.raw))
+    elif media.startswith(_STRUCTURED):
+        raise UnsupportedMedia(f"Content-Type must be a JSON format of CloudEvents (got {media[:100]})")
+    else:
+        item = _of_cloud_event(_binary(call, media))
+    results = in_the_senders_words(await accepted(call, [item]), _NAMES)
+    raise_refusal(results)
+    return _answered(results)
+
+
+def _binary(call: Call, media: str) -> Json:
+    """A CloudEvent whose attributes stand in the headers; the body is its data."""
+    raw: Json = {
+        name.removeprefix("ce-"): _header_text(value) for name, value in call.headers.items() if name.startswith("ce-")
+    }
+    if call.raw:
+        if media and not is_json(media):
+            raise UnsupportedMedia(f"Content-Type must be JSON (got {media[:100]})")
+        raw["data"] = decode_json(call.raw)
+    return raw
+
+
+def _header_text(value: str) -> str:
+    """The text behind a header's value: percent-encoded (HTTP binding, 3.1.3.2), or bare UTF-8 as many send it.
+
+    The server hands a header on as Latin-1, which is what it is when it is nothing else.
+    """
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    try:
+        return unquote_to_bytes(value.encode("latin-1")).decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def bounded(items: list[Any]) -> list[Any]:
+    """The events of a batch. Raises Invalid for too many."""
+    if len(items) > BATCH_ACTIONS_MAX:
+        raise Invalid(f"A batch may have {BATCH_ACTIONS_MAX} events at most (got {len(items)})")
+    return items
+
+
+def raise_refusal(results: Sequence[AcceptedAction | PlauditError]) -> None:
+    """Raise the first refusal, if there is one."""
+    for one in results:
+        if isinstance(one, PlauditError):
+            raise one
+
+
+def _answered(results: Sequence[AcceptedAction | PlauditError]) -> OperationResult:
+    refused = sum(isinstance(one, PlauditError) for one in results)
+    told = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
+    return OperationResult(data={**told, "results": results_of(results)}, status=202, enveloped=False)
+
+
+_ACCEPTED = object_of({"accepted": INTEGER, "refused": INTEGER, "results": OBJECTS})
+
+OPERATIONS = [
+    Operation(
+        name="reportCloudEvents", method="POST", path="/v1/ingest/cloudevents", summary="Report CloudEvents",
+        description="Structured, binary or batched.", run=cloud_events, scope="actions:write", tag="Actions",
+        body={"type": "object"}, media="lines", answer=_ACCEPTED, status=202, enveloped=False, errors=(400, 413),
+        body_bytes_max=BATCH_BYTES_MAX,
+    )
+]  # fmt: skip

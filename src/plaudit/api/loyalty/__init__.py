@@ -1,1 +1,0 @@
-"""What members' apps call: the first generation, and the present one's views."""

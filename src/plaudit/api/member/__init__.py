@@ -1,0 +1,1 @@
+"""What members' apps call, with a member's token."""

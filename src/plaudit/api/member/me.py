@@ -1,0 +1,259 @@
+"""The members' own views: read-only, with how far they are and what is next."""
+
+from typing import Any
+
+from plaudit.api.admin.competitions import decimals_of
+from plaudit.api.admin.profiles import shown_member
+from plaudit.api.admin.transactions import page_of_member, shown_transaction
+from plaudit.api.http.operations import PAGING, Call, Operation
+from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.wire import Json, optional_time
+from plaudit.api.identity.current_member import (
+    is_visible_to,
+    load_current_member,
+    member_id,
+    progress_of,
+    segments_of,
+    visible_campaigns,
+)
+from plaudit.api.views.member_progress import shown_progress
+from plaudit.api.views.notification import shown_note
+from plaudit.core.commands.redemption import redemption_refusal
+from plaudit.core.decision import Refusal
+from plaudit.core.member import Progress
+from plaudit.core.metrics import to_number
+from plaudit.core.program import Campaign as Compiled
+from plaudit.core.progress import is_completed
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.profile import COMPUTED
+from plaudit.reads import leaderboards, notifications
+from plaudit.reads.members import MemberView
+from plaudit.storage.programmes import Programme
+
+_BOOKS = {*COMPUTED, "metrics"} - {"enrolledAt", "lastActiveAt"}
+
+
+async def get_me(call: Call) -> Json:
+    """Everything at a glance."""
+    live, view = await load_current_member(call)
+    async with call.services.pool.acquire() as connection:
+        unread = await notifications.unread_count(connection, view.member_id, live.now())
+    return {**shown_member(live, view), "unreadNotifications": unread}
+
+
+async def get_own_profile(call: Call) -> Json:
+    """What the member is known by; the books are elsewhere."""
+    live, view = await load_current_member(call)
+    return {name: value for name, value in shown_member(live, view).items() if name not in _BOOKS}
+
+
+async def get_campaigns(call: Call) -> Json:
+    """The campaigns that are open to the member, with how far they are in each."""
+    live, view = await load_current_member(call)
+    return {"campaigns": shown_campaigns(live, view)}
+
+
+def shown_campaigns(live: Programme, view: MemberView) -> list[Json]:
+    """The campaigns that a member may see, with the member's progress."""
+    compiled = live.program.campaigns()
+    states = progress_of(view)
+    return [
+        _shown_campaign(live, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
+        for campaign_id, campaign in visible_campaigns(live, segments_of(view), live.now())
+    ]
+
+
+def _shown_campaign(
+    live: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
+) -> Json:
+    now = live.now()
+    how_far = shown_progress(live.program, compiled, progress, now) if compiled is not None else {}
+    return {
+        "campaignId": campaign_id,
+        "name": campaign.name,
+        "subtitle": campaign.subtitle,
+        "description": campaign.description,
+        "type": campaign.type,
+        "media": campaign.media,
+        "startsAt": optional_time(campaign.start_date),
+        "endsAt": optional_time(campaign.end_date),
+        "enrolment": campaign.enrolment,
+        "completed": progress.completions > 0 if compiled is None else is_completed(compiled, progress, now),
+        **how_far,
+    }
+
+
+async def get_rewards(call: Call) -> Json:
+    """What the member has, and what they could redeem: for how much, and if not, why not."""
+    live, view = await load_current_member(call)
+    found, inside = shown_member(live, view), segments_of(view)
+    available = [
+        _offer(live, view, product_id, found)
+        for product_id, product in live.products.items()
+        if product.status == "active" and live.program.products[product_id].costs
+        if is_visible_to(product.segments, inside)
+    ]
+    return {"inventory": found["inventory"], "coupons": found["coupons"], "available": available}
+
+
+def _offer(live: Programme, view: MemberView, product_id: str, found: Json) -> Json:
+    product, document = live.program.products[product_id], live.products[product_id]
+    costs = {one: to_number(cost, live.program.metrics[one].decimals) for one, cost in product.costs}
+    had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
+    refusal = redemption_refusal(product, live.now(), had, 1, admitted=True)
+    if refusal is None and any(found["metrics"][one]["available"] < cost for one, cost in costs.items()):
+        refusal = Refusal.balance_insufficient
+    return {
+        "productId": product_id,
+        "name": product.name,
+        "description": document.description,
+        "type": product.type,
+        "media": document.media,
+        "costs": costs,
+        "redeemable": refusal is None,
+        "reason": refusal,
+        "startsAt": optional_time(product.starts_at),
+        "endsAt": optional_time(product.ends_at),
+    }
+
+
+async def get_metrics(call: Call) -> Json:
+    """Each metric's balance: available, pending, expiring."""
+    live, view = await load_current_member(call)
+    found = shown_member(live, view)["metrics"]
+    return {
+        "metrics": [
+            {"metricId": one, "name": live.metrics[one].name, "media": live.metrics[one].media, **balance}
+            for one, balance in found.items()
+        ]
+    }
+
+
+async def get_segments(call: Call) -> Json:
+    """The segments that the member is in."""
+    live, view = await load_current_member(call)
+    inside = sorted(segments_of(view) & live.program.segments.keys())
+    return {"segments": [{"segmentId": one, "name": live.program.segments[one].name} for one in inside]}
+
+
+async def get_ladders(call: Call) -> Json:
+    """The rung on each ladder, what is missing to the next, and what keeps this one."""
+    live, view = await load_current_member(call)
+    found = shown_member(live, view)["ladders"]
+    return {
+        "ladders": [
+            {"ladderId": one, "ladder": live.program.ladders[one].name, "metric": live.program.ladders[one].metric, **place}
+            for one, place in found.items()
+        ]
+    }  # fmt: skip
+
+
+async def get_streaks(call: Call) -> Json:
+    """Each streak: how long, and until when it is to be extended. Those not begun are there too."""
+    live, view = await load_current_member(call)
+    found = shown_member(live, view)["streaks"]
+    nothing: Json = {"current": 0, "longest": 0, "alive": False, "freezes": 0, "extendBy": None, "brokenAt": None}
+    return {
+        "streaks": [
+            {"streakId": one, "name": streak.name, "cadence": streak.cadence, **found.get(one, nothing)}
+            for one, streak in live.program.streaks.items()
+            if streak.active or one in found
+        ]
+    }
+
+
+async def get_competitions(call: Call) -> Json:
+    """The competitions: the member's entries, or rank and score."""
+    live, view = await load_current_member(call)
+    entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
+    async with call.services.pool.acquire() as connection:
+        standings = await leaderboards.standings_of(connection, view.member_id)
+    inside = segments_of(view)
+    found: list[Json] = []
+    for one, competition in live.competitions.items():
+        if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, inside):
+            continue
+        place: Json = {"entries": entries.get(one, 0)}
+        if competition.score is not None:
+            place = await _standing(call, live, one, standings.get(one))
+        times = {"startsAt": optional_time(competition.start_date), "endsAt": optional_time(competition.end_date)}
+        found.append({"competitionId": one, "name": competition.name, "status": competition.status, **times, **place})
+    return {"competitions": found}
+
+
+async def _standing(call: Call, live: Programme, competition_id: str, part: tuple[str, str] | None) -> Json:
+    nowhere: Json = {"rank": None, "score": None, "of": None, "scope": None}
+    if part is None:
+        return nowhere
+    competition = live.program.competitions[competition_id]
+    scope = part[0] if competition.scope_field is not None or competition.league is not None else None
+    board = await call.services.boards.board(call.org_id, competition_id, scope, part[1])
+    places = board.among([call.user_id])
+    if not places:
+        return nowhere
+    score = to_number(places[0].score, decimals_of(live, competition))
+    return {"rank": places[0].rank, "score": score, "of": len(board), "scope": scope}
+
+
+async def get_own_notifications(call: Call) -> Json:
+    """A page of all notifications, the newest first; how many are unread."""
+    live = await call.services.programs.current(call.org_id)
+    size = page_size(call.query)
+    (before,) = read_cursor(call.query, tuple[int], (2**62,))
+    async with call.services.pool.acquire() as connection:
+        found = await notifications.fetch_page(connection, member_id(call), before, live.now(), size + 1)
+        unread = await notifications.unread_count(connection, member_id(call), live.now())
+    page, cursor = paged(found, size, lambda one: (one.sequence,))
+    return {"notifications": [shown_note(live, one) for one in page], "unread": unread, "cursor": cursor}
+
+
+async def get_own_transactions(call: Call) -> Json:
+    """A page of the member's transactions, the newest first."""
+    live = await call.services.programs.current(call.org_id)
+    page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
+    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
+
+
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
+_LISTS = {
+    "campaigns": ("listMyCampaigns", "List the member's campaigns with progress", get_campaigns),
+    "metrics": ("listMyMetrics", "List the member's balances", get_metrics),
+    "segments": ("listMySegments", "List the member's segments", get_segments),
+    "ladders": ("listMyLadders", "List the member's rungs and what is next", get_ladders),
+    "streaks": ("listMyStreaks", "List the member's streaks", get_streaks),
+    "competitions": ("listMyCompetitions", "List the member's competitions, with rank or entries", get_competitions),
+}
+
+OPERATIONS = [
+    Operation(
+        name="getMe", method="GET", path="/api/loyalty/me", summary="Get the member's overview", run=get_me,
+        answer=object_of({"userId": TEXT, "metrics": OBJECT, "unreadNotifications": INTEGER}), **_OWN,
+    ),
+    Operation(
+        name="getMyProfile", method="GET", path="/api/loyalty/me/profile", summary="Get the member's profile fields",
+        run=get_own_profile, answer=object_of({"userId": TEXT}), **_OWN,
+    ),
+    *(
+        Operation(
+            name=name, method="GET", path=f"/api/loyalty/me/{items}", summary=summary, run=run,
+            answer=object_of({items: OBJECTS}), **_OWN,
+        )
+        for items, (name, summary, run) in _LISTS.items()
+    ),
+    Operation(
+        name="getMyRewards", method="GET", path="/api/loyalty/me/rewards",
+        summary="Get what the member owns and can redeem", run=get_rewards,
+        answer=object_of({"inventory": OBJECTS, "coupons": OBJECTS, "available": OBJECTS}), **_OWN,
+    ),
+    Operation(
+        name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
+        summary="List the member's notifications", run=get_own_notifications,
+        answer=page_schema("notifications", OBJECT), query=PAGING, **_OWN,
+    ),
+    Operation(
+        name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",
+        summary="List the member's transactions", run=get_own_transactions,
+        answer=page_schema("transactions", OBJECT), query=PAGING, **_OWN,
+    ),
+]  # fmt: skip

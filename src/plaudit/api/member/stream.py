@@ -1,0 +1,86 @@
+"""What a member is told, live: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
+
+event: ready            the stream has begun; its id is where it begins
+event: reset            it begins at the present, because the id given is not one of this server's; `changed` follows
+event: notification     data: the notification, as in /me/notifications; its id is where to resume
+event: changed          something of the member's has changed: balances, progress, …
+: (a comment)           every 15 seconds, so that nobody between thinks that the line is dead
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from plaudit import clock
+from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
+from plaudit.api.identity.current_member import load_current_member, member_id
+from plaudit.api.views.notification import shown_note
+from plaudit.delivery.live import HEARTBEAT_SECONDS, LiveStream, LiveStreams
+from plaudit.errors import FieldError, invalid_fields
+
+RETRY_MILLISECONDS = 2_000
+DIGITS_MAX = 18  # no id has more
+GOT_MAX = 50
+
+_ENCODER = msgspec.json.Encoder()
+
+
+async def get_stream(call: Call) -> OperationResult:
+    """Open a stream; it ends when the token does."""
+    await load_current_member(call)
+    stream = await call.services.streams.open(member_id(call), _seen(call))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return OperationResult(
+        data=None, status=200, headers=headers, media="text/event-stream", parts=_events(call, stream)
+    )
+
+
+def _seen(call: Call) -> int | None:
+    given = call.headers.get("last-event-id") or call.query.get("lastEventId")
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > DIGITS_MAX:
+        wanted = f"must be the id of an event of the stream, a number of 0 or more (got {given[:GOT_MAX]!r})"
+        raise invalid_fields([FieldError("Last-Event-ID", wanted)])
+    return int(given)
+
+
+async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:
+    assert call.caller is not None
+    streams: LiveStreams = call.services.streams
+    ends_at = call.caller.expires_at
+    try:
+        yield f"retry: {RETRY_MILLISECONDS}\nid: {stream.seen}\nevent: ready\ndata: {{}}\n\n".encode()
+        if stream.reset:
+            yield b"event: reset\ndata: {}\n\nevent: changed\ndata: {}\n\n"
+        while not stream.ended and (ends_at is None or clock.now() < ends_at):
+            notes, changed = await stream.next(HEARTBEAT_SECONDS)
+            if not notes and not changed:
+                streams.refresh(stream)
+                yield b":\n\n"
+                continue
+            live = await call.services.programs.current(call.org_id)
+            events = [
+                b"id: %d\nevent: notification\ndata: %s\n\n" % (one.sequence, _ENCODER.encode(shown_note(live, one)))
+                for one in notes
+            ]
+            yield b"".join([*events, b"event: changed\ndata: {}\n\n"])
+    finally:
+        streams.close(stream)
+
+
+_SEEN = Parameter(
+    "lastEventId",
+    "Where to go on, for those who cannot set the header Last-Event-ID: the id seen last.",
+    {"type": "string"},
+)
+_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
+
+OPERATIONS = [
+    Operation(
+        name="streamMyNotifications", method="GET", path="/api/loyalty/me/stream",
+        summary="Stream notifications as server-sent events", run=get_stream, query=(_SEEN,), answers_in_parts=True,
+        errors=(400, 429), other_media=("text/event-stream",), **_OWN,
+    ),
+]  # fmt: skip

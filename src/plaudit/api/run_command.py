@@ -1,0 +1,134 @@
+"""Commands of the API: what is done by hand is an event like any other, processed at once, whole or not at all."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.core.decision import Refusal
+from plaudit.core.ids import bucket_of, derived_id, member_id_of
+from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.engine.inline import CommandRefused, process_inline
+from plaudit.engine.processed import ProcessedEvent
+from plaudit.errors import Conflict, IdempotencyConflict, PlauditError, Unavailable
+
+from .http.operations import Call
+from .views.decision import next_at_of
+
+COMMAND_SECONDS_MAX = 30.0
+EVENT_KEY_MAX = 128
+
+_SENTENCES = {
+    Refusal.reward_inactive: "The reward is inactive",
+    Refusal.pool_empty: "The code pool has no codes left",
+    Refusal.pool_inactive: "The code pool is inactive or has expired",
+    Refusal.stock_empty: "The product is out of stock",
+    Refusal.coupon_already_issued: "The user already has a coupon of this reward",
+    Refusal.maximum_reached: "The balance is at its maximum",
+    Refusal.competition_not_open: "The competition is not open",
+    Refusal.product_inactive: "The product is inactive",
+    Refusal.product_not_yet: "The product cannot be had yet",
+    Refusal.product_no_longer: "The product can no longer be had",
+    Refusal.product_limit_reached: "The user has as many of the product as one may have",
+    Refusal.not_in_segment: "The product is for other users",
+    Refusal.balance_insufficient: "The balance is insufficient",
+    Refusal.transaction_reversed: "No more of the transaction than there was can be taken back",
+    Refusal.hold_missing: "There is no such hold, or it is over",
+    Refusal.amount_out_of_range: "The amount is out of range",
+    Refusal.coupon_redeemed: "The coupon has been redeemed: it cannot be revoked",
+    Refusal.coupon_missing: "The user no longer has the coupon",
+    Refusal.product_not_held: "The user does not have as many of the product",
+    Refusal.already_merged: "The user to be merged has been merged before",
+    Refusal.member_merged: "The user has been merged into another: name that one",
+}
+
+
+_OTHERS = {
+    Refusal.maximum_reached: "The receiver's balance would exceed its maximum",
+    Refusal.unknown_user: "The receiver does not exist",
+    Refusal.member_merged: "The receiver has been merged into another: name that one",
+    Refusal.balance_insufficient: "The receiver no longer has the points",
+    Refusal.transaction_reversed: "The receiver's transaction has been reversed before",
+}
+
+NOBODY: Mapping[str, dict[str, Any]] = {}
+
+
+async def run_command(
+    call: Call,
+    *,
+    kind: str,
+    trigger: str,
+    user_id: str,
+    data: dict[str, Any],
+    metadata: dict[str, Any] | None = None,
+    key: str | None = None,
+    also: Mapping[str, dict[str, Any]] = NOBODY,
+    through: Sequence[str] = (),
+) -> tuple[ProcessedEvent, datetime, UUID]:
+    """Decide a command and write down what follows. Answers it, when it was, and the event's id.
+
+    With `key` it is done once: coming again with the same content, it is answered as a duplicate. Raises Conflict when
+    the decision is a refusal; then nothing is written. `also` is the same command for other members, by user id: all
+    happen or none. `through` are the members at whom something arrives by it.
+    """
+    live = await call.services.programs.cached(call.org_id)
+    now = live.now()
+    arrival = arrival_from_client(
+        org_id=call.org_id,
+        user_id=user_id,
+        kind=kind,
+        trigger=trigger,
+        occurred_at=now,
+        received_at=clock.now(),
+        payload=Payload(data, metadata or {}, call.correlation_id),
+        source=call.caller_name,
+        event_id=clock.new_uuid7(),
+        event_key=_key_of(call, trigger) if key is None else key,
+    )
+    others = [
+        arrival_from_client(
+            org_id=call.org_id, user_id=one, kind=kind, trigger=trigger, occurred_at=now, received_at=clock.now(),
+            payload=Payload(own, {}, call.correlation_id), source=call.caller_name, event_id=derived_id(arrival.event_id, f"also:{one}"),
+        )
+        for one, own in also.items()
+    ]  # fmt: skip
+    try:
+        outcome = await process_inline(
+            call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True, also=others,
+            through=[bucket_of(member_id_of(call.org_id, one)) for one in through],
+        )  # fmt: skip
+    except CommandRefused as error:
+        is_other = error.processed.arrival.member_id != arrival.member_id
+        raise _refusal(error, live.now(), is_other=is_other) from None
+    if outcome is None:
+        raise Unavailable("It took too long and may or may not have been done; look before you try again")
+    if outcome.conflicting:
+        raise IdempotencyConflict(f"Event {key} came with another content before")
+    if outcome.processed.decision is None and key is None:
+        # Its first answer was lost with the process that made it: an Idempotency-Key guards the books all the same.
+        raise Conflict("It has been done before", code="already_done")
+    return outcome.processed, now, arrival.event_id
+
+
+def _key_of(call: Call, trigger: str) -> str | None:
+    """The key that an Idempotency-Key gives an event: a member's keys are the member's own."""
+    if call.idempotency_key is None:
+        return None
+    key = f"{trigger}:{call.idempotency_key}"
+    assert call.caller is not None
+    own = call.caller.member_id
+    if own is None and len(key) <= EVENT_KEY_MAX:
+        return key
+    return str(derived_id(own or call.org_id, key))
+
+
+def _refusal(error: CommandRefused, now: datetime, *, is_other: bool) -> PlauditError:
+    decision = error.processed.decision
+    if decision is None or decision.refusal is None:
+        return PlauditError("The command failed on our side", code="command_failed")
+    sentence = (_OTHERS if is_other else _SENTENCES).get(
+        decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}"
+    )
+    return Conflict(sentence, code=decision.refusal.value, next_at=next_at_of(error.processed), now=now)

@@ -1,0 +1,74 @@
+"""What came with an achievement, as the first generation shows it."""
+
+import re
+from uuid import UUID
+
+from plaudit.api.http.wire import Json, shown_amount
+from plaudit.core.change_summary import ChangeSummary
+from plaudit.core.ids import derived_id
+from plaudit.storage.programmes import Programme
+
+_CAMPAIGN = "camp_"
+_LIKE_A_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def challenge_id(live: Programme, campaign_id: str) -> str:
+    """The id of a campaign, which is a challenge here and has a UUID: the one in its own id, or one that follows from it."""
+    try:
+        return str(UUID(campaign_id.removeprefix(_CAMPAIGN)))
+    except ValueError:
+        return str(derived_id(live.program.org_id, f"challenge:{campaign_id}"))
+
+
+def campaign_called(live: Programme, name: str) -> str:
+    """Return the id of the campaign that is called so, by its own id or as a challenge; the name itself if none is."""
+    if name in live.campaigns or not _LIKE_A_UUID.fullmatch(name):
+        return name
+    return next((one for one in live.campaigns if challenge_id(live, one) == name.lower()), name)
+
+
+def mission_id(live: Programme, campaign_id: str, step: int) -> str:
+    """The id of a campaign's step, which is a mission here."""
+    return str(derived_id(live.program.org_id, f"mission:{campaign_id}:{step}"))
+
+
+def set_title(set_id: str) -> str:
+    """The title of an inventory set: what its type is called, or its id in words."""
+    words = set_id.replace("_", " ").replace("-", " ").strip()
+    return _TITLES.get(set_id) or words[:1].upper() + words[1:]
+
+
+_TITLES = {
+    "badge": "Badges",
+    "unique_code_pool": "Coupons",
+    "merchandise": "Merchandise",
+    "ticket": "Tickets",
+    "entry": "Competition entries",
+}
+
+
+def set_of(live: Programme, product_id: str) -> str:
+    """The inventory set that a product is shown in."""
+    product = live.products.get(product_id)
+    return "" if product is None else product.inventory_set or product.type
+
+
+def shown_changes(live: Programme, changes: ChangeSummary) -> Json:
+    """`metricChanges`, `inventoryChanges` and `milestoneChanges`."""
+    received = [one.product_id for one in changes.items if one.quantity > 0]
+    lost = [one.product_id for one in changes.items if one.quantity < 0]
+    return {
+        "metricChanges": {
+            metric: {
+                "oldValue": shown_amount(live.program, metric, old),
+                "newValue": shown_amount(live.program, metric, new),
+            }
+            for metric, (old, new) in changes.metrics.items()
+        },
+        "inventoryChanges": {"received": _items(live, received), "lost": _items(live, lost)},
+        "milestoneChanges": {one.ladder_id: {"oldValue": one.before, "newValue": one.after} for one in changes.rungs},
+    }
+
+
+def _items(live: Programme, product_ids: list[str]) -> list[Json]:
+    return [{"setId": set_of(live, one), "itemId": one} for one in dict.fromkeys(product_ids)]

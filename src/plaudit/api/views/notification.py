@@ -1,0 +1,65 @@
+"""A member's notifications: which are unread, and marking them as read."""
+
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct, field
+
+from plaudit.api.http.operations import Call
+from plaudit.api.http.wire import Json, optional_time, shown_amount, time_text
+from plaudit.api.identity.current_member import member_id
+from plaudit.reads import notifications
+from plaudit.reads.notifications import NotificationRow
+from plaudit.storage.notifications import mark_read, mark_read_up_to
+from plaudit.storage.programmes import Programme
+
+IDS_MAX = 500
+
+
+class ReadBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which have been read: these, all up to one, or (when nothing is said) all."""
+
+    ids: Annotated[list[UUID], Meta(max_length=IDS_MAX)] = field(default_factory=list[UUID])
+    up_to: UUID | None = None
+
+
+async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
+    """What the member who makes the call has not read."""
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        return live, await notifications.unread(connection, member_id(call), live.now())
+
+
+async def post_read(call: Call) -> Json:
+    """Mark as read. Answers how many were not, and how many are not yet."""
+    body: ReadBody = call.body
+    live = await call.services.programs.current(call.org_id)
+    async with call.services.pool.acquire() as connection:
+        if body.ids:
+            read = await mark_read(connection, member_id(call), body.ids, live.now())
+        else:
+            read = await mark_read_up_to(connection, member_id(call), body.up_to, live.now())
+        return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}
+
+
+def shown_note(live: Programme, note: NotificationRow) -> Json:
+    """A notification in the present generation."""
+    changed = note.changes
+    return {
+        "notificationId": str(note.notification_id),
+        "type": note.type,
+        "campaignId": note.campaign_id if note.campaign_id in live.campaigns else None,
+        "step": note.step,
+        "display": note.display,
+        "title": note.title,
+        "message": note.message,
+        "createdAt": time_text(note.created_at),
+        "expiresAt": optional_time(note.expires_at),
+        "readAt": optional_time(note.read_at),
+        "metrics": {
+            one: {"from": shown_amount(live.program, one, before), "to": shown_amount(live.program, one, after)}
+            for one, (before, after) in changed.metrics.items()
+        },
+        "items": [{"productId": one.product_id, "quantity": one.quantity} for one in changed.items],
+        "rungs": [{"ladderId": one.ladder_id, "from": one.before, "to": one.after} for one in changed.rungs],
+    }

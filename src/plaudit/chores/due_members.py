@@ -1,0 +1,33 @@
+"""What is due becomes events, for one organisation and at once: when its clock is moved. (Workers see to the rest.)"""
+
+from datetime import datetime
+from uuid import UUID
+
+from plaudit import clock
+from plaudit.core.program import Program
+from plaudit.engine.arrival import timer_tick
+from plaudit.engine.load import SQL
+from plaudit.engine.process import process
+from plaudit.guard import known
+from plaudit.storage.postgres import Pool, with_retries
+
+BATCH_MEMBERS_MAX = 200
+
+
+async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> int:
+    """Let everything happen that is due in an organisation by `now`. Answers how many timers went off."""
+    done = 0
+    while True:
+        async with pool.acquire() as connection:
+            rows = await connection.fetch(SQL.due_of_org, org_id, now, BATCH_MEMBERS_MAX)
+            rows = [row for row in rows if row["member_id"] not in known.members]
+            if not rows:
+                return done
+            ticks = [timer_tick(**row, now=now, at=clock.now()) for row in rows]
+            processed = await with_retries(
+                lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
+            )
+            failed = [one for one in processed if one.state == "failed"]
+            if failed:
+                raise RuntimeError(failed[0].error)
+            done += len(processed)

@@ -1,0 +1,160 @@
+"""A new or changed segment or ladder is filled with the members that there are, in the background and bucket by bucket.
+
+    the document is saved ──► each member is looked at ──► for whom something changes: an event in the inbox ──► decided
+
+Nothing is written past the log: who comes in or goes out does so by an event of their own. What it counts of the
+past is read from the log when that event is decided, under the lock of its bucket, so that nothing is missed.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit import clock
+from plaudit.core.event import LADDER, SEGMENT
+from plaudit.core.ids import BUCKET_COUNT
+from plaudit.core.member import Member
+from plaudit.core.program import Ladder, Program, Segment
+from plaudit.core.segments import NOT_IN, is_member
+from plaudit.engine import inbox
+from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
+from plaudit.engine.members import hold, load_members
+from plaudit.engine.segment_tallies import LOOK_SOURCE, evaluation_context, triggers_of
+from plaudit.storage.postgres import Connection, Pool
+from plaudit.storage.programmes import Programme, Programmes
+from plaudit.storage.queries import queries_beside
+
+from .pieces import Piece, attempt
+
+SQL = queries_beside(__file__)
+
+CHUNK_MEMBERS = 1_000
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """A document to be filled: `document_id` is its id, and `ordinal` tells it from others that have had it before."""
+
+    piece: Piece
+    document_id: str
+    ordinal: int
+
+    @property
+    def is_ladder(self) -> bool:
+        return self.piece.document_id != self.document_id
+
+    def key_of(self, member: Member) -> str:
+        """Return the key of the event by which a member is looked at: there is one for each version of a document."""
+        return f"{self.piece.document_id}:{self.ordinal}:{self.piece.version}:{member.member_id}"
+
+
+async def fill_next_bucket(pool: Pool, programs: Programmes) -> bool:
+    """Fill one bucket of one document, if there is one to fill. False when there is not, or another process does, or it raised."""
+    async with pool.acquire() as connection, connection.transaction():
+        if not await connection.fetchval(SQL.one_at_a_time):
+            return False
+        rows = [*await connection.fetch(SQL.to_fill), *await connection.fetch(SQL.ladders_to_fill)]
+        found = [_Wanted(Piece("segment", *row[:3]), *row[3:]) for row in rows]
+        wanted = next((one for one in found if not one.piece.is_left_out), None)
+        if wanted is None:
+            return False
+        return bool(await attempt(connection, wanted.piece, _fill(connection, programs, wanted)))
+
+
+async def _fill(connection: Connection, programs: Programmes, wanted: _Wanted) -> bool:
+    piece = wanted.piece
+    key = piece.org_id, piece.document_id, piece.version
+    bucket = await connection.fetchval(SQL.take_fill, *key)
+    live = await programs.refresh(piece.org_id)
+    looked_at = changed = 0
+    if wanted.is_ladder:
+        document = live.program.ladders.get(wanted.document_id)
+        if document is not None:
+            looked_at = changed = await _place_bucket(connection, live, document, wanted, bucket)
+    else:
+        document = live.program.segments.get(wanted.document_id)
+        if document is not None:
+            looked_at, changed = await _fill_bucket(connection, live, document, wanted, bucket)
+    following = bucket + 1
+    finished_at = live.now() if following == BUCKET_COUNT or document is None else None
+    await connection.execute(SQL.fill_moved, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
+    return True
+
+
+async def _place_bucket(connection: Connection, live: Programme, ladder: Ladder, wanted: _Wanted, bucket: int) -> int:
+    """Have the members of a bucket placed on a ladder: all who have earned of its metric, or are on it."""
+    looked_at = 0
+    after = UUID(int=0)
+    key = bucket, live.program.org_id
+    now = live.now()
+    while True:
+        of = after, ladder.metric, ladder.ladder_id, CHUNK_MEMBERS
+        rows = await connection.fetch(SQL.members_to_place, *key, *of)
+        if not rows:
+            return looked_at
+        there = await hold(connection, [row["member_id"] for row in rows])
+        members = [
+            Member(member_id=row["member_id"], user_id=row["user_id"]) for row in rows if row["member_id"] in there
+        ]
+        data = {"ladderId": ladder.ladder_id, "fill": True}
+        if members:
+            await inbox.append(connection, [_evaluation_event(live, LADDER, data, wanted, one, now) for one in members])
+        looked_at += len(rows)
+        after = rows[-1]["member_id"]
+
+
+async def _fill_bucket(
+    connection: Connection, live: Programme, segment: Segment, filled: _Wanted, bucket: int
+) -> tuple[int, int]:
+    looked_at = changed = 0
+    after = UUID(int=0)
+    triggers = triggers_of(segment)
+    now = live.now()
+    while True:
+        org_id = live.program.org_id
+        rows = await connection.fetch(SQL.members_of_bucket, bucket, org_id, after, CHUNK_MEMBERS)
+        if not rows:
+            return looked_at, changed
+        users = {row["member_id"]: row["user_id"] for row in rows}
+        members = await load_members(connection, dict.fromkeys(users, bucket), users)
+        counting: set[UUID] = set()
+        if triggers:
+            found = await connection.fetch(SQL.members_with_events, bucket, list(users), triggers)
+            counting = {row["member_id"] for row in found}
+        wanted = [
+            one
+            for one in members.values()
+            if one.member_id in counting or would_change(live.program, segment, one, now)
+        ]
+        there = await hold(connection, [one.member_id for one in wanted])
+        wanted = [one for one in wanted if one.member_id in there]
+        if wanted:
+            data = {"segmentId": segment.segment_id}
+            await inbox.append(connection, [_evaluation_event(live, SEGMENT, data, filled, one, now) for one in wanted])
+        looked_at += len(rows)
+        changed += len(wanted)
+        after = rows[-1]["member_id"]
+
+
+def would_change(program: Program, segment: Segment, member: Member, now: datetime) -> bool:
+    """Whether a look at a member would take them in or out. (What is counted of events is not looked at.)"""
+    state = member.segments.get(segment.segment_id, NOT_IN)
+    return is_member(evaluation_context(program, member, now), segment, state) != state.member
+
+
+def _evaluation_event(
+    live: Programme, kind: str, data: dict[str, Any], wanted: _Wanted, member: Member, now: datetime
+) -> Arrival:
+    return arrival_from_client(
+        org_id=live.program.org_id,
+        user_id=member.user_id,
+        kind=kind,
+        trigger=kind,
+        occurred_at=now,
+        received_at=clock.now(),
+        payload=Payload(data),
+        source=LOOK_SOURCE,
+        event_id=clock.new_uuid7(),
+        event_key=wanted.key_of(member),
+    )

@@ -1,0 +1,54 @@
+-- name: to_fill
+-- Segments that are new, have changed, or are not filled yet.
+SELECT documents.org_id, id, documents.version, id AS segment_id, ordinal FROM documents
+LEFT JOIN segment_fills AS f ON f.org_id = documents.org_id AND f.segment_id = id AND f.version = documents.version
+WHERE kind = 'segment' AND f.finished_at IS NULL
+ORDER BY documents.ordinal LIMIT 100;
+
+-- name: ladders_to_fill
+-- Ladders that are new, or place members otherwise than before.
+SELECT f.org_id, segment_id, coalesce(d.version, f.version) AS version, substr(segment_id, 8) AS ladder_id,
+    coalesce(ordinal, 0) AS ordinal
+FROM segment_fills AS f LEFT JOIN documents AS d ON d.org_id = f.org_id AND d.kind = 'ladder' AND id = substr(segment_id, 8)
+WHERE finished_at IS NULL AND segment_id LIKE 'ladder:%' ORDER BY ordinal LIMIT 100;
+
+-- name: take_fill
+-- A segment is being filled, from this bucket on; begun anew if it has changed meanwhile.
+INSERT INTO segment_fills (org_id, segment_id, version) VALUES ($1, $2, $3)
+ON CONFLICT (org_id, segment_id) DO UPDATE SET
+    version = excluded.version,
+    bucket = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.bucket ELSE 0 END,
+    looked_at = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.looked_at ELSE 0 END,
+    changed = CASE WHEN segment_fills.version = excluded.version THEN segment_fills.changed ELSE 0 END,
+    finished_at = NULL
+RETURNING bucket;
+
+-- name: one_at_a_time
+-- Fills are done by one process at a time: the lock ends with the transaction.
+SELECT pg_try_advisory_xact_lock(7152834800139552);
+
+-- name: members_of_bucket
+-- The members of an organisation in one bucket, without erased ones, who are in no segment.
+SELECT member_id, user_id FROM members
+WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL ORDER BY member_id LIMIT $4;
+
+-- name: members_to_place
+-- The members of an organisation in one bucket, without erased ones, who have earned of a metric or are on a ladder.
+SELECT member_id, user_id FROM members
+WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL AND (
+    EXISTS (SELECT FROM balances AS b WHERE b.bucket = members.bucket AND b.member_id = members.member_id AND metric = $4)
+    OR EXISTS (
+        SELECT FROM progress AS p WHERE p.bucket = members.bucket AND p.member_id = members.member_id
+            AND p.kind = 'ladder' AND p.key = $5
+    )
+) ORDER BY member_id LIMIT $6;
+
+-- name: members_with_events
+-- Which of these members have events of these kinds in the log.
+SELECT DISTINCT member_id FROM events
+WHERE bucket = $1 AND member_id = ANY($2::uuid[]) AND trigger = ANY($3::text[]) AND state = 'processed';
+
+-- name: fill_moved
+-- How far a fill is.
+UPDATE segment_fills SET bucket = $4, looked_at = looked_at + $5, changed = changed + $6, finished_at = $7
+WHERE org_id = $1 AND segment_id = $2 AND version = $3;

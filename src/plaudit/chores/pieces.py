@@ -1,0 +1,74 @@
+"""What is done beside deciding, each time for one document: filling a segment, settling a competition or a league.
+
+One that raises, or ends its process, is tried once more and then left out for some minutes; the others go on.
+"""
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+
+from plaudit import clock, telemetry
+from plaudit.core.expressions import must_pass
+from plaudit.core.ids import derived_id
+from plaudit.guard import in_hand, known
+from plaudit.storage.postgres import RETRIABLE, UNREACHABLE, Connection, atomic
+from plaudit.storage.suspects import SQL, Noted, learn, note
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+# The chore that each kind of work belongs to, as its log line and its counter name it.
+NAMES = {
+    "segment": "fill_segments",
+    "competition": "settle_competitions",
+    "league": "settle_leagues",
+    "rollback": "continue_rollbacks",
+    "ending": "complete_documents",
+}
+
+
+class Piece(Struct, frozen=True):
+    """What is to be done for one version of a document. `kind` is one of CHORES in `plaudit.guard`."""
+
+    kind: str
+    org_id: UUID
+    document_id: str
+    version: int
+
+    @property
+    def suspect_id(self) -> UUID:
+        """What it is known by as a suspect."""
+        return derived_id(self.org_id, f"{self.kind}:{self.document_id}:{self.version}")
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is not tried at present."""
+        return known.leaves_out(self.suspect_id, self.org_id)
+
+
+async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any, T]) -> T | None:
+    """Do a chore in a transaction. Return None if it raises: that is noted, and nothing else has happened."""
+    chore_id = piece.suspect_id
+    try:
+        async with atomic(connection):
+            done = await in_hand.steps(piece.kind, chore_id, piece.org_id, work)
+    except (*UNREACHABLE, *RETRIABLE):
+        raise
+    except BaseException as problem:
+        if must_pass(problem):
+            raise
+        name = NAMES[piece.kind]
+        telemetry.chore_failures.labels(name).inc()
+        log.exception("chore_failed", chore=name, kind=piece.kind, org_id=str(piece.org_id), id=piece.document_id)
+        one = Noted(chore_id, piece.kind, piece.org_id)
+        await note(connection, [one], f"it raised {type(problem).__name__}", clock.now())
+        await learn(connection)
+        return None
+    if chore_id in known.all:
+        await connection.execute(SQL.cleared, chore_id)
+        known.all.pop(chore_id, None)
+    return done

@@ -1,0 +1,49 @@
+"""Deletes rows that have served their time, from the tables that would otherwise only grow.
+
+Each statement deletes a small batch, found by a key or an index, in a transaction of its own: no request waits for it.
+Several workers may do it at the same time.
+"""
+
+from datetime import datetime, timedelta
+
+from plaudit.storage.postgres import Pool
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+BATCH_ROWS = 1_000
+JOBS_DAYS = 30
+
+# statement: for how long after its time a row is kept
+_KEPT = {
+    SQL.clear_idempotency_keys: timedelta(hours=24),
+    SQL.clear_importing_members: timedelta(days=1),
+    SQL.clear_job_errors: timedelta(days=JOBS_DAYS),
+    SQL.clear_jobs: timedelta(days=JOBS_DAYS),
+    SQL.clear_signing_keys: timedelta(days=1),
+    SQL.clear_watches: timedelta(days=1),
+}
+_WINDOWS_KEPT = timedelta(hours=1)  # longer than the clocks of two processes may differ
+
+
+async def clear(pool: Pool, now: datetime) -> int:
+    """Delete every row whose time was over at `now`. Return how many there were, rate windows not counted."""
+    deleted = 0
+    for statement, kept in _KEPT.items():
+        rows = BATCH_ROWS
+        while rows == BATCH_ROWS:
+            async with pool.acquire() as connection:
+                done = await connection.execute(statement, now - kept, BATCH_ROWS)
+            rows = int(done.rpartition(" ")[2])
+            deleted += rows
+    await _clear_windows(pool, now - _WINDOWS_KEPT)
+    return deleted
+
+
+async def _clear_windows(pool: Pool, ended_before: datetime) -> None:
+    last, rows = "", BATCH_ROWS
+    while rows == BATCH_ROWS:
+        async with pool.acquire() as connection:
+            row = await connection.fetchrow(SQL.clear_rate_windows, ended_before, BATCH_ROWS, last)
+        assert row is not None
+        last, rows = row["last"], row["rows"]

@@ -1,0 +1,120 @@
+"""The commands for backups, and the proof that the books are whole."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from plaudit.errors import PlauditError
+
+from .common import FOLDER, Child, Data, Existing, Key, Server, Url, console, run
+from .places import Json, Target
+
+
+def add_backup_commands(app: typer.Typer) -> None:
+    """The commands of this room."""
+    for command in (backup, restore, verify):
+        app.command()(command)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write")],
+    data: Data = FOLDER,
+    database_url: Url = "",
+) -> None:
+    """Back up the whole database into a file, whether or not a server runs."""
+    from plaudit.storage import backup as backups
+
+    with _database(data, database_url) as url:
+        run(lambda: backups.backup(url, file))
+    console.print(f"{file} has the whole database: {file.stat().st_size:,} bytes.", highlight=False, soft_wrap=True)
+    kept = data / "credentials.json"
+    if not database_url and kept.exists():
+        console.print(f"Not in it: {kept}, the demo organisation's secrets.", highlight=False, soft_wrap=True)
+
+
+def restore(file: Existing, data: Data = FOLDER, database_url: Url = "") -> None:
+    """Restore a backup into an empty database or a new data folder, migrate it, and check its ledger."""
+    from plaudit.storage import backup as backups
+    from plaudit.storage.migrate import migrate
+
+    async def work(url: str) -> None:
+        await backups.restore(url, file)
+        console.print(f"{file} is restored.", highlight=False, soft_wrap=True)
+        await migrate(url)
+
+    with _database(data, database_url, new=True) as url:
+        run(lambda: work(url))
+        checks = Target(org="", data=data, database_url=url, url="", key="").place().verify()
+    _print(checks)
+    _end(checks)
+
+
+def verify(
+    org: Annotated[str, typer.Option("--org", envvar="PLAUDIT_ORG", help="Only this organisation")] = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON")] = False,
+    child: Child = False,
+) -> None:
+    """Check every ledger invariant and replay the log. Exits with 1 on any violation."""
+    if (url or key) and not child:
+        found = Target(org=org, data=data, database_url=database_url, url=url, key=key).place().verify()
+    else:  # whether or not a server runs
+        with _database(data, database_url) as there:
+            found = Target(org=org, data=data, database_url=there, url="", key="").place().verify()
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+    else:
+        _print(found)
+    _end(found)
+
+
+def _end(checks: list[Json]) -> None:
+    if any(one["violations"] for one in checks):
+        raise SystemExit(1)
+
+
+def _print(checks: list[Json]) -> None:
+    table = Table("invariant", "counted", "violations")
+    for one in checks:
+        table.add_row(one["name"], f"{one['counted']:,}", str(one["violations"]), style=_style(one))
+    console.print(table)
+    for one in checks:
+        for example in one["examples"]:
+            console.print(f"{one['name']}: {example}", style=_style(one), highlight=False, markup=False)
+        if one["violations"]:
+            console.print(f"{one['name']}: what to do: {one['remedy']}", highlight=False, markup=False)
+
+
+def _style(check: Json) -> str:
+    return "red" if check["violations"] else ""
+
+
+@contextmanager
+def _database(data: Path, database_url: str, *, new: bool = False) -> Generator[str]:
+    """The database's URL. The embedded server is started for as long as it is needed, unless it runs.
+
+    The folder must have one, unless it may be `new`. Raises PlauditError.
+    """
+    from plaudit.storage.embedded import DataFolderLock, EmbeddedPostgres, running_url
+
+    running = database_url or running_url(data / "postgres")
+    if running:
+        yield running
+        return
+    if not new and not (data / "postgres").is_dir():
+        raise PlauditError(f"there is no database in {data}: name the folder by --data, or yours by --database-url")
+    lock = DataFolderLock(data)
+    embedded = EmbeddedPostgres(data / "postgres")
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+        lock.release()

@@ -1,0 +1,108 @@
+"""What the commands share: where the data is, how they print, how they run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import UUID
+
+import typer
+import uvloop
+from rich.console import Console
+
+from plaudit.errors import NotFound, PlauditError
+from plaudit.guard import in_hand
+from plaudit.runtime import exit_with_parent, limit_memory
+from plaudit.settings import Settings
+
+if TYPE_CHECKING:
+    from plaudit.storage.postgres import Connection
+
+console = Console()
+errors = Console(stderr=True)
+
+T = TypeVar("T")
+
+Data = Annotated[Path, typer.Option("--data", envvar="PLAUDIT_DATA", help="Data folder")]
+Url = Annotated[str, typer.Option("--database-url", envvar="PLAUDIT_DATABASE_URL", help="URL of your PostgreSQL")]
+Org = Annotated[
+    str, typer.Option("--org", envvar="PLAUDIT_ORG", help="Organisation id, slug or name (default: the oldest)")
+]
+Server = Annotated[
+    str,
+    typer.Option("--url", envvar="PLAUDIT_URL", help="Address of a running server to work on, instead of a database"),
+]
+Key = Annotated[str, typer.Option("--key", envvar="PLAUDIT_KEY", help="API secret to use with --url")]
+Host = Annotated[str, typer.Option(envvar="PLAUDIT_HOST", help="Address to listen on")]
+Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT", min=0, max=65_535, help="Port to listen on")]
+Existing = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to read")]
+
+
+def _as_child(given: bool) -> bool:
+    if given:
+        exit_with_parent()
+        limit_memory(Settings.from_environment().memory_mb)
+    return given
+
+
+Child = Annotated[bool, typer.Option("--child", hidden=True, callback=_as_child)]
+FOLDER = Path(".plaudit")
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run until it is done; meanwhile a parent can see that the loop runs."""
+
+    async def working() -> T:
+        beating = asyncio.create_task(in_hand.beat())
+        try:
+            return await work()
+        finally:
+            beating.cancel()
+
+    return uvloop.run(working())
+
+
+def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data: Path, database_url: str) -> T:
+    """Do something in an organisation: the one named (by id, slug or name), or the oldest."""
+    from plaudit.storage.postgres import connect
+
+    url = url_of(data, database_url)
+
+    async def working() -> T:
+        connection = await connect(url)
+        try:
+            return await work(connection, await _org_called(connection, org))
+        finally:
+            await connection.close()
+
+    return run(working)
+
+
+def org_id_in(text: str) -> UUID:
+    """Return the id of an organisation. Raises PlauditError."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise PlauditError(f"The organisation must be named by its id, a UUID (got {text!r})") from None
+
+
+async def _org_called(connection: "Connection", name: str) -> UUID:
+    from plaudit.storage import orgs
+
+    if not name:
+        row = await connection.fetchrow(orgs.SQL.oldest_org)
+        if row is None:
+            raise PlauditError("No organisation yet: create one with plaudit org create NAME")
+        return row["org_id"]
+    rows = await connection.fetch(orgs.SQL.orgs_called, name)
+    found = [row["org_id"] for row in rows if row["rank"] == rows[0]["rank"]]
+    if not found:
+        raise NotFound(f"No organisation has the id, slug or name {name!r}; plaudit org list shows them all")
+    if len(found) > 1:
+        raise PlauditError(f"{len(found)} organisations are called {name!r}: name one of {', '.join(map(str, found))}")
+    return found[0]
+
+
+def url_of(data: Path, database_url: str) -> str:
+    """The database's URL: the one given, or that of the embedded server in the data folder."""
+    return Settings(data=str(data), database_url=database_url).url()

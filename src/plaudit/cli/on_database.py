@@ -1,0 +1,174 @@
+"""What the commands do on a database."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit import clock
+from plaudit.errors import PlauditError
+from plaudit.tracebacks import facts_of
+
+from .common import run, url_of, with_org
+from .places import Heard, Json, Simulated
+
+if TYPE_CHECKING:
+    from plaudit.history.simulate import Simulation
+    from plaudit.history.verify import InvariantResult
+    from plaudit.storage.jobs import Job
+    from plaudit.storage.postgres import Connection, Pool
+    from plaudit.storage.programmes import Programme, Programmes
+
+ERRORS_SHOWN = 20
+
+
+class Local:
+    """An organisation in a database (see Place)."""
+
+    def __init__(self, org: str, data: Path, database_url: str) -> None:
+        self._where = (org, data, database_url)
+
+    def programme(self) -> Json:
+        """Return the whole programme, by sections."""
+        from plaudit.documents.programme_file import to_file
+        from plaudit.storage.programme_changes import current_documents
+
+        async def work(connection: "Connection", org_id: UUID) -> Json:
+            return to_file(await current_documents(connection, org_id))
+
+        return with_org(work, *self._where)
+
+    def change(self, programme: Any, *, prune: bool, dry_run: bool) -> list[Json]:
+        """Make the programme what a document says, or only say what would change."""
+        from plaudit.storage import programme_changes
+
+        async def work(connection: "Connection", org_id: UUID) -> list[Json]:
+            wanted = await programme_changes.read(connection, org_id, programme)
+            if dry_run:
+                return programme_changes.describe_plan(
+                    await programme_changes.plan(connection, org_id, wanted, prune=prune)
+                )
+            changes = await programme_changes.apply(connection, org_id, wanted, prune=prune, by="cli", at=clock.now())
+            return programme_changes.describe_plan(changes)
+
+        return with_org(work, *self._where)
+
+    def take_in(self, file: Path, kind: str, job: str, heard: Heard) -> Json:
+        """Import a file. Return the job, with the first lines that were refused."""
+        from plaudit.storage import jobs
+        from plaudit.storage.postgres import UNREACHABLE, create_pool
+        from plaudit.storage.programmes import Programmes
+
+        url = url_of(*self._where[1:])
+
+        async def work(_: "Connection", org_id: UUID) -> Json:
+            pool = await create_pool(url, size=4, by_key=True)
+            done = await jobs.start(pool, org_id, kind, "cli", _job_id(job))
+            try:
+                await _work_off(pool, Programmes(pool, url), done, file, heard)
+                found = await _shown(pool, org_id, done)
+                await pool.close()
+            except (PlauditError, *UNREACHABLE, OSError):
+                pool.terminate()
+                raise
+            except Exception as error:  # told without its message, which may quote a member's row
+                pool.terminate()
+                raise PlauditError(
+                    f"The import broke off after line {done.lines:,} because of an error ({facts_of(error)}); "
+                    f"go on with --job job_{done.job_id}"
+                ) from None
+            return found
+
+        return with_org(work, *self._where)
+
+    def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:
+        """Decide the past again beside another programme."""
+        from plaudit.history import backtest
+
+        async def work(connection: "Connection", org_id: UUID) -> Json:
+            live = await _simulated(connection, org_id, wanted)
+
+            def tell(found: "Simulation") -> None:
+                heard(found.events, found.total)
+
+            campaign = wanted.campaign or None
+            return await backtest.run_backtest(connection, live, wanted.days, campaign, sample=wanted.sample, tell=tell)
+
+        return with_org(work, *self._where)
+
+    def verify(self) -> list[Json]:
+        """Check the books of one organisation, or of all if none is named."""
+        from plaudit.history.verify import verify
+        from plaudit.storage.postgres import connect
+
+        if self._where[0]:
+            return with_org(lambda connection, org_id: _checked(verify(connection, org_id)), *self._where)
+
+        async def work() -> list[Json]:
+            connection = await connect(url_of(*self._where[1:]))
+            try:
+                return await _checked(verify(connection))
+            finally:
+                await connection.close()
+
+        return run(work)
+
+
+async def _checked(checks: "Awaitable[list[InvariantResult]]") -> list[Json]:
+    return [msgspec.structs.asdict(one) for one in await checks]
+
+
+def _job_id(name: str) -> UUID | None:
+    try:
+        return UUID(name.removeprefix("job_")) if name else None
+    except ValueError:
+        raise PlauditError(f"--job must be the id of a job, such as job_… (got {name!r})") from None
+
+
+async def _work_off(pool: "Pool", programs: "Programmes", job: "Job", file: Path, heard: Heard) -> None:
+    """Take a file in; the job is moved on with it."""
+    from plaudit.engine.inbox import Inbox
+    from plaudit.imports.event_files import take_events
+    from plaudit.imports.reader import is_csv_name
+    from plaudit.imports.runner import run_job
+
+    is_csv = is_csv_name(file.name)
+    with file.open("rb") as opened:
+
+        async def parts() -> AsyncGenerator[bytes]:
+            while part := opened.read(1 << 18):
+                yield part
+
+        if job.kind == "events":
+            moved = take_events(pool, programs, Inbox(pool), job, parts(), is_csv=is_csv)
+        else:
+            moved = run_job(pool, programs, job, parts(), is_csv=is_csv)
+        async for _ in moved:
+            heard(opened.tell(), f"{job.lines:,} lines")
+
+
+async def _shown(pool: "Pool", org_id: UUID, job: "Job") -> Json:
+    """Return a job as the API shows it."""
+    from plaudit.storage import jobs
+    from plaudit.storage.programmes import load_programme
+
+    async with pool.acquire() as connection:
+        live = await load_programme(connection, org_id)
+        errors = await jobs.errors_of(connection, job.job_id, 0, ERRORS_SHOWN)
+    return {
+        "jobId": f"job_{job.job_id}", "lines": job.lines, "accepted": job.accepted, "unchanged": job.unchanged,
+        "refused": job.refused, "reconciliation": jobs.reconciliation(live, job),
+        "errors": [jobs.shown_error(one) for one in errors],
+    }  # fmt: skip
+
+
+async def _simulated(connection: "Connection", org_id: UUID, wanted: Simulated) -> "Programme":
+    from plaudit.history import backtest
+    from plaudit.storage import programme_changes
+
+    if wanted.campaign:
+        return await backtest.with_campaign(connection, org_id, wanted.campaign, wanted.changes)
+    documents = await programme_changes.read(connection, org_id, wanted.programme)
+    return await backtest.with_programme(connection, org_id, documents)

@@ -1,0 +1,122 @@
+"""The commands for a whole programme: written out, compared, applied."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from plaudit.errors import PlauditError
+
+from .common import FOLDER, Data, Key, Org, Server, Url, console, errors
+from .places import Json, Target
+
+Programme = Annotated[Path, typer.Argument(help="Programme file (- for standard input)")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this kind, such as campaigns (repeatable)")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="All kinds but this (repeatable)")]
+WithSettings = Annotated[bool, typer.Option("--settings", help="The organisation's settings too")]
+
+
+def add_programme_commands(app: typer.Typer) -> None:
+    """The commands of this room."""
+    for command in (export, diff, apply):
+        app.command()(command)
+
+
+def export(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="Write to this file instead of standard output"),
+    ] = None,
+    only: Only = None,
+    without: Without = None,
+    org: Org = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+) -> None:
+    """Export the programme as YAML."""
+    from plaudit.documents.programme_file import as_yaml, sections_of
+
+    place = Target(org=org, data=data, database_url=database_url, url=url, key=key).place()
+    text = as_yaml(sections_of(place.programme(), only or (), without or ()))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def diff(
+    file: Programme,
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Treat documents missing from the file as deleted")] = False,
+    org: Org = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+) -> None:
+    """Show what `apply` would change. Exits with 1 if anything would."""
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
+    programme = read_programme(file, only, without, settings=settings)
+    if _exit_on_error(target.place().change(programme, prune=prune, dry_run=True)):
+        raise SystemExit(1)
+
+
+def apply(
+    file: Programme,
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete documents missing from the file")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes without applying them")] = False,
+    org: Org = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+) -> None:
+    """Apply a programme file, all or nothing.
+
+    The organisation's own settings stay as they are, unless you pass --settings (or --only settings).
+    """
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
+    programme = read_programme(file, only, without, settings=settings)
+    if not _exit_on_error(target.place().change(programme, prune=prune, dry_run=dry_run)):
+        console.print("Nothing to change.")
+
+
+def read_programme(file: Path, only: Sequence[str] | None, without: Sequence[str] | None, *, settings: bool) -> Any:
+    """Return the sections of a programme file that are meant. Settings are an organisation's own: only if named."""
+    from plaudit.documents.programme_file import from_yaml, sections_of
+
+    text = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    given = from_yaml(text)
+    if not isinstance(given, dict):
+        return given  # whoever reads it says what is wrong with it
+    kept = sections_of(given, only or (), without or ())  # pyright: ignore[reportUnknownArgumentType]
+    if "settings" in kept and not settings and not only:
+        del kept["settings"]
+        if not kept:
+            raise PlauditError("The file has settings only: pass --settings to apply them")
+        errors.print("The settings in the file are left out: pass --settings to include them.", style="dim")
+    return kept
+
+
+def _exit_on_error(changes: list[Json]) -> int:
+    """Print changes, field by field. Return how many there are."""
+    colours = {"created": "green", "updated": "yellow", "deleted": "red"}
+    for one in changes:
+        line = f"{one['change']:<8} {one['kind']} {one['id']}"
+        console.print(line, style=colours[one["change"]], highlight=False, markup=False, soft_wrap=True)
+        if one["change"] == "updated":
+            for field in one["fields"]:
+                was, now = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
+                console.print(
+                    f"         {field['field']}: {was} -> {now}", highlight=False, markup=False, soft_wrap=True
+                )
+    return len(changes)

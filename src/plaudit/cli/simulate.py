@@ -1,0 +1,105 @@
+"""`plaudit simulate`: a campaign, or a whole programme, over what really happened."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from plaudit.errors import Invalid, PlauditError
+
+from .common import FOLDER, Child, Data, Key, Org, Server, Url, console
+from .places import Simulated, Target
+from .programme import Only, Without, WithSettings, read_programme
+
+
+def add_simulate_command(app: typer.Typer) -> None:
+    """The command of this room."""
+    app.command()(simulate)
+
+
+def simulate(
+    file: Annotated[
+        Path | None, typer.Argument(help="Programme file to simulate, over the present one (- for standard input)")
+    ] = None,
+    campaign: Annotated[str, typer.Option(help="Campaign to simulate; a draft counts as active")] = "",
+    changes: Annotated[str, typer.Option(help="JSON changes to the campaign (- for standard input)")] = "{}",
+    only: Only = None,
+    without: Without = None,
+    settings: WithSettings = False,
+    days: Annotated[float, typer.Option(min=0.01, max=3650, help="Days of history to simulate")] = 30,
+    sample: Annotated[float, typer.Option(min=0.001, max=1, help="Share of members to simulate, from 0.001 to 1")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the full report as JSON")] = False,
+    org: Org = "",
+    data: Data = FOLDER,
+    database_url: Url = "",
+    url: Server = "",
+    key: Key = "",
+    child: Child = False,
+) -> None:
+    """Simulate a changed campaign or programme on past events. Changes nothing."""
+    if (file is None) == (not campaign):
+        raise PlauditError("Pass either FILE or --campaign")
+    if child:  # of a server, whose database it is
+        url = key = ""
+    target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
+    try:
+        wanted = Simulated(
+            programme=None if file is None else read_programme(file, only, without, settings=settings),
+            campaign=campaign, days=days, sample=sample,
+            changes=_json(sys.stdin.read() if changes == "-" else changes),
+        )  # fmt: skip
+        found = _simulated(target, wanted, quiet=as_json)
+    except PlauditError as error:
+        if not as_json:
+            raise
+        shown = {"message": error.message, "code": error.code, "kind": error.kind.value}
+        fields = [msgspec.structs.asdict(one) for one in error.fields]
+        typer.echo(msgspec.json.encode({"error": shown | {"fields": fields}}).decode())
+        raise SystemExit(1) from None
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+    else:
+        _print(found)
+
+
+def _simulated(target: Target, wanted: Simulated, *, quiet: bool) -> dict[str, Any]:
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("events", total=None)
+
+        def heard(events: int, total: int) -> None:
+            progress.update(task, completed=events, total=total or 1)
+
+        return target.place().simulate(wanted, heard)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"--changes must be a JSON object: {error}") from None
+
+
+def _print(found: dict[str, Any]) -> None:
+    console.print(f"{found['events']:,} events of {found['members']:,} members", highlight=False)
+    table = Table("campaign", "", "fired", "members", "metrics", "coupons", "ran out")
+    for one in found.get("campaigns", [found]):
+        for name in ("actual", "simulated"):
+            side = one[name]
+            metrics = ", ".join(f"{amount:,} {metric}" for metric, amount in side["metrics"].items())
+            ran_out = ", ".join(f"{reason} {number:,}" for reason, number in side["capsHit"].items())
+            title = one["campaignId"] if name == "actual" else ""
+            table.add_row(
+                title, name, f"{side['fired']:,}", f"{side['members']:,}", metrics, f"{side['coupons']:,}", ran_out
+            )
+    console.print(table)
+    totals = found["programme"]
+    for metric in sorted(totals["actual"].keys() | totals["simulated"].keys()):
+        was, would = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
+        console.print(f"all campaigns, {metric}: {was:,} -> {would:,}", highlight=False)
+    for one in found["sample"]:
+        was, would = one["actual"]["metrics"], one["simulated"]["metrics"]
+        console.print(f"{one['change']:<8} {one['userId']}: {was} -> {would}", highlight=False, markup=False)

@@ -1,0 +1,44 @@
+"""What came with an achievement, as members are shown it: metrics, items and rungs, before and after."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from .decision import Decision, ProductChange, RungChange, Transaction
+
+
+class BalanceChange(Struct, frozen=True):
+    """A transaction out of the ledger, as far as a change of a balance goes (scaled integers)."""
+
+    metric: str
+    amount: int
+    balance_after: int
+    campaign_id: str
+
+
+class ChangeSummary(Struct, frozen=True, omit_defaults=True):
+    """Balances before and after by metric (scaled integers); items with how many, negative for lost; rungs."""
+
+    metrics: dict[str, tuple[int, int]] = {}
+    items: tuple[ProductChange, ...] = ()
+    rungs: tuple[RungChange, ...] = ()
+
+
+def summarise(
+    campaign_id: str,
+    moved: Iterable[BalanceChange | Transaction],
+    items: Iterable[ProductChange],
+    rungs: Iterable[RungChange],
+) -> ChangeSummary:
+    """What one campaign changed. Rungs have no campaign: `rungs` are those to be told with this one."""
+    metrics: dict[str, tuple[int, int]] = {}
+    for one in moved:
+        if one.campaign_id == campaign_id and one.amount:
+            before = metrics[one.metric][0] if one.metric in metrics else one.balance_after - one.amount
+            metrics[one.metric] = (before, one.balance_after)
+    return ChangeSummary(metrics, tuple(one for one in items if one.campaign_id == campaign_id), tuple(rungs))
+
+
+def summarise_decision(decision: Decision, campaign_id: str) -> ChangeSummary:
+    """What a campaign changed in a decision; the rungs that followed with it."""
+    return summarise(campaign_id, decision.transactions, decision.items, decision.rungs)

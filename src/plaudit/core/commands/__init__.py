@@ -1,0 +1,1 @@
+"""What is done by hand, each a kind of event."""

@@ -1,0 +1,76 @@
+"""Enrolment as the documents have it: the profile, the welcome bonus, the referral and `user.enrolled`, in one decision.
+
+The bonus comes once, also for somebody whom an action had enrolled before; so does the event.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, FollowUp, Refusal, Trace
+from plaudit.core.event import REFERRAL
+from plaudit.core.fields import REFERRALS
+from plaudit.core.ids import derived_id
+from plaudit.core.ledger.post import amount_of, post
+
+from .bookkeeping import decode_order
+
+WELCOME = "welcome_bonus"  # the pseudo-campaign that the bonus is booked under
+
+
+class EnrolmentOrder(Struct, frozen=True, rename="camel"):
+    """What is known of a new member. `bonus` is in each metric's smallest units."""
+
+    attributes: dict[str, Any] = {}
+    identities: dict[str, str | None] = {}
+    bonus: dict[str, int] = {}
+    source: str = "api"
+    referred_by: str | None = None
+
+
+def referral_id(registration_id: UUID) -> UUID:
+    """Return the id of the event that tells the referring member."""
+    return derived_id(registration_id, "referral")
+
+
+def enrol(context: Context) -> Refusal | None:
+    """Enrol a member with a profile and a bonus."""
+    order = decode_order(context, EnrolmentOrder)
+    context.write_profile({k: v for k, v in order.attributes.items() if v is not None}, order.identities)
+    context.changed_parts.add("all")
+    effects: list[EffectTrace] = []
+    for index, (metric_id, bonus) in enumerate(order.bonus.items()):
+        metric = context.program.metrics.get(metric_id)
+        amount, how = (None, None) if metric is None else amount_of(context, metric, bonus, 0)
+        if metric is None or not amount:
+            continue
+        paid = post(context, EffectPlace(WELCOME, 0, index), metric, amount, "Welcome bonus", earning=True)
+        refusal = paid if isinstance(paid, Refusal) else None
+        effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount, how))
+    context.trace.append(Trace(WELCOME, 0, 0, None, [], effects))
+    if order.referred_by is not None:
+        context.follow_ups.append(
+            FollowUp(
+                event_id=referral_id(context.event.event_id),
+                user_id=order.referred_by,
+                kind=REFERRAL,
+                trigger="user.referred",
+                occurred_at=context.now,
+                data={"userId": context.event.user_id},
+            )
+        )
+    context.emit("user.enrolled", {"userId": context.event.user_id, "source": order.source}, "enrolment")
+    return None
+
+
+def record_referral(context: Context) -> Refusal | None:
+    """Somebody whom this member referred has enrolled."""
+    count = context.member.attributes.get(REFERRALS, 0)
+    context.member.attributes = {**context.member.attributes, REFERRALS: int(count) + 1}
+    context.scope.forget_names()
+    context.changed_parts.add("user")
+    context.trace.append(Trace("referral", 0, 0))
+    context.emit("user.referred", {"userId": context.event.data["userId"]}, "referral")
+    return None

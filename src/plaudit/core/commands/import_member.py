@@ -1,0 +1,118 @@
+"""A member who comes from elsewhere, with what they had there: profile, lots, pending points, rungs, products, codes.
+
+Quiet: nothing that listens is set off by it. What is imported is booked under `import`, and counts for ladders only by
+the rungs that are given.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core import ladders
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, IssuedCoupon, ProductChange, Refusal, Trace
+from plaudit.core.ids import derived_id
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.earned import IMPORT_CAMPAIGN
+from plaudit.core.ledger.lots import Posting
+from plaudit.core.ledger.post import append_transaction, balance_of, open_book
+from plaudit.core.member import Holding
+
+from .bookkeeping import decode_order
+
+
+class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An amount in smallest units; it expires, and is pending until it is available, if so said."""
+
+    amount: int
+    expires_at: datetime | None = None
+    available_at: datetime | None = None
+
+
+class ImportedRung(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A rung by its id; given by hand when it has an end."""
+
+    rung: str
+    until: datetime | None = None
+
+
+class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A code that the member has from a pool."""
+
+    pool_id: str
+    code: str
+    expires_at: datetime | None = None
+
+
+class ImportOrder(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a member brings. `lots` by metric, `rungs` by ladder, `products` by id."""
+
+    attributes: dict[str, Any] = {}
+    identities: dict[str, str | None] = {}
+    enrolled_at: datetime | None = None
+    lots: dict[str, list[ImportedLot]] = {}
+    rungs: dict[str, ImportedRung] = {}
+    products: dict[str, int] = {}
+    codes: list[ImportedCode] = []
+
+
+def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
+    """The id of the coupon that an imported code becomes."""
+    return derived_id(event_id, f"code:{code.pool_id}:{code.code}")
+
+
+def import_member(context: Context) -> Refusal | None:
+    """Take a member in as they are. Refused as a whole when something that is named is not there."""
+    order = decode_order(context, ImportOrder)
+    member, program = context.member, context.program
+    if order.enrolled_at is not None:
+        member.enrolled_at = min(order.enrolled_at, context.now)
+    context.write_profile(order.attributes, order.identities)
+    context.changed_parts.add("all")
+    effects: list[EffectTrace] = []
+    for index, (metric_id, given) in enumerate(order.lots.items()):
+        metric = program.metrics.get(metric_id)
+        if metric is None:
+            return Refusal.metric_missing
+        before = balance_of(context, metric)
+        amount = sum(lot.amount for lot in given)
+        if metric.maximum is not None and before.amount + amount > metric.maximum:
+            return Refusal.maximum_reached
+        book, parts = before.book, list[Posting]()
+        if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in given):
+            book = was = open_book(before)
+            for lot in given:
+                book, more = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
+                parts += more
+            book = lots.counting(book, was, {})
+        place = EffectPlace(IMPORT_CAMPAIGN, 0, index)
+        append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
+        effects.append(EffectTrace(index, None, amount))
+    for ladder_id, given in order.rungs.items():
+        ladder = program.ladders.get(ladder_id)
+        refusal = (
+            Refusal.ladder_missing if ladder is None else ladders.import_rung(context, ladder, given.rung, given.until)
+        )
+        if refusal is not None:
+            return refusal
+    for product_id, quantity in order.products.items():
+        if product_id not in program.products:
+            return Refusal.product_missing
+        had = member.holdings.get(product_id)
+        first_at = context.now if had is None else had.first_at
+        context.items.append(ProductChange(IMPORT_CAMPAIGN, product_id, quantity))
+        member.holdings[product_id] = Holding(quantity + (had.quantity if had else 0), first_at, context.now)
+    for code in order.codes:
+        if code.pool_id not in program.pools:
+            return Refusal.pool_missing
+        context.coupons.append(
+            IssuedCoupon(
+                coupon_id_of(context.event.event_id, code), code.pool_id, code.pool_id, code.code, IMPORT_CAMPAIGN,
+                context.now, code.expires_at,
+            )
+        )  # fmt: skip
+        member.coupons[code.pool_id] = member.coupons.get(code.pool_id, 0) + 1
+    context.trace.append(Trace(IMPORT_CAMPAIGN, 0, 0, None, [], effects))
+    return None

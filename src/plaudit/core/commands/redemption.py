@@ -1,0 +1,73 @@
+"""Redeeming a product: what it costs, the stock, a code of its pool and the coupon, in one decision or not at all."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, Refusal, Trace
+from plaudit.core.effect_settings import AwardProduct
+from plaudit.core.effects import award_product
+from plaudit.core.ledger.post import post
+from plaudit.core.program import Product
+
+from .bookkeeping import decode_order
+
+REDEMPTION_CAMPAIGN = "redemption"  # the pseudo-campaign that redemptions are booked under
+
+
+class Redemption(Struct, frozen=True, rename="camel"):
+    """Which product, and how many of it."""
+
+    product_id: str
+    quantity: int = 1
+
+
+def redeem(context: Context) -> Refusal | None:
+    """Spend what a product costs, and have it. The first thing that stands against it is the answer."""
+    order = decode_order(context, Redemption)
+    product = context.program.products.get(order.product_id)
+    if product is None:
+        return Refusal.product_missing
+    held = context.member.holdings.get(product.product_id)
+    had = 0 if held is None else held.quantity
+    admitted = product.audience is None or context.is_for(product.audience)
+    refusal = redemption_refusal(product, context.now, had, order.quantity, admitted=admitted)
+    if refusal is not None:
+        return refusal
+    effects: list[EffectTrace] = []
+    for index, (metric_id, cost) in enumerate(product.costs):
+        metric = context.program.metrics.get(metric_id)
+        if metric is None:
+            return Refusal.metric_missing
+        place = EffectPlace(REDEMPTION_CAMPAIGN, 0, index)
+        paid = post(context, place, metric, -cost * order.quantity, product.name, earning=False)
+        if isinstance(paid, Refusal):
+            return paid
+        effects.append(EffectTrace(index, None, paid.amount))
+    place = EffectPlace(REDEMPTION_CAMPAIGN, 0, len(product.costs))
+    given = award_product(context, place, AwardProduct(product_id=order.product_id, quantity=order.quantity))
+    if given.refusal is not None:
+        return given.refusal
+    coupon = given.outcome.get("coupon")
+    if coupon is not None and "refusal" in coupon:  # no code, no deal
+        return Refusal(coupon["refusal"])
+    effects.append(given)
+    context.trace.append(Trace(REDEMPTION_CAMPAIGN, 0, 0, None, [], effects))
+    told = {"productId": order.product_id, "quantity": order.quantity}
+    context.emit("product.redeemed", told, REDEMPTION_CAMPAIGN)
+    return None
+
+
+def redemption_refusal(product: Product, now: datetime, had: int, quantity: int, *, admitted: bool) -> Refusal | None:
+    """What stands against having `quantity` more of a product, beside its price, for who has `had` of it."""
+    if not product.active:
+        return Refusal.product_inactive
+    if product.starts_at is not None and now < product.starts_at:
+        return Refusal.product_not_yet
+    if product.ends_at is not None and now >= product.ends_at:
+        return Refusal.product_no_longer
+    if not admitted:
+        return Refusal.not_in_segment
+    limit = 1 if product.type == "badge" else product.limit_per_member
+    return Refusal.product_limit_reached if limit is not None and had + quantity > limit else None

@@ -1,0 +1,267 @@
+"""What a campaign has led to is undone: at one member, in one event, by the ledger's rules.
+
+What that is has been found by deciding the member's log again without the campaign (see `without`); the order says it, so
+deciding it again gives the same. Nothing is set off by it: what a campaign paid for by mistake is not earned by losing it.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, structs
+
+from plaudit.core import competitions, segments, streaks
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
+from plaudit.core.effects import take_product
+from plaudit.core.ids import derived_id
+from plaudit.core.member import LadderState, Progress, StreakState
+
+from .bookkeeping import ReversalOrder, reverse
+
+ROLLBACK_CAMPAIGN = "rollback"  # what is withdrawn by hand, and in the trace
+STEP_PLACES = 10_000  # reversals that fit in one step: the table's numbers are small
+
+
+class Undone(ReversalOrder, frozen=True, rename="camel"):
+    """A transaction to be taken back, booked under the campaign that made it: so its statistics follow."""
+
+    campaign_id: str = ROLLBACK_CAMPAIGN
+
+
+class Coupon(Struct, frozen=True, rename="camel"):
+    """A coupon to be withdrawn. `pool_id` None: its code is everybody's, and nobody knows whether it was used."""
+
+    coupon_id: UUID
+    origin_id: str
+    pool_id: str | None = None
+    code: str = ""
+
+
+class Stays(Struct, frozen=True, rename="camel"):
+    """What the member has sent on and cannot be had back from who received it, and why."""
+
+    to_user_id: str
+    metric: str
+    amount: int
+    reason: str
+
+
+class Rollback(Struct, frozen=True, rename="camel"):
+    """What is to be undone of a member as of `sequence`: all that `campaign_id` has led to within a time, or by an event.
+
+    `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
+    same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
+    coupons. `progress` and `streaks` are as they would be (None: as if never begun); `reached` are rungs that would
+    not have been; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
+    `whole`: what cannot be had back refuses the order.
+    """
+
+    campaign_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    of_event: UUID | None = None
+    sequence: int | None = None
+    transfers: tuple[Undone, ...] = ()
+    stays: tuple[Stays, ...] = ()
+    transactions: tuple[Undone, ...] = ()
+    products: dict[str, int] = {}
+    stock: dict[str, int] = {}
+    caps: dict[str, int] = {}
+    coupons: tuple[Coupon, ...] = ()
+    notifications: tuple[UUID, ...] = ()
+    entries: dict[str, int] = {}
+    scores: dict[str, int] = {}
+    progress: dict[str, Progress] = {}
+    streaks: dict[str, StreakState | None] = {}
+    reached: dict[str, tuple[int, ...]] = {}
+    segments: dict[str, bool | None] = {}
+    attributes: dict[str, Any] = {}
+    whole: bool = False
+    reason: str | None = None
+
+
+class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What came of it at a member: amounts by metric, numbers of the rest; `lost_…` is what could not be had back."""
+
+    metrics: dict[str, int] = {}
+    lost_metrics: dict[str, int] = {}
+    transfers: int = 0
+    stays: tuple[Stays, ...] = ()
+    products: int = 0
+    lost_products: int = 0
+    coupons: int = 0
+    lost_coupons: int = 0
+    entries: int = 0
+    notifications: int = 0
+    completions: int = 0
+    rungs: int = 0
+
+
+def rollback_of(data: dict[str, Any]) -> Rollback:
+    """Return the order in an event's data."""
+    return msgspec.convert(data, Rollback, strict=False, str_keys=True)
+
+
+_ASKED = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
+
+
+def is_something(order: Rollback) -> bool:
+    """Return whether an order undoes anything."""
+    return any(getattr(order, name) for name in order.__struct_fields__ if name not in _ASKED)
+
+
+def unused_id(event_id: UUID, coupon: Coupon) -> UUID:
+    """Return the id of the claim that a coupon has not been used."""
+    return derived_id(event_id, f"unused:{coupon.coupon_id}")
+
+
+def roll_back(context: Context) -> Refusal | None:
+    """Undo what the order names. Refused as a whole if something has happened to the member since it was worked out."""
+    order = rollback_of(context.event.data)
+    if order.sequence is not None and order.sequence != context.member.sequence:
+        return Refusal.member_moved_on
+    before = {one: state.effective for one, state in context.member.ladders.items()}
+    completions = _set_progress(context, order)
+    refusal = _take_from_receivers(context, order)
+    if refusal is not None:
+        return refusal
+    metrics, lost, effects = _reverse_all(context, order)
+    coupons = _withdraw_coupons(context, order)
+    if isinstance(coupons, Refusal):
+        return coupons
+    removed = _take_products(context, order)
+    if isinstance(removed, Refusal):
+        return removed
+    _take_the_rest(context, order)
+    stock = {one: min(number, removed.get(one, 0)) for one, number in order.stock.items()}
+    given_back = [(ClaimKind.cap, one, number) for one, number in sorted(order.caps.items())]
+    given_back += [(ClaimKind.stock, one, number) for one, number in sorted(stock.items()) if number]
+    context.withdrawn = Withdrawn(coupons, order.notifications, tuple(given_back))
+    done = RolledBack(
+        metrics=metrics,
+        lost_metrics=lost,
+        transfers=len(order.transfers),
+        stays=order.stays,
+        products=sum(removed.values()),
+        lost_products=sum(order.products.values()) - sum(removed.values()),
+        coupons=len(coupons),
+        lost_coupons=len(order.coupons) - len(coupons),
+        entries=sum(order.entries.values()),
+        notifications=len(order.notifications),
+        completions=completions,
+        rungs=sum(state.effective < before.get(one, state.effective) for one, state in context.member.ladders.items()),
+    )
+    shown = {"campaignId": order.campaign_id, **msgspec.to_builtins(done)}
+    context.trace.append(Trace(ROLLBACK_CAMPAIGN, 0, 0, None, [], effects, None, shown))
+    return None
+
+
+def _set_progress(context: Context, order: Rollback) -> int:
+    """Set how far the member would be. Return how many completions fewer that is."""
+    member, fewer = context.member, 0
+    for campaign_id, progress in order.progress.items():
+        before = member.progress.get(campaign_id, Progress())
+        fewer += max(before.completions - progress.completions, 0)
+        member.progress[campaign_id] = progress
+        context.changed_parts.add(f"campaigns.{campaign_id}")
+    for streak_id, state in order.streaks.items():
+        member.streaks[streak_id] = state or streaks.fresh(context.program.streaks.get(streak_id))
+        context.changed_parts.update((f"streaks.{streak_id}", "streaks"))
+    if order.attributes:
+        context.write_profile(order.attributes)
+        context.changed_parts.add("user")
+    context.scope.forget_names()
+    return fewer
+
+
+def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
+    """Give back to the member what who received it gives back: as much, or nothing happens at either."""
+    for number, one in enumerate(order.transfers):
+        metric = context.program.metrics.get(one.metric)
+        place = EffectPlace(one.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+        done = Refusal.metric_missing if metric is None else reverse(context, one, metric, place)
+        if isinstance(done, Refusal):
+            return done
+    return None
+
+
+def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dict[str, int], list[EffectTrace]]:
+    """Take transactions back: debits first, as they bring back what credits are then taken from."""
+    taken: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    effects: list[EffectTrace] = []
+    for number, one in enumerate(sorted(order.transactions, key=lambda one: one.amount > 0)):
+        metric = context.program.metrics.get(one.metric)
+        place = EffectPlace(one.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+        done: Transaction | Refusal = Refusal.metric_missing
+        if metric is not None:
+            done = reverse(context, one, metric, place)
+        amount = done.amount if isinstance(done, Transaction) else 0
+        wanted = -one.take if one.amount > 0 else one.take
+        taken[one.metric] = taken.get(one.metric, 0) - amount
+        if amount != wanted:
+            lost[one.metric] = lost.get(one.metric, 0) + amount - wanted
+        effects.append(EffectTrace(number, done if isinstance(done, Refusal) else None, amount))
+    _forget_rungs(context, order)
+    return taken, lost, effects
+
+
+def _forget_rungs(context: Context, order: Rollback) -> None:
+    """Forget that rungs were reached which would not have been: what they bring is due when they are."""
+    for ladder_id, rungs in order.reached.items():
+        state: LadderState | None = context.member.ladders.get(ladder_id)
+        if state is not None:
+            left = tuple(one for one in state.reached if one not in rungs or one <= state.rung)
+            context.member.ladders[ladder_id] = structs.replace(state, reached=left)
+
+
+def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | Refusal:
+    had, withdrawn = context.member.coupons, list[UUID]()
+    for coupon in order.coupons:
+        if coupon.pool_id is not None:
+            claim_id = unused_id(context.event.event_id, coupon)
+            refusal = context.claim(ClaimKind.unused, f"{coupon.pool_id}/{coupon.code}", claim_id=claim_id)
+            if refusal is not None:
+                if order.whole:
+                    return refusal
+                continue
+        if not had.get(coupon.origin_id):
+            return Refusal.coupon_missing
+        withdrawn.append(coupon.coupon_id)
+        had[coupon.origin_id] -= 1
+        if not had[coupon.origin_id]:
+            del had[coupon.origin_id]
+    return tuple(withdrawn)
+
+
+def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusal:
+    """Take products away, as far as the member has them. Return how many of each."""
+    removed: dict[str, int] = {}
+    for product_id, quantity in sorted(order.products.items()):
+        held = context.member.holdings.get(product_id)
+        number = min(quantity, 0 if held is None else held.quantity)
+        if order.whole and number < quantity:
+            return Refusal.product_not_held
+        if held is None or not number:
+            continue
+        removed[product_id] = take_product(context, order.campaign_id or ROLLBACK_CAMPAIGN, product_id, number)
+    return removed
+
+
+def _take_the_rest(context: Context, order: Rollback) -> None:
+    """Take entries, scores and places in segments back."""
+    entries, program = context.member.entries, context.program
+    for competition_id, number in order.entries.items():
+        left = entries.get(competition_id, 0) - number
+        if left > 0:
+            entries[competition_id] = left
+        else:
+            entries.pop(competition_id, None)
+    for competition_id, amount in order.scores.items():
+        if competition_id in program.competitions:
+            competitions.take_back(context, program.competitions[competition_id], amount)
+    for segment_id, manual in order.segments.items():
+        if segment_id in program.segments:
+            segments.set_membership(context, program.segments[segment_id], member=manual)

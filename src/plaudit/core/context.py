@@ -1,0 +1,284 @@
+"""A decision in the making: the working copy of the member, the facts so far, and what is still to be looked at."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from .contained import NOTHING_BROKEN, BrokenPart, Fault, blamed, sentence_of
+from .decision import (
+    REFUSAL_OF_CLAIM,
+    Claim,
+    ClaimKind,
+    Decision,
+    EffectTrace,
+    FollowUp,
+    IssuedCoupon,
+    Message,
+    Notification,
+    ProductChange,
+    Refusal,
+    RungChange,
+    Trace,
+    Transaction,
+    Withdrawn,
+)
+from .event import CASCADE, SETS_NOTHING_OFF, SILENT_KINDS, Event
+from .fields import Scope
+from .ids import cascade_id_of, effect_id_of
+from .member import Member, earliest_due
+from .periods import local_day
+from .program import CASCADE_EVENTS_MAX, Audience, Effect, Program
+from .rungs import renumbered
+
+WHOLE = ~0  # the number of a part that has no others beside it under its cause
+
+
+class EffectPlace(Struct, frozen=True, gc=False):
+    """Where an effect stands: (campaign, step, index). With the event it makes the effect's id."""
+
+    campaign_id: str
+    step: int
+    index: int
+
+
+class Met:
+    """What an event has counted for so far. However many triggers of a step hold, it counts once.
+
+    `counted` are campaigns and streaks with the step; `closed` are campaigns of steps for which it counts no more, and the
+    step that it has counted for: one of a sequential campaign, and one round of any. `groups` are the exclusive groups that have their winner.
+    """
+
+    __slots__ = ("closed", "counted", "groups")
+
+    def __init__(self) -> None:
+        self.counted: set[tuple[str, int]] = set()
+        self.closed: dict[str, int] = {}
+        self.groups: set[str] = set()
+
+
+class Context:
+    """Mutable inside one call of `decide`, and seen by nobody else.
+
+    `refused` holds the claims that could not be had; every other claim is taken as granted (the engine asks again
+    with what was refused, see `engine/process`).
+    """
+
+    __slots__ = (
+        "_cascades",
+        "_day",
+        "_met",
+        "_refused",
+        "broken",
+        "changed_parts",
+        "claims",
+        "coupons",
+        "event",
+        "follow_ups",
+        "identities",
+        "items",
+        "member",
+        "messages",
+        "notifications",
+        "now",
+        "program",
+        "queue",
+        "root_event",
+        "rungs",
+        "scope",
+        "segment_changes",
+        "taken_over",
+        "trace",
+        "transactions",
+        "withdrawn",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        program: Program,
+        member: Member,
+        event: Event,
+        refused: frozenset[UUID],
+        broken: Mapping[BrokenPart, BaseException] = NOTHING_BROKEN,
+    ) -> None:
+        self.program = program
+        self.broken = broken  # the parts that raised when this decision was made before
+        self.member = member.working_copy()
+        for ladder_id, state in member.ladders.items():
+            if ladder_id in program.ladders:
+                self.member.ladders[ladder_id] = renumbered(program.ladders[ladder_id], state)
+        self.root_event = event
+        self.event = event
+        self.now: datetime = event.occurred_at  # of the event: the only time that deciding knows
+        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products)
+        self.queue: deque[Event] = deque()
+        self.trace: list[Trace] = []
+        self.transactions: list[Transaction] = []
+        self.coupons: list[IssuedCoupon] = []
+        self.notifications: list[Notification] = []
+        self.claims: list[Claim] = []
+        self.identities: Mapping[str, str | None] = {}
+        self.messages: list[Message] = []
+        self.follow_ups: list[FollowUp] = []
+        self.items: list[ProductChange] = []
+        self.rungs: list[RungChange] = []
+        self.taken_over: str | None = None
+        self.withdrawn: Withdrawn | None = None
+        self.segment_changes: dict[str, int] = {}  # how often each segment was entered or left
+        self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
+        self._met: Met | None = None
+        self._refused = refused
+        self._cascades = 0
+        self._day: date | None = None
+
+    def switch_to(self, event: Event) -> None:
+        """Make `event` the one that conditions, formulas and ids speak of."""
+        self.event = event
+        self._met = None
+        program = self.program
+        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products, self.scope.budget)
+
+    @property
+    def met(self) -> Met:
+        """What the present event has counted for so far."""
+        if self._met is None:
+            self._met = Met()
+        return self._met
+
+    @property
+    def day(self) -> date:
+        """The organisation's local day that it is."""
+        if self._day is None:
+            self._day = local_day(self.now, self.program.settings.time_zone)
+        return self._day
+
+    def is_for(self, audience: Audience) -> bool:
+        """Whether the member is among those that something is for."""
+        return audience.includes(frozenset(one for one, state in self.member.segments.items() if state.member))
+
+    def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
+        """Set fields of the profile, and the names that the member is found by; None takes one away.
+
+        A name is a field like any other to whoever looks: conditions, segments, templates.
+        """
+        names = names or {}
+        kept = {**self.member.attributes, **attributes, **names}
+        self.member.attributes = {name: value for name, value in kept.items() if value is not None}
+        self.identities = names or self.identities
+        self.scope.forget_names()
+
+    def effect_id(self, place: EffectPlace, part: str = "") -> UUID:
+        """The derived id of an effect, or of a `part` of it that needs an id of its own."""
+        return effect_id_of(self.event.event_id, place.campaign_id + part, place.step, place.index)
+
+    def claim(
+        self, kind: ClaimKind, key: str, *, claim_id: UUID, quantity: int = 1, maximum: int | None = None
+    ) -> Refusal | None:
+        """Count on something scarce: None when it can be had, else why not."""
+        self.claims.append(Claim(claim_id, kind, key, quantity, maximum))
+        return REFUSAL_OF_CLAIM[kind] if claim_id in self._refused else None
+
+    def withdraw_claim(self, claim_id: UUID) -> None:
+        """Give up a claim that is no longer wanted."""
+        self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
+
+    def carry_out(self, effect: Effect, place: EffectPlace) -> EffectTrace:
+        """Let an effect happen; one that raises is refused."""
+        if self.broken:
+            problem = self.broken.get(self._part(place.campaign_id, place.step, place.index))
+            if problem is not None:
+                return EffectTrace(place.index, Refusal.evaluation_failed, sentence_of(problem))
+        try:
+            return effect.apply(self, place, effect.settings)
+        except BaseException as problem:
+            raise blamed(problem, self._part(place.campaign_id, place.step, place.index)) from None
+
+    def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: str, number: int = WHOLE) -> bool:
+        """Let a part of the decision do its work, and put down what it made of the event. False if it had raised."""
+        if self.broken and self.is_broken(cause, number):
+            return False
+        try:
+            found = work(self, *arguments)
+        except BaseException as problem:
+            raise self.blamed(problem, cause, number) from None
+        if found is not None:
+            self.trace.append(found)
+        return True
+
+    def is_broken(self, cause: str, number: int = WHOLE, step: int = 0) -> bool:
+        """Whether a part raised when this decision was made before; then it is put down as refused.
+
+        Ask only if there is anything in `broken`. `number` is one that no effect has: negative.
+        """
+        problem = self.broken.get(self._part(cause, step, number))
+        if problem is None:
+            return False
+        told = {"problem": sentence_of(problem)}
+        trigger = self.event.trigger if self.event.depth else None
+        self.trace.append(Trace(cause, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
+        return True
+
+    def blamed(self, problem: BaseException, cause: str, number: int = WHOLE, step: int = 0) -> BaseException:
+        """What is to be raised for what a part has raised: the decision is made again without it (see `contained`)."""
+        return blamed(problem, self._part(cause, step, number))
+
+    def _part(self, cause: str, step: int, number: int) -> BrokenPart:
+        return (self.event.event_id, cause, step, number)
+
+    def has_listeners(self, trigger: str) -> bool:
+        """Whether anybody listens to an event of the engine's own, here or in another system."""
+        return trigger in self.program.listeners or trigger in self.program.outbound
+
+    def emit(self, trigger: str, data: dict[str, Any], cause: str) -> None:
+        """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
+        if self.root_event.kind in SILENT_KINDS:
+            return
+        self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
+        if trigger not in self.program.listeners or self.root_event.kind in SETS_NOTHING_OFF:
+            return
+        self._cascades += 1
+        if self._cascades > CASCADE_EVENTS_MAX:
+            if self._cascades == CASCADE_EVENTS_MAX + 1:
+                self.trace.append(Trace(cause, 0, 0, Refusal.cascade_too_wide, trigger=trigger))
+            return
+        self.queue.append(
+            Event(
+                event_id=cascade_id_of(self.root_event.event_id, self._cascades),
+                member_id=self.root_event.member_id,
+                user_id=self.root_event.user_id,
+                kind=CASCADE,
+                trigger=trigger,
+                occurred_at=self.root_event.occurred_at,
+                data=data,
+                metadata=self.root_event.metadata,
+                source="engine",
+                depth=self.event.depth + 1,
+                causes=(*self.event.causes, cause),
+            )
+        )
+
+    def build_decision(self, refusal: Refusal | None = None) -> Decision:
+        """What has been decided."""
+        self.member.sequence += 1
+        self.member.due_at = earliest_due(self.member)
+        return Decision(  # by place: so many names would take longer to tell apart than all else here
+            self.root_event.event_id,
+            self.member,
+            refusal,
+            self.trace,
+            self.transactions,
+            self.coupons,
+            self.notifications,
+            self.claims,
+            self.identities,
+            self.follow_ups,
+            self.messages,
+            self.items,
+            self.rungs,
+            [Fault(part[1], problem) for part, problem in self.broken.items()] if self.broken else [],
+            self.taken_over,
+            self.withdrawn,
+        )

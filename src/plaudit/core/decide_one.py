@@ -1,0 +1,152 @@
+"""decide(program, member, event) -> Decision: what follows from one event. No I/O, no clock, no chance.
+
+The order of everything: enrolment, the event itself, then what followed from it (first come, first looked at), each
+meeting the streaks that listen to it, then the campaigns in the order of their priority.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from . import competitions
+from .campaigns import evaluate
+from .commands.bookkeeping import returns
+from .commands.dispatch import COMMANDS, run_command
+from .commands.merge import is_passed_on, pass_on
+from .contained import BROKEN_MAX, NOTHING_BROKEN, Broken, BrokenPart
+from .context import Context
+from .decision import Decision, Refusal
+from .due import run_due
+from .event import (
+    ACTION,
+    BACKFILL,
+    ENROLMENT,
+    IMPORT,
+    LADDER,
+    MERGE,
+    PRIZE,
+    RECEIPT,
+    REFERRAL,
+    ROLLBACK,
+    SEGMENT,
+    TAKEOVER,
+    TIMER,
+    Event,
+    is_own,
+)
+from .fields import ACTIVE, PRESENT
+from .member import Member
+from .program import Program
+from .segments import count_event, reevaluate
+from .streaks import meet
+
+OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
+NOTHING_REFUSED: frozenset[UUID] = frozenset()
+
+
+def decide_one(program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED) -> Decision:
+    """What follows from `event` for `member` under `program`. The arguments are not touched.
+
+    `refused` names the claims (see Decision.claims) that could not be had; any other is taken as granted. A member
+    who has not joined is enrolled by the event, unless the organisation has settled otherwise: then the decision's
+    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What falls
+    due before the event is `run_due_timers`'s to see to. A part of the decision that raises is refused (see `contained`).
+    """
+    broken = NOTHING_BROKEN
+    while True:
+        try:
+            return _decided(program, member, event, refused, broken)
+        except Broken as found:  # once for each part that raises: faults are rare, and a decision is short
+            if len(broken) >= BROKEN_MAX:
+                raise found.problem from None
+            broken = {**broken, found.part: found.problem}
+
+
+def _decided(
+    program: Program, member: Member, event: Event, refused: frozenset[UUID], broken: Mapping[BrokenPart, BaseException]
+) -> Decision:
+    context = Context(program, member, event, refused, broken)
+    if context.member.enrolled_at is None:
+        looked_at = event.kind == LADDER and event.source == "engine"
+        if looked_at or (event.kind in (SEGMENT, PRIZE, REFERRAL, BACKFILL) and event.source != "api"):
+            return _rejected(context, member, Refusal.unknown_user)  # the member has been erased meanwhile
+        if event.kind in (MERGE, TAKEOVER, ROLLBACK):  # they have been members before
+            return _rejected(context, member, Refusal.unknown_user)
+        if event.kind in (ACTION, RECEIPT) and not program.settings.auto_enrol:
+            return _rejected(context, member, Refusal.unknown_user)
+        context.member.enrolled_at = event.occurred_at
+        context.changed_parts.add("all")
+        if event.kind not in (ENROLMENT, IMPORT):  # these see to it themselves, when there is a profile to look at
+            context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
+            _process_cascade(context)
+    if member.merged_into is not None and is_passed_on(member, event):
+        return context.build_decision(pass_on(context))
+    if event.kind == ACTION and member.attributes.get(OPTED_OUT):
+        return context.build_decision(Refusal.opted_out)
+    present = context.member.latest_at
+    context.member.latest_at = event.occurred_at if present is None else max(present, event.occurred_at)
+    if PRESENT in program.segments_by_part:
+        context.changed_parts.add(PRESENT)
+    if is_own(event):
+        active_at = context.member.active_at
+        context.member.active_at = event.occurred_at if active_at is None else max(active_at, event.occurred_at)
+        if ACTIVE in program.segments_by_part:
+            context.changed_parts.add(ACTIVE)
+
+    if context.event is not event:
+        context.switch_to(event)
+    if event.kind in COMMANDS:
+        refusal = run_command(context)
+        if refusal is not None:  # whole or not at all: what it did before it was refused is forgotten
+            return _rejected(context, member, refusal)
+    elif event.kind == TIMER:
+        run_due(context)
+    else:
+        _apply_event(context)
+    _process_cascade(context)
+    return context.build_decision()
+
+
+def _rejected(context: Context, member: Member, refusal: Refusal) -> Decision:
+    """An event that changes nothing but when the member was last heard of. A transfer that cannot arrive goes back."""
+    rejected = Context(context.program, member, context.root_event, NOTHING_REFUSED, context.broken)
+    if member.enrolled_at is not None:
+        rejected.member.latest_at, rejected.member.active_at = context.member.latest_at, context.member.active_at
+    rejected.trace = context.trace
+    if context.root_event.kind == RECEIPT:
+        rejected.follow_ups = returns(context)
+    return rejected.build_decision(refusal)
+
+
+def _process_cascade(context: Context) -> None:
+    """Whatever followed, and whoever came into segments or left them by it, until nothing more does."""
+    while True:
+        while context.queue:
+            context.switch_to(context.queue.popleft())
+            _apply_event(context)
+        if not context.changed_parts or not context.program.segments:
+            return
+        reevaluate(context)
+
+
+def _apply_event(context: Context) -> None:
+    trigger = context.event.trigger
+    if trigger in context.program.segments_by_trigger:
+        count_event(context)
+    if trigger in context.program.competitions_by_trigger:
+        competitions.score_event(context)
+    if trigger in context.program.streak_listeners:
+        for one in context.program.streak_listeners[trigger]:
+            if context.broken and context.is_broken(f"streak.{one.streak.streak_id}", ~one.number):
+                continue
+            try:
+                context.trace.append(meet(context, one))
+            except BaseException as problem:
+                raise context.blamed(problem, f"streak.{one.streak.streak_id}", ~one.number) from None
+    for listener in context.program.listeners_of(trigger):
+        if context.broken and context.is_broken(listener.campaign.campaign_id, ~listener.number, listener.step):
+            continue
+        try:
+            context.trace.append(evaluate(context, listener))
+        except BaseException as problem:
+            campaign_id = listener.campaign.campaign_id
+            raise context.blamed(problem, campaign_id, ~listener.number, listener.step) from None

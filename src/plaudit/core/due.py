@@ -1,0 +1,91 @@
+"""What a timer event brings about: everything of a member that is due at its instant, in a fixed order."""
+
+from msgspec import structs
+
+from .context import Context
+from .ladders import end_window
+from .ledger import lots
+from .ledger.lots import EMPTY, Book
+from .ledger.post import EXPIRY, count_earned, expire, reminders, replace_book, settle
+from .metrics import Metric, to_number
+from .streaks import miss_period
+
+_DUE = ~2  # tells what falls due from what an event does to the same streak or ladder
+
+
+def run_due(context: Context) -> None:
+    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks;
+
+    ends of ladders' windows; segments that time alone may change are judged anew. What raises is refused, and not due
+    again until something else happens to it: otherwise it would hold up all that the member does.
+    """
+    for metric_id in sorted(context.member.balances):
+        book = context.member.balances[metric_id].book
+        metric = context.program.metrics.get(metric_id)
+        if book is None or metric is None or book.due_at is None or book.due_at > context.now:
+            continue
+        if not context.contain(_run_metric_due, metric, book, cause=f"{EXPIRY}.{metric_id}"):
+            balance = context.member.balances[metric_id]
+            left = structs.replace(balance.book or EMPTY, due_at=None)
+            context.member.balances[metric_id] = structs.replace(balance, book=left)
+    for streak_id in sorted(context.member.streaks):
+        state = context.member.streaks[streak_id]
+        if state.due_at is not None and state.due_at <= context.now:
+            streak = context.program.streaks.get(streak_id)
+            gone = streak is None or not streak.active  # meanwhile: it neither goes on nor breaks
+            if gone or not context.contain(miss_period, streak, state, cause=f"streak.{streak_id}", number=_DUE):
+                left = context.member.streaks[streak_id]
+                context.member.streaks[streak_id] = structs.replace(left, due_at=None)
+    for ladder_id in sorted(context.member.ladders):
+        rung = context.member.ladders[ladder_id]
+        if rung.due_at is not None and rung.due_at <= context.now:
+            ladder = context.program.ladders.get(ladder_id)
+            gone = ladder is None
+            if gone or not context.contain(end_window, ladder, cause=f"ladder.{ladder_id}", number=_DUE):
+                context.member.ladders[ladder_id] = structs.replace(rung, due_at=None)
+    for segment_id in sorted(context.member.segments):
+        inside = context.member.segments[segment_id]
+        if inside.due_at is not None and inside.due_at <= context.now:
+            context.member.segments[segment_id] = structs.replace(inside, due_at=None)
+            context.changed_parts.add(f"segment.{segment_id}")
+
+
+def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:
+    now = context.now
+    holds = tuple(hold for hold in book.holds if hold.until > now)
+    book, released, counts = lots.release(structs.replace(book, holds=holds), now)
+    replace_book(context, metric, book)
+    settle(context, metric)
+    cause = f"{EXPIRY}.{metric.metric_id}"
+    if released:
+        amount = to_number(released, metric.decimals)
+        context.emit("metric.released", {"metric": metric.metric_id, "amount": amount}, cause)
+    if counts:
+        count_earned(context, metric.metric_id, counts, now)  # which may pay the same metric: its book is read again
+    _send_reminders(context, metric, cause)
+    expire(context, metric)
+
+
+def _send_reminders(context: Context, metric: Metric, cause: str) -> None:
+    """Notify once of each lot that expires soon; the lots of one instant in one event."""
+    remind_at = reminders(context, metric.expiry)
+    book = context.member.balances[metric.metric_id].book
+    if remind_at is None or book is None:
+        return
+    soon = [
+        lot
+        for lot in book.lots
+        if lot.expires_at is not None and not lot.reminded and remind_at(lot.expires_at) <= context.now < lot.expires_at
+    ]
+    for expires_at in sorted({lot.expires_at for lot in soon if lot.expires_at is not None}):
+        amount = sum(lot.amount for lot in soon if lot.expires_at == expires_at)
+        data = {
+            "metric": metric.metric_id,
+            "amount": to_number(amount, metric.decimals),
+            "expiresAt": expires_at.isoformat().replace("+00:00", "Z"),
+        }
+        context.emit("metric.expiring", data, cause)
+    if soon:
+        numbers = {lot.number for lot in soon}
+        marked = tuple(structs.replace(lot, reminded=True) if lot.number in numbers else lot for lot in book.lots)
+        replace_book(context, metric, structs.replace(book, lots=marked))

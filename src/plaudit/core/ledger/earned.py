@@ -1,0 +1,73 @@
+"""What is earned, of all that is booked: the one rule that lifetime amounts, ladders, competitions and segments go by.
+
+A credit is earned, unless another member sent it or a merge moved it. Scores (of ladders and competitions) count it when
+it is available, unless the member started or was imported with it. A debit is neither. A reversal takes as much back of
+what the credit is that it goes back to, and reversing that gives it back: when and where the credit counted.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core.event import RECEIPT, TRANSACTION
+from plaudit.core.metrics import Metric, available_at
+
+# The pseudo-campaigns that are no campaign's: what a member started with, is booked by hand, moved by a merge, imported.
+OPENING = "opening"
+MANUAL = "manual"
+MERGE_CAMPAIGN = "merge"
+IMPORT_CAMPAIGN = "import"
+
+
+class Booked(Struct, frozen=True):
+    """What the rule looks at of a transaction that reverses no other. `kind` is that of its event.
+
+    `own_expiry`: its event says when it expires.
+    """
+
+    amount: int
+    campaign_id: str
+    kind: str
+    occurred_at: datetime
+    own_expiry: bool = False
+
+
+class Origin(Struct, frozen=True):
+    """What a reversal takes back, directly or through other reversals: whether it was earned, and is scored.
+
+    `counted_at` is when it counted for scores, or will when it is released; `counted_in` are the competitions that
+    counted it (None where an earlier version has not said: then all that were open, by what they are now).
+    """
+
+    transaction_id: UUID
+    earned: bool
+    scored: bool
+    counted_at: datetime | None = None
+    counted_in: frozenset[str] | None = None
+
+
+def earned_and_scored(amount: int, campaign_id: str, kind: str) -> tuple[bool, bool]:
+    """Return whether a transaction that reverses no other is earned, and whether ladders and competitions count it.
+
+    `kind` is that of its event. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
+    """
+    if amount <= 0 or campaign_id == MERGE_CAMPAIGN or (kind == RECEIPT and campaign_id == MANUAL):
+        return False, False
+    return True, campaign_id not in (OPENING, IMPORT_CAMPAIGN)
+
+
+def is_earned(one: Booked) -> bool:
+    """Return whether a transaction is a credit that was earned."""
+    return earned_and_scored(one.amount, one.campaign_id, one.kind)[0]
+
+
+def is_scored(one: Booked) -> bool:
+    """Return whether ladders and competitions count a transaction."""
+    return earned_and_scored(one.amount, one.campaign_id, one.kind)[1]
+
+
+def counted_at(one: Booked, metric: Metric | None, time_zone: str) -> datetime:
+    """Return when a transaction of a metric counts for scores: when what is pending becomes available."""
+    at_once = one.own_expiry and one.kind == TRANSACTION and one.campaign_id == MANUAL
+    return one.occurred_at if at_once or metric is None else available_at(metric, one.occurred_at, time_zone)

@@ -1,0 +1,329 @@
+"""Lots: the parts of a balance that were earned together and expire together. Pure arithmetic on one member's book.
+
+    credit ──► a lot (the same day, the same expiry: the same lot) ──► spent, the soonest to expire first ──► expired
+
+A lot that is not available yet is pending. A hold keeps what it holds: that part of its lots is neither spent nor
+reversed, and does not expire before the hold ends. Debt is a lot of its own, number 0, with a negative amount; whatever
+becomes available pays it off first. Amounts are scaled integers (see `metrics`).
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct, structs
+
+DEBT = 0
+
+
+class Lot(Struct, frozen=True, array_like=True):
+    """`expires_at` None: never. `available_at` None: now; else it is pending until then. `reminded` of its expiry."""
+
+    number: int
+    amount: int
+    expires_at: datetime | None = None
+    available_at: datetime | None = None
+    reminded: bool = False
+
+
+class Posting(Struct, frozen=True, array_like=True):
+    """The posting of a transaction on one lot: `amount` is signed. `expires_at` is the lot's, as it was."""
+
+    lot: int
+    amount: int
+    expires_at: datetime | None = None
+
+
+class Hold(Struct, frozen=True, array_like=True):
+    """An amount that is reserved for a purchase; released at `until` unless captured before.
+
+    `parts` are the lots that it holds, with positive amounts; less than the amount where a balance may go below zero.
+    """
+
+    hold_id: str
+    amount: int
+    until: datetime
+    parts: tuple[Posting, ...] = ()
+
+
+class Book(Struct, frozen=True, array_like=True):
+    """A member's lots of one metric, and what else must be remembered of it.
+
+    `credited` counts what was earned in recent periods, for earning caps; `reversed` says how much of which
+    transaction has been taken back; `due_at` is when something of the book falls due by itself. `active` are the first
+    and last days (ordinals) of times without a pause long enough for anything to expire (see `lasting`).
+    `corrections` say by how much what counts for scores at an instant is more, or less, than what is released then
+    (see `counting`).
+    """
+
+    next_number: int = 1
+    lots: tuple[Lot, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    credited: dict[str, int] = {}
+    reversed: dict[str, int] = {}
+    due_at: datetime | None = None
+    active: tuple[tuple[int, int], ...] = ()
+    corrections: tuple[tuple[datetime, int], ...] = ()
+
+
+EMPTY = Book()
+ACTIVE_KEPT = 20  # of more times of activity, the latest
+
+
+def pending(book: Book) -> int:
+    """What is earned but not yet released."""
+    return sum(lot.amount for lot in book.lots if lot.available_at is not None)
+
+
+def held(book: Book) -> int:
+    """Return what is reserved by holds."""
+    return sum(hold.amount for hold in book.holds)
+
+
+def _held_by_lot(book: Book) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for hold in book.holds:
+        for part in hold.parts:
+            found[part.lot] = found.get(part.lot, 0) + part.amount
+    return found
+
+
+def credit(
+    book: Book, amount: int, expires_at: datetime | None, available_at: datetime | None
+) -> tuple[Book, tuple[Posting, ...]]:
+    """Add to the lot of that expiry, or a new one; debt is paid off first, by what is available."""
+    lots = list(book.lots)
+    parts: list[Posting] = []
+    if lots and lots[0].number == DEBT and available_at is None:
+        paid = min(amount, -lots[0].amount)
+        parts.append(Posting(DEBT, paid))
+        amount -= paid
+        lots[0] = structs.replace(lots[0], amount=lots[0].amount + paid)
+        if lots[0].amount == 0:
+            del lots[0]
+    number = book.next_number
+    if amount:
+        for i, lot in enumerate(lots):
+            if lot.number != DEBT and (lot.expires_at, lot.available_at) == (expires_at, available_at):
+                lots[i] = structs.replace(lot, amount=lot.amount + amount)
+                parts.append(Posting(lot.number, amount, expires_at))
+                break
+        else:
+            lots.append(Lot(number, amount, expires_at, available_at))
+            parts.append(Posting(number, amount, expires_at))
+            number += 1
+    return structs.replace(book, next_number=number, lots=tuple(lots)), tuple(parts)
+
+
+def spend(book: Book, amount: int, *, pending_too: bool = False) -> tuple[Book, tuple[Posting, ...]]:
+    """Take an amount that is not held, from the lots that expire soonest, then from the oldest.
+
+    What all lots lack becomes debt. With `pending_too`, lots that are not available yet come last, before debt.
+    """
+    book, parts, missing = _take(book, _to_spend(book, pending_too=pending_too), amount)
+    if missing:
+        parts = (*parts, Posting(DEBT, -missing))
+        book = apply(book, parts[-1:])
+    return book, parts
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _to_spend(book: Book, *, pending_too: bool) -> list[Lot]:
+    """Return the lots of a book in the order in which they are spent."""
+    lots = [lot for lot in book.lots if lot.number != DEBT and (pending_too or lot.available_at is None)]
+    return sorted(lots, key=lambda lot: (lot.available_at is not None, lot.expires_at or _NEVER, lot.number))
+
+
+def take_from_lots(book: Book, numbers: Container[int], amount: int) -> tuple[Book, tuple[Posting, ...], int]:
+    """Take an amount that is not held from these lots, also pending ones. Return also what they lack."""
+    return _take(book, [lot for lot in book.lots if lot.number in numbers and lot.number != DEBT], amount)
+
+
+def _take(book: Book, lots: Sequence[Lot], amount: int) -> tuple[Book, tuple[Posting, ...], int]:
+    reserved = _held_by_lot(book)
+    parts: list[Posting] = []
+    for lot in lots:
+        taken = min(amount, lot.amount - reserved.get(lot.number, 0))
+        if taken > 0:
+            parts.append(Posting(lot.number, -taken, lot.expires_at))
+            amount -= taken
+    return apply(book, tuple(parts)), tuple(parts), amount
+
+
+def place_hold(book: Book, hold_id: str, amount: int, until: datetime) -> Book:
+    """Reserve an amount, in the lots that would be spent first. A hold of the same id is replaced."""
+    book = without_hold(book, hold_id)
+    _, spent = spend(book, amount)
+    parts = tuple(structs.replace(part, amount=-part.amount) for part in spent if part.lot != DEBT)
+    return structs.replace(book, holds=(*book.holds, Hold(hold_id, amount, until, parts)))
+
+
+def without_hold(book: Book, hold_id: str) -> Book:
+    """Return the book without a hold; its lots keep their amounts."""
+    return structs.replace(book, holds=tuple(hold for hold in book.holds if hold.hold_id != hold_id))
+
+
+def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Posting, ...]]:
+    """End a hold and spend `amount` of it, from the lots that it holds first."""
+    book = without_hold(book, hold.hold_id)
+    left = amount
+    parts: list[Posting] = []
+    for part in hold.parts:
+        taken = min(left, part.amount)
+        if taken:
+            parts.append(Posting(part.lot, -taken, part.expires_at))
+            left -= taken
+    book = apply(book, tuple(parts))
+    if left:
+        book, more = spend(book, left)
+        parts += more
+    return book, tuple(parts)
+
+
+def apply(book: Book, parts: tuple[Posting, ...], available_at: datetime | None = None) -> Book:
+    """The book after postings on its lots; a lot that is empty is closed, one that was closed is opened again.
+
+    Until `available_at`, if given, what is opened again is pending.
+    """
+    by_number = {lot.number: lot for lot in book.lots}
+    for part in parts:
+        lot = by_number.get(part.lot) or Lot(part.lot, 0, part.expires_at, available_at)
+        by_number[part.lot] = structs.replace(lot, amount=lot.amount + part.amount)
+    lots = sorted((lot for lot in by_number.values() if lot.amount), key=lambda lot: lot.number)
+    return structs.replace(book, lots=tuple(lots))
+
+
+def expire(book: Book, now: datetime) -> tuple[Book, tuple[Posting, ...]]:
+    """Close the lots whose time has come, but for what is held of them."""
+    reserved = _held_by_lot(book)
+    parts = tuple(
+        Posting(lot.number, reserved.get(lot.number, 0) - lot.amount, lot.expires_at)
+        for lot in book.lots
+        if lot.expires_at is not None and lot.expires_at <= now and lot.amount > reserved.get(lot.number, 0)
+    )
+    return apply(book, parts), parts
+
+
+def counting(book: Book, before: Book, counts: Mapping[datetime, int]) -> Book:
+    """Return a book of which only this counts more at releases than in `before`, whatever has become of pending lots.
+
+    What is pending counts when it is released, but for what was not earned (it was imported); and what was taken of it
+    for the reversal of another credit counts all the same, as it is the other that counts less.
+    """
+    was, now = ([(lot.available_at, lot.amount) for lot in each.lots if lot.available_at] for each in (before, book))
+    less = [(at, -amount) for at, amount in now]
+    return structs.replace(book, corrections=_summed([*book.corrections, *was, *less, *counts.items()]))
+
+
+def _summed(amounts: Iterable[tuple[datetime, int]]) -> tuple[tuple[datetime, int], ...]:
+    """Return amounts by their instants, those of one instant together."""
+    found: dict[datetime, int] = {}
+    for at, amount in amounts:
+        found[at] = found.get(at, 0) + amount
+    return tuple(sorted((at, amount) for at, amount in found.items() if amount))
+
+
+def release(book: Book, now: datetime) -> tuple[Book, int, int]:
+    """Make available what was pending until now. Return how much that is, and how much counts for scores.
+
+    Debt is then to be paid off with it.
+    """
+    numbers = {lot.number for lot in book.lots if lot.available_at is not None and lot.available_at <= now}
+    amount = sum(lot.amount for lot in book.lots if lot.number in numbers)
+    lots = tuple(structs.replace(lot, available_at=None) if lot.number in numbers else lot for lot in book.lots)
+    counts = amount + sum(more for at, more in book.corrections if at <= now)
+    later = tuple(one for one in book.corrections if one[0] > now)
+    return structs.replace(book, lots=lots, corrections=later), amount, counts
+
+
+def pay_off(book: Book) -> tuple[Book, tuple[Posting, ...]]:
+    """Pay off debt with what is available and not held, spent as always. Return also the postings of that."""
+    if not book.lots or book.lots[0].number != DEBT:
+        return book, ()
+    owed = -book.lots[0].amount
+    book, parts, missing = _take(book, _to_spend(book, pending_too=False), owed)
+    if not parts:
+        return book, ()
+    paid = Posting(DEBT, owed - missing)
+    return apply(book, (paid,)), (*parts, paid)
+
+
+def extend_expiry(book: Book, expires_at: datetime, now: datetime) -> Book:
+    """Return the book with a later expiry for everything that expires; what only a hold keeps is past extending."""
+    lots = tuple(
+        lot if lot.expires_at is None or lot.expires_at <= now or lot.expires_at >= expires_at
+        else structs.replace(lot, expires_at=expires_at, reminded=False)
+        for lot in book.lots
+    )  # fmt: skip
+    return structs.replace(book, lots=lots)
+
+
+def with_activity(book: Book, day: int, days: int) -> Book:
+    """Return the book with one more day of activity, each of which makes everything last so many days again."""
+    if book.active and book.active[-1][0] <= day <= book.active[-1][1]:
+        return book  # mostly: another of the same day
+    return structs.replace(book, active=_joined((*book.active, (day, day)), days))
+
+
+def _joined(times: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int, int], ...]:
+    """Return times of activity, those as one between which there are no more than so many days."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(times):
+        if found and first <= found[-1][1] + days:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return tuple(found[-ACTIVE_KEPT:])
+
+
+def lasting(book: Book, day: int, days: int) -> int:
+    """Return the last day of activity by which what there is on a day is put off: each came before it had expired."""
+    return next((max(last, day) for first, last in reversed(book.active) if first - days <= day <= last + days), day)
+
+
+def united(book: Book, other: Book) -> tuple[Book, tuple[Posting, ...]]:
+    """Return a book with what another has in it, as lots of their own, and the postings of that.
+
+    Debt of either is paid off with what is available in both. Holds go on; two of one id are one.
+    """
+    offset = book.next_number - 1
+    came = [structs.replace(lot, number=lot.number + offset) for lot in other.lots if lot.number != DEBT]
+    parts = [Posting(lot.number, lot.amount, lot.expires_at) for lot in came]
+    debts = tuple(Posting(DEBT, lot.amount) for lot in other.lots if lot.number == DEBT)
+    holds = {hold.hold_id: hold for hold in book.holds}
+    for hold in other.holds:
+        same = holds.get(hold.hold_id, Hold(hold.hold_id, 0, hold.until))
+        theirs = tuple(structs.replace(part, lot=part.lot + offset) for part in hold.parts)
+        holds[hold.hold_id] = Hold(
+            hold.hold_id, same.amount + hold.amount, max(same.until, hold.until), (*same.parts, *theirs)
+        )
+    book = structs.replace(
+        book, next_number=offset + other.next_number, lots=(*book.lots, *came), holds=tuple(holds.values()),
+        credited={one: book.credited.get(one, 0) + other.credited.get(one, 0) for one in {**book.credited, **other.credited}},
+        reversed={**book.reversed, **other.reversed},
+        active=_joined((*book.active, *other.active), 0),
+        corrections=_summed(book.corrections + other.corrections),
+    )  # fmt: skip
+    book, paying = pay_off(apply(book, debts))
+    return book, (*parts, *debts, *paying)
+
+
+_NOTHING_HELD: dict[int, int] = {}
+
+
+def with_next_due(book: Book, remind_at: Callable[[datetime], datetime] | None) -> Book:
+    """The book with its `due_at`: the next release, reminder, expiry, or end of a hold.
+
+    `remind_at` says when an expiry is reminded of, if at all.
+    """
+    found: list[datetime] = [hold.until for hold in book.holds]
+    found += [at for at, _ in book.corrections]
+    reserved = _held_by_lot(book) if book.holds else _NOTHING_HELD
+    for lot in book.lots:
+        if lot.available_at is not None:
+            found.append(lot.available_at)
+        if lot.expires_at is not None and lot.amount > reserved.get(lot.number, 0):  # else when the hold ends
+            found.append(lot.expires_at if lot.reminded or remind_at is None else remind_at(lot.expires_at))
+    due = min(found, default=None)
+    return book if due == book.due_at else structs.replace(book, due_at=due)

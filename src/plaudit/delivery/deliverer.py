@@ -1,0 +1,279 @@
+"""The delivery of messages as a process of its own: the engine never waits for anybody's webhook."""
+
+import asyncio
+import re
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from plaudit import clock, telemetry, tracing
+from plaudit.chores.chore import Chore, run_chores
+from plaudit.chores.learn_suspects import learn_suspects
+from plaudit.core.ids import derived_id
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.webhook import WEBHOOK_DISABLED
+from plaudit.errors import NotFound
+from plaudit.guard import Suspect, in_hand, known
+from plaudit.messages import payload_of
+from plaudit.storage.documents import Change, deactivate
+from plaudit.storage.outgoing import enqueue
+from plaudit.storage.postgres import RECONNECT_SECONDS, UNREACHABLE, Connection, Pool, atomic, create_pool, listen
+from plaudit.storage.programmes import Programme, Programmes
+from plaudit.storage.suspects import SQL as SUSPECTS
+from plaudit.storage.suspects import learn, note_what_was_done
+from plaudit.tasks import cancel
+
+from . import attempts
+from .attempts import SQL, DueDelivery
+from .conditions import evaluate_conditions
+from .hand_out import buckets_with_news, hand_out
+from .listeners import Listeners
+from .places import Places
+from .signatures import signed_headers
+from .web_push import DeliveryChannel, WebPush
+from .webhooks import Attempt, WebhookClient, error_of
+
+T = TypeVar("T")
+
+POLL_SECONDS = 1.0
+CLEAR_EVERY_SECONDS = 3_600
+KEEP_EVERY_SECONDS = 2.0
+AWAY_SECONDS_MAX = 45.0
+LOOKS_MAX = round(AWAY_SECONDS_MAX / RECONNECT_SECONDS)
+USER_AGENT = "Plaudit-Webhooks/1"
+CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a header can carry
+
+log = structlog.get_logger(__name__)
+
+
+class Deliverer:
+    """Hands out and delivers until stopped. `once` is one bounded pass."""
+
+    def __init__(self, pool: Pool, url: str, programs: Programmes, sender: WebhookClient) -> None:
+        self._pool = pool
+        self._url = url
+        self._programs = programs
+        self._sender = sender
+        self._push = WebPush(pool, sender)
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._news: set[int] = set()  # the buckets that commits have named
+        self._judging = False  # whether there may be conditions to look at
+        self._look_at = 0.0  # when to look at all buckets, whether they were named or not
+        self._listeners = Listeners(programs)
+        self._places = Places()
+        self._running: dict[asyncio.Task[None], DueDelivery] = {}
+
+    def stop(self) -> None:
+        """End after what is being tried."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop`."""
+        listening = listen(self._url, {"plaudit_outbox": self._on_notify}, lambda: self._on_notify(""))
+        chores = [
+            Chore("keep_deliveries", KEEP_EVERY_SECONDS, self._renew_leases, back_off_max=KEEP_EVERY_SECONDS),
+            Chore("clear_outbox", CLEAR_EVERY_SECONDS, self._clear),
+            learn_suspects(self._pool),
+        ]
+        others = [
+            asyncio.create_task(listening),
+            asyncio.create_task(run_chores(chores)),
+        ]
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                try:
+                    if await self.once():
+                        continue
+                except UNREACHABLE:
+                    await asyncio.sleep(0.5)
+                except Exception:
+                    log.exception("delivery_failed")
+                    await asyncio.sleep(0.5)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        finally:
+            await cancel(others)
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def once(self) -> int:
+        """Hand out what there is, look at conditions, and begin what is due. Return how much that was."""
+        async with self._pool.acquire() as connection:
+            handed = await self._hand_out(connection)
+            if known.all:  # some of it may have been cleared, to be tried anew
+                await learn(connection)
+            judged = await evaluate_conditions(connection, self._listeners, clock.now()) if self._judging else 0
+            self._judging = judged > 0
+            rooms = self._places.rooms()
+            due = [] if rooms is None else await attempts.lease_due(connection, clock.now(), rooms)
+            if due and known.all:
+                await learn(connection)
+        for one in due:
+            self._places.begin(one)
+            task = asyncio.create_task(self._deliver(one))
+            self._running[task] = one
+            task.add_done_callback(self._done)
+        return handed + judged + len(due)
+
+    def _on_notify(self, said: str) -> None:
+        """Look at the buckets that a commit has named, or at all."""
+        if said:
+            self._news |= set(map(int, said.split(",")))
+        else:
+            self._look_at = 0.0
+        self._wake.set()
+
+    async def _hand_out(self, connection: Connection) -> int:
+        """Hand out what there is in the buckets that were named. Return how many messages that was.
+
+        Each second in all: a word may have been lost, or another process have ended with its buckets.
+        """
+        now = monotonic()
+        named, self._news = self._news, set()
+        if now >= self._look_at:
+            self._look_at = now + POLL_SECONDS
+            self._judging = True
+            named = await buckets_with_news(connection)
+        if not named:
+            return 0
+        handed, more = await hand_out(connection, self._listeners, named, clock.now())
+        self._news |= more
+        self._judging |= handed > 0
+        return handed
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._wake.set()  # what waited for it, for its order or for a free place
+
+    async def _deliver(self, due: DueDelivery) -> None:
+        suspect_id = attempts.suspect_id_of(due.message_id, due.webhook_id)
+        stopped = known.stopped(suspect_id)
+        await in_hand.steps("message", suspect_id, due.org_id, self._see_to(due, stopped))
+        if stopped is None and suspect_id in known.all:
+            async with self._pool.acquire() as connection:
+                await connection.execute(SUSPECTS.cleared, suspect_id)
+
+    async def _see_to(self, due: DueDelivery, stopped: Suspect | None) -> None:
+        attempt = None
+        try:
+            if stopped is not None:
+                attempt = Attempt(None, f"it is not tried again: when it was, {stopped.reason}", 0, final=True)
+            else:
+                attempt = await self._reached(lambda: self._attempt(due))
+            telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
+            failing = await self._reached(lambda: self._note(due, attempt))
+            if attempt.gone:
+                await self._disable(due, "the address answered 410 Gone")
+            elif failing:
+                await self._disable(due, f"no attempt has succeeded for {attempts.DISABLE_AFTER.days} days")
+        except UNREACHABLE:
+            pass  # the lease ends, and it is tried again
+        except Exception:
+            log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
+        finally:
+            self._places.end(due, attempt)
+
+    async def _reached(self, once: Callable[[], Awaitable[T]]) -> T:
+        """`once`, again while the database is away: a message in hand neither waits for its lease nor goes out twice."""
+        for _ in range(LOOKS_MAX):
+            try:
+                return await once()
+            except UNREACHABLE:
+                if self._stopping.is_set():
+                    raise
+                await asyncio.sleep(RECONNECT_SECONDS)
+        return await once()
+
+    async def _attempt(self, due: DueDelivery) -> Attempt:
+        """Try once. Whatever it raises is what came of it, unless the database is away."""
+        provider: DeliveryChannel = self._push if due.webhook_id.startswith(attempts.PUSH) else self
+        try:
+            return await provider.send(await self._programs.current(due.org_id), due)
+        except UNREACHABLE:
+            raise
+        except BaseException as problem:
+            return Attempt(None, error_of(problem), 0)
+
+    async def _note(self, due: DueDelivery, attempt: Attempt) -> bool:
+        async with self._pool.acquire() as connection:
+            return await attempts.record_attempt(connection, due, attempt, clock.now())
+
+    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+        """One attempt at a webhook, signed."""
+        webhook = live.webhooks.get(due.webhook_id)
+        if webhook is None or webhook.url is None or webhook.status != "active":
+            return Attempt(None, "the webhook is gone or inactive", 0)
+        body = due.payload.encode()
+        async with self._pool.acquire() as connection:
+            secrets = await attempts.secrets_of(connection, due.org_id, due.webhook_id, clock.now())
+        timestamp = int(clock.now().timestamp())
+        headers = signed_headers(f"msg_{due.message_id.hex}", timestamp, body, secrets.all)
+        told = msgspec.json.decode(body)
+        headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+        correlation_id = told.get("correlationId") or ""
+        if CORRELATION_ID.fullmatch(correlation_id):  # others are in the body only
+            headers["X-Correlation-ID"] = correlation_id
+        started = tracing.now()
+        attempt = await self._sender.attempt(webhook.url, headers, body)
+        tracing.record(
+            "webhook", told.get("correlationId"), started, "client", type=told["type"], succeeded=attempt.succeeded
+        )
+        return attempt
+
+    async def _disable(self, due: DueDelivery, reason: str) -> None:
+        """Give up on a webhook, and say so to the others; unless it leads elsewhere by now, or is a browser."""
+        org_id, webhook_id, at = due.org_id, due.webhook_id, clock.now()
+        tried = (await self._programs.current(org_id)).webhooks.get(webhook_id)
+        now = (await self._programs.refresh(org_id)).webhooks.get(webhook_id)
+        if tried is None or now is None or now.status != "active" or now.url != tried.url:
+            return
+        change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
+        message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
+        data = {"webhookId": webhook_id, "reason": reason}
+        payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, data)
+        with suppress(NotFound):
+            async with self._pool.acquire() as connection, atomic(connection):
+                await deactivate(connection, change)
+                await connection.execute(SQL.disabled, org_id, webhook_id, at, reason)
+                await enqueue(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
+            await self._programs.refresh(org_id)
+            log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
+
+    async def _renew_leases(self) -> bool:
+        """Keep what is being tried: its leases are short, for others to go on soon when a process is no more."""
+        if self._running:
+            async with self._pool.acquire() as connection:
+                await attempts.keep(connection, list(self._running.values()), clock.now())
+        return False
+
+    async def _clear(self) -> bool:
+        async with self._pool.acquire() as connection:
+            await attempts.delete_old(connection, clock.now())
+        return False
+
+
+async def run_delivery(url: str, *, private: bool) -> None:
+    """Deliver until SIGTERM or SIGINT."""
+    pool = await create_pool(url, size=6, by_key=True)
+    programs = Programmes(pool, url)
+    sender = WebhookClient(private=private)
+    deliverer = Deliverer(pool, url, programs, sender)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, deliverer.stop)
+    await note_what_was_done(pool)
+    listening = asyncio.create_task(programs.listen())
+    in_hand.is_ready()
+    try:
+        await deliverer.run()
+    finally:
+        await cancel([listening])
+        await sender.close()
+        await pool.close()

@@ -1,0 +1,99 @@
+"""Web Push (RFC 8030, 8291, 8292): a notification to a browser or a phone, encrypted so that only that one can read it.
+
+A push is a delivery like a webhook's: handed out of the outbox, tried, tried again. Other ways to a phone are webhooks
+that want `notification.created`: what is told there is the same.
+"""
+
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from py_vapid import Vapid02
+from pywebpush import WebPusher
+
+from plaudit import clock
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programmes import Programme
+from plaudit.storage.push_subscriptions import Subscription, private_key, subscriptions, unsubscribe
+
+from .attempts import PUSH, DueDelivery
+from .webhooks import Attempt, WebhookClient
+
+TTL_SECONDS = 86_400  # how long the push service keeps it for a phone that is off
+CLAIM_SECONDS = 12 * 3_600
+TEXT_MAX = 1_000  # push services take 4,096 bytes in all
+GONE = (404, 410)
+GONE_FOR_GOOD = Attempt(None, "the subscription is gone, or nothing is pushed any more", 0, final=True)
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class DeliveryChannel(Protocol):
+    """A way to bring a message to where it is to go: one attempt, with what came of it."""
+
+    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+        """Try once."""
+        ...
+
+
+class EncryptedPush(Struct, frozen=True):
+    """A push, ready to be sent."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class WebPush:
+    """Pushes to members' browsers."""
+
+    def __init__(self, pool: Pool, sender: WebhookClient) -> None:
+        self._pool = pool
+        self._sender = sender
+        self._vapid: Vapid02 | None = None
+
+    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+        """Push to one subscription; one that is gone is forgotten."""
+        push = live.settings.push
+        assert due.member_id is not None
+        wanted = UUID(due.webhook_id.removeprefix(PUSH))
+        async with self._pool.acquire() as connection:
+            if self._vapid is None:
+                self._vapid = Vapid02.from_pem(await private_key(connection, clock.now()))
+            found = {one.subscription_id: one for one in await subscriptions(connection, due.member_id)}
+        subscription = found.get(wanted)
+        if push is None or subscription is None:
+            return GONE_FOR_GOOD
+        prepared = self._prepared(subscription, due.payload, push.contact, self._vapid)
+        attempt = await self._sender.attempt(subscription.endpoint, prepared.headers, prepared.body)
+        if attempt.status in GONE:
+            async with self._pool.acquire() as connection:
+                await unsubscribe(connection, due.member_id, wanted)
+            return msgspec.structs.replace(attempt, final=True)
+        return attempt
+
+    def _prepared(self, subscription: Subscription, payload: str, contact: str, vapid: Vapid02) -> EncryptedPush:
+        keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
+        encoded: Any = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(_said(payload))
+        parts = urlsplit(subscription.endpoint)
+        expires = int(clock.now().timestamp()) + CLAIM_SECONDS
+        claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": expires, "sub": contact}
+        headers = {
+            "TTL": str(TTL_SECONDS),
+            "Content-Encoding": "aes128gcm",
+            "Content-Type": "application/octet-stream",
+            "Urgency": "normal",
+            **vapid.sign(claims),
+        }
+        return EncryptedPush(headers, encoded["body"])
+
+
+def _said(payload: str) -> bytes:
+    """What the app's service worker gets."""
+    told = msgspec.json.decode(payload)["data"]
+    said = {name: told.get(name) for name in ("notificationId", "type", "campaignId", "title", "message")}
+    for name in ("title", "message"):
+        if said[name] is not None:
+            said[name] = said[name][:TEXT_MAX]
+    return _ENCODER.encode(said)

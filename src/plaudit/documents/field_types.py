@@ -1,0 +1,90 @@
+"""Values of the types that profiles are made of, and what keeps a value from being one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+from msgspec import Struct
+
+from plaudit.bounds import wrong_zone
+from plaudit.core.patterns import Pattern, PatternError
+
+FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "string": ((str,), "a text"),
+    "number": ((int, float), "a number"),
+    "boolean": ((bool,), "true or false"),
+    "date": ((str,), "a date such as 2026-11-21"),
+    "object": ((dict,), "an object"),
+    "array": ((list,), "a list"),
+    "select": ((str,), "a text"),
+    "multi-select": ((list,), "a list"),
+}
+
+
+TIME_ZONE = "timezone"  # the field that says when a member's day begins; the organisation's settings do without it
+
+
+class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What a value must keep to, beyond its type."""
+
+    min: float | None = None
+    max: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+def wrong_default(
+    name: str, kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
+) -> str | None:
+    """Why a value cannot be what the field `name` is unless it is given; None when it can."""
+    return value_error(kind, value, options, bounds) or (wrong_zone(value) if name == TIME_ZONE else None)
+
+
+def value_error(
+    kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
+) -> str | None:
+    """Why a value is not of a type, not among the options or out of bounds, as `must …`; None when it is right."""
+    types, words = FIELD_TYPES[kind]
+    if not isinstance(value, types) or (kind == "number" and isinstance(value, bool)):
+        return f"must be {words}"
+    if kind == "date" and not _is_date(value):
+        return f"must be {words}"
+    if options is not None:
+        chosen = cast("list[Any]", value) if kind == "multi-select" else [value]
+        if any(one not in options for one in chosen):
+            return "must be one of " + ", ".join(map(str, options))
+    return None if bounds is None else _out_of_bounds(value, bounds)
+
+
+def _out_of_bounds(value: Any, bounds: Bounds) -> str | None:
+    if isinstance(value, int | float):
+        if bounds.min is not None and value < bounds.min:
+            return f"must be at least {bounds.min:g}"
+        if bounds.max is not None and value > bounds.max:
+            return f"must be at most {bounds.max:g}"
+    if isinstance(value, str):
+        if bounds.min_length is not None and len(value) < bounds.min_length:
+            return f"must have at least {bounds.min_length} characters"
+        if bounds.max_length is not None and len(value) > bounds.max_length:
+            return f"must have at most {bounds.max_length} characters"
+        if bounds.pattern is not None and not _is_of(bounds.pattern, value):
+            return f"must be of the form {bounds.pattern}"
+    return None
+
+
+def _is_of(pattern: str, value: str) -> bool:
+    try:
+        return Pattern(pattern).is_all_of(value)
+    except PatternError:  # saved before patterns had to be of the linear-time kind: it keeps nobody out
+        return True
+
+
+def _is_date(text: str) -> bool:
+    for of in (date, datetime):
+        try:
+            of.fromisoformat(text)
+        except ValueError:
+            continue
+        return True
+    return False

@@ -1,0 +1,166 @@
+"""From JSON values to a struct, with everything that is wrong said at once."""
+
+import re
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from plaudit import bounds
+from plaudit.errors import FIELD_MISSING, FieldError, invalid_fields
+
+from .as_meant import as_meant
+
+T = TypeVar("T", bound=Struct)
+
+ITEMS_MAX = 1_000  # of a list that are looked at one by one
+
+_AT = re.compile(r" - at `(?:key in )?\$(.*?)`$")
+# The library's words for types, in ours.
+_EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_PATTERN = re.compile(r"Expected `str` matching regex (.*)$", re.DOTALL)
+_WANTED = {repr(pattern): wanted for pattern, wanted in bounds.WANTED.items()}
+_LENGTH = re.compile(r"Expected `(str|array)` of length ([<>=]=) (\d+)$")
+_BOUND = re.compile(r"Expected `(?:int|float)` ([<>]=?) (-?[\d.e+]+)$")
+_NO_TIME = "Invalid RFC3339 encoded datetime"
+_COMPARED = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "greater than"}
+_COUNTED = {"str": "characters", "array": "items"}
+_WORDS = {
+    "str": "a text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+    "datetime": "an ISO 8601 time",
+}
+
+
+def convert(raw: Any, into: type[T]) -> T:
+    """Return `raw` as the struct, also where it is only another way of writing it (see `as_meant`).
+
+    Raises Invalid naming every field that is wrong.
+    """
+    found = struct_of(raw, into)
+    bounds.check(found)
+    return found
+
+
+def struct_of(raw: Any, into: type[T]) -> T:
+    """Return `raw` as the struct, whatever values it has. Raises Invalid naming every field of another type."""
+    try:
+        return msgspec.convert(raw, into)
+    except msgspec.ValidationError:
+        meant = as_meant(raw, into)
+        try:
+            return msgspec.convert(meant, into)
+        except msgspec.ValidationError:
+            raise invalid_fields(_wrong_fields(meant, into)) from None
+
+
+def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldError]:
+    """What keeps `raw` from being that struct, field by field, in the order of the struct."""
+    if not isinstance(raw, dict):
+        return [FieldError(under, f"must be an object (got {_word_of(raw)})")]
+    given = cast("dict[str, Any]", raw)
+    errors: list[FieldError] = []
+    known = msgspec.structs.fields(into)
+    before = f"{under}." if under else ""
+    for field in known:
+        name = field.encode_name
+        if name in given:
+            errors += _faults(given[name], field.type, before + name)
+        elif field.required:
+            errors.append(FieldError(before + name, FIELD_MISSING))
+    if not into.__struct_config__.forbid_unknown_fields:
+        return errors
+    unknown = given.keys() - {field.encode_name for field in known}
+    errors += [FieldError(before + name, "is not a known field") for name in sorted(unknown)]
+    return errors
+
+
+def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
+    """What keeps a value from being of a type: of a list, an object or a struct, whatever is wrong inside."""
+    try:
+        msgspec.convert(value, of)
+    except msgspec.ValidationError as problem:
+        error = _field_error(at, str(problem), value)
+    else:
+        return []
+    inner: list[FieldError] = []
+    for one in _alternatives(of):
+        args = get_args(one)
+        if isinstance(value, list) and get_origin(one) is list:
+            items = cast("list[Any]", value)[:ITEMS_MAX]
+            inner = [fault for i, item in enumerate(items) for fault in _faults(item, args[0], f"{at}[{i}]")]
+        elif isinstance(value, dict) and get_origin(one) is dict:
+            given = cast("dict[Any, Any]", value)
+            inner = [fault for key, item in given.items() for fault in _faults(item, args[1], f"{at}.{key}")]
+        elif isinstance(value, dict) and isinstance(one, type) and issubclass(one, Struct):
+            inner = _wrong_fields(value, one, at)
+    return [error] if not inner else inner if error.field != at else [error, *inner]
+
+
+def _alternatives(of: Any) -> list[Any]:
+    """The types that a value may be of: one, or those of a union, without what is said about them."""
+    if get_origin(of) is Annotated:
+        return _alternatives(get_args(of)[0])
+    if get_origin(of) in (Union, UnionType):
+        return [inner for one in get_args(of) for inner in _alternatives(one)]
+    return [of]
+
+
+def _field_error(name: str, message: str, value: Any) -> FieldError:
+    found = _AT.search(message)
+    path = name + (found.group(1) if found else "")
+    sentence = _AT.sub("", message)
+    expected = _EXPECTED.match(sentence)
+    if expected:
+        words = [word.strip() for word in expected[1].split("|")]
+        if "float" in words and "int" in words:
+            words.remove("int")
+        wanted = " or ".join(_WORDS.get(word, word) for word in words)
+        got = _WORDS.get(expected[2], expected[2])
+        rest = sentence[expected.end() :]
+        return FieldError(path, f"must be {wanted}{rest} (got {got})")
+    if sentence.startswith("Object missing required field"):
+        return FieldError(f"{path}.{sentence.split('`')[1]}", FIELD_MISSING)
+    if sentence.startswith("Object contains unknown field"):
+        return FieldError(f"{path}.{sentence.split('`')[1]}", "is not a known field")
+    pattern = _PATTERN.match(sentence)
+    if pattern and pattern[1] in _WANTED:
+        return FieldError(path, f"must be {_WANTED[pattern[1]]}")
+    length = _LENGTH.match(sentence)
+    if length:
+        number, counted = int(length[3]), _COUNTED[length[1]]
+        compared = f"{_COMPARED[length[2]]} {number:,} {counted if number != 1 else counted[:-1]}"
+        return FieldError(path, f"must be {_WORDS[length[1]]} of {compared}")
+    got = _got(value) if path == name else ""
+    bound = _BOUND.match(sentence)
+    if bound:
+        return FieldError(path, f"must be {_COMPARED[bound[1]]} {_number(bound[2])}{got}")
+    if sentence == _NO_TIME:
+        return FieldError(path, f"must be an ISO 8601 time, such as {bounds.TIME_EXAMPLE}{got}")
+    if sentence.startswith("Expected "):
+        return FieldError(path, "must be " + sentence.removeprefix("Expected ").replace("`", ""))
+    return FieldError(path, "is not valid: " + sentence.replace("`", ""))
+
+
+def _got(value: Any) -> str:
+    """Return what was given, as an error shows it; nothing of what has parts, or of a number that nobody wrote by hand."""
+    short = isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX)
+    return f" (got {bounds.to_json_number(value)})" if short else ""
+
+
+def _number(text: str) -> str:
+    """Return a bound as people write it: 1,000 rather than 1000, and 0 rather than 0.0."""
+    whole = text.removesuffix(".0")
+    return f"{int(whole):,}" if whole.lstrip("-").isdigit() else text
+
+
+def _word_of(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return "null" if value is None else _WORDS.get(type(value).__name__, "something else")

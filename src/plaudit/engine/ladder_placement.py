@@ -1,0 +1,108 @@
+"""What members have earned of a metric so far, and where that places them on a ladder that is new or has changed.
+
+The ledger says what was earned, by the same rule as everywhere (see `core/ledger/earned`), as far back as it reaches.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.core.event import LADDER
+from plaudit.core.ledger.earned import Booked, counted_at, is_scored
+from plaudit.core.member import Member
+from plaudit.core.periods import local_day
+from plaudit.core.placing import Earned, placed
+from plaudit.core.program import Ladder, Program
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+from .arrival import Arrival, Payload
+
+SQL = queries_beside(__file__)
+
+
+async def placed_by_ledger(
+    connection: Connection, program: Program, arrivals: Sequence[Arrival], members: Mapping[UUID, Member]
+) -> list[Arrival]:
+    """Return the arrivals, those that place a member on a ladder with the place. Their buckets are locked."""
+    wanted: dict[str, list[tuple[int, Ladder]]] = {}
+    found = list(arrivals)
+    for number, arrival in enumerate(arrivals):
+        data = arrival.event().data if arrival.kind == LADDER else {}
+        ladder = program.ladders.get(str(data.get("ladderId"))) if data.get("fill") else None
+        if ladder is not None:
+            wanted.setdefault(ladder.metric, []).append((number, ladder))
+    for metric_id, each in wanted.items():
+        ids = {found[number].member_id: found[number].bucket for number, _ in each}
+        earned = await earned_by_members(connection, program, metric_id, ids)
+        for number, ladder in each:
+            arrival = found[number]
+            member = members[arrival.member_id]
+            now = max(arrival.occurred_at, member.latest_at or arrival.occurred_at)
+            counting = [one for one in earned.get(arrival.member_id, []) if one[0] <= now]
+            state = placed(program, member, ladder, by_day(counting, program.settings.time_zone), now)
+            event = arrival.event()
+            data = {**event.data, "state": msgspec.to_builtins(state), "sequence": member.sequence}
+            payload = msgspec.json.encode(Payload(data, event.metadata)).decode()
+            found[number] = msgspec.structs.replace(arrival, payload=payload)
+    return found
+
+
+async def earned_by_members(
+    connection: Connection, program: Program, metric_id: str, ids: Mapping[UUID, int]
+) -> dict[UUID, list[Earned]]:
+    """Return what members (ids with their buckets) have earned of a metric, by when it counts; it may be pending yet.
+
+    With them goes what those have earned who have been merged into them.
+    """
+    rows = await connection.fetch(SQL.with_former, list(ids.values()), list(ids))
+    owner = {row["former_id"]: row["member_id"] for row in rows}
+    keys = [row["bucket"] for row in rows], [row["former_id"] for row in rows]
+    by_owner: dict[UUID, list[Change]] = {}
+    for member_id, transaction_id, reverses, *booked in await connection.fetch(
+        SQL.credits_and_reversals, *keys, metric_id
+    ):
+        by_owner.setdefault(owner[member_id], []).append(Change(transaction_id, reverses, Booked(*booked)))
+    metric = program.metrics.get(metric_id)
+    zone = program.settings.time_zone
+    return {
+        member_id: earned_in(each, lambda booked: counted_at(booked, metric, zone))
+        for member_id, each in by_owner.items()
+    }
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A transaction: a credit, or a reversal of another."""
+
+    transaction_id: UUID
+    reverses: UUID | None
+    booked: Booked
+
+
+def earned_in(changes: Iterable[Change], counts_at: Callable[[Booked], datetime]) -> list[Earned]:
+    """Return the credits among transactions that were earned, less what was taken back of them, by when they count."""
+    counting: dict[UUID, datetime] = {}
+    earned: dict[UUID, int] = {}
+    origins: dict[UUID, UUID] = {}  # what a reversal goes back to, through reversals of reversals
+    for one in changes:
+        if one.reverses is not None:
+            origin = origins.get(one.reverses, one.reverses)
+            origins[one.transaction_id] = origin
+            if origin in earned:
+                earned[origin] += one.booked.amount
+        elif is_scored(one.booked):
+            counting[one.transaction_id] = counts_at(one.booked)
+            earned[one.transaction_id] = one.booked.amount
+    return sorted((counting[one], amount) for one, amount in earned.items() if amount > 0)
+
+
+def by_day(earned: Iterable[Earned], zone: str) -> list[Earned]:
+    """Return what was earned, a local day together at its last instant: windows begin and end with days."""
+    found: dict[Any, Earned] = {}
+    for at, amount in earned:
+        day = local_day(at, zone)
+        found[day] = (at, found[day][1] + amount if day in found else amount)
+    return list(found.values())

@@ -1,0 +1,17 @@
+-- name: with_former
+-- Members, and all who have been merged into them: whose transactions are theirs too.
+WITH RECURSIVE former AS (
+    SELECT bucket, member_id, member_id AS former_id, org_id, user_id
+    FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN members USING (bucket, member_id)
+    UNION SELECT m.bucket, former.member_id, m.member_id, m.org_id, m.user_id
+    FROM former JOIN members AS m ON m.org_id = former.org_id AND m.merged_into = former.user_id
+)
+SELECT bucket, member_id, former_id FROM former;
+
+-- name: credits_and_reversals
+-- What members were credited of a metric, and what was reversed, with what the rule of what is earned looks at.
+SELECT t.member_id, transaction_id, reverses, amount, campaign_id, coalesce(kind, '') AS kind, t.occurred_at,
+    payload -> 'data' ->> 'expiresAt' IS NOT NULL AS own_expiry
+FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN transactions AS t USING (bucket, member_id)
+    LEFT JOIN events AS e USING (bucket, member_id, position)
+WHERE metric = $3 AND (amount > 0 OR reverses IS NOT NULL) ORDER BY t.created_at, position, ordinal;

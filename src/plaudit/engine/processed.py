@@ -1,0 +1,52 @@
+"""What the log keeps of a decision: enough to explain it, and to decide it again with the same result."""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.decision import Decision, ProductChange, Refusal, RungChange, Trace
+from plaudit.core.program import Program
+
+from .arrival import Arrival
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
+    """`refused` are the claims that could not be had: a replay is told them rather than claiming again.
+
+    `items` and `rungs` are what the member's history shows beside transactions.
+    """
+
+    trace: list[Trace] = []
+    refusal: Refusal | None = None
+    refused: list[UUID] = []
+    items: list[ProductChange] = []
+    rungs: list[RungChange] = []
+
+
+class ProcessedEvent(Struct, frozen=True, kw_only=True, gc=False):
+    """What became of an arrival. `decision` is None for one that had been decided before or failed, and if not asked for."""
+
+    arrival: Arrival
+    state: str  # processed, rejected, duplicate or failed
+    decision: Decision | None = None
+    program: Program | None = None  # that judged it
+    refused: frozenset[UUID] = frozenset()
+    codes: dict[UUID, str] = {}
+    error: str | None = None
+
+
+def outcome_of(decision: Decision, refused: frozenset[UUID]) -> Outcome:
+    """What the log keeps of a decision that was made with these claims refused."""
+    refused_here: list[UUID] = []
+    if refused:
+        refused_here = [claim.claim_id for claim in decision.claims if claim.claim_id in refused]
+    return Outcome(decision.trace, decision.refusal, refused_here, decision.items, decision.rungs)
+
+
+_DECODER = msgspec.json.Decoder(Outcome)
+
+
+def outcome_from(text: str) -> Outcome:
+    """The outcome as it stands in the log."""
+    return _DECODER.decode(text)

@@ -1,0 +1,57 @@
+"""What a batch is split into when some of it is suspected of having ended a process."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from plaudit.clock import time_text
+from plaudit.guard import STOPPED_ORG, Suspect, known
+from plaudit.storage.suspects import ORG_STOPPED
+
+from .arrival import Arrival
+
+
+def why_set_aside(one: Arrival, stopped: Suspect) -> str:
+    """Return why an event is set aside: for what it did itself, or undecided, for what others of its owners did."""
+    if stopped.suspect_id == one.event_id:
+        return f"It was set aside: while it was being decided, {stopped.reason}"
+    if stopped.kind == "tick" and stopped.member_id == one.member_id:
+        return f"It was set aside undecided: while a timer of its member was being decided, {stopped.reason}"
+    until = time_text(stopped.noted_at + ORG_STOPPED)
+    return (
+        f"It was set aside undecided: so are all events of its organisation until {until}, unless others hang again, "
+        f"since {STOPPED_ORG} of them ended or stopped a process (of one: {stopped.reason})"
+    )
+
+
+def what_stops(one: Arrival) -> Suspect | None:
+    """Return what an event is set aside for, if it is."""
+    return known.stopped(one.event_id) or known.orgs.get(one.org_id) or known.members.get(one.member_id)
+
+
+class TrialPart(Struct, frozen=True):
+    """Arrivals that may be processed together. `suspected` is one alone; with `stopped`, it is not tried again."""
+
+    arrivals: Sequence[Arrival]
+    suspected: bool = False
+    stopped: Suspect | None = None
+
+
+def apart(arrivals: Sequence[Arrival]) -> Iterator[TrialPart]:
+    """Yield what may be processed together, in the order of arrival: a suspect alone, and what is around it."""
+    if not known.all:  # nearly always
+        if arrivals:
+            yield TrialPart(arrivals)
+        return
+    together: list[Arrival] = []
+    for one in arrivals:
+        stopped = what_stops(one)
+        if stopped is None and one.event_id not in known.all:
+            together.append(one)
+            continue
+        if together:
+            yield TrialPart(together)
+            together = []
+        yield TrialPart([one], suspected=stopped is None, stopped=stopped)
+    if together:
+        yield TrialPart(together)

@@ -1,0 +1,33 @@
+"""A worker as a process of its own."""
+
+import asyncio
+import signal
+
+from plaudit.guard import in_hand
+from plaudit.runtime import set_niceness, tune_gc
+from plaudit.storage.postgres import create_pool
+from plaudit.storage.programmes import Programmes
+from plaudit.tasks import cancel
+
+from .aftermath import see_to_what_was_left
+from .worker import POOL_SIZE, Beside, Worker
+
+
+async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) -> None:
+    """Work until SIGTERM or SIGINT, and do what is to be done `beside`."""
+    set_niceness(nice)
+    pool = await create_pool(url, size=POOL_SIZE, by_key=True)
+    programs = Programmes(pool, url)
+    worker = Worker(pool, url, programs, lease_seconds=lease_seconds, beside=beside)
+    loop = asyncio.get_running_loop()
+    tune_gc()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    await see_to_what_was_left(pool)
+    listening = asyncio.create_task(programs.listen())
+    in_hand.is_ready()
+    try:
+        await worker.run()
+    finally:
+        await cancel([listening])
+        await pool.close()

@@ -1,0 +1,1 @@
+"""The log decided again: to explain, simulate, verify and undo."""

@@ -1,0 +1,115 @@
+"""An event decided once more, with the member as they were then: to look at what deciding did not need to look at.
+
+    the member's log before it ──► decided again ──► the event itself, with every condition looked at
+
+Nothing is written. It is for explanations only, so it is bounded: of a member with a long log, or whose log met many
+versions of the programme, an explanation says only what was taken down when the event was decided.
+"""
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct, structs
+
+from plaudit.core.conditions import Whole
+from plaudit.core.context import Context
+from plaudit.core.decide_one import decide_one
+from plaudit.core.decision import ConditionCheck, Trace
+from plaudit.core.fields import Scope
+from plaudit.core.member import Member
+from plaudit.core.program import Program
+from plaudit.core.segments import NOT_IN, is_member
+from plaudit.engine.arrival import logged
+from plaudit.engine.processed import outcome_from
+from plaudit.errors import Unavailable
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programmes import Programme, load_at_version
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+EVENTS_MAX = 2_000  # of a member's log
+VERSIONS_MAX = 25  # of the programme, which are compiled for it
+PAUSE_EVERY = 50  # events: others get their turn
+
+Row = dict[str, Any]
+
+
+class Again(Struct, frozen=True):
+    """The trace with all conditions looked at, and what the event met: the member as they were before it."""
+
+    trace: list[Trace]
+    context: Context
+
+    @property
+    def scope(self) -> Scope:
+        """What conditions saw before the event led to anything, with a budget of their own."""
+        return self.context.scope.apart()
+
+    def is_in(self, segment_id: str) -> bool:
+        """Whether the member was in a segment."""
+        state = self.context.member.segments.get(segment_id)
+        return state is not None and state.member
+
+    def criteria(self, segment_id: str) -> list[ConditionCheck]:
+        """Each criterion of a segment, as it was for the member; none where criteria do not decide."""
+        checks: list[ConditionCheck] = []
+        segment = self.context.program.segments.get(segment_id)
+        if segment is not None:
+            is_member(self.context, segment, self.context.member.segments.get(segment_id, NOT_IN), checks)
+        return checks
+
+
+async def decided_again(connection: Connection, live: Programme, row: Row) -> Again | None:
+    """Decide an event of the log again. None if its member's log is too long, or it does not come out as it did."""
+    place = (row["bucket"], row["member_id"], row["position"])
+    rows = [dict(one) for one in await connection.fetch(SQL.log_of_member, *place, EVENTS_MAX + 1)]
+    if not rows or len(rows) > EVENTS_MAX or rows[-1]["position"] != row["position"]:
+        return None
+    programs = {live.program.version: live.program}
+    member = Member(member_id=row["member_id"], user_id=row["user_id"])
+    for number, each in enumerate(rows[:-1], start=1):
+        program = await _program(connection, programs, live, each["program_version"])
+        if program is None:
+            return None
+        member = decide_one(program, member, *_met(each)).member
+        if number % PAUSE_EVERY == 0:
+            await asyncio.sleep(0)
+    event, refused = _met(rows[-1])
+    decision = decide_one(_looking(live.program), member, event, refused)
+    if [_gist(one) for one in decision.trace] != [_gist(one) for one in outcome_from(row["outcome"]).trace]:
+        return None
+    return Again(decision.trace, Context(live.program, member, event, refused))
+
+
+async def _program(
+    connection: Connection, programs: dict[int, Program], live: Programme, version: int
+) -> Program | None:
+    if version not in programs:
+        if len(programs) >= VERSIONS_MAX:
+            return None
+        try:
+            programs[version] = (await load_at_version(connection, live.program.org_id, version)).program
+        except Unavailable:  # it is not compiled again
+            return None
+    return programs[version]
+
+
+def _met(row: Row) -> tuple[Any, frozenset[Any]]:
+    """An event, and the claims that could not be had for it."""
+    return logged(row).event(), frozenset(outcome_from(row["outcome"]).refused)
+
+
+def _looking(program: Program) -> Program:
+    """The programme, with campaigns that look at all of their conditions."""
+    return structs.replace(
+        program,
+        listeners={
+            trigger: tuple(structs.replace(one, condition=Whole(one.condition)) for one in listeners)
+            for trigger, listeners in program.listeners.items()
+        },
+    )
+
+
+def _gist(one: Trace) -> tuple[Any, ...]:
+    return one.campaign_id, one.step, one.listener, one.refusal, one.trigger

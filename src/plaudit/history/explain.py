@@ -1,0 +1,206 @@
+"""A trace in words: which campaign listened, which condition held or failed with which value, what was done.
+
+The trace names conditions and effects by number; the programme that judged the event says what they are. Deciding stops
+at the first condition that settles the matter: what the others came to is known if the event was decided `again`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_conditions
+from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
+from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
+from plaudit.core.goals import SUM_DECIMALS
+from plaudit.core.metrics import to_number
+from plaudit.core.retry_at import RETRYABLE_REFUSALS
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.effect import AudienceSpec, EffectSpec
+from plaudit.documents.rule import Rule
+from plaudit.documents.segment import CriterionSpec
+from plaudit.engine.processed import Outcome
+from plaudit.storage.programmes import Programme
+
+from .decide_again import Again
+
+Json = dict[str, Any]
+
+
+def explained(live: Programme, trigger: str, outcome: Outcome, again: Again | None = None) -> list[Json]:
+    """What each campaign made of an event, in the order in which they were considered."""
+    looked = outcome.trace if again is None else again.trace
+    return [
+        _campaign(live, trigger, one, other.checks[len(one.checks) :], again)
+        for one, other in zip(outcome.trace, looked, strict=True)
+    ]
+
+
+def _campaign(live: Programme, trigger: str, one: Trace, more: list[ConditionCheck], again: Again | None) -> Json:
+    found: Json = {
+        "campaignId": one.campaign_id,
+        "trigger": one.trigger or trigger,
+        "fired": one.refusal is None,
+        "reason": one.refusal,
+    }
+    if one.campaign_id == MANUAL_GRANT_CAMPAIGN:
+        return found | {"effects": [_effect("grant_reward", effect) for effect in one.effects]}
+    document = live.campaigns.get(one.campaign_id)
+    out = live.out_of_force.get(("campaign", one.campaign_id))
+    if out is not None:
+        found["outOfForce"] = out
+    if document is None:
+        return found | _mechanic(live, one)
+    tree, specs, rule_id = _step(live, document, one)
+    found["name"] = document.name
+    if rule_id is not None:
+        found["ruleId"] = rule_id
+    found["conditions"] = conditions_in_words(tree, one.checks, more, again if one.trigger is None else None)
+    if one.refusal is Refusal.not_in_segment and document.segments is not None:
+        found["segments"] = _segments(live, document.segments, again)
+    effects: list[Json] = []
+    for effect in one.effects:
+        spec = specs[effect.index]
+        effects.append(_effect(spec.type, effect))
+        if effect.refusal is Refusal.not_in_segment and spec.segments is not None:
+            effects[-1]["segments"] = _segments(live, spec.segments, again)
+    found["effects"] = effects
+    if (one.refusal in RETRYABLE_REFUSALS or one.refusal is Refusal.evaluation_failed) and one.progress:
+        found |= one.progress
+    if document.steps:
+        found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
+    return found
+
+
+def conditions_in_words(
+    tree: Any, checks: list[ConditionCheck], more: list[ConditionCheck], again: Again | None
+) -> list[Json]:
+    """Return all conditions of a tree, in the order of writing: those that were looked at, and what the others came to.
+
+    What nobody has looked at is looked at now, with the member as they were before the event (`again`).
+    """
+    try:
+        _, leaves = compile_conditions(tree)
+    except ConditionError:  # saved before a bound that it passes: what was found is known all the same
+        return [{"actual": check.actual, "held": check.held} for check in checks]
+    known = {check.leaf: check for check in (*more, *checks)}
+    found: list[Json] = []
+    for leaf in leaves:
+        if leaf.number not in known and again is not None:
+            looked: list[ConditionCheck] = []
+            leaf.holds(again.scope, looked)
+            known[leaf.number] = looked[0]
+        found.append(_check(leaf, known.get(leaf.number)))
+    return found
+
+
+def _segments(live: Programme, audience: AudienceSpec, again: Again | None) -> list[Json]:
+    """Return the segments because of which a campaign or an effect was not for the member, with the criteria that failed."""
+    found: list[Json] = []
+    for wanted, ids in ((True, audience.include), (False, audience.exclude)):
+        for segment_id in ids:
+            member = None if again is None else again.is_in(segment_id)
+            if member is wanted:
+                continue
+            one: Json = {"segmentId": segment_id, "wanted": wanted, "member": member}
+            document = live.segments.get(segment_id)
+            if document is not None:
+                criteria = [*document.include, *document.exclude]
+                checks = [] if again is None else again.criteria(segment_id)
+                one |= {"name": document.name, "conditions": [_criterion(criteria[each.leaf], each) for each in checks]}
+            found.append(one)
+    return found
+
+
+def _mechanic(live: Programme, one: Trace) -> Json:
+    """What a streak, a ladder, a segment, a competition or a command made of an event."""
+    kind, _, name = one.campaign_id.partition(".")
+    known: Mapping[str, Any] = getattr(live.program, f"{kind}s", {}) if kind in _MECHANICS else {}
+    found: Json = {"kind": kind}
+    if name in known:
+        found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
+    if one.progress is not None:
+        found[kind] = one.progress
+    if kind == "segment" and name in live.segments:
+        criteria = [*live.segments[name].include, *live.segments[name].exclude]
+        found["conditions"] = [_criterion(criteria[check.leaf], check) for check in one.checks]
+    found["effects"] = [_effect(None, effect) for effect in one.effects]
+    return found
+
+
+_MECHANICS = ("streak", "ladder", "segment", "competition")
+
+
+def _criterion(criterion: CriterionSpec, check: ConditionCheck) -> Json:
+    """A criterion of a segment in words."""
+    counted = criterion.tally()
+    what = criterion.field or ""
+    if counted is not None:
+        name, tally = counted
+        of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
+        what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
+    verdict = "held" if check.held else "failed"
+    value = _text(criterion.value)
+    return {
+        "field": what,
+        "operator": criterion.operator,
+        "value": criterion.value,
+        "actual": check.actual,
+        "held": check.held,
+        "sentence": f"{what} {criterion.operator} {value} {verdict} with {_text(check.actual)}",
+    }
+
+
+def _progress(campaign: Campaign, one: Trace) -> Json:
+    """How far the step is after the event, in the goal's own unit."""
+    progress: Json = one.progress or {}
+    if "current" not in progress:
+        return {}
+    decimals = SUM_DECIMALS if campaign.steps[one.step].goal.type == "sum" else 0
+    shown_progress = {name: to_number(progress[name], decimals) for name in ("current", "target")}
+    rest = {name: value for name, value in progress.items() if name not in shown_progress}
+    return {**shown_progress, **rest}
+
+
+def _step(live: Programme, campaign: Campaign, one: Trace) -> tuple[Any, list[EffectSpec], str | None]:
+    """The conditions and the effects that were considered, and the rule that they stand in."""
+    if campaign.steps:
+        step = campaign.steps[one.step]
+        return step.triggers[one.listener].conditions, [*step.effects, *campaign.effects], None
+    if campaign.simplified_mode:
+        return campaign.triggers[one.listener].conditions, campaign.effects, None
+    rules: list[tuple[str, Rule]] = [
+        (rule_id, rule) for rule_id, rule in live.rules.items() if rule.campaign_id == one.campaign_id
+    ]
+    rule_id, rule = rules[one.step]
+    return rule.conditions, rule.effects, rule_id
+
+
+def _check(leaf: Leaf | Formula, check: ConditionCheck | None) -> Json:
+    """A condition in words; `held` is null for one that nobody has looked at."""
+    actual, held = (None, None) if check is None else (check.actual, check.held)
+    verdict = "was not looked at" if held is None else f"{'held' if held else 'failed'} with {_text(actual)}"
+    if isinstance(leaf, Formula):
+        sentence = f"{leaf.source} {verdict}"
+        return {"expression": leaf.source, "actual": actual, "held": held, "sentence": sentence}
+    value = "" if leaf.operator.value == "none" else f" {_text(leaf.value)}"
+    return {
+        "field": leaf.field,
+        "operator": leaf.operator.name,
+        "value": leaf.value,
+        "actual": actual,
+        "held": held,
+        "sentence": f"{leaf.field} {leaf.operator.name}{value} {verdict}",
+    }
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _effect(kind: str | None, effect: EffectTrace) -> Json:
+    outcome: Any = effect.outcome
+    found: Json = {"type": kind, "done": effect.refusal is None, "reason": effect.refusal}
+    if effect.amount is not None:
+        found["amount"] = effect.amount
+    if isinstance(outcome, Mapping):
+        return found | {"outcome": dict(outcome)}  # pyright: ignore[reportUnknownArgumentType]
+    return found | {"outcome": outcome}

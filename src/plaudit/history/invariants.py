@@ -1,0 +1,126 @@
+"""What `plaudit verify` checks, and what is to be done where it does not hold."""
+
+from msgspec import Struct
+
+from plaudit.core.soundness import Unsound
+
+EXAMPLES_MAX = 5
+
+REPORT = "Take a backup of the database as it is, and report it with the examples"
+_NOT_BY_HAND = f"{REPORT}; if a row was changed by hand, put back what it was"
+_RESTORE = f"{REPORT}; then restore the last backup that verifies"
+
+
+class InvariantResult(Struct, frozen=True):
+    """What was checked, how many there were, how many did not hold, some of these, and what to do about them."""
+
+    name: str
+    counted: int
+    violations: int
+    examples: list[str]
+    remedy: str
+
+    @property
+    def holds(self) -> bool:
+        return self.violations == 0
+
+
+class Invariant(Struct, frozen=True):
+    """What must hold, what is counted of it (as `verify.sql` names it), and what to do where it does not."""
+
+    counted: str
+    name: str
+    remedy: str
+
+    def check(self, counted: int, violations: list[str]) -> InvariantResult:
+        """Return what came of checking it."""
+        return InvariantResult(self.name, counted, len(violations), violations[:EXAMPLES_MAX], self.remedy)
+
+
+# Checked by the query of the same name.
+BY_QUERY = {
+    "balance_is_sum": Invariant("balances", "balance = sum of transactions", _NOT_BY_HAND),
+    "balance_follows": Invariant("transactions", "each balance follows from the one before", _RESTORE),
+    "balance_in_bounds": Invariant(
+        "balances", "no balance outside its metric's bounds",
+        "If the metric's minimum or maximum was changed since, credit or debit the member (POST /v1/transactions); "
+        "else report it",
+    ),
+    "balance_is_lots": Invariant("balances", "balance = sum of lots", _NOT_BY_HAND),
+    "lots_are_postings": Invariant("balances", "each lot = sum of the postings on it", _NOT_BY_HAND),
+    "postings_are_transaction": Invariant("transactions", "transaction = sum of its postings on lots", _RESTORE),
+    "reversed_once": Invariant(
+        "transactions", "nothing taken back twice",
+        "Give back what was taken too much (POST /v1/transactions), and report it",
+    ),
+    "reversals_in_time": Invariant(
+        "transactions", "a reversal counts when its original did",
+        "Look at the member's scores for the two times that are named, and report it",
+    ),
+    "transaction_has_event": Invariant("transactions", "every transaction has its event", _RESTORE),
+    "effect_once": Invariant(
+        "transactions", "no effect twice", "Reverse the second of them (POST /v1/transactions/{id}/reverse), and report it"
+    ),
+    "event_has_id": Invariant("events", "the log and its ids agree", _RESTORE),
+    "positions_whole": Invariant("positions", "positions without gaps", _RESTORE),
+    "code_in_one_hand": Invariant(
+        "codes", "every code in one hand", "Do not redeem the code; give its members another one, and report it"
+    ),
+    "codes_in_time": Invariant(
+        "codes", "no code issued or redeemed after its coupon's expiry",
+        "Settle with the shop whether it counts, and report it",
+    ),
+    "nothing_oversold": Invariant(
+        "claimed", "nothing oversold",
+        "If the product's allocatedStock was lowered since, raise it; else report it, and see who is to get none",
+    ),
+    "segments_listed": Invariant(
+        "segment_members", "segments and their lists agree", "Save the segment again, so that it is filled anew; report it"
+    ),
+    "erased_are_nowhere": Invariant(
+        "members", "no erased person on a board, in a draw or in a segment",
+        "Delete the rows of that member in the place that is named, and report it",
+    ),
+    "scores_are_sums": Invariant(
+        "standings", "score = sum of what counted in the competition",
+        "Do not settle the competition by hand before this is understood; report it",
+    ),
+    "prizes_once": Invariant(
+        "prizes", "every prize once", "Reverse the second one (POST /v1/transactions/{id}/reverse), and report it"
+    ),
+    "totals_are_sums": Invariant("daily_totals", "daily totals equal to the ledger", _NOT_BY_HAND),
+    "inbox_and_log": Invariant("events", "nothing both waiting and decided", REPORT),
+}  # fmt: skip
+
+TRANSFERS = Invariant(
+    "transfers", "every transfer has arrived whole, is on its way, or has come back",
+    "Credit the receiver, or the sender, with what is missing (POST /v1/transactions), and report it",
+)  # fmt: skip
+REPLAY = Invariant("events", "replaying the log gives the same", _NOT_BY_HAND)
+NOT_COMPARABLE = Invariant(
+    "members", "members not comparable: of their programme, something is out of force today",
+    "Nothing: an earlier version decided for them by what this one has no more",
+)  # fmt: skip
+
+# Checked while the log is decided again: of each event as it was decided, and of each member as they are.
+COUNTED_ONCE = Invariant(
+    "events", "no event counts twice for a step or a streak",
+    "Reverse what was paid for the second time (POST /v1/transactions/{id}/reverse), and report it",
+)  # fmt: skip
+STREAKS_HAVE_EVENTS = Invariant(
+    "streaks", "every event that counted for a streak is in it",
+    "Repair the member's streak (POST /v1/profiles/{userId}/streaks/{streakId}), and report it",
+)  # fmt: skip
+OF_MEMBERS = {
+    Unsound.holds: Invariant("members", "what is held is there", "Release the hold, place it anew, and report it"),
+    Unsound.debt: Invariant("members", "debt is only what all lots lack", _NOT_BY_HAND),
+    Unsound.available: Invariant(
+        "members", "nothing below its metric's minimum is available",
+        "If the metric's minimum was raised since, credit the member (POST /v1/transactions); else report it",
+    ),
+    Unsound.streaks: Invariant("members", "streaks are whole", _NOT_BY_HAND),
+}  # fmt: skip
+
+EVERY = (
+    *BY_QUERY.values(), TRANSFERS, COUNTED_ONCE, STREAKS_HAVE_EVENTS, *OF_MEMBERS.values(), REPLAY, NOT_COMPARABLE,
+)  # fmt: skip

@@ -1,0 +1,138 @@
+"""What a simulation tells: costs by day, members gained and lost, what ran out, and some members with the reasons."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from plaudit.core.metrics import to_number
+from plaudit.core.program import Program
+from plaudit.storage.programmes import Programme
+
+from .explain import explained
+from .simulate import SAMPLES_MAX, CampaignOutput, CampaignTotals, ChangedEvent, Simulation, caps_hit
+
+Json = dict[str, Any]
+
+
+def report(live: Programme, found: Simulation, campaign_id: str) -> Json:
+    """One campaign: as it was, as it would be, and between."""
+    was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
+    gained, lost = would.members - was.members, was.members - would.members
+    return {
+        **_sides(live, found, campaign_id),
+        "events": found.events,
+        "members": found.members,
+        "programme": _totals(live.program, found),
+        "sample": _samples(live, found, gained, lost),
+    }
+
+
+def _sides(live: Programme, found: Simulation, campaign_id: str) -> Json:
+    """A campaign as it was, as it would be, and between."""
+    was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
+    return {
+        "campaignId": campaign_id,
+        "actual": _shown(live.program, was),
+        "simulated": _shown(live.program, would),
+        "difference": {
+            "metrics": {
+                metric: _amount(live.program, metric, would.metrics[metric] - was.metrics[metric])
+                for metric in sorted(was.metrics.keys() | would.metrics.keys())
+            },
+            "membersGained": len(would.members - was.members),
+            "membersLost": len(was.members - would.members),
+            "coupons": would.coupons - was.coupons,
+            "products": would.products - was.products,
+        },
+    }
+
+
+def programme_report(live: Programme, found: Simulation) -> Json:
+    """All campaigns that come to something else."""
+    changed: list[Json] = []
+    for campaign_id in sorted(found.was.keys() | found.would.keys()):
+        one = _sides(live, found, campaign_id)
+        if one["actual"] != one["simulated"]:
+            changed.append(one)
+    return {
+        "events": found.events,
+        "members": found.members,
+        "programme": _totals(live.program, found),
+        "campaigns": changed,
+        "sample": _samples(live, found, set(), set()),
+    }
+
+
+def _shown(program: Program, tally: CampaignTotals) -> Json:
+    return {
+        "fired": tally.fired,
+        "members": len(tally.members),
+        "metrics": {one: _amount(program, one, amount) for one, amount in sorted(tally.metrics.items())},
+        "days": {
+            day: {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())}
+            for day, metrics in sorted(tally.days.items())
+        },
+        "coupons": tally.coupons,
+        "products": tally.products,
+        "capsHit": dict(caps_hit(tally)),
+        "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _totals(program: Program, found: Simulation) -> Json:
+    """What all campaigns together gave and would give: one change may move others."""
+    sums: dict[str, dict[str, int]] = {"actual": {}, "simulated": {}}
+    for name, tallies in (("actual", found.was), ("simulated", found.would)):
+        for tally in tallies.values():
+            for metric, amount in tally.metrics.items():
+                sums[name][metric] = sums[name].get(metric, 0) + amount
+    return {
+        name: {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())}
+        for name, metrics in sums.items()
+    }
+
+
+def _samples(live: Programme, found: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
+    """Some events that would have gone otherwise: of members gained and lost first, no member twice."""
+    by_member: dict[UUID, ChangedEvent] = {}
+    for case in found.cases:
+        by_member.setdefault(case.arrival.member_id, case)
+    order = sorted(by_member, key=lambda one: (one not in gained, one not in lost))
+    return [_case(live, by_member[one], _kind(one, gained, lost)) for one in order[:SAMPLES_MAX]]
+
+
+def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
+    return "gained" if member_id in gained else "lost" if member_id in lost else "changed"
+
+
+def _case(live: Programme, case: ChangedEvent, kind: str) -> Json:
+    trigger = case.arrival.trigger
+    reasons = {
+        name: [one for one in explained(judge, trigger, outcome) if one["campaignId"] == case.campaign_id]
+        for name, judge, outcome in (
+            ("actual", case.judged_by or live, case.outcome_before),
+            ("simulated", live, case.outcome_after),
+        )
+    }
+    event = case.arrival.event()
+    return {
+        "userId": case.arrival.user_id,
+        "change": kind,
+        "campaignId": case.campaign_id,
+        "event": {"trigger": trigger, "occurredAt": event.occurred_at, "data": event.data},
+        "actual": _given(live.program, case.before) | {"reasons": reasons["actual"]},
+        "simulated": _given(live.program, case.after) | {"reasons": reasons["simulated"]},
+    }
+
+
+def _given(program: Program, given: CampaignOutput) -> Json:
+    metrics: Mapping[str, int] = given.metrics
+    return {
+        "metrics": {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())},
+        "coupons": given.coupons,
+        "products": given.products,
+    }
+
+
+def _amount(program: Program, metric: str, amount: int) -> Any:
+    return to_number(amount, program.metrics[metric].decimals if metric in program.metrics else 0)

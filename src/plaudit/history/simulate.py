@@ -1,0 +1,396 @@
+"""Simulation: another programme over the events that really happened, changing nothing, beside what it was.
+
+    the log before the window ──► as it was decided then ──► each member as they were when the window begins
+    the log in the window ──► as it was decided then   ─┐
+                          └─► under the other programme ─┴─► what differs: who, when, how much, and why
+
+Events are met in the order in which they were decided, so that what is scarce goes to who came first. Time passes on both
+tracks: what falls due before an event, and after the last one up to now, happens under either programme. Nothing is
+locked and nothing written; codes, stock and overall limits are counted in memory.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from msgspec import Struct, field, structs
+
+from plaudit import clock
+from plaudit.core.decide import next_due
+from plaudit.core.decide_one import NOTHING_REFUSED, decide_one
+from plaudit.core.decision import ClaimKind, Decision, Refusal
+from plaudit.core.event import BACKFILL, TIMER, Event
+from plaudit.core.ids import derived_id
+from plaudit.core.member import Member, Progress
+from plaudit.core.periods import local_day
+from plaudit.core.program import Program
+from plaudit.engine.arrival import Arrival, arrival_of_onward, logged, timer_arrival
+from plaudit.engine.processed import Outcome, outcome_from
+from plaudit.storage.postgres import Connection, snapshot
+from plaudit.storage.programmes import Programme, load_at_version
+from plaudit.storage.queries import queries_beside
+
+from .simulated_claims import Left, give_back, settled
+from .simulated_orders import Orders, causes_first
+
+SQL = queries_beside(__file__)
+
+SAMPLES_MAX = 10
+FETCHED = 2_000
+PROGRESS_EVERY = 2_000
+
+
+class CampaignOutput(Struct, frozen=True):
+    """What a campaign gave for one event: by metric (smallest units), coupons, products."""
+
+    metrics: dict[str, int]
+    coupons: int
+    products: int
+
+    def __bool__(self) -> bool:
+        return bool(self.metrics) or self.coupons > 0 or self.products > 0
+
+
+class CampaignTotals(Struct):
+    """What a campaign came to over the window. `days` are amounts by local day and metric."""
+
+    fired: int = 0
+    metrics: Counter[str] = field(default_factory=Counter[str])
+    days: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict[str, Counter[str]](Counter))
+    coupons: int = 0
+    products: int = 0
+    refusals: Counter[str] = field(default_factory=Counter[str])
+    members: set[UUID] = field(default_factory=set[UUID])
+
+
+class ChangedEvent(Struct, frozen=True):
+    """An event of any kind, also a timer, that would have gone otherwise for a campaign. `posted` are the places of what it would have credited.
+
+    `judged_by` is the programme that judged it when it came.
+    """
+
+    campaign_id: str
+    arrival: Arrival
+    before: CampaignOutput
+    after: CampaignOutput
+    outcome_before: Outcome
+    outcome_after: Outcome
+    judged_by: Programme | None
+    posted: frozenset[tuple[int, int]] = frozenset()
+
+
+class Went(Struct):
+    """How far a member had come in the campaign, and would have, with the last event that it would have counted."""
+
+    arrival: Arrival
+    was: Progress | None = None
+    would: Progress | None = None
+
+
+class Simulation(Struct):
+    """What a simulation has found so far. `was` and `would` are tallies by campaign; `went` is of one campaign."""
+
+    events: int = 0
+    total: int = 0
+    members: int = 0
+    was: dict[str, CampaignTotals] = field(default_factory=lambda: defaultdict[str, CampaignTotals](CampaignTotals))
+    would: dict[str, CampaignTotals] = field(default_factory=lambda: defaultdict[str, CampaignTotals](CampaignTotals))
+    cases: list[ChangedEvent] = field(default_factory=list[ChangedEvent])
+    went: dict[UUID, Went] = field(default_factory=dict[UUID, Went])
+
+
+async def simulate(
+    connection: Connection,
+    live: Programme,
+    since: datetime,
+    *,
+    campaign_id: str | None = None,
+    sample: float = 1.0,
+    cases_max: int | None = None,
+) -> AsyncGenerator[Simulation]:
+    """Decide what happened since an instant under `live`, beside what was. Yields how far it is, again and again.
+
+    With `campaign_id`, cases are kept of that campaign only. `sample` takes this part of the members, by their ids.
+    """
+    org_id = live.program.org_id
+    share = round(sample * 256)
+    found = Simulation()
+    async with snapshot(connection):
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        row = await connection.fetchrow(SQL.extent, org_id, since, share)
+        assert row is not None
+        found.total, found.members = row["events"], row["members"]
+        if not found.total:
+            yield found
+            return
+        taken_back = {one["reverses"] for one in await connection.fetch(SQL.reversed, org_id, since)}
+        runner = _Simulator(connection, live, since, found, campaign_id, cases_max, Orders(taken_back))
+        await runner.load_scarce_resources(share)
+        row = await connection.fetchrow(SQL.present, org_id)
+        assert row is not None
+        # Only members of whom there is something in the window; of them, everything.
+        async for rows in _commits(connection.cursor(SQL.log, org_id, since, share, prefetch=FETCHED)):
+            for each in causes_first(rows):
+                await runner.meet(each)
+                if found.events % PROGRESS_EVERY == 0:
+                    yield found
+        held = {one["member_id"] for one in await connection.fetch(SQL.held, org_id)}
+        await runner.pass_time(clock.now() + row["clock_offset"], row["program_version"], held)
+    yield found
+
+
+async def _commits(log: Any) -> AsyncGenerator[list[dict[str, Any]]]:
+    """Yield the rows of a log, those together that were decided together."""
+    rows: list[dict[str, Any]] = []
+    async for record in log:
+        row = dict(record)
+        if rows and row["decided_at"] != rows[0]["decided_at"]:
+            yield rows
+            rows = []
+        rows.append(row)
+    yield rows
+
+
+class _Simulator:
+    """The two tracks: members as they were, and as they would be."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        live: Programme,
+        since: datetime,
+        found: Simulation,
+        campaign_id: str | None,
+        cases_max: int | None,
+        orders: Orders,
+    ) -> None:
+        self._connection = connection
+        self._program = live.program
+        self._since = since
+        self._found = found
+        self._campaign_id = campaign_id
+        self._cases_max = cases_max
+        self._orders = orders
+        self._programs: dict[int, Programme] = {}
+        self._judged_by: Programme | None = None  # the one asked for last: it judges what is being compared
+        self._was: dict[UUID, Member] = {}
+        self._would: dict[UUID, Member] = {}
+        self._last: dict[UUID, Arrival] = {}  # of each member in the window
+        self._left: Left = {}  # under the other programme
+        self._left_now: Left = {}
+
+    async def load_scarce_resources(self, share: int) -> None:
+        """How much there was of codes when the window began, and how much of stock and overall limits was taken.
+
+        What is taken now, less what was taken in the window: known by deciding that once more.
+        """
+        org_id = self._program.org_id
+        for row in await self._connection.fetch(SQL.codes_left, org_id, self._since):
+            self._left[ClaimKind.code, row["pool_id"]] = row["number"]
+            self._left_now[ClaimKind.code, row["pool_id"]] = row["now"]
+        taken = await self._connection.fetch(SQL.taken_now, org_id)
+        if not taken:
+            return
+        for row in taken:
+            key = ClaimKind(row["kind"]), row["key"]
+            self._left[key] = self._left_now[key] = -row["number"]  # the claim says how much there is
+        members: dict[UUID, Member] = {}
+        async for record in self._connection.cursor(SQL.log, org_id, self._since, share, prefetch=FETCHED):
+            program = await self._program_of(record["program_version"])
+            refused = frozenset(outcome_from(record["outcome"]).refused)
+            in_window, arrival = record["in_window"], logged(dict(record))
+            member = members.get(arrival.member_id) or Member(member_id=arrival.member_id, user_id=arrival.user_id)
+            decision = decide_one(program, member, arrival.event(), refused)
+            members[arrival.member_id] = decision.member
+            if in_window:
+                give_back(self._left, decision, -1)
+            for claim in decision.claims:
+                if in_window and claim.kind is not ClaimKind.code and claim.claim_id not in refused:
+                    self._left[claim.kind, claim.key] = self._left.get((claim.kind, claim.key), 0) + claim.quantity
+
+    async def meet(self, row: dict[str, Any]) -> None:
+        """One event of the log."""
+        outcome, arrival = outcome_from(row["outcome"]), logged(row)
+        member_id = arrival.member_id
+        event = arrival.event()
+        was = self._was.get(member_id) or Member(member_id=member_id, user_id=arrival.user_id)
+        program = await self._program_of(row["program_version"])
+        decision = decide_one(program, was, event, frozenset(outcome.refused))
+        self._was[member_id] = decision.member
+        if not row["in_window"]:
+            return
+        self._found.events += 1
+        self._last[member_id] = arrival
+        self._orders.happened(decision)
+        if row["state"] == "processed":
+            _count(self._found.was, program, arrival, decision)
+        # Timers are called by it, and orders say of which member they were made.
+        self._would[member_id] = structs.replace(self._would.get(member_id, was), sequence=was.sequence)
+        if arrival.kind == TIMER:
+            self._fall_due(arrival, event.occurred_at, {event.occurred_at: decision})
+            return
+        if arrival.kind == BACKFILL and event.data.get("campaignId") == self._campaign_id:
+            return  # what was made up for afterwards would have been given at once
+        self._fall_due(arrival, event.occurred_at, {})
+        would = self._orders.as_would_be(event)
+        if would is None:
+            self._compare(arrival, decision, _nothing(event, self._would[member_id]))
+        else:
+            self._would_be(arrival, would, decision, frozenset(outcome.refused))
+
+    async def pass_time(self, now: datetime, version: int, held: Collection[UUID]) -> None:
+        """Let happen what falls due up to now, also what the workers have not come to. For who is `held` it has to wait."""
+        program = await self._program_of(version)
+        for member_id, last in self._last.items():
+            if member_id in held:
+                continue
+            late: dict[datetime, Decision] = {}
+            while (timer := next_due(self._was[member_id], now)) is not None:
+                decision = settled(program, self._was[member_id], timer, self._left_now)
+                self._was[member_id] = decision.member
+                self._orders.happened(decision)
+                _count(self._found.was, program, timer_arrival(last, timer), decision)
+                late[timer.occurred_at] = decision
+            self._fall_due(last, now, late)
+
+    def _fall_due(self, cause: Arrival, until: datetime, was: dict[datetime, Decision]) -> None:
+        """Let happen under the other programme what falls due up to an instant; `was` is what did, by its time."""
+        member_id = cause.member_id
+        while (timer := next_due(self._would[member_id], until)) is not None:
+            at = timer.occurred_at
+            self._would_be(_named_by_time(cause, timer), timer, was.pop(at, None))
+            if self._would[member_id].due_at == at:
+                raise AssertionError(f"what is due at {at} stays due")
+        for at, decision in was.items():  # what would not fall due
+            timer = structs.replace(cause.event(), kind=TIMER, trigger=TIMER, occurred_at=at)
+            self._compare(_named_by_time(cause, timer), decision, _nothing(timer, self._would[member_id]))
+
+    def _would_be(
+        self, arrival: Arrival, event: Event, was: Decision | None, refused_then: frozenset[UUID] = NOTHING_REFUSED
+    ) -> None:
+        """Decide an event under the other programme, and compare. What would follow for others, and did not, happens."""
+        member = self._would[arrival.member_id]
+        other = settled(self._program, member, event, self._left, refused_then)
+        self._would[arrival.member_id] = other.member
+        self._orders.would_happen(other)
+        _count(self._found.would, self._program, arrival, other)
+        self._compare(arrival, was or _nothing(event, member), other)
+        if self._campaign_id is not None:
+            self._follow(arrival, self._campaign_id, other)
+        followed = {one.event_id for one in was.follow_ups} if was is not None else set[UUID]()
+        for onward in other.follow_ups:
+            sent = arrival_of_onward(arrival, onward, arrival.received_at)
+            there = self._would.get(sent.member_id) or self._was.get(sent.member_id)
+            if onward.event_id not in followed and there is not None:
+                self._would[sent.member_id] = there
+                self._fall_due(sent, sent.occurred_at, {})
+                self._would_be(sent, sent.event(), None)
+
+    def _follow(self, arrival: Arrival, campaign_id: str, other: Decision) -> None:
+        """Note how far the member is in the campaign, on either track."""
+        went = self._found.went.get(arrival.member_id)
+        if any(one.campaign_id == campaign_id and one.refusal is None for one in other.trace):
+            went = self._found.went[arrival.member_id] = Went(arrival)
+        if went is not None:
+            went.was = self._was[arrival.member_id].progress.get(campaign_id)
+            went.would = other.member.progress.get(campaign_id)
+
+    def _compare(self, arrival: Arrival, was: Decision, would: Decision) -> None:
+        before, after = _given(was), _given(would)
+        for campaign_id in before.keys() | after.keys():
+            if self._campaign_id not in (None, campaign_id):
+                continue
+            old, new = before.get(campaign_id, NOTHING), after.get(campaign_id, NOTHING)
+            if old != new and (self._cases_max is None or len(self._found.cases) < self._cases_max):
+                posted = frozenset(
+                    (one.step, one.index) for one in would.transactions if one.campaign_id == campaign_id
+                )
+                case = ChangedEvent(
+                    campaign_id, arrival, old, new, Outcome(was.trace), Outcome(would.trace), self._judged_by, posted
+                )
+                self._found.cases.append(case)
+
+    async def _program_of(self, version: int) -> Program:
+        if version not in self._programs:
+            self._programs[version] = await load_at_version(self._connection, self._program.org_id, version)
+        self._judged_by = self._programs[version]
+        return self._judged_by.program
+
+
+def _named_by_time(cause: Arrival, timer: Event) -> Arrival:
+    """Return a timer as it is compared and applied: what falls due at an instant has one name on both tracks."""
+    event_id = derived_id(timer.member_id, f"timer at {timer.occurred_at.isoformat()}")
+    return structs.replace(timer_arrival(cause, timer), event_id=event_id)
+
+
+def _nothing(event: Event, member: Member) -> Decision:
+    return Decision(event_id=event.event_id, member=member)
+
+
+NOTHING = CampaignOutput({}, 0, 0)
+
+
+def _given(decision: Decision) -> dict[str, CampaignOutput]:
+    """What each campaign gave for an event."""
+    metrics: dict[str, Counter[str]] = defaultdict(Counter)
+    for posting in decision.transactions:
+        if posting.amount:
+            metrics[posting.campaign_id][posting.metric] += posting.amount
+    coupons = Counter(issue.campaign_id for issue in decision.coupons)
+    products = Counter[str]()
+    for campaign_id, quantity in _products(decision):
+        products[campaign_id] += quantity
+    return {
+        one: CampaignOutput(dict(metrics[one]), coupons[one], products[one])
+        for one in metrics.keys() | coupons.keys() | products.keys()
+    }
+
+
+def _products(decision: Decision) -> Iterator[tuple[str, int]]:
+    for one in decision.trace:
+        for effect in one.effects:
+            if effect.refusal is None and isinstance(effect.outcome, dict):
+                outcome = cast("dict[str, Any]", effect.outcome)
+                given = outcome.get("given")  # of a reward
+                if isinstance(given, dict):
+                    outcome = cast("dict[str, Any]", given)
+                if "productId" in outcome:
+                    yield one.campaign_id, int(outcome.get("quantity", 0))
+
+
+def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, decision: Decision) -> None:
+    if decision.refusal is not None:
+        return
+    for one in decision.trace:
+        tally = into[one.campaign_id]
+        if one.refusal is None:
+            tally.fired += 1
+        else:
+            tally.refusals[one.refusal.value] += 1
+        for effect in one.effects:
+            if effect.refusal is not None:
+                tally.refusals[effect.refusal.value] += 1
+    for campaign_id, given in _given(decision).items():
+        tally = into[campaign_id]
+        tally.members.add(arrival.member_id)
+        tally.coupons += given.coupons
+        tally.products += given.products
+        day = local_day(arrival.occurred_at, program.settings.time_zone).isoformat()
+        for metric, amount in given.metrics.items():
+            tally.metrics[metric] += amount
+            tally.days[day][metric] += amount
+
+
+SCARCITY_REFUSALS = (
+    Refusal.limit_overall_reached,
+    Refusal.stock_empty,
+    Refusal.pool_empty,
+    Refusal.earning_cap_reached,
+)
+
+
+def caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
+    """How often something had run out or was capped."""
+    return {one.value: tally.refusals[one.value] for one in SCARCITY_REFUSALS if tally.refusals[one.value]}

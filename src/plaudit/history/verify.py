@@ -1,0 +1,93 @@
+"""The invariants of the books, as queries, and the log decided again from nothing."""
+
+from uuid import UUID
+
+from plaudit.core.commands.bookkeeping import receipt_ids
+from plaudit.core.commands.merge import passed_on_id
+from plaudit.storage.postgres import Connection
+from plaudit.storage.queries import queries_beside
+
+from .invariants import (
+    BY_QUERY,
+    COUNTED_ONCE,
+    EXAMPLES_MAX,
+    NOT_COMPARABLE,
+    OF_MEMBERS,
+    REPLAY,
+    STREAKS_HAVE_EVENTS,
+    TRANSFERS,
+    InvariantResult,
+)
+from .one_org import see_only
+from .recount import Recount
+from .replay import replay
+
+SQL = queries_beside(__file__)
+
+TRANSFERS_AT_ONCE = 5_000
+
+
+def _arrivals(transfer_id: UUID) -> list[UUID]:
+    """The events by which a transfer may arrive: at its receiver, its sender, or whom either of them goes on as."""
+    there = list(receipt_ids(transfer_id))
+    return [*there, *map(passed_on_id, there)]
+
+
+async def _transfers(connection: Connection) -> InvariantResult:
+    """Every transfer has arrived whole, is on its way, or has come back whole; what is taken back, is so on both sides."""
+    counted, wrong = 0, list[str]()
+    taken_back = {row["event_id"]: row["amount"] for row in await connection.fetch(SQL.transfers_reversed)}
+    place = (-1, 0)
+    while rows := await connection.fetch(SQL.transfers, *place, TRANSFERS_AT_ONCE):
+        place = (rows[-1]["bucket"], rows[-1]["position"])
+        counted += len(rows)
+        ways = {row["event_id"]: _arrivals(row["event_id"]) for row in rows}
+        ids = [event_id for both in ways.values() for event_id in both]
+        there = {row["event_id"]: row["amount"] for row in await connection.fetch(SQL.arrived, ids)}
+        for row in rows:
+            transfer_id = row["event_id"]
+            arrived = [there[event_id] for event_id in ways[transfer_id] if event_id in there]
+            if arrived not in ([None], [row["amount"]]):
+                wrong.append(f"transfer {transfer_id}: {row['amount']} left, {arrived} arrived")
+            back = [taken_back[event_id] for event_id in (transfer_id, *ways[transfer_id]) if event_id in taken_back]
+            if sum(back):
+                wrong.append(f"transfer {transfer_id}: {back} were taken back at its two ends")
+    return TRANSFERS.check(counted, wrong)
+
+
+async def verify(connection: Connection, org_id: UUID | None = None) -> list[InvariantResult]:
+    """Check every invariant, at one instant: of one organisation, or of all."""
+    transaction = connection.transaction(isolation="repeatable_read", readonly=org_id is None)
+    await transaction.start()
+    try:
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        if org_id is not None:
+            await see_only(connection, org_id)
+        return await _checks(connection)
+    finally:
+        await transaction.rollback()
+
+
+async def _checks(connection: Connection) -> list[InvariantResult]:
+    counted = await connection.fetchrow(SQL.counted)
+    assert counted is not None
+    found: list[InvariantResult] = []
+    for query, invariant in BY_QUERY.items():
+        rows = await connection.fetch(SQL.by_name[query])
+        found.append(invariant.check(counted[invariant.counted], [str(row[0]) for row in rows]))
+    found.append(await _transfers(connection))
+    replayed = await replay(connection)
+    found += _of_recount(replayed.recount)
+    found.append(REPLAY.check(replayed.events, replayed.differences))
+    if replayed.not_comparable:
+        shown = replayed.not_comparable
+        found.append(InvariantResult(NOT_COMPARABLE.name, len(shown), 0, shown[:EXAMPLES_MAX], NOT_COMPARABLE.remedy))
+    return found
+
+
+def _of_recount(found: Recount) -> list[InvariantResult]:
+    return [
+        COUNTED_ONCE.check(found.events, found.counted_twice),
+        STREAKS_HAVE_EVENTS.check(found.streaks, found.not_in_streaks),
+        *(OF_MEMBERS[what].check(found.members, told) for what, told in found.unsound.items()),
+    ]

@@ -1,0 +1,1 @@
+"""Files of members, events and codes, and organisations that move here."""

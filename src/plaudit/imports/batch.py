@@ -1,0 +1,267 @@
+"""A part of an import: some lines into events, in one transaction. What is wrong with a line is told, and spoils no other."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct, field
+
+from plaudit import bounds, clock
+from plaudit.core.commands.import_member import ImportOrder, coupon_id_of
+from plaudit.core.event import IMPORT, PROFILE
+from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.documents.as_meant import id_text
+from plaudit.documents.import_record import read_member
+from plaudit.documents.profile import validate_update
+from plaudit.engine import inbox
+from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
+from plaudit.engine.process import process
+from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.guard import known
+from plaudit.storage import code_pools
+from plaudit.storage.postgres import Connection, Pool, atomic, with_retries
+from plaudit.storage.programmes import Programme
+from plaudit.storage.queries import queries_beside
+
+from .reader import InputLine
+
+SQL = queries_beside(__file__)
+
+CODE_MAX = 128
+
+Errors = list[tuple[int, PlauditError]]
+ImportedLine = tuple[int, Arrival, ImportOrder]  # the number of a line, its event, what the member brings
+
+
+class ImportBatch(Struct, frozen=True):
+    """Lines of a chunk. Parts that are worked off side by side have no bucket in common, so none waits for another."""
+
+    org_id: UUID
+    kind: str  # members, update or codes
+    lines: Sequence[InputLine]
+
+
+class BatchResult(Struct):
+    """What came of a part. `given` and `booked` are sums by metric, in smallest units; `errors` are by line."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    given: Counter[str] = field(default_factory=Counter[str])
+    booked: Counter[str] = field(default_factory=Counter[str])
+    errors: Errors = field(default_factory=list[tuple[int, PlauditError]])
+
+
+async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchResult:
+    """Write down what the lines of a part say. Raises what the server raises: then nothing has happened."""
+    lines = [one.read() for one in part.lines]
+    errors: Errors = [(one.number, one.error) for one in lines if one.error is not None]
+    good = [one for one in lines if one.error is None]
+    members: dict[UUID, ImportedLine] = {}
+    if part.kind == "members":
+        members, more = _members_in(live, good)
+        errors += more
+    async with pool.acquire() as connection:
+
+        async def attempt() -> BatchResult:
+            done = BatchResult(errors=list(errors))
+            async with atomic(connection):
+                if part.kind == "members":
+                    await _import_members(connection, live, members, done)
+                else:
+                    await _BY_LINES[part.kind](connection, live, good, done)
+            return done
+
+        return await with_retries(attempt)
+
+
+# -------------------------------------------------------------------------------------------------------- members
+
+
+def _members_in(live: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID, ImportedLine], Errors]:
+    """The members of some lines, by their events' ids, and what is wrong with the others."""
+    errors: Errors = []
+    arrivals: dict[UUID, ImportedLine] = {}
+    at, now = clock.now(), live.now()
+    for line in lines:
+        try:
+            user_id, brought = read_member(line.value, live.profiles, live.program.metrics)
+            # The key makes it count once: the same member, imported again as before, changes nothing.
+            arrival = _arrival(live, user_id, IMPORT, "member.imported", brought, now, at, f"import:{user_id}"[:128])
+        except PlauditError as error:
+            errors.append((line.number, error))
+            continue
+        if arrival.event_id in arrivals:
+            errors.append((line.number, Invalid("The same user stands in an earlier line", code="twice")))
+            continue
+        arrivals[arrival.event_id] = (line.number, arrival, brought)
+    return arrivals, errors
+
+
+async def _import_members(
+    connection: Connection, live: Programme, members: Mapping[UUID, ImportedLine], into: BatchResult
+) -> None:
+    arrivals = dict(members)
+    into.errors += await _take_codes(connection, live, arrivals)
+    processed = await _processed(connection, live, arrivals, into.errors)
+    again = [one for one, state in processed.items() if state == "duplicate"]
+    known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
+    differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
+    for event_id in differ:
+        number, _, _ = arrivals[event_id]
+        into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
+    into.unchanged += len(again) - len(differ)
+    into.accepted += len(processed) - len(again)
+    counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
+    for event_id in counted:
+        for metric, given in arrivals[event_id][2].lots.items():
+            into.given[metric] += sum(lot.amount for lot in given)
+    if counted:
+        for row in await connection.fetch(SQL.booked, counted):
+            into.booked[row["metric"]] += int(row["amount"])
+
+
+async def _take_codes(connection: Connection, live: Programme, arrivals: dict[UUID, ImportedLine]) -> Errors:
+    """Put the codes that members bring into their hands; a member whose code is another's is left out."""
+    rows = [
+        (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.received_at)
+        for _, arrival, brought in arrivals.values()
+        if brought.codes
+        for *key, coupon_id in _codes_of(live, arrival, brought)
+    ]
+    if not rows:
+        return []
+    first = {row[:3]: row for row in reversed(rows)}  # of two who bring one code, the first has it
+    columns = [list(column) for column in zip(*first.values(), strict=True)]
+    await connection.execute(SQL.take_codes, *columns)
+    mine = {row["coupon_id"] for row in await connection.fetch(SQL.codes_taken, *columns[:3], columns[5])}
+    errors: Errors = []
+    for event_id, (number, arrival, brought) in list(arrivals.items()):
+        if any(coupon_id not in mine for *_, coupon_id in _codes_of(live, arrival, brought)):
+            errors.append((number, invalid_fields([FieldError("codes", "are in other hands")])))
+            del arrivals[event_id]
+            await _release_codes(connection, live, arrival, brought)
+    return errors
+
+
+def _codes_of(live: Programme, arrival: Arrival, brought: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
+    """The codes that a member brings: organisation, pool, code, and the coupon that each becomes."""
+    return [
+        (live.program.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
+        for code in brought.codes
+        if code.pool_id in live.program.pools
+    ]
+
+
+async def _release_codes(connection: Connection, live: Programme, arrival: Arrival, brought: ImportOrder) -> None:
+    rows = _codes_of(live, arrival, brought)
+    if rows:
+        await connection.execute(SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def _processed(
+    connection: Connection, live: Programme, taken: Mapping[UUID, ImportedLine], errors: Errors
+) -> dict[UUID, str]:
+    """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
+    found: dict[UUID, str] = {}
+    stopped = {event_id: known.all[event_id] for event_id in taken if event_id in known.all} if known.all else {}
+    for event_id, suspect in stopped.items():
+        errors.append((taken[event_id][0], Invalid(f"The line is not tried again: {suspect.reason}", code="refused")))
+    rest = [arrival for _, arrival, _ in taken.values() if arrival.event_id not in stopped]
+    todo = [rest] if rest else []
+    while todo:
+        batch = todo.pop()
+        try:
+            async with atomic(connection):
+                alone = len(batch) == 1
+                programs = {live.program.org_id: live.program}
+                done = await process(connection, programs, batch, clock.now(), with_decisions=alone)
+                refused = [one for one in done if one.state in ("rejected", "failed")]
+                if refused and not alone:
+                    raise _RefusedError
+                if refused:
+                    raise _RefusedError(str(refused[0].decision.refusal if refused[0].decision else "failed"))
+        except (_RefusedError, asyncpg.UniqueViolationError) as problem:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                todo += [batch[middle:], batch[:middle]]  # the first lines first
+                continue
+            why = (
+                "a unique field is another user's"
+                if isinstance(problem, asyncpg.UniqueViolationError)
+                else str(problem)
+            )
+            number, arrival, brought = taken[batch[0].event_id]
+            await _release_codes(connection, live, arrival, brought)
+            errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
+        else:
+            found |= {one.arrival.event_id: one.state for one in done if one.arrival.event_id in taken}
+    return found
+
+
+_NAMED = UUID(int=0)  # a key makes an id of its own
+
+
+class _RefusedError(Exception):
+    """Something in a batch was refused: nothing of it is written."""
+
+
+def _arrival(
+    live: Programme, user_id: str, kind: str, trigger: str, data: Any, now: datetime, at: datetime, key: str | None
+) -> Arrival:
+    return arrival_from_client(
+        org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
+        received_at=at, payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_uuid7(), event_key=key,
+    )  # fmt: skip
+
+
+async def _update_members(
+    connection: Connection, live: Programme, lines: Sequence[InputLine], into: BatchResult
+) -> None:
+    """Fields of members that there are; the others stay as they are."""
+    errors = into.errors
+    numbers: dict[UUID, ImportedLine] = {}
+    at, now = clock.now(), live.now()
+    users = [id_text(line.fields.get("userId")) for line in lines]
+    keys = [member_id_of(live.program.org_id, str(one)) for one in users]
+    rows = await connection.fetch(SQL.existing, [bucket_of(one) for one in keys], keys)
+    there = {row["user_id"] for row in rows}
+    for line, user_id in zip(lines, users, strict=True):
+        if not isinstance(user_id, str) or user_id not in there:
+            message = "is missing" if user_id is None else "must be a user that there is"
+            errors.append((line.number, invalid_fields([FieldError("userId", message)])))
+            continue
+        found, wrong = validate_update(live.profiles, line.fields, new=False)
+        if wrong:
+            errors.append((line.number, invalid_fields(wrong)))
+            continue
+        data = {"attributes": found.attributes, "identities": found.names}
+        arrival = _arrival(live, user_id, PROFILE, "profile.set", data, now, at, None)
+        numbers[arrival.event_id] = (line.number, arrival, ImportOrder())
+    into.accepted += len(await _processed(connection, live, numbers, errors))
+
+
+# ---------------------------------------------------------------------------------------------------------- codes
+
+
+async def _import_codes(connection: Connection, live: Programme, lines: Sequence[InputLine], into: BatchResult) -> None:
+    """Codes into pools: `poolId`, `code`. Those that a pool has already change nothing."""
+    errors = into.errors
+    by_pool: dict[str, list[str]] = {}
+    for line in lines:
+        pool_id, code = line.fields.get("poolId"), line.fields.get("code")
+        if pool_id not in live.program.pools:
+            errors.append((line.number, invalid_fields([FieldError("poolId", "must be a pool that there is")])))
+        elif not isinstance(code, str) or bounds.wrong_id(code, CODE_MAX):
+            errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
+        else:
+            by_pool.setdefault(str(pool_id), []).append(code)
+    for pool_id, given in sorted(by_pool.items()):
+        new = await code_pools.add(connection, live.program.org_id, pool_id, given)
+        into.accepted += new
+        into.unchanged += len(given) - new
+
+
+_BY_LINES = {"update": _update_members, "codes": _import_codes}

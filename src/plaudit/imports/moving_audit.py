@@ -1,0 +1,108 @@
+"""The versions of documents of an organisation that moves here: its programme as it is, was, and judged each event."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.moved import AuditLine
+from plaudit.engine.rows import json_text
+from plaudit.errors import Conflict, FieldError, PlauditError, invalid_fields
+from plaudit.reads.exports import audit_line
+from plaudit.storage import documents
+from plaudit.storage.postgres import Connection
+from plaudit.storage.programmes import Programme
+from plaudit.storage.queries import queries_beside
+
+from .batch import BatchResult
+from .moving_history import changed
+
+SQL = queries_beside(__file__)
+
+CHANGES = ("created", "updated", "deleted")
+Key = tuple[str, str, int]
+
+
+async def take(connection: Connection, live: Programme, lines: Sequence[tuple[int, AuditLine]]) -> BatchResult:
+    """Write versions down, and the documents as the last of them are.
+
+    They are the organisation's first: what it was created with here makes room for them, as long as nothing else is here.
+    """
+    org_id, done = live.program.org_id, BatchResult()
+    good: list[tuple[int, AuditLine]] = []
+    for number, line in lines:
+        wrong = _wrong_fields(line)
+        if wrong:
+            done.errors.append((number, invalid_fields(wrong)))
+        else:
+            good.append((number, line))
+    await connection.fetchval(SQL.lock_org, org_id)
+    there = await _there(connection, org_id, [line for _, line in good])
+    differs = any(there.get(_key(line), line) != line for _, line in good)
+    last = await connection.fetchrow(SQL.last_version, org_id)
+    if good and (differs or not there) and last is not None and await connection.fetchval(SQL.is_untouched, org_id):
+        await connection.execute(SQL.clear, org_id)
+        there, last = {}, None
+    place = (-1, -1) if last is None else (last["program_version"], last["ordinal"])
+    new: list[AuditLine] = []
+    for number, line in good:
+        known = there.get(_key(line))
+        try:
+            if known is not None and known != line:
+                raise changed()
+            if known is None and (line.program_version, line.ordinal) < place:
+                raise Conflict("The organisation has a later programme of its own here", code="programme_exists")
+        except PlauditError as error:
+            done.errors.append((number, error))
+            continue
+        if known is None:
+            new.append(line)
+            there[_key(line)] = line
+        done.accepted += known is None
+        done.unchanged += known is not None
+    if new:
+        await _write(connection, org_id, new)
+    return done
+
+
+def _wrong_fields(line: AuditLine) -> list[FieldError]:
+    wrong: list[FieldError] = []
+    if line.kind not in KINDS:
+        wrong.append(FieldError("kind", f"must be one of {', '.join(KINDS)} (got {line.kind[:64]!r})"))
+    if line.change not in CHANGES:
+        wrong.append(FieldError("change", f"must be one of {', '.join(CHANGES)} (got {line.change[:64]!r})"))
+    if (line.document is None) != (line.change == "deleted"):
+        wrong.append(FieldError("document", "must be there, except after a deletion"))
+    return wrong
+
+
+def _key(line: AuditLine) -> Key:
+    return line.kind, line.id, line.program_version
+
+
+async def _there(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> dict[Key, AuditLine]:
+    keys = [[getattr(line, name) for line in lines] for name in ("kind", "id", "program_version")]
+    found = [audit_line(row) for row in await connection.fetch(SQL.versions_there, org_id, *keys)]
+    return {_key(line): line for line in found}
+
+
+async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> None:
+    rows: list[tuple[Any, ...]] = [
+        (
+            line.kind, line.id, line.version, line.ordinal, line.program_version, line.change,
+            None if line.document is None else json_text(line.document), line.changed_at,
+            line.changed_by,
+        )
+        for line in lines
+    ]  # fmt: skip
+    await connection.execute(SQL.insert_versions, org_id, *(list(column) for column in zip(*rows, strict=True)))
+    last = {(line.kind, line.id): line for line in lines}
+    kinds, ids = [kind for kind, _ in last], [one for _, one in last]
+    await connection.execute(SQL.forget_documents, org_id, kinds, ids)
+    await connection.execute(SQL.put_documents, org_id, kinds, ids)
+    await connection.fetchval(SQL.number_on)
+    for line in last.values():
+        if line.document is not None:
+            await documents.refer(connection, org_id, KINDS[line.kind], line.id, line.document)
+    await connection.execute(SQL.reach_version, org_id, max(line.program_version for line in lines))
+    await connection.execute(SQL.tell, str(org_id))

@@ -1,0 +1,210 @@
+"""The log and the ledger of members who move here.
+
+An event gets the next position of its bucket: what came before it for its member is before it here too.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit import clock
+from plaudit.core.decision import TransactionDetails
+from plaudit.core.ids import bucket_of, event_id_of
+from plaudit.documents.moved import EventLine, TransactionLine
+from plaudit.engine.arrival import Payload
+from plaudit.engine.load import SQL as LOAD
+from plaudit.engine.processed import Outcome
+from plaudit.engine.rows import COPIED, json_text
+from plaudit.engine.totals import Totals, add_totals, count_in
+from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.reads.exports import event_line, transaction_line
+from plaudit.reads.member_lines import member_id_named
+from plaudit.storage.postgres import Connection, to_driver_uuid
+from plaudit.storage.programmes import Programme
+from plaudit.storage.queries import queries_beside
+
+from .batch import BatchResult
+
+SQL = queries_beside(__file__)
+
+STATES = ("processed", "rejected")
+
+
+def changed() -> Invalid:
+    """The error for a line that is here already, and says something else."""
+    return Invalid("The line was taken in before with other values", code="changed")
+
+
+def already_a_member() -> Invalid:
+    """The error for history of somebody who is a member here."""
+    return Invalid("The user is a member here already: their history cannot be added to", code="member_exists")
+
+
+async def take_events(connection: Connection, live: Programme, lines: Sequence[tuple[int, EventLine]]) -> BatchResult:
+    """Write events into the log as they were decided elsewhere."""
+    org_id, done = to_driver_uuid(live.program.org_id), BatchResult()
+    members: dict[UUID, UUID] = {}  # by event
+    good: list[tuple[int, EventLine]] = []
+    for number, line in lines:
+        try:
+            members[line.id] = _member_of_event(org_id, line)
+            good.append((number, line))
+        except PlauditError as error:
+            done.errors.append((number, error))
+    buckets = sorted({bucket_of(one) for one in members.values()})
+    positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
+    there: dict[UUID, Any] = {row["event_id"]: row for row in await connection.fetch(SQL.events_there, list(members))}
+    joined = await _joined(connection, members.values())
+    rows: list[tuple[EventLine, UUID, int]] = []
+    for number, line in good:
+        member_id = members[line.id]
+        if line.id in there:
+            row = there[line.id]
+            if row["org_id"] == org_id and event_line(live.program.org_id, row) == line:
+                done.unchanged += 1
+            else:
+                done.errors.append((number, changed()))
+        elif member_id in joined:
+            done.errors.append((number, already_a_member()))
+        else:
+            there[line.id] = {"org_id": None}  # a second line of it is another
+            bucket = bucket_of(member_id)
+            positions[bucket] += 1
+            rows.append((line, member_id, positions[bucket]))
+            done.accepted += 1
+    if rows:
+        await _write_events(connection, org_id, rows)
+        await connection.execute(SQL.move_positions, list(positions), list(positions.values()), clock.now())
+        version = max(line.program_version for line, *_ in rows)
+        await connection.execute(SQL.reach_version, org_id, version)
+    return done
+
+
+def _member_of_event(org_id: UUID, line: EventLine) -> UUID:
+    wrong = _wrong_org(org_id, line.org_id)
+    if line.state not in STATES:
+        wrong.append(FieldError("state", f"must be one of {', '.join(STATES)} (got {line.state[:64]!r})"))
+    if line.event_id is not None and event_id_of(org_id, line.event_id) != line.id:
+        wrong.append(FieldError("id", "must be the id that follows from the organisation and eventId"))
+    wrong += _wrong_shape("payload", line.payload, Payload) + _wrong_shape("outcome", line.outcome, Outcome)
+    if wrong:
+        raise invalid_fields(wrong)
+    return member_id_named(org_id, line.user_id, line.member_id)
+
+
+def _wrong_org(org_id: UUID, said: UUID) -> list[FieldError]:
+    if said == org_id:
+        return []
+    wanted = "must be this organisation's: make one with the id of that which moves (plaudit org create --id)"
+    return [FieldError("orgId", f"{wanted} (got {said})")]
+
+
+def _wrong_shape(name: str, value: Any, of: type[Struct]) -> list[FieldError]:
+    try:
+        msgspec.convert(value, of)
+    except msgspec.ValidationError as error:
+        return [FieldError(name, f"is not valid: {error}".replace("`", ""))]
+    return []
+
+
+async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
+    ids = list(member_ids)
+    return {row["member_id"] for row in await connection.fetch(SQL.joined, [bucket_of(one) for one in ids], ids)}
+
+
+async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tuple[EventLine, UUID, int]]) -> None:
+    ids = [
+        (line.id, bucket_of(member_id), member_id, position, line.decided_at, line.fingerprint)
+        for line, member_id, position in rows
+    ]
+    await connection.copy_records_to_table("event_ids", records=ids, columns=COPIED["event_ids"])
+    events = [
+        (
+            bucket_of(member_id), position, line.id, line.event_id, org_id, member_id, line.user_id, line.kind,
+            line.trigger, line.occurred_at, line.received_at, line.decided_at, line.source, line.state,
+            line.program_version, json_text(line.payload), json_text(line.outcome),
+        )
+        for line, member_id, position in rows
+    ]  # fmt: skip
+    await connection.copy_records_to_table("events", records=events, columns=COPIED["events"])
+
+
+# --------------------------------------------------------------------------------------------------- transactions
+
+
+async def take_transactions(
+    connection: Connection, live: Programme, lines: Sequence[tuple[int, TransactionLine]]
+) -> BatchResult:
+    """Write transactions into the ledger, each beside its event."""
+    org_id, done = to_driver_uuid(live.program.org_id), BatchResult()
+    asked = list({line.event for _, line in lines})
+    places = {row["event_id"]: row for row in await connection.fetch(SQL.places_of_events, org_id, asked)}
+    await connection.fetch(LOAD.lock_buckets, sorted({row["bucket"] for row in places.values()}))
+    there: dict[tuple[UUID, int], Any] = {
+        (row["event_id"], row["ordinal"]): row
+        for row in await connection.fetch(SQL.transactions_there, *_keys(places.values()))
+    }
+    joined = await _joined(connection, (row["member_id"] for row in places.values()))
+    rows: list[tuple[Any, ...]] = []
+    totals: Totals = {}
+    for number, line in lines:
+        place = places.get(line.event)
+        wrong = _wrong_transaction(org_id, line, place)
+        before = there.get((line.event, line.ordinal))
+        if wrong or place is None:
+            done.errors.append((number, invalid_fields(wrong)))
+        elif before is not None:
+            if before == {} or transaction_line(live.program.org_id, before) != line:
+                done.errors.append((number, changed()))
+            else:
+                done.unchanged += 1
+        elif place["member_id"] in joined:
+            done.errors.append((number, already_a_member()))
+        else:
+            there[line.event, line.ordinal] = {}  # a second line of it is another
+            rows.append(_transaction_row(org_id, line, place))
+            count_in(totals, live.program, [line])
+            done.accepted += 1
+    if rows:
+        await connection.copy_records_to_table("transactions", records=rows, columns=COPIED["transactions"])
+        await add_totals(connection, totals)
+    return done
+
+
+def _keys(places: Collection[Any]) -> list[list[Any]]:
+    names = ("bucket", "member_id", "position", "decided_at")
+    return [[row[name] for row in places] for name in names]
+
+
+def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[FieldError]:
+    wrong = _wrong_org(org_id, line.org_id)
+    if place is None:
+        wrong.append(
+            FieldError("event", f"must be an event that there is: take in kind=events first (got {line.event})")
+        )
+    elif place["user_id"] != line.user_id:
+        wrong.append(FieldError("userId", "must be that of the event"))
+    elif place["decided_at"] != line.created_at:
+        wrong.append(FieldError("createdAt", "must be the time at which the event was decided"))
+    return wrong + ([] if line.details is None else _wrong_shape("details", line.details, TransactionDetails))
+
+
+def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[Any, ...]:
+    return (
+        place["bucket"], place["member_id"], place["position"], line.ordinal, line.id, org_id, line.user_id, line.metric,
+        line.amount, line.balance_after, line.campaign_id, line.step, line.index, line.event, line.reason,
+        line.occurred_at, line.created_at, line.reverses, None if line.details is None else json_text(line.details),
+    )  # fmt: skip
+
+
+async def totals_of(connection: Connection, member_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
+    """Return what the ledger has of these members, by metric."""
+    found: dict[UUID, Counter[str]] = {one: Counter() for one in member_ids}
+    keys = [bucket_of(one) for one in member_ids], member_ids
+    for row in await connection.fetch(SQL.totals_of, *keys):
+        found[row["member_id"]][row["metric"]] = int(row["amount"])
+    return found

@@ -1,0 +1,185 @@
+"""Members who move here, as they were: rows of every table that has something of them.
+
+A member comes after the history that led to them. What the log and the ledger have must be what the member says, so that
+nobody moves with points that came from nowhere, or without the events that would pay them again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from plaudit.core.ids import bucket_of
+from plaudit.core.member import STATE_TYPES, Balance, Holding, SegmentState, Standing
+from plaudit.documents.moved import MemberLine
+from plaudit.documents.spelling import meant
+from plaudit.engine.load import SQL as LOAD
+from plaudit.engine.rows import COPIED, json_text
+from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.reads.member_lines import member_id_named, member_lines
+from plaudit.storage.erasure import CHANNEL as ERASURES
+from plaudit.storage.postgres import Connection, to_driver_uuid
+from plaudit.storage.programmes import Programme
+from plaudit.storage.queries import queries_beside
+
+from .batch import BatchResult
+from .moving_history import changed, totals_of
+
+SQL = queries_beside(__file__)
+
+_FIELDS = {kind: "campaigns" if field == "progress" else field for kind, (field, _) in STATE_TYPES.items()}
+_MORE: Mapping[str, tuple[str, ...]] = {
+    "holdings": ("bucket", "member_id", "product_id", "quantity", "first_at", "last_at"),
+    "entries": ("bucket", "member_id", "competition_id", "entries"),
+    "identities": ("org_id", "kind", "value", "bucket", "member_id", "user_id"),
+    "segment_members": ("bucket", "member_id", "org_id", "segment_id", "user_id", "since"),
+    "standings": (
+        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round", "last_round",
+        "last_score", "last_reached_at", "position",
+    ),
+    "consents": ("bucket", "member_id", "purpose", "granted", "source", "given_at", "recorded_at", "recorded_by"),
+}  # fmt: skip
+_OTHERWISE: Mapping[str, tuple[str, ...]] = {
+    "members": (*COPIED["members"], "erased_at", "merged_into"),
+    "notifications": (*COPIED["notifications"], "read_at"),
+}
+COLUMNS = {
+    **{table: COPIED[table] for table in ("balances", "progress", "coupons")}, **_MORE, **_OTHERWISE,
+}  # fmt: skip
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+async def take(connection: Connection, live: Programme, lines: Sequence[tuple[int, MemberLine]]) -> BatchResult:
+    """Write members down. Raises what the server raises when something of theirs is another's."""
+    org_id, done = live.program.org_id, BatchResult()
+    ids: dict[int, UUID] = {}
+    for number, line in lines:
+        try:
+            ids[number] = member_id_named(org_id, line.user_id, line.member_id)
+        except PlauditError as error:
+            done.errors.append((number, error))
+    members = list(dict.fromkeys(ids.values()))
+    buckets = sorted({bucket_of(one) for one in members})
+    positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
+    keys = [bucket_of(one) for one in members], members
+    there = {one.user_id: one for one in await member_lines(connection, org_id, members)}
+    logged = {row["member_id"]: row["events"] for row in await connection.fetch(SQL.logged, *keys)}
+    booked = await totals_of(connection, members)
+    rows: Rows = {name: [] for name in COLUMNS}
+    codes: list[tuple[Any, ...]] = []
+    for number, line in lines:
+        if number not in ids:
+            continue
+        member_id = ids[number]
+        try:
+            if line.user_id in there:
+                if _plain(there[line.user_id]) != _plain(line):
+                    raise changed()
+                done.unchanged += 1
+                continue
+            _require_history(line, logged.get(member_id, 0), booked[member_id])
+            _add(rows, codes, to_driver_uuid(org_id), to_driver_uuid(member_id), line, positions[bucket_of(member_id)])
+            there[line.user_id] = line
+            done.accepted += 1
+        except PlauditError as error:
+            done.errors.append((number, error))
+    await _write(connection, org_id, rows, codes)
+    return done
+
+
+def _plain(line: MemberLine) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(line))
+
+
+def _require_history(line: MemberLine, events: int, booked: Mapping[str, int]) -> None:
+    if events < line.sequence:
+        raise Invalid(
+            f"The log has {events:,} of the member's {line.sequence:,} events: take in kind=events first",
+            code="history_missing",
+        )
+    amounts = {metric: int(balance.get("amount", 0)) for metric, balance in line.balances.items()}
+    wrong = [
+        FieldError(
+            f"balances.{metric}", f"must be what the ledger has, {had}: take in kind=transactions first (got {amount})"
+        )
+        for metric, amount in amounts.items()
+        if amount != (had := booked.get(metric, 0))
+    ]
+    wrong += [
+        FieldError(f"balances.{metric}", f"must be what the ledger has, {had} (got none)")
+        for metric, had in booked.items()
+        if had and metric not in amounts
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+
+
+def _states(line: MemberLine, field: str, of: type[Struct]) -> dict[str, Any]:
+    return {key: meant(one, of, f"{field}.{key}") for key, one in getattr(line, field).items()}
+
+
+def _add(
+    rows: Rows, codes: list[tuple[Any, ...]], org_id: UUID, member_id: UUID, line: MemberLine, position: int
+) -> None:
+    """Put a member into rows. Raises Invalid, with none added, when a state is wrong."""
+    key = (bucket_of(member_id), member_id)
+    balances: dict[str, Balance] = _states(line, "balances", Balance)
+    states = {kind: _states(line, _FIELDS[kind], of) for kind, (_, of) in STATE_TYPES.items()}
+    standings: dict[str, Standing] = _states(line, "standings", Standing)
+    holdings: dict[str, Holding] = _states(line, "holdings", Holding)
+    segments: dict[str, SegmentState] = states["segment"]
+    listless = [one for one, state in segments.items() if state.member and state.since is None]
+    if listless:
+        raise invalid_fields([FieldError(f"segments.{listless[0]}.since", "is missing")])
+    rows["members"].append((
+        *key, org_id, line.user_id, json_text(line.profile), line.enrolled_at, line.present, line.active_at, line.sequence,
+        line.due_at, line.erased_at, line.merged_into,
+    ))  # fmt: skip
+    rows["balances"] += [
+        (*key, metric, one.amount, one.earned, None if one.book is None else json_text(one.book))
+        for metric, one in balances.items()
+    ]
+    rows["progress"] += [
+        (*key, kind, name, json_text(one)) for kind, named in states.items() for name, one in named.items()
+    ]
+    rows["segment_members"] += [
+        (*key, org_id, segment_id, line.user_id, one.since) for segment_id, one in segments.items() if one.member
+    ]
+    rows["standings"] += [
+        (*key, org_id, competition_id, line.user_id, *msgspec.structs.astuple(one), position)
+        for competition_id, one in standings.items()
+    ]
+    rows["holdings"] += [(*key, product_id, *msgspec.structs.astuple(one)) for product_id, one in holdings.items()]
+    rows["entries"] += [(*key, competition_id, number) for competition_id, number in line.entries.items()]
+    rows["identities"] += [(org_id, kind, value, *key, line.user_id) for kind, value in line.identities.items()]
+    rows["consents"] += [
+        (*key, one.purpose, one.granted, one.source, one.given_at, one.recorded_at, one.recorded_by)
+        for one in line.consents
+    ]
+    rows["notifications"] += [
+        (
+            *key, one.id, one.type, one.campaign_id, one.step, one.display, one.title, one.message, one.created_at,
+            one.expires_at, None if one.changes is None else json_text(one.changes), one.read_at,
+        )
+        for one in line.notifications
+    ]  # fmt: skip
+    for one in line.coupons:
+        rows["coupons"].append((
+            *key, one.id, org_id, one.origin_id, one.pool_id, one.code, json_text(one.terms), one.campaign_id, one.event,
+            one.issued_at, one.expires_at, one.revoked_at,
+        ))  # fmt: skip
+        if one.pool_id is not None and one.state is not None:
+            codes.append((org_id, one.pool_id, one.code, one.state, *key, one.id, one.allocated_at, one.redeemed_at))
+
+
+async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequence[tuple[Any, ...]]) -> None:
+    for table, columns in COLUMNS.items():
+        if rows[table]:
+            await connection.copy_records_to_table(table, records=rows[table], columns=columns)
+    if codes:  # one that nobody here has yet, be it new or in its pool; another's raises
+        await connection.execute(SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
+    if rows["standings"]:  # boards in memory are built anew
+        await connection.execute(SQL.tell, ERASURES, str(org_id))

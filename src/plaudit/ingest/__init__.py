@@ -1,0 +1,1 @@
+"""What every endpoint that takes in events shares; no HTTP."""

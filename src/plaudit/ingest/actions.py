@@ -1,0 +1,197 @@
+"""Actions as clients and files report them: who is meant, what is wrong with them, and made durable in the inbox."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit import bounds, clock, telemetry
+from plaudit.bounds import EventKey, UserId
+from plaudit.core.event import ACTION
+from plaudit.core.identities import EMAIL, PHONE, normalise
+from plaudit.core.ids import event_name
+from plaudit.core.triggers import TriggerName, is_reserved
+from plaudit.documents.as_meant import id_text
+from plaudit.documents.dialects import trigger_key
+from plaudit.documents.trigger import check_data
+from plaudit.documents.validation import convert
+from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
+from plaudit.engine.inbox import Inbox
+from plaudit.errors import FieldError, IdempotencyConflict, Invalid, PlauditError, invalid_fields
+from plaudit.reads.identities import may_be_another_name, users_called, users_known_as
+from plaudit.storage import jobs
+from plaudit.storage.postgres import Pool
+from plaudit.storage.programmes import Programme
+
+EVENT_KEY_MAX = 128
+# A sender's clock may be a little ahead of ours; further, and a typing error would end streaks and open campaigns.
+CLOCK_SKEW_MAX = timedelta(minutes=5)
+OLDEST_TIMESTAMP = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Action(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What a client reports. One of `userId`, `email` and `phone` says who; `eventId` makes it count once."""
+
+    action: TriggerName
+    user_id: UserId | None = None
+    email: UserId | None = None
+    phone: UserId | None = None
+    timestamp: datetime | None = None
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    event_id: EventKey | None = None
+
+
+def refuse_mismatch(arrival: Arrival, mismatched: frozenset[UUID]) -> None:
+    """Raise Mismatch when the arrival is among those whose key came with another content before."""
+    if arrival.event_id in mismatched:
+        raise IdempotencyConflict(f"Event {arrival.event_key} came with another content before")
+
+
+class AcceptedAction(Struct, frozen=True):
+    """An action that is durable; `new` unless it had come before."""
+
+    event: str
+    new: bool
+
+
+async def accept_actions(
+    pool: Pool, inbox: Inbox, live: Programme, items: Sequence[Action | PlauditError], correlation_id: str = "",
+    job_id: UUID | None = None,
+) -> list[AcceptedAction | PlauditError]:  # fmt: skip
+    """Make actions durable; return what became of each, in their order. `job_id` is of the import that brings them."""
+    known = await known_users(pool, live, [one for one in items if isinstance(one, Action)])
+    arrivals: list[Arrival | PlauditError] = []
+    for item in items:
+        try:
+            if isinstance(item, PlauditError):
+                raise item
+            user_id = user_among(item, known)
+            arrivals.append(to_arrival(live, item, user_id, item.event_id or key_in(item.metadata), correlation_id))
+        except PlauditError as error:
+            arrivals.append(error)
+    good = [one for one in arrivals if isinstance(one, Arrival)]
+    first: dict[UUID, Arrival] = {}
+    for one in good:  # in their order: what was reported first is decided first
+        first.setdefault(one.event_id, one)
+    if job_id is not None and good:
+        async with pool.acquire() as connection:
+            await jobs.take_members(connection, job_id, {(one.bucket, one.member_id) for one in good})
+    appended = await inbox.append(list(first.values())) if good else None
+    results: list[AcceptedAction | PlauditError] = []
+    for one in arrivals:
+        if isinstance(one, PlauditError):
+            results.append(one)
+            continue
+        assert appended is not None
+        before = first[one.event_id]
+        if one.event_id in appended.conflicting or one.fingerprint != before.fingerprint:
+            results.append(IdempotencyConflict(f"Event {one.event_key} came with another content before"))
+            continue
+        new = before is one and one.event_id in appended.new
+        results.append(AcceptedAction(event_name(one.event_id, one.event_key), new))
+    telemetry.actions_accepted.inc(sum(isinstance(one, AcceptedAction) and one.new for one in results))
+    return results
+
+
+def parse_action(value: Any) -> Action | PlauditError:
+    """Return an action from plain values, or what is wrong with it (or was wrong already)."""
+    if isinstance(value, PlauditError):
+        return value
+    try:
+        return convert(value, Action)
+    except Invalid as error:
+        return error
+
+
+def to_arrival(live: Programme, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
+    """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
+    trigger = action.action
+    wrong: list[FieldError] = []
+    now = live.now()
+    if is_reserved(trigger) or trigger_key(trigger) != trigger:
+        wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
+    occurred_at = now if action.timestamp is None else _instant(action.timestamp)
+    if not OLDEST_TIMESTAMP <= occurred_at <= now + CLOCK_SKEW_MAX:
+        wrong.append(FieldError("timestamp", "must lie between the year 2000 and five minutes from now"))
+    message = None if key is None else bounds.wrong_id(key, EVENT_KEY_MAX)
+    if message is not None:
+        wrong.append(FieldError("Idempotency-Key" if action.event_id is None else "eventId", message))
+    declared = live.triggers.get(trigger)
+    if declared is not None and declared.strict:
+        wrong += check_data(declared, action.data)
+    if wrong:
+        raise invalid_fields(wrong)
+    return arrival_from_client(
+        org_id=live.program.org_id,
+        user_id=user_id,
+        kind=ACTION,
+        trigger=trigger,
+        occurred_at=occurred_at,
+        received_at=clock.now(),
+        payload=Payload(action.data, action.metadata, correlation_id),
+        source="api",
+        event_id=clock.new_uuid7(),
+        event_key=key,
+        who=_named(action),
+    )
+
+
+def _instant(timestamp: datetime) -> datetime:
+    """A time without a zone is UTC, as in the documents' own examples."""
+    try:
+        return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def key_in(metadata: Mapping[str, Any] | None) -> str | None:
+    """Return the key that an action has in its metadata, if it has one."""
+    key = id_text(metadata.get("idempotencyKey")) if metadata else None
+    return key if isinstance(key, str) else None
+
+
+class Known(Struct, frozen=True):
+    """Who is meant by user ids that are other names, and by addresses."""
+
+    called: Mapping[str, str]
+    reached: Mapping[str, str]
+
+
+_NOBODY = Known({}, {})
+
+
+async def known_users(pool: Pool, live: Programme, actions: Sequence[Action]) -> Known:
+    """Who is meant by the names that actions have for their users."""
+    unique = live.profiles.unique
+    ids = {one.user_id for one in actions if one.user_id is not None and may_be_another_name(one.user_id, unique)}
+    addresses = {name for one in actions if one.user_id is None for name in (one.email, one.phone) if name is not None}
+    if not ids and not addresses:
+        return _NOBODY
+    async with pool.acquire() as connection:
+        called = await users_called(connection, live.program.org_id, ids, unique) if ids else {}
+        reached = await users_known_as(connection, live.program.org_id, addresses) if addresses else {}
+    return Known(called, reached)
+
+
+def user_among(action: Action, known: Known) -> str:
+    """Who an action is about: the user named, or known by an address. Raises Invalid when it names nobody."""
+    if action.user_id is not None:
+        return known.called.get(action.user_id, action.user_id)
+    for name in (action.email, action.phone):
+        if name is not None and name in known.reached:
+            return known.reached[name]
+    return _named(action)
+
+
+def _named(action: Action) -> str:
+    """What the sender calls the user, in the one way of writing it. Raises Invalid when it names nobody."""
+    if action.user_id is not None:
+        return action.user_id
+    if action.email is not None:
+        return normalise(EMAIL, action.email) or action.email
+    if action.phone is not None:
+        return normalise(PHONE, action.phone) or action.phone
+    raise invalid_fields([FieldError("userId", "is missing")])

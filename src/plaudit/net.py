@@ -1,0 +1,87 @@
+"""Connections to addresses that customers name: never into a private network, unless the server allows it.
+
+The name is resolved here and the very address that was looked at is connected to, so that an answer of the name server
+that changes meanwhile leads nowhere.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, cast
+
+import httpcore
+
+CONNECTIONS = 100
+
+# The loop's own resolver has four threads for the whole process: as many names whose name server never responds, and
+# nothing else is resolved either.
+_RESOLVERS = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="resolve")
+
+
+class ForbiddenAddressError(Exception):
+    """The target is in a private network, which this server does not allow."""
+
+
+# Addresses that lead on to IPv4 ones (RFC 6052, RFC 8215); not every Python knows of the second.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the public internet."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(ip.packed[-4:])
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in _LOCAL_NAT64:
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
+    """Connects to what a name stands for, if that is allowed."""
+
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+        self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the interface's own)
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                _RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            )
+        except OSError:
+            raise httpcore.ConnectError(f"the name {host} cannot be resolved") from None
+        addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+        if not self._private and not all(map(is_public, addresses)):
+            raise ForbiddenAddressError
+        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+        raise ForbiddenAddressError
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def public_only_pool(*, private: bool) -> httpcore.AsyncConnectionPool:
+    """Connections that are kept for a while. `private` allows targets in private networks."""
+    return httpcore.AsyncConnectionPool(
+        max_connections=CONNECTIONS,
+        max_keepalive_connections=20,
+        keepalive_expiry=30,
+        network_backend=_PublicOnlyBackend(private=private),
+    )

@@ -1,0 +1,161 @@
+"""Leaderboards in memory: exact ranks in microseconds, brought up to date from the standings at each look.
+
+A board is built when it is first asked for. It follows by the positions of the buckets' logs, which become visible in
+their order, so that nothing is passed over; PostgreSQL stays the only place where anything is kept.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from sortedcontainers import SortedList
+
+from plaudit.core.ids import BUCKET_COUNT, bucket_of, member_id_of
+from plaudit.storage.postgres import Connection, Pool
+from plaudit.storage.queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+BOARDS_MAX = 64  # how many boards a process keeps; the one that was not looked at for longest goes first
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SCORE_MAX = 1 << 63
+_MEMBER_BITS = 128
+_TIME_BITS = 64
+
+
+class RankedMember(Struct, frozen=True):
+    """A place on a board. `rank` counts from 1."""
+
+    rank: int
+    user_id: str
+    score: int
+    reached_at: datetime
+
+
+def order_key(score: int, reached_at: datetime, member_id: UUID) -> int:
+    """One number to sort by: the highest score first, of equals the first to reach it, then the smaller member id."""
+    microseconds = (reached_at - _EPOCH) // timedelta(microseconds=1)
+    return (_SCORE_MAX - score) << (_TIME_BITS + _MEMBER_BITS) | microseconds << _MEMBER_BITS | member_id.int
+
+
+class Leaderboard:
+    """The board of one competition, or of one scope of it; of a league, of one round."""
+
+    def __init__(self, org_id: UUID, competition_id: str, scope: str | None, round_: str = "") -> None:
+        self._round = round_
+        self._org_id = org_id
+        self._competition_id = competition_id
+        self._scope = scope
+        self._seen = [-1] * BUCKET_COUNT
+        self._keys: SortedList[int] = SortedList()
+        self._members: dict[int, tuple[int, str]] = {}
+        self._turn = asyncio.Lock()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    async def refresh(self, connection: Connection) -> None:
+        """Take over what has changed since the last look."""
+        async with self._turn:
+            buckets = list(range(BUCKET_COUNT))
+            found = await connection.fetch(SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
+            rows: Sequence[Any] = found
+            if rows:
+                if self._members:
+                    self._take(rows)
+                else:
+                    await asyncio.to_thread(self._take, rows)  # the first time there may be millions
+
+    def _take(self, rows: Sequence[Any]) -> None:
+        fresh: list[int] = []
+        for row in rows:
+            self._seen[row["bucket"]] = row["now"]
+            if row["member_id"] is None:
+                continue
+            member = row["member_id"].int
+            known = self._members.pop(member, None)
+            if known is not None:
+                self._keys.remove(known[0])
+            if row["round"] == self._round and (self._scope is None or row["scope"] == self._scope):
+                key = order_key(row["score"], row["reached_at"], row["member_id"])
+                self._members[member] = (key, row["user_id"])
+                fresh.append(key)
+        self._keys.update(fresh)
+
+    def top(self, first: int, number: int) -> list[RankedMember]:
+        """The places from rank `first` on."""
+        return [
+            self._place(rank, key) for rank, key in enumerate(islice(self._keys.islice(first - 1), number), start=first)
+        ]
+
+    def rank(self, user_id: str) -> RankedMember | None:
+        """The place of a member; None for one who is not on the board."""
+        known = self._members.get(member_id_of(self._org_id, user_id).int)
+        return None if known is None else self._place(self._keys.index(known[0]) + 1, known[0])
+
+    def around(self, user_id: str, number: int) -> list[RankedMember]:
+        """The places around a member, as many before as after."""
+        place = self.rank(user_id)
+        return [] if place is None else self.top(max(1, place.rank - number // 2), number)
+
+    def among(self, user_ids: Iterable[str]) -> list[RankedMember]:
+        """The places of these members, by rank; those who are not on the board are left out."""
+        found = [place for one in dict.fromkeys(user_ids) if (place := self.rank(one)) is not None]
+        return sorted(found, key=lambda place: place.rank)
+
+    def _place(self, rank: int, key: int) -> RankedMember:
+        member = key & ((1 << _MEMBER_BITS) - 1)
+        microseconds = key >> _MEMBER_BITS & ((1 << _TIME_BITS) - 1)
+        score = _SCORE_MAX - (key >> (_TIME_BITS + _MEMBER_BITS))
+        return RankedMember(rank, self._members[member][1], score, _EPOCH + timedelta(microseconds=microseconds))
+
+
+class Leaderboards:
+    """The boards that this process has been asked for."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._boards: OrderedDict[tuple[UUID, str, str | None, str], Leaderboard] = OrderedDict()
+
+    def forget(self, org_id: UUID | None) -> None:
+        """Let go of an organisation's boards, or of all: they are built anew when they are asked for."""
+        for key in [key for key in self._boards if org_id in (None, key[0])]:
+            del self._boards[key]
+
+    async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Leaderboard:
+        """A board as it is now."""
+        key = (org_id, competition_id, scope, round_)
+        board = self._boards.get(key)
+        if board is None:
+            board = self._boards[key] = Leaderboard(*key)
+        self._boards.move_to_end(key)
+        if len(self._boards) > BOARDS_MAX:
+            self._boards.popitem(last=False)
+        async with self._pool.acquire() as connection:
+            await board.refresh(connection)
+        return board
+
+
+async def entries(
+    connection: Connection, org_id: UUID, competition_id: str, after: UUID, size: int
+) -> list[dict[str, Any]]:
+    """A page of the entries in a competition."""
+    return [dict(row) for row in await connection.fetch(SQL.entries, org_id, competition_id, after, size)]
+
+
+async def contest(connection: Connection, org_id: UUID, competition_id: str) -> Mapping[str, Any] | None:
+    """The seed and the result of a competition, if it has been opened."""
+    row = await connection.fetchrow(SQL.contest, org_id, competition_id)
+    return None if row is None else dict(row)
+
+
+async def standings_of(connection: Connection, member_id: UUID) -> dict[str, tuple[str, str]]:
+    """The competitions that a member has a score in, with the scope and the round that it is of."""
+    rows = await connection.fetch(SQL.standings_of_member, bucket_of(member_id), member_id)
+    return {row["competition_id"]: (row["scope"], row["round"]) for row in rows}

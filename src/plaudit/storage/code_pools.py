@@ -1,0 +1,65 @@
+"""The codes of a pool: filled in, and confirmed by shops. (They are given out by `engine/claims`.)"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from plaudit.errors import Conflict, NotFound
+
+from .postgres import Connection, atomic
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+# Read aloud and typed at tills: nothing that is mistaken for something else (no I, L, O, U, 0, 1).
+ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+CHUNK_CODES = 10_000
+
+
+def drawn_code(prefix: str, length: int) -> str:
+    """A code that nobody can guess."""
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+async def add(connection: Connection, org_id: UUID, pool_id: str, codes: Sequence[str]) -> int:
+    """Put codes into a pool; answers how many were new."""
+    return len(await connection.fetch(SQL.add, org_id, pool_id, codes))
+
+
+async def generate(
+    connection: Connection, org_id: UUID, pool_id: str, prefix: str, *, quantity: int, length: int
+) -> int:
+    """Draw codes until so many new ones are in the pool. All of them or none."""
+    made = 0
+    async with atomic(connection):
+        while made < quantity:
+            count = min(CHUNK_CODES, quantity - made)
+            made += await add(connection, org_id, pool_id, [drawn_code(prefix, length) for _ in range(count)])
+    return made
+
+
+async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, at: datetime) -> datetime:
+    """Confirm that a code was used. Raises NotFound, or Conflict when it is in no hands, was used or revoked before, or has expired."""
+    if await connection.fetchval(SQL.redeem, org_id, pool_id, code, at) is not None:
+        return at
+    row = await connection.fetchrow(SQL.one, org_id, pool_id, code)
+    if row is None:
+        raise NotFound("Code not found", code="code_not_found")
+    if row["state"] == "redeemed":
+        raise Conflict("The code has been redeemed before", code="code_already_redeemed")
+    if row["state"] == "allocated":
+        raise Conflict("The code has expired", code="code_expired")
+    if row["state"] == "revoked":
+        raise Conflict("The code has been revoked", code="code_revoked")
+    raise Conflict(f"The code is {row['state']}: it is in nobody's hands", code="code_not_allocated")
+
+
+async def expire(connection: Connection, org_id: UUID, pool_id: str) -> int:
+    """Let the codes of a pool that nobody has expire. Answers how many there were."""
+    return len(await connection.fetch(SQL.expire, org_id, pool_id))
+
+
+async def expire_due(connection: Connection) -> int:
+    """The same for every pool whose time has come, by its organisation's clock. Answers how many there were."""
+    return len(await connection.fetch(SQL.expire_due))

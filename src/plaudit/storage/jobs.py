@@ -1,0 +1,195 @@
+"""Jobs: long work that was asked for, how far it is, which lines it refused, and whether what it did adds up."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct, field
+
+from plaudit import clock
+from plaudit.core.metrics import to_number
+from plaudit.errors import Conflict, Invalid, NotFound, PlauditError
+
+from .postgres import UNREACHABLE, Connection, Pool, atomic
+from .programmes import Programme
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+log = structlog.get_logger(__name__)
+
+# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (load.sql has it too.)
+ABANDONED_AFTER = timedelta(hours=1)
+ERRORS_MAX = 10_000  # how many lines' errors a job keeps; all are counted
+
+EVENTS = "events"  # the kind of import that brings in what happened when it happened
+CANCELLED = "cancelled"
+
+Json = dict[str, Any]
+
+
+class Job(Struct, kw_only=True):
+    """How far an import is. `given` and `booked` are sums by metric, in smallest units, for the reconciliation."""
+
+    job_id: UUID
+    org_id: UUID
+    kind: str
+    lines: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unchanged: int = 0
+    given: dict[str, int] = field(default_factory=dict[str, int])
+    booked: dict[str, int] = field(default_factory=dict[str, int])
+
+
+async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | None) -> Job:
+    """A new job; or the one of that id, to be taken up where it stopped."""
+    async with pool.acquire() as connection:
+        if job_id is not None:
+            row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
+            if row is None:
+                raise Invalid(
+                    "There is no such job of this kind to be taken up, or it was cancelled", code="job_not_found"
+                )
+            kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
+            return Job(
+                job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],
+                refused=row["refused"], unchanged=kept.unchanged, given=kept.given, booked=kept.booked,
+            )  # fmt: skip
+        job = Job(job_id=clock.new_uuid7(), org_id=org_id, kind=kind)
+        await connection.execute(SQL.begin, job.job_id, org_id, kind, clock.now(), by)
+        return job
+
+
+class _Result(Struct, frozen=True):
+    """What a job keeps beside its columns."""
+
+    unchanged: int = 0
+    given: dict[str, int] = {}
+    booked: dict[str, int] = {}
+
+
+async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, PlauditError]]) -> None:
+    """Write down how far a job is, with the lines that were refused since. Raise Conflict if it has been cancelled."""
+    kept = errors[: max(0, ERRORS_MAX - job.refused)]
+    job.refused += len(errors)
+    result = msgspec.json.encode(_Result(job.unchanged, job.given, job.booked)).decode()
+    async with pool.acquire() as connection, atomic(connection):
+        if kept:
+            fields = [msgspec.json.encode([msgspec.structs.asdict(one) for one in error.fields]) for _, error in kept]
+            await connection.execute(
+                SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
+                [one.decode() for one in fields],
+            )  # fmt: skip
+        state = await connection.fetchval(
+            SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
+        )
+    if state == CANCELLED:
+        raise Conflict("The job was cancelled; what it had taken by then stays", code="job_cancelled")
+
+
+async def take_members(connection: Connection, job_id: UUID, members: Iterable[tuple[int, UUID]]) -> None:
+    """Note whose history a job is bringing in (buckets and members): nothing falls due for them until it ends.
+
+    What is due before an event of theirs still comes before it, at its own time.
+    """
+    buckets, ids = zip(*members, strict=True)
+    await connection.execute(SQL.take_members, buckets, ids, job_id)
+
+
+async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
+    """End a job that has not finished; what it has taken stays. Whoever works on it stops after the chunk at hand.
+
+    Raise NotFound, or Conflict if it has finished.
+    """
+    async with pool.acquire() as connection:
+        await connection.execute(SQL.cancel, org_id, job_id, clock.now())
+        row = await job_row(connection, org_id, job_id)
+    if row is None:
+        raise NotFound("Job not found", code="job_not_found")
+    if row["state"] != CANCELLED:
+        raise Conflict("The job has finished", code="job_finished")
+
+
+def held_until(job: Job, state: str, moved_at: datetime) -> datetime | None:
+    """Return until when timers wait for a job if no further line of it comes; None if they do not."""
+    if job.kind != EVENTS or state not in ("running", "failed"):
+        return None
+    until = moved_at + ABANDONED_AFTER
+    return until if until > clock.now() else None
+
+
+def check_counts(job: Job, records: int) -> None:
+    """Raise Conflict unless every one of the file's `records` was accepted, unchanged or refused."""
+    told = job.accepted + job.unchanged + job.refused
+    if told != records:
+        raise Conflict(
+            f"The file has {records:,} records, but {told:,} were accepted, unchanged or refused; "
+            "send the same file again as a new job",
+            code="records_missing",
+        )
+
+
+async def fail(pool: Pool, job: Job, error: Exception) -> None:
+    """End a job with what went wrong. Of what nobody expected it tells the kind only: its message may quote a row."""
+    if not isinstance(error, PlauditError):
+        error = PlauditError(
+            f"The import broke off because of an error on our side ({type(error).__name__}); "
+            "take the job up with the same file, or send the file again"
+        )
+    try:
+        await finish(pool, job, "failed", error)
+    except UNREACHABLE:
+        log.warning("job_not_ended", job_id=str(job.job_id))  # what ended it is what is to be told
+
+
+async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -> None:
+    """A job is over, one way or the other."""
+    async with pool.acquire() as connection:
+        if error is not None:
+            await connection.execute(SQL.add_errors, job.job_id, [job.lines + 1], [error.message], ["[]"])
+        await connection.execute(SQL.end, job.job_id, state, clock.now())
+
+
+def reconciliation(live: Programme, job: Job) -> list[Json]:
+    """What the lines said and what the ledger has of it, by metric."""
+    metrics = live.program.metrics
+    return [
+        {
+            "metric": metric,
+            "given": to_number(given, metrics[metric].decimals if metric in metrics else 0),
+            "booked": to_number(job.booked.get(metric, 0), metrics[metric].decimals if metric in metrics else 0),
+            "agrees": given == job.booked.get(metric, 0),
+        }
+        for metric, given in sorted(job.given.items())
+    ]
+
+
+async def errors_of(connection: Connection, job_id: UUID, after: int, size: int) -> list[Json]:
+    """The refused lines of a job."""
+    return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
+
+
+def shown_error(row: Json) -> Json:
+    """A refused line as it is shown: its number, what is wrong, and with which fields."""
+    return {"line": row["line"], "message": row["message"], "details": msgspec.json.decode(row["fields"])}
+
+
+async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | None:
+    """A job as it is kept."""
+    row = await connection.fetchrow(SQL.one, org_id, job_id)
+    return None if row is None else dict(row)
+
+
+async def job_rows(connection: Connection, org_id: UUID, before: UUID, size: int) -> list[Json]:
+    """Jobs as they are kept, newest first, from before one on."""
+    return [dict(row) for row in await connection.fetch(SQL.newest, org_id, before, size)]
+
+
+def job_of(row: Json) -> Job:
+    """A job from its row."""
+    kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
+    names = ("job_id", "org_id", "kind", "lines", "accepted", "refused")
+    return Job(**{name: row[name] for name in names}, **msgspec.structs.asdict(kept))

@@ -1,0 +1,121 @@
+"""The whole programme at once: read as one, and changed as one, in one transaction and one version."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from plaudit.documents.base import differences, fixed_fields_changed
+from plaudit.documents.existing import keys_of
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.programme_file import (
+    DesiredDocuments,
+    Key,
+    PlannedChange,
+    plan_changes,
+    read_configuration,
+    section_of,
+    wrong_amounts,
+    wrong_in,
+)
+from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
+
+from . import documents
+from .documents import SQL, Change
+from .postgres import Connection, atomic
+
+Docs = dict[Key, dict[str, Any]]
+
+
+async def current_documents(connection: Connection, org_id: UUID, version: int | None = None) -> Docs:
+    """The canonical documents of a programme in their order: as it is now, or as it was at one of its versions."""
+    if version is None:
+        rows = await connection.fetch(SQL.all_now, org_id)
+    else:
+        rows = await connection.fetch(SQL.all_at_version, org_id, version)
+        if not rows:
+            raise NotFound("There is no such version of the programme", code="version_not_found")
+    return {(row["kind"], row["id"]): msgspec.json.decode(row["doc"]) for row in rows}
+
+
+async def read(connection: Connection, org_id: UUID, raw: Any) -> DesiredDocuments:
+    """A programme as written, checked, over what there is already. Raises Invalid."""
+    return read_configuration(raw, await current_documents(connection, org_id))
+
+
+async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *, prune: bool) -> list[PlannedChange]:
+    """What would change. Raises Invalid for references that lead nowhere, and for what cannot be changed."""
+    there = await current_documents(connection, org_id)
+    changes = plan_changes(wanted, there, prune=prune)
+    gone = {(one.kind, one.id) for one in changes if one.after is None}
+    wrong = wrong_in(wanted, there, gone)
+    wrong += wrong_amounts(wanted, there)
+    wrong += [
+        FieldError(f"{section_of(KINDS[one.kind])}.{one.id}.{name}", "cannot be changed")
+        for one in changes
+        if one.before is not None and one.after is not None
+        for name in fixed_fields_changed(KINDS[one.kind], one.before, one.after)
+    ]
+    if wrong:
+        raise invalid_fields(wrong)
+    return changes
+
+
+async def apply(
+    connection: Connection,
+    org_id: UUID,
+    wanted: DesiredDocuments,
+    *,
+    prune: bool,
+    by: str,
+    at: datetime,
+    scopes: frozenset[str] | None = None,
+) -> list[PlannedChange]:
+    """Make the programme what is wanted: all of it or nothing. Return what has changed.
+
+    `scopes` are what the author may do; None for the operator.
+    """
+    async with atomic(connection):
+        await documents.take_turn(connection, org_id)
+        changes = await plan(connection, org_id, wanted, prune=prune)
+        if not changes:
+            return []
+        version = await connection.fetchval(SQL.next_program_version, org_id)
+        for one in changes:
+            change = Change(org_id=org_id, kind=KINDS[one.kind], id=one.id, by=by, at=at, scopes=scopes)
+            if one.after is None:
+                await documents.remove(connection, change, version)
+            else:
+                document = msgspec.convert(one.after, KINDS[one.kind].type)
+                await documents.write(connection, change, document, version, new=one.before is None)
+        await _refuse_orphans(connection, org_id, changes)
+    return changes
+
+
+async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[PlannedChange]) -> None:
+    """Raise Conflict if something is named that was there before, and is not any more."""
+    before = {(one.kind, one.id): one.before for one in changes if one.before is not None}
+    after = {(one.kind, one.id): one.after for one in changes if one.after is not None}
+    gone = sorted(keys_of(before) - keys_of(after))
+    if not gone:
+        return
+    rows = await connection.fetch(SQL.orphans, org_id, [kind for kind, _ in gone], [one for _, one in gone])
+    if rows:
+        names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
+        details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in rows]
+        raise Conflict(f"Something that is referred to would be gone: {names}", code="referred_to", fields=details)
+
+
+def describe_plan(changes: list[PlannedChange], *, personal: bool = True) -> list[dict[str, Any]]:
+    """Return the changes as the API shows them: which fields, from what to what. Not `personal`: no members' ids."""
+    hidden = {kind.name: frozenset[str]() if personal else kind.personal for kind in KINDS.values()}
+    return [
+        {
+            "kind": one.kind,
+            "id": one.id,
+            "change": one.change,
+            "fields": differences(one.before, one.after, hidden[one.kind]),
+        }
+        for one in changes
+    ]

@@ -1,0 +1,276 @@
+"""The compiled Program of each organisation, in memory; swapped as a whole when one of its documents changes.
+
+    a change is committed ──NOTIFY──► every process reads the documents again, compiles, swaps one reference
+
+Whoever decides takes the reference once for a batch: an event is judged by exactly one version. It asks for the version
+first (`changed`, `cached`), because a notification takes a moment: a change is in force for every event that is sent
+after it was answered. Versions are also compared every few seconds.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from plaudit.clock import WALL, Move, OrgClock
+from plaudit.core.ids import derived_id
+from plaudit.core.program import Program
+from plaudit.documents.campaign import Campaign
+from plaudit.documents.competition import Competition
+from plaudit.documents.compile_competitions import competitions_of_campaigns
+from plaudit.documents.custom_field import CustomField
+from plaudit.documents.in_force import Named, compile_in_force
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.metric import Metric
+from plaudit.documents.product import Product
+from plaudit.documents.profile import ProfileValidator, validator_for
+from plaudit.documents.profile_schema import ProfileSchema
+from plaudit.documents.reward import Reward
+from plaudit.documents.rule import Rule
+from plaudit.documents.segment import Segment
+from plaudit.documents.settings import Settings
+from plaudit.documents.template import MessageTemplate
+from plaudit.documents.trigger import Trigger
+from plaudit.documents.webhook import Webhook
+from plaudit.errors import NotFound, Unavailable
+from plaudit.guard import in_hand, known
+from plaudit.tasks import run_together
+
+from .documents import SQL
+from .erasure import CHANNEL as ERASURES
+from .postgres import UNREACHABLE, Connection, Pool, listen, run_forever, snapshot
+
+CHANNEL = "plaudit_programs"
+COMPARE_SECONDS = 5
+STOPPED = "programme_stopped"
+
+log = structlog.get_logger(__name__)
+
+
+class Programme(Struct, frozen=True):
+    """An organisation's programme, with those documents that are read as such: by the door, by explanations."""
+
+    program: Program
+    triggers: dict[str, Trigger]
+    campaigns: dict[str, Campaign]
+    rules: dict[str, Rule]
+    segments: dict[str, Segment]
+    settings: Settings
+    profiles: ProfileValidator
+    webhooks: dict[str, Webhook]
+    metrics: dict[str, Metric]
+    products: dict[str, Product]
+    rewards: dict[str, Reward]
+    competitions: dict[str, Competition]
+    templates: dict[str, MessageTemplate]
+    clock: OrgClock
+    out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, and why
+
+    def now(self) -> datetime:
+        """The time by the organisation's clock: the wall's, and what a test has moved it by."""
+        return self.clock.now()
+
+
+class Programmes:
+    """The programmes of all organisations that this process has met."""
+
+    def __init__(self, pool: Pool, url: str) -> None:
+        self._pool = pool
+        self.url = url  # of the database, for who needs connections of their own
+        self._live: dict[UUID, Programme] = {}
+        self._forgetting: list[Callable[[UUID | None], None]] = []
+        self._turns: dict[UUID, asyncio.Lock] = {}
+
+    async def current(self, org_id: UUID) -> Programme:
+        """The programme as it is now. Raises NotFound when there is no such organisation."""
+        return self._live.get(org_id) or await self.refresh(org_id)
+
+    async def cached(self, org_id: UUID) -> Programme:
+        """Return the programme as it is in the database now, also if another process has just changed it."""
+        async with self._pool.acquire() as connection:
+            changed = await self.changed(connection, [org_id])
+        return await (self.refresh(org_id) if changed else self.current(org_id))
+
+    async def changed(self, connection: Connection, org_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of these organisations' programmes this process has in an earlier version, and must `refresh`."""
+        rows = await connection.fetch(SQL.program_versions, org_ids)
+        return {
+            row["org_id"]
+            for row in rows
+            if (known := self._live.get(row["org_id"])) is not None and not _is_of(known, row)
+        }
+
+    async def live_unless_stopped(self, org_id: UUID) -> Programme | None:
+        """The programme; None where a process did not survive compiling it: that must not keep it from being repaired."""
+        try:
+            return await self.current(org_id)
+        except Unavailable as problem:
+            if problem.code != STOPPED:
+                raise
+            return None
+
+    async def refresh(self, org_id: UUID) -> Programme:
+        """Read and compile the programme if it has changed, and swap it in."""
+        async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
+            row = await connection.fetchrow(SQL.program_version, org_id)
+            if row is None:
+                self._live.pop(org_id, None)
+                raise NotFound("Organisation not found", code="org_not_found")
+            known = self._live.get(org_id)
+            if known is not None and _is_of(known, row):
+                return known
+            live = await load_programme(connection, org_id)
+            self._live[org_id] = live
+            for (kind, document_id), reason in live.out_of_force.items():
+                log.warning("document_out_of_force", org_id=str(org_id), kind=kind, id=document_id, reason=reason)
+            return live
+
+    def apart(self, pool: Pool) -> "Programmes":
+        """Return the programmes as they are here, which go their own way from now on: what `pool` sees changes them."""
+        found = Programmes(pool, "")
+        found._live = dict(self._live)
+        return found
+
+    def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
+        """Have somebody told of each organisation that a person was erased in (None: perhaps in any)."""
+        self._forgetting.append(forget)
+
+    async def listen(self) -> None:
+        """Follow the changes of others until cancelled."""
+        changed: asyncio.Queue[UUID | None] = asyncio.Queue()  # None: perhaps any
+
+        def connected() -> None:
+            self._forget(None)
+            changed.put_nowait(None)
+
+        async def follow() -> None:
+            said = None
+            with suppress(TimeoutError):
+                said = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
+            try:
+                await self._catch_up(said)
+            except BaseException:
+                changed.put_nowait(None)
+                raise
+
+        def heard(org_id: str) -> None:
+            changed.put_nowait(UUID(org_id))
+
+        def erased(org_id: str) -> None:
+            self._forget(UUID(org_id))
+
+        listening = listen(self.url, {CHANNEL: heard, ERASURES: erased}, connected)
+        await run_together(listening, run_forever("follow_programmes", follow, every=0))
+
+    async def _catch_up(self, org_id: UUID | None) -> None:
+        """Refresh an organisation that was named, or all that have changed."""
+        if org_id is not None:
+            if org_id in self._live:
+                await self._refresh_quietly(org_id)
+            return
+        async with self._pool.acquire() as connection:
+            changed = await self.changed(connection, list(self._live))
+        for one in changed:
+            await self._refresh_quietly(one)
+
+    def _forget(self, org_id: UUID | None) -> None:
+        for forget in self._forgetting:
+            forget(org_id)
+
+    async def _refresh_quietly(self, org_id: UUID) -> None:
+        """One organisation's trouble must not keep the others from their changes."""
+        try:
+            await self.refresh(org_id)
+        except UNREACHABLE:
+            raise
+        except Exception:
+            log.exception("programme_not_compiled", org_id=str(org_id))
+
+
+def _is_of(live: Programme, row: asyncpg.Record) -> bool:
+    return (live.program.version, live.clock.offset) == (row["program_version"], row["clock_offset"])
+
+
+async def load_programme(connection: Connection, org_id: UUID) -> Programme:
+    """Read and compile an organisation's programme as it is now."""
+    async with snapshot(connection):
+        row = await connection.fetchrow(SQL.program_version, org_id)
+        rows = await connection.fetch(SQL.all_now, org_id)
+        org_clock = await clock_of(connection, org_id)
+    if row is None:
+        raise NotFound("Organisation not found", code="org_not_found")
+    return _compiled(org_id, row["program_version"], rows, org_clock)
+
+
+async def clock_of(connection: Connection, org_id: UUID) -> OrgClock:
+    """Read an organisation's clock."""
+    offset = await connection.fetchval(SQL.clock_offset, org_id)
+    if not offset:
+        return WALL
+    moves = await connection.fetch(SQL.clock_moves, org_id)
+    return OrgClock(offset, tuple(Move(*row) for row in moves))
+
+
+async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Programme:
+    """Read and compile an organisation's programme as it was at one of its versions."""
+    return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
+
+
+def programme_from_documents(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Programme:
+    """A programme that is not, or no longer, in force: from canonical documents."""
+    rows = [{"kind": kind, "id": one, "doc": msgspec.json.encode(doc)} for (kind, one), doc in docs.items()]
+    return _compiled(org_id, version, rows)
+
+
+def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock = WALL) -> Programme:
+    programme_id = derived_id(org_id, f"programme:{version}")
+    stopped = known.stopped(programme_id)
+    if stopped is not None:
+        raise Unavailable(
+            f"Version {version} of the programme is not compiled again: when it was, {stopped.reason}",
+            code=STOPPED,
+        )
+    with in_hand.doing("programme", programme_id, org_id):
+        compiled = compile_in_force(org_id, version, [(row["kind"], row["id"], row["doc"]) for row in rows])
+    documents, out = compiled.readable, compiled.out
+    by_kind: dict[str, Any] = {
+        KINDS[kind].list_name: {
+            kept.id: kept.document
+            for kept in documents
+            if kept.kind == kind and (kind in _READ_ANYWAY or (kind, kept.id) not in out)
+        }
+        for kind in (
+            "trigger",
+            "campaign",
+            "segment",
+            "webhook",
+            "metric",
+            "product",
+            "reward",
+            "competition",
+            "template",
+        )
+    }
+    by_kind["competitions"] = competitions_of_campaigns(by_kind["campaigns"]) | by_kind["competitions"]
+    settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
+    assert isinstance(settings, Settings)
+    profiles = validator_for(
+        next((kept.document for kept in documents if isinstance(kept.document, ProfileSchema)), None),
+        [kept.document for kept in documents if isinstance(kept.document, CustomField)],
+    )
+    rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
+    return Programme(
+        program=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
+        out_of_force=out, **by_kind,
+    )  # fmt: skip
+
+
+# Kinds whose documents are looked up by what is stored of members: those out of force are still found.
+_READ_ANYWAY = frozenset({"trigger", "metric", "template"})

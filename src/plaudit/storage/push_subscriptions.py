@@ -1,0 +1,59 @@
+"""Web Push subscriptions of members, and the server's own key for it (VAPID, RFC 8292)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import Struct
+
+from plaudit.core.ids import bucket_of, derived_id
+
+from .postgres import Connection, atomic
+from .queries import queries_beside
+from .signing_keys import pem_of
+
+SQL = queries_beside(__file__)
+
+SUBSCRIPTIONS_MAX = 20  # of a member: the oldest make room
+
+
+class Subscription(Struct, frozen=True):
+    """A browser that a member lets us push to. The keys are base64url, as the browser gives them."""
+
+    subscription_id: UUID
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
+async def private_key(connection: Connection, at: datetime) -> bytes:
+    """The server's key, PEM; made when it is first asked for."""
+    found = await connection.fetchval(SQL.key)
+    if found is None:
+        await connection.execute(SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
+        found = await connection.fetchval(SQL.key)
+    return str(found).encode()
+
+
+async def subscribe(
+    connection: Connection, org_id: UUID, member_id: UUID, endpoint: str, p256dh: str, auth: str, at: datetime
+) -> UUID:
+    """Keep a subscription. Answers its id: the same for the same endpoint."""
+    subscription_id = derived_id(member_id, f"push:{endpoint}")
+    key = bucket_of(member_id), member_id
+    async with atomic(connection):
+        await connection.execute(SQL.subscribe, *key, subscription_id, org_id, endpoint, p256dh, auth, at)
+        await connection.execute(SQL.keep_newest, *key, SUBSCRIPTIONS_MAX)
+    return subscription_id
+
+
+async def unsubscribe(connection: Connection, member_id: UUID, subscription_id: UUID) -> bool:
+    """Forget a subscription. Answers whether there was one."""
+    done = await connection.execute(SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
+    return done.endswith(" 1")
+
+
+async def subscriptions(connection: Connection, member_id: UUID) -> list[Subscription]:
+    """A member's subscriptions."""
+    rows = await connection.fetch(SQL.of_member, bucket_of(member_id), member_id)
+    return [Subscription(*row) for row in rows]

@@ -1,0 +1,36 @@
+"""Watching members: whoever holds live streams says which buckets they are in, and commits there say who has changed.
+
+A member is named by the first digits of the id: a batch fits into one word, and a name that two members share costs
+one look too many.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from .postgres import Connection
+from .queries import queries_beside
+
+SQL = queries_beside(__file__)
+
+CHANNEL = "plaudit_members"
+WATCHED_SECONDS = 120
+DIGITS = 12
+NAMES_PER_NOTIFY_MAX = 600  # of 13 characters each: a word may have 8,000 bytes
+
+
+def name_of(member_id: UUID) -> str:
+    """The member's name in a word."""
+    return member_id.hex[:DIGITS]
+
+
+def changed_members(members: Iterable[UUID]) -> Iterator[str]:
+    """The words that name these members."""
+    names = list(dict.fromkeys(map(name_of, members)))
+    for first in range(0, len(names), NAMES_PER_NOTIFY_MAX):
+        yield ",".join(names[first : first + NAMES_PER_NOTIFY_MAX])
+
+
+async def watch(connection: Connection, buckets: Iterable[int]) -> None:
+    """Have what changes in these buckets announced for two minutes more."""
+    await connection.execute(SQL.watch, list(buckets), timedelta(seconds=WATCHED_SECONDS))
