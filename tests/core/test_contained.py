@@ -1,11 +1,15 @@
 """A part of a decision that raises, whatever it raises, is refused; the rest of the event is as if it were not there."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 from msgspec import structs
 
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import EffectTrace, Refusal, Trace
+from plaudit.core.effects.effect_type import EffectSettings, EffectType
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.program import Effect
 from tests.factories import NOON, campaign, document, event, member, program
 from tests.life import Life
@@ -18,15 +22,25 @@ class PanicError(BaseException):
 PROBLEMS = [PanicError, ZeroDivisionError, RecursionError, MemoryError]
 
 
-def raising(problem, after=None):
-    """An effect that does something, and then raises."""
+@pytest.fixture(autouse=True)
+def raise_effect():
+    """An effect that may apply another one, and then raises."""
 
     def apply(context, place, settings):
+        problem, after = settings
         if after is not None:
-            after.apply(context, place, after.settings)
+            context.apply_effect(after, place)
         raise problem
 
-    return Effect("add_points", None, apply)
+    effect_type = EffectType(name="raise", sentence="Raise.", settings=EffectSettings, apply=apply)
+    module = SimpleNamespace(EFFECT=effect_type)
+    EFFECTS.register(module)
+    yield
+    EFFECTS.unregister(module)
+
+
+def raising(problem, after=None):
+    return Effect("raise", (problem, after))
 
 
 def with_effect(made, campaign_id, effect):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import campaigns, competitions, effects, goals, ladders, metrics, segments, sequences, streaks
+from plaudit.core import campaigns, competitions, goals, ladders, metrics, segments, sequences, streaks
 from plaudit.core.commands import bookkeeping, dispatch, import_member
 from plaudit.core.decision import Refusal
+from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
 
 from . import core
@@ -485,7 +486,7 @@ def _(monkeypatch):
     def amount_of(context, metric, number, decimals):
         return was(context, metric, metrics.to_scaled(number, decimals), 0)
 
-    monkeypatch.setattr(effects, "amount_of", amount_of)
+    monkeypatch.setattr(effect_amounts, "amount_of", amount_of)
 
 
 # --------------------------------------------------------------------------------------------------------- late events

@@ -114,11 +114,11 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
 
 
 def _applies_an_effect(node: ast.AST) -> bool:
-    """`effect.apply(…)`, wherever the effect is from. (Lots and conditions have an `apply` as well.)"""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "apply"):
+    """`self._appliers[…](…)`: the place where an effect's function is found by its type, and called."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript)):
         return False
     of = node.func.value
-    return (isinstance(of, ast.Name) and of.id == "effect") or (isinstance(of, ast.Attribute) and of.attr == "effect")
+    return isinstance(of, ast.Attribute) and of.attr in ("appliers", "_appliers")
 
 
 def _is_of_state(annotation: ast.AST | None) -> bool:

@@ -10,7 +10,7 @@ from tests.tidy.stale import stale_uses
 CORE = Path(plaudit.__file__).parent / "core"
 MODULES = {
     path.stem: path.read_text(encoding="utf-8")
-    for folder in (CORE, CORE / "ledger", CORE / "commands")
+    for folder in (CORE, CORE / "ledger", CORE / "commands", CORE / "effects")
     for path in folder.glob("*.py")
     if path.stem != "__init__"
 }
@@ -28,6 +28,9 @@ PLANTED = {
     "for one in (1, 2): print(state.rung); expire(context, metric)": True,
     "state = context.member.ladders.get('l'); context.carry_out(effect, place); print(state)": True,
     "context.contain(release, metric, cause=''); print(state)": True,
+    "context.apply_effect(effect, place); print(state)": True,
+    "grant_reward.apply(context, place, effect); print(state)": True,
+    "remove_product.apply(context, place, effect); print(state)": False,
     "expire(context, metric); state = context.member.ladders['l']; print(state)": False,
     "state = structs.replace(state, rung=1); expire(context, metric); print(state)": True,
     "balance, name = balance_of(context, metric), 'n'; expire(context, metric); print(name)": False,
@@ -37,6 +40,7 @@ PLANTED = {
 
 def test_the_planted_ones_are_found():
     planted = (
+        "from .effects import grant_reward, remove_product\n"
         "from .ledger.post import append_transaction, balance_of, expire, replace_book\ndef release(context): expire(context, None)\n"
     ) + "".join(
         f"def planted_{number}(context, metric, place, effect, state: LadderState):\n    {does}\n"

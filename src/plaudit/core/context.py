@@ -45,6 +45,10 @@ class EffectPlace(Struct, frozen=True, gc=False):
     index: int
 
 
+ApplyEffect = Callable[["Context", EffectPlace, Any], EffectTrace]  # the last is the effect's compiled settings
+NO_EFFECTS: Mapping[str, ApplyEffect] = {}
+
+
 class Met:
     """What an event has counted for so far. However many triggers of a step hold, it counts once.
 
@@ -64,10 +68,12 @@ class Context:
     """Mutable inside one call of `decide`, and seen by nobody else.
 
     `refused` holds the claims that could not be had; every other claim is taken as granted (the engine asks again
-    with what was refused, see `engine/process`).
+    with what was refused, see `engine/process`). `appliers` are what applies the effects, by their types; a context
+    that only evaluates conditions has none.
     """
 
     __slots__ = (
+        "_appliers",
         "_cascades",
         "_day",
         "_met",
@@ -103,6 +109,7 @@ class Context:
         event: Event,
         refused: frozenset[UUID],
         broken: Mapping[BrokenPart, BaseException] = NOTHING_BROKEN,
+        appliers: Mapping[str, ApplyEffect] = NO_EFFECTS,
     ) -> None:
         self.program = program
         self.broken = broken  # the parts that raised when this decision was made before
@@ -129,6 +136,7 @@ class Context:
         self.withdrawn: Withdrawn | None = None
         self.segment_changes: dict[str, int] = {}  # how often each segment was entered or left
         self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
+        self._appliers = appliers
         self._met: Met | None = None
         self._refused = refused
         self._cascades = 0
@@ -192,9 +200,13 @@ class Context:
             if problem is not None:
                 return EffectTrace(place.index, Refusal.evaluation_failed, sentence_of(problem))
         try:
-            return effect.apply(self, place, effect.settings)
+            return self._appliers[effect.type](self, place, effect.settings)
         except BaseException as problem:
             raise blamed(problem, self._part(place.campaign_id, place.step, place.index)) from None
+
+    def apply_effect(self, effect: Effect, place: EffectPlace) -> EffectTrace:
+        """Apply an effect as a part of another, or of a command: one that raises fails the whole."""
+        return self._appliers[effect.type](self, place, effect.settings)
 
     def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: str, number: int = WHOLE) -> bool:
         """Let a part of the decision do its work, and put down what it made of the event. False if it had raised."""

@@ -16,6 +16,7 @@ from .contained import BROKEN_MAX, NOTHING_BROKEN, Broken, BrokenPart
 from .context import Context
 from .decision import Decision, Refusal
 from .due import run_due
+from .effects.registry import EFFECTS
 from .event import (
     ACTION,
     BACKFILL,
@@ -64,7 +65,7 @@ def decide_one(program: Program, member: Member, event: Event, refused: frozense
 def _decided(
     program: Program, member: Member, event: Event, refused: frozenset[UUID], broken: Mapping[BrokenPart, BaseException]
 ) -> Decision:
-    context = Context(program, member, event, refused, broken)
+    context = Context(program, member, event, refused, broken, EFFECTS.appliers)
     if context.member.enrolled_at is None:
         looked_at = event.kind == LADDER and event.source == "engine"
         if looked_at or (event.kind in (SEGMENT, PRIZE, REFERRAL, BACKFILL) and event.source != "api"):

@@ -1,17 +1,14 @@
 """Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from plaudit.core.formulas.budget import Budget
 
 from .event import Event
 from .member import Member, StreakState
 from .metrics import Metric, to_number
-
-if TYPE_CHECKING:
-    from .program import Ladder, Product
 
 
 class Missing:
@@ -22,6 +19,26 @@ class Missing:
 
 
 MISSING: Final = Missing()
+
+
+class _Rung(Protocol):
+    @property
+    def rung_id(self) -> str: ...
+
+
+class _Ladder(Protocol):
+    """What is read of a ladder of the programme, which imports this module."""
+
+    @property
+    def rungs(self) -> Sequence[_Rung]: ...
+
+
+class _Product(Protocol):
+    """What is read of a product of the programme."""
+
+    @property
+    def type(self) -> str: ...
+
 
 # What a path without one of these as its first word means is `data.` and the path.
 SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
@@ -48,8 +65,8 @@ class Scope:
         event: Event,
         member: Member,
         metrics: Mapping[str, Metric],
-        ladders: "Mapping[str, Ladder]",
-        products: "Mapping[str, Product]",
+        ladders: Mapping[str, _Ladder],
+        products: Mapping[str, _Product],
         budget: Budget | None = None,
     ) -> None:
         self._budget = budget
@@ -209,7 +226,7 @@ def last_active_at(member: Member) -> datetime | None:
     return member.active_at or member.enrolled_at
 
 
-def badges_of(held: Iterable[str], products: "Mapping[str, Product]") -> list[str]:
+def badges_of(held: Iterable[str], products: Mapping[str, _Product]) -> list[str]:
     """Return which of the products that a member has are badges, by their ids, in the order given."""
     return [one for one in held if one in products and products[one].type == "badge"]
 

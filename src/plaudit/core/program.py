@@ -1,8 +1,8 @@
 """Program: an organisation's configuration, compiled from its active documents; immutable, swapped as a whole."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -16,10 +16,6 @@ from .operators import Compare
 from .periods import Cadence, Period
 from .recurrence import Recurrence
 
-if TYPE_CHECKING:
-    from .context import Context, EffectPlace
-    from .decision import EffectTrace
-
 # What has happened in a decision may cause further events this many times in a row, then the chain is cut.
 CASCADE_DEPTH_MAX = 16
 # … and this many times in all, because campaigns that set each other off multiply.
@@ -27,11 +23,10 @@ CASCADE_EVENTS_MAX = 500
 
 
 class Effect(Struct, frozen=True):
-    """One effect of a step: `apply(deciding, place, settings)` adds its facts and says what came of it."""
+    """One effect of a step: its type, by the name in `effects/registry`, and its compiled settings."""
 
     type: str
     settings: Any
-    apply: "Callable[[Context, EffectPlace, Any], EffectTrace]"
     audience: "Audience | None" = None
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from msgspec import structs
 
-from .context import Context, EffectPlace
-from .decision import ConditionCheck, EffectTrace, Refusal, Trace
-from .effect_settings import ChangeSegment
+from .context import Context
+from .decision import ConditionCheck, Refusal, Trace
 from .fields import MISSING
 from .goals import SUM_DECIMALS, summed
 from .member import SegmentState
@@ -135,15 +134,6 @@ def is_member(
         if _holds(context, one, state):
             return False
     return True
-
-
-def change_segment(context: Context, place: EffectPlace, settings: ChangeSegment) -> EffectTrace:
-    """The effects `add_to_segment` and `remove_from_segment`: by hand, whatever its criteria say."""
-    segment = context.program.segments.get(settings.segment_id)
-    if segment is None:
-        return EffectTrace(place.index, Refusal.segment_missing, settings.segment_id)
-    set_membership(context, segment, member=settings.member)
-    return EffectTrace(place.index, None, {"segmentId": segment.segment_id, "member": settings.member})
 
 
 def set_membership(context: Context, segment: Segment, *, member: bool | None) -> None:

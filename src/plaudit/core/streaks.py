@@ -16,9 +16,8 @@ from typing import Any
 from msgspec import structs
 
 from . import runs
-from .context import Context, EffectPlace
+from .context import Context
 from .decision import ConditionCheck, EffectTrace, Refusal, Trace
-from .effect_settings import CheckIn, GrantFreeze
 from .fields import streak_fields
 from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
 from .member import StreakState
@@ -364,21 +363,3 @@ def _store(context: Context, streak: Streak, state: StreakState) -> None:
     context.member.streaks[streak.streak_id] = state
     context.scope.forget_names()
     context.changed_parts.update((f"streaks.{streak.streak_id}", "streaks"))
-
-
-def check_in_effect(context: Context, place: EffectPlace, settings: CheckIn) -> EffectTrace:
-    """The effect `check_in`. A turn that counts already is no refusal."""
-    streak = context.program.streaks.get(settings.streak_id)
-    if streak is None:
-        return EffectTrace(place.index, Refusal.streak_missing, settings.streak_id)
-    refusal, shown, _ = check_in(context, streak)
-    return EffectTrace(place.index, None if refusal is Refusal.turn_counted else refusal, shown)
-
-
-def grant_freeze_effect(context: Context, place: EffectPlace, settings: GrantFreeze) -> EffectTrace:
-    """The effect `grant_freeze`."""
-    streak = context.program.streaks.get(settings.streak_id)
-    if streak is None:
-        return EffectTrace(place.index, Refusal.streak_missing, settings.streak_id)
-    refusal = grant_freezes(context, streak, settings.quantity)
-    return EffectTrace(place.index, refusal, settings.quantity)

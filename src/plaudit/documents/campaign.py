@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
-from plaudit.core.effect_settings import Notify
+from plaudit.core.effects.notify import Notify
 from plaudit.core.periods import Period
 from plaudit.core.recurrence import check_recurrence
 from plaudit.errors import FieldError

@@ -11,7 +11,8 @@ from msgspec import Struct, structs
 
 from plaudit.core import program as core
 from plaudit.core.conditions import compile_conditions
-from plaudit.core.effects import EFFECTS
+from plaudit.core.effects.notify import compile_notification
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import getter_of
 from plaudit.core.goals import SUM_DECIMALS, Goal
 from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, to_scaled
@@ -26,7 +27,7 @@ from .code_pool import CodePool
 from .compile_competitions import competitions_by, competitions_of_campaigns, compile_competition
 from .compile_effects import audience_of, compile_effect, effect_of_reward
 from .compile_mechanics import compile_streak, ladder_of, ladders_by_metric, streak_listeners_of, streaks_of_campaigns
-from .compile_messages import notification_of, outbound_of, texts_of
+from .compile_messages import outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import ExpirySpec, MultiplierSpec
 from .metric import Metric as MetricDocument
@@ -198,7 +199,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
             name=step.name,
             goal=_goal(step.goal),
             effects=tuple(compile_effect(spec, metrics) for spec in step.effects),
-            notification=None if step.notification is None else notification_of(step.notification),
+            notification=None if step.notification is None else compile_notification(step.notification),
         )
         for step in campaign.steps
     )
@@ -224,7 +225,7 @@ def _campaign(campaign_id: str, campaign: Campaign, metrics: Mapping[str, Metric
         limit_per_period=core.PeriodLimit(period.period, period.count) if period else None,
         limit_overall=limit.overall if limit else None,
         cooldown=timedelta(seconds=campaign.cooldown or 0),
-        notification=None if campaign.notification is None else notification_of(campaign.notification),
+        notification=None if campaign.notification is None else compile_notification(campaign.notification),
         ungated=campaign.simplified_mode and campaign.enrolment == "open" and not any(bounds),
     )
 
@@ -322,7 +323,7 @@ def _needs(
     effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]
     effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
-    needs = {part for one in types & EFFECTS.keys() for part in EFFECTS[one].needs}
+    needs = {part for name in types for part in EFFECTS[name].needs}
     # Conditions and segments may look at badges.
     needs |= {"holdings"} if has_products else set()
     return frozenset(needs | {"standings"} if has_rankings else needs)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 
-from plaudit.core.effect_settings import Notify
 from plaudit.core.expressions import Template
 from plaudit.core.program import Texts
 from plaudit.core.triggers import ENGINE_TRIGGERS
@@ -19,14 +18,6 @@ def texts_of(template: MessageTemplate) -> Texts:
         for locale, one in template.texts.items()
     }
     return Texts(template.display, template.default_locale, by_locale, _lasting(template.expires_after))
-
-
-def notification_of(note: Notify) -> Texts | str:
-    """A notification's one text as a template has it, or the template's id."""
-    if note.template_id is not None:
-        return note.template_id
-    title = None if note.title is None else Template(note.title)
-    return Texts(note.display, "", {"": (title, Template(note.message or ""))}, _lasting(note.expires_after))
 
 
 def _lasting(seconds: int | None) -> timedelta | None:

@@ -4,16 +4,16 @@ The documents write the same thing in several ways: a trigger's event as `type` 
 `config`, in `params` or beside its type, points as `add_points` or `award_points`.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
-from plaudit.core.effects import EFFECTS
+from plaudit.core.effects.registry import EFFECTS
 
 # What the documents call the engine's own triggers.
 _TRIGGER_ALIASES = {"user_enrolled": "user.enrolled", "user.tier_changed": "ladder.rung_changed"}
 
 _CAMPAIGN_EFFECT = "config"
 _RULE_EFFECT = "params"
-_RULE_NAMES = {"add_points": "award_points"}
 
 
 def trigger_key(key: str) -> str:
@@ -101,13 +101,15 @@ def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
 
 def write_rule(kept: dict[str, Any]) -> dict[str, Any]:
     """A rule as the rules page shows it."""
-    effects = [
-        {**one, "type": _RULE_NAMES.get(one["type"], one["type"]), _RULE_EFFECT: one[_CAMPAIGN_EFFECT]}
-        for one in kept["effects"]
-    ]
-    for one in effects:
-        one.pop(_CAMPAIGN_EFFECT)
+    effects = [_write_rule_effect(effect) for effect in kept["effects"]]
     return {**kept, "effects": effects, "conditions": kept.get("conditions") or []}
+
+
+def _write_rule_effect(kept: Mapping[str, Any]) -> dict[str, Any]:
+    effect_type = EFFECTS.get(kept["type"])
+    name = kept["type"] if effect_type is None else effect_type.rule_name or effect_type.name
+    others = {field: value for field, value in kept.items() if field != _CAMPAIGN_EFFECT}
+    return {**others, "type": name, _RULE_EFFECT: kept[_CAMPAIGN_EFFECT]}
 
 
 def _read_trigger(raw: Any) -> Any:
@@ -139,15 +141,7 @@ def _read_effect(raw: Any) -> Any:
     merged: dict[str, Any] = {**given, **cast("dict[str, Any]", settings)}
     if known is not None:
         kind = known.name
-        for spelling, name in _FIELD_ALIASES.get(kind, {}).items():
+        for spelling, name in known.field_aliases.items():
             if spelling in merged and name not in merged:
                 merged[name] = merged.pop(spelling)
     return {"type": kind, "config": merged, **audience}
-
-
-_FIELD_ALIASES = {
-    "add_metric": {"metricId": "metric"},
-    "award_product": {"badgeId": "productId"},
-    "issue_coupon": {"poolId": "codePoolId"},
-    "emit": {"eventType": "trigger"},
-}

@@ -1,23 +1,18 @@
 """Effects as documents write them: the type and its settings, checked field by field."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, field
 
-from plaudit import bounds
-from plaudit.core import identities
-from plaudit.core.effect_settings import AddMetric, AddPoints, EffectSettings, Emit, Notify, SetAttribute
-from plaudit.core.effects import EFFECTS
-from plaudit.core.expressions import Expression, ExpressionError, Template
-from plaudit.core.metrics import AMOUNT_MAX
-from plaudit.core.triggers import NEVER_FIRED, is_reserved
+from plaudit.core.effects import notify
+from plaudit.core.effects.effect_type import EffectSettings, EffectType
+from plaudit.core.effects.notify import Notify
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.errors import FieldError, PlauditError
 
 from .base import MetricAmount, Reference
-from .field_types import TIME_ZONE
-from .profile import COMPUTED, CUSTOM
+from .profile import unwritable_by_effects
 from .validation import convert
 
 EFFECTS_MAX = 50
@@ -39,7 +34,7 @@ class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One effect: `type` is a row of the table of effects, `config` its settings, `segments` whom it is for."""
+    """One effect: `type` is its name in the table of effects, `config` its settings, `segments` whom it is for."""
 
     type: str
     config: dict[str, Any]
@@ -51,101 +46,67 @@ class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults
 
 
 def check_effects(effects: Sequence[EffectSpec]) -> list[FieldError]:
-    """What is wrong with a list of effects."""
+    """Return what is wrong with a list of effects."""
     if len(effects) > EFFECTS_MAX:
         return [FieldError("effects", f"may have at most {EFFECTS_MAX} items")]
-    return [error for i, effect in enumerate(effects) for error in _wrong_with(effect, f"effects[{i}]")]
+    return [error for i, effect in enumerate(effects) for error in _errors_of(effect, f"effects[{i}]")]
 
 
-def _wrong_with(effect: EffectSpec, at: str) -> list[FieldError]:
-    if effect.type not in EFFECTS:
+def _errors_of(effect: EffectSpec, at: str) -> list[FieldError]:
+    effect_type = EFFECTS.get(effect.type)
+    if effect_type is None:
         return [FieldError(f"{at}.type", f"must be one of {', '.join(EFFECTS)} (got {effect.type!r})")]
     try:
         settings = effect.settings()
     except PlauditError as error:
-        return [one.under(f"{at}.config") for one in error.fields]
-    wrong = _wrong_settings(settings, f"{at}.config")
-    amount = getattr(settings, "amount", None)
-    if isinstance(amount, str):
-        wrong += _not_compiling(Expression, amount, f"{at}.config.amount")
-    elif amount is not None and not (math.isfinite(amount) and 0 < abs(amount) <= AMOUNT_MAX):
-        wrong.append(FieldError(f"{at}.config.amount", f"must be a number other than 0 (got {amount})"))
-    return wrong
+        errors = list(error.fields)
+    else:
+        errors = _settings_errors(effect_type, settings) + _profile_errors(effect_type, settings)
+    return [error.under(f"{at}.config") for error in errors]
 
 
-def _wrong_settings(settings: EffectSettings, at: str) -> list[FieldError]:
-    match settings:
-        case Notify():
-            return check_notification(settings, at)
-        case Emit() if is_reserved(settings.trigger) and settings.trigger != NEVER_FIRED:
-            why = f"is reserved for the engine's own triggers (got {settings.trigger!r})"
-            return [FieldError(f"{at}.trigger", why)]
-        case SetAttribute():
-            return [one.under(at) for one in _wrong_attribute(settings)]
-        case _:
-            return []
+def _settings_errors(effect_type: EffectType, settings: EffectSettings) -> list[FieldError]:
+    return [FieldError(error.field, error.message) for error in effect_type.errors(settings)]
 
 
-def _wrong_attribute(settings: SetAttribute) -> list[FieldError]:
-    """What is wrong with a field of profiles that is set by an effect, whatever the profile schema says."""
-    name = settings.name
-    if name in COMPUTED or name in ("userId", CUSTOM):
-        return [FieldError("name", f"is kept by the books and cannot be written (got {name!r})")]
-    if name in identities.KINDS:
-        return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
-    if name == TIME_ZONE and settings.value is not None:
-        why = bounds.wrong_zone(settings.value)
-        return [] if why is None else [FieldError("value", why)]
-    return []
-
-
-def check_notification(note: Notify | None, at: str) -> list[FieldError]:
-    """What is wrong with a notification."""
-    if note is None:
+def _profile_errors(effect_type: EffectType, settings: EffectSettings) -> list[FieldError]:
+    """Return why an effect cannot set a field of the profile, whatever the profile schema says."""
+    if effect_type.profile_field is None:
         return []
-    wrong: list[FieldError] = []
-    if (note.message is None) == (note.template_id is None):
-        wrong.append(FieldError(f"{at}.message", "or templateId must be there, and not both"))
-    for name in ("title", "message"):
-        text = getattr(note, name)
-        if text is not None:
-            wrong += _not_compiling(Template, text, f"{at}.{name}")
-    return wrong
+    name, value = effect_type.profile_field
+    problems = unwritable_by_effects(getattr(settings, name), getattr(settings, value))
+    written = {"name": effect_type.written_name(name), "value": effect_type.written_name(value)}
+    return [FieldError(written[problem.field], problem.message) for problem in problems]
 
 
-def _not_compiling(compiled: type[Template | Expression], text: str, at: str) -> list[FieldError]:
-    try:
-        compiled(text)
-    except ExpressionError as error:
-        return [FieldError(at, f"is not a valid formula: {error}")]
-    return []
+def check_notification(notification: Notify | None, at: str) -> list[FieldError]:
+    """Return what is wrong with a notification."""
+    if notification is None:
+        return []
+    return [error.under(at) for error in _settings_errors(notify.EFFECT, notification)]
 
 
 def effect_amounts(effects: Sequence[EffectSpec], at: str = "") -> list[MetricAmount]:
-    """Return the amounts of metrics that effects give or take; what a formula says is known only when it is evaluated."""
-    found: list[MetricAmount] = []
-    for i, effect in enumerate(effects):
-        settings = effect.settings()
-        if isinstance(settings, AddPoints | AddMetric) and not isinstance(settings.amount, str):
-            metric = settings.metric if isinstance(settings, AddMetric) else "points"
-            found.append(MetricAmount(f"{at}effects[{i}].config.amount", metric, settings.amount))
-    return found
+    """Return the fixed amounts of metrics that effects give or take."""
+    return [
+        MetricAmount(f"{at}effects[{i}].config.{amount.field}", amount.metric_id, amount.amount)
+        for i, effect in enumerate(effects)
+        for amount in EFFECTS[effect.type].amounts(effect.settings())
+    ]
 
 
 def effect_references(effects: Sequence[EffectSpec]) -> list[Reference]:
-    """The documents that effects name."""
-    found: list[Reference] = []
+    """Return the documents that effects name."""
+    references: list[Reference] = []
     for i, effect in enumerate(effects):
-        settings = effect.settings()
-        outside = {one.name: one.encode_name for one in structs.fields(settings)}
-        for name, kind in EFFECTS[effect.type].references:
-            if getattr(settings, name) is not None:
-                found.append(Reference(f"effects[{i}].config.{outside[name]}", kind, str(getattr(settings, name))))
+        effect_type, settings = EFFECTS[effect.type], effect.settings()
+        for named in effect_type.references:
+            at, document_id = f"effects[{i}].type", named.document_id
+            if named.field is not None:
+                at = f"effects[{i}].config.{effect_type.written_name(named.field)}"
+                document_id = getattr(settings, named.field)
+            if document_id is not None:
+                references.append(Reference(at, named.kind, str(document_id), required=named.required))
         if effect.segments is not None:
-            found += effect.segments.references(f"effects[{i}].segments")
-        if effect.type == "add_points":
-            found.append(Reference(f"effects[{i}].type", "metric", "points"))
-        if effect.type == "emit":
-            key = str(getattr(settings, "trigger", ""))
-            found.append(Reference(f"effects[{i}].config.trigger", "trigger", key, required=False))
-    return found
+            references += effect.segments.references(f"effects[{i}].segments")
+    return references

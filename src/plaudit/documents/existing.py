@@ -22,7 +22,7 @@ from plaudit.errors import FieldError
 from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
 from .kinds import KINDS
-from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, references_in, writes_of
+from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, profile_field_set_by, references_in, writes_of
 from .profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, STANDARD, ProfileValidator, validator_for
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
@@ -98,8 +98,9 @@ def _written_by(value: Any) -> set[str]:
     if isinstance(value, Mapping):
         given = cast("Mapping[str, Any]", value)
         config: Any = given.get("config")
-        if given.get("type") == "set_attribute" and isinstance(config, Mapping):
-            return {str(cast("Mapping[str, Any]", config).get("name"))}
+        profile_field = profile_field_set_by(given.get("type")) if isinstance(config, Mapping) else None
+        if profile_field is not None:
+            return {str(cast("Mapping[str, Any]", config).get(profile_field[0]))}
         return {name for one in given.values() for name in _written_by(one)}
     if isinstance(value, list):
         return {name for one in cast("list[Any]", value) for name in _written_by(one)}

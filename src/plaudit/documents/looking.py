@@ -5,8 +5,8 @@ from typing import Any, Literal, cast
 
 from msgspec import Struct, structs
 
-from plaudit.core.effect_settings import Notify
-from plaudit.core.effects import EFFECTS
+from plaudit.core.effects.notify import Notify
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.expressions import formulas_in
 from plaudit.core.fields import CUSTOM, LISTS, SCOPES, scope_and_steps
 from plaudit.core.formulas.names import fields_named
@@ -57,11 +57,23 @@ def writes_of(document: Struct) -> list[Write]:
 
 
 def _writes(part: Struct, at: str) -> Iterator[Write]:
-    if isinstance(part, EffectSpec) and part.type == "set_attribute":
-        yield Write(f"{at}config.value", str(part.config.get("name")), part.config.get("value"))
+    if isinstance(part, EffectSpec):
+        profile_field = profile_field_set_by(part.type)
+        if profile_field is not None:
+            name, value = profile_field
+            yield Write(f"{at}config.{value}", str(part.config.get(name)), part.config.get(value))
     for one in structs.fields(part):
         for inner, item in _structs_in(getattr(part, one.name), at + one.encode_name):
             yield from _writes(item, inner)
+
+
+def profile_field_set_by(effect_type: Any) -> tuple[str, str] | None:
+    """Return where an effect's config has the name and the new value of a field of the profile, if it sets any."""
+    row = EFFECTS.get(effect_type) if isinstance(effect_type, str) else None
+    if row is None or row.profile_field is None:
+        return None
+    name, value = row.profile_field
+    return row.written_name(name), row.written_name(value)
 
 
 def looks_of(document: Struct) -> list[Look]:
@@ -125,16 +137,19 @@ def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
 
 def _in_what_follows(part: EffectSpec | Notify | TextsSpec, at: str, triggers: tuple[str, ...]) -> Iterator[Look]:
     """Yield what the formulas of an effect look at, and those of a notification's texts."""
-    given: dict[str, Any] = structs.asdict(part)
+    formulas, texts, values = (), _TEXTS, structs.asdict(part)
     if isinstance(part, EffectSpec):
-        fields = EFFECTS[part.type].settings.__struct_fields__ if part.type in EFFECTS else ()
-        given = {name: part.config.get(name) for name in ("amount", *_TEXTS) if name in fields}
+        row = EFFECTS.get(part.type)
+        formulas = () if row is None else tuple(map(row.written_name, row.formulas))
+        texts = () if row is None else tuple(map(row.written_name, row.texts))
+        values = part.config
         at += "config."
-    if isinstance(given.get("amount"), str):
-        yield from _in_formula(given["amount"], f"{at}amount", triggers)
-    for name in _TEXTS:
-        if isinstance(given.get(name), str):
-            for formula in formulas_in(given[name]):
+    for name in formulas:
+        if isinstance(values.get(name), str):
+            yield from _in_formula(values[name], f"{at}{name}", triggers)
+    for name in texts:
+        if isinstance(values.get(name), str):
+            for formula in formulas_in(values[name]):
                 yield from _in_formula(formula, f"{at}{name}", triggers)
 
 

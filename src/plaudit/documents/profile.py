@@ -114,6 +114,18 @@ class ProfileValidator(Struct, frozen=True):
         return any(one.name == name for one in self.schema.fields)
 
 
+def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
+    """Return why no effect can set a field of profiles to a value, whatever the profile schema says."""
+    if name in COMPUTED or name in ("userId", CUSTOM):
+        return [FieldError("name", f"is kept by the books and cannot be written (got {name!r})")]
+    if name in identities.KINDS:
+        return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
+    if name == TIME_ZONE and value is not None:
+        why = bounds.wrong_zone(value)
+        return [] if why is None else [FieldError("value", why)]
+    return []
+
+
 def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileValidator:
     """The rules of an organisation."""
     return ProfileValidator(schema, {one.key: one for one in custom if one.status == "active"})

@@ -19,7 +19,7 @@ from msgspec import Struct
 from yaml.events import AliasEvent
 
 from plaudit import bounds
-from plaudit.core.effects import EFFECT_TYPES
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 
 from .amounts import decimals_in, misfits
@@ -219,14 +219,16 @@ def _document(kind: DocumentKind, raw: Any, stored: Mapping[str, Any] | None) ->
     return checked_document(kind, cast("dict[str, Any]", raw), stored)
 
 
-# The fields that name documents, as they are written, and the kinds that they name.
-_NAMING = {
-    one.encode_name: kind
-    for row in EFFECT_TYPES
-    for name, kind in row.references
-    for one in msgspec.structs.fields(row.settings)
-    if one.name == name
-} | {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool", "ladderId": "ladder"}
+def _naming_fields() -> dict[str, str]:
+    """Return the fields that name documents, as they are written, and the kinds that they name."""
+    fields = {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool", "ladderId": "ladder"}
+    for effect_type in EFFECTS.types:
+        for named in effect_type.references:
+            if named.field is not None and named.required:
+                fields[effect_type.written_name(named.field)] = named.kind
+    return fields
+
+
 _AUDIENCE = ("include", "exclude")  # lists of segments, below `segments`
 
 
@@ -234,6 +236,7 @@ class _NameResolver:
     """The ids behind names: a name counts where nothing has it as its id."""
 
     def __init__(self, names: Mapping[Key, str]) -> None:
+        self._naming = _naming_fields()
         self._ids = set(names)
         self._by_name: dict[tuple[str, str], list[str]] = {}
         for (kind, document_id), name in names.items():
@@ -252,7 +255,7 @@ class _NameResolver:
         for name, one in cast("dict[str, Any]", value).items():
             place = f"{at}.{name}" if at else str(name)
             inner = f"segments.{name}" if below == "segments" and name in _AUDIENCE else str(name)
-            kind = _NAMING.get(name)
+            kind = self._naming.get(name)
             found[name] = self.with_ids(one, place, inner) if kind is None else self._id(kind, one, place)
         return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from plaudit.core.effects.effect_type import Preview
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.core.operators import is_number
 from plaudit.errors import FieldError
@@ -91,6 +92,19 @@ def _references(reward: Reward) -> Sequence[Reference]:
         return ()
     name, kind = _REFERENCES[reward.reward_type]
     return (Reference(f"config.{name}", kind, str(reward.config[name])),)
+
+
+def preview_reward(reward_id: str, reward: Reward) -> Sequence[Preview]:
+    """Return what a reward will give, as far as it is known beforehand."""
+    match reward.reward_type:
+        case "points":
+            return (Preview("metric", "points", reward.config["amount"]),)
+        case "product":
+            return (Preview("product", reward.config["productId"]),)
+        case "unique_coupon" | "non_unique_coupon":
+            return (Preview("coupon", reward_id),)
+        case "competition_entry":
+            return ()
 
 
 def _amounts(reward: Reward) -> Sequence[MetricAmount]:

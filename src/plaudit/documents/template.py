@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from plaudit.core.effect_settings import Display, Seconds
+from plaudit.core.effects.notify import Display, Seconds
 from plaudit.core.expressions import ExpressionError, Template
 from plaudit.errors import FieldError
 

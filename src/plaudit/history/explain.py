@@ -9,6 +9,7 @@ from typing import Any
 
 from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_conditions
 from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
+from plaudit.core.effects import grant_reward
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
@@ -42,7 +43,7 @@ def _campaign(live: Programme, trigger: str, one: Trace, more: list[ConditionChe
         "reason": one.refusal,
     }
     if one.campaign_id == MANUAL_GRANT_CAMPAIGN:
-        return found | {"effects": [_effect("grant_reward", effect) for effect in one.effects]}
+        return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in one.effects]}
     document = live.campaigns.get(one.campaign_id)
     out = live.out_of_force.get(("campaign", one.campaign_id))
     if out is not None:

@@ -7,7 +7,7 @@ import msgspec
 from plaudit.api.http.operations import Call, Operation, Parameter
 from plaudit.api.http.schemas import OBJECTS, object_of
 from plaudit.api.http.wire import Json
-from plaudit.core.effects import EFFECT_TYPES
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.operators import OPERATORS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.kinds import KINDS
@@ -40,7 +40,7 @@ async def list_effects(_: Call) -> Json:
                 "description": row.sentence,
                 "schema": _schema_of(row.settings),
             }
-            for row in EFFECT_TYPES
+            for row in EFFECTS.types
         ]
     }
 

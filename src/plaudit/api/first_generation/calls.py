@@ -21,6 +21,8 @@ from plaudit.api.identity.current_member import (
 )
 from plaudit.api.views.first_generation import challenge_id, mission_id, set_of, set_title, shown_changes
 from plaudit.api.views.notification import ReadBody, post_read, unread_of
+from plaudit.core.effects.effect_type import Preview
+from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.ids import derived_id
 from plaudit.core.member import Progress
 from plaudit.core.metrics import to_number
@@ -29,8 +31,9 @@ from plaudit.core.progress import is_completed, progress_at
 from plaudit.core.triggers import TriggerName
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import EffectSpec
+from plaudit.documents.reward import preview_reward
 from plaudit.documents.rule import Rule
-from plaudit.errors import FieldError, Forbidden, invalid_fields
+from plaudit.errors import FieldError, Forbidden, PlauditError, invalid_fields
 from plaudit.ingest.actions import Action, refuse_mismatch, to_arrival
 from plaudit.reads import history as log
 from plaudit.reads.history import HistoryEntry
@@ -149,39 +152,28 @@ def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
 
 
 def _rewards(live: Programme, effect: EffectSpec) -> list[Json]:
-    config = effect.config
-    match effect.type:
-        case "add_points" | "add_metric":
-            amount = config["amount"]
-            quantity = {} if isinstance(amount, str) else {"metricQuantity": amount}  # a formula says it at the time
-            return [{"type": "metric", "metricId": config.get("metric", "points"), **quantity}]
-        case "award_product":
-            return [_item(live, config["productId"])]
-        case "grant_reward":
-            return _of_reward(live, config["rewardId"])
-        case "issue_coupon":
-            return [{"type": "coupon", "couponId": config["codePoolId"]}]
-        case _:
-            return []
+    def previews_of_reward(reward_id: str) -> Sequence[Preview]:
+        reward = live.rewards.get(reward_id)
+        return () if reward is None else preview_reward(reward_id, reward)
+
+    try:
+        settings = effect.settings()
+    except (KeyError, PlauditError):  # saved by an earlier version: the campaign is out of force
+        return []
+    previews = EFFECTS[effect.type].preview(settings, previews_of_reward)
+    return [_reward(live, preview) for preview in previews]
 
 
-def _item(live: Programme, product_id: str) -> Json:
-    return {"type": "inventory", "inventorySetId": set_of(live, product_id), "inventoryItemId": product_id}
-
-
-def _of_reward(live: Programme, reward_id: str) -> list[Json]:
-    reward = live.rewards.get(reward_id)
-    match reward.reward_type if reward is not None else None:
-        case "points":
-            assert reward is not None
-            return [{"type": "metric", "metricId": "points", "metricQuantity": reward.config["amount"]}]
+def _reward(live: Programme, preview: Preview) -> Json:
+    match preview.kind:
+        case "metric":
+            quantity = {} if preview.amount is None else {"metricQuantity": preview.amount}
+            return {"type": "metric", "metricId": preview.id, **quantity}
         case "product":
-            assert reward is not None
-            return [_item(live, reward.config["productId"])]
-        case "unique_coupon" | "non_unique_coupon":
-            return [{"type": "coupon", "couponId": reward_id}]
-        case _:
-            return []
+            inventory_set = set_of(live, preview.id)
+            return {"type": "inventory", "inventorySetId": inventory_set, "inventoryItemId": preview.id}
+        case "coupon":
+            return {"type": "coupon", "couponId": preview.id}
 
 
 # ----------------------------------------------------------------------------------------------------------- profile

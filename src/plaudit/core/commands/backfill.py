@@ -71,7 +71,7 @@ def apply_to_past(context: Context) -> Refusal | None:
         effect = _effect_at(found, order.listener, step, index)
         if effect is not None:
             place = EffectPlace(order.campaign_id, step, len(amounts) + index)
-            effects.append(effect.apply(context, place, effect.settings))
+            effects.append(context.apply_effect(effect, place))
     if order.would is not None:
         before = context.member.progress.get(order.campaign_id, Progress())
         context.member.progress[order.campaign_id] = _merged(before, order.was or Progress(), order.would)

@@ -14,8 +14,7 @@ from plaudit.core.campaigns import enrol_in_campaign
 from plaudit.core.competitions import move_to_division, pay_prize
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import FollowUp, Refusal, Trace
-from plaudit.core.effect_settings import GrantReward
-from plaudit.core.effects import grant_reward
+from plaudit.core.effects.grant_reward import grant
 from plaudit.core.event import (
     BACKFILL,
     CAMPAIGN_ENROLMENT,
@@ -103,11 +102,9 @@ def run_command(context: Context) -> Refusal | None:
 def _grant(context: Context) -> Refusal | None:
     """A reward granted by hand: no campaign's rules apply; it is booked under a campaign of that name."""
     data = context.event.data
-    settings = GrantReward(reward_id=str(data["rewardId"]))
     reason = data.get("reason")
-    effect = grant_reward(
-        context, EffectPlace(MANUAL_GRANT_CAMPAIGN, 0, 0), settings, reason if isinstance(reason, str) else None
-    )
+    place = EffectPlace(MANUAL_GRANT_CAMPAIGN, 0, 0)
+    effect = grant(context, place, str(data["rewardId"]), reason if isinstance(reason, str) else None)
     context.trace.append(Trace(MANUAL_GRANT_CAMPAIGN, 0, 0, None, [], [effect]))
     return effect.refusal
 

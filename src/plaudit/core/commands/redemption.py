@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Refusal, Trace
-from plaudit.core.effect_settings import AwardProduct
 from plaudit.core.effects import award_product
 from plaudit.core.ledger.post import post
 from plaudit.core.program import Product
@@ -46,7 +45,9 @@ def redeem(context: Context) -> Refusal | None:
             return paid
         effects.append(EffectTrace(index, None, paid.amount))
     place = EffectPlace(REDEMPTION_CAMPAIGN, 0, len(product.costs))
-    given = award_product(context, place, AwardProduct(product_id=order.product_id, quantity=order.quantity))
+    given = award_product.apply(
+        context, place, award_product.AwardProduct(product_id=order.product_id, quantity=order.quantity)
+    )
     if given.refusal is not None:
         return given.refusal
     coupon = given.outcome.get("coupon")

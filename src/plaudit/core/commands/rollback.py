@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from plaudit.core import competitions, segments, streaks
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
-from plaudit.core.effects import take_product
+from plaudit.core.effects.remove_product import take_product
 from plaudit.core.ids import derived_id
 from plaudit.core.member import LadderState, Progress, StreakState
 

@@ -1,0 +1,130 @@
+"""The form of an effect: each module of this folder describes one, as a value `EFFECT` of `EffectType`.
+
+    a document's config ──check──► Settings ──compile──► compiled settings ──apply──► the member, facts, a trace
+
+The API, the checks on saving, the compiled programme, the reference and explanations read these rows, and name no effect.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, structs
+
+from plaudit.core.context import ApplyEffect
+from plaudit.core.expressions import Expression, ExpressionError, Template
+from plaudit.core.metrics import Metric
+
+Amount = int | float | str  # a formula, if it is a string
+Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The settings of an effect, as documents write them. The name of its subclass is the title of its JSON Schema."""
+
+
+class SettingsError(Struct, frozen=True):
+    """What is wrong with the settings: `field` as documents write it ("" for all of them), and what it must be."""
+
+    field: str
+    message: str
+
+
+class NamedDocument(Struct, frozen=True):
+    """A document that the settings name: its id is in `field`, or always `document_id`.
+
+    One that is not `required` may be missing.
+    """
+
+    kind: str
+    field: str | None = None
+    document_id: str | None = None
+    required: bool = True
+
+
+class SettingsAmount(Struct, frozen=True):
+    """An amount of a metric in `field` of the settings, which the metric must be able to hold."""
+
+    field: str
+    metric_id: str
+    amount: int | float
+
+
+class Preview(Struct, frozen=True):
+    """What an effect will give, as far as this is known beforehand. A formula says an `amount` only when it happens."""
+
+    kind: Literal["metric", "product", "coupon"]
+    id: str
+    amount: int | float | None = None
+
+
+PreviewReward = Callable[[str], Sequence[Preview]]
+
+
+def _no_errors(_: Any) -> Sequence[SettingsError]:
+    return ()
+
+
+def _no_amounts(_: Any) -> Sequence[SettingsAmount]:
+    return ()
+
+
+def _unchanged(settings: Any, _: Mapping[str, Metric]) -> Any:
+    return settings
+
+
+def _no_preview(_: Any, _preview_reward: PreviewReward) -> Sequence[Preview]:
+    return ()
+
+
+class EffectType(Struct, frozen=True, kw_only=True):
+    """Everything about one type of effect. Names of fields are those of the `settings` struct.
+
+    `aliases` and `field_aliases` are other spellings that clients may use; `rule_name` is what rules show it as.
+    `needs` are the parts of a member that it changes, of those that a batch loads only if an effect needs them.
+    `formulas` and `texts` are the fields that may hold a formula, or formulas in a text: they are compiled on saving.
+    `profile_field` are the fields that name a field of the profile and its new value.
+    `check` returns what is wrong beyond types and formulas, `amounts` the fixed amounts of metrics.
+    `compile` makes of the settings, with the programme's metrics, what `apply` takes.
+    `preview` returns what it will give; its second argument does the same for a reward's id.
+    """
+
+    name: str
+    sentence: str
+    settings: type[EffectSettings]
+    apply: ApplyEffect
+    aliases: tuple[str, ...] = ()
+    field_aliases: Mapping[str, str] = {}
+    rule_name: str | None = None
+    references: tuple[NamedDocument, ...] = ()
+    needs: tuple[str, ...] = ()
+    formulas: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    profile_field: tuple[str, str] | None = None
+    check: Callable[[Any], Sequence[SettingsError]] = _no_errors
+    amounts: Callable[[Any], Sequence[SettingsAmount]] = _no_amounts
+    compile: Callable[[Any, Mapping[str, Metric]], Any] = _unchanged
+    preview: Callable[[Any, PreviewReward], Sequence[Preview]] = _no_preview
+
+    def written_name(self, field: str) -> str:
+        """Return the name by which documents write a field of the settings."""
+        return next(row.encode_name for row in structs.fields(self.settings) if row.name == field)
+
+    def errors(self, settings: Any) -> list[SettingsError]:
+        """Return what is wrong with settings of the right types."""
+        errors = list(self.check(settings))
+        for fields, compiled in ((self.texts, Template), (self.formulas, Expression)):
+            for field in fields:
+                source = getattr(settings, field)
+                if isinstance(source, str):
+                    errors += _formula_errors(compiled, source, self.written_name(field))
+        return errors
+
+
+def _formula_errors(compiled: type[Template | Expression], source: str, field: str) -> list[SettingsError]:
+    try:
+        compiled(source)
+    except ExpressionError as error:
+        return [SettingsError(field, f"is not a valid formula: {error}")]
+    return []
