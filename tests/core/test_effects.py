@@ -1,0 +1,98 @@
+"""Every effect once: what it does, and that what it changes is loaded for it."""
+
+import pytest
+from msgspec import structs
+
+from plaudit.core.decide_one import decide_one
+from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.member import Holding, Standing
+from tests.factories import NOON, campaign, document, event, member, program
+
+PROGRAMME = [
+    document("product", "mug", sku="mug", type="merchandise"),
+    document("product", "seat", sku="seat", type="ticket"),
+    document("code_pool", "codes", productId="seat"),
+    document("reward", "entry", rewardType="competition_entry", config={"competitionId": "draw", "entries": 2}),
+    document("competition", "draw"),
+    document("segment", "vip", type="static"),
+    document("streak", "daily", triggers=[{"type": "visit"}], freezes={"maximum": 3}),
+    document("webhook", "shop", url="https://shop.example/hook", events=["webhook.called"]),
+    campaign("camp_other", trigger="other", enrolment="required"),
+]
+HELD = Holding(3, NOON, NOON)
+STORED_PARTS = {"holdings": {"mug": HELD}, "entries": {"draw": 5}, "standings": {"board": Standing(7, NOON)}}
+ENTRIES = {"competitionId": "draw", "entries": 2}
+
+
+# By effect: its settings, the outcome in the trace, and one thing that it has led to.
+EFFECT_CASES = {
+    "add_points": ({"amount": 10}, 10, lambda d: d.member.balances["points"].amount == 10),
+    "add_metric": ({"metric": "xp", "amount": "2 + 3"}, 5, lambda d: d.member.balances["xp"].amount == 5),
+    "award_product": (
+        {"productId": "mug", "quantity": 2}, {"productId": "mug", "quantity": 2},
+        lambda d: d.member.holdings["mug"].quantity == 5,
+    ),
+    "grant_reward": (
+        {"rewardId": "entry"}, {"rewardId": "entry", "rewardType": "competition_entry", "given": ENTRIES},
+        lambda d: d.member.entries == {"draw": 7},
+    ),
+    "issue_coupon": ({"codePoolId": "codes"}, None, lambda d: d.coupons[0].pool_id == "codes"),
+    "notify": ({"message": "Hello"}, None, lambda d: d.notifications[0].message == "Hello"),
+    "call_webhook": (
+        {"webhookId": "shop", "data": {"x": 1}}, {"webhookId": "shop"}, lambda d: d.messages[0].data["x"] == 1,
+    ),
+    "check_in": ({"streakId": "daily"}, None, lambda d: d.member.streaks["daily"].current == 1),
+    "grant_freeze": ({"streakId": "daily", "quantity": 2}, 2, lambda d: d.member.streaks["daily"].freezes == 2),
+    "add_to_segment": (
+        {"segmentId": "vip"}, {"segmentId": "vip", "member": True}, lambda d: d.member.segments["vip"].member,
+    ),
+    "remove_from_segment": (
+        {"segmentId": "vip"}, {"segmentId": "vip", "member": False}, lambda d: d.member.segments["vip"].manual is False,
+    ),
+    "add_entries": (ENTRIES, ENTRIES, lambda d: d.member.entries == {"draw": 7}),
+    "remove_product": (
+        {"productId": "mug", "quantity": 2}, {"productId": "mug", "removed": 2},
+        lambda d: d.member.holdings["mug"].quantity == 1,
+    ),
+    "set_attribute": ({"name": "team", "value": "red"}, {"team": "red"}, lambda d: d.member.attributes == {"team": "red"}),
+    "enrol": (
+        {"campaignId": "camp_other"}, {"campaignId": "camp_other"},
+        lambda d: d.member.progress["camp_other"].enrolled_at == NOON,
+    ),
+    "emit": ({"trigger": "more"}, {"trigger": "more"}, lambda d: d.member.balances["xp"].amount == 1),
+}  # fmt: skip
+
+
+def with_effect(name):
+    listening = campaign("camp_more", "more", effects=[{"type": "add_metric", "config": {"metric": "xp", "amount": 1}}])
+    effects = [{"type": name, "config": EFFECT_CASES[name][0]}]
+    return program(*PROGRAMME, listening, campaign("camp_1", effects=effects))
+
+
+def test_every_effect_has_a_case():
+    assert list(EFFECT_CASES) == [row.name for row in EFFECTS.types]
+
+
+@pytest.mark.parametrize("name", EFFECT_CASES)
+def test_it_does_what_it_says(name):
+    _, outcome, has_led_to = EFFECT_CASES[name]
+    decision = decide_one(with_effect(name), member(enrolled_at=NOON, **STORED_PARTS), event())
+    (effect,) = next(trace.effects for trace in decision.trace if trace.campaign_id == "camp_1")
+    assert effect.refusal is None
+    assert outcome is None or effect.outcome == outcome
+    assert has_led_to(decision)
+
+
+@pytest.mark.parametrize("name", EFFECT_CASES)
+def test_what_it_changes_is_loaded_for_it(name):
+    """Else it would overwrite what is stored, as if there were nothing."""
+    needs = EFFECTS[name].needs
+    loaded = {part: value for part, value in STORED_PARTS.items() if part in needs}
+    whole = decide_one(with_effect(name), member(enrolled_at=NOON, **STORED_PARTS), event())
+    partial = decide_one(with_effect(name), member(enrolled_at=NOON, **loaded), event())
+    assert partial.trace == whole.trace
+    for part, stored in STORED_PARTS.items():
+        if part not in needs:
+            assert (getattr(partial.member, part), getattr(whole.member, part)) == ({}, stored)
+    unloaded = {part: {} for part in STORED_PARTS if part not in needs}
+    assert structs.replace(whole.member, **unloaded) == partial.member
