@@ -113,18 +113,18 @@ def _fits(value: Any, depth: int) -> bool:
         return wrong_scalar(value) is None
     if depth > NESTING_MAX:
         return False
-    for one in parts:
-        of = one.__class__
+    for part in parts:
+        of = part.__class__
         if of is str:
-            if "\0" in one or not (one.isascii() or wrong_text(one) is None):
+            if "\0" in part or not (part.isascii() or wrong_text(part) is None):
                 return False
         elif of is int:
-            if not INTEGER_MIN <= one <= INTEGER_MAX:
+            if not INTEGER_MIN <= part <= INTEGER_MAX:
                 return False
         elif of is float:
-            if not -NUMBER_MAX <= one <= NUMBER_MAX:
+            if not -NUMBER_MAX <= part <= NUMBER_MAX:
                 return False
-        elif one and of is not bool and not _fits(one, depth + 1):
+        elif part and of is not bool and not _fits(part, depth + 1):
             return False
     return True
 
@@ -133,7 +133,7 @@ def _is_shallow(value: Any) -> bool:
     """Whether a value is not nested too deeply: level by level, as it may be nested more deeply than a stack is high."""
     level = [value]
     for _ in range(NESTING_MAX + 1):
-        level = [part for one in level for _, part in _parts_of(one) if isinstance(part, _WITH_PARTS)]
+        level = [part for item in level for _, part in _parts_of(item) if isinstance(part, _WITH_PARTS)]
         if not level:
             return True
     return False
@@ -195,7 +195,7 @@ def wrong_number(value: float) -> str | None:
     if isinstance(value, int):
         if INTEGER_MIN <= value <= INTEGER_MAX:
             return None
-        return f"must be an integer of 64 bits, from -2^63 to 2^63 - 1 (got {_shown_integer(value)})"
+        return f"must be an integer of 64 bits, from -2^63 to 2^63 - 1 (got {_integer_text(value)})"
     if isfinite(value) and abs(value) <= NUMBER_MAX:
         return None
     return f"must be a number from -10^28 to 10^28 (got {value})"
@@ -281,7 +281,7 @@ def to_json_number(value: Any) -> str:
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
 
 
-def _shown_integer(value: int) -> str:
+def _integer_text(value: int) -> str:
     return str(value) if value.bit_length() < 256 else f"one of {value.bit_length()} bits"
 
 
@@ -324,7 +324,7 @@ def without_nul(value: Any) -> Any:
     """A value that an earlier version took, without U+0000 in its texts and names."""
     if isinstance(value, dict):
         given = cast("dict[str, Any]", value)
-        return {name.replace("\0", ""): without_nul(one) for name, one in given.items()}
+        return {name.replace("\0", ""): without_nul(item) for name, item in given.items()}
     if isinstance(value, list):
-        return [without_nul(one) for one in cast("list[Any]", value)]
+        return [without_nul(item) for item in cast("list[Any]", value)]
     return value.replace("\0", "") if isinstance(value, str) else value

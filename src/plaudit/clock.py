@@ -36,7 +36,7 @@ class OrgClock(Struct, frozen=True):
         """The present instant by this clock."""
         return now() + self.offset
 
-    def shown(self, instant: datetime) -> datetime:
+    def from_wall(self, instant: datetime) -> datetime:
         """What this clock showed at an instant of the wall clock."""
         for move in reversed(self.moves):
             if instant >= move.moved_at:

@@ -124,7 +124,7 @@ class Slot:
             return
         number = self._free.pop()
         at = _BATCHES + number * _BATCH_BYTES
-        ids = b"".join([one.bytes for one in event_ids])[: 16 * _IN_BATCH]
+        ids = b"".join([event_id.bytes for event_id in event_ids])[: 16 * _IN_BATCH]
         self._map[at + 4 : at + 4 + len(ids)] = ids
         _COUNT.pack_into(self._map, at, len(ids) // 16)
         try:
@@ -276,13 +276,17 @@ class Known:
 
     def learn(self, found: Iterable[Suspect], since: datetime) -> None:
         """Take over what the table has. Organisations and chores are judged by what has been noted since an instant."""
-        self.all = {one.suspect_id: one for one in found}
-        stopped = [one for one in self.all.values() if one.is_stopped]
-        self.members = {one.member_id: one for one in stopped if one.member_id is not None and one.kind == "tick"}
-        lately = [one for one in stopped if one.noted_at >= since]
-        self.orgs = _of_which_several(one for one in lately if one.kind in ("event", "tick"))
-        chores = [one for one in lately if one.kind in CHORES]
-        self._chores = {one.suspect_id for one in chores}
+        self.all = {suspect.suspect_id: suspect for suspect in found}
+        stopped = [suspect for suspect in self.all.values() if suspect.is_stopped]
+        self.members = {
+            suspect.member_id: suspect
+            for suspect in stopped
+            if suspect.member_id is not None and suspect.kind == "tick"
+        }
+        lately = [suspect for suspect in stopped if suspect.noted_at >= since]
+        self.orgs = _of_which_several(suspect for suspect in lately if suspect.kind in ("event", "tick"))
+        chores = [suspect for suspect in lately if suspect.kind in CHORES]
+        self._chores = {chore.suspect_id for chore in chores}
         self._chores_of = set(_of_which_several(chores))
 
     def stopped(self, suspect_id: UUID) -> Suspect | None:
@@ -298,10 +302,10 @@ class Known:
 def _of_which_several(found: Iterable[Suspect]) -> dict[UUID, Suspect]:
     """Return the organisations with several, each with that one of its last few whose age ends it."""
     by_org: dict[UUID, list[Suspect]] = {}
-    for one in found:
-        if one.org_id is not None:
-            by_org.setdefault(one.org_id, []).append(one)
-    return {org_id: each[-STOPPED_ORG] for org_id, each in by_org.items() if len(each) >= STOPPED_ORG}
+    for suspect in found:
+        if suspect.org_id is not None:
+            by_org.setdefault(suspect.org_id, []).append(suspect)
+    return {org_id: value[-STOPPED_ORG] for org_id, value in by_org.items() if len(value) >= STOPPED_ORG}
 
 
 def _own_slot() -> Slot:

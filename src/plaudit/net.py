@@ -65,7 +65,7 @@ class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
             )
         except OSError:
             raise httpcore.ConnectError(f"the name {host} cannot be resolved") from None
-        addresses = list(dict.fromkeys(str(one[4][0]).partition("%")[0] for one in found))
+        addresses = list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found))
         if not self._private and not all(map(is_public, addresses)):
             raise ForbiddenAddressError
         return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)

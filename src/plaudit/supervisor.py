@@ -108,14 +108,14 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         try:
-            for one in self._commands:
-                self._children[one.name] = _Child(one, self._environment, self._folder / one.name)
+            for command in self._commands:
+                self._children[command.name] = _Child(command, self._environment, self._folder / command.name)
             while not self._stopping.wait(LOOK_SECONDS):
                 self._look_after()
                 for child in self._children.values():
                     child.look_after(self._silent_seconds)
         finally:
-            processes = [one.process for one in self._children.values()]
+            processes = [child.process for child in self._children.values()]
             for process in processes:
                 process.terminate()
             deadline = time.monotonic() + STOP_SECONDS_MAX

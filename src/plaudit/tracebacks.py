@@ -22,7 +22,7 @@ _ABOUT_CODE = (AttributeError, NameError, ImportError, ZeroDivisionError, Recurs
 
 def described(error: BaseException) -> str:
     """Return the traceback of an error and of those that led to it, oldest first."""
-    parts = [_one(one) for one in _chain(error)]
+    parts = [_one(base_exception) for base_exception in _chain(error)]
     return "\n\nDuring its handling, or because of it:\n\n".join(reversed(parts))
 
 
@@ -38,7 +38,7 @@ def facts_of(error: BaseException) -> str:
         told = [error.strerror]
     elif isinstance(error, _ABOUT_CODE):
         told = [error]
-    return ": ".join([kind, *filter(None, [", ".join(str(one) for one in told if one)])])
+    return ": ".join([kind, *filter(None, [", ".join(str(value) for value in told if value)])])
 
 
 def without_values(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -55,11 +55,11 @@ def without_values(_logger: object, _name: str, event: MutableMapping[str, Any])
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen and len(seen) < CHAIN_MAX:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen and len(seen) < CHAIN_MAX:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
 def _one(error: BaseException) -> str:
@@ -67,5 +67,5 @@ def _one(error: BaseException) -> str:
     lines = [*traceback.StackSummary.from_list(frames).format(), facts_of(error)]
     if isinstance(error, BaseExceptionGroup):
         parts: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        lines += [f"\n  together with: {facts_of(one)}" for one in parts[:CHAIN_MAX]]
+        lines += [f"\n  together with: {facts_of(part)}" for part in parts[:CHAIN_MAX]]
     return "".join(lines)

@@ -24,7 +24,7 @@ CASES = [
 
 @pytest.mark.parametrize(("wall", "shown"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_it_shows_what_it_showed_then(wall, shown):
-    assert MOVED.shown(wall) == shown
+    assert MOVED.from_wall(wall) == shown
     assert MOVED.wall_of(shown) == wall
 
 
@@ -36,10 +36,10 @@ def test_what_it_jumped_over_was_at_the_move():
 
 def test_one_that_was_moved_before_its_moves_were_noted_has_always_been_ahead():
     ahead = OrgClock(7 * DAY)
-    assert (ahead.shown(FIRST), ahead.wall_of(FIRST)) == (FIRST + 7 * DAY, FIRST - 7 * DAY)
+    assert (ahead.from_wall(FIRST), ahead.wall_of(FIRST)) == (FIRST + 7 * DAY, FIRST - 7 * DAY)
     later = OrgClock(8 * DAY, (Move(SECOND, 7 * DAY, 8 * DAY),))
-    assert (later.shown(FIRST), later.wall_of(FIRST + 7 * DAY)) == (FIRST + 7 * DAY, FIRST)
-    assert (WALL.shown(FIRST), WALL.wall_of(FIRST)) == (FIRST, FIRST)
+    assert (later.from_wall(FIRST), later.wall_of(FIRST + 7 * DAY)) == (FIRST + 7 * DAY, FIRST)
+    assert (WALL.from_wall(FIRST), WALL.wall_of(FIRST)) == (FIRST, FIRST)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=6), st.integers(-100, 400))
@@ -54,4 +54,4 @@ def test_from_an_instant_on_is_from_an_instant_of_the_wall_on(moves, day):
     instant = FIRST + day * DAY
     for hours in range(-2400, 9600, 7):
         wall = FIRST + timedelta(hours=hours)
-        assert (org_clock.shown(wall) >= instant) == (wall >= org_clock.wall_of(instant))
+        assert (org_clock.from_wall(wall) >= instant) == (wall >= org_clock.wall_of(instant))

@@ -7,9 +7,10 @@ import pytest
 
 from plaudit.core.commands.rollback import ROLLBACK_CAMPAIGN
 from plaudit.core.decision import Refusal
+from plaudit.core.doings import Doings, Happened
 from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, STREAK, TRANSACTION
 from plaudit.core.member import Member, Progress
-from plaudit.core.without import Doings, Happened, undoing
+from plaudit.core.without import undoing
 from tests.factories import campaign, document, program
 from tests.life import Life
 

@@ -141,7 +141,7 @@ def test_a_message_in_hand_outlasts_the_database_going_away(staged, fresh_databa
     (row,) = run(staged, fresh_database, scenario)
     assert tuple(row) == ("delivered", 1, 200)
     assert len(there.requests) == 1
-    assert failures == {"secrets_of": 0, "note": 0}
+    assert failures == {"secrets_of": 0, "record_attempt": 0}
 
 
 def test_the_order_of_each_member_is_kept_where_asked(staged, fresh_database, receiver, soon):

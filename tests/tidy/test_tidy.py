@@ -227,3 +227,30 @@ def test_only_what_is_named_here_asks_the_wall_clock():
     named = [name for names in WALL_CLOCK.values() for name in names]
     assert len(named) == len(set(named))
     assert asking == set(named)
+
+
+# Names that say nothing where they stand: the thing itself has a name.
+SAYING_NOTHING = {"one", "each", "found", "given", "there"}
+NOT_A_VERB = re.compile(r"_?(told|said|heard|shown_\w+|see_to\w*)")
+
+
+def _says_nothing(node: ast.AST) -> bool:
+    """A variable of a loop, of a comprehension or of a lambda; or a function."""
+    match node:
+        case ast.For(target=target) | ast.AsyncFor(target=target) | ast.comprehension(target=target):
+            return any(isinstance(part, ast.Name) and part.id in SAYING_NOTHING for part in ast.walk(target))
+        case ast.Lambda(args=arguments):
+            return any(argument.arg in SAYING_NOTHING for argument in arguments.args)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return NOT_A_VERB.fullmatch(name) is not None
+    return False
+
+
+def test_loops_and_functions_are_named_by_nouns_and_verbs():
+    named = [
+        f"{name_of(path)}:{getattr(node, 'lineno', None) or node.target.lineno}"
+        for path in MODULES
+        for node in nodes_of(path)
+        if _says_nothing(node)
+    ]
+    assert named == []

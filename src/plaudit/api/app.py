@@ -16,7 +16,7 @@ from plaudit.chores.chore import run_chores
 from plaudit.chores.learn_suspects import learn_suspects
 from plaudit.delivery.live import LiveStreams
 from plaudit.documents.kinds import KINDS
-from plaudit.engine.aftermath import see_to_what_was_left
+from plaudit.engine.aftermath import recover_from_predecessor
 from plaudit.engine.inbox import Inbox
 from plaudit.guard import in_hand
 from plaudit.reads.leaderboards import Leaderboards
@@ -165,7 +165,7 @@ def create_app(given: Settings | None = None) -> App:
             asyncio.create_task(streams.run()),
             asyncio.create_task(_end_streams(streams)),
         ]
-        await see_to_what_was_left(pool)
+        await recover_from_predecessor(pool)
         others.append(asyncio.create_task(run_chores([learn_suspects(pool)])))
         in_hand.is_ready()
         try:

@@ -33,7 +33,7 @@ from .http.schemas import INTEGER, OBJECTS, object_of
 from .http.wire import Json
 from .identity.callers import CallerCache
 from .people import name_people
-from .views.decision import shown_outcome
+from .views.decision import outcome_view
 
 SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
 EVENTS_MAX = 20  # that are shown; all are counted
@@ -153,12 +153,12 @@ async def _follows(call: Call, watched: Watched) -> Json:
             if len(shown) >= EVENTS_MAX:
                 continue
             if "members:read" in call.scopes:
-                each = await explained_event(connection, live, row)
-                posted += [{"userId": arrival.user_id, **of} for of in each["transactions"]]
+                record = await explained_event(connection, live, row)
+                posted += [{"userId": arrival.user_id, **of} for of in record["transactions"]]
             else:
-                each = shown_outcome(processed.program or live.program, processed)
-                posted += each.get("transactions", [])
-            shown.append(each)
+                record = outcome_view(processed.program or live.program, processed)
+                posted += record.get("transactions", [])
+            shown.append(record)
     return {"events": shown, "eventCount": count, "transactions": posted}
 
 

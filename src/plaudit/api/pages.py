@@ -149,12 +149,14 @@ def _pages() -> dict[str, str]:
     """The pages of the manual by their names, such as `guides/points`, with their titles."""
     found: dict[str, str] = {}
     for folder in _FOLDERS:
-        for one in (
-            sorted((_manual() / folder).iterdir(), key=lambda each: each.name) if folder else _manual().iterdir()
+        for item in (
+            sorted((_manual() / folder).iterdir(), key=lambda traversable: traversable.name)
+            if folder
+            else _manual().iterdir()
         ):
-            if one.name.endswith(".md"):
-                name = f"{folder}/{one.name}".lstrip("/").removesuffix(".md")
-                lines = one.read_text(encoding="utf-8").splitlines()
+            if item.name.endswith(".md"):
+                name = f"{folder}/{item.name}".lstrip("/").removesuffix(".md")
+                lines = item.read_text(encoding="utf-8").splitlines()
                 found[name] = next((line[2:] for line in lines if line.startswith("# ")), name)
     return found
 
@@ -166,8 +168,8 @@ async def manual() -> Response[str]:
     """What there is to read."""
     parts: list[str] = []
     for folder, title in _FOLDERS.items():
-        own = {name: each for name, each in _pages().items() if name.rpartition("/")[0] == folder}
-        items = "".join(f'<li><a href="manual/{name}">{escape(each)}</a></li>' for name, each in own.items())
+        own = {name: page for name, page in _pages().items() if name.rpartition("/")[0] == folder}
+        items = "".join(f'<li><a href="manual/{name}">{escape(value)}</a></li>' for name, value in own.items())
         parts.append(f"<h2>{title}</h2><ul>{items}</ul>" if own else "")
     return _page("Plaudit manual", "<h1>Manual</h1>" + "".join(parts), up="")
 
@@ -217,9 +219,9 @@ async def llms() -> Response[str]:
         "", "## API", "", "- [Description](openapi.json): every call, OpenAPI 3.1",
     ]  # fmt: skip
     for folder, title in _FOLDERS.items():
-        own = {name: each for name, each in _pages().items() if name.rpartition("/")[0] == folder}
+        own = {name: page for name, page in _pages().items() if name.rpartition("/")[0] == folder}
         lines += (
-            ["", f"## {title}", "", *(f"- [{each}](manual/{name}.md)" for name, each in own.items())] if own else []
+            ["", f"## {title}", "", *(f"- [{value}](manual/{name}.md)" for name, value in own.items())] if own else []
         )
     return _answer("\n".join(lines) + "\n", "text/plain")
 
@@ -243,11 +245,11 @@ def page_handlers(description: dict[str, Any]) -> list[HTTPRouteHandler]:
     """What is to be mounted for people. `description` is the API's."""
     shown = msgspec.json.encode(without_repeats(description))
 
-    async def shown_description() -> Response[bytes]:
+    async def openapi_document() -> Response[bytes]:
         return _answer(shown, MediaType.JSON)
 
     pages: dict[str, Any] = {
-        "/": root, "/docs": reference, "/docs/openapi.json": shown_description, "/docs/{name:str}": reference_file, "/manual": manual,
+        "/": root, "/docs": reference, "/docs/openapi.json": openapi_document, "/docs/{name:str}": reference_file, "/manual": manual,
         "/manual/{name:str}": manual_top, "/manual/{folder:str}/{name:str}": manual_page, "/llms.txt": llms,
         "/problems/{code:str}": problem_page,
     }  # fmt: skip

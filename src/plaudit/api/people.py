@@ -47,13 +47,13 @@ async def name_people(operation: Operation, call: Call) -> None:
     if not any(named):
         return
     unique = (await call.services.programs.current(call.org_id)).profiles.unique
-    names = {one for one in named if one}
-    others = [one for one in names if may_be_another_name(one, unique)]
+    names = {unknown for unknown in named if unknown}
+    others = [name for name in names if may_be_another_name(name, unique)]
     async with call.services.pool.acquire() as connection:
         found = await users_called(connection, call.org_id, others, unique) if others else {}
-        now = await who_goes_on(connection, call.org_id, {found.get(one, one) for one in names})
+        now = await who_goes_on(connection, call.org_id, {found.get(name, name) for name in names})
     if now:
-        found |= {one: now[found.get(one, one)] for one in names if found.get(one, one) in now}
+        found |= {name: now[found.get(name, name)] for name in names if found.get(name, name) in now}
     if not found:
         return
     if call.path.get(PLACE) in found:

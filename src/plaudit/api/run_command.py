@@ -89,15 +89,15 @@ async def run_command(
     )
     others = [
         arrival_from_client(
-            org_id=call.org_id, user_id=one, kind=kind, trigger=trigger, occurred_at=now, received_at=clock.now(),
-            payload=Payload(own, {}, call.correlation_id), source=call.caller_name, event_id=derived_id(arrival.event_id, f"also:{one}"),
+            org_id=call.org_id, user_id=name, kind=kind, trigger=trigger, occurred_at=now, received_at=clock.now(),
+            payload=Payload(own, {}, call.correlation_id), source=call.caller_name, event_id=derived_id(arrival.event_id, f"also:{name}"),
         )
-        for one, own in also.items()
+        for name, own in also.items()
     ]  # fmt: skip
     try:
         outcome = await process_inline(
             call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True, also=others,
-            through=[bucket_of(member_id_of(call.org_id, one)) for one in through],
+            through=[bucket_of(member_id_of(call.org_id, name)) for name in through],
         )  # fmt: skip
     except CommandRefused as error:
         is_other = error.processed.arrival.member_id != arrival.member_id

@@ -27,7 +27,7 @@ async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> 
             processed = await with_retries(
                 lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
             )
-            failed = [one for one in processed if one.state == "failed"]
+            failed = [processed_event for processed_event in processed if processed_event.state == "failed"]
             if failed:
                 raise RuntimeError(failed[0].error)
             done += len(processed)

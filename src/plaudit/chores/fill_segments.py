@@ -56,7 +56,7 @@ async def fill_next_bucket(pool: Pool, programs: Programmes) -> bool:
             return False
         rows = [*await connection.fetch(SQL.to_fill), *await connection.fetch(SQL.ladders_to_fill)]
         found = [_Wanted(Piece("segment", *row[:3]), *row[3:]) for row in rows]
-        wanted = next((one for one in found if not one.piece.is_left_out), None)
+        wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
         if wanted is None:
             return False
         return bool(await attempt(connection, wanted.piece, _fill(connection, programs, wanted)))
@@ -99,7 +99,9 @@ async def _place_bucket(connection: Connection, live: Programme, ladder: Ladder,
         ]
         data = {"ladderId": ladder.ladder_id, "fill": True}
         if members:
-            await inbox.append(connection, [_evaluation_event(live, LADDER, data, wanted, one, now) for one in members])
+            await inbox.append(
+                connection, [_evaluation_event(live, LADDER, data, wanted, member, now) for member in members]
+            )
         looked_at += len(rows)
         after = rows[-1]["member_id"]
 
@@ -123,15 +125,17 @@ async def _fill_bucket(
             found = await connection.fetch(SQL.members_with_events, bucket, list(users), triggers)
             counting = {row["member_id"] for row in found}
         wanted = [
-            one
-            for one in members.values()
-            if one.member_id in counting or would_change(live.program, segment, one, now)
+            member
+            for member in members.values()
+            if member.member_id in counting or would_change(live.program, segment, member, now)
         ]
-        there = await hold(connection, [one.member_id for one in wanted])
-        wanted = [one for one in wanted if one.member_id in there]
+        there = await hold(connection, [member.member_id for member in wanted])
+        wanted = [member for member in wanted if member.member_id in there]
         if wanted:
             data = {"segmentId": segment.segment_id}
-            await inbox.append(connection, [_evaluation_event(live, SEGMENT, data, filled, one, now) for one in wanted])
+            await inbox.append(
+                connection, [_evaluation_event(live, SEGMENT, data, filled, member, now) for member in wanted]
+            )
         looked_at += len(rows)
         changed += len(wanted)
         after = rows[-1]["member_id"]

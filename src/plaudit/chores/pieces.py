@@ -64,8 +64,8 @@ async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any
         name = NAMES[piece.kind]
         telemetry.chore_failures.labels(name).inc()
         log.exception("chore_failed", chore=name, kind=piece.kind, org_id=str(piece.org_id), id=piece.document_id)
-        one = Noted(chore_id, piece.kind, piece.org_id)
-        await note(connection, [one], f"it raised {type(problem).__name__}", clock.now())
+        noted = Noted(chore_id, piece.kind, piece.org_id)
+        await note(connection, [noted], f"it raised {type(problem).__name__}", clock.now())
         await learn(connection)
         return None
     if chore_id in known.all:

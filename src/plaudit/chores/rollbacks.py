@@ -23,18 +23,17 @@ from plaudit.core.commands.rollback import (
     Coupon,
     Rollback,
     RolledBack,
-    Stays,
     is_something,
     unused_id,
 )
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal, Trace
+from plaudit.core.doings import Doings, Happened
 from plaudit.core.event import REVERSAL, ROLLBACK, TAKEOVER, TRANSFER
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.core.member import Member
-from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
-from plaudit.core.without import Doings, Happened, undoing
+from plaudit.core.without import undoing
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client, logged
 from plaudit.engine.inline import CommandRefused, process_inline
 from plaudit.engine.processed import outcome_from
@@ -46,6 +45,7 @@ from plaudit.storage.programmes import Programme, Programmes, load_at_version
 from plaudit.storage.queries import queries_beside
 
 from .pieces import Piece, attempt
+from .rollback_sums import Sums, sums_view
 
 SQL = queries_beside(__file__)
 log = structlog.get_logger(__name__)
@@ -53,7 +53,6 @@ log = structlog.get_logger(__name__)
 KIND = "rollback"
 NOT_UNDONE = "not_undone"
 MEMBERS_AT_ONCE = 20
-STAYS_SHOWN = 20
 TRIES = 5  # a member to whom something happens meanwhile is worked out again
 SECONDS_MAX = 30.0
 SECONDS_AT_ONCE = 5.0  # then what is done is noted: the server ends transactions in which nothing happens for long
@@ -69,35 +68,6 @@ class Asked(Struct, frozen=True, rename="camel"):
     until: datetime
     user_ids: tuple[str, ...] | None = None
     dry_run: bool = False
-
-
-class Sums(Struct, rename="camel"):
-    """What has come of it so far. What is lost has the amount (or number) and the number of members."""
-
-    metrics: dict[str, int] = {}
-    lost_metrics: dict[str, tuple[int, int]] = {}
-    numbers: dict[str, int] = {}
-    lost: dict[str, tuple[int, int]] = {}
-    stays: tuple[Stays, ...] = ()  # the first of them
-
-    def add(self, done: RolledBack) -> None:
-        """Add what came of it at a member."""
-        metrics = sorted({*self.metrics, *done.metrics})
-        self.metrics = {metric: self.metrics.get(metric, 0) + done.metrics.get(metric, 0) for metric in metrics}
-        self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, done.lost_metrics)}
-        for name in ("transfers", "products", "coupons", "entries", "notifications", "completions", "rungs"):
-            self.numbers[name] = self.numbers.get(name, 0) + getattr(done, name)
-        self.lost = {**self.lost, **_more(self.lost, {"products": done.lost_products, "coupons": done.lost_coupons})}
-        self.stays = (*self.stays, *done.stays)[:STAYS_SHOWN]
-
-
-def _more(before: dict[str, tuple[int, int]], new: dict[str, int]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for one, number in new.items():
-        amount, members = before.get(one, (0, 0))
-        if number:
-            found[one] = (amount + number, members + 1)
-    return found
 
 
 class RollbackState(Struct, rename="camel"):
@@ -132,38 +102,13 @@ class _WorkedOut(Struct):
 _DECODER = msgspec.json.Decoder(_Result)
 
 
-def shown_sums(live: Programme, sums: Sums) -> Json:
-    """Return what was undone and what could not be had back, as the API shows it."""
-    metrics = live.program.metrics
-
-    def amount(metric: str, scaled: int) -> int | float:
-        return to_number(scaled, metrics[metric].decimals if metric in metrics else 0)
-
-    lost = {name: {"number": number, "members": members} for name, (number, members) in sums.lost.items()}
-    return {
-        "undone": {"metrics": {one: amount(one, each) for one, each in sums.metrics.items()}} | sums.numbers,
-        "notRecovered": {
-            "metrics": {
-                one: {"amount": amount(one, each), "members": members}
-                for one, (each, members) in sums.lost_metrics.items()
-            }
-        }
-        | lost
-        | ({"sentOn": [_shown_stays(one, amount(one.metric, one.amount)) for one in sums.stays]} if sums.stays else {}),
-    }
-
-
-def _shown_stays(one: Stays, amount: float) -> Json:
-    return {"toUserId": one.to_user_id, "metric": one.metric, "amount": amount, "reason": one.reason}
-
-
-def shown_rollback(live: Programme, row: Json) -> Json:
+def rollback_view(live: Programme, row: Json) -> Json:
     """Return a rollback's own part of its job."""
     kept = _DECODER.decode(row["result"]).rollback
     asked = kept.asked
     return {
         "campaignId": asked.campaign_id, "from": clock.time_text(asked.since), "until": clock.time_text(asked.until),
-        "userIds": asked.user_ids, "dryRun": asked.dry_run, "members": kept.members, **shown_sums(live, kept.sums),
+        "userIds": asked.user_ids, "dryRun": asked.dry_run, "members": kept.members, **sums_view(live, kept.sums),
     }  # fmt: skip
 
 
@@ -257,7 +202,7 @@ class Rollbacks:
                 return found.done
             arrival, also = await self._with_what_was_sent_on(live, found, found.order, key[2], event_id, now)
             if dry_run:
-                return told(decide_one(live.program, found.member, arrival.event(), found.refused).trace)
+                return rolled_back_in(decide_one(live.program, found.member, arrival.event(), found.refused).trace)
             try:
                 outcome = await process_inline(
                     self._pool, live.program, arrival, seconds=SECONDS_MAX, whole=True, also=also
@@ -269,7 +214,7 @@ class Rollbacks:
                     continue
                 raise Conflict(f"it was refused ({decision and decision.refusal})", code=NOT_UNDONE) from None
             if outcome is not None and outcome.processed.decision is not None:
-                return told(outcome.processed.decision.trace)
+                return rolled_back_in(outcome.processed.decision.trace)
         raise Conflict("too much happens to the member, or the log is not whole: nothing was undone", code=NOT_UNDONE)
 
     async def _with_what_was_sent_on(
@@ -277,7 +222,7 @@ class Rollbacks:
     ) -> tuple[Arrival, list[Arrival]]:
         """Return the event that carries an order out, and those of who gives back what the member has sent on."""
         arrival = arrival_at(live, user_id, event_id, order, now)
-        lost = told(decide_one(live.program, found.member, arrival.event(), found.refused).trace).lost_metrics
+        lost = rolled_back_in(decide_one(live.program, found.member, arrival.event(), found.refused).trace).lost_metrics
         if not lost or not any(row["kind"] == TRANSFER for row in found.log):
             return arrival, []
         async with self._pool.acquire() as connection:
@@ -298,9 +243,9 @@ class Rollbacks:
                 raise Conflict("the member was erased, and what decided then with them", code=NOT_UNDONE)
             before = next((row for row in rows if row["event_id"] == event_id), None)
             if before is not None:
-                return _WorkedOut(blank, done=told(outcome_from(before["outcome"]).trace))
+                return _WorkedOut(blank, done=rolled_back_in(outcome_from(before["outcome"]).trace))
             formers = await self._formers(connection, rows)
-            if not any(_concerns(row, doings) for each in (rows, *formers.values()) for row in each):
+            if not any(_concerns(row, doings) for item in (rows, *formers.values()) for row in item):
                 return _WorkedOut(blank)
             happened = await self._happened(connection, rows, formers)
             order, member = undoing(happened, blank, doings, live.program, now)
@@ -313,14 +258,14 @@ class Rollbacks:
         self, connection: Connection, key: tuple[int, UUID, str], event_id: UUID, order: Rollback, found: "_WorkedOut"
     ) -> "_WorkedOut":
         """Add the codes of coupons, without those that are gone. What only would ask for used codes is nothing to do."""
-        ids = [one.coupon_id for one in order.coupons]
+        ids = [coupon.coupon_id for coupon in order.coupons]
         rows = await connection.fetch(SQL.coupons, *key[:2], ids) if ids else []
         coupons = {
             row["coupon_id"]: Coupon(row["coupon_id"], row["origin_id"], row["pool_id"], row["code"]) for row in rows
         }
         used = {row["coupon_id"] for row in rows if row["pool_id"] is not None and row["state"] != "allocated"}
-        order = structs.replace(order, coupons=tuple(coupons[one] for one in ids if one in coupons))
-        found.refused = frozenset(unused_id(event_id, coupons[one]) for one in used)
+        order = structs.replace(order, coupons=tuple(coupons[id_] for id_ in ids if id_ in coupons))
+        found.refused = frozenset(unused_id(event_id, coupons[value]) for value in used)
         if not is_something(order):
             return found
         if len(order.coupons) == len(used) and not is_something(structs.replace(order, coupons=())):
@@ -341,8 +286,10 @@ class Rollbacks:
             handed = logged(row).event().data
             former_id = member_id_of(row["org_id"], str(handed["from"]))
             log = [
-                dict(one)
-                for one in await connection.fetch(SQL.log_until_merge, bucket_of(former_id), former_id, row["user_id"])
+                dict(record)
+                for record in await connection.fetch(
+                    SQL.log_until_merge, bucket_of(former_id), former_id, row["user_id"]
+                )
             ]
             while log and str(log[-1]["event_id"]) != handed["mergeId"]:
                 log.pop()
@@ -388,13 +335,13 @@ def _arrival(live: Programme, kind: str, user_id: str, event_id: UUID, data: Jso
     )  # fmt: skip
 
 
-def told(trace: Sequence[Trace]) -> RolledBack:
+def rolled_back_in(trace: Sequence[Trace]) -> RolledBack:
     """Return what came of a rollback at a member, as its trace says."""
-    found = next((one.progress for one in trace if one.campaign_id == ROLLBACK_CAMPAIGN), None)
+    found = next((entry.progress for entry in trace if entry.campaign_id == ROLLBACK_CAMPAIGN), None)
     return msgspec.convert(found or {}, RolledBack)
 
 
 def _wanted(sums: Sums) -> dict[str, int]:
     """Return what was to be taken back by metric: what came back, and what could not."""
     names = {*sums.metrics, *sums.lost_metrics}
-    return {one: sums.metrics.get(one, 0) + sums.lost_metrics.get(one, (0, 0))[0] for one in sorted(names)}
+    return {name: sums.metrics.get(name, 0) + sums.lost_metrics.get(name, (0, 0))[0] for name in sorted(names)}

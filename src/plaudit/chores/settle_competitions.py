@@ -34,9 +34,9 @@ async def settle_competitions(pool: Pool, programs: Programmes) -> int:
         for row in await connection.fetch(SQL.unopened):
             await open_draw(connection, row["org_id"], row["id"])
         ended = [Piece("competition", *row) for row in await connection.fetch(SQL.ended)]
-        ended = [one for one in ended if not one.is_left_out]
-        for one in ended:
-            await attempt(connection, one, _settle(connection, programs, one))
+        ended = [piece for piece in ended if not piece.is_left_out]
+        for piece in ended:
+            await attempt(connection, piece, _settle(connection, programs, piece))
     return len(ended)
 
 
@@ -73,17 +73,17 @@ async def _give_prizes(connection: Connection, live: Programme, competition: Com
         arrivals = [
             arrival_from_client(
                 org_id=org_id,
-                user_id=one["userId"],
+                user_id=winner["userId"],
                 kind=PRIZE,
                 trigger=PRIZE,
                 occurred_at=now,
                 received_at=clock.now(),
-                payload=Payload({"competitionId": competition_id, "band": one["band"], "rank": one["rank"]}),
+                payload=Payload({"competitionId": competition_id, "band": winner["band"], "rank": winner["rank"]}),
                 source="engine",
                 event_id=clock.new_uuid7(),
-                event_key=f"prize:{competition_id}:{one['rank']}",
+                event_key=f"prize:{competition_id}:{winner['rank']}",
             )
-            for one in winners
+            for winner in winners
         ]
         if arrivals:
             await inbox.append(connection, arrivals)

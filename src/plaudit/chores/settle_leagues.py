@@ -33,11 +33,11 @@ async def settle_rounds(connection: Connection, programs: Programmes, org_id: UU
     for *key, minutes in await connection.fetch(competitions.SQL.leagues):
         piece = Piece("league", *key)
         if not piece.is_left_out and org_id in (None, piece.org_id):
-            settled += await attempt(connection, piece, _see_to(connection, programs, piece, minutes)) or 0
+            settled += await attempt(connection, piece, _settle_rounds_of(connection, programs, piece, minutes)) or 0
     return settled
 
 
-async def _see_to(connection: Connection, programs: Programmes, piece: Piece, minutes: int) -> int:
+async def _settle_rounds_of(connection: Connection, programs: Programmes, piece: Piece, minutes: int) -> int:
     live = await programs.current(piece.org_id)
     competition = live.program.competitions.get(piece.document_id)
     if competition is None or competition.league is None:
@@ -77,9 +77,9 @@ async def next_end(connection: Connection, live: Programme) -> datetime | None:
     org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
     due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
     found: list[datetime] = []
-    for one, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
+    for value, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
         competition = live.program.competitions.get(competition_id)
-        if one != org_id or competition is None or competition.league is None:
+        if value != org_id or competition is None or competition.league is None:
             continue
         played = await connection.fetch(competitions.SQL.rounds_played, org_id, competition_id, _ANY)
         busy = now if played else due
@@ -106,7 +106,7 @@ async def _settle_round(
         members = {row["scope"]: row["members"] for row in rows}
         result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
         if await connection.fetchval(competitions.SQL.settle_round, org_id, competition_id, name, live.now(), result):
-            arrivals = [_arrival(live, competition_id, name, one) for one in moved]
+            arrivals = [_arrival(live, competition_id, name, record) for record in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)
 
@@ -132,11 +132,11 @@ def outcome_of_place(competition: Competition, league: League, place: Json) -> J
     }
 
 
-def _arrival(live: Programme, competition_id: str, name: str, one: Json) -> Arrival:
-    data = {"competitionId": competition_id, "round": name} | {part: one[part] for part in ("division", "rank", "band")}
+def _arrival(live: Programme, competition_id: str, name: str, row: Json) -> Arrival:
+    data = {"competitionId": competition_id, "round": name} | {part: row[part] for part in ("division", "rank", "band")}
     return arrival_from_client(
         org_id=live.program.org_id,
-        user_id=one["userId"],
+        user_id=row["userId"],
         kind=PRIZE,
         trigger=PRIZE,
         occurred_at=live.now(),
@@ -144,7 +144,7 @@ def _arrival(live: Programme, competition_id: str, name: str, one: Json) -> Arri
         payload=Payload(data),
         source="engine",
         event_id=clock.new_uuid7(),
-        event_key=_key_of(competition_id, f"{name}:{one['userId']}")[:400],
+        event_key=_key_of(competition_id, f"{name}:{row['userId']}")[:400],
     )
 
 

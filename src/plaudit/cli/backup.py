@@ -77,20 +77,20 @@ def verify(
 
 
 def _end(checks: list[Json]) -> None:
-    if any(one["violations"] for one in checks):
+    if any(check["violations"] for check in checks):
         raise SystemExit(1)
 
 
 def _print(checks: list[Json]) -> None:
     table = Table("invariant", "counted", "violations")
-    for one in checks:
-        table.add_row(one["name"], f"{one['counted']:,}", str(one["violations"]), style=_style(one))
+    for check in checks:
+        table.add_row(check["name"], f"{check['counted']:,}", str(check["violations"]), style=_style(check))
     console.print(table)
-    for one in checks:
-        for example in one["examples"]:
-            console.print(f"{one['name']}: {example}", style=_style(one), highlight=False, markup=False)
-        if one["violations"]:
-            console.print(f"{one['name']}: what to do: {one['remedy']}", highlight=False, markup=False)
+    for check in checks:
+        for example in check["examples"]:
+            console.print(f"{check['name']}: {example}", style=_style(check), highlight=False, markup=False)
+        if check["violations"]:
+            console.print(f"{check['name']}: what to do: {check['remedy']}", highlight=False, markup=False)
 
 
 def _style(check: Json) -> str:

@@ -20,7 +20,7 @@ _OTHER_SCHEMA = (
 
 
 @contextmanager
-def told() -> Generator[None]:
+def exit_on_error() -> Generator[None]:
     """Say what went wrong inside, and end with 1."""
     try:
         yield
@@ -57,7 +57,7 @@ def _sentence(error: BaseException) -> str | None:
 def _fail(message: str, fields: "list[FieldError] | tuple[()]") -> NoReturn:
     errors.print(f"plaudit: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
     if len(fields) > 1 or (fields and fields[0].message not in message):
-        for one in fields:
-            told_field = f"  {one.field or 'the document'} {one.message}"
+        for field in fields:
+            told_field = f"  {field.field or 'the document'} {field.message}"
             errors.print(told_field, style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(1) from None

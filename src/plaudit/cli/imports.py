@@ -39,10 +39,10 @@ def import_file(
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=file.stat().st_size)
 
-        def heard(read: int, word: str) -> None:
+        def show_progress(read: int, word: str) -> None:
             progress.update(task, completed=read, description=word)
 
-        done = place.take_in(file, kind, job, heard)
+        done = place.take_in(file, kind, job, show_progress)
     _print(file, done)
     if done["refused"]:
         raise SystemExit(1)
@@ -50,11 +50,11 @@ def import_file(
 
 def _print(file: Path, job: Json) -> None:
     console.print(job["jobId"], highlight=False)
-    for one in job["errors"][:ERRORS_SHOWN]:
-        line = f"{file.name}:{one['line']}: {one['message']}"
+    for error in job["errors"][:ERRORS_SHOWN]:
+        line = f"{file.name}:{error['line']}: {error['message']}"
         console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-        if len(one["details"]) > 1:
-            for field in one["details"]:
+        if len(error["details"]) > 1:
+            for field in error["details"]:
                 detail = f"  {field['field']} {field['message']}"
                 console.print(detail, style="red", highlight=False, markup=False, soft_wrap=True)
     if job["refused"] > ERRORS_SHOWN:

@@ -23,7 +23,7 @@ from plaudit.supervisor import Command, Supervisor
 
 from .backup import add_backup_commands
 from .common import FOLDER, Data, Host, Port, Url, console, run, url_of
-from .errors import told
+from .errors import exit_on_error
 from .imports import add_import_command
 from .moving import add_moving_commands
 from .orgs import add_org_commands, print_credentials
@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 def main() -> None:
     """The entry point: an expected error is a sentence and a status, not a stack trace."""
     telemetry.configure_logs()
-    with told():
+    with exit_on_error():
         app(prog_name="plaudit")
 
 
@@ -129,7 +129,7 @@ def _run_in_subprocess(work: Callable[[], None]) -> None:
     def child() -> None:
         exit_with_parent(parent)
         try:
-            with told():
+            with exit_on_error():
                 work()
         except KeyboardInterrupt:
             raise SystemExit(1) from None

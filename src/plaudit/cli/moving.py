@@ -110,9 +110,9 @@ async def _take_in(url: str, org_id: UUID, kind: str, path: Path) -> bool:
             refused = await jobs.errors_of(connection, job.job_id, 0, 20)
         counted = f"{job.accepted:,} taken, {job.unchanged:,} as they were, {job.refused:,} refused"
         console.print(f"{kind:<13} {counted}", highlight=False)
-        for one in refused:
+        for row in refused:
             console.print(
-                f"{path.name}, line {one['line']}: {one['message']}", style="red", highlight=False, markup=False
+                f"{path.name}, line {row['line']}: {row['message']}", style="red", highlight=False, markup=False
             )
         return not job.refused
     finally:

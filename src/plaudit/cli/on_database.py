@@ -68,7 +68,7 @@ class Local:
             done = await jobs.start(pool, org_id, kind, "cli", _job_id(job))
             try:
                 await _work_off(pool, Programmes(pool, url), done, file, heard)
-                found = await _shown(pool, org_id, done)
+                found = await _job_view(pool, org_id, done)
                 await pool.close()
             except (PlauditError, *UNREACHABLE, OSError):
                 pool.terminate()
@@ -117,7 +117,7 @@ class Local:
 
 
 async def _checked(checks: "Awaitable[list[InvariantResult]]") -> list[Json]:
-    return [msgspec.structs.asdict(one) for one in await checks]
+    return [msgspec.structs.asdict(check) for check in await checks]
 
 
 def _job_id(name: str) -> UUID | None:
@@ -149,7 +149,7 @@ async def _work_off(pool: "Pool", programs: "Programmes", job: "Job", file: Path
             heard(opened.tell(), f"{job.lines:,} lines")
 
 
-async def _shown(pool: "Pool", org_id: UUID, job: "Job") -> Json:
+async def _job_view(pool: "Pool", org_id: UUID, job: "Job") -> Json:
     """Return a job as the API shows it."""
     from plaudit.storage import jobs
     from plaudit.storage.programmes import load_programme
@@ -160,7 +160,7 @@ async def _shown(pool: "Pool", org_id: UUID, job: "Job") -> Json:
     return {
         "jobId": f"job_{job.job_id}", "lines": job.lines, "accepted": job.accepted, "unchanged": job.unchanged,
         "refused": job.refused, "reconciliation": jobs.reconciliation(live, job),
-        "errors": [jobs.shown_error(one) for one in errors],
+        "errors": [jobs.error_view(error) for error in errors],
     }  # fmt: skip
 
 

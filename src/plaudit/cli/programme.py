@@ -63,7 +63,7 @@ def diff(
     """Show what `apply` would change. Exits with 1 if anything would."""
     target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
     programme = read_programme(file, only, without, settings=settings)
-    if _exit_on_error(target.place().change(programme, prune=prune, dry_run=True)):
+    if _print_changes(target.place().change(programme, prune=prune, dry_run=True)):
         raise SystemExit(1)
 
 
@@ -86,7 +86,7 @@ def apply(
     """
     target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
     programme = read_programme(file, only, without, settings=settings)
-    if not _exit_on_error(target.place().change(programme, prune=prune, dry_run=dry_run)):
+    if not _print_changes(target.place().change(programme, prune=prune, dry_run=dry_run)):
         console.print("Nothing to change.")
 
 
@@ -107,14 +107,14 @@ def read_programme(file: Path, only: Sequence[str] | None, without: Sequence[str
     return kept
 
 
-def _exit_on_error(changes: list[Json]) -> int:
+def _print_changes(changes: list[Json]) -> int:
     """Print changes, field by field. Return how many there are."""
     colours = {"created": "green", "updated": "yellow", "deleted": "red"}
-    for one in changes:
-        line = f"{one['change']:<8} {one['kind']} {one['id']}"
-        console.print(line, style=colours[one["change"]], highlight=False, markup=False, soft_wrap=True)
-        if one["change"] == "updated":
-            for field in one["fields"]:
+    for change in changes:
+        line = f"{change['change']:<8} {change['kind']} {change['id']}"
+        console.print(line, style=colours[change["change"]], highlight=False, markup=False, soft_wrap=True)
+        if change["change"] == "updated":
+            for field in change["fields"]:
                 was, now = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
                 console.print(
                     f"         {field['field']}: {was} -> {now}", highlight=False, markup=False, soft_wrap=True

@@ -57,7 +57,7 @@ def simulate(
         if not as_json:
             raise
         shown = {"message": error.message, "code": error.code, "kind": error.kind.value}
-        fields = [msgspec.structs.asdict(one) for one in error.fields]
+        fields = [msgspec.structs.asdict(field) for field in error.fields]
         typer.echo(msgspec.json.encode({"error": shown | {"fields": fields}}).decode())
         raise SystemExit(1) from None
     if as_json:
@@ -70,10 +70,10 @@ def _simulated(target: Target, wanted: Simulated, *, quiet: bool) -> dict[str, A
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("events", total=None)
 
-        def heard(events: int, total: int) -> None:
+        def show_progress(events: int, total: int) -> None:
             progress.update(task, completed=events, total=total or 1)
 
-        return target.place().simulate(wanted, heard)
+        return target.place().simulate(wanted, show_progress)
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -86,12 +86,12 @@ def _json(text: str) -> dict[str, Any]:
 def _print(found: dict[str, Any]) -> None:
     console.print(f"{found['events']:,} events of {found['members']:,} members", highlight=False)
     table = Table("campaign", "", "fired", "members", "metrics", "coupons", "ran out")
-    for one in found.get("campaigns", [found]):
+    for campaign in found.get("campaigns", [found]):
         for name in ("actual", "simulated"):
-            side = one[name]
+            side = campaign[name]
             metrics = ", ".join(f"{amount:,} {metric}" for metric, amount in side["metrics"].items())
             ran_out = ", ".join(f"{reason} {number:,}" for reason, number in side["capsHit"].items())
-            title = one["campaignId"] if name == "actual" else ""
+            title = campaign["campaignId"] if name == "actual" else ""
             table.add_row(
                 title, name, f"{side['fired']:,}", f"{side['members']:,}", metrics, f"{side['coupons']:,}", ran_out
             )
@@ -100,6 +100,6 @@ def _print(found: dict[str, Any]) -> None:
     for metric in sorted(totals["actual"].keys() | totals["simulated"].keys()):
         was, would = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
         console.print(f"all campaigns, {metric}: {was:,} -> {would:,}", highlight=False)
-    for one in found["sample"]:
-        was, would = one["actual"]["metrics"], one["simulated"]["metrics"]
-        console.print(f"{one['change']:<8} {one['userId']}: {was} -> {would}", highlight=False, markup=False)
+    for value in found["sample"]:
+        was, would = value["actual"]["metrics"], value["simulated"]["metrics"]
+        console.print(f"{value['change']:<8} {value['userId']}: {was} -> {would}", highlight=False, markup=False)

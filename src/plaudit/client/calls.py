@@ -73,7 +73,7 @@ def error_of(status: int, given: Any) -> PlauditError:
     shown: Any = body.get("error")
     inner: dict[str, Any] = cast("dict[str, Any]", shown) if isinstance(shown, dict) else {"code": shown}
     message = inner.get("message") or body.get("message") or body.get("error_description") or f"HTTP {status}"
-    fields = {one["field"]: one["message"] for one in inner.get("details", ())}
+    fields = {value["field"]: value["message"] for value in inner.get("details", ())}
     return PlauditError(str(message), status=status, code=str(inner.get("code") or ""), fields=fields)
 
 
@@ -125,7 +125,7 @@ def report(
 
 
 def report_many(actions: Iterable[Mapping[str, Any]]) -> Request[BatchResult]:
-    body = [{"eventId": uuid4().hex, **one} for one in actions]
+    body = [{"eventId": uuid4().hex, **action} for action in actions]
     return Request(method="POST", path="/api/audience/internal/actions/batch", read=_as(BatchResult), body=body)
 
 
@@ -203,7 +203,7 @@ def _as(of: type[T]) -> Callable[[Any], T]:
 
 def _page(name: str, of: type[T]) -> Callable[[Any], Page[T]]:
     def read(data: Any) -> Page[T]:
-        return Page([msgspec.convert(one, of) for one in data[name]], data.get("cursor"))
+        return Page([msgspec.convert(value, of) for value in data[name]], data.get("cursor"))
 
     return read
 

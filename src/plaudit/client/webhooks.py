@@ -37,6 +37,6 @@ def verify_webhook(
     if abs((clock.now().timestamp() if now is None else now) - timestamp) > tolerance:
         raise InvalidSignature("The message is too old, or the clocks differ")
     wanted = signed_headers(message_id, timestamp, body, [secret])["webhook-signature"].encode()
-    if not any(hmac.compare_digest(wanted, one.encode()) for one in signatures):
+    if not any(hmac.compare_digest(wanted, signature.encode()) for signature in signatures):
         raise InvalidSignature("The signature is not of this secret")
     return msgspec.json.decode(body, type=dict[str, Any])

@@ -271,7 +271,7 @@ def _advanced(
         completed = _complete_steps(context, campaign)
         if isinstance(completed, Refusal):
             return {**shown, "completion": completed.value}, effects
-        effects += [structs.replace(one, index=len(step.effects) + one.index) for one in completed]
+        effects += [structs.replace(trace, index=len(step.effects) + trace.index) for trace in completed]
         shown["completed"] = True
     elif campaign.sequential:
         _opened(context, campaign, number + 1, opened_at)
@@ -319,7 +319,7 @@ def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] |
         return refusal
     completed = _apply(context, campaign, len(campaign.steps), campaign.effects)
     progress = context.member.progress[campaign.campaign_id]  # as its effects have left it
-    steps = {} if campaign.repeatable else {one: sequences.at_rest(step) for one, step in progress.steps.items()}
+    steps = {} if campaign.repeatable else {number: sequences.at_rest(step) for number, step in progress.steps.items()}
     _complete(context, campaign, structs.replace(progress, steps=steps))
     return completed
 
@@ -328,18 +328,18 @@ def take_over(context: Context, campaign_id: str, campaign: Campaign | None, oth
     """Add what somebody else has done: each step counts from where it is sequences.further. That may complete the campaign."""
     own = context.member.progress.get(campaign_id, _NOTHING)
     occurrence = max(own.occurrence, other.occurrence)
-    goes = [one.steps for one in (own, other) if one.occurrence == occurrence]
+    goes = [progress.steps for progress in (own, other) if progress.occurrence == occurrence]
     steps: dict[int, StepProgress] = {}
     for number, step in ((number, step) for go in goes for number, step in go.items()):
         steps[number] = sequences.further(steps.get(number, _NOT_BEGUN), step)
-    periods = {one: own.periods.get(one, 0) + other.periods.get(one, 0) for one in {**own.periods, **other.periods}}
+    periods = {name: own.periods.get(name, 0) + other.periods.get(name, 0) for name in {**own.periods, **other.periods}}
     context.member.progress[campaign_id] = progress = Progress(
         own.completions + other.completions,
-        max((one.last_at for one in (own, other) if one.last_at is not None), default=None),
-        {one: periods[one] for one in sorted(periods)[-LIMIT_PERIODS_KEPT:]},
+        max((progress.last_at for progress in (own, other) if progress.last_at is not None), default=None),
+        {period: periods[period] for period in sorted(periods)[-LIMIT_PERIODS_KEPT:]},
         steps,
         occurrence,
-        min((one.enrolled_at for one in (own, other) if one.enrolled_at is not None), default=None),
+        min((progress.enrolled_at for progress in (own, other) if progress.enrolled_at is not None), default=None),
     )
     if campaign is None or not campaign.steps or _done_count(progress) < campaign.required:
         return
@@ -351,13 +351,13 @@ def take_over(context: Context, campaign_id: str, campaign: Campaign | None, oth
     if isinstance(completed, Refusal):
         shown["completion"] = completed.value
     else:
-        effects = [structs.replace(one, index=len(campaign.steps[last].effects) + one.index) for one in completed]
+        effects = [structs.replace(trace, index=len(campaign.steps[last].effects) + trace.index) for trace in completed]
         shown["completed"] = True
     context.trace.append(Trace(campaign_id, last, 0, None, [], effects, None, shown))
 
 
 def _done_count(progress: Progress) -> int:
-    return sum([one.done_at is not None for one in progress.steps.values()])
+    return sum([step.done_at is not None for step in progress.steps.values()])
 
 
 def _in_occurrence(context: Context, campaign: Campaign) -> Progress | None:

@@ -32,11 +32,15 @@ def summarise(
 ) -> ChangeSummary:
     """What one campaign changed. Rungs have no campaign: `rungs` are those to be told with this one."""
     metrics: dict[str, tuple[int, int]] = {}
-    for one in moved:
-        if one.campaign_id == campaign_id and one.amount:
-            before = metrics[one.metric][0] if one.metric in metrics else one.balance_after - one.amount
-            metrics[one.metric] = (before, one.balance_after)
-    return ChangeSummary(metrics, tuple(one for one in items if one.campaign_id == campaign_id), tuple(rungs))
+    for balance_change in moved:
+        if balance_change.campaign_id == campaign_id and balance_change.amount:
+            before = (
+                metrics[balance_change.metric][0]
+                if balance_change.metric in metrics
+                else balance_change.balance_after - balance_change.amount
+            )
+            metrics[balance_change.metric] = (before, balance_change.balance_after)
+    return ChangeSummary(metrics, tuple(item for item in items if item.campaign_id == campaign_id), tuple(rungs))
 
 
 def summarise_decision(decision: Decision, campaign_id: str) -> ChangeSummary:

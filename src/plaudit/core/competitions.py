@@ -85,11 +85,14 @@ def counted(
     `now` is the time of the event and `trace` what it says; `at` is when that counts. One that the event came before,
     or found closed or for others, has not counted it.
     """
-    refused = {one.campaign_id for one in trace if one.refusal is not None}
+    refused = {entry.campaign_id for entry in trace if entry.refusal is not None}
     return frozenset(
-        one.competition_id
-        for one in program.competitions_by_metric.get(metric_id, ())
-        if is_open(one, now) and is_open(one, at) and user_id not in one.excluded and _cause(one) not in refused
+        competition.competition_id
+        for competition in program.competitions_by_metric.get(metric_id, ())
+        if is_open(competition, now)
+        and is_open(competition, at)
+        and user_id not in competition.excluded
+        and _cause(competition) not in refused
     )
 
 
@@ -179,10 +182,10 @@ def take_over(context: Context, competition: Competition | None, competition_id:
         context.member.standings[competition_id] = other
         return
     rounds: dict[str, tuple[int, datetime]] = {}
-    for each in (own, other):
+    for standing in (own, other):
         for name, score, at in (
-            (each.round, each.score, each.reached_at),
-            (each.previous_round, each.previous_score, each.previous_reached_at),
+            (standing.round, standing.score, standing.reached_at),
+            (standing.previous_round, standing.previous_score, standing.previous_reached_at),
         ):
             if at is not None:
                 before, reached_at = rounds.get(name, (0, at))
@@ -192,7 +195,7 @@ def take_over(context: Context, competition: Competition | None, competition_id:
     scope = own.scope if competition is None else other.scope
     if competition is not None and competition.league is not None:
         divisions = competition.league.divisions
-        scope = max((own.scope, other.scope), key=lambda one: divisions.index(one) if one in divisions else -1)
+        scope = max((own.scope, other.scope), key=lambda key: divisions.index(key) if key in divisions else -1)
     after = Standing(rounds[now][0], rounds[now][1], scope, now)
     if earlier:
         last = earlier[0]

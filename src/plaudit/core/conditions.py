@@ -64,7 +64,7 @@ class Leaf:
             if must_pass(problem):
                 raise
             found, held = sentence_of(problem), False
-        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
+        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _for_trace(found)))
         return held
 
 
@@ -94,7 +94,7 @@ class LongLeaf(Leaf):
             if must_pass(problem):
                 raise
             found, held = str(problem) if isinstance(problem, BudgetSpent) else sentence_of(problem), False
-        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _shown(found)))
+        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _for_trace(found)))
         return held
 
 
@@ -117,7 +117,7 @@ class Formula:
             found = self._expression.evaluate(scope.names(), scope.budget)
         except ExpressionError as error:
             found = str(error)
-        checks.append(ConditionCheck(self.number, found is True, _shown(found)))
+        checks.append(ConditionCheck(self.number, found is True, _for_trace(found)))
         return found is True
 
 
@@ -289,7 +289,7 @@ def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
         raise ConditionError(f"{at}.value", f"{error} (for {operator.name})") from None
 
 
-def _shown(found: Any) -> Any:
+def _for_trace(found: Any) -> Any:
     """What a trace keeps of a value: short, and never a whole document."""
     if isinstance(found, str):
         return found if len(found) <= ACTUAL_TEXT_MAX else found[: ACTUAL_TEXT_MAX - 1] + "…"
@@ -297,5 +297,5 @@ def _shown(found: Any) -> Any:
         return "(an object)"
     if isinstance(found, list):
         items = cast("list[Any]", found)
-        return [_shown(item) for item in items[:5]] + ([f"… {len(items)} in all"] if len(items) > 5 else [])
+        return [_for_trace(item) for item in items[:5]] + ([f"… {len(items)} in all"] if len(items) > 5 else [])
     return None if found is MISSING else found

@@ -165,7 +165,9 @@ class Context:
 
     def is_for(self, audience: Audience) -> bool:
         """Whether the member is among those that something is for."""
-        return audience.includes(frozenset(one for one, state in self.member.segments.items() if state.member))
+        return audience.includes(
+            frozenset(segment_id for segment_id, state in self.member.segments.items() if state.member)
+        )
 
     def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
         """Set fields of the profile, and the names that the member is found by; None takes one away.

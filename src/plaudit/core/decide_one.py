@@ -136,13 +136,17 @@ def _apply_event(context: Context) -> None:
     if trigger in context.program.competitions_by_trigger:
         competitions.score_event(context)
     if trigger in context.program.streak_listeners:
-        for one in context.program.streak_listeners[trigger]:
-            if context.broken and context.is_broken(f"streak.{one.streak.streak_id}", ~one.number):
+        for streak_listener in context.program.streak_listeners[trigger]:
+            if context.broken and context.is_broken(
+                f"streak.{streak_listener.streak.streak_id}", ~streak_listener.number
+            ):
                 continue
             try:
-                context.trace.append(meet(context, one))
+                context.trace.append(meet(context, streak_listener))
             except BaseException as problem:
-                raise context.blamed(problem, f"streak.{one.streak.streak_id}", ~one.number) from None
+                raise context.blamed(
+                    problem, f"streak.{streak_listener.streak.streak_id}", ~streak_listener.number
+                ) from None
     for listener in context.program.listeners_of(trigger):
         if context.broken and context.is_broken(listener.campaign.campaign_id, ~listener.number, listener.step):
             continue

@@ -115,13 +115,16 @@ class Scope:
             case "metrics":
                 return self._metrics()
             case "streaks":
-                return {one: streak_fields(state) for one, state in self.member.streaks.items()}
+                return {streak_id: streak_fields(state) for streak_id, state in self.member.streaks.items()}
             case "ladders":
-                return {one: self._ladder(one, state.effective) for one, state in self.member.ladders.items()}
+                return {
+                    ladder_id: self._ladder(ladder_id, state.effective)
+                    for ladder_id, state in self.member.ladders.items()
+                }
             case "campaigns":
-                return {one: {"completions": each.completions} for one, each in self.member.progress.items()}
+                return {key: {"completions": progress.completions} for key, progress in self.member.progress.items()}
             case "segments":
-                return sorted(one for one, state in self.member.segments.items() if state.member)
+                return sorted(segment_id for segment_id, state in self.member.segments.items() if state.member)
             case "badges":
                 return badges_of(sorted(self.member.holdings), self.products)
             case _:
@@ -204,9 +207,9 @@ def computed_fields(scope: Scope) -> dict[str, Any]:
     found["level"] = level_of(found.get("xp", 0))
     found["badges"] = badges_of(sorted(member.holdings), scope.products)
     found["badgeCount"] = len(found["badges"])
-    found["streak"] = max((one.current for one in member.streaks.values()), default=0)
-    found["longestStreak"] = max((one.longest for one in member.streaks.values()), default=0)
-    found["segments"] = sorted(one for one, state in member.segments.items() if state.member)
+    found["streak"] = max((streak.current for streak in member.streaks.values()), default=0)
+    found["longestStreak"] = max((streak.longest for streak in member.streaks.values()), default=0)
+    found["segments"] = sorted(segment_id for segment_id, state in member.segments.items() if state.member)
     for ladder_id, ladder in scope.ladders.items():
         state = member.ladders.get(ladder_id)
         rung = -1 if state is None else state.effective
@@ -228,7 +231,7 @@ def last_active_at(member: Member) -> datetime | None:
 
 def badges_of(held: Iterable[str], products: Mapping[str, _Product]) -> list[str]:
     """Return which of the products that a member has are badges, by their ids, in the order given."""
-    return [one for one in held if one in products and products[one].type == "badge"]
+    return [name for name in held if name in products and products[name].type == "badge"]
 
 
 def level_of(xp: float) -> int:
@@ -298,9 +301,9 @@ def _all_found(value: Any, steps: tuple[str, ...]) -> list[Any]:
     values: list[Any] = [value]
     for step in steps:
         if step == "":
-            values = [item for one in values if isinstance(one, list) for item in cast("list[Any]", one)]
+            values = [item for branch in values if isinstance(branch, list) for item in cast("list[Any]", branch)]
         else:
-            values = [child for one in values if (child := _child(one, step)) is not MISSING]
+            values = [child for branch in values if (child := _child(branch, step)) is not MISSING]
     return values
 
 

@@ -100,7 +100,7 @@ def with_given(state: StreakState, rules: Rules, at: datetime, quantity: int) ->
         return state
     settled_at = _when(later[0])
     left = missed(state, rules, settled_at).freezes
-    return structs.replace(state, given=((settled_at, left), *(one for one in later if _when(one) > settled_at)))
+    return structs.replace(state, given=((settled_at, left), *(item for item in later if _when(item) > settled_at)))
 
 
 def given_back(state: StreakState, rules: Rules, turn: int, at: datetime) -> StreakState:
@@ -120,7 +120,7 @@ def given_back(state: StreakState, rules: Rules, turn: int, at: datetime) -> Str
 
 
 def _without(turns: Iterable[int], turn: int) -> tuple[int, ...]:
-    return tuple(each for each in turns if each != turn)
+    return tuple(number for number in turns if number != turn)
 
 
 def _when(given: MonthlyAllowance) -> datetime:

@@ -81,7 +81,7 @@ def _in_another_window(
     if key > before.window:
         if before.window:
             windows[before.window] = StepProgress(before.value, before.window, before.seen, last_at=before.last_at)
-        kept = tuple(windows[each] for each in sorted(windows)[-WINDOWS_MAX:])
+        kept = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
         return _one_more(goal, StepProgress(window=key, early=before.early, windows=kept), amount, value, now)
     if key not in windows and len(windows) == WINDOWS_MAX and key < min(windows):
         return Refusal.goal_window_over
@@ -89,7 +89,7 @@ def _in_another_window(
     if isinstance(after, Refusal):
         return after
     windows[key] = structs.replace(after, done_at=None)
-    kept = tuple(windows[each] for each in sorted(windows)[-WINDOWS_MAX:])
+    kept = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
     return structs.replace(before, done_at=after.done_at, windows=kept)
 
 
@@ -136,7 +136,7 @@ def _rolling(
     goal: Goal, length: timedelta, before: StepProgress, now: datetime, amount: int, value: Any
 ) -> StepProgress | Refusal:
     """What counted within a window that ends with any of the times. The progress is that of the window now."""
-    items = [(at, each, before.seen[i] if before.seen else None) for i, (at, each) in enumerate(before.times)]
+    items = [(at, number, before.seen[i] if before.seen else None) for i, (at, number) in enumerate(before.times)]
     items = sorted([*items, (now, amount, value)], key=time_of)
     latest = items[-1][0]
     older = sum(1 for item in items if item[0] <= latest - length)

@@ -42,7 +42,7 @@ def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> Non
     key = window_key(ladder, at, _zone(context), context.member.enrolled_at)
     earned = {**state.earned, key: max(min(state.earned.get(key, 0) + amount, SUM_MAX), -SUM_MAX)}
     if len(earned) > ladder.windows_kept:
-        earned = {one: earned[one] for one in sorted(earned)[-ladder.windows_kept :]}
+        earned = {name: earned[name] for name in sorted(earned)[-ladder.windows_kept :]}
     after = structs.replace(state, earned=earned)
     if amount > 0:
         _climb(context, ladder, after, key)

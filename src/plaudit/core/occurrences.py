@@ -91,7 +91,7 @@ class Occurrences:
             for ordinal in self._days_of(year, month):
                 seconds = self._seconds_on(ordinal) if ordinal == self._day0 or self._by_period else None
                 if seconds is not None:
-                    seconds = [one for one in seconds if _time_at(ordinal, one) >= self.start]
+                    seconds = [second for second in seconds if _time_at(ordinal, second) >= self.start]
                 number = len(self._units_of(ordinal)) * len(self._offsets) if seconds is None else len(seconds)
                 if number >= count:
                     return _time_at(ordinal, (self._seconds_on(ordinal) if seconds is None else seconds)[count - 1])
@@ -164,10 +164,10 @@ class Occurrences:
 
     def _is_in_week(self, ordinal: int, year: int) -> bool:
         start = self._rule.week_start
-        for each in (year + 1, year, year - 1):
-            first = _first_week(each, start)
+        for number in (year + 1, year, year - 1):
+            first = _first_week(number, start)
             if ordinal >= first:
-                weeks = (_first_week(each + 1, start) - first) // 7
+                weeks = (_first_week(number + 1, start) - first) // 7
                 week = (ordinal - first) // 7 + 1
                 return week in self._rule.by_week or week - weeks - 1 in self._rule.by_week
         return False
@@ -182,13 +182,13 @@ class Occurrences:
         units = range(-begun % rule.interval, number, rule.interval)
         if unit == 60 and (rule.by_hour or rule.by_minute):
             return [
-                one * 60
-                for one in units
-                if (not rule.by_hour or one // 60 in rule.by_hour)
-                and (not rule.by_minute or one % 60 in rule.by_minute)
+                item * 60
+                for item in units
+                if (not rule.by_hour or item // 60 in rule.by_hour)
+                and (not rule.by_minute or item % 60 in rule.by_minute)
             ]
         if rule.by_hour:
-            return [one * unit for one in units if one in rule.by_hour]
+            return [item * unit for item in units if item in rule.by_hour]
         return range(units.start * unit, number * unit, rule.interval * unit)
 
     def _seconds_on(self, ordinal: int) -> Sequence[int]:
@@ -243,7 +243,7 @@ class Occurrences:
         times = len(self._offsets)
         total = len(days) * times
         found: dict[int, list[int]] = {}
-        for place in sorted({one - 1 if one > 0 else total + one for one in self._rule.by_position}):
+        for place in sorted({number - 1 if number > 0 else total + number for number in self._rule.by_position}):
             if 0 <= place < total:
                 found.setdefault(days[place // times], []).append(self._offsets[place % times])
         return found
@@ -260,7 +260,7 @@ class Occurrences:
             case _:
                 first, length = day.toordinal(), 1
         days = range(max(first, 1), min(first + length, date.max.toordinal() + 1))
-        return [one for one in days if self._chooses(one)]
+        return [number for number in days if self._chooses(number)]
 
     def _chooses(self, ordinal: int) -> bool:
         months = self._rule.by_month
@@ -290,8 +290,8 @@ def _completed(rule: Rule, start: datetime) -> Rule:
 
 
 def _at_positions(found: Sequence[int], positions: Sequence[int]) -> tuple[int, ...]:
-    places = {one - 1 if one > 0 else len(found) + one for one in positions}
-    return tuple(found[one] for one in sorted(places) if 0 <= one < len(found))
+    places = {position - 1 if position > 0 else len(found) + position for position in positions}
+    return tuple(found[place] for place in sorted(places) if 0 <= place < len(found))
 
 
 @lru_cache(maxsize=1_024)

@@ -42,10 +42,10 @@ class Search:
         return self.holds(found)
 
 
-def _through(found: Any, each: int = 1) -> int:
+def _through(found: Any, number: int = 1) -> int:
     """Return the steps of going through a value, with so many for each item of a list."""
     if found.__class__ is list:
-        return len(found) * each
+        return len(found) * number
     return len(found) // TEXT_A_STEP if found.__class__ is str else 0
 
 
@@ -84,12 +84,12 @@ def instant_of(value: Any) -> datetime | None:
 
 def _equals(wanted: Any) -> Compare:
     if isinstance(wanted, str):  # nothing but a text equals a text
-        return lambda found: found == wanted
-    return lambda found: same(found, wanted)
+        return lambda value: value == wanted
+    return lambda value: same(value, wanted)
 
 
 def _not_equals(wanted: Any) -> Compare:
-    return lambda found: found is not MISSING and not same(found, wanted)
+    return lambda value: value is not MISSING and not same(value, wanted)
 
 
 def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
@@ -97,9 +97,9 @@ def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
 
     def compile_order(wanted: Any) -> Compare:
         if is_number(wanted):
-            return lambda found: found.__class__ in (int, float) and holds(found, wanted)
+            return lambda value: value.__class__ in (int, float) and holds(value, wanted)
         if isinstance(wanted, str):
-            return lambda found: isinstance(found, str) and holds(found, wanted)
+            return lambda value: isinstance(value, str) and holds(value, wanted)
         raise OperatorError("must be a number or a text")
 
     return compile_order
@@ -122,38 +122,38 @@ def _in(wanted: Any) -> Search:
         if isinstance(found, str):
             return found in texts
         if isinstance(found, list):
-            return any(among(one) for one in found)  # pyright: ignore[reportUnknownVariableType]
+            return any(among(unknown) for unknown in found)  # pyright: ignore[reportUnknownVariableType]
         return any(same(found, item) for item in others)
 
     # A text is looked up; whatever else is compared with each.
-    each = 1 + len(others)
-    return Search(among, lambda found: each if found.__class__ is dict else _through(found, each))
+    number = 1 + len(others)
+    return Search(among, lambda value: number if value.__class__ is dict else _through(value, number))
 
 
 def _not_in(wanted: Any) -> Compare:
     among = _in(wanted)
-    return Search(lambda found: found is not MISSING and not among(found), among.steps)
+    return Search(lambda step: step is not MISSING and not among(step), among.steps)
 
 
 def _contains(wanted: Any) -> Search:
     def holds(found: Any) -> bool:
         if isinstance(found, str):
             return isinstance(wanted, str) and wanted in found
-        return isinstance(found, list) and any(same(one, wanted) for one in found)  # pyright: ignore[reportUnknownVariableType]
+        return isinstance(found, list) and any(same(unknown, wanted) for unknown in found)  # pyright: ignore[reportUnknownVariableType]
 
     return Search(holds, _through)
 
 
 def _not_contains(wanted: Any) -> Compare:
     contains = _contains(wanted)
-    return Search(lambda found: isinstance(found, str | list) and not contains(found), contains.steps)
+    return Search(lambda step: isinstance(step, str | list) and not contains(step), contains.steps)
 
 
 def _text(holds: Callable[[str, str], bool]) -> Callable[[Any], Compare]:
     def compile_text(wanted: Any) -> Compare:
         if not isinstance(wanted, str):
             raise OperatorError("must be a text")
-        return lambda found: isinstance(found, str) and holds(found, wanted)
+        return lambda value: isinstance(value, str) and holds(value, wanted)
 
     return compile_text
 
@@ -166,25 +166,25 @@ def _matches(wanted: Any) -> Compare:
     except PatternError as error:
         raise OperatorError(str(error)) from None
     return Search(
-        lambda found: isinstance(found, str) and pattern.search(found),
-        lambda found: pattern.steps(found) if isinstance(found, str) else 0,
+        lambda value: isinstance(value, str) and pattern.search(value),
+        lambda value: pattern.steps(value) if isinstance(value, str) else 0,
         short=0,
     )
 
 
 def _between(wanted: Any) -> Compare:
     bounds = _list_of(wanted)
-    if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(one, str) for one in bounds)):
+    if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(value, str) for value in bounds)):
         raise OperatorError("must be a list of two numbers or two texts, the lower one first")
     low, high = bounds
     at_least = _ordered(operator.ge)(low)
     at_most = _ordered(operator.le)(high)
-    return lambda found: at_least(found) and at_most(found)
+    return lambda value: at_least(value) and at_most(value)
 
 
 def _exists(wanted: Any) -> Compare:
     expected = wanted is not False
-    return lambda found: (found is not MISSING and found is not None) is expected
+    return lambda value: (value is not MISSING and value is not None) is expected
 
 
 def _not_exists(wanted: Any) -> Compare:
@@ -196,7 +196,7 @@ def _in_time(holds: Callable[[datetime, datetime], bool]) -> Callable[[Any], Com
         limit = instant_of(wanted)
         if limit is None:
             raise OperatorError("must be an ISO 8601 date or time")
-        return lambda found: (instant := instant_of(found)) is not None and holds(instant, limit)
+        return lambda value: (instant := instant_of(value)) is not None and holds(instant, limit)
 
     return compile_time
 

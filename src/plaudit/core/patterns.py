@@ -46,7 +46,7 @@ class Pattern:
     def groups(self, text: str) -> list[str]:
         """Return the first occurrence and the groups in it that took part; nothing if there is none."""
         found = self._search(text)
-        return [] if found is None else [one for one in (found.group(), *found.groups()) if one is not None]
+        return [] if found is None else [value for value in (found.group(), *found.groups()) if value is not None]
 
     def fitting(self, text: str) -> str:
         """Return a text that the pattern can be looked for in. Raises FormulaError for one that is too long."""
@@ -62,7 +62,7 @@ def _is_fit(text: str) -> bool:
     if len(text) > TEXT_MAX:
         return False
     # Half of a surrogate pair is no character, and RE2 cannot be given it.
-    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
+    return text.isascii() or not any("\ud800" <= name <= "\udfff" for name in text)
 
 
 @lru_cache(maxsize=1_024)  # a programme is compiled anew with each change, and most of its patterns are the same

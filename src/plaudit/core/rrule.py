@@ -67,7 +67,7 @@ def read_rule(text: str) -> Rule:
     try:
         frequency = Frequency[parts["FREQ"]]
     except KeyError:
-        names = ", ".join(one.name for one in Frequency)
+        names = ", ".join(frequency.name for frequency in Frequency)
         raise ValueError(f"FREQ must be one of {names} (got {_short(parts['FREQ'])})") from None
     weekdays, nth = _weekdays(parts.get("BYDAY"), frequency)
     return Rule(
@@ -123,7 +123,7 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def _listed(text: str, name: str) -> list[str]:
-    return [one.strip() for one in _parts(text).get(name, "").split(",")]
+    return [part.strip() for part in _parts(text).get(name, "").split(",")]
 
 
 def _count(name: str, value: str, highest: int) -> int:

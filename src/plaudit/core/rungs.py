@@ -42,14 +42,14 @@ def renumbered(ladder: Ladder, state: LadderState) -> LadderState:
         if known or max(state.rung, state.override or 0) < len(ids):
             return state
         known = ids
-    numbers = {one: number for number, one in enumerate(ids)}
+    numbers = {name: number for number, name in enumerate(ids)}
 
     def now(number: int) -> int | None:
-        return next((numbers[one] for one in reversed(known[: number + 1]) if one in numbers), None)
+        return next((numbers[name] for name in reversed(known[: number + 1]) if name in numbers), None)
 
     rung = now(state.rung)
     override = None if state.override is None else now(state.override)
-    reached = {numbers[known[one]] for one in state.reached if one < len(known) and known[one] in numbers}
+    reached = {numbers[known[rung]] for rung in state.reached if rung < len(known) and known[rung] in numbers}
     state = structs.replace(
         state,
         rung=rung_for(ladder, 0) if rung is None else rung,

@@ -66,7 +66,7 @@ def reevaluate(context: Context) -> None:
     """Judge anew the segments that look at what has changed."""
     touched, context.changed_parts = context.changed_parts, set()
     by_part = context.program.segments_by_part
-    concerned = {one.segment_id: one for part in touched for one in by_part.get(part, ())}
+    concerned = {segment.segment_id: segment for part in touched for segment in by_part.get(part, ())}
     for segment_id in sorted(concerned):
         segment = concerned[segment_id]
         if context.broken and context.is_broken(_cause(segment)):
@@ -125,13 +125,14 @@ def is_member(
         return context.member.user_id in segment.users
     if checks is not None:
         checks += [
-            _checked(context, number, one, state) for number, one in enumerate((*segment.include, *segment.exclude))
+            _checked(context, number, criterion, state)
+            for number, criterion in enumerate((*segment.include, *segment.exclude))
         ]
-    for one in segment.include:  # loops: generators would cost as much as the criteria
-        if not _holds(context, one, state):
+    for criterion in segment.include:  # loops: generators would cost as much as the criteria
+        if not _holds(context, criterion, state):
             return False
-    for one in segment.exclude:  # noqa: SIM110
-        if _holds(context, one, state):
+    for criterion in segment.exclude:  # noqa: SIM110
+        if _holds(context, criterion, state):
             return False
     return True
 
@@ -196,7 +197,7 @@ def tally_value(wanted: EventTally, counts: dict[int, int], today: int) -> Any:
     if wanted.type == "days_since":
         return None if not counts else today - max(counts)
     first = ALL_TIME if wanted.days is None else today - wanted.days + 1
-    amount = sum([each for day, each in counts.items() if first <= day <= today])
+    amount = sum([count for day, count in counts.items() if first <= day <= today])
     return to_number(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
 
 
@@ -227,7 +228,7 @@ def add_to_tally(wanted: EventTally, counts: dict[int, int], day: int, amount: i
         return {ALL_TIME: _within_bounds(counts.get(ALL_TIME, 0) + amount)}
     more = {**counts, day: _within_bounds(counts.get(day, 0) + amount)}
     first = today - wanted.days
-    return more if min(more) > first else {one: more[one] for one in more if one > first}
+    return more if min(more) > first else {number: more[number] for number in more if number > first}
 
 
 def _within_bounds(amount: int) -> int:

@@ -50,7 +50,7 @@ def with_counted(
         return with_heard(after, heard, HEARD_MAX)
     if not after.early:
         return after
-    early = () if opened_at is None else [one for one in after.early if one[0] <= opened_at]
+    early = () if opened_at is None else [item for item in after.early if item[0] <= opened_at]
     return structs.replace(after, early=tuple(early[-HEARD_MAX:]))
 
 
@@ -103,12 +103,12 @@ def counted_anew(
     return structs.replace(after, early=early[-HEARD_MAX:])
 
 
-def further(one: StepProgress, other: StepProgress) -> StepProgress:
+def further(step_progress: StepProgress, other: StepProgress) -> StepProgress:
     """Return the progress that is further; of a step that neither has begun, what came early for both."""
-    best = max(one, other, key=lambda step: (step.done_at is not None, step.window, step.value))
-    if best.done_at is not None or best.value or not (one.early and other.early):
+    best = max(step_progress, other, key=lambda step: (step.done_at is not None, step.window, step.value))
+    if best.done_at is not None or best.value or not (step_progress.early and other.early):
         return best
-    early = sorted((*one.early, *other.early), key=time_of)[-EARLY_MAX:]
+    early = sorted((*step_progress.early, *other.early), key=time_of)[-EARLY_MAX:]
     return structs.replace(best, early=tuple(early))
 
 

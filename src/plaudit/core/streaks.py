@@ -60,7 +60,7 @@ def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str
         return Refusal.turn_counted, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
         counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
-        state = structs.replace(state, counts={one: counts[one] for one in sorted(counts)[-COUNTS_KEPT:]})
+        state = structs.replace(state, counts={count: counts[count] for count in sorted(counts)[-COUNTS_KEPT:]})
         if counts[turn] < streak.threshold:
             _store(context, streak, state)
             return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
@@ -219,7 +219,10 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
         previous_zone=zoned.previous_zone,
         zone_since=zoned.zone_since,
         chosen=tuple(turn for turn in needed if turn in own.chosen or turn in other.chosen)[-SPANS_KEPT:],
-        lapsed_at=max((one.lapsed_at for one in (own, other) if one.lapsed_at is not None), default=None),
+        lapsed_at=max(
+            (streak_state.lapsed_at for streak_state in (own, other) if streak_state.lapsed_at is not None),
+            default=None,
+        ),
     )
     state = structs.replace(state, given=first_given(state.freezes, _present(context)))
     _store(context, streak, _measured_unless_missed(context, streak, state))

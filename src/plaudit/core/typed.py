@@ -35,5 +35,5 @@ class Open:
             self._ends_at is not None and at >= self._ends_at
         ):
             return False
-        inside = frozenset(one for one, state in scope.member.segments.items() if state.member)
+        inside = frozenset(segment_id for segment_id, state in scope.member.segments.items() if state.member)
         return self._audience is None or self._audience.includes(inside)

@@ -22,7 +22,8 @@ from .commands.rollback import Coupon, Rollback, Undone, is_something, rollback_
 from .decide import decide, run_due_timers
 from .decide_one import decide_one
 from .decision import ClaimKind, Decision, IssuedCoupon, Notification, Trace, Transaction, TransactionDetails
-from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER, Event
+from .doings import Doings, Happened
+from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER
 from .ledger import matching
 from .ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
 from .ledger.lots import Posting
@@ -36,35 +37,6 @@ Row = dict[str, Any]  # a posting as the ledger keeps it
 
 # What is booked under these is what somebody has done, or what follows from time: it is no campaign's.
 _NOT_OF_CAMPAIGNS = frozenset({MANUAL, OPENING, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, IMPORT_CAMPAIGN})
-
-
-class Doings(Struct, frozen=True):
-    """What a campaign has done from an instant until another, by the events' own times; or for one event."""
-
-    campaign_id: str
-    since: datetime | None = None
-    until: datetime | None = None
-    of_event: UUID | None = None
-
-    def cover(self, event: Event) -> bool:
-        """Return whether what the campaign has made of an event is among them."""
-        if self.of_event is not None:
-            return event.event_id == self.of_event
-        after = self.since is None or self.since <= event.occurred_at
-        return after and (self.until is None or event.occurred_at < self.until)
-
-
-class Happened(Struct, frozen=True):
-    """An event of the log: by which programme it was judged, with which claims refused, and whether it was rejected.
-
-    Of a takeover, `former` is the log of who was merged into the member, from its beginning to the merge.
-    """
-
-    event: Event
-    program: Program
-    refused: frozenset[UUID] = frozenset()
-    rejected: bool = False
-    former: "tuple[Happened, ...]" = ()
 
 
 class _Judged(Struct, frozen=True):
@@ -94,8 +66,8 @@ class _Found(Struct):
 
     def book(self, member: Member, postings: Iterable[Transaction]) -> None:
         """Add what was booked of a member's."""
-        for one in postings:
-            self.booked.setdefault((member.member_id, one.metric), []).append(_row_of(one))
+        for posting in postings:
+            self.booked.setdefault((member.member_id, posting.metric), []).append(_row_of(posting))
 
 
 def undoing(
@@ -123,49 +95,51 @@ def _go_through(
     """Add what a log has that would not be. Return the member as they are and as they would be, and what was last decided."""
     real = would = blank
     decisions: Sequence[Decision] = ()
-    for each in log:
+    for happened in log:
         before = real
-        was = decide_one(each.program, real, each.event, each.refused)
+        was = decide_one(happened.program, real, happened.event, happened.refused)
         real = was.member
         found.book(real, was.transactions)
-        if each.event.kind == TIMER:
-            found.timers[real.member_id, each.event.occurred_at] = _Judged(each.program, was.trace)
-        order = rollback_of(each.event.data) if each.event.kind == ROLLBACK and not each.rejected else None
+        if happened.event.kind == TIMER:
+            found.timers[real.member_id, happened.event.occurred_at] = _Judged(happened.program, was.trace)
+        order = rollback_of(happened.event.data) if happened.event.kind == ROLLBACK and not happened.rejected else None
         if order is not None and was.withdrawn is not None:
             found.gone.update(was.withdrawn.coupons, was.withdrawn.notifications)
-        if each.rejected or (order is not None and order.campaign_id is not None):
+        if happened.rejected or (order is not None and order.campaign_id is not None):
             continue
-        if each.event.kind == REVERSAL and UUID(str(each.event.data["transactionId"])) not in found.kept:
+        if happened.event.kind == REVERSAL and UUID(str(happened.event.data["transactionId"])) not in found.kept:
             continue
         would = structs.replace(would, sequence=before.sequence)  # timers are called by it
-        left_out = frozenset(one.campaign_id for one in all_doings if one.cover(each.event))
-        if each.event.kind == BACKFILL and str(each.event.data.get("campaignId")) in left_out:
-            _compare(found, real, each, was, [])
+        left_out = frozenset(doing.campaign_id for doing in all_doings if doing.cover(happened.event))
+        if happened.event.kind == BACKFILL and str(happened.event.data.get("campaignId")) in left_out:
+            _compare(found, real, happened, was, [])
             continue
-        decisions = _without(programs, _as_handed_over(found, programs, each, all_doings), would, was, left_out)
+        decisions = _without(programs, _as_handed_over(found, programs, happened, all_doings), would, was, left_out)
         if decisions:
             would = decisions[-1].member
         if not decisions or decisions[-1].refusal is None:
-            _compare(found, real, each, was, decisions)
+            _compare(found, real, happened, was, decisions)
     return real, would, decisions
 
 
-def _as_handed_over(found: _Found, programs: "_Programs", each: Happened, all_doings: Sequence[Doings]) -> Happened:
+def _as_handed_over(found: _Found, programs: "_Programs", happened: Happened, all_doings: Sequence[Doings]) -> Happened:
     """Return a takeover as it would be: of what the other would have had. Any other event as it is."""
-    if not each.former:
-        return each
-    first = each.former[0].event
+    if not happened.former:
+        return happened
+    first = happened.former[0].event
     blank = Member(member_id=first.member_id, user_id=first.user_id)
-    _, _, merged = _go_through(found, programs, each.former, blank, all_doings)
-    handed = next((one.data for decision in merged for one in decision.follow_ups if one.kind == TAKEOVER), None)
-    return each if handed is None else structs.replace(each, event=structs.replace(each.event, data=handed))
+    _, _, merged = _go_through(found, programs, happened.former, blank, all_doings)
+    handed = next(
+        (follow_up.data for decision in merged for follow_up in decision.follow_ups if follow_up.kind == TAKEOVER), None
+    )
+    return happened if handed is None else structs.replace(happened, event=structs.replace(happened.event, data=handed))
 
 
 def _undone_before(log: Iterable[Happened]) -> Iterator[Doings]:
-    for each in log:
-        yield from _undone_before(each.former)
-        if each.event.kind == ROLLBACK and not each.rejected:
-            order = rollback_of(each.event.data)
+    for happened in log:
+        yield from _undone_before(happened.former)
+        if happened.event.kind == ROLLBACK and not happened.rejected:
+            order = rollback_of(happened.event.data)
             if order.campaign_id is not None:
                 yield Doings(order.campaign_id, order.since, order.until, order.of_event)
 
@@ -181,7 +155,9 @@ class _Programs:
         key = (id(program), left_out)
         if key not in self._made:
             listeners = {
-                trigger: tuple(one for one in those if one.campaign.campaign_id not in left_out) if left_out else those
+                trigger: tuple(listener for listener in those if listener.campaign.campaign_id not in left_out)
+                if left_out
+                else those
                 for trigger, those in program.listeners.items()
             }
             metrics = {name: structs.replace(metric, minimum=None) for name, metric in program.metrics.items()}
@@ -190,28 +166,32 @@ class _Programs:
 
 
 def _without(
-    programs: "_Programs", each: Happened, would: Member, was: Decision, left_out: frozenset[str]
+    programs: "_Programs", happened: Happened, would: Member, was: Decision, left_out: frozenset[str]
 ) -> list[Decision]:
     """Decide an event without some campaigns, and without those that met it only because these did not."""
-    met = Counter(one.campaign_id for one in was.trace if one.refusal is None)
+    met = Counter(trace.campaign_id for trace in was.trace if trace.refusal is None)
     while True:
-        program = programs.lenient(each.program, left_out)
-        if each.event.kind == TIMER:
-            decisions = [one for _, one in run_due_timers(program, would, each.event.occurred_at)]
+        program = programs.lenient(happened.program, left_out)
+        if happened.event.kind == TIMER:
+            decisions = [decision for _, decision in run_due_timers(program, would, happened.event.occurred_at)]
         else:
-            decisions = [one for _, one in decide(program, would, each.event, each.refused)]
-        meets = Counter(one.campaign_id for each in decisions for one in each.trace if one.refusal is None)
-        more = {one for one, number in meets.items() if number > met[one]} - left_out
-        more = more and more & set(each.program.campaigns())
+            decisions = [decision for _, decision in decide(program, would, happened.event, happened.refused)]
+        meets = Counter(
+            trace.campaign_id for decision in decisions for trace in decision.trace if trace.refusal is None
+        )
+        more = {meet_id for meet_id, number in meets.items() if number > met[meet_id]} - left_out
+        more = more and more & set(happened.program.campaigns())
         if not more:
             return decisions
         left_out |= more
 
 
-def _compare(found: _Found, member: Member, each: Happened, was: Decision, would: Sequence[Decision]) -> None:
+def _compare(found: _Found, member: Member, happened: Happened, was: Decision, would: Sequence[Decision]) -> None:
     """Add what was and would not be."""
-    postings = [one for decision in would for one in decision.transactions]
-    for posting, other in _paired(was.transactions, postings, lambda one: one.transaction_id, _place_of):
+    postings = [transaction for decision in would for transaction in decision.transactions]
+    for posting, other in _paired(
+        was.transactions, postings, lambda transaction: transaction.transaction_id, _place_of
+    ):
         if other is not None:
             found.kept.add(posting.transaction_id)
         cause = posting.campaign_id
@@ -221,53 +201,53 @@ def _compare(found: _Found, member: Member, each: Happened, was: Decision, would
         same = other.amount if other is not None and (other.amount > 0) == (posting.amount > 0) else 0
         more = abs(posting.amount) - abs(same)
         if more > 0:
-            found.transactions.append((member.member_id, posting, more, _Judged(each.program, was.trace)))
-    coupons = [one for decision in would for one in decision.coupons]
-    for coupon, other in _paired(was.coupons, coupons, lambda one: one.coupon_id, _origin_of):
+            found.transactions.append((member.member_id, posting, more, _Judged(happened.program, was.trace)))
+    coupons = [issued_coupon for decision in would for issued_coupon in decision.coupons]
+    for coupon, other in _paired(was.coupons, coupons, lambda issued_coupon: issued_coupon.coupon_id, _origin_of):
         if other is None:
             found.coupons.append(coupon)
-    notes = [one for decision in would for one in decision.notifications]
-    for note, other in _paired(was.notifications, notes, lambda one: one.notification_id, _kind_of):
+    notes = [notification for decision in would for notification in decision.notifications]
+    for note, other in _paired(was.notifications, notes, lambda notification: notification.notification_id, _kind_of):
         if other is None:
             found.notifications.append(note.notification_id)
-    for sign, claims in ((1, was.claims), (-1, [one for decision in would for one in decision.claims])):
+    for sign, claims in ((1, was.claims), (-1, [item for decision in would for item in decision.claims])):
         for claim in claims:
-            if claim.claim_id not in each.refused:
+            if claim.claim_id not in happened.refused:
                 found.claims[claim.kind, claim.key] += sign * claim.quantity
 
 
-def _place_of(one: Transaction) -> Hashable:
-    return one.campaign_id, one.step, one.index, one.metric
+def _place_of(transaction: Transaction) -> Hashable:
+    return transaction.campaign_id, transaction.step, transaction.index, transaction.metric
 
 
-def _origin_of(one: IssuedCoupon) -> Hashable:
-    return one.campaign_id, one.origin_id, one.pool_id
+def _origin_of(issued_coupon: IssuedCoupon) -> Hashable:
+    return issued_coupon.campaign_id, issued_coupon.origin_id, issued_coupon.pool_id
 
 
-def _kind_of(one: Notification) -> Hashable:
-    return one.campaign_id, one.type, one.step
+def _kind_of(notification: Notification) -> Hashable:
+    return notification.campaign_id, notification.type, notification.step
 
 
 def _paired(
     these: Iterable[T], others: Iterable[T], named: Callable[[T], UUID], alike: Callable[[T], Hashable]
 ) -> Iterator[tuple[T, T | None]]:
     """Pair what was with what would be: by id, else what is alike, as a cascade has its id from what went before it."""
-    left = {named(one): one for one in others}
+    left = {named(t): t for t in others}
     open_ones: list[T] = []
-    for one in these:
-        other = left.pop(named(one), None)
-        if other is not None and alike(other) == alike(one):
-            yield one, other
+    for t in these:
+        other = left.pop(named(t), None)
+        if other is not None and alike(other) == alike(t):
+            yield t, other
         else:
             if other is not None:
-                left[named(one)] = other
-            open_ones.append(one)
+                left[named(t)] = other
+            open_ones.append(t)
     by_kind: dict[Hashable, list[T]] = defaultdict(list)
     for other in left.values():
         by_kind[alike(other)].append(other)
-    for one in open_ones:
-        those = by_kind.get(alike(one))
-        yield one, those.pop(0) if those else None
+    for open_one in open_ones:
+        those = by_kind.get(alike(open_one))
+        yield open_one, those.pop(0) if those else None
 
 
 def _order(found: _Found, real: Member, would: Member, doings: Doings, program: Program) -> Rollback | None:
@@ -275,8 +255,8 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
     caps = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.cap and number > 0}
     stock = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.stock and number > 0}
     products = _fewer(
-        {one: held.quantity for one, held in real.holdings.items()},
-        {one: held.quantity for one, held in would.holdings.items()},
+        {holding_id: held.quantity for holding_id, held in real.holdings.items()},
+        {holding_id: held.quantity for holding_id, held in would.holdings.items()},
     )
     order = Rollback(
         campaign_id=doings.campaign_id,
@@ -286,35 +266,36 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
         sequence=real.sequence,
         transactions=tuple(_transactions(found, real)),
         products=products,
-        stock={one: number for one, number in stock.items() if one in products},
+        stock={text: number for text, number in stock.items() if text in products},
         caps=_since_given_back(caps, real, would),
         coupons=tuple(
-            Coupon(one.coupon_id, one.origin_id, one.pool_id, one.code or "")
-            for one in found.coupons
-            if one.coupon_id not in found.gone
+            Coupon(coupon.coupon_id, coupon.origin_id, coupon.pool_id, coupon.code or "")
+            for coupon in found.coupons
+            if coupon.coupon_id not in found.gone
         ),
-        notifications=tuple(one for one in found.notifications if one not in found.gone),
+        notifications=tuple(notification for notification in found.notifications if notification not in found.gone),
         entries=_fewer(real.entries, would.entries),
         scores=_scores(real, would, program),
         progress={
-            one: would.progress.get(one, Progress())
-            for one, state in real.progress.items()
-            if state != would.progress.get(one, Progress())
+            text: would.progress.get(text, Progress())
+            for text, state in real.progress.items()
+            if state != would.progress.get(text, Progress())
         },
         streaks={
-            one: would.streaks.get(one)
-            for one, state in real.streaks.items()
-            if state != would.streaks.get(one) and state.longest >= _longest(would, one)
+            streak_id: would.streaks.get(streak_id)
+            for streak_id, state in real.streaks.items()
+            if state != would.streaks.get(streak_id) and state.longest >= _longest(would, streak_id)
         },
         reached={
-            one: gone
-            for one, state in real.ladders.items()
-            if one in would.ladders and (gone := tuple(sorted({*state.reached} - {*would.ladders[one].reached})))
+            ladder_id: gone
+            for ladder_id, state in real.ladders.items()
+            if ladder_id in would.ladders
+            and (gone := tuple(sorted({*state.reached} - {*would.ladders[ladder_id].reached})))
         },
         segments={
-            one: would.segments[one].manual
-            for one, state in real.segments.items()
-            if one in would.segments and state.manual != would.segments[one].manual
+            segment_id: would.segments[segment_id].manual
+            for segment_id, state in real.segments.items()
+            if segment_id in would.segments and state.manual != would.segments[segment_id].manual
         },
         attributes={
             name: would.attributes.get(name)
@@ -335,26 +316,26 @@ def _longest(member: Member, streak_id: str) -> int:
 def _since_given_back(caps: Mapping[str, int], real: Member, would: Member) -> dict[str, int]:
     """Return how many completions others can have again: no more than there are fewer, as some were given back before."""
     fewer = {
-        one: max(real.progress.get(one, Progress()).completions - would.progress.get(one, Progress()).completions, 0)
-        for one in caps
+        cap: max(real.progress.get(cap, Progress()).completions - would.progress.get(cap, Progress()).completions, 0)
+        for cap in caps
     }
-    return {one: min(number, fewer[one]) for one, number in caps.items() if min(number, fewer[one])}
+    return {cap_id: min(number, fewer[cap_id]) for cap_id, number in caps.items() if min(number, fewer[cap_id])}
 
 
 def _fewer(real: Mapping[str, int], would: Mapping[str, int]) -> dict[str, int]:
-    return {one: number - would.get(one, 0) for one, number in real.items() if number > would.get(one, 0)}
+    return {key: number - would.get(key, 0) for key, number in real.items() if number > would.get(key, 0)}
 
 
 def _scores(real: Member, would: Member, program: Program) -> dict[str, int]:
     """Return what triggers have counted in competitions. (What was earned counts less by its reversal.)"""
     scores: dict[str, int] = {}
-    for one, standing in real.standings.items():
-        competition, other = program.competitions.get(one), would.standings.get(one)
+    for standing_id, standing in real.standings.items():
+        competition, other = program.competitions.get(standing_id), would.standings.get(standing_id)
         if competition is None or competition.metric is not None:
             continue
         score = 0 if other is None or other.round != standing.round else other.score
         if standing.score > score:
-            scores[one] = standing.score - score
+            scores[standing_id] = standing.score - score
     return scores
 
 
@@ -391,10 +372,10 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
         )
 
 
-def _row_of(one: Transaction) -> Row:
+def _row_of(transaction: Transaction) -> Row:
     """Return a posting as a row of the ledger."""
-    details = msgspec.json.encode(TransactionDetails(one.postings)) if one.postings else None
+    details = msgspec.json.encode(TransactionDetails(transaction.postings)) if transaction.postings else None
     return {
-        "transaction_id": one.transaction_id, "metric": one.metric, "amount": one.amount, "campaign_id": one.campaign_id,
-        "reverses": one.reverses, "details": details,
+        "transaction_id": transaction.transaction_id, "metric": transaction.metric, "amount": transaction.amount, "campaign_id": transaction.campaign_id,
+        "reverses": transaction.reverses, "details": details,
     }  # fmt: skip

@@ -87,8 +87,8 @@ async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[
     """Return messages to be tried now, by turns of their organisations; nobody else gets them until the lease is over."""
     lanes = [(org_id, lane, room) for (org_id, lane), room in rooms.lanes.items()]
     rows = await connection.fetch(
-        SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [one[0] for one in lanes], [one[1] for one in lanes],
-        [one[2] for one in lanes], rooms.lane, list(rooms.orgs), list(rooms.orgs.values()), rooms.org,
+        SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
+        [lane[2] for lane in lanes], rooms.lane, list(rooms.orgs), list(rooms.orgs.values()), rooms.org,
     )  # fmt: skip
     gone = [(row["org_id"], row["webhook_id"], row["message_id"]) for row in rows if row["payload"] is None]
     if gone:  # the person that the message was about was erased
@@ -99,7 +99,7 @@ async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[
 async def keep(connection: Connection, those: Sequence[DueDelivery], at: datetime) -> None:
     """Keep messages that are being tried for as long as another lease."""
     await connection.execute(
-        SQL.keep, [one.org_id for one in those], [one.webhook_id for one in those], [one.message_id for one in those],
+        SQL.keep, [due_delivery.org_id for due_delivery in those], [due_delivery.webhook_id for due_delivery in those], [due_delivery.message_id for due_delivery in those],
         at + ATTEMPT_LEASE,
     )  # fmt: skip
 

@@ -115,10 +115,10 @@ class Deliverer:
             due = [] if rooms is None else await attempts.lease_due(connection, clock.now(), rooms)
             if due and known.all:
                 await learn(connection)
-        for one in due:
-            self._places.begin(one)
-            task = asyncio.create_task(self._deliver(one))
-            self._running[task] = one
+        for due_delivery in due:
+            self._places.begin(due_delivery)
+            task = asyncio.create_task(self._deliver(due_delivery))
+            self._running[task] = due_delivery
             task.add_done_callback(self._done)
         return handed + judged + len(due)
 
@@ -155,12 +155,12 @@ class Deliverer:
     async def _deliver(self, due: DueDelivery) -> None:
         suspect_id = attempts.suspect_id_of(due.message_id, due.webhook_id)
         stopped = known.stopped(suspect_id)
-        await in_hand.steps("message", suspect_id, due.org_id, self._see_to(due, stopped))
+        await in_hand.steps("message", suspect_id, due.org_id, self._deliver_unless(due, stopped))
         if stopped is None and suspect_id in known.all:
             async with self._pool.acquire() as connection:
                 await connection.execute(SUSPECTS.cleared, suspect_id)
 
-    async def _see_to(self, due: DueDelivery, stopped: Suspect | None) -> None:
+    async def _deliver_unless(self, due: DueDelivery, stopped: Suspect | None) -> None:
         attempt = None
         try:
             if stopped is not None:

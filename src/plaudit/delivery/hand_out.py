@@ -52,7 +52,7 @@ async def hand_out(
         wanted: list[tuple[Any, ...]] = []
         for row in rows:
             those = (await listeners.of(row["org_id"])).values()
-            wanted += [delivery_row(one, row) for one in those if one.may_want(row)]
+            wanted += [delivery_row(listener, row) for listener in those if listener.may_want(row)]
             wanted += await _pushes(connection, listeners, row)
         if wanted:
             await connection.execute(SQL.insert_deliveries, *columns(wanted), at)
@@ -92,5 +92,6 @@ async def _pushes(connection: Connection, listeners: Listeners, row: Row) -> lis
         return []
     found = await subscriptions(connection, row["member_id"])
     return [
-        (row["org_id"], f"{PUSH}{one.subscription_id}", row["message_id"], row["number"], None, None) for one in found
+        (row["org_id"], f"{PUSH}{subscription.subscription_id}", row["message_id"], row["number"], None, None)
+        for subscription in found
     ]

@@ -92,7 +92,11 @@ class Listeners:
             return {}
         known = self._known.get(org_id)
         if known is None or known[0] is not live:
-            made = {name: listener_of(live, name, one) for name, one in live.webhooks.items() if one.url is not None}
+            made = {
+                name: listener_of(live, name, webhook)
+                for name, webhook in live.webhooks.items()
+                if webhook.url is not None
+            }
             known = self._known[org_id] = (live, made)
         return known[1]
 

@@ -55,7 +55,7 @@ class LiveStream:
 
     def push(self, notes: list[NotificationRow], *, changed: bool) -> None:
         """Hand over what is new."""
-        fresh = [one for one in notes if one.sequence > self.seen]
+        fresh = [note for note in notes if note.sequence > self.seen]
         if fresh:
             self.seen = fresh[-1].sequence
         self._notes += fresh
@@ -105,7 +105,7 @@ class LiveStreams:
         A `seen` beyond all that the member has received is of another database, such as one before a restore.
         """
         name = name_of(member_id)
-        if sum(one.member_id == member_id for one in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
+        if sum(live_stream.member_id == member_id for live_stream in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
             raise RateLimited(
                 f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
             )
@@ -144,8 +144,8 @@ class LiveStreams:
         """End all streams, since the process is about to: whoever reads one comes back to another process."""
         self._ending = True
         for streams in self._held.values():
-            for one in streams:
-                one.end()
+            for stream in streams:
+                stream.end()
 
     def refresh(self, stream: LiveStream) -> None:
         """Look what there is for a stream, whether a commit has said so or not."""
@@ -179,10 +179,10 @@ class LiveStreams:
             raise
 
     async def _send_to(self, named: set[str], look: set[str]) -> None:
-        streams = [one for name in named | look for one in self._held.get(name, ())]
+        streams = [live_stream for name in named | look for live_stream in self._held.get(name, ())]
         seen: dict[UUID, int] = {}
-        for one in streams:
-            seen[one.member_id] = min(one.seen, seen.get(one.member_id, one.seen))
+        for stream in streams:
+            seen[stream.member_id] = min(stream.seen, seen.get(stream.member_id, stream.seen))
         if not seen:
             return
         async with self._pool.acquire() as connection:
@@ -190,8 +190,8 @@ class LiveStreams:
         notes: dict[UUID, list[NotificationRow]] = defaultdict(list)
         for member_id, note in found:
             notes[member_id].append(note)
-        for one in streams:
-            one.push(notes[one.member_id], changed=name_of(one.member_id) in named)
+        for stream in streams:
+            stream.push(notes[stream.member_id], changed=name_of(stream.member_id) in named)
         if len(found) == NOTIFICATIONS_PER_QUERY:  # there is more
             self._look |= named | look
             self._wake.set()
@@ -199,7 +199,7 @@ class LiveStreams:
     async def _watch(self, buckets: list[int]) -> None:
         """Have these buckets announced, unless they are for long enough."""
         now = asyncio.get_running_loop().time()
-        missing = sorted(one for one in buckets if self._watched.get(one, 0) < now + WATCHED_SECONDS / 2)
+        missing = sorted(bucket for bucket in buckets if self._watched.get(bucket, 0) < now + WATCHED_SECONDS / 2)
         if not missing:
             return
         async with self._pool.acquire() as connection:
@@ -207,6 +207,6 @@ class LiveStreams:
         self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
 
     async def _keep_watching(self) -> bool:
-        held = {one.member_id for streams in self._held.values() for one in streams}
-        await self._watch(list({bucket_of(one) for one in held}))
+        held = {stream.member_id for streams in self._held.values() for stream in streams}
+        await self._watch(list({bucket_of(id_) for id_ in held}))
         return False

@@ -23,7 +23,7 @@ def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequen
     """
     content = f"{message_id}.{timestamp}.".encode() + body
     standard = [
-        "v1," + base64.b64encode(hmac.new(_bytes_of(one), content, sha256).digest()).decode() for one in secrets
+        "v1," + base64.b64encode(hmac.new(_bytes_of(secret), content, sha256).digest()).decode() for secret in secrets
     ]
     return {
         "X-Monterosa-Signature": "sha256=" + hmac.new(secrets[0].encode(), body, sha256).hexdigest(),

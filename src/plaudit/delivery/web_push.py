@@ -61,7 +61,10 @@ class WebPush:
         async with self._pool.acquire() as connection:
             if self._vapid is None:
                 self._vapid = Vapid02.from_pem(await private_key(connection, clock.now()))
-            found = {one.subscription_id: one for one in await subscriptions(connection, due.member_id)}
+            found = {
+                subscription.subscription_id: subscription
+                for subscription in await subscriptions(connection, due.member_id)
+            }
         subscription = found.get(wanted)
         if push is None or subscription is None:
             return GONE_FOR_GOOD
@@ -75,7 +78,7 @@ class WebPush:
 
     def _prepared(self, subscription: Subscription, payload: str, contact: str, vapid: Vapid02) -> EncryptedPush:
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
-        encoded: Any = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(_said(payload))
+        encoded: Any = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(_payload_of(payload))
         parts = urlsplit(subscription.endpoint)
         expires = int(clock.now().timestamp()) + CLAIM_SECONDS
         claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": expires, "sub": contact}
@@ -89,7 +92,7 @@ class WebPush:
         return EncryptedPush(headers, encoded["body"])
 
 
-def _said(payload: str) -> bytes:
+def _payload_of(payload: str) -> bytes:
     """What the app's service worker gets."""
     told = msgspec.json.decode(payload)["data"]
     said = {name: told.get(name) for name in ("notificationId", "type", "campaignId", "title", "message")}

@@ -94,7 +94,7 @@ def error_of(problem: BaseException) -> str:
     if not isinstance(problem, Exception):  # a library's, such as a panic in native code
         log.error("delivery_raised", error=type(problem).__name__)
     text = f"{type(problem).__name__}: {problem}"
-    return "".join(one if one.isprintable() else "?" for one in text[:ERROR_MAX])
+    return "".join(name if name.isprintable() else "?" for name in text[:ERROR_MAX])
 
 
 def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float:

@@ -17,7 +17,7 @@ from .base import Document, DocumentKind
 
 def metrics_of(kind: DocumentKind, document: Document) -> set[str]:
     """Return the metrics that a document has amounts of."""
-    return {one.metric for one in kind.amounts(document)}
+    return {amount.metric for amount in kind.amounts(document)}
 
 
 def misfits(
@@ -31,14 +31,14 @@ def misfits(
     if not amounts:
         return ()
     found = [
-        (one, message)
-        for one in amounts
-        if one.metric in decimals and (message := misfit(one.amount, decimals[one.metric])) is not None
+        (amount, message)
+        for amount in amounts
+        if amount.metric in decimals and (message := misfit(amount.amount, decimals[amount.metric])) is not None
     ]
     if found and stored is not None:
         before = set(kind.amounts(msgspec.convert(stored, kind.type)))
-        found = [(one, message) for one, message in found if one not in before]
-    return [FieldError(one.field, message) for one, message in found]
+        found = [(metric_amount, message) for metric_amount, message in found if metric_amount not in before]
+    return [FieldError(metric_amount.field, message) for metric_amount, message in found]
 
 
 def decimals_in(documents: Iterable[tuple[str, str, Any]]) -> dict[str, int]:

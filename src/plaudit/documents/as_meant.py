@@ -57,7 +57,7 @@ def user_fields(into: type[Struct]) -> tuple[str, ...]:
 
 def _names_a_user(of: Type) -> bool:
     if isinstance(of, UnionType):
-        return any(_names_a_user(one) for one in of.types)
+        return any(_names_a_user(item) for item in of.types)
     marks = cast("dict[str, Any]", of.extra or {}) if isinstance(of, Metadata) else {}
     return "user" in marks
 
@@ -84,12 +84,14 @@ def _meant(value: Any, of: Type) -> Any:
         if isinstance(of, StructType):
             fields = {field.encode_name: field for field in of.fields}
             return {
-                name: _of_field(one, fields.get(name)) for name, one in given.items() if _is_said(one, fields.get(name))
+                name: _of_field(item, fields.get(name))
+                for name, item in given.items()
+                if _is_said(item, fields.get(name))
             }
         if isinstance(of, DictType):
-            return {name: _meant(one, of.value_type) for name, one in given.items()}
+            return {name: _meant(item, of.value_type) for name, item in given.items()}
     elif isinstance(value, list) and isinstance(of, ListType | SetType | VarTupleType):
-        return [_meant(one, of.item_type) for one in cast("list[Any]", value)]
+        return [_meant(item, of.item_type) for item in cast("list[Any]", value)]
     return cast("Any", value)
 
 
@@ -106,18 +108,18 @@ def _has_null(of: Type) -> bool:
     if isinstance(of, Metadata):
         return _has_null(of.type)
     if isinstance(of, UnionType):
-        return any(_has_null(one) for one in of.types)
+        return any(_has_null(item) for item in of.types)
     return isinstance(of, NoneType | msgspec.inspect.AnyType | CustomType)
 
 
 def _meant_of_union(value: Any, of: UnionType) -> Any:
     """The first of the types that reads the value in another way; among structs, the one that its tag names."""
-    for one in of.types:
-        if isinstance(one, StructType) and one.tag is not None and isinstance(value, dict):
-            tag = cast("Mapping[str, Any]", value).get(one.tag_field or "type")
-            if tag != one.tag:
+    for item in of.types:
+        if isinstance(item, StructType) and item.tag is not None and isinstance(value, dict):
+            tag = cast("Mapping[str, Any]", value).get(item.tag_field or "type")
+            if tag != item.tag:
                 continue
-        found = _meant(value, one)
+        found = _meant(value, item)
         if found is not value and found != value:
             return found
     return cast("Any", value)

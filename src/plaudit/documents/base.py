@@ -164,7 +164,7 @@ def _differing_items(at: str, was: list[Any], now: list[Any]) -> Iterator[tuple[
         (i for i in range(shorter - first) if was[-1 - i] != now[-1 - i]), shorter - first
     )  # counted from the end
     old, new = was[first : len(was) - last], now[first : len(now) - last]
-    if not any(isinstance(one, dict | list) for one in [*was, *now]):  # of mere values, all are seen at once
+    if not any(isinstance(value, dict | list) for value in [*was, *now]):  # of mere values, all are seen at once
         yield at, was, now
         return
     for i in range(max(len(old), len(new))):

@@ -209,7 +209,7 @@ def _wrong_competition(campaign: Campaign) -> list[FieldError]:
     if part is None:
         is_live = campaign.simplified_mode and campaign.status == "active"
         return [FieldError("competition", needed)] if is_live else []
-    wrong = [one.under("competition") for one in check_ranking(part, campaign.end_date)]
+    wrong = [error.under("competition") for error in check_ranking(part, campaign.end_date)]
     if part.score is None:
         wrong.append(FieldError("competition.score", needed.replace("score must say", "it must say")))
     if campaign.effects and not campaign.triggers and not campaign.steps:
@@ -230,7 +230,9 @@ def _wrong_streak(campaign: Campaign) -> list[FieldError]:
         return [FieldError("streak", f"must be absent: it is for a campaign of type Streak (got {campaign.type!r})")]
     if campaign.streak is not None and not campaign.simplified_mode:
         return [FieldError("streak", "must be absent in advanced mode: rules do not extend a streak")]
-    wrong = [] if campaign.streak is None else [one.under("streak") for one in check_terms(campaign.streak)]
+    wrong = (
+        [] if campaign.streak is None else [check_term.under("streak") for check_term in check_terms(campaign.streak)]
+    )
     if campaign.type != "Streak" or not campaign.simplified_mode:
         return wrong
     if campaign.steps:
@@ -314,7 +316,7 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
             for i, trigger in enumerate(step.triggers)
         ]
         named = effect_references(step.effects)
-        triggers += [structs.replace(one, field=at + one.field) for one in named]
+        triggers += [structs.replace(reference, field=at + reference.field) for reference in named]
         triggers += _template(step.notification, at)
     audience = campaign.segments.references("segments") if campaign.segments is not None else []
     if campaign.streak is not None:

@@ -59,9 +59,9 @@ class Rest(Struct, frozen=True):
     items: Mapping[str, Sequence[int]]
     tops: AbstractSet[str]  # the fields in which something is wrong
 
-    def told(self, errors: Sequence[FieldError]) -> list[FieldError]:
+    def with_errors(self, errors: Sequence[FieldError]) -> list[FieldError]:
         """Return what is wrong with the rest, in its places in the whole, but for what follows from what was left out."""
-        return [at for one in errors if (at := self._in_whole(one)) is not None]
+        return [at for error in errors if (at := self._in_whole(error)) is not None]
 
     def _in_whole(self, error: FieldError) -> FieldError | None:
         top = _top(error)
@@ -85,7 +85,7 @@ def rest_of(kind: DocumentKind, raw: Any, wrong: Sequence[FieldError]) -> Rest |
         given = {"name": "x", **kind.suppose(kind.read(cast("dict[str, Any]", raw)))}
     except Invalid:
         return None
-    tops = {_top(one) for one in wrong}
+    tops = {_top(error) for error in wrong}
     items = {top: left for top in tops if (left := _items_left(given.get(top), top, wrong))}
     kept = {name: value for name, value in given.items() if name not in tops}
     shorter = {top: [given[top][i] for i in left] for top, left in items.items()}
@@ -99,7 +99,7 @@ def rest_of(kind: DocumentKind, raw: Any, wrong: Sequence[FieldError]) -> Rest |
 
 def _items_left(value: Any, top: str, wrong: Sequence[FieldError]) -> list[int]:
     """Return the numbers of the items of a list in which nothing is wrong; none if it is wrong as a whole."""
-    found = [(one.field, _ITEM.match(one.field)) for one in wrong if _top(one) == top]
+    found = [(error.field, _ITEM.match(error.field)) for error in wrong if _top(error) == top]
     if not isinstance(value, list) or any(item is None for _, item in found):
         return []
     bad = {int(item[2]) for _, item in found if item is not None}
@@ -111,7 +111,7 @@ def more_wrong(kind: DocumentKind, rest: Rest) -> list[FieldError]:
     for find in _FINDERS:
         wrong = find(kind, rest.document)
         if wrong:
-            return rest.told(wrong)
+            return rest.with_errors(wrong)
     return []
 
 
@@ -133,12 +133,12 @@ def _never_fired(kind: DocumentKind, document: Document) -> Sequence[FieldError]
     """Return where a document listens to a trigger that is reserved and that nothing fires."""
     return [
         FieldError(
-            one.field,
+            reference.field,
             "must be a trigger that is fired: nothing fires by a schedule. Let your own scheduler send an action at these "
-            f"times, or make the campaign recurring (got {one.id!r})",
+            f"times, or make the campaign recurring (got {reference.id!r})",
         )
-        for one in kind.references(document)
-        if one.kind == "trigger" and one.id == NEVER_FIRED
+        for reference in kind.references(document)
+        if reference.kind == "trigger" and reference.id == NEVER_FIRED
     ]
 
 
@@ -157,7 +157,7 @@ def _new_faults(
     with suppress(PlauditError, KeyError):  # of settings that are wrong in themselves
         old |= {*_never_fired(kind, before)}
     was, now = _fields(before), _fields(document)
-    return [one for one in wrong if one not in old or was.get(_top(one)) != now.get(_top(one))]
+    return [error for error in wrong if error not in old or was.get(_top(error)) != now.get(_top(error))]
 
 
 def _top(wrong: FieldError) -> str:

@@ -56,7 +56,7 @@ def _json(cell: str) -> Any:
 
 def _several(cell: str) -> Any:
     """A list, as JSON or with bars between its items."""
-    return _json(cell) if cell.lstrip().startswith("[") else [one.strip() for one in cell.split("|")]
+    return _json(cell) if cell.lstrip().startswith("[") else [part.strip() for part in cell.split("|")]
 
 
 _BY_TYPE: Mapping[str, Reader] = {
@@ -123,14 +123,14 @@ class Columns:
 
     def _check_each_field_once(self, columns: Sequence[Column], names: Sequence[str]) -> None:
         """Raise Invalid where two columns would write the same: a field that is named in two ways, or a whole and its part."""
-        wholes = {one.name: one for one in columns if len(one.path) == 1}
+        wholes = {column.name: column for column in columns if len(column.path) == 1}
         seen: dict[str, Column] = {}
-        for one in columns:
-            other = seen.setdefault(one.field, one)
-            if other is one and len(one.path) > 1:
-                other = wholes.get(one.path[0], one)
-            if other is not one:
-                sentence = f"The header must have each field once (got both {other.name} and {one.name})"
+        for column in columns:
+            other = seen.setdefault(column.field, column)
+            if other is column and len(column.path) > 1:
+                other = wholes.get(column.path[0], column)
+            if other is not column:
+                sentence = f"The header must have each field once (got both {other.name} and {column.name})"
                 raise _bad_header(sentence, names)
 
     def record(self, columns: Sequence[Column], cells: Sequence[str]) -> dict[str, Any]:
@@ -165,11 +165,11 @@ class Columns:
         if rest and scope in self._scopes:
             path = (CUSTOM, rest) if scope in ("custom", CUSTOM) else (scope, rest)
             return Column(name, path, self._scopes[scope](rest))
-        alike = [one for one in self._named if one.lower() == name.lower()]
+        alike = [key for key in self._named if key.lower() == name.lower()]
         if alike:
             raise _bad_header(f"The header must have {alike[0]} instead of {name}", names)
         if self._other is None or name in COMPUTED or name in self._scopes:
-            known = [*self._named, *(f"{one}.…" for one in self._scopes)]
+            known = [*self._named, *(f"{key}.…" for key in self._scopes)]
             raise _bad_header(f"The header has an unknown column {name!r}; known are {_listed(known)}", names)
         return Column(name, (name,), self._other)
 
@@ -207,14 +207,14 @@ def member_columns(rules: ProfileValidator) -> Columns:
 
 def _profile_fields(rules: ProfileValidator) -> dict[str, Reader]:
     own = rules.schema.fields if rules.schema is not None else []
-    fields = {**_OF_EVERY_PROFILE, **{one.name: _BY_TYPE[one.type] for one in own}}
-    return {**fields, **{key: _BY_TYPE[one.type] for key, one in rules.custom.items()}}
+    fields = {**_OF_EVERY_PROFILE, **{profile_field.name: _BY_TYPE[profile_field.type] for profile_field in own}}
+    return {**fields, **{key: _BY_TYPE[custom_field.type] for key, custom_field in rules.custom.items()}}
 
 
 def _custom_scopes(rules: ProfileValidator) -> dict[str, Callable[[str], Reader]]:
     def reader(key: str) -> Reader:
-        one = rules.custom.get(key)
-        return _text if one is None else _BY_TYPE[one.type]
+        custom_field = rules.custom.get(key)
+        return _text if custom_field is None else _BY_TYPE[custom_field.type]
 
     return {"custom": reader, CUSTOM: reader}
 
@@ -238,7 +238,7 @@ class EventColumns(Columns):
         """Return a row as an action, its data typed by the action's trigger."""
         record = super().record(columns, cells)
         trigger = self._triggers.get(record.get("action", ""))
-        types = {one.key: one.type for one in trigger.fields} if trigger is not None else {}
+        types = {field.key: field.type for field in trigger.fields} if trigger is not None else {}
         data: dict[str, Any] = {}
         wrong: list[FieldError] = []
         for key, cell in record.get("data", {}).items():

@@ -115,14 +115,16 @@ def ranking_references(terms: Competition | CompetitionPart, under: str = "") ->
         found.append(Reference(f"{under}score.trigger", "trigger", score.trigger, required=False))
     for i, prize in enumerate(terms.prizes):
         named = effect_references(prize.effects)
-        found += [structs.replace(one, field=f"{under}prizes[{i}].{one.field}") for one in named]
+        found += [structs.replace(reference, field=f"{under}prizes[{i}].{reference.field}") for reference in named]
     return found
 
 
 def prize_amounts(terms: Competition | CompetitionPart, under: str = "") -> list[MetricAmount]:
     """The amounts of metrics that a competition's prizes give."""
     return [
-        one for i, prize in enumerate(terms.prizes) for one in effect_amounts(prize.effects, f"{under}prizes[{i}].")
+        effect_amount
+        for i, prize in enumerate(terms.prizes)
+        for effect_amount in effect_amounts(prize.effects, f"{under}prizes[{i}].")
     ]
 
 

@@ -50,35 +50,43 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
     by_kind: dict[str, dict[str, Any]] = defaultdict(dict)
     for kept in documents:
         by_kind[kept.kind][kept.id] = kept.document
-    metrics = {one: _metric(one, document) for one, document in by_kind["metric"].items()}
-    pool_of_product = {pool.product_id: one for one, pool in _active_pools(by_kind["code_pool"])}
+    metrics = {key: _metric(key, document) for key, document in by_kind["metric"].items()}
+    pool_of_product = {pool.product_id: name for name, pool in _active_pools(by_kind["code_pool"])}
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
-    pushes = any(one.push is not None for one in by_kind["settings"].values())
+    pushes = any(value.push is not None for value in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     own_streaks = {
-        one: each for one, each in streaks_of_campaigns(by_kind["campaign"]).items() if one not in by_kind["streak"]
+        streaks_of_campaign_id: streaks_of_campaign
+        for streaks_of_campaign_id, streaks_of_campaign in streaks_of_campaigns(by_kind["campaign"]).items()
+        if streaks_of_campaign_id not in by_kind["streak"]
     }
     streak_documents = by_kind["streak"] | own_streaks
-    streaks = {one: compile_streak(one, streak, metrics) for one, streak in streak_documents.items()}
-    ladders = {one: ladder_of(one, each, metrics) for one, each in by_kind["ladder"].items() if each.status == "active"}
+    streaks = {
+        streak_document_id: compile_streak(streak_document_id, streak, metrics)
+        for streak_document_id, streak in streak_documents.items()
+    }
+    ladders = {
+        key: ladder_of(key, value, metrics) for key, value in by_kind["ladder"].items() if value.status == "active"
+    }
     own_competitions = competitions_of_campaigns(by_kind["campaign"])
     competitions = {
-        one: compile_competition(one, each, metrics, by_kind["campaign"][one]) for one, each in own_competitions.items()
+        competition_id: compile_competition(competition_id, competition, metrics, by_kind["campaign"][competition_id])
+        for competition_id, competition in own_competitions.items()
     }
-    competitions |= {one: compile_competition(one, each, metrics) for one, each in by_kind["competition"].items()}
+    competitions |= {key: compile_competition(key, value, metrics) for key, value in by_kind["competition"].items()}
     first_ladder = next(iter(ladders), None)
-    segments = {one: segment_of(one, each, metrics, first_ladder) for one, each in by_kind["segment"].items()}
+    segments = {key: segment_of(key, value, metrics, first_ladder) for key, value in by_kind["segment"].items()}
     return core.Program(
         org_id=org_id,
         version=version,
         settings=settings,
         metrics=metrics,
         products={
-            one: _product(one, product, pool_of_product.get(one), metrics)
-            for one, product in by_kind["product"].items()
+            key: _product(key, product, pool_of_product.get(key), metrics)
+            for key, product in by_kind["product"].items()
         },
-        rewards={one: _reward(one, reward, metrics) for one, reward in by_kind["reward"].items()},
-        pools={one: _pool(one, pool) for one, pool in by_kind["code_pool"].items()},
+        rewards={key: _reward(key, reward, metrics) for key, reward in by_kind["reward"].items()},
+        pools={key: _pool(key, pool) for key, pool in by_kind["code_pool"].items()},
         competitions=competitions,
         competitions_by_metric=competitions_by(competitions.values(), "metric"),
         competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
@@ -89,17 +97,17 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         segments_by_trigger=segments_by_trigger(segments.values()),
         segments_by_part=segments_by_part(segments.values()),
         ladders_by_metric=ladders_by_metric(ladders.values()),
-        templates={one: texts_of(template) for one, template in by_kind["template"].items()},
+        templates={key: texts_of(template) for key, template in by_kind["template"].items()},
         outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
         streak_listeners=streak_listeners_of(
-            streak_documents, streaks, {one: by_kind["campaign"][one] for one in own_streaks}
+            streak_documents, streaks, {name: by_kind["campaign"][name] for name in own_streaks}
         ),
         needs=_needs(
             listeners,
             streaks.values(),
             ladders.values(),
             has_products=bool(by_kind["product"]),
-            has_rankings=any(one.is_ranking for one in competitions.values()),
+            has_rankings=any(competition.is_ranking for competition in competitions.values()),
         ),
     )
 
@@ -123,8 +131,8 @@ def _metric(metric_id: str, metric: MetricDocument) -> Metric:
         maximum=scaled(metric.maximum),
         expiry=_expiry(metric.expiry),
         pending_days=metric.pending_days,
-        caps=tuple(Cap(one.period, scaled(one.amount) or 0) for one in metric.earning_caps),
-        multipliers=tuple(_multiplier(one) for one in metric.multipliers),
+        caps=tuple(Cap(earning_cap.period, scaled(earning_cap.amount) or 0) for earning_cap in metric.earning_caps),
+        multipliers=tuple(_multiplier(multiplier) for multiplier in metric.multipliers),
         stacking=metric.stacking,
         into_debt=metric.on_reversal == "debt",
     )
@@ -144,20 +152,20 @@ def _expiry(expiry: ExpirySpec | None) -> Expiry | None:
     )
 
 
-def _multiplier(one: MultiplierSpec) -> Multiplier:
+def _multiplier(multiplier_spec: MultiplierSpec) -> Multiplier:
     return Multiplier(
-        name=one.name,
-        factor=Decimal(str(one.factor)),
-        starts_at=within_calendar(one.start_date),
-        ends_at=within_calendar(one.end_date),
-        weekdays=frozenset(one.weekdays),
-        condition=None if not one.conditions else compile_conditions(one.conditions)[0],
+        name=multiplier_spec.name,
+        factor=Decimal(str(multiplier_spec.factor)),
+        starts_at=within_calendar(multiplier_spec.start_date),
+        ends_at=within_calendar(multiplier_spec.end_date),
+        weekdays=frozenset(multiplier_spec.weekdays),
+        condition=None if not multiplier_spec.conditions else compile_conditions(multiplier_spec.conditions)[0],
     )
 
 
 def _active_pools(pools: Mapping[str, CodePool]) -> list[tuple[str, CodePool]]:
     """The pools that products draw from; of several for one product, the oldest that is active."""
-    return [(one, pool) for one, pool in reversed(list(pools.items())) if pool.status == "active"]
+    return [(name, pool) for name, pool in reversed(list(pools.items())) if pool.status == "active"]
 
 
 def _product(product_id: str, product: Product, pool_id: str | None, metrics: Mapping[str, Metric]) -> core.Product:
@@ -169,7 +177,7 @@ def _product(product_id: str, product: Product, pool_id: str | None, metrics: Ma
         active=product.status == "active",
         stock=product.allocated_stock,
         pool_id=pool_id,
-        costs=tuple((one, cost * 10 ** metrics[one].decimals) for one, cost in costs if cost and one in metrics),
+        costs=tuple((name, cost * 10 ** metrics[name].decimals) for name, cost in costs if cost and name in metrics),
         starts_at=within_calendar(product.start_date),
         ends_at=within_calendar(product.end_date),
         limit_per_member=product.limit_per_user,
@@ -261,7 +269,7 @@ def _listeners(
 ) -> dict[str, tuple[core.Listener, ...]]:
     """Who listens to what: by priority of the campaign, then of the rule, then by age."""
     found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
-    live = {one: _campaign(one, each, metrics, time_zone) for one, each in campaigns.items() if each.listens}
+    live = {key: _campaign(key, value, metrics, time_zone) for key, value in campaigns.items() if value.listens}
     for campaign_id, compiled in live.items():
         campaign = campaigns[campaign_id]
         effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
@@ -298,8 +306,10 @@ def _listeners(
         )
         found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
     return {
-        trigger: _told_whether_alone([one[2] for one in sorted(each, key=lambda one: (-one[0], -one[1]))])
-        for trigger, each in found.items()
+        trigger: _told_whether_alone(
+            [listener for *_, listener in sorted(ranked, key=lambda item: (-item[0], -item[1]))]
+        )
+        for trigger, ranked in found.items()
     }
 
 
@@ -317,7 +327,7 @@ def _needs(
     has_rankings: bool,
 ) -> frozenset[str]:
     """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
-    met = [listener for each in listeners.values() for listener in each]
+    met = [listener for item in listeners.values() for listener in item]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
     effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]

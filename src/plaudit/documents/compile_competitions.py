@@ -44,7 +44,7 @@ def compile_competition(
 def competitions_of_campaigns(campaigns: Mapping[str, Campaign]) -> dict[str, Competition]:
     """The rankings that campaigns have as a part, under the campaigns' ids. A paused one is not shown, and counts nothing."""
     return {
-        one: Competition(
+        campaign_id: Competition(
             name=campaign.name,
             description=campaign.description,
             status="draft" if campaign.status in ("draft", "paused") else campaign.status,
@@ -53,7 +53,7 @@ def competitions_of_campaigns(campaigns: Mapping[str, Campaign]) -> dict[str, Co
             segments=campaign.segments,
             **structs.asdict(campaign.competition),
         )
-        for one, campaign in campaigns.items()
+        for campaign_id, campaign in campaigns.items()
         if campaign.competition is not None and campaign.competition.score is not None
     }
 
@@ -71,4 +71,4 @@ def competitions_by(competitions: Iterable[core.Competition], part: str) -> dict
         name = getattr(competition, part)
         if name is not None and competition.active:
             found[name].append(competition)
-    return {name: tuple(each) for name, each in found.items()}
+    return {name: tuple(value) for name, value in found.items()}

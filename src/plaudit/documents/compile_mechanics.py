@@ -35,8 +35,10 @@ def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]
         repair_price=_price(fix.price, metrics) if fix else None,
         pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
         milestones=tuple(
-            core.Milestone(one.length, tuple(compile_effect(spec, metrics) for spec in one.effects))
-            for one in sorted(streak.milestones, key=lambda one: one.length)
+            core.Milestone(
+                milestone_spec.length, tuple(compile_effect(spec, metrics) for spec in milestone_spec.effects)
+            )
+            for milestone_spec in sorted(streak.milestones, key=lambda milestone: milestone.length)
         ),
     )
 
@@ -44,13 +46,13 @@ def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]
 def streaks_of_campaigns(campaigns: Mapping[str, Campaign]) -> dict[str, Streak]:
     """The streaks that campaigns have as a part, under the campaigns' ids."""
     return {
-        one: Streak(
+        campaign_id: Streak(
             name=campaign.name,
             status="active" if campaign.listens else "paused",
             triggers=campaign.triggers,
             **structs.asdict(campaign.streak),
         )
-        for one, campaign in campaigns.items()
+        for campaign_id, campaign in campaigns.items()
         if campaign.streak is not None
     }
 
@@ -91,7 +93,7 @@ def ladders_by_metric(ladders: Iterable[core.Ladder]) -> dict[str, tuple[core.La
     found: dict[str, list[core.Ladder]] = defaultdict(list)
     for ladder in ladders:
         found[ladder.metric].append(ladder)
-    return {metric: tuple(each) for metric, each in found.items()}
+    return {metric: tuple(value) for metric, value in found.items()}
 
 
 def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> core.Price | None:
@@ -113,4 +115,4 @@ def streak_listeners_of(
                     condition = All((_open(campaigns[streak_id]), condition))
                 listener = core.StreakListener(streak=streaks[streak_id], number=number, condition=condition)
                 found[trigger.type].append(listener)
-    return {trigger: tuple(each) for trigger, each in found.items()}
+    return {trigger: tuple(value) for trigger, value in found.items()}

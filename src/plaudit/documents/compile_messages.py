@@ -14,8 +14,8 @@ from .webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED, Webhook, names_o
 def texts_of(template: MessageTemplate) -> Texts:
     """A template's texts, ready to be filled in."""
     by_locale = {
-        locale: (None if one.title is None else Template(one.title), Template(one.message))
-        for locale, one in template.texts.items()
+        locale: (None if texts_spec.title is None else Template(texts_spec.title), Template(texts_spec.message))
+        for locale, texts_spec in template.texts.items()
     }
     return Texts(template.display, template.default_locale, by_locale, _lasting(template.expires_after))
 
@@ -26,12 +26,12 @@ def _lasting(seconds: int | None) -> timedelta | None:
 
 def outbound_of(webhooks: Collection[Webhook], own: Iterable[str], *, push: bool) -> dict[str, tuple[str, ...]]:
     """What other systems are told of each trigger, of transactions and notifications: only what somebody wants."""
-    active = [one for one in webhooks if one.status == "active"]
+    active = [webhook for webhook in webhooks if webhook.status == "active"]
     found: dict[str, tuple[str, ...]] = {}
     if push:
         found[NOTIFICATION_CREATED] = (NOTIFICATION_CREATED,)
     for trigger in (*ENGINE_TRIGGERS, TRANSACTION_CREATED, NOTIFICATION_CREATED, *own):
-        wanted = tuple(name for name in names_of(trigger) if any(wants(one, name) for one in active))
+        wanted = tuple(name for name in names_of(trigger) if any(wants(webhook, name) for webhook in active))
         if wanted:
             found[trigger] = wanted
     return found

@@ -23,9 +23,13 @@ def segment_of(
     segment_id: str, segment: Segment, metrics: Mapping[str, Metric], first_ladder: str | None
 ) -> core.Segment:
     """A segment. `first_ladder` is the one that `tier` means."""
-    include = tuple(_criterion(one, metrics, first_ladder) for one in segment.include)
-    exclude = tuple(_criterion(one, metrics, first_ladder) for one in segment.exclude)
-    paths = [_path(one.field, metrics, first_ladder) for one in (*segment.include, *segment.exclude) if one.field]
+    include = tuple(_criterion(criterion_spec, metrics, first_ladder) for criterion_spec in segment.include)
+    exclude = tuple(_criterion(criterion_spec, metrics, first_ladder) for criterion_spec in segment.exclude)
+    paths = [
+        _path(criterion_spec.field, metrics, first_ladder)
+        for criterion_spec in (*segment.include, *segment.exclude)
+        if criterion_spec.field
+    ]
     parts = frozenset(part for path in paths for part in _parts(path))
     return core.Segment(
         segment_id=segment_id,
@@ -56,7 +60,7 @@ def segments_by_part(segments: Iterable[core.Segment]) -> dict[str, tuple[core.S
     for segment in segments:
         for part in (*segment.depends_on, f"segment.{segment.segment_id}", "all"):
             found[part].append(segment)
-    return {part: tuple(each) for part, each in found.items()}
+    return {part: tuple(value) for part, value in found.items()}
 
 
 def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[core.Segment, ...]]:
@@ -64,10 +68,12 @@ def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[cor
     found: dict[str, list[core.Segment]] = defaultdict(list)
     for segment in segments:
         if segment.active:
-            tallies = [one.tally for one in (*segment.include, *segment.exclude) if one.tally is not None]
+            tallies = [
+                criterion.tally for criterion in (*segment.include, *segment.exclude) if criterion.tally is not None
+            ]
             for trigger in dict.fromkeys(tally.trigger for tally in tallies):
                 found[trigger].append(segment)
-    return {trigger: tuple(each) for trigger, each in found.items()}
+    return {trigger: tuple(value) for trigger, value in found.items()}
 
 
 def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder: str | None) -> core.Criterion:

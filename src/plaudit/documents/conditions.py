@@ -11,5 +11,5 @@ def check_conditions(conditions: Any, at: str) -> list[FieldError]:
     try:
         compile_conditions(conditions, at)
     except ConditionError as error:
-        return [FieldError(one.field, str(one)) for one in (error, *error.further)]
+        return [FieldError(condition_error.field, str(condition_error)) for condition_error in (error, *error.further)]
     return []

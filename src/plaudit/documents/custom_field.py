@@ -26,22 +26,28 @@ class CustomField(Document, kw_only=True):
     status: Literal["active", "deleted"] = "active"
 
 
-def _check(one: CustomField) -> Sequence[FieldError]:
+def _check(custom_field: CustomField) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
-    if one.type in ("select", "multi-select"):
-        if not one.options:
-            wrong.append(FieldError("options", f"is required for {one.type}"))
-        elif len(one.options) > OPTIONS_MAX or len(set(one.options)) < len(one.options):
+    if custom_field.type in ("select", "multi-select"):
+        if not custom_field.options:
+            wrong.append(FieldError("options", f"is required for {custom_field.type}"))
+        elif len(custom_field.options) > OPTIONS_MAX or len(set(custom_field.options)) < len(custom_field.options):
             wrong.append(FieldError("options", f"must be at most {OPTIONS_MAX}, each there once only"))
-    elif one.options is not None:
+    elif custom_field.options is not None:
         wrong.append(FieldError("options", "is for select and multi-select only"))
-    if one.validation is not None and one.validation.pattern is not None:
+    if custom_field.validation is not None and custom_field.validation.pattern is not None:
         try:
-            Pattern(one.validation.pattern)
+            Pattern(custom_field.validation.pattern)
         except PatternError as error:
             wrong.append(FieldError("validation.pattern", str(error)))
-    if one.default_value is not None and not wrong:
-        message = wrong_default(one.key, one.type, one.default_value, one.options, one.validation)
+    if custom_field.default_value is not None and not wrong:
+        message = wrong_default(
+            custom_field.key,
+            custom_field.type,
+            custom_field.default_value,
+            custom_field.options,
+            custom_field.validation,
+        )
         if message is not None:
             wrong.append(FieldError("defaultValue", message))
     return wrong

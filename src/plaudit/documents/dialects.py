@@ -29,11 +29,11 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
     """A campaign's triggers and effects as they are kept."""
     kept = dict(raw)
     if isinstance(raw.get("triggers"), list):
-        kept["triggers"] = [_read_trigger(one) for one in raw["triggers"]]
+        kept["triggers"] = [_read_trigger(trigger) for trigger in raw["triggers"]]
     if isinstance(raw.get("effects"), list):
-        kept["effects"] = [_read_effect(one) for one in raw["effects"]]
+        kept["effects"] = [_read_effect(effect) for effect in raw["effects"]]
     if isinstance(raw.get("steps"), list):
-        kept["steps"] = [_read_step(one) for one in raw["steps"]]
+        kept["steps"] = [_read_step(step) for step in raw["steps"]]
     for part, name in _PARTS:
         if isinstance(raw.get(part), dict):
             kept[part] = _read_parts(dict(raw[part]), name)
@@ -59,7 +59,7 @@ def _read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
     """The effects of each part of a document."""
     if isinstance(kept.get(name), list):
         kept[name] = [
-            read_campaign(cast("dict[str, Any]", one)) if isinstance(one, dict) else one for one in kept[name]
+            read_campaign(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for value in kept[name]
         ]
     return kept
 
@@ -81,7 +81,7 @@ def _read_step(raw: Any) -> Any:
 def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:
     """A campaign as the campaigns page shows it."""
     triggers: list[Any] = [
-        {"eventType": one["type"], "conditions": one.get("conditions") or []} for one in kept["triggers"]
+        {"eventType": trigger["type"], "conditions": trigger.get("conditions") or []} for trigger in kept["triggers"]
     ]
     return {**kept, "triggers": triggers}
 
@@ -95,7 +95,7 @@ def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("triggerType"), str):
         kept["triggerType"] = trigger_key(kept["triggerType"])
     if isinstance(raw.get("effects"), list):
-        kept["effects"] = [_read_effect(one) for one in raw["effects"]]
+        kept["effects"] = [_read_effect(effect) for effect in raw["effects"]]
     return kept
 
 

@@ -52,14 +52,14 @@ class Existing(Struct, frozen=True):
 
     def ids_of(self, kind: str) -> list[str]:
         """Return the ids of a kind, in order."""
-        return sorted(one for of, one in self.keys if of == kind)
+        return sorted(name for of, name in self.keys if of == kind)
 
 
 def keys_of(docs: Docs) -> frozenset[Key]:
     """Return the keys of documents, and of the parts of campaigns that are like documents."""
     own = {
-        (part, one)
-        for (kind, one), doc in docs.items()
+        (part, name)
+        for (kind, name), doc in docs.items()
         for part in OWN_PARTS
         if kind == "campaign" and doc.get(part) is not None
     }
@@ -80,7 +80,7 @@ def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()
             case CustomField():
                 custom.append(read)
             case Trigger() if read.strict:
-                declared[document_id] = tuple(one.key for one in read.fields)
+                declared[document_id] = tuple(field.key for field in read.fields)
             case _:
                 written |= _written_by(doc)
     return Existing(keys, own, validator_for(schema, custom), declared, frozenset(written))
@@ -101,9 +101,9 @@ def _written_by(value: Any) -> set[str]:
         profile_field = profile_field_set_by(given.get("type")) if isinstance(config, Mapping) else None
         if profile_field is not None:
             return {str(cast("Mapping[str, Any]", config).get(profile_field[0]))}
-        return {name for one in given.values() for name in _written_by(one)}
+        return {name for item in given.values() for name in _written_by(item)}
     if isinstance(value, list):
-        return {name for one in cast("list[Any]", value) for name in _written_by(one)}
+        return {name for item in cast("list[Any]", value) for name in _written_by(item)}
     return set()
 
 
@@ -123,24 +123,36 @@ def wrong_names(
 
     What the one that it goes `over` does in the same way is left alone, unless it names what is only `gone` now.
     """
-    lost = [one for one in references_of(kind, document) if one.required and not there.has((one.kind, one.id))]
+    lost = [
+        reference
+        for reference in references_of(kind, document)
+        if reference.required and not there.has((reference.kind, reference.id))
+    ]
     wrong = [(look, why) for look in looks_of(document) if (why := why_wrong(look, there)) is not None]
     unfit = [
-        (one, why) for one in writes_of(document) if (why := there.profiles.why_not(one.name, one.value)) is not None
+        (write, why)
+        for write in writes_of(document)
+        if (why := there.profiles.why_not(write.name, write.value)) is not None
     ]
     before = None if over is None or not (lost or wrong or unfit) else _read(kind.name, over)
     if before is not None:
         named, seen = references_of(kind, before), looks_of(before)
-        lost = [one for one in lost if one not in named or (one.kind, one.id) in gone]
+        lost = [reference for reference in lost if reference not in named or (reference.kind, reference.id) in gone]
         wrong = [(look, why) for look, why in wrong if look not in seen]
         written = writes_of(before)
-        unfit = [(one, why) for one, why in unfit if one not in written]
-    return [*(_lost(one, there) for one in lost), *(FieldError(one.at, why) for one, why in (*wrong, *unfit))]
+        unfit = [(write, why) for write, why in unfit if write not in written]
+    return [
+        *(_lost(reference, there) for reference in lost),
+        *(FieldError(item.at, why) for item, why in (*wrong, *unfit)),
+    ]
 
 
-def _lost(one: Reference, there: Existing) -> FieldError:
-    title = KINDS[one.kind].title.lower()
-    return FieldError(one.field, f"names {title} {one.id!r}, which does not exist: {_listed(there.ids_of(one.kind))}")
+def _lost(reference: Reference, there: Existing) -> FieldError:
+    title = KINDS[reference.kind].title.lower()
+    return FieldError(
+        reference.field,
+        f"names {title} {reference.id!r}, which does not exist: {_listed(there.ids_of(reference.kind))}",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -204,7 +216,7 @@ def _why_not_of_data(look: Look, name: str, there: Existing) -> str | None:
             known += there.declared[trigger]
         else:
             return None
-    if not look.triggers or not name or any(one.partition(".")[0] == name for one in known):
+    if not look.triggers or not name or any(key.partition(".")[0] == name for key in known):
         return None
     return f"is not in the data of {' or '.join(look.triggers)} (got {look.field!r}): {_listed(known)}"
 
@@ -234,7 +246,7 @@ def _may_be_written(name: str, there: Existing) -> bool:
 
 def _written_names(there: Existing) -> list[str]:
     profiles = there.profiles
-    own = [] if profiles.schema is None else [one.name for one in profiles.schema.fields]
+    own = [] if profiles.schema is None else [field.name for field in profiles.schema.fields]
     return list(dict.fromkeys([*own, *sorted(there.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))
 
 

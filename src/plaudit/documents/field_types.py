@@ -52,7 +52,7 @@ def value_error(
         return f"must be {words}"
     if options is not None:
         chosen = cast("list[Any]", value) if kind == "multi-select" else [value]
-        if any(one not in options for one in chosen):
+        if any(item not in options for item in chosen):
             return "must be one of " + ", ".join(map(str, options))
     return None if bounds is None else _out_of_bounds(value, bounds)
 

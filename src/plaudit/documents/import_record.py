@@ -37,7 +37,7 @@ class MemberRecord(Struct, kw_only=True, rename="camel"):
     codes: list[ImportedCode] = []
 
 
-_OWN = {one.encode_name for one in msgspec.structs.fields(MemberRecord)}
+_OWN = {field.encode_name for field in msgspec.structs.fields(MemberRecord)}
 
 
 def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]) -> tuple[str, ImportOrder]:
@@ -53,20 +53,25 @@ def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]
         if metric is None:
             wrong.append(FieldError(f"metrics.{metric_id}", "is not a metric that there is"))
             continue
-        each = amounts if isinstance(amounts, list) else [LotRecord(amount=amounts)] if amounts else []
-        message = next((told for one in each if (told := misfit(one.amount, metric.decimals)) is not None), None)
+        item = amounts if isinstance(amounts, list) else [LotRecord(amount=amounts)] if amounts else []
+        message = next(
+            (told for lot_record in item if (told := misfit(lot_record.amount, metric.decimals)) is not None), None
+        )
         if message is not None:
             wrong.append(FieldError(f"metrics.{metric_id}", message))
             continue
-        if each:
+        if item:
             lots[metric_id] = [
-                ImportedLot(to_scaled(one.amount, metric.decimals) or 0, one.expires_at, one.available_at)
-                for one in each
+                ImportedLot(
+                    to_scaled(lot_record.amount, metric.decimals) or 0, lot_record.expires_at, lot_record.available_at
+                )
+                for lot_record in item
             ]
     if wrong:
         raise invalid_fields(wrong)
     rungs = {
-        one: each if isinstance(each, ImportedRung) else ImportedRung(each) for one, each in record.ladders.items()
+        ladder_id: ladder if isinstance(ladder, ImportedRung) else ImportedRung(ladder)
+        for ladder_id, ladder in record.ladders.items()
     }
     return record.user_id, ImportOrder(
         attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, rungs=rungs,

@@ -50,9 +50,14 @@ def read_documents(rows: Sequence[tuple[str, str, bytes | str]]) -> tuple[list[C
 def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, bytes | str]]) -> InForce:
     """Return the programme of all documents that can be compiled. Never raises for what is in a document."""
     readable, out = read_documents(rows)
-    documents, reasons = _sound(org_id, [one for one in readable if isinstance(one.document, Webhook)])
+    documents, reasons = _sound(
+        org_id, [compile_input for compile_input in readable if isinstance(compile_input.document, Webhook)]
+    )
     out |= reasons
-    documents = [*(one for one in readable if not isinstance(one.document, Webhook)), *documents]
+    documents = [
+        *(compile_input for compile_input in readable if not isinstance(compile_input.document, Webhook)),
+        *documents,
+    ]
     try:
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception:
@@ -63,7 +68,7 @@ def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, 
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception as problem:
         # Each is right by itself, and together they are not: nothing is in force rather than nobody else's events.
-        out |= {(one.kind, one.id): _reason(problem) for one in documents}
+        out |= {(document.kind, document.id): _reason(problem) for document in documents}
         return InForce(compile_program(org_id, version, []), readable, out)
 
 
@@ -71,30 +76,30 @@ def _sound(org_id: UUID, documents: Sequence[CompileInput]) -> tuple[list[Compil
     """Return the documents that compile, those that do in part, and why the others do not."""
     found: list[CompileInput] = []
     out: dict[Named, str] = {}
-    for one in documents:
+    for document in documents:
         try:
-            _try(org_id, one, documents)
+            _try(org_id, document, documents)
         except Exception as problem:
-            out[one.kind, one.id] = _reason(problem)
-            kept = _what_is_left(one)
+            out[document.kind, document.id] = _reason(problem)
+            kept = _what_is_left(document)
             found += [] if kept is None else [kept]
         else:
-            found.append(one)
+            found.append(document)
     return found, out
 
 
-def _try(org_id: UUID, one: CompileInput, documents: Sequence[CompileInput]) -> None:
-    if isinstance(one.document, Webhook):
-        compile_conditions(one.document.conditions)
-    elif isinstance(one.document, Rule):  # it is compiled with its campaign only
-        campaign_id = one.document.campaign_id
-        campaign = [each for each in documents if each.kind == "campaign" and each.id == campaign_id]
+def _try(org_id: UUID, compile_input: CompileInput, documents: Sequence[CompileInput]) -> None:
+    if isinstance(compile_input.document, Webhook):
+        compile_conditions(compile_input.document.conditions)
+    elif isinstance(compile_input.document, Rule):  # it is compiled with its campaign only
+        campaign_id = compile_input.document.campaign_id
+        campaign = [document for document in documents if document.kind == "campaign" and document.id == campaign_id]
         bare = [
             CompileInput(
                 "campaign",
-                each.id,
+                item.id,
                 structs.replace(
-                    each.document,
+                    item.document,
                     triggers=[],
                     steps=[],
                     effects=[],
@@ -104,19 +109,25 @@ def _try(org_id: UUID, one: CompileInput, documents: Sequence[CompileInput]) -> 
                     competition=None,
                 ),
             )
-            for each in campaign
+            for item in campaign
         ]
-        compile_program(org_id, 0, [*bare, one])
+        compile_program(org_id, 0, [*bare, compile_input])
     else:
-        compile_program(org_id, 0, [one])
+        compile_program(org_id, 0, [compile_input])
 
 
-def _what_is_left(one: CompileInput) -> CompileInput | None:
+def _what_is_left(compile_input: CompileInput) -> CompileInput | None:
     """Return what must stay of a document that is out of force."""
-    if isinstance(one.document, Rule):  # its place: it numbers the rules after it, and they name what they did by that
-        return CompileInput(one.kind, one.id, structs.replace(one.document, enabled=False))
-    if isinstance(one.document, Metric):  # its balances: only the multipliers can be wrong
-        return CompileInput(one.kind, one.id, structs.replace(one.document, multipliers=[]))
+    if isinstance(
+        compile_input.document, Rule
+    ):  # its place: it numbers the rules after it, and they name what they did by that
+        return CompileInput(
+            compile_input.kind, compile_input.id, structs.replace(compile_input.document, enabled=False)
+        )
+    if isinstance(compile_input.document, Metric):  # its balances: only the multipliers can be wrong
+        return CompileInput(
+            compile_input.kind, compile_input.id, structs.replace(compile_input.document, multipliers=[])
+        )
     return None
 
 
@@ -126,5 +137,5 @@ def _reason(problem: Exception) -> str:
     if isinstance(problem, FormulaError):
         return f"a formula is not valid: {problem}"
     if isinstance(problem, PlauditError) and problem.fields:
-        return "; ".join(f"{one.field} {one.message}" for one in problem.fields)
+        return "; ".join(f"{field.field} {field.message}" for field in problem.fields)
     return f"cannot be compiled ({type(problem).__name__})"

@@ -63,7 +63,10 @@ def _check(ladder: Ladder) -> Sequence[FieldError]:
 def _references(ladder: Ladder) -> Sequence[Reference]:
     found = [Reference("metric", "metric", ladder.metric)]
     for i, rung in enumerate(ladder.rungs):
-        found += [structs.replace(one, field=f"rungs[{i}].{one.field}") for one in effect_references(rung.effects)]
+        found += [
+            structs.replace(effect_reference, field=f"rungs[{i}].{effect_reference.field}")
+            for effect_reference in effect_references(rung.effects)
+        ]
     return found
 
 

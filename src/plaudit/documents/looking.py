@@ -62,8 +62,8 @@ def _writes(part: Struct, at: str) -> Iterator[Write]:
         if profile_field is not None:
             name, value = profile_field
             yield Write(f"{at}config.{value}", str(part.config.get(name)), part.config.get(value))
-    for one in structs.fields(part):
-        for inner, item in _structs_in(getattr(part, one.name), at + one.encode_name):
+    for field in structs.fields(part):
+        for inner, item in _structs_in(getattr(part, field.name), at + field.encode_name):
             yield from _writes(item, inner)
 
 
@@ -91,18 +91,18 @@ def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of, effects: tu
     if isinstance(part, EffectSpec | Notify | TextsSpec):
         yield from _in_what_follows(part, at, effects)
         return
-    for one in structs.fields(part):
-        value: Any = getattr(part, one.name)
-        place = at + one.encode_name
-        if one.name == "conditions":
+    for field in structs.fields(part):
+        value: Any = getattr(part, field.name)
+        place = at + field.encode_name
+        if field.name == "conditions":
             yield from _in_conditions(value, place, triggers, of)
-        elif one.name == "field" and isinstance(value, str):
+        elif field.name == "field" and isinstance(value, str):
             yield Look(place, value, triggers, "member" if isinstance(part, CriterionSpec) else of)
-        elif one.name == "scope_field" and isinstance(part, Competition | CompetitionPart) and value is not None:
+        elif field.name == "scope_field" and isinstance(part, Competition | CompetitionPart) and value is not None:
             yield Look(place, value, (), "profile")
         else:
             for inner, item in _structs_in(value, place):
-                yield from _looks(item, inner, triggers, of, () if one.name in OWN_PARTS else effects)
+                yield from _looks(item, inner, triggers, of, () if field.name in OWN_PARTS else effects)
 
 
 def _structs_in(value: Any, place: str) -> list[tuple[str, Struct]]:
@@ -127,8 +127,8 @@ def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
     """
     match document:
         case Campaign() if document.streak is None and document.competition is None:
-            listening = [*document.triggers, *(one for step in document.steps for one in step.triggers)]
-            return tuple(dict.fromkeys(one.type for one in listening))
+            listening = [*document.triggers, *(trigger for step in document.steps for trigger in step.triggers)]
+            return tuple(dict.fromkeys(trigger_spec.type for trigger_spec in listening))
         case Rule():
             return (document.trigger_type,)
         case _:
@@ -173,7 +173,7 @@ def _triggers_of(part: Struct) -> tuple[str, ...]:
         case Score() | TallySpec():
             return () if part.trigger is None else (part.trigger,)
         case StepSpec():
-            return tuple(one.type for one in part.triggers)
+            return tuple(trigger.type for trigger in part.triggers)
         case _:
             return ()
 

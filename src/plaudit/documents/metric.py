@@ -94,8 +94,8 @@ def _check(metric: Metric) -> Sequence[FieldError]:
     for i, cap in enumerate(metric.earning_caps):
         if cap.amount < 0:
             wrong.append(FieldError(f"earningCaps[{i}].amount", f"must be 0 or more (got {cap.amount})"))
-    for i, one in enumerate(metric.multipliers):
-        wrong += check_conditions(one.conditions, f"multipliers[{i}].conditions")
+    for i, multiplier in enumerate(metric.multipliers):
+        wrong += check_conditions(multiplier.conditions, f"multipliers[{i}].conditions")
     return wrong
 
 

@@ -79,19 +79,19 @@ class ProfileValidator(Struct, frozen=True):
         """The fields that members are found by."""
         if self.schema is None:
             return identities.KINDS
-        own = [one.name for one in self.schema.fields if one.unique]
+        own = [field.name for field in self.schema.fields if field.unique]
         return tuple(dict.fromkeys([*identities.KINDS, *own]))
 
     @property
     def any_custom(self) -> bool:
         """Whether custom fields may have any name: there is no list of them, or the schema has an object for them."""
-        return self.schema is None or not self.custom or any(one.name == CUSTOM for one in self.schema.fields)
+        return self.schema is None or not self.custom or any(field.name == CUSTOM for field in self.schema.fields)
 
     def custom_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a profile shows as custom fields: those declared, or all that is neither the schema's nor everybody's."""
         if not self.any_custom:
             return {name: attributes[name] for name in self.custom if name in attributes}
-        own = {one.name for one in self.schema.fields} if self.schema is not None else set[str]()
+        own = {field.name for field in self.schema.fields} if self.schema is not None else set[str]()
         own |= _TOP - self.custom.keys()
         return {name: value for name, value in attributes.items() if name not in own}
 
@@ -101,17 +101,17 @@ class ProfileValidator(Struct, frozen=True):
             return "is of a field that members are found by, which no effect can set"
         if value is None:
             return "cannot be null: the field is required" if name in _required(self) else None
-        own = None if self.schema is None else next((one for one in self.schema.fields if one.name == name), None)
+        own = None if self.schema is None else next((field for field in self.schema.fields if field.name == name), None)
         if name in self.custom:
-            one = self.custom[name]
-            return value_error(one.type, value, one.options, one.validation)
+            custom_field = self.custom[name]
+            return value_error(custom_field.type, value, custom_field.options, custom_field.validation)
         return None if own is None else value_error(own.type, value, own.enum)
 
     def may_have(self, name: str) -> bool:
         """Return whether a profile may have a field of this name."""
         if self.schema is None or name in self.custom or name in _ALWAYS or name == "userId":
             return True
-        return any(one.name == name for one in self.schema.fields)
+        return any(field.name == name for field in self.schema.fields)
 
 
 def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
@@ -128,7 +128,9 @@ def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
 
 def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileValidator:
     """The rules of an organisation."""
-    return ProfileValidator(schema, {one.key: one for one in custom if one.status == "active"})
+    return ProfileValidator(
+        schema, {custom_field.key: custom_field for custom_field in custom if custom_field.status == "active"}
+    )
 
 
 def validate_update(
@@ -170,14 +172,14 @@ def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
 
 
 def _defaults(rules: ProfileValidator) -> dict[str, Any]:
-    fields = [(one.name, one.default) for one in rules.schema.fields] if rules.schema else []
-    fields += [(key, one.default_value) for key, one in rules.custom.items()]
+    fields = [(field.name, field.default) for field in rules.schema.fields] if rules.schema else []
+    fields += [(key, custom_field.default_value) for key, custom_field in rules.custom.items()]
     return {name: value for name, value in fields if value is not None and name not in COMPUTED}
 
 
 def _required(rules: ProfileValidator) -> list[str]:
-    fields = [one.name for one in rules.schema.fields if one.required] if rules.schema else []
-    fields += [key for key, one in rules.custom.items() if one.required]
+    fields = [field.name for field in rules.schema.fields if field.required] if rules.schema else []
+    fields += [key for key, custom_field in rules.custom.items() if custom_field.required]
     return [name for name in fields if name not in COMPUTED and name != CUSTOM]
 
 
@@ -188,13 +190,13 @@ def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Map
         wrong += [] if message is None else [FieldError(TIME_ZONE, message)]
     if rules.schema is None and not rules.custom:
         return wrong
-    own = {one.name: one for one in rules.schema.fields} if rules.schema else {}
+    own = {field.name: field for field in rules.schema.fields} if rules.schema else {}
     for name, value in given.items():
         if value is None or name in COMPUTED:
             continue
         if name in rules.custom:
-            one = rules.custom[name]
-            message = value_error(one.type, value, one.options, one.validation)
+            custom_field = rules.custom[name]
+            message = value_error(custom_field.type, value, custom_field.options, custom_field.validation)
         elif name in own:
             message = value_error(own[name].type, value, own[name].enum)
         elif name in _ALWAYS or (name in custom and rules.any_custom):

@@ -39,9 +39,9 @@ class ProfileSchema(Document, kw_only=True):
 def next_label(before: ProfileSchema, after: ProfileSchema) -> str:
     """The version of a changed schema: a major step when what was right may be wrong now, a minor one for more fields."""
     major, minor, patch = (int(part) for part in before.label.removeprefix("v").split("."))
-    old, new = ({one.name: one for one in schema.fields} for schema in (before, after))
-    if any(_breaks(one, new.get(name)) for name, one in old.items()) or any(
-        one.required for name, one in new.items() if name not in old
+    old, new = ({profile_field.name: profile_field for profile_field in schema.fields} for schema in (before, after))
+    if any(_breaks(profile_field, new.get(name)) for name, profile_field in old.items()) or any(
+        profile_field.required for name, profile_field in new.items() if name not in old
     ):
         return f"v{major + 1}.0.0"
     if new.keys() - old.keys():
@@ -60,16 +60,16 @@ def _breaks(before: ProfileField, after: ProfileField | None) -> bool:
 def _check(schema: ProfileSchema) -> Sequence[FieldError]:
     wrong = [
         FieldError(f"fields[{i}].name", "must be there once only")
-        for i, one in enumerate(schema.fields)
-        if Counter(each.name for each in schema.fields)[one.name] > 1
+        for i, profile_field in enumerate(schema.fields)
+        if Counter(item.name for item in schema.fields)[profile_field.name] > 1
     ]
     if len(schema.fields) > FIELDS_MAX:
         wrong.append(FieldError("fields", f"may have at most {FIELDS_MAX} items"))
-    for i, one in enumerate(schema.fields):
-        if one.unique and one.type != "string":
+    for i, profile_field in enumerate(schema.fields):
+        if profile_field.unique and profile_field.type != "string":
             wrong.append(FieldError(f"fields[{i}].unique", "is for texts only"))
-        if one.default is not None:
-            message = wrong_default(one.name, one.type, one.default, one.enum)
+        if profile_field.default is not None:
+            message = wrong_default(profile_field.name, profile_field.type, profile_field.default, profile_field.enum)
             if message is not None:
                 wrong.append(FieldError(f"fields[{i}].default", message))
     return wrong

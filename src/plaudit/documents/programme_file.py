@@ -86,7 +86,7 @@ def to_file(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
     """A programme, from its canonical documents in their order."""
     found: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
-        own = {one: without_defaults(kind, doc) for (name, one), doc in docs.items() if name == kind.name}
+        own = {key: without_defaults(kind, doc) for (name, key), doc in docs.items() if name == kind.name}
         if own:
             found[section] = next(iter(own.values())) if kind.name in SINGLE else own
     return found
@@ -182,19 +182,21 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
             try:
                 found[kind.name, _id(key)] = doc
             except PlauditError as error:
-                wrong += [one.under(f"{section}.{key}") for one in error.fields]
+                wrong += [field.under(f"{section}.{key}") for field in error.fields]
     every: dict[Key, Any] = {**there, **{key: doc for key, doc in found.items() if isinstance(doc, dict)}}
     names = {key: str(doc.get("name")) for key, doc in every.items()}
-    for (kind, one), doc in every.items():  # the parts that a campaign has, or is given by its type
+    for (kind, text), doc in every.items():  # the parts that a campaign has, or is given by its type
         parts = [part for part in OWN_PARTS if doc.get(part) or doc.get("type") == part.capitalize()]
-        names |= {(part, one): str(doc.get("name")) for part in parts if kind == "campaign"}
+        names |= {(part, text): str(doc.get("name")) for part in parts if kind == "campaign"}
     lookup = _NameResolver(names)
     wanted: DesiredDocuments = {}
     for key, doc in found.items():
         try:
             wanted[key] = _document(KINDS[key[0]], lookup.with_ids(doc), there.get(key))
         except PlauditError as error:
-            wrong += [one.under(_place_of(key)) for one in error.fields] or [FieldError(_place_of(key), error.message)]
+            wrong += [field.under(_place_of(key)) for field in error.fields] or [
+                FieldError(_place_of(key), error.message)
+            ]
     if wrong:
         raise invalid_fields(wrong)
     return wanted
@@ -247,16 +249,16 @@ class _NameResolver:
         if isinstance(value, list):
             items = cast("list[Any]", value)
             if below.startswith("segments."):
-                return [self._id("segment", one, f"{at}[{i}]") for i, one in enumerate(items)]
-            return [self.with_ids(one, f"{at}[{i}]") for i, one in enumerate(items)]
+                return [self._id("segment", item, f"{at}[{i}]") for i, item in enumerate(items)]
+            return [self.with_ids(item, f"{at}[{i}]") for i, item in enumerate(items)]
         if not isinstance(value, dict):
             return value
         found: dict[str, Any] = {}
-        for name, one in cast("dict[str, Any]", value).items():
+        for name, item in cast("dict[str, Any]", value).items():
             place = f"{at}.{name}" if at else str(name)
             inner = f"segments.{name}" if below == "segments" and name in _AUDIENCE else str(name)
             kind = self._naming.get(name)
-            found[name] = self.with_ids(one, place, inner) if kind is None else self._id(kind, one, place)
+            found[name] = self.with_ids(item, place, inner) if kind is None else self._id(kind, item, place)
         return found
 
     def _id(self, kind: str, name: Any, at: str) -> Any:
@@ -284,7 +286,7 @@ def wrong_in(
     wrong: list[FieldError] = []
     for key, document in wanted.items():
         kind, before = KINDS[key[0]], there.get(key)
-        others = keys_of({one: doc for one, doc in of_one_id[key[1]].items() if one != key})
+        others = keys_of({item: doc for item, doc in of_one_id[key[1]].items() if item != key})
         found = [*clashes(*key, docs[key], before, others), *wrong_names(kind, document, will_be, before, gone)]
         wrong += [error.under(_place_of(key)) for error in found]
     return wrong

@@ -84,18 +84,18 @@ def _check(settings: Settings) -> Sequence[FieldError]:
     if message is not None:
         wrong.append(FieldError("timeZone", message))
     providers = settings.identity_providers
-    for i, one in enumerate(providers):
-        message = bounds.wrong_address(one.jwks_url, ("http", "https"))
+    for i, provider in enumerate(providers):
+        message = bounds.wrong_address(provider.jwks_url, ("http", "https"))
         if message is not None:
             wrong.append(FieldError(f"identityProviders[{i}].jwksUrl", message))
-    for name, found in (
-        ("providerId", [one.provider_id for one in providers]),
-        ("issuer", [one.issuer for one in providers]),
+    for name, item in (
+        ("providerId", [provider.provider_id for provider in providers]),
+        ("issuer", [provider.issuer for provider in providers]),
     ):
         wrong += [
             FieldError(f"identityProviders[{i}].{name}", "is another provider's too")
-            for i, one in enumerate(found)
-            if one in found[:i]
+            for i, document_id in enumerate(item)
+            if document_id in item[:i]
         ]
     return wrong
 

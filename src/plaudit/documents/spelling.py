@@ -27,9 +27,9 @@ def spelled(value: Any) -> Any:
                 found[outside] = spelled(field)
         return found
     if isinstance(value, Mapping):
-        return {str(key): spelled(one) for key, one in cast("Mapping[Any, Any]", value).items()}
+        return {str(key): spelled(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [spelled(one) for one in cast("list[Any]", value)]
+        return [spelled(item) for item in cast("list[Any]", value)]
     return value
 
 
@@ -56,7 +56,7 @@ def _named(of: type[Struct]) -> list[tuple[str, str, Any]]:
 
 def _outside(name: str) -> str:
     first, *others = name.split("_")
-    return first + "".join(one.capitalize() for one in others)
+    return first + "".join(key.capitalize() for key in others)
 
 
 @cache
@@ -70,20 +70,20 @@ def _listed(value: Any, of: inspect.Type, at: str) -> Any:
         return None
     match of:
         case inspect.UnionType():
-            (other,) = [one for one in of.types if not isinstance(one, inspect.NoneType)]
+            (other,) = [item for item in of.types if not isinstance(item, inspect.NoneType)]
             return _listed(value, other, at)
         case inspect.StructType():
             return _struct(value, of, at)
         case inspect.DictType():
-            return {name: _listed(one, of.value_type, f"{at}.{name}") for name, one in _object(value, at).items()}
+            return {name: _listed(item, of.value_type, f"{at}.{name}") for name, item in _object(value, at).items()}
         case inspect.VarTupleType() | inspect.ListType():
-            return [_listed(one, of.item_type, f"{at}[{place}]") for place, one in enumerate(_list(value, at))]
+            return [_listed(item, of.item_type, f"{at}[{place}]") for place, item in enumerate(_list(value, at))]
         case inspect.TupleType():
             items = _list(value, at)
             if len(items) != len(of.item_types):
                 raise invalid_fields([FieldError(at, f"must have {len(of.item_types)} items (got {len(items)})")])
             pairs = zip(items, of.item_types, strict=True)
-            return [_listed(one, kind, f"{at}[{place}]") for place, (one, kind) in enumerate(pairs)]
+            return [_listed(item, kind, f"{at}[{place}]") for place, (item, kind) in enumerate(pairs)]
         case _:
             return value
 

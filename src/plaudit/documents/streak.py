@@ -106,19 +106,19 @@ def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Refere
     found: list[Reference] = []
     for i, milestone in enumerate(terms.milestones):
         named = effect_references(milestone.effects)
-        found += [structs.replace(one, field=f"{under}milestones[{i}].{one.field}") for one in named]
-    for at, one in (("freezes", terms.freezes), ("repair", terms.repair)):
-        if one is not None and one.price is not None:
-            found.append(Reference(f"{under}{at}.price.metric", "metric", one.price.metric))
+        found += [structs.replace(reference, field=f"{under}milestones[{i}].{reference.field}") for reference in named]
+    for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair)):
+        if freezes is not None and freezes.price is not None:
+            found.append(Reference(f"{under}{at}.price.metric", "metric", freezes.price.metric))
     return found
 
 
 def terms_amounts(terms: Streak | StreakPart, under: str = "") -> list[MetricAmount]:
     """The amounts of metrics in the terms of a streak."""
     found = [
-        MetricAmount(f"{under}{at}.price.amount", one.price.metric, one.price.amount)
-        for at, one in (("freezes", terms.freezes), ("repair", terms.repair))
-        if one is not None and one.price is not None
+        MetricAmount(f"{under}{at}.price.amount", freezes.price.metric, freezes.price.amount)
+        for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair))
+        if freezes is not None and freezes.price is not None
     ]
     for i, milestone in enumerate(terms.milestones):
         found += effect_amounts(milestone.effects, f"{under}milestones[{i}].")

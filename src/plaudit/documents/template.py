@@ -43,9 +43,9 @@ def _check(template: MessageTemplate) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     if template.default_locale not in template.texts:
         wrong.append(FieldError(f"texts.{template.default_locale}", "is missing: it is the default locale"))
-    for locale, one in template.texts.items():
+    for locale, texts_spec in template.texts.items():
         for name in ("title", "message"):
-            text = getattr(one, name)
+            text = getattr(texts_spec, name)
             try:
                 Template(text or "")
             except ExpressionError as error:

@@ -43,22 +43,24 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def check_data(trigger: Trigger, data: dict[str, Any]) -> list[FieldError]:
     """What keeps an event's data from fitting a strict trigger."""
     wrong: list[FieldError] = []
-    for one in trigger.fields:
-        value = data.get(one.key)
+    for trigger_field in trigger.fields:
+        value = data.get(trigger_field.key)
         if value is None:
-            if one.required:
-                wrong.append(FieldError(f"data.{one.key}", FIELD_MISSING))
-        elif not isinstance(value, _TYPES[one.type]) or (one.type == "number" and isinstance(value, bool)):
-            wrong.append(FieldError(f"data.{one.key}", f"must be a {one.type}"))
+            if trigger_field.required:
+                wrong.append(FieldError(f"data.{trigger_field.key}", FIELD_MISSING))
+        elif not isinstance(value, _TYPES[trigger_field.type]) or (
+            trigger_field.type == "number" and isinstance(value, bool)
+        ):
+            wrong.append(FieldError(f"data.{trigger_field.key}", f"must be a {trigger_field.type}"))
     return wrong
 
 
 def _check(trigger: Trigger) -> Sequence[FieldError]:
-    counts = Counter(one.key for one in trigger.fields)
+    counts = Counter(trigger_field.key for trigger_field in trigger.fields)
     return [
         FieldError(f"fields[{i}].key", "must be there once only")
-        for i, one in enumerate(trigger.fields)
-        if counts[one.key] > 1
+        for i, trigger_field in enumerate(trigger.fields)
+        if counts[trigger_field.key] > 1
     ]
 
 

@@ -90,16 +90,16 @@ def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
     else:
         return []
     inner: list[FieldError] = []
-    for one in _alternatives(of):
-        args = get_args(one)
-        if isinstance(value, list) and get_origin(one) is list:
+    for alternative in _alternatives(of):
+        args = get_args(alternative)
+        if isinstance(value, list) and get_origin(alternative) is list:
             items = cast("list[Any]", value)[:ITEMS_MAX]
             inner = [fault for i, item in enumerate(items) for fault in _faults(item, args[0], f"{at}[{i}]")]
-        elif isinstance(value, dict) and get_origin(one) is dict:
+        elif isinstance(value, dict) and get_origin(alternative) is dict:
             given = cast("dict[Any, Any]", value)
             inner = [fault for key, item in given.items() for fault in _faults(item, args[1], f"{at}.{key}")]
-        elif isinstance(value, dict) and isinstance(one, type) and issubclass(one, Struct):
-            inner = _wrong_fields(value, one, at)
+        elif isinstance(value, dict) and isinstance(alternative, type) and issubclass(alternative, Struct):
+            inner = _wrong_fields(value, alternative, at)
     return [error] if not inner else inner if error.field != at else [error, *inner]
 
 
@@ -108,7 +108,7 @@ def _alternatives(of: Any) -> list[Any]:
     if get_origin(of) is Annotated:
         return _alternatives(get_args(of)[0])
     if get_origin(of) in (Union, UnionType):
-        return [inner for one in get_args(of) for inner in _alternatives(one)]
+        return [inner for get_arg in get_args(of) for inner in _alternatives(get_arg)]
     return [of]
 
 

@@ -54,10 +54,10 @@ def _check(webhook: Webhook) -> Sequence[FieldError]:
     wrong = check_conditions(webhook.conditions, "conditions")
     if not 1 <= len(webhook.events) <= EVENTS_MAX:
         wrong.append(FieldError("events", f"must have 1 to {EVENTS_MAX} items"))
-    for i, one in enumerate(webhook.events):
-        known = one in ENGINE_TRIGGERS or one in OUTSIDE or one in MESSAGE_TYPES or one == EVERYTHING
-        if not known and trigger_key(one) in ENGINE_TRIGGERS:
-            wrong.append(FieldError(f"events[{i}]", f"must be written {trigger_key(one)}"))
+    for i, event in enumerate(webhook.events):
+        known = event in ENGINE_TRIGGERS or event in OUTSIDE or event in MESSAGE_TYPES or event == EVERYTHING
+        if not known and trigger_key(event) in ENGINE_TRIGGERS:
+            wrong.append(FieldError(f"events[{i}]", f"must be written {trigger_key(event)}"))
     message = None if webhook.url is None else bounds.wrong_address(webhook.url, ("http", "https"))
     if message is not None:
         wrong.append(FieldError("url", message))

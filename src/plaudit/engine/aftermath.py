@@ -16,18 +16,18 @@ from .commit import set_aside
 from .processed import ProcessedEvent
 
 
-async def see_to_what_was_left(pool: Pool) -> None:
+async def recover_from_predecessor(pool: Pool) -> None:
     """Note what the predecessor of this process had in hand; set aside what is certain and nobody else has."""
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None:
             async with atomic(connection):
-                await _see_to(connection, left)
+                await _recover(connection, left)
         await learn(connection)
     in_hand.forget()
 
 
-async def _see_to(connection: Connection, left: Left) -> None:
+async def _recover(connection: Connection, left: Left) -> None:
     at = clock.now()
     arrival = _arrival_in(left)
     found = suspects_of(left, arrival)
@@ -52,7 +52,7 @@ def suspects_of(left: Left, arrival: Arrival | None) -> list[Noted]:
         return [Noted(left.event_id, kind, arrival.org_id, member_id, certain=left.hung)]
     if left.doing is not None:
         return [Noted(left.doing.id, left.doing.kind, left.doing.org_id, certain=left.hung)]
-    return [Noted(one, "event", certain=left.hung and len(left.in_hand) == 1) for one in left.in_hand]
+    return [Noted(id_, "event", certain=left.hung and len(left.in_hand) == 1) for id_ in left.in_hand]
 
 
 def _arrival_in(left: Left) -> Arrival | None:

@@ -49,17 +49,17 @@ class BatchClaims:
     async def lock_and_refuse(self, wanted: Iterable[ClaimRequest]) -> frozenset[UUID]:
         """Which of these claims cannot be had: all that have been refused so far in this batch."""
         new: dict[ScarceResource, list[ClaimRequest]] = defaultdict(list)
-        for one in wanted:
-            if one.claim.claim_id not in self._had and one.claim.claim_id not in self._refused:
-                new[one.resource].append(one)
+        for claim_request in wanted:
+            if claim_request.claim.claim_id not in self._had and claim_request.claim.claim_id not in self._refused:
+                new[claim_request.resource].append(claim_request)
         await self._lock_counts([resource for resource in new if resource[1] in (ClaimKind.cap, ClaimKind.stock)])
         for resource in sorted(new, key=_lock_order):
             if resource[1] is ClaimKind.code:
                 await self._lock_codes(resource, len(new[resource]))
             elif resource[1] is ClaimKind.unused:
                 await self._lock_unused(resource)
-            for one in new[resource]:
-                self._give(resource, one.claim)
+            for claim_request in new[resource]:
+                self._give(resource, claim_request.claim)
         return frozenset(self._refused)
 
     def code(self, claim_id: UUID) -> str:
@@ -70,17 +70,26 @@ class BatchClaims:
         """Take what is still wanted and could be had; the rest stays what it was."""
         counts: dict[ScarceResource, int] = defaultdict(int)
         codes: list[tuple[UUID, str, str, int, UUID, UUID]] = []
-        for one in wanted:
-            claim = one.claim
+        for claim_request in wanted:
+            claim = claim_request.claim
             if claim.claim_id not in self._had:
                 continue
             if claim.kind is ClaimKind.unused:
                 continue  # withdrawn with the coupon (see `commit`)
             if claim.kind is ClaimKind.code:
                 code = self._had[claim.claim_id]
-                codes.append((one.org_id, claim.key, code, one.bucket, one.member_id, claim.claim_id))
+                codes.append(
+                    (
+                        claim_request.org_id,
+                        claim.key,
+                        code,
+                        claim_request.bucket,
+                        claim_request.member_id,
+                        claim.claim_id,
+                    )
+                )
             else:
-                counts[one.resource] += claim.quantity
+                counts[claim_request.resource] += claim.quantity
         if counts:
             taken = [(org, kind.value, key, count) for (org, kind, key), count in counts.items()]
             await self._connection.execute(SQL.add_claimed, *_columns(taken))
@@ -88,7 +97,9 @@ class BatchClaims:
             await self._connection.execute(SQL.allocate_codes, self._at, *_columns(codes))
 
     async def _lock_counts(self, resources: list[ScarceResource]) -> None:
-        unknown = sorted((one for one in resources if one not in self._gone), key=_lock_order)
+        unknown = sorted(
+            (scarce_resource for scarce_resource in resources if scarce_resource not in self._gone), key=_lock_order
+        )
         if not unknown:
             return
         columns = _columns([(org, kind.value, key) for org, kind, key in unknown])

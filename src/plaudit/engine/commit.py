@@ -54,11 +54,11 @@ async def set_aside(connection: Connection, failed: Iterable[ProcessedEvent], at
     """Keep events that could not be decided, with their errors."""
     rows = [
         (
-            one.event_id, one.bucket, one.event_key, one.org_id, one.member_id, one.user_id, one.kind, one.trigger,
-            one.occurred_at, one.received_at, one.source, one.fingerprint, one.payload, each.error,
+            arrival.event_id, arrival.bucket, arrival.event_key, arrival.org_id, arrival.member_id, arrival.user_id, arrival.kind, arrival.trigger,
+            arrival.occurred_at, arrival.received_at, arrival.source, arrival.fingerprint, arrival.payload, processed_event.error,
         )
-        for each in failed
-        for one in (each.arrival,)
+        for processed_event in failed
+        for arrival in (processed_event.arrival,)
     ]  # fmt: skip
     await connection.execute(SQL.set_aside, *_columns(rows), at)
 

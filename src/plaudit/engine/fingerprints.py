@@ -42,7 +42,7 @@ def _with_integers(value: Any) -> Any:
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _INTEGER_MAX else value
     if isinstance(value, dict):
-        return {name: _with_integers(one) for name, one in cast("dict[str, Any]", value).items()}
+        return {name: _with_integers(item) for name, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_with_integers(one) for one in cast("list[Any]", value)]
+        return [_with_integers(item) for item in cast("list[Any]", value)]
     return value

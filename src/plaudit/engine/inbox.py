@@ -47,13 +47,15 @@ async def append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendR
     appended = await _append(connection, arrivals)
     watched = WATCHED.get()
     if watched is not None:
-        watched.queued += [(one.bucket, one.event_id) for one in arrivals if one.event_id in appended.new]
+        watched.queued += [
+            (arrival.bucket, arrival.event_id) for arrival in arrivals if arrival.event_id in appended.new
+        ]
     return appended
 
 
 async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
-    columns = [[getattr(one, name) for one in arrivals] for name in COLUMNS]
-    if all(one.event_key is None for one in arrivals):
+    columns = [[getattr(arrival, name) for arrival in arrivals] for name in COLUMNS]
+    if all(arrival.event_key is None for arrival in arrivals):
         rows = await connection.fetch(SQL.append, *columns)
         return AppendResult(frozenset(row["event_id"] for row in rows), frozenset())
     async with atomic(connection):
@@ -61,12 +63,12 @@ async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> Append
         new = frozenset(row["event_id"] for row in rows)
         if new:
             new -= {row["event_id"] for row in await connection.fetch(SQL.take_back_decided, list(new))}
-    again = [one for one in arrivals if one.event_id not in new]
+    again = [arrival for arrival in arrivals if arrival.event_id not in new]
     return AppendResult(new, await _mismatched(connection, again) if again else frozenset())
 
 
 async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
-    given = {one.event_id: one for one in again}
+    given = {arrival.event_id: arrival for arrival in again}
     rows = await connection.fetch(SQL.fingerprints, list(given))
     return frozenset(row["event_id"] for row in rows if not given[row["event_id"]].says(row["fingerprint"]))
 
@@ -112,7 +114,7 @@ class Inbox:
     async def _send_group(self) -> None:
         while self._waiting:
             group = self._next_group()
-            together = [one for arrivals, _ in group for one in arrivals]
+            together = [arrival for arrivals, _ in group for arrival in arrivals]
             try:
                 async with self._pool.acquire() as connection:
                     appended = await with_retries(lambda: append(connection, together))  # noqa: B023

@@ -63,11 +63,11 @@ async def process_inline(
 
 
 def _may_be_tried(arrivals: Sequence[Arrival], *, whole: bool) -> bool:
-    for one in arrivals:
-        stopped = what_stops(one)
+    for arrival in arrivals:
+        stopped = what_stops(arrival)
         if stopped is not None:
-            raise PlauditError(why_set_aside(one, stopped), code="event_stopped")
-        suspect = known.all.get(one.event_id)
+            raise PlauditError(why_set_aside(arrival, stopped), code="event_stopped")
+        suspect = known.all.get(arrival.event_id)
         if suspect is None:
             continue
         if whole:
@@ -88,17 +88,19 @@ async def _process(
                 if through:  # in the order in which everybody locks them
                     await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
                 done = await process(connection, programs, arrivals, clock.now())
-                wanted = {one.event_id for one in arrivals}
-                main = next(one for one in done if one.arrival.event_id == arrival.event_id)
+                wanted = {arrival.event_id for arrival in arrivals}
+                main = next(
+                    processed_event for processed_event in done if processed_event.arrival.event_id == arrival.event_id
+                )
                 onward = main.decision.follow_ups if through and main.decision is not None else []
                 for bucket in sorted(set(through)) if onward else ():
-                    ids = [one.event_id for one in onward if one.event_id not in known.all]
+                    ids = [follow_up.event_id for follow_up in onward if follow_up.event_id not in known.all]
                     led_to = [Arrival(*row) for row in await connection.fetch(inbox.SQL.waiting, bucket, ids)]
-                    wanted |= {one.event_id for one in led_to}
+                    wanted |= {follow_up.event_id for follow_up in led_to}
                     done += await process(connection, programs, led_to, clock.now())
-                for one in done if whole else ():
-                    if one.arrival.event_id in wanted and one.state in ("rejected", "failed"):
-                        raise CommandRefused(one)
+                for processed_event in done if whole else ():
+                    if processed_event.arrival.event_id in wanted and processed_event.state in ("rejected", "failed"):
+                        raise CommandRefused(processed_event)
                 return main
 
         try:

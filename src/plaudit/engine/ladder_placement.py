@@ -35,14 +35,14 @@ async def placed_by_ledger(
         ladder = program.ladders.get(str(data.get("ladderId"))) if data.get("fill") else None
         if ladder is not None:
             wanted.setdefault(ladder.metric, []).append((number, ladder))
-    for metric_id, each in wanted.items():
-        ids = {found[number].member_id: found[number].bucket for number, _ in each}
+    for metric_id, value in wanted.items():
+        ids = {found[number].member_id: found[number].bucket for number, _ in value}
         earned = await earned_by_members(connection, program, metric_id, ids)
-        for number, ladder in each:
+        for number, ladder in value:
             arrival = found[number]
             member = members[arrival.member_id]
             now = max(arrival.occurred_at, member.latest_at or arrival.occurred_at)
-            counting = [one for one in earned.get(arrival.member_id, []) if one[0] <= now]
+            counting = [item for item in earned.get(arrival.member_id, []) if item[0] <= now]
             state = placed(program, member, ladder, by_day(counting, program.settings.time_zone), now)
             event = arrival.event()
             data = {**event.data, "state": msgspec.to_builtins(state), "sequence": member.sequence}
@@ -69,8 +69,8 @@ async def earned_by_members(
     metric = program.metrics.get(metric_id)
     zone = program.settings.time_zone
     return {
-        member_id: earned_in(each, lambda booked: counted_at(booked, metric, zone))
-        for member_id, each in by_owner.items()
+        member_id: earned_in(value, lambda booked: counted_at(booked, metric, zone))
+        for member_id, value in by_owner.items()
     }
 
 
@@ -87,16 +87,16 @@ def earned_in(changes: Iterable[Change], counts_at: Callable[[Booked], datetime]
     counting: dict[UUID, datetime] = {}
     earned: dict[UUID, int] = {}
     origins: dict[UUID, UUID] = {}  # what a reversal goes back to, through reversals of reversals
-    for one in changes:
-        if one.reverses is not None:
-            origin = origins.get(one.reverses, one.reverses)
-            origins[one.transaction_id] = origin
+    for change in changes:
+        if change.reverses is not None:
+            origin = origins.get(change.reverses, change.reverses)
+            origins[change.transaction_id] = origin
             if origin in earned:
-                earned[origin] += one.booked.amount
-        elif is_scored(one.booked):
-            counting[one.transaction_id] = counts_at(one.booked)
-            earned[one.transaction_id] = one.booked.amount
-    return sorted((counting[one], amount) for one, amount in earned.items() if amount > 0)
+                earned[origin] += change.booked.amount
+        elif is_scored(change.booked):
+            counting[change.transaction_id] = counts_at(change.booked)
+            earned[change.transaction_id] = change.booked.amount
+    return sorted((counting[id_], amount) for id_, amount in earned.items() if amount > 0)
 
 
 def by_day(earned: Iterable[Earned], zone: str) -> list[Earned]:

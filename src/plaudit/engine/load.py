@@ -43,21 +43,21 @@ async def load(
 
     `unseen`: nothing is known of any of them having been decided, and the log's key may find out.
     """
-    buckets = sorted({one.bucket for one in arrivals})
+    buckets = sorted({arrival.bucket for arrival in arrivals})
     rows = await connection.fetch(SQL.lock_buckets, buckets)
     positions = {row["bucket"]: row["position"] for row in rows}
     there = await _remove_from_inbox(connection, arrivals)
     decided: set[UUID] = set()
     if not unseen:
-        found = await connection.fetch(SQL.decided_before, array_literal(one.event_id for one in there))
+        found = await connection.fetch(SQL.decided_before, array_literal(arrival.event_id for arrival in there))
         decided = {row["event_id"] for row in found}
     fresh, again = _split_duplicates(there, decided)
-    kinds = {one.kind for one in fresh}
+    kinds = {arrival.kind for arrival in fresh}
     needs = ALL_PARTS
     if kinds == {ACTION}:  # which only touch what their programmes may touch
         needs = frozenset(part for program in programs.values() for part in program.needs)
-    keys = {one.member_id: one.bucket for one in fresh}
-    users = {one.member_id: one.user_id for one in fresh}
+    keys = {arrival.member_id: arrival.bucket for arrival in fresh}
+    users = {arrival.member_id: arrival.user_id for arrival in fresh}
     members = await load_members(connection, keys, users, needs)
     if not kinds.isdisjoint(_LOOKS):
         fresh = await attach_past(connection, programs, fresh, members)
@@ -67,34 +67,34 @@ async def load(
 
 async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Take arrivals out of the inbox, to set them aside. Return those that nobody else has taken or decided."""
-    await connection.fetch(SQL.lock_buckets, sorted({one.bucket for one in arrivals}))
+    await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket for arrival in arrivals}))
     there = await _remove_from_inbox(connection, arrivals)
-    rows = await connection.fetch(SQL.decided_before, array_literal(one.event_id for one in there))
+    rows = await connection.fetch(SQL.decided_before, array_literal(arrival.event_id for arrival in there))
     return _split_duplicates(there, {row["event_id"] for row in rows})[0]
 
 
 async def _remove_from_inbox(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Those that nobody else has taken meanwhile: a lease may have moved on while its holder was slow."""
-    waiting = [one for one in arrivals if one.inbox_id is not None]
+    waiting = [arrival for arrival in arrivals if arrival.inbox_id is not None]
     if not waiting:
         return list(arrivals)
-    buckets = array_literal([one.bucket for one in waiting])
-    ids = array_literal([one.inbox_id or 0 for one in waiting])
+    buckets = array_literal([arrival.bucket for arrival in waiting])
+    ids = array_literal([arrival.inbox_id or 0 for arrival in waiting])
     there = await connection.fetchval(inbox.SQL.remove, buckets, ids, len(waiting))
     if there is None:
         return list(arrivals)
     removed = set(there)
-    return [one for one in arrivals if one.inbox_id is None or one.inbox_id in removed]
+    return [arrival for arrival in arrivals if arrival.inbox_id is None or arrival.inbox_id in removed]
 
 
 def _split_duplicates(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
     """The arrivals to decide, and those whose event has been decided, or comes twice in this very batch."""
-    if not decided and len({one.event_id for one in arrivals}) == len(arrivals):  # nearly always
+    if not decided and len({arrival.event_id for arrival in arrivals}) == len(arrivals):  # nearly always
         return list(arrivals), []
     seen = set(decided)
     fresh: list[Arrival] = []
     again: list[Arrival] = []
-    for one in arrivals:
-        (again if one.event_id in seen else fresh).append(one)
-        seen.add(one.event_id)
+    for arrival in arrivals:
+        (again if arrival.event_id in seen else fresh).append(arrival)
+        seen.add(arrival.event_id)
     return fresh, again

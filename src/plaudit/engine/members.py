@@ -31,7 +31,7 @@ async def load_members(
     needs: frozenset[str] = ALL_PARTS,
 ) -> dict[UUID, Member]:
     """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
-    found = {one: Member(member_id=one, user_id=users[one]) for one in keys}
+    found = {id_: Member(member_id=id_, user_id=users[id_]) for id_ in keys}
     members = list(found.values())
     wanted = array_literal(keys.values()), array_literal(keys)
     there = await connection.fetch(SQL.members, *wanted)
@@ -49,7 +49,10 @@ async def load_members(
         return found
     if len(there) < len(members):  # who has not joined has nothing else either
         members = [members[int(row["number"]) - 1] for row in there]
-        wanted = array_literal(keys[one.member_id] for one in members), array_literal(one.member_id for one in members)
+        wanted = (
+            array_literal(keys[member.member_id] for member in members),
+            array_literal(member.member_id for member in members),
+        )
     for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
     for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):
@@ -73,5 +76,5 @@ async def load_members(
 async def hold(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
     """Return those of these members who have not been erased; they are not erased before the transaction ends."""
     wanted = list(member_ids)
-    rows = await connection.fetch(SQL.hold, sorted({bucket_of(one) for one in wanted}), wanted)
+    rows = await connection.fetch(SQL.hold, sorted({bucket_of(id_) for id_ in wanted}), wanted)
     return {row["member_id"] for row in rows}

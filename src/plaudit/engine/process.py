@@ -73,9 +73,9 @@ async def process(
     if watched is not None:
         watched.decided += processed
     if tracing.ENABLED:
-        for one in processed:
-            _trace(one, started)
-    return processed + [ProcessedEvent(arrival=one, state="duplicate") for one in batch.duplicates]
+        for processed_event in processed:
+            _trace(processed_event, started)
+    return processed + [ProcessedEvent(arrival=duplicate, state="duplicate") for duplicate in batch.duplicates]
 
 
 def is_duplicate(problem: Exception) -> bool:
@@ -83,9 +83,15 @@ def is_duplicate(problem: Exception) -> bool:
     return isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"
 
 
-def _trace(one: ProcessedEvent, started: int) -> None:
-    correlation_id = correlation_id_of(one.arrival.payload)
-    tracing.record("decide and commit", correlation_id, started, trigger=one.arrival.trigger, state=one.state)
+def _trace(processed_event: ProcessedEvent, started: int) -> None:
+    correlation_id = correlation_id_of(processed_event.arrival.payload)
+    tracing.record(
+        "decide and commit",
+        correlation_id,
+        started,
+        trigger=processed_event.arrival.trigger,
+        state=processed_event.state,
+    )
 
 
 async def decide_all(
@@ -103,13 +109,17 @@ async def decide_all(
     """
     fresh = batch.arrivals
     members = dict(batch.members)  # as the last of their events has left them
-    last = {one.member_id: place for place, one in enumerate(fresh)}  # of each member's events
+    last = {item.member_id: place for place, item in enumerate(fresh)}  # of each member's events
     done: list[ProcessedEvent] = []
 
     def take(place: int, found: Sequence[ProcessedEvent]) -> None:
-        for one in found:
-            rows.add(one)
-            done.append(one if with_decisions else ProcessedEvent(arrival=one.arrival, state=one.state))
+        for processed_event in found:
+            rows.add(processed_event)
+            done.append(
+                processed_event
+                if with_decisions
+                else ProcessedEvent(arrival=processed_event.arrival, state=processed_event.state)
+            )
         arrival = fresh[place]
         member_id = arrival.member_id
         member = _member_after(found, members[member_id])
@@ -132,8 +142,8 @@ async def decide_all(
         in_hand.clear()
     if open_from < len(fresh):
         settled = await _settle_claims(fresh[open_from:], members, programs, claims, turn)
-        for place, found in enumerate(settled, open_from):
-            take(place, found)
+        for place, item in enumerate(settled, open_from):
+            take(place, item)
     return done
 
 
@@ -169,10 +179,12 @@ async def _settle_claims(
             in_hand.clear()
         wanted = list(_claim_requests(chain.from_iterable(decided)))
         refused_now = await claims.lock_and_refuse(wanted)
-        undecided = {one.member_id for one in wanted if one.claim.claim_id in refused_now - refused}
+        undecided = {
+            claim_request.member_id for claim_request in wanted if claim_request.claim.claim_id in refused_now - refused
+        }
         refused = refused_now
     await claims.take(_claim_requests(chain.from_iterable(decided)))
-    return [[_with_codes(one, claims) for one in found] for found in decided]
+    return [[_with_codes(processed_event, claims) for processed_event in item] for item in decided]
 
 
 def _decide_one(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[ProcessedEvent]:
@@ -197,9 +209,9 @@ def _decide_one(program: Program, member: Member, arrival: Arrival, refused: fro
             raise
         # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
         return [ProcessedEvent(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
-    for one in found:
-        if one.decision is not None and one.decision.faults:
-            _report(arrival, one.decision)
+    for processed_event in found:
+        if processed_event.decision is not None and processed_event.decision.faults:
+            _report(arrival, processed_event.decision)
     return found
 
 
@@ -229,23 +241,27 @@ def _member_after(found: Sequence[ProcessedEvent], member: Member) -> Member:
 
 def _has_claims(found: Sequence[ProcessedEvent]) -> bool:
     """Whether something is claimed, which may yet be refused."""
-    for one in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
-        if one.decision is not None and one.decision.claims:
+    for processed_event in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
+        if processed_event.decision is not None and processed_event.decision.claims:
             return True
     return False
 
 
 def _claim_requests(processed: Iterable[ProcessedEvent]) -> Iterable[ClaimRequest]:
-    for one in processed:
-        if one.decision is not None and one.decision.claims:
-            arrival = one.arrival
-            for claim in one.decision.claims:
+    for processed_event in processed:
+        if processed_event.decision is not None and processed_event.decision.claims:
+            arrival = processed_event.arrival
+            for claim in processed_event.decision.claims:
                 yield ClaimRequest(arrival.org_id, arrival.bucket, arrival.member_id, claim)
 
 
-def _with_codes(one: ProcessedEvent, claims: BatchClaims) -> ProcessedEvent:
+def _with_codes(processed_event: ProcessedEvent, claims: BatchClaims) -> ProcessedEvent:
     """The codes that an event's coupons got, beside its decision."""
-    if one.decision is None or not one.decision.coupons:
-        return one
-    codes = {issue.coupon_id: claims.code(issue.coupon_id) for issue in one.decision.coupons if issue.code is None}
-    return msgspec.structs.replace(one, codes=codes)
+    if processed_event.decision is None or not processed_event.decision.coupons:
+        return processed_event
+    codes = {
+        issue.coupon_id: claims.code(issue.coupon_id)
+        for issue in processed_event.decision.coupons
+        if issue.code is None
+    }
+    return msgspec.structs.replace(processed_event, codes=codes)

@@ -11,11 +11,11 @@ from plaudit.storage.suspects import ORG_STOPPED
 from .arrival import Arrival
 
 
-def why_set_aside(one: Arrival, stopped: Suspect) -> str:
+def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
     """Return why an event is set aside: for what it did itself, or undecided, for what others of its owners did."""
-    if stopped.suspect_id == one.event_id:
+    if stopped.suspect_id == arrival.event_id:
         return f"It was set aside: while it was being decided, {stopped.reason}"
-    if stopped.kind == "tick" and stopped.member_id == one.member_id:
+    if stopped.kind == "tick" and stopped.member_id == arrival.member_id:
         return f"It was set aside undecided: while a timer of its member was being decided, {stopped.reason}"
     until = time_text(stopped.noted_at + ORG_STOPPED)
     return (
@@ -24,9 +24,9 @@ def why_set_aside(one: Arrival, stopped: Suspect) -> str:
     )
 
 
-def what_stops(one: Arrival) -> Suspect | None:
+def what_stops(arrival: Arrival) -> Suspect | None:
     """Return what an event is set aside for, if it is."""
-    return known.stopped(one.event_id) or known.orgs.get(one.org_id) or known.members.get(one.member_id)
+    return known.stopped(arrival.event_id) or known.orgs.get(arrival.org_id) or known.members.get(arrival.member_id)
 
 
 class TrialPart(Struct, frozen=True):
@@ -44,14 +44,14 @@ def apart(arrivals: Sequence[Arrival]) -> Iterator[TrialPart]:
             yield TrialPart(arrivals)
         return
     together: list[Arrival] = []
-    for one in arrivals:
-        stopped = what_stops(one)
-        if stopped is None and one.event_id not in known.all:
-            together.append(one)
+    for arrival in arrivals:
+        stopped = what_stops(arrival)
+        if stopped is None and arrival.event_id not in known.all:
+            together.append(arrival)
             continue
         if together:
             yield TrialPart(together)
             together = []
-        yield TrialPart([one], suspected=stopped is None, stopped=stopped)
+        yield TrialPart([arrival], suspected=stopped is None, stopped=stopped)
     if together:
         yield TrialPart(together)

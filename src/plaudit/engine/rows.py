@@ -81,11 +81,11 @@ class BatchRows:
         self.totals: Totals = {}
         self.changed: list[UUID] = []  # members in buckets of which somebody holds a live stream
 
-    def add(self, one: ProcessedEvent) -> None:
+    def add(self, processed_event: ProcessedEvent) -> None:
         """What became of an event: its rows of the log and the books. Events come in their order."""
-        arrival, decision, program = one.arrival, one.decision, one.program
-        if one.state == "failed":
-            self.failed.append(one)
+        arrival, decision, program = processed_event.arrival, processed_event.decision, processed_event.program
+        if processed_event.state == "failed":
+            self.failed.append(processed_event)
             return
         assert decision is not None
         assert program is not None
@@ -99,14 +99,14 @@ class BatchRows:
             (
                 bucket, position, arrival.event_id, arrival.event_key, arrival.org_id, arrival.member_id,
                 arrival.user_id, arrival.kind, arrival.trigger, arrival.occurred_at, arrival.received_at, self._at,
-                arrival.source, one.state, program.version, arrival.payload, json_text(outcome_of(decision, one.refused)),
+                arrival.source, processed_event.state, program.version, arrival.payload, json_text(outcome_of(decision, processed_event.refused)),
             )
         )  # fmt: skip
         if decision.transactions:
             of["transactions"] += _transaction_rows(arrival, decision.transactions, position, self._at)
             count_in(self.totals, program, decision.transactions)
         if decision.coupons:
-            of["coupons"] += _coupon_rows(one, decision.coupons)
+            of["coupons"] += _coupon_rows(processed_event, decision.coupons)
         if decision.notifications:
             of["notifications"] += _notification_rows(arrival, decision)
         if program.outbound or decision.messages:
@@ -115,7 +115,7 @@ class BatchRows:
             for kind, value in decision.identities.items():
                 self.identities[arrival.member_id, kind] = (arrival, value)
         if decision.follow_ups:
-            self.onward += [arrival_of_onward(arrival, each, self._at) for each in decision.follow_ups]
+            self.onward += [arrival_of_onward(arrival, follow_up, self._at) for follow_up in decision.follow_ups]
         if decision.taken_over is not None:
             former_id = member_id_of(arrival.org_id, decision.taken_over)
             former = (bucket_of(former_id), former_id)
@@ -127,8 +127,8 @@ class BatchRows:
 
     def _withdraw(self, arrival: Arrival, withdrawn: Withdrawn) -> None:
         of, key = self.of, (arrival.bucket, arrival.member_id)
-        of["withdraw_coupons"] += [(*key, one, arrival.occurred_at) for one in withdrawn.coupons]
-        of["withdraw_notifications"] += [(*key, one) for one in withdrawn.notifications]
+        of["withdraw_coupons"] += [(*key, coupon, arrival.occurred_at) for coupon in withdrawn.coupons]
+        of["withdraw_notifications"] += [(*key, notification) for notification in withdrawn.notifications]
         of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.given_back]
 
     def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
@@ -169,7 +169,7 @@ class BatchRows:
             if held is not was.holdings.get(product_id):
                 of["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
         if was.holdings:
-            of["delete_holdings"] += [(*key, one) for one in was.holdings if one not in member.holdings]
+            of["delete_holdings"] += [(*key, holding) for holding in was.holdings if holding not in member.holdings]
         for segment_id, inside in member.segments.items():
             before_it = was.segments.get(segment_id)
             if inside.member and (before_it is None or inside.since != before_it.since):
@@ -185,7 +185,7 @@ class BatchRows:
             if entries != was.entries.get(competition_id):
                 of["upsert_entries"].append((*key, competition_id, entries))
         if was.entries:
-            of["delete_entries"] += [(*key, one) for one in was.entries if one not in member.entries]
+            of["delete_entries"] += [(*key, entry) for entry in was.entries if entry not in member.entries]
 
 
 def _transaction_rows(
@@ -206,10 +206,10 @@ def _details(posting: Transaction) -> str | None:
     return json_text(TransactionDetails(posting.postings or (), posting.refusal, posting.next_at, posting.lifetime))
 
 
-def _coupon_rows(one: ProcessedEvent, coupons: Sequence[IssuedCoupon]) -> Iterator[Row]:
-    arrival = one.arrival
+def _coupon_rows(processed_event: ProcessedEvent, coupons: Sequence[IssuedCoupon]) -> Iterator[Row]:
+    arrival = processed_event.arrival
     for issue in coupons:
-        code = issue.code if issue.code is not None else one.codes[issue.coupon_id]
+        code = issue.code if issue.code is not None else processed_event.codes[issue.coupon_id]
         yield (
             arrival.bucket, arrival.member_id, issue.coupon_id, arrival.org_id, issue.origin_id, issue.pool_id, code,
             json_text(issue.terms), issue.campaign_id, arrival.event_id, issue.issued_at, issue.expires_at, None,

@@ -46,17 +46,23 @@ async def attach_past(
     """
     arrivals = await _in_their_time(connection, arrivals, members)
     found: list[Arrival] = []
-    for one in arrivals:
-        if one.kind == SEGMENT:
-            found.append(await _attach_tallies(connection, programs[one.org_id], one, members[one.member_id]))
+    for arrival in arrivals:
+        if arrival.kind == SEGMENT:
+            found.append(
+                await _attach_tallies(connection, programs[arrival.org_id], arrival, members[arrival.member_id])
+            )
         else:
-            found.append(one)
+            found.append(arrival)
     for org_id, program in programs.items():
-        own = {number: one for number, one in enumerate(found) if one.kind == LADDER and one.org_id == org_id}
+        own = {
+            number: arrival
+            for number, arrival in enumerate(found)
+            if arrival.kind == LADDER and arrival.org_id == org_id
+        }
         if own:
             placed = await placed_by_ledger(connection, program, list(own.values()), members)
-            for number, one in zip(own, placed, strict=True):
-                found[number] = one
+            for number, arrival in zip(own, placed, strict=True):
+                found[number] = arrival
     return found
 
 
@@ -65,18 +71,20 @@ async def _in_their_time(
 ) -> list[Arrival]:
     """Return the arrivals, the looks at members who are being imported as of their last event: no time passes by a look."""
     looks = {
-        one.member_id: one.bucket for one in arrivals if one.source == LOOK_SOURCE and one.kind in (SEGMENT, LADDER)
+        arrival.member_id: arrival.bucket
+        for arrival in arrivals
+        if arrival.source == LOOK_SOURCE and arrival.kind in (SEGMENT, LADDER)
     }
     rows = await connection.fetch(SQL.being_imported, list(looks.values()), list(looks)) if looks else []
     held = {row["member_id"] for row in rows}
 
-    def in_time(one: Arrival) -> Arrival:
-        present = members[one.member_id].latest_at
-        if one.source != LOOK_SOURCE or one.member_id not in held or present is None:
-            return one
-        return msgspec.structs.replace(one, occurred_at=min(one.occurred_at, present))
+    def in_time(arrival: Arrival) -> Arrival:
+        present = members[arrival.member_id].latest_at
+        if arrival.source != LOOK_SOURCE or arrival.member_id not in held or present is None:
+            return arrival
+        return msgspec.structs.replace(arrival, occurred_at=min(arrival.occurred_at, present))
 
-    return [in_time(one) for one in arrivals]
+    return [in_time(arrival) for arrival in arrivals]
 
 
 async def _attach_tallies(connection: Connection, program: Program, arrival: Arrival, member: Member) -> Arrival:
@@ -96,7 +104,9 @@ async def _attach_tallies(connection: Connection, program: Program, arrival: Arr
 
 def triggers_of(segment: Segment) -> list[str]:
     """The kinds of events that a segment counts."""
-    return sorted({one.tally.trigger for one in (*segment.include, *segment.exclude) if one.tally is not None})
+    return sorted(
+        {criterion.tally.trigger for criterion in (*segment.include, *segment.exclude) if criterion.tally is not None}
+    )
 
 
 async def past_events(connection: Connection, keys: Mapping[UUID, int], triggers: list[str]) -> dict[UUID, list[Event]]:

@@ -202,7 +202,7 @@ class Worker:
             if part.stopped.org_id is None:  # it is known now whose it is: that may be one too many
                 await learn(connection)
             return
-        with in_hand.batch(one.event_id for one in part.arrivals):
+        with in_hand.batch(arrival.event_id for arrival in part.arrivals):
             await self._process(connection, part.arrivals)
         if part.suspected:
             await connection.execute(SUSPECTS.cleared, part.arrivals[0].event_id)
@@ -213,7 +213,7 @@ class Worker:
     ) -> tuple[dict[UUID, Program], Sequence[Arrival]]:
         """Return the programmes of a batch. What belongs to an organisation whose one cannot be compiled is set aside."""
         programs: dict[UUID, Program] = {}
-        org_ids = {one.org_id for one in arrivals}
+        org_ids = {arrival.org_id for arrival in arrivals}
         changed = await self._programs.changed(connection, org_ids)
         for org_id in org_ids:
             try:
@@ -223,8 +223,10 @@ class Worker:
                 raise
             except Exception as problem:
                 error = traceback.format_exc(limit=-20)
-                await self._set_aside(connection, [one for one in arrivals if one.org_id == org_id], error, problem)
-        return programs, [one for one in arrivals if one.org_id in programs]
+                await self._set_aside(
+                    connection, [arrival for arrival in arrivals if arrival.org_id == org_id], error, problem
+                )
+        return programs, [arrival for arrival in arrivals if arrival.org_id in programs]
 
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
@@ -281,15 +283,15 @@ class Worker:
         self, connection: Connection, arrivals: Sequence[Arrival], error: str, problem: Exception | None = None
     ) -> None:
         """Set events aside with their error. Its message may quote a member's data: the log gets the `problem` without."""
-        ids = [str(one.event_id) for one in arrivals]
+        ids = [str(arrival.event_id) for arrival in arrivals]
         log.error("event_failed", event_ids=ids, exc_info=problem, **({} if problem else {"reason": error}))
         at = clock.now()
         async with atomic(connection):
             taken = await take_out(connection, arrivals)
-            failed = [ProcessedEvent(arrival=one, state="failed", error=error) for one in taken]
+            failed = [ProcessedEvent(arrival=arrival, state="failed", error=error) for arrival in taken]
             await set_aside(connection, failed, at)
-            for one in taken:
-                await connection.execute(SUSPECTS.stopped, one.event_id, one.org_id)
+            for arrival in taken:
+                await connection.execute(SUSPECTS.stopped, arrival.event_id, arrival.org_id)
         _count(failed, at)
 
     async def _run_lane(self, lane: int) -> None:
@@ -356,7 +358,7 @@ def _round_robin(found: Iterable[int], last: int) -> list[int]:
 
 def _count(processed: Sequence[ProcessedEvent], at: datetime) -> None:
     """Counted by the batch: by the event it would cost as much as a condition."""
-    for state, number in Counter(one.state for one in processed).items():
+    for state, number in Counter(processed_event.state for processed_event in processed).items():
         telemetry.events_decided.labels(state).inc(number)
-    oldest = min((one.arrival.received_at for one in processed), default=at)
+    oldest = min((processed_event.arrival.received_at for processed_event in processed), default=at)
     telemetry.decide_lag_seconds.observe((at - oldest).total_seconds())

@@ -9,7 +9,7 @@ from plaudit.storage.postgres import create_pool
 from plaudit.storage.programmes import Programmes
 from plaudit.tasks import cancel
 
-from .aftermath import see_to_what_was_left
+from .aftermath import recover_from_predecessor
 from .worker import POOL_SIZE, Beside, Worker
 
 
@@ -23,7 +23,7 @@ async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) 
     tune_gc()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
-    await see_to_what_was_left(pool)
+    await recover_from_predecessor(pool)
     listening = asyncio.create_task(programs.listen())
     in_hand.is_ready()
     try:

@@ -61,12 +61,12 @@ async def run_backtest(
     org_clock = await clock_of(connection, live.program.org_id)
     since = org_clock.now() - timedelta(days=days)
     written_since = org_clock.wall_of(since)
-    found = Simulation()
-    async for found in simulate(
+    simulation = Simulation()
+    async for simulation in simulate(
         connection, live, written_since, campaign_id=campaign_id, sample=sample, cases_max=1_000
     ):
-        tell(found)
-    shown = programme_report(live, found) if campaign_id is None else report(live, found, campaign_id)
+        tell(simulation)
+    shown = programme_report(live, simulation) if campaign_id is None else report(live, simulation, campaign_id)
     return {"days": days, "since": since, "sampled": sample, **shown}
 
 
@@ -82,8 +82,8 @@ async def queue_backfill(connection: Connection, org_id: UUID, campaign_id: str,
         raise NotFound("Campaign not found", code="campaign_not_found")
     since = live.clock.wall_of(live.now() - timedelta(days=days))
     found = Simulation()
-    async for each in simulate(connection, live, since, campaign_id=campaign_id):
-        found = each
+    async for simulation in simulate(connection, live, since, campaign_id=campaign_id):
+        found = simulation
     queued = 0
     arrivals = list(_backfills(live, found, rows["version"], campaign_id))
     for start in range(0, len(arrivals), APPENDED):
@@ -142,20 +142,25 @@ def _places(live: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, i
     """Return the listener that was met, the effects that gave anything but amounts, and whether it counts overall."""
     program = live.program
     found = next(
-        (one for one in program.listeners_of(case.arrival.trigger) if one.campaign.campaign_id == case.campaign_id),
+        (item for item in program.listeners_of(case.arrival.trigger) if item.campaign.campaign_id == case.campaign_id),
         None,
     )
     listener, completes = 0, False
     places: list[tuple[int, int]] = []
-    for one in case.outcome_after.trace:
-        if one.campaign_id != case.campaign_id or one.refusal is not None or one.trigger is not None or found is None:
+    for trace in case.outcome_after.trace:
+        if (
+            trace.campaign_id != case.campaign_id
+            or trace.refusal is not None
+            or trace.trigger is not None
+            or found is None
+        ):
             continue
         campaign = found.campaign
-        listener = one.listener
-        completes = not campaign.steps or bool(one.progress and one.progress.get("completed"))
-        own = len(campaign.steps[one.step].effects) if campaign.steps else len(one.effects)
-        for effect in one.effects:
-            place = (one.step, effect.index) if effect.index < own else (len(campaign.steps), effect.index - own)
+        listener = trace.listener
+        completes = not campaign.steps or bool(trace.progress and trace.progress.get("completed"))
+        own = len(campaign.steps[trace.step].effects) if campaign.steps else len(trace.effects)
+        for effect in trace.effects:
+            place = (trace.step, effect.index) if effect.index < own else (len(campaign.steps), effect.index - own)
             if effect.refusal is None and place not in case.posted:
                 places.append(place)
     return listener, places, completes

@@ -63,21 +63,21 @@ class Again(Struct, frozen=True):
 async def decided_again(connection: Connection, live: Programme, row: Row) -> Again | None:
     """Decide an event of the log again. None if its member's log is too long, or it does not come out as it did."""
     place = (row["bucket"], row["member_id"], row["position"])
-    rows = [dict(one) for one in await connection.fetch(SQL.log_of_member, *place, EVENTS_MAX + 1)]
+    rows = [dict(record) for record in await connection.fetch(SQL.log_of_member, *place, EVENTS_MAX + 1)]
     if not rows or len(rows) > EVENTS_MAX or rows[-1]["position"] != row["position"]:
         return None
     programs = {live.program.version: live.program}
     member = Member(member_id=row["member_id"], user_id=row["user_id"])
-    for number, each in enumerate(rows[:-1], start=1):
-        program = await _program(connection, programs, live, each["program_version"])
+    for number, record in enumerate(rows[:-1], start=1):
+        program = await _program(connection, programs, live, record["program_version"])
         if program is None:
             return None
-        member = decide_one(program, member, *_met(each)).member
+        member = decide_one(program, member, *_met(record)).member
         if number % PAUSE_EVERY == 0:
             await asyncio.sleep(0)
     event, refused = _met(rows[-1])
     decision = decide_one(_looking(live.program), member, event, refused)
-    if [_gist(one) for one in decision.trace] != [_gist(one) for one in outcome_from(row["outcome"]).trace]:
+    if [_gist(trace) for trace in decision.trace] != [_gist(trace) for trace in outcome_from(row["outcome"]).trace]:
         return None
     return Again(decision.trace, Context(live.program, member, event, refused))
 
@@ -105,11 +105,11 @@ def _looking(program: Program) -> Program:
     return structs.replace(
         program,
         listeners={
-            trigger: tuple(structs.replace(one, condition=Whole(one.condition)) for one in listeners)
+            trigger: tuple(structs.replace(listener, condition=Whole(listener.condition)) for listener in listeners)
             for trigger, listeners in program.listeners.items()
         },
     )
 
 
-def _gist(one: Trace) -> tuple[Any, ...]:
-    return one.campaign_id, one.step, one.listener, one.refusal, one.trigger
+def _gist(trace: Trace) -> tuple[Any, ...]:
+    return trace.campaign_id, trace.step, trace.listener, trace.refusal, trace.trigger

@@ -30,44 +30,44 @@ def explained(live: Programme, trigger: str, outcome: Outcome, again: Again | No
     """What each campaign made of an event, in the order in which they were considered."""
     looked = outcome.trace if again is None else again.trace
     return [
-        _campaign(live, trigger, one, other.checks[len(one.checks) :], again)
-        for one, other in zip(outcome.trace, looked, strict=True)
+        _campaign(live, trigger, trace, other.checks[len(trace.checks) :], again)
+        for trace, other in zip(outcome.trace, looked, strict=True)
     ]
 
 
-def _campaign(live: Programme, trigger: str, one: Trace, more: list[ConditionCheck], again: Again | None) -> Json:
+def _campaign(live: Programme, trigger: str, trace: Trace, more: list[ConditionCheck], again: Again | None) -> Json:
     found: Json = {
-        "campaignId": one.campaign_id,
-        "trigger": one.trigger or trigger,
-        "fired": one.refusal is None,
-        "reason": one.refusal,
+        "campaignId": trace.campaign_id,
+        "trigger": trace.trigger or trigger,
+        "fired": trace.refusal is None,
+        "reason": trace.refusal,
     }
-    if one.campaign_id == MANUAL_GRANT_CAMPAIGN:
-        return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in one.effects]}
-    document = live.campaigns.get(one.campaign_id)
-    out = live.out_of_force.get(("campaign", one.campaign_id))
+    if trace.campaign_id == MANUAL_GRANT_CAMPAIGN:
+        return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in trace.effects]}
+    document = live.campaigns.get(trace.campaign_id)
+    out = live.out_of_force.get(("campaign", trace.campaign_id))
     if out is not None:
         found["outOfForce"] = out
     if document is None:
-        return found | _mechanic(live, one)
-    tree, specs, rule_id = _step(live, document, one)
+        return found | _mechanic(live, trace)
+    tree, specs, rule_id = _step(live, document, trace)
     found["name"] = document.name
     if rule_id is not None:
         found["ruleId"] = rule_id
-    found["conditions"] = conditions_in_words(tree, one.checks, more, again if one.trigger is None else None)
-    if one.refusal is Refusal.not_in_segment and document.segments is not None:
+    found["conditions"] = conditions_in_words(tree, trace.checks, more, again if trace.trigger is None else None)
+    if trace.refusal is Refusal.not_in_segment and document.segments is not None:
         found["segments"] = _segments(live, document.segments, again)
     effects: list[Json] = []
-    for effect in one.effects:
+    for effect in trace.effects:
         spec = specs[effect.index]
         effects.append(_effect(spec.type, effect))
         if effect.refusal is Refusal.not_in_segment and spec.segments is not None:
             effects[-1]["segments"] = _segments(live, spec.segments, again)
     found["effects"] = effects
-    if (one.refusal in RETRYABLE_REFUSALS or one.refusal is Refusal.evaluation_failed) and one.progress:
-        found |= one.progress
+    if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal is Refusal.evaluation_failed) and trace.progress:
+        found |= trace.progress
     if document.steps:
-        found["step"] = {"number": one.step, "name": document.steps[one.step].name} | _progress(document, one)
+        found["step"] = {"number": trace.step, "name": document.steps[trace.step].name} | _progress(document, trace)
     return found
 
 
@@ -106,24 +106,27 @@ def _segments(live: Programme, audience: AudienceSpec, again: Again | None) -> l
             if document is not None:
                 criteria = [*document.include, *document.exclude]
                 checks = [] if again is None else again.criteria(segment_id)
-                one |= {"name": document.name, "conditions": [_criterion(criteria[each.leaf], each) for each in checks]}
+                one |= {
+                    "name": document.name,
+                    "conditions": [_criterion(criteria[check.leaf], check) for check in checks],
+                }
             found.append(one)
     return found
 
 
-def _mechanic(live: Programme, one: Trace) -> Json:
+def _mechanic(live: Programme, trace: Trace) -> Json:
     """What a streak, a ladder, a segment, a competition or a command made of an event."""
-    kind, _, name = one.campaign_id.partition(".")
+    kind, _, name = trace.campaign_id.partition(".")
     known: Mapping[str, Any] = getattr(live.program, f"{kind}s", {}) if kind in _MECHANICS else {}
     found: Json = {"kind": kind}
     if name in known:
         found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
-    if one.progress is not None:
-        found[kind] = one.progress
+    if trace.progress is not None:
+        found[kind] = trace.progress
     if kind == "segment" and name in live.segments:
         criteria = [*live.segments[name].include, *live.segments[name].exclude]
-        found["conditions"] = [_criterion(criteria[check.leaf], check) for check in one.checks]
-    found["effects"] = [_effect(None, effect) for effect in one.effects]
+        found["conditions"] = [_criterion(criteria[check.leaf], check) for check in trace.checks]
+    found["effects"] = [_effect(None, effect) for effect in trace.effects]
     return found
 
 
@@ -150,28 +153,28 @@ def _criterion(criterion: CriterionSpec, check: ConditionCheck) -> Json:
     }
 
 
-def _progress(campaign: Campaign, one: Trace) -> Json:
+def _progress(campaign: Campaign, trace: Trace) -> Json:
     """How far the step is after the event, in the goal's own unit."""
-    progress: Json = one.progress or {}
+    progress: Json = trace.progress or {}
     if "current" not in progress:
         return {}
-    decimals = SUM_DECIMALS if campaign.steps[one.step].goal.type == "sum" else 0
+    decimals = SUM_DECIMALS if campaign.steps[trace.step].goal.type == "sum" else 0
     shown_progress = {name: to_number(progress[name], decimals) for name in ("current", "target")}
     rest = {name: value for name, value in progress.items() if name not in shown_progress}
     return {**shown_progress, **rest}
 
 
-def _step(live: Programme, campaign: Campaign, one: Trace) -> tuple[Any, list[EffectSpec], str | None]:
+def _step(live: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, list[EffectSpec], str | None]:
     """The conditions and the effects that were considered, and the rule that they stand in."""
     if campaign.steps:
-        step = campaign.steps[one.step]
-        return step.triggers[one.listener].conditions, [*step.effects, *campaign.effects], None
+        step = campaign.steps[trace.step]
+        return step.triggers[trace.listener].conditions, [*step.effects, *campaign.effects], None
     if campaign.simplified_mode:
-        return campaign.triggers[one.listener].conditions, campaign.effects, None
+        return campaign.triggers[trace.listener].conditions, campaign.effects, None
     rules: list[tuple[str, Rule]] = [
-        (rule_id, rule) for rule_id, rule in live.rules.items() if rule.campaign_id == one.campaign_id
+        (rule_id, rule) for rule_id, rule in live.rules.items() if rule.campaign_id == trace.campaign_id
     ]
-    rule_id, rule = rules[one.step]
+    rule_id, rule = rules[trace.step]
     return rule.conditions, rule.effects, rule_id
 
 

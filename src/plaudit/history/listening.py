@@ -31,13 +31,13 @@ def _trees(live: Programme, campaign_id: str, campaign: Campaign, trigger: str) 
     """The conditions under which a campaign listens to a trigger, and where they stand."""
     if campaign.steps:
         return [
-            (one.conditions, {"step": {"number": number, "name": step.name}})
+            (trigger_spec.conditions, {"step": {"number": number, "name": step.name}})
             for number, step in enumerate(campaign.steps)
-            for one in step.triggers
-            if one.type == trigger
+            for trigger_spec in step.triggers
+            if trigger_spec.type == trigger
         ]
     if campaign.simplified_mode:
-        return [(one.conditions, {}) for one in campaign.triggers if one.type == trigger]
+        return [(trigger_spec.conditions, {}) for trigger_spec in campaign.triggers if trigger_spec.type == trigger]
     return [
         (rule.conditions, {"ruleId": rule_id})
         for rule_id, rule in live.rules.items()
@@ -54,4 +54,4 @@ def is_listened_to(live: Programme, trigger: str) -> bool:
         program.segments_by_trigger,
         program.competitions_by_trigger,
     )
-    return any(trigger in each for each in listening)
+    return any(trigger in mapping for mapping in listening)

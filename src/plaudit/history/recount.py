@@ -38,7 +38,7 @@ class Recount(Struct):
     streaks: int = 0
     counted_twice: list[str] = field(default_factory=list[str])
     not_in_streaks: list[str] = field(default_factory=list[str])
-    unsound: dict[Unsound, list[str]] = field(default_factory=lambda: {one: list[str]() for one in Unsound})
+    unsound: dict[Unsound, list[str]] = field(default_factory=lambda: {kind: list[str]() for kind in Unsound})
     _counted: dict[tuple[UUID, str], _Counted] = field(default_factory=dict[tuple[UUID, str], _Counted])
     _otherwise: set[UUID] = field(default_factory=set[UUID])
 
@@ -49,14 +49,14 @@ class Recount(Struct):
             self._otherwise.add(arrival.member_id)
         if arrival.kind in _OTHERWISE:
             return
-        counted = [one for one in trace if one.refusal is None and one.trigger is None and _counts(one, live)]
+        counted = [entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, live)]
         if len(counted) > 1:
-            times = Counter(f"{one.campaign_id}, step {one.step}" for one in counted)
-            times += Counter(f"{one.campaign_id}, a round" for one in counted if _completed(one))
+            times = Counter(f"{entry.campaign_id}, step {entry.step}" for entry in counted)
+            times += Counter(f"{entry.campaign_id}, a round" for entry in counted if _completed(entry))
             self.counted_twice += [f"event {arrival.event_id}: {what}" for what, number in times.items() if number > 1]
-        for one in trace:
-            if one.campaign_id.startswith(STREAK_CAUSE) and one.refusal in (None, Refusal.turn_counted):
-                self._note(arrival, one.campaign_id.removeprefix(STREAK_CAUSE), live)
+        for entry in trace:
+            if entry.campaign_id.startswith(STREAK_CAUSE) and entry.refusal in (None, Refusal.turn_counted):
+                self._note(arrival, entry.campaign_id.removeprefix(STREAK_CAUSE), live)
 
     def _note(self, arrival: Arrival, streak_id: str, live: Programme) -> None:
         found = self._counted.setdefault((arrival.member_id, streak_id), _Counted())
@@ -87,12 +87,14 @@ class Recount(Struct):
                 self.not_in_streaks.append(f"{named}: turns {missing[:5]} counted, and are not in its spans")
 
 
-def _counts(one: Trace, live: Programme) -> bool:
+def _counts(trace: Trace, live: Programme) -> bool:
     """Return whether a line of a trace is of a campaign, a rule or a streak: of what counts an event."""
     return (
-        one.campaign_id.startswith(STREAK_CAUSE) or one.campaign_id in live.campaigns or one.campaign_id in live.rules
+        trace.campaign_id.startswith(STREAK_CAUSE)
+        or trace.campaign_id in live.campaigns
+        or trace.campaign_id in live.rules
     )
 
 
-def _completed(one: Trace) -> bool:
-    return isinstance(one.progress, dict) and "completed" in one.progress
+def _completed(trace: Trace) -> bool:
+    return isinstance(trace.progress, dict) and "completed" in trace.progress

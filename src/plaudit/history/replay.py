@@ -83,7 +83,8 @@ async def _decided_again(
         found.members[member_id] = decision.member
         found.metrics[member_id] = live.program.metrics
         found.posted += [
-            (member_id, (one.transaction_id, one.amount, one.balance_after)) for one in decision.transactions
+            (member_id, (transaction.transaction_id, transaction.amount, transaction.balance_after))
+            for transaction in decision.transactions
         ]
     return found
 
@@ -109,7 +110,7 @@ async def _compare(connection: Connection, bucket: int, decided: _Bucket, replay
     doubtful = decided.doubtful & differing
     replayed.not_comparable += [f"member {member_id}" for member_id in sorted(doubtful)]
     replayed.differences += [text for member_id, text in wrong if member_id not in doubtful]
-    posted, kept = ([one for one in each if one[0] not in doubtful] for each in (decided.posted, written))
+    posted, kept = ([entry for entry in entries if entry[0] not in doubtful] for entries in (decided.posted, written))
     if posted != kept:
         replayed.differences.append(f"bucket {bucket}: {len(posted)} transactions, {len(kept)} were written")
 
@@ -123,19 +124,28 @@ def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
     return structs.replace(
         member,
         progress=_progress_as_kept(member, kept),
-        streaks={one: _streak_as_kept(state, kept.streaks.get(one)) for one, state in member.streaks.items()},
-        ladders={one: _ladder_as_kept(state, kept.ladders.get(one)) for one, state in member.ladders.items()},
-        balances={one: _balance_as_kept(each, kept.balances.get(one)) for one, each in member.balances.items()},
+        streaks={
+            streak_id: _streak_as_kept(state, kept.streaks.get(streak_id))
+            for streak_id, state in member.streaks.items()
+        },
+        ladders={
+            ladder_id: _ladder_as_kept(state, kept.ladders.get(ladder_id))
+            for ladder_id, state in member.ladders.items()
+        },
+        balances={
+            balance_id: _balance_as_kept(balance, kept.balances.get(balance_id))
+            for balance_id, balance in member.balances.items()
+        },
     )
 
 
 def _progress_as_kept(member: Member, kept: Member) -> dict[str, Progress]:
     """When steps last counted, what came before they were open, and what was in windows that are over."""
     progress: dict[str, Progress] = {}
-    for campaign_id, each in member.progress.items():
+    for campaign_id, value in member.progress.items():
         old = kept.progress.get(campaign_id, Progress())
         steps: dict[int, StepProgress] = {}
-        for number, step in each.steps.items():
+        for number, step in value.steps.items():
             was = old.steps.get(number, StepProgress())
             older = max(len(step.times) - len(was.times), 0)
             shown = structs.replace(
@@ -143,12 +153,12 @@ def _progress_as_kept(member: Member, kept: Member) -> dict[str, Progress]:
                 seen=step.seen[older:],
                 times=step.times[older:],
                 last_at=None if was.last_at is None else step.last_at,
-                early=tuple(one for one in step.early if one in was.early),
-                windows=tuple(one for one in step.windows if one in was.windows),
+                early=tuple(item for item in step.early if item in was.early),
+                windows=tuple(window for window in step.windows if window in was.windows),
             )
             if number in old.steps or shown != StepProgress():
                 steps[number] = shown
-        shown_progress = structs.replace(each, steps=steps)
+        shown_progress = structs.replace(value, steps=steps)
         if campaign_id in kept.progress or shown_progress != Progress():
             progress[campaign_id] = shown_progress
     return progress

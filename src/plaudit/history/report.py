@@ -32,8 +32,8 @@ def _sides(live: Programme, found: Simulation, campaign_id: str) -> Json:
     was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
     return {
         "campaignId": campaign_id,
-        "actual": _shown(live.program, was),
-        "simulated": _shown(live.program, would),
+        "actual": _totals_view(live.program, was),
+        "simulated": _totals_view(live.program, would),
         "difference": {
             "metrics": {
                 metric: _amount(live.program, metric, would.metrics[metric] - was.metrics[metric])
@@ -51,9 +51,9 @@ def programme_report(live: Programme, found: Simulation) -> Json:
     """All campaigns that come to something else."""
     changed: list[Json] = []
     for campaign_id in sorted(found.was.keys() | found.would.keys()):
-        one = _sides(live, found, campaign_id)
-        if one["actual"] != one["simulated"]:
-            changed.append(one)
+        row = _sides(live, found, campaign_id)
+        if row["actual"] != row["simulated"]:
+            changed.append(row)
     return {
         "events": found.events,
         "members": found.members,
@@ -63,13 +63,13 @@ def programme_report(live: Programme, found: Simulation) -> Json:
     }
 
 
-def _shown(program: Program, tally: CampaignTotals) -> Json:
+def _totals_view(program: Program, tally: CampaignTotals) -> Json:
     return {
         "fired": tally.fired,
         "members": len(tally.members),
-        "metrics": {one: _amount(program, one, amount) for one, amount in sorted(tally.metrics.items())},
+        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(tally.metrics.items())},
         "days": {
-            day: {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())}
+            day: {name: _amount(program, name, amount) for name, amount in sorted(metrics.items())}
             for day, metrics in sorted(tally.days.items())
         },
         "coupons": tally.coupons,
@@ -87,7 +87,7 @@ def _totals(program: Program, found: Simulation) -> Json:
             for metric, amount in tally.metrics.items():
                 sums[name][metric] = sums[name].get(metric, 0) + amount
     return {
-        name: {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())}
+        name: {key: _amount(program, key, amount) for key, amount in sorted(metrics.items())}
         for name, metrics in sums.items()
     }
 
@@ -97,8 +97,8 @@ def _samples(live: Programme, found: Simulation, gained: set[UUID], lost: set[UU
     by_member: dict[UUID, ChangedEvent] = {}
     for case in found.cases:
         by_member.setdefault(case.arrival.member_id, case)
-    order = sorted(by_member, key=lambda one: (one not in gained, one not in lost))
-    return [_case(live, by_member[one], _kind(one, gained, lost)) for one in order[:SAMPLES_MAX]]
+    order = sorted(by_member, key=lambda id_: (id_ not in gained, id_ not in lost))
+    return [_case(live, by_member[id_], _kind(id_, gained, lost)) for id_ in order[:SAMPLES_MAX]]
 
 
 def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
@@ -108,7 +108,7 @@ def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
 def _case(live: Programme, case: ChangedEvent, kind: str) -> Json:
     trigger = case.arrival.trigger
     reasons = {
-        name: [one for one in explained(judge, trigger, outcome) if one["campaignId"] == case.campaign_id]
+        name: [row for row in explained(judge, trigger, outcome) if row["campaignId"] == case.campaign_id]
         for name, judge, outcome in (
             ("actual", case.judged_by or live, case.outcome_before),
             ("simulated", live, case.outcome_after),
@@ -128,7 +128,7 @@ def _case(live: Programme, case: ChangedEvent, kind: str) -> Json:
 def _given(program: Program, given: CampaignOutput) -> Json:
     metrics: Mapping[str, int] = given.metrics
     return {
-        "metrics": {one: _amount(program, one, amount) for one, amount in sorted(metrics.items())},
+        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(metrics.items())},
         "coupons": given.coupons,
         "products": given.products,
     }

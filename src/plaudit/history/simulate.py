@@ -125,18 +125,18 @@ async def simulate(
         if not found.total:
             yield found
             return
-        taken_back = {one["reverses"] for one in await connection.fetch(SQL.reversed, org_id, since)}
+        taken_back = {record["reverses"] for record in await connection.fetch(SQL.reversed, org_id, since)}
         runner = _Simulator(connection, live, since, found, campaign_id, cases_max, Orders(taken_back))
         await runner.load_scarce_resources(share)
         row = await connection.fetchrow(SQL.present, org_id)
         assert row is not None
         # Only members of whom there is something in the window; of them, everything.
         async for rows in _commits(connection.cursor(SQL.log, org_id, since, share, prefetch=FETCHED)):
-            for each in causes_first(rows):
-                await runner.meet(each)
+            for record in causes_first(rows):
+                await runner.meet(record)
                 if found.events % PROGRESS_EVERY == 0:
                     yield found
-        held = {one["member_id"] for one in await connection.fetch(SQL.held, org_id)}
+        held = {record["member_id"] for record in await connection.fetch(SQL.held, org_id)}
         await runner.pass_time(clock.now() + row["clock_offset"], row["program_version"], held)
     yield found
 
@@ -279,7 +279,7 @@ class _Simulator:
         self._compare(arrival, was or _nothing(event, member), other)
         if self._campaign_id is not None:
             self._follow(arrival, self._campaign_id, other)
-        followed = {one.event_id for one in was.follow_ups} if was is not None else set[UUID]()
+        followed = {follow_up.event_id for follow_up in was.follow_ups} if was is not None else set[UUID]()
         for onward in other.follow_ups:
             sent = arrival_of_onward(arrival, onward, arrival.received_at)
             there = self._would.get(sent.member_id) or self._was.get(sent.member_id)
@@ -291,7 +291,7 @@ class _Simulator:
     def _follow(self, arrival: Arrival, campaign_id: str, other: Decision) -> None:
         """Note how far the member is in the campaign, on either track."""
         went = self._found.went.get(arrival.member_id)
-        if any(one.campaign_id == campaign_id and one.refusal is None for one in other.trace):
+        if any(trace.campaign_id == campaign_id and trace.refusal is None for trace in other.trace):
             went = self._found.went[arrival.member_id] = Went(arrival)
         if went is not None:
             went.was = self._was[arrival.member_id].progress.get(campaign_id)
@@ -305,7 +305,9 @@ class _Simulator:
             old, new = before.get(campaign_id, NOTHING), after.get(campaign_id, NOTHING)
             if old != new and (self._cases_max is None or len(self._found.cases) < self._cases_max):
                 posted = frozenset(
-                    (one.step, one.index) for one in would.transactions if one.campaign_id == campaign_id
+                    (transaction.step, transaction.index)
+                    for transaction in would.transactions
+                    if transaction.campaign_id == campaign_id
                 )
                 case = ChangedEvent(
                     campaign_id, arrival, old, new, Outcome(was.trace), Outcome(would.trace), self._judged_by, posted
@@ -343,42 +345,42 @@ def _given(decision: Decision) -> dict[str, CampaignOutput]:
     for campaign_id, quantity in _products(decision):
         products[campaign_id] += quantity
     return {
-        one: CampaignOutput(dict(metrics[one]), coupons[one], products[one])
-        for one in metrics.keys() | coupons.keys() | products.keys()
+        metric: CampaignOutput(dict(metrics[metric]), coupons[metric], products[metric])
+        for metric in metrics.keys() | coupons.keys() | products.keys()
     }
 
 
 def _products(decision: Decision) -> Iterator[tuple[str, int]]:
-    for one in decision.trace:
-        for effect in one.effects:
+    for trace in decision.trace:
+        for effect in trace.effects:
             if effect.refusal is None and isinstance(effect.outcome, dict):
                 outcome = cast("dict[str, Any]", effect.outcome)
                 given = outcome.get("given")  # of a reward
                 if isinstance(given, dict):
                     outcome = cast("dict[str, Any]", given)
                 if "productId" in outcome:
-                    yield one.campaign_id, int(outcome.get("quantity", 0))
+                    yield trace.campaign_id, int(outcome.get("quantity", 0))
 
 
 def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, decision: Decision) -> None:
     if decision.refusal is not None:
         return
-    for one in decision.trace:
-        tally = into[one.campaign_id]
-        if one.refusal is None:
+    for trace in decision.trace:
+        tally = into[trace.campaign_id]
+        if trace.refusal is None:
             tally.fired += 1
         else:
-            tally.refusals[one.refusal.value] += 1
-        for effect in one.effects:
+            tally.refusals[trace.refusal.value] += 1
+        for effect in trace.effects:
             if effect.refusal is not None:
                 tally.refusals[effect.refusal.value] += 1
-    for campaign_id, given in _given(decision).items():
+    for campaign_id, campaign_output in _given(decision).items():
         tally = into[campaign_id]
         tally.members.add(arrival.member_id)
-        tally.coupons += given.coupons
-        tally.products += given.products
+        tally.coupons += campaign_output.coupons
+        tally.products += campaign_output.products
         day = local_day(arrival.occurred_at, program.settings.time_zone).isoformat()
-        for metric, amount in given.metrics.items():
+        for metric, amount in campaign_output.metrics.items():
             tally.metrics[metric] += amount
             tally.days[day][metric] += amount
 
@@ -393,4 +395,6 @@ SCARCITY_REFUSALS = (
 
 def caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
     """How often something had run out or was capped."""
-    return {one.value: tally.refusals[one.value] for one in SCARCITY_REFUSALS if tally.refusals[one.value]}
+    return {
+        literal.value: tally.refusals[literal.value] for literal in SCARCITY_REFUSALS if tally.refusals[literal.value]
+    }

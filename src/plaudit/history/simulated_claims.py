@@ -27,10 +27,10 @@ def settled(
             return decision
         after = left.copy()
         short = {
-            one.claim_id
-            for one in decision.claims
-            if one.claim_id not in refused
-            and (one.claim_id in refused_then if one.kind is ClaimKind.unused else not _taken(after, one))
+            claim.claim_id
+            for claim in decision.claims
+            if claim.claim_id not in refused
+            and (claim.claim_id in refused_then if claim.kind is ClaimKind.unused else not _taken(after, claim))
         }
         if not short:
             left.update(after)

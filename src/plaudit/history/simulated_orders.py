@@ -32,15 +32,19 @@ class Orders:
 
     def happened(self, was: Decision) -> None:
         """Note what an event led to."""
-        self._followed.update(one.event_id for one in was.follow_ups)
-        self._posted.update(one.transaction_id for one in was.transactions if one.transaction_id in self._taken_back)
+        self._followed.update(follow_up.event_id for follow_up in was.follow_ups)
+        self._posted.update(
+            transaction.transaction_id
+            for transaction in was.transactions
+            if transaction.transaction_id in self._taken_back
+        )
 
     def would_happen(self, would: Decision) -> None:
         """Note what an event would lead to."""
-        self._would_follow.update((one.event_id, one) for one in would.follow_ups)
-        for one in would.transactions:
-            if one.transaction_id in self._taken_back:
-                self._would_be_posted[one.transaction_id] = one
+        self._would_follow.update((follow_up.event_id, follow_up) for follow_up in would.follow_ups)
+        for transaction in would.transactions:
+            if transaction.transaction_id in self._taken_back:
+                self._would_be_posted[transaction.transaction_id] = transaction
 
     def as_would_be(self, event: Event) -> Event | None:
         """Return an event of the log as it would be; None if it would not."""
@@ -74,7 +78,7 @@ def causes_first(rows: Sequence[Row]) -> Iterator[Row]:
     They are in the order of their buckets, so a transfer may stand behind its receipt. The rest keeps its order.
     """
     waiting: dict[UUID, list[Row]] = {}
-    to_come = {one for row in rows for one in _followers(row)} if len(rows) > 1 else set[UUID]()
+    to_come = {follower for row in rows for follower in _followers(row)} if len(rows) > 1 else set[UUID]()
     for row in rows:
         if row["event_id"] in to_come or row["member_id"] in waiting:
             waiting.setdefault(row["member_id"], []).append(row)

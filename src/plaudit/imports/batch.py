@@ -56,9 +56,9 @@ class BatchResult(Struct):
 
 async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchResult:
     """Write down what the lines of a part say. Raises what the server raises: then nothing has happened."""
-    lines = [one.read() for one in part.lines]
-    errors: Errors = [(one.number, one.error) for one in lines if one.error is not None]
-    good = [one for one in lines if one.error is None]
+    lines = [line.read() for line in part.lines]
+    errors: Errors = [(line.number, line.error) for line in lines if line.error is not None]
+    good = [line for line in lines if line.error is None]
     members: dict[UUID, ImportedLine] = {}
     if part.kind == "members":
         members, more = _members_in(live, good)
@@ -106,7 +106,7 @@ async def _import_members(
     arrivals = dict(members)
     into.errors += await _take_codes(connection, live, arrivals)
     processed = await _processed(connection, live, arrivals, into.errors)
-    again = [one for one, state in processed.items() if state == "duplicate"]
+    again = [id_ for id_, state in processed.items() if state == "duplicate"]
     known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
     differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
     for event_id in differ:
@@ -116,8 +116,8 @@ async def _import_members(
     into.accepted += len(processed) - len(again)
     counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
     for event_id in counted:
-        for metric, given in arrivals[event_id][2].lots.items():
-            into.given[metric] += sum(lot.amount for lot in given)
+        for metric, value in arrivals[event_id][2].lots.items():
+            into.given[metric] += sum(lot.amount for lot in value)
     if counted:
         for row in await connection.fetch(SQL.booked, counted):
             into.booked[row["metric"]] += int(row["amount"])
@@ -178,7 +178,9 @@ async def _processed(
                 alone = len(batch) == 1
                 programs = {live.program.org_id: live.program}
                 done = await process(connection, programs, batch, clock.now(), with_decisions=alone)
-                refused = [one for one in done if one.state in ("rejected", "failed")]
+                refused = [
+                    processed_event for processed_event in done if processed_event.state in ("rejected", "failed")
+                ]
                 if refused and not alone:
                     raise _RefusedError
                 if refused:
@@ -197,7 +199,11 @@ async def _processed(
             await _release_codes(connection, live, arrival, brought)
             errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
         else:
-            found |= {one.arrival.event_id: one.state for one in done if one.arrival.event_id in taken}
+            found |= {
+                processed_event.arrival.event_id: processed_event.state
+                for processed_event in done
+                if processed_event.arrival.event_id in taken
+            }
     return found
 
 
@@ -225,8 +231,8 @@ async def _update_members(
     numbers: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), live.now()
     users = [id_text(line.fields.get("userId")) for line in lines]
-    keys = [member_id_of(live.program.org_id, str(one)) for one in users]
-    rows = await connection.fetch(SQL.existing, [bucket_of(one) for one in keys], keys)
+    keys = [member_id_of(live.program.org_id, str(user)) for user in users]
+    rows = await connection.fetch(SQL.existing, [bucket_of(key) for key in keys], keys)
     there = {row["user_id"] for row in rows}
     for line, user_id in zip(lines, users, strict=True):
         if not isinstance(user_id, str) or user_id not in there:
@@ -258,10 +264,10 @@ async def _import_codes(connection: Connection, live: Programme, lines: Sequence
             errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
         else:
             by_pool.setdefault(str(pool_id), []).append(code)
-    for pool_id, given in sorted(by_pool.items()):
-        new = await code_pools.add(connection, live.program.org_id, pool_id, given)
+    for pool_id, item in sorted(by_pool.items()):
+        new = await code_pools.add(connection, live.program.org_id, pool_id, item)
         into.accepted += new
-        into.unchanged += len(given) - new
+        into.unchanged += len(item) - new
 
 
 _BY_LINES = {"update": _update_members, "codes": _import_codes}

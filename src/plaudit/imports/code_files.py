@@ -47,7 +47,7 @@ async def codes_of_csv(raw: bytes, codes_max: int) -> list[str]:
             raise _bad_header("The header must have the column code once", first)
         return _codes(records(len(header), start + 1), header.index(COLUMN), len(header))
     codes = _codes(records(1, start), 0, 1) if len(header) <= 1 else []
-    if len(header) > 1 or any(each in code for code in codes for each in DELIMITERS):
+    if len(header) > 1 or any(key in code for code in codes for key in DELIMITERS):
         raise _bad_header("A file of several columns must have one called code in its header", first)
     if codes and _is_header(codes[0], codes[1:]):
         raise _bad_header("The first line must be code: it looks like a header, not like the other lines", first)
@@ -82,7 +82,7 @@ def _is_header(first: str, others: Sequence[str]) -> bool:
         return True
     if not others or _DIGIT.search(first):
         return False
-    lengths = {len(one) for one in others}
+    lengths = {len(name) for name in others}
     return all(map(_DIGIT.search, others)) or (len(others) > 1 and len(lengths) == 1 and len(first) not in lengths)
 
 

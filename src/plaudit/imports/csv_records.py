@@ -49,7 +49,7 @@ def delimiter_of(header: str, is_known: Callable[[str], bool]) -> str:
     best = max(scores.values(), default=(0, 1))
     found = [delimiter for delimiter, score in scores.items() if score == best]
     if best[1] > 1 and len(found) > 1:
-        names = " or ".join(DELIMITERS[one] for one in found)
+        names = " or ".join(DELIMITERS[name] for name in found)
         raise Invalid(f"The header could be separated by {names} (got {header[:64]!r})", code="bad_header")
     return found[0] if found and best[1] > 1 else ","
 

@@ -86,11 +86,11 @@ async def lines_of(parts: AsyncIterable[bytes], line_bytes_max: int = LINE_BYTES
             found: list[TextLine] = []
         else:
             first: TextLine = None if skipping or len(rest) + len(pieces[0]) > line_bytes_max else rest + pieces[0]
-            found = [first, *(one if len(one) <= line_bytes_max else None for one in pieces[1:-1])]
+            found = [first, *(piece if len(piece) <= line_bytes_max else None for piece in pieces[1:-1])]
             rest, skipping = pieces[-1], False
         if len(rest) > line_bytes_max:
             rest, skipping = b"", True
-        return [one.removesuffix(b"\r") if one is not None else None for one in found]
+        return [text_line.removesuffix(b"\r") if text_line is not None else None for text_line in found]
 
     async for part in parts:
         if lines := split(encoding.text_of(part)):

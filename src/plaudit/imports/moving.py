@@ -69,7 +69,9 @@ def _read(line: InputLine, into: type[Struct]) -> Any:
             raise Invalid(f"The line is not JSON: {error}", code="bad_json") from None
     found = struct_of(value, into)
     # What is within a field was checked where it came from first, and by other bounds perhaps; a column takes no U+0000.
-    bounds.check({name: one for name, one in cast("dict[str, Any]", value).items() if not isinstance(one, dict | list)})
+    bounds.check(
+        {name: item for name, item in cast("dict[str, Any]", value).items() if not isinstance(item, dict | list)}
+    )
     return found
 
 

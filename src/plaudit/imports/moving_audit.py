@@ -97,7 +97,7 @@ async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine
     ]  # fmt: skip
     await connection.execute(SQL.insert_versions, org_id, *(list(column) for column in zip(*rows, strict=True)))
     last = {(line.kind, line.id): line for line in lines}
-    kinds, ids = [kind for kind, _ in last], [one for _, one in last]
+    kinds, ids = [kind for kind, _ in last], [name for _, name in last]
     await connection.execute(SQL.forget_documents, org_id, kinds, ids)
     await connection.execute(SQL.put_documents, org_id, kinds, ids)
     await connection.fetchval(SQL.number_on)

@@ -55,7 +55,7 @@ async def take_events(connection: Connection, live: Programme, lines: Sequence[t
             good.append((number, line))
         except PlauditError as error:
             done.errors.append((number, error))
-    buckets = sorted({bucket_of(one) for one in members.values()})
+    buckets = sorted({bucket_of(member) for member in members.values()})
     positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
     there: dict[UUID, Any] = {row["event_id"]: row for row in await connection.fetch(SQL.events_there, list(members))}
     joined = await _joined(connection, members.values())
@@ -113,7 +113,7 @@ def _wrong_shape(name: str, value: Any, of: type[Struct]) -> list[FieldError]:
 
 async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
     ids = list(member_ids)
-    return {row["member_id"] for row in await connection.fetch(SQL.joined, [bucket_of(one) for one in ids], ids)}
+    return {row["member_id"] for row in await connection.fetch(SQL.joined, [bucket_of(id_) for id_ in ids], ids)}
 
 
 async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tuple[EventLine, UUID, int]]) -> None:
@@ -203,8 +203,8 @@ def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[A
 
 async def totals_of(connection: Connection, member_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
     """Return what the ledger has of these members, by metric."""
-    found: dict[UUID, Counter[str]] = {one: Counter() for one in member_ids}
-    keys = [bucket_of(one) for one in member_ids], member_ids
+    found: dict[UUID, Counter[str]] = {member_id: Counter() for member_id in member_ids}
+    keys = [bucket_of(member_id) for member_id in member_ids], member_ids
     for row in await connection.fetch(SQL.totals_of, *keys):
         found[row["member_id"]][row["metric"]] = int(row["amount"])
     return found

@@ -62,10 +62,10 @@ async def take(connection: Connection, live: Programme, lines: Sequence[tuple[in
         except PlauditError as error:
             done.errors.append((number, error))
     members = list(dict.fromkeys(ids.values()))
-    buckets = sorted({bucket_of(one) for one in members})
+    buckets = sorted({bucket_of(member) for member in members})
     positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
-    keys = [bucket_of(one) for one in members], members
-    there = {one.user_id: one for one in await member_lines(connection, org_id, members)}
+    keys = [bucket_of(member) for member in members], members
+    there = {member_line.user_id: member_line for member_line in await member_lines(connection, org_id, members)}
     logged = {row["member_id"]: row["events"] for row in await connection.fetch(SQL.logged, *keys)}
     booked = await totals_of(connection, members)
     rows: Rows = {name: [] for name in COLUMNS}
@@ -118,7 +118,7 @@ def _require_history(line: MemberLine, events: int, booked: Mapping[str, int]) -
 
 
 def _states(line: MemberLine, field: str, of: type[Struct]) -> dict[str, Any]:
-    return {key: meant(one, of, f"{field}.{key}") for key, one in getattr(line, field).items()}
+    return {key: meant(value, of, f"{field}.{key}") for key, value in getattr(line, field).items()}
 
 
 def _add(
@@ -128,10 +128,9 @@ def _add(
     key = (bucket_of(member_id), member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
     states = {kind: _states(line, _FIELDS[kind], of) for kind, (_, of) in STATE_TYPES.items()}
-    standings: dict[str, Standing] = _states(line, "standings", Standing)
-    holdings: dict[str, Holding] = _states(line, "holdings", Holding)
+    standings, holdings = _states(line, "standings", Standing), _states(line, "holdings", Holding)
     segments: dict[str, SegmentState] = states["segment"]
-    listless = [one for one, state in segments.items() if state.member and state.since is None]
+    listless = [text for text, state in segments.items() if state.member and state.since is None]
     if listless:
         raise invalid_fields([FieldError(f"segments.{listless[0]}.since", "is missing")])
     rows["members"].append((
@@ -139,40 +138,42 @@ def _add(
         line.due_at, line.erased_at, line.merged_into,
     ))  # fmt: skip
     rows["balances"] += [
-        (*key, metric, one.amount, one.earned, None if one.book is None else json_text(one.book))
-        for metric, one in balances.items()
+        (*key, metric, balance.amount, balance.earned, None if balance.book is None else json_text(balance.book))
+        for metric, balance in balances.items()
     ]
-    rows["progress"] += [
-        (*key, kind, name, json_text(one)) for kind, named in states.items() for name, one in named.items()
-    ]
+    rows["progress"] += [(*key, kind, id_, json_text(state)) for kind in states for id_, state in states[kind].items()]
     rows["segment_members"] += [
-        (*key, org_id, segment_id, line.user_id, one.since) for segment_id, one in segments.items() if one.member
+        (*key, org_id, segment_id, line.user_id, segment_state.since)
+        for segment_id, segment_state in segments.items()
+        if segment_state.member
     ]
     rows["standings"] += [
-        (*key, org_id, competition_id, line.user_id, *msgspec.structs.astuple(one), position)
-        for competition_id, one in standings.items()
+        (*key, org_id, competition_id, line.user_id, *msgspec.structs.astuple(standing), position)
+        for competition_id, standing in standings.items()
     ]
-    rows["holdings"] += [(*key, product_id, *msgspec.structs.astuple(one)) for product_id, one in holdings.items()]
+    rows["holdings"] += [
+        (*key, product_id, *msgspec.structs.astuple(holding)) for product_id, holding in holdings.items()
+    ]
     rows["entries"] += [(*key, competition_id, number) for competition_id, number in line.entries.items()]
     rows["identities"] += [(org_id, kind, value, *key, line.user_id) for kind, value in line.identities.items()]
     rows["consents"] += [
-        (*key, one.purpose, one.granted, one.source, one.given_at, one.recorded_at, one.recorded_by)
-        for one in line.consents
+        (*key, c.purpose, c.granted, c.source, c.given_at, c.recorded_at, c.recorded_by) for c in line.consents
     ]
     rows["notifications"] += [
         (
-            *key, one.id, one.type, one.campaign_id, one.step, one.display, one.title, one.message, one.created_at,
-            one.expires_at, None if one.changes is None else json_text(one.changes), one.read_at,
+            *key, note.id, note.type, note.campaign_id, note.step, note.display, note.title, note.message, note.created_at,
+            note.expires_at, None if note.changes is None else json_text(note.changes), note.read_at,
         )
-        for one in line.notifications
+        for note in line.notifications
     ]  # fmt: skip
-    for one in line.coupons:
+    for coupon in line.coupons:
         rows["coupons"].append((
-            *key, one.id, org_id, one.origin_id, one.pool_id, one.code, json_text(one.terms), one.campaign_id, one.event,
-            one.issued_at, one.expires_at, one.revoked_at,
+            *key, coupon.id, org_id, coupon.origin_id, coupon.pool_id, coupon.code, json_text(coupon.terms), coupon.campaign_id,
+            coupon.event, coupon.issued_at, coupon.expires_at, coupon.revoked_at,
         ))  # fmt: skip
-        if one.pool_id is not None and one.state is not None:
-            codes.append((org_id, one.pool_id, one.code, one.state, *key, one.id, one.allocated_at, one.redeemed_at))
+        if coupon.pool_id is not None and coupon.state is not None:
+            of_pool = (org_id, coupon.pool_id, coupon.code, coupon.state)
+            codes.append((*of_pool, *key, coupon.id, coupon.allocated_at, coupon.redeemed_at))
 
 
 async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequence[tuple[Any, ...]]) -> None:

@@ -48,7 +48,7 @@ class InputLine(Struct, frozen=True):
 
 def is_csv_type(content_type: str) -> bool:
     """Return whether a media type means CSV rather than NDJSON."""
-    return any(one in content_type.lower() for one in _CSV_TYPES)
+    return any(literal in content_type.lower() for literal in _CSV_TYPES)
 
 
 def is_csv_name(name: str) -> bool:
@@ -119,9 +119,9 @@ class _Table:
         if self._reader is None:
             lines = self._take_header(lines, final=final)
         if self._reader is not None:
-            for one in self._reader.take(lines, final=final):
-                if one.error is not None or any(one.cells):
-                    yield self._line(one)
+            for csv_record in self._reader.take(lines, final=final):
+                if csv_record.error is not None or any(csv_record.cells):
+                    yield self._line(csv_record)
 
     def _take_header(self, lines: Sequence[TextLine], *, final: bool) -> Sequence[TextLine]:
         """Read the header, which is the first line that is not empty. Return the lines after it."""

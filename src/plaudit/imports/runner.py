@@ -95,7 +95,7 @@ async def run_job(
         await jobs.fail(pool, job, error)
         raise
     finally:
-        await cancel(task for each in begun for task in each.parts)
+        await cancel(task for item in begun for task in item.parts)
         helpers.close()
     await jobs.finish(pool, job, "finished", None)
     yield job
@@ -171,4 +171,6 @@ async def _finish(pool: Pool, job: Job, chunk: _ChunkInProgress) -> None:
         job.unchanged += part.unchanged
         job.given = dict(Counter(job.given) + part.given)
         job.booked = dict(Counter(job.booked) + part.booked)
-    await jobs.save_progress(pool, job, sorted((one for part in done for one in part.errors), key=lambda one: one[0]))
+    await jobs.save_progress(
+        pool, job, sorted((error for part in done for error in part.errors), key=lambda item: item[0])
+    )

@@ -108,7 +108,7 @@ class ImportPool:
 
         try:  # in a thread: the first of a process makes what they are forked off
             self._all = await asyncio.to_thread(made)
-            await asyncio.gather(*(one.ready() for one in self._all))
+            await asyncio.gather(*(import_subprocess.ready() for import_subprocess in self._all))
         except Exception:
             log.exception("import_helpers_not_started")  # it can do without them
             raise
@@ -128,8 +128,8 @@ class ImportPool:
         if self._starting is not None:
             self._starting.cancel()
             ImportPool._somebody_has_them = False
-        for one in self._all:
-            one.close()
+        for import_subprocess in self._all:
+            import_subprocess.close()
 
 
 def number_of_helpers() -> int:

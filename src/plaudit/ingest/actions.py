@@ -62,7 +62,7 @@ async def accept_actions(
     job_id: UUID | None = None,
 ) -> list[AcceptedAction | PlauditError]:  # fmt: skip
     """Make actions durable; return what became of each, in their order. `job_id` is of the import that brings them."""
-    known = await known_users(pool, live, [one for one in items if isinstance(one, Action)])
+    known = await known_users(pool, live, [action for action in items if isinstance(action, Action)])
     arrivals: list[Arrival | PlauditError] = []
     for item in items:
         try:
@@ -72,27 +72,27 @@ async def accept_actions(
             arrivals.append(to_arrival(live, item, user_id, item.event_id or key_in(item.metadata), correlation_id))
         except PlauditError as error:
             arrivals.append(error)
-    good = [one for one in arrivals if isinstance(one, Arrival)]
+    good = [arrival for arrival in arrivals if isinstance(arrival, Arrival)]
     first: dict[UUID, Arrival] = {}
-    for one in good:  # in their order: what was reported first is decided first
-        first.setdefault(one.event_id, one)
+    for arrival in good:  # in their order: what was reported first is decided first
+        first.setdefault(arrival.event_id, arrival)
     if job_id is not None and good:
         async with pool.acquire() as connection:
-            await jobs.take_members(connection, job_id, {(one.bucket, one.member_id) for one in good})
+            await jobs.take_members(connection, job_id, {(arrival.bucket, arrival.member_id) for arrival in good})
     appended = await inbox.append(list(first.values())) if good else None
     results: list[AcceptedAction | PlauditError] = []
-    for one in arrivals:
-        if isinstance(one, PlauditError):
-            results.append(one)
+    for arrival in arrivals:
+        if isinstance(arrival, PlauditError):
+            results.append(arrival)
             continue
         assert appended is not None
-        before = first[one.event_id]
-        if one.event_id in appended.conflicting or one.fingerprint != before.fingerprint:
-            results.append(IdempotencyConflict(f"Event {one.event_key} came with another content before"))
+        before = first[arrival.event_id]
+        if arrival.event_id in appended.conflicting or arrival.fingerprint != before.fingerprint:
+            results.append(IdempotencyConflict(f"Event {arrival.event_key} came with another content before"))
             continue
-        new = before is one and one.event_id in appended.new
-        results.append(AcceptedAction(event_name(one.event_id, one.event_key), new))
-    telemetry.actions_accepted.inc(sum(isinstance(one, AcceptedAction) and one.new for one in results))
+        new = before is arrival and arrival.event_id in appended.new
+        results.append(AcceptedAction(event_name(arrival.event_id, arrival.event_key), new))
+    telemetry.actions_accepted.inc(sum(isinstance(result, AcceptedAction) and result.new for result in results))
     return results
 
 
@@ -166,8 +166,18 @@ _NOBODY = Known({}, {})
 async def known_users(pool: Pool, live: Programme, actions: Sequence[Action]) -> Known:
     """Who is meant by the names that actions have for their users."""
     unique = live.profiles.unique
-    ids = {one.user_id for one in actions if one.user_id is not None and may_be_another_name(one.user_id, unique)}
-    addresses = {name for one in actions if one.user_id is None for name in (one.email, one.phone) if name is not None}
+    ids = {
+        action.user_id
+        for action in actions
+        if action.user_id is not None and may_be_another_name(action.user_id, unique)
+    }
+    addresses = {
+        name
+        for action in actions
+        if action.user_id is None
+        for name in (action.email, action.phone)
+        if name is not None
+    }
     if not ids and not addresses:
         return _NOBODY
     async with pool.acquire() as connection:

@@ -55,7 +55,9 @@ async def series(
 async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, before: datetime, size: int) -> list[Row]:
     """What has happened lately, of all sources, newest first, by the organisation's clock."""
     found = await connection.fetch(SQL.activity, org_id, before, size, org_clock.wall_of(before))
-    rows = [{**row, "at": org_clock.shown(row["at"])} if row["type"] == "transaction" else dict(row) for row in found]
+    rows = [
+        {**row, "at": org_clock.from_wall(row["at"])} if row["type"] == "transaction" else dict(row) for row in found
+    ]
     rows.sort(key=lambda row: (row["type"], row["id"] or ""))
     rows.sort(key=lambda row: row["at"], reverse=True)
     return rows[:size]

@@ -44,8 +44,8 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
     while True:
         rows = await connection.fetch(SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
         moved: dict[int, list[BalanceChange]] = defaultdict(list)
-        for position, *each in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
-            moved[position].append(BalanceChange(*each))
+        for position, *item in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
+            moved[position].append(BalanceChange(*item))
         for row in rows:
             # Who asks goes on from the last second that was answered, so no second may be answered in part.
             if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
@@ -60,19 +60,25 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
 
 def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) -> list[HistoryEntry]:
     shown: dict[str, dict[str, Any]] = {}
-    for one in outcome.trace:
-        if one.refusal is not None:
+    for trace in outcome.trace:
+        if trace.refusal is not None:
             continue
-        steps = cast("dict[str, Any]", one.progress or {"completed": True})
+        steps = cast("dict[str, Any]", trace.progress or {"completed": True})
         if steps.get("done", True):
             completed = bool(steps.get("completed"))
-            shown[one.campaign_id] = {"fired": True, "step": one.step, "completed": completed}
-    for campaign_id in [*(one.campaign_id for one in moved), *(one.campaign_id for one in outcome.items)]:
+            shown[trace.campaign_id] = {"fired": True, "step": trace.step, "completed": completed}
+    for campaign_id in [
+        *(balance_change.campaign_id for balance_change in moved),
+        *(change.campaign_id for change in outcome.items),
+    ]:
         shown.setdefault(campaign_id, {})
     if outcome.rungs and not shown:
         shown[f"ladder.{outcome.rungs[0].ladder_id}"] = {}
     # A rung goes with what moved a metric first: there is no saying which of several it was.
-    first = next((one.campaign_id for one in moved if one.campaign_id in shown), next(iter(shown), None))
+    first = next(
+        (balance_change.campaign_id for balance_change in moved if balance_change.campaign_id in shown),
+        next(iter(shown), None),
+    )
     return [
         HistoryEntry(
             entry_id=derived_id(row["event_id"], f"history:{campaign_id}"),

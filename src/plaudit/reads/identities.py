@@ -16,16 +16,16 @@ async def users_known_as(
 ) -> dict[str, str]:
     """The user ids behind those of these texts that are somebody's name of one of the `unique` kinds."""
     names = {text: candidates(text) for text in texts}
-    kinds = [kind for each in names.values() for kind, _ in each]
-    values = [value for each in names.values() for _, value in each]
+    kinds = [kind for name in names.values() for kind, _ in name]
+    values = [value for name in names.values() for _, value in name]
     rows = await connection.fetch(
-        SQL.users_known_as, org_id, kinds, values, [one for one in unique if one not in KINDS]
+        SQL.users_known_as, org_id, kinds, values, [name for name in unique if name not in KINDS]
     )
     users: dict[str, str] = {}
     order = {kind: place for place, kind in enumerate((*KINDS, *unique))}
     for row in sorted(rows, key=lambda row: order.get(row["kind"], 0)):  # of two fields, the first
         users.setdefault(row["value"], row["user_id"])
-    return {text: users[value] for text, each in names.items() for _, value in each if value in users}
+    return {text: users[value] for text, name in names.items() for _, value in name if value in users}
 
 
 async def users_called(
@@ -45,12 +45,12 @@ async def users_called(
 async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> dict[str, str]:
     """Return as whom those of these users go on who have been merged into others."""
     found: dict[str, str] = {}
-    now = {one: one for one in user_ids}
+    now = {user_id: user_id for user_id in user_ids}
     while now:  # who was merged into somebody who was merged in turn goes on as the last of them
-        ids = [member_id_of(org_id, one) for one in set(now.values())]
-        rows = await connection.fetch(SQL.merged, [bucket_of(one) for one in ids], ids)
+        ids = [member_id_of(org_id, key) for key in set(now.values())]
+        rows = await connection.fetch(SQL.merged, [bucket_of(id_) for id_ in ids], ids)
         into: dict[str, str] = {row["user_id"]: row["merged_into"] for row in rows}
-        now: dict[str, str] = {name: into[one] for name, one in now.items() if one in into}
+        now: dict[str, str] = {name: into[value] for name, value in now.items() if value in into}
         found |= now
     return found
 
@@ -69,15 +69,15 @@ async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list
 async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
     """Return all users who go on as this one, also through others."""
     found = [user_id]
-    for one in found:  # which grows meanwhile
-        found += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, one)]
+    for name in found:  # which grows meanwhile
+        found += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, name)]
     return found[1:]
 
 
 async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
     """Return which of these users there are."""
-    ids = [member_id_of(org_id, one) for one in user_ids]
-    rows = await connection.fetch(SQL.members_there, [bucket_of(one) for one in ids], ids)
+    ids = [member_id_of(org_id, user_id) for user_id in user_ids]
+    rows = await connection.fetch(SQL.members_there, [bucket_of(id_) for id_ in ids], ids)
     return {row["user_id"] for row in rows}
 
 

@@ -106,7 +106,7 @@ class Leaderboard:
 
     def among(self, user_ids: Iterable[str]) -> list[RankedMember]:
         """The places of these members, by rank; those who are not on the board are left out."""
-        found = [place for one in dict.fromkeys(user_ids) if (place := self.rank(one)) is not None]
+        found = [place for user_id in dict.fromkeys(user_ids) if (place := self.rank(user_id)) is not None]
         return sorted(found, key=lambda place: place.rank)
 
     def _place(self, rank: int, key: int) -> RankedMember:

@@ -28,7 +28,7 @@ async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict
     found: dict[str, list[Row]] = {}
     for name, query in _HELD.items():
         rows = await connection.fetch(query, bucket_of(member_id), member_id)
-        found[name] = [_shown(dict(row)) for row in rows]
+        found[name] = [_row_view(dict(row)) for row in rows]
     return found
 
 
@@ -39,7 +39,7 @@ _HELD = {
 }  # fmt: skip
 
 
-def _shown(row: Row) -> Row:
+def _row_view(row: Row) -> Row:
     return {
         name: msgspec.json.decode(value) if name in _DECODED and str(value).startswith(("{", "[")) else value
         for name, value in row.items()

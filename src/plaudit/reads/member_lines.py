@@ -46,7 +46,7 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
     """
     if not ids:
         return []
-    keys = [bucket_of(one) for one in ids], ids
+    keys = [bucket_of(id_) for id_ in ids], ids
     parts: list[dict[str, Any]] = [defaultdict(dict) for _ in ids]
     rows: list[Row] = list(await connection.fetch(SQL.members_now, *keys))
     for name, read in _PARTS.items():

@@ -44,10 +44,10 @@ async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> Me
 
 async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
     """The members of these user ids, as far as there are any, in this order."""
-    ids = [member_id_of(org_id, one) for one in user_ids]
-    rows = await connection.fetch(SQL.members, [bucket_of(one) for one in ids], ids)
+    ids = [member_id_of(org_id, user_id) for user_id in user_ids]
+    rows = await connection.fetch(SQL.members, [bucket_of(id_) for id_ in ids], ids)
     found = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
-    return [found[one] for one in user_ids if one in found]
+    return [found[user_id] for user_id in user_ids if user_id in found]
 
 
 async def fetch_page(

@@ -61,7 +61,7 @@ async def unread_count(connection: Connection, member_id: UUID, now: datetime) -
 async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, NotificationRow]]:
     """What members got after the sequence that each has seen, in their order, `most` in all."""
     ids = list(seen)
-    rows = await connection.fetch(SQL.of_members, [bucket_of(one) for one in ids], ids, list(seen.values()), most)
+    rows = await connection.fetch(SQL.of_members, [bucket_of(id_) for id_ in ids], ids, list(seen.values()), most)
     return [(row["member_id"], _note(row)) for row in rows]
 
 

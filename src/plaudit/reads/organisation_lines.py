@@ -78,7 +78,7 @@ def _value(row: Row) -> dict[str, Any]:
         if name in _KEYS or value is None:
             continue
         first, *others = name.split("_")
-        outside = first + "".join(one.capitalize() for one in others)
+        outside = first + "".join(key.capitalize() for key in others)
         found[outside] = _WAYS[name](value) if name in _WAYS else value
     return found
 

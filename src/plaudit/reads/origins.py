@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 async def origin_of(connection: Connection, live: Programme, row: Row, user_id: str) -> Origin:
     """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
-    rows = [dict(one) for one in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
+    rows = [dict(record) for record in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
     if first["reverses"] is not None:  # what it goes back to is gone
         return Origin(row["transaction_id"], earned=False, scored=False)
@@ -48,11 +48,11 @@ async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str,
     *reversals, first = rows
     found: frozenset[str] | None = None
     credit = first if at == first["occurred_at"] else await past.release(first, user_id, at) or first
-    for one in (credit, *(one for one in reversals if one["occurred_at"] >= at)):
-        if one["program_version"] is None:
+    for row in (credit, *(reversal for reversal in reversals if reversal["occurred_at"] >= at)):
+        if row["program_version"] is None:
             return None
-        program, now = await past.program(one["program_version"]), max(one["occurred_at"], at)
-        here = counted(program, outcome_from(one["outcome"]).trace, metric, one["user_id"], now, at)
+        program, now = await past.program(row["program_version"]), max(row["occurred_at"], at)
+        here = counted(program, outcome_from(row["outcome"]).trace, metric, row["user_id"], now, at)
         found = here if found is None else found & here
     return found
 
@@ -76,5 +76,5 @@ class _Past(Struct):
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
         """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""
         ids = list({credit["member_id"], member_id_of(self.live.program.org_id, user_id)})
-        row = await self.connection.fetchrow(SQL.release, [bucket_of(one) for one in ids], ids, at)
+        row = await self.connection.fetchrow(SQL.release, [bucket_of(value) for value in ids], ids, at)
         return None if row is None else {**credit, **dict(row), "occurred_at": at}

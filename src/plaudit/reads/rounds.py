@@ -96,11 +96,15 @@ async def board_of(
         return PastBoard(places, rows[0]["members"]) if rows else None
     kept = found.round
     places = [
-        RankedMember(one.rank, one.user_id, one.score, one.reached_at) for one in kept.places if one.scope == scope
+        RankedMember(placed.rank, placed.user_id, placed.score, placed.reached_at)
+        for placed in kept.places
+        if placed.scope == scope
     ]
     if not kept.members:  # kept by an earlier version
         places = [
-            RankedMember(one.rank, one.user_id, one.score, found.settled_at) for one in kept.moved if one.from_ == scope
+            RankedMember(round_move.rank, round_move.user_id, round_move.score, found.settled_at)
+            for round_move in kept.moved
+            if round_move.from_ == scope
         ]
     places.sort(key=lambda place: place.rank)
     return PastBoard(places, kept.members.get(scope, len(places)))

@@ -88,7 +88,7 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
 async def matches(connection: Connection, row: Row) -> list[Match]:
     """Which credits paid for which debits, of the member and metric of a transaction, where this one takes part."""
     own = row["transaction_id"]
-    return [one for one in matched(await _on_lots(connection, row)) if own in (one.credit, one.debit)]
+    return [match for match in matched(await _on_lots(connection, row)) if own in (match.credit, match.debit)]
 
 
 async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
@@ -96,14 +96,16 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     if row["amount"] > 0:
         return parts_left(row, ())
     users = await goes_on_as(connection, row["org_id"], row["user_id"])
-    ids = [member_id_of(row["org_id"], one) for one in users]
-    keys = [bucket_of(one) for one in ids], ids
+    ids = [member_id_of(row["org_id"], user) for user in users]
+    keys = [bucket_of(id_) for id_ in ids], ids
     onward = await connection.fetch(SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
-    return parts_left(row, await _on_lots(connection, row), [dict(one) for one in onward])
+    return parts_left(row, await _on_lots(connection, row), [dict(record) for record in onward])
 
 
 async def _on_lots(connection: Connection, row: Row) -> list[matching.Row]:
-    return [dict(one) for one in await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])]
+    return [
+        dict(record) for record in await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])
+    ]
 
 
 async def expired_of(connection: Connection, row: Row) -> int:
@@ -140,8 +142,8 @@ async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
         return Transfer(str(data.get("from")), row["user_id"], sent, row, bool(data.get("returned")))
     receipt_id, return_id = receipt_ids(row["event_id"])
     for event_id, returned in ((return_id, True), (receipt_id, False)):
-        for one in (event_id, passed_on_id(event_id)):  # if the member went on as another just then
-            received = await _of_event(connection, row["org_id"], one)
+        for id_ in (event_id, passed_on_id(event_id)):  # if the member went on as another just then
+            received = await _of_event(connection, row["org_id"], id_)
             if received is not None:
                 return Transfer(row["user_id"], str(data.get("to")), row, received, returned)
     return Transfer(row["user_id"], str(data.get("to")), row, None)

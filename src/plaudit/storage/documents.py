@@ -139,11 +139,11 @@ async def _checked_whole(
         rest = rest_of(change.kind, raw, error.fields)
         more = [] if rest is None else more_wrong(change.kind, rest)
         if more:
-            found += [one for one in more if one not in found]
+            found += [item for item in more if item not in found]
             rest = rest_of(change.kind, raw, found)  # what it refers to may be among what is wrong
     if rest is not None:
         own = Own(change.id, before, over)
-        found += rest.told(await wrong_references(connection, change.org_id, change.kind, rest.document, own))
+        found += rest.with_errors(await wrong_references(connection, change.org_id, change.kind, rest.document, own))
     if found or document is None:
         raise invalid_fields(found)
     return document
@@ -155,7 +155,7 @@ def _is_same(kind: DocumentKind, document: Document, before: Json) -> bool:
         stored = msgspec.convert(before, kind.type)
     except msgspec.ValidationError:
         return False
-    now, was = (kind.write(msgspec.json.decode(_canonical(one))) for one in (document, stored))
+    now, was = (kind.write(msgspec.json.decode(_canonical(item))) for item in (document, stored))
     return now == was
 
 
@@ -266,7 +266,7 @@ async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: st
 
 async def ever_existed(connection: Connection, org_id: UUID, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return which of these kinds and ids are documents, or were."""
-    kinds, ids = [kind for kind, _ in keys], [one for _, one in keys]
+    kinds, ids = [kind for kind, _ in keys], [name for _, name in keys]
     rows = await connection.fetch(SQL.ever_existed, org_id, kinds, ids)
     return {(row["kind"], row["id"]) for row in rows}
 
@@ -340,12 +340,14 @@ async def _store_references(
 ) -> None:
     references = references_of(kind, document)
     if references:
-        seen = [one.field for one in references]
+        seen = [reference.field for reference in references]
         fields = [  # a formula may name several
-            one.field if one.field not in seen[:i] else f"{one.field} ({one.kind} {one.id})"
-            for i, one in enumerate(references)
+            reference.field
+            if reference.field not in seen[:i]
+            else f"{reference.field} ({reference.kind} {reference.id})"
+            for i, reference in enumerate(references)
         ]
-        named = ([getattr(one, name) for one in references] for name in ("kind", "id", "required"))
+        named = ([getattr(reference, name) for reference in references] for name in ("kind", "id", "required"))
         await connection.execute(SQL.insert_references, org_id, kind.name, id, fields, *named)
 
 

@@ -26,12 +26,12 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
     """Erase a member, and whoever goes on as them. Return whether there was one."""
     async with atomic(connection):
         everyone = [user_id]
-        for one in everyone:  # which grows meanwhile
-            everyone += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, one)]
+        for name in everyone:  # which grows meanwhile
+            everyone += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, name)]
         if len(everyone) > 1:
-            buckets = sorted({bucket_of(member_id_of(org_id, one)) for one in everyone})
+            buckets = sorted({bucket_of(member_id_of(org_id, name)) for name in everyone})
             await connection.fetch(SQL.lock_buckets, buckets)
-        erased = [await _erase(connection, org_id, one, at) for one in everyone]
+        erased = [await _erase(connection, org_id, name, at) for name in everyone]
     return erased[0]
 
 

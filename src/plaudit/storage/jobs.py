@@ -78,10 +78,12 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
     result = msgspec.json.encode(_Result(job.unchanged, job.given, job.booked)).decode()
     async with pool.acquire() as connection, atomic(connection):
         if kept:
-            fields = [msgspec.json.encode([msgspec.structs.asdict(one) for one in error.fields]) for _, error in kept]
+            fields = [
+                msgspec.json.encode([msgspec.structs.asdict(field) for field in error.fields]) for _, error in kept
+            ]
             await connection.execute(
                 SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
-                [one.decode() for one in fields],
+                [part.decode() for part in fields],
             )  # fmt: skip
         state = await connection.fetchval(
             SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
@@ -159,11 +161,11 @@ def reconciliation(live: Programme, job: Job) -> list[Json]:
     return [
         {
             "metric": metric,
-            "given": to_number(given, metrics[metric].decimals if metric in metrics else 0),
+            "given": to_number(number, metrics[metric].decimals if metric in metrics else 0),
             "booked": to_number(job.booked.get(metric, 0), metrics[metric].decimals if metric in metrics else 0),
-            "agrees": given == job.booked.get(metric, 0),
+            "agrees": number == job.booked.get(metric, 0),
         }
-        for metric, given in sorted(job.given.items())
+        for metric, number in sorted(job.given.items())
     ]
 
 
@@ -172,7 +174,7 @@ async def errors_of(connection: Connection, job_id: UUID, after: int, size: int)
     return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
 
 
-def shown_error(row: Json) -> Json:
+def error_view(row: Json) -> Json:
     """A refused line as it is shown: its number, what is wrong, and with which fields."""
     return {"line": row["line"], "message": row["message"], "details": msgspec.json.decode(row["fields"])}
 

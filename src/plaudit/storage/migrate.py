@@ -59,13 +59,13 @@ async def pending(url: str) -> list[tuple[str, str]]:
 async def _pending(connection: Connection) -> list[tuple[str, str]]:
     found = await revision_of(connection)
     newest_first = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
-    known = [one.revision for one in newest_first]
+    known = [script.revision for script in newest_first]
     if found is not None and found not in known:
         raise DatabaseNewerError(
             f"the database must be of version {known[0]} or earlier (got {found}): run the Plaudit that made it so"
         )
     lacking = newest_first[: known.index(found)] if found is not None else newest_first
-    return [(one.revision, one.doc) for one in reversed(lacking)]
+    return [(script.revision, script.doc) for script in reversed(lacking)]
 
 
 async def migrate(url: str) -> None:

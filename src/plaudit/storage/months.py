@@ -75,7 +75,7 @@ async def ensure_months(connection: Connection, today: date) -> None:
 
 
 def _is_free(span: Range, covered: Iterable[Range]) -> bool:
-    return not any(span.overlaps(one) for one in covered)
+    return not any(span.overlaps(other) for other in covered)
 
 
 def month_of(day: date) -> Range:

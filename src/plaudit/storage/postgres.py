@@ -120,9 +120,9 @@ async def _skip_reset(_: Connection) -> None:
     """
 
 
-def to_driver_uuid(one: UUID) -> UUID:
+def to_driver_uuid(id_: UUID) -> UUID:
     """The same id as the driver has it: what is looked up, sent and written out many times is so in a third of the time."""
-    return one if one.__class__ is pgproto.UUID else pgproto.UUID(one.bytes)
+    return id_ if id_.__class__ is pgproto.UUID else pgproto.UUID(id_.bytes)
 
 
 def array_literal(values: Iterable[int | UUID]) -> str:

@@ -48,14 +48,14 @@ async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *
     """What would change. Raises Invalid for references that lead nowhere, and for what cannot be changed."""
     there = await current_documents(connection, org_id)
     changes = plan_changes(wanted, there, prune=prune)
-    gone = {(one.kind, one.id) for one in changes if one.after is None}
+    gone = {(change.kind, change.id) for change in changes if change.after is None}
     wrong = wrong_in(wanted, there, gone)
     wrong += wrong_amounts(wanted, there)
     wrong += [
-        FieldError(f"{section_of(KINDS[one.kind])}.{one.id}.{name}", "cannot be changed")
-        for one in changes
-        if one.before is not None and one.after is not None
-        for name in fixed_fields_changed(KINDS[one.kind], one.before, one.after)
+        FieldError(f"{section_of(KINDS[change.kind])}.{change.id}.{name}", "cannot be changed")
+        for change in changes
+        if change.before is not None and change.after is not None
+        for name in fixed_fields_changed(KINDS[change.kind], change.before, change.after)
     ]
     if wrong:
         raise invalid_fields(wrong)
@@ -82,25 +82,27 @@ async def apply(
         if not changes:
             return []
         version = await connection.fetchval(SQL.next_program_version, org_id)
-        for one in changes:
-            change = Change(org_id=org_id, kind=KINDS[one.kind], id=one.id, by=by, at=at, scopes=scopes)
-            if one.after is None:
+        for planned_change in changes:
+            change = Change(
+                org_id=org_id, kind=KINDS[planned_change.kind], id=planned_change.id, by=by, at=at, scopes=scopes
+            )
+            if planned_change.after is None:
                 await documents.remove(connection, change, version)
             else:
-                document = msgspec.convert(one.after, KINDS[one.kind].type)
-                await documents.write(connection, change, document, version, new=one.before is None)
+                document = msgspec.convert(planned_change.after, KINDS[planned_change.kind].type)
+                await documents.write(connection, change, document, version, new=planned_change.before is None)
         await _refuse_orphans(connection, org_id, changes)
     return changes
 
 
 async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[PlannedChange]) -> None:
     """Raise Conflict if something is named that was there before, and is not any more."""
-    before = {(one.kind, one.id): one.before for one in changes if one.before is not None}
-    after = {(one.kind, one.id): one.after for one in changes if one.after is not None}
+    before = {(change.kind, change.id): change.before for change in changes if change.before is not None}
+    after = {(change.kind, change.id): change.after for change in changes if change.after is not None}
     gone = sorted(keys_of(before) - keys_of(after))
     if not gone:
         return
-    rows = await connection.fetch(SQL.orphans, org_id, [kind for kind, _ in gone], [one for _, one in gone])
+    rows = await connection.fetch(SQL.orphans, org_id, [kind for kind, _ in gone], [name for _, name in gone])
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in rows]
@@ -112,10 +114,10 @@ def describe_plan(changes: list[PlannedChange], *, personal: bool = True) -> lis
     hidden = {kind.name: frozenset[str]() if personal else kind.personal for kind in KINDS.values()}
     return [
         {
-            "kind": one.kind,
-            "id": one.id,
-            "change": one.change,
-            "fields": differences(one.before, one.after, hidden[one.kind]),
+            "kind": change.kind,
+            "id": change.id,
+            "change": change.change,
+            "fields": differences(change.before, change.after, hidden[change.kind]),
         }
-        for one in changes
+        for change in changes
     ]

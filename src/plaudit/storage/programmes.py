@@ -160,13 +160,13 @@ class Programmes:
                 changed.put_nowait(None)
                 raise
 
-        def heard(org_id: str) -> None:
+        def on_notify(org_id: str) -> None:
             changed.put_nowait(UUID(org_id))
 
         def erased(org_id: str) -> None:
             self._forget(UUID(org_id))
 
-        listening = listen(self.url, {CHANNEL: heard, ERASURES: erased}, connected)
+        listening = listen(self.url, {CHANNEL: on_notify, ERASURES: erased}, connected)
         await run_together(listening, run_forever("follow_programmes", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:
@@ -177,8 +177,8 @@ class Programmes:
             return
         async with self._pool.acquire() as connection:
             changed = await self.changed(connection, list(self._live))
-        for one in changed:
-            await self._refresh_quietly(one)
+        for id_ in changed:
+            await self._refresh_quietly(id_)
 
     def _forget(self, org_id: UUID | None) -> None:
         for forget in self._forgetting:
@@ -225,7 +225,7 @@ async def load_at_version(connection: Connection, org_id: UUID, version: int) ->
 
 def programme_from_documents(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Programme:
     """A programme that is not, or no longer, in force: from canonical documents."""
-    rows = [{"kind": kind, "id": one, "doc": msgspec.json.encode(doc)} for (kind, one), doc in docs.items()]
+    rows = [{"kind": kind, "id": name, "doc": msgspec.json.encode(doc)} for (kind, name), doc in docs.items()]
     return _compiled(org_id, version, rows)
 
 

@@ -42,7 +42,7 @@ async def wrong_references(
     there = there_is(keys, docs, keys_of({(kind.name, own.id): doc}))
     lost = wrong_names(kind, document, there, own.over)
     if isinstance(document, Reward) and not lost:
-        references = [one for one in kind.references(document) if one.required]
+        references = [reference for reference in kind.references(document) if reference.required]
         wrong += await _empty_pools(connection, org_id, references, own.over)
     return [*wrong, *lost, *await _wrong_amounts(connection, org_id, kind, document, own.over)]
 
@@ -52,12 +52,12 @@ async def _empty_pools(
 ) -> list[FieldError]:
     """A reward that nobody could be given, unless its pool was its own before."""
     wrong: list[FieldError] = []
-    for one in references:
-        if one.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == one.id):
+    for reference in references:
+        if reference.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == reference.id):
             continue
-        if not await connection.fetchval(SQL.pool_has_codes, org_id, one.id):
-            wanted = f"must reference a code pool with available codes (got {one.id!r}, which has none)"
-            wrong.append(FieldError(one.field, wanted))
+        if not await connection.fetchval(SQL.pool_has_codes, org_id, reference.id):
+            wanted = f"must reference a code pool with available codes (got {reference.id!r}, which has none)"
+            wrong.append(FieldError(reference.field, wanted))
     return wrong
 
 

@@ -34,16 +34,16 @@ class Noted(Struct, frozen=True):
 
 async def note(connection: Connection, found: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
     """Note suspects. Return how often each has been one."""
-    told = [f"{one.kind} {one.suspect_id} of {one.org_id or 'an organisation'}" for one in found[:10]]
+    told = [f"{noted.kind} {noted.suspect_id} of {noted.org_id or 'an organisation'}" for noted in found[:10]]
     log.error("process_left", reason=reason, suspects=told)
     await connection.execute(SQL.forget, at - KEPT)
-    once = {one.suspect_id: one for one in found}.values()
+    once = {noted.suspect_id: noted for noted in found}.values()
     columns = (
-        [one.suspect_id for one in once],
-        [one.kind for one in once],
-        [one.org_id for one in once],
-        [one.member_id for one in once],
-        [TRIES_MAX if one.certain else 1 for one in once],
+        [noted.suspect_id for noted in once],
+        [noted.kind for noted in once],
+        [noted.org_id for noted in once],
+        [noted.member_id for noted in once],
+        [TRIES_MAX if noted.certain else 1 for noted in once],
     )
     rows = await connection.fetch(SQL.note, *columns, reason, at)
     return {row["suspect_id"]: row["tries"] for row in rows}
@@ -60,7 +60,9 @@ async def note_what_was_done(pool: Pool) -> None:
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None and left.doing is not None:
-            one = left.doing
-            await note(connection, [Noted(one.id, one.kind, one.org_id, certain=left.hung)], left.reason, clock.now())
+            doing = left.doing
+            await note(
+                connection, [Noted(doing.id, doing.kind, doing.org_id, certain=left.hung)], left.reason, clock.now()
+            )
         await learn(connection)
     in_hand.forget()

@@ -53,7 +53,7 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     return found
 
 
-def _shown(program: Program, metric: str, amount: Any) -> Any:
+def _amount_view(program: Program, metric: str, amount: Any) -> Any:
     return to_number(int(amount), program.metrics[metric].decimals if metric in program.metrics else 0)
 
 
@@ -70,7 +70,7 @@ async def overview(call: Call) -> Json:
         )
         newest = await transactions.newest(connection, call.org_id, period.metric, RECENT)
     by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
-    total = {row["metric"]: _shown(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
+    total = {row["metric"]: _amount_view(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
     return {
         "orgId": str(call.org_id),
         "period": {"start": time_text(period.since), "end": time_text(period.until)},
@@ -78,9 +78,9 @@ async def overview(call: Call) -> Json:
             "totalTransactions": sum(by_type.values()),
             "byType": by_type,
             "totalAmount": total,
-            "credits": {row["metric"]: _shown(program, row["metric"], row["credits"]) for row in rows},
-            "debits": {row["metric"]: _shown(program, row["metric"], row["debits"]) for row in rows},
-            "averagePerTransaction": {one: round(total[one] / number, 2) for one, number in by_type.items()},
+            "credits": {row["metric"]: _amount_view(program, row["metric"], row["credits"]) for row in rows},
+            "debits": {row["metric"]: _amount_view(program, row["metric"], row["debits"]) for row in rows},
+            "averagePerTransaction": {value: round(total[value] / number, 2) for value, number in by_type.items()},
             "uniqueUsers": users,
         },
         "topCampaigns": [{"campaignId": row["campaign_id"], "transactions": row["transactions"]} for row in top],
@@ -90,8 +90,8 @@ async def overview(call: Call) -> Json:
                 "transactionId": f"txn_{row['transaction_id']}",
                 "userId": row["user_id"],
                 "type": row["metric"],
-                "amount": _shown(program, row["metric"], row["amount"]),
-                "createdAt": time_text(live.clock.shown(row["created_at"])),
+                "amount": _amount_view(program, row["metric"], row["amount"]),
+                "createdAt": time_text(live.clock.from_wall(row["created_at"])),
             }
             for row in newest
             if "members:read" in call.scopes
@@ -115,7 +115,7 @@ def _activity(program: Program, row: Json) -> Json:
     found: Json = {"type": row["type"], "timestamp": time_text(row["at"])}
     match row["type"]:
         case "transaction":
-            amount = _shown(program, row["what"], row["amount"])
+            amount = _amount_view(program, row["what"], row["amount"])
             found |= {
                 "userId": row["user_id"], "transactionId": f"txn_{row['id']}", "metric": row["what"],
                 "amount": amount, "campaignId": row["source"],
@@ -143,8 +143,8 @@ async def timeseries(call: Call) -> Json:
     for row in rows:
         point = points.setdefault(row["period"].isoformat(), {})
         point[row["metric"]] = {
-            "credits": _shown(live.program, row["metric"], row["credits"]),
-            "debits": _shown(live.program, row["metric"], row["debits"]),
+            "credits": _amount_view(live.program, row["metric"], row["credits"]),
+            "debits": _amount_view(live.program, row["metric"], row["debits"]),
             "transactions": row["credit_count"] + row["debit_count"],
         }
     return {

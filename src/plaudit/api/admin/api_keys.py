@@ -39,7 +39,7 @@ class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
 
 
-def _shown(row: KeyRow) -> Json:
+def _key_view(row: KeyRow) -> Json:
     return {
         "keyId": f"{PREFIX}{row.key_id}",
         "name": row.name,
@@ -53,17 +53,19 @@ async def list_keys(call: Call) -> Json:
     """The keys, without their secrets, which nobody knows."""
     async with call.services.pool.acquire() as connection:
         rows = await orgs.api_keys(connection, call.org_id)
-    return {"apiKeys": [_shown(row) for row in rows], "count": len(rows)}
+    return {"apiKeys": [_key_view(row) for row in rows], "count": len(rows)}
 
 
 async def get_current_key(call: Call) -> Json:
     """The key that makes the call, and whose it is."""
     assert call.caller is not None
     async with call.services.pool.acquire() as connection:
-        key = next(one for one in await orgs.api_keys(connection, call.org_id) if one.key_id == call.caller.key_id)
+        key = next(
+            api_key for api_key in await orgs.api_keys(connection, call.org_id) if api_key.key_id == call.caller.key_id
+        )
         org = await connection.fetchrow(orgs.SQL.org, call.org_id)
     assert org is not None
-    shown = _shown(key) | {"scopes": sorted(call.scopes)}
+    shown = _key_view(key) | {"scopes": sorted(call.scopes)}
     return shown | {"orgId": str(call.org_id), "orgName": org["name"], "slug": org["slug"], "isTest": org["is_test"]}
 
 
@@ -96,7 +98,7 @@ async def _made(
 ) -> Json:
     secret = secrets.token_urlsafe(32)
     row = await orgs.create_api_key(connection, org_id, name, secret, scopes, clock.now(), expires_at)
-    return {**_shown(row), "apiSecret": secret}
+    return {**_key_view(row), "apiSecret": secret}
 
 
 async def rotate_key(call: Call) -> Json:

@@ -24,14 +24,14 @@ async def list_changes(call: Call) -> Json:
     filters = (kind, call.query.get("id"), call.query.get("changedBy"))
     async with call.services.pool.acquire() as connection:
         rows = await audit.fetch_page(connection, call.org_id, (before, ordinal), filters, size + 1)
-    page, cursor = paged(rows, size, lambda one: (one.program_version, one.ordinal))
+    page, cursor = paged(rows, size, lambda audit_entry: (audit_entry.program_version, audit_entry.ordinal))
     shown = [
         {
-            "kind": one.kind, "id": one.id, "change": one.change, "version": one.version,
-            "programVersion": one.program_version, "changedAt": time_text(one.changed_at),
-            "changedBy": one.changed_by, "changes": differences(one.before, one.after, hidden_from(call, KINDS[one.kind])),
+            "kind": audit_entry.kind, "id": audit_entry.id, "change": audit_entry.change, "version": audit_entry.version,
+            "programVersion": audit_entry.program_version, "changedAt": time_text(audit_entry.changed_at),
+            "changedBy": audit_entry.changed_by, "changes": differences(audit_entry.before, audit_entry.after, hidden_from(call, KINDS[audit_entry.kind])),
         }
-        for one in page
+        for audit_entry in page
     ]  # fmt: skip
     return {"changes": shown, "cursor": cursor}
 

@@ -7,7 +7,7 @@ from plaudit.api.http.operations import CURSOR, LIMIT, PAGING, Call, Operation, 
 from plaudit.api.http.paging import GREATEST_ID, page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, NULLABLE_TIME, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import Json, time_text, uuid_in
-from plaudit.chores.rollbacks import KIND, shown_rollback
+from plaudit.chores.rollbacks import KIND, rollback_view
 from plaudit.documents.moved import LINES
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.imports import runner
@@ -65,7 +65,7 @@ async def _streamed(call: Call, kind: str) -> Json:
         done = runner.run_job(pool, programs, job, parts, is_csv=is_csv)
     async for _ in done:
         pass
-    return await _shown(call, str(job.job_id))
+    return await _job_response(call, str(job.job_id))
 
 
 async def list_jobs(call: Call) -> Json:
@@ -76,15 +76,15 @@ async def list_jobs(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         found = await jobs.job_rows(connection, call.org_id, before, size + 1)
     page, cursor = paged(found, size, lambda row: (row["job_id"],))
-    return {"jobs": [shown_job(live, row) for row in page], "cursor": cursor}
+    return {"jobs": [job_view(live, row) for row in page], "cursor": cursor}
 
 
 async def get_job(call: Call) -> Json:
     """How far a job is, what it refused and why, and whether what was given is what was booked."""
-    return await _shown(call, call.path["jobId"].removeprefix(PREFIX))
+    return await _job_response(call, call.path["jobId"].removeprefix(PREFIX))
 
 
-async def _shown(call: Call, named: str) -> Json:
+async def _job_response(call: Call, named: str) -> Json:
     job_id = uuid_in(PREFIX + named, PREFIX)
     size = page_size(call.query)
     (after,) = read_cursor(call.query, tuple[int], (0,))
@@ -94,11 +94,11 @@ async def _shown(call: Call, named: str) -> Json:
         if row is None or job_id is None:
             raise NotFound("Job not found", code="job_not_found")
         found = await jobs.errors_of(connection, job_id, after, size + 1)
-    page, cursor = paged(found, size, lambda one: (one["line"],))
-    return shown_job(live, row) | {"errors": [jobs.shown_error(one) for one in page], "cursor": cursor}
+    page, cursor = paged(found, size, lambda record: (record["line"],))
+    return job_view(live, row) | {"errors": [jobs.error_view(record) for record in page], "cursor": cursor}
 
 
-def shown_job(live: Programme, row: Json) -> Json:
+def job_view(live: Programme, row: Json) -> Json:
     """Return a job as it is shown; a rollback with what came of it."""
     job = jobs.job_of(row)
     held = jobs.held_until(job, row["state"], row["moved_at"])
@@ -108,7 +108,7 @@ def shown_job(live: Programme, row: Json) -> Json:
         "reconciliation": jobs.reconciliation(live, job),
         "timersWaitUntil": None if held is None else time_text(held),
         "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
-        **({"rollback": shown_rollback(live, row)} if job.kind == KIND else {}),
+        **({"rollback": rollback_view(live, row)} if job.kind == KIND else {}),
     }  # fmt: skip
 
 
@@ -119,7 +119,7 @@ async def cancel_job(call: Call) -> Json:
     if job_id is None:
         raise NotFound("Job not found", code="job_not_found")
     await jobs.cancel(call.services.engine_pool, call.org_id, job_id)
-    return await _shown(call, named)
+    return await _job_response(call, named)
 
 
 FIELDS: Json = {
@@ -138,7 +138,7 @@ OPERATIONS = [
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
         scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=_JOB,
         errors=(400, 413), query=(
-            Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(one for one in LINES if one not in KINDS)], "default": "members"}),
+            Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
             Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
             _JOB_ID,
         ),

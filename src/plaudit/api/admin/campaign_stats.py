@@ -8,8 +8,8 @@ from msgspec import structs
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
-from plaudit.api.http.wire import Json, optional_time, shown_amount
-from plaudit.api.views.member_progress import shown_progress
+from plaudit.api.http.wire import Json, amount_view, optional_time
+from plaudit.api.views.member_progress import progress_view
 from plaudit.core.member import Progress
 from plaudit.core.program import Campaign
 from plaudit.documents.kinds import KINDS
@@ -30,7 +30,7 @@ async def stats(call: Call) -> Json:
         counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
     given = {
         row["metric"]: {
-            "amount": shown_amount(program, row["metric"], row["amount"]),
+            "amount": amount_view(program, row["metric"], row["amount"]),
             "transactions": row["transactions"],
         }
         for row in paid
@@ -58,7 +58,7 @@ async def participants(call: Call) -> Json:
         rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, after, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["member_id"],))
     shown_rows = [
-        {"userId": row["user_id"], **shown_progress(program, campaign, _PROGRESS.decode(row["state"]), now)}
+        {"userId": row["user_id"], **progress_view(program, campaign, _PROGRESS.decode(row["state"]), now)}
         for row in page
     ]
     return {"participants": shown_rows, "cursor": cursor}

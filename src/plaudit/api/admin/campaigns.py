@@ -51,7 +51,7 @@ async def list_rules(call: Call) -> Json:
             return {"rules": _generated(call, campaign)}
         filters = {"campaignId": campaign.id}
         rules = await documents.fetch_page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
-    return {"rules": [document_view(call, RULE, one) for one in rules]}
+    return {"rules": [document_view(call, RULE, rule) for rule in rules]}
 
 
 def _generated(call: Call, campaign: StoredDocument) -> list[Json]:
@@ -113,7 +113,7 @@ async def get_rule(call: Call) -> Json:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if not campaign.doc["simplifiedMode"]:
             return document_view(call, RULE, await _rule_of_campaign(connection, call))
-    found = next((one for one in _generated(call, campaign) if one["ruleId"] == call.path["ruleId"]), None)
+    found = next((row for row in _generated(call, campaign) if row["ruleId"] == call.path["ruleId"]), None)
     if found is None:
         raise NotFound("Rule not found", code="rule_not_found")
     return found

@@ -91,7 +91,7 @@ async def redeem(call: Call) -> Json:
         row = await _code(connection, call)
         await code_pools.redeem(connection, call.org_id, pool_id, row["code"], live.now())
         row = await _code(connection, call)
-    return _shown_code(call, live, row)
+    return _code_view(call, live, row)
 
 
 async def list_codes(call: Call) -> Json:
@@ -110,14 +110,14 @@ async def list_codes(call: Call) -> Json:
             member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=size + 1,
         )  # fmt: skip
     page, cursor = paged(rows, size, lambda row: (row["ordinal"],))
-    return {"codes": [_shown_code(call, live, row) for row in page], "cursor": cursor}
+    return {"codes": [_code_view(call, live, row) for row in page], "cursor": cursor}
 
 
 async def get_code(call: Call) -> Json:
     """One code: its state, who has it, what it is worth."""
     live = await call.services.programs.current(call.org_id)
     async with call.services.pool.acquire() as connection:
-        return _shown_code(call, live, await _code(connection, call))
+        return _code_view(call, live, await _code(connection, call))
 
 
 async def _code(connection: Connection, call: Call) -> Row:
@@ -127,14 +127,14 @@ async def _code(connection: Connection, call: Call) -> Row:
     return row
 
 
-def _shown_code(call: Call, live: Programme, row: Row) -> Json:
+def _code_view(call: Call, live: Programme, row: Row) -> Json:
     found: Json = {
         "poolId": call.path["poolId"],
         "code": row["code"],
         "status": row["state"],
         "userId": row["user_id"] if "members:read" in call.scopes else None,
         "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
-        "allocatedAt": None if row["allocated_at"] is None else time_text(live.clock.shown(row["allocated_at"])),
+        "allocatedAt": None if row["allocated_at"] is None else time_text(live.clock.from_wall(row["allocated_at"])),
         "redeemedAt": optional_time(row["redeemed_at"]),
         "revokedAt": optional_time(row["revoked_at"]),
         "expiresAt": optional_time(row["expires_at"]),

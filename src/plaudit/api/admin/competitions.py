@@ -88,7 +88,7 @@ async def leaderboard(call: Call) -> Json:
         (first,) = read_cursor(call.query, tuple[int], (1,))
         page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
         places = page
-    return {"leaderboard": [_shown(place, decimals) for place in places], "count": len(board), "cursor": cursor}
+    return {"leaderboard": [_rank_view(place, decimals) for place in places], "count": len(board), "cursor": cursor}
 
 
 def _round_asked(call: Call, competition: Competition) -> str | None:
@@ -102,7 +102,7 @@ def _no_round(name: str) -> NotFound:
     return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
 
 
-def _shown(place: RankedMember, decimals: int) -> Json:
+def _rank_view(place: RankedMember, decimals: int) -> Json:
     return {
         "rank": place.rank,
         "userId": place.user_id,
@@ -163,10 +163,10 @@ async def list_winners(call: Call) -> Json:
     result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
     decimals = decimals_of(live, competition)
     winners: list[Json] = []
-    for one in result.winners:
-        score = {} if one.score is None else {"score": to_number(one.score, decimals)}
-        entries = {} if one.entries is None else {"entries": one.entries}
-        winners.append({"rank": one.rank, "userId": one.user_id, **score, **entries})
+    for winner in result.winners:
+        score = {} if winner.score is None else {"score": to_number(winner.score, decimals)}
+        entries = {} if winner.entries is None else {"entries": winner.entries}
+        winners.append({"rank": winner.rank, "userId": winner.user_id, **score, **entries})
     return {"winners": winners, "settledAt": optional_time(found["settled_at"]) if found else None}
 
 
@@ -180,9 +180,14 @@ async def _winners_of_round(call: Call, live: Programme, competition: Competitio
         return {"winners": [], "settledAt": None, "round": None}
     decimals = decimals_of(live, competition)
     winners = [
-        {"rank": one.rank, "userId": one.user_id, "score": to_number(one.score, decimals), "scope": one.from_}
-        for one in found.round.moved
-        if one.band is not None
+        {
+            "rank": round_move.rank,
+            "userId": round_move.user_id,
+            "score": to_number(round_move.score, decimals),
+            "scope": round_move.from_,
+        }
+        for round_move in found.round.moved
+        if round_move.band is not None
     ]
     return {"winners": winners, "settledAt": time_text(found.settled_at), "round": found.name}
 

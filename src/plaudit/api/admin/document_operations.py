@@ -106,17 +106,17 @@ async def add_counts(call: Call, kind: DocumentKind, shown: list[Json]) -> list[
     """Documents together with what is not theirs to keep: numbers of codes of a pool, why one is out of force."""
     if not shown:
         return shown
-    ids = [str(one[kind.id_field]) for one in shown]
+    ids = [str(row[kind.id_field]) for row in shown]
     live = await call.services.programs.live_unless_stopped(call.org_id)
     if live is not None and (out := live.out_of_force):
-        reasons = {one: {"outOfForce": out[kind.name, one]} for one in ids if (kind.name, one) in out}
-        shown = [one | reasons.get(str(one[kind.id_field]), {}) for one in shown]
+        reasons = {name: {"outOfForce": out[kind.name, name]} for name in ids if (kind.name, name) in out}
+        shown = [row | reasons.get(str(row[kind.id_field]), {}) for row in shown]
     documented = DOCUMENTED.get(kind.name)
     if documented is None or documented.counts is None:
         return shown
     async with call.services.pool.acquire() as connection:
         counts = await documented.counts(connection, call.org_id, ids)
-    return [one | counts[str(one[kind.id_field])] for one in shown]
+    return [row | counts[str(row[kind.id_field])] for row in shown]
 
 
 def hidden_from(call: Call, kind: DocumentKind) -> frozenset[str]:
@@ -170,8 +170,8 @@ async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters:
         found = await documents.fetch_page(
             connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1
         )
-    page, cursor = paged(found, size, lambda one: (one.ordinal,))
-    shown = await add_counts(call, kind, [document_view(call, kind, one) for one in page])
+    page, cursor = paged(found, size, lambda document: (document.ordinal,))
+    shown = await add_counts(call, kind, [document_view(call, kind, document) for document in page])
     return {kind.list_name: shown, "count": len(shown), "cursor": cursor}
 
 
@@ -259,17 +259,17 @@ def version_lister(kind: DocumentKind) -> Run:
         document_id = call.path[kind.id_field]
         async with call.services.pool.acquire() as connection:
             found = await documents.versions(connection, call.org_id, kind, document_id, before=before, size=size + 1)
-        page, cursor = paged(found, size, lambda one: (one.program_version,))
+        page, cursor = paged(found, size, lambda document_version: (document_version.program_version,))
         shown = [
             {
-                "version": one.version,
-                "programVersion": one.program_version,
-                "change": one.change,
-                "changedAt": time_text(one.changed_at),
-                "changedBy": one.changed_by,
-                "document": None if one.doc is None else _visible(call, kind, one.doc),
+                "version": document_version.version,
+                "programVersion": document_version.program_version,
+                "change": document_version.change,
+                "changedAt": time_text(document_version.changed_at),
+                "changedBy": document_version.changed_by,
+                "document": None if document_version.doc is None else _visible(call, kind, document_version.doc),
             }
-            for one in page
+            for document_version in page
         ]
         return {"versions": shown, "cursor": cursor}
 

@@ -31,10 +31,10 @@ class Documented(Struct, frozen=True, kw_only=True):
 
 async def _pool_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:
     totals = await codes.totals(connection, org_id, ids)
-    return {one: _shown_counts(totals.get(one, {})) for one in ids}
+    return {name: _counts_view(totals.get(name, {})) for name in ids}
 
 
-def _shown_counts(of: dict[str, int]) -> Json:
+def _counts_view(of: dict[str, int]) -> Json:
     """Return a pool's counts; the page knows of none that were revoked, so these are shown where there are any."""
     always = {f"{state}Codes": of.get(state, 0) for state in POOL_STATES if state != REVOKED}
     return {"totalCodes": sum(of.values())} | always | ({_REVOKED_CODES: of[REVOKED]} if REVOKED in of else {})
@@ -42,7 +42,7 @@ def _shown_counts(of: dict[str, int]) -> Json:
 
 async def _product_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:
     taken = await codes.stock_taken(connection, org_id, ids)
-    return {one: {"redeemedStock": taken.get(one, 0)} for one in ids}
+    return {name: {"redeemedStock": taken.get(name, 0)} for name in ids}
 
 
 def _status_key(shown: Json) -> Json:

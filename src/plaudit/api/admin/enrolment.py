@@ -63,7 +63,7 @@ async def enroll(call: Call) -> OperationResult:
     data: Json = {
         "attributes": found.attributes,
         "identities": found.names,
-        "bonus": {one: amount * 10 ** metrics[one].decimals for one, amount in bonus.items() if one in metrics},
+        "bonus": {key: amount * 10 ** metrics[key].decimals for key, amount in bonus.items() if key in metrics},
         "source": body.source,
         "referredBy": body.referred_by,
     }

@@ -31,7 +31,7 @@ OUTCOMES = ("fired", "refused", "nothing")
 STATES = ("queued", "processed", "rejected", "failed")
 
 
-def shown_event(live: Programme, row: Row) -> Json:
+def event_view(live: Programme, row: Row) -> Json:
     """An event as it looks outside."""
     payload = msgspec.json.decode(row["payload"])
     found: Json = {
@@ -42,8 +42,8 @@ def shown_event(live: Programme, row: Row) -> Json:
         "status": row["state"],
         "processed": row["state"] in ("processed", "rejected"),
         "timestamp": time_text(row["occurred_at"]),
-        "receivedAt": time_text(live.clock.shown(row["received_at"])),
-        "processedAt": None if row.get("decided_at") is None else time_text(live.clock.shown(row["decided_at"])),
+        "receivedAt": time_text(live.clock.from_wall(row["received_at"])),
+        "processedAt": None if row.get("decided_at") is None else time_text(live.clock.from_wall(row["decided_at"])),
         "source": row["source"],
         "data": payload["data"],
         "metadata": payload["metadata"],
@@ -53,7 +53,7 @@ def shown_event(live: Programme, row: Row) -> Json:
         found["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
     if row["state"] == "failed":
         found["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
-        found["failedAt"] = time_text(live.clock.shown(row["failed_at"]))
+        found["failedAt"] = time_text(live.clock.from_wall(row["failed_at"]))
     if row.get("program_version") is not None:
         found["programVersion"] = row["program_version"]
     return found
@@ -77,7 +77,7 @@ async def list_events(call: Call) -> Json:
             rows, end = await events.page_of_log(connection, call.org_id, start, wanted, size + 1)
             page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
     live = await call.services.programs.current(call.org_id)
-    return {"events": [shown_event(live, row) for row in page], "cursor": cursor}
+    return {"events": [event_view(live, row) for row in page], "cursor": cursor}
 
 
 def _wanted(call: Call) -> EventFilter:
@@ -114,7 +114,7 @@ async def _found(call: Call) -> Row:
 
 async def one_event(call: Call) -> Json:
     """One event, wherever it is."""
-    return shown_event(await call.services.programs.current(call.org_id), await _found(call))
+    return event_view(await call.services.programs.current(call.org_id), await _found(call))
 
 
 async def explain(call: Call) -> Json:
@@ -128,7 +128,7 @@ async def explain(call: Call) -> Json:
 async def explained_event(connection: Connection, now: Programme, row: Row) -> Json:
     """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
     org_id = now.program.org_id
-    shown_row = shown_event(now, row)
+    shown_row = event_view(now, row)
     if row["state"] not in ("processed", "rejected"):
         return {**shown_row, "campaigns": [], "transactions": []}
     live = await load_at_version(connection, org_id, row["program_version"])
@@ -136,14 +136,14 @@ async def explained_event(connection: Connection, now: Programme, row: Row) -> J
     posted = await events.transactions_of(connection, row)
     transactions = [
         {
-            "transactionId": f"txn_{one['transaction_id']}",
-            "metric": one["metric"],
-            "amount": to_number(one["amount"], live.program.metrics[one["metric"]].decimals),
-            "balanceAfter": to_number(one["balance_after"], live.program.metrics[one["metric"]].decimals),
-            "campaignId": one["campaign_id"],
-            "reason": one["reason"],
+            "transactionId": f"txn_{record['transaction_id']}",
+            "metric": record["metric"],
+            "amount": to_number(record["amount"], live.program.metrics[record["metric"]].decimals),
+            "balanceAfter": to_number(record["balance_after"], live.program.metrics[record["metric"]].decimals),
+            "campaignId": record["campaign_id"],
+            "reason": record["reason"],
         }
-        for one in posted
+        for record in posted
     ]
     outcome = outcome_from(row["outcome"])
     found = {
@@ -209,7 +209,7 @@ OPERATIONS = [
             Parameter(
                 "reason",
                 "Only those that were refused, or of which an effect was, for this reason.",
-                {"enum": [one.value for one in Refusal]},
+                {"enum": [refusal.value for refusal in Refusal]},
             ),
             *BETWEEN,
             *PAGING,

@@ -49,7 +49,7 @@ async def readyz(call: Call) -> Json:
         raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")
     if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
         raise Unavailable("The workers are behind", code="workers_behind")
-    told = [msgspec.structs.asdict(one) for one in warnings]
+    told = [msgspec.structs.asdict(warning) for warning in warnings]
     return {"status": "ready", "database": "operational", "workers": state.workers, "warnings": told}
 
 

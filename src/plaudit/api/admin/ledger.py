@@ -24,7 +24,7 @@ from plaudit.reads.origins import origin_of
 from plaudit.reads.transactions import MergeSides
 from plaudit.storage.postgres import Connection
 
-from .transactions import TRANSACTION_SCHEMA, shown_transaction, shown_transfer
+from .transactions import TRANSACTION_SCHEMA, transaction_view, transfer_view
 
 HOLD_SECONDS = 15 * 60
 SignedAmount = (
@@ -170,7 +170,7 @@ async def _said_before(
     if row is None:
         return data
     before: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
-    return {name: each for name, each in data.items() if name not in names} | {
+    return {name: value for name, value in data.items() if name not in names} | {
         name: before[name] for name in names if name in before
     }
 
@@ -250,8 +250,8 @@ async def _run_ledger_command(
         row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
         transfer = await transactions.transfer_of(connection, row)
     return {
-        **shown_transaction(live, row),
-        **shown_transfer(live, transfer),
+        **transaction_view(live, row),
+        **transfer_view(live, transfer),
         "duplicate": processed.state == "duplicate",
     }
 
@@ -260,7 +260,11 @@ def _own_id(processed: ProcessedEvent) -> UUID | None:
     """The transaction that the command itself made, rather than what followed from it."""
     if processed.decision is None:
         return None
-    return next(one.transaction_id for one in processed.decision.transactions if one.campaign_id == "manual")
+    return next(
+        transaction.transaction_id
+        for transaction in processed.decision.transactions
+        if transaction.campaign_id == "manual"
+    )
 
 
 _WRITTEN = {**TRANSACTION_SCHEMA, "properties": TRANSACTION_SCHEMA["properties"] | {"duplicate": {"type": "boolean"}}}

@@ -9,7 +9,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.schemas import OBJECT, TEXT, object_of
 from plaudit.api.http.wire import EventKey, Json, UserId
 from plaudit.api.run_command import run_command
-from plaudit.api.views.member_progress import shown_mechanics
+from plaudit.api.views.member_progress import mechanics_view
 from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER, STREAK
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import members
@@ -51,7 +51,7 @@ async def check_in(call: Call) -> Json:
     await _existing(call, "streaks", body.streak_id, "streakId")
     data = {"streakId": body.streak_id, "action": "check_in"}
     await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
-    return {"streakId": body.streak_id, "streak": await _shown(call, "streaks", body.streak_id)}
+    return {"streakId": body.streak_id, "streak": await _progress_view(call, "streaks", body.streak_id)}
 
 
 async def change_streak(call: Call) -> Json:
@@ -70,7 +70,7 @@ async def change_streak(call: Call) -> Json:
     await run_command(
         call, kind=STREAK, trigger=f"streak.{body.action}", user_id=call.path["userId"], data=data, key=body.event_id
     )
-    return {"streakId": streak_id, "streak": await _shown(call, "streaks", streak_id)}
+    return {"streakId": streak_id, "streak": await _progress_view(call, "streaks", streak_id)}
 
 
 async def put_rung(call: Call) -> Json:
@@ -84,7 +84,7 @@ async def put_rung(call: Call) -> Json:
         "until": None if body.until is None else body.until.isoformat(),
     }
     await run_command(call, kind=LADDER, trigger="ladder.set", user_id=call.path["userId"], data=data)
-    return {"ladderId": ladder_id, "ladder": await _shown(call, "ladders", ladder_id)}
+    return {"ladderId": ladder_id, "ladder": await _progress_view(call, "ladders", ladder_id)}
 
 
 async def enrol(call: Call) -> Json:
@@ -111,13 +111,13 @@ async def _known(call: Call, part: str, document_id: str, title: str) -> None:
         raise NotFound(f"{title} not found")
 
 
-async def _shown(call: Call, part: str, document_id: str) -> Json:
+async def _progress_view(call: Call, part: str, document_id: str) -> Json:
     live = await call.services.programs.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         view = await members.fetch_member(connection, call.org_id, call.path["userId"])
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return shown_mechanics(live.program, view, live.now())[part].get(document_id, {})
+    return mechanics_view(live.program, view, live.now())[part].get(document_id, {})
 
 
 OPERATIONS = [

@@ -13,7 +13,7 @@ from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
 from plaudit.reads.identities import members_there, users_called
 
-from .transactions import TRANSACTION_SCHEMA, shown_transaction
+from .transactions import TRANSACTION_SCHEMA, transaction_view
 
 
 class MergeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ async def merge(call: Call) -> Json:
     return {
         "userId": user_id,
         "from": former,
-        "transactions": [shown_transaction(live, row) for row in rows],
+        "transactions": [transaction_view(live, row) for row in rows],
         "duplicate": processed.state == "duplicate",
     }
 

@@ -58,7 +58,7 @@ async def list_consents(call: Call) -> Json:
         }
         for row in rows
     ]  # fmt: skip
-    return {"consents": {one["purpose"]: one["granted"] for one in history}, "history": history}
+    return {"consents": {record["purpose"]: record["granted"] for record in history}, "history": history}
 
 
 async def export(call: Call) -> Json:
@@ -68,8 +68,8 @@ async def export(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         parts: dict[str, Any] = await member_export.everything(connection, call.org_id, user_id)
         parts["merged"] = [
-            {"userId": one, **await member_export.everything(connection, call.org_id, one)}
-            for one in await merged_into(connection, call.org_id, user_id)
+            {"userId": name, **await member_export.everything(connection, call.org_id, name)}
+            for name in await merged_into(connection, call.org_id, user_id)
         ]
     consents = await list_consents(call)
     now = (await call.services.programs.current(call.org_id)).now()

@@ -8,7 +8,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.schemas import INTEGER, OBJECTS, TEXT, TIME, document_schema, object_of
 from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
-from plaudit.api.views.coupon import COUPON_FIELDS, shown_issue
+from plaudit.api.views.coupon import COUPON_FIELDS, issued_coupon_view
 from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
 from plaudit.core.event import REDEMPTION
 from plaudit.core.metrics import to_number
@@ -69,18 +69,18 @@ async def redeem_product(call: Call, user_id: str, product_id: str, quantity: in
         "eventId": f"evt_{event_id}",
         "transactions": [
             {
-                "transactionId": f"txn_{one.transaction_id}",
-                "metric": one.metric,
-                "amount": to_number(one.amount, program.metrics[one.metric].decimals),
-                "balanceAfter": to_number(one.balance_after, program.metrics[one.metric].decimals),
+                "transactionId": f"txn_{transaction.transaction_id}",
+                "metric": transaction.metric,
+                "amount": to_number(transaction.amount, program.metrics[transaction.metric].decimals),
+                "balanceAfter": to_number(transaction.balance_after, program.metrics[transaction.metric].decimals),
             }
-            for one in decision.transactions
-            if one.campaign_id == REDEMPTION_CAMPAIGN
+            for transaction in decision.transactions
+            if transaction.campaign_id == REDEMPTION_CAMPAIGN
         ],
     }
     for issue in decision.coupons:
         if issue.campaign_id == REDEMPTION_CAMPAIGN:
-            result |= shown_issue(live, processed, issue)
+            result |= issued_coupon_view(live, processed, issue)
     return {"message": "Product redeemed successfully", "result": result}
 
 

@@ -50,8 +50,8 @@ _FIRST = ProfileSchema(
 )
 
 
-def _shown(call: Call, schema: ProfileSchema, at: str | None, by: str, *, active: bool) -> Json:
-    fields = [msgspec.to_builtins(one) | {"type": one.type, "required": one.required} for one in schema.fields]
+def _schema_view(call: Call, schema: ProfileSchema, at: str | None, by: str, *, active: bool) -> Json:
+    fields = [msgspec.to_builtins(field) | {"type": field.type, "required": field.required} for field in schema.fields]
     return {
         "orgId": str(call.org_id), "version": schema.label, "isActive": active, "schema": {"fields": fields},
         "createdAt": at, "createdBy": by,
@@ -71,15 +71,17 @@ async def get_schema(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         before = NEWEST
         while found := await _versions(connection, call, before, 100):
-            for one in found:
-                schema = msgspec.convert(one.doc, ProfileSchema)
+            for document_version in found:
+                schema = msgspec.convert(document_version.doc, ProfileSchema)
                 if wanted in (None, schema.label):
-                    active = before == NEWEST and one is found[0]
-                    return _shown(call, schema, time_text(one.changed_at), one.changed_by, active=active)
+                    active = before == NEWEST and document_version is found[0]
+                    return _schema_view(
+                        call, schema, time_text(document_version.changed_at), document_version.changed_by, active=active
+                    )
             before = found[-1].program_version
     if wanted not in (None, _FIRST.label) or before != NEWEST:
         raise NotFound("Profile schema not found", code="profile_schema_not_found")
-    return _shown(call, _FIRST, None, "plaudit", active=True)
+    return _schema_view(call, _FIRST, None, "plaudit", active=True)
 
 
 async def put_schema(call: Call) -> Json:
@@ -101,14 +103,14 @@ async def put_schema(call: Call) -> Json:
             if before:
                 old = msgspec.convert(before[0].doc, ProfileSchema)
                 if structs.replace(schema, label=old.label) == old:
-                    return _shown(call, old, time_text(before[0].changed_at), before[0].changed_by, active=True)
+                    return _schema_view(call, old, time_text(before[0].changed_at), before[0].changed_by, active=True)
                 label = next_label(old, schema)
                 stored = await documents.update(connection, change, raw | {"label": label})
             else:
                 stored = await documents.create(connection, change, raw | {"label": "v1.0.0"})
     await call.services.programs.refresh(call.org_id)
     schema = msgspec.convert(stored.doc, ProfileSchema)
-    return _shown(call, schema, time_text(stored.updated_at), call.caller_name, active=True)
+    return _schema_view(call, schema, time_text(stored.updated_at), call.caller_name, active=True)
 
 
 _READ_ONLY = ("orgId", "version", "isActive", "createdAt", "createdBy")
@@ -125,13 +127,13 @@ async def history(call: Call) -> Json:
     (before,) = read_cursor(call.query, tuple[int], (NEWEST,))
     async with call.services.pool.acquire() as connection:
         found = await _versions(connection, call, before, size + 1)
-    page, cursor = paged(found, size, lambda one: (one.program_version,))
+    page, cursor = paged(found, size, lambda document_version: (document_version.program_version,))
     shown = [
-        _shown(
-            call, msgspec.convert(one.doc, ProfileSchema), time_text(one.changed_at), one.changed_by,
-            active=before == NEWEST and one is found[0],
+        _schema_view(
+            call, msgspec.convert(document_version.doc, ProfileSchema), time_text(document_version.changed_at), document_version.changed_by,
+            active=before == NEWEST and document_version is found[0],
         )
-        for one in page
+        for document_version in page
     ]  # fmt: skip
     return {"versions": shown, "cursor": cursor}
 

@@ -17,7 +17,7 @@ from plaudit.api.http.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object
 from plaudit.api.http.wire import Json, optional_time, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.coupon import worth_of
-from plaudit.api.views.member_progress import shown_mechanics
+from plaudit.api.views.member_progress import mechanics_view
 from plaudit.core.event import PROFILE
 from plaudit.core.fields import REFERRALS, badges_of, level_of
 from plaudit.core.ledger import lots
@@ -33,7 +33,7 @@ from plaudit.storage.programmes import Programme
 FILTERS_MAX = 10
 
 
-def shown_member(live: Programme, view: MemberView) -> Json:
+def member_view(live: Programme, view: MemberView) -> Json:
     """A member as a profile."""
     program, now = live.program, live.now()
     metrics: Json = {}
@@ -62,7 +62,7 @@ def shown_member(live: Programme, view: MemberView) -> Json:
         for row in view.parts["holdings"]
     ]
     badges = badges_of((row["product_id"] for row in view.parts["holdings"]), program.products)
-    mechanics = shown_mechanics(program, view, now)
+    mechanics = mechanics_view(program, view, now)
     streaks = mechanics["streaks"].values()
     return {
         **view.attributes,
@@ -79,10 +79,10 @@ def shown_member(live: Programme, view: MemberView) -> Json:
         "badges": badges,
         "badgeCount": len(badges),
         "inventory": inventory,
-        "coupons": [_shown_coupon(live, row) for row in view.parts["coupons"]],
+        "coupons": [_coupon_view(live, row) for row in view.parts["coupons"]],
         **mechanics,
-        "streak": max((one["current"] for one in streaks), default=0),
-        "longestStreak": max((one["longest"] for one in streaks), default=0),
+        "streak": max((streak["current"] for streak in streaks), default=0),
+        "longestStreak": max((streak["longest"] for streak in streaks), default=0),
         "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
         "enrolledAt": time_text(view.enrolled_at),
         "createdAt": time_text(view.enrolled_at),
@@ -103,7 +103,7 @@ def _expiring(metric: Metric, book: Book) -> list[Json]:
     ]
 
 
-def _shown_coupon(live: Programme, row: dict[str, Any]) -> Json:
+def _coupon_view(live: Programme, row: dict[str, Any]) -> Json:
     return {
         "couponId": str(row["coupon_id"]),
         "code": row["code"],
@@ -126,7 +126,7 @@ async def one_profile(call: Call, user_id: str) -> Json:
         view = await members.fetch_member(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return shown_member(live, view)
+    return member_view(live, view)
 
 
 async def get_profile(call: Call) -> Json:
@@ -148,8 +148,8 @@ async def list_profiles(call: Call) -> Json:
     after = read_cursor(call.query, tuple[datetime, UUID], first)
     async with call.services.pool.acquire() as connection:
         views = await members.fetch_page(connection, call.org_id, after, size + 1, filters)
-    page, cursor = paged(views, size, lambda one: (one.enrolled_at, one.member_id))
-    return {"profiles": [shown_member(live, view) for view in page], "cursor": cursor}
+    page, cursor = paged(views, size, lambda member_view: (member_view.enrolled_at, member_view.member_id))
+    return {"profiles": [member_view(live, view) for view in page], "cursor": cursor}
 
 
 async def create_profile(call: Call) -> Json:

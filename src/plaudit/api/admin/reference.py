@@ -76,8 +76,8 @@ async def list_trigger_types(call: Call) -> Json:
             "description": trigger.description,
             "schema": {
                 "type": "object",
-                "properties": {one.key: {"description": one.description or ""} for one in trigger.fields},
-                "required": [one.key for one in trigger.fields if one.required],
+                "properties": {field.key: {"description": field.description or ""} for field in trigger.fields},
+                "required": [field.key for field in trigger.fields if field.required],
             },
         }
         for key, trigger in live.triggers.items()
@@ -91,19 +91,20 @@ async def users_schema(call: Call) -> Json:
     program = live.program
     fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
     fields += [_property(path, kind, category, "computed") for path, kind, category in MORE_STANDARD]
-    known = {one["field"] for one in fields}
+    known = {field["field"] for field in fields}
     if live.profiles.schema is not None:
         fields += [
-            _property(one.name, one.type, "profile", "profile schema") | ({"options": one.enum} if one.enum else {})
-            for one in live.profiles.schema.fields
-            if one.name not in known
+            _property(field.name, field.type, "profile", "profile schema")
+            | ({"options": field.enum} if field.enum else {})
+            for field in live.profiles.schema.fields
+            if field.name not in known
         ]
-    fields += [_property(f"metrics.{one}", "number", "loyalty", "metric") for one in program.metrics]
-    fields += [_property(f"ladders.{one}.rung", "string", "loyalty", "ladder") for one in program.ladders]
-    for one in program.streaks:
+    fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]
+    fields += [_property(f"ladders.{ladder}.rung", "string", "loyalty", "ladder") for ladder in program.ladders]
+    for streak in program.streaks:
         fields += [
-            _property(f"streaks.{one}.current", "number", "engagement", "streak"),
-            _property(f"streaks.{one}.longest", "number", "engagement", "streak"),
+            _property(f"streaks.{streak}.current", "number", "engagement", "streak"),
+            _property(f"streaks.{streak}.longest", "number", "engagement", "streak"),
         ]
     fields += await _custom_fields(call)
     return {"properties": fields, "count": len(fields)}
@@ -122,11 +123,11 @@ async def _custom_fields(call: Call) -> list[Json]:
             connection, call.org_id, KINDS["custom_field"], after=0, filters={}, size=CUSTOM_MAX
         )
     return [
-        _property(f"custom.{one.doc['key']}", one.doc["type"], "custom", "custom field")
-        | {"name": one.doc["name"], "status": one.doc["status"]}
-        | ({"options": one.doc["options"]} if one.doc["options"] else {})
-        for one in stored
-        if inactive or one.doc["status"] == "active"
+        _property(f"custom.{document.doc['key']}", document.doc["type"], "custom", "custom field")
+        | {"name": document.doc["name"], "status": document.doc["status"]}
+        | ({"options": document.doc["options"]} if document.doc["options"] else {})
+        for document in stored
+        if inactive or document.doc["status"] == "active"
     ]
 
 

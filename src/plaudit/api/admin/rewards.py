@@ -8,7 +8,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.schemas import TEXT, TIME, object_of
 from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
-from plaudit.api.views.coupon import COUPON_FIELDS, shown_issue
+from plaudit.api.views.coupon import COUPON_FIELDS, issued_coupon_view
 from plaudit.core.decision import Decision
 from plaudit.core.event import GRANT, MANUAL_GRANT_CAMPAIGN
 from plaudit.core.metrics import to_number
@@ -53,7 +53,7 @@ async def grant(call: Call) -> Json:
             result["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
     for issue in decision.coupons:
         if issue.campaign_id == MANUAL_GRANT_CAMPAIGN:
-            result |= shown_issue(live, processed, issue)
+            result |= issued_coupon_view(live, processed, issue)
     result |= _given(decision)
     return {"message": "Reward granted successfully", "result": result}
 

@@ -12,17 +12,18 @@ from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECT, TEXT, object_of
 from plaudit.api.http.wire import Json, UserId, event_ids_named, time_text
 from plaudit.api.run_command import run_command
 from plaudit.chores import rollbacks
-from plaudit.chores.rollbacks import Asked, Rollbacks, Sums, shown_sums
+from plaudit.chores.rollback_sums import Sums, sums_view
+from plaudit.chores.rollbacks import Asked, Rollbacks
+from plaudit.core.doings import Doings
 from plaudit.core.event import ROLLBACK
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
-from plaudit.core.without import Doings
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import events, members
 from plaudit.reads.identities import members_there, users_called, who_goes_on
 from plaudit.storage import documents, jobs
 
-from .bulk import FIELDS, shown_job
+from .bulk import FIELDS, job_view
 
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
@@ -72,22 +73,25 @@ async def roll_back(call: Call) -> Json:
             break
         await asyncio.sleep(LOOK_SECONDS)
     assert row is not None
-    return shown_job(live, row)
+    return job_view(live, row)
 
 
 async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the user ids behind these names. Raises Invalid for those that nobody goes by."""
     live = await call.services.programs.current(call.org_id)
     called = await users_called(connection, call.org_id, names, live.profiles.unique)
-    found = [called.get(one, one) for one in names]
+    found = [called.get(name, name) for name in names]
     there = await members_there(connection, call.org_id, found)
-    missing = [number for number, one in enumerate(found) if one not in there]
+    missing = [number for number, name in enumerate(found) if name not in there]
     if missing:
         raise invalid_fields(
-            [FieldError(f"userIds[{one}]", f"must be a user that exists (got {names[one]!r})") for one in missing[:20]]
+            [
+                FieldError(f"userIds[{index}]", f"must be a user that exists (got {names[index]!r})")
+                for index in missing[:20]
+            ]
         )
     now = await who_goes_on(connection, call.org_id, found)
-    return tuple(dict.fromkeys(now.get(one, one) for one in found))
+    return tuple(dict.fromkeys(now.get(name, name) for name in found))
 
 
 async def undo_event(call: Call) -> Json:
@@ -111,7 +115,7 @@ async def undo_event(call: Call) -> Json:
         sums.add(done)
     return {
         "eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id,
-        "changed": done is not None, **shown_sums(live, sums),
+        "changed": done is not None, **sums_view(live, sums),
     }  # fmt: skip
 
 

@@ -79,8 +79,8 @@ async def apply_to_past(call: Call) -> Json:
         if campaign.doc["status"] != "active":
             raise Conflict("The campaign is not active: activate it first", code="campaign_inactive")
         queued = 0
-        async for each in backtest.queue_backfill(connection, call.org_id, campaign_id, body.days):
-            queued = each
+        async for number in backtest.queue_backfill(connection, call.org_id, campaign_id, body.days):
+            queued = number
     return {"campaignId": campaign_id, "queued": queued}
 
 

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 _FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
 
 
-def shown_transaction(live: Programme, row: Row) -> Json:
+def transaction_view(live: Programme, row: Row) -> Json:
     """A transaction as it looks outside."""
     metric = live.program.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
@@ -40,13 +40,13 @@ def shown_transaction(live: Programme, row: Row) -> Json:
         "eventId": event_name(row["event_id"], None),
         "reason": row["reason"],
         "occurredAt": time_text(row["occurred_at"]),
-        "createdAt": time_text(live.clock.shown(row["created_at"])),
+        "createdAt": time_text(live.clock.from_wall(row["created_at"])),
         "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
-        **_shown_details(details_of(row), decimals),
+        **_details_view(details_of(row), decimals),
     }
 
 
-def _shown_details(details: TransactionDetails, decimals: int) -> Json:
+def _details_view(details: TransactionDetails, decimals: int) -> Json:
     found: Json = {}
     if details.parts:
         found["lots"] = [
@@ -58,7 +58,7 @@ def _shown_details(details: TransactionDetails, decimals: int) -> Json:
     return found
 
 
-def shown_transfer(live: Programme, transfer: Transfer | None) -> Json:
+def transfer_view(live: Programme, transfer: Transfer | None) -> Json:
     """How far a transfer is, beside either of its transactions; nothing beside others."""
     if transfer is None:
         return {}
@@ -69,7 +69,7 @@ def shown_transfer(live: Programme, transfer: Transfer | None) -> Json:
             "status": status,
             "from": transfer.from_user_id,
             "to": transfer.to_user_id,
-            "receivedAt": None if received is None else time_text(live.clock.shown(received["created_at"])),
+            "receivedAt": None if received is None else time_text(live.clock.from_wall(received["created_at"])),
             "sentTransactionId": _named(transfer.sent),
             "receivedTransactionId": _named(received),
         }
@@ -136,7 +136,7 @@ async def list_transactions(call: Call) -> Json:
         page, cursor = paged(
             rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
-    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
+    return {"transactions": [transaction_view(live, row) for row in page], "cursor": cursor}
 
 
 async def one_transaction(call: Call) -> Json:
@@ -153,14 +153,14 @@ async def one_transaction(call: Call) -> Json:
     decimals = metric.decimals if metric else 0
     own = row["transaction_id"]
     return {
-        **shown_transaction(live, row),
-        **shown_transfer(live, transfer),
-        "paidBy": [_shown_match(one.credit, one.amount, decimals) for one in found if one.debit == own],
-        "spentOn": [_shown_match(one.debit, one.amount, decimals) for one in found if one.credit == own],
+        **transaction_view(live, row),
+        **transfer_view(live, transfer),
+        "paidBy": [_match_view(match.credit, match.amount, decimals) for match in found if match.debit == own],
+        "spentOn": [_match_view(match.debit, match.amount, decimals) for match in found if match.credit == own],
     }
 
 
-def _shown_match(other: UUID, amount: int, decimals: int) -> Json:
+def _match_view(other: UUID, amount: int, decimals: int) -> Json:
     return {"transactionId": f"txn_{other}", "amount": to_number(amount, decimals)}
 
 

@@ -20,8 +20,8 @@ async def verify(call: Call) -> Json:
             call, ["verify"], b"", too_long="The check takes too long for a request: run plaudit verify on the server"
         )
     if "members:read" not in call.scopes:  # examples name members and their transactions
-        checks = [one | {"examples": []} for one in checks]
-    return {"holds": not any(one["violations"] for one in checks), "checks": checks}
+        checks = [check | {"examples": []} for check in checks]
+    return {"holds": not any(check["violations"] for check in checks), "checks": checks}
 
 
 _CHECK = object_of(

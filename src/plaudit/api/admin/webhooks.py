@@ -116,10 +116,10 @@ async def list_deliveries(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         rows = await attempts.deliveries(connection, call.org_id, webhook_id, before, state, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["number"],))
-    return {"deliveries": [_shown_delivery(row) for row in page], "cursor": cursor}
+    return {"deliveries": [_delivery_view(row) for row in page], "cursor": cursor}
 
 
-def _shown_delivery(row: Row) -> Json:
+def _delivery_view(row: Row) -> Json:
     return {
         "deliveryId": f"msg_{row['message_id'].hex}",
         "type": row["type"],

@@ -5,13 +5,13 @@ from typing import Annotated, Any, cast
 from msgspec import Meta, Struct
 
 from plaudit.api.admin.products import redeem_product
-from plaudit.api.admin.profiles import object_in, shown_member, write_profile
-from plaudit.api.admin.transactions import page_of_member, shown_transaction
+from plaudit.api.admin.profiles import member_view, object_in, write_profile
+from plaudit.api.admin.transactions import page_of_member, transaction_view
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
 from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
-from plaudit.api.member.me import get_own_notifications, shown_campaigns
+from plaudit.api.member.me import campaign_views, get_own_notifications
 from plaudit.core.decide_one import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.documents.validation import convert
@@ -32,17 +32,17 @@ async def get_profile(call: Call) -> Json | OperationResult:
     if "user_ids" in call.query:
         raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
     live, view = await load_current_member(call)
-    return {**shown_member(live, view), "challenges": shown_campaigns(live, view)}
+    return {**member_view(live, view), "challenges": campaign_views(live, view)}
 
 
 async def _of_many(call: Call) -> OperationResult:
-    user_ids = [one for one in call.query.get("user_ids", "").split(",") if one]
+    user_ids = [part for part in call.query.get("user_ids", "").split(",") if part]
     if not 1 <= len(user_ids) <= USERS_MAX:
         raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
     live = await call.services.programs.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
-    return _batched([{"user_id": view.user_id, "data": shown_member(live, view)} for view in found])
+    return _batched([{"user_id": view.user_id, "data": member_view(live, view)} for view in found])
 
 
 def _batched(users: list[Json]) -> OperationResult:
@@ -75,13 +75,13 @@ def _changes_in(body: Any, live: Programme) -> list[tuple[str, ProfileUpdate]]:
     wrong: list[FieldError] = []
     for i, item in enumerate(cast("list[Any]", body)):
         try:
-            one = convert(item, ProfileOf)
+            profile_of = convert(item, ProfileOf)
         except Invalid as error:
-            wrong += [one.under(f"[{i}]") for one in error.fields]
+            wrong += [field.under(f"[{i}]") for field in error.fields]
             continue
-        found, errors = validate_update(live.profiles, one.data, new=False)
+        found, errors = validate_update(live.profiles, profile_of.data, new=False)
         wrong += [error.under(f"[{i}].data") for error in errors]
-        changes.append((one.user_id, found))
+        changes.append((profile_of.user_id, found))
     if wrong:
         raise invalid_fields(wrong)
     return changes
@@ -94,7 +94,7 @@ async def patch_profile(call: Call) -> Json:
     custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
     wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(live, name)]
     wrong += [
-        FieldError(f"{CUSTOM}.{one}", "is not a custom field") for one in custom if one not in live.profiles.custom
+        FieldError(f"{CUSTOM}.{key}", "is not a custom field") for key in custom if key not in live.profiles.custom
     ]
     if wrong:
         raise invalid_fields(wrong)
@@ -125,7 +125,7 @@ async def get_transactions(call: Call) -> Json:
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
     shown = [
-        {**shown_transaction(live, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        {**transaction_view(live, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
         for row in page
     ]  # fmt: skip
     return {"transactions": shown, "lastEvaluatedKey": cursor}
@@ -134,7 +134,7 @@ async def get_transactions(call: Call) -> Json:
 async def get_challenges(call: Call) -> Json:
     """The campaigns open to the member, with progress."""
     live, view = await load_current_member(call)
-    return {"challenges": shown_campaigns(live, view)}
+    return {"challenges": campaign_views(live, view)}
 
 
 async def post_opt_out(call: Call) -> Json:

@@ -19,7 +19,7 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
-from plaudit.api.views.first_generation import challenge_id, mission_id, set_of, set_title, shown_changes
+from plaudit.api.views.first_generation import challenge_id, changes_view, mission_id, set_of, set_title
 from plaudit.api.views.notification import ReadBody, post_read, unread_of
 from plaudit.core.effects.effect_type import Preview
 from plaudit.core.effects.registry import EFFECTS
@@ -94,7 +94,7 @@ def _inventory(live: Programme) -> list[Json]:
         if product.status == "active":
             item = {"id": product_id, "title": product.name, "media": product.media or ""}
             sets.setdefault(set_of(live, product_id), []).append(item)
-    return [{"id": one, "title": set_title(one), "items": items} for one, items in sets.items()]
+    return [{"id": set_id, "title": set_title(set_id), "items": items} for set_id, items in sets.items()]
 
 
 def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
@@ -104,7 +104,7 @@ def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Seq
         "id": challenge_id(live, campaign_id),
         "title": campaign.name,
         "subtitle": campaign.subtitle or campaign.description or "",
-        "notification": _shown_notification(live, campaign.notification, campaign.name),
+        "notification": _notification_view(live, campaign.notification, campaign.name),
         "showInProfile": campaign.show_in_profile,
         "showInRail": campaign.show_in_rail,
         "time": {
@@ -113,7 +113,7 @@ def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Seq
             "to": int((LAST if end is None else end).timestamp()),
         },
         "missions": _missions(live, campaign_id, campaign, rules),
-        "rewards": [reward for one in _effects(campaign, rules) for reward in _rewards(live, one)],
+        "rewards": [reward for effect in _effects(campaign, rules) for reward in _rewards(live, effect)],
     }
 
 
@@ -128,14 +128,14 @@ def _missions(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequ
         {
             "id": mission_id(live, campaign_id, number),
             "title": name,
-            "type": next((one if isinstance(one, str) else one.type for one in triggers), ""),
-            "notification": _shown_notification(live, notification, name),
+            "type": next((trigger if isinstance(trigger, str) else trigger.type for trigger in triggers), ""),
+            "notification": _notification_view(live, notification, name),
         }
         for number, (name, triggers, notification) in enumerate(parts)
     ]
 
 
-def _shown_notification(live: Programme, note: Any, name: str) -> Json:
+def _notification_view(live: Programme, note: Any, name: str) -> Json:
     """What will be shown, as far as it is known beforehand."""
     if note is None:
         return {"display": "none", "title": name, "message": ""}
@@ -189,14 +189,14 @@ async def get_profile(call: Call) -> Json:
         inventory.setdefault(set_of(live, row["product_id"]), []).append(row["product_id"])
     return {
         "metrics": {
-            one: to_number(amounts.get(one, metric.default), metric.decimals)
-            for one, metric in live.program.metrics.items()
+            metric_id: to_number(amounts.get(metric_id, metric.default), metric.decimals)
+            for metric_id, metric in live.program.metrics.items()
         },
         "inventory": inventory,
         "challenges": {
-            challenge_id(live, one): _progress(live, one, campaigns.get(one), state)
-            for one, state in progress_of(view).items()
-            if one in live.campaigns
+            challenge_id(live, key): _progress(live, key, campaigns.get(key), state)
+            for key, state in progress_of(view).items()
+            if key in live.campaigns
         },
     }
 
@@ -222,11 +222,11 @@ async def get_notifications(call: Call) -> list[Json]:
     """What the member has not read, the oldest first. Reading does not consume."""
     live, notes = await unread_of(call)
     coupons = await coupons_of(call)
-    done = {(one.campaign_id, one.created_at): one.step for one in notes if one.type == "step.completed"}
-    return [_shown_note(live, one, done.get((one.campaign_id, one.created_at)), coupons) for one in notes]
+    done = {(note.campaign_id, note.created_at): note.step for note in notes if note.type == "step.completed"}
+    return [_note_view(live, note, done.get((note.campaign_id, note.created_at)), coupons) for note in notes]
 
 
-def _shown_note(live: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
+def _note_view(live: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
     return {
         "id": str(note.notification_id),
         "timestamp": int(note.created_at.timestamp()),
@@ -237,7 +237,7 @@ def _shown_note(live: Programme, note: NotificationRow, step: int | None, coupon
         "payload": {
             **_achieved(live, note.campaign_id, step if note.step is None else note.step),
             **coupons.get((note.campaign_id, note.created_at), {}),
-            **shown_changes(live, note.changes),
+            **changes_view(live, note.changes),
         },
     }
 
@@ -257,7 +257,7 @@ async def get_history(call: Call) -> list[Json]:
     async with call.services.pool.acquire() as connection:
         entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
     coupons = await coupons_of(call)
-    return [_shown_entry(live, one, coupons) for one in entries]
+    return [_entry_view(live, entry, coupons) for entry in entries]
 
 
 def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
@@ -269,7 +269,7 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(int(given), UTC)
 
 
-def _shown_entry(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
+def _entry_view(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
     achieved = _achieved(live, entry.campaign_id, entry.step) if entry.fired else {}
     return {
         "id": str(entry.entry_id),
@@ -278,7 +278,7 @@ def _shown_entry(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json
         "payload": {
             **achieved,
             **coupons.get((entry.campaign_id, entry.at), {}),
-            **shown_changes(live, entry.changes),
+            **changes_view(live, entry.changes),
         },
     }
 

@@ -24,8 +24,10 @@ async def get_coupon(call: Call) -> Json:
     live, view = await load_current_member(call)
     name = call.path["couponId"]
     coupon_id = uuid_in(name, "")
-    own = sorted(view.parts["coupons"], key=lambda one: (one["revoked_at"] is None, one["issued_at"]), reverse=True)
-    row = next((one for one in own if one["coupon_id"] == coupon_id or one["origin_id"] == name), None)
+    own = sorted(
+        view.parts["coupons"], key=lambda coupon: (coupon["revoked_at"] is None, coupon["issued_at"]), reverse=True
+    )
+    row = next((record for record in own if record["coupon_id"] == coupon_id or record["origin_id"] == name), None)
     if row is None:
         raise NotFound("Coupon not found", code="coupon_not_found")
     if row["revoked_at"] is not None:

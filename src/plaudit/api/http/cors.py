@@ -28,7 +28,7 @@ HEADERS = (
 
 def is_allowed(origin: str, origins: Sequence[str]) -> bool:
     """Whether an origin is one of those settled."""
-    return "*" in origins or origin.lower() in {one.lower() for one in origins}
+    return "*" in origins or origin.lower() in {name.lower() for name in origins}
 
 
 def headers_for(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]:
@@ -53,7 +53,7 @@ class AllowedOrigins:
         if time.monotonic() - self._at > KEPT_SECONDS:
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(SQL.origins)
-            self._known = tuple({one for row in rows for one in msgspec.json.decode(row["origins"])})
+            self._known = tuple({value for row in rows for value in msgspec.json.decode(row["origins"])})
             self._at = time.monotonic()
         return self._known
 

@@ -46,7 +46,7 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
     """An error in the envelope of its generation."""
     shown: dict[str, Any] = {"code": error.code}
     if error.fields:
-        shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
+        shown["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
     if error.next_at is not None:
         shown["next_available_at"] = time_text(error.next_at)
     if error.made is not None:
@@ -67,7 +67,7 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
         "code": error.code,
     }
     if error.fields:
-        shown["errors"] = [{"detail": one.message, "field": one.field} for one in error.fields]
+        shown["errors"] = [{"detail": field.message, "field": field.field} for field in error.fields]
     if error.next_at is not None:
         shown["next_available_at"] = time_text(error.next_at)
     if error.made is not None:

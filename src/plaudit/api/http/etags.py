@@ -23,7 +23,7 @@ def not_modified_or(call: Call, digest: str, cache_control: str) -> OperationRes
     """An answer without its content yet: 304 and final when the request's `If-None-Match` names the tag."""
     tag = f'"{digest}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
-    known = [one.strip().removeprefix("W/") for one in call.headers.get("if-none-match", "").split(",")]
+    known = [part.strip().removeprefix("W/") for part in call.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:
         return OperationResult(data=None, status=304, headers=headers, content=b"")
     return OperationResult(data=None, status=200, headers=headers)

@@ -25,8 +25,8 @@ def answering_options(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRout
         for path in handler.paths:
             methods[path].update(handler.http_methods)
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for path, found in methods.items():
-        alike[named(found)].append(path)
+    for path, method in methods.items():
+        alike[named(method)].append(path)
     for allowed, paths in alike.items():
         yield HTTPRouteHandler(paths, http_method="OPTIONS", status_code=204)(_naming(allowed))
 

@@ -176,8 +176,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for word in words
     ]
     query = [
-        {"name": one.name, "in": "query", "description": one.description, "schema": one.schema}
-        for one in operation.parameters
+        {"name": parameter.name, "in": "query", "description": parameter.description, "schema": parameter.schema}
+        for parameter in operation.parameters
     ]
     return path + query
 
@@ -247,9 +247,9 @@ def _resolve_types(schema: Any, components: dict[str, Any]) -> Any:
     return schema
 
 
-def _schema_of(one: Any, components: dict[str, Any]) -> dict[str, Any]:
-    (schema,), found = msgspec.json.schema_components([one], ref_template=_REF)
-    components.update({name: _complete_arrays(one) for name, one in found.items()})
+def _schema_of(value: Any, components: dict[str, Any]) -> dict[str, Any]:
+    (schema,), found = msgspec.json.schema_components([value], ref_template=_REF)
+    components.update({name: _complete_arrays(schema) for name, schema in found.items()})
     return _complete_arrays(schema)
 
 

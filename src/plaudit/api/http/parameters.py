@@ -32,7 +32,7 @@ def check_query(operation: Operation, query: Sequence[tuple[str, str]]) -> None:
     """Raise Invalid for parameters that the call does not have, that come twice, or with values that they cannot have."""
     if operation.is_open:
         return  # RFC 6749, 3.2: unknown ones are ignored; and pages add numbers of versions to the scripts they load
-    known = {one.name: one for one in operation.parameters}
+    known = {parameter.name: parameter for parameter in operation.parameters}
     wrong: list[FieldError] = []
     seen: set[str] = set()
     for name, value in query:
@@ -96,17 +96,23 @@ def wants_dry_run(operation: Operation, query: Mapping[str, str]) -> bool:
 
 async def check_named(operation: Operation, call: Call) -> None:
     """Raise Invalid for a parameter that names a document which there has never been."""
-    named = [(one, call.query[one.name]) for one in operation.query if one.names and one.name in call.query]
-    named = [(one, value) for one, value in named if not _is_no_document(one, value)]
+    named = [
+        (parameter, call.query[parameter.name])
+        for parameter in operation.query
+        if parameter.names and parameter.name in call.query
+    ]
+    named = [(parameter, value) for parameter, value in named if not _is_no_document(parameter, value)]
     if not named:
         return
-    keys = [(str(one.names), value) for one, value in named]
+    keys = [(str(parameter.names), value) for parameter, value in named]
     async with call.services.pool.acquire() as connection:
         there = await ever_existed(connection, call.org_id, keys)
     wrong = [
-        FieldError(one.name, f"must reference an existing {KINDS[str(one.names)].title.lower()} (got {value!r})")
-        for one, value in named
-        if (one.names, value) not in there
+        FieldError(
+            parameter.name, f"must reference an existing {KINDS[str(parameter.names)].title.lower()} (got {value!r})"
+        )
+        for parameter, value in named
+        if (parameter.names, value) not in there
     ]
     if wrong:
         raise invalid_fields(wrong)

@@ -168,8 +168,8 @@ def _named(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
     path, query = decoded(request.path_params), request.query_params
     wrong = [
         FieldError(name, message)
-        for given in (path, query)
-        for name, value in given.items()
+        for mapping in (path, query)
+        for name, value in mapping.items()
         if (message := bounds.wrong_text(value) or bounds.wrong_text(name)) is not None
     ]
     if wrong:

@@ -65,7 +65,7 @@ class RateLimits:
         window = self._windows.get(key)
         if window is None or window.ends_at != ends_at:
             if len(self._windows) > 10_000:
-                self._windows = {one: each for one, each in self._windows.items() if each.ends_at > now}
+                self._windows = {window_id: value for window_id, value in self._windows.items() if value.ends_at > now}
             window = self._windows[key] = _Window(ends_at, policy.requests)
         if window.granted == 0:
             async with window.turn:

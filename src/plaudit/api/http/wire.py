@@ -17,10 +17,10 @@ __all__ = [
     "EventKey",
     "Json",
     "UserId",
+    "amount_view",
     "event_ids_named",
     "event_name",
     "optional_time",
-    "shown_amount",
     "time_text",
     "uuid_in",
 ]
@@ -38,7 +38,7 @@ def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
     return ids if given is None else [given, *ids]
 
 
-def shown_amount(program: Program, metric_id: str, scaled: int) -> int | float:
+def amount_view(program: Program, metric_id: str, scaled: int) -> int | float:
     """An amount of a metric, which need not be there any more."""
     metric = program.metrics.get(metric_id)
     return to_number(scaled, metric.decimals if metric is not None else 0)

@@ -105,7 +105,7 @@ class CallerCache:
 
     def forget(self, key_id: UUID) -> None:
         """Look anew at a key that has been changed."""
-        self._keys = {name: found for name, found in self._keys.items() if found[0].key_id != key_id}
+        self._keys = {name: key for name, key in self._keys.items() if key[0].key_id != key_id}
 
     async def _by_token(self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool) -> Caller:
         proof = await self._proof(token, await self.tokens.org_named(headers))

@@ -80,13 +80,17 @@ class JwksCache:
 
     async def close(self) -> None:
         """End the fetches that are running."""
-        await cancel(one.fetch for one in self._providers.values() if one.fetch is not None)
+        await cancel(provider.fetch for provider in self._providers.values() if provider.fetch is not None)
 
     def _provider(self, url: str) -> _Provider:
         found = self._providers.get(url)
         if found is None:
             if len(self._providers) >= PROVIDERS_MAX:  # addresses of settings that have changed since
-                self._providers = {one: each for one, each in self._providers.items() if each.fetch is not None}
+                self._providers = {
+                    provider_id: provider
+                    for provider_id, provider in self._providers.items()
+                    if provider.fetch is not None
+                }
             found = self._providers[url] = _Provider()
         return found
 
@@ -136,11 +140,11 @@ def keys_in(content: bytes) -> dict[str, jwt.PyJWK]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     found: dict[str, jwt.PyJWK] = {}
-    for one in published[:KEYS_MAX]:
+    for value in published[:KEYS_MAX]:
         with suppress(msgspec.ValidationError, jwt.PyJWTError, ValueError, TypeError, LookupError, ArithmeticError):
-            named = msgspec.convert(one, _Named)
+            named = msgspec.convert(value, _Named)
             if named.use in (None, "sig"):
-                found[named.kid] = jwt.PyJWK(one)
+                found[named.kid] = jwt.PyJWK(value)
     return found
 
 

@@ -119,11 +119,11 @@ async def _org_named(call: Call, given: Mapping[str, str]) -> UUID | None:
 async def get_jwks(call: Call) -> OperationResult:
     """The public halves of our keys (RFC 7517)."""
     keys: list[dict[str, Any]] = [
-        {**RSAAlgorithm.to_jwk(one.private.public_key(), as_dict=True), "kid": one.kid, "alg": "RS256", "use": "sig"}
-        for one in await call.services.callers.tokens.keys()
+        {**RSAAlgorithm.to_jwk(token.private.public_key(), as_dict=True), "kid": token.kid, "alg": "RS256", "use": "sig"}
+        for token in await call.services.callers.tokens.keys()
     ]  # fmt: skip
-    for one in keys:
-        one.pop("key_ops", None)
+    for key in keys:
+        key.pop("key_ops", None)
     return OperationResult(
         data={"keys": keys}, status=200, headers={"Cache-Control": f"public, max-age={JWKS_SECONDS}"}, enveloped=False
     )

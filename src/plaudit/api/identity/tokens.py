@@ -88,7 +88,7 @@ class TokenService:
             org_id = _org_of(said, named)
             if header.get("alg") == "HS256":
                 return await self._by_secret(token, said, org_id)
-            own = {one.kid: one for one in await self.keys()}.get(str(header.get("kid")))
+            own = {signing_key.kid: signing_key for signing_key in await self.keys()}.get(str(header.get("kid")))
             if own is not None:
                 return await self._by_own(token, own, org_id)
             return await self._by_provider(token, header, said, org_id)
@@ -135,9 +135,9 @@ class TokenService:
         return VerifiedToken(org_id=org_id, user_id=user_id, expires_at=_expiry(claims), direct=provider.direct)
 
     async def _provider(self, org_id: UUID, issuer: Any) -> IdentityProvider:
-        for one in (await self._settings_of(org_id)).identity_providers:
-            if one.issuer == issuer:
-                return one
+        for identity_provider in (await self._settings_of(org_id)).identity_providers:
+            if identity_provider.issuer == issuer:
+                return identity_provider
         raise jwt.InvalidIssuerError("nobody knows its issuer")
 
     async def _settings_of(self, org_id: UUID) -> OrgSettings:

@@ -19,7 +19,7 @@ from plaudit.api.http.operations import (
 )
 from plaudit.api.http.schemas import TEXT, object_of
 from plaudit.api.http.wire import Json
-from plaudit.api.views.decision import outcome_schema, shown_outcome
+from plaudit.api.views.decision import outcome_schema, outcome_view
 from plaudit.core.ids import event_name
 from plaudit.engine.arrival import Arrival
 from plaudit.engine.inline import ImmediateResult, process_inline
@@ -77,14 +77,14 @@ def _processed(live: Programme, arrival: Arrival, outcome: ImmediateResult) -> O
     if outcome.processed.state == "duplicate":
         refuse_mismatch(arrival, outcome.conflicting)
         data["message"] = "Action had been processed before"
-    data["outcome"] = shown_outcome(live.program, outcome.processed)
+    data["outcome"] = outcome_view(live.program, outcome.processed)
     return OperationResult(data=data, status=200, headers={"Preference-Applied": "wait"}, enveloped=False)
 
 
 async def post_batch(call: Call) -> OperationResult:
     """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
     results = results_of(await accepted(call, _items_of(call.raw)))
-    counts = Counter(str(one["status"]) for one in results)
+    counts = Counter(str(result["status"]) for result in results)
     totals = {status: counts[status] for status in ("accepted", "duplicate", "refused")}
     return OperationResult(data={**totals, "results": results}, status=202, enveloped=False)
 
@@ -100,17 +100,17 @@ async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[A
 def results_of(results: Sequence[AcceptedAction | PlauditError]) -> list[Json]:
     """What became of each action, as it is shown."""
     return [
-        {"index": i, "status": "accepted" if one.new else "duplicate", "eventId": one.event}
-        if isinstance(one, AcceptedAction)
-        else _refused(i, one)
-        for i, one in enumerate(results)
+        {"index": i, "status": "accepted" if result.new else "duplicate", "eventId": result.event}
+        if isinstance(result, AcceptedAction)
+        else _refused(i, result)
+        for i, result in enumerate(results)
     ]
 
 
 def _refused(index: int, error: PlauditError) -> Json:
     shown: Json = {"message": error.message, "code": error.code}
     if error.fields:
-        shown["details"] = [{"field": one.field, "message": one.message} for one in error.fields]
+        shown["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
     return {"index": index, "status": "refused", "error": shown}
 
 

@@ -56,32 +56,35 @@ def _of_cloud_event(raw: Any) -> Action | PlauditError:
     if isinstance(raw, PlauditError):
         return raw
     try:
-        one = convert(raw, CloudEvent)
+        cloud_event = convert(raw, CloudEvent)
         return action_from(
             {
-                "action": one.type,
-                "userId": one.subject,
-                "timestamp": one.time,
-                "data": _data_of(one),
-                "metadata": {"source": one.source},
-                "eventId": "ce:" + blake2b(f"{one.source}\n{one.id}".encode(), digest_size=16).hexdigest(),
+                "action": cloud_event.type,
+                "userId": cloud_event.subject,
+                "timestamp": cloud_event.time,
+                "data": _data_of(cloud_event),
+                "metadata": {"source": cloud_event.source},
+                "eventId": "ce:"
+                + blake2b(f"{cloud_event.source}\n{cloud_event.id}".encode(), digest_size=16).hexdigest(),
             }
         )
     except PlauditError as error:
         return error
 
 
-def _data_of(one: CloudEvent) -> dict[str, Any]:
+def _data_of(cloud_event: CloudEvent) -> dict[str, Any]:
     """The data of an event, by either name. Raises Invalid for what is no JSON object."""
-    data = one.data or None
-    if one.data_base64 is UNSET or one.data_base64 is None:
+    data = cloud_event.data or None
+    if cloud_event.data_base64 is UNSET or cloud_event.data_base64 is None:
         return data or {}
     if data is not None:
         raise invalid_fields([FieldError("data_base64", "must not be there beside data")])
-    if one.datacontenttype is not None and not is_json(one.datacontenttype):
-        raise invalid_fields([FieldError("datacontenttype", f"must be JSON (got {one.datacontenttype[:100]!r})")])
+    if cloud_event.datacontenttype is not None and not is_json(cloud_event.datacontenttype):
+        raise invalid_fields(
+            [FieldError("datacontenttype", f"must be JSON (got {cloud_event.datacontenttype[:100]!r})")]
+        )
     try:
-        decoded = decode_json(b64decode(one.data_base64, validate=True))
+        decoded = decode_json(b64decode(cloud_event.data_base64, validate=True))
     except (NotBase64, ValueError, Invalid):
         raise invalid_fields([FieldError("data_base64", "must be base64 of a JSON object")]) from None
     if not isinstance(decoded, dict):
@@ -103,12 +106,12 @@ def in_the_senders_words(
     results: Sequence[AcceptedAction | PlauditError], names: Mapping[str, str]
 ) -> Sequence[AcceptedAction | PlauditError]:
     """The same results: what is wrong with an action is said of the field that it came from, by `names`."""
-    for one in results:
-        if isinstance(one, PlauditError):
-            one.fields = [_renamed(each, names) for each in one.fields]
-            first = one.fields[0].field if len(one.fields) == 1 else ""
-            if first and not one.message.startswith("Missing"):
-                one.message = f"{first} {one.fields[0].message}"
+    for result in results:
+        if isinstance(result, PlauditError):
+            result.fields = [_renamed(field, names) for field in result.fields]
+            first = result.fields[0].field if len(result.fields) == 1 else ""
+            if first and not result.message.startswith("Missing"):
+                result.message = f"{first} {result.fields[0].message}"
     return results
 
 
@@ -171,13 +174,13 @@ def bounded(items: list[Any]) -> list[Any]:
 
 def raise_refusal(results: Sequence[AcceptedAction | PlauditError]) -> None:
     """Raise the first refusal, if there is one."""
-    for one in results:
-        if isinstance(one, PlauditError):
-            raise one
+    for result in results:
+        if isinstance(result, PlauditError):
+            raise result
 
 
 def _answered(results: Sequence[AcceptedAction | PlauditError]) -> OperationResult:
-    refused = sum(isinstance(one, PlauditError) for one in results)
+    refused = sum(isinstance(result, PlauditError) for result in results)
     told = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
     return OperationResult(data={**told, "results": results_of(results)}, status=202, enveloped=False)
 

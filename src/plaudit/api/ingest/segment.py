@@ -85,19 +85,19 @@ def _instant(given: datetime) -> datetime:
 
 def _of_track(raw: Any, sent_at: datetime | None, now: datetime) -> Action | PlauditError:
     try:
-        one = convert(raw, Track)
-        metadata = {"source": "segment", **({"context": one.context} if one.context else {})}
-        action = action_name(one.event)
+        item = convert(raw, Track)
+        metadata = {"source": "segment", **({"context": item.context} if item.context else {})}
+        action = action_name(item.event)
         if not action:
-            return invalid_fields([FieldError("event", f"must have a letter or a digit (got {one.event!r})")])
+            return invalid_fields([FieldError("event", f"must have a letter or a digit (got {item.event!r})")])
         return action_from(
             {
                 "action": action,
-                "userId": _user_in(one),
-                "timestamp": by_our_clock(one.timestamp, one.sent_at or sent_at, now),
-                "data": one.properties,
+                "userId": _user_in(item),
+                "timestamp": by_our_clock(item.timestamp, item.sent_at or sent_at, now),
+                "data": item.properties,
                 "metadata": metadata,
-                "eventId": one.message_id,
+                "eventId": item.message_id,
             }
         )
     except PlauditError as error:
@@ -116,16 +116,16 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
         assert call.caller is not None
         if "members:write" not in call.caller.scopes:
             raise Forbidden("identify writes profiles: the write key must have the scope members:write")
-        one = convert(raw, Identify)
-        user_id = _user_in(one)
-        traits = {_PROFILE_NAMES.get(name, name): value for name, value in (one.traits or {}).items()}
+        item = convert(raw, Identify)
+        user_id = _user_in(item)
+        traits = {_PROFILE_NAMES.get(name, name): value for name, value in (item.traits or {}).items()}
         if traits.get("id") == user_id:
             del traits["id"]
         rules = (await call.services.programs.current(call.org_id)).profiles
         found, wrong = validate_update(rules, traits, new=False)
         if wrong:
             raise invalid_fields([error.under("traits") for error in wrong])
-        key = one.message_id or f"identify:{new_uuid7()}"
+        key = item.message_id or f"identify:{new_uuid7()}"
         async with call.services.pool.acquire() as connection:
             user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
         with identity_conflicts():
@@ -145,14 +145,14 @@ async def _taken(
     now = (await call.services.programs.current(call.org_id)).now()
     results: dict[int, AcceptedAction | PlauditError] = {}
     actions: dict[int, Action | PlauditError] = {}
-    for i, one in enumerate(messages):
-        kind = cast("dict[str, Any]", one).get("type", "track") if isinstance(one, dict) else "track"
-        if isinstance(one, PlauditError):
-            results[i] = one
+    for i, message in enumerate(messages):
+        kind = cast("dict[str, Any]", message).get("type", "track") if isinstance(message, dict) else "track"
+        if isinstance(message, PlauditError):
+            results[i] = message
         elif kind == "identify":
-            results[i] = await _identified(call, one)
+            results[i] = await _identified(call, message)
         elif kind == "track":
-            actions[i] = _of_track(one, sent_at, now)
+            actions[i] = _of_track(message, sent_at, now)
         else:
             results[i] = invalid_fields([FieldError("type", f"must be track or identify (got {kind!r})")])
     told = in_the_senders_words(await accepted(call, list(actions.values())), _NAMES)
@@ -180,12 +180,14 @@ async def segment_batch(call: Call) -> OperationResult:
     """A batch of Segment's libraries: 200 if all of it is taken, else 400 (or 422, as alone), with what became of each."""
     given = convert(_each_alone(decode_loosely(call.raw or b"{}")), Batch)
     results = await _taken(call, given.batch, given.sent_at)
-    refused = sum(isinstance(one, PlauditError) for one in results)
+    refused = sum(isinstance(result, PlauditError) for result in results)
     told: Json = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
     if refused:
         message = f"{refused} of {len(results)} calls were refused; the others are taken, and count once if sent again"
         told["error"] = {"message": message, "code": "partly_refused"}
-    only_mismatches = all(isinstance(one, IdempotencyConflict) for one in results if isinstance(one, PlauditError))
+    only_mismatches = all(
+        isinstance(result, IdempotencyConflict) for result in results if isinstance(result, PlauditError)
+    )
     status = 200 if not refused else 422 if only_mismatches else 400
     return OperationResult(data={**told, "results": results_of(results)}, status=status, enveloped=False)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from plaudit.api.admin.competitions import decimals_of
-from plaudit.api.admin.profiles import shown_member
-from plaudit.api.admin.transactions import page_of_member, shown_transaction
+from plaudit.api.admin.profiles import member_view
+from plaudit.api.admin.transactions import page_of_member, transaction_view
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
@@ -17,8 +17,8 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
-from plaudit.api.views.member_progress import shown_progress
-from plaudit.api.views.notification import shown_note
+from plaudit.api.views.member_progress import progress_view
+from plaudit.api.views.notification import notification_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
@@ -39,36 +39,36 @@ async def get_me(call: Call) -> Json:
     live, view = await load_current_member(call)
     async with call.services.pool.acquire() as connection:
         unread = await notifications.unread_count(connection, view.member_id, live.now())
-    return {**shown_member(live, view), "unreadNotifications": unread}
+    return {**member_view(live, view), "unreadNotifications": unread}
 
 
 async def get_own_profile(call: Call) -> Json:
     """What the member is known by; the books are elsewhere."""
     live, view = await load_current_member(call)
-    return {name: value for name, value in shown_member(live, view).items() if name not in _BOOKS}
+    return {name: value for name, value in member_view(live, view).items() if name not in _BOOKS}
 
 
 async def get_campaigns(call: Call) -> Json:
     """The campaigns that are open to the member, with how far they are in each."""
     live, view = await load_current_member(call)
-    return {"campaigns": shown_campaigns(live, view)}
+    return {"campaigns": campaign_views(live, view)}
 
 
-def shown_campaigns(live: Programme, view: MemberView) -> list[Json]:
+def campaign_views(live: Programme, view: MemberView) -> list[Json]:
     """The campaigns that a member may see, with the member's progress."""
     compiled = live.program.campaigns()
     states = progress_of(view)
     return [
-        _shown_campaign(live, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
+        _campaign_view(live, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
         for campaign_id, campaign in visible_campaigns(live, segments_of(view), live.now())
     ]
 
 
-def _shown_campaign(
+def _campaign_view(
     live: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
 ) -> Json:
     now = live.now()
-    how_far = shown_progress(live.program, compiled, progress, now) if compiled is not None else {}
+    how_far = progress_view(live.program, compiled, progress, now) if compiled is not None else {}
     return {
         "campaignId": campaign_id,
         "name": campaign.name,
@@ -87,7 +87,7 @@ def _shown_campaign(
 async def get_rewards(call: Call) -> Json:
     """What the member has, and what they could redeem: for how much, and if not, why not."""
     live, view = await load_current_member(call)
-    found, inside = shown_member(live, view), segments_of(view)
+    found, inside = member_view(live, view), segments_of(view)
     available = [
         _offer(live, view, product_id, found)
         for product_id, product in live.products.items()
@@ -99,10 +99,10 @@ async def get_rewards(call: Call) -> Json:
 
 def _offer(live: Programme, view: MemberView, product_id: str, found: Json) -> Json:
     product, document = live.program.products[product_id], live.products[product_id]
-    costs = {one: to_number(cost, live.program.metrics[one].decimals) for one, cost in product.costs}
+    costs = {name: to_number(cost, live.program.metrics[name].decimals) for name, cost in product.costs}
     had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
     refusal = redemption_refusal(product, live.now(), had, 1, admitted=True)
-    if refusal is None and any(found["metrics"][one]["available"] < cost for one, cost in costs.items()):
+    if refusal is None and any(found["metrics"][cost_id]["available"] < cost for cost_id, cost in costs.items()):
         refusal = Refusal.balance_insufficient
     return {
         "productId": product_id,
@@ -121,11 +121,11 @@ def _offer(live: Programme, view: MemberView, product_id: str, found: Json) -> J
 async def get_metrics(call: Call) -> Json:
     """Each metric's balance: available, pending, expiring."""
     live, view = await load_current_member(call)
-    found = shown_member(live, view)["metrics"]
+    found = member_view(live, view)["metrics"]
     return {
         "metrics": [
-            {"metricId": one, "name": live.metrics[one].name, "media": live.metrics[one].media, **balance}
-            for one, balance in found.items()
+            {"metricId": value, "name": live.metrics[value].name, "media": live.metrics[value].media, **balance}
+            for value, balance in found.items()
         ]
     }
 
@@ -134,17 +134,17 @@ async def get_segments(call: Call) -> Json:
     """The segments that the member is in."""
     live, view = await load_current_member(call)
     inside = sorted(segments_of(view) & live.program.segments.keys())
-    return {"segments": [{"segmentId": one, "name": live.program.segments[one].name} for one in inside]}
+    return {"segments": [{"segmentId": name, "name": live.program.segments[name].name} for name in inside]}
 
 
 async def get_ladders(call: Call) -> Json:
     """The rung on each ladder, what is missing to the next, and what keeps this one."""
     live, view = await load_current_member(call)
-    found = shown_member(live, view)["ladders"]
+    found = member_view(live, view)["ladders"]
     return {
         "ladders": [
-            {"ladderId": one, "ladder": live.program.ladders[one].name, "metric": live.program.ladders[one].metric, **place}
-            for one, place in found.items()
+            {"ladderId": value, "ladder": live.program.ladders[value].name, "metric": live.program.ladders[value].metric, **place}
+            for value, place in found.items()
         ]
     }  # fmt: skip
 
@@ -152,13 +152,13 @@ async def get_ladders(call: Call) -> Json:
 async def get_streaks(call: Call) -> Json:
     """Each streak: how long, and until when it is to be extended. Those not begun are there too."""
     live, view = await load_current_member(call)
-    found = shown_member(live, view)["streaks"]
+    found = member_view(live, view)["streaks"]
     nothing: Json = {"current": 0, "longest": 0, "alive": False, "freezes": 0, "extendBy": None, "brokenAt": None}
     return {
         "streaks": [
-            {"streakId": one, "name": streak.name, "cadence": streak.cadence, **found.get(one, nothing)}
-            for one, streak in live.program.streaks.items()
-            if streak.active or one in found
+            {"streakId": streak_id, "name": streak.name, "cadence": streak.cadence, **found.get(streak_id, nothing)}
+            for streak_id, streak in live.program.streaks.items()
+            if streak.active or streak_id in found
         ]
     }
 
@@ -171,14 +171,16 @@ async def get_competitions(call: Call) -> Json:
         standings = await leaderboards.standings_of(connection, view.member_id)
     inside = segments_of(view)
     found: list[Json] = []
-    for one, competition in live.competitions.items():
+    for competition_id, competition in live.competitions.items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, inside):
             continue
-        place: Json = {"entries": entries.get(one, 0)}
+        place: Json = {"entries": entries.get(competition_id, 0)}
         if competition.score is not None:
-            place = await _standing(call, live, one, standings.get(one))
+            place = await _standing(call, live, competition_id, standings.get(competition_id))
         times = {"startsAt": optional_time(competition.start_date), "endsAt": optional_time(competition.end_date)}
-        found.append({"competitionId": one, "name": competition.name, "status": competition.status, **times, **place})
+        found.append(
+            {"competitionId": competition_id, "name": competition.name, "status": competition.status, **times, **place}
+        )
     return {"competitions": found}
 
 
@@ -204,15 +206,19 @@ async def get_own_notifications(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         found = await notifications.fetch_page(connection, member_id(call), before, live.now(), size + 1)
         unread = await notifications.unread_count(connection, member_id(call), live.now())
-    page, cursor = paged(found, size, lambda one: (one.sequence,))
-    return {"notifications": [shown_note(live, one) for one in page], "unread": unread, "cursor": cursor}
+    page, cursor = paged(found, size, lambda notification_row: (notification_row.sequence,))
+    return {
+        "notifications": [notification_view(live, notification_row) for notification_row in page],
+        "unread": unread,
+        "cursor": cursor,
+    }
 
 
 async def get_own_transactions(call: Call) -> Json:
     """A page of the member's transactions, the newest first."""
     live = await call.services.programs.current(call.org_id)
     page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
-    return {"transactions": [shown_transaction(live, row) for row in page], "cursor": cursor}
+    return {"transactions": [transaction_view(live, row) for row in page], "cursor": cursor}
 
 
 _OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}

@@ -15,7 +15,7 @@ import msgspec
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
 from plaudit.api.identity.current_member import load_current_member, member_id
-from plaudit.api.views.notification import shown_note
+from plaudit.api.views.notification import notification_view
 from plaudit.delivery.live import HEARTBEAT_SECONDS, LiveStream, LiveStreams
 from plaudit.errors import FieldError, invalid_fields
 
@@ -62,8 +62,9 @@ async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:
                 continue
             live = await call.services.programs.current(call.org_id)
             events = [
-                b"id: %d\nevent: notification\ndata: %s\n\n" % (one.sequence, _ENCODER.encode(shown_note(live, one)))
-                for one in notes
+                b"id: %d\nevent: notification\ndata: %s\n\n"
+                % (note.sequence, _ENCODER.encode(notification_view(live, note)))
+                for note in notes
             ]
             yield b"".join([*events, b"event: changed\ndata: {}\n\n"])
     finally:

@@ -36,7 +36,7 @@ def worth_of(live: Programme, origin_id: str, terms: Mapping[str, Any]) -> Json:
     }
 
 
-def shown_issue(live: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> Json:
+def issued_coupon_view(live: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> Json:
     """A coupon that has just been issued."""
     return {
         "couponId": str(issue.coupon_id),

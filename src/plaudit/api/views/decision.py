@@ -12,7 +12,7 @@ from plaudit.core.retry_at import RETRYABLE_REFUSALS
 from plaudit.engine.processed import ProcessedEvent
 
 
-def shown_outcome(program: Program, processed: ProcessedEvent) -> Json:
+def outcome_view(program: Program, processed: ProcessedEvent) -> Json:
     """The transactions, coupons and notifications of a decision, and the campaigns that fired."""
     decision = processed.decision
     if decision is None:
@@ -34,7 +34,7 @@ def shown_outcome(program: Program, processed: ProcessedEvent) -> Json:
                 **_next_available(posting.next_at),
             }
         )
-    found["campaigns"] = [one.campaign_id for one in decision.trace if one.refusal is None]
+    found["campaigns"] = [trace.campaign_id for trace in decision.trace if trace.refusal is None]
     found["transactions"] = transactions
     found["coupons"] = [
         {
@@ -45,13 +45,13 @@ def shown_outcome(program: Program, processed: ProcessedEvent) -> Json:
         for issue in decision.coupons
     ]
     found["refusals"] = [
-        {"campaignId": one.campaign_id, "effect": None, "reason": one.refusal, **_next_available(_next_at(one))}
-        for one in decision.trace
-        if one.refusal in RETRYABLE_REFUSALS
+        {"campaignId": trace.campaign_id, "effect": None, "reason": trace.refusal, **_next_available(_next_at(trace))}
+        for trace in decision.trace
+        if trace.refusal in RETRYABLE_REFUSALS
     ] + [
-        {"campaignId": one.campaign_id, "effect": effect.index, "reason": effect.refusal}
-        for one in decision.trace
-        for effect in one.effects
+        {"campaignId": trace.campaign_id, "effect": effect.index, "reason": effect.refusal}
+        for trace in decision.trace
+        for effect in trace.effects
         if effect.refusal is not None
     ]
     return found
@@ -61,14 +61,14 @@ def next_at_of(processed: ProcessedEvent) -> datetime | None:
     """When what was refused may succeed, if that is known."""
     if processed.decision is None:
         return None
-    found = [_next_at(one) for one in processed.decision.trace] + [
-        one.next_at for one in processed.decision.transactions
+    found = [_next_at(trace) for trace in processed.decision.trace] + [
+        transaction.next_at for transaction in processed.decision.transactions
     ]
     return min((at for at in found if at is not None), default=None)
 
 
-def _next_at(one: Trace) -> datetime | None:
-    return one.progress["next_available_at"] if one.refusal in RETRYABLE_REFUSALS else None
+def _next_at(trace: Trace) -> datetime | None:
+    return trace.progress["next_available_at"] if trace.refusal in RETRYABLE_REFUSALS else None
 
 
 def _next_available(at: datetime | None) -> Json:

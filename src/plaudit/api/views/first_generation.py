@@ -3,7 +3,7 @@
 import re
 from uuid import UUID
 
-from plaudit.api.http.wire import Json, shown_amount
+from plaudit.api.http.wire import Json, amount_view
 from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.ids import derived_id
 from plaudit.storage.programmes import Programme
@@ -24,7 +24,7 @@ def campaign_called(live: Programme, name: str) -> str:
     """Return the id of the campaign that is called so, by its own id or as a challenge; the name itself if none is."""
     if name in live.campaigns or not _LIKE_A_UUID.fullmatch(name):
         return name
-    return next((one for one in live.campaigns if challenge_id(live, one) == name.lower()), name)
+    return next((campaign for campaign in live.campaigns if challenge_id(live, campaign) == name.lower()), name)
 
 
 def mission_id(live: Programme, campaign_id: str, step: int) -> str:
@@ -53,22 +53,24 @@ def set_of(live: Programme, product_id: str) -> str:
     return "" if product is None else product.inventory_set or product.type
 
 
-def shown_changes(live: Programme, changes: ChangeSummary) -> Json:
+def changes_view(live: Programme, changes: ChangeSummary) -> Json:
     """`metricChanges`, `inventoryChanges` and `milestoneChanges`."""
-    received = [one.product_id for one in changes.items if one.quantity > 0]
-    lost = [one.product_id for one in changes.items if one.quantity < 0]
+    received = [item_change.product_id for item_change in changes.items if item_change.quantity > 0]
+    lost = [item_change.product_id for item_change in changes.items if item_change.quantity < 0]
     return {
         "metricChanges": {
             metric: {
-                "oldValue": shown_amount(live.program, metric, old),
-                "newValue": shown_amount(live.program, metric, new),
+                "oldValue": amount_view(live.program, metric, old),
+                "newValue": amount_view(live.program, metric, new),
             }
             for metric, (old, new) in changes.metrics.items()
         },
         "inventoryChanges": {"received": _items(live, received), "lost": _items(live, lost)},
-        "milestoneChanges": {one.ladder_id: {"oldValue": one.before, "newValue": one.after} for one in changes.rungs},
+        "milestoneChanges": {
+            rung.ladder_id: {"oldValue": rung.before, "newValue": rung.after} for rung in changes.rungs
+        },
     }
 
 
 def _items(live: Programme, product_ids: list[str]) -> list[Json]:
-    return [{"setId": set_of(live, one), "itemId": one} for one in dict.fromkeys(product_ids)]
+    return [{"setId": set_of(live, product_id), "itemId": product_id} for product_id in dict.fromkeys(product_ids)]

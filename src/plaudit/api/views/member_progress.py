@@ -23,26 +23,28 @@ _DECODERS = {
 }  # fmt: skip
 
 
-def shown_mechanics(program: Program, view: MemberView, now: datetime) -> Json:
+def mechanics_view(program: Program, view: MemberView, now: datetime) -> Json:
     """A member's `campaigns`, `streaks`, `ladders`, `segments` and `tier`."""
     states: dict[str, dict[str, Any]] = {kind: {} for kind in _DECODERS}
     for row in view.parts["progress"]:
         states[row["kind"]][row["key"]] = _DECODERS[row["kind"]].decode(row["state"])
-    ladders = {one: _shown_ladder(program, view, one, states["ladder"].get(one), now) for one in program.ladders}
+    ladders = {
+        ladder: _ladder_view(program, view, ladder, states["ladder"].get(ladder), now) for ladder in program.ladders
+    }
     return {
-        "tier": next((one["rung"] for one in ladders.values()), None),
+        "tier": next((ladder["rung"] for ladder in ladders.values()), None),
         "ladders": ladders,
-        "streaks": {one: _shown_streak(state) for one, state in states["streak"].items() if one in program.streaks},
-        "segments": sorted(one for one, s in states["segment"].items() if s.member and one in program.segments),
+        "streaks": {key: _streak_view(state) for key, state in states["streak"].items() if key in program.streaks},
+        "segments": sorted(key for key, s in states["segment"].items() if s.member and key in program.segments),
         "campaigns": {
-            one: shown_progress(program, campaign, states["campaign"].get(one, Progress()), now)
-            for one, campaign in program.campaigns().items()
-            if campaign.steps or one in states["campaign"]
+            campaign_id: progress_view(program, campaign, states["campaign"].get(campaign_id, Progress()), now)
+            for campaign_id, campaign in program.campaigns().items()
+            if campaign.steps or campaign_id in states["campaign"]
         },
     }
 
 
-def shown_progress(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> Json:
+def progress_view(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> Json:
     """How far a member is in a campaign at `now`: each step's `current`, `target`, `remaining`, `percent`."""
     progress = progress_at(campaign, kept, now, program.settings.time_zone)
     steps: list[Json] = []
@@ -67,15 +69,15 @@ def shown_progress(program: Program, campaign: Campaign, kept: Progress, now: da
         "steps": steps,
     }
     if steps:
-        done = sum(one["done"] for one in steps)
-        best = sorted((one["percent"] for one in steps), reverse=True)[: campaign.required]
+        done = sum(row["done"] for row in steps)
+        best = sorted((row["percent"] for row in steps), reverse=True)[: campaign.required]
         found |= {"done": done, "required": campaign.required, "percent": sum(best) // campaign.required}
     if campaign.requires_enrolment:
         found["enrolledAt"] = optional_time(progress.enrolled_at)
     return found
 
 
-def _shown_streak(state: StreakState) -> Json:
+def _streak_view(state: StreakState) -> Json:
     return {
         "current": state.current,
         "longest": state.longest,
@@ -87,7 +89,7 @@ def _shown_streak(state: StreakState) -> Json:
     }
 
 
-def _shown_ladder(program: Program, view: MemberView, ladder_id: str, state: LadderState | None, now: datetime) -> Json:
+def _ladder_view(program: Program, view: MemberView, ladder_id: str, state: LadderState | None, now: datetime) -> Json:
     ladder = program.ladders[ladder_id]
     metric = program.metrics.get(ladder.metric)
     known = LadderState(rung=rung_for(ladder, 0)) if state is None else renumbered(ladder, state)

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call
-from plaudit.api.http.wire import Json, optional_time, shown_amount, time_text
+from plaudit.api.http.wire import Json, amount_view, optional_time, time_text
 from plaudit.api.identity.current_member import member_id
 from plaudit.reads import notifications
 from plaudit.reads.notifications import NotificationRow
@@ -42,7 +42,7 @@ async def post_read(call: Call) -> Json:
         return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}
 
 
-def shown_note(live: Programme, note: NotificationRow) -> Json:
+def notification_view(live: Programme, note: NotificationRow) -> Json:
     """A notification in the present generation."""
     changed = note.changes
     return {
@@ -57,9 +57,12 @@ def shown_note(live: Programme, note: NotificationRow) -> Json:
         "expiresAt": optional_time(note.expires_at),
         "readAt": optional_time(note.read_at),
         "metrics": {
-            one: {"from": shown_amount(live.program, one, before), "to": shown_amount(live.program, one, after)}
-            for one, (before, after) in changed.metrics.items()
+            metric_id: {
+                "from": amount_view(live.program, metric_id, before),
+                "to": amount_view(live.program, metric_id, after),
+            }
+            for metric_id, (before, after) in changed.metrics.items()
         },
-        "items": [{"productId": one.product_id, "quantity": one.quantity} for one in changed.items],
-        "rungs": [{"ladderId": one.ladder_id, "from": one.before, "to": one.after} for one in changed.rungs],
+        "items": [{"productId": item.product_id, "quantity": item.quantity} for item in changed.items],
+        "rungs": [{"ladderId": rung.ladder_id, "from": rung.before, "to": rung.after} for rung in changed.rungs],
     }

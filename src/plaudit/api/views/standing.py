@@ -35,7 +35,7 @@ def policy_for(caller: Caller, tier: str, operation: Operation | None = None) ->
 def telling_limits(services: Services, scope: HTTPScope, send: Send) -> Send:
     """Return a `send` that adds the headers to a refusal that has none: 401, 403, 404, 405, 429 and the like."""
 
-    async def told(message: Message) -> None:
+    async def send_standing(message: Message) -> None:
         if (
             message["type"] == "http.response.start"
             and message["status"] >= REFUSED_FROM
@@ -48,7 +48,7 @@ def telling_limits(services: Services, scope: HTTPScope, send: Send) -> Send:
             ]  # fmt: skip
         await send(message)
 
-    return told
+    return send_standing
 
 
 async def _standing(services: Services, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -48,7 +48,9 @@ def apply_to_past(context: Context) -> Refusal | None:
     amounts = order.top_up if order.give is None else order.give
     context.switch_to(structs.replace(context.event, trigger=order.trigger, data=order.data))
     found = [
-        one for one in context.program.listeners_of(order.trigger) if one.campaign.campaign_id == order.campaign_id
+        listener
+        for listener in context.program.listeners_of(order.trigger)
+        if listener.campaign.campaign_id == order.campaign_id
     ]
     if order.give is None and not order.top_up:
         for listener in found:
@@ -86,7 +88,9 @@ def _effect_at(found: list[Listener], number: int, step: int, index: int) -> Eff
         return None
     campaign: Campaign = found[0].campaign
     if not campaign.steps:
-        effects = next((one.effects for one in found if (one.step, one.number) == (step, number)), ())
+        effects = next(
+            (listener.effects for listener in found if (listener.step, listener.number) == (step, number)), ()
+        )
     elif step == len(campaign.steps):
         effects = campaign.effects
     else:

@@ -207,7 +207,7 @@ def _receipt(context: Context, order: TransactionOrder, metric: Metric) -> Comma
 def _hold(context: Context, order: HoldOrder, metric: Metric) -> CommandResult:
     balance = balance_of(context, metric)
     book = balance.book or EMPTY
-    found = next((one for one in book.holds if one.hold_id == order.hold_id), None)
+    found = next((hold for hold in book.holds if hold.hold_id == order.hold_id), None)
     if order.action == "place":
         assert order.until is not None
         free = available(balance) + (found.amount if found is not None else 0)

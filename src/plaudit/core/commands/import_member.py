@@ -72,28 +72,30 @@ def import_member(context: Context) -> Refusal | None:
     context.write_profile(order.attributes, order.identities)
     context.changed_parts.add("all")
     effects: list[EffectTrace] = []
-    for index, (metric_id, given) in enumerate(order.lots.items()):
+    for index, (metric_id, item) in enumerate(order.lots.items()):
         metric = program.metrics.get(metric_id)
         if metric is None:
             return Refusal.metric_missing
         before = balance_of(context, metric)
-        amount = sum(lot.amount for lot in given)
+        amount = sum(lot.amount for lot in item)
         if metric.maximum is not None and before.amount + amount > metric.maximum:
             return Refusal.maximum_reached
         book, parts = before.book, list[Posting]()
-        if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in given):
+        if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in item):
             book = was = open_book(before)
-            for lot in given:
+            for lot in item:
                 book, more = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
                 parts += more
             book = lots.counting(book, was, {})
         place = EffectPlace(IMPORT_CAMPAIGN, 0, index)
         append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))
-    for ladder_id, given in order.rungs.items():
+    for ladder_id, imported_rung in order.rungs.items():
         ladder = program.ladders.get(ladder_id)
         refusal = (
-            Refusal.ladder_missing if ladder is None else ladders.import_rung(context, ladder, given.rung, given.until)
+            Refusal.ladder_missing
+            if ladder is None
+            else ladders.import_rung(context, ladder, imported_rung.rung, imported_rung.until)
         )
         if refusal is not None:
             return refusal

@@ -92,9 +92,9 @@ def hand_over(context: Context) -> None:
     """Hand over everything. What is of a metric that the programme no longer has stays where it is."""
     member, into = context.member, str(context.event.data["into"])
     metrics = context.program.metrics
-    kept = {one: balance for one, balance in member.balances.items() if one not in metrics}
+    kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}
     handed = Handed(
-        member.user_id, context.event.event_id, member.attributes, {one: each for one, each in member.balances.items() if one in metrics},
+        member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
         dict(member.progress), dict(member.streaks), dict(member.ladders), dict(member.segments),
         dict(member.standings), dict(member.holdings), dict(member.coupons), dict(member.entries), member.active_at,
     )  # fmt: skip
@@ -104,7 +104,9 @@ def hand_over(context: Context) -> None:
     for metric_id, balance in kept.items():
         if balance.book is not None:
             member.balances[metric_id] = structs.replace(balance, book=structs.replace(balance.book, due_at=None))
-    context.items += [ProductChange(MERGE_CAMPAIGN, one, -had.quantity) for one, had in sorted(member.holdings.items())]
+    context.items += [
+        ProductChange(MERGE_CAMPAIGN, name, -had.quantity) for name, had in sorted(member.holdings.items())
+    ]
     member.progress, member.streaks, member.ladders, member.segments = {}, {}, {}, {}
     member.standings, member.holdings, member.coupons, member.entries = {}, {}, {}, {}
     member.merged_into = into
@@ -143,7 +145,7 @@ def take_over(context: Context) -> Refusal | None:
     handed = msgspec.convert(context.event.data, Handed, strict=False, str_keys=True)
     member, program = context.member, context.program
     context.taken_over = handed.user_id
-    referred = [int(one.get(REFERRALS, 0)) for one in (handed.attributes, member.attributes)]
+    referred = [int(row.get(REFERRALS, 0)) for row in (handed.attributes, member.attributes)]
     counted = {REFERRALS: sum(referred)} if any(referred) else {}
     member.attributes = {**handed.attributes, **member.attributes, **counted}
     context.changed_parts.add("all")

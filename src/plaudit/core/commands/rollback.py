@@ -122,7 +122,7 @@ def roll_back(context: Context) -> Refusal | None:
     order = rollback_of(context.event.data)
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
-    before = {one: state.effective for one, state in context.member.ladders.items()}
+    before = {ladder_id: state.effective for ladder_id, state in context.member.ladders.items()}
     completions = _set_progress(context, order)
     refusal = _take_from_receivers(context, order)
     if refusal is not None:
@@ -135,9 +135,9 @@ def roll_back(context: Context) -> Refusal | None:
     if isinstance(removed, Refusal):
         return removed
     _take_the_rest(context, order)
-    stock = {one: min(number, removed.get(one, 0)) for one, number in order.stock.items()}
-    given_back = [(ClaimKind.cap, one, number) for one, number in sorted(order.caps.items())]
-    given_back += [(ClaimKind.stock, one, number) for one, number in sorted(stock.items()) if number]
+    stock = {key: min(number, removed.get(key, 0)) for key, number in order.stock.items()}
+    given_back = [(ClaimKind.cap, name, number) for name, number in sorted(order.caps.items())]
+    given_back += [(ClaimKind.stock, name, number) for name, number in sorted(stock.items()) if number]
     context.withdrawn = Withdrawn(coupons, order.notifications, tuple(given_back))
     done = RolledBack(
         metrics=metrics,
@@ -151,7 +151,10 @@ def roll_back(context: Context) -> Refusal | None:
         entries=sum(order.entries.values()),
         notifications=len(order.notifications),
         completions=completions,
-        rungs=sum(state.effective < before.get(one, state.effective) for one, state in context.member.ladders.items()),
+        rungs=sum(
+            state.effective < before.get(ladder_id, state.effective)
+            for ladder_id, state in context.member.ladders.items()
+        ),
     )
     shown = {"campaignId": order.campaign_id, **msgspec.to_builtins(done)}
     context.trace.append(Trace(ROLLBACK_CAMPAIGN, 0, 0, None, [], effects, None, shown))
@@ -178,10 +181,10 @@ def _set_progress(context: Context, order: Rollback) -> int:
 
 def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
     """Give back to the member what who received it gives back: as much, or nothing happens at either."""
-    for number, one in enumerate(order.transfers):
-        metric = context.program.metrics.get(one.metric)
-        place = EffectPlace(one.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
-        done = Refusal.metric_missing if metric is None else reverse(context, one, metric, place)
+    for number, transfer in enumerate(order.transfers):
+        metric = context.program.metrics.get(transfer.metric)
+        place = EffectPlace(transfer.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+        done = Refusal.metric_missing if metric is None else reverse(context, transfer, metric, place)
         if isinstance(done, Refusal):
             return done
     return None
@@ -192,17 +195,17 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
     taken: dict[str, int] = {}
     lost: dict[str, int] = {}
     effects: list[EffectTrace] = []
-    for number, one in enumerate(sorted(order.transactions, key=lambda one: one.amount > 0)):
-        metric = context.program.metrics.get(one.metric)
-        place = EffectPlace(one.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+    for number, undone in enumerate(sorted(order.transactions, key=lambda transaction: transaction.amount > 0)):
+        metric = context.program.metrics.get(undone.metric)
+        place = EffectPlace(undone.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
         done: Transaction | Refusal = Refusal.metric_missing
         if metric is not None:
-            done = reverse(context, one, metric, place)
+            done = reverse(context, undone, metric, place)
         amount = done.amount if isinstance(done, Transaction) else 0
-        wanted = -one.take if one.amount > 0 else one.take
-        taken[one.metric] = taken.get(one.metric, 0) - amount
+        wanted = -undone.take if undone.amount > 0 else undone.take
+        taken[undone.metric] = taken.get(undone.metric, 0) - amount
         if amount != wanted:
-            lost[one.metric] = lost.get(one.metric, 0) + amount - wanted
+            lost[undone.metric] = lost.get(undone.metric, 0) + amount - wanted
         effects.append(EffectTrace(number, done if isinstance(done, Refusal) else None, amount))
     _forget_rungs(context, order)
     return taken, lost, effects
@@ -213,7 +216,7 @@ def _forget_rungs(context: Context, order: Rollback) -> None:
     for ladder_id, rungs in order.reached.items():
         state: LadderState | None = context.member.ladders.get(ladder_id)
         if state is not None:
-            left = tuple(one for one in state.reached if one not in rungs or one <= state.rung)
+            left = tuple(number for number in state.reached if number not in rungs or number <= state.rung)
             context.member.ladders[ladder_id] = structs.replace(state, reached=left)
 
 

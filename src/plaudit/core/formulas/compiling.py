@@ -46,7 +46,7 @@ class _Compiler:
         return getattr(self, f"_{tree.data}")(tree)
 
     def _parts(self, tree: Branch) -> list[Instruction]:
-        return [self.part(one) for one in _branches(tree)]
+        return [self.part(branch) for branch in _branches(tree)]
 
     # Values
 
@@ -91,7 +91,9 @@ class _Compiler:
         return lambda run: {as_text(key(run)): value(run) for key, value in pairs}
 
     def _template(self, tree: Branch) -> Instruction:
-        parts = [self._constant(str(one)) if isinstance(one, Token) else self.part(one) for one in tree.children]
+        parts = [
+            self._constant(str(branch)) if isinstance(branch, Token) else self.part(branch) for branch in tree.children
+        ]
         return lambda run: joined(run, [as_text(part(run)) for part in parts])
 
     # Access
@@ -250,7 +252,7 @@ class _Compiler:
             )
         _check_count(name, tree, given, function.least, function.most)
         return self._called(
-            cast("Token", tree.children[0]), function.call, [self.part(one) for one in given], dated=name == "d"
+            cast("Token", tree.children[0]), function.call, [self.part(branch) for branch in given], dated=name == "d"
         )
 
     def _method(self, tree: Branch) -> Instruction:
@@ -265,7 +267,7 @@ class _Compiler:
             raise FormulaError(f"'{name}' {at(word)} is not a method of dates")
         least, most, function = METHODS[name]
         _check_count(name, tree, given, least, most)
-        parts = [self.part(one) for one in (tree.children[0], *given)]
+        parts = [self.part(branch) for branch in (tree.children[0], *given)]
         if given and self._are_fixed(parts[1:]):  # a unit, a format or a time zone that is wrong is so for every date
             _checked(word, lambda: function(Run({}), _SOME_DATE, *[part(Run({})) for part in parts[1:]]))
         return self._called(word, method_of(name, function), parts, dated=True)
@@ -279,8 +281,8 @@ class _Compiler:
 
         def value(run: Run) -> Any:
             found = [part(run) for part in parts]
-            for one in found:
-                run.spend_on(one)
+            for item in found:
+                run.spend_on(item)
             if cost:
                 run.spend(cost)
             return function(run, *found)
@@ -321,7 +323,7 @@ class _Compiler:
             source = cast("Branch", source.children[0])
         over: Items = self._over(source, name)
         self._aliases.append(alias)
-        each = self.part(body)
+        item = self.part(body)
         self._aliases.pop()
         size = _size(body)
         loop = LOOPS[name]
@@ -331,7 +333,7 @@ class _Compiler:
             run.spend(len(found) * size)
             before = run.item
             try:
-                return loop(run, found, each)
+                return loop(run, found, item)
             finally:
                 run.item = before
 
@@ -341,7 +343,7 @@ class _Compiler:
         if source.data != "range":
             return items_of_list(self.part(source), name)
         opening, low, high, closing = source.children
-        ends = [_literal(self, one) for one in (low, high)]
+        ends = [_literal(self, branch) for branch in (low, high)]
         first = ends[0] + (0 if opening == "[" else 1)
         last = ends[1] - (0 if closing == "]" else 1)
         return items_of_range(first, last, at(source))
@@ -352,7 +354,7 @@ def _size(tree: Branch) -> int:
 
 
 def _branches(tree: Branch) -> list[Branch]:
-    return [one for one in tree.children if isinstance(one, Tree)]
+    return [branch for branch in tree.children if isinstance(branch, Tree)]
 
 
 def _literal(compiler: _Compiler, tree: Any) -> int:

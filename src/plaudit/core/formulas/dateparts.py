@@ -60,7 +60,7 @@ _NAMES = {
     "quarter": "quarters quarter qtr q",
     "year": "years year y",
 }
-UNITS: Mapping[str, str] = {each: unit for unit, names in _NAMES.items() for each in names.split()}
+UNITS: Mapping[str, str] = {part: unit for unit, names in _NAMES.items() for part in names.split()}
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
 _MONTHS_IN = {"month": 1, "quarter": 3}
 _PART = re.compile(r"\s*([0-9]{1,12})\s*([A-Za-z]+)\s*")

@@ -50,36 +50,36 @@ def contains(run: Run, whole: Any, part: Any) -> bool:
     """Return whether a text has a part, or a list an item."""
     if isinstance(whole, str):
         return text(part, "contains") in bounded_text(whole)
-    return any(same(read(one), part) for one in items(run, whole, "contains"))
+    return any(same(read(item), part) for item in items(run, whole, "contains"))
 
 
 def flatten(run: Run, value: Any) -> list[Any]:
     """Return a list with the items of the lists in it, one level."""
     found: list[Any] = []
-    for one in items(run, value, "flatten"):
-        found += items(run, one, "flatten") if isinstance(one, list) else [one]
+    for item in items(run, value, "flatten"):
+        found += items(run, item, "flatten") if isinstance(item, list) else [item]
         bounded_list(found)
     return found
 
 
 def merge(run: Run, value: Any) -> Any:
     """Return lists one after the other, or objects into one, where the later wins."""
-    parts = [one for one in items(run, value, "merge") if one is not None]
+    parts = [item for item in items(run, value, "merge") if item is not None]
     if parts and isinstance(parts[0], list):
         found: list[Any] = []
-        for one in parts:
-            found += items(run, one, "merge")
+        for part in parts:
+            found += items(run, part, "merge")
             bounded_list(found)
         return found
     merged: Object = {}
-    for one in parts:
-        merged |= _object(run, one, "merge")
+    for part in parts:
+        merged |= _object(run, part, "merge")
     return merged
 
 
 def merge_deep(run: Run, value: Any) -> Object:
     """Return objects made into one, and the objects and lists in them too."""
-    parts = [_object(run, one, "mergeDeep") for one in items(run, value, "mergeDeep") if one is not None]
+    parts = [_object(run, item, "mergeDeep") for item in items(run, value, "mergeDeep") if item is not None]
     return reduce(lambda base, patch: _merged(run, base, patch, _MERGE_DEPTH_MAX), parts, {})
 
 
@@ -117,20 +117,20 @@ def split(run: Run, whole: Any, separator: Any) -> list[str]:
 def fuzzy(run: Run, value: Any, wanted: Any) -> Any:
     """Return how alike two texts are, from 0 to 1; for a list of texts, a list."""
     if isinstance(value, list):
-        return [likeness(run, one, wanted) for one in items(run, value, "fuzzyMatch")]
+        return [likeness(run, item, wanted) for item in items(run, value, "fuzzyMatch")]
     return likeness(run, value, wanted)
 
 
 def _extreme(choose: Callable[..., Any], what: str) -> Callable[[Run, Any], Any]:
     def call(run: Run, value: Any) -> Any:
-        found = [read(one) for one in items(run, value, what)]
+        found = [read(item) for item in items(run, value, what)]
         if not found:
             raise FormulaError(f"{what} needs a list with items")
         if isinstance(found[0], Date):
-            if not all(isinstance(one, Date) for one in found):
+            if not all(isinstance(item, Date) for item in found):
                 raise FormulaError(f"{what} needs numbers only, or dates only")
             return choose(found, key=Date.instant)
-        return choose([number(one, what) for one in found])
+        return choose([number(item, what) for item in found])
 
     return call
 
@@ -162,7 +162,7 @@ def mode(run: Run, value: Any) -> Number:
     counts = Counter(numbers(run, value, "mode"))
     if not counts:
         raise FormulaError("mode needs a list with items")
-    return max(counts, key=lambda one: (counts[one], one))
+    return max(counts, key=lambda count: (counts[count], count))
 
 
 def rounded(_: Run, value: Any, places: Any = 0) -> Number:

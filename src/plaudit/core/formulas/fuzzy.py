@@ -25,12 +25,12 @@ def _distance(a: str, b: str) -> int:
     rows = [[far] * (len(b) + 2)] + [[far, i, *([0] * len(b))] for i in range(len(a) + 1)]
     rows[1] = [far, *range(len(b) + 1)]
     last_row_of: dict[str, int] = {}
-    for i, one in enumerate(a, 1):
+    for i, name in enumerate(a, 1):
         last_column = 0
         for j, other in enumerate(b, 1):
             k, last = last_row_of.get(other, 0), last_column
             cost = 1
-            if one == other:
+            if name == other:
                 cost, last_column = 0, j
             rows[i + 1][j + 1] = min(
                 rows[i][j] + cost,
@@ -38,5 +38,5 @@ def _distance(a: str, b: str) -> int:
                 rows[i][j + 1] + 1,
                 rows[k][last] + (i - k - 1) + 1 + (j - last - 1),
             )
-        last_row_of[one] = i
+        last_row_of[name] = i
     return rows[-1][-1]

@@ -118,7 +118,7 @@ def _check_depth(tree: Branch) -> None:
     """Look at the tree without recursion: only then is it known that recursion is safe."""
     depths: dict[int, int] = {}
     for branch in tree.iter_subtrees():  # children before their parents
-        inner = [depths[id(one)] for one in branch.children if isinstance(one, Tree)]
+        inner = [depths[id(child)] for child in branch.children if isinstance(child, Tree)]
         depth = depths[id(branch)] = 1 + max(inner, default=0)
         if depth > DEPTH_MAX + 1:
             raise FormulaError(f"it must be nested at most {DEPTH_MAX} deep")
@@ -140,6 +140,6 @@ def _sentence(source: str, problem: UnexpectedInput) -> str:
 def _wanted(problem: UnexpectedInput) -> str:
     accepted: Any = problem.accepts if isinstance(problem, UnexpectedToken) else None
     expected: set[str] = set(accepted or ())
-    closing = [one for one in _CLOSING if one in expected]
+    closing = [literal for literal in _CLOSING if literal in expected]
     names = closing or (sorted(expected) if len(expected) == 1 else [])
-    return f" (expected {' or '.join(_SPELLINGS.get(one, one.lower()) for one in names)})" if names else ""
+    return f" (expected {' or '.join(_SPELLINGS.get(name, name.lower()) for name in names)})" if names else ""

@@ -23,23 +23,23 @@ def items_of_range(first: int, last: int, where: str) -> Items:
     return lambda _: found
 
 
-def _is_true(run: Run, item: Any, each: Instruction) -> bool:
+def _is_true(run: Run, item: Any, instruction: Instruction) -> bool:
     run.item = read(item)
-    found = each(run)
+    found = instruction(run)
     if found is True or found is False:
         return found
     raise FormulaError(f"a condition on the items of a list must be true or false (got {kind_of(found)})")
 
 
-def _value(run: Run, item: Any, each: Instruction) -> Any:
+def _value(run: Run, item: Any, instruction: Instruction) -> Any:
     run.item = read(item)
-    return each(run)
+    return instruction(run)
 
 
-def _flat(run: Run, found: Sequence[Any], each: Instruction) -> list[Any]:
+def _flat(run: Run, found: Sequence[Any], instruction: Instruction) -> list[Any]:
     flat: list[Any] = []
     for item in found:
-        value = _value(run, item, each)
+        value = _value(run, item, instruction)
         if isinstance(value, list):
             run.spend(len(cast("list[Any]", value)))
             flat += cast("list[Any]", value)
@@ -50,12 +50,12 @@ def _flat(run: Run, found: Sequence[Any], each: Instruction) -> list[Any]:
 
 
 LOOPS: dict[str, Callable[[Run, Sequence[Any], Instruction], Any]] = {
-    "all": lambda run, found, each: all(_is_true(run, item, each) for item in found),
-    "some": lambda run, found, each: any(_is_true(run, item, each) for item in found),
-    "none": lambda run, found, each: not any(_is_true(run, item, each) for item in found),
-    "one": lambda run, found, each: sum(_is_true(run, item, each) for item in found) == 1,
-    "count": lambda run, found, each: sum(_is_true(run, item, each) for item in found),
-    "filter": lambda run, found, each: [item for item in found if _is_true(run, item, each)],
-    "map": lambda run, found, each: [_value(run, item, each) for item in found],
+    "all": lambda run, sequence, instruction: all(_is_true(run, item, instruction) for item in sequence),
+    "some": lambda run, sequence, instruction: any(_is_true(run, item, instruction) for item in sequence),
+    "none": lambda run, sequence, instruction: not any(_is_true(run, item, instruction) for item in sequence),
+    "one": lambda run, sequence, instruction: sum(_is_true(run, item, instruction) for item in sequence) == 1,
+    "count": lambda run, sequence, instruction: sum(_is_true(run, item, instruction) for item in sequence),
+    "filter": lambda run, sequence, instruction: [item for item in sequence if _is_true(run, item, instruction)],
+    "map": lambda run, sequence, instruction: [_value(run, item, instruction) for item in sequence],
     "flatMap": _flat,
 }

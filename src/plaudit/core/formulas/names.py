@@ -16,7 +16,7 @@ def fields_named(source: str) -> tuple[str, ...]:
         tree = parse(source)
     except FormulaError:
         return ()
-    aliases = {str(one.children[-1]) for one in tree.find_data("aliased")}  # which stand for items of lists
+    aliases = {str(item.children[-1]) for item in tree.find_data("aliased")}  # which stand for items of lists
     found = dict.fromkeys(tuple(steps) for steps in _named(tree) if steps[0] not in aliases)
     return tuple(".".join(steps) for steps in found if not any("." in step or "[" in step for step in steps))
 

@@ -54,12 +54,12 @@ def among(run: Run, value: Any, several: Any) -> bool:
         return value in several
     if isinstance(value, list | dict):
         raise FormulaError(f"in cannot look for a value of type {kind_of(value)}")
-    return any(same(read(one), value) for one in items(run, several, "in"))
+    return any(same(read(item), value) for item in items(run, several, "in"))
 
 
 def within(value: Any, low: Any, high: Any, *, from_low: bool, to_high: bool) -> bool:
     """Return whether a number or a date is in a range, with its ends or without them."""
-    kinds = {kind_of(one) for one in (value, low, high)}
+    kinds = {kind_of(item) for item in (value, low, high)}
     if kinds == {"date"}:
         value, low, high = value.instant(), low.instant(), high.instant()
     elif kinds != {"number"}:

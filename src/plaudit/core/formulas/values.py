@@ -141,7 +141,7 @@ def items(run: Run, value: Any, what: str) -> list[Any]:
 
 def numbers(run: Run, value: Any, what: str) -> list[Number]:
     """Return the items of a list of numbers."""
-    return [number(read(one), what) for one in items(run, value, what)]
+    return [number(read(item), what) for item in items(run, value, what)]
 
 
 def bounded_list(found: list[Any]) -> list[Any]:
@@ -170,7 +170,7 @@ def filled_in(value: Any) -> str:
         return ""
     if isinstance(value, list):
         several = cast("list[Any]", value)[:OUTPUT_ITEMS_MAX]
-        return bounded_text(", ".join(filled_in(read(one)) for one in several if not isinstance(one, list | dict)))
+        return bounded_text(", ".join(filled_in(read(item)) for item in several if not isinstance(item, list | dict)))
     return str(value) if isinstance(value, Date) else as_text(value)
 
 

@@ -57,17 +57,17 @@ def earned_and_scored(amount: int, campaign_id: str, kind: str) -> tuple[bool, b
     return True, campaign_id not in (OPENING, IMPORT_CAMPAIGN)
 
 
-def is_earned(one: Booked) -> bool:
+def is_earned(booked: Booked) -> bool:
     """Return whether a transaction is a credit that was earned."""
-    return earned_and_scored(one.amount, one.campaign_id, one.kind)[0]
+    return earned_and_scored(booked.amount, booked.campaign_id, booked.kind)[0]
 
 
-def is_scored(one: Booked) -> bool:
+def is_scored(booked: Booked) -> bool:
     """Return whether ladders and competitions count a transaction."""
-    return earned_and_scored(one.amount, one.campaign_id, one.kind)[1]
+    return earned_and_scored(booked.amount, booked.campaign_id, booked.kind)[1]
 
 
-def counted_at(one: Booked, metric: Metric | None, time_zone: str) -> datetime:
+def counted_at(booked: Booked, metric: Metric | None, time_zone: str) -> datetime:
     """Return when a transaction of a metric counts for scores: when what is pending becomes available."""
-    at_once = one.own_expiry and one.kind == TRANSACTION and one.campaign_id == MANUAL
-    return one.occurred_at if at_once or metric is None else available_at(metric, one.occurred_at, time_zone)
+    at_once = booked.own_expiry and booked.kind == TRANSACTION and booked.campaign_id == MANUAL
+    return booked.occurred_at if at_once or metric is None else available_at(metric, booked.occurred_at, time_zone)

@@ -211,7 +211,7 @@ def counting(book: Book, before: Book, counts: Mapping[datetime, int]) -> Book:
     What is pending counts when it is released, but for what was not earned (it was imported); and what was taken of it
     for the reversal of another credit counts all the same, as it is the other that counts less.
     """
-    was, now = ([(lot.available_at, lot.amount) for lot in each.lots if lot.available_at] for each in (before, book))
+    was, now = ([(lot.available_at, lot.amount) for lot in item.lots if lot.available_at] for item in (before, book))
     less = [(at, -amount) for at, amount in now]
     return structs.replace(book, corrections=_summed([*book.corrections, *was, *less, *counts.items()]))
 
@@ -233,7 +233,7 @@ def release(book: Book, now: datetime) -> tuple[Book, int, int]:
     amount = sum(lot.amount for lot in book.lots if lot.number in numbers)
     lots = tuple(structs.replace(lot, available_at=None) if lot.number in numbers else lot for lot in book.lots)
     counts = amount + sum(more for at, more in book.corrections if at <= now)
-    later = tuple(one for one in book.corrections if one[0] > now)
+    later = tuple(correction for correction in book.corrections if correction[0] > now)
     return structs.replace(book, lots=lots, corrections=later), amount, counts
 
 
@@ -300,7 +300,7 @@ def united(book: Book, other: Book) -> tuple[Book, tuple[Posting, ...]]:
         )
     book = structs.replace(
         book, next_number=offset + other.next_number, lots=(*book.lots, *came), holds=tuple(holds.values()),
-        credited={one: book.credited.get(one, 0) + other.credited.get(one, 0) for one in {**book.credited, **other.credited}},
+        credited={name: book.credited.get(name, 0) + other.credited.get(name, 0) for name in {**book.credited, **other.credited}},
         reversed={**book.reversed, **other.reversed},
         active=_joined((*book.active, *other.active), 0),
         corrections=_summed(book.corrections + other.corrections),

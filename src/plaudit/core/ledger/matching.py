@@ -58,25 +58,25 @@ def matched(rows: Iterable[Row]) -> list[Match]:
                     layers.append([own, left])
             else:
                 taken.setdefault(own, []).extend(_take(layers, part, undone))
-    return [Match(credit, debit, amount) for debit, each in taken.items() for _, credit, amount in each if amount]
+    return [Match(credit, debit, amount) for debit, value in taken.items() for _, credit, amount in value if amount]
 
 
 def _put_back(layers: list[list[Any]], taken: Iterable[list[Any]], part: Posting) -> int:
     """Put what a debit has taken of a lot back to where it was. Return how much that is."""
     left = part.amount
-    for one in reversed(list(taken)):
-        given = min(left, one[2]) if one[0] == part.lot else 0
+    for item in reversed(list(taken)):
+        given = min(left, item[2]) if item[0] == part.lot else 0
         if given:
-            one[2] -= given
+            item[2] -= given
             left -= given
-            layers.insert(0, [one[1], given])
+            layers.insert(0, [item[1], given])
     return part.amount - left
 
 
 def _take(layers: list[list[Any]], part: Posting, first: UUID | None) -> list[list[Any]]:
     """Take what a posting takes of a lot: of one credit first, then of the oldest. Return whose it was."""
     left, found = -part.amount, list[list[Any]]()
-    for layer in sorted(layers, key=lambda one: one[0] != first):
+    for layer in sorted(layers, key=lambda item: item[0] != first):
         amount = min(left, layer[1])
         if amount:
             layer[1] -= amount
@@ -90,12 +90,12 @@ def expired_by(rows: Iterable[Row]) -> dict[UUID, int]:
     """Return how much of each credit has expired, of all transactions of a member's metric, in their order."""
     rows = list(rows)
     expired = {  # so do releases call theirs, which come to 0
-        one["transaction_id"] for one in rows if one["campaign_id"] == f"{EXPIRY}.{one['metric']}" and one["amount"] < 0
+        row["transaction_id"] for row in rows if row["campaign_id"] == f"{EXPIRY}.{row['metric']}" and row["amount"] < 0
     }
     found: dict[UUID, int] = {}
-    for one in matched(rows) if expired else ():
-        if one.debit in expired:
-            found[one.credit] = found.get(one.credit, 0) + one.amount
+    for match in matched(rows) if expired else ():
+        if match.debit in expired:
+            found[match.credit] = found.get(match.credit, 0) + match.amount
     return found
 
 
@@ -168,10 +168,10 @@ def parts_left(row: Row, rows: Iterable[Row], onward: Iterable[Row] = ()) -> tup
     parts = details_of(row).parts
     if row["amount"] > 0:
         return parts
-    own = [one for one in rows if one["reverses"] == row["transaction_id"]]
+    own = [record for record in rows if record["reverses"] == row["transaction_id"]]
     back: Counter[Any] = Counter()
     for named, reversals in ((_lot_of, own), (_expiry_of, onward)):
-        for part in (part for one in reversals for part in details_of(one).parts if part.lot != DEBT):
+        for part in (part for reversal in reversals for part in details_of(reversal).parts if part.lot != DEBT):
             back[named(part)] += part.amount
     left: list[Posting] = []
     for part in reversed(parts):

@@ -134,7 +134,7 @@ def append_transaction(
     context.changed_parts.add(f"metrics.{metric.metric_id}")
     if amount and context.has_listeners("metric.changed"):
         numbers = {"amount": amount, "balance": after, "previous": before.amount}
-        changed = {name: to_number(each, metric.decimals) for name, each in numbers.items()} | {
+        changed = {name: to_number(number, metric.decimals) for name, number in numbers.items()} | {
             "metric": metric.metric_id
         }
         context.emit("metric.changed", changed, place.campaign_id)
@@ -313,12 +313,12 @@ def amount_of(context: Context, metric: Metric, number: Any, decimals: int) -> t
     holding = _holding(context, metric)
     if not holding:
         return times(number, Fraction(1), decimals), None
-    factor = _factor(metric, [Fraction(one.factor) for one in holding])
+    factor = _factor(metric, [Fraction(multiplier.factor) for multiplier in holding])
     base = times(number, Fraction(1), decimals)
     return times(number, factor, decimals), {
         "before": None if base is None else to_number(base, metric.decimals),
         "factor": float(factor),
-        "multipliers": [{"name": one.name, "factor": float(one.factor)} for one in holding],
+        "multipliers": [{"name": multiplier.name, "factor": float(multiplier.factor)} for multiplier in holding],
     }
 
 
@@ -341,12 +341,12 @@ def _holding(context: Context, metric: Metric) -> list[Multiplier]:
     """Return the multipliers that hold now."""
     weekday = local_day(context.now, context.program.settings.time_zone).isoweekday()
     return [
-        one
-        for one in metric.multipliers
-        if (one.starts_at is None or one.starts_at <= context.now)
-        and (one.ends_at is None or context.now < one.ends_at)
-        and (not one.weekdays or weekday in one.weekdays)
-        and (one.condition is None or one.condition.holds(context.scope, []))
+        multiplier
+        for multiplier in metric.multipliers
+        if (multiplier.starts_at is None or multiplier.starts_at <= context.now)
+        and (multiplier.ends_at is None or context.now < multiplier.ends_at)
+        and (not multiplier.weekdays or weekday in multiplier.weekdays)
+        and (multiplier.condition is None or multiplier.condition.holds(context.scope, []))
     ]
 
 
@@ -356,7 +356,7 @@ def _factor(metric: Metric, factors: list[Fraction]) -> Fraction:
         case "multiply":
             return prod(factors, start=Fraction(1))
         case "add":
-            return max(1 + sum((one - 1 for one in factors), Fraction(0)), Fraction(0))
+            return max(1 + sum((factor - 1 for factor in factors), Fraction(0)), Fraction(0))
         case _:
             return max(factors)
 
@@ -383,6 +383,6 @@ def _credited(context: Context, metric: Metric, amount: int, before: Balance) ->
     for cap in metric.caps:
         key = period_key(context.now, cap.period, zone)
         sums[key] = sums.get(key, 0) + amount
-        like = sorted(one for one in sums if len(one) == len(key) and one[4:6].isalpha() == key[4:6].isalpha())
-        kept |= {one: sums[one] for one in like[-CAP_PERIODS_KEPT:]}
+        like = sorted(name for name in sums if len(name) == len(key) and name[4:6].isalpha() == key[4:6].isalpha())
+        kept |= {name: sums[name] for name in like[-CAP_PERIODS_KEPT:]}
     return kept
