@@ -19,13 +19,13 @@ EFFECTS_MAX = 50
 
 
 class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Whom it is for: members in any of the segments of `include` (everybody, when empty), in none of `exclude`."""
+    """Who something is for: members in any segment of `include` (everybody if it is empty) and in none of `exclude`."""
 
     include: list[str] = field(default_factory=list[str])
     exclude: list[str] = field(default_factory=list[str])
 
     def references(self, at: str) -> list[Reference]:
-        """The segments that it names."""
+        """Return the segments that it names."""
         return [
             Reference(f"{at}.{side}[{i}]", "segment", segment_id)
             for side, ids in (("include", self.include), ("exclude", self.exclude))
@@ -34,14 +34,14 @@ class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One effect: `type` is its name in the table of effects, `config` its settings, `segments` whom it is for."""
+    """One effect: `type` names one of the effects, `config` its settings, `segments` who it is for."""
 
     type: str
     config: dict[str, Any]
     segments: AudienceSpec | None = None
 
     def settings(self) -> EffectSettings:
-        """The settings as a struct. Raises Invalid."""
+        """Return the settings as a struct. Raise Invalid, naming each wrong field."""
         return convert(self.config, EFFECTS[self.type].settings)
 
 
