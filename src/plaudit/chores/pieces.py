@@ -51,11 +51,11 @@ class Piece(Struct, frozen=True):
 
 
 async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do a chore in a transaction. Return None if it raises: that is noted, and nothing else has happened."""
-    chore_id = piece.suspect_id
+    """Do a piece of work in a transaction. Return None if it raises: that is noted, and nothing else has happened."""
+    suspect_id = piece.suspect_id
     try:
         async with atomic(connection):
-            done = await in_hand.steps(piece.kind, chore_id, piece.org_id, work)
+            done = await in_hand.steps(piece.kind, suspect_id, piece.org_id, work)
     except (*UNREACHABLE, *RETRIABLE):
         raise
     except BaseException as problem:
@@ -64,11 +64,11 @@ async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any
         name = NAMES[piece.kind]
         telemetry.chore_failures.labels(name).inc()
         log.exception("chore_failed", chore=name, kind=piece.kind, org_id=str(piece.org_id), id=piece.document_id)
-        noted = Noted(chore_id, piece.kind, piece.org_id)
+        noted = Noted(suspect_id, piece.kind, piece.org_id)
         await note(connection, [noted], f"it raised {type(problem).__name__}", clock.now())
         await learn(connection)
         return None
-    if chore_id in known.all:
-        await connection.execute(SQL.cleared, chore_id)
-        known.all.pop(chore_id, None)
+    if suspect_id in known.all:
+        await connection.execute(SQL.cleared, suspect_id)
+        known.all.pop(suspect_id, None)
     return done

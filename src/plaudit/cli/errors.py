@@ -58,6 +58,6 @@ def _fail(message: str, fields: "list[FieldError] | tuple[()]") -> NoReturn:
     errors.print(f"plaudit: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
     if len(fields) > 1 or (fields and fields[0].message not in message):
         for field in fields:
-            told_field = f"  {field.field or 'the document'} {field.message}"
-            errors.print(told_field, style="red", highlight=False, markup=False, soft_wrap=True)
+            line = f"  {field.field or 'the document'} {field.message}"
+            errors.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(1) from None

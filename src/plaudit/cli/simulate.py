@@ -100,6 +100,6 @@ def _print(found: dict[str, Any]) -> None:
     for metric in sorted(totals["actual"].keys() | totals["simulated"].keys()):
         was, would = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
         console.print(f"all campaigns, {metric}: {was:,} -> {would:,}", highlight=False)
-    for value in found["sample"]:
-        was, would = value["actual"]["metrics"], value["simulated"]["metrics"]
-        console.print(f"{value['change']:<8} {value['userId']}: {was} -> {would}", highlight=False, markup=False)
+    for case in found["sample"]:
+        was, would = case["actual"]["metrics"], case["simulated"]["metrics"]
+        console.print(f"{case['change']:<8} {case['userId']}: {was} -> {would}", highlight=False, markup=False)

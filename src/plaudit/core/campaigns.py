@@ -223,9 +223,9 @@ def _in_turn(
     goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
     before = progress.steps.get(number, _NOT_BEGUN)
     if before.done_at is not None:
-        anew = _put_forward(context, campaign, progress, number, heard, (opened_at, opened_at))
+        was_put_forward = _put_forward(context, campaign, progress, number, heard, (opened_at, opened_at))
         shown = {"current": before.value, "target": goal.target, "done": True}
-        return (None, shown, []) if anew else (Refusal.step_done, None, [])
+        return (None, shown, []) if was_put_forward else (Refusal.step_done, None, [])
     after: StepProgress | Refusal | None = None
     if before.last_at is not None and heard[0] < before.last_at:
         after = sequences.counted_anew(goal, before, heard, (opened_at, opened_at), zone)

@@ -49,8 +49,8 @@ def decide_one(program: Program, member: Member, event: Event, refused: frozense
 
     `refused` names the claims (see Decision.claims) that could not be had; any other is taken as granted. A member
     who has not joined is enrolled by the event, unless the organisation has settled otherwise: then the decision's
-    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What falls
-    due before the event is `run_due_timers`'s to see to. A part of the decision that raises is refused (see `contained`).
+    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What is
+    due before the event is decided by `run_due_timers`. A part of the decision that raises is refused (see `contained`).
     """
     broken = NOTHING_BROKEN
     while True:
@@ -76,7 +76,7 @@ def _decided(
             return _rejected(context, member, Refusal.unknown_user)
         context.member.enrolled_at = event.occurred_at
         context.changed_parts.add("all")
-        if event.kind not in (ENROLMENT, IMPORT):  # these see to it themselves, when there is a profile to look at
+        if event.kind not in (ENROLMENT, IMPORT):  # these emit it themselves, once the profile is there
             context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
             _process_cascade(context)
     if member.merged_into is not None and is_passed_on(member, event):

@@ -16,7 +16,7 @@ _DUE = ~2  # tells what falls due from what an event does to the same streak or 
 def run_due(context: Context) -> None:
     """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks;
 
-    ends of ladders' windows; segments that time alone may change are judged anew. What raises is refused, and not due
+    ends of ladders' windows; segments that time alone may change are re-evaluated. What raises is refused, and not due
     again until something else happens to it: otherwise it would hold up all that the member does.
     """
     for metric_id in sorted(context.member.balances):

@@ -62,7 +62,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     """What members do and what follows. Times are inclusive at the start and exclusive at the end.
 
     One with `steps` completes when `required` of them are done, in order if `sequential`; then its own `effects`
-    happen, and if `repeatable` it begins anew. `requires_enrolment`: only for those who have joined it.
+    happen, and if `repeatable` it starts again. `requires_enrolment`: only for those who have joined it.
     """
 
     campaign_id: str

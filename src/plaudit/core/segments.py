@@ -1,6 +1,6 @@
 """Segments: who is in which group. A member is in when all criteria of `include` hold and none of `exclude`.
 
-    the member changes, or a day passes ──► judged anew ──► segment.entered, segment.left ──► campaigns ──► judged anew
+    the member changes, or a day passes ──► re-evaluated ──► segment.entered, segment.left ──► campaigns ──► re-evaluated
 
 Criteria look at the profile, metrics, ladders, streaks, badges, campaigns done, other segments; or at events, tallied by
 local day: how many, the sum of a field, the days since the last. A segment and a campaign that feed each other are cut

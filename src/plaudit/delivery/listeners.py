@@ -103,15 +103,15 @@ class Listeners:
     async def catch_up(self, connection: Connection, org_ids: Collection[UUID]) -> None:
         """Read anew the programmes that have changed: what is handed out from here on goes by them."""
         for org_id in await self._programs.changed(connection, org_ids):
-            await self.live(org_id, anew=True)
+            await self.live(org_id, refresh=True)
 
-    async def live(self, org_id: UUID, *, anew: bool = False) -> Programme | None:
-        """Return an organisation's programme, read `anew` if asked for, or None where it cannot be had.
+    async def live(self, org_id: UUID, *, refresh: bool = False) -> Programme | None:
+        """Return an organisation's programme, read again with `refresh`, or None where it cannot be had.
 
         That is its own trouble, and not that of the other organisations; `/replay` sends what was not sent then.
         """
         try:
-            return await (self._programs.refresh(org_id) if anew else self._programs.current(org_id))
+            return await (self._programs.refresh(org_id) if refresh else self._programs.current(org_id))
         except NotFound:
             return None
         except UNREACHABLE:

@@ -185,9 +185,9 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
                 wrong += [field.under(f"{section}.{key}") for field in error.fields]
     every: dict[Key, Any] = {**there, **{key: doc for key, doc in found.items() if isinstance(doc, dict)}}
     names = {key: str(doc.get("name")) for key, doc in every.items()}
-    for (kind, text), doc in every.items():  # the parts that a campaign has, or is given by its type
+    for (kind, document_id), doc in every.items():  # the parts that a campaign has, or is given by its type
         parts = [part for part in OWN_PARTS if doc.get(part) or doc.get("type") == part.capitalize()]
-        names |= {(part, text): str(doc.get("name")) for part in parts if kind == "campaign"}
+        names |= {(part, document_id): str(doc.get("name")) for part in parts if kind == "campaign"}
     lookup = _NameResolver(names)
     wanted: DesiredDocuments = {}
     for key, doc in found.items():

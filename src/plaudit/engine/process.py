@@ -99,7 +99,7 @@ async def decide_all(
     programs: Mapping[UUID, Program],
     claims: BatchClaims,
     rows: BatchRows,
-    turn: DecideLock,
+    decide_lock: DecideLock,
     *,
     with_decisions: bool,
 ) -> list[ProcessedEvent]:
@@ -109,7 +109,7 @@ async def decide_all(
     """
     fresh = batch.arrivals
     members = dict(batch.members)  # as the last of their events has left them
-    last = {item.member_id: place for place, item in enumerate(fresh)}  # of each member's events
+    last = {arrival.member_id: place for place, arrival in enumerate(fresh)}  # of each member's events
     done: list[ProcessedEvent] = []
 
     def take(place: int, found: Sequence[ProcessedEvent]) -> None:
@@ -129,7 +129,7 @@ async def decide_all(
             members[member_id] = member
 
     open_from = len(fresh)
-    async with turn:
+    async with decide_lock:
         for place, arrival in enumerate(fresh):
             if place % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                 in_hand.clear()  # the loop's other tasks run now
@@ -141,9 +141,9 @@ async def decide_all(
             take(place, found)
         in_hand.clear()
     if open_from < len(fresh):
-        settled = await _settle_claims(fresh[open_from:], members, programs, claims, turn)
-        for place, item in enumerate(settled, open_from):
-            take(place, item)
+        settled = await _settle_claims(fresh[open_from:], members, programs, claims, decide_lock)
+        for place, processed_events in enumerate(settled, open_from):
+            take(place, processed_events)
     return done
 
 
@@ -152,7 +152,7 @@ async def _settle_claims(
     members: Mapping[UUID, Member],
     programs: Mapping[UUID, Program],
     claims: BatchClaims,
-    turn: DecideLock,
+    decide_lock: DecideLock,
 ) -> list[list[ProcessedEvent]]:
     """Decide events, and again those of members whose claims cannot be had.
 
@@ -166,7 +166,7 @@ async def _settle_claims(
     refused: frozenset[UUID] = NOTHING_REFUSED
     undecided: Iterable[UUID] = places
     while undecided:
-        async with turn:  # not held while the server is asked for claims, which another batch may have locked
+        async with decide_lock:  # not held while the server is asked for claims, which another batch may have locked
             for number, member_id in enumerate(undecided):
                 if number % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                     in_hand.clear()

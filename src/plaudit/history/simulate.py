@@ -345,8 +345,8 @@ def _given(decision: Decision) -> dict[str, CampaignOutput]:
     for campaign_id, quantity in _products(decision):
         products[campaign_id] += quantity
     return {
-        metric: CampaignOutput(dict(metrics[metric]), coupons[metric], products[metric])
-        for metric in metrics.keys() | coupons.keys() | products.keys()
+        campaign_id: CampaignOutput(dict(metrics[campaign_id]), coupons[campaign_id], products[campaign_id])
+        for campaign_id in metrics.keys() | coupons.keys() | products.keys()
     }
 
 
@@ -396,5 +396,5 @@ SCARCITY_REFUSALS = (
 def caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
     """How often something had run out or was capped."""
     return {
-        literal.value: tally.refusals[literal.value] for literal in SCARCITY_REFUSALS if tally.refusals[literal.value]
+        refusal.value: tally.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if tally.refusals[refusal.value]
     }

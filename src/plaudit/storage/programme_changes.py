@@ -102,7 +102,9 @@ async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[Pl
     gone = sorted(keys_of(before) - keys_of(after))
     if not gone:
         return
-    rows = await connection.fetch(SQL.orphans, org_id, [kind for kind, _ in gone], [name for _, name in gone])
+    rows = await connection.fetch(
+        SQL.orphans, org_id, [kind for kind, _ in gone], [document_id for _, document_id in gone]
+    )
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in rows]
