@@ -35,10 +35,10 @@ async def import_rates(url: str, members: int) -> tuple[float, float]:
         for start in range(0, len(body), PART_BYTES):
             yield body[start : start + PART_BYTES]
 
-    programs = Programmes(pool, url)
+    programmes = Programmes(pool, url)
     job = await jobs.start(pool, org_id, "members", "bench", None)
     started = time.perf_counter()
-    async for _ in runner.run_job(pool, programs, job, parts(), is_csv=False):
+    async for _ in runner.run_job(pool, programmes, job, parts(), is_csv=False):
         pass
     imported = members / (time.perf_counter() - started)
     assert job.accepted == members

@@ -111,22 +111,22 @@ async def fill_rate(url: str, members: int) -> float:
         for start in range(0, members, 100_000):
             await connection.copy_records_to_table("members", records=rows[start : start + 100_000], columns=columns)
         await connection.execute("VACUUM ANALYZE members")
-    programs = Programmes(pool, url)
-    await programs.current(org_id)
-    while await fill_next_bucket(pool, programs):
+    programmes = Programmes(pool, url)
+    await programmes.current(org_id)
+    while await fill_next_bucket(pool, programmes):
         pass  # those of other organisations
     await write(pool, org_id, "segment", "young", include=[{"field": "age", "operator": "<", "value": 10}])
     started = time.perf_counter()
-    while await fill_next_bucket(pool, programs):
+    while await fill_next_bucket(pool, programmes):
         pass
     seconds = time.perf_counter() - started
-    await _drain(pool, url, programs)  # who came in is an event each: what is measured next shall not meet them
+    await _drain(pool, url, programmes)  # who came in is an event each: what is measured next shall not meet them
     await pool.close()
     return members / seconds
 
 
-async def _drain(pool: Pool, url: str, programs: Programmes) -> None:
-    worker = Worker(pool, url, programs)
+async def _drain(pool: Pool, url: str, programmes: Programmes) -> None:
+    worker = Worker(pool, url, programmes)
     await worker.renew_leases()
     await worker.drain()
     await worker.release()

@@ -35,7 +35,7 @@ def create_app() -> Litestar:
 
     async def select(call: Call) -> object:
         one = member_id(call)
-        await call.services.programs.current(call.org_id)
+        await call.services.programmes.current(call.org_id)
         async with call.services.pool.acquire() as connection:
             row = await connection.fetchrow(
                 "SELECT user_id FROM members WHERE bucket = $1 AND member_id = $2", bucket_of(one), one

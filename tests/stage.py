@@ -23,7 +23,7 @@ class Stage:
 
     url: str
     pool: Pool
-    programs: Programmes
+    programmes: Programmes
     org_id: UUID
 
     async def write(self, kind: str, id: str, **raw) -> None:
@@ -31,13 +31,13 @@ class Stage:
         change = Change(org_id=self.org_id, kind=KINDS[kind], id=id, by="test", at=clock.now())
         async with self.pool.acquire() as connection:
             await create(connection, change, raw)
-        await self.programs.refresh(self.org_id)
+        await self.programmes.refresh(self.org_id)
 
     async def change(self, kind: str, id: str, **raw) -> None:
         change = Change(org_id=self.org_id, kind=KINDS[kind], id=id, by="test", at=clock.now())
         async with self.pool.acquire() as connection:
             await update(connection, change, raw)
-        await self.programs.refresh(self.org_id)
+        await self.programmes.refresh(self.org_id)
 
     async def pay(self, id: str = "camp_1", trigger: str = "purchase", effects=None, **more) -> None:
         effects = effects or [{"type": "add_points", "config": {"amount": 10}}]
@@ -55,14 +55,14 @@ class Stage:
         )  # fmt: skip
 
     async def program(self):
-        return (await self.programs.current(self.org_id)).program
+        return (await self.programmes.current(self.org_id)).compiled
 
     async def append(self, *arrivals) -> inbox.AppendResult:
         async with self.pool.acquire() as connection:
             return await inbox.append(connection, arrivals)
 
     def worker(self, lanes: int = 1) -> Worker:
-        return Worker(self.pool, self.url, self.programs, lanes=lanes, beside=run_chores_of_worker)
+        return Worker(self.pool, self.url, self.programmes, lanes=lanes, beside=run_chores_of_worker)
 
     async def drain(self) -> None:
         """Let a worker work until nothing waits."""

@@ -140,12 +140,12 @@ def test_a_server_saves_decides_explains_and_previews_it(staged, fresh_database)
             (row,) = await stage.fetch("SELECT attributes FROM members WHERE org_id = $1", stage.org_id)
             assert json.loads(row["attributes"])["stamps"] == 20
             (row,) = await stage.fetch("SELECT trigger, outcome FROM events WHERE org_id = $1", stage.org_id)
-            live = await stage.programs.current(stage.org_id)
-            (explanation,) = explained(live, row["trigger"], outcome_from(row["outcome"]))
+            programme = await stage.programmes.current(stage.org_id)
+            (explanation,) = explained(programme, row["trigger"], outcome_from(row["outcome"]))
             assert explanation["effects"] == [
                 {"type": "stamp", "done": True, "reason": None, "outcome": {"stamps": 20}}
             ]
-            challenge = calls._challenge(live, "camp_1", live.campaigns["camp_1"], [])
+            challenge = calls._challenge(programme, "camp_1", programme.campaigns["camp_1"], [])
             assert challenge["rewards"] == [{"type": "metric", "metricId": "stamps", "metricQuantity": 2}]
 
     asyncio.run(play())

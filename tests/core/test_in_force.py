@@ -23,12 +23,12 @@ def documents(**more):
     return good | {tuple(name.split("__")): doc for name, doc in more.items()}
 
 
-def live(**more):
+def programme(**more):
     return programme_from_documents(ORG, 1, documents(**more))
 
 
 def bought(made):
-    return decide_one(made.program, member(), event(amount=5))
+    return decide_one(made.compiled, member(), event(amount=5))
 
 
 BROKEN = [
@@ -84,20 +84,20 @@ def test_a_document_that_cannot_be_compiled_is_out_of_force_alone_and_the_reason
 
 
 def test_a_programme_without_faults_has_nothing_out_of_force():
-    assert live().out_of_force == {}
+    assert programme().out_of_force == {}
 
 
 def test_a_rule_that_is_out_of_force_keeps_its_place():
     ruled = {"name": "Ruled", "triggers": [], "simplifiedMode": False}
     rule = {"name": "R", "campaignId": "camp_ruled", "triggerType": "purchase", "effects": PAID}
-    made = live(campaign__camp_ruled=ruled, rule__a=rule | {"conditions": {"expression": NESTED}}, rule__b=rule)
+    made = programme(campaign__camp_ruled=ruled, rule__a=rule | {"conditions": {"expression": NESTED}}, rule__b=rule)
     (second,) = [one for one in bought(made).trace if one.campaign_id == "camp_ruled"]
     assert (second.step, second.refusal) == (1, None)
 
 
 def test_a_metric_keeps_its_balances_and_loses_only_its_multipliers():
     twice = [{"name": "twice", "factor": 2, "conditions": {"expression": NESTED}}]
-    made = live(metric__points={"name": "Points", "multipliers": twice})
+    made = programme(metric__points={"name": "Points", "multipliers": twice})
     assert bought(made).member.balances["points"].amount == 10
     assert ("metric", "points") in made.out_of_force
 
@@ -118,6 +118,6 @@ def test_documents_that_only_fail_together_do_not_raise(monkeypatch):
 
 
 def test_a_formula_that_fails_on_saving_never_fired_for_the_others():
-    made = live(campaign__bad=BROKEN[0][2])
+    made = programme(campaign__bad=BROKEN[0][2])
     assert "bad" not in made.campaigns
     assert Refusal.evaluation_failed not in [one.refusal for one in bought(made).trace]

@@ -36,7 +36,7 @@ async def another(stage: Stage) -> Stage:
     """Another organisation on the same server."""
     async with stage.pool.acquire() as connection:
         credentials = await create_org(connection, "Another", clock.now())
-    return Stage(stage.url, stage.pool, stage.programs, credentials.org_id)
+    return Stage(stage.url, stage.pool, stage.programmes, credentials.org_id)
 
 
 async def paying(stage: Stage, url: str, *users: str, **more) -> None:
@@ -97,10 +97,10 @@ def test_conditions_that_end_the_process_are_given_up_at_the_second_time(staged,
         at = clock.now()
         found = []
         async with stage.pool.acquire() as connection:
-            await hand_out(connection, Listeners(stage.programs), await buckets_with_news(connection), at)
+            await hand_out(connection, Listeners(stage.programmes), await buckets_with_news(connection), at)
             for _ in range(6):  # each time by a process of its own, when the lease of the one before is over
                 try:
-                    await evaluate_conditions(connection, Listeners(stage.programs), at)
+                    await evaluate_conditions(connection, Listeners(stage.programmes), at)
                 except SystemExit:
                     found.append("ended")
                 at += LEASE + timedelta(seconds=1)
@@ -129,7 +129,7 @@ def test_conditions_are_compiled_once_for_a_version_of_the_programme(staged, fre
     async def scenario(stage):
         await paying(stage, "http://127.0.0.1:1/", *(f"user_{i}" for i in range(20)), conditions=NAMED)
         async with stage.pool.acquire() as connection:
-            listeners = Listeners(stage.programs)
+            listeners = Listeners(stage.programmes)
             for _ in range(2):
                 await hand_out(connection, listeners, await buckets_with_news(connection), clock.now())
                 await evaluate_conditions(connection, listeners, clock.now())
@@ -148,10 +148,10 @@ def test_slow_conditions_have_their_time_and_the_rest_waits(staged, fresh_databa
     async def scenario(stage):
         await paying(stage, "http://127.0.0.1:1/", "ann", conditions=NAMED)
         async with stage.pool.acquire() as connection:
-            await hand_out(connection, Listeners(stage.programs), await buckets_with_news(connection), clock.now())
-            nothing = await evaluate_conditions(connection, Listeners(stage.programs), clock.now())
+            await hand_out(connection, Listeners(stage.programmes), await buckets_with_news(connection), clock.now())
+            nothing = await evaluate_conditions(connection, Listeners(stage.programmes), clock.now())
             monkeypatch.setattr("plaudit.delivery.conditions.OF_ORG_SECONDS", 10)
-            then = await evaluate_conditions(connection, Listeners(stage.programs), clock.now())
+            then = await evaluate_conditions(connection, Listeners(stage.programmes), clock.now())
         return nothing, then
 
     assert run(staged, fresh_database, scenario) == (0, 1)
@@ -165,7 +165,7 @@ def test_a_flood_to_an_address_that_hangs_leaves_places_for_others(staged, fresh
         other = await another(stage)
         await paying(stage, hanging.url, *(f"user_{i}" for i in range(FLOOD)))
         sender = WebhookClient(private=True)
-        deliverer = Deliverer(stage.pool, stage.url, stage.programs, sender)
+        deliverer = Deliverer(stage.pool, stage.url, stage.programmes, sender)
         await deliverer.once()
         at_once = len(deliverer._running)
         await paying(other, quick.url, "bob")
@@ -191,7 +191,7 @@ def test_what_is_due_is_taken_by_turns_of_the_organisations(staged, fresh_databa
         await paying(other, "http://127.0.0.1:1/", "bob", "eve")
         async with stage.pool.acquire() as connection:
             while waiting := await buckets_with_news(connection):
-                await hand_out(connection, Listeners(stage.programs), waiting, clock.now())
+                await hand_out(connection, Listeners(stage.programmes), waiting, clock.now())
             rooms = Places().rooms()
             assert rooms is not None
             taken = await attempts.lease_due(connection, clock.now() + timedelta(seconds=1), rooms)
@@ -208,7 +208,7 @@ def test_a_delivery_of_a_message_that_is_no_more_is_dropped(staged, fresh_databa
     async def scenario(stage):
         await paying(stage, there.url, "ann", "bob")
         async with stage.pool.acquire() as connection:
-            await hand_out(connection, Listeners(stage.programs), await buckets_with_news(connection), clock.now())
+            await hand_out(connection, Listeners(stage.programmes), await buckets_with_news(connection), clock.now())
         await stage.fetch("DELETE FROM outbox WHERE payload ->> 'userId' = 'ann' RETURNING 1")
         await deliver_all(stage)
         return await stage.fetch("SELECT state FROM deliveries")

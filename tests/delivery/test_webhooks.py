@@ -54,7 +54,7 @@ def soon(monkeypatch):
 async def deliver_all(stage, *, private=True, passes=200):
     """Deliver until nothing is due."""
     sender = WebhookClient(private=private)
-    deliverer = Deliverer(stage.pool, stage.url, stage.programs, sender)
+    deliverer = Deliverer(stage.pool, stage.url, stage.programmes, sender)
     for _ in range(passes):
         deliverer._on_notify("")  # nobody listens here: look at all buckets
         busy = await deliverer.once()

@@ -30,10 +30,10 @@ def test_a_call_that_is_decided_inline_asks_for_the_programme_as_it_is(staged, f
         async with staged(fresh_database) as stage:
             await stage.pay()
             elsewhere = Programmes(stage.pool, stage.url)
-            before = (await elsewhere.cached(stage.org_id)).program
-            assert (await elsewhere.cached(stage.org_id)).program is before
+            before = (await elsewhere.cached(stage.org_id)).compiled
+            assert (await elsewhere.cached(stage.org_id)).compiled is before
             await stage.change("campaign", "camp_1", status="paused")
-            assert (await elsewhere.current(stage.org_id)).program is before
-            assert (await elsewhere.cached(stage.org_id)).program.version == before.version + 1
+            assert (await elsewhere.current(stage.org_id)).compiled is before
+            assert (await elsewhere.cached(stage.org_id)).compiled.version == before.version + 1
 
     asyncio.run(play())

@@ -49,7 +49,7 @@ def test_split_batches_give_the_same_as_one(staged, fresh_database):
     async def scenario(stage):
         await stage.pay(limit={"perUser": 3})
         together = [stage.arrival(f"user_{i % 5}") for i in range(40)]
-        programs = {stage.org_id: await stage.program()}
+        programmes = {stage.org_id: await stage.program()}
 
         async def rows_of(*batches):
             async with stage.pool.acquire() as connection:
@@ -57,7 +57,7 @@ def test_split_batches_give_the_same_as_one(staged, fresh_database):
                 await undone.start()
                 at = clock.now()
                 for batch in batches:
-                    await process(connection, programs, batch, at)
+                    await process(connection, programmes, batch, at)
                 rows = {
                     query: [tuple(row) for row in await connection.fetch(f"SELECT {query} ORDER BY 1, 2, 3")]
                     for query in (
@@ -238,7 +238,7 @@ def test_a_worker_that_got_no_connection_goes_on_where_it_was(staged, fresh_data
         await stage.pay()
         await stage.append(stage.arrival())
         pool = Gone(stage.pool)
-        worker = working.Worker(pool, stage.url, stage.programs, lanes=1)
+        worker = working.Worker(pool, stage.url, stage.programmes, lanes=1)
         await worker.renew_leases()
         pool.away = True
         with pytest.raises(ConnectionRefusedError):

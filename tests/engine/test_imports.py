@@ -65,7 +65,7 @@ async def run(stage, watched, lines, taken_up=None, *, broken=False, then=lambda
             raise Invalid("the stream broke off")
 
     job = await jobs.start(stage.pool, stage.org_id, "members", "test", taken_up)
-    async for _ in runner.run_job(stage.pool, stage.programs, job, parts(), is_csv=False):
+    async for _ in runner.run_job(stage.pool, stage.programmes, job, parts(), is_csv=False):
         pass
     return job
 

@@ -59,7 +59,7 @@ async def live(stage, *arrivals):
 async def filled(stage) -> int:
     """Fill what is to be filled, and decide what comes of it. Return how many members were looked at."""
     before = await stage.fetch("SELECT count(*) AS n FROM events WHERE kind IN ('ladder', 'segment')")
-    while await fill_next_bucket(stage.pool, stage.programs):
+    while await fill_next_bucket(stage.pool, stage.programmes):
         pass
     await settled(stage)
     after = await stage.fetch("SELECT count(*) AS n FROM events WHERE kind IN ('ladder', 'segment')")
@@ -151,7 +151,7 @@ def test_what_is_decided_in_the_same_batch_as_the_look_is_counted_once(staged, f
         await stage.write("ladder", "new", rungs=RUNGS)
         await stage.write("segment", "buyers", include=[{"count": {"trigger": "earn"}, "operator": ">=", "value": 2}])
         await stage.append(earns(stage, 49))  # waits when the looks come behind it
-        while await fill_next_bucket(stage.pool, stage.programs):
+        while await fill_next_bucket(stage.pool, stage.programmes):
             pass
         await stage.append(earns(stage, 1))
         await settled(stage)
@@ -244,7 +244,7 @@ def test_another_document_of_the_same_id_is_filled_too(staged, fresh_database, k
         async with stage.pool.acquire() as connection:
             change = Change(org_id=stage.org_id, kind=KINDS[kind], id="one", by="test", at=clock.now())
             await documents.delete(connection, change)
-        await stage.programs.refresh(stage.org_id)
+        await stage.programmes.refresh(stage.org_id)
         await stage.fetch("DELETE FROM progress WHERE kind = $1 AND key = 'one'", kind)
         await stage.write(kind, "one", **raw)
         assert await filled(stage) == 1

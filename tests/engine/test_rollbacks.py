@@ -32,7 +32,7 @@ async def row_of(stage, job_id) -> dict:
 
 
 async def finish(stage) -> None:
-    hand = Rollbacks(stage.pool, stage.programs)
+    hand = Rollbacks(stage.pool, stage.programmes)
     while await hand.continue_once():
         pass
 
@@ -52,11 +52,11 @@ def test_it_is_continued_where_it_was_killed(database, staged, monkeypatch, afte
             done = []
             undo = Rollbacks.undo
 
-            async def dies(self, live, doings, key, event_id, *, dry_run):
+            async def dies(self, programme, doings, key, event_id, *, dry_run):
                 if len(done) == after:
                     raise ConnectionError("killed")
                 done.append(key)
-                return await undo(self, live, doings, key, event_id, dry_run=dry_run)
+                return await undo(self, programme, doings, key, event_id, dry_run=dry_run)
 
             with monkeypatch.context() as killed:
                 killed.setattr(Rollbacks, "undo", dies)

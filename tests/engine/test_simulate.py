@@ -28,8 +28,8 @@ def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
                 await stage.append(*(stage.arrival(f"user_{chance.randrange(7)}") for _ in range(20)))
                 await stage.drain()
             async with stage.pool.acquire() as connection:
-                live = await stage.programs.current(stage.org_id)
-                async for each in simulate(connection, live, clock.now() - timedelta(days=1)):
+                programme = await stage.programmes.current(stage.org_id)
+                async for each in simulate(connection, programme, clock.now() - timedelta(days=1)):
                     found = each
             assert found.events == 80
             assert found.cases == []

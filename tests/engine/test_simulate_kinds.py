@@ -140,10 +140,10 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
             await write_more(stage)
             now = clock.now()
             await live_through(stage, chance, now)
-            live = await stage.programs.current(stage.org_id)
-            found = await simulated(stage, live, now - timedelta(days=1))
+            programme = await stage.programmes.current(stage.org_id)
+            found = await simulated(stage, programme, now - timedelta(days=1))
             assert_the_same(found)
-            await run_due(stage.pool, live.program, stage.org_id, clock.now())
+            await run_due(stage.pool, programme.compiled, stage.org_id, clock.now())
             assert given_by(found.was) == await booked(stage, now - timedelta(days=1))
             fired = {one for one, tally in found.was.items() if tally.fired}
             assert {f"camp_{one.replace('.', '_')}" for one in MORE} | {"camp_joined", "manual", "redemption"} <= fired

@@ -81,9 +81,9 @@ async def live_through(stage, chance, now, *, half_way=lambda: None) -> None:
             half_way()
 
 
-async def simulated(stage, live, since, **more):
+async def simulated(stage, programme, since, **more):
     async with stage.pool.acquire() as connection:
-        return [each async for each in simulate(connection, live, since, **more)][-1]
+        return [each async for each in simulate(connection, programme, since, **more)][-1]
 
 
 async def booked(stage, since) -> dict:
@@ -113,7 +113,7 @@ def assert_the_same(found) -> None:
     found.was["camp_first"], found.would["camp_first"] = was, would
 
 
-async def assert_lived_as_simulated(stage, write, live, *, seed):
+async def assert_lived_as_simulated(stage, write, programme, *, seed):
     """Live the same life twice: beside a draft, and in another organisation in which it is active.
 
     What the simulation of the draft says must be what the other has. Return the simulation.
@@ -125,7 +125,7 @@ async def assert_lived_as_simulated(stage, write, live, *, seed):
     for organisation, status in ((stage, "draft"), (lived, "active")):
         chance = random.Random(seed)
         await write(organisation, chance, status)
-        await live(organisation, chance, now)
+        await programme(organisation, chance, now)
     since = now - timedelta(days=1)
     async with stage.pool.acquire() as connection:
         draft = await backtest.with_campaign(connection, stage.org_id, "camp_draft", {})
@@ -143,15 +143,15 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
             await write_programme(stage, chance)
             now, since = clock.now(), []
             await live_through(stage, chance, now, half_way=lambda: since.append(clock.now()))
-            live = await stage.programs.current(stage.org_id)
+            programme = await stage.programmes.current(stage.org_id)
             begun = clock.now() - timedelta(days=1)
             for start in (begun, since[0]):
-                assert_the_same(await simulated(stage, live, start))
-            whole = await simulated(stage, live, begun)
+                assert_the_same(await simulated(stage, programme, start))
+            whole = await simulated(stage, programme, begun)
             # What was due and not done yet has been counted: when it is done, the ledger says the same.
-            assert await run_due(stage.pool, live.program, stage.org_id, clock.now()) > 0
+            assert await run_due(stage.pool, programme.compiled, stage.org_id, clock.now()) > 0
             assert given_by(whole.was) == await booked(stage, begun)
-            again = await simulated(stage, live, begun)
+            again = await simulated(stage, programme, begun)
             assert given_by(again.was) == given_by(whole.was)
             assert_the_same(again)
             fired = {one for one, tally in again.was.items() if tally.fired}

@@ -88,7 +88,7 @@ async def at_work(stage: Stage, monkeypatch, faults: dict):
         return [Chore(one.name, 0.05, fault(one.name)) if one.name in faults else one for one in original(*given)]
 
     monkeypatch.setattr(of_workers, "chores_of_worker", with_faults)
-    worker = Worker(pool, stage.url, stage.programs, beside=of_workers.run_chores_of_worker)
+    worker = Worker(pool, stage.url, stage.programmes, beside=of_workers.run_chores_of_worker)
     running = asyncio.create_task(worker.run())
     try:
         yield pool
@@ -141,8 +141,8 @@ def run(staged, url, monkeypatch, faults, then=None):
 
 
 def test_every_chore_is_seen_to_here():
-    pool = programs = cast(Any, None)
-    assert {one.name for one in of_workers.chores_of_worker(pool, programs)} == {*DONE}
+    pool = programmes = cast(Any, None)
+    assert {one.name for one in of_workers.chores_of_worker(pool, programmes)} == {*DONE}
     assert {*NAMES} == {*CHORES}
     assert {*NAMES.values()} <= {*DONE}
     assert month_of(clock.now().date()) != MONTH

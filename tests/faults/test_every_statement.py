@@ -57,7 +57,7 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
             await stage.append(*arrivals)
             waiting = await stage.fetch("SELECT * FROM inbox ORDER BY inbox_id")
             batch = [type(arrivals[0])(**row) for row in waiting]
-            programs = {stage.org_id: await stage.program()}
+            programmes = {stage.org_id: await stage.program()}
             at = clock.now()
 
             async def rows(connection):
@@ -74,20 +74,20 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
                 undisturbed = connection.transaction()
                 await undisturbed.start()
                 counting = Failing(connection, 10_000)
-                await process(counting, programs, batch, at)
+                await process(counting, programmes, batch, at)
                 expected = await rows(connection)
                 await undisturbed.rollback()
                 before = await rows(connection)
                 assert counting.calls > 12
                 for survives in range(1, counting.calls + 1):
                     try:
-                        await process(Failing(connection, survives), programs, batch, at)
+                        await process(Failing(connection, survives), programmes, batch, at)
                     except LostConnectionError:
                         assert await rows(connection) == before, f"after statement {survives}"
                         assert len(await connection.fetch("SELECT 1 FROM inbox")) == len(batch)
                     else:
                         raise AssertionError("the failure was swallowed")
-                await process(connection, programs, batch, at)
+                await process(connection, programmes, batch, at)
                 assert await rows(connection) == expected
             await stage.assert_books_hold()
 

@@ -83,7 +83,7 @@ def test_what_waits_is_handed_out_once_and_earlier_cursors_go_on(earlier_databas
             await stage.write("webhook", "wh_1", url="http://127.0.0.1:1/", events=["transaction.created"])
             async with stage.pool.acquire() as connection:
                 waiting = await buckets_with_news(connection)
-                handed, more = await hand_out(connection, Listeners(stage.programs), waiting, clock.now())
+                handed, more = await hand_out(connection, Listeners(stage.programmes), waiting, clock.now())
                 assert (handed, more, await buckets_with_news(connection)) == (3, set(), set())
                 number = await number_after(connection, org_id, (100, 15))
                 after = await messages_after(connection, org_id, number, None, 100)

@@ -61,9 +61,9 @@ def test_what_is_wrong_and_stays_as_it_is_refuses_no_other_change(staged, fresh_
             for status in ("paused", "archived", "active"):
                 stored = await documents.update(connection, change, {"status": status})
                 assert (stored.doc["status"], stored.doc[field]) == (status, broken)
-            live = await stage.programs.refresh(stage.org_id)
-            assert live.out_of_force.get(("campaign", "camp_1"), "").startswith(reason or "")
-            assert (("campaign", "camp_1") in live.out_of_force) == (reason is not None)
+            programme = await stage.programmes.refresh(stage.org_id)
+            assert programme.out_of_force.get(("campaign", "camp_1"), "").startswith(reason or "")
+            assert (("campaign", "camp_1") in programme.out_of_force) == (reason is not None)
             copy = await documents.create(connection, change_of(stage, "campaign", "copy"), stored.doc, stored.doc)
             assert copy.doc == stored.doc
             with pytest.raises(Invalid) as refused:
@@ -112,7 +112,7 @@ def test_an_amount_that_is_too_fine_for_its_metric_is_still_rounded_and_refuses_
             change = change_of(stage, "campaign", "camp_1")
             stored = await documents.update(connection, change, {"priority": 7})
             assert (stored.doc["priority"], stored.doc["effects"]) == (7, half)
-            await stage.programs.refresh(stage.org_id)
+            await stage.programmes.refresh(stage.org_id)
             await stage.append(stage.arrival())
             await stage.drain()
             assert await stage.points() == 3
@@ -143,7 +143,7 @@ def test_a_product_whose_end_nobody_would_take_now_can_be_restocked(staged, fres
             await store(stage, "product", "cup", "endDate", "9999-12-31T23:59:59-12:00")
             stored = await documents.update(connection, change_of(stage, "product", "cup"), {"allocatedStock": 5})
             assert stored.doc["allocatedStock"] == 5
-            assert (await stage.programs.refresh(stage.org_id)).program.products["cup"].stock == 5
+            assert (await stage.programmes.refresh(stage.org_id)).compiled.products["cup"].stock == 5
 
     asyncio.run(scenario())
 

@@ -140,18 +140,18 @@ def create_app(given: Settings | None = None) -> App:
         url = chosen.url()
         pool = await create_pool(url, size=POOL_SIZE)
         engine_pool = await create_pool(url, size=ENGINE_POOL_SIZE, by_key=True)
-        programs = Programmes(pool, url)
+        programmes = Programmes(pool, url)
         boards = Leaderboards(engine_pool)
         streams = LiveStreams(engine_pool, url)
         published = JwksCache(private=chosen.private_networks)
-        programs.on_erasure(boards.forget)
+        programmes.on_erasure(boards.forget)
         services = Services(
             url=url,
             pool=pool,
             engine_pool=engine_pool,
-            programs=programs,
+            programmes=programmes,
             inbox=Inbox(engine_pool),
-            callers=CallerCache(pool, TokenService(pool, programs, published, chosen)),
+            callers=CallerCache(pool, TokenService(pool, programmes, published, chosen)),
             origins=AllowedOrigins(pool),
             streams=streams,
             private_networks=chosen.private_networks,
@@ -161,7 +161,7 @@ def create_app(given: Settings | None = None) -> App:
         app.state.services = services
         tune_gc()
         others = [
-            asyncio.create_task(programs.listen()),
+            asyncio.create_task(programmes.listen()),
             asyncio.create_task(streams.run()),
             asyncio.create_task(_end_streams(streams)),
         ]

@@ -97,7 +97,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
         url="",
         pool=pool,
         engine_pool=pool,
-        programs=services.programs.apart(pool),
+        programmes=services.programmes.apart(pool),
         inbox=_OwnInbox(pool),
         callers=CallerCache(pool, services.callers.tokens),
         boards=Leaderboards(pool),
@@ -121,7 +121,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
     """Decide what waits in the inbox because of the call, and what follows from that, as a worker would."""
-    program = (await call.services.programs.current(call.org_id)).program
+    program = (await call.services.programmes.current(call.org_id)).compiled
     while watched.queued:
         by_bucket: dict[int, list[UUID]] = {}
         for bucket, event_id in watched.queued:
@@ -141,7 +141,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
     shown: list[Json] = []
     posted: list[Json] = []
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     count = 0
     async with call.services.pool.acquire() as connection:
         for processed in decided:
@@ -153,10 +153,10 @@ async def _follows(call: Call, watched: Watched) -> Json:
             if len(shown) >= EVENTS_MAX:
                 continue
             if "members:read" in call.scopes:
-                record = await explained_event(connection, live, row)
+                record = await explained_event(connection, programme, row)
                 posted += [{"userId": arrival.user_id, **of} for of in record["transactions"]]
             else:
-                record = outcome_view(processed.program or live.program, processed)
+                record = outcome_view(processed.program or programme.compiled, processed)
                 posted += record.get("transactions", [])
             shown.append(record)
     return {"events": shown, "eventCount": count, "transactions": posted}

@@ -22,9 +22,9 @@ async def name_campaigns(call: Call) -> None:
     for place in ("path", "query"):
         named = getattr(call, place)
         if _is_uuid(named.get(CAMPAIGN)):
-            live = await call.services.programs.live_unless_stopped(call.org_id)
-            if live is not None:
-                setattr(call, place, {**named, CAMPAIGN: campaign_called(live, named[CAMPAIGN])})
+            programme = await call.services.programmes.current_unless_stopped(call.org_id)
+            if programme is not None:
+                setattr(call, place, {**named, CAMPAIGN: campaign_called(programme, named[CAMPAIGN])})
 
 
 def _is_uuid(name: str | None) -> bool:
@@ -46,7 +46,7 @@ async def name_people(operation: Operation, call: Call) -> None:
     named = [call.path.get(PLACE), call.query.get(PLACE), *(getattr(body, field) for field in fields)]
     if not any(named):
         return
-    unique = (await call.services.programs.current(call.org_id)).profiles.unique
+    unique = (await call.services.programmes.current(call.org_id)).profiles.unique
     names = {unknown for unknown in named if unknown}
     others = [name for name in names if may_be_another_name(name, unique)]
     async with call.services.pool.acquire() as connection:

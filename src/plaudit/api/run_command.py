@@ -73,8 +73,8 @@ async def run_command(
     the decision is a refusal; then nothing is written. `also` is the same command for other members, by user id: all
     happen or none. `through` are the members at whom something arrives by it.
     """
-    live = await call.services.programs.cached(call.org_id)
-    now = live.now()
+    programme = await call.services.programmes.cached(call.org_id)
+    now = programme.now()
     arrival = arrival_from_client(
         org_id=call.org_id,
         user_id=user_id,
@@ -96,12 +96,12 @@ async def run_command(
     ]  # fmt: skip
     try:
         outcome = await process_inline(
-            call.services.engine_pool, live.program, arrival, seconds=COMMAND_SECONDS_MAX, whole=True, also=others,
+            call.services.engine_pool, programme.compiled, arrival, seconds=COMMAND_SECONDS_MAX, whole=True, also=others,
             through=[bucket_of(member_id_of(call.org_id, name)) for name in through],
         )  # fmt: skip
     except CommandRefused as error:
         is_other = error.processed.arrival.member_id != arrival.member_id
-        raise _refusal(error, live.now(), is_other=is_other) from None
+        raise _refusal(error, programme.now(), is_other=is_other) from None
     if outcome is None:
         raise Unavailable("It took too long and may or may not have been done; look before you try again")
     if outcome.conflicting:

@@ -49,7 +49,7 @@ class _Wanted(msgspec.Struct, frozen=True):
         return f"{self.piece.document_id}:{self.ordinal}:{self.piece.version}:{member.member_id}"
 
 
-async def fill_next_bucket(pool: Pool, programs: Programmes) -> bool:
+async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
     """Fill one bucket of one document, if there is one to fill. False when there is not, or another process does, or it raised."""
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(SQL.one_at_a_time):
@@ -59,35 +59,37 @@ async def fill_next_bucket(pool: Pool, programs: Programmes) -> bool:
         wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
         if wanted is None:
             return False
-        return bool(await attempt(connection, wanted.piece, _fill(connection, programs, wanted)))
+        return bool(await attempt(connection, wanted.piece, _fill(connection, programmes, wanted)))
 
 
-async def _fill(connection: Connection, programs: Programmes, wanted: _Wanted) -> bool:
+async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted) -> bool:
     piece = wanted.piece
     key = piece.org_id, piece.document_id, piece.version
     bucket = await connection.fetchval(SQL.take_fill, *key)
-    live = await programs.refresh(piece.org_id)
+    programme = await programmes.refresh(piece.org_id)
     looked_at = changed = 0
     if wanted.is_ladder:
-        document = live.program.ladders.get(wanted.document_id)
+        document = programme.compiled.ladders.get(wanted.document_id)
         if document is not None:
-            looked_at = changed = await _place_bucket(connection, live, document, wanted, bucket)
+            looked_at = changed = await _place_bucket(connection, programme, document, wanted, bucket)
     else:
-        document = live.program.segments.get(wanted.document_id)
+        document = programme.compiled.segments.get(wanted.document_id)
         if document is not None:
-            looked_at, changed = await _fill_bucket(connection, live, document, wanted, bucket)
+            looked_at, changed = await _fill_bucket(connection, programme, document, wanted, bucket)
     following = bucket + 1
-    finished_at = live.now() if following == BUCKET_COUNT or document is None else None
+    finished_at = programme.now() if following == BUCKET_COUNT or document is None else None
     await connection.execute(SQL.fill_moved, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
     return True
 
 
-async def _place_bucket(connection: Connection, live: Programme, ladder: Ladder, wanted: _Wanted, bucket: int) -> int:
+async def _place_bucket(
+    connection: Connection, programme: Programme, ladder: Ladder, wanted: _Wanted, bucket: int
+) -> int:
     """Have the members of a bucket placed on a ladder: all who have earned of its metric, or are on it."""
     looked_at = 0
     after = UUID(int=0)
-    key = bucket, live.program.org_id
-    now = live.now()
+    key = bucket, programme.compiled.org_id
+    now = programme.now()
     while True:
         of = after, ladder.metric, ladder.ladder_id, CHUNK_MEMBERS
         rows = await connection.fetch(SQL.members_to_place, *key, *of)
@@ -100,21 +102,21 @@ async def _place_bucket(connection: Connection, live: Programme, ladder: Ladder,
         data = {"ladderId": ladder.ladder_id, "fill": True}
         if members:
             await inbox.append(
-                connection, [_evaluation_event(live, LADDER, data, wanted, member, now) for member in members]
+                connection, [_evaluation_event(programme, LADDER, data, wanted, member, now) for member in members]
             )
         looked_at += len(rows)
         after = rows[-1]["member_id"]
 
 
 async def _fill_bucket(
-    connection: Connection, live: Programme, segment: Segment, filled: _Wanted, bucket: int
+    connection: Connection, programme: Programme, segment: Segment, filled: _Wanted, bucket: int
 ) -> tuple[int, int]:
     looked_at = changed = 0
     after = UUID(int=0)
     triggers = triggers_of(segment)
-    now = live.now()
+    now = programme.now()
     while True:
-        org_id = live.program.org_id
+        org_id = programme.compiled.org_id
         rows = await connection.fetch(SQL.members_of_bucket, bucket, org_id, after, CHUNK_MEMBERS)
         if not rows:
             return looked_at, changed
@@ -127,14 +129,14 @@ async def _fill_bucket(
         wanted = [
             member
             for member in members.values()
-            if member.member_id in counting or would_change(live.program, segment, member, now)
+            if member.member_id in counting or would_change(programme.compiled, segment, member, now)
         ]
         there = await hold(connection, [member.member_id for member in wanted])
         wanted = [member for member in wanted if member.member_id in there]
         if wanted:
             data = {"segmentId": segment.segment_id}
             await inbox.append(
-                connection, [_evaluation_event(live, SEGMENT, data, filled, member, now) for member in wanted]
+                connection, [_evaluation_event(programme, SEGMENT, data, filled, member, now) for member in wanted]
             )
         looked_at += len(rows)
         changed += len(wanted)
@@ -148,10 +150,10 @@ def would_change(program: Program, segment: Segment, member: Member, now: dateti
 
 
 def _evaluation_event(
-    live: Programme, kind: str, data: dict[str, Any], wanted: _Wanted, member: Member, now: datetime
+    programme: Programme, kind: str, data: dict[str, Any], wanted: _Wanted, member: Member, now: datetime
 ) -> Arrival:
     return arrival_from_client(
-        org_id=live.program.org_id,
+        org_id=programme.compiled.org_id,
         user_id=member.user_id,
         kind=kind,
         trigger=kind,

@@ -25,19 +25,19 @@ RETENTION_SECONDS = 600.0
 AT_ONCE = CHORE_CONNECTIONS // 2
 
 
-async def run_chores_of_worker(pool: Pool, programs: Programmes) -> None:
+async def run_chores_of_worker(pool: Pool, programmes: Programmes) -> None:
     """Run the chores of a worker until cancelled."""
-    await run_chores(chores_of_worker(pool, programs), at_once=AT_ONCE)
+    await run_chores(chores_of_worker(pool, programmes), at_once=AT_ONCE)
 
 
-def chores_of_worker(pool: Pool, programs: Programmes) -> list[Chore]:
+def chores_of_worker(pool: Pool, programmes: Programmes) -> list[Chore]:
     """Return the chores of a worker. Several workers may run them at the same time."""
-    rollbacks = Rollbacks(pool, programs)
+    rollbacks = Rollbacks(pool, programmes)
     return [
         Chore("partitions", PARTITIONS_SECONDS, partial(_make_partitions, pool)),
-        Chore("fill_segments", POLL_SECONDS, partial(fill_next_bucket, pool, programs)),
-        Chore("settle_competitions", POLL_SECONDS, partial(_settle_competitions, pool, programs)),
-        Chore("settle_leagues", POLL_SECONDS, partial(_settle_leagues, pool, programs)),
+        Chore("fill_segments", POLL_SECONDS, partial(fill_next_bucket, pool, programmes)),
+        Chore("settle_competitions", POLL_SECONDS, partial(_settle_competitions, pool, programmes)),
+        Chore("settle_leagues", POLL_SECONDS, partial(_settle_leagues, pool, programmes)),
         Chore("complete_documents", POLL_SECONDS, partial(_complete_documents, pool)),
         Chore("continue_rollbacks", POLL_SECONDS, rollbacks.continue_once),
         Chore("expire_codes", POLL_SECONDS, partial(_expire_codes, pool)),
@@ -51,14 +51,14 @@ async def _make_partitions(pool: Pool) -> bool:
     return False
 
 
-async def _settle_competitions(pool: Pool, programs: Programmes) -> bool:
-    await settle_competitions(pool, programs)
+async def _settle_competitions(pool: Pool, programmes: Programmes) -> bool:
+    await settle_competitions(pool, programmes)
     return False
 
 
-async def _settle_leagues(pool: Pool, programs: Programmes) -> bool:
+async def _settle_leagues(pool: Pool, programmes: Programmes) -> bool:
     async with pool.acquire() as connection:
-        await settle_rounds(connection, programs)
+        await settle_rounds(connection, programmes)
     return False
 
 

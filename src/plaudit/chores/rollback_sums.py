@@ -42,9 +42,9 @@ def _more(before: dict[str, tuple[int, int]], new: dict[str, int]) -> dict[str, 
     return found
 
 
-def sums_view(live: Programme, sums: Sums) -> Json:
+def sums_view(programme: Programme, sums: Sums) -> Json:
     """Return what was undone and what could not be had back, as the API shows it."""
-    metrics = live.program.metrics
+    metrics = programme.compiled.metrics
 
     def amount(metric: str, scaled: int) -> int | float:
         return to_number(scaled, metrics[metric].decimals if metric in metrics else 0)

@@ -102,13 +102,13 @@ class _WorkedOut(Struct):
 _DECODER = msgspec.json.Decoder(_Result)
 
 
-def rollback_view(live: Programme, row: Json) -> Json:
+def rollback_view(programme: Programme, row: Json) -> Json:
     """Return a rollback's own part of its job."""
     kept = _DECODER.decode(row["result"]).rollback
     asked = kept.asked
     return {
         "campaignId": asked.campaign_id, "from": clock.time_text(asked.since), "until": clock.time_text(asked.until),
-        "userIds": asked.user_ids, "dryRun": asked.dry_run, "members": kept.members, **sums_view(live, kept.sums),
+        "userIds": asked.user_ids, "dryRun": asked.dry_run, "members": kept.members, **sums_view(programme, kept.sums),
     }  # fmt: skip
 
 
@@ -136,9 +136,9 @@ async def begin(connection: Connection, org_id: UUID, asked: Asked, by: str) -> 
 class Rollbacks:
     """What a worker does of them. Programmes of the past are kept while there is a job."""
 
-    def __init__(self, pool: Pool, programs: Programmes) -> None:
+    def __init__(self, pool: Pool, programmes: Programmes) -> None:
         self._pool = pool
-        self._programs = programs
+        self._programmes = programmes
         self._past: dict[tuple[UUID, int], Program] = {}
 
     async def continue_once(self) -> bool:
@@ -157,7 +157,7 @@ class Rollbacks:
         kept, org_id = result.rollback, row["org_id"]
         asked = kept.asked
         doings = Doings(asked.campaign_id, asked.since, asked.until)
-        live = await self._programs.cached(org_id)
+        programme = await self._programmes.cached(org_id)
         rows = await connection.fetch(
             SQL.members, org_id, asked.campaign_id, kept.last, asked.user_ids, MEMBERS_AT_ONCE
         )
@@ -171,7 +171,7 @@ class Rollbacks:
             try:
                 event_id = derived_id(job.job_id, f"{KIND}:{member_id}")
                 key = (bucket, member_id, user_id)
-                done = await self.undo(live, doings, key, event_id, dry_run=asked.dry_run)
+                done = await self.undo(programme, doings, key, event_id, dry_run=asked.dry_run)
             except (*UNREACHABLE, *RETRIABLE):
                 raise
             except PlauditError as error:
@@ -192,20 +192,22 @@ class Rollbacks:
         return True
 
     async def undo(
-        self, live: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, *, dry_run: bool
+        self, programme: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, *, dry_run: bool
     ) -> RolledBack | None:
         """Undo a campaign's doings at one member. Return what came of it; None where there is nothing to undo."""
         for _ in range(TRIES):
-            now = live.now()
-            found = await self.worked_out(live, doings, key, event_id, now)
+            now = programme.now()
+            found = await self.worked_out(programme, doings, key, event_id, now)
             if found.order is None:
                 return found.done
-            arrival, also = await self._with_what_was_sent_on(live, found, found.order, key[2], event_id, now)
+            arrival, also = await self._with_what_was_sent_on(programme, found, found.order, key[2], event_id, now)
             if dry_run:
-                return rolled_back_in(decide_one(live.program, found.member, arrival.event(), found.refused).trace)
+                return rolled_back_in(
+                    decide_one(programme.compiled, found.member, arrival.event(), found.refused).trace
+                )
             try:
                 outcome = await process_inline(
-                    self._pool, live.program, arrival, seconds=SECONDS_MAX, whole=True, also=also
+                    self._pool, programme.compiled, arrival, seconds=SECONDS_MAX, whole=True, also=also
                 )
             except CommandRefused as error:
                 decision = error.processed.decision
@@ -218,21 +220,23 @@ class Rollbacks:
         raise Conflict("too much happens to the member, or the log is not whole: nothing was undone", code=NOT_UNDONE)
 
     async def _with_what_was_sent_on(
-        self, live: Programme, found: "_WorkedOut", order: Rollback, user_id: str, event_id: UUID, now: datetime
+        self, programme: Programme, found: "_WorkedOut", order: Rollback, user_id: str, event_id: UUID, now: datetime
     ) -> tuple[Arrival, list[Arrival]]:
         """Return the event that carries an order out, and those of who gives back what the member has sent on."""
-        arrival = arrival_at(live, user_id, event_id, order, now)
-        lost = rolled_back_in(decide_one(live.program, found.member, arrival.event(), found.refused).trace).lost_metrics
+        arrival = arrival_at(programme, user_id, event_id, order, now)
+        lost = rolled_back_in(
+            decide_one(programme.compiled, found.member, arrival.event(), found.refused).trace
+        ).lost_metrics
         if not lost or not any(row["kind"] == TRANSFER for row in found.log):
             return arrival, []
         async with self._pool.acquire() as connection:
-            back = await sent_on(connection, live.program, found.member, found.log, lost, event_id)
+            back = await sent_on(connection, programme.compiled, found.member, found.log, lost, event_id)
         order = structs.replace(order, transfers=back.transfers, stays=back.stays)
-        also = [_arrival(live, REVERSAL, other, own_id, data, now) for own_id, other, data in back.orders]
-        return arrival_at(live, user_id, event_id, order, now), also
+        also = [_arrival(programme, REVERSAL, other, own_id, data, now) for own_id, other, data in back.orders]
+        return arrival_at(programme, user_id, event_id, order, now), also
 
     async def worked_out(
-        self, live: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, now: datetime
+        self, programme: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, now: datetime
     ) -> "_WorkedOut":
         """Return what was done by this very event before, or the order that undoes."""
         bucket, member_id, user_id = key
@@ -248,7 +252,7 @@ class Rollbacks:
             if not any(_concerns(row, doings) for item in (rows, *formers.values()) for row in item):
                 return _WorkedOut(blank)
             happened = await self._happened(connection, rows, formers)
-            order, member = undoing(happened, blank, doings, live.program, now)
+            order, member = undoing(happened, blank, doings, programme.compiled, now)
             if order is None:
                 return _WorkedOut(member)
             first = next((place for place, row in enumerate(rows) if _concerns(row, doings)), 0)
@@ -306,7 +310,7 @@ class Rollbacks:
         for row in rows:
             key = (row["org_id"], row["program_version"])
             if key not in self._past:
-                self._past[key] = (await load_at_version(connection, *key)).program
+                self._past[key] = (await load_at_version(connection, *key)).compiled
             refused = frozenset(outcome_from(row["outcome"]).refused)
             former = await self._happened(connection, formers.get(row["event_id"], ()), formers)
             found.append(Happened(logged(row).event(), self._past[key], refused, row["state"] != "processed", former))
@@ -323,14 +327,14 @@ def _concerns(row: Json, doings: Doings) -> bool:
     return within and f'"{doings.campaign_id}"' in row["outcome"]
 
 
-def arrival_at(live: Programme, user_id: str, event_id: UUID, order: Rollback, now: datetime) -> Arrival:
+def arrival_at(programme: Programme, user_id: str, event_id: UUID, order: Rollback, now: datetime) -> Arrival:
     """Return the event that carries an order out."""
-    return _arrival(live, ROLLBACK, user_id, event_id, msgspec.to_builtins(order, str_keys=True), now)
+    return _arrival(programme, ROLLBACK, user_id, event_id, msgspec.to_builtins(order, str_keys=True), now)
 
 
-def _arrival(live: Programme, kind: str, user_id: str, event_id: UUID, data: Json, now: datetime) -> Arrival:
+def _arrival(programme: Programme, kind: str, user_id: str, event_id: UUID, data: Json, now: datetime) -> Arrival:
     return arrival_from_client(
-        org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=kind, occurred_at=now, received_at=clock.now(),
+        org_id=programme.compiled.org_id, user_id=user_id, kind=kind, trigger=kind, occurred_at=now, received_at=clock.now(),
         payload=Payload(data), source="rollback", event_id=event_id,
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ SEED_BYTES = 32
 Json = dict[str, Any]
 
 
-async def settle_competitions(pool: Pool, programs: Programmes) -> int:
+async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
     """Open what has no seed yet, and give the prizes of what is over. Answers how many competitions were settled."""
     async with pool.acquire() as connection:
         for row in await connection.fetch(SQL.unopened):
@@ -36,7 +36,7 @@ async def settle_competitions(pool: Pool, programs: Programmes) -> int:
         ended = [Piece("competition", *row) for row in await connection.fetch(SQL.ended)]
         ended = [piece for piece in ended if not piece.is_left_out]
         for piece in ended:
-            await attempt(connection, piece, _settle(connection, programs, piece))
+            await attempt(connection, piece, _settle(connection, programmes, piece))
     return len(ended)
 
 
@@ -46,16 +46,16 @@ async def open_draw(connection: Connection, org_id: UUID, competition_id: str) -
     await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
 
 
-async def _settle(connection: Connection, programs: Programmes, piece: Piece) -> None:
-    live = await programs.refresh(piece.org_id)
-    competition = live.program.competitions.get(piece.document_id)
+async def _settle(connection: Connection, programmes: Programmes, piece: Piece) -> None:
+    programme = await programmes.refresh(piece.org_id)
+    competition = programme.compiled.competitions.get(piece.document_id)
     if competition is not None:
-        await _give_prizes(connection, live, competition)
+        await _give_prizes(connection, programme, competition)
 
 
-async def _give_prizes(connection: Connection, live: Programme, competition: Competition) -> None:
+async def _give_prizes(connection: Connection, programme: Programme, competition: Competition) -> None:
     """Each winner's prize is an event of their own, named after the competition and the rank: it comes once."""
-    org_id, competition_id = live.program.org_id, competition.competition_id
+    org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
         held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
         if held is None or held["settled_at"] is not None:
@@ -69,7 +69,7 @@ async def _give_prizes(connection: Connection, live: Programme, competition: Com
             band = prize_for(competition, rank)
             if band is not None:
                 winners.append({"rank": rank, "userId": row["user_id"], "score": row["score"], "band": band})
-        now = live.now()
+        now = programme.now()
         arrivals = [
             arrival_from_client(
                 org_id=org_id,
@@ -91,15 +91,15 @@ async def _give_prizes(connection: Connection, live: Programme, competition: Com
         await connection.execute(SQL.settle_contest, org_id, competition_id, now, result)
 
 
-async def draw_winners(connection: Connection, live: Programme, competition: Competition, winners: int) -> Json:
+async def draw_winners(connection: Connection, programme: Programme, competition: Competition, winners: int) -> Json:
     """Draw from the entries of a competition that is over. Drawn once: asking again gives the same answer.
 
     Raises Conflict while entries can still come in.
     """
-    now = live.now()
+    now = programme.now()
     if competition.ends_at is None or now < competition.ends_at:
         raise Conflict("The competition is still open: it is drawn after its endDate", code="competition_open")
-    org_id, competition_id = live.program.org_id, competition.competition_id
+    org_id, competition_id = programme.compiled.org_id, competition.competition_id
     await open_draw(connection, org_id, competition_id)
     async with atomic(connection):
         held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)

@@ -27,58 +27,58 @@ _ANY = "9999"  # after the names of all rounds
 _OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
-async def settle_rounds(connection: Connection, programs: Programmes, org_id: UUID | None = None) -> int:
+async def settle_rounds(connection: Connection, programmes: Programmes, org_id: UUID | None = None) -> int:
     """Settle the rounds that are over, of all leagues or of an organisation's. Answers how many."""
     settled = 0
     for *key, minutes in await connection.fetch(competitions.SQL.leagues):
         piece = Piece("league", *key)
         if not piece.is_left_out and org_id in (None, piece.org_id):
-            settled += await attempt(connection, piece, _settle_rounds_of(connection, programs, piece, minutes)) or 0
+            settled += await attempt(connection, piece, _settle_rounds_of(connection, programmes, piece, minutes)) or 0
     return settled
 
 
-async def _settle_rounds_of(connection: Connection, programs: Programmes, piece: Piece, minutes: int) -> int:
-    live = await programs.current(piece.org_id)
-    competition = live.program.competitions.get(piece.document_id)
+async def _settle_rounds_of(connection: Connection, programmes: Programmes, piece: Piece, minutes: int) -> int:
+    programme = await programmes.current(piece.org_id)
+    competition = programme.compiled.competitions.get(piece.document_id)
     if competition is None or competition.league is None:
         return 0
-    return await _settle(connection, live, competition, competition.league, timedelta(minutes=minutes))
+    return await _settle(connection, programme, competition, competition.league, timedelta(minutes=minutes))
 
 
 async def _settle(
-    connection: Connection, live: Programme, competition: Competition, league: League, late: timedelta
+    connection: Connection, programme: Programme, competition: Competition, league: League, late: timedelta
 ) -> int:
     """Settle the rounds that are over, in their order: in which division somebody is follows from the round before."""
-    zone = live.program.settings.time_zone
-    at = live.now() - late
+    zone = programme.compiled.settings.time_zone
+    at = programme.now() - late
     begins_at = first_instant(first_day(local_day(at, zone), league.period), zone)
     present = period_key(at, league.period, zone)
     before = period_key(begins_at - timedelta(seconds=1), league.period, zone)
-    key = live.program.org_id, competition.competition_id
+    key = programme.compiled.org_id, competition.competition_id
     if await connection.fetchval(competitions.SQL.round_settled, *key, before):
         return 0
     patient = at < begins_at + timedelta(minutes=PATIENCE_MINUTES)
-    if await connection.fetchval(competitions.SQL.waits_before, live.program.org_id, begins_at, patient):
+    if await connection.fetchval(competitions.SQL.waits_before, programme.compiled.org_id, begins_at, patient):
         return 0
     played = [row["round"] for row in await connection.fetch(competitions.SQL.rounds_played, *key, present)]
     settled = 0
     for name in dict.fromkeys([*played, before]):
         if await connection.fetchval(
-            competitions.SQL.prizes_wait, live.program.org_id, _key_of(competition.competition_id, "")
+            competitions.SQL.prizes_wait, programme.compiled.org_id, _key_of(competition.competition_id, "")
         ):
             break
-        await _settle_round(connection, live, competition, league, name)
+        await _settle_round(connection, programme, competition, league, name)
         settled += 1
     return settled
 
 
-async def next_end(connection: Connection, live: Programme) -> datetime | None:
+async def next_end(connection: Connection, programme: Programme) -> datetime | None:
     """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
-    org_id, zone, now = live.program.org_id, live.program.settings.time_zone, live.now()
+    org_id, zone, now = programme.compiled.org_id, programme.compiled.settings.time_zone, programme.now()
     due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
     found: list[datetime] = []
     for value, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
-        competition = live.program.competitions.get(competition_id)
+        competition = programme.compiled.competitions.get(competition_id)
         if value != org_id or competition is None or competition.league is None:
             continue
         played = await connection.fetch(competitions.SQL.rounds_played, org_id, competition_id, _ANY)
@@ -90,9 +90,9 @@ async def next_end(connection: Connection, live: Programme) -> datetime | None:
 
 
 async def _settle_round(
-    connection: Connection, live: Programme, competition: Competition, league: League, name: str
+    connection: Connection, programme: Programme, competition: Competition, league: League, name: str
 ) -> None:
-    org_id, competition_id = live.program.org_id, competition.competition_id
+    org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
         rows = await connection.fetch(competitions.SQL.places_of_round, org_id, competition_id, name)
         there = await hold(connection, [row["member_id"] for row in rows])
@@ -105,8 +105,10 @@ async def _settle_round(
         places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in kept]
         members = {row["scope"]: row["members"] for row in rows}
         result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
-        if await connection.fetchval(competitions.SQL.settle_round, org_id, competition_id, name, live.now(), result):
-            arrivals = [_arrival(live, competition_id, name, record) for record in moved]
+        if await connection.fetchval(
+            competitions.SQL.settle_round, org_id, competition_id, name, programme.now(), result
+        ):
+            arrivals = [_arrival(programme, competition_id, name, record) for record in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)
 
@@ -132,14 +134,14 @@ def outcome_of_place(competition: Competition, league: League, place: Json) -> J
     }
 
 
-def _arrival(live: Programme, competition_id: str, name: str, row: Json) -> Arrival:
+def _arrival(programme: Programme, competition_id: str, name: str, row: Json) -> Arrival:
     data = {"competitionId": competition_id, "round": name} | {part: row[part] for part in ("division", "rank", "band")}
     return arrival_from_client(
-        org_id=live.program.org_id,
+        org_id=programme.compiled.org_id,
         user_id=row["userId"],
         kind=PRIZE,
         trigger=PRIZE,
-        occurred_at=live.now(),
+        occurred_at=programme.now(),
         received_at=clock.now(),
         payload=Payload(data),
         source="engine",

@@ -88,13 +88,15 @@ class Local:
         from plaudit.history import backtest
 
         async def work(connection: "Connection", org_id: UUID) -> Json:
-            live = await _simulated(connection, org_id, wanted)
+            programme = await _simulated(connection, org_id, wanted)
 
             def tell(found: "Simulation") -> None:
                 heard(found.events, found.total)
 
             campaign = wanted.campaign or None
-            return await backtest.run_backtest(connection, live, wanted.days, campaign, sample=wanted.sample, tell=tell)
+            return await backtest.run_backtest(
+                connection, programme, wanted.days, campaign, sample=wanted.sample, tell=tell
+            )
 
         return with_org(work, *self._where)
 
@@ -127,7 +129,7 @@ def _job_id(name: str) -> UUID | None:
         raise PlauditError(f"--job must be the id of a job, such as job_… (got {name!r})") from None
 
 
-async def _work_off(pool: "Pool", programs: "Programmes", job: "Job", file: Path, heard: Heard) -> None:
+async def _work_off(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, heard: Heard) -> None:
     """Take a file in; the job is moved on with it."""
     from plaudit.engine.inbox import Inbox
     from plaudit.imports.event_files import take_events
@@ -142,9 +144,9 @@ async def _work_off(pool: "Pool", programs: "Programmes", job: "Job", file: Path
                 yield part
 
         if job.kind == "events":
-            moved = take_events(pool, programs, Inbox(pool), job, parts(), is_csv=is_csv)
+            moved = take_events(pool, programmes, Inbox(pool), job, parts(), is_csv=is_csv)
         else:
-            moved = run_job(pool, programs, job, parts(), is_csv=is_csv)
+            moved = run_job(pool, programmes, job, parts(), is_csv=is_csv)
         async for _ in moved:
             heard(opened.tell(), f"{job.lines:,} lines")
 
@@ -155,11 +157,11 @@ async def _job_view(pool: "Pool", org_id: UUID, job: "Job") -> Json:
     from plaudit.storage.programmes import load_programme
 
     async with pool.acquire() as connection:
-        live = await load_programme(connection, org_id)
+        programme = await load_programme(connection, org_id)
         errors = await jobs.errors_of(connection, job.job_id, 0, ERRORS_SHOWN)
     return {
         "jobId": f"job_{job.job_id}", "lines": job.lines, "accepted": job.accepted, "unchanged": job.unchanged,
-        "refused": job.refused, "reconciliation": jobs.reconciliation(live, job),
+        "refused": job.refused, "reconciliation": jobs.reconciliation(programme, job),
         "errors": [jobs.error_view(error) for error in errors],
     }  # fmt: skip
 

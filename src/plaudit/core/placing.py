@@ -30,7 +30,7 @@ def placed(
     alone = Program(org_id=program.org_id, settings=program.settings)  # nobody listens, and nothing else is counted
     found = Member(member_id=member.member_id, user_id=member.user_id, enrolled_at=member.enrolled_at)
 
-    def live(at: datetime, happens: Callable[[Context], None]) -> None:
+    def programme(at: datetime, happens: Callable[[Context], None]) -> None:
         nonlocal found
         event = Event(
             event_id=member.member_id, member_id=member.member_id, user_id=member.user_id, kind=LADDER, trigger=LADDER,
@@ -45,12 +45,12 @@ def placed(
             state = found.ladders.get(ladder.ladder_id)
             if state is None or state.due_at is None or state.due_at > at:
                 return
-            live(state.due_at, lambda context: end_window(context, quiet))
+            programme(state.due_at, lambda context: end_window(context, quiet))
 
     for at, amount in earned:
         if at > now:
             break
         until(at)
-        live(at, lambda context, amount=amount, at=at: count_on(context, quiet, amount, at))
+        programme(at, lambda context, amount=amount, at=at: count_on(context, quiet, amount, at))
     until(now)
     return found.ladders.get(ladder.ladder_id)

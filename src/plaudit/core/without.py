@@ -77,20 +77,20 @@ def undoing(
 
     `blank` is the member before the first event of the log, which is whole.
     """
-    found, programs = _Found(), _Programs()
-    real, would, _ = _go_through(found, programs, log, blank, [doings, *_undone_before(log)])
+    found, programmes = _Found(), _Programs()
+    real, would, _ = _go_through(found, programmes, log, blank, [doings, *_undone_before(log)])
     for timer, decision in run_due_timers(program, real, now):
         real = decision.member
         found.book(real, decision.transactions)
         found.timers[real.member_id, timer.occurred_at] = _Judged(program, decision.trace)
-    lenient = programs.lenient(program, frozenset())
+    lenient = programmes.lenient(program, frozenset())
     for timer in run_due_timers(lenient, structs.replace(would, sequence=real.sequence), now):
         would = timer[1].member
     return _order(found, real, would, doings, program), real
 
 
 def _go_through(
-    found: _Found, programs: "_Programs", log: Sequence[Happened], blank: Member, all_doings: Sequence[Doings]
+    found: _Found, programmes: "_Programs", log: Sequence[Happened], blank: Member, all_doings: Sequence[Doings]
 ) -> tuple[Member, Member, Sequence[Decision]]:
     """Add what a log has that would not be. Return the member as they are and as they would be, and what was last decided."""
     real = would = blank
@@ -114,7 +114,7 @@ def _go_through(
         if happened.event.kind == BACKFILL and str(happened.event.data.get("campaignId")) in left_out:
             _compare(found, real, happened, was, [])
             continue
-        decisions = _without(programs, _as_handed_over(found, programs, happened, all_doings), would, was, left_out)
+        decisions = _without(programmes, _as_handed_over(found, programmes, happened, all_doings), would, was, left_out)
         if decisions:
             would = decisions[-1].member
         if not decisions or decisions[-1].refusal is None:
@@ -122,13 +122,15 @@ def _go_through(
     return real, would, decisions
 
 
-def _as_handed_over(found: _Found, programs: "_Programs", happened: Happened, all_doings: Sequence[Doings]) -> Happened:
+def _as_handed_over(
+    found: _Found, programmes: "_Programs", happened: Happened, all_doings: Sequence[Doings]
+) -> Happened:
     """Return a takeover as it would be: of what the other would have had. Any other event as it is."""
     if not happened.former:
         return happened
     first = happened.former[0].event
     blank = Member(member_id=first.member_id, user_id=first.user_id)
-    _, _, merged = _go_through(found, programs, happened.former, blank, all_doings)
+    _, _, merged = _go_through(found, programmes, happened.former, blank, all_doings)
     handed = next(
         (follow_up.data for decision in merged for follow_up in decision.follow_ups if follow_up.kind == TAKEOVER), None
     )
@@ -166,12 +168,12 @@ class _Programs:
 
 
 def _without(
-    programs: "_Programs", happened: Happened, would: Member, was: Decision, left_out: frozenset[str]
+    programmes: "_Programs", happened: Happened, would: Member, was: Decision, left_out: frozenset[str]
 ) -> list[Decision]:
     """Decide an event without some campaigns, and without those that met it only because these did not."""
     met = Counter(trace.campaign_id for trace in was.trace if trace.refusal is None)
     while True:
-        program = programs.lenient(happened.program, left_out)
+        program = programmes.lenient(happened.program, left_out)
         if happened.event.kind == TIMER:
             decisions = [decision for _, decision in run_due_timers(program, would, happened.event.occurred_at)]
         else:

@@ -54,10 +54,10 @@ log = structlog.get_logger(__name__)
 class Deliverer:
     """Hands out and delivers until stopped. `once` is one bounded pass."""
 
-    def __init__(self, pool: Pool, url: str, programs: Programmes, sender: WebhookClient) -> None:
+    def __init__(self, pool: Pool, url: str, programmes: Programmes, sender: WebhookClient) -> None:
         self._pool = pool
         self._url = url
-        self._programs = programs
+        self._programmes = programmes
         self._sender = sender
         self._push = WebPush(pool, sender)
         self._stopping = asyncio.Event()
@@ -65,7 +65,7 @@ class Deliverer:
         self._news: set[int] = set()  # the buckets that commits have named
         self._judging = False  # whether there may be conditions to look at
         self._look_at = 0.0  # when to look at all buckets, whether they were named or not
-        self._listeners = Listeners(programs)
+        self._listeners = Listeners(programmes)
         self._places = Places()
         self._running: dict[asyncio.Task[None], DueDelivery] = {}
 
@@ -195,7 +195,7 @@ class Deliverer:
         """Try once. Whatever it raises is what came of it, unless the database is away."""
         provider: DeliveryChannel = self._push if due.webhook_id.startswith(attempts.PUSH) else self
         try:
-            return await provider.send(await self._programs.current(due.org_id), due)
+            return await provider.send(await self._programmes.current(due.org_id), due)
         except UNREACHABLE:
             raise
         except BaseException as problem:
@@ -205,9 +205,9 @@ class Deliverer:
         async with self._pool.acquire() as connection:
             return await attempts.record_attempt(connection, due, attempt, clock.now())
 
-    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+    async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
         """One attempt at a webhook, signed."""
-        webhook = live.webhooks.get(due.webhook_id)
+        webhook = programme.webhooks.get(due.webhook_id)
         if webhook is None or webhook.url is None or webhook.status != "active":
             return Attempt(None, "the webhook is gone or inactive", 0)
         body = due.payload.encode()
@@ -230,8 +230,8 @@ class Deliverer:
     async def _disable(self, due: DueDelivery, reason: str) -> None:
         """Give up on a webhook, and say so to the others; unless it leads elsewhere by now, or is a browser."""
         org_id, webhook_id, at = due.org_id, due.webhook_id, clock.now()
-        tried = (await self._programs.current(org_id)).webhooks.get(webhook_id)
-        now = (await self._programs.refresh(org_id)).webhooks.get(webhook_id)
+        tried = (await self._programmes.current(org_id)).webhooks.get(webhook_id)
+        now = (await self._programmes.refresh(org_id)).webhooks.get(webhook_id)
         if tried is None or now is None or now.status != "active" or now.url != tried.url:
             return
         change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
@@ -243,7 +243,7 @@ class Deliverer:
                 await deactivate(connection, change)
                 await connection.execute(SQL.disabled, org_id, webhook_id, at, reason)
                 await enqueue(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
-            await self._programs.refresh(org_id)
+            await self._programmes.refresh(org_id)
             log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
 
     async def _renew_leases(self) -> bool:
@@ -262,14 +262,14 @@ class Deliverer:
 async def run_delivery(url: str, *, private: bool) -> None:
     """Deliver until SIGTERM or SIGINT."""
     pool = await create_pool(url, size=6, by_key=True)
-    programs = Programmes(pool, url)
+    programmes = Programmes(pool, url)
     sender = WebhookClient(private=private)
-    deliverer = Deliverer(pool, url, programs, sender)
+    deliverer = Deliverer(pool, url, programmes, sender)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, deliverer.stop)
     await note_what_was_done(pool)
-    listening = asyncio.create_task(programs.listen())
+    listening = asyncio.create_task(programmes.listen())
     in_hand.is_ready()
     try:
         await deliverer.run()

@@ -85,8 +85,8 @@ async def _pushes(connection: Connection, listeners: Listeners, row: Row) -> lis
     """Return the deliveries of a notification to each browser of its member, where it is to be shown at all."""
     if row["type"] != NOTIFICATION_CREATED:
         return []
-    live = await listeners.live(row["org_id"])
-    if live is None or live.settings.push is None:
+    programme = await listeners.programme_of(row["org_id"])
+    if programme is None or programme.settings.push is None:
         return []
     if msgspec.json.decode(row["payload"])["data"]["display"] == "none":
         return []

@@ -59,11 +59,11 @@ class Listener(Struct, frozen=True, kw_only=True):
         return self.condition.holds(Scope(event, SOMEBODY, {}, {}, {}), [])
 
 
-def listener_of(live: Programme, webhook_id: str, webhook: Webhook) -> Listener:
+def listener_of(programme: Programme, webhook_id: str, webhook: Webhook) -> Listener:
     """Return a webhook with its conditions compiled."""
     if not webhook.conditions:
         return Listener(webhook_id=webhook_id, webhook=webhook)
-    org_id, version = live.program.org_id, live.program.version
+    org_id, version = programme.compiled.org_id, programme.compiled.version
     suspect_id = derived_id(org_id, f"webhook:{webhook_id}:{version}")
     stopped = known.stopped(suspect_id)
     if stopped is not None:
@@ -81,37 +81,37 @@ def listener_of(live: Programme, webhook_id: str, webhook: Webhook) -> Listener:
 class Listeners:
     """The webhooks of all organisations that this process has met."""
 
-    def __init__(self, programs: Programmes) -> None:
-        self._programs = programs
+    def __init__(self, programmes: Programmes) -> None:
+        self._programmes = programmes
         self._known: dict[UUID, tuple[Programme, dict[str, Listener]]] = {}
 
     async def of(self, org_id: UUID) -> dict[str, Listener]:
         """Return an organisation's webhooks that have an address; none where its programme cannot be had."""
-        live = await self.live(org_id)
-        if live is None:
+        programme = await self.programme_of(org_id)
+        if programme is None:
             return {}
         known = self._known.get(org_id)
-        if known is None or known[0] is not live:
+        if known is None or known[0] is not programme:
             made = {
-                name: listener_of(live, name, webhook)
-                for name, webhook in live.webhooks.items()
+                name: listener_of(programme, name, webhook)
+                for name, webhook in programme.webhooks.items()
                 if webhook.url is not None
             }
-            known = self._known[org_id] = (live, made)
+            known = self._known[org_id] = (programme, made)
         return known[1]
 
     async def catch_up(self, connection: Connection, org_ids: Collection[UUID]) -> None:
         """Read anew the programmes that have changed: what is handed out from here on goes by them."""
-        for org_id in await self._programs.changed(connection, org_ids):
-            await self.live(org_id, refresh=True)
+        for org_id in await self._programmes.changed(connection, org_ids):
+            await self.programme_of(org_id, refresh=True)
 
-    async def live(self, org_id: UUID, *, refresh: bool = False) -> Programme | None:
+    async def programme_of(self, org_id: UUID, *, refresh: bool = False) -> Programme | None:
         """Return an organisation's programme, read again with `refresh`, or None where it cannot be had.
 
         That is its own trouble, and not that of the other organisations; `/replay` sends what was not sent then.
         """
         try:
-            return await (self._programs.refresh(org_id) if refresh else self._programs.current(org_id))
+            return await (self._programmes.refresh(org_id) if refresh else self._programmes.current(org_id))
         except NotFound:
             return None
         except UNREACHABLE:

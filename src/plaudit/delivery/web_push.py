@@ -33,7 +33,7 @@ _ENCODER = msgspec.json.Encoder()
 class DeliveryChannel(Protocol):
     """A way to bring a message to where it is to go: one attempt, with what came of it."""
 
-    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+    async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
         """Try once."""
         ...
 
@@ -53,9 +53,9 @@ class WebPush:
         self._sender = sender
         self._vapid: Vapid02 | None = None
 
-    async def send(self, live: Programme, due: DueDelivery) -> Attempt:
+    async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
         """Push to one subscription; one that is gone is forgotten."""
-        push = live.settings.push
+        push = programme.settings.push
         assert due.member_id is not None
         wanted = UUID(due.webhook_id.removeprefix(PUSH))
         async with self._pool.acquire() as connection:

@@ -269,8 +269,8 @@ def _listeners(
 ) -> dict[str, tuple[core.Listener, ...]]:
     """Who listens to what: by priority of the campaign, then of the rule, then by age."""
     found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
-    live = {key: _campaign(key, value, metrics, time_zone) for key, value in campaigns.items() if value.listens}
-    for campaign_id, compiled in live.items():
+    programme = {key: _campaign(key, value, metrics, time_zone) for key, value in campaigns.items() if value.listens}
+    for campaign_id, compiled in programme.items():
         campaign = campaigns[campaign_id]
         effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
         if campaign.streak is not None:  # its triggers extend the streak, and each turn brings its effects
@@ -292,11 +292,11 @@ def _listeners(
     for rule_id, rule in rules.items():
         step = steps[rule.campaign_id]
         steps[rule.campaign_id] += 1  # also for a rule that is switched off: a step keeps its number
-        if not rule.enabled or rule.campaign_id not in live:
+        if not rule.enabled or rule.campaign_id not in programme:
             continue
         condition, _ = compile_conditions(rule.conditions)
         listener = core.Listener(
-            campaign=live[rule.campaign_id],
+            campaign=programme[rule.campaign_id],
             step=step,
             number=0,
             condition=condition,

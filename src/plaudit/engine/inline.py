@@ -80,14 +80,14 @@ async def _process(
     pool: Pool, program: Program, arrivals: Sequence[Arrival], through: Sequence[int], *, whole: bool
 ) -> ImmediateResult:
     arrival = arrivals[0]
-    programs = {arrival.org_id: program}
+    programmes = {arrival.org_id: program}
     async with pool.acquire() as connection:
 
         async def attempt() -> ProcessedEvent:
             async with connection.transaction():
                 if through:  # in the order in which everybody locks them
                     await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
-                done = await process(connection, programs, arrivals, clock.now())
+                done = await process(connection, programmes, arrivals, clock.now())
                 wanted = {arrival.event_id for arrival in arrivals}
                 main = next(
                     processed_event for processed_event in done if processed_event.arrival.event_id == arrival.event_id
@@ -97,7 +97,7 @@ async def _process(
                     ids = [follow_up.event_id for follow_up in onward if follow_up.event_id not in known.all]
                     led_to = [Arrival(*row) for row in await connection.fetch(inbox.SQL.waiting, bucket, ids)]
                     wanted |= {follow_up.event_id for follow_up in led_to}
-                    done += await process(connection, programs, led_to, clock.now())
+                    done += await process(connection, programmes, led_to, clock.now())
                 for processed_event in done if whole else ():
                     if processed_event.arrival.event_id in wanted and processed_event.state in ("rejected", "failed"):
                         raise CommandRefused(processed_event)

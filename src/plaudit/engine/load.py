@@ -37,7 +37,7 @@ class Batch(Struct, kw_only=True):
 
 
 async def load(
-    connection: Connection, programs: Mapping[UUID, Program], arrivals: Sequence[Arrival], *, unseen: bool = False
+    connection: Connection, programmes: Mapping[UUID, Program], arrivals: Sequence[Arrival], *, unseen: bool = False
 ) -> Batch:
     """Lock the buckets of `arrivals`, take these out of the inbox, and load their members.
 
@@ -55,12 +55,12 @@ async def load(
     kinds = {arrival.kind for arrival in fresh}
     needs = ALL_PARTS
     if kinds == {ACTION}:  # which only touch what their programmes may touch
-        needs = frozenset(part for program in programs.values() for part in program.needs)
+        needs = frozenset(part for program in programmes.values() for part in program.needs)
     keys = {arrival.member_id: arrival.bucket for arrival in fresh}
     users = {arrival.member_id: arrival.user_id for arrival in fresh}
     members = await load_members(connection, keys, users, needs)
     if not kinds.isdisjoint(_LOOKS):
-        fresh = await attach_past(connection, programs, fresh, members)
+        fresh = await attach_past(connection, programmes, fresh, members)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
     return Batch(arrivals=fresh, duplicates=again, members=members, positions=positions, watched_buckets=watched)
 

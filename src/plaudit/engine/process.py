@@ -1,4 +1,4 @@
-"""process(connection, programs, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
+"""process(connection, programmes, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
 
 import asyncio
 import traceback
@@ -43,7 +43,7 @@ NO_LOCK: DecideLock = nullcontext()
 
 async def process(
     connection: Connection,
-    programs: Mapping[UUID, Program],
+    programmes: Mapping[UUID, Program],
     arrivals: Sequence[Arrival],
     decided_at: datetime,
     *,
@@ -62,11 +62,11 @@ async def process(
     """
     started = tracing.now()
     async with atomic(connection):
-        batch = await load(connection, programs, arrivals, unseen=skip_duplicate_check)
+        batch = await load(connection, programmes, arrivals, unseen=skip_duplicate_check)
         rows = BatchRows(batch, decided_at)
         with telemetry.decide_seconds.time():
             claims = BatchClaims(connection, decided_at)
-            processed = await decide_all(batch, programs, claims, rows, decide_lock, with_decisions=with_decisions)
+            processed = await decide_all(batch, programmes, claims, rows, decide_lock, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
             await commit(connection, batch, rows, decided_at)
     watched = WATCHED.get()
@@ -96,7 +96,7 @@ def _trace(processed_event: ProcessedEvent, started: int) -> None:
 
 async def decide_all(
     batch: Batch,
-    programs: Mapping[UUID, Program],
+    programmes: Mapping[UUID, Program],
     claims: BatchClaims,
     rows: BatchRows,
     decide_lock: DecideLock,
@@ -134,14 +134,14 @@ async def decide_all(
             if place % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                 in_hand.clear()  # the loop's other tasks run now
                 await asyncio.sleep(0)
-            found = _decide_one(programs[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
+            found = _decide_one(programmes[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
             if _has_claims(found):
                 open_from = place
                 break
             take(place, found)
         in_hand.clear()
     if open_from < len(fresh):
-        settled = await _settle_claims(fresh[open_from:], members, programs, claims, decide_lock)
+        settled = await _settle_claims(fresh[open_from:], members, programmes, claims, decide_lock)
         for place, processed_events in enumerate(settled, open_from):
             take(place, processed_events)
     return done
@@ -150,7 +150,7 @@ async def decide_all(
 async def _settle_claims(
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
-    programs: Mapping[UUID, Program],
+    programmes: Mapping[UUID, Program],
     claims: BatchClaims,
     decide_lock: DecideLock,
 ) -> list[list[ProcessedEvent]]:
@@ -174,7 +174,7 @@ async def _settle_claims(
                 member = members[member_id]
                 for place in places[member_id]:
                     arrival = arrivals[place]
-                    decided[place] = _decide_one(programs[arrival.org_id], member, arrival, refused)
+                    decided[place] = _decide_one(programmes[arrival.org_id], member, arrival, refused)
                     member = _member_after(decided[place], member)
             in_hand.clear()
         wanted = list(_claim_requests(chain.from_iterable(decided)))

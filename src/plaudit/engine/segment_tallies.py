@@ -35,7 +35,7 @@ LOOK_SOURCE = "engine"  # of the events by which fills look at members
 
 async def attach_past(
     connection: Connection,
-    programs: Mapping[UUID, Program],
+    programmes: Mapping[UUID, Program],
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
 ) -> list[Arrival]:
@@ -49,11 +49,11 @@ async def attach_past(
     for arrival in arrivals:
         if arrival.kind == SEGMENT:
             found.append(
-                await _attach_tallies(connection, programs[arrival.org_id], arrival, members[arrival.member_id])
+                await _attach_tallies(connection, programmes[arrival.org_id], arrival, members[arrival.member_id])
             )
         else:
             found.append(arrival)
-    for org_id, program in programs.items():
+    for org_id, program in programmes.items():
         own = {
             number: arrival
             for number, arrival in enumerate(found)

@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 Beside = Callable[[Pool, Programmes], Coroutine[Any, Any, None]]
 
 
-async def nothing_beside(_pool: Pool, _programs: Programmes) -> None:
+async def nothing_beside(_pool: Pool, _programmes: Programmes) -> None:
     """Do nothing beside the lanes, until cancelled."""
     await asyncio.Event().wait()
 
@@ -64,7 +64,7 @@ class Worker:
         self,
         pool: Pool,
         url: str,
-        programs: Programmes,
+        programmes: Programmes,
         *,
         lease_seconds: float = LEASE_SECONDS,
         lanes: int = LANES,
@@ -72,7 +72,7 @@ class Worker:
     ) -> None:
         self._pool = pool
         self._url = url
-        self._programs = programs
+        self._programmes = programmes
         self._lease_seconds = lease_seconds
         self._lanes = lanes
         self._worker_id = uuid4()
@@ -93,7 +93,7 @@ class Worker:
             asyncio.create_task(self._stopping.wait()),
             asyncio.create_task(run_forever("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
             asyncio.create_task(listen(self._url, {"plaudit_inbox": self._on_notify}, self._mark_all_due)),
-            asyncio.create_task(self._beside(self._pool, self._programs)),
+            asyncio.create_task(self._beside(self._pool, self._programmes)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -212,13 +212,13 @@ class Worker:
         self, connection: Connection, arrivals: Sequence[Arrival]
     ) -> tuple[dict[UUID, Program], Sequence[Arrival]]:
         """Return the programmes of a batch. What belongs to an organisation whose one cannot be compiled is set aside."""
-        programs: dict[UUID, Program] = {}
+        programmes: dict[UUID, Program] = {}
         org_ids = {arrival.org_id for arrival in arrivals}
-        changed = await self._programs.changed(connection, org_ids)
+        changed = await self._programmes.changed(connection, org_ids)
         for org_id in org_ids:
             try:
-                live = self._programs.refresh(org_id) if org_id in changed else self._programs.current(org_id)
-                programs[org_id] = (await live).program
+                programme = self._programmes.refresh(org_id) if org_id in changed else self._programmes.current(org_id)
+                programmes[org_id] = (await programme).compiled
             except UNREACHABLE:
                 raise
             except Exception as problem:
@@ -226,16 +226,16 @@ class Worker:
                 await self._set_aside(
                     connection, [arrival for arrival in arrivals if arrival.org_id == org_id], error, problem
                 )
-        return programs, [arrival for arrival in arrivals if arrival.org_id in programs]
+        return programmes, [arrival for arrival in arrivals if arrival.org_id in programmes]
 
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
-        programs, arrivals = await self._programs_of(connection, arrivals)
+        programmes, arrivals = await self._programs_of(connection, arrivals)
         if not arrivals:
             return
         at = clock.now()
         try:
-            processed = await self._process_or_raise(connection, programs, arrivals, at)
+            processed = await self._process_or_raise(connection, programmes, arrivals, at)
         except UNREACHABLE:
             raise
         except Exception as error:
@@ -246,14 +246,14 @@ class Worker:
             _count(processed, at)
 
     async def _process_or_raise(
-        self, connection: Connection, programs: dict[UUID, Program], arrivals: Sequence[Arrival], at: datetime
+        self, connection: Connection, programmes: dict[UUID, Program], arrivals: Sequence[Arrival], at: datetime
     ) -> list[ProcessedEvent]:
         async def attempt(*, unseen: bool) -> list[ProcessedEvent]:
             with telemetry.batch_seconds.time():
                 return await with_retries(
                     lambda: process(
                         connection,
-                        programs,
+                        programmes,
                         arrivals,
                         at,
                         skip_duplicate_check=unseen,

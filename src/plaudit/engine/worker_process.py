@@ -17,14 +17,14 @@ async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) 
     """Work until SIGTERM or SIGINT, and do what is to be done `beside`."""
     set_niceness(nice)
     pool = await create_pool(url, size=POOL_SIZE, by_key=True)
-    programs = Programmes(pool, url)
-    worker = Worker(pool, url, programs, lease_seconds=lease_seconds, beside=beside)
+    programmes = Programmes(pool, url)
+    worker = Worker(pool, url, programmes, lease_seconds=lease_seconds, beside=beside)
     loop = asyncio.get_running_loop()
     tune_gc()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     await recover_from_predecessor(pool)
-    listening = asyncio.create_task(programs.listen())
+    listening = asyncio.create_task(programmes.listen())
     in_hand.is_ready()
     try:
         await worker.run()

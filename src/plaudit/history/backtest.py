@@ -55,18 +55,20 @@ async def with_programme(connection: Connection, org_id: UUID, wanted: DesiredDo
 
 
 async def run_backtest(
-    connection: Connection, live: Programme, days: float, campaign_id: str | None, *, sample: float, tell: Told
+    connection: Connection, programme: Programme, days: float, campaign_id: str | None, *, sample: float, tell: Told
 ) -> Json:
     """A simulation's report. `tell` hears how far it is."""
-    org_clock = await clock_of(connection, live.program.org_id)
+    org_clock = await clock_of(connection, programme.compiled.org_id)
     since = org_clock.now() - timedelta(days=days)
     written_since = org_clock.wall_of(since)
     simulation = Simulation()
     async for simulation in simulate(
-        connection, live, written_since, campaign_id=campaign_id, sample=sample, cases_max=1_000
+        connection, programme, written_since, campaign_id=campaign_id, sample=sample, cases_max=1_000
     ):
         tell(simulation)
-    shown = programme_report(live, simulation) if campaign_id is None else report(live, simulation, campaign_id)
+    shown = (
+        programme_report(programme, simulation) if campaign_id is None else report(programme, simulation, campaign_id)
+    )
     return {"days": days, "since": since, "sampled": sample, **shown}
 
 
@@ -76,16 +78,16 @@ async def queue_backfill(connection: Connection, org_id: UUID, campaign_id: str,
     Of each member it is what a simulation says in all: where the campaign would have given something earlier than it did,
     nothing is given twice. Yields how many events have been queued. What was queued before is not queued again.
     """
-    live = await load_programme(connection, org_id)
+    programme = await load_programme(connection, org_id)
     rows = await connection.fetchrow(programme_changes.SQL.one, org_id, "campaign", campaign_id)
     if rows is None:
         raise NotFound("Campaign not found", code="campaign_not_found")
-    since = live.clock.wall_of(live.now() - timedelta(days=days))
+    since = programme.clock.wall_of(programme.now() - timedelta(days=days))
     found = Simulation()
-    async for simulation in simulate(connection, live, since, campaign_id=campaign_id):
+    async for simulation in simulate(connection, programme, since, campaign_id=campaign_id):
         found = simulation
     queued = 0
-    arrivals = list(_backfills(live, found, rows["version"], campaign_id))
+    arrivals = list(_backfills(programme, found, rows["version"], campaign_id))
     for start in range(0, len(arrivals), APPENDED):
         appended = await inbox.append(connection, arrivals[start : start + APPENDED])
         queued += len(appended.new)
@@ -93,13 +95,13 @@ async def queue_backfill(connection: Connection, org_id: UUID, campaign_id: str,
     yield queued
 
 
-def _backfills(live: Programme, found: Simulation, version: int, campaign_id: str) -> Iterator[Arrival]:
+def _backfills(programme: Programme, found: Simulation, version: int, campaign_id: str) -> Iterator[Arrival]:
     """Yield the events that give each member what the campaign would have given, and bring them as far."""
     cases: dict[UUID, list[ChangedEvent]] = {}
     for case in found.cases:
         cases.setdefault(case.arrival.member_id, []).append(case)
     for member_id in dict.fromkeys([*cases, *found.went]):
-        orders = list(_orders(live, cases.get(member_id, [])))
+        orders = list(_orders(programme, cases.get(member_id, [])))
         went = found.went.get(member_id)
         moves = went is not None and went.would is not None and went.was != went.would
         if went is not None and moves and not orders:
@@ -108,10 +110,10 @@ def _backfills(live: Programme, found: Simulation, version: int, campaign_id: st
         for place, (arrival, part, order) in enumerate(orders, start=1):
             if went is not None and moves and place == len(orders):
                 order |= {"was": _plain(went.was), "would": _plain(went.would)}
-            yield _backfill(live, arrival, campaign_id, f"{version if part == 'fired' else part}", order)
+            yield _backfill(programme, arrival, campaign_id, f"{version if part == 'fired' else part}", order)
 
 
-def _orders(live: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[Arrival, str, Json]]:
+def _orders(programme: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[Arrival, str, Json]]:
     """Yield what each of a member's events gives: no more in all than the campaign would have given in all."""
     left: Counter[str] = Counter()
     others = 0  # coupons and products
@@ -127,7 +129,7 @@ def _orders(live: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[Arriva
             if more > 0:
                 give[metric] = more
                 left[metric] -= more
-        listener, effects, completes = _places(live, case)
+        listener, effects, completes = _places(programme, case)
         number = case.after.coupons + case.after.products
         # What is neither an amount nor a coupon nor a product comes with the rest; it cannot be weighed against it.
         extra = effects if not fired and (others >= number) else []
@@ -138,9 +140,9 @@ def _orders(live: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[Arriva
             yield case.arrival, "fired" if fired else "missed", order
 
 
-def _places(live: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, int]], bool]:
+def _places(programme: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, int]], bool]:
     """Return the listener that was met, the effects that gave anything but amounts, and whether it counts overall."""
-    program = live.program
+    program = programme.compiled
     found = next(
         (item for item in program.listeners_of(case.arrival.trigger) if item.campaign.campaign_id == case.campaign_id),
         None,
@@ -166,7 +168,7 @@ def _places(live: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, i
     return listener, places, completes
 
 
-def _backfill(live: Programme, arrival: Arrival, campaign_id: str, part: str, order: Json) -> Arrival:
+def _backfill(programme: Programme, arrival: Arrival, campaign_id: str, part: str, order: Json) -> Arrival:
     """The event that gives a member what an event of the past would give today."""
     past = arrival.event()
     data = order | {
@@ -176,7 +178,7 @@ def _backfill(live: Programme, arrival: Arrival, campaign_id: str, part: str, or
         "data": past.data,
     }
     return arrival_from_client(
-        org_id=live.program.org_id, user_id=past.user_id, kind=BACKFILL, trigger="campaign.backfilled",
+        org_id=programme.compiled.org_id, user_id=past.user_id, kind=BACKFILL, trigger="campaign.backfilled",
         occurred_at=past.occurred_at, received_at=clock.now(), payload=Payload(data), source="backfill",
         event_id=past.event_id, event_key=f"backfill:{campaign_id}:{part}:{past.event_id}"[:128],
     )  # fmt: skip

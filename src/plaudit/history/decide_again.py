@@ -60,39 +60,39 @@ class Again(Struct, frozen=True):
         return checks
 
 
-async def decided_again(connection: Connection, live: Programme, row: Row) -> Again | None:
+async def decided_again(connection: Connection, programme: Programme, row: Row) -> Again | None:
     """Decide an event of the log again. None if its member's log is too long, or it does not come out as it did."""
     place = (row["bucket"], row["member_id"], row["position"])
     rows = [dict(record) for record in await connection.fetch(SQL.log_of_member, *place, EVENTS_MAX + 1)]
     if not rows or len(rows) > EVENTS_MAX or rows[-1]["position"] != row["position"]:
         return None
-    programs = {live.program.version: live.program}
+    programmes = {programme.compiled.version: programme.compiled}
     member = Member(member_id=row["member_id"], user_id=row["user_id"])
     for number, record in enumerate(rows[:-1], start=1):
-        program = await _program(connection, programs, live, record["program_version"])
+        program = await _program(connection, programmes, programme, record["program_version"])
         if program is None:
             return None
         member = decide_one(program, member, *_met(record)).member
         if number % PAUSE_EVERY == 0:
             await asyncio.sleep(0)
     event, refused = _met(rows[-1])
-    decision = decide_one(_looking(live.program), member, event, refused)
+    decision = decide_one(_looking(programme.compiled), member, event, refused)
     if [_gist(trace) for trace in decision.trace] != [_gist(trace) for trace in outcome_from(row["outcome"]).trace]:
         return None
-    return Again(decision.trace, Context(live.program, member, event, refused))
+    return Again(decision.trace, Context(programme.compiled, member, event, refused))
 
 
 async def _program(
-    connection: Connection, programs: dict[int, Program], live: Programme, version: int
+    connection: Connection, programmes: dict[int, Program], programme: Programme, version: int
 ) -> Program | None:
-    if version not in programs:
-        if len(programs) >= VERSIONS_MAX:
+    if version not in programmes:
+        if len(programmes) >= VERSIONS_MAX:
             return None
         try:
-            programs[version] = (await load_at_version(connection, live.program.org_id, version)).program
+            programmes[version] = (await load_at_version(connection, programme.compiled.org_id, version)).compiled
         except Unavailable:  # it is not compiled again
             return None
-    return programs[version]
+    return programmes[version]
 
 
 def _met(row: Row) -> tuple[Any, frozenset[Any]]:

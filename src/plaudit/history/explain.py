@@ -26,16 +26,18 @@ from .decide_again import Again
 Json = dict[str, Any]
 
 
-def explained(live: Programme, trigger: str, outcome: Outcome, again: Again | None = None) -> list[Json]:
+def explained(programme: Programme, trigger: str, outcome: Outcome, again: Again | None = None) -> list[Json]:
     """What each campaign made of an event, in the order in which they were considered."""
     looked = outcome.trace if again is None else again.trace
     return [
-        _campaign(live, trigger, trace, other.checks[len(trace.checks) :], again)
+        _campaign(programme, trigger, trace, other.checks[len(trace.checks) :], again)
         for trace, other in zip(outcome.trace, looked, strict=True)
     ]
 
 
-def _campaign(live: Programme, trigger: str, trace: Trace, more: list[ConditionCheck], again: Again | None) -> Json:
+def _campaign(
+    programme: Programme, trigger: str, trace: Trace, more: list[ConditionCheck], again: Again | None
+) -> Json:
     found: Json = {
         "campaignId": trace.campaign_id,
         "trigger": trace.trigger or trigger,
@@ -44,25 +46,25 @@ def _campaign(live: Programme, trigger: str, trace: Trace, more: list[ConditionC
     }
     if trace.campaign_id == MANUAL_GRANT_CAMPAIGN:
         return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in trace.effects]}
-    document = live.campaigns.get(trace.campaign_id)
-    out = live.out_of_force.get(("campaign", trace.campaign_id))
+    document = programme.campaigns.get(trace.campaign_id)
+    out = programme.out_of_force.get(("campaign", trace.campaign_id))
     if out is not None:
         found["outOfForce"] = out
     if document is None:
-        return found | _mechanic(live, trace)
-    tree, specs, rule_id = _step(live, document, trace)
+        return found | _mechanic(programme, trace)
+    tree, specs, rule_id = _step(programme, document, trace)
     found["name"] = document.name
     if rule_id is not None:
         found["ruleId"] = rule_id
     found["conditions"] = conditions_in_words(tree, trace.checks, more, again if trace.trigger is None else None)
     if trace.refusal is Refusal.not_in_segment and document.segments is not None:
-        found["segments"] = _segments(live, document.segments, again)
+        found["segments"] = _segments(programme, document.segments, again)
     effects: list[Json] = []
     for effect in trace.effects:
         spec = specs[effect.index]
         effects.append(_effect(spec.type, effect))
         if effect.refusal is Refusal.not_in_segment and spec.segments is not None:
-            effects[-1]["segments"] = _segments(live, spec.segments, again)
+            effects[-1]["segments"] = _segments(programme, spec.segments, again)
     found["effects"] = effects
     if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal is Refusal.evaluation_failed) and trace.progress:
         found |= trace.progress
@@ -93,7 +95,7 @@ def conditions_in_words(
     return found
 
 
-def _segments(live: Programme, audience: AudienceSpec, again: Again | None) -> list[Json]:
+def _segments(programme: Programme, audience: AudienceSpec, again: Again | None) -> list[Json]:
     """Return the segments because of which a campaign or an effect was not for the member, with the criteria that failed."""
     found: list[Json] = []
     for wanted, ids in ((True, audience.include), (False, audience.exclude)):
@@ -102,7 +104,7 @@ def _segments(live: Programme, audience: AudienceSpec, again: Again | None) -> l
             if member is wanted:
                 continue
             one: Json = {"segmentId": segment_id, "wanted": wanted, "member": member}
-            document = live.segments.get(segment_id)
+            document = programme.segments.get(segment_id)
             if document is not None:
                 criteria = [*document.include, *document.exclude]
                 checks = [] if again is None else again.criteria(segment_id)
@@ -114,17 +116,17 @@ def _segments(live: Programme, audience: AudienceSpec, again: Again | None) -> l
     return found
 
 
-def _mechanic(live: Programme, trace: Trace) -> Json:
+def _mechanic(programme: Programme, trace: Trace) -> Json:
     """What a streak, a ladder, a segment, a competition or a command made of an event."""
     kind, _, name = trace.campaign_id.partition(".")
-    known: Mapping[str, Any] = getattr(live.program, f"{kind}s", {}) if kind in _MECHANICS else {}
+    known: Mapping[str, Any] = getattr(programme.compiled, f"{kind}s", {}) if kind in _MECHANICS else {}
     found: Json = {"kind": kind}
     if name in known:
         found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
     if trace.progress is not None:
         found[kind] = trace.progress
-    if kind == "segment" and name in live.segments:
-        criteria = [*live.segments[name].include, *live.segments[name].exclude]
+    if kind == "segment" and name in programme.segments:
+        criteria = [*programme.segments[name].include, *programme.segments[name].exclude]
         found["conditions"] = [_criterion(criteria[check.leaf], check) for check in trace.checks]
     found["effects"] = [_effect(None, effect) for effect in trace.effects]
     return found
@@ -164,7 +166,7 @@ def _progress(campaign: Campaign, trace: Trace) -> Json:
     return {**shown_progress, **rest}
 
 
-def _step(live: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, list[EffectSpec], str | None]:
+def _step(programme: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, list[EffectSpec], str | None]:
     """The conditions and the effects that were considered, and the rule that they stand in."""
     if campaign.steps:
         step = campaign.steps[trace.step]
@@ -172,7 +174,7 @@ def _step(live: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, list[
     if campaign.simplified_mode:
         return campaign.triggers[trace.listener].conditions, campaign.effects, None
     rules: list[tuple[str, Rule]] = [
-        (rule_id, rule) for rule_id, rule in live.rules.items() if rule.campaign_id == trace.campaign_id
+        (rule_id, rule) for rule_id, rule in programme.rules.items() if rule.campaign_id == trace.campaign_id
     ]
     rule_id, rule = rules[trace.step]
     return rule.conditions, rule.effects, rule_id

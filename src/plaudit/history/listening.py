@@ -14,20 +14,20 @@ Json = dict[str, Any]
 REASONS = {"paused": Refusal.campaign_paused, "draft": Refusal.campaign_in_draft}
 
 
-def out_of_action(live: Programme, trigger: str, again: Again | None) -> list[Json]:
+def out_of_action(programme: Programme, trigger: str, again: Again | None) -> list[Json]:
     """Return the paused and draft campaigns that a trigger would have met, with their conditions, in words."""
     found: list[Json] = []
-    for campaign_id, campaign in live.campaigns.items():
+    for campaign_id, campaign in programme.campaigns.items():
         if campaign.status not in REASONS:
             continue
-        for tree, where in _trees(live, campaign_id, campaign, trigger):
+        for tree, where in _trees(programme, campaign_id, campaign, trigger):
             one: Json = {"campaignId": campaign_id, "trigger": trigger, "fired": False, "name": campaign.name}
             one |= {"reason": REASONS[campaign.status], "status": campaign.status, **where}
             found.append(one | {"conditions": conditions_in_words(tree, [], [], again), "effects": []})
     return found
 
 
-def _trees(live: Programme, campaign_id: str, campaign: Campaign, trigger: str) -> list[tuple[Any, Json]]:
+def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: str) -> list[tuple[Any, Json]]:
     """The conditions under which a campaign listens to a trigger, and where they stand."""
     if campaign.steps:
         return [
@@ -40,14 +40,14 @@ def _trees(live: Programme, campaign_id: str, campaign: Campaign, trigger: str) 
         return [(trigger_spec.conditions, {}) for trigger_spec in campaign.triggers if trigger_spec.type == trigger]
     return [
         (rule.conditions, {"ruleId": rule_id})
-        for rule_id, rule in live.rules.items()
+        for rule_id, rule in programme.rules.items()
         if rule.campaign_id == campaign_id and rule.enabled and rule.trigger_type == trigger
     ]
 
 
-def is_listened_to(live: Programme, trigger: str) -> bool:
+def is_listened_to(programme: Programme, trigger: str) -> bool:
     """Whether any campaign, streak, segment or competition listens to a trigger."""
-    program = live.program
+    program = programme.compiled
     listening = (
         program.listeners,
         program.streak_listeners,

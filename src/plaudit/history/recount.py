@@ -42,25 +42,27 @@ class Recount(Struct):
     _counted: dict[tuple[UUID, str], _Counted] = field(default_factory=dict[tuple[UUID, str], _Counted])
     _otherwise: set[UUID] = field(default_factory=set[UUID])
 
-    def see_event(self, arrival: Arrival, trace: list[Trace], live: Programme) -> None:
+    def see_event(self, arrival: Arrival, trace: list[Trace], programme: Programme) -> None:
         """Look at an event as it was decided, with the programme that judged it."""
         self.events += 1
         if arrival.kind in (MERGE, TAKEOVER, ROLLBACK):
             self._otherwise.add(arrival.member_id)
         if arrival.kind in _OTHERWISE:
             return
-        counted = [entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, live)]
+        counted = [
+            entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, programme)
+        ]
         if len(counted) > 1:
             times = Counter(f"{entry.campaign_id}, step {entry.step}" for entry in counted)
             times += Counter(f"{entry.campaign_id}, a round" for entry in counted if _completed(entry))
             self.counted_twice += [f"event {arrival.event_id}: {what}" for what, number in times.items() if number > 1]
         for entry in trace:
             if entry.campaign_id.startswith(STREAK_CAUSE) and entry.refusal in (None, Refusal.turn_counted):
-                self._note(arrival, entry.campaign_id.removeprefix(STREAK_CAUSE), live)
+                self._note(arrival, entry.campaign_id.removeprefix(STREAK_CAUSE), programme)
 
-    def _note(self, arrival: Arrival, streak_id: str, live: Programme) -> None:
+    def _note(self, arrival: Arrival, streak_id: str, programme: Programme) -> None:
         found = self._counted.setdefault((arrival.member_id, streak_id), _Counted())
-        streak = live.program.streaks.get(streak_id)
+        streak = programme.compiled.streaks.get(streak_id)
         if streak is None or streak.threshold > 1 or streak.grace or found.cadence not in (None, streak.cadence):
             found.clear = False
             return
@@ -87,12 +89,12 @@ class Recount(Struct):
                 self.not_in_streaks.append(f"{named}: turns {missing[:5]} counted, and are not in its spans")
 
 
-def _counts(trace: Trace, live: Programme) -> bool:
+def _counts(trace: Trace, programme: Programme) -> bool:
     """Return whether a line of a trace is of a campaign, a rule or a streak: of what counts an event."""
     return (
         trace.campaign_id.startswith(STREAK_CAUSE)
-        or trace.campaign_id in live.campaigns
-        or trace.campaign_id in live.rules
+        or trace.campaign_id in programme.campaigns
+        or trace.campaign_id in programme.rules
     )
 
 

@@ -52,36 +52,36 @@ class _Bucket(Struct):
 async def replay(connection: Connection) -> ReplayResult:
     """Decide the whole log again, bucket by bucket, and compare with what is there. Changes nothing."""
     replayed = ReplayResult()
-    programs: dict[tuple[UUID, int], Programme] = {}
+    programmes: dict[tuple[UUID, int], Programme] = {}
     for row in await connection.fetch(SQL.buckets):
         bucket = row["bucket"]
         rows = [dict(row) for row in await connection.fetch(SQL.log_of_bucket, bucket)]
-        decided = await _decided_again(connection, rows, programs, replayed.recount)
+        decided = await _decided_again(connection, rows, programmes, replayed.recount)
         replayed.events += len(rows)
         await _compare(connection, bucket, decided, replayed)
     return replayed
 
 
 async def _decided_again(
-    connection: Connection, rows: list[dict[str, Any]], programs: dict[tuple[UUID, int], Programme], recount: Recount
+    connection: Connection, rows: list[dict[str, Any]], programmes: dict[tuple[UUID, int], Programme], recount: Recount
 ) -> _Bucket:
     found = _Bucket()
     for row in rows:
         key = (row["org_id"], row["program_version"])
-        if key not in programs:
-            programs[key] = await load_at_version(connection, *key)
-        live = programs[key]
+        if key not in programmes:
+            programmes[key] = await load_at_version(connection, *key)
+        programme = programmes[key]
         outcome, arrival = outcome_from(row["outcome"]), logged(row)
         member_id = arrival.member_id
-        recount.see_event(arrival, outcome.trace, live)
+        recount.see_event(arrival, outcome.trace, programme)
         member = found.members.get(member_id) or Member(member_id=member_id, user_id=arrival.user_id)
-        decision = decide_one(live.program, member, arrival.event(), frozenset(outcome.refused))
-        if live.out_of_force:
+        decision = decide_one(programme.compiled, member, arrival.event(), frozenset(outcome.refused))
+        if programme.out_of_force:
             found.doubtful.add(member_id)
         if (decision.refusal is None) != (row["state"] == "processed"):
             found.wrong.append((member_id, f"event {arrival.event_id}: {decision.refusal}, was {row['state']}"))
         found.members[member_id] = decision.member
-        found.metrics[member_id] = live.program.metrics
+        found.metrics[member_id] = programme.compiled.metrics
         found.posted += [
             (member_id, (transaction.transaction_id, transaction.amount, transaction.balance_after))
             for transaction in decision.transactions

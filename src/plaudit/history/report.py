@@ -14,29 +14,29 @@ from .simulate import SAMPLES_MAX, CampaignOutput, CampaignTotals, ChangedEvent,
 Json = dict[str, Any]
 
 
-def report(live: Programme, found: Simulation, campaign_id: str) -> Json:
+def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
     """One campaign: as it was, as it would be, and between."""
     was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
     gained, lost = would.members - was.members, was.members - would.members
     return {
-        **_sides(live, found, campaign_id),
+        **_sides(programme, found, campaign_id),
         "events": found.events,
         "members": found.members,
-        "programme": _totals(live.program, found),
-        "sample": _samples(live, found, gained, lost),
+        "programme": _totals(programme.compiled, found),
+        "sample": _samples(programme, found, gained, lost),
     }
 
 
-def _sides(live: Programme, found: Simulation, campaign_id: str) -> Json:
+def _sides(programme: Programme, found: Simulation, campaign_id: str) -> Json:
     """A campaign as it was, as it would be, and between."""
     was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
     return {
         "campaignId": campaign_id,
-        "actual": _totals_view(live.program, was),
-        "simulated": _totals_view(live.program, would),
+        "actual": _totals_view(programme.compiled, was),
+        "simulated": _totals_view(programme.compiled, would),
         "difference": {
             "metrics": {
-                metric: _amount(live.program, metric, would.metrics[metric] - was.metrics[metric])
+                metric: _amount(programme.compiled, metric, would.metrics[metric] - was.metrics[metric])
                 for metric in sorted(was.metrics.keys() | would.metrics.keys())
             },
             "membersGained": len(would.members - was.members),
@@ -47,19 +47,19 @@ def _sides(live: Programme, found: Simulation, campaign_id: str) -> Json:
     }
 
 
-def programme_report(live: Programme, found: Simulation) -> Json:
+def programme_report(programme: Programme, found: Simulation) -> Json:
     """All campaigns that come to something else."""
     changed: list[Json] = []
     for campaign_id in sorted(found.was.keys() | found.would.keys()):
-        row = _sides(live, found, campaign_id)
+        row = _sides(programme, found, campaign_id)
         if row["actual"] != row["simulated"]:
             changed.append(row)
     return {
         "events": found.events,
         "members": found.members,
-        "programme": _totals(live.program, found),
+        "programme": _totals(programme.compiled, found),
         "campaigns": changed,
-        "sample": _samples(live, found, set(), set()),
+        "sample": _samples(programme, found, set(), set()),
     }
 
 
@@ -92,26 +92,26 @@ def _totals(program: Program, found: Simulation) -> Json:
     }
 
 
-def _samples(live: Programme, found: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
+def _samples(programme: Programme, found: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
     """Some events that would have gone otherwise: of members gained and lost first, no member twice."""
     by_member: dict[UUID, ChangedEvent] = {}
     for case in found.cases:
         by_member.setdefault(case.arrival.member_id, case)
     order = sorted(by_member, key=lambda id_: (id_ not in gained, id_ not in lost))
-    return [_case(live, by_member[id_], _kind(id_, gained, lost)) for id_ in order[:SAMPLES_MAX]]
+    return [_case(programme, by_member[id_], _kind(id_, gained, lost)) for id_ in order[:SAMPLES_MAX]]
 
 
 def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
     return "gained" if member_id in gained else "lost" if member_id in lost else "changed"
 
 
-def _case(live: Programme, case: ChangedEvent, kind: str) -> Json:
+def _case(programme: Programme, case: ChangedEvent, kind: str) -> Json:
     trigger = case.arrival.trigger
     reasons = {
         name: [row for row in explained(judge, trigger, outcome) if row["campaignId"] == case.campaign_id]
         for name, judge, outcome in (
-            ("actual", case.judged_by or live, case.outcome_before),
-            ("simulated", live, case.outcome_after),
+            ("actual", case.judged_by or programme, case.outcome_before),
+            ("simulated", programme, case.outcome_after),
         )
     }
     event = case.arrival.event()
@@ -120,8 +120,8 @@ def _case(live: Programme, case: ChangedEvent, kind: str) -> Json:
         "change": kind,
         "campaignId": case.campaign_id,
         "event": {"trigger": trigger, "occurredAt": event.occurred_at, "data": event.data},
-        "actual": _given(live.program, case.before) | {"reasons": reasons["actual"]},
-        "simulated": _given(live.program, case.after) | {"reasons": reasons["simulated"]},
+        "actual": _given(programme.compiled, case.before) | {"reasons": reasons["actual"]},
+        "simulated": _given(programme.compiled, case.after) | {"reasons": reasons["simulated"]},
     }
 
 

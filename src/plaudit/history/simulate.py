@@ -103,18 +103,18 @@ class Simulation(Struct):
 
 async def simulate(
     connection: Connection,
-    live: Programme,
+    programme: Programme,
     since: datetime,
     *,
     campaign_id: str | None = None,
     sample: float = 1.0,
     cases_max: int | None = None,
 ) -> AsyncGenerator[Simulation]:
-    """Decide what happened since an instant under `live`, beside what was. Yields how far it is, again and again.
+    """Decide what happened since an instant under `programme`, beside what was. Yields how far it is, again and again.
 
     With `campaign_id`, cases are kept of that campaign only. `sample` takes this part of the members, by their ids.
     """
-    org_id = live.program.org_id
+    org_id = programme.compiled.org_id
     share = round(sample * 256)
     found = Simulation()
     async with snapshot(connection):
@@ -126,7 +126,7 @@ async def simulate(
             yield found
             return
         taken_back = {record["reverses"] for record in await connection.fetch(SQL.reversed, org_id, since)}
-        runner = _Simulator(connection, live, since, found, campaign_id, cases_max, Orders(taken_back))
+        runner = _Simulator(connection, programme, since, found, campaign_id, cases_max, Orders(taken_back))
         await runner.load_scarce_resources(share)
         row = await connection.fetchrow(SQL.present, org_id)
         assert row is not None
@@ -159,7 +159,7 @@ class _Simulator:
     def __init__(
         self,
         connection: Connection,
-        live: Programme,
+        programme: Programme,
         since: datetime,
         found: Simulation,
         campaign_id: str | None,
@@ -167,13 +167,13 @@ class _Simulator:
         orders: Orders,
     ) -> None:
         self._connection = connection
-        self._program = live.program
+        self._program = programme.compiled
         self._since = since
         self._found = found
         self._campaign_id = campaign_id
         self._cases_max = cases_max
         self._orders = orders
-        self._programs: dict[int, Programme] = {}
+        self._programmes: dict[int, Programme] = {}
         self._judged_by: Programme | None = None  # the one asked for last: it judges what is being compared
         self._was: dict[UUID, Member] = {}
         self._would: dict[UUID, Member] = {}
@@ -315,10 +315,10 @@ class _Simulator:
                 self._found.cases.append(case)
 
     async def _program_of(self, version: int) -> Program:
-        if version not in self._programs:
-            self._programs[version] = await load_at_version(self._connection, self._program.org_id, version)
-        self._judged_by = self._programs[version]
-        return self._judged_by.program
+        if version not in self._programmes:
+            self._programmes[version] = await load_at_version(self._connection, self._program.org_id, version)
+        self._judged_by = self._programmes[version]
+        return self._judged_by.compiled
 
 
 def _named_by_time(cause: Arrival, timer: Event) -> Arrival:

@@ -54,14 +54,14 @@ class BatchResult(Struct):
     errors: Errors = field(default_factory=list[tuple[int, PlauditError]])
 
 
-async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchResult:
+async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
     """Write down what the lines of a part say. Raises what the server raises: then nothing has happened."""
     lines = [line.read() for line in part.lines]
     errors: Errors = [(line.number, line.error) for line in lines if line.error is not None]
     good = [line for line in lines if line.error is None]
     members: dict[UUID, ImportedLine] = {}
     if part.kind == "members":
-        members, more = _members_in(live, good)
+        members, more = _members_in(programme, good)
         errors += more
     async with pool.acquire() as connection:
 
@@ -69,9 +69,9 @@ async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchR
             done = BatchResult(errors=list(errors))
             async with atomic(connection):
                 if part.kind == "members":
-                    await _import_members(connection, live, members, done)
+                    await _import_members(connection, programme, members, done)
                 else:
-                    await _BY_LINES[part.kind](connection, live, good, done)
+                    await _BY_LINES[part.kind](connection, programme, good, done)
             return done
 
         return await with_retries(attempt)
@@ -80,16 +80,18 @@ async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchR
 # -------------------------------------------------------------------------------------------------------- members
 
 
-def _members_in(live: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID, ImportedLine], Errors]:
+def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID, ImportedLine], Errors]:
     """The members of some lines, by their events' ids, and what is wrong with the others."""
     errors: Errors = []
     arrivals: dict[UUID, ImportedLine] = {}
-    at, now = clock.now(), live.now()
+    at, now = clock.now(), programme.now()
     for line in lines:
         try:
-            user_id, brought = read_member(line.value, live.profiles, live.program.metrics)
+            user_id, brought = read_member(line.value, programme.profiles, programme.compiled.metrics)
             # The key makes it count once: the same member, imported again as before, changes nothing.
-            arrival = _arrival(live, user_id, IMPORT, "member.imported", brought, now, at, f"import:{user_id}"[:128])
+            arrival = _arrival(
+                programme, user_id, IMPORT, "member.imported", brought, now, at, f"import:{user_id}"[:128]
+            )
         except PlauditError as error:
             errors.append((line.number, error))
             continue
@@ -101,11 +103,11 @@ def _members_in(live: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID,
 
 
 async def _import_members(
-    connection: Connection, live: Programme, members: Mapping[UUID, ImportedLine], into: BatchResult
+    connection: Connection, programme: Programme, members: Mapping[UUID, ImportedLine], into: BatchResult
 ) -> None:
     arrivals = dict(members)
-    into.errors += await _take_codes(connection, live, arrivals)
-    processed = await _processed(connection, live, arrivals, into.errors)
+    into.errors += await _take_codes(connection, programme, arrivals)
+    processed = await _processed(connection, programme, arrivals, into.errors)
     again = [id_ for id_, state in processed.items() if state == "duplicate"]
     known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
     differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
@@ -123,13 +125,13 @@ async def _import_members(
             into.booked[row["metric"]] += int(row["amount"])
 
 
-async def _take_codes(connection: Connection, live: Programme, arrivals: dict[UUID, ImportedLine]) -> Errors:
+async def _take_codes(connection: Connection, programme: Programme, arrivals: dict[UUID, ImportedLine]) -> Errors:
     """Put the codes that members bring into their hands; a member whose code is another's is left out."""
     rows = [
         (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.received_at)
         for _, arrival, brought in arrivals.values()
         if brought.codes
-        for *key, coupon_id in _codes_of(live, arrival, brought)
+        for *key, coupon_id in _codes_of(programme, arrival, brought)
     ]
     if not rows:
         return []
@@ -139,30 +141,30 @@ async def _take_codes(connection: Connection, live: Programme, arrivals: dict[UU
     mine = {row["coupon_id"] for row in await connection.fetch(SQL.codes_taken, *columns[:3], columns[5])}
     errors: Errors = []
     for event_id, (number, arrival, brought) in list(arrivals.items()):
-        if any(coupon_id not in mine for *_, coupon_id in _codes_of(live, arrival, brought)):
+        if any(coupon_id not in mine for *_, coupon_id in _codes_of(programme, arrival, brought)):
             errors.append((number, invalid_fields([FieldError("codes", "are in other hands")])))
             del arrivals[event_id]
-            await _release_codes(connection, live, arrival, brought)
+            await _release_codes(connection, programme, arrival, brought)
     return errors
 
 
-def _codes_of(live: Programme, arrival: Arrival, brought: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
+def _codes_of(programme: Programme, arrival: Arrival, brought: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
     """The codes that a member brings: organisation, pool, code, and the coupon that each becomes."""
     return [
-        (live.program.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
+        (programme.compiled.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
         for code in brought.codes
-        if code.pool_id in live.program.pools
+        if code.pool_id in programme.compiled.pools
     ]
 
 
-async def _release_codes(connection: Connection, live: Programme, arrival: Arrival, brought: ImportOrder) -> None:
-    rows = _codes_of(live, arrival, brought)
+async def _release_codes(connection: Connection, programme: Programme, arrival: Arrival, brought: ImportOrder) -> None:
+    rows = _codes_of(programme, arrival, brought)
     if rows:
         await connection.execute(SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def _processed(
-    connection: Connection, live: Programme, taken: Mapping[UUID, ImportedLine], errors: Errors
+    connection: Connection, programme: Programme, taken: Mapping[UUID, ImportedLine], errors: Errors
 ) -> dict[UUID, str]:
     """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
     found: dict[UUID, str] = {}
@@ -176,8 +178,8 @@ async def _processed(
         try:
             async with atomic(connection):
                 alone = len(batch) == 1
-                programs = {live.program.org_id: live.program}
-                done = await process(connection, programs, batch, clock.now(), with_decisions=alone)
+                programmes = {programme.compiled.org_id: programme.compiled}
+                done = await process(connection, programmes, batch, clock.now(), with_decisions=alone)
                 refused = [
                     processed_event for processed_event in done if processed_event.state in ("rejected", "failed")
                 ]
@@ -196,7 +198,7 @@ async def _processed(
                 else str(problem)
             )
             number, arrival, brought = taken[batch[0].event_id]
-            await _release_codes(connection, live, arrival, brought)
+            await _release_codes(connection, programme, arrival, brought)
             errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
         else:
             found |= {
@@ -215,23 +217,23 @@ class _RefusedError(Exception):
 
 
 def _arrival(
-    live: Programme, user_id: str, kind: str, trigger: str, data: Any, now: datetime, at: datetime, key: str | None
+    programme: Programme, user_id: str, kind: str, trigger: str, data: Any, now: datetime, at: datetime, key: str | None
 ) -> Arrival:
     return arrival_from_client(
-        org_id=live.program.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
+        org_id=programme.compiled.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
         received_at=at, payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_uuid7(), event_key=key,
     )  # fmt: skip
 
 
 async def _update_members(
-    connection: Connection, live: Programme, lines: Sequence[InputLine], into: BatchResult
+    connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
 ) -> None:
     """Fields of members that there are; the others stay as they are."""
     errors = into.errors
     numbers: dict[UUID, ImportedLine] = {}
-    at, now = clock.now(), live.now()
+    at, now = clock.now(), programme.now()
     users = [id_text(line.fields.get("userId")) for line in lines]
-    keys = [member_id_of(live.program.org_id, str(user)) for user in users]
+    keys = [member_id_of(programme.compiled.org_id, str(user)) for user in users]
     rows = await connection.fetch(SQL.existing, [bucket_of(key) for key in keys], keys)
     there = {row["user_id"] for row in rows}
     for line, user_id in zip(lines, users, strict=True):
@@ -239,33 +241,35 @@ async def _update_members(
             message = "is missing" if user_id is None else "must be a user that there is"
             errors.append((line.number, invalid_fields([FieldError("userId", message)])))
             continue
-        found, wrong = validate_update(live.profiles, line.fields, new=False)
+        found, wrong = validate_update(programme.profiles, line.fields, new=False)
         if wrong:
             errors.append((line.number, invalid_fields(wrong)))
             continue
         data = {"attributes": found.attributes, "identities": found.names}
-        arrival = _arrival(live, user_id, PROFILE, "profile.set", data, now, at, None)
+        arrival = _arrival(programme, user_id, PROFILE, "profile.set", data, now, at, None)
         numbers[arrival.event_id] = (line.number, arrival, ImportOrder())
-    into.accepted += len(await _processed(connection, live, numbers, errors))
+    into.accepted += len(await _processed(connection, programme, numbers, errors))
 
 
 # ---------------------------------------------------------------------------------------------------------- codes
 
 
-async def _import_codes(connection: Connection, live: Programme, lines: Sequence[InputLine], into: BatchResult) -> None:
+async def _import_codes(
+    connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
+) -> None:
     """Codes into pools: `poolId`, `code`. Those that a pool has already change nothing."""
     errors = into.errors
     by_pool: dict[str, list[str]] = {}
     for line in lines:
         pool_id, code = line.fields.get("poolId"), line.fields.get("code")
-        if pool_id not in live.program.pools:
+        if pool_id not in programme.compiled.pools:
             errors.append((line.number, invalid_fields([FieldError("poolId", "must be a pool that there is")])))
         elif not isinstance(code, str) or bounds.wrong_id(code, CODE_MAX):
             errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
         else:
             by_pool.setdefault(str(pool_id), []).append(code)
     for pool_id, item in sorted(by_pool.items()):
-        new = await code_pools.add(connection, live.program.org_id, pool_id, item)
+        new = await code_pools.add(connection, programme.compiled.org_id, pool_id, item)
         into.accepted += new
         into.unchanged += len(item) - new
 

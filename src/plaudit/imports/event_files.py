@@ -17,18 +17,18 @@ EVENTS_AT_ONCE = 1_000
 
 
 async def take_events(
-    pool: Pool, programs: Programmes, inbox: Inbox, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool,
+    pool: Pool, programmes: Programmes, inbox: Inbox, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool,
     correlation_id: str = "",
 ) -> AsyncGenerator[Job]:  # fmt: skip
     """Work through a stream of actions. Yield the job after each chunk, whose actions are then durable."""
-    live = await programs.current(to_driver_uuid(job.org_id))
-    records = Records(parts, columns_of(job.kind, live) if is_csv else None)
+    programme = await programmes.current(to_driver_uuid(job.org_id))
+    records = Records(parts, columns_of(job.kind, programme) if is_csv else None)
 
     async def take(chunk: Sequence[InputLine]) -> None:
         items = [line.error or parse_action(_named(job, line)) for line in chunk]
         errors: list[tuple[int, PlauditError]] = []
-        live = await programs.current(to_driver_uuid(job.org_id))
-        results = await accept_actions(pool, inbox, live, items, correlation_id, job.job_id)
+        programme = await programmes.current(to_driver_uuid(job.org_id))
+        results = await accept_actions(pool, inbox, programme, items, correlation_id, job.job_id)
         for line, result in zip(chunk, results, strict=True):
             if isinstance(result, PlauditError):
                 errors.append((line.number, result))

@@ -37,7 +37,7 @@ _TAKE: Mapping[str, Take] = {
 }
 
 
-async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchResult:
+async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
     """Write down the lines of a part. Raises what the server raises: then nothing has happened."""
     kind = part.kind.removeprefix(PREFIX)
     lines: list[Numbered] = []
@@ -52,7 +52,7 @@ async def import_batch(pool: Pool, live: Programme, part: ImportBatch) -> BatchR
         async def attempt() -> BatchResult:
             done = BatchResult(errors=list(wrong.errors))
             async with atomic(connection):
-                await _take(connection, live, _TAKE[kind], lines, done)
+                await _take(connection, programme, _TAKE[kind], lines, done)
             return done
 
         return await with_retries(attempt)
@@ -76,14 +76,14 @@ def _read(line: InputLine, into: type[Struct]) -> Any:
 
 
 async def _take(
-    connection: Connection, live: Programme, take: Take, lines: Sequence[Numbered], into: BatchResult
+    connection: Connection, programme: Programme, take: Take, lines: Sequence[Numbered], into: BatchResult
 ) -> None:
     todo = [lines] if lines else []
     while todo:
         batch = todo.pop()
         try:
             async with atomic(connection):
-                done = await take(connection, live, batch)
+                done = await take(connection, programme, batch)
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as problem:
             if len(batch) > 1:
                 middle = len(batch) // 2

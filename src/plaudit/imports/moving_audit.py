@@ -23,12 +23,12 @@ CHANGES = ("created", "updated", "deleted")
 Key = tuple[str, str, int]
 
 
-async def take(connection: Connection, live: Programme, lines: Sequence[tuple[int, AuditLine]]) -> BatchResult:
+async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, AuditLine]]) -> BatchResult:
     """Write versions down, and the documents as the last of them are.
 
     They are the organisation's first: what it was created with here makes room for them, as long as nothing else is here.
     """
-    org_id, done = live.program.org_id, BatchResult()
+    org_id, done = programme.compiled.org_id, BatchResult()
     good: list[tuple[int, AuditLine]] = []
     for number, line in lines:
         wrong = _wrong_fields(line)

@@ -44,9 +44,11 @@ def already_a_member() -> Invalid:
     return Invalid("The user is a member here already: their history cannot be added to", code="member_exists")
 
 
-async def take_events(connection: Connection, live: Programme, lines: Sequence[tuple[int, EventLine]]) -> BatchResult:
+async def take_events(
+    connection: Connection, programme: Programme, lines: Sequence[tuple[int, EventLine]]
+) -> BatchResult:
     """Write events into the log as they were decided elsewhere."""
-    org_id, done = to_driver_uuid(live.program.org_id), BatchResult()
+    org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
     members: dict[UUID, UUID] = {}  # by event
     good: list[tuple[int, EventLine]] = []
     for number, line in lines:
@@ -64,7 +66,7 @@ async def take_events(connection: Connection, live: Programme, lines: Sequence[t
         member_id = members[line.id]
         if line.id in there:
             row = there[line.id]
-            if row["org_id"] == org_id and event_line(live.program.org_id, row) == line:
+            if row["org_id"] == org_id and event_line(programme.compiled.org_id, row) == line:
                 done.unchanged += 1
             else:
                 done.errors.append((number, changed()))
@@ -137,10 +139,10 @@ async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tup
 
 
 async def take_transactions(
-    connection: Connection, live: Programme, lines: Sequence[tuple[int, TransactionLine]]
+    connection: Connection, programme: Programme, lines: Sequence[tuple[int, TransactionLine]]
 ) -> BatchResult:
     """Write transactions into the ledger, each beside its event."""
-    org_id, done = to_driver_uuid(live.program.org_id), BatchResult()
+    org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
     asked = list({line.event for _, line in lines})
     places = {row["event_id"]: row for row in await connection.fetch(SQL.places_of_events, org_id, asked)}
     await connection.fetch(LOAD.lock_buckets, sorted({row["bucket"] for row in places.values()}))
@@ -158,7 +160,7 @@ async def take_transactions(
         if wrong or place is None:
             done.errors.append((number, invalid_fields(wrong)))
         elif before is not None:
-            if before == {} or transaction_line(live.program.org_id, before) != line:
+            if before == {} or transaction_line(programme.compiled.org_id, before) != line:
                 done.errors.append((number, changed()))
             else:
                 done.unchanged += 1
@@ -167,7 +169,7 @@ async def take_transactions(
         else:
             there[line.event, line.ordinal] = {}  # a second line of it is another
             rows.append(_transaction_row(org_id, line, place))
-            count_in(totals, live.program, [line])
+            count_in(totals, programme.compiled, [line])
             done.accepted += 1
     if rows:
         await connection.copy_records_to_table("transactions", records=rows, columns=COPIED["transactions"])

@@ -52,9 +52,9 @@ COLUMNS = {
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-async def take(connection: Connection, live: Programme, lines: Sequence[tuple[int, MemberLine]]) -> BatchResult:
+async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, MemberLine]]) -> BatchResult:
     """Write members down. Raises what the server raises when something of theirs is another's."""
-    org_id, done = live.program.org_id, BatchResult()
+    org_id, done = programme.compiled.org_id, BatchResult()
     ids: dict[int, UUID] = {}
     for number, line in lines:
         try:

@@ -53,12 +53,14 @@ class _Fill(_Value, frozen=True):
     finished_at: datetime
 
 
-async def take(connection: Connection, live: Programme, lines: Sequence[tuple[int, OrganisationLine]]) -> BatchResult:
+async def take(
+    connection: Connection, programme: Programme, lines: Sequence[tuple[int, OrganisationLine]]
+) -> BatchResult:
     """Write the lines down, each for itself. What a process here has drawn or counted for nothing yet is written over."""
     done = BatchResult()
     for number, line in lines:
         try:
-            query, values = _row(live.program.org_id, line)
+            query, values = _row(programme.compiled.org_id, line)
             if await connection.fetchval(query, *values):
                 done.accepted += 1
             elif await connection.fetchval(_SAME[query], *values):

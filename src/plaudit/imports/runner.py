@@ -48,15 +48,15 @@ class _ChunkInProgress(Struct, frozen=True):
 
 
 async def run_job(
-    pool: Pool, programs: Programmes, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool
+    pool: Pool, programmes: Programmes, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool
 ) -> AsyncGenerator[Job]:
     """Work through a stream. Yields the job after each chunk; what was done stays done, whatever happens to the stream."""
     org_id = to_driver_uuid(job.org_id)
-    columns = columns_of(job.kind, await programs.current(job.org_id)) if is_csv else None
+    columns = columns_of(job.kind, await programmes.current(job.org_id)) if is_csv else None
     at_most = EXPORTED_LINE_BYTES_MAX if job.kind.startswith(PREFIX) else LINE_BYTES_MAX
     records = Records(parts, columns, at_most)
-    hands: Hands = [LocalImporter(pool, programs) for _ in range(LOCAL_IMPORTERS)]
-    helpers = ImportPool(programs.url)
+    hands: Hands = [LocalImporter(pool, programmes) for _ in range(LOCAL_IMPORTERS)]
+    helpers = ImportPool(programmes.url)
     begun: deque[_ChunkInProgress] = deque()
 
     async def finish_first() -> Job:
@@ -101,19 +101,19 @@ async def run_job(
     yield job
 
 
-def columns_of(kind: str, live: Programme) -> Columns:
+def columns_of(kind: str, programme: Programme) -> Columns:
     """Return the columns that a CSV file of a kind may have."""
     if kind.startswith(PREFIX):
         return moved.columns_of(kind.removeprefix(PREFIX))
     match kind:
         case "members":
-            return member_columns(live.profiles)
+            return member_columns(programme.profiles)
         case "update":
-            return profile_columns(live.profiles)
+            return profile_columns(programme.profiles)
         case "codes":
             return CODE_COLUMNS
         case _:
-            return EventColumns(live.triggers)
+            return EventColumns(programme.triggers)
 
 
 async def _chunks(records: Records, done: int) -> AsyncGenerator[list[InputLine]]:

@@ -34,9 +34,9 @@ log = structlog.get_logger(__name__)
 class LocalImporter:
     """Works off parts in the order in which they are given; after one that failed, no more."""
 
-    def __init__(self, pool: Pool, programs: Programmes) -> None:
+    def __init__(self, pool: Pool, programmes: Programmes) -> None:
         self._pool = pool
-        self._programs = programs
+        self._programmes = programmes
         self._turn = asyncio.Lock()  # it is had in the order of asking
         self._failed = False
 
@@ -46,9 +46,9 @@ class LocalImporter:
             if self._failed:
                 raise Unavailable("What came before it could not be worked off")
             try:
-                live = await self._programs.refresh(part.org_id)
+                programme = await self._programmes.refresh(part.org_id)
                 work = moving.import_batch if part.kind.startswith(moving.PREFIX) else import_batch
-                return await work(self._pool, live, part)
+                return await work(self._pool, programme, part)
             except BaseException:
                 self._failed = True
                 raise

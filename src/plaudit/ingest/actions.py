@@ -58,18 +58,20 @@ class AcceptedAction(Struct, frozen=True):
 
 
 async def accept_actions(
-    pool: Pool, inbox: Inbox, live: Programme, items: Sequence[Action | PlauditError], correlation_id: str = "",
+    pool: Pool, inbox: Inbox, programme: Programme, items: Sequence[Action | PlauditError], correlation_id: str = "",
     job_id: UUID | None = None,
 ) -> list[AcceptedAction | PlauditError]:  # fmt: skip
     """Make actions durable; return what became of each, in their order. `job_id` is of the import that brings them."""
-    known = await known_users(pool, live, [action for action in items if isinstance(action, Action)])
+    known = await known_users(pool, programme, [action for action in items if isinstance(action, Action)])
     arrivals: list[Arrival | PlauditError] = []
     for item in items:
         try:
             if isinstance(item, PlauditError):
                 raise item
             user_id = user_among(item, known)
-            arrivals.append(to_arrival(live, item, user_id, item.event_id or key_in(item.metadata), correlation_id))
+            arrivals.append(
+                to_arrival(programme, item, user_id, item.event_id or key_in(item.metadata), correlation_id)
+            )
         except PlauditError as error:
             arrivals.append(error)
     good = [arrival for arrival in arrivals if isinstance(arrival, Arrival)]
@@ -106,11 +108,11 @@ def parse_action(value: Any) -> Action | PlauditError:
         return error
 
 
-def to_arrival(live: Programme, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
+def to_arrival(programme: Programme, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
     """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []
-    now = live.now()
+    now = programme.now()
     if is_reserved(trigger) or trigger_key(trigger) != trigger:
         wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
     occurred_at = now if action.timestamp is None else _instant(action.timestamp)
@@ -119,13 +121,13 @@ def to_arrival(live: Programme, action: Action, user_id: str, key: str | None, c
     message = None if key is None else bounds.wrong_id(key, EVENT_KEY_MAX)
     if message is not None:
         wrong.append(FieldError("Idempotency-Key" if action.event_id is None else "eventId", message))
-    declared = live.triggers.get(trigger)
+    declared = programme.triggers.get(trigger)
     if declared is not None and declared.strict:
         wrong += check_data(declared, action.data)
     if wrong:
         raise invalid_fields(wrong)
     return arrival_from_client(
-        org_id=live.program.org_id,
+        org_id=programme.compiled.org_id,
         user_id=user_id,
         kind=ACTION,
         trigger=trigger,
@@ -163,9 +165,9 @@ class Known(Struct, frozen=True):
 _NOBODY = Known({}, {})
 
 
-async def known_users(pool: Pool, live: Programme, actions: Sequence[Action]) -> Known:
+async def known_users(pool: Pool, programme: Programme, actions: Sequence[Action]) -> Known:
     """Who is meant by the names that actions have for their users."""
-    unique = live.profiles.unique
+    unique = programme.profiles.unique
     ids = {
         action.user_id
         for action in actions
@@ -181,8 +183,8 @@ async def known_users(pool: Pool, live: Programme, actions: Sequence[Action]) ->
     if not ids and not addresses:
         return _NOBODY
     async with pool.acquire() as connection:
-        called = await users_called(connection, live.program.org_id, ids, unique) if ids else {}
-        reached = await users_known_as(connection, live.program.org_id, addresses) if addresses else {}
+        called = await users_called(connection, programme.compiled.org_id, ids, unique) if ids else {}
+        reached = await users_known_as(connection, programme.compiled.org_id, addresses) if addresses else {}
     return Known(called, reached)
 
 

@@ -20,7 +20,7 @@ SQL = queries_beside(__file__)
 Row = dict[str, Any]
 
 
-async def origin_of(connection: Connection, live: Programme, row: Row, user_id: str) -> Origin:
+async def origin_of(connection: Connection, programme: Programme, row: Row, user_id: str) -> Origin:
     """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
     rows = [dict(record) for record in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
@@ -31,7 +31,7 @@ async def origin_of(connection: Connection, live: Programme, row: Row, user_id: 
     )
     if not is_scored(booked):
         return Origin(row["transaction_id"], is_earned(booked), scored=False, counted_at=booked.occurred_at)
-    past = _Past(connection, live)
+    past = _Past(connection, programme)
     program = await past.program(first["program_version"])
     at = counted_at(booked, program.metrics.get(row["metric"]), program.settings.time_zone)
     counted_in = await _counted_in(past, rows, row["metric"], user_id, at)
@@ -43,7 +43,7 @@ async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str,
 
     None if nobody knows, as the log has it no more; of what is still pending, as of what competitions there are now.
     """
-    if metric not in past.live.program.competitions_by_metric:
+    if metric not in past.programme.compiled.competitions_by_metric:
         return frozenset()
     *reversals, first = rows
     found: frozenset[str] | None = None
@@ -61,20 +61,20 @@ class _Past(Struct):
     """Programmes of the past, and what was decided by them."""
 
     connection: Connection
-    live: Programme
-    _programs: dict[int, Program] = {}
+    programme: Programme
+    _programmes: dict[int, Program] = {}
 
     async def program(self, version: int | None) -> Program:
         """Return the programme of a version; the present one where nobody knows which it was."""
-        if version is None or version == self.live.program.version:
-            return self.live.program
-        if version not in self._programs:
-            org_id: UUID = self.live.program.org_id
-            self._programs[version] = (await load_at_version(self.connection, org_id, version)).program
-        return self._programs[version]
+        if version is None or version == self.programme.compiled.version:
+            return self.programme.compiled
+        if version not in self._programmes:
+            org_id: UUID = self.programme.compiled.org_id
+            self._programmes[version] = (await load_at_version(self.connection, org_id, version)).compiled
+        return self._programmes[version]
 
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
         """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""
-        ids = list({credit["member_id"], member_id_of(self.live.program.org_id, user_id)})
+        ids = list({credit["member_id"], member_id_of(self.programme.compiled.org_id, user_id)})
         row = await self.connection.fetchrow(SQL.release, [bucket_of(value) for value in ids], ids, at)
         return None if row is None else {**credit, **dict(row), "occurred_at": at}

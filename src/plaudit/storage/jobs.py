@@ -155,9 +155,9 @@ async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -
         await connection.execute(SQL.end, job.job_id, state, clock.now())
 
 
-def reconciliation(live: Programme, job: Job) -> list[Json]:
+def reconciliation(programme: Programme, job: Job) -> list[Json]:
     """What the lines said and what the ledger has of it, by metric."""
-    metrics = live.program.metrics
+    metrics = programme.compiled.metrics
     return [
         {
             "metric": metric,

@@ -57,7 +57,7 @@ log = structlog.get_logger(__name__)
 class Programme(Struct, frozen=True):
     """An organisation's programme, with those documents that are read as such: by the door, by explanations."""
 
-    program: Program
+    compiled: Program
     triggers: dict[str, Trigger]
     campaigns: dict[str, Campaign]
     rules: dict[str, Rule]
@@ -84,13 +84,13 @@ class Programmes:
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
         self.url = url  # of the database, for who needs connections of their own
-        self._live: dict[UUID, Programme] = {}
+        self._current: dict[UUID, Programme] = {}
         self._forgetting: list[Callable[[UUID | None], None]] = []
         self._turns: dict[UUID, asyncio.Lock] = {}
 
     async def current(self, org_id: UUID) -> Programme:
         """The programme as it is now. Raises NotFound when there is no such organisation."""
-        return self._live.get(org_id) or await self.refresh(org_id)
+        return self._current.get(org_id) or await self.refresh(org_id)
 
     async def cached(self, org_id: UUID) -> Programme:
         """Return the programme as it is in the database now, also if another process has just changed it."""
@@ -104,10 +104,10 @@ class Programmes:
         return {
             row["org_id"]
             for row in rows
-            if (known := self._live.get(row["org_id"])) is not None and not _is_of(known, row)
+            if (known := self._current.get(row["org_id"])) is not None and not _is_of(known, row)
         }
 
-    async def live_unless_stopped(self, org_id: UUID) -> Programme | None:
+    async def current_unless_stopped(self, org_id: UUID) -> Programme | None:
         """The programme; None where a process did not survive compiling it: that must not keep it from being repaired."""
         try:
             return await self.current(org_id)
@@ -121,21 +121,21 @@ class Programmes:
         async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
             row = await connection.fetchrow(SQL.program_version, org_id)
             if row is None:
-                self._live.pop(org_id, None)
+                self._current.pop(org_id, None)
                 raise NotFound("Organisation not found", code="org_not_found")
-            known = self._live.get(org_id)
+            known = self._current.get(org_id)
             if known is not None and _is_of(known, row):
                 return known
-            live = await load_programme(connection, org_id)
-            self._live[org_id] = live
-            for (kind, document_id), reason in live.out_of_force.items():
+            programme = await load_programme(connection, org_id)
+            self._current[org_id] = programme
+            for (kind, document_id), reason in programme.out_of_force.items():
                 log.warning("document_out_of_force", org_id=str(org_id), kind=kind, id=document_id, reason=reason)
-            return live
+            return programme
 
     def apart(self, pool: Pool) -> "Programmes":
         """Return the programmes as they are here, which go their own way from now on: what `pool` sees changes them."""
         found = Programmes(pool, "")
-        found._live = dict(self._live)
+        found._current = dict(self._current)
         return found
 
     def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
@@ -172,11 +172,11 @@ class Programmes:
     async def _catch_up(self, org_id: UUID | None) -> None:
         """Refresh an organisation that was named, or all that have changed."""
         if org_id is not None:
-            if org_id in self._live:
+            if org_id in self._current:
                 await self._refresh_quietly(org_id)
             return
         async with self._pool.acquire() as connection:
-            changed = await self.changed(connection, list(self._live))
+            changed = await self.changed(connection, list(self._current))
         for id_ in changed:
             await self._refresh_quietly(id_)
 
@@ -194,8 +194,8 @@ class Programmes:
             log.exception("programme_not_compiled", org_id=str(org_id))
 
 
-def _is_of(live: Programme, row: asyncpg.Record) -> bool:
-    return (live.program.version, live.clock.offset) == (row["program_version"], row["clock_offset"])
+def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
+    return (programme.compiled.version, programme.clock.offset) == (row["program_version"], row["clock_offset"])
 
 
 async def load_programme(connection: Connection, org_id: UUID) -> Programme:
@@ -267,7 +267,7 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     )
     rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
     return Programme(
-        program=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
+        compiled=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
         out_of_force=out, **by_kind,
     )  # fmt: skip
 

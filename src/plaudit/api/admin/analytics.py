@@ -24,9 +24,9 @@ UNITS = ("day", "week", "month")
 class _Period:
     """The whole days that a request asks for, and the instants between them."""
 
-    def __init__(self, live: Programme, call: Call) -> None:
-        zone = live.program.settings.time_zone
-        now = live.now()
+    def __init__(self, programme: Programme, call: Call) -> None:
+        zone = programme.compiled.settings.time_zone
+        now = programme.now()
         end, start = _instant(call, "endDate", now), None
         start = _instant(call, "startDate", end - timedelta(days=DAYS_BEFORE))
         if start > end:
@@ -35,7 +35,7 @@ class _Period:
         self.since = first_instant(self.first, zone)
         self.until = min(first_instant(self.last + timedelta(days=1), zone), now + timedelta(minutes=5))
         self.metric = call.query.get("metric")
-        if self.metric is not None and self.metric not in live.program.metrics:
+        if self.metric is not None and self.metric not in programme.compiled.metrics:
             raise invalid_fields([FieldError("metric", "must be a metric that there is")])
 
 
@@ -59,14 +59,14 @@ def _amount_view(program: Program, metric: str, amount: Any) -> Any:
 
 async def overview(call: Call) -> Json:
     """A period's totals by metric, the campaigns with the most transactions, the newest transactions."""
-    live = await call.services.programs.current(call.org_id)
-    program, period = live.program, _Period(live, call)
+    programme = await call.services.programmes.current(call.org_id)
+    program, period = programme.compiled, _Period(programme, call)
     days = (period.first, period.last, period.metric)
     async with call.services.pool.acquire() as connection:
         rows = await analytics.by_metric(connection, call.org_id, *days)
         top = await analytics.top_campaigns(connection, call.org_id, *days, TOP_CAMPAIGNS)
         users = await analytics.unique_users(
-            connection, call.org_id, period.since, period.until, period.metric, live.clock.wall_of(period.since)
+            connection, call.org_id, period.since, period.until, period.metric, programme.clock.wall_of(period.since)
         )
         newest = await transactions.newest(connection, call.org_id, period.metric, RECENT)
     by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
@@ -91,24 +91,24 @@ async def overview(call: Call) -> Json:
                 "userId": row["user_id"],
                 "type": row["metric"],
                 "amount": _amount_view(program, row["metric"], row["amount"]),
-                "createdAt": time_text(live.clock.from_wall(row["created_at"])),
+                "createdAt": time_text(programme.clock.from_wall(row["created_at"])),
             }
             for row in newest
             if "members:read" in call.scopes
         ],
-        "generatedAt": time_text(live.now()),
+        "generatedAt": time_text(programme.now()),
     }
 
 
 async def recent_activity(call: Call) -> Json:
     """The feed: transactions, enrolments and changes of the configuration, newest first."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     size = page_size(call.query)
     (before,) = read_cursor(call.query, tuple[datetime], (AFTER_ALL,))
     async with call.services.pool.acquire() as connection:
-        rows = await analytics.activity(connection, call.org_id, live.clock, before, size + 1)
+        rows = await analytics.activity(connection, call.org_id, programme.clock, before, size + 1)
     page, cursor = paged(rows, size, lambda row: (row["at"],))
-    return {"activities": [_activity(live.program, row) for row in page], "cursor": cursor}
+    return {"activities": [_activity(programme.compiled, row) for row in page], "cursor": cursor}
 
 
 def _activity(program: Program, row: Json) -> Json:
@@ -129,8 +129,8 @@ def _activity(program: Program, row: Json) -> Json:
 
 async def timeseries(call: Call) -> Json:
     """Totals by day, week or month: what plots are drawn from. Periods without transactions are left out."""
-    live = await call.services.programs.current(call.org_id)
-    period = _Period(live, call)
+    programme = await call.services.programmes.current(call.org_id)
+    period = _Period(programme, call)
     unit = call.query.get("interval", "day")
     if unit not in UNITS:
         raise invalid_fields([FieldError("interval", f"must be one of {', '.join(UNITS)}")])
@@ -143,8 +143,8 @@ async def timeseries(call: Call) -> Json:
     for row in rows:
         point = points.setdefault(row["period"].isoformat(), {})
         point[row["metric"]] = {
-            "credits": _amount_view(live.program, row["metric"], row["credits"]),
-            "debits": _amount_view(live.program, row["metric"], row["debits"]),
+            "credits": _amount_view(programme.compiled, row["metric"], row["credits"]),
+            "debits": _amount_view(programme.compiled, row["metric"], row["debits"]),
             "transactions": row["credit_count"] + row["debit_count"],
         }
     return {

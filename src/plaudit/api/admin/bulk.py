@@ -57,12 +57,12 @@ async def _streamed(call: Call, kind: str) -> Json:
     job = await jobs.start(pool, call.org_id, kind, call.caller_name, job_id)
     is_csv = is_csv_type(call.headers.get("content-type", ""))
     parts: AsyncIterable[bytes] = call.stream
-    programs = call.services.programs
+    programmes = call.services.programmes
     if kind == "events":
         inbox, correlation_id = call.services.inbox, call.correlation_id
-        done = take_events(pool, programs, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
+        done = take_events(pool, programmes, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
     else:
-        done = runner.run_job(pool, programs, job, parts, is_csv=is_csv)
+        done = runner.run_job(pool, programmes, job, parts, is_csv=is_csv)
     async for _ in done:
         pass
     return await _job_response(call, str(job.job_id))
@@ -72,11 +72,11 @@ async def list_jobs(call: Call) -> Json:
     """The jobs, newest first: also those whose request was never answered."""
     size = page_size(call.query)
     (before,) = read_cursor(call.query, tuple[UUID], (GREATEST_ID,))
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         found = await jobs.job_rows(connection, call.org_id, before, size + 1)
     page, cursor = paged(found, size, lambda row: (row["job_id"],))
-    return {"jobs": [job_view(live, row) for row in page], "cursor": cursor}
+    return {"jobs": [job_view(programme, row) for row in page], "cursor": cursor}
 
 
 async def get_job(call: Call) -> Json:
@@ -88,27 +88,27 @@ async def _job_response(call: Call, named: str) -> Json:
     job_id = uuid_in(PREFIX + named, PREFIX)
     size = page_size(call.query)
     (after,) = read_cursor(call.query, tuple[int], (0,))
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         row = None if job_id is None else await jobs.job_row(connection, call.org_id, job_id)
         if row is None or job_id is None:
             raise NotFound("Job not found", code="job_not_found")
         found = await jobs.errors_of(connection, job_id, after, size + 1)
     page, cursor = paged(found, size, lambda record: (record["line"],))
-    return job_view(live, row) | {"errors": [jobs.error_view(record) for record in page], "cursor": cursor}
+    return job_view(programme, row) | {"errors": [jobs.error_view(record) for record in page], "cursor": cursor}
 
 
-def job_view(live: Programme, row: Json) -> Json:
+def job_view(programme: Programme, row: Json) -> Json:
     """Return a job as it is shown; a rollback with what came of it."""
     job = jobs.job_of(row)
     held = jobs.held_until(job, row["state"], row["moved_at"])
     return {
         "jobId": f"{PREFIX}{job.job_id}", "kind": job.kind, "state": row["state"], "lines": job.lines,
         "accepted": job.accepted, "unchanged": job.unchanged, "refused": job.refused,
-        "reconciliation": jobs.reconciliation(live, job),
+        "reconciliation": jobs.reconciliation(programme, job),
         "timersWaitUntil": None if held is None else time_text(held),
         "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
-        **({"rollback": rollback_view(live, row)} if job.kind == KIND else {}),
+        **({"rollback": rollback_view(programme, row)} if job.kind == KIND else {}),
     }  # fmt: skip
 
 

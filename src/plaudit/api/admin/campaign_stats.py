@@ -24,7 +24,7 @@ _PROGRESS = msgspec.json.Decoder(Progress)
 async def stats(call: Call) -> Json:
     """Counts of a campaign, and what it has given by metric."""
     campaign_id = call.path["campaignId"]
-    program = (await call.services.programs.current(call.org_id)).program
+    program = (await call.services.programmes.current(call.org_id)).compiled
     async with call.services.pool.acquire() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
@@ -50,8 +50,8 @@ async def participants(call: Call) -> Json:
     campaign_id = call.path["campaignId"]
     size = page_size(call.query)
     (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
-    live = await call.services.programs.current(call.org_id)
-    program, now = live.program, live.now()
+    programme = await call.services.programmes.current(call.org_id)
+    program, now = programme.compiled, programme.now()
     campaign = program.campaigns().get(campaign_id) or Campaign(campaign_id=campaign_id, name=campaign_id)
     async with call.services.pool.acquire() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
@@ -67,7 +67,7 @@ async def participants(call: Call) -> Json:
 async def leaderboard(call: Call) -> Json:
     """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
     campaign_id = call.path["campaignId"]
-    campaign = (await call.services.programs.current(call.org_id)).campaigns.get(campaign_id)
+    campaign = (await call.services.programmes.current(call.org_id)).campaigns.get(campaign_id)
     if campaign is not None and campaign.competition is not None:
         return await competitions.leaderboard(structs.replace(call, path={"competitionId": campaign_id}))
     async with call.services.pool.acquire() as connection:

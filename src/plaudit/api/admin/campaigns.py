@@ -39,7 +39,7 @@ async def duplicate(call: Call) -> Json:
         for rule in rules:
             change = change_of(call, RULE, f"{RULE.id_prefix}{clock.new_uuid7()}")
             await documents.create(connection, change, rule.doc | {"campaignId": copy_id}, rule.doc)
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
     return document_view(call, CAMPAIGN, stored)
 
 
@@ -92,7 +92,7 @@ async def create_rule(call: Call) -> Json:
                 "Campaign is in simple mode: its rules are generated and cannot be created", code="simple_mode"
             )
         stored = await documents.create(connection, change_of(call, RULE, rule_id), body)
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
     return document_view(call, RULE, stored)
 
 

@@ -32,12 +32,12 @@ class Advance(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def get_clock(call: Call) -> Json:
     """What time it is."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
     return {
-        "now": time_text(live.now()),
-        "offsetSeconds": int(live.clock.offset.total_seconds()),
+        "now": time_text(programme.now()),
+        "offsetSeconds": int(programme.clock.offset.total_seconds()),
         "test": is_test,
     }
 
@@ -46,10 +46,10 @@ async def advance_clock(call: Call) -> Json:
     """Move the clock, after everything that has arrived is decided; then let happen what is due."""
     body: Advance = call.body
     services = call.services
-    live = await services.programs.current(call.org_id)
+    programme = await services.programmes.current(call.org_id)
     if (body.to is None) == (body.seconds is None):
         raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
-    by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - live.now()
+    by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - programme.now()
     if not timedelta(0) <= by <= ADVANCE_MAX:
         raise invalid_fields([FieldError("to", "must lie between now and ten years from now: a clock never goes back")])
     async with services.pool.acquire() as connection:
@@ -58,33 +58,37 @@ async def advance_clock(call: Call) -> Json:
                 "The clock of an organisation that is not marked as a test cannot be moved", code="not_a_test"
             )
     await _until_decided(call)
-    timers, until = 0, live.now() + by
+    timers, until = 0, programme.now() + by
     for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
         async with services.pool.acquire() as connection:
-            end = await next_end(connection, await services.programs.current(call.org_id))
+            end = await next_end(connection, await services.programmes.current(call.org_id))
         if end is None or end >= until:
             break
         timers += await _move(call, end)
     timers += await _move(call, until)
-    if await settle_competitions(services.engine_pool, services.programs):
+    if await settle_competitions(services.engine_pool, services.programmes):
         await _until_decided(call)
     await complete_what_is_over(services.engine_pool)
-    live = await services.programs.current(call.org_id)
-    return {"now": time_text(live.now()), "offsetSeconds": int(live.clock.offset.total_seconds()), "timers": timers}
+    programme = await services.programmes.current(call.org_id)
+    return {
+        "now": time_text(programme.now()),
+        "offsetSeconds": int(programme.clock.offset.total_seconds()),
+        "timers": timers,
+    }
 
 
 async def _move(call: Call, until: datetime) -> int:
     """Move the clock to an instant; let happen what is due, and settle the rounds that are over. Return how many timers."""
     services = call.services
-    by = until - (await services.programs.current(call.org_id)).now()
+    by = until - (await services.programmes.current(call.org_id)).now()
     async with services.pool.acquire() as connection:
         await connection.execute(orgs.SQL.move_clock, call.org_id, max(by, timedelta(0)), clock.now())
-    live = await services.programs.refresh(call.org_id)
-    timers = await run_due(services.engine_pool, live.program, call.org_id, live.now())
+    programme = await services.programmes.refresh(call.org_id)
+    timers = await run_due(services.engine_pool, programme.compiled, call.org_id, programme.now())
     settled = 1
     while settled:
         async with services.engine_pool.acquire() as connection:
-            settled = await settle_rounds(connection, services.programs, call.org_id)
+            settled = await settle_rounds(connection, services.programmes, call.org_id)
         await _until_decided(call)  # also what a worker has settled
     return timers
 

@@ -86,12 +86,12 @@ async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: J
 async def redeem(call: Call) -> Json:
     """A shop confirms that a code was used, and learns what it is worth."""
     pool_id = call.path["poolId"]
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         row = await _code(connection, call)
-        await code_pools.redeem(connection, call.org_id, pool_id, row["code"], live.now())
+        await code_pools.redeem(connection, call.org_id, pool_id, row["code"], programme.now())
         row = await _code(connection, call)
-    return _code_view(call, live, row)
+    return _code_view(call, programme, row)
 
 
 async def list_codes(call: Call) -> Json:
@@ -102,7 +102,7 @@ async def list_codes(call: Call) -> Json:
         call.caller.require("members:read", "A list of a member's codes")
     size = page_size(call.query)
     (after,) = read_cursor(call.query, tuple[int], (0,))
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         await documents.fetch(connection, call.org_id, KIND, pool_id)
         rows = await codes_of(
@@ -110,14 +110,14 @@ async def list_codes(call: Call) -> Json:
             member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=size + 1,
         )  # fmt: skip
     page, cursor = paged(rows, size, lambda row: (row["ordinal"],))
-    return {"codes": [_code_view(call, live, row) for row in page], "cursor": cursor}
+    return {"codes": [_code_view(call, programme, row) for row in page], "cursor": cursor}
 
 
 async def get_code(call: Call) -> Json:
     """One code: its state, who has it, what it is worth."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
-        return _code_view(call, live, await _code(connection, call))
+        return _code_view(call, programme, await _code(connection, call))
 
 
 async def _code(connection: Connection, call: Call) -> Row:
@@ -127,20 +127,22 @@ async def _code(connection: Connection, call: Call) -> Row:
     return row
 
 
-def _code_view(call: Call, live: Programme, row: Row) -> Json:
+def _code_view(call: Call, programme: Programme, row: Row) -> Json:
     found: Json = {
         "poolId": call.path["poolId"],
         "code": row["code"],
         "status": row["state"],
         "userId": row["user_id"] if "members:read" in call.scopes else None,
         "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
-        "allocatedAt": None if row["allocated_at"] is None else time_text(live.clock.from_wall(row["allocated_at"])),
+        "allocatedAt": None
+        if row["allocated_at"] is None
+        else time_text(programme.clock.from_wall(row["allocated_at"])),
         "redeemedAt": optional_time(row["redeemed_at"]),
         "revokedAt": optional_time(row["revoked_at"]),
         "expiresAt": optional_time(row["expires_at"]),
     }
     if row["origin_id"] is not None:
-        found |= worth_of(live, row["origin_id"], msgspec.json.decode(row["terms"]))
+        found |= worth_of(programme, row["origin_id"], msgspec.json.decode(row["terms"]))
     return found
 
 

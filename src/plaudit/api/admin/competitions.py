@@ -51,7 +51,7 @@ _RESULT = msgspec.json.Decoder(Result)
 
 async def leaderboard(call: Call) -> Json:
     """A board: from the top, around a member, or among some (friends)."""
-    live, competition = await _competition(call)
+    programme, competition = await _competition(call)
     if not competition.is_ranking:
         raise Invalid("This competition has no score, so it has no leaderboard", code="not_a_ranking")
     size = page_size(call.query)
@@ -63,7 +63,9 @@ async def leaderboard(call: Call) -> Json:
         scope = league.divisions[0]
     if league is not None and scope not in league.divisions:
         raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
-    present = "" if league is None else period_key(live.now(), league.period, live.program.settings.time_zone)
+    present = (
+        "" if league is None else period_key(programme.now(), league.period, programme.compiled.settings.time_zone)
+    )
     asked = _round_asked(call, competition)
     board: Leaderboard | PastBoard
     if league is None or asked is None or asked == present:
@@ -75,7 +77,7 @@ async def leaderboard(call: Call) -> Json:
         if past is None:
             raise _no_round(asked)
         board = past
-    decimals = decimals_of(live, competition)
+    decimals = decimals_of(programme, competition)
     cursor = None
     if "userId" in call.query:
         places = board.around(call.query["userId"], size)
@@ -111,11 +113,11 @@ def _rank_view(place: RankedMember, decimals: int) -> Json:
     }
 
 
-def decimals_of(live: Programme, competition: Competition) -> int:
+def decimals_of(programme: Programme, competition: Competition) -> int:
     """The decimals that a competition's scores have."""
     if competition.metric is None:
         return SUM_DECIMALS
-    metric = live.program.metrics.get(competition.metric)
+    metric = programme.compiled.metrics.get(competition.metric)
     return metric.decimals if metric else 0
 
 
@@ -145,23 +147,23 @@ async def get_draw(call: Call) -> Json:
 async def post_draw(call: Call) -> Json:
     """Draw the winners, once."""
     body: DrawBody = call.body
-    live, competition = await _competition(call)
+    programme, competition = await _competition(call)
     if competition.is_ranking:
         raise Invalid("A ranking is not drawn: its places win its prizes", code="is_a_ranking")
     async with call.services.engine_pool.acquire() as connection:
-        return await draw_winners(connection, live, competition, body.winners)
+        return await draw_winners(connection, programme, competition, body.winners)
 
 
 async def list_winners(call: Call) -> Json:
     """The winners, all of them: of a draw, or of the places of a ranking."""
-    live, competition = await _competition(call)
+    programme, competition = await _competition(call)
     asked = _round_asked(call, competition)
     if competition.league is not None:
-        return await _winners_of_round(call, live, competition, asked)
+        return await _winners_of_round(call, programme, competition, asked)
     async with call.services.pool.acquire() as connection:
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
     result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
-    decimals = decimals_of(live, competition)
+    decimals = decimals_of(programme, competition)
     winners: list[Json] = []
     for winner in result.winners:
         score = {} if winner.score is None else {"score": to_number(winner.score, decimals)}
@@ -170,7 +172,7 @@ async def list_winners(call: Call) -> Json:
     return {"winners": winners, "settledAt": optional_time(found["settled_at"]) if found else None}
 
 
-async def _winners_of_round(call: Call, live: Programme, competition: Competition, asked: str | None) -> Json:
+async def _winners_of_round(call: Call, programme: Programme, competition: Competition, asked: str | None) -> Json:
     """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
     async with call.services.pool.acquire() as connection:
         found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
@@ -178,7 +180,7 @@ async def _winners_of_round(call: Call, live: Programme, competition: Competitio
         if asked is not None:
             raise _no_round(asked)
         return {"winners": [], "settledAt": None, "round": None}
-    decimals = decimals_of(live, competition)
+    decimals = decimals_of(programme, competition)
     winners = [
         {
             "rank": round_move.rank,
@@ -193,11 +195,11 @@ async def _winners_of_round(call: Call, live: Programme, competition: Competitio
 
 
 async def _competition(call: Call) -> tuple[Programme, Competition]:
-    live = await call.services.programs.current(call.org_id)
-    competition = live.program.competitions.get(call.path["competitionId"])
+    programme = await call.services.programmes.current(call.org_id)
+    competition = programme.compiled.competitions.get(call.path["competitionId"])
     if competition is None:
         raise NotFound("Competition not found")
-    return live, competition
+    return programme, competition
 
 
 _ROOT = "/v1/competitions/{competitionId}"

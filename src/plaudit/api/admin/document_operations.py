@@ -107,8 +107,8 @@ async def add_counts(call: Call, kind: DocumentKind, shown: list[Json]) -> list[
     if not shown:
         return shown
     ids = [str(row[kind.id_field]) for row in shown]
-    live = await call.services.programs.live_unless_stopped(call.org_id)
-    if live is not None and (out := live.out_of_force):
+    programme = await call.services.programmes.current_unless_stopped(call.org_id)
+    if programme is not None and (out := programme.out_of_force):
         reasons = {name: {"outOfForce": out[kind.name, name]} for name in ids if (kind.name, name) in out}
         shown = [row | reasons.get(str(row[kind.id_field]), {}) for row in shown]
     documented = DOCUMENTED.get(kind.name)
@@ -180,7 +180,7 @@ def make_create(kind: DocumentKind) -> Run:
         document_id, body = new_id_of(kind, call.body)
         async with call.services.pool.acquire() as connection:
             stored = await documents.create(connection, change_of(call, kind, document_id), body)
-        await call.services.programs.refresh(call.org_id)
+        await call.services.programmes.refresh(call.org_id)
         (shown,) = await add_counts(call, kind, [document_view(call, kind, stored)])
         documented = DOCUMENTED.get(kind.name)
         return documented.created(shown) if documented else shown
@@ -215,7 +215,7 @@ async def update_document(call: Call, kind: DocumentKind, document_id: str, body
         body = writable(body, _created_as(kind, shown), read_only)
     async with call.services.pool.acquire() as connection:
         stored = await documents.update(connection, change_of(call, kind, document_id), body)
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
     (shown,) = await add_counts(call, kind, [document_view(call, kind, stored)])
     return shown
 
@@ -249,7 +249,7 @@ async def delete_document(call: Call, kind: DocumentKind, document_id: str) -> N
     """Delete a document, in force here at once."""
     async with call.services.pool.acquire() as connection:
         await documents.delete(connection, change_of(call, kind, document_id))
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
 
 
 def version_lister(kind: DocumentKind) -> Run:

@@ -45,21 +45,21 @@ class Enrolment(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 async def enroll(call: Call) -> OperationResult:
     """Enrol a member; one who is enrolled already stays as they are, and is paid no second bonus."""
     body: Enrolment = call.body
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     profile = {
         "email": body.email, "name": body.name or body.email.partition("@")[0], "source": body.source,
         "channel": body.channel, CUSTOM: body.custom_fields,
     }  # fmt: skip
     if body.referred_by is not None:
         profile["referredBy"] = body.referred_by
-    rules = live.profiles
+    rules = programme.profiles
     found, wrong = validate_update(rules, profile, new=True)
     wrong += await _wrong_referrer(call, body)
     if wrong:
         raise invalid_fields(wrong)
-    given = body.welcome_bonus or live.settings.welcome_bonus
+    given = body.welcome_bonus or programme.settings.welcome_bonus
     bonus = {name: getattr(given, name) for name in ("points", "coins", "xp")}
-    metrics = live.program.metrics
+    metrics = programme.compiled.metrics
     data: Json = {
         "attributes": found.attributes,
         "identities": found.names,

@@ -31,7 +31,7 @@ OUTCOMES = ("fired", "refused", "nothing")
 STATES = ("queued", "processed", "rejected", "failed")
 
 
-def event_view(live: Programme, row: Row) -> Json:
+def event_view(programme: Programme, row: Row) -> Json:
     """An event as it looks outside."""
     payload = msgspec.json.decode(row["payload"])
     found: Json = {
@@ -42,8 +42,10 @@ def event_view(live: Programme, row: Row) -> Json:
         "status": row["state"],
         "processed": row["state"] in ("processed", "rejected"),
         "timestamp": time_text(row["occurred_at"]),
-        "receivedAt": time_text(live.clock.from_wall(row["received_at"])),
-        "processedAt": None if row.get("decided_at") is None else time_text(live.clock.from_wall(row["decided_at"])),
+        "receivedAt": time_text(programme.clock.from_wall(row["received_at"])),
+        "processedAt": None
+        if row.get("decided_at") is None
+        else time_text(programme.clock.from_wall(row["decided_at"])),
         "source": row["source"],
         "data": payload["data"],
         "metadata": payload["metadata"],
@@ -53,7 +55,7 @@ def event_view(live: Programme, row: Row) -> Json:
         found["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
     if row["state"] == "failed":
         found["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
-        found["failedAt"] = time_text(live.clock.from_wall(row["failed_at"]))
+        found["failedAt"] = time_text(programme.clock.from_wall(row["failed_at"]))
     if row.get("program_version") is not None:
         found["programVersion"] = row["program_version"]
     return found
@@ -76,8 +78,8 @@ async def list_events(call: Call) -> Json:
             start = read_cursor(call.query, tuple[datetime, int, int], (AFTER_ALL, 256, 2**62))
             rows, end = await events.page_of_log(connection, call.org_id, start, wanted, size + 1)
             page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
-    live = await call.services.programs.current(call.org_id)
-    return {"events": [event_view(live, row) for row in page], "cursor": cursor}
+    programme = await call.services.programmes.current(call.org_id)
+    return {"events": [event_view(programme, row) for row in page], "cursor": cursor}
 
 
 def _wanted(call: Call) -> EventFilter:
@@ -114,32 +116,32 @@ async def _found(call: Call) -> Row:
 
 async def one_event(call: Call) -> Json:
     """One event, wherever it is."""
-    return event_view(await call.services.programs.current(call.org_id), await _found(call))
+    return event_view(await call.services.programmes.current(call.org_id), await _found(call))
 
 
 async def explain(call: Call) -> Json:
     """Why an event led to what it led to: each campaign that listened, with the values compared."""
     row = await _found(call)
-    now = await call.services.programs.current(call.org_id)
+    now = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         return await explained_event(connection, now, row)
 
 
 async def explained_event(connection: Connection, now: Programme, row: Row) -> Json:
     """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
-    org_id = now.program.org_id
+    org_id = now.compiled.org_id
     shown_row = event_view(now, row)
     if row["state"] not in ("processed", "rejected"):
         return {**shown_row, "campaigns": [], "transactions": []}
-    live = await load_at_version(connection, org_id, row["program_version"])
-    again = await decided_again(connection, live, row)
+    programme = await load_at_version(connection, org_id, row["program_version"])
+    again = await decided_again(connection, programme, row)
     posted = await events.transactions_of(connection, row)
     transactions = [
         {
             "transactionId": f"txn_{record['transaction_id']}",
             "metric": record["metric"],
-            "amount": to_number(record["amount"], live.program.metrics[record["metric"]].decimals),
-            "balanceAfter": to_number(record["balance_after"], live.program.metrics[record["metric"]].decimals),
+            "amount": to_number(record["amount"], programme.compiled.metrics[record["metric"]].decimals),
+            "balanceAfter": to_number(record["balance_after"], programme.compiled.metrics[record["metric"]].decimals),
             "campaignId": record["campaign_id"],
             "reason": record["reason"],
         }
@@ -148,12 +150,12 @@ async def explained_event(connection: Connection, now: Programme, row: Row) -> J
     outcome = outcome_from(row["outcome"])
     found = {
         **shown_row,
-        "campaigns": explained(live, row["trigger"], outcome, again),
+        "campaigns": explained(programme, row["trigger"], outcome, again),
         "transactions": transactions,
     }
     if row["kind"] == ACTION and outcome.refusal is None:
-        found["campaigns"] += out_of_action(live, row["trigger"], again)
-        if not found["campaigns"] and not is_listened_to(live, row["trigger"]):
+        found["campaigns"] += out_of_action(programme, row["trigger"], again)
+        if not found["campaigns"] and not is_listened_to(programme, row["trigger"]):
             found["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
     return found
 

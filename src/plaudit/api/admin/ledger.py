@@ -147,8 +147,8 @@ async def _original(
         now = await who_goes_on(connection, row["org_id"], [user_id])
         if now:
             user_id, said = now[user_id], {"merged": True}
-    live = await call.services.programs.current(call.org_id)
-    origin = await origin_of(connection, live, row, user_id)
+    programme = await call.services.programmes.current(call.org_id)
+    origin = await origin_of(connection, programme, row, user_id)
     return user_id, said | {
         "transactionId": str(row["transaction_id"]),
         "amount": row["amount"],
@@ -194,8 +194,8 @@ async def hold(call: Call) -> Json:
     amount = _scaled(metric, body.amount, positive=positive) if positive or body.amount else 0
     if amount < 0:
         raise invalid_fields([FieldError("amount", "must be more than 0")])
-    live = await call.services.programs.current(call.org_id)
-    until = live.now() + timedelta(seconds=body.seconds)
+    programme = await call.services.programmes.current(call.org_id)
+    until = programme.now() + timedelta(seconds=body.seconds)
     data = {
         "metric": metric.metric_id, "holdId": body.hold_id, "action": body.action, "amount": amount,
         "until": until.isoformat(), "reason": body.reason,
@@ -214,7 +214,7 @@ async def extend(call: Call) -> Json:
 
 
 async def _metric(call: Call, metric_id: str) -> Metric:
-    metric = (await call.services.programs.current(call.org_id)).program.metrics.get(metric_id)
+    metric = (await call.services.programmes.current(call.org_id)).compiled.metrics.get(metric_id)
     if metric is None:
         raise invalid_fields([FieldError("metric", f"must be the id of a metric (got {metric_id!r})")])
     return metric
@@ -245,13 +245,13 @@ async def _run_ledger_command(
         also=also,
         through=through,
     )
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
         transfer = await transactions.transfer_of(connection, row)
     return {
-        **transaction_view(live, row),
-        **transfer_view(live, transfer),
+        **transaction_view(programme, row),
+        **transfer_view(programme, transfer),
         "duplicate": processed.state == "duplicate",
     }
 

@@ -91,8 +91,8 @@ async def enrol(call: Call) -> Json:
     """Let a member join a campaign that asks to be joined."""
     body: EnrolBody = call.body
     campaign_id = call.path["campaignId"]
-    live = await call.services.programs.current(call.org_id)
-    if campaign_id not in live.campaigns:
+    programme = await call.services.programmes.current(call.org_id)
+    if campaign_id not in programme.campaigns:
         raise NotFound("Campaign not found")
     data = {"campaignId": campaign_id}
     await run_command(call, kind=CAMPAIGN_ENROLMENT, trigger="campaign.enrol", user_id=body.user_id, data=data)
@@ -100,24 +100,24 @@ async def enrol(call: Call) -> Json:
 
 
 async def _existing(call: Call, part: str, document_id: str, field: str) -> None:
-    program = (await call.services.programs.current(call.org_id)).program
+    program = (await call.services.programmes.current(call.org_id)).compiled
     if document_id not in getattr(program, part):
         raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {document_id!r})")])
 
 
 async def _known(call: Call, part: str, document_id: str, title: str) -> None:
-    program = (await call.services.programs.current(call.org_id)).program
+    program = (await call.services.programmes.current(call.org_id)).compiled
     if document_id not in getattr(program, part):
         raise NotFound(f"{title} not found")
 
 
 async def _progress_view(call: Call, part: str, document_id: str) -> Json:
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         view = await members.fetch_member(connection, call.org_id, call.path["userId"])
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return mechanics_view(live.program, view, live.now())[part].get(document_id, {})
+    return mechanics_view(programme.compiled, view, programme.now())[part].get(document_id, {})
 
 
 OPERATIONS = [

@@ -27,9 +27,9 @@ async def merge(call: Call) -> Json:
     """Make one member of two: both change, or neither."""
     body: MergeBody = call.body
     user_id = call.path["userId"]
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
-        called = await users_called(connection, call.org_id, [body.former], live.profiles.unique)
+        called = await users_called(connection, call.org_id, [body.former], programme.profiles.unique)
         former = called.get(body.former, body.former)
         there = await members_there(connection, call.org_id, [user_id, former])
     if former == user_id:
@@ -46,7 +46,7 @@ async def merge(call: Call) -> Json:
     return {
         "userId": user_id,
         "from": former,
-        "transactions": [transaction_view(live, row) for row in rows],
+        "transactions": [transaction_view(programme, row) for row in rows],
         "duplicate": processed.state == "duplicate",
     }
 

@@ -33,7 +33,7 @@ async def give_consent(call: Call) -> Json:
     body: Consent = call.body
     user_id = call.path["userId"]
     member_id = member_id_of(call.org_id, user_id)
-    at = (await call.services.programs.current(call.org_id)).now()
+    at = (await call.services.programmes.current(call.org_id)).now()
     async with call.services.pool.acquire() as connection:
         there = await add_consent(
             connection, bucket_of(member_id), member_id, body.purpose, body.granted, body.source,
@@ -72,7 +72,7 @@ async def export(call: Call) -> Json:
             for name in await merged_into(connection, call.org_id, user_id)
         ]
     consents = await list_consents(call)
-    now = (await call.services.programs.current(call.org_id)).now()
+    now = (await call.services.programmes.current(call.org_id)).now()
     return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
 
 
@@ -82,7 +82,7 @@ async def delete_profile(call: Call) -> Json:
         if not await erase(connection, call.org_id, call.path["userId"], clock.now()):
             raise NotFound("User not found", code="user_not_found")
     call.services.boards.forget(call.org_id)
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
     return {"message": "User erased successfully"}
 
 

@@ -48,8 +48,8 @@ async def redeem(call: Call) -> Json:
 
 async def redeem_product(call: Call, user_id: str, product_id: str, quantity: int) -> Json:
     """Redeem a product for a member that there is. Raises Conflict with the reason when it cannot be had."""
-    live = await call.services.programs.current(call.org_id)
-    program = live.program
+    programme = await call.services.programmes.current(call.org_id)
+    program = programme.compiled
     if product_id not in program.products:
         raise NotFound("Product not found", code="product_not_found")
     async with call.services.pool.acquire() as connection:
@@ -80,7 +80,7 @@ async def redeem_product(call: Call, user_id: str, product_id: str, quantity: in
     }
     for issue in decision.coupons:
         if issue.campaign_id == REDEMPTION_CAMPAIGN:
-            result |= issued_coupon_view(live, processed, issue)
+            result |= issued_coupon_view(programme, processed, issue)
     return {"message": "Product redeemed successfully", "result": result}
 
 

@@ -108,7 +108,7 @@ async def put_schema(call: Call) -> Json:
                 stored = await documents.update(connection, change, raw | {"label": label})
             else:
                 stored = await documents.create(connection, change, raw | {"label": "v1.0.0"})
-    await call.services.programs.refresh(call.org_id)
+    await call.services.programmes.refresh(call.org_id)
     schema = msgspec.convert(stored.doc, ProfileSchema)
     return _schema_view(call, schema, time_text(stored.updated_at), call.caller_name, active=True)
 

@@ -33,9 +33,9 @@ from plaudit.storage.programmes import Programme
 FILTERS_MAX = 10
 
 
-def member_view(live: Programme, view: MemberView) -> Json:
+def member_view(programme: Programme, view: MemberView) -> Json:
     """A member as a profile."""
-    program, now = live.program, live.now()
+    program, now = programme.compiled, programme.now()
     metrics: Json = {}
     balances = {row["metric"]: row for row in view.parts["balances"]}
     for metric_id, metric in program.metrics.items():
@@ -67,7 +67,7 @@ def member_view(live: Programme, view: MemberView) -> Json:
     return {
         **view.attributes,
         **{row["kind"]: row["value"] for row in view.parts["identities"]},
-        CUSTOM: live.profiles.custom_of(view.attributes),
+        CUSTOM: programme.profiles.custom_of(view.attributes),
         "orgId": str(program.org_id),
         "userId": view.user_id,
         REFERRALS: view.attributes.get(REFERRALS, 0),
@@ -79,7 +79,7 @@ def member_view(live: Programme, view: MemberView) -> Json:
         "badges": badges,
         "badgeCount": len(badges),
         "inventory": inventory,
-        "coupons": [_coupon_view(live, row) for row in view.parts["coupons"]],
+        "coupons": [_coupon_view(programme, row) for row in view.parts["coupons"]],
         **mechanics,
         "streak": max((streak["current"] for streak in streaks), default=0),
         "longestStreak": max((streak["longest"] for streak in streaks), default=0),
@@ -103,7 +103,7 @@ def _expiring(metric: Metric, book: Book) -> list[Json]:
     ]
 
 
-def _coupon_view(live: Programme, row: dict[str, Any]) -> Json:
+def _coupon_view(programme: Programme, row: dict[str, Any]) -> Json:
     return {
         "couponId": str(row["coupon_id"]),
         "code": row["code"],
@@ -115,18 +115,18 @@ def _coupon_view(live: Programme, row: dict[str, Any]) -> Json:
         "expiresAt": optional_time(row["expires_at"]),
         "redeemedAt": optional_time(row["redeemed_at"]),
         "revokedAt": optional_time(row["revoked_at"]),
-        **worth_of(live, row["origin_id"], msgspec.json.decode(row["terms"])),
+        **worth_of(programme, row["origin_id"], msgspec.json.decode(row["terms"])),
     }
 
 
 async def one_profile(call: Call, user_id: str) -> Json:
     """A member as a profile. Raises NotFound."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         view = await members.fetch_member(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return member_view(live, view)
+    return member_view(programme, view)
 
 
 async def get_profile(call: Call) -> Json:
@@ -136,12 +136,12 @@ async def get_profile(call: Call) -> Json:
 
 async def list_profiles(call: Call) -> Json:
     """A page of members, in the order of joining."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     size = page_size(call.query)
     filters = {name: value for name, value in call.query.items() if name not in ("limit", "cursor")}
     if len(filters) > FILTERS_MAX:
         raise invalid_fields([FieldError("", f"may be filtered by at most {FILTERS_MAX} fields")])
-    unknown = [name for name in filters if not live.profiles.may_have(name)]
+    unknown = [name for name in filters if not programme.profiles.may_have(name)]
     if unknown:
         raise invalid_fields([FieldError(name, "is not a field of the profile schema") for name in unknown])
     first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
@@ -149,7 +149,7 @@ async def list_profiles(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         views = await members.fetch_page(connection, call.org_id, after, size + 1, filters)
     page, cursor = paged(views, size, lambda member_view: (member_view.enrolled_at, member_view.member_id))
-    return {"profiles": [member_view(live, view) for view in page], "cursor": cursor}
+    return {"profiles": [member_view(programme, view) for view in page], "cursor": cursor}
 
 
 async def create_profile(call: Call) -> Json:
@@ -196,7 +196,7 @@ def user_id_in(body: dict[str, Any]) -> str:
 
 
 async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> ProfileUpdate:
-    rules = (await call.services.programs.current(call.org_id)).profiles
+    rules = (await call.services.programmes.current(call.org_id)).profiles
     found, wrong = validate_update(rules, body, new=new)
     if wrong:
         raise invalid_fields(wrong)

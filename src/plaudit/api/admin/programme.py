@@ -69,9 +69,9 @@ async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run
             changes = await programme_changes.apply(
                 connection, call.org_id, wanted, prune=prune, by=call.caller_name, at=clock.now(), scopes=call.scopes
             )
-    live = await call.services.programs.refresh(call.org_id)
+    programme = await call.services.programmes.refresh(call.org_id)
     shown = describe_plan(changes, personal="members:read" in call.scopes)
-    return {"dryRun": dry_run or call.is_dry_run, "changes": shown, "programVersion": live.program.version}
+    return {"dryRun": dry_run or call.is_dry_run, "changes": shown, "programVersion": programme.compiled.version}
 
 
 def _flag(call: Call, name: str) -> bool:

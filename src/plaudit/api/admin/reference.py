@@ -57,7 +57,7 @@ async def list_operators(_: Call) -> Json:
 
 async def list_trigger_types(call: Call) -> Json:
     """The engine's own triggers, and the organisation's, with the JSON Schemas of their data."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     own = [
         {
             "type": row.key,
@@ -80,23 +80,23 @@ async def list_trigger_types(call: Call) -> Json:
                 "required": [field.key for field in trigger.fields if field.required],
             },
         }
-        for key, trigger in live.triggers.items()
+        for key, trigger in programme.triggers.items()
     ]
     return {"triggerTypes": own + declared}
 
 
 async def users_schema(call: Call) -> Json:
     """What segments and conditions can look at of a member, with types and operators."""
-    live = await call.services.programs.current(call.org_id)
-    program = live.program
+    programme = await call.services.programmes.current(call.org_id)
+    program = programme.compiled
     fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
     fields += [_property(path, kind, category, "computed") for path, kind, category in MORE_STANDARD]
     known = {field["field"] for field in fields}
-    if live.profiles.schema is not None:
+    if programme.profiles.schema is not None:
         fields += [
             _property(field.name, field.type, "profile", "profile schema")
             | ({"options": field.enum} if field.enum else {})
-            for field in live.profiles.schema.fields
+            for field in programme.profiles.schema.fields
             if field.name not in known
         ]
     fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]

@@ -26,8 +26,8 @@ class GrantBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 async def grant(call: Call) -> Json:
     """Grant a reward, whole or not at all."""
     body: GrantBody = call.body
-    live = await call.services.programs.current(call.org_id)
-    program = live.program
+    programme = await call.services.programmes.current(call.org_id)
+    program = programme.compiled
     reward = program.rewards.get(body.reward_id)
     if reward is None:
         raise NotFound("Reward not found", code="reward_not_found")
@@ -53,7 +53,7 @@ async def grant(call: Call) -> Json:
             result["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
     for issue in decision.coupons:
         if issue.campaign_id == MANUAL_GRANT_CAMPAIGN:
-            result |= issued_coupon_view(live, processed, issue)
+            result |= issued_coupon_view(programme, processed, issue)
     result |= _given(decision)
     return {"message": "Reward granted successfully", "result": result}
 

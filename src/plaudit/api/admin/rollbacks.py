@@ -64,7 +64,7 @@ async def roll_back(call: Call) -> Json:
         user_ids = None if body.user_ids is None else await _users(call, connection, body.user_ids)
         asked = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
         job_id = await rollbacks.begin(connection, call.org_id, asked, call.caller_name)
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     row: Json | None = None
     for _ in range(math.ceil(WAIT_SECONDS / LOOK_SECONDS)):
         async with call.services.pool.acquire() as connection:
@@ -73,13 +73,13 @@ async def roll_back(call: Call) -> Json:
             break
         await asyncio.sleep(LOOK_SECONDS)
     assert row is not None
-    return job_view(live, row)
+    return job_view(programme, row)
 
 
 async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the user ids behind these names. Raises Invalid for those that nobody goes by."""
-    live = await call.services.programs.current(call.org_id)
-    called = await users_called(connection, call.org_id, names, live.profiles.unique)
+    programme = await call.services.programmes.current(call.org_id)
+    called = await users_called(connection, call.org_id, names, programme.profiles.unique)
     found = [called.get(name, name) for name in names]
     there = await members_there(connection, call.org_id, found)
     missing = [number for number, name in enumerate(found) if name not in there]
@@ -102,20 +102,20 @@ async def undo_event(call: Call) -> Json:
         if row is None or "event_id" not in row:
             raise NotFound("Event not found", code="event_not_found")
         now = await who_goes_on(connection, call.org_id, [row["user_id"]])
-    live = await call.services.programs.cached(call.org_id)
+    programme = await call.services.programmes.cached(call.org_id)
     user_id: str = now[row["user_id"]] if now else row["user_id"]
     member_id = member_id_of(call.org_id, user_id) if now else row["member_id"]
     key = (bucket_of(member_id), member_id, user_id)
     event_id = derived_id(row["event_id"], f"undo:{body.campaign_id}")
     doings = Doings(body.campaign_id, of_event=row["event_id"])
-    hand = Rollbacks(call.services.engine_pool, call.services.programs)
-    done = await hand.undo(live, doings, key, event_id, dry_run=False)
+    hand = Rollbacks(call.services.engine_pool, call.services.programmes)
+    done = await hand.undo(programme, doings, key, event_id, dry_run=False)
     sums = Sums()
     if done is not None:
         sums.add(done)
     return {
         "eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id,
-        "changed": done is not None, **sums_view(live, sums),
+        "changed": done is not None, **sums_view(programme, sums),
     }  # fmt: skip
 
 

@@ -55,14 +55,14 @@ def _filling(fill: Any) -> Json:
 
 async def preview(call: Call) -> Json:
     """Try criteria on members before saving them."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     if not isinstance(call.body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     document = cast("Segment", validate(KINDS["segment"], {"name": "Preview", **call.body}))
-    first_ladder = next(iter(live.program.ladders), None)
-    segment = segment_of("preview", document, live.program.metrics, first_ladder)
+    first_ladder = next(iter(programme.compiled.ladders), None)
+    segment = segment_of("preview", document, programme.compiled.metrics, first_ladder)
     async with call.services.pool.acquire() as connection:
-        looked_at, count, sample = await segments.preview(connection, live.program, segment, live.now())
+        looked_at, count, sample = await segments.preview(connection, programme.compiled, segment, programme.now())
     return {"lookedAt": looked_at, "count": count, "sample": sample}
 
 
@@ -77,7 +77,7 @@ async def put_member(call: Call) -> Json:
 
 async def _existing(call: Call) -> str:
     segment_id = call.path["segmentId"]
-    if segment_id not in (await call.services.programs.current(call.org_id)).program.segments:
+    if segment_id not in (await call.services.programmes.current(call.org_id)).compiled.segments:
         raise NotFound("Segment not found")
     return segment_id
 

@@ -24,9 +24,9 @@ Row = dict[str, Any]
 _FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
 
 
-def transaction_view(live: Programme, row: Row) -> Json:
+def transaction_view(programme: Programme, row: Row) -> Json:
     """A transaction as it looks outside."""
-    metric = live.program.metrics.get(row["metric"])
+    metric = programme.compiled.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     return {
         "transactionId": f"txn_{row['transaction_id']}",
@@ -40,7 +40,7 @@ def transaction_view(live: Programme, row: Row) -> Json:
         "eventId": event_name(row["event_id"], None),
         "reason": row["reason"],
         "occurredAt": time_text(row["occurred_at"]),
-        "createdAt": time_text(live.clock.from_wall(row["created_at"])),
+        "createdAt": time_text(programme.clock.from_wall(row["created_at"])),
         "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
         **_details_view(details_of(row), decimals),
     }
@@ -58,7 +58,7 @@ def _details_view(details: TransactionDetails, decimals: int) -> Json:
     return found
 
 
-def transfer_view(live: Programme, transfer: Transfer | None) -> Json:
+def transfer_view(programme: Programme, transfer: Transfer | None) -> Json:
     """How far a transfer is, beside either of its transactions; nothing beside others."""
     if transfer is None:
         return {}
@@ -69,7 +69,7 @@ def transfer_view(live: Programme, transfer: Transfer | None) -> Json:
             "status": status,
             "from": transfer.from_user_id,
             "to": transfer.to_user_id,
-            "receivedAt": None if received is None else time_text(live.clock.from_wall(received["created_at"])),
+            "receivedAt": None if received is None else time_text(programme.clock.from_wall(received["created_at"])),
             "sentTransactionId": _named(transfer.sent),
             "receivedTransactionId": _named(received),
         }
@@ -122,8 +122,8 @@ def _allowed(name: str, program: Program) -> list[str]:
 
 async def list_transactions(call: Call) -> Json:
     """A page of the ledger; of one member if asked."""
-    live = await call.services.programs.current(call.org_id)
-    wanted = _wanted(call, live.program)
+    programme = await call.services.programmes.current(call.org_id)
+    wanted = _wanted(call, programme.compiled)
     user_id = call.query.get("userId")
     if user_id is not None:
         member_id = member_id_of(call.org_id, user_id)
@@ -136,7 +136,7 @@ async def list_transactions(call: Call) -> Json:
         page, cursor = paged(
             rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
-    return {"transactions": [transaction_view(live, row) for row in page], "cursor": cursor}
+    return {"transactions": [transaction_view(programme, row) for row in page], "cursor": cursor}
 
 
 async def one_transaction(call: Call) -> Json:
@@ -148,13 +148,13 @@ async def one_transaction(call: Call) -> Json:
             raise NotFound("Transaction not found", code="transaction_not_found")
         found = await transactions.matches(connection, row)
         transfer = await transactions.transfer_of(connection, row)
-    live = await call.services.programs.current(call.org_id)
-    metric = live.program.metrics.get(row["metric"])
+    programme = await call.services.programmes.current(call.org_id)
+    metric = programme.compiled.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     own = row["transaction_id"]
     return {
-        **transaction_view(live, row),
-        **transfer_view(live, transfer),
+        **transaction_view(programme, row),
+        **transfer_view(programme, transfer),
         "paidBy": [_match_view(match.credit, match.amount, decimals) for match in found if match.debit == own],
         "spentOn": [_match_view(match.debit, match.amount, decimals) for match in found if match.credit == own],
     }

@@ -31,18 +31,18 @@ async def get_profile(call: Call) -> Json | OperationResult:
         return await _of_many(call)
     if "user_ids" in call.query:
         raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
-    live, view = await load_current_member(call)
-    return {**member_view(live, view), "challenges": campaign_views(live, view)}
+    programme, view = await load_current_member(call)
+    return {**member_view(programme, view), "challenges": campaign_views(programme, view)}
 
 
 async def _of_many(call: Call) -> OperationResult:
     user_ids = [part for part in call.query.get("user_ids", "").split(",") if part]
     if not 1 <= len(user_ids) <= USERS_MAX:
         raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
-    return _batched([{"user_id": view.user_id, "data": member_view(live, view)} for view in found])
+    return _batched([{"user_id": view.user_id, "data": member_view(programme, view)} for view in found])
 
 
 def _batched(users: list[Json]) -> OperationResult:
@@ -58,9 +58,9 @@ class ProfileOf(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def put_profiles(call: Call) -> OperationResult:
     """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     users: list[Json] = []
-    for user_id, change in _changes_in(call.body, live):
+    for user_id, change in _changes_in(call.body, programme):
         try:
             users.append({"user_id": user_id, "data": await write_profile(call, user_id, change)})
         except Conflict as error:  # a name that is another user's: the others' changes stand
@@ -68,7 +68,7 @@ async def put_profiles(call: Call) -> OperationResult:
     return _batched(users)
 
 
-def _changes_in(body: Any, live: Programme) -> list[tuple[str, ProfileUpdate]]:
+def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdate]]:
     if not isinstance(body, list) or not 1 <= len(cast("list[Any]", body)) <= USERS_MAX:
         raise invalid_fields([FieldError("", f"must be a list of 1 to {USERS_MAX} users")])
     changes: list[tuple[str, ProfileUpdate]] = []
@@ -79,7 +79,7 @@ def _changes_in(body: Any, live: Programme) -> list[tuple[str, ProfileUpdate]]:
         except Invalid as error:
             wrong += [field.under(f"[{i}]") for field in error.fields]
             continue
-        found, errors = validate_update(live.profiles, profile_of.data, new=False)
+        found, errors = validate_update(programme.profiles, profile_of.data, new=False)
         wrong += [error.under(f"[{i}].data") for error in errors]
         changes.append((profile_of.user_id, found))
     if wrong:
@@ -89,35 +89,35 @@ def _changes_in(body: Any, live: Programme) -> list[tuple[str, ProfileUpdate]]:
 
 async def patch_profile(call: Call) -> Json:
     """Change one's own display name, preferences and custom fields; nothing else."""
-    live, _ = await load_current_member(call)
+    programme, _ = await load_current_member(call)
     body = object_in(call.body)
     custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
-    wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(live, name)]
+    wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(programme, name)]
     wrong += [
-        FieldError(f"{CUSTOM}.{key}", "is not a custom field") for key in custom if key not in live.profiles.custom
+        FieldError(f"{CUSTOM}.{key}", "is not a custom field") for key in custom if key not in programme.profiles.custom
     ]
     if wrong:
         raise invalid_fields(wrong)
-    found, wrong = validate_update(live.profiles, body, new=False)
+    found, wrong = validate_update(programme.profiles, body, new=False)
     if wrong:
         raise invalid_fields(wrong)
     return await write_profile(call, call.user_id, found)
 
 
-def _own_field(live: Programme, name: str) -> bool:
-    return name in OWN_FIELDS or name == CUSTOM or name in live.profiles.custom
+def _own_field(programme: Programme, name: str) -> bool:
+    return name in OWN_FIELDS or name == CUSTOM or name in programme.profiles.custom
 
 
 async def get_transactions(call: Call) -> Json:
     """A page of the member's transactions: of credits or debits, of one currency, if asked."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     signs = {None: None, "credit": 1, "debit": -1}
     kind, currency = call.query.get("type"), call.query.get("currency")
     wrong: list[FieldError] = []
     if kind not in signs:
         wrong.append(FieldError("type", "must be credit or debit"))
-    if currency is not None and currency not in live.program.metrics:
-        wrong.append(FieldError("currency", f"must be a metric: {', '.join(live.program.metrics)}"))
+    if currency is not None and currency not in programme.compiled.metrics:
+        wrong.append(FieldError("currency", f"must be a metric: {', '.join(programme.compiled.metrics)}"))
     if wrong:
         raise invalid_fields(wrong)
     after = call.query.get("lastEvaluatedKey", "")
@@ -125,7 +125,7 @@ async def get_transactions(call: Call) -> Json:
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
     shown = [
-        {**transaction_view(live, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        {**transaction_view(programme, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
         for row in page
     ]  # fmt: skip
     return {"transactions": shown, "lastEvaluatedKey": cursor}
@@ -133,8 +133,8 @@ async def get_transactions(call: Call) -> Json:
 
 async def get_challenges(call: Call) -> Json:
     """The campaigns open to the member, with progress."""
-    live, view = await load_current_member(call)
-    return {"challenges": campaign_views(live, view)}
+    programme, view = await load_current_member(call)
+    return {"challenges": campaign_views(programme, view)}
 
 
 async def post_opt_out(call: Call) -> Json:

@@ -58,26 +58,26 @@ async def get_config(call: Call) -> OperationResult:
     """Metrics, inventory and challenges: for everybody, or for the member who asks."""
     assert call.caller is not None
     if call.caller.user_id is None:
-        live, inside, scope = await call.services.programs.current(call.org_id), frozenset[str](), "public"
+        programme, inside, scope = await call.services.programmes.current(call.org_id), frozenset[str](), "public"
     else:
-        live, view = await load_current_member(call)
+        programme, view = await load_current_member(call)
         inside, scope = segments_of(view), "private"
     rules: dict[str, list[Rule]] = defaultdict(list)
-    for rule in live.rules.values():
+    for rule in programme.rules.values():
         rules[rule.campaign_id].append(rule)
     data = {
-        "metrics": [_metric(live, metric_id) for metric_id in live.metrics],
-        "inventory": _inventory(live),
+        "metrics": [_metric(programme, metric_id) for metric_id in programme.metrics],
+        "inventory": _inventory(programme),
         "challenges": [
-            _challenge(live, campaign_id, campaign, rules[campaign_id])
-            for campaign_id, campaign in visible_campaigns(live, inside, live.now())
+            _challenge(programme, campaign_id, campaign, rules[campaign_id])
+            for campaign_id, campaign in visible_campaigns(programme, inside, programme.now())
         ],
     }
     return etag_response(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
 
 
-def _metric(live: Programme, metric_id: str) -> Json:
-    document = live.metrics[metric_id]
+def _metric(programme: Programme, metric_id: str) -> Json:
+    document = programme.metrics[metric_id]
     return {
         "id": metric_id,
         "title": document.name,
@@ -88,23 +88,23 @@ def _metric(live: Programme, metric_id: str) -> Json:
     }
 
 
-def _inventory(live: Programme) -> list[Json]:
+def _inventory(programme: Programme) -> list[Json]:
     sets: dict[str, list[Json]] = {}
-    for product_id, product in live.products.items():
+    for product_id, product in programme.products.items():
         if product.status == "active":
             item = {"id": product_id, "title": product.name, "media": product.media or ""}
-            sets.setdefault(set_of(live, product_id), []).append(item)
+            sets.setdefault(set_of(programme, product_id), []).append(item)
     return [{"id": set_id, "title": set_title(set_id), "items": items} for set_id, items in sets.items()]
 
 
-def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
+def _challenge(programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
     start, end = campaign.start_date, campaign.end_date
     has_dates = start is not None or end is not None
     return {
-        "id": challenge_id(live, campaign_id),
+        "id": challenge_id(programme, campaign_id),
         "title": campaign.name,
         "subtitle": campaign.subtitle or campaign.description or "",
-        "notification": _notification_view(live, campaign.notification, campaign.name),
+        "notification": _notification_view(programme, campaign.notification, campaign.name),
         "showInProfile": campaign.show_in_profile,
         "showInRail": campaign.show_in_rail,
         "time": {
@@ -112,12 +112,12 @@ def _challenge(live: Programme, campaign_id: str, campaign: Campaign, rules: Seq
             "from": int((EARLIEST if start is None else start).timestamp()),
             "to": int((LAST if end is None else end).timestamp()),
         },
-        "missions": _missions(live, campaign_id, campaign, rules),
-        "rewards": [reward for effect in _effects(campaign, rules) for reward in _rewards(live, effect)],
+        "missions": _missions(programme, campaign_id, campaign, rules),
+        "rewards": [reward for effect in _effects(campaign, rules) for reward in _rewards(programme, effect)],
     }
 
 
-def _missions(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> list[Json]:
+def _missions(programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> list[Json]:
     """A campaign without steps is one mission."""
     if campaign.steps:
         parts = [(step.name, step.triggers, step.notification) for step in campaign.steps]
@@ -126,22 +126,22 @@ def _missions(live: Programme, campaign_id: str, campaign: Campaign, rules: Sequ
         parts = [(campaign.name, triggers, None)]
     return [
         {
-            "id": mission_id(live, campaign_id, number),
+            "id": mission_id(programme, campaign_id, number),
             "title": name,
             "type": next((trigger if isinstance(trigger, str) else trigger.type for trigger in triggers), ""),
-            "notification": _notification_view(live, notification, name),
+            "notification": _notification_view(programme, notification, name),
         }
         for number, (name, triggers, notification) in enumerate(parts)
     ]
 
 
-def _notification_view(live: Programme, note: Any, name: str) -> Json:
+def _notification_view(programme: Programme, note: Any, name: str) -> Json:
     """What will be shown, as far as it is known beforehand."""
     if note is None:
         return {"display": "none", "title": name, "message": ""}
     if note.template_id is None:
         return {"display": note.display, "title": note.title or name, "message": note.message}
-    template = live.templates[note.template_id]
+    template = programme.templates[note.template_id]
     texts = template.texts[template.default_locale]
     return {"display": template.display, "title": texts.title or name, "message": texts.message}
 
@@ -151,9 +151,9 @@ def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
     return found + [effect for rule in rules for effect in rule.effects]
 
 
-def _rewards(live: Programme, effect: EffectSpec) -> list[Json]:
+def _rewards(programme: Programme, effect: EffectSpec) -> list[Json]:
     def previews_of_reward(reward_id: str) -> Sequence[Preview]:
-        reward = live.rewards.get(reward_id)
+        reward = programme.rewards.get(reward_id)
         return () if reward is None else preview_reward(reward_id, reward)
 
     try:
@@ -161,16 +161,16 @@ def _rewards(live: Programme, effect: EffectSpec) -> list[Json]:
     except (KeyError, PlauditError):  # saved by an earlier version: the campaign is out of force
         return []
     previews = EFFECTS[effect.type].preview(settings, previews_of_reward)
-    return [_reward(live, preview) for preview in previews]
+    return [_reward(programme, preview) for preview in previews]
 
 
-def _reward(live: Programme, preview: Preview) -> Json:
+def _reward(programme: Programme, preview: Preview) -> Json:
     match preview.kind:
         case "metric":
             quantity = {} if preview.amount is None else {"metricQuantity": preview.amount}
             return {"type": "metric", "metricId": preview.id, **quantity}
         case "product":
-            inventory_set = set_of(live, preview.id)
+            inventory_set = set_of(programme, preview.id)
             return {"type": "inventory", "inventorySetId": inventory_set, "inventoryItemId": preview.id}
         case "coupon":
             return {"type": "coupon", "couponId": preview.id}
@@ -181,37 +181,37 @@ def _reward(live: Programme, preview: Preview) -> Json:
 
 async def get_profile(call: Call) -> Json:
     """Balances, items, and what is completed."""
-    live, view = await load_current_member(call)
+    programme, view = await load_current_member(call)
     amounts = {row["metric"]: row["amount"] for row in view.parts["balances"]}
-    campaigns = live.program.campaigns()
+    campaigns = programme.compiled.campaigns()
     inventory: dict[str, list[str]] = {}
     for row in view.parts["holdings"]:
-        inventory.setdefault(set_of(live, row["product_id"]), []).append(row["product_id"])
+        inventory.setdefault(set_of(programme, row["product_id"]), []).append(row["product_id"])
     return {
         "metrics": {
             metric_id: to_number(amounts.get(metric_id, metric.default), metric.decimals)
-            for metric_id, metric in live.program.metrics.items()
+            for metric_id, metric in programme.compiled.metrics.items()
         },
         "inventory": inventory,
         "challenges": {
-            challenge_id(live, key): _progress(live, key, campaigns.get(key), state)
+            challenge_id(programme, key): _progress(programme, key, campaigns.get(key), state)
             for key, state in progress_of(view).items()
-            if key in live.campaigns
+            if key in programme.campaigns
         },
     }
 
 
-def _progress(live: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> Json:
+def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> Json:
     completed, progress = kept.completions > 0, kept
     if campaign is not None:
-        now = live.now()
+        now = programme.now()
         completed = is_completed(campaign, kept, now)
-        progress = progress_at(campaign, kept, now, live.program.settings.time_zone)
-    count = max(len(live.campaigns[campaign_id].steps), 1)
+        progress = progress_at(campaign, kept, now, programme.compiled.settings.time_zone)
+    count = max(len(programme.campaigns[campaign_id].steps), 1)
     done = [number for number, step in progress.steps.items() if step.done_at is not None]
     if completed and not done:  # it has begun anew, or has no steps: all there is to it has been done
         done = list(range(count))
-    missions = [mission_id(live, campaign_id, number) for number in sorted(done) if number < count]
+    missions = [mission_id(programme, campaign_id, number) for number in sorted(done) if number < count]
     return {"isCompleted": completed, "missionsCompleted": missions}
 
 
@@ -220,13 +220,13 @@ def _progress(live: Programme, campaign_id: str, campaign: Compiled | None, kept
 
 async def get_notifications(call: Call) -> list[Json]:
     """What the member has not read, the oldest first. Reading does not consume."""
-    live, notes = await unread_of(call)
+    programme, notes = await unread_of(call)
     coupons = await coupons_of(call)
     done = {(note.campaign_id, note.created_at): note.step for note in notes if note.type == "step.completed"}
-    return [_note_view(live, note, done.get((note.campaign_id, note.created_at)), coupons) for note in notes]
+    return [_note_view(programme, note, done.get((note.campaign_id, note.created_at)), coupons) for note in notes]
 
 
-def _note_view(live: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
+def _note_view(programme: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
     return {
         "id": str(note.notification_id),
         "timestamp": int(note.created_at.timestamp()),
@@ -235,29 +235,29 @@ def _note_view(live: Programme, note: NotificationRow, step: int | None, coupons
         "title": note.title or "",
         "message": note.message,
         "payload": {
-            **_achieved(live, note.campaign_id, step if note.step is None else note.step),
+            **_achieved(programme, note.campaign_id, step if note.step is None else note.step),
             **coupons.get((note.campaign_id, note.created_at), {}),
-            **changes_view(live, note.changes),
+            **changes_view(programme, note.changes),
         },
     }
 
 
-def _achieved(live: Programme, campaign_id: str, step: int | None) -> Json:
-    if campaign_id not in live.campaigns:
+def _achieved(programme: Programme, campaign_id: str, step: int | None) -> Json:
+    if campaign_id not in programme.campaigns:
         return {}
-    last = max(len(live.campaigns[campaign_id].steps), 1) - 1
+    last = max(len(programme.campaigns[campaign_id].steps), 1) - 1
     done = last if step is None else step  # a completion is that of its last mission
-    return {"challengeId": challenge_id(live, campaign_id), "missionId": mission_id(live, campaign_id, done)}
+    return {"challengeId": challenge_id(programme, campaign_id), "missionId": mission_id(programme, campaign_id, done)}
 
 
 async def get_history(call: Call) -> list[Json]:
     """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
     since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
     coupons = await coupons_of(call)
-    return [_entry_view(live, entry, coupons) for entry in entries]
+    return [_entry_view(programme, entry, coupons) for entry in entries]
 
 
 def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
@@ -269,8 +269,8 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(int(given), UTC)
 
 
-def _entry_view(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
-    achieved = _achieved(live, entry.campaign_id, entry.step) if entry.fired else {}
+def _entry_view(programme: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
+    achieved = _achieved(programme, entry.campaign_id, entry.step) if entry.fired else {}
     return {
         "id": str(entry.entry_id),
         "timestamp": int(entry.at.timestamp()),
@@ -278,7 +278,7 @@ def _entry_view(live: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
         "payload": {
             **achieved,
             **coupons.get((entry.campaign_id, entry.at), {}),
-            **changes_view(live, entry.changes),
+            **changes_view(programme, entry.changes),
         },
     }
 
@@ -308,13 +308,13 @@ async def post_action(call: Call) -> OperationResult:
     body: OwnAction = call.body
     if body.action is None:
         return OperationResult(data=None, status=200, content=b"")
-    live = await call.services.programs.current(call.org_id)
-    trigger = live.triggers.get(body.action)
+    programme = await call.services.programmes.current(call.org_id)
+    trigger = programme.triggers.get(body.action)
     if trigger is None or not trigger.open_to_members:
         raise Forbidden("This action is not one that members may report themselves", code="not_open_to_members")
     action = Action(action=body.action, user_id=call.user_id, data=body.data)
     key = None if call.idempotency_key is None else str(derived_id(member_id(call), f"action:{call.idempotency_key}"))
-    arrival = to_arrival(live, action, call.user_id, key, call.correlation_id)
+    arrival = to_arrival(programme, action, call.user_id, key, call.correlation_id)
     appended = await call.services.inbox.append([arrival])
     refuse_mismatch(arrival, appended.conflicting)
     telemetry.actions_accepted.inc()

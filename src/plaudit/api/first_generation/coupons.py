@@ -21,7 +21,7 @@ async def coupons_of(call: Call) -> Coupons:
 
 async def get_coupon(call: Call) -> Json:
     """A coupon of the member's own: by its id, or the newest valid one of the reward, product or pool of that id."""
-    live, view = await load_current_member(call)
+    programme, view = await load_current_member(call)
     name = call.path["couponId"]
     coupon_id = uuid_in(name, "")
     own = sorted(
@@ -32,7 +32,7 @@ async def get_coupon(call: Call) -> Json:
         raise NotFound("Coupon not found", code="coupon_not_found")
     if row["revoked_at"] is not None:
         raise NotFound("The coupon has been revoked", code="coupon_revoked")
-    origin = live.rewards.get(row["origin_id"]) or live.products.get(row["origin_id"])
+    origin = programme.rewards.get(row["origin_id"]) or programme.products.get(row["origin_id"])
     return {
         "id": str(row["coupon_id"]),
         "title": row["origin_id"] if origin is None else origin.name,

@@ -38,7 +38,7 @@ class Services(Struct, frozen=True, kw_only=True):
     url: str
     pool: Pool
     engine_pool: Pool
-    programs: Programmes
+    programmes: Programmes
     inbox: Inbox
     callers: CallerCache
     origins: "AllowedOrigins"

@@ -146,8 +146,8 @@ async def _admitted(
     caller = await services.callers.authenticate(
         headers, scope=operation.scope, member=operation.member, anonymous=operation.anonymous
     )
-    live = await services.programs.live_unless_stopped(caller.org_id)
-    settings = live.settings if live is not None else Settings(name="Settings")
+    programme = await services.programmes.current_unless_stopped(caller.org_id)
+    settings = programme.settings if programme is not None else Settings(name="Settings")
     if origin is not None:
         around.pop(cors.ALLOWED, None)
         around.update(cors.headers_for(origin, settings.cors.origins))

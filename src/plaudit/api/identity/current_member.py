@@ -31,7 +31,7 @@ def member_id(call: Call) -> UUID:
 
 async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
     """The member who makes the call. A first call creates an empty profile, as the documents say."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     view = await _look(call)
     if view is None:
         # Two first calls at once are no harm: the second sets nothing, and nobody is enrolled twice.
@@ -39,7 +39,7 @@ async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
         await run_command(call, kind=PROFILE, trigger="profile.set", user_id=call.user_id, data=NOTHING, key=key)
         view = await _look(call)
         assert view is not None
-    return live, view
+    return programme, view
 
 
 async def _look(call: Call) -> MemberView | None:
@@ -65,9 +65,9 @@ def is_visible_to(segments: AudienceSpec | None, inside: frozenset[str]) -> bool
     return audience is None or audience.includes(inside)
 
 
-def visible_campaigns(live: Programme, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
+def visible_campaigns(programme: Programme, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
     """The campaigns that a member in these segments may see: active ones that are not over."""
-    for campaign_id, campaign in live.campaigns.items():
+    for campaign_id, campaign in programme.campaigns.items():
         over = campaign.end_date is not None and campaign.end_date <= now
         if campaign.status == "active" and not over and is_visible_to(campaign.segments, inside):
             yield campaign_id, campaign

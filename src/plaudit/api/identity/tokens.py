@@ -49,9 +49,9 @@ class VerifiedToken(Struct, frozen=True, kw_only=True):
 class TokenService:
     """Reads tokens, and makes ours."""
 
-    def __init__(self, pool: Pool, programs: Programmes, published: JwksCache, settings: Settings) -> None:
+    def __init__(self, pool: Pool, programmes: Programmes, published: JwksCache, settings: Settings) -> None:
         self._pool = pool
-        self._programs = programs
+        self._programmes = programmes
         self._published = published
         self._settings = settings
         self._ours: list[SigningKey] = []
@@ -142,7 +142,7 @@ class TokenService:
 
     async def _settings_of(self, org_id: UUID) -> OrgSettings:
         try:
-            return (await self._programs.current(org_id)).settings
+            return (await self._programmes.current(org_id)).settings
         except NotFound:
             raise jwt.InvalidTokenError("nobody knows its organisation") from None
 

@@ -45,19 +45,19 @@ WAIT_SECONDS_MAX = 30.0
 async def post_action(call: Call) -> OperationResult:
     """One action: accepted when it is durable, or processed when the client would rather wait."""
     action: Action = call.body
-    live = await call.services.programs.current(call.org_id)
-    user_id = user_among(action, await known_users(call.services.pool, live, [action]))
+    programme = await call.services.programmes.current(call.org_id)
+    user_id = user_among(action, await known_users(call.services.pool, programme, [action]))
     key = action.event_id or call.headers.get("idempotency-key") or key_in(action.metadata)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:  # else it is passed on by who was merged, a moment later
         async with call.services.pool.acquire() as connection:
             user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
-    arrival = to_arrival(live, action, user_id, key, call.correlation_id)
+    arrival = to_arrival(programme, action, user_id, key, call.correlation_id)
     if seconds is not None:
-        live = await call.services.programs.cached(call.org_id)
-        outcome = await process_inline(call.services.engine_pool, live.program, arrival, seconds=seconds)
+        programme = await call.services.programmes.cached(call.org_id)
+        outcome = await process_inline(call.services.engine_pool, programme.compiled, arrival, seconds=seconds)
         if outcome is not None:
-            return _processed(live, arrival, outcome)
+            return _processed(programme, arrival, outcome)
     appended = await call.services.inbox.append([arrival])
     refuse_mismatch(arrival, appended.conflicting)
     telemetry.actions_accepted.inc()
@@ -72,12 +72,12 @@ def _queued(arrival: Arrival) -> Json:
     }
 
 
-def _processed(live: Programme, arrival: Arrival, outcome: ImmediateResult) -> OperationResult:
+def _processed(programme: Programme, arrival: Arrival, outcome: ImmediateResult) -> OperationResult:
     data = _queued(arrival) | {"processed": True, "message": "Action processed"}
     if outcome.processed.state == "duplicate":
         refuse_mismatch(arrival, outcome.conflicting)
         data["message"] = "Action had been processed before"
-    data["outcome"] = outcome_view(live.program, outcome.processed)
+    data["outcome"] = outcome_view(programme.compiled, outcome.processed)
     return OperationResult(data=data, status=200, headers={"Preference-Applied": "wait"}, enveloped=False)
 
 
@@ -91,9 +91,9 @@ async def post_batch(call: Call) -> OperationResult:
 
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
     """Make the actions of a call durable; return what became of each, in their order."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     return await engine_actions.accept_actions(
-        call.services.pool, call.services.inbox, live, items, call.correlation_id
+        call.services.pool, call.services.inbox, programme, items, call.correlation_id
     )
 
 

@@ -121,7 +121,7 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
         traits = {_PROFILE_NAMES.get(name, name): value for name, value in (item.traits or {}).items()}
         if traits.get("id") == user_id:
             del traits["id"]
-        rules = (await call.services.programs.current(call.org_id)).profiles
+        rules = (await call.services.programmes.current(call.org_id)).profiles
         found, wrong = validate_update(rules, traits, new=False)
         if wrong:
             raise invalid_fields([error.under("traits") for error in wrong])
@@ -142,7 +142,7 @@ async def _taken(
     call: Call, messages: Sequence[Any], sent_at: datetime | None
 ) -> Sequence[AcceptedAction | PlauditError]:
     """What became of each call. Profiles come first, so that the actions find who they are about."""
-    now = (await call.services.programs.current(call.org_id)).now()
+    now = (await call.services.programmes.current(call.org_id)).now()
     results: dict[int, AcceptedAction | PlauditError] = {}
     actions: dict[int, Action | PlauditError] = {}
     for i, message in enumerate(messages):

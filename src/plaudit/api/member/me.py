@@ -36,39 +36,39 @@ _BOOKS = {*COMPUTED, "metrics"} - {"enrolledAt", "lastActiveAt"}
 
 async def get_me(call: Call) -> Json:
     """Everything at a glance."""
-    live, view = await load_current_member(call)
+    programme, view = await load_current_member(call)
     async with call.services.pool.acquire() as connection:
-        unread = await notifications.unread_count(connection, view.member_id, live.now())
-    return {**member_view(live, view), "unreadNotifications": unread}
+        unread = await notifications.unread_count(connection, view.member_id, programme.now())
+    return {**member_view(programme, view), "unreadNotifications": unread}
 
 
 async def get_own_profile(call: Call) -> Json:
     """What the member is known by; the books are elsewhere."""
-    live, view = await load_current_member(call)
-    return {name: value for name, value in member_view(live, view).items() if name not in _BOOKS}
+    programme, view = await load_current_member(call)
+    return {name: value for name, value in member_view(programme, view).items() if name not in _BOOKS}
 
 
 async def get_campaigns(call: Call) -> Json:
     """The campaigns that are open to the member, with how far they are in each."""
-    live, view = await load_current_member(call)
-    return {"campaigns": campaign_views(live, view)}
+    programme, view = await load_current_member(call)
+    return {"campaigns": campaign_views(programme, view)}
 
 
-def campaign_views(live: Programme, view: MemberView) -> list[Json]:
+def campaign_views(programme: Programme, view: MemberView) -> list[Json]:
     """The campaigns that a member may see, with the member's progress."""
-    compiled = live.program.campaigns()
+    compiled = programme.compiled.campaigns()
     states = progress_of(view)
     return [
-        _campaign_view(live, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
-        for campaign_id, campaign in visible_campaigns(live, segments_of(view), live.now())
+        _campaign_view(programme, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
+        for campaign_id, campaign in visible_campaigns(programme, segments_of(view), programme.now())
     ]
 
 
 def _campaign_view(
-    live: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
+    programme: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
 ) -> Json:
-    now = live.now()
-    how_far = progress_view(live.program, compiled, progress, now) if compiled is not None else {}
+    now = programme.now()
+    how_far = progress_view(programme.compiled, compiled, progress, now) if compiled is not None else {}
     return {
         "campaignId": campaign_id,
         "name": campaign.name,
@@ -86,22 +86,22 @@ def _campaign_view(
 
 async def get_rewards(call: Call) -> Json:
     """What the member has, and what they could redeem: for how much, and if not, why not."""
-    live, view = await load_current_member(call)
-    found, inside = member_view(live, view), segments_of(view)
+    programme, view = await load_current_member(call)
+    found, inside = member_view(programme, view), segments_of(view)
     available = [
-        _offer(live, view, product_id, found)
-        for product_id, product in live.products.items()
-        if product.status == "active" and live.program.products[product_id].costs
+        _offer(programme, view, product_id, found)
+        for product_id, product in programme.products.items()
+        if product.status == "active" and programme.compiled.products[product_id].costs
         if is_visible_to(product.segments, inside)
     ]
     return {"inventory": found["inventory"], "coupons": found["coupons"], "available": available}
 
 
-def _offer(live: Programme, view: MemberView, product_id: str, found: Json) -> Json:
-    product, document = live.program.products[product_id], live.products[product_id]
-    costs = {name: to_number(cost, live.program.metrics[name].decimals) for name, cost in product.costs}
+def _offer(programme: Programme, view: MemberView, product_id: str, found: Json) -> Json:
+    product, document = programme.compiled.products[product_id], programme.products[product_id]
+    costs = {name: to_number(cost, programme.compiled.metrics[name].decimals) for name, cost in product.costs}
     had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
-    refusal = redemption_refusal(product, live.now(), had, 1, admitted=True)
+    refusal = redemption_refusal(product, programme.now(), had, 1, admitted=True)
     if refusal is None and any(found["metrics"][cost_id]["available"] < cost for cost_id, cost in costs.items()):
         refusal = Refusal.balance_insufficient
     return {
@@ -120,11 +120,16 @@ def _offer(live: Programme, view: MemberView, product_id: str, found: Json) -> J
 
 async def get_metrics(call: Call) -> Json:
     """Each metric's balance: available, pending, expiring."""
-    live, view = await load_current_member(call)
-    found = member_view(live, view)["metrics"]
+    programme, view = await load_current_member(call)
+    found = member_view(programme, view)["metrics"]
     return {
         "metrics": [
-            {"metricId": value, "name": live.metrics[value].name, "media": live.metrics[value].media, **balance}
+            {
+                "metricId": value,
+                "name": programme.metrics[value].name,
+                "media": programme.metrics[value].media,
+                **balance,
+            }
             for value, balance in found.items()
         ]
     }
@@ -132,18 +137,18 @@ async def get_metrics(call: Call) -> Json:
 
 async def get_segments(call: Call) -> Json:
     """The segments that the member is in."""
-    live, view = await load_current_member(call)
-    inside = sorted(segments_of(view) & live.program.segments.keys())
-    return {"segments": [{"segmentId": name, "name": live.program.segments[name].name} for name in inside]}
+    programme, view = await load_current_member(call)
+    inside = sorted(segments_of(view) & programme.compiled.segments.keys())
+    return {"segments": [{"segmentId": name, "name": programme.compiled.segments[name].name} for name in inside]}
 
 
 async def get_ladders(call: Call) -> Json:
     """The rung on each ladder, what is missing to the next, and what keeps this one."""
-    live, view = await load_current_member(call)
-    found = member_view(live, view)["ladders"]
+    programme, view = await load_current_member(call)
+    found = member_view(programme, view)["ladders"]
     return {
         "ladders": [
-            {"ladderId": value, "ladder": live.program.ladders[value].name, "metric": live.program.ladders[value].metric, **place}
+            {"ladderId": value, "ladder": programme.compiled.ladders[value].name, "metric": programme.compiled.ladders[value].metric, **place}
             for value, place in found.items()
         ]
     }  # fmt: skip
@@ -151,13 +156,13 @@ async def get_ladders(call: Call) -> Json:
 
 async def get_streaks(call: Call) -> Json:
     """Each streak: how long, and until when it is to be extended. Those not begun are there too."""
-    live, view = await load_current_member(call)
-    found = member_view(live, view)["streaks"]
+    programme, view = await load_current_member(call)
+    found = member_view(programme, view)["streaks"]
     nothing: Json = {"current": 0, "longest": 0, "alive": False, "freezes": 0, "extendBy": None, "brokenAt": None}
     return {
         "streaks": [
             {"streakId": streak_id, "name": streak.name, "cadence": streak.cadence, **found.get(streak_id, nothing)}
-            for streak_id, streak in live.program.streaks.items()
+            for streak_id, streak in programme.compiled.streaks.items()
             if streak.active or streak_id in found
         ]
     }
@@ -165,18 +170,18 @@ async def get_streaks(call: Call) -> Json:
 
 async def get_competitions(call: Call) -> Json:
     """The competitions: the member's entries, or rank and score."""
-    live, view = await load_current_member(call)
+    programme, view = await load_current_member(call)
     entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
     async with call.services.pool.acquire() as connection:
         standings = await leaderboards.standings_of(connection, view.member_id)
     inside = segments_of(view)
     found: list[Json] = []
-    for competition_id, competition in live.competitions.items():
+    for competition_id, competition in programme.competitions.items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, inside):
             continue
         place: Json = {"entries": entries.get(competition_id, 0)}
         if competition.score is not None:
-            place = await _standing(call, live, competition_id, standings.get(competition_id))
+            place = await _standing(call, programme, competition_id, standings.get(competition_id))
         times = {"startsAt": optional_time(competition.start_date), "endsAt": optional_time(competition.end_date)}
         found.append(
             {"competitionId": competition_id, "name": competition.name, "status": competition.status, **times, **place}
@@ -184,31 +189,31 @@ async def get_competitions(call: Call) -> Json:
     return {"competitions": found}
 
 
-async def _standing(call: Call, live: Programme, competition_id: str, part: tuple[str, str] | None) -> Json:
+async def _standing(call: Call, programme: Programme, competition_id: str, part: tuple[str, str] | None) -> Json:
     nowhere: Json = {"rank": None, "score": None, "of": None, "scope": None}
     if part is None:
         return nowhere
-    competition = live.program.competitions[competition_id]
+    competition = programme.compiled.competitions[competition_id]
     scope = part[0] if competition.scope_field is not None or competition.league is not None else None
     board = await call.services.boards.board(call.org_id, competition_id, scope, part[1])
     places = board.among([call.user_id])
     if not places:
         return nowhere
-    score = to_number(places[0].score, decimals_of(live, competition))
+    score = to_number(places[0].score, decimals_of(programme, competition))
     return {"rank": places[0].rank, "score": score, "of": len(board), "scope": scope}
 
 
 async def get_own_notifications(call: Call) -> Json:
     """A page of all notifications, the newest first; how many are unread."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     size = page_size(call.query)
     (before,) = read_cursor(call.query, tuple[int], (2**62,))
     async with call.services.pool.acquire() as connection:
-        found = await notifications.fetch_page(connection, member_id(call), before, live.now(), size + 1)
-        unread = await notifications.unread_count(connection, member_id(call), live.now())
+        found = await notifications.fetch_page(connection, member_id(call), before, programme.now(), size + 1)
+        unread = await notifications.unread_count(connection, member_id(call), programme.now())
     page, cursor = paged(found, size, lambda notification_row: (notification_row.sequence,))
     return {
-        "notifications": [notification_view(live, notification_row) for notification_row in page],
+        "notifications": [notification_view(programme, notification_row) for notification_row in page],
         "unread": unread,
         "cursor": cursor,
     }
@@ -216,9 +221,9 @@ async def get_own_notifications(call: Call) -> Json:
 
 async def get_own_transactions(call: Call) -> Json:
     """A page of the member's transactions, the newest first."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
-    return {"transactions": [transaction_view(live, row) for row in page], "cursor": cursor}
+    return {"transactions": [transaction_view(programme, row) for row in page], "cursor": cursor}
 
 
 _OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}

@@ -39,13 +39,13 @@ class NewSubscription(Struct, kw_only=True, rename="camel"):
 
 async def get_push(call: Call) -> Json:
     """Whether the organisation pushes, and the key to subscribe with (`applicationServerKey`)."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         key = load_pem_private_key(await private_key(connection, clock.now()), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return {
-        "enabled": live.settings.push is not None,
+        "enabled": programme.settings.push is not None,
         "publicKey": base64.urlsafe_b64encode(point).decode().rstrip("="),
     }
 
@@ -63,8 +63,8 @@ async def post_subscription(call: Call) -> Json:
         wrong.append(FieldError("keys.auth", f"must be {AUTH_BYTES} bytes, base64url"))
     if wrong:
         raise invalid_fields(wrong)
-    live, view = await load_current_member(call)
-    if live.settings.push is None:
+    programme, view = await load_current_member(call)
+    if programme.settings.push is None:
         raise Conflict("The organisation does not push: its settings have no push", code="push_disabled")
     async with call.services.pool.acquire() as connection:
         made = await subscribe(

@@ -60,10 +60,10 @@ async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:
                 streams.refresh(stream)
                 yield b":\n\n"
                 continue
-            live = await call.services.programs.current(call.org_id)
+            programme = await call.services.programmes.current(call.org_id)
             events = [
                 b"id: %d\nevent: notification\ndata: %s\n\n"
-                % (note.sequence, _ENCODER.encode(notification_view(live, note)))
+                % (note.sequence, _ENCODER.encode(notification_view(programme, note)))
                 for note in notes
             ]
             yield b"".join([*events, b"event: changed\ndata: {}\n\n"])

@@ -22,12 +22,12 @@ COUPON_FIELDS: Json = {
 DISCOUNT = ("discountType", "discountValue")
 
 
-def worth_of(live: Programme, origin_id: str, terms: Mapping[str, Any]) -> Json:
+def worth_of(programme: Programme, origin_id: str, terms: Mapping[str, Any]) -> Json:
     """Return the name and the link of the reward or product that a coupon came from, and its discount.
 
     `terms` are those that it was issued with, which a later change of the reward does not touch.
     """
-    origin = live.rewards.get(origin_id) or live.products.get(origin_id)
+    origin = programme.rewards.get(origin_id) or programme.products.get(origin_id)
     config = origin.config if isinstance(origin, Reward) else {}
     return {
         "name": None if origin is None else origin.name,
@@ -36,11 +36,11 @@ def worth_of(live: Programme, origin_id: str, terms: Mapping[str, Any]) -> Json:
     }
 
 
-def issued_coupon_view(live: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> Json:
+def issued_coupon_view(programme: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> Json:
     """A coupon that has just been issued."""
     return {
         "couponId": str(issue.coupon_id),
         "code": issue.code if issue.code is not None else processed.codes.get(issue.coupon_id),
         "expiresAt": optional_time(issue.expires_at),
-        **worth_of(live, issue.origin_id, issue.terms),
+        **worth_of(programme, issue.origin_id, issue.terms),
     }

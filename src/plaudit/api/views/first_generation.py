@@ -12,24 +12,26 @@ _CAMPAIGN = "camp_"
 _LIKE_A_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def challenge_id(live: Programme, campaign_id: str) -> str:
+def challenge_id(programme: Programme, campaign_id: str) -> str:
     """The id of a campaign, which is a challenge here and has a UUID: the one in its own id, or one that follows from it."""
     try:
         return str(UUID(campaign_id.removeprefix(_CAMPAIGN)))
     except ValueError:
-        return str(derived_id(live.program.org_id, f"challenge:{campaign_id}"))
+        return str(derived_id(programme.compiled.org_id, f"challenge:{campaign_id}"))
 
 
-def campaign_called(live: Programme, name: str) -> str:
+def campaign_called(programme: Programme, name: str) -> str:
     """Return the id of the campaign that is called so, by its own id or as a challenge; the name itself if none is."""
-    if name in live.campaigns or not _LIKE_A_UUID.fullmatch(name):
+    if name in programme.campaigns or not _LIKE_A_UUID.fullmatch(name):
         return name
-    return next((campaign for campaign in live.campaigns if challenge_id(live, campaign) == name.lower()), name)
+    return next(
+        (campaign for campaign in programme.campaigns if challenge_id(programme, campaign) == name.lower()), name
+    )
 
 
-def mission_id(live: Programme, campaign_id: str, step: int) -> str:
+def mission_id(programme: Programme, campaign_id: str, step: int) -> str:
     """The id of a campaign's step, which is a mission here."""
-    return str(derived_id(live.program.org_id, f"mission:{campaign_id}:{step}"))
+    return str(derived_id(programme.compiled.org_id, f"mission:{campaign_id}:{step}"))
 
 
 def set_title(set_id: str) -> str:
@@ -47,30 +49,30 @@ _TITLES = {
 }
 
 
-def set_of(live: Programme, product_id: str) -> str:
+def set_of(programme: Programme, product_id: str) -> str:
     """The inventory set that a product is shown in."""
-    product = live.products.get(product_id)
+    product = programme.products.get(product_id)
     return "" if product is None else product.inventory_set or product.type
 
 
-def changes_view(live: Programme, changes: ChangeSummary) -> Json:
+def changes_view(programme: Programme, changes: ChangeSummary) -> Json:
     """`metricChanges`, `inventoryChanges` and `milestoneChanges`."""
     received = [item_change.product_id for item_change in changes.items if item_change.quantity > 0]
     lost = [item_change.product_id for item_change in changes.items if item_change.quantity < 0]
     return {
         "metricChanges": {
             metric: {
-                "oldValue": amount_view(live.program, metric, old),
-                "newValue": amount_view(live.program, metric, new),
+                "oldValue": amount_view(programme.compiled, metric, old),
+                "newValue": amount_view(programme.compiled, metric, new),
             }
             for metric, (old, new) in changes.metrics.items()
         },
-        "inventoryChanges": {"received": _items(live, received), "lost": _items(live, lost)},
+        "inventoryChanges": {"received": _items(programme, received), "lost": _items(programme, lost)},
         "milestoneChanges": {
             rung.ladder_id: {"oldValue": rung.before, "newValue": rung.after} for rung in changes.rungs
         },
     }
 
 
-def _items(live: Programme, product_ids: list[str]) -> list[Json]:
-    return [{"setId": set_of(live, product_id), "itemId": product_id} for product_id in dict.fromkeys(product_ids)]
+def _items(programme: Programme, product_ids: list[str]) -> list[Json]:
+    return [{"setId": set_of(programme, product_id), "itemId": product_id} for product_id in dict.fromkeys(product_ids)]

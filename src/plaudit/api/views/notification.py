@@ -25,30 +25,30 @@ class ReadBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
     """What the member who makes the call has not read."""
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
-        return live, await notifications.unread(connection, member_id(call), live.now())
+        return programme, await notifications.unread(connection, member_id(call), programme.now())
 
 
 async def post_read(call: Call) -> Json:
     """Mark as read. Answers how many were not, and how many are not yet."""
     body: ReadBody = call.body
-    live = await call.services.programs.current(call.org_id)
+    programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
         if body.ids:
-            read = await mark_read(connection, member_id(call), body.ids, live.now())
+            read = await mark_read(connection, member_id(call), body.ids, programme.now())
         else:
-            read = await mark_read_up_to(connection, member_id(call), body.up_to, live.now())
-        return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), live.now())}
+            read = await mark_read_up_to(connection, member_id(call), body.up_to, programme.now())
+        return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), programme.now())}
 
 
-def notification_view(live: Programme, note: NotificationRow) -> Json:
+def notification_view(programme: Programme, note: NotificationRow) -> Json:
     """A notification in the present generation."""
     changed = note.changes
     return {
         "notificationId": str(note.notification_id),
         "type": note.type,
-        "campaignId": note.campaign_id if note.campaign_id in live.campaigns else None,
+        "campaignId": note.campaign_id if note.campaign_id in programme.campaigns else None,
         "step": note.step,
         "display": note.display,
         "title": note.title,
@@ -58,8 +58,8 @@ def notification_view(live: Programme, note: NotificationRow) -> Json:
         "readAt": optional_time(note.read_at),
         "metrics": {
             metric_id: {
-                "from": amount_view(live.program, metric_id, before),
-                "to": amount_view(live.program, metric_id, after),
+                "from": amount_view(programme.compiled, metric_id, before),
+                "to": amount_view(programme.compiled, metric_id, after),
             }
             for metric_id, (before, after) in changed.metrics.items()
         },

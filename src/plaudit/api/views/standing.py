@@ -57,8 +57,8 @@ async def _standing(services: Services, headers: Mapping[str, str]) -> Mapping[s
         caller = await services.callers.met(headers)
         if caller is None:
             return _NOTHING
-        live = await services.programs.live_unless_stopped(caller.org_id)
-        policy, whose = policy_for(caller, UNLIMITED if live is None else live.settings.limits)
+        programme = await services.programmes.current_unless_stopped(caller.org_id)
+        policy, whose = policy_for(caller, UNLIMITED if programme is None else programme.settings.limits)
         return _NOTHING if policy is None else await services.limits.standing(policy, whose)
     except (PlauditError, *UNREACHABLE, *RETRIABLE):
         return _NOTHING
