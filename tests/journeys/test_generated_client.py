@@ -18,7 +18,7 @@ from plaudit_client.api.campaigns import create_campaign
 from plaudit_client.api.code_pools import create_code_pool, generate_codes
 from plaudit_client.api.products import create_product
 from plaudit_client.api.profiles import get_profile
-from plaudit_client.models import Action, ActionData, GenerateBody, NewCampaign, NewCodePool, NewProduct
+from plaudit_client.models import Action, ActionData, CodeGenerationRequest, NewCampaign, NewCodePool, NewProduct
 
 url, org, secret = sys.argv[1:]
 client = AuthenticatedClient(base_url=url, token=secret, headers={"X-Monterosa-Org-ID": org})
@@ -31,7 +31,7 @@ badge = {"productId": "prod_vip_badge", "name": "VIP shopper", "sku": "BADGE-VIP
 done(create_product.sync_detailed(client=client, body=NewProduct.from_dict(badge)))
 pool = {"poolId": "pool_vip", "name": "VIP codes", "productId": "prod_vip_badge", "prefix": "VIP-"}
 done(create_code_pool.sync_detailed(client=client, body=NewCodePool.from_dict(pool)))
-done(generate_codes.sync_detailed("pool_vip", client=client, body=GenerateBody(quantity=3)))
+done(generate_codes.sync_detailed("pool_vip", client=client, body=CodeGenerationRequest(quantity=3)))
 campaign = {
     "name": "Reward Purchases Over $100",
     "triggers": [{"type": "purchase_completed", "conditions": [{"field": "amount", "operator": ">=", "value": 100}]}],

@@ -33,6 +33,7 @@ from .http.schemas import INTEGER, OBJECTS, object_of
 from .http.wire import Json
 from .identity.callers import CallerCache
 from .people import name_people
+from .views.base import to_builtins
 from .views.decision import outcome_view
 
 SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
@@ -116,7 +117,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
     given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
     codes = _codes(watched)
     enveloped = operation.enveloped and given.enveloped
-    return Tried(_masked(given.data, codes), enveloped, _masked(follows, codes))
+    return Tried(_masked(to_builtins(given.data), codes), enveloped, _masked(follows, codes))
 
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:

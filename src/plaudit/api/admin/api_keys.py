@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, NULLABLE_TIME, TEXT, TIME, message_schema, object_of
+from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, NULLABLE_TIME, TEXT, TIME, object_of
 from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
 from plaudit.api.identity.callers import ANY_SCOPE, Caller
+from plaudit.api.views.base import Acknowledgement
 from plaudit.errors import Conflict, FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.storage import orgs
 from plaudit.storage.orgs import SCOPES, KeyRow
@@ -25,7 +26,7 @@ KEYS_MAX = 100
 Scope = Literal["actions:write", "admin:read", "admin:write", "members:read", "members:write"]
 
 
-class NewKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class NewApiKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`scopes` are what it may do; it opens nothing from `expiresAt` on."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -33,7 +34,7 @@ class NewKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ApiKeyRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """For how long the old secret goes on opening doors."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
@@ -71,7 +72,7 @@ async def get_current_key(call: Call) -> Json:
 
 async def create_key(call: Call) -> Json:
     """Create a key; its secret is shown only in this response."""
-    body: NewKey = call.body
+    body: NewApiKey = call.body
     assert call.caller is not None
     _refuse_more(call.caller, body.scopes, body.expires_at)
     if body.expires_at is not None and body.expires_at <= clock.now():
@@ -103,7 +104,7 @@ async def _made(
 
 async def rotate_key(call: Call) -> Json:
     """Create another secret with the same scopes and end; the old one expires after the overlap."""
-    body: Rotation = call.body
+    body: ApiKeyRotation = call.body
     row = await _one(call)
     assert call.caller is not None
     _refuse_more(call.caller, row.scopes, row.expires_at)
@@ -115,7 +116,7 @@ async def rotate_key(call: Call) -> Json:
     return {**made, "replaces": f"{PREFIX}{row.key_id}", "oldSecretEndsAt": time_text(ends_at)}
 
 
-async def delete_key(call: Call) -> Json:
+async def delete_key(call: Call) -> Acknowledgement:
     """Revoke a key. Other processes may take it for a few seconds more."""
     row = await _one(call)
     assert call.caller is not None
@@ -124,7 +125,7 @@ async def delete_key(call: Call) -> Json:
     async with call.services.pool.acquire() as connection:
         await orgs.end_api_key(connection, call.org_id, row.key_id, clock.now())
     call.services.callers.forget(row.key_id)
-    return {"message": "API key revoked successfully"}
+    return Acknowledgement(message="API key revoked successfully")
 
 
 async def _one(call: Call) -> KeyRow:
@@ -161,17 +162,17 @@ OPERATIONS = [
     Operation(
         name="createApiKey", method="POST", path="/v1/api-keys", summary="Create an API key",
         description="The secret is shown only in this response.", run=create_key,
-        scope="admin:write", tag="API keys", body=NewKey, answer=_WITH_SECRET, status=201, shown_once="keyId",
+        scope="admin:write", tag="API keys", body=NewApiKey, answer=_WITH_SECRET, status=201, shown_once="keyId",
         errors=(400, 409, 413),
     ),
     Operation(
         name="rotateApiKey", method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Rotate an API key",
         description="The secret is shown only in this response. The old one stays valid for an overlap.",
-        run=rotate_key, scope="admin:write", tag="API keys", body=Rotation, answer=_WITH_SECRET, status=201,
+        run=rotate_key, scope="admin:write", tag="API keys", body=ApiKeyRotation, answer=_WITH_SECRET, status=201,
         shown_once="keyId", errors=(400, 404, 413),
     ),
     Operation(
         name="revokeApiKey", method="DELETE", path="/v1/api-keys/{keyId}", summary="Revoke an API key", run=delete_key,
-        scope="admin:write", tag="API keys", answer=message_schema(), errors=(400, 404, 409),
+        scope="admin:write", tag="API keys", answer=Acknowledgement, errors=(400, 404, 409),
     ),
 ]  # fmt: skip

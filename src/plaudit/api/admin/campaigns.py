@@ -1,12 +1,14 @@
 """What campaigns have besides CRUD: their statuses, and the rules of advanced mode."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
+
+from msgspec import structs
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, OperationResult
-from plaudit.api.http.schemas import document_schema, object_of, versions_schema
-from plaudit.api.http.wire import Json, time_text
+from plaudit.api.views.base import Page, View, page_of
+from plaudit.api.views.documents import TYPES, DocumentVersionList
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
 from plaudit.storage import documents
@@ -18,16 +20,18 @@ from .document_operations import change_of, delete_document, document_view, new_
 CAMPAIGN = KINDS["campaign"]
 RULE = KINDS["rule"]
 RULES_MAX = 1_000
+_RULE = TYPES[RULE.name]
+RuleList = page_of(_RULE.view, "rules", paged=False)
 
 
-def _to_status(status: str) -> Callable[[Call], Awaitable[Json]]:
-    async def run(call: Call) -> Json:
+def _to_status(status: str) -> Callable[[Call], Awaitable[View]]:
+    async def run(call: Call) -> View:
         return await update_document(call, CAMPAIGN, call.path["campaignId"], {"status": status})
 
     return run
 
 
-async def duplicate(call: Call) -> Json:
+async def duplicate(call: Call) -> View:
     """A copy of a campaign, with its rules, as a draft of its own."""
     async with call.services.pool.acquire() as connection, atomic(connection):
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
@@ -43,43 +47,38 @@ async def duplicate(call: Call) -> Json:
     return document_view(call, CAMPAIGN, stored)
 
 
-async def list_rules(call: Call) -> Json:
+async def list_rules(call: Call) -> Page:
     """The rules of a campaign; those of simple mode are generated from its triggers."""
     async with call.services.pool.acquire() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if campaign.doc["simplifiedMode"]:
-            return {"rules": _generated(call, campaign)}
+            return RuleList.of(_generated(call, campaign))
         filters = {"campaignId": campaign.id}
         rules = await documents.fetch_page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
-    return {"rules": [document_view(call, RULE, rule) for rule in rules]}
+    return RuleList.of([document_view(call, RULE, rule) for rule in rules])
 
 
-def _generated(call: Call, campaign: StoredDocument) -> list[Json]:
+def _generated(call: Call, campaign: StoredDocument) -> list[View]:
     """Simple mode owns its rules: one for each trigger."""
     return [
-        {
-            "orgId": str(call.org_id),
-            "ruleId": f"rule_{campaign.id.removeprefix('camp_')}_{number}",
-            **RULE.write(
-                {
-                    "campaignId": campaign.id,
-                    "triggerType": trigger["type"],
-                    "conditions": trigger.get("conditions"),
-                    "effects": campaign.doc["effects"],
-                    "priority": 5,
-                    "enabled": True,
-                }
-            ),
-            "version": campaign.version,
-            "createdAt": time_text(campaign.created_at),
-            "updatedAt": time_text(campaign.updated_at),
-            "createdBy": campaign.created_by,
-        }
+        document_view(call, RULE, _generated_rule(campaign, number, trigger))
         for number, trigger in enumerate(campaign.doc["triggers"])
     ]
 
 
-async def create_rule(call: Call) -> Json:
+def _generated_rule(campaign: StoredDocument, number: int, trigger: dict[str, Any]) -> StoredDocument:
+    doc = {
+        "campaignId": campaign.id,
+        "triggerType": trigger["type"],
+        "conditions": trigger.get("conditions"),
+        "effects": campaign.doc["effects"],
+        "priority": 5,
+        "enabled": True,
+    }
+    return structs.replace(campaign, id=f"rule_{campaign.id.removeprefix('camp_')}_{number}", doc=doc)
+
+
+async def create_rule(call: Call) -> View:
     """Write a rule into a campaign in advanced mode."""
     rule_id, body = new_id_of(RULE, call.body)
     campaign_id = call.path["campaignId"]
@@ -107,19 +106,20 @@ async def _rule_of_campaign(connection: Connection, call: Call) -> StoredDocumen
     return rule
 
 
-async def get_rule(call: Call) -> Json:
+async def get_rule(call: Call) -> View:
     """One rule of a campaign, also one that simple mode has generated."""
     async with call.services.pool.acquire() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if not campaign.doc["simplifiedMode"]:
             return document_view(call, RULE, await _rule_of_campaign(connection, call))
-    found = next((row for row in _generated(call, campaign) if row["ruleId"] == call.path["ruleId"]), None)
+    rules = cast("list[Any]", _generated(call, campaign))
+    found = next((rule for rule in rules if rule.rule_id == call.path["ruleId"]), None)
     if found is None:
         raise NotFound("Rule not found", code="rule_not_found")
     return found
 
 
-async def update_rule(call: Call) -> Json:
+async def update_rule(call: Call) -> View:
     """Change a rule: the fields given, no others."""
     async with call.services.pool.acquire() as connection:
         rule = await _rule_of_campaign(connection, call)
@@ -134,9 +134,7 @@ async def delete_rule(call: Call) -> OperationResult:
     return OperationResult(data=None, status=204)
 
 
-_CAMPAIGN = document_schema(CAMPAIGN)
-_RULE = document_schema(RULE)
-_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "answer": _CAMPAIGN}
+_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "answer": TYPES[CAMPAIGN.name].view}
 
 OPERATIONS = [
     Operation(
@@ -169,7 +167,7 @@ OPERATIONS = [
         run=list_rules,
         scope="admin:read",
         tag="Rules",
-        answer=object_of({"rules": {"type": "array", "items": _RULE}}),
+        answer=RuleList,
         errors=(400, 404),
     ),
     Operation(
@@ -180,8 +178,8 @@ OPERATIONS = [
         run=create_rule,
         scope="admin:write",
         tag="Rules",
-        body={"type": "object"},
-        answer=_RULE,
+        body=_RULE.new,
+        answer=_RULE.view,
         status=201,
         errors=(400, 404, 409, 413),
     ),
@@ -193,7 +191,7 @@ OPERATIONS = [
         run=get_rule,
         scope="admin:read",
         tag="Rules",
-        answer=_RULE,
+        answer=_RULE.view,
         errors=(400, 404),
     ),
     Operation(
@@ -204,7 +202,7 @@ OPERATIONS = [
         run=version_lister(RULE),
         scope="admin:read",
         tag="Rules",
-        answer=versions_schema(),
+        answer=DocumentVersionList,
         query=PAGING,
         errors=(400, 404),
     ),
@@ -216,8 +214,8 @@ OPERATIONS = [
         run=update_rule,
         scope="admin:write",
         tag="Rules",
-        body={"type": "object"},
-        answer=_RULE,
+        body=_RULE.update,
+        answer=_RULE.view,
         errors=(400, 404, 409, 413),
     ),
     Operation(

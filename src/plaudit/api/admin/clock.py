@@ -23,7 +23,7 @@ INBOX_SECONDS_MAX = 30.0
 ROUNDS_MAX = 400  # that a clock goes through one by one, when it is moved over more of them
 
 
-class Advance(Struct, kw_only=True, forbid_unknown_fields=True):
+class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """How far to move the clock on: to an instant, or by so many seconds."""
 
     to: Annotated[datetime, Meta(tz=True)] | None = None
@@ -44,7 +44,7 @@ async def get_clock(call: Call) -> Json:
 
 async def advance_clock(call: Call) -> Json:
     """Move the clock, after everything that has arrived is decided; then let happen what is due."""
-    body: Advance = call.body
+    body: ClockAdvanceRequest = call.body
     services = call.services
     programme = await services.programmes.current(call.org_id)
     if (body.to is None) == (body.seconds is None):
@@ -114,7 +114,7 @@ OPERATIONS = [
     ),
     Operation(
         name="advanceClock", method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write",
-        tag="Clock", body=Advance, summary="Advance a test organisation's clock",
+        tag="Clock", body=ClockAdvanceRequest, summary="Advance a test organisation's clock",
         description="Test organisations only. Everything due until then happens before the response.",
         answer=object_of(_CLOCK | {"timers": {"type": "integer"}}), errors=(400, 403, 409, 413),
     ),

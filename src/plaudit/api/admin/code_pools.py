@@ -30,14 +30,14 @@ IMPORT_CODES_MAX = 10_000
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS}[\x21-\x7e]+$")]
 
 
-class GenerateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class CodeGenerationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How many codes, and how long they are without the pool's prefix."""
 
     quantity: Annotated[int, Meta(ge=1, le=100_000)]
     code_length: Annotated[int, Meta(ge=6, le=32)] = 12
 
 
-class ImportBody(Struct, kw_only=True, forbid_unknown_fields=True):
+class CodeImport(Struct, kw_only=True, forbid_unknown_fields=True):
     """Codes from elsewhere."""
 
     codes: Annotated[list[Code], Meta(min_length=1, max_length=IMPORT_CODES_MAX)]
@@ -45,7 +45,7 @@ class ImportBody(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def generate(call: Call) -> Json:
     """Draw new codes into a pool."""
-    body: GenerateBody = call.body
+    body: CodeGenerationRequest = call.body
     async with call.services.pool.acquire() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         prefix = pool.doc.get("prefix") or ""
@@ -69,10 +69,10 @@ async def import_codes(call: Call) -> Json:
 
 async def _codes_in(call: Call) -> list[str]:
     if not is_csv_type(call.headers.get("content-type", "")):
-        return decode_body(call.raw, ImportBody).codes
+        return decode_body(call.raw, CodeImport).codes
     given = await codes_of_csv(call.raw, IMPORT_CODES_MAX)
     try:
-        return msgspec.convert({"codes": given}, ImportBody).codes
+        return msgspec.convert({"codes": given}, CodeImport).codes
     except msgspec.ValidationError as error:
         raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
 
@@ -174,7 +174,7 @@ OPERATIONS = [
         run=generate,
         scope="admin:write",
         tag="Code pools",
-        body=GenerateBody,
+        body=CodeGenerationRequest,
         answer=object_of(_COUNTS | {"generated": INTEGER}),
         enveloped=False,
         status=201,
@@ -188,7 +188,7 @@ OPERATIONS = [
         run=import_codes,
         scope="admin:write",
         tag="Code pools",
-        body={"$of": ImportBody},
+        body={"$of": CodeImport},
         media="any",
         answer=object_of(_COUNTS | {"imported": INTEGER, "duplicates": INTEGER}),
         enveloped=False,

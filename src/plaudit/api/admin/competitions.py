@@ -25,7 +25,7 @@ from plaudit.storage.programmes import Programme
 USERS_MAX = 100
 
 
-class DrawBody(Struct, kw_only=True, forbid_unknown_fields=True):
+class DrawRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """How many winners to draw."""
 
     winners: Annotated[int, Meta(ge=1, le=10_000)] = 1
@@ -146,7 +146,7 @@ async def get_draw(call: Call) -> Json:
 
 async def post_draw(call: Call) -> Json:
     """Draw the winners, once."""
-    body: DrawBody = call.body
+    body: DrawRequest = call.body
     programme, competition = await _competition(call)
     if competition.is_ranking:
         raise Invalid("A ranking is not drawn: its places win its prizes", code="is_a_ranking")
@@ -229,7 +229,7 @@ OPERATIONS = [
     Operation(
         name="drawWinners", method="POST", path=f"{_ROOT}/draw", summary="Draw the winners",
         description="Works once; later calls return the same result.", run=post_draw, scope="admin:write",
-        tag="Competitions", body=DrawBody, answer=object_of({"seed": TEXT, "seedHash": TEXT, "winners": OBJECTS}),
+        tag="Competitions", body=DrawRequest, answer=object_of({"seed": TEXT, "seedHash": TEXT, "winners": OBJECTS}),
         errors=(400, 404, 409, 413),
     ),
     Operation(

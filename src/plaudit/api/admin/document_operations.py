@@ -1,6 +1,6 @@
 """The CRUD operations of a kind of document: one implementation for all kinds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,9 @@ from plaudit import clock
 from plaudit.api.http.operations import ANY_LIMIT, CURSOR, PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.read_only import writable
-from plaudit.api.http.schemas import document_schema, list_schema, message_schema, versions_schema
 from plaudit.api.http.wire import Json, time_text
+from plaudit.api.views.base import Acknowledgement, Page, View, to_builtins
+from plaudit.api.views.documents import TYPES, DocumentVersion, DocumentVersionList
 from plaudit.documents.base import DocumentId, DocumentKind
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, invalid_fields
@@ -23,13 +24,14 @@ _SOFT = "A soft delete: the field gets `status: deleted`."
 _REFERRED_TO = "Fails with 409 if another document refers to it; the error names which."
 MAX_ORDINAL = 2**62
 EVERYTHING = 2**31
+NOTHING: Mapping[str, Any] = {}
 
 
 def crud(kind: DocumentKind) -> list[Operation]:
     """The operations of a kind: list, create, one, change, delete, and its versions."""
     collection = f"/v1/{kind.collection}"
     single = f"{collection}/{{{kind.id_field}}}"
-    shown = document_schema(kind)
+    types = TYPES[kind.name]
     documented = DOCUMENTED.get(kind.name)
     tag = "Profile schema" if kind.name == "custom_field" else kind.title + "s"
     common: dict[str, Any] = {"tag": tag, "enveloped": documented is None or not documented.bare}
@@ -40,33 +42,33 @@ def crud(kind: DocumentKind) -> list[Operation]:
     return [
         Operation(
             name=f"list{noun}s", method="GET", path=collection, summary=f"List {title}s", run=make_list(kind),
-            errors=(400,), scope="admin:read", answer=list_schema(kind, shown), query=(*filters, *paging),
+            errors=(400,), scope="admin:read", answer=types.page, query=(*filters, *paging),
             tag=tag,
         ),
         Operation(
             name=f"create{noun}", method="POST", path=collection, summary=f"Create a {title}", run=make_create(kind),
-            scope="admin:write", body=kind.type, status=201, errors=(400, 409, 413),
-            answer=documented.created_schema(shown) if documented else shown, **common,
+            scope="admin:write", body=types.new, status=201, errors=(400, 409, 413),
+            answer=(documented.created_type if documented else None) or types.view, **common,
         ),
         Operation(
             name=f"get{noun}", method="GET", path=single, summary=f"Get a {title}", run=getter(kind),
-            errors=(400, 404), scope="admin:read", answer=shown, **common,
+            errors=(400, 404), scope="admin:read", answer=types.view, **common,
         ),
         Operation(
             name=f"update{noun}", method="PUT", path=single, summary=f"Update a {title}",
             description="Only the fields in the body change; the others keep their values.", run=updater(kind),
-            scope="admin:write", body={"type": "object"}, answer=shown, errors=(400, 404, 409, 413), **common,
+            scope="admin:write", body=types.update, answer=types.view, errors=(400, 404, 409, 413), **common,
         ),
         Operation(
             name=f"delete{noun}", method="DELETE", path=single, summary=f"Delete a {title}",
             description=_SOFT if kind.name == "custom_field" else _REFERRED_TO,
-            run=deleter(kind), scope="admin:write", answer=message_schema(), errors=(400, 404, 409),
+            run=deleter(kind), scope="admin:write", answer=Acknowledgement, errors=(400, 404, 409),
             tag=tag,
         ),
         Operation(
             name=f"list{noun}Versions", method="GET", path=f"{single}/versions",
             summary=f"List the versions of a {title}", run=version_lister(kind), scope="admin:read",
-            answer=versions_schema(), query=PAGING, errors=(400, 404), tag=tag,
+            answer=DocumentVersionList, query=PAGING, errors=(400, 404), tag=tag,
         ),
     ]  # fmt: skip
 
@@ -89,34 +91,46 @@ def _filter(kind: DocumentKind, name: str) -> Parameter:
     return Parameter(name, f"Only those with this {name}.", values, names=_NAMED.get(name))
 
 
-def document_view(call: Call, kind: DocumentKind, stored: StoredDocument) -> Json:
-    """Return a document as the caller may see it."""
-    return {
-        "orgId": str(call.org_id),
-        kind.id_field: stored.id,
-        **_visible(call, kind, stored.doc),
-        "version": stored.version,
-        "createdAt": time_text(stored.created_at),
-        "updatedAt": time_text(stored.updated_at),
-        "createdBy": stored.created_by,
+def document_view(call: Call, kind: DocumentKind, stored: StoredDocument, others: Mapping[str, Any] = NOTHING) -> View:
+    """Return a document as the caller may see it, with `others` of its view's fields."""
+    types = TYPES[kind.name]
+    shown = {
+        types.names[name]: value for name, value in _visible(call, kind, stored.doc).items() if name in types.names
     }
+    shown |= {
+        "org_id": str(call.org_id),
+        types.id_name: stored.id,
+        "version": stored.version,
+        "created_at": time_text(stored.created_at),
+        "updated_at": time_text(stored.updated_at),
+        "created_by": stored.created_by,
+        **others,
+    }
+    return types.view(**shown)
 
 
-async def add_counts(call: Call, kind: DocumentKind, shown: list[Json]) -> list[Json]:
-    """Documents together with what is not theirs to keep: numbers of codes of a pool, why one is out of force."""
-    if not shown:
-        return shown
-    ids = [str(row[kind.id_field]) for row in shown]
+async def document_views(call: Call, kind: DocumentKind, found: Sequence[StoredDocument]) -> list[View]:
+    """Return documents with what is not theirs to keep: numbers of codes of a pool, why one is out of force."""
+    if not found:
+        return []
+    ids = [stored.id for stored in found]
+    others: dict[str, dict[str, Any]] = {name: {} for name in ids}
     programme = await call.services.programmes.current_unless_stopped(call.org_id)
     if programme is not None and (out := programme.out_of_force):
-        reasons = {name: {"outOfForce": out[kind.name, name]} for name in ids if (kind.name, name) in out}
-        shown = [row | reasons.get(str(row[kind.id_field]), {}) for row in shown]
+        for name in ids:
+            if (kind.name, name) in out:
+                others[name]["out_of_force"] = out[kind.name, name]
     documented = DOCUMENTED.get(kind.name)
-    if documented is None or documented.counts is None:
-        return shown
-    async with call.services.pool.acquire() as connection:
-        counts = await documented.counts(connection, call.org_id, ids)
-    return [row | counts[str(row[kind.id_field])] for row in shown]
+    if documented is not None and documented.counts is not None:
+        async with call.services.pool.acquire() as connection:
+            counts = await documented.counts(connection, call.org_id, ids)
+        others = {name: {**others[name], **counts[name]} for name in ids}
+    return [document_view(call, kind, stored, others[stored.id]) for stored in found]
+
+
+async def _one_view(call: Call, kind: DocumentKind, stored: StoredDocument) -> View:
+    (shown,) = await document_views(call, kind, [stored])
+    return shown
 
 
 def hidden_from(call: Call, kind: DocumentKind) -> frozenset[str]:
@@ -154,7 +168,7 @@ def new_id_of(kind: DocumentKind, body: Any) -> tuple[str, Any]:
 
 
 def make_list(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Json:
+    async def run(call: Call) -> Page:
         paged_by = "limit" in call.query or "cursor" in call.query
         size = page_size(call.query) if paged_by or not _is_unpaged(kind) else EVERYTHING
         (after,) = read_cursor(call.query, tuple[int], (0,))
@@ -164,24 +178,24 @@ def make_list(kind: DocumentKind) -> Run:
     return run
 
 
-async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Json:
-    """A page of a kind, as `data` of an answer."""
+async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Page:
+    """A page of a kind."""
     async with call.services.pool.acquire() as connection:
         found = await documents.fetch_page(
             connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1
         )
     page, cursor = paged(found, size, lambda document: (document.ordinal,))
-    shown = await add_counts(call, kind, [document_view(call, kind, document) for document in page])
-    return {kind.list_name: shown, "count": len(shown), "cursor": cursor}
+    shown = await document_views(call, kind, page)
+    return TYPES[kind.name].page.of(shown, count=len(shown), cursor=cursor)
 
 
 def make_create(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Any:
+    async def run(call: Call) -> View:
         document_id, body = new_id_of(kind, call.body)
         async with call.services.pool.acquire() as connection:
             stored = await documents.create(connection, change_of(call, kind, document_id), body)
         await call.services.programmes.refresh(call.org_id)
-        (shown,) = await add_counts(call, kind, [document_view(call, kind, stored)])
+        shown = await _one_view(call, kind, stored)
         documented = DOCUMENTED.get(kind.name)
         return documented.created(shown) if documented else shown
 
@@ -189,58 +203,48 @@ def make_create(kind: DocumentKind) -> Run:
 
 
 def getter(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Json:
+    async def run(call: Call) -> View:
         async with call.services.pool.acquire() as connection:
             stored = await documents.fetch(connection, call.org_id, kind, call.path[kind.id_field])
-        (shown,) = await add_counts(call, kind, [document_view(call, kind, stored)])
-        return shown
+        return await _one_view(call, kind, stored)
 
     return run
 
 
 def updater(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Json:
+    async def run(call: Call) -> View:
         return await update_document(call, kind, call.path[kind.id_field], call.body)
 
     return run
 
 
-async def update_document(call: Call, kind: DocumentKind, document_id: str, body: Any) -> Json:
+async def update_document(call: Call, kind: DocumentKind, document_id: str, body: Any) -> View:
     """Change a document, in force here at once, and show it. What cannot be changed may be sent as it was shown."""
     read_only = read_only_fields(kind)
     if isinstance(body, dict) and body.keys() & read_only:
         async with call.services.pool.acquire() as connection:
             before = await documents.fetch(connection, call.org_id, kind, document_id)
-        (shown,) = await add_counts(call, kind, [document_view(call, kind, before)])
-        body = writable(body, _created_as(kind, shown), read_only)
+        shown, documented = await _one_view(call, kind, before), DOCUMENTED.get(kind.name)
+        body = writable(body, to_builtins(shown if documented is None else documented.complete(shown)), read_only)
     async with call.services.pool.acquire() as connection:
         stored = await documents.update(connection, change_of(call, kind, document_id), body)
     await call.services.programmes.refresh(call.org_id)
-    (shown,) = await add_counts(call, kind, [document_view(call, kind, stored)])
-    return shown
+    return await _one_view(call, kind, stored)
 
 
 def read_only_fields(kind: DocumentKind) -> frozenset[str]:
     """Return the fields that documents of a kind are shown with, and that their authors do not write."""
-    documented = DOCUMENTED.get(kind.name)
-    own = {field.encode_name for field in msgspec.structs.fields(kind.type)}
-    around = {"orgId", kind.id_field, "version", "createdAt", "updatedAt", "createdBy", "outOfForce"}
-    return frozenset(around | set(documented.shown_only if documented else ())) - own
-
-
-def _created_as(kind: DocumentKind, shown: Json) -> Json:
-    """A document with what it is also shown with when it has just been made."""
-    documented = DOCUMENTED.get(kind.name)
-    return shown if documented is None else shown | documented.also(shown)
+    types = TYPES[kind.name]
+    return frozenset(types.view.__struct_encode_fields__) - types.names.keys()
 
 
 def deleter(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Json:
+    async def run(call: Call) -> Acknowledgement:
         if kind.deleted is not None:
             await update_document(call, kind, call.path[kind.id_field], kind.deleted)
         else:
             await delete_document(call, kind, call.path[kind.id_field])
-        return {"message": f"{kind.title} deleted successfully"}
+        return Acknowledgement(message=f"{kind.title} deleted successfully")
 
     return run
 
@@ -253,7 +257,7 @@ async def delete_document(call: Call, kind: DocumentKind, document_id: str) -> N
 
 
 def version_lister(kind: DocumentKind) -> Run:
-    async def run(call: Call) -> Json:
+    async def run(call: Call) -> Page:
         size = page_size(call.query)
         (before,) = read_cursor(call.query, tuple[int], (MAX_ORDINAL,))
         document_id = call.path[kind.id_field]
@@ -261,16 +265,16 @@ def version_lister(kind: DocumentKind) -> Run:
             found = await documents.versions(connection, call.org_id, kind, document_id, before=before, size=size + 1)
         page, cursor = paged(found, size, lambda document_version: (document_version.program_version,))
         shown = [
-            {
-                "version": document_version.version,
-                "programVersion": document_version.program_version,
-                "change": document_version.change,
-                "changedAt": time_text(document_version.changed_at),
-                "changedBy": document_version.changed_by,
-                "document": None if document_version.doc is None else _visible(call, kind, document_version.doc),
-            }
+            DocumentVersion(
+                version=document_version.version,
+                program_version=document_version.program_version,
+                change=document_version.change,
+                changed_at=time_text(document_version.changed_at),
+                changed_by=document_version.changed_by,
+                document=None if document_version.doc is None else _visible(call, kind, document_version.doc),
+            )
             for document_version in page
         ]
-        return {"versions": shown, "cursor": cursor}
+        return DocumentVersionList.of(shown, cursor=cursor)
 
     return run

@@ -1,88 +1,66 @@
 """Where the documents show a kind of document otherwise than the envelope has it: in one table."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from plaudit.api.http.schemas import INTEGER, TEXT, object_of
-from plaudit.api.http.wire import Json
+from plaudit.api.views.base import View
+from plaudit.api.views.rewards import RewardCreated
 from plaudit.reads import codes
 from plaudit.storage.postgres import Connection
 
-Counts = Callable[[Connection, UUID, Sequence[str]], Awaitable[dict[str, Json]]]
+Counts = Callable[[Connection, UUID, Sequence[str]], Awaitable[Mapping[str, Mapping[str, Any]]]]
 
 
 class Documented(Struct, frozen=True, kw_only=True):
-    """`bare` documents come without envelope; `counts` adds what the document does not keep itself.
+    """`bare` documents come without envelope; `counts` are fields of its view that the document does not keep itself.
 
-    `shown_only` fields are not the author's, `also` has those of them that only some responses have. `unpaged` lists have everything unless a limit is given, since their pages know of no paging.
+    `complete` adds what only some responses have; `created` is the response to a document that has been created, of
+    `created_type` where that is not the document. `unpaged` lists have everything unless a limit is given, since their
+    pages know of no paging.
     """
 
     bare: bool = False
     unpaged: bool = False
     counts: Counts | None = None
-    shown_only: Sequence[str] = ()
-    also: Callable[[Json], Json] = lambda _shown: {}
-    created: Callable[[Json], Any] = lambda shown: shown
-    created_schema: Callable[[dict[str, Any]], dict[str, Any]] = lambda schema: schema
+    complete: Callable[[View], View] = lambda shown: shown
+    created: Callable[[View], View] = lambda shown: shown
+    created_type: type[View] | None = None
 
 
-async def _pool_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:
+async def _pool_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     totals = await codes.totals(connection, org_id, ids)
-    return {name: _counts_view(totals.get(name, {})) for name in ids}
+    return {name: _counts_of(totals.get(name, {})) for name in ids}
 
 
-def _counts_view(of: dict[str, int]) -> Json:
+def _counts_of(by_state: Mapping[str, int]) -> Mapping[str, Any]:
     """Return a pool's counts; the page knows of none that were revoked, so these are shown where there are any."""
-    always = {f"{state}Codes": of.get(state, 0) for state in POOL_STATES if state != REVOKED}
-    return {"totalCodes": sum(of.values())} | always | ({_REVOKED_CODES: of[REVOKED]} if REVOKED in of else {})
+    always = {f"{state}_codes": by_state.get(state, 0) for state in POOL_STATES if state != REVOKED}
+    revoked = {f"{REVOKED}_codes": by_state[REVOKED]} if REVOKED in by_state else {}
+    return {"total_codes": sum(by_state.values()), **always, **revoked}
 
 
-async def _product_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> dict[str, Json]:
+async def _product_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     taken = await codes.stock_taken(connection, org_id, ids)
-    return {name: {"redeemedStock": taken.get(name, 0)} for name in ids}
+    return {name: {"redeemed_stock": taken.get(name, 0)} for name in ids}
 
 
-def _status_key(shown: Json) -> Json:
-    return {"orgStatusKey": f"{shown['orgId']}#{shown['status']}"}
+def _with_status_key(shown: Any) -> View:
+    return structs.replace(shown, org_status_key=f"{shown.org_id}#{shown.status}")
 
 
-def _created_reward(shown: Json) -> Json:
-    return {"message": "Reward created successfully", "reward": shown | _status_key(shown)}
-
-
-def _created_reward_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    return object_of({"message": TEXT, "reward": {"allOf": [schema, object_of({"orgStatusKey": TEXT})]}})
-
-
-def _counted(names: Sequence[str], *sometimes: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    counts = object_of(dict.fromkeys(names, INTEGER), dict.fromkeys(sometimes, INTEGER))
-    return lambda schema: {"allOf": [schema, counts]}
+def _created_reward(shown: View) -> View:
+    return RewardCreated(message="Reward created successfully", reward=_with_status_key(shown))
 
 
 REVOKED = "revoked"
 POOL_STATES = ("available", "allocated", "redeemed", REVOKED, "expired")
-_REVOKED_CODES = f"{REVOKED}Codes"
-_POOL_COUNTS = ("totalCodes", *(f"{state}Codes" for state in POOL_STATES if state != REVOKED))
 
 DOCUMENTED: dict[str, Documented] = {
-    "reward": Documented(
-        created=_created_reward,
-        created_schema=_created_reward_schema,
-        unpaged=True,
-        shown_only=("orgStatusKey",),
-        also=_status_key,
-    ),
+    "reward": Documented(complete=_with_status_key, created=_created_reward, created_type=RewardCreated, unpaged=True),
     "custom_field": Documented(unpaged=True),
-    "code_pool": Documented(
-        bare=True,
-        counts=_pool_counts,
-        created_schema=_counted(_POOL_COUNTS, _REVOKED_CODES),
-        shown_only=(*_POOL_COUNTS, _REVOKED_CODES),
-    ),
-    "product": Documented(
-        counts=_product_counts, created_schema=_counted(["redeemedStock"]), shown_only=("redeemedStock",)
-    ),
+    "code_pool": Documented(bare=True, counts=_pool_counts),
+    "product": Documented(counts=_product_counts),
 }

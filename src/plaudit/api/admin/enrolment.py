@@ -18,7 +18,7 @@ from .profiles import identity_conflicts, one_profile
 Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
-class WelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
+class RequestedWelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
     """What enrolling brings, in whole points, coins and xp."""
 
     points: Bonus = 0
@@ -26,7 +26,7 @@ class WelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
     xp: Bonus = 0
 
 
-class Enrolment(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class EnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """As documented. `name` is the part of the address before the @ unless given.
 
     Without a `welcomeBonus` the organisation's settings say what there is.
@@ -38,13 +38,13 @@ class Enrolment(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
     source: Annotated[str, Meta(max_length=64)] = "api"
     channel: Annotated[str, Meta(max_length=64)] = "direct"
     referred_by: UserId | None = None
-    welcome_bonus: WelcomeBonus | None = None
+    welcome_bonus: RequestedWelcomeBonus | None = None
     custom_fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 async def enroll(call: Call) -> OperationResult:
     """Enrol a member; one who is enrolled already stays as they are, and is paid no second bonus."""
-    body: Enrolment = call.body
+    body: EnrolmentRequest = call.body
     programme = await call.services.programmes.current(call.org_id)
     profile = {
         "email": body.email, "name": body.name or body.email.partition("@")[0], "source": body.source,
@@ -93,7 +93,7 @@ async def enroll(call: Call) -> OperationResult:
     )
 
 
-async def _wrong_referrer(call: Call, body: Enrolment) -> list[FieldError]:
+async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError]:
     if body.referred_by is None:
         return []
     if body.referred_by == body.user_id:
@@ -129,6 +129,6 @@ OPERATIONS = [
     Operation(
         name="enrolMember", method="POST", path="/v1/users/enroll",
         summary="Enrol a member and pay the welcome bonus", run=enroll, scope="members:write", tag="Profiles",
-        body=Enrolment, answer=_ENROLLED, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
+        body=EnrolmentRequest, answer=_ENROLLED, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
     )
 ]  # fmt: skip

@@ -33,7 +33,7 @@ SignedAmount = (
 Reason = Annotated[str, Meta(max_length=500)]
 
 
-class TransactionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class NewTransaction(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A credit, or a debit when `amount` is negative. `expiresAt` instead of when the metric would have it expire."""
 
     user_id: UserId
@@ -45,7 +45,7 @@ class TransactionBody(Struct, kw_only=True, rename="camel", forbid_unknown_field
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-class ReversalBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ReversalRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How much of the transaction to take back (all of it unless said). `expiresAt`: when what comes back expires."""
 
     amount: SignedAmount | None = None
@@ -54,7 +54,7 @@ class ReversalBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     event_id: EventKey | None = None
 
 
-class TransferBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class NewTransfer(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """From one member to another."""
 
     user_id: UserId
@@ -65,7 +65,7 @@ class TransferBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     event_id: EventKey | None = None
 
 
-class HoldBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class HoldCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """An amount set apart for `seconds`; captured (spent) or released before they are over, or given back then."""
 
     action: Literal["place", "capture", "release"] = "place"
@@ -76,7 +76,7 @@ class HoldBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
     reason: Reason | None = None
 
 
-class ExtensionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ExpiryExtensionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Whatever of the metric would expire before `expiresAt` expires then."""
 
     metric: str = "points"
@@ -85,7 +85,7 @@ class ExtensionBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 
 async def create_transaction(call: Call) -> Json:
     """A credit or debit by hand."""
-    body: TransactionBody = call.body
+    body: NewTransaction = call.body
     metric = await _metric(call, body.metric)
     amount = _scaled(metric, body.amount, positive=False)
     data = {"metric": metric.metric_id, "amount": amount, "reason": body.reason}
@@ -96,7 +96,7 @@ async def create_transaction(call: Call) -> Json:
 
 async def reverse_transaction(call: Call) -> Json:
     """Take a transaction back: a credit out of the lots that it made, a debit into those that paid for it."""
-    body: ReversalBody = call.body
+    body: ReversalRequest = call.body
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
     async with call.services.pool.acquire() as connection:
         row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
@@ -177,7 +177,7 @@ async def _said_before(
 
 async def transfer(call: Call) -> Json:
     """Move an amount from one member to another: a debit here and a credit there, both or neither."""
-    body: TransferBody = call.body
+    body: NewTransfer = call.body
     if body.to_user_id == body.user_id:
         raise invalid_fields([FieldError("toUserId", "must be another member")])
     metric = await _metric(call, body.metric)
@@ -188,7 +188,7 @@ async def transfer(call: Call) -> Json:
 
 async def hold(call: Call) -> Json:
     """Place, capture or release a hold."""
-    body: HoldBody = call.body
+    body: HoldCommand = call.body
     metric = await _metric(call, body.metric)
     positive = body.action == "place"
     amount = _scaled(metric, body.amount, positive=positive) if positive or body.amount else 0
@@ -206,7 +206,7 @@ async def hold(call: Call) -> Json:
 
 async def extend(call: Call) -> Json:
     """Let what a member has of a metric last at least until an instant."""
-    body: ExtensionBody = call.body
+    body: ExpiryExtensionRequest = call.body
     metric = await _metric(call, body.metric)
     data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
     await run_command(call, kind=EXTENSION, trigger=EXTENSION, user_id=call.path["userId"], data=data)
@@ -273,24 +273,24 @@ OPERATIONS = [
     Operation(
         name="extendExpiry", method="POST", path="/v1/profiles/{userId}/extensions", run=extend, scope="admin:write",
         tag="Ledger", summary="Extend the expiry of a member's balance",
-        description="Amounts that would expire before `expiresAt` expire then instead.", body=ExtensionBody,
+        description="Amounts that would expire before `expiresAt` expire then instead.", body=ExpiryExtensionRequest,
         answer=object_of({"metric": TEXT, "expiresAt": TEXT}), errors=(400, 409, 413),
     ),
     Operation(
         name="createTransaction", method="POST", path="/v1/transactions", summary="Credit or debit a member",
         description="A negative amount is a debit.", run=create_transaction, scope="admin:write", tag="Ledger",
-        body=TransactionBody, answer=_WRITTEN, status=201, errors=(400, 409, 413, 422),
+        body=NewTransaction, answer=_WRITTEN, status=201, errors=(400, 409, 413, 422),
     ),
     Operation(
         name="reverseTransaction", method="POST", path="/v1/transactions/{transactionId}/reverse",
         run=reverse_transaction, scope="admin:write", summary="Reverse a transaction, fully or partly",
         description="Creates a new transaction that points to the original. Without `amount`, the rest is reversed.",
-        tag="Ledger", body=ReversalBody, answer=_WRITTEN, status=201, errors=(400, 404, 409, 413, 422),
+        tag="Ledger", body=ReversalRequest, answer=_WRITTEN, status=201, errors=(400, 404, 409, 413, 422),
     ),
     Operation(
         name="createTransfer", method="POST", path="/v1/transfers", summary="Transfer an amount to another member",
         description="The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.",
-        run=transfer, scope="admin:write", tag="Ledger", body=TransferBody, answer=_WRITTEN, status=201,
+        run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, answer=_WRITTEN, status=201,
         errors=(400, 409, 413, 422),
     ),
     Operation(
@@ -298,7 +298,7 @@ OPERATIONS = [
         tag="Ledger", summary="Place, capture or release a hold", description=(
             "A hold reserves an amount for a purchase. `capture` spends it, `release` frees it; otherwise "
             "it ends after `seconds`."
-        ), body=HoldBody, answer=object_of({"holdId": TEXT, "action": TEXT, "metric": TEXT, "until": TEXT}),
+        ), body=HoldCommand, answer=object_of({"holdId": TEXT, "action": TEXT, "metric": TEXT, "until": TEXT}),
         errors=(400, 409, 413),
     ),
 ]  # fmt: skip

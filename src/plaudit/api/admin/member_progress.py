@@ -15,14 +15,14 @@ from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import members
 
 
-class CheckInBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class CheckInRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Count once for a streak."""
 
     streak_id: str
     event_id: EventKey | None = None
 
 
-class StreakBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class StreakCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`buy_freeze`, `grant_freeze` (`quantity`), `use_freeze` (for `day`), `repair`, `absence` (`day` to `until`)."""
 
     action: Literal["buy_freeze", "grant_freeze", "use_freeze", "repair", "absence"]
@@ -32,14 +32,14 @@ class StreakBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
     event_id: EventKey | None = None
 
 
-class RungBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RungOverride(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A rung by hand, until an instant or for good; null takes it back."""
 
     rung: str | None
     until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class EnrolBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class CampaignEnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Who joins."""
 
     user_id: UserId
@@ -47,7 +47,7 @@ class EnrolBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 async def check_in(call: Call) -> Json:
     """Check in to a streak."""
-    body: CheckInBody = call.body
+    body: CheckInRequest = call.body
     await _existing(call, "streaks", body.streak_id, "streakId")
     data = {"streakId": body.streak_id, "action": "check_in"}
     await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
@@ -56,7 +56,7 @@ async def check_in(call: Call) -> Json:
 
 async def change_streak(call: Call) -> Json:
     """A freeze, a repair, an absence."""
-    body: StreakBody = call.body
+    body: StreakCommand = call.body
     streak_id = call.path["streakId"]
     await _known(call, "streaks", streak_id, "Streak")
     if body.action in ("use_freeze", "absence") and body.day is None:
@@ -75,7 +75,7 @@ async def change_streak(call: Call) -> Json:
 
 async def put_rung(call: Call) -> Json:
     """Put a member on a rung by hand."""
-    body: RungBody = call.body
+    body: RungOverride = call.body
     ladder_id = call.path["ladderId"]
     await _known(call, "ladders", ladder_id, "Ladder")
     data = {
@@ -89,7 +89,7 @@ async def put_rung(call: Call) -> Json:
 
 async def enrol(call: Call) -> Json:
     """Let a member join a campaign that asks to be joined."""
-    body: EnrolBody = call.body
+    body: CampaignEnrolmentRequest = call.body
     campaign_id = call.path["campaignId"]
     programme = await call.services.programmes.current(call.org_id)
     if campaign_id not in programme.campaigns:
@@ -123,23 +123,23 @@ async def _progress_view(call: Call, part: str, document_id: str) -> Json:
 OPERATIONS = [
     Operation(
         name="checkIn", method="POST", path="/v1/profiles/{userId}/check-in", summary="Check a member in to a streak",
-        run=check_in, scope="members:write", tag="Streaks", body=CheckInBody, errors=(400, 404, 409, 413, 422),
+        run=check_in, scope="members:write", tag="Streaks", body=CheckInRequest, errors=(400, 404, 409, 413, 422),
         answer=object_of({"streakId": TEXT, "streak": OBJECT}),
     ),
     Operation(
         name="manageStreak", method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak,
         scope="members:write", summary="Manage a member's freezes, repairs and absences", tag="Streaks",
-        body=StreakBody, answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
+        body=StreakCommand, answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
     ),
     Operation(
         name="setRung", method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung,
         scope="members:write", summary="Set a member's rung by hand",
-        description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungBody,
+        description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungOverride,
         answer=object_of({"ladderId": TEXT, "ladder": OBJECT}), errors=(400, 404, 409, 413),
     ),
     Operation(
         name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
-        summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=EnrolBody,
+        summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=CampaignEnrolmentRequest,
         errors=(400, 404, 409, 413), answer=object_of({"campaignId": TEXT, "userId": TEXT}),
     ),
 ]  # fmt: skip

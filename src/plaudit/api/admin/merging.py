@@ -16,7 +16,7 @@ from plaudit.reads.identities import members_there, users_called
 from .transactions import TRANSACTION_SCHEMA, transaction_view
 
 
-class MergeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`from`: who becomes a part of the member, by any of their names."""
 
     former: AnyName = field(name="from")
@@ -25,7 +25,7 @@ class MergeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 async def merge(call: Call) -> Json:
     """Make one member of two: both change, or neither."""
-    body: MergeBody = call.body
+    body: MergeRequest = call.body
     user_id = call.path["userId"]
     programme = await call.services.programmes.current(call.org_id)
     async with call.services.pool.acquire() as connection:
@@ -54,7 +54,7 @@ async def merge(call: Call) -> Json:
 OPERATIONS = [
     Operation(
         name="mergeMembers", method="POST", path="/v1/profiles/{userId}/merge", run=merge, scope="admin:write",
-        tag="Profiles", summary="Merge another member into this one", body=MergeBody, answer=object_of(
+        tag="Profiles", summary="Merge another member into this one", body=MergeRequest, answer=object_of(
             {"userId": TEXT, "from": TEXT, "transactions": {"type": "array", "items": TRANSACTION_SCHEMA}, "duplicate": BOOLEAN}
         ), errors=(400, 404, 409, 413, 422),
     ),

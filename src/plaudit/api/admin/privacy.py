@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, OBJECT, OBJECTS, TIME, message_schema, object_of
+from plaudit.api.http.schemas import BOOLEAN, OBJECT, OBJECTS, TIME, object_of
 from plaudit.api.http.wire import Json, time_text
+from plaudit.api.views.base import Acknowledgement
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.errors import NotFound
 from plaudit.reads import member_export
@@ -19,7 +20,7 @@ from plaudit.storage.erasure import erase
 from .profiles import one_profile
 
 
-class Consent(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`granted` false takes a consent back. `givenAt` is now unless said otherwise."""
 
     purpose: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -30,7 +31,7 @@ class Consent(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 async def give_consent(call: Call) -> Json:
     """Take down that a member has consented, or has taken it back."""
-    body: Consent = call.body
+    body: ConsentDecision = call.body
     user_id = call.path["userId"]
     member_id = member_id_of(call.org_id, user_id)
     at = (await call.services.programmes.current(call.org_id)).now()
@@ -76,14 +77,14 @@ async def export(call: Call) -> Json:
     return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
 
 
-async def delete_profile(call: Call) -> Json:
+async def delete_profile(call: Call) -> Acknowledgement:
     """Erase the person; the books stay, as nobody's."""
     async with call.services.pool.acquire() as connection:
         if not await erase(connection, call.org_id, call.path["userId"], clock.now()):
             raise NotFound("User not found", code="user_not_found")
     call.services.boards.forget(call.org_id)
     await call.services.programmes.refresh(call.org_id)
-    return {"message": "User erased successfully"}
+    return Acknowledgement(message="User erased successfully")
 
 
 _CONSENTS = object_of({"consents": {"type": "object", "additionalProperties": BOOLEAN}, "history": OBJECTS})
@@ -95,7 +96,7 @@ OPERATIONS = [
     ),
     Operation(
         name="recordConsent", method="POST", path="/v1/profiles/{userId}/consents",
-        summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=Consent,
+        summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=ConsentDecision,
         answer=_CONSENTS, status=201, errors=(400, 404, 413),
     ),
     Operation(
@@ -107,6 +108,6 @@ OPERATIONS = [
     Operation(
         name="eraseMember", method="DELETE", path="/v1/profiles/{userId}", summary="Erase a member's personal data",
         description="Deletes personal data everywhere. Transactions stay, anonymised. Cannot be undone.",
-        run=delete_profile, scope="members:write", tag="Privacy", answer=message_schema(), errors=(400, 404),
+        run=delete_profile, scope="members:write", tag="Privacy", answer=Acknowledgement, errors=(400, 404),
     ),
 ]  # fmt: skip

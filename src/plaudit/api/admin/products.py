@@ -5,10 +5,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import INTEGER, OBJECTS, TEXT, TIME, document_schema, object_of
+from plaudit.api.http.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
 from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
+from plaudit.api.views.base import View
 from plaudit.api.views.coupon import COUPON_FIELDS, issued_coupon_view
+from plaudit.api.views.documents import TYPES
 from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
 from plaudit.core.event import REDEMPTION
 from plaudit.core.metrics import to_number
@@ -21,19 +23,19 @@ from .document_operations import update_document
 PRODUCT = KINDS["product"]
 
 
-class StockBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class StockUpdate(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How many there are in all; null for no end of them."""
 
     allocated_stock: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None
 
 
-async def set_stock(call: Call) -> Json:
+async def set_stock(call: Call) -> View:
     """Say how many of a product there are."""
-    body: StockBody = call.body
+    body: StockUpdate = call.body
     return await update_document(call, PRODUCT, call.path["productId"], {"allocatedStock": body.allocated_stock})
 
 
-class RedeemBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RedemptionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Who redeems, and how many."""
 
     user_id: UserId
@@ -42,7 +44,7 @@ class RedeemBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 async def redeem(call: Call) -> Json:
     """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
-    body: RedeemBody = call.body
+    body: RedemptionRequest = call.body
     return await redeem_product(call, body.user_id, call.path["productId"], body.quantity)
 
 
@@ -92,12 +94,12 @@ _REDEEMED = object_of(
 OPERATIONS = [
     Operation(
         name="redeemProduct", method="POST", path="/v1/products/{productId}/redeem",
-        summary="Redeem a product for a member", run=redeem, scope="members:write", tag="Products", body=RedeemBody,
+        summary="Redeem a product for a member", run=redeem, scope="members:write", tag="Products", body=RedemptionRequest,
         errors=(400, 404, 409, 413), answer=object_of({"message": TEXT, "result": _REDEEMED}),
     ),
     Operation(
         name="setProductStock", method="PUT", path="/v1/products/{productId}/stock", summary="Set a product's stock",
-        run=set_stock, scope="admin:write", tag="Products", body=StockBody, answer=document_schema(PRODUCT),
+        run=set_stock, scope="admin:write", tag="Products", body=StockUpdate, answer=TYPES[PRODUCT.name].view,
         errors=(400, 404, 413),
     ),
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from .document_operations import hidden_from
 YAML = "application/yaml"
 
 
-class Restore(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RestoreRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which version of the programme; with `dryRun` only what would change is told."""
 
     program_version: Annotated[int, Meta(ge=0, le=2**53)]
@@ -54,7 +54,7 @@ async def put_config(call: Call) -> Json:
 
 async def restore(call: Call) -> Json:
     """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
-    body: Restore = call.body
+    body: RestoreRequest = call.body
     async with call.services.pool.acquire() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, body.program_version)
     wanted: DesiredDocuments = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
@@ -104,7 +104,7 @@ OPERATIONS = [
     ),
     Operation(
         name="restoreProgramme", method="POST", path="/v1/config/restore",
-        summary="Restore an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
-        body=Restore, answer=_CHANGES, errors=(400, 404, 409, 413),
+        summary="RestoreRequest an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
+        body=RestoreRequest, answer=_CHANGES, errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from plaudit.core.metrics import to_number
 from plaudit.errors import NotFound
 
 
-class GrantBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RewardGrantRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A reward for one user, at once and past all campaign rules."""
 
     reward_id: str
@@ -25,7 +25,7 @@ class GrantBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 async def grant(call: Call) -> Json:
     """Grant a reward, whole or not at all."""
-    body: GrantBody = call.body
+    body: RewardGrantRequest = call.body
     programme = await call.services.programmes.current(call.org_id)
     program = programme.compiled
     reward = program.rewards.get(body.reward_id)
@@ -96,7 +96,7 @@ OPERATIONS = [
         run=grant,
         scope="admin:write",
         tag="Rewards",
-        body=GrantBody,
+        body=RewardGrantRequest,
         answer=object_of({"message": TEXT, "result": _RESULT}),
         errors=(400, 404, 409, 413),
     )

@@ -32,7 +32,7 @@ Reason = Annotated[str, Meta(max_length=500)]
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
-class RollbackBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class RollbackRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """From when until before when, by the times of the events; for these users, or for all. `dryRun` only tells."""
 
     since: Instant = field(name="from")
@@ -41,13 +41,13 @@ class RollbackBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     dry_run: bool = False
 
 
-class UndoBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class UndoRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which campaign's doings for the event are undone."""
 
     campaign_id: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class RevokeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class CouponRevocation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Why, for people."""
 
     reason: Reason | None = None
@@ -55,7 +55,7 @@ class RevokeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 async def roll_back(call: Call) -> Json:
     """Undo what a campaign has led to within a time. Workers do it, member by member; the job says how far it is."""
-    body: RollbackBody = call.body
+    body: RollbackRequest = call.body
     campaign_id = call.path["campaignId"]
     if body.since >= body.until:
         raise invalid_fields([FieldError("until", f"must be later than from (got {time_text(body.until)})")])
@@ -96,7 +96,7 @@ async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[s
 
 async def undo_event(call: Call) -> Json:
     """Undo what a campaign made of one event: a completion, a step, and all that followed."""
-    body: UndoBody = call.body
+    body: UndoRequest = call.body
     async with call.services.pool.acquire() as connection:
         row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
         if row is None or "event_id" not in row:
@@ -121,7 +121,7 @@ async def undo_event(call: Call) -> Json:
 
 async def revoke_coupon(call: Call) -> Json:
     """Withdraw a coupon that has not been redeemed. Nobody gets its code again."""
-    body: RevokeBody = call.body
+    body: CouponRevocation = call.body
     coupon_id = call.path["couponId"]
     async with call.services.pool.acquire() as connection:
         found = await rollbacks.coupon(connection, call.org_id, coupon_id)
@@ -174,16 +174,16 @@ OPERATIONS = [
         description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered. "
         "`dryRun`, as a parameter or in the body, makes it a job that changes nothing else and shows what would happen.",
         tries_by_job=True,
-        body=RollbackBody, status=202, answer=object_of(FIELDS | {"rollback": OBJECT}), errors=(400, 404, 413),
+        body=RollbackRequest, status=202, answer=object_of(FIELDS | {"rollback": OBJECT}), errors=(400, 404, 413),
     ),
     Operation(
         name="undoEvent", method="POST", path="/v1/events/{eventId}/undo", run=undo_event, scope="admin:write",
-        tag="Events", summary="Undo what an event led to in a campaign", body=UndoBody, errors=(400, 404, 409, 413),
+        tag="Events", summary="Undo what an event led to in a campaign", body=UndoRequest, errors=(400, 404, 409, 413),
         answer=object_of({"eventId": TEXT, "campaignId": TEXT, "userId": TEXT, "changed": BOOLEAN} | _UNDONE),
     ),
     Operation(
         name="revokeCoupon", method="POST", path="/v1/coupons/{couponId}/revoke", run=revoke_coupon,
-        scope="admin:write", tag="Code pools", summary="Revoke a coupon that has not been redeemed", body=RevokeBody,
+        scope="admin:write", tag="Code pools", summary="Revoke a coupon that has not been redeemed", body=CouponRevocation,
         errors=(400, 404, 409, 413),
         answer=object_of({"couponId": TEXT, "userId": TEXT, "code": TEXT, "status": TEXT}),
     ),

@@ -20,7 +20,7 @@ from plaudit.reads import segments
 from plaudit.storage.documents import validate
 
 
-class PutBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Put a member in (true) or out (false) by hand; null leaves it to the criteria again."""
 
     user_id: UserId
@@ -68,7 +68,7 @@ async def preview(call: Call) -> Json:
 
 async def put_member(call: Call) -> Json:
     """Put a member in or out by hand."""
-    body: PutBody = call.body
+    body: SegmentMembershipRequest = call.body
     segment_id = await _existing(call)
     data = {"segmentId": segment_id, "byHand": True, "member": body.member}
     await run_command(call, kind=SEGMENT, trigger=SEGMENT, user_id=body.user_id, data=data)
@@ -95,7 +95,7 @@ OPERATIONS = [
     Operation(
         name="setSegmentMembership", method="POST", path="/v1/segments/{segmentId}/members", run=put_member,
         scope="members:write", tag="Segments", summary="Add a member to a segment, or remove them",
-        description="`null` returns the member to the segment's criteria.", body=PutBody, errors=(400, 404, 409, 413),
+        description="`null` returns the member to the segment's criteria.", body=SegmentMembershipRequest, errors=(400, 404, 409, 413),
         answer=object_of({"segmentId": TEXT, "userId": TEXT}),
     ),
     Operation(

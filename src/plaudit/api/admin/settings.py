@@ -1,8 +1,8 @@
 """The organisation's settings: one document, versioned like any other."""
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import document_schema
-from plaudit.api.http.wire import Json
+from plaudit.api.views.base import View
+from plaudit.api.views.documents import TYPES
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.settings import SETTINGS_ID
 from plaudit.storage import documents
@@ -12,14 +12,14 @@ from .document_operations import document_view, update_document
 KIND = KINDS["settings"]
 
 
-async def get_settings(call: Call) -> Json:
+async def get_settings(call: Call) -> View:
     """The settings as they are."""
     async with call.services.pool.acquire() as connection:
         stored = await documents.fetch(connection, call.org_id, KIND, SETTINGS_ID)
     return document_view(call, KIND, stored)
 
 
-async def put_settings(call: Call) -> Json:
+async def put_settings(call: Call) -> View:
     """Change settings: the fields given, no others."""
     return await update_document(call, KIND, SETTINGS_ID, call.body)
 
@@ -27,11 +27,11 @@ async def put_settings(call: Call) -> Json:
 OPERATIONS = [
     Operation(
         name="getSettings", method="GET", path="/v1/settings", summary="Get the organisation's settings",
-        run=get_settings, scope="admin:read", tag="Settings", answer=document_schema(KIND), errors=(400, 404),
+        run=get_settings, scope="admin:read", tag="Settings", answer=TYPES[KIND.name].view, errors=(400, 404),
     ),
     Operation(
         name="updateSettings", method="PUT", path="/v1/settings", summary="Update the organisation's settings",
-        run=put_settings, scope="admin:write", tag="Settings", body={"type": "object"}, answer=document_schema(KIND),
+        run=put_settings, scope="admin:write", tag="Settings", body=TYPES[KIND.name].update, answer=TYPES[KIND.name].view,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

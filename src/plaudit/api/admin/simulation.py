@@ -23,7 +23,7 @@ Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 _running = asyncio.Semaphore(AT_ONCE)
 
 
-class SimulateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class SimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`changes` are fields of the campaign as they would be; `sample` is the part of the members to look at."""
 
     days: Days = 30
@@ -31,7 +31,7 @@ class SimulateBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
 
 
-class SimulateProgrammeBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ProgrammeSimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """`programme` is written over the present one, in its sections; `sample` is the part of the members to look at."""
 
     programme: dict[str, Any]
@@ -39,7 +39,7 @@ class SimulateProgrammeBody(Struct, kw_only=True, rename="camel", forbid_unknown
     sample: Annotated[float, Meta(ge=1 / 256, le=1)] = 1
 
 
-class PastBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class BackfillRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How far back."""
 
     days: Days = 30
@@ -47,14 +47,14 @@ class PastBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 async def simulate(call: Call) -> Json:
     """What a campaign would have cost, and whom it would have rewarded, beside what was. Changes nothing."""
-    body: SimulateBody = call.body
+    body: SimulationRequest = call.body
     words = ["--campaign", call.path["campaignId"], "--changes", "-"]
     return await _simulated(call, words, body.changes, body.days, body.sample)
 
 
 async def simulate_programme(call: Call) -> Json:
     """What the programme would have cost with these documents written over it, beside what was. Changes nothing."""
-    body: SimulateProgrammeBody = call.body
+    body: ProgrammeSimulationRequest = call.body
     return await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
 
 
@@ -72,7 +72,7 @@ async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, 
 
 async def apply_to_past(call: Call) -> Json:
     """Give members what the campaign, as it is now, would have given for what happened: quietly, and once."""
-    body: PastBody = call.body
+    body: BackfillRequest = call.body
     campaign_id = call.path["campaignId"]
     async with call.services.pool.acquire() as connection:
         campaign = await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
@@ -92,7 +92,7 @@ OPERATIONS = [
     Operation(
         name="simulateCampaign", method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate,
         changes_nothing=True, scope="admin:read", tag="Campaigns", summary="Simulate a campaign on past events",
-        description="Changes nothing.", body=SimulateBody, errors=(400, 404, 413, 503), answer=object_of(
+        description="Changes nothing.", body=SimulationRequest, errors=(400, 404, 413, 503), answer=object_of(
             {
                 "campaignId": TEXT, "days": NUMBER, "events": INTEGER, "members": INTEGER, "actual": _SIDE,
                 "simulated": _SIDE, "difference": OBJECT, "programme": OBJECT, "sample": OBJECTS,
@@ -103,7 +103,7 @@ OPERATIONS = [
         name="simulateProgramme", method="POST", path="/v1/config/simulate", run=simulate_programme,
         changes_nothing=True, scope="admin:read", tag="Programme",
         summary="Simulate another programme on past events", description="Changes nothing.",
-        body=SimulateProgrammeBody, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=object_of(
+        body=ProgrammeSimulationRequest, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=object_of(
             {"days": NUMBER, "events": INTEGER, "members": INTEGER, "programme": OBJECT, "campaigns": OBJECTS, "sample": OBJECTS}
         ),
     ),
@@ -112,7 +112,7 @@ OPERATIONS = [
         scope="admin:write", summary="Apply a campaign to past events", description=(
             "Gives members what the campaign would have given for past events: once per event, without "
             "notifications or webhooks."
-        ), tag="Campaigns", body=PastBody, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
+        ), tag="Campaigns", body=BackfillRequest, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -32,13 +32,13 @@ STATES = ("waiting", "delivered", "dead")
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
-class Rotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class SecretRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """For how long messages are signed with the old secret as well."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=7 * 86_400)] = OVERLAP_SECONDS
 
 
-class Replay(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class ReplayRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """From where on: after a cursor of the feed, or since an instant; one of the two."""
 
     after: str | None = None
@@ -79,7 +79,7 @@ async def get_state(call: Call) -> Json:
 
 async def rotate_secret(call: Call) -> Json:
     """Another secret; for a while messages are signed with both."""
-    body: Rotation = call.body
+    body: SecretRotation = call.body
     webhook_id, _ = await _webhook(call)
     at = clock.now()
     overlap = timedelta(seconds=body.overlap_seconds)
@@ -147,7 +147,7 @@ async def retry_delivery(call: Call) -> Json:
 
 async def replay(call: Call) -> Json:
     """Have everything delivered once more from a place on."""
-    body: Replay = call.body
+    body: ReplayRequest = call.body
     webhook_id, webhook = await _webhook(call)
     if (body.after is None) == (body.since is None):
         raise invalid_fields([FieldError("after", "or since must be there, and not both")])
@@ -224,7 +224,7 @@ OPERATIONS = [
         name="rotateWebhookSecret", method="POST", path=f"{_ONE}/rotate-secret",
         summary="Rotate a webhook's signing secret",
         description="Messages are signed with both secrets during an overlap.", run=rotate_secret,
-        scope="admin:write", body=Rotation, answer=_secret_schema(), shown_once="webhookId", errors=(400, 404, 413),
+        scope="admin:write", body=SecretRotation, answer=_secret_schema(), shown_once="webhookId", errors=(400, 404, 413),
         **_COMMON,
     ),
     Operation(
@@ -244,7 +244,7 @@ OPERATIONS = [
     ),
     Operation(
         name="replayWebhook", method="POST", path=f"{_ONE}/replay",
-        summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=Replay,
+        summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=ReplayRequest,
         answer=object_of({"queued": INTEGER}), status=202, errors=(400, 404, 409, 413), **_COMMON,
     ),
     Operation(

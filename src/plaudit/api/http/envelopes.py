@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-import msgspec
-
+from plaudit.api.views.base import ENCODER
 from plaudit.errors import PlauditError
 
 from .wire import time_text
-
-_ENCODER = msgspec.json.Encoder()
 
 PROBLEM_MEDIA = "application/problem+json"
 
@@ -35,11 +32,11 @@ def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) ->
     """The data of an answer in its envelope, and `also` beside it."""
     if envelope is Envelope.bare:
         if not also:
-            return _ENCODER.encode(data)
-        return _ENCODER.encode({**(data if isinstance(data, dict) else {"data": data}), **also})
+            return ENCODER.encode(data)
+        return ENCODER.encode({**(data if isinstance(data, dict) else {"data": data}), **also})
     if envelope is Envelope.loyalty:
-        return _ENCODER.encode({"message": "OK", "data": data, **also})
-    return _ENCODER.encode({"success": True, "data": data, **also})
+        return ENCODER.encode({"message": "OK", "data": data, **also})
+    return ENCODER.encode({"success": True, "data": data, **also})
 
 
 def failure(error: PlauditError, envelope: Envelope) -> bytes:
@@ -52,8 +49,8 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
     if error.made is not None:
         shown["id"] = error.made
     if envelope is Envelope.loyalty:
-        return _ENCODER.encode({"message": error.message, "error": shown})
-    return _ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
+        return ENCODER.encode({"message": error.message, "error": shown})
+    return ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
 
 
 def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
@@ -72,7 +69,7 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
         shown["next_available_at"] = time_text(error.next_at)
     if error.made is not None:
         shown["id"] = error.made
-    return _ENCODER.encode(shown)
+    return ENCODER.encode(shown)
 
 
 def mark_replayed(content: bytes) -> bytes:

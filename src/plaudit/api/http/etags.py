@@ -3,16 +3,14 @@
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
+from plaudit.api.views.base import ENCODER
 
 from .operations import Call, OperationResult
-
-_ENCODER = msgspec.json.Encoder()
 
 
 def etag_response(call: Call, data: Any, cache_control: str) -> OperationResult:
     """The data with a tag of its content, or 304 when the request names that tag."""
-    answer = not_modified_or(call, blake2b(_ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
+    answer = not_modified_or(call, blake2b(ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
     answer.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
     if answer.status == 200:
         answer.data = data

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from plaudit import __version__
 from plaudit.api.dry_runs import DRY_RUN_SCHEMA
 from plaudit.api.identity.callers import ANY_SCOPE
-from plaudit.documents.base import DOCUMENT_ID, DocumentKind
-from plaudit.documents.kinds import KINDS
 from plaudit.errors import ErrorKind
 
+from .components import REF, Components
 from .envelopes import Envelope, envelope_of
 from .errors import STATUS_OF_KIND
 from .operations import Operation, is_of_the_beta, mounted_paths
@@ -33,8 +32,6 @@ TAG_GROUPS = {
     "Build apps": ("Member API", "Audience API", "Member API, first generation"),
     "Compatibility": (BETA_TAG,),
 }  # fmt: skip
-
-_REF = "#/components/schemas/{name}"
 
 _DETAILS = {
     "details": {
@@ -82,11 +79,13 @@ def _examples() -> dict[str, dict[str, Any]]:
 
 def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
     """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
-    components: dict[str, Any] = {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
+    table = list(operations)
+    types = Components(table)
+    components = types.schemas | {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
     paths: dict[str, Any] = {}
-    for operation in operations:
+    for operation in table:
         for path, name in mounted_paths(operation).items():
-            described = _operation(operation, path, components) | {"operationId": name}
+            described = _operation(operation, path, types) | {"operationId": name}
             if name != operation.name:
                 described["x-alias-of"] = operation.name
             if is_of_the_beta(path):
@@ -121,7 +120,7 @@ Your systems report what people do; campaigns turn it into points, badges, coupo
 The guides are at [/manual](manual)."""
 
 
-def _operation(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
+def _operation(operation: Operation, path: str, components: Components) -> dict[str, Any]:
     found: dict[str, Any] = {
         "summary": operation.summary,
         "tags": [operation.tag],
@@ -142,8 +141,7 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
     if operation.description or needs:
         found["description"] = f"{operation.description}\n\n{needs}".strip()
     if operation.body is not None:
-        kind = _KIND_OF.get(operation.body) if isinstance(operation.body, type) else None
-        body = _resolve_types(operation.body, components) if kind is None else _new_document(kind, components)
+        body = components.of(operation.body)
         media: dict[str, Any] = {"application/json": {"schema": body}}
         if operation.media == "any":
             media["text/csv"] = {"schema": {"type": "string"}}
@@ -153,7 +151,7 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
             text = {"schema": {"type": "string"}}
             media = {"application/x-ndjson": text, "text/csv": text}
         if operation.media == "yaml":
-            media["application/yaml"] = {"schema": _resolve_types(operation.body, components)}
+            media["application/yaml"] = {"schema": body}
         example = _examples().get(operation.name, {}).get("request")
         if example is not None and "application/json" in media:
             media["application/json"]["example"] = example
@@ -162,12 +160,13 @@ def _operation(operation: Operation, path: str, components: dict[str, Any]) -> d
 
 
 def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
-    """The schema of an answer in its envelope."""
+    """Return the schema of an answer in its envelope, which is generic and has no name of its own."""
+    title = {"title": f"Enveloped<{schema['$ref'].rpartition('/')[2]}>"} if "$ref" in schema else {}
     if envelope is Envelope.loyalty:
         properties: dict[str, Any] = {"message": {"const": "OK"}, "data": schema}
-        return {"type": "object", "properties": properties, "required": ["message", "data"]}
+        return {**title, "type": "object", "properties": properties, "required": ["message", "data"]}
     properties = {"success": {"const": True}, "data": schema}
-    return {"type": "object", "properties": properties, "required": ["success", "data"]}
+    return {**title, "type": "object", "properties": properties, "required": ["success", "data"]}
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -182,15 +181,15 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return path + query
 
 
-def _responses(operation: Operation, path: str, components: dict[str, Any]) -> dict[str, Any]:
+def _responses(operation: Operation, path: str, components: Components) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     answered: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
-        schema = _resolve_types(operation.answer, components)
+        schema = components.of(operation.answer)
         if operation.enveloped or is_of_the_beta(path):
             schema = enveloped_schema(schema, envelope_of(path))
         if operation.bare_response is not None and not is_of_the_beta(path):
-            schema = {"anyOf": [schema, _resolve_types(operation.bare_response, components)]}
+            schema = {"anyOf": [schema, components.of(operation.bare_response)]}
         answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
         example = _examples().get(operation.name, {}).get("response")
         if example is not None and path == operation.path:
@@ -210,7 +209,7 @@ def _responses(operation: Operation, path: str, components: dict[str, Any]) -> d
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[ErrorKind.unavailable]}):
         responses[str(status)] = {
             "description": _MEANINGS[status].capitalize() + ".",
-            "content": {"application/json": {"schema": operation.error_schema or {"$ref": _REF.format(name=error)}}},
+            "content": {"application/json": {"schema": operation.error_schema or {"$ref": REF.format(name=error)}}},
         }
     return responses
 
@@ -229,56 +228,6 @@ def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[st
     described = "A dry run; nothing has changed."
     if 200 in (operation.status, *operation.other_statuses):
         described = "Done; or a dry run."
-    with_it = {"type": "object", "properties": {"dryRun": {"$ref": _REF.format(name="DryRun")}}}
+    with_it = {"type": "object", "properties": {"dryRun": {"$ref": REF.format(name="DryRun")}}}
     content = {**answered.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
     return {"description": described, "content": content}
-
-
-def _resolve_types(schema: Any, components: dict[str, Any]) -> Any:
-    """A schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
-    if isinstance(schema, list):
-        return [_resolve_types(part, components) for part in schema]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(schema, dict):
-        if "$of" in schema:
-            return _schema_of(schema["$of"], components)
-        return {name: _resolve_types(part, components) for name, part in schema.items() if name != "$title"}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(schema, type):
-        return _schema_of(schema, components)
-    return schema
-
-
-def _schema_of(value: Any, components: dict[str, Any]) -> dict[str, Any]:
-    (schema,), found = msgspec.json.schema_components([value], ref_template=_REF)
-    components.update({name: _complete_arrays(schema) for name, schema in found.items()})
-    return _complete_arrays(schema)
-
-
-_KIND_OF = {kind.type: kind for kind in KINDS.values()}
-
-
-def _new_document(kind: DocumentKind, components: dict[str, Any]) -> dict[str, Any]:
-    """A document as it is created: with an id of the client's own, if it likes."""
-    own = _schema_of(kind.type, components)["$ref"].rpartition("/")[2]
-    schema = components[own]
-    name = f"New{own}"
-    components[name] = schema | {"title": name, "properties": {kind.id_field: _ID, **schema["properties"]}}
-    return {"$ref": _REF.format(name=name)}
-
-
-_ID = {
-    "type": "string",
-    "pattern": DOCUMENT_ID,
-    "description": "Its id; drawn by the server unless given.",
-}
-
-
-def _complete_arrays(schema: Any) -> Any:
-    """Arrays of anything say so: makers of clients want to know what is in them."""
-    if isinstance(schema, list):
-        return [_complete_arrays(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(schema, dict):
-        return schema
-    found: dict[str, Any] = {name: _complete_arrays(part) for name, part in cast("dict[str, Any]", schema).items()}
-    if found.get("type") == "array":
-        found.setdefault("items", {})
-    return found

@@ -7,6 +7,7 @@ here, and described by `openapi`: one table serves all three.
 import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
@@ -124,7 +125,8 @@ class Parameter(Struct, frozen=True):
     names: str | None = None
 
 
-Schema = type | dict[str, Any] | None
+# A type, which encodes what it describes; or JSON Schema, where no type is possible.
+Schema = type | UnionType | dict[str, Any] | None
 
 
 class Operation(Struct, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ from plaudit import bounds, telemetry, tracing
 from plaudit.api.dry_runs import try_out
 from plaudit.api.identity.callers import Caller
 from plaudit.api.people import name_campaigns, name_people
+from plaudit.api.views.documents import DocumentBody
 from plaudit.api.views.standing import policy_for
-from plaudit.documents.kinds import KINDS
 from plaudit.documents.settings import Settings
 from plaudit.errors import FieldError, RateLimited, TooSlow, invalid_fields
 
@@ -31,7 +31,7 @@ from .content_encoding import decompressed, decompressed_stream
 from .correlation import CORRELATION, correlation_id_in
 from .envelopes import Envelope, envelope_of, mark_replayed, success
 from .errors import answer_to
-from .operations import Call, Operation, OperationResult, Services, decode_body, is_of_the_beta
+from .operations import Call, Operation, OperationResult, Schema, Services, decode_body, is_of_the_beta
 from .parameters import check_named, check_query, wants_dry_run
 from .routing import decoded
 
@@ -43,7 +43,6 @@ DRAIN_BYTES_MAX = 1 << 16
 DRAIN_SECONDS = 2.0
 
 ACTIONS = "/api/audience/internal/actions"
-_DOCUMENT_TYPES = [kind.type for kind in KINDS.values()]
 
 
 async def handle_request(operation: Operation, request: AnyRequest) -> Response[Any]:
@@ -226,6 +225,10 @@ async def _until_failure(parts: AsyncIterator[bytes], operation: Operation, *, w
             raise ConnectionAbortedError from None
 
 
-def _decoded_as(operation: Operation) -> Any:
+def _decoded_as(operation: Operation) -> Schema:
     """Documents are decoded by their store, which knows the dialects."""
-    return operation.body if operation.body not in _DOCUMENT_TYPES else None
+    return None if _is_document(operation.body) else operation.body
+
+
+def _is_document(body: Any) -> bool:
+    return isinstance(body, type) and issubclass(body, DocumentBody)

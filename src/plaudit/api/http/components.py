@@ -1,0 +1,63 @@
+"""The schemas of the types in the table of operations: `components.schemas` of the description."""
+
+from collections.abc import Iterable, Iterator
+from inspect import cleandoc
+from typing import Any, cast
+
+import msgspec
+
+from .operations import Operation
+
+REF = "#/components/schemas/{name}"
+
+
+class Components:
+    """The schemas of the types in the table. All are made together, so that two types of one name would be noticed."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        types = dict.fromkeys(of for operation in operations for of in _types_in(operation))
+        refs, components = msgspec.json.schema_components(types, ref_template=REF)
+        self._by_type = dict(zip(types, (_complete(ref) for ref in refs), strict=True))
+        self.schemas = {name: _complete(schema) for name, schema in components.items()}
+
+    def of(self, schema: Any) -> Any:
+        """Return a schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
+        if isinstance(schema, list):
+            return [self.of(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(schema, dict):
+            if "$of" in schema:
+                return self._by_type[schema["$of"]]
+            return {name: self.of(part) for name, part in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+        return self._by_type[schema] if _is_type(schema) else schema
+
+
+def _is_type(schema: Any) -> bool:
+    return not isinstance(schema, str | int | float | bool | list | dict | None)
+
+
+def _types_in(schema: Any) -> Iterator[Any]:
+    if isinstance(schema, Operation):
+        for part in (schema.body, schema.answer, schema.bare_response, schema.error_schema):
+            yield from _types_in(part)
+    elif isinstance(schema, list):
+        for part in cast("list[Any]", schema):
+            yield from _types_in(part)
+    elif isinstance(schema, dict):
+        for part in cast("dict[str, Any]", schema).values():
+            yield from _types_in(part)
+    elif _is_type(schema):
+        yield schema
+
+
+def _complete(schema: Any) -> Any:
+    """Return a schema whose arrays say what is in them, if only anything, and whose descriptions are not indented."""
+    if isinstance(schema, list):
+        return [_complete(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(schema, dict):
+        return schema
+    found: dict[str, Any] = {name: _complete(part) for name, part in cast("dict[str, Any]", schema).items()}
+    if found.get("type") == "array":
+        found.setdefault("items", {})
+    if isinstance(found.get("description"), str):
+        found["description"] = cleandoc(found["description"])
+    return found

@@ -1,0 +1,94 @@
+"""What response types are made of. A response type is a struct that encodes a response and describes it in OpenAPI.
+
+Its name is the name of the schema in the description, and of the class in generated clients; its docstring is the
+schema's description.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Self, cast
+
+import msgspec
+from msgspec import Meta, Raw, Struct, defstruct
+
+# A time as it is sent: RFC 3339 in milliseconds, from `wire.time_text`.
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Json = dict[str, Any]
+
+
+class View(Struct, kw_only=True, rename="camel"):
+    """The base of all response types. A field that is UNSET is left out of the response."""
+
+
+class Acknowledgement(View):
+    """That a command was carried out."""
+
+    message: str
+
+
+class Page(View):
+    """The base of the types that `page_of` makes."""
+
+    collection: ClassVar[str]
+
+    @classmethod
+    def of(cls, items: Sequence[Any], **others: Any) -> Self:
+        """Return a page of these items, with its other fields, such as `cursor`."""
+        return cls(**{cls.collection: items}, **others)
+
+
+def page_of(
+    item: type[View], collection: str, others: Sequence[tuple[str, Any]] = (), *, name: str = "", paged: bool = True
+) -> type[Page]:
+    """Return the type of a page of items: `{<collection>: […], <others>, cursor}`; without cursor if not `paged`.
+
+    `collection` and the names of `others` are written in snake_case.
+    """
+    fields = [(collection, list[item]), *others]  # pyright: ignore[reportInvalidTypeForm]
+    if paged:
+        fields.append(("cursor", str | None))
+    doc = (
+        "A page of a list. The `cursor` leads to the next page, and is null on the last." if paged else "A whole list."
+    )
+    made = defstruct(
+        name or f"{item.__name__}List", fields, bases=(Page,), module=item.__module__, kw_only=True,
+        rename="camel", namespace={"collection": collection, "__doc__": doc},
+    )  # fmt: skip
+    return cast("type[Page]", made)
+
+
+class OpenObject:
+    """A view that is sent with further fields next to its own, such as a profile with the member's attributes.
+
+    The view's own fields win over further ones of the same name. The view has at least one field.
+    """
+
+    __slots__ = ("further", "view")
+
+    def __init__(self, view: View, further: Json) -> None:
+        self.view = view
+        self.further = further
+
+
+def to_builtins(value: Any) -> Any:
+    """Return a response's data as plain JSON values."""
+    return msgspec.to_builtins(value, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, OpenObject):
+        return value.further | to_builtins(value.view)
+    raise NotImplementedError(f"cannot encode {value!r}")
+
+
+def _encoded(value: Any) -> Any:
+    """Return how an open object is encoded: two objects, joined."""
+    if not isinstance(value, OpenObject):
+        raise NotImplementedError(f"cannot encode {value!r}")
+    if not value.further:
+        return value.view
+    if not value.further.keys().isdisjoint(value.view.__struct_encode_fields__):
+        return _plain(value)
+    return Raw(ENCODER.encode(value.further)[:-1] + b"," + ENCODER.encode(value.view)[1:])
+
+
+ENCODER = msgspec.json.Encoder(enc_hook=_encoded)

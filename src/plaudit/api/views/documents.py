@@ -1,0 +1,142 @@
+"""The types of documents in requests and responses, derived from each kind: a new kind needs nothing here.
+
+For a kind such as campaign: `Campaign` in responses, `CampaignList` for pages, `NewCampaign` to create one,
+`CampaignUpdate` to change one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Union
+
+from msgspec import NODEFAULT, UNSET, Meta, Struct, UnsetType, defstruct, field
+from msgspec.structs import FieldInfo, fields
+
+from plaudit.documents.base import DOCUMENT_ID, DocumentKind
+from plaudit.documents.effect import AudienceSpec
+from plaudit.documents.kinds import KINDS
+
+from .base import Json, Page, Time, View, page_of
+
+Fields = list[tuple[str, Any] | tuple[str, Any, Any]]
+
+
+class DocumentBody(Struct):
+    """The base of the bodies that contain a document. The store decodes these, since it knows all their spellings."""
+
+
+class CampaignTrigger(View):
+    """What sets a campaign off: a type of event, and the conditions that it must meet."""
+
+    event_type: str
+    conditions: list[Any] | Json
+
+
+class RuleEffect(View):
+    """One effect of a rule: `params` are its settings, `segments` who it is for."""
+
+    type: str
+    params: Json
+    segments: AudienceSpec | UnsetType | None = UNSET
+
+
+class DocumentVersion(View):
+    """A document as it was after one of its changes; `document` is null after its deletion."""
+
+    version: int
+    program_version: int
+    change: str
+    changed_at: Time
+    changed_by: str
+    document: Json | None
+
+
+DocumentVersionList = page_of(DocumentVersion, "versions")
+
+# Fields that look different outside than they are kept (documents/dialects.py).
+_WRITTEN_AS: Mapping[tuple[str, str], Any] = {
+    ("campaign", "triggers"): list[CampaignTrigger],
+    ("rule", "effects"): list[RuleEffect],
+}
+
+_IN_PATH = {("rule", "campaign_id")}  # so it may be left out of the body
+# Fields that documents of a kind are shown with and do not contain.
+_COUNTS = ("total_codes", "available_codes", "allocated_codes", "redeemed_codes", "expired_codes")
+SHOWN_WITH: Mapping[str, Fields] = {
+    "reward": [("org_status_key", str | UnsetType, UNSET)],
+    "product": [("redeemed_stock", int)],
+    "code_pool": [*((name, int) for name in _COUNTS), ("revoked_codes", int | UnsetType, UNSET)],
+}
+_STORED_WITH: Fields = [("version", int), ("created_at", Time), ("updated_at", Time), ("created_by", str)]
+_OUT_OF_FORCE = Annotated[
+    str, Meta(description="Why the document has no effect: it was stored by an earlier version and is not valid now.")
+]
+_NEW_ID = Annotated[str, Meta(pattern=DOCUMENT_ID, description="Its id. By default the server chooses one.")]
+
+
+class DocumentTypes(Struct, frozen=True):
+    """The types of a kind of document. `id_name` is its id's field in `view`; `names` are its own fields' by those outside."""
+
+    view: type[View]
+    page: type[Page]
+    new: type[DocumentBody]
+    update: type[DocumentBody]
+    id_name: str
+    names: Mapping[str, str]
+
+
+def _types_of(kind: DocumentKind) -> DocumentTypes:
+    noun = "".join(word.capitalize() for word in kind.title.split())
+    own = fields(kind.type)
+    view = _view_type(kind, noun, own)
+    new: Fields = [(_id_name(kind), _NEW_ID | UnsetType, UNSET)]
+    new += [_new_field(part, in_path=(kind.name, part.name) in _IN_PATH) for part in own]
+    update: Fields = [(part.name, _optional(part.type), UNSET) for part in own]
+    return DocumentTypes(
+        view=view,
+        page=page_of(view, _snake(kind.list_name or kind.id_field), [("count", int)]),
+        new=_defined(f"New{noun}", new, DocumentBody, kind, forbid_unknown_fields=True),
+        update=_defined(f"{noun}Update", update, DocumentBody, kind),
+        id_name=_id_name(kind),
+        names={part.encode_name: part.name for part in own},
+    )
+
+
+def _view_type(kind: DocumentKind, noun: str, own: Sequence[FieldInfo]) -> type[View]:
+    shown: Fields = [
+        ("org_id", str),
+        (_id_name(kind), str),
+        *((part.name, _optional(_WRITTEN_AS.get((kind.name, part.name), part.type)), UNSET) for part in own),
+        *_STORED_WITH,
+        ("out_of_force", _optional(_OUT_OF_FORCE), UNSET),
+        *SHOWN_WITH.get(kind.name, ()),
+    ]
+    return _defined(noun, shown, View, kind)
+
+
+def _defined(name: str, parts: Fields, base: type[Any], kind: DocumentKind, **config: Any) -> type[Any]:
+    about = {"__doc__": kind.type.__doc__}
+    return defstruct(name, parts, bases=(base,), namespace=about, kw_only=True, rename="camel", **config)
+
+
+def _optional(of: Any) -> Any:
+    return Union[of, UnsetType]  # noqa: UP007 - it may be annotated
+
+
+def _new_field(part: FieldInfo, *, in_path: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if in_path:
+        return (part.name, _optional(part.type), UNSET)
+    return (part.name, part.type) if part.required else (part.name, part.type, _default_of(part))
+
+
+def _default_of(part: FieldInfo) -> Any:
+    return part.default if part.default_factory is NODEFAULT else field(default_factory=part.default_factory)
+
+
+def _id_name(kind: DocumentKind) -> str:
+    return _snake(kind.id_field)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+TYPES: Mapping[str, DocumentTypes] = {kind.name: _types_of(kind) for kind in KINDS.values()}

@@ -1,0 +1,218 @@
+"""Every response is described by a named type, down to its last field."""
+
+import re
+
+import msgspec
+import pytest
+
+from plaudit.api.app import OPERATIONS
+from plaudit.api.http.components import REF
+from plaudit.api.http.openapi import describe
+
+# Operations whose responses have no type yet. This list only gets shorter.
+UNTYPED = {
+    "advanceClock",
+    "applyProgramme",
+    "backfillCampaign",
+    "cancelJob",
+    "checkIn",
+    "checkLiveness",
+    "checkReadiness",
+    "createApiKey",
+    "createProfile",
+    "createPushSubscription",
+    "createTransaction",
+    "createTransfer",
+    "drawWinners",
+    "enrolInCampaign",
+    "enrolMember",
+    "expireCodes",
+    "explainEvent",
+    "exportMember",
+    "exportProgramme",
+    "extendExpiry",
+    "generateCodes",
+    "getAnalytics",
+    "getAudienceProfile",
+    "getCampaignLeaderboard",
+    "getCampaignStats",
+    "getClock",
+    "getCode",
+    "getConsents",
+    "getCoupon",
+    "getCurrentApiKey",
+    "getDraw",
+    "getEvent",
+    "getJob",
+    "getJwks",
+    "getLeaderboard",
+    "getLoyaltyConfig",
+    "getLoyaltyProfile",
+    "getMe",
+    "getMyProfile",
+    "getMyRewards",
+    "getProfile",
+    "getProfileSchema",
+    "getPushKey",
+    "getStatusReport",
+    "getTimeSeries",
+    "getTransaction",
+    "getWebhookSecret",
+    "getWebhookState",
+    "grantReward",
+    "identifyMember",
+    "importCodes",
+    "importRecords",
+    "issueToken",
+    "listActivity",
+    "listApiKeys",
+    "listAudienceNotifications",
+    "listAudienceTransactions",
+    "listCampaignParticipants",
+    "listChallenges",
+    "listCodes",
+    "listDeliveries",
+    "listEffectTypes",
+    "listEntries",
+    "listEvents",
+    "listJobs",
+    "listLoyaltyHistory",
+    "listMemberProperties",
+    "listMessages",
+    "listMyCampaigns",
+    "listMyCompetitions",
+    "listMyLadders",
+    "listMyMetrics",
+    "listMyNotifications",
+    "listMySegments",
+    "listMyStreaks",
+    "listMyTransactions",
+    "listOperators",
+    "listProfileSchemaVersions",
+    "listProfiles",
+    "listSegmentMembers",
+    "listTransactions",
+    "listTriggerTypes",
+    "listUnreadNotifications",
+    "listWinners",
+    "lookUpUser",
+    "manageHold",
+    "manageStreak",
+    "markNotificationsRead",
+    "mergeMembers",
+    "optIn",
+    "optOut",
+    "previewSegment",
+    "recordConsent",
+    "redeemCode",
+    "redeemMyProduct",
+    "redeemProduct",
+    "removeProduct",
+    "replayWebhook",
+    "reportAction",
+    "reportActionBatch",
+    "reportCloudEvents",
+    "restoreProgramme",
+    "retryDelivery",
+    "retryEvent",
+    "reverseTransaction",
+    "revokeCoupon",
+    "rollBackCampaign",
+    "rotateApiKey",
+    "rotateWebhookSecret",
+    "setRung",
+    "setSegmentMembership",
+    "simulateCampaign",
+    "simulateProgramme",
+    "testWebhook",
+    "trackEvent",
+    "trackEventBatch",
+    "undoEvent",
+    "updateAudienceProfiles",
+    "updateMyProfile",
+    "updateProfile",
+    "updateProfileSchema",
+    "updateRecords",
+    "verifyLedger",
+}
+
+# Fields whose content is the programme's or its members' own, so that no type can be given.
+FREE = {
+    "attributes",
+    "changes",
+    "conditions",
+    "config",
+    "criteria",
+    "customFields",
+    "data",
+    "defaultValue",
+    "document",
+    "from",
+    "metadata",
+    "params",
+    "programme",
+    "to",
+    "value",
+}
+
+DESCRIPTION = msgspec.json.decode(msgspec.json.encode(describe(OPERATIONS)))
+COMPONENTS = DESCRIPTION["components"]["schemas"]
+PREFIX = REF.removesuffix("{name}")
+CALLS = {call["operationId"]: call for calls in DESCRIPTION["paths"].values() for call in calls.values()}
+
+
+def _payloads(schema):
+    """Yield what a response contains: its data if it has an envelope, each of several."""
+    if "allOf" in schema:  # a dry run adds to the response
+        schema = schema["allOf"][0]
+    if "anyOf" in schema:
+        for part in schema["anyOf"]:
+            yield from _payloads(part)
+    elif schema.get("properties", {}).keys() in ({"success", "data"}, {"message", "data"}):
+        yield from _payloads(schema["properties"]["data"])
+    else:
+        yield schema
+
+
+def _successes(call):
+    for status, response in call["responses"].items():
+        if status < "300":
+            schema = response.get("content", {}).get("application/json", {}).get("schema")
+            if schema is not None:
+                yield from _payloads(schema)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_every_response_is_of_a_named_type(operation):
+    payloads = [payload.get("items", payload) for payload in _successes(CALLS[operation.name])]
+    is_typed = all("$ref" in payload or payload == {} for payload in payloads)
+    assert is_typed == (operation.name not in UNTYPED)
+
+
+def test_no_object_is_without_fields_unless_its_content_is_free():
+    todo = {"DryRun.events[]", "DryRun.transactions[]"}
+    free = {place for name in COMPONENTS for place in _free_places(COMPONENTS[name], name)}
+    assert free == todo
+
+
+def _free_places(schema, at):
+    if not isinstance(schema, dict):
+        return
+    if schema.get("type") == "object" or not schema.keys() - {"title", "description"}:
+        is_free = not schema.get("properties") and not schema.get("additionalProperties")
+        if is_free and at.rpartition(".")[2].rstrip("[]") not in FREE:
+            yield at
+    for name, part in schema.get("properties", {}).items():
+        yield from _free_places(part, f"{at}.{name}")
+    for part in schema.get("anyOf", []):
+        yield from _free_places(part, at)
+    if "items" in schema:
+        yield from _free_places(schema["items"], f"{at}[]")
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from _free_places(schema["additionalProperties"], f"{at}[]")
+
+
+def test_types_have_the_names_that_people_would_give_them():
+    """A noun in CamelCase, one type each: msgspec tells types that share a name apart by their modules."""
+    assert [name for name in COMPONENTS if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name)] == []
+    assert [name for name in COMPONENTS if name.endswith(("Response", "View", "Answer"))] == []
