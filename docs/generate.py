@@ -78,6 +78,9 @@ def effect_heading(name: str) -> str | None:
     return f"effects.md#{rows[-1].name}" if rows else None
 
 
+_API = "plaudit.api."  # whose types may share a name with a document's
+
+
 def structures() -> list[str]:
     """Every structure that documents and effects are made of, with its fields."""
     whole = [kind.type for kind in KINDS.values()]
@@ -87,7 +90,7 @@ def structures() -> list[str]:
     found: list[str] = []
     for name, schema in sorted(components.items()):
         if "properties" in schema and name not in own:
-            of = next(one for one in _structs() if one.__name__ == name)
+            of = next(one for one in _structs() if one.__name__ == name and not one.__module__.startswith(_API))
             found.append(f"## {name}\n\n{sentences(of.__doc__)}\n\n{fields_table(of)}")
     return [CONDITIONS, REWARD_CONFIG, *found]
 
