@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from plaudit.documents.profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, USABLE
+from plaudit.core.profile_fields import IN_SCOPES, KEPT_BY_ENGINE, ONLY_SHOWN, USABLE
 from tests.api.answers import saved, wrong
 
 POINTS = {"type": "add_points", "config": {"amount": 1}}
@@ -80,7 +80,7 @@ def test_what_is_usable_is_offered_shown_and_the_same_wherever_it_is_used(club, 
         assert comparable(note["message"]) == comparable(str(shown))
 
 
-@pytest.mark.parametrize("name", sorted(frozenset(COMPUTED) - USABLE))
+@pytest.mark.parametrize("name", sorted(KEPT_BY_ENGINE - USABLE))
 def test_what_is_only_shown_is_refused_wherever_it_would_be_used(club, name):
     assert name in ONLY_SHOWN or name in IN_SCOPES
     assert name in saved(club.get("/v1/profiles/ann"))

@@ -20,7 +20,7 @@ from plaudit.core.event import (
     TRANSACTION,
     TRANSFER,
 )
-from plaudit.core.fields import last_active_at
+from plaudit.core.profile_fields import last_active_at
 from tests.factories import campaign, document, program
 from tests.life import Life
 

@@ -34,8 +34,8 @@ from .event import (
     Event,
     is_own,
 )
-from .fields import ACTIVE, PRESENT
 from .member import Member
+from .profile_fields import ACTIVE, PRESENT
 from .program import Program
 from .segments import count_event, reevaluate
 from .streaks import meet

@@ -1,44 +1,15 @@
 """Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol, cast
+from typing import Any, cast
 
 from plaudit.core.formulas.budget import Budget
 
 from .event import Event
 from .member import Member, StreakState
 from .metrics import Metric, to_number
-
-
-class Missing:
-    """The value of a field that is not there (null is there)."""
-
-    def __repr__(self) -> str:
-        return "missing"
-
-
-MISSING: Final = Missing()
-
-
-class _Rung(Protocol):
-    @property
-    def rung_id(self) -> str: ...
-
-
-class _Ladder(Protocol):
-    """What is read of a ladder of the programme, which imports this module."""
-
-    @property
-    def rungs(self) -> Sequence[_Rung]: ...
-
-
-class _Product(Protocol):
-    """What is read of a product of the programme."""
-
-    @property
-    def type(self) -> str: ...
-
+from .profile_fields import FIELDS, MISSING, LadderLike, ProductLike, computed_fields
 
 # What a path without one of these as its first word means is `data.` and the path.
 SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
@@ -65,8 +36,8 @@ class Scope:
         event: Event,
         member: Member,
         metrics: Mapping[str, Metric],
-        ladders: Mapping[str, _Ladder],
-        products: Mapping[str, _Product],
+        ladders: Mapping[str, LadderLike],
+        products: Mapping[str, ProductLike],
         budget: Budget | None = None,
     ) -> None:
         self._budget = budget
@@ -111,7 +82,7 @@ class Scope:
             case "metadata":
                 return self.event.metadata
             case "user":
-                return {**self.member.attributes, **computed_fields(self), "userId": self.member.user_id}
+                return {**self.member.attributes, **_as_values(computed_fields(self)), "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
             case "streaks":
@@ -124,9 +95,9 @@ class Scope:
             case "campaigns":
                 return {key: {"completions": progress.completions} for key, progress in self.member.progress.items()}
             case "segments":
-                return sorted(segment_id for segment_id, state in self.member.segments.items() if state.member)
+                return FIELDS["segments"].compute(self)
             case "badges":
-                return badges_of(sorted(self.member.holdings), self.products)
+                return FIELDS["badges"].compute(self)
             case _:
                 return {}
 
@@ -172,71 +143,13 @@ class Names:
 
 _SCOPES = frozenset(SCOPES)
 
-XP_PER_LEVEL = 1_000
 
-ACTIVE = "active"  # the part of a member that is when they last did something
-REFERRALS = "referralCount"  # the field of the profile that counts whom a member has referred
-
-PRESENT = "present"  # the part that is when anything last happened to them
-
-# The parts of a member that the computed fields of `user` follow from: whoever looks at one looks at these.
-COMPUTED_FROM = {
-    "points": ("metrics.points",), "lifetimePoints": ("metrics.points",), "xp": ("metrics.xp",),
-    "level": ("metrics.xp",), "coins": ("metrics.coins",), "badges": ("badges",), "badgeCount": ("badges",),
-    "streak": ("streaks",), "longestStreak": ("streaks",), "segments": ("segments",), "tier": ("ladders",),
-    "createdAt": ("user",), "enrolledAt": ("user",), "lastActiveAt": (ACTIVE,), "updatedAt": (PRESENT,),
-    REFERRALS: ("user",),
-}  # fmt: skip
+def _as_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _instant(value) if isinstance(value, datetime) else value for name, value in fields.items()}
 
 
-def computed_fields(scope: Scope) -> dict[str, Any]:
-    """The properties of a user, in the documents' words, that the books keep.
-
-    `level` is 1 and one more for each 1,000 xp, `tier` the rung of the first ladder, `streak` the longest that runs.
-    """
-    member, balances = scope.member, scope.member.balances
-    found: dict[str, Any] = {}
-    for name in ("points", "xp", "coins"):
-        metric = scope.metrics.get(name)
-        if metric is not None:
-            balance = balances.get(name)
-            found[name] = to_number(metric.default if balance is None else balance.amount, metric.decimals)
-            if name == "points":
-                found["lifetimePoints"] = to_number(0 if balance is None else balance.earned, metric.decimals)
-    found[REFERRALS] = member.attributes.get(REFERRALS, 0)
-    found["level"] = level_of(found.get("xp", 0))
-    found["badges"] = badges_of(sorted(member.holdings), scope.products)
-    found["badgeCount"] = len(found["badges"])
-    found["streak"] = max((streak.current for streak in member.streaks.values()), default=0)
-    found["longestStreak"] = max((streak.longest for streak in member.streaks.values()), default=0)
-    found["segments"] = sorted(segment_id for segment_id, state in member.segments.items() if state.member)
-    for ladder_id, ladder in scope.ladders.items():
-        state = member.ladders.get(ladder_id)
-        rung = -1 if state is None else state.effective
-        found["tier"] = ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
-        break
-    joined = member.enrolled_at
-    if joined is not None:
-        updated, active = member.latest_at or joined, last_active_at(member) or joined
-        instants = (("createdAt", joined), ("enrolledAt", joined), ("lastActiveAt", active), ("updatedAt", updated))
-        for name, instant in instants:
-            found[name] = instant.isoformat().replace("+00:00", "Z")
-    return found
-
-
-def last_active_at(member: Member) -> datetime | None:
-    """Return when a member last did something; for who has done nothing yet, when they joined."""
-    return member.active_at or member.enrolled_at
-
-
-def badges_of(held: Iterable[str], products: Mapping[str, _Product]) -> list[str]:
-    """Return which of the products that a member has are badges, by their ids, in the order given."""
-    return [name for name in held if name in products and products[name].type == "badge"]
-
-
-def level_of(xp: float) -> int:
-    """Return the level that so many xp are: 1, and one more for each 1,000."""
-    return 1 + int(xp) // XP_PER_LEVEL
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def streak_fields(state: StreakState) -> dict[str, Any]:
@@ -245,12 +158,11 @@ def streak_fields(state: StreakState) -> dict[str, Any]:
 
 
 def _event_fields(event: Event) -> dict[str, Any]:
-    timestamp = event.occurred_at.isoformat().replace("+00:00", "Z")
     return {
         "id": str(event.event_id),
         "type": event.trigger,
         "action": event.trigger,
-        "timestamp": timestamp,
+        "timestamp": _instant(event.occurred_at),
         "source": event.source,
     }
 

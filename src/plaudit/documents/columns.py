@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core import identities
+from plaudit.core.profile_fields import KEPT_BY_ENGINE
 from plaudit.errors import FieldError, Invalid, invalid_fields
 
-from .profile import COMPUTED, CUSTOM, ProfileValidator
+from .profile import CUSTOM, ProfileValidator
 from .trigger import Trigger
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -168,7 +169,7 @@ class Columns:
         alike = [key for key in self._named if key.lower() == name.lower()]
         if alike:
             raise _bad_header(f"The header must have {alike[0]} instead of {name}", names)
-        if self._other is None or name in COMPUTED or name in self._scopes:
+        if self._other is None or name in KEPT_BY_ENGINE or name in self._scopes:
             known = [*self._named, *(f"{key}.…" for key in self._scopes)]
             raise _bad_header(f"The header has an unknown column {name!r}; known are {_listed(known)}", names)
         return Column(name, (name,), self._other)

@@ -9,9 +9,10 @@ import msgspec
 
 from plaudit.core import program as core
 from plaudit.core.conditions import ALWAYS, compile_conditions
-from plaudit.core.fields import COMPUTED_FROM, LISTS, SCOPES, getter_of
+from plaudit.core.fields import LISTS, SCOPES, getter_of
 from plaudit.core.metrics import Metric
 from plaudit.core.operators import OPERATORS, is_number
+from plaudit.core.profile_fields import FIELDS, USABLE
 
 from .segment import CriterionSpec, Segment
 
@@ -45,8 +46,8 @@ def segment_of(
 def _parts(path: str) -> tuple[str, ...]:
     """The parts of a member that a path looks at: the whole profile, one metric, one ladder, the badges …"""
     scope, _, rest = path.partition(".")
-    if scope == "user" and rest in COMPUTED_FROM:
-        return COMPUTED_FROM[rest]
+    if scope == "user" and rest in USABLE:
+        return FIELDS[rest].parts
     return (_part(scope, rest),)
 
 

@@ -7,15 +7,14 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.fields import (
-    COMPUTED_FROM,
     CUSTOM,
     EVENT_FIELDS,
     LISTS,
     PARTS_OF_NAMED,
-    REFERRALS,
     SCOPES,
     scope_and_steps,
 )
+from plaudit.core.profile_fields import IN_SCOPES, KEPT_BY_ENGINE, ONLY_SHOWN, PROFILE_FIELDS, REFERRALS, USABLE, Keeper
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.errors import FieldError
 
@@ -23,7 +22,7 @@ from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
 from .kinds import KINDS
 from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, profile_field_set_by, references_in, writes_of
-from .profile import COMPUTED, IN_SCOPES, ONLY_SHOWN, STANDARD, ProfileValidator, validator_for
+from .profile import ProfileValidator, validator_for
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
 
@@ -225,23 +224,23 @@ def _why_not_of_member(field: str, steps: Sequence[str], there: Existing, *, cus
     name = steps[0]
     if name in CUSTOM[:1] and len(steps) > 1:
         return f"must be written user.{'.'.join(steps[1:])} (got {field!r})"
-    if name in COMPUTED_FROM or name == "userId":
+    if name in USABLE or name == "userId":
         right = len(steps) == 1 or (name in LISTS and len(steps) == 2)
         return None if right else f"must be user.{name}, which has no parts (got {field!r})"
     if name in ONLY_SHOWN:
         return f"is only shown in profiles, and cannot be compared or used in formulas (got {field!r})"
     if name in IN_SCOPES:
         return _no_whole(name, field)
-    if _may_be_written(name, there) or (custom and there.profiles.any_custom and name not in COMPUTED):
+    if _may_be_written(name, there) or (custom and there.profiles.any_custom and name not in KEPT_BY_ENGINE):
         return None
-    return _no_field(field, [*_written_names(there), *sorted(COMPUTED_FROM)])
+    return _no_field(field, [*_written_names(there), *sorted(USABLE)])
 
 
 def _may_be_written(name: str, there: Existing) -> bool:
     """Whether a profile may have a field of its own of this name."""
     if name in there.written or name in STANDARD_WRITTEN:
         return True
-    return name not in COMPUTED and there.profiles.may_have(name)
+    return name not in KEPT_BY_ENGINE and there.profiles.may_have(name)
 
 
 def _written_names(there: Existing) -> list[str]:
@@ -250,7 +249,11 @@ def _written_names(there: Existing) -> list[str]:
     return list(dict.fromkeys([*own, *sorted(there.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))
 
 
-STANDARD_WRITTEN = frozenset(name for name, _, _ in STANDARD if name == REFERRALS or name not in COMPUTED)
+STANDARD_WRITTEN = frozenset(
+    field.name
+    for field in PROFILE_FIELDS
+    if field.is_standard and (field.kept_by == Keeper.user or field.name == REFERRALS)
+)
 
 
 def clashes(

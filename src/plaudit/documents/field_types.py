@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from plaudit.bounds import wrong_zone
 from plaudit.core.patterns import Pattern, PatternError
+from plaudit.core.profile_fields import TIME_ZONE
 
 FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "a text"),
@@ -19,9 +20,6 @@ FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "select": ((str,), "a text"),
     "multi-select": ((list,), "a list"),
 }
-
-
-TIME_ZONE = "timezone"  # the field that says when a member's day begins; the organisation's settings do without it
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -7,58 +7,21 @@ from msgspec import Struct
 
 from plaudit import bounds
 from plaudit.core import identities
-from plaudit.core.fields import COMPUTED_FROM
+from plaudit.core.profile_fields import KEPT_BY_ENGINE, PROFILE_FIELDS, TIME_ZONE
 from plaudit.errors import FIELD_MISSING, FieldError
 
 from .custom_field import CustomField
-from .field_types import TIME_ZONE, value_error
+from .field_types import value_error
 from .profile_schema import ProfileSchema
 
 ATTRIBUTES_MAX = 200
 NAME_MAX = 64
 TEXT_MAX = 5_000
 CUSTOM = "customFields"
-# What a profile shows that the books keep: nobody may write them.
-COMPUTED = (
-    "orgId", "points", "xp", "coins", "tier", "level", "lifetimePoints", "metrics", "ladders", "streaks", "streak",
-    "longestStreak", "segments", "campaigns", "badges", "badgeCount", "inventory", "coupons", "entries",
-    "transactionCount", "referralCount", "enrolledAt", "lastActiveAt", "createdAt", "updatedAt",
-)  # fmt: skip
-_COMPUTED = frozenset(COMPUTED)
-# Of these, what conditions and formulas find in `user`, and what stands in scopes of its own; the rest is only shown.
-USABLE = frozenset(COMPUTED_FROM)
-IN_SCOPES = ("metrics", "ladders", "streaks", "campaigns")
-ONLY_SHOWN = _COMPUTED - USABLE - {*IN_SCOPES}
-# The documents' 23 standard properties of a user, by group, with their types.
-STANDARD = (
-    ("userId", "string", "identity"), ("email", "string", "identity"), ("createdAt", "date", "identity"),
-    ("lastActiveAt", "date", "identity"), ("tier", "string", "loyalty"), ("points", "number", "loyalty"),
-    ("lifetimePoints", "number", "loyalty"), ("xp", "number", "loyalty"), ("level", "number", "loyalty"),
-    ("coins", "number", "loyalty"), ("badges", "array", "achievements"), ("badgeCount", "number", "achievements"),
-    ("streak", "number", "engagement"), ("longestStreak", "number", "engagement"),
-    ("transactionCount", "number", "engagement"), ("country", "string", "location"), ("city", "string", "location"),
-    ("timezone", "string", "location"), ("language", "string", "preferences"), ("referralCount", "number", "social"),
-    ("referredBy", "string", "social"), ("segments", "array", "metadata"), ("tags", "array", "metadata"),
-)  # fmt: skip
-# Computed as well, and usable: the page on segments has it, the documents' list of 23 has not.
-MORE_STANDARD = (("enrolledAt", "date", "identity"), ("updatedAt", "date", "identity"))
-OF_ENROLMENT = ("name", "source", "channel")
 # Fields that every organisation has, whatever its schema says.
-_ALWAYS = (
-    *identities.KINDS,
-    *OF_ENROLMENT,
-    TIME_ZONE,
-    "language",
-    "country",
-    "displayName",
-    "referredBy",
-    "tags",
-    "preferences",
-    "optedOut",
-)
-
+_ALWAYS = frozenset(field.name for field in PROFILE_FIELDS if field.always)
 # Where a profile always shows these; language and country may also be custom fields, as the documents have them.
-_TOP = frozenset(_ALWAYS) - {"language", "country"}
+_TOP = _ALWAYS - {"language", "country"}
 
 
 class ProfileUpdate(Struct, frozen=True):
@@ -109,14 +72,14 @@ class ProfileValidator(Struct, frozen=True):
 
     def may_have(self, name: str) -> bool:
         """Return whether a profile may have a field of this name."""
-        if self.schema is None or name in self.custom or name in _ALWAYS or name == "userId":
+        if self.schema is None or name in self.custom or name in _ALWAYS:
             return True
         return any(field.name == name for field in self.schema.fields)
 
 
 def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
     """Return why no effect can set a field of profiles to a value, whatever the profile schema says."""
-    if name in COMPUTED or name in ("userId", CUSTOM):
+    if name in KEPT_BY_ENGINE or name in ("userId", CUSTOM):
         return [FieldError("name", f"is kept by the books and cannot be written (got {name!r})")]
     if name in identities.KINDS:
         return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
@@ -160,7 +123,7 @@ def validate_update(
 def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
     wrong: list[FieldError] = []
     for name, value in given.items():
-        if name in _COMPUTED:
+        if name in KEPT_BY_ENGINE:
             wrong.append(FieldError(name, "is kept by the books and cannot be written"))
         if not 1 <= len(name) <= NAME_MAX:
             wrong.append(FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters"))
@@ -174,13 +137,13 @@ def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
 def _defaults(rules: ProfileValidator) -> dict[str, Any]:
     fields = [(field.name, field.default) for field in rules.schema.fields] if rules.schema else []
     fields += [(key, custom_field.default_value) for key, custom_field in rules.custom.items()]
-    return {name: value for name, value in fields if value is not None and name not in COMPUTED}
+    return {name: value for name, value in fields if value is not None and name not in KEPT_BY_ENGINE}
 
 
 def _required(rules: ProfileValidator) -> list[str]:
     fields = [field.name for field in rules.schema.fields if field.required] if rules.schema else []
     fields += [key for key, custom_field in rules.custom.items() if custom_field.required]
-    return [name for name in fields if name not in COMPUTED and name != CUSTOM]
+    return [name for name in fields if name not in KEPT_BY_ENGINE and name != CUSTOM]
 
 
 def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
@@ -192,7 +155,7 @@ def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Map
         return wrong
     own = {field.name: field for field in rules.schema.fields} if rules.schema else {}
     for name, value in given.items():
-        if value is None or name in COMPUTED:
+        if value is None or name in KEPT_BY_ENGINE:
             continue
         if name in rules.custom:
             custom_field = rules.custom[name]

@@ -17,14 +17,14 @@ from plaudit.api.http.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object
 from plaudit.api.http.wire import Json, optional_time, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.coupon import worth_of
-from plaudit.api.views.member_progress import mechanics_view
+from plaudit.api.views.member_progress import mechanics_view, shown_profile
 from plaudit.core.event import PROFILE
-from plaudit.core.fields import REFERRALS, badges_of, level_of
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Book
 from plaudit.core.metrics import Metric, to_number
+from plaudit.core.profile_fields import KEPT_BY_ENGINE, badges_of, computed_fields
 from plaudit.documents.as_meant import id_text
-from plaudit.documents.profile import COMPUTED, CUSTOM, ProfileUpdate, validate_update
+from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
@@ -61,33 +61,24 @@ def member_view(programme: Programme, view: MemberView) -> Json:
         }
         for row in view.parts["holdings"]
     ]
-    badges = badges_of((row["product_id"] for row in view.parts["holdings"]), program.products)
-    mechanics = mechanics_view(program, view, now)
-    streaks = mechanics["streaks"].values()
+    shown = shown_profile(program, view)
+    computed = {"tier": None} | computed_fields(shown)
     return {
         **view.attributes,
         **{row["kind"]: row["value"] for row in view.parts["identities"]},
         CUSTOM: programme.profiles.custom_of(view.attributes),
         "orgId": str(program.org_id),
         "userId": view.user_id,
-        REFERRALS: view.attributes.get(REFERRALS, 0),
+        **{name: time_text(value) if isinstance(value, datetime) else value for name, value in computed.items()},
         "transactionCount": sum(row["count"] for row in view.parts["transactions"]),
-        **{name: metrics[name]["balance"] for name in ("points", "xp", "coins") if name in metrics},
-        **({"lifetimePoints": metrics["points"]["lifetime"]} if "points" in metrics else {}),
-        "level": level_of(metrics["xp"]["balance"] if "xp" in metrics else 0),
+        "badges": badges_of(
+            (row["product_id"] for row in view.parts["holdings"]), program.products
+        ),  # the oldest first
         "metrics": metrics,
-        "badges": badges,
-        "badgeCount": len(badges),
         "inventory": inventory,
         "coupons": [_coupon_view(programme, row) for row in view.parts["coupons"]],
-        **mechanics,
-        "streak": max((streak["current"] for streak in streaks), default=0),
-        "longestStreak": max((streak["longest"] for streak in streaks), default=0),
+        **mechanics_view(shown, now),
         "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
-        "enrolledAt": time_text(view.enrolled_at),
-        "createdAt": time_text(view.enrolled_at),
-        "updatedAt": time_text(view.latest_at),
-        "lastActiveAt": time_text(view.active_at or view.enrolled_at),
     }
 
 
@@ -170,7 +161,7 @@ async def update_profile(call: Call) -> Json:
     if id_text(body.get("userId", user_id)) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
     before = await one_profile(call, user_id)
-    body = writable(body, before, COMPUTED)
+    body = writable(body, before, KEPT_BY_ENGINE)
     if isinstance(body.get(CUSTOM), dict):  # what is shown in two places is changed in the one in which it differs
         same: Json = before[CUSTOM]
         body[CUSTOM] = {name: value for name, value in body[CUSTOM].items() if name not in same or same[name] != value}

@@ -9,9 +9,9 @@ from plaudit.api.http.schemas import OBJECTS, object_of
 from plaudit.api.http.wire import Json
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.operators import OPERATORS
+from plaudit.core.profile_fields import ONLY_SHOWN, PROFILE_FIELDS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.profile import MORE_STANDARD, ONLY_SHOWN, STANDARD
 from plaudit.storage import documents
 
 _COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
@@ -89,8 +89,11 @@ async def users_schema(call: Call) -> Json:
     """What segments and conditions can look at of a member, with types and operators."""
     programme = await call.services.programmes.current(call.org_id)
     program = programme.compiled
-    fields: list[Json] = [_property(path, kind, category, "standard") for path, kind, category in STANDARD]
-    fields += [_property(path, kind, category, "computed") for path, kind, category in MORE_STANDARD]
+    fields: list[Json] = [
+        _property(field.name, field.type, field.group, "standard" if field.is_standard else "computed")
+        for field in PROFILE_FIELDS
+        if field.is_standard or field.value is not None
+    ]
     known = {field["field"] for field in fields}
     if programme.profiles.schema is not None:
         fields += [

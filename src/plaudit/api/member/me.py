@@ -23,15 +23,15 @@ from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
 from plaudit.core.metrics import to_number
+from plaudit.core.profile_fields import KEPT_BY_ENGINE
 from plaudit.core.program import Campaign as Compiled
 from plaudit.core.progress import is_completed
 from plaudit.documents.campaign import Campaign
-from plaudit.documents.profile import COMPUTED
 from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
 
-_BOOKS = {*COMPUTED, "metrics"} - {"enrolledAt", "lastActiveAt"}
+_BOOKS = KEPT_BY_ENGINE - {"enrolledAt", "lastActiveAt"}
 
 
 async def get_me(call: Call) -> Json:

@@ -1,45 +1,103 @@
 """How a member's challenges, streaks, ladders and segments look outside, with what is next."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from plaudit.api.http.wire import Json, optional_time
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.ladders import describe, score
-from plaudit.core.member import LadderState, Progress, SegmentState, StepProgress, StreakState
-from plaudit.core.metrics import to_number
-from plaudit.core.program import Campaign, Program
+from plaudit.core.member import (
+    STATE_TYPES,
+    Balance,
+    Holding,
+    LadderState,
+    Member,
+    Progress,
+    StepProgress,
+    StreakState,
+)
+from plaudit.core.metrics import Metric, to_number
+from plaudit.core.program import Campaign, Ladder, Product, Program
 from plaudit.core.progress import progress_at
 from plaudit.core.rungs import renumbered, rung_for
 from plaudit.reads.members import MemberView
 
-_DECODERS = {
-    kind: msgspec.json.Decoder(of)
-    for kind, of in (
-        ("campaign", Progress), ("streak", StreakState), ("ladder", LadderState), ("segment", SegmentState),
-    )
-}  # fmt: skip
+_DECODERS = {kind: (field, msgspec.json.Decoder(of)) for kind, (field, of) in STATE_TYPES.items()}
 
 
-def mechanics_view(program: Program, view: MemberView, now: datetime) -> Json:
-    """A member's `campaigns`, `streaks`, `ladders`, `segments` and `tier`."""
-    states: dict[str, dict[str, Any]] = {kind: {} for kind in _DECODERS}
+class ShownProfile(Struct, frozen=True):
+    """A member as profiles show them: with what the programme still has, and the rungs by the ladders of today."""
+
+    program: Program
+    member: Member
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The programme's metrics."""
+        return self.program.metrics
+
+    @property
+    def ladders(self) -> Mapping[str, Ladder]:
+        """The programme's ladders."""
+        return self.program.ladders
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """The programme's products."""
+        return self.program.products
+
+
+def shown_profile(program: Program, view: MemberView) -> ShownProfile:
+    """Return a member as profiles show them."""
+    states: dict[str, dict[str, Any]] = {field: {} for field, _ in _DECODERS.values()}
     for row in view.parts["progress"]:
-        states[row["kind"]][row["key"]] = _DECODERS[row["kind"]].decode(row["state"])
+        field, decoder = _DECODERS[row["kind"]]
+        states[field][row["key"]] = decoder.decode(row["state"])
+    reached: dict[str, LadderState] = states["ladders"]
     ladders = {
-        ladder: _ladder_view(program, view, ladder, states["ladder"].get(ladder), now) for ladder in program.ladders
+        ladder_id: renumbered(ladder, reached[ladder_id])
+        if ladder_id in reached
+        else LadderState(rung=rung_for(ladder, 0))
+        for ladder_id, ladder in program.ladders.items()
     }
+    return ShownProfile(
+        program,
+        Member(
+            member_id=view.member_id,
+            user_id=view.user_id,
+            enrolled_at=view.enrolled_at,
+            latest_at=view.latest_at,
+            active_at=view.active_at,
+            attributes=view.attributes,
+            balances={row["metric"]: Balance(row["amount"], row["earned"]) for row in view.parts["balances"]},
+            holdings={
+                row["product_id"]: Holding(row["quantity"], row["first_at"], row["last_at"])
+                for row in view.parts["holdings"]
+            },
+            progress=states["progress"],
+            streaks={key: state for key, state in states["streaks"].items() if key in program.streaks},
+            segments={key: state for key, state in states["segments"].items() if key in program.segments},
+            ladders=ladders,
+        ),
+    )
+
+
+def mechanics_view(shown: ShownProfile, now: datetime) -> Json:
+    """A member's `campaigns`, `streaks` and `ladders`."""
+    program, member = shown.program, shown.member
     return {
-        "tier": next((ladder["rung"] for ladder in ladders.values()), None),
-        "ladders": ladders,
-        "streaks": {key: _streak_view(state) for key, state in states["streak"].items() if key in program.streaks},
-        "segments": sorted(key for key, s in states["segment"].items() if s.member and key in program.segments),
+        "ladders": {
+            ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in member.ladders.items()
+        },
+        "streaks": {streak_id: _streak_view(state) for streak_id, state in member.streaks.items()},
         "campaigns": {
-            campaign_id: progress_view(program, campaign, states["campaign"].get(campaign_id, Progress()), now)
+            campaign_id: progress_view(program, campaign, member.progress.get(campaign_id, Progress()), now)
             for campaign_id, campaign in program.campaigns().items()
-            if campaign.steps or campaign_id in states["campaign"]
+            if campaign.steps or campaign_id in member.progress
         },
     }
 
@@ -89,12 +147,11 @@ def _streak_view(state: StreakState) -> Json:
     }
 
 
-def _ladder_view(program: Program, view: MemberView, ladder_id: str, state: LadderState | None, now: datetime) -> Json:
-    ladder = program.ladders[ladder_id]
+def _ladder_view(shown: ShownProfile, ladder_id: str, state: LadderState, now: datetime) -> Json:
+    program, ladder = shown.program, shown.program.ladders[ladder_id]
     metric = program.metrics.get(ladder.metric)
-    known = LadderState(rung=rung_for(ladder, 0)) if state is None else renumbered(ladder, state)
-    counted = score(ladder, known, now, program.settings.time_zone, view.enrolled_at)
-    found = describe(ladder, known, counted, metric.decimals if metric else 0)
+    counted = score(ladder, state, now, program.settings.time_zone, shown.member.enrolled_at)
+    found = describe(ladder, state, counted, metric.decimals if metric else 0)
     found["since"] = optional_time(found["since"])
     if found["keep"] is not None:
         found["keep"]["by"] = optional_time(found["keep"]["by"])

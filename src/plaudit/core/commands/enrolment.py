@@ -11,9 +11,9 @@ from msgspec import Struct
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, Refusal, Trace
 from plaudit.core.event import REFERRAL
-from plaudit.core.fields import REFERRALS
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger.post import amount_of, post
+from plaudit.core.profile_fields import REFERRALS
 
 from .bookkeeping import decode_order
 

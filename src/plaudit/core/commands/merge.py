@@ -18,7 +18,6 @@ from plaudit.core import campaigns, competitions, ladders, segments, streaks
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, ProductChange, Refusal, Trace
 from plaudit.core.event import IMPORT, MERGE, REVERSAL, ROLLBACK, SEGMENT, TAKEOVER, TIMER, Event
-from plaudit.core.fields import REFERRALS
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.earned import MERGE_CAMPAIGN
@@ -26,6 +25,7 @@ from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction, balance_of, in_lots, open_book, replace_book
 from plaudit.core.member import Balance, Holding, LadderState, Member, Progress, SegmentState, Standing, StreakState
 from plaudit.core.metrics import AMOUNT_MAX, Metric
+from plaudit.core.profile_fields import REFERRALS
 
 # These are about this very member, or have nobody who would wait for an answer: they are refused.
 _NOT_PASSED_ON = frozenset({MERGE, TAKEOVER, TIMER, SEGMENT, IMPORT, ROLLBACK})

@@ -1,0 +1,251 @@
+"""Every field of a profile that the engine knows: its type, who writes it, and how it is computed.
+
+The profile, its schema, conditions, segments, formulas and templates all read this list. A field with a `value` can be
+used in all of them; what has none but is not written either is shown in profiles only.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from .member import Member
+from .metrics import Metric, to_number
+
+
+class _Rung(Protocol):
+    @property
+    def rung_id(self) -> str: ...
+
+
+class LadderLike(Protocol):
+    """What is read of a ladder of the programme, which imports this module."""
+
+    @property
+    def rungs(self) -> Sequence[_Rung]: ...
+
+
+class ProductLike(Protocol):
+    """What is read of a product of the programme."""
+
+    @property
+    def type(self) -> str: ...
+
+
+class ProfileSource(Protocol):
+    """What computed fields are computed from: a member, and what their programme has."""
+
+    @property
+    def member(self) -> Member: ...
+    @property
+    def metrics(self) -> Mapping[str, Metric]: ...
+    @property
+    def ladders(self) -> Mapping[str, LadderLike]: ...
+    @property
+    def products(self) -> Mapping[str, ProductLike]: ...
+
+
+class Missing:
+    """The value of a field that is not there (null is there)."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING: Final = Missing()
+
+
+class Keeper(StrEnum):
+    """Who decides a field's value."""
+
+    user = "user"  # who writes the profile
+    engine = "engine"  # computed, and usable in conditions, segments, formulas and templates
+    scope = "scope"  # of the engine, too, but addressed by id: `metrics.gold`
+    shown = "shown"  # of the engine, and only shown in profiles
+
+
+class ProfileField(Struct, frozen=True, kw_only=True):
+    """A field of a profile.
+
+    `type` and `group` are what the API's list of properties says. `parts` are the parts of a member that the `value` follows
+    from (a segment is looked at again when one of them changes). `is_standard` fields are among the 23 that the documents
+    list; those that `always` exist need no profile schema.
+    """
+
+    name: str
+    type: str
+    group: str
+    kept_by: Keeper
+    parts: tuple[str, ...] = ()
+    value: Callable[[ProfileSource], Any] | None = None
+    is_standard: bool = True
+    always: bool = False
+
+    def compute(self, source: ProfileSource) -> Any:
+        """Return the value for a member; MISSING where there is none."""
+        return MISSING if self.value is None else self.value(source)
+
+
+ACTIVE = "active"  # the part of a member that is when they last did something
+PRESENT = "present"  # the part that is when anything last happened to them
+
+REFERRALS = "referralCount"
+TIME_ZONE = "timezone"  # says when a member's day begins; the organisation's settings do without it
+XP_PER_LEVEL = 1_000
+
+
+def _written(
+    name: str, group: str, type_: str = "string", *, standard: bool = True, always: bool = True
+) -> ProfileField:
+    return ProfileField(name=name, type=type_, group=group, kept_by=Keeper.user, is_standard=standard, always=always)
+
+
+def _computed(
+    name: str,
+    type_: str,
+    group: str,
+    parts: Sequence[str],
+    value: Callable[[ProfileSource], Any],
+    *,
+    standard: bool = True,
+) -> ProfileField:
+    return ProfileField(
+        name=name, type=type_, group=group, kept_by=Keeper.engine, parts=tuple(parts), value=value, is_standard=standard
+    )
+
+
+def _shown(
+    name: str, type_: str, group: str, *, standard: bool = False, kept_by: Keeper = Keeper.shown
+) -> ProfileField:
+    return ProfileField(name=name, type=type_, group=group, kept_by=kept_by, is_standard=standard)
+
+
+def _balance(name: str) -> Callable[[ProfileSource], Any]:
+    def value(source: ProfileSource) -> Any:
+        metric, balance = source.metrics.get(name), source.member.balances.get(name)
+        if metric is None:
+            return MISSING
+        return to_number(metric.default if balance is None else balance.amount, metric.decimals)
+
+    return value
+
+
+def _lifetime_points(source: ProfileSource) -> Any:
+    metric, balance = source.metrics.get("points"), source.member.balances.get("points")
+    return MISSING if metric is None else to_number(0 if balance is None else balance.earned, metric.decimals)
+
+
+def _level(source: ProfileSource) -> int:
+    xp = _balance("xp")(source)
+    return 1 if xp is MISSING else 1 + int(xp) // XP_PER_LEVEL
+
+
+def _tier(source: ProfileSource) -> Any:
+    """Return the rung of the first ladder."""
+    for ladder_id, ladder in source.ladders.items():
+        state = source.member.ladders.get(ladder_id)
+        rung = -1 if state is None else state.effective
+        return ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
+    return MISSING
+
+
+def _badges(source: ProfileSource) -> list[str]:
+    return badges_of(sorted(source.member.holdings), source.products)
+
+
+def _segments(source: ProfileSource) -> list[str]:
+    return sorted(segment_id for segment_id, state in source.member.segments.items() if state.member)
+
+
+def _once_joined(time_of: Callable[[Member, datetime], datetime | None]) -> Callable[[ProfileSource], Any]:
+    def value(source: ProfileSource) -> Any:
+        joined = source.member.enrolled_at
+        return MISSING if joined is None else time_of(source.member, joined)
+
+    return value
+
+
+_joined = _once_joined(lambda _, joined: joined)
+
+# In the order of the documents' list; what else there is of a group follows.
+PROFILE_FIELDS: tuple[ProfileField, ...] = (
+    ProfileField(name="userId", type="string", group="identity", kept_by=Keeper.user, always=True),
+    _written("email", "identity"),
+    _computed("createdAt", "date", "identity", ["user"], _joined),
+    _computed("lastActiveAt", "date", "identity", [ACTIVE], _once_joined(lambda member, _: last_active_at(member))),
+    _computed("tier", "string", "loyalty", ["ladders"], _tier),
+    _computed("points", "number", "loyalty", ["metrics.points"], _balance("points")),
+    _computed("lifetimePoints", "number", "loyalty", ["metrics.points"], _lifetime_points),
+    _computed("xp", "number", "loyalty", ["metrics.xp"], _balance("xp")),
+    _computed("level", "number", "loyalty", ["metrics.xp"], _level),
+    _computed("coins", "number", "loyalty", ["metrics.coins"], _balance("coins")),
+    _computed("badges", "array", "achievements", ["badges"], _badges),
+    _computed("badgeCount", "number", "achievements", ["badges"], lambda source: len(_badges(source))),
+    _computed(
+        "streak", "number", "engagement", ["streaks"],
+        lambda source: max((state.current for state in source.member.streaks.values()), default=0),
+    ),
+    _computed(
+        "longestStreak", "number", "engagement", ["streaks"],
+        lambda source: max((state.longest for state in source.member.streaks.values()), default=0),
+    ),
+    _shown("transactionCount", "number", "engagement", standard=True),
+    _written("country", "location"),
+    _written("city", "location", always=False),
+    _written(TIME_ZONE, "location"),
+    _written("language", "preferences"),
+    _computed(REFERRALS, "number", "social", ["user"], lambda source: source.member.attributes.get(REFERRALS, 0)),
+    _written("referredBy", "social"),
+    _computed("segments", "array", "metadata", ["segments"], _segments),
+    _written("tags", "metadata", "array"),
+    # Computed as well, and usable: the page on segments has them, the documents' list of 23 has not.
+    _computed("enrolledAt", "date", "identity", ["user"], _joined, standard=False),
+    _computed(
+        "updatedAt", "date", "identity", [PRESENT], _once_joined(lambda member, joined: member.latest_at or joined),
+        standard=False,
+    ),
+    _written("phone", "identity", standard=False),
+    _written("displayName", "identity", standard=False),
+    _written("name", "identity", standard=False),
+    _written("source", "identity", standard=False),
+    _written("channel", "identity", standard=False),
+    _written("preferences", "preferences", "object", standard=False),
+    _written("optedOut", "preferences", "boolean", standard=False),
+    *(_shown(name, "object", "mechanics", kept_by=Keeper.scope) for name in ("metrics", "ladders", "streaks", "campaigns")),
+    _shown("orgId", "string", "identity"),
+    _shown("inventory", "array", "achievements"),
+    _shown("coupons", "array", "achievements"),
+    _shown("entries", "object", "mechanics"),
+)  # fmt: skip
+
+FIELDS: Mapping[str, ProfileField] = {field.name: field for field in PROFILE_FIELDS}
+COMPUTED: tuple[ProfileField, ...] = tuple(field for field in PROFILE_FIELDS if field.value is not None)
+
+
+def names_kept_by(*keepers: Keeper) -> frozenset[str]:
+    """Return the names of the fields whose values these decide."""
+    return frozenset(field.name for field in PROFILE_FIELDS if field.kept_by in keepers)
+
+
+USABLE = names_kept_by(Keeper.engine)
+IN_SCOPES = names_kept_by(Keeper.scope)
+ONLY_SHOWN = names_kept_by(Keeper.shown)
+KEPT_BY_ENGINE = USABLE | IN_SCOPES | ONLY_SHOWN  # nobody may write them
+
+
+def computed_fields(source: ProfileSource) -> dict[str, Any]:
+    """Return the computed fields of a member that there are, by name. Times are datetimes."""
+    found = {field.name: field.compute(source) for field in COMPUTED}
+    return {name: value for name, value in found.items() if value is not MISSING}
+
+
+def badges_of(held: Iterable[str], products: Mapping[str, ProductLike]) -> list[str]:
+    """Return which of the products that a member has are badges, by their ids, in the order given."""
+    return [name for name in held if name in products and products[name].type == "badge"]
+
+
+def last_active_at(member: Member) -> datetime | None:
+    """Return when a member last did something; for who has done nothing yet, when they joined."""
+    return member.active_at or member.enrolled_at
