@@ -142,7 +142,7 @@ def _level(source: ProfileSource) -> int:
     return 1 if xp is MISSING else 1 + int(xp) // XP_PER_LEVEL
 
 
-def _tier(source: ProfileSource) -> Any:
+def _first_rung(source: ProfileSource) -> Any:
     """Return the rung of the first ladder."""
     for ladder_id, ladder in source.ladders.items():
         state = source.member.ladders.get(ladder_id)
@@ -175,7 +175,7 @@ PROFILE_FIELDS: tuple[ProfileField, ...] = (
     _written("email", "identity"),
     _computed("createdAt", "date", "identity", ["user"], _joined),
     _computed("lastActiveAt", "date", "identity", [ACTIVE], _once_joined(lambda member, _: last_active_at(member))),
-    _computed("tier", "string", "loyalty", ["ladders"], _tier),
+    _computed("tier", "string", "loyalty", ["ladders"], _first_rung),
     _computed("points", "number", "loyalty", ["metrics.points"], _balance("points")),
     _computed("lifetimePoints", "number", "loyalty", ["metrics.points"], _lifetime_points),
     _computed("xp", "number", "loyalty", ["metrics.xp"], _balance("xp")),

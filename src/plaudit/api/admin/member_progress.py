@@ -9,7 +9,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.schemas import OBJECT, TEXT, object_of
 from plaudit.api.http.wire import EventKey, Json, UserId
 from plaudit.api.run_command import run_command
-from plaudit.api.views.member_progress import mechanics_view, shown_profile
+from plaudit.api.views.member_progress import mechanics_view, profile_source
 from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER, STREAK
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import members
@@ -117,7 +117,7 @@ async def _progress_view(call: Call, part: str, document_id: str) -> Json:
         view = await members.fetch_member(connection, call.org_id, call.path["userId"])
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return mechanics_view(shown_profile(programme.compiled, view), programme.now())[part].get(document_id, {})
+    return mechanics_view(profile_source(programme.compiled, view), programme.now())[part].get(document_id, {})
 
 
 OPERATIONS = [

@@ -17,7 +17,7 @@ from plaudit.api.http.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object
 from plaudit.api.http.wire import Json, optional_time, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.coupon import worth_of
-from plaudit.api.views.member_progress import mechanics_view, shown_profile
+from plaudit.api.views.member_progress import mechanics_view, profile_source
 from plaudit.core.event import PROFILE
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Book
@@ -61,7 +61,7 @@ def member_view(programme: Programme, view: MemberView) -> Json:
         }
         for row in view.parts["holdings"]
     ]
-    shown = shown_profile(program, view)
+    shown = profile_source(program, view)
     computed = {"tier": None} | computed_fields(shown)
     return {
         **view.attributes,

@@ -51,7 +51,7 @@ class ShownProfile(Struct, frozen=True):
         return self.program.products
 
 
-def shown_profile(program: Program, view: MemberView) -> ShownProfile:
+def profile_source(program: Program, view: MemberView) -> ShownProfile:
     """Return a member as profiles show them."""
     states: dict[str, dict[str, Any]] = {field: {} for field, _ in _DECODERS.values()}
     for row in view.parts["progress"]:
