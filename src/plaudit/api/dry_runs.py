@@ -75,7 +75,7 @@ async def try_out(operation: Operation, call: Call) -> Tried:
     try:
         async with (
             asyncio.timeout(SECONDS_MAX),
-            call.services.pool.acquire() as connection,
+            call.connection() as connection,
             connection.transaction(),
         ):
             tried = await _tried(operation, call, connection, watched)
@@ -122,7 +122,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
     """Decide what waits in the inbox because of the call, and what follows from that, as a worker would."""
-    program = (await call.services.programmes.current(call.org_id)).compiled
+    program = (await call.programme()).compiled
     while watched.queued:
         by_bucket: dict[int, list[UUID]] = {}
         for bucket, event_id in watched.queued:
@@ -142,9 +142,9 @@ async def _follows(call: Call, watched: Watched) -> Json:
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
     shown: list[Json] = []
     posted: list[Json] = []
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     count = 0
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         for processed in decided:
             arrival = processed.arrival
             row = await events.fetch_event(connection, call.org_id, [arrival.event_id])

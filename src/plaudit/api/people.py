@@ -36,7 +36,7 @@ async def name_people(operation: Operation, call: Call) -> None:
     if call.caller is None or operation.scope == "actions:write":
         return  # actions are looked up together, a batch at a time, and passed on from members who were merged
     if call.caller.user_id is not None:
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             now = await who_goes_on(connection, call.org_id, [call.caller.user_id])
         if now:
             call.caller = structs.replace(call.caller, user_id=now[call.caller.user_id])
@@ -46,10 +46,10 @@ async def name_people(operation: Operation, call: Call) -> None:
     named = [call.path.get(PLACE), call.query.get(PLACE), *(getattr(body, field) for field in fields)]
     if not any(named):
         return
-    unique = (await call.services.programmes.current(call.org_id)).profiles.unique
+    unique = (await call.programme()).profiles.unique
     names = {unknown for unknown in named if unknown}
     others = [name for name in names if may_be_another_name(name, unique)]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         found = await users_called(connection, call.org_id, others, unique) if others else {}
         now = await who_goes_on(connection, call.org_id, {found.get(name, name) for name in names})
     if now:

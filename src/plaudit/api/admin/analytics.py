@@ -5,7 +5,6 @@ from typing import Any
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import AFTER_ALL, Json, time_text
 from plaudit.core.metrics import to_number
@@ -59,10 +58,10 @@ def _amount_view(program: Program, metric: str, amount: Any) -> Any:
 
 async def overview(call: Call) -> Json:
     """A period's totals by metric, the campaigns with the most transactions, the newest transactions."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     program, period = programme.compiled, _Period(programme, call)
     days = (period.first, period.last, period.metric)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await analytics.by_metric(connection, call.org_id, *days)
         top = await analytics.top_campaigns(connection, call.org_id, *days, TOP_CAMPAIGNS)
         users = await analytics.unique_users(
@@ -102,13 +101,12 @@ async def overview(call: Call) -> Json:
 
 async def recent_activity(call: Call) -> Json:
     """The feed: transactions, enrolments and changes of the configuration, newest first."""
-    programme = await call.services.programmes.current(call.org_id)
-    size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[datetime], (AFTER_ALL,))
-    async with call.services.pool.acquire() as connection:
-        rows = await analytics.activity(connection, call.org_id, programme.clock, before, size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["at"],))
-    return {"activities": [_activity(programme.compiled, row) for row in page], "cursor": cursor}
+    programme = await call.programme()
+    page = call.page(tuple[datetime], (AFTER_ALL,))
+    async with call.connection() as connection:
+        rows = await analytics.activity(connection, call.org_id, programme.clock, *page.start, page.limit)
+    rows, cursor = page.cut(rows, lambda row: (row["at"],))
+    return {"activities": [_activity(programme.compiled, row) for row in rows], "cursor": cursor}
 
 
 def _activity(program: Program, row: Json) -> Json:
@@ -129,12 +127,12 @@ def _activity(program: Program, row: Json) -> Json:
 
 async def timeseries(call: Call) -> Json:
     """Totals by day, week or month: what plots are drawn from. Periods without transactions are left out."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     period = _Period(programme, call)
     unit = call.query.get("interval", "day")
     if unit not in UNITS:
         raise invalid_fields([FieldError("interval", f"must be one of {', '.join(UNITS)}")])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await analytics.series(
             connection, call.org_id, period.first, period.last, unit=unit, metric=period.metric,
             campaign_id=call.query.get("campaignId"),
@@ -157,7 +155,7 @@ async def timeseries(call: Call) -> Json:
 async def status_report(call: Call) -> Json:
     """Health and counts, as documented."""
     now = clock.now()
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         counts = await analytics.counts(connection, call.org_id)
         state = await health.state(connection)
     behind = state.oldest_waiting_at is not None and state.oldest_waiting_at < now - timedelta(seconds=30)

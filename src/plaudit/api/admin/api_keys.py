@@ -52,7 +52,7 @@ def _key_view(row: KeyRow) -> Json:
 
 async def list_keys(call: Call) -> Json:
     """The keys, without their secrets, which nobody knows."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await orgs.api_keys(connection, call.org_id)
     return {"apiKeys": [_key_view(row) for row in rows], "count": len(rows)}
 
@@ -60,7 +60,7 @@ async def list_keys(call: Call) -> Json:
 async def get_current_key(call: Call) -> Json:
     """The key that makes the call, and whose it is."""
     assert call.caller is not None
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         key = next(
             api_key for api_key in await orgs.api_keys(connection, call.org_id) if api_key.key_id == call.caller.key_id
         )
@@ -77,7 +77,7 @@ async def create_key(call: Call) -> Json:
     _refuse_more(call.caller, body.scopes, body.expires_at)
     if body.expires_at is not None and body.expires_at <= clock.now():
         raise invalid_fields([FieldError("expiresAt", "must lie in the future")])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
             raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
         return await _made(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
@@ -109,7 +109,7 @@ async def rotate_key(call: Call) -> Json:
     assert call.caller is not None
     _refuse_more(call.caller, row.scopes, row.expires_at)
     ends_at = clock.now() + timedelta(seconds=body.overlap_seconds)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
         await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
     call.services.callers.forget(row.key_id)
@@ -122,7 +122,7 @@ async def delete_key(call: Call) -> Acknowledgement:
     assert call.caller is not None
     if row.key_id == call.caller.key_id:
         raise Conflict("A key cannot revoke itself: use another one", code="own_key")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await orgs.end_api_key(connection, call.org_id, row.key_id, clock.now())
     call.services.callers.forget(row.key_id)
     return Acknowledgement(message="API key revoked successfully")
@@ -130,7 +130,7 @@ async def delete_key(call: Call) -> Acknowledgement:
 
 async def _one(call: Call) -> KeyRow:
     key_id = uuid_in(call.path["keyId"], PREFIX)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         for row in await orgs.api_keys(connection, call.org_id):
             if row.key_id == key_id:
                 return row

@@ -1,7 +1,6 @@
 """The audit log: who changed what of the configuration, when, from what to what."""
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import time_text
 from plaudit.api.views.audit import AuditEntry, AuditEntryList, FieldChange
@@ -18,16 +17,15 @@ NEWEST = 2**62
 
 async def list_changes(call: Call) -> Page:
     """The changes, newest first; of one kind, one document or one author, if asked."""
-    size = page_size(call.query)
-    before, ordinal = read_cursor(call.query, tuple[int, int], (NEWEST, NEWEST))
+    page = call.page(tuple[int, int], (NEWEST, NEWEST))
     kind = call.query.get("kind")
     if kind is not None and kind not in KINDS:
         raise invalid_fields([FieldError("kind", f"must be one of {', '.join(KINDS)}")])
     filters = (kind, call.query.get("id"), call.query.get("changedBy"))
-    async with call.services.pool.acquire() as connection:
-        rows = await audit.fetch_page(connection, call.org_id, (before, ordinal), filters, size + 1)
-    page, cursor = paged(rows, size, lambda audit_entry: (audit_entry.program_version, audit_entry.ordinal))
-    return AuditEntryList.of([_entry_view(call, audit_entry) for audit_entry in page], cursor=cursor)
+    async with call.connection() as connection:
+        rows = await audit.fetch_page(connection, call.org_id, page.start, filters, page.limit)
+    rows, cursor = page.cut(rows, lambda audit_entry: (audit_entry.program_version, audit_entry.ordinal))
+    return AuditEntryList.of([_entry_view(call, audit_entry) for audit_entry in rows], cursor=cursor)
 
 
 def _entry_view(call: Call, audit_entry: audit.AuditEntry) -> AuditEntry:

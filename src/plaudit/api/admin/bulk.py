@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable
 from uuid import UUID
 
 from plaudit.api.http.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import GREATEST_ID, page_size, paged, read_cursor
+from plaudit.api.http.paging import GREATEST_ID
 from plaudit.api.http.schemas import INTEGER, NULLABLE_TIME, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import Json, time_text, uuid_in
 from plaudit.chores.rollbacks import KIND, rollback_view
@@ -70,13 +70,12 @@ async def _streamed(call: Call, kind: str) -> Json:
 
 async def list_jobs(call: Call) -> Json:
     """The jobs, newest first: also those whose request was never answered."""
-    size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[UUID], (GREATEST_ID,))
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
-        found = await jobs.job_rows(connection, call.org_id, before, size + 1)
-    page, cursor = paged(found, size, lambda row: (row["job_id"],))
-    return {"jobs": [job_view(programme, row) for row in page], "cursor": cursor}
+    page = call.page(tuple[UUID], (GREATEST_ID,))
+    programme = await call.programme()
+    async with call.connection() as connection:
+        found = await jobs.job_rows(connection, call.org_id, *page.start, page.limit)
+    found, cursor = page.cut(found, lambda row: (row["job_id"],))
+    return {"jobs": [job_view(programme, row) for row in found], "cursor": cursor}
 
 
 async def get_job(call: Call) -> Json:
@@ -86,16 +85,15 @@ async def get_job(call: Call) -> Json:
 
 async def _job_response(call: Call, named: str) -> Json:
     job_id = uuid_in(PREFIX + named, PREFIX)
-    size = page_size(call.query)
-    (after,) = read_cursor(call.query, tuple[int], (0,))
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    page = call.page(tuple[int], (0,))
+    programme = await call.programme()
+    async with call.connection() as connection:
         row = None if job_id is None else await jobs.job_row(connection, call.org_id, job_id)
         if row is None or job_id is None:
             raise NotFound("Job not found", code="job_not_found")
-        found = await jobs.errors_of(connection, job_id, after, size + 1)
-    page, cursor = paged(found, size, lambda record: (record["line"],))
-    return job_view(programme, row) | {"errors": [jobs.error_view(record) for record in page], "cursor": cursor}
+        found = await jobs.errors_of(connection, job_id, *page.start, page.limit)
+    found, cursor = page.cut(found, lambda record: (record["line"],))
+    return job_view(programme, row) | {"errors": [jobs.error_view(record) for record in found], "cursor": cursor}
 
 
 def job_view(programme: Programme, row: Json) -> Json:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import structs
 
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import page_size, paged, read_cursor
+from plaudit.api.http.paging import page_size
 from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, amount_view, optional_time
 from plaudit.api.views.member_progress import progress_view
@@ -24,8 +24,8 @@ _PROGRESS = msgspec.json.Decoder(Progress)
 async def stats(call: Call) -> Json:
     """Counts of a campaign, and what it has given by metric."""
     campaign_id = call.path["campaignId"]
-    program = (await call.services.programmes.current(call.org_id)).compiled
-    async with call.services.pool.acquire() as connection:
+    program = (await call.programme()).compiled
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
     given = {
@@ -48,18 +48,17 @@ async def stats(call: Call) -> Json:
 async def participants(call: Call) -> Json:
     """A page of the members who take part, with their progress."""
     campaign_id = call.path["campaignId"]
-    size = page_size(call.query)
-    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
-    programme = await call.services.programmes.current(call.org_id)
+    page = call.page(tuple[UUID], (UUID(int=0),))
+    programme = await call.programme()
     program, now = programme.compiled, programme.now()
     campaign = program.campaigns().get(campaign_id) or Campaign(campaign_id=campaign_id, name=campaign_id)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
-        rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, after, size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
+        rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, *page.start, page.limit)
+    rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
     shown_rows = [
         {"userId": row["user_id"], **progress_view(program, campaign, _PROGRESS.decode(row["state"]), now)}
-        for row in page
+        for row in rows
     ]
     return {"participants": shown_rows, "cursor": cursor}
 
@@ -67,10 +66,10 @@ async def participants(call: Call) -> Json:
 async def leaderboard(call: Call) -> Json:
     """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
     campaign_id = call.path["campaignId"]
-    campaign = (await call.services.programmes.current(call.org_id)).campaigns.get(campaign_id)
+    campaign = (await call.programme()).campaigns.get(campaign_id)
     if campaign is not None and campaign.competition is not None:
         return await competitions.leaderboard(structs.replace(call, path={"competitionId": campaign_id}))
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         rows = await campaign_stats.leaderboard(connection, call.org_id, campaign_id, page_size(call.query))
     return {

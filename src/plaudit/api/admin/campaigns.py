@@ -33,7 +33,7 @@ def _to_status(status: str) -> Callable[[Call], Awaitable[View]]:
 
 async def duplicate(call: Call) -> View:
     """A copy of a campaign, with its rules, as a draft of its own."""
-    async with call.services.pool.acquire() as connection, atomic(connection):
+    async with call.connection() as connection, atomic(connection):
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         filters = {"campaignId": campaign.id}
         rules = await documents.fetch_page(connection, call.org_id, RULE, after=0, filters=filters, size=RULES_MAX)
@@ -49,7 +49,7 @@ async def duplicate(call: Call) -> View:
 
 async def list_rules(call: Call) -> Page:
     """The rules of a campaign; those of simple mode are generated from its triggers."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if campaign.doc["simplifiedMode"]:
             return RuleList.of(_generated(call, campaign))
@@ -84,7 +84,7 @@ async def create_rule(call: Call) -> View:
     campaign_id = call.path["campaignId"]
     if body.setdefault("campaignId", campaign_id) != campaign_id:
         raise invalid_fields([FieldError("campaignId", "must be the campaign of the path")])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, campaign_id)
         if campaign.doc["simplifiedMode"]:
             raise Invalid(
@@ -108,7 +108,7 @@ async def _rule_of_campaign(connection: Connection, call: Call) -> StoredDocumen
 
 async def get_rule(call: Call) -> View:
     """One rule of a campaign, also one that simple mode has generated."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if not campaign.doc["simplifiedMode"]:
             return document_view(call, RULE, await _rule_of_campaign(connection, call))
@@ -121,14 +121,14 @@ async def get_rule(call: Call) -> View:
 
 async def update_rule(call: Call) -> View:
     """Change a rule: the fields given, no others."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rule = await _rule_of_campaign(connection, call)
     return await update_document(call, RULE, rule.id, call.body)
 
 
 async def delete_rule(call: Call) -> OperationResult:
     """Take a rule away."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rule = await _rule_of_campaign(connection, call)
     await delete_document(call, RULE, rule.id)
     return OperationResult(data=None, status=204)

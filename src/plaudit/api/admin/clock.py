@@ -32,8 +32,8 @@ class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def get_clock(call: Call) -> Json:
     """What time it is."""
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
     return {
         "now": time_text(programme.now()),
@@ -98,7 +98,7 @@ async def _until_decided(call: Call) -> None:
     if call.decide_queued is not None:
         await call.decide_queued()
     deadline = clock.now() + timedelta(seconds=INBOX_SECONDS_MAX)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         while await waiting(connection, call.org_id):
             if clock.now() > deadline:
                 raise Conflict("Actions are waiting that no worker decides; the clock was not moved", code="inbox_busy")

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter, decode_body
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, NULLABLE_TEXT, NULLABLE_TIME, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, optional_time
 from plaudit.api.views.coupon import COUPON_FIELDS, worth_of
@@ -46,7 +45,7 @@ class CodeImport(Struct, kw_only=True, forbid_unknown_fields=True):
 async def generate(call: Call) -> Json:
     """Draw new codes into a pool."""
     body: CodeGenerationRequest = call.body
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         prefix = pool.doc.get("prefix") or ""
         if body.quantity > len(code_pools.ALPHABET) ** body.code_length // 100:
@@ -60,7 +59,7 @@ async def generate(call: Call) -> Json:
 async def import_codes(call: Call) -> Json:
     """Take codes from JSON (`{"codes": […]}`) or CSV (one a line, or in a column named `code`)."""
     given = await _codes_in(call)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         added = await code_pools.add(connection, call.org_id, pool.id, given)
         counts = {"imported": added, "duplicates": len(given) - added}
@@ -86,8 +85,8 @@ async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: J
 async def redeem(call: Call) -> Json:
     """A shop confirms that a code was used, and learns what it is worth."""
     pool_id = call.path["poolId"]
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         row = await _code(connection, call)
         await code_pools.redeem(connection, call.org_id, pool_id, row["code"], programme.now())
         row = await _code(connection, call)
@@ -100,23 +99,22 @@ async def list_codes(call: Call) -> Json:
     if user_id is not None:
         assert call.caller is not None
         call.caller.require("members:read", "A list of a member's codes")
-    size = page_size(call.query)
-    (after,) = read_cursor(call.query, tuple[int], (0,))
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    page = call.page(tuple[int], (0,))
+    programme = await call.programme()
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KIND, pool_id)
         rows = await codes_of(
-            connection, call.org_id, pool_id, after=after, state=call.query.get("state"),
-            member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=size + 1,
+            connection, call.org_id, pool_id, after=page.start[0], state=call.query.get("state"),
+            member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=page.limit,
         )  # fmt: skip
-    page, cursor = paged(rows, size, lambda row: (row["ordinal"],))
-    return {"codes": [_code_view(call, programme, row) for row in page], "cursor": cursor}
+    rows, cursor = page.cut(rows, lambda row: (row["ordinal"],))
+    return {"codes": [_code_view(call, programme, row) for row in rows], "cursor": cursor}
 
 
 async def get_code(call: Call) -> Json:
     """One code: its state, who has it, what it is worth."""
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         return _code_view(call, programme, await _code(connection, call))
 
 
@@ -149,7 +147,7 @@ def _code_view(call: Call, programme: Programme, row: Row) -> Json:
 async def expire(call: Call) -> Json:
     """Let the codes that nobody has expire; those in members' hands stay."""
     pool_id = call.path["poolId"]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["code_pool"], pool_id)
         expired = await code_pools.expire(connection, call.org_id, pool_id)
         return await _counted(connection, call.org_id, pool_id, {"expired": expired})

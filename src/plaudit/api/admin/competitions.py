@@ -72,7 +72,7 @@ async def leaderboard(call: Call) -> Json:
         board = await call.services.boards.board(call.org_id, competition.competition_id, scope, present)
     else:
         assert scope is not None
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             past = await rounds.board_of(connection, call.org_id, competition.competition_id, scope, asked)
         if past is None:
             raise _no_round(asked)
@@ -124,18 +124,17 @@ def decimals_of(programme: Programme, competition: Competition) -> int:
 async def list_entries(call: Call) -> Json:
     """A page of the entries."""
     _, competition = await _competition(call)
-    size = page_size(call.query)
-    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
-    async with call.services.pool.acquire() as connection:
-        rows = await leaderboards.entries(connection, call.org_id, competition.competition_id, after, size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
-    return {"entries": [{"userId": row["user_id"], "entries": row["entries"]} for row in page], "cursor": cursor}
+    page = call.page(tuple[UUID], (UUID(int=0),))
+    async with call.connection() as connection:
+        rows = await leaderboards.entries(connection, call.org_id, competition.competition_id, *page.start, page.limit)
+    rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
+    return {"entries": [{"userId": row["user_id"], "entries": row["entries"]} for row in rows], "cursor": cursor}
 
 
 async def get_draw(call: Call) -> Json:
     """The hash of the seed, from when the competition was opened; with the result, the seed itself."""
     _, competition = await _competition(call)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await open_draw(connection, call.org_id, competition.competition_id)
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
     assert found is not None
@@ -160,7 +159,7 @@ async def list_winners(call: Call) -> Json:
     asked = _round_asked(call, competition)
     if competition.league is not None:
         return await _winners_of_round(call, programme, competition, asked)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
     result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
     decimals = decimals_of(programme, competition)
@@ -174,7 +173,7 @@ async def list_winners(call: Call) -> Json:
 
 async def _winners_of_round(call: Call, programme: Programme, competition: Competition, asked: str | None) -> Json:
     """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
     if found is None:
         if asked is not None:
@@ -195,7 +194,7 @@ async def _winners_of_round(call: Call, programme: Programme, competition: Compe
 
 
 async def _competition(call: Call) -> tuple[Programme, Competition]:
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     competition = programme.compiled.competitions.get(call.path["competitionId"])
     if competition is None:
         raise NotFound("Competition not found")

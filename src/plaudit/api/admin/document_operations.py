@@ -122,7 +122,7 @@ async def document_views(call: Call, kind: DocumentKind, found: Sequence[StoredD
                 others[name]["out_of_force"] = out[kind.name, name]
     documented = DOCUMENTED.get(kind.name)
     if documented is not None and documented.counts is not None:
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             counts = await documented.counts(connection, call.org_id, ids)
         others = {name: {**others[name], **counts[name]} for name in ids}
     return [document_view(call, kind, stored, others[stored.id]) for stored in found]
@@ -180,7 +180,7 @@ def make_list(kind: DocumentKind) -> Run:
 
 async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Page:
     """A page of a kind."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         found = await documents.fetch_page(
             connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1
         )
@@ -192,7 +192,7 @@ async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters:
 def make_create(kind: DocumentKind) -> Run:
     async def run(call: Call) -> View:
         document_id, body = new_id_of(kind, call.body)
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             stored = await documents.create(connection, change_of(call, kind, document_id), body)
         await call.services.programmes.refresh(call.org_id)
         shown = await _one_view(call, kind, stored)
@@ -204,7 +204,7 @@ def make_create(kind: DocumentKind) -> Run:
 
 def getter(kind: DocumentKind) -> Run:
     async def run(call: Call) -> View:
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             stored = await documents.fetch(connection, call.org_id, kind, call.path[kind.id_field])
         return await _one_view(call, kind, stored)
 
@@ -222,11 +222,11 @@ async def update_document(call: Call, kind: DocumentKind, document_id: str, body
     """Change a document, in force here at once, and show it. What cannot be changed may be sent as it was shown."""
     read_only = read_only_fields(kind)
     if isinstance(body, dict) and body.keys() & read_only:
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             before = await documents.fetch(connection, call.org_id, kind, document_id)
         shown, documented = await _one_view(call, kind, before), DOCUMENTED.get(kind.name)
         body = writable(body, to_builtins(shown if documented is None else documented.complete(shown)), read_only)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         stored = await documents.update(connection, change_of(call, kind, document_id), body)
     await call.services.programmes.refresh(call.org_id)
     return await _one_view(call, kind, stored)
@@ -251,19 +251,20 @@ def deleter(kind: DocumentKind) -> Run:
 
 async def delete_document(call: Call, kind: DocumentKind, document_id: str) -> None:
     """Delete a document, in force here at once."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await documents.delete(connection, change_of(call, kind, document_id))
     await call.services.programmes.refresh(call.org_id)
 
 
 def version_lister(kind: DocumentKind) -> Run:
     async def run(call: Call) -> Page:
-        size = page_size(call.query)
-        (before,) = read_cursor(call.query, tuple[int], (MAX_ORDINAL,))
+        page = call.page(tuple[int], (MAX_ORDINAL,))
         document_id = call.path[kind.id_field]
-        async with call.services.pool.acquire() as connection:
-            found = await documents.versions(connection, call.org_id, kind, document_id, before=before, size=size + 1)
-        page, cursor = paged(found, size, lambda document_version: (document_version.program_version,))
+        async with call.connection() as connection:
+            found = await documents.versions(
+                connection, call.org_id, kind, document_id, before=page.start[0], size=page.limit
+            )
+        found, cursor = page.cut(found, lambda document_version: (document_version.program_version,))
         shown = [
             DocumentVersion(
                 version=document_version.version,
@@ -273,7 +274,7 @@ def version_lister(kind: DocumentKind) -> Run:
                 changed_by=document_version.changed_by,
                 document=None if document_version.doc is None else _visible(call, kind, document_version.doc),
             )
-            for document_version in page
+            for document_version in found
         ]
         return DocumentVersionList.of(shown, cursor=cursor)
 

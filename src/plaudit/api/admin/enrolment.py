@@ -45,7 +45,7 @@ class EnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
 async def enroll(call: Call) -> OperationResult:
     """Enrol a member; one who is enrolled already stays as they are, and is paid no second bonus."""
     body: EnrolmentRequest = call.body
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     profile = {
         "email": body.email, "name": body.name or body.email.partition("@")[0], "source": body.source,
         "channel": body.channel, CUSTOM: body.custom_fields,
@@ -98,7 +98,7 @@ async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError
         return []
     if body.referred_by == body.user_id:
         return [FieldError("referredBy", "must be somebody else")]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         there = await members.fetch_member(connection, call.org_id, body.referred_by)
     return [] if there is not None else [FieldError("referredBy", "must be a user that there is")]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from plaudit.api.http.operations import PAGING, Call, Operation, OperationResult, Parameter
-from plaudit.api.http.paging import GREATEST_ID, page_size, paged, read_cursor
+from plaudit.api.http.paging import GREATEST_ID
 from plaudit.api.http.parameters import BETWEEN, instant_in
 from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import AFTER_ALL, Json, event_ids_named, event_name, time_text
@@ -64,22 +64,22 @@ def event_view(programme: Programme, row: Row) -> Json:
 async def list_events(call: Call) -> Json:
     """A page of the log, or with `status` of what waits or has failed; newest first."""
     wanted = _wanted(call)
-    state, size = wanted.state, page_size(call.query)
-    async with call.services.pool.acquire() as connection:
+    state = wanted.state
+    async with call.connection() as connection:
         if state == "failed":
-            place = read_cursor(call.query, tuple[datetime, UUID], (AFTER_ALL, GREATEST_ID))
-            rows = await events.page_of_failed(connection, call.org_id, place, wanted, size + 1)
-            page, cursor = paged(rows, size, lambda row: (row["failed_at"], row["event_id"]))
+            page = call.page(tuple[datetime, UUID], (AFTER_ALL, GREATEST_ID))
+            rows = await events.page_of_failed(connection, call.org_id, page.start, wanted, page.limit)
+            rows, cursor = page.cut(rows, lambda row: (row["failed_at"], row["event_id"]))
         elif state == "queued":
-            (before,) = read_cursor(call.query, tuple[int], (2**62,))
-            rows = await events.page_of_inbox(connection, call.org_id, before, wanted, size + 1)
-            page, cursor = paged(rows, size, lambda row: (row["inbox_id"],))
+            page = call.page(tuple[int], (2**62,))
+            rows = await events.page_of_inbox(connection, call.org_id, *page.start, wanted, page.limit)
+            rows, cursor = page.cut(rows, lambda row: (row["inbox_id"],))
         else:
-            start = read_cursor(call.query, tuple[datetime, int, int], (AFTER_ALL, 256, 2**62))
-            rows, end = await events.page_of_log(connection, call.org_id, start, wanted, size + 1)
-            page, cursor = paged(rows, size, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
-    programme = await call.services.programmes.current(call.org_id)
-    return {"events": [event_view(programme, row) for row in page], "cursor": cursor}
+            page = call.page(tuple[datetime, int, int], (AFTER_ALL, 256, 2**62))
+            rows, end = await events.page_of_log(connection, call.org_id, page.start, wanted, page.limit)
+            rows, cursor = page.cut(rows, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
+    programme = await call.programme()
+    return {"events": [event_view(programme, row) for row in rows], "cursor": cursor}
 
 
 def _wanted(call: Call) -> EventFilter:
@@ -107,7 +107,7 @@ def _wanted(call: Call) -> EventFilter:
 
 async def _found(call: Call) -> Row:
     ids = event_ids_named(call.org_id, call.path["eventId"])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         row = await events.fetch_event(connection, call.org_id, ids)
     if row is None:
         raise NotFound("Event not found", code="event_not_found")
@@ -116,14 +116,14 @@ async def _found(call: Call) -> Row:
 
 async def one_event(call: Call) -> Json:
     """One event, wherever it is."""
-    return event_view(await call.services.programmes.current(call.org_id), await _found(call))
+    return event_view(await call.programme(), await _found(call))
 
 
 async def explain(call: Call) -> Json:
     """Why an event led to what it led to: each campaign that listened, with the values compared."""
     row = await _found(call)
-    now = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    now = await call.programme()
+    async with call.connection() as connection:
         return await explained_event(connection, now, row)
 
 
@@ -162,7 +162,7 @@ async def explained_event(connection: Connection, now: Programme, row: Row) -> J
 
 async def retry(call: Call) -> OperationResult:
     """Put a failed event back into the inbox."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         for event_id in event_ids_named(call.org_id, call.path["eventId"]):
             if await retry_failed(connection, call.org_id, event_id):
                 return OperationResult(data={"message": "Event queued for processing"}, status=202)

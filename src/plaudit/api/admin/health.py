@@ -34,7 +34,7 @@ async def readyz(call: Call) -> Json:
     `warnings` are what does not keep it from working yet: nobody is sent elsewhere for them.
     """
     try:
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             migrated = await is_migrated(connection)
             state = await health.state(connection) if migrated else None
             warnings = await health.warnings(connection) if migrated else []

@@ -98,7 +98,7 @@ async def reverse_transaction(call: Call) -> Json:
     """Take a transaction back: a credit out of the lots that it made, a debit into those that paid for it."""
     body: ReversalRequest = call.body
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
         if not row:
             raise NotFound("Transaction not found", code="transaction_not_found")
@@ -108,7 +108,7 @@ async def reverse_transaction(call: Call) -> Json:
         raise invalid_fields([FieldError("amount", "must be more than 0, and not more than the transaction's")])
     expires_at = None if body.expires_at is None else body.expires_at.isoformat()
     given = {"metric": metric.metric_id, "take": take, "reason": body.reason, "expiresAt": expires_at}
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         sides = await transactions.merge_sides(connection, row)
         if sides is not None:
             other = sides.now if row is sides.former else sides.former
@@ -147,7 +147,7 @@ async def _original(
         now = await who_goes_on(connection, row["org_id"], [user_id])
         if now:
             user_id, said = now[user_id], {"merged": True}
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     origin = await origin_of(connection, programme, row, user_id)
     return user_id, said | {
         "transactionId": str(row["transaction_id"]),
@@ -194,7 +194,7 @@ async def hold(call: Call) -> Json:
     amount = _scaled(metric, body.amount, positive=positive) if positive or body.amount else 0
     if amount < 0:
         raise invalid_fields([FieldError("amount", "must be more than 0")])
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     until = programme.now() + timedelta(seconds=body.seconds)
     data = {
         "metric": metric.metric_id, "holdId": body.hold_id, "action": body.action, "amount": amount,
@@ -214,7 +214,7 @@ async def extend(call: Call) -> Json:
 
 
 async def _metric(call: Call, metric_id: str) -> Metric:
-    metric = (await call.services.programmes.current(call.org_id)).compiled.metrics.get(metric_id)
+    metric = (await call.programme()).compiled.metrics.get(metric_id)
     if metric is None:
         raise invalid_fields([FieldError("metric", f"must be the id of a metric (got {metric_id!r})")])
     return metric
@@ -245,8 +245,8 @@ async def _run_ledger_command(
         also=also,
         through=through,
     )
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
         transfer = await transactions.transfer_of(connection, row)
     return {

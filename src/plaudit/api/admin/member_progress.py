@@ -91,7 +91,7 @@ async def enrol(call: Call) -> Json:
     """Let a member join a campaign that asks to be joined."""
     body: CampaignEnrolmentRequest = call.body
     campaign_id = call.path["campaignId"]
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     if campaign_id not in programme.campaigns:
         raise NotFound("Campaign not found")
     data = {"campaignId": campaign_id}
@@ -100,20 +100,20 @@ async def enrol(call: Call) -> Json:
 
 
 async def _existing(call: Call, part: str, document_id: str, field: str) -> None:
-    program = (await call.services.programmes.current(call.org_id)).compiled
+    program = (await call.programme()).compiled
     if document_id not in getattr(program, part):
         raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {document_id!r})")])
 
 
 async def _known(call: Call, part: str, document_id: str, title: str) -> None:
-    program = (await call.services.programmes.current(call.org_id)).compiled
+    program = (await call.programme()).compiled
     if document_id not in getattr(program, part):
         raise NotFound(f"{title} not found")
 
 
 async def _progress_view(call: Call, part: str, document_id: str) -> Json:
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, call.path["userId"])
     if view is None:
         raise NotFound("User not found", code="user_not_found")

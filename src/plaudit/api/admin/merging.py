@@ -27,8 +27,8 @@ async def merge(call: Call) -> Json:
     """Make one member of two: both change, or neither."""
     body: MergeRequest = call.body
     user_id = call.path["userId"]
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         called = await users_called(connection, call.org_id, [body.former], programme.profiles.unique)
         former = called.get(body.former, body.former)
         there = await members_there(connection, call.org_id, [user_id, former])
@@ -41,7 +41,7 @@ async def merge(call: Call) -> Json:
     processed, _, event_id = await run_command(
         call, kind=MERGE, trigger=MERGE, user_id=former, data={"into": user_id}, key=body.event_id, through=[user_id]
     )
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await transactions.of_merge(connection, call.org_id, takeover_id(event_id))
     return {
         "userId": user_id,

@@ -34,8 +34,8 @@ async def give_consent(call: Call) -> Json:
     body: ConsentDecision = call.body
     user_id = call.path["userId"]
     member_id = member_id_of(call.org_id, user_id)
-    at = (await call.services.programmes.current(call.org_id)).now()
-    async with call.services.pool.acquire() as connection:
+    at = (await call.programme()).now()
+    async with call.connection() as connection:
         there = await add_consent(
             connection, bucket_of(member_id), member_id, body.purpose, body.granted, body.source,
             body.given_at or at, at, call.caller_name,
@@ -49,7 +49,7 @@ async def list_consents(call: Call) -> Json:
     """What a member consents to now, and how that came."""
     user_id = call.path["userId"]
     await one_profile(call, user_id)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await member_export.consents(connection, call.org_id, user_id)
     history = [
         {
@@ -66,20 +66,20 @@ async def export(call: Call) -> Json:
     """Everything that is held of a member."""
     user_id = call.path["userId"]
     profile = await one_profile(call, user_id)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         parts: dict[str, Any] = await member_export.everything(connection, call.org_id, user_id)
         parts["merged"] = [
             {"userId": name, **await member_export.everything(connection, call.org_id, name)}
             for name in await merged_into(connection, call.org_id, user_id)
         ]
     consents = await list_consents(call)
-    now = (await call.services.programmes.current(call.org_id)).now()
+    now = (await call.programme()).now()
     return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
 
 
 async def delete_profile(call: Call) -> Acknowledgement:
     """Erase the person; the books stay, as nobody's."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if not await erase(connection, call.org_id, call.path["userId"], clock.now()):
             raise NotFound("User not found", code="user_not_found")
     call.services.boards.forget(call.org_id)

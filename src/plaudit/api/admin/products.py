@@ -50,11 +50,11 @@ async def redeem(call: Call) -> Json:
 
 async def redeem_product(call: Call, user_id: str, product_id: str, quantity: int) -> Json:
     """Redeem a product for a member that there is. Raises Conflict with the reason when it cannot be had."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     program = programme.compiled
     if product_id not in program.products:
         raise NotFound("Product not found", code="product_not_found")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if await members.fetch_member(connection, call.org_id, user_id) is None:
             raise NotFound("User not found", code="user_not_found")
     processed, now, event_id = await run_command(

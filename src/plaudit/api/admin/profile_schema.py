@@ -7,7 +7,6 @@ from msgspec import Struct, structs
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.read_only import writable
 from plaudit.api.http.schemas import BOOLEAN, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import Json, time_text
@@ -68,7 +67,7 @@ async def _versions(connection: Connection, call: Call, before: int, size: int) 
 async def get_schema(call: Call) -> Json:
     """The schema in force, or the version asked for."""
     wanted = call.query.get("version")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         before = NEWEST
         while found := await _versions(connection, call, before, 100):
             for document_version in found:
@@ -95,7 +94,7 @@ async def put_schema(call: Call) -> Json:
         org_id=call.org_id, kind=SCHEMA, id=PROFILE_SCHEMA_ID, by=call.caller_name, at=clock.now(), scopes=call.scopes
     )
     raw: Any = fields | {"name": SCHEMA.title} if isinstance(fields, dict) else fields  # pyright: ignore[reportUnknownVariableType]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         schema = validate(SCHEMA, raw)
         assert isinstance(schema, ProfileSchema)
         async with atomic(connection):
@@ -123,17 +122,16 @@ async def _as_shown(call: Call) -> Json:
 
 async def history(call: Call) -> Json:
     """All versions, the newest first."""
-    size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[int], (NEWEST,))
-    async with call.services.pool.acquire() as connection:
-        found = await _versions(connection, call, before, size + 1)
-    page, cursor = paged(found, size, lambda document_version: (document_version.program_version,))
+    page = call.page(tuple[int], (NEWEST,))
+    async with call.connection() as connection:
+        found = await _versions(connection, call, *page.start, page.limit)
+    found, cursor = page.cut(found, lambda document_version: (document_version.program_version,))
     shown = [
         _schema_view(
             call, msgspec.convert(document_version.doc, ProfileSchema), time_text(document_version.changed_at), document_version.changed_by,
-            active=before == NEWEST and document_version is found[0],
+            active=page.start == (NEWEST,) and document_version is found[0],
         )
-        for document_version in page
+        for document_version in found
     ]  # fmt: skip
     return {"versions": shown, "cursor": cursor}
 

@@ -11,7 +11,6 @@ import msgspec
 
 from plaudit import bounds
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.read_only import writable
 from plaudit.api.http.schemas import NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import Json, optional_time, time_text
@@ -112,8 +111,8 @@ def _coupon_view(programme: Programme, row: dict[str, Any]) -> Json:
 
 async def one_profile(call: Call, user_id: str) -> Json:
     """A member as a profile. Raises NotFound."""
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
@@ -127,8 +126,7 @@ async def get_profile(call: Call) -> Json:
 
 async def list_profiles(call: Call) -> Json:
     """A page of members, in the order of joining."""
-    programme = await call.services.programmes.current(call.org_id)
-    size = page_size(call.query)
+    programme = await call.programme()
     filters = {name: value for name, value in call.query.items() if name not in ("limit", "cursor")}
     if len(filters) > FILTERS_MAX:
         raise invalid_fields([FieldError("", f"may be filtered by at most {FILTERS_MAX} fields")])
@@ -136,11 +134,11 @@ async def list_profiles(call: Call) -> Json:
     if unknown:
         raise invalid_fields([FieldError(name, "is not a field of the profile schema") for name in unknown])
     first = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
-    after = read_cursor(call.query, tuple[datetime, UUID], first)
-    async with call.services.pool.acquire() as connection:
-        views = await members.fetch_page(connection, call.org_id, after, size + 1, filters)
-    page, cursor = paged(views, size, lambda member_view: (member_view.enrolled_at, member_view.member_id))
-    return {"profiles": [member_view(programme, view) for view in page], "cursor": cursor}
+    page = call.page(tuple[datetime, UUID], first)
+    async with call.connection() as connection:
+        views = await members.fetch_page(connection, call.org_id, page.start, page.limit, filters)
+    views, cursor = page.cut(views, lambda member_view: (member_view.enrolled_at, member_view.member_id))
+    return {"profiles": [member_view(programme, view) for view in views], "cursor": cursor}
 
 
 async def create_profile(call: Call) -> Json:
@@ -148,7 +146,7 @@ async def create_profile(call: Call) -> Json:
     body = object_in(call.body)
     user_id = user_id_in(body)
     found = await _checked(call, body, new=True)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if await members.fetch_member(connection, call.org_id, user_id) is not None:
             raise Conflict("User with this ID already exists", code="already_exists")
     return await write_profile(call, user_id, found)
@@ -187,7 +185,7 @@ def user_id_in(body: dict[str, Any]) -> str:
 
 
 async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> ProfileUpdate:
-    rules = (await call.services.programmes.current(call.org_id)).profiles
+    rules = (await call.programme()).profiles
     found, wrong = validate_update(rules, body, new=new)
     if wrong:
         raise invalid_fields(wrong)

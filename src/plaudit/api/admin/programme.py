@@ -32,7 +32,7 @@ async def get_config(call: Call) -> Any:
     text = call.query.get("programVersion")
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 16):
         raise invalid_fields([FieldError("programVersion", "must be a number")])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, None if text is None else int(text))
     if any(doc.get(name) for (kind, _), doc in docs.items() for name in hidden_from(call, KINDS[kind])):
         assert call.caller is not None  # without these fields it would not be the programme any more
@@ -47,7 +47,7 @@ async def put_config(call: Call) -> Json:
     """Make the programme what the document says: all of it or nothing."""
     is_yaml = "yaml" in call.headers.get("content-type", "")
     raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         wanted = await programme_changes.read(connection, call.org_id, raw)
     return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=False)
 
@@ -55,14 +55,14 @@ async def put_config(call: Call) -> Json:
 async def restore(call: Call) -> Json:
     """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
     body: RestoreRequest = call.body
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, body.program_version)
     wanted: DesiredDocuments = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
     return await _applied(call, wanted, prune=True, dry_run=body.dry_run)
 
 
 async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run: bool) -> Json:
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if dry_run:
             changes = await programme_changes.plan(connection, call.org_id, wanted, prune=prune)
         else:

@@ -57,7 +57,7 @@ async def list_operators(_: Call) -> Json:
 
 async def list_trigger_types(call: Call) -> Json:
     """The engine's own triggers, and the organisation's, with the JSON Schemas of their data."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     own = [
         {
             "type": row.key,
@@ -87,7 +87,7 @@ async def list_trigger_types(call: Call) -> Json:
 
 async def users_schema(call: Call) -> Json:
     """What segments and conditions can look at of a member, with types and operators."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     program = programme.compiled
     fields: list[Json] = [
         _property(field.name, field.type, field.group, "standard" if field.is_standard else "computed")
@@ -121,7 +121,7 @@ def _property(path: str, kind: str, category: str, source: str) -> Json:
 async def _custom_fields(call: Call) -> list[Json]:
     """The custom fields; the deleted ones as well, if asked for."""
     inactive = call.query.get("includeInactive", "false").lower() == "true"
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         stored = await documents.fetch_page(
             connection, call.org_id, KINDS["custom_field"], after=0, filters={}, size=CUSTOM_MAX
         )

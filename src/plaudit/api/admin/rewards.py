@@ -26,7 +26,7 @@ class RewardGrantRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fi
 async def grant(call: Call) -> Json:
     """Grant a reward, whole or not at all."""
     body: RewardGrantRequest = call.body
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     program = programme.compiled
     reward = program.rewards.get(body.reward_id)
     if reward is None:

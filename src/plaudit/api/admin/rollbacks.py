@@ -59,15 +59,15 @@ async def roll_back(call: Call) -> Json:
     campaign_id = call.path["campaignId"]
     if body.since >= body.until:
         raise invalid_fields([FieldError("until", f"must be later than from (got {time_text(body.until)})")])
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         user_ids = None if body.user_ids is None else await _users(call, connection, body.user_ids)
         asked = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
         job_id = await rollbacks.begin(connection, call.org_id, asked, call.caller_name)
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     row: Json | None = None
     for _ in range(math.ceil(WAIT_SECONDS / LOOK_SECONDS)):
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             row = await jobs.job_row(connection, call.org_id, job_id)
         if row is None or row["state"] != "running":
             break
@@ -78,7 +78,7 @@ async def roll_back(call: Call) -> Json:
 
 async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the user ids behind these names. Raises Invalid for those that nobody goes by."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     called = await users_called(connection, call.org_id, names, programme.profiles.unique)
     found = [called.get(name, name) for name in names]
     there = await members_there(connection, call.org_id, found)
@@ -97,7 +97,7 @@ async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[s
 async def undo_event(call: Call) -> Json:
     """Undo what a campaign made of one event: a completion, a step, and all that followed."""
     body: UndoRequest = call.body
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
         if row is None or "event_id" not in row:
             raise NotFound("Event not found", code="event_not_found")
@@ -123,7 +123,7 @@ async def revoke_coupon(call: Call) -> Json:
     """Withdraw a coupon that has not been redeemed. Nobody gets its code again."""
     body: CouponRevocation = call.body
     coupon_id = call.path["couponId"]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         found = await rollbacks.coupon(connection, call.org_id, coupon_id)
     if found is None:
         raise NotFound("Coupon not found", code="coupon_not_found")
@@ -139,7 +139,7 @@ async def revoke_coupon(call: Call) -> Json:
 async def remove_product(call: Call) -> Json:
     """Take a product away from a member: all of it, unless `quantity` says how much."""
     product_id, user_id = call.path["productId"], call.path["userId"]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")

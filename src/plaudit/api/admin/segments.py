@@ -6,7 +6,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, OBJECT, TEXT, TIME, object_of, page_schema
 from plaudit.api.http.wire import Json, UserId, optional_time, time_text
 from plaudit.api.run_command import run_command
@@ -30,14 +29,13 @@ class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unkn
 async def list_members(call: Call) -> Json:
     """A page of the members of a segment, and how far its filling is."""
     segment_id = await _existing(call)
-    size = page_size(call.query)
-    (after,) = read_cursor(call.query, tuple[UUID], (UUID(int=0),))
-    async with call.services.pool.acquire() as connection:
-        rows = await segments.members(connection, call.org_id, segment_id, after, size + 1)
+    page = call.page(tuple[UUID], (UUID(int=0),))
+    async with call.connection() as connection:
+        rows = await segments.members(connection, call.org_id, segment_id, *page.start, page.limit)
         count = await segments.count_members(connection, call.org_id, segment_id)
         fill = await segments.fill(connection, call.org_id, segment_id)
-    page, cursor = paged(rows, size, lambda row: (row["member_id"],))
-    shown = [{"userId": row["user_id"], "since": time_text(row["since"])} for row in page]
+    rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
+    shown = [{"userId": row["user_id"], "since": time_text(row["since"])} for row in rows]
     return {"members": shown, "count": count, "filling": _filling(fill), "cursor": cursor}
 
 
@@ -55,13 +53,13 @@ def _filling(fill: Any) -> Json:
 
 async def preview(call: Call) -> Json:
     """Try criteria on members before saving them."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     if not isinstance(call.body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     document = cast("Segment", validate(KINDS["segment"], {"name": "Preview", **call.body}))
     first_ladder = next(iter(programme.compiled.ladders), None)
     segment = segment_of("preview", document, programme.compiled.metrics, first_ladder)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         looked_at, count, sample = await segments.preview(connection, programme.compiled, segment, programme.now())
     return {"lookedAt": looked_at, "count": count, "sample": sample}
 
@@ -77,7 +75,7 @@ async def put_member(call: Call) -> Json:
 
 async def _existing(call: Call) -> str:
     segment_id = call.path["segmentId"]
-    if segment_id not in (await call.services.programmes.current(call.org_id)).compiled.segments:
+    if segment_id not in (await call.programme()).compiled.segments:
         raise NotFound("Segment not found")
     return segment_id
 

@@ -14,7 +14,7 @@ KIND = KINDS["settings"]
 
 async def get_settings(call: Call) -> View:
     """The settings as they are."""
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         stored = await documents.fetch(connection, call.org_id, KIND, SETTINGS_ID)
     return document_view(call, KIND, stored)
 

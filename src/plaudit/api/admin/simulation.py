@@ -74,7 +74,7 @@ async def apply_to_past(call: Call) -> Json:
     """Give members what the campaign, as it is now, would have given for what happened: quietly, and once."""
     body: BackfillRequest = call.body
     campaign_id = call.path["campaignId"]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         if campaign.doc["status"] != "active":
             raise Conflict("The campaign is not active: activate it first", code="campaign_inactive")

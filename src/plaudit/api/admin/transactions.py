@@ -86,7 +86,7 @@ async def page_of_member(
     """A page of a member's transactions, the newest first, and the cursor to the next."""
     size = page_size(call.query)
     place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         rows = await transactions.page_of_member(connection, member_id, place, wanted, size + 1)
     return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
 
@@ -122,33 +122,32 @@ def _allowed(name: str, program: Program) -> list[str]:
 
 async def list_transactions(call: Call) -> Json:
     """A page of the ledger; of one member if asked."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     wanted = _wanted(call, programme.compiled)
     user_id = call.query.get("userId")
     if user_id is not None:
         member_id = member_id_of(call.org_id, user_id)
-        page, cursor = await page_of_member(call, member_id, call.query.get("cursor", ""), wanted)
+        rows, cursor = await page_of_member(call, member_id, call.query.get("cursor", ""), wanted)
     else:
-        size = page_size(call.query)
-        before = read_cursor(call.query, tuple[datetime, int, int, int], _FIRST)
-        async with call.services.pool.acquire() as connection:
-            rows, end = await transactions.fetch_page(connection, call.org_id, before, wanted, size + 1)
-        page, cursor = paged(
-            rows, size, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
+        page = call.page(tuple[datetime, int, int, int], _FIRST)
+        async with call.connection() as connection:
+            rows, end = await transactions.fetch_page(connection, call.org_id, page.start, wanted, page.limit)
+        rows, cursor = page.cut(
+            rows, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
-    return {"transactions": [transaction_view(programme, row) for row in page], "cursor": cursor}
+    return {"transactions": [transaction_view(programme, row) for row in rows], "cursor": cursor}
 
 
 async def one_transaction(call: Call) -> Json:
     """One transaction by its id."""
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
         if not row:
             raise NotFound("Transaction not found", code="transaction_not_found")
         found = await transactions.matches(connection, row)
         transfer = await transactions.transfer_of(connection, row)
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     metric = programme.compiled.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     own = row["transaction_id"]

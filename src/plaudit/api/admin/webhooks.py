@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import cursor_of, page_size, paged, read_cursor
+from plaudit.api.http.paging import cursor_of, page_size, read_cursor
 from plaudit.api.http.schemas import BOOLEAN, INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
 from plaudit.core.ids import derived_id
@@ -47,7 +47,7 @@ class ReplayRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 
 async def _webhook(call: Call) -> tuple[str, Webhook]:
     webhook_id = call.path["webhookId"]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         stored = await documents.fetch(connection, call.org_id, WEBHOOK, webhook_id)
     return webhook_id, msgspec.convert(stored.doc, Webhook)
 
@@ -55,7 +55,7 @@ async def _webhook(call: Call) -> tuple[str, Webhook]:
 async def get_secret(call: Call) -> Json:
     """The secret that a webhook's messages are signed with, and how it is doing."""
     webhook_id, _ = await _webhook(call)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         secrets = await attempts.secrets_of(connection, call.org_id, webhook_id, clock.now())
     return {"webhookId": webhook_id, "secret": secrets.current}
 
@@ -63,7 +63,7 @@ async def get_secret(call: Call) -> Json:
 async def get_state(call: Call) -> Json:
     """How a webhook is doing: what waits, what was given up, since when it fails."""
     webhook_id, webhook = await _webhook(call)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         row = await attempts.state_of(connection, call.org_id, webhook_id)
     inactive = webhook.status == "inactive"
     return {
@@ -83,7 +83,7 @@ async def rotate_secret(call: Call) -> Json:
     webhook_id, _ = await _webhook(call)
     at = clock.now()
     overlap = timedelta(seconds=body.overlap_seconds)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         secret = await attempts.rotate(connection, call.org_id, webhook_id, at, overlap)
     return {"webhookId": webhook_id, "secret": secret, "oldSecretEndsAt": time_text(at + overlap)}
 
@@ -99,7 +99,7 @@ async def test_webhook(call: Call) -> Json:
         message_id, "webhook.test", call.org_id, at, {"webhookId": webhook_id, "sentBy": call.caller_name},
         correlation_id=call.correlation_id,
     )  # fmt: skip
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         await attempts.secrets_of(connection, call.org_id, webhook_id, at)
         await enqueue(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
     return {"message": "Test message queued", "messageId": f"msg_{message_id.hex}"}
@@ -111,12 +111,11 @@ async def list_deliveries(call: Call) -> Json:
     state = call.query.get("state")
     if state not in (None, *STATES):
         raise invalid_fields([FieldError("state", f"must be one of {', '.join(STATES)}")])
-    size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[feeds.Number], (NEWEST,))
-    async with call.services.pool.acquire() as connection:
-        rows = await attempts.deliveries(connection, call.org_id, webhook_id, before, state, size + 1)
-    page, cursor = paged(rows, size, lambda row: (row["number"],))
-    return {"deliveries": [_delivery_view(row) for row in page], "cursor": cursor}
+    page = call.page(tuple[feeds.Number], (NEWEST,))
+    async with call.connection() as connection:
+        rows = await attempts.deliveries(connection, call.org_id, webhook_id, *page.start, state, page.limit)
+    rows, cursor = page.cut(rows, lambda row: (row["number"],))
+    return {"deliveries": [_delivery_view(row) for row in rows], "cursor": cursor}
 
 
 def _delivery_view(row: Row) -> Json:
@@ -139,7 +138,7 @@ async def retry_delivery(call: Call) -> Json:
     webhook_id, _ = await _webhook(call)
     key = (call.org_id, webhook_id)
     message_id = uuid_in(call.path["deliveryId"], "msg_")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if message_id is None or not await attempts.once_more(connection, *key, message_id, clock.now()):
             raise NotFound("Delivery not found", code="delivery_not_found")
     return {"message": "Delivery queued"}
@@ -154,7 +153,7 @@ async def replay(call: Call) -> Json:
     place = _place_in(body.after)
     listener = Listener(webhook_id=webhook_id, webhook=webhook)  # who delivers looks at its conditions
     queued = 0
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         number = await feeds.number_after(connection, call.org_id, place)
         while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAYED_AT_ONCE):
             queued += await attempts.redeliver(connection, listener, rows, clock.now())
@@ -168,7 +167,7 @@ async def feed(call: Call) -> Json:
     place = _place_in(call.query.get("after"))
     since = _since_in(call.query)
     wanted = call.query.get("type")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         number = await feeds.number_after(connection, call.org_id, place)
         rows = await feeds.messages_after(connection, call.org_id, number, since, size + 1)
     page = rows[:size]

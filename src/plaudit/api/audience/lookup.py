@@ -11,8 +11,8 @@ from plaudit.reads.identities import users_called, who_goes_on
 async def look_up(call: Call) -> Json:
     """Who that is. A bare object, as the documents show it."""
     name = call.path["name"]
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         known = await users_called(connection, call.org_id, [name], programme.profiles.unique)
         user_id = known.get(name, name)
         now = await who_goes_on(connection, call.org_id, [user_id])

@@ -39,8 +39,8 @@ async def _of_many(call: Call) -> OperationResult:
     user_ids = [part for part in call.query.get("user_ids", "").split(",") if part]
     if not 1 <= len(user_ids) <= USERS_MAX:
         raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
     return _batched([{"user_id": view.user_id, "data": member_view(programme, view)} for view in found])
 
@@ -58,7 +58,7 @@ class ProfileOf(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def put_profiles(call: Call) -> OperationResult:
     """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     users: list[Json] = []
     for user_id, change in _changes_in(call.body, programme):
         try:
@@ -110,7 +110,7 @@ def _own_field(programme: Programme, name: str) -> bool:
 
 async def get_transactions(call: Call) -> Json:
     """A page of the member's transactions: of credits or debits, of one currency, if asked."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     signs = {None: None, "credit": 1, "debit": -1}
     kind, currency = call.query.get("type"), call.query.get("currency")
     wrong: list[FieldError] = []

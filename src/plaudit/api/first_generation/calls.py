@@ -58,7 +58,7 @@ async def get_config(call: Call) -> OperationResult:
     """Metrics, inventory and challenges: for everybody, or for the member who asks."""
     assert call.caller is not None
     if call.caller.user_id is None:
-        programme, inside, scope = await call.services.programmes.current(call.org_id), frozenset[str](), "public"
+        programme, inside, scope = await call.programme(), frozenset[str](), "public"
     else:
         programme, view = await load_current_member(call)
         inside, scope = segments_of(view), "private"
@@ -253,8 +253,8 @@ def _achieved(programme: Programme, campaign_id: str, step: int | None) -> Json:
 async def get_history(call: Call) -> list[Json]:
     """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
     since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
     coupons = await coupons_of(call)
     return [_entry_view(programme, entry, coupons) for entry in entries]
@@ -308,7 +308,7 @@ async def post_action(call: Call) -> OperationResult:
     body: OwnAction = call.body
     if body.action is None:
         return OperationResult(data=None, status=200, content=b"")
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     trigger = programme.triggers.get(body.action)
     if trigger is None or not trigger.open_to_members:
         raise Forbidden("This action is not one that members may report themselves", code="not_open_to_members")

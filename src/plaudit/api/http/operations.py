@@ -7,8 +7,9 @@ here, and described by `openapi`: one table serves all three.
 import codecs
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -21,13 +22,16 @@ from plaudit.documents.validation import convert
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import Invalid, TooLarge
 from plaudit.reads.leaderboards import Leaderboards
-from plaudit.storage.postgres import Pool
-from plaudit.storage.programmes import Programmes
+from plaudit.storage.postgres import Connection, Pool
+from plaudit.storage.programmes import Programme, Programmes
 
+from .paging import PageRequest, page_request
 from .rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from .cors import AllowedOrigins
+
+T = TypeVar("T")
 
 BODY_BYTES_MAX = 1 << 20
 BATCH_BYTES_MAX = 8 << 20
@@ -97,6 +101,18 @@ class Call(Struct, kw_only=True):
         assert self.caller is not None
         assert self.caller.user_id is not None
         return self.caller.user_id
+
+    async def programme(self) -> Programme:
+        """Return the organisation's programme as it is now."""
+        return await self.services.programmes.current(self.org_id)
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Return a connection of the pool, to be used with `async with`."""
+        return self.services.pool.acquire()
+
+    def page(self, shape: type[T], first: T) -> PageRequest[T]:
+        """Return which page of a list is asked for. `shape` and `first` are of its sort key. Raise Invalid."""
+        return page_request(self.query, shape, first)
 
 
 class OperationResult(Struct, kw_only=True):

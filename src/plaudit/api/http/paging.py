@@ -2,10 +2,11 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from plaudit import bounds
 from plaudit.errors import FieldError, Invalid, invalid_fields
@@ -15,6 +16,7 @@ PAGE_SIZE_MAX = 100
 GREATEST_ID = UUID(int=2**128 - 1)  # where a list by ids begins that has the newest first
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 def page_size(query: Mapping[str, str]) -> int:
@@ -65,3 +67,26 @@ def paged(
         return items, None if end is None else cursor_of(*end)
     shown = items[:size]
     return shown, cursor_of(*key(shown[-1]))
+
+
+class PageRequest(Struct, Generic[T], frozen=True):
+    """Which page of a list a request asks for: `size` items after the sort key `start`."""
+
+    size: int
+    start: T
+
+    @property
+    def limit(self) -> int:
+        """How many rows to fetch: one more than the page holds, to see whether there is a next one."""
+        return self.size + 1
+
+    def cut(
+        self, items: Sequence[Item], key: Callable[[Item], tuple[Any, ...]], end: tuple[Any, ...] | None = None
+    ) -> tuple[Sequence[Item], str | None]:
+        """Return the page out of the fetched items, and the cursor to the next one; see `paged`."""
+        return paged(items, self.size, key, end)
+
+
+def page_request(query: Mapping[str, str], shape: type[T], first: T) -> PageRequest[T]:
+    """Return which page a request asks for. Raise Invalid for a limit or cursor that is none."""
+    return PageRequest(page_size(query), read_cursor(query, shape, first))

@@ -105,7 +105,7 @@ async def check_named(operation: Operation, call: Call) -> None:
     if not named:
         return
     keys = [(str(parameter.names), value) for parameter, value in named]
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         there = await ever_existed(connection, call.org_id, keys)
     wrong = [
         FieldError(

@@ -31,7 +31,7 @@ def member_id(call: Call) -> UUID:
 
 async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
     """The member who makes the call. A first call creates an empty profile, as the documents say."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     view = await _look(call)
     if view is None:
         # Two first calls at once are no harm: the second sets nothing, and nobody is enrolled twice.
@@ -43,7 +43,7 @@ async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
 
 
 async def _look(call: Call) -> MemberView | None:
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         return await members.fetch_member(connection, call.org_id, call.user_id)
 
 

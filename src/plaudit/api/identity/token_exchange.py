@@ -77,7 +77,7 @@ async def _service_token(call: Call, given: Mapping[str, str]) -> Json:
     kind, _, basic = call.headers.get("authorization", "").partition(" ")
     if kind.lower() == "basic":
         client_id, secret = user_name(basic)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         key = await find_api_key(connection, secret) if secret else None
     in_force = key is not None and (key.expires_at is None or key.expires_at > clock.now())
     if key is None or not in_force or client_id not in (str(key.org_id), f"key_{key.key_id}"):

@@ -45,12 +45,12 @@ WAIT_SECONDS_MAX = 30.0
 async def post_action(call: Call) -> OperationResult:
     """One action: accepted when it is durable, or processed when the client would rather wait."""
     action: Action = call.body
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     user_id = user_among(action, await known_users(call.services.pool, programme, [action]))
     key = action.event_id or call.headers.get("idempotency-key") or key_in(action.metadata)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:  # else it is passed on by who was merged, a moment later
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
     arrival = to_arrival(programme, action, user_id, key, call.correlation_id)
     if seconds is not None:
@@ -91,7 +91,7 @@ async def post_batch(call: Call) -> OperationResult:
 
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
     """Make the actions of a call durable; return what became of each, in their order."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     return await engine_actions.accept_actions(
         call.services.pool, call.services.inbox, programme, items, call.correlation_id
     )

@@ -121,12 +121,12 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
         traits = {_PROFILE_NAMES.get(name, name): value for name, value in (item.traits or {}).items()}
         if traits.get("id") == user_id:
             del traits["id"]
-        rules = (await call.services.programmes.current(call.org_id)).profiles
+        rules = (await call.programme()).profiles
         found, wrong = validate_update(rules, traits, new=False)
         if wrong:
             raise invalid_fields([error.under("traits") for error in wrong])
         key = item.message_id or f"identify:{new_uuid7()}"
-        async with call.services.pool.acquire() as connection:
+        async with call.connection() as connection:
             user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
         with identity_conflicts():
             processed, _, _ = await run_command(
@@ -142,7 +142,7 @@ async def _taken(
     call: Call, messages: Sequence[Any], sent_at: datetime | None
 ) -> Sequence[AcceptedAction | PlauditError]:
     """What became of each call. Profiles come first, so that the actions find who they are about."""
-    now = (await call.services.programmes.current(call.org_id)).now()
+    now = (await call.programme()).now()
     results: dict[int, AcceptedAction | PlauditError] = {}
     actions: dict[int, Action | PlauditError] = {}
     for i, message in enumerate(messages):

@@ -6,7 +6,6 @@ from plaudit.api.admin.competitions import decimals_of
 from plaudit.api.admin.profiles import member_view
 from plaudit.api.admin.transactions import page_of_member, transaction_view
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, optional_time
 from plaudit.api.identity.current_member import (
@@ -37,7 +36,7 @@ _BOOKS = KEPT_BY_ENGINE - {"enrolledAt", "lastActiveAt"}
 async def get_me(call: Call) -> Json:
     """Everything at a glance."""
     programme, view = await load_current_member(call)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         unread = await notifications.unread_count(connection, view.member_id, programme.now())
     return {**member_view(programme, view), "unreadNotifications": unread}
 
@@ -172,7 +171,7 @@ async def get_competitions(call: Call) -> Json:
     """The competitions: the member's entries, or rank and score."""
     programme, view = await load_current_member(call)
     entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         standings = await leaderboards.standings_of(connection, view.member_id)
     inside = segments_of(view)
     found: list[Json] = []
@@ -205,15 +204,14 @@ async def _standing(call: Call, programme: Programme, competition_id: str, part:
 
 async def get_own_notifications(call: Call) -> Json:
     """A page of all notifications, the newest first; how many are unread."""
-    programme = await call.services.programmes.current(call.org_id)
-    size = page_size(call.query)
-    (before,) = read_cursor(call.query, tuple[int], (2**62,))
-    async with call.services.pool.acquire() as connection:
-        found = await notifications.fetch_page(connection, member_id(call), before, programme.now(), size + 1)
+    programme = await call.programme()
+    page = call.page(tuple[int], (2**62,))
+    async with call.connection() as connection:
+        found = await notifications.fetch_page(connection, member_id(call), *page.start, programme.now(), page.limit)
         unread = await notifications.unread_count(connection, member_id(call), programme.now())
-    page, cursor = paged(found, size, lambda notification_row: (notification_row.sequence,))
+    found, cursor = page.cut(found, lambda notification_row: (notification_row.sequence,))
     return {
-        "notifications": [notification_view(programme, notification_row) for notification_row in page],
+        "notifications": [notification_view(programme, notification_row) for notification_row in found],
         "unread": unread,
         "cursor": cursor,
     }
@@ -221,7 +219,7 @@ async def get_own_notifications(call: Call) -> Json:
 
 async def get_own_transactions(call: Call) -> Json:
     """A page of the member's transactions, the newest first."""
-    programme = await call.services.programmes.current(call.org_id)
+    programme = await call.programme()
     page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
     return {"transactions": [transaction_view(programme, row) for row in page], "cursor": cursor}
 

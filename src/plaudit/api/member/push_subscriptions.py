@@ -39,8 +39,8 @@ class NewSubscription(Struct, kw_only=True, rename="camel"):
 
 async def get_push(call: Call) -> Json:
     """Whether the organisation pushes, and the key to subscribe with (`applicationServerKey`)."""
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         key = load_pem_private_key(await private_key(connection, clock.now()), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -66,7 +66,7 @@ async def post_subscription(call: Call) -> Json:
     programme, view = await load_current_member(call)
     if programme.settings.push is None:
         raise Conflict("The organisation does not push: its settings have no push", code="push_disabled")
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         made = await subscribe(
             connection, call.org_id, view.member_id, body.endpoint, body.keys.p256dh, body.keys.auth, clock.now()
         )
@@ -76,7 +76,7 @@ async def post_subscription(call: Call) -> Json:
 async def delete_subscription(call: Call) -> OperationResult:
     """Push there no longer."""
     subscription_id = uuid_in(call.path["subscriptionId"], PREFIX)
-    async with call.services.pool.acquire() as connection:
+    async with call.connection() as connection:
         if subscription_id is None or not await unsubscribe(connection, member_id(call), subscription_id):
             raise NotFound("Subscription not found", code="subscription_not_found")
     return OperationResult(data=None, status=204)

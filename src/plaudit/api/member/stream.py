@@ -60,7 +60,7 @@ async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:
                 streams.refresh(stream)
                 yield b":\n\n"
                 continue
-            programme = await call.services.programmes.current(call.org_id)
+            programme = await call.programme()
             events = [
                 b"id: %d\nevent: notification\ndata: %s\n\n"
                 % (note.sequence, _ENCODER.encode(notification_view(programme, note)))

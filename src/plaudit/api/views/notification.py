@@ -25,16 +25,16 @@ class ReadBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
     """What the member who makes the call has not read."""
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         return programme, await notifications.unread(connection, member_id(call), programme.now())
 
 
 async def post_read(call: Call) -> Json:
     """Mark as read. Answers how many were not, and how many are not yet."""
     body: ReadBody = call.body
-    programme = await call.services.programmes.current(call.org_id)
-    async with call.services.pool.acquire() as connection:
+    programme = await call.programme()
+    async with call.connection() as connection:
         if body.ids:
             read = await mark_read(connection, member_id(call), body.ids, programme.now())
         else:
