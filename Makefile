@@ -15,11 +15,11 @@ help: ## what there is
 
 install: $(BIN)/.installed ## the environment, in .venv
 
-$(BIN)/.installed: pyproject.toml requirements.lock
+$(BIN)/.installed: pyproject.toml clients/python/pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet --compile-bytecode requirements.lock
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable .
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable . --editable clients/python
 	touch $@
 
 run: install ## a server on http://127.0.0.1:8000, with its own PostgreSQL and a demo programme
@@ -37,9 +37,11 @@ check: install ## style, types, and generated files
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python clients/generate.py --check
 
-docs: install ## write docs/reference anew, from the tables in the code
+docs: install ## write docs/reference and the Python client's operations anew, from the tables in the code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python clients/generate.py
 
 verify: install ## the invariants of the server in ./.plaudit, by its books
 	$(BIN)/plaudit verify

@@ -7,9 +7,21 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
+import plaudit_client
 import pytest
+from plaudit_client import (
+    AsyncPlaudit,
+    AsyncPlauditMember,
+    InvalidSignature,
+    Plaudit,
+    PlauditError,
+    PlauditMember,
+    verify_webhook,
+)
+from plaudit_client.models import NewTransaction
 
-from plaudit.client import AsyncPlaudit, InvalidSignature, Plaudit, PlauditError, verify_webhook
+import plaudit
+from plaudit.api.app import OPERATIONS
 from plaudit.delivery.signatures import secret_of, signed_headers
 from tests.journeys.conftest import ok
 
@@ -44,54 +56,101 @@ def given(shop) -> dict[str, str]:
 def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
     with Plaudit(**given(shop)) as plaudit:
         done = plaudit.report("ann", "buy", {"amount": 5}, event_id="ORD-1", wait=20)
-        assert (done.event_id, done.processed) == ("ORD-1", True)
+        assert (done["eventId"], done["processed"]) == ("ORD-1", True)
         plaudit.report("ann", "buy", {"amount": 5}, event_id="ORD-1")
-        batch = plaudit.report_many(
+        batch = plaudit.report_batch(
             [{"userId": "ann", "action": "buy", "eventId": "ORD-1", "data": {"amount": 5}}, {"userId": "ann"}]
         )
-        assert (batch.duplicate, batch.refused) == (1, 1)
-        plaudit.grant("ann", "r")
-        paid = plaudit.credit("ann", "points", 7, "Sorry", key="sorry-1")
-        assert (paid.amount, paid.balance_after) == (7, 22)
-        assert plaudit.credit("ann", "points", 7, "Sorry", key="sorry-1") == paid
-        assert plaudit.redeem("ann", "mug").product_id == "mug"
+        assert (batch["duplicate"], batch["refused"]) == (1, 1)
+        plaudit.grant_reward({"userId": "ann", "rewardId": "r"})
+        sorry = NewTransaction(user_id="ann", metric="points", amount=7, reason="Sorry")
+        paid = plaudit.create_transaction(sorry, idempotency_key="sorry-1")
+        assert (paid["amount"], paid["balanceAfter"]) == (7, 22)
+        again = plaudit.create_transaction(sorry, idempotency_key="sorry-1")
+        assert again["transactionId"] == paid["transactionId"]
+        assert plaudit.redeem_product("mug", {"userId": "ann"})["result"]["productId"] == "mug"
         with pytest.raises(PlauditError) as refused:
-            plaudit.redeem("ann", "mug")
+            plaudit.redeem_product("mug", {"userId": "ann"})
         assert (refused.value.status, refused.value.code) == (409, "balance_insufficient")
-        ann = plaudit.member("ann")
-        assert (ann.metrics["points"].balance, [one.product_id for one in ann.inventory]) == (7, ["mug"])
-        assert plaudit.update_member("ann", {"email": "ann@x.org"}).email == "ann@x.org"
-        page = plaudit.transactions("ann", limit=2)
-        rest = plaudit.transactions("ann", limit=100, cursor=page.cursor)
-        assert [one.amount for one in (*page.items, *rest.items)] == [-15, 7, 5, 10]
-        assert plaudit.explain("ORD-1")["eventId"] == "ORD-1"
-        assert plaudit.enroll("ben", {"email": "ben@x.org"})["enrolled"] is True
-        assert plaudit.call("GET", "/v1/campaigns", query={"limit": 1})["campaigns"][0]["name"] == "Buy"
+        ann = plaudit.get_profile("ann")
+        assert (ann["metrics"]["points"]["balance"], ann["inventory"][0]["productId"]) == (7, "mug")
+        assert plaudit.update_profile("ann", {"email": "ann@x.org"})["email"] == "ann@x.org"
+        page = plaudit.list_transactions(user_id="ann", limit=2)
+        rest = plaudit.list_transactions(user_id="ann", cursor=page["cursor"])
+        assert [row["amount"] for row in (*page["transactions"], *rest["transactions"])] == [-15, 7, 5, 10]
+        assert plaudit.explain_event("ORD-1")["eventId"] == "ORD-1"
+        assert plaudit.enrol_member({"userId": "ben", "email": "ben@x.org"})["enrolled"] is True
+        assert plaudit.request("GET", "/v1/campaigns", query={"limit": 1})["campaigns"][0]["name"] == "Buy"
         with pytest.raises(PlauditError) as wrong:
-            plaudit.credit("ann", "gold", 1)
+            plaudit.create_transaction({"userId": "ann", "metric": "gold", "amount": 1})
         assert "metric" in wrong.value.fields
         with pytest.raises(PlauditError) as missing:
-            plaudit.member("no body/at all?")
+            plaudit.get_profile("no body/at all?")
         assert missing.value.status == 404
-    with Plaudit(str(shop.base_url), token=server_process.token_of(shop, "ann")) as own:
-        assert own.me().user_id == "ann"
-        assert [one.message for one in own.my_notifications().items] == ["Thanks"]
+        assert plaudit.get_profile_schema()["isActive"] is True
+        with pytest.raises(PlauditError) as nobody:
+            plaudit.get_profile("schema")
+        assert nobody.value.status == 404
+        assert plaudit.check_readiness()["status"] == "ready"
+    with PlauditMember(str(shop.base_url), token=server_process.token_of(shop, "ann")) as own:
+        assert own.get_me()["userId"] == "ann"
+        assert [note["message"] for note in own.list_my_notifications()["notifications"]] == ["Thanks"]
+        events = own.stream_my_notifications(last_event_id="0")
+        assert [next(events).event for _ in range(2)] == ["ready", "notification"]
+        events.close()
+        assert own.get_widget().startswith(b"/")
 
 
-def test_the_asynchronous_client_has_the_same_calls(shop):
+def test_lines_go_in_and_come_out(shop):
+    with Plaudit(**given(shop)) as plaudit:
+        report = plaudit.import_records(b'{"userId": "dee"}\n{"userId": "eva"}\n')
+        assert report["accepted"] == 2
+        lines = list(plaudit.export_records(format="ndjson"))
+        assert sum(msgspec.json.decode(line).get("userId") in ("dee", "eva") for line in lines if line) == 2
+
+
+def test_the_asynchronous_clients_have_the_same_methods(shop, server_process):
     async def go():
         async with AsyncPlaudit(**given(shop)) as plaudit:
             done = await asyncio.gather(*(plaudit.report("cy", "buy", event_id=f"A-{i}", wait=20) for i in range(5)))
-            return done, await plaudit.member("cy")
+            cy = await plaudit.get_profile("cy")
+        async with AsyncPlauditMember(str(shop.base_url), token=server_process.token_of(shop, "cy")) as own:
+            events = own.stream_my_notifications(last_event_id="0")
+            seen = [(await anext(events)).event for _ in range(2)]
+            await events.aclose()
+        return done, cy, seen
 
-    done, cy = asyncio.run(go())
-    assert all(one.processed for one in done)
-    assert cy.metrics["points"].balance == 50
-    public = {name for name, _ in inspect.getmembers(Plaudit, inspect.isfunction) if not name.startswith("_")}
+    done, cy, seen = asyncio.run(go())
+    assert all(receipt["processed"] for receipt in done)
+    assert (cy["metrics"]["points"]["balance"], seen) == (50, ["ready", "notification"])
+
+
+@pytest.mark.parametrize(("waiting", "asynchronous"), [(Plaudit, AsyncPlaudit), (PlauditMember, AsyncPlauditMember)])
+def test_both_ways_of_calling_look_alike(waiting, asynchronous):
+    def parameters(function):
+        return [(name, value.default) for name, value in inspect.signature(function).parameters.items()]
+
+    public = {name for name, _ in inspect.getmembers(waiting, inspect.isfunction) if not name.startswith("_")}
     for name in public:
-        one, other = getattr(Plaudit, name), getattr(AsyncPlaudit, name)
-        assert str(inspect.signature(one)) == str(inspect.signature(other)), name
+        one, other = getattr(waiting, name), getattr(asynchronous, name)
+        assert parameters(one) == parameters(other), name
         assert one.__doc__ == other.__doc__
+
+
+def test_every_operation_is_a_method_of_the_client_that_may_call_it():
+    def named(operation):
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation.name)
+
+    for operation in OPERATIONS:
+        if operation.scope is not None:
+            assert callable(getattr(Plaudit, named(operation)))
+        if operation.member:
+            assert callable(getattr(PlauditMember, named(operation)))
+        assert hasattr(Plaudit, named(operation)) or hasattr(PlauditMember, named(operation))
+
+
+def test_the_client_is_of_the_servers_version():
+    assert plaudit_client.__version__ == plaudit.__version__
 
 
 class Flaky:
@@ -124,12 +183,13 @@ class Flaky:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
+ONE_POINT = {"userId": "ann", "metric": "points", "amount": 1}
 PAID = {"data": {"transactionId": "txn_1", "userId": "ann", "metric": "points", "amount": 1, "balanceAfter": 1, "campaignId": "manual", "occurredAt": "2026-11-21T00:00:00.000Z"}}  # fmt: skip
 
 
 def test_a_write_is_tried_again_with_the_same_key(monkeypatch):
     pauses = []
-    monkeypatch.setattr("plaudit.client.sync.time.sleep", pauses.append)
+    monkeypatch.setattr("plaudit_client.transport.time.sleep", pauses.append)
     flaky = Flaky(
         [
             (0, {}, {}),
@@ -139,26 +199,26 @@ def test_a_write_is_tried_again_with_the_same_key(monkeypatch):
         ]
     )
     with Plaudit(flaky.url, org="o", secret="s") as plaudit:
-        assert plaudit.credit("ann", "points", 1).transaction_id == "txn_1"
+        assert plaudit.create_transaction(ONE_POINT)["transactionId"] == "txn_1"
     assert len(set(flaky.came)) == 1
     assert flaky.came[0][0]
     assert pauses[2] == 3
 
 
 def test_what_cannot_succeed_is_tried_once_and_what_never_does_a_few_times(monkeypatch):
-    monkeypatch.setattr("plaudit.client.sync.time.sleep", lambda _: None)
+    monkeypatch.setattr("plaudit_client.transport.time.sleep", lambda _: None)
     refused = Flaky([(400, {}, {"success": False, "error": {"message": "No", "code": "invalid", "details": [{"field": "amount", "message": "is wrong"}]}})])  # fmt: skip
-    with Plaudit(refused.url) as plaudit, pytest.raises(PlauditError) as error:
-        plaudit.credit("ann", "points", 1)
+    with Plaudit(refused.url, org="o", secret="s") as plaudit, pytest.raises(PlauditError) as error:
+        plaudit.create_transaction(ONE_POINT)
     assert (error.value.message, error.value.fields, len(refused.came)) == ("No", {"amount": "is wrong"}, 1)
     down = Flaky([(503, {}, {"message": "Down", "error": {"code": "unavailable"}})] * 9)
-    with Plaudit(down.url, tries=3) as plaudit, pytest.raises(PlauditError) as error:
-        plaudit.credit("ann", "points", 1)
+    with Plaudit(down.url, org="o", secret="s", tries=3) as plaudit, pytest.raises(PlauditError) as error:
+        plaudit.create_transaction(ONE_POINT)
     assert (error.value.code, len(down.came)) == ("unavailable", 3)
-    strange = Flaky([(200, {}, {"data": {"nothing": "known"}})])
-    with Plaudit(strange.url) as plaudit, pytest.raises(PlauditError) as error:
-        plaudit.credit("ann", "points", 1)
-    assert error.value.code == "unexpected_answer"
+    strange = Flaky([(200, {}, {"nothing": "known"})])
+    with Plaudit(strange.url, org="o", secret="s") as plaudit, pytest.raises(PlauditError) as error:
+        plaudit.create_transaction(ONE_POINT)
+    assert error.value.code == "unexpected_response"
 
 
 def test_a_webhooks_message_is_believed_only_with_its_signature():

@@ -200,7 +200,7 @@ WALL_CLOCK = {
     "keys, tokens, requests and rate limits": (
         "api/identity/callers.py", "api/http/errors.py", "api/http/idempotency.py", "api/identity/jwks.py", "api/member/push_subscriptions.py",
         "api/member/stream.py", "api/http/rate_limits.py", "api/identity/token_exchange.py", "api/identity/tokens.py", "api/admin/api_keys.py",
-        "client/webhooks.py", "storage/orgs.sql", "storage/signing_keys.sql",
+        "storage/orgs.sql", "storage/signing_keys.sql",
     ),
     "deliveries": ("api/admin/webhooks.py", "delivery/web_push.py", "delivery/deliverer.py", "delivery/webhooks.py"),
     "leases, jobs, health and what is deleted when": (

@@ -1,0 +1,111 @@
+"""How the clients for asyncio send: with retries where they are safe."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, ParamSpec, Self, TypeVar
+
+import httpx
+
+from . import requests
+from .paging import Page
+from .requests import Request
+from .streams import EventParser, ServerEvent
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+SILENCE_SECONDS = 40.0  # a stream has a heartbeat every 15 seconds
+
+
+class AsyncTransport:
+    """A connection to a server. `timeout` is the limit of one try, in seconds; `tries` counts all of them."""
+
+    def __init__(self, url: str, org: str | None, bearer: str | None, timeout: float, tries: int) -> None:
+        headers = requests.headers_of(org, bearer)
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        self._timeout = timeout
+        self._tries = tries
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request, with retries, and return the data of its response. Raises PlauditError."""
+        tries = self._tries if request.is_repeatable else 1
+        for attempt in range(1, tries + 1):
+            retry_after = None
+            try:
+                response = await self._http.request(
+                    request.method,
+                    request.path,
+                    params=request.parameters(),
+                    content=request.sent_content(),
+                    headers=request.sent_headers(),
+                )
+            except httpx.TransportError as error:
+                if attempt == tries:
+                    raise requests.unreachable(error) from error
+            else:
+                if attempt == tries or not requests.is_retryable(response.status_code, response.content):
+                    return requests.read_response(request, response.status_code, response.content)
+                retry_after = response.headers.get("retry-after")
+            await asyncio.sleep(requests.retry_delay(attempt, retry_after))
+        raise AssertionError("unreachable")
+
+    async def stream(self, request: Request[Any]) -> AsyncIterator[str]:
+        """Send a request and yield the lines of its response as they come. Raises PlauditError."""
+        timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
+        try:
+            async with self._http.stream(
+                request.method,
+                request.path,
+                params=request.parameters(),
+                headers=request.sent_headers(),
+                timeout=timeout,
+            ) as response:
+                if response.status_code >= 400:
+                    raise requests.read_error(response.status_code, await response.aread())
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise requests.unreachable(error) from error
+
+    async def stream_events(self, request: Request[Any]) -> AsyncIterator[ServerEvent]:
+        """Send a request and yield the server-sent events of its response as they come. Raises PlauditError."""
+        parser = EventParser()
+        async for line in self.stream(request):
+            event = parser.read(line)
+            if event is not None:
+                yield event
+
+    async def iterate(
+        self, list_page: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncIterator[T]:
+        """Yield the items of all pages of a list: `iterate(plaudit.list_campaigns, status="active")`."""
+        arguments: dict[str, Any] = dict(kwargs)
+        while True:
+            page = await list_page(*args, **arguments)  # pyright: ignore[reportCallIssue]
+            for item in page.items:
+                yield item
+            if page.cursor is None:
+                return
+            arguments["cursor"] = page.cursor
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Send any request, also one that this client does not know, and return the data of its response."""
+        return await self.send(requests.any_request(method, path, body, query, idempotency_key))

@@ -1,0 +1,49 @@
+"""The clients: `Plaudit` for servers, `PlauditMember` for a member's own calls."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from . import requests
+from .operations import MemberOperations, ServerOperations
+from .requests import Json
+
+
+class Plaudit(ServerOperations):
+    """A server's client, with an API secret or a service token in the organisation `org` (an id).
+
+    `timeout` is the limit of one try, in seconds; `tries` counts all of them.
+    """
+
+    def __init__(self, url: str, *, org: str, secret: str, timeout: float = 10.0, tries: int = requests.TRIES) -> None:
+        super().__init__(url, org, secret, timeout, tries)
+
+    def report(
+        self,
+        user_id: str,
+        action: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        event_id: str | None = None,
+        occurred_at: datetime | None = None,
+        wait: float | None = None,
+    ) -> Json:
+        """Report an action. Your own `event_id` makes it count once, for ever; `wait` seconds for its outcome."""
+        return self.send(requests.report(user_id, action, data, event_id, occurred_at, wait))
+
+    def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> Json:
+        """Report up to 1,000 actions: `userId`, `action`, and optionally `data`, `eventId`, `timestamp`."""
+        return self.send(requests.report_batch(actions))
+
+
+class PlauditMember(MemberOperations):
+    """A member's client, with their `token`. `org` is needed only where the token does not name the organisation."""
+
+    def __init__(
+        self, url: str, *, token: str, org: str | None = None, timeout: float = 10.0, tries: int = requests.TRIES
+    ) -> None:
+        super().__init__(url, org, token, timeout, tries)
+
+    def report(self, action: str, data: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> None:
+        """Report an action of the member's own; it is durable when this returns, and counts once."""
+        self.report_my_action({"action": action, "data": dict(data or {})}, idempotency_key=idempotency_key)
