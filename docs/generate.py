@@ -22,7 +22,7 @@ from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.base import DocumentKind
 from plaudit.documents.kinds import KINDS
 from plaudit.error_codes import CODES
-from plaudit.history.invariants import EVERY
+from plaudit.history.invariants import every
 from plaudit.settings import PREFIX, Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -235,7 +235,7 @@ hand the path on as it is (nginx: `proxy_pass` without a path). Where an id is a
 
 def invariants() -> list[str]:
     """What is verified, as a table."""
-    rows = "\n".join(f"| {invariant.name} | {invariant.remedy}. |" for invariant in EVERY)
+    rows = "\n".join(f"| {invariant.name} | {invariant.remedy}. |" for invariant in every())
     return [f"| invariant | what to do |\n| --- | --- |\n{rows}"]
 
 

@@ -10,7 +10,7 @@ from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.decision import Decision, Transaction
 from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
-from plaudit.core.member import Member
+from plaudit.core.member import STATE_KINDS, Member
 from plaudit.core.program import Program
 from tests.factories import ORG
 
@@ -51,6 +51,10 @@ class Life:
     def _keep(self, _: Event, decision: Decision) -> None:
         # As the database would keep it: through JSON.
         member = msgspec.json.decode(msgspec.json.encode(decision.member), type=Member)
+        member.states = {
+            kind: {key: msgspec.convert(state, STATE_KINDS[kind].type, str_keys=True) for key, state in states.items()}
+            for kind, states in member.states.items()
+        }
         assert member == decision.member
         self.member = member
         self.decisions.append(decision)

@@ -16,11 +16,11 @@ from plaudit.core.event import (
     REDEMPTION,
     REFERRAL,
     SEGMENT,
-    STREAK,
     TRANSACTION,
     TRANSFER,
 )
 from plaudit.core.profile_fields import last_active_at
+from plaudit.mechanics.streaks.commands import STREAK
 from tests.factories import campaign, document, program
 from tests.life import Life
 

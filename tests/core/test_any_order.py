@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from plaudit.core.member import Progress, SegmentState, StreakState
+from plaudit.core.member import Progress, SegmentState
+from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from tests.factories import campaign, document, program
 from tests.life import Life
 
@@ -80,7 +81,9 @@ def streak_program(streak, **points):
 @settings(max_examples=150, deadline=None)
 def test_a_streak(streak, history):
     compiled = streak_program(streak)
-    in_order, late = (lived(compiled, history, late=late).member.streaks.get("daily", NONE) for late in (False, True))
+    in_order, late = (
+        lived(compiled, history, late=late).member.states["streak"].get("daily", NONE) for late in (False, True)
+    )
     assert shown(late) == shown(in_order)
 
 
@@ -103,7 +106,7 @@ LIVELY = {
 def test_a_streak_is_the_same_whether_timers_have_run_or_not(streak, by_then, points, history):
     compiled = streak_program({**streak, **by_then}, **points)
     lives = [lived(compiled, history, late=True, timers=timers) for timers in (False, True)]
-    without, with_timers = (shown(ann.member.streaks.get("daily", NONE)) for ann in lives)
+    without, with_timers = (shown(streaks_of(ann.member).get("daily", NONE)) for ann in lives)
     assert with_timers == without
 
 

@@ -11,6 +11,7 @@ from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.program import Effect
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import NOON, campaign, document, event, member, program
 from tests.life import Life
 
@@ -148,8 +149,13 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         document("competition", "race", score={"metric": "points"}),
         document("segment", "big", include=[{"field": "points", "operator": ">", "value": 1}]),
     )
-    for name in ("streaks.check_in", "ladders._climb", "competitions._score", "segments.is_member"):
-        monkeypatch.setattr(f"plaudit.core.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
+    for name in (
+        "mechanics.streaks.rules.check_in",
+        "core.ladders._climb",
+        "core.competitions._score",
+        "core.segments.is_member",
+    ):
+        monkeypatch.setattr(f"plaudit.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = decide_one(made, member(), event())
     assert points(decision) == 10
     refused = {one.campaign_id: one.refusal for one in decision.trace}
@@ -158,16 +164,16 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
         Refusal.evaluation_failed,
     )
-    assert (decision.member.streaks, decision.member.ladders, decision.member.standings) == ({}, {}, {})
+    assert (streaks_of(decision.member), decision.member.ladders, decision.member.standings) == ({}, {}, {})
 
 
 def test_what_falls_due_and_raises_holds_up_nothing(monkeypatch):
     ann = Life(program(campaign("camp_a"), document("streak", "daily", triggers=[{"type": "purchase"}])))
     ann.do("2026-01-01", "purchase")
-    monkeypatch.setattr("plaudit.core.due.miss_period", lambda *_: (_ for _ in ()).throw(PanicError))
+    monkeypatch.setattr("plaudit.mechanics.streaks.rules.miss_period", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = ann.do("2026-01-05", "purchase")
     assert points(decision) == 20
-    assert decision.member.streaks["daily"].current == 1
+    assert streaks_of(decision.member)["daily"].current == 1
 
 
 def test_a_part_of_every_campaign_that_raises_fails_the_event_at_last():

@@ -6,6 +6,7 @@ from msgspec import structs
 from plaudit.core.decide_one import decide_one
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.member import Holding, Standing
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import NOON, campaign, document, event, member, program
 
 PROGRAMME = [
@@ -41,8 +42,6 @@ EFFECT_CASES = {
     "call_webhook": (
         {"webhookId": "shop", "data": {"x": 1}}, {"webhookId": "shop"}, lambda d: d.messages[0].data["x"] == 1,
     ),
-    "check_in": ({"streakId": "daily"}, None, lambda d: d.member.streaks["daily"].current == 1),
-    "grant_freeze": ({"streakId": "daily", "quantity": 2}, 2, lambda d: d.member.streaks["daily"].freezes == 2),
     "add_to_segment": (
         {"segmentId": "vip"}, {"segmentId": "vip", "member": True}, lambda d: d.member.segments["vip"].member,
     ),
@@ -60,6 +59,8 @@ EFFECT_CASES = {
         lambda d: d.member.progress["camp_other"].enrolled_at == NOON,
     ),
     "emit": ({"trigger": "more"}, {"trigger": "more"}, lambda d: d.member.balances["xp"].amount == 1),
+    "check_in": ({"streakId": "daily"}, None, lambda d: streaks_of(d.member)["daily"].current == 1),
+    "grant_freeze": ({"streakId": "daily", "quantity": 2}, 2, lambda d: streaks_of(d.member)["daily"].freezes == 2),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.matching import parts_left
 from plaudit.core.member import Holding
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, campaign, document, program
 from tests.life import Life
 
@@ -51,7 +52,7 @@ def held(life, metric="points"):
 def nothing_is_left(guest):
     one = guest.member
     assert all(each.amount == 0 and each.earned == 0 for each in one.balances.values())
-    assert not any((one.progress, one.streaks, one.ladders, one.segments, one.standings, one.holdings, one.entries))
+    assert not any((one.progress, one.states, one.ladders, one.segments, one.standings, one.holdings, one.entries))
     assert one.due_at is None
 
 
@@ -192,13 +193,13 @@ def test_days_of_either_count_for_the_streak_and_a_milestone_is_reached_once():
         for day in days:
             life.do(f"2026-02-{day}")
     merge(guest, ann)
-    state = ann.member.streaks["daily"]
+    state = streaks_of(ann.member)["daily"]
     assert (state.current, state.longest, state.alive) == (4, 4, True)
     assert ann.balance() == 40
     ann.do("2026-03-01")
-    assert (ann.member.streaks["daily"].current, ann.balance()) == (5, 40)
+    assert (streaks_of(ann.member)["daily"].current, ann.balance()) == (5, 40)
     ann.until("2026-03-04")
-    assert ann.member.streaks["daily"].alive is False
+    assert streaks_of(ann.member)["daily"].alive is False
 
 
 def test_freezes_are_added_up_to_what_may_be_held():
@@ -206,7 +207,7 @@ def test_freezes_are_added_up_to_what_may_be_held():
     for life in (guest, ann):
         life.do("2026-02-28", "streak", "streak", streakId="daily", action="grant_freeze", quantity=2)
     merge(guest, ann)
-    assert ann.member.streaks["daily"].freezes == 3
+    assert streaks_of(ann.member)["daily"].freezes == 3
 
 
 LADDER = document(

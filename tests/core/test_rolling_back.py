@@ -5,12 +5,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from plaudit.core.commands.rollback import ROLLBACK_CAMPAIGN
+from plaudit.core.commands.rollback import ROLLBACK_CAMPAIGN, data_of
 from plaudit.core.decision import Refusal
 from plaudit.core.doings import Doings, Happened
-from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, STREAK, TRANSACTION
+from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, TRANSACTION
 from plaudit.core.member import Member, Progress
 from plaudit.core.without import undoing
+from plaudit.mechanics.streaks.commands import STREAK
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import campaign, document, program
 from tests.life import Life
 
@@ -43,7 +45,7 @@ class Logged(Life):
 
     def order(self, order, local="2026-03-10"):
         """Carry an order out, as it comes out of the log: through JSON."""
-        data = msgspec.json.decode(msgspec.json.encode(order))
+        data = msgspec.json.decode(msgspec.json.encode(data_of(order)))
         return self.do(local, ROLLBACK, ROLLBACK, **data)
 
     def roll_back(self, local="2026-03-10", **which):
@@ -200,11 +202,11 @@ def test_a_streak_is_as_if_it_had_not_counted():
     life = Logged(streak, check_in)
     life.do("2026-03-02", "visit")
     life.do("2026-03-03", "buy")
-    assert (life.member.streaks["s"].current, life.balance()) == (2, 11)
+    assert (streaks_of(life.member)["s"].current, life.balance()) == (2, 11)
     life.roll_back("2026-03-03 13:00")
-    assert (life.member.streaks["s"].current, life.balance()) == (1, 0)
+    assert (streaks_of(life.member)["s"].current, life.balance()) == (1, 0)
     life.do("2026-03-03 14:00", "visit")
-    assert (life.member.streaks["s"].current, life.balance()) == (2, 11)
+    assert (streaks_of(life.member)["s"].current, life.balance()) == (2, 11)
 
 
 def test_coupons_notifications_entries_and_fields_of_the_profile_are_taken_back():

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plaudit.core.decision import Refusal
-from plaudit.core.event import PROFILE, STREAK
-from plaudit.core.freezes import GIVEN_KEPT
+from plaudit.core.event import PROFILE
+from plaudit.mechanics.streaks.commands import STREAK
+from plaudit.mechanics.streaks.freezes import GIVEN_KEPT
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import document, program
 from tests.life import Life
 
@@ -31,7 +33,7 @@ def told(ann: Life, trigger: str) -> list[str]:
 
 
 def streak(ann: Life):
-    return ann.member.streaks["daily"]
+    return streaks_of(ann.member)["daily"]
 
 
 def lengths(ann: Life) -> tuple[int, int]:
@@ -366,6 +368,6 @@ def test_a_pause_up_to_the_end_of_the_calendar_is_kept():
 def test_an_event_that_two_triggers_of_a_streak_take_counts_once():
     ann = Life(program(document("streak", "s", triggers=[{"type": "visit"}, {"type": "visit"}], threshold=2)))
     ann.do("2026-01-01 08:00")
-    assert (ann.refusals(), ann.member.streaks["s"].current) == ([None, Refusal.event_counted], 0)
+    assert (ann.refusals(), streaks_of(ann.member)["s"].current) == ([None, Refusal.event_counted], 0)
     ann.do("2026-01-01 09:00")
-    assert ann.member.streaks["s"].current == 1
+    assert streaks_of(ann.member)["s"].current == 1

@@ -10,6 +10,7 @@ from plaudit.documents.compile import CompileInput
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.programme_file import without_defaults
 from plaudit.errors import Invalid
+from plaudit.mechanics.streaks.state import streaks_of
 from plaudit.storage.programmes import programme_from_documents
 from tests.factories import ORG, document, program
 from tests.life import Life
@@ -172,7 +173,7 @@ def test_the_streak_of_a_campaign_has_its_id_and_pays_for_no_other():
     ann.do("2026-01-01")
     ann.do("2026-01-02", "lift")
     ann.do("2026-01-02")
-    assert (ann.member.streaks["camp_1"].current, ann.member.streaks["other"].current) == (2, 1)
+    assert (streaks_of(ann.member)["camp_1"].current, streaks_of(ann.member)["other"].current) == (2, 1)
     assert (ann.balance(), ann.member.progress["camp_1"].completions) == (20, 2)
     assert {one.campaign_id for one in ann.transactions} == {"camp_1"}
 
@@ -182,7 +183,7 @@ def test_a_streak_counts_for_those_in_its_segments_only():
     ann = life(fans, **RUN | {"segments": {"include": ["fans"]}})
     ann.do("2026-01-01")
     assert ann.balance() == 0
-    assert "camp_1" not in ann.member.streaks
+    assert "camp_1" not in streaks_of(ann.member)
 
 
 def test_saving_a_streak_adds_one_by_the_day():
@@ -198,7 +199,7 @@ def test_a_streak_that_was_stored_without_its_part_pays_each_time():
     for at in DAYS:
         ann.do(at)
     assert ann.balance() == 40
-    assert not ann.member.streaks
+    assert not streaks_of(ann.member)
 
 
 BAD_STREAKS = [

@@ -22,12 +22,12 @@ from plaudit.core.event import (
     REDEMPTION,
     REVERSAL,
     SEGMENT,
-    STREAK,
     TRANSACTION,
     TRANSFER,
 )
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.history import backtest
+from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.reads import transactions
 from plaudit.storage.orgs import create_org
 

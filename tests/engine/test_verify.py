@@ -10,7 +10,7 @@ from msgspec import structs
 from plaudit import clock
 from plaudit.core.event import HOLD, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.engine.arrival import Payload, arrival_from_client
-from plaudit.history.invariants import BY_QUERY, EVERY, REPLAY
+from plaudit.history.invariants import BY_QUERY, REPLAY, every
 from plaudit.history.verify import SQL, verify
 from plaudit.storage.erasure import erase
 from plaudit.storage.postgres import connect
@@ -162,7 +162,7 @@ def test_what_does_not_hold_is_named_with_what_to_do(clone, lived_in, name):
     assert set(found) == {name}
     told, remedy = found[name]
     assert example in told
-    assert remedy == next(one.remedy for one in EVERY if one.name == name)
+    assert remedy == next(one.remedy for one in every() if one.name == name)
 
 
 @pytest.mark.breaks_tables("that is what is tested")
@@ -190,5 +190,5 @@ def test_a_transfer_that_is_taken_back_at_one_end_only_is_named(clone, lived_in,
 def test_every_query_is_an_invariant_and_says_what_to_do():
     others = {"counted", "transfers", "arrived", "transfers_reversed"}
     assert set(SQL.by_name) == {*BY_QUERY, *others}
-    assert all(one.remedy for one in EVERY)
-    assert len({one.name for one in EVERY}) == len(EVERY)
+    assert all(one.remedy for one in every())
+    assert len({one.name for one in every()}) == len(every())

@@ -20,7 +20,6 @@ from plaudit.core.event import (
     RECEIPT,
     REVERSAL,
     SEGMENT,
-    STREAK,
     TIMER,
     TRANSACTION,
     TRANSFER,
@@ -36,6 +35,8 @@ from plaudit.core.member import Member
 from plaudit.core.periods import next_period_at, period_key
 from plaudit.core.program import Program
 from plaudit.documents.compile import compile_program
+from plaudit.mechanics.streaks.commands import STREAK
+from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, document
 
 from .amounts import Json
@@ -296,7 +297,7 @@ def state(core: Core, user: str) -> Json:
         "books": {one: _book(core, user, one) for one in sorted(member.balances)},
         "streaks": {
             one: {"current": each.current, "longest": each.longest, "alive": each.alive, "freezes": each.freezes}
-            for one, each in sorted(member.streaks.items())
+            for one, each in sorted(streaks_of(member).items())
         },
         "campaigns": {one: _campaign(core, member, one) for one in member.progress},
         "ladders": {

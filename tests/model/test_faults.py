@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import campaigns, competitions, goals, ladders, metrics, segments, sequences, streaks
+from plaudit.core import campaigns, competitions, goals, ladders, metrics, segments, sequences
 from plaudit.core.commands import bookkeeping, dispatch, import_member
 from plaudit.core.decision import Refusal
 from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
+from plaudit.mechanics.streaks import rules
 
 from . import core
 from .comparing import Different, compare, compare_in_any_order
@@ -509,7 +510,7 @@ DAILY = [
     [act(0, "visit"), act(2, "visit"), act(4, "visit"), late(1, 4.2, "visit")],
 )
 def _(monkeypatch):
-    was = streaks.missed
+    was = rules.missed
 
     def missed(state, *arguments):
         found = was(state, *arguments)
@@ -517,7 +518,7 @@ def _(monkeypatch):
         kept = tuple(turn for turn in found.frozen if turn not in over)
         return structs.replace(found, frozen=kept, freezes=found.freezes + len(over))
 
-    monkeypatch.setattr(streaks, "missed", missed)
+    monkeypatch.setattr(rules, "missed", missed)
 
 
 @fault(

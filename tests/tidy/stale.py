@@ -20,7 +20,7 @@ STATES = {
     "Standing",
     "Holding",
 }
-PARTS = {"balances", "progress", "streaks", "ladders", "segments", "standings", "holdings"}
+PARTS = {"balances", "progress", "ladders", "segments", "standings", "holdings"}
 Symbol = tuple[str, str]  # a module, and a name in it; a method by its class and name
 Function = ast.FunctionDef
 
@@ -108,7 +108,7 @@ def _modules_of_methods(trees: Mapping[str, ast.Module]) -> dict[Symbol, str]:
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("plaudit.core")):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("plaudit.")):
             for one in node.names:
                 yield one.asname or one.name, ((node.module or "").rpartition(".")[2], one.name)
 
@@ -238,7 +238,7 @@ class _Reader:
             case ast.Attribute():
                 return value.attr == "book" and self._is_state(value.value, flow)
             case ast.Subscript():
-                return _is_part(value.value)
+                return self._is_part(value.value)
             case ast.IfExp():
                 return self._is_state(value.body, flow) or self._is_state(value.orelse, flow)
             case ast.BoolOp():
@@ -246,16 +246,19 @@ class _Reader:
             case ast.Call(func=ast.Attribute(attr="replace")):
                 return self._is_state(value.args[0], flow) if value.args else False
             case ast.Call(func=ast.Attribute(attr="get" | "values" | "items", value=of)):
-                return _is_part(of)
+                return self._is_part(of)
             case ast.Call():
                 return self._core.returns_state(self._module, value)
             case _:
                 return False
 
-
-def _is_part(node: ast.expr) -> bool:
-    """`member.balances`, `context.member.streaks` and the like."""
-    if not isinstance(node, ast.Attribute) or node.attr not in PARTS:
-        return False
-    of = node.value
-    return (isinstance(of, ast.Name) and of.id == "member") or (isinstance(of, ast.Attribute) and of.attr == "member")
+    def _is_part(self, node: ast.expr) -> bool:
+        """`member.balances`, `context.member.ladders`, `streaks_of(context.member)` and the like."""
+        if isinstance(node, ast.Call):
+            return self._core.returns_state(self._module, node)
+        if not isinstance(node, ast.Attribute) or node.attr not in PARTS:
+            return False
+        of = node.value
+        return (isinstance(of, ast.Name) and of.id == "member") or (
+            isinstance(of, ast.Attribute) and of.attr == "member"
+        )

@@ -8,16 +8,28 @@ import plaudit
 from tests.tidy.stale import stale_uses
 
 CORE = Path(plaudit.__file__).parent / "core"
-MODULES = {
-    path.stem: path.read_text(encoding="utf-8")
-    for folder in (CORE, CORE / "ledger", CORE / "commands", CORE / "effects")
-    for path in folder.glob("*.py")
-    if path.stem != "__init__"
-}
+MECHANICS = [path.parent for path in (CORE.parent / "mechanics").glob("*/mechanic.py")]
+
+
+def modules_in(*folders):
+    return {
+        path.stem: path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in folder.glob("*.py")
+        if path.stem != "__init__"
+    }
+
+
+MODULES = modules_in(CORE, CORE / "ledger", CORE / "commands", CORE / "effects")
 
 
 def test_the_core_uses_no_state_that_an_effect_may_have_changed():
     assert list(stale_uses(MODULES)) == []
+
+
+@pytest.mark.parametrize("folder", MECHANICS, ids=lambda folder: folder.name)
+def test_a_mechanic_uses_no_state_that_an_effect_may_have_changed(folder):
+    assert list(stale_uses(MODULES | modules_in(folder))) == []
 
 
 # What each of these does with a book, a ladder's state or a balance, and whether that is found.
@@ -35,6 +47,8 @@ PLANTED = {
     "state = structs.replace(state, rung=1); expire(context, metric); print(state)": True,
     "balance, name = balance_of(context, metric), 'n'; expire(context, metric); print(name)": False,
     "replace_book(context, metric, book); print(state)": False,
+    "state = states_in(member)['s']; expire(context, metric); print(state)": True,
+    "state = states_in(member).get('s'); expire(context, metric); print(state)": True,
 }
 
 
@@ -42,6 +56,7 @@ def test_the_planted_ones_are_found():
     planted = (
         "from .effects import grant_reward, remove_product\n"
         "from .ledger.post import append_transaction, balance_of, expire, replace_book\ndef release(context): expire(context, None)\n"
+        "def states_in(member) -> Mapping[str, LadderState]: pass\n"
     ) + "".join(
         f"def planted_{number}(context, metric, place, effect, state: LadderState):\n    {does}\n"
         for number, does in enumerate(PLANTED)

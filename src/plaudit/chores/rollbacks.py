@@ -23,6 +23,7 @@ from plaudit.core.commands.rollback import (
     Coupon,
     Rollback,
     RolledBack,
+    data_of,
     is_something,
     unused_id,
 )
@@ -329,7 +330,7 @@ def _concerns(row: Json, doings: Doings) -> bool:
 
 def arrival_at(programme: Programme, user_id: str, event_id: UUID, order: Rollback, now: datetime) -> Arrival:
     """Return the event that carries an order out."""
-    return _arrival(programme, ROLLBACK, user_id, event_id, msgspec.to_builtins(order, str_keys=True), now)
+    return _arrival(programme, ROLLBACK, user_id, event_id, data_of(order), now)
 
 
 def _arrival(programme: Programme, kind: str, user_id: str, event_id: UUID, data: Json, now: datetime) -> Arrival:

@@ -1,10 +1,10 @@
 """decide(program, member, event) -> Decision: what follows from one event. No I/O, no clock, no chance.
 
 The order of everything: enrolment, the event itself, then what followed from it (first come, first looked at), each
-meeting the streaks that listen to it, then the campaigns in the order of their priority.
+meeting the mechanics that listen to it, then the campaigns in the order of their priority.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from . import competitions
@@ -34,11 +34,11 @@ from .event import (
     Event,
     is_own,
 )
+from .mechanic_rules import MECHANIC_RULES
 from .member import Member
 from .profile_fields import ACTIVE, PRESENT
-from .program import Program
+from .program import MechanicListener, Program
 from .segments import count_event, reevaluate
-from .streaks import meet
 
 OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
@@ -135,18 +135,8 @@ def _apply_event(context: Context) -> None:
         count_event(context)
     if trigger in context.program.competitions_by_trigger:
         competitions.score_event(context)
-    if trigger in context.program.streak_listeners:
-        for streak_listener in context.program.streak_listeners[trigger]:
-            if context.broken and context.is_broken(
-                f"streak.{streak_listener.streak.streak_id}", ~streak_listener.number
-            ):
-                continue
-            try:
-                context.trace.append(meet(context, streak_listener))
-            except BaseException as problem:
-                raise context.blamed(
-                    problem, f"streak.{streak_listener.streak.streak_id}", ~streak_listener.number
-                ) from None
+    if trigger in context.program.mechanic_listeners:
+        _meet_mechanics(context, context.program.mechanic_listeners[trigger])
     for listener in context.program.listeners_of(trigger):
         if context.broken and context.is_broken(listener.campaign.campaign_id, ~listener.number, listener.step):
             continue
@@ -155,3 +145,13 @@ def _apply_event(context: Context) -> None:
         except BaseException as problem:
             campaign_id = listener.campaign.campaign_id
             raise context.blamed(problem, campaign_id, ~listener.number, listener.step) from None
+
+
+def _meet_mechanics(context: Context, listeners: Sequence[MechanicListener]) -> None:
+    for listener in listeners:
+        if context.broken and context.is_broken(listener.cause, ~listener.number):
+            continue
+        try:
+            context.trace.append(MECHANIC_RULES[listener.mechanic].meet(context, listener))
+        except BaseException as problem:
+            raise context.blamed(problem, listener.cause, ~listener.number) from None

@@ -7,17 +7,17 @@ from .ladders import end_window
 from .ledger import lots
 from .ledger.lots import EMPTY, Book
 from .ledger.post import EXPIRY, count_earned, expire, reminders, replace_book, settle
+from .mechanic_rules import MECHANIC_RULES, cause_of
 from .metrics import Metric, to_number
-from .streaks import miss_period
 
-_DUE = ~2  # tells what falls due from what an event does to the same streak or ladder
+_DUE = ~2  # tells what falls due from what an event does to the same document of a mechanic
 
 
 def run_due(context: Context) -> None:
-    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; lapses of streaks;
+    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
 
-    ends of ladders' windows; segments that time alone may change are re-evaluated. What raises is refused, and not due
-    again until something else happens to it: otherwise it would hold up all that the member does.
+    what its states have due; ends of ladders' windows; segments that time alone may change are re-evaluated. What raises is
+    refused, and not due again until something else happens to it: otherwise it would hold up all that the member does.
     """
     for metric_id in sorted(context.member.balances):
         book = context.member.balances[metric_id].book
@@ -28,14 +28,7 @@ def run_due(context: Context) -> None:
             balance = context.member.balances[metric_id]
             left = structs.replace(balance.book or EMPTY, due_at=None)
             context.member.balances[metric_id] = structs.replace(balance, book=left)
-    for streak_id in sorted(context.member.streaks):
-        state = context.member.streaks[streak_id]
-        if state.due_at is not None and state.due_at <= context.now:
-            streak = context.program.streaks.get(streak_id)
-            gone = streak is None or not streak.active  # meanwhile: it neither goes on nor breaks
-            if gone or not context.contain(miss_period, streak, state, cause=f"streak.{streak_id}", number=_DUE):
-                left = context.member.streaks[streak_id]
-                context.member.streaks[streak_id] = structs.replace(left, due_at=None)
+    _run_mechanics(context)
     for ladder_id in sorted(context.member.ladders):
         rung = context.member.ladders[ladder_id]
         if rung.due_at is not None and rung.due_at <= context.now:
@@ -48,6 +41,22 @@ def run_due(context: Context) -> None:
         if inside.due_at is not None and inside.due_at <= context.now:
             context.member.segments[segment_id] = structs.replace(inside, due_at=None)
             context.changed_parts.add(f"segment.{segment_id}")
+
+
+def _run_mechanics(context: Context) -> None:
+    for kind, rules in MECHANIC_RULES.items():
+        states = context.member.states.get(kind)
+        if not states:
+            continue
+        for document_id in sorted(states):
+            state = states[document_id]
+            if state.due_at is None or state.due_at > context.now:
+                continue
+            compiled = context.program.compiled(kind, document_id)
+            gone = compiled is None or rules.is_dormant(compiled)  # meanwhile: it neither goes on nor ends
+            cause = cause_of(kind, document_id)
+            if gone or not context.contain(rules.run_due, compiled, state, cause=cause, number=_DUE):
+                states[document_id] = rules.without_due(states[document_id])
 
 
 def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:

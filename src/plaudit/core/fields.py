@@ -4,23 +4,54 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
+from msgspec import Struct
+
 from plaudit.core.formulas.budget import Budget
 
 from .event import Event
-from .member import Member, StreakState
+from .member import Member
 from .metrics import Metric, to_number
 from .profile_fields import FIELDS, MISSING, LadderLike, ProductLike, computed_fields
 
 # What a path without one of these as its first word means is `data.` and the path.
-SCOPES = ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "streaks", "campaigns", "badges")
+# (The mechanics add theirs: see `add_scope`.)
+SCOPES: dict[str, None] = dict.fromkeys(
+    ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "campaigns", "badges")
+)
 CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
 LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
 EVENT_FIELDS = ("id", "type", "action", "timestamp", "source")
 # The scopes whose first step is an id, and what there is of each.
-PARTS_OF_NAMED = {
-    "metrics": (), "streaks": ("current", "longest", "freezes", "alive"), "ladders": ("rung", "number"),
-    "campaigns": ("completions",),
+PARTS_OF_NAMED: dict[str, tuple[str, ...]] = {
+    "metrics": (), "ladders": ("rung", "number"), "campaigns": ("completions",),
 }  # fmt: skip
+# The kinds of document that these ids are of.
+KIND_OF_NAMED = {"metrics": "metric", "ladders": "ladder", "campaigns": "campaign"}
+
+
+class StateScope(Struct, frozen=True):
+    """A scope of a mechanic: what conditions and formulas see of each of a member's states of a `kind`.
+
+    `parts` are the keys of what `fields` returns of a state.
+    """
+
+    kind: str
+    parts: tuple[str, ...]
+    fields: Callable[[Any], dict[str, Any]]
+
+
+_STATE_SCOPES: dict[str, StateScope] = {}
+
+
+def add_scope(name: str, scope: StateScope) -> None:
+    """Let conditions and formulas see the states of a mechanic."""
+    SCOPES[name] = None
+    PARTS_OF_NAMED[name], KIND_OF_NAMED[name], _STATE_SCOPES[name] = scope.parts, scope.kind, scope
+
+
+def remove_scope(name: str) -> None:
+    """Take back what `add_scope` has done."""
+    del SCOPES[name], PARTS_OF_NAMED[name], KIND_OF_NAMED[name], _STATE_SCOPES[name]
 
 
 class Scope:
@@ -85,8 +116,6 @@ class Scope:
                 return {**self.member.attributes, **_as_values(computed_fields(self)), "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
-            case "streaks":
-                return {streak_id: streak_fields(state) for streak_id, state in self.member.streaks.items()}
             case "ladders":
                 return {
                     ladder_id: self._ladder(ladder_id, state.effective)
@@ -99,7 +128,10 @@ class Scope:
             case "badges":
                 return FIELDS["badges"].compute(self)
             case _:
-                return {}
+                return self._states(_STATE_SCOPES[scope]) if scope in _STATE_SCOPES else {}
+
+    def _states(self, scope: StateScope) -> dict[str, Any]:
+        return {key: scope.fields(state) for key, state in self.member.states.get(scope.kind, {}).items()}
 
     def _ladder(self, ladder_id: str, rung: int) -> dict[str, Any]:
         ladder = self.ladders.get(ladder_id)
@@ -128,20 +160,17 @@ class Names:
         """Return a scope, else a field of the event's data, else None."""
         found = self._roots.get(name)
         if found is None:
-            if name not in _SCOPES:
+            if name not in SCOPES:
                 return self._scope.event.data.get(name)
             found = self._roots[name] = self._scope.root(name)
         return found
 
     def keys(self) -> list[str]:
         """Return all names."""
-        return list(self._scope.event.data.keys() | _SCOPES)
+        return list(self._scope.event.data.keys() | SCOPES.keys())
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
-
-
-_SCOPES = frozenset(SCOPES)
 
 
 def _as_values(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,11 +179,6 @@ def _as_values(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _instant(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
-
-
-def streak_fields(state: StreakState) -> dict[str, Any]:
-    """What conditions and formulas see of a streak."""
-    return {"current": state.current, "longest": state.longest, "freezes": state.freezes, "alive": state.alive}
 
 
 def _event_fields(event: Event) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct, structs
 
 from .ledger.lots import Book
@@ -51,34 +52,6 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     steps: dict[int, StepProgress] = {}
     occurrence: str = ""
     enrolled_at: datetime | None = None
-
-
-class StreakState(Struct, frozen=True, array_like=True):
-    """How a member's streak stands. Turns are numbers of days, weeks or months (see periods.turn_of).
-
-    `spans` are the turns that count, `counts` how often in turns that do not yet; `awarded` says up to which length,
-    and by which turn, milestones have been reached; `absences` are first and last days (ordinals).
-    `given` is how many freezes there were to begin with, or at an instant, and then what was given (or used by choice)
-    when; `chosen` are the frozen turns that were chosen (see `freezes`).
-    """
-
-    spans: tuple[tuple[int, int], ...] = ()
-    counts: dict[int, int] = {}
-    current: int = 0
-    longest: int = 0
-    alive: bool = False
-    freezes: int = 0
-    frozen: tuple[int, ...] = ()
-    repaired: tuple[int, ...] = ()
-    absences: tuple[tuple[int, int], ...] = ()
-    awarded: tuple[tuple[int, int], ...] = ()
-    zone: str = ""
-    previous_zone: str = ""
-    zone_since: datetime | None = None
-    lapsed_at: datetime | None = None
-    due_at: datetime | None = None
-    given: tuple[tuple[datetime | None, int], ...] = ()
-    chosen: tuple[int, ...] = ()
 
 
 class LadderState(Struct, frozen=True, array_like=True):
@@ -150,7 +123,7 @@ class Member(Struct, kw_only=True):
     `latest_at` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
     `sequence` counts the member's events; `due_at` is when something falls due without one (see `run_due_timers`).
     `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user whom
-    the member goes on as.
+    the member goes on as. `states` are what the mechanics keep: by kind, then by the document that they are of.
     """
 
     member_id: UUID
@@ -164,13 +137,13 @@ class Member(Struct, kw_only=True):
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    streaks: dict[str, StreakState] = {}
     ladders: dict[str, LadderState] = {}
     segments: dict[str, SegmentState] = {}
     standings: dict[str, Standing] = {}
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
     entries: dict[str, int] = {}
+    states: dict[str, dict[str, Any]] = {}
 
     def working_copy(self) -> "Member":
         """A member that may be changed in place without touching this one."""
@@ -178,13 +151,13 @@ class Member(Struct, kw_only=True):
             self,  # with the attributes, which are replaced as a whole when they change
             balances=self.balances.copy(),
             progress=self.progress.copy(),
-            streaks=self.streaks.copy(),
             ladders=self.ladders.copy(),
             segments=self.segments.copy(),
             standings=self.standings.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             entries=self.entries.copy(),
+            states={kind: states.copy() for kind, states in self.states.items()} if self.states else {},
         )
 
 
@@ -196,7 +169,7 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
-    for states in (member.streaks, member.ladders, member.segments):
+    for states in (member.ladders, member.segments, *member.states.values()):
         if not states:
             continue
         for state in states.values():
@@ -205,10 +178,49 @@ def earliest_due(member: Member) -> datetime | None:
     return due
 
 
-# The small documents that a member has by kind: the field that holds them, and their type.
-STATE_TYPES: dict[str, tuple[str, type[Struct]]] = {
-    "campaign": ("progress", Progress),
-    "streak": ("streaks", StreakState),
-    "ladder": ("ladders", LadderState),
-    "segment": ("segments", SegmentState),
+class StateKind(Struct, frozen=True):
+    """A kind of the small documents that a member has: their type, and what a collection of them is called in an export."""
+
+    type: type[Struct]
+    collection: str
+
+
+# All kinds. Those of the mechanics are registered with them (see `mechanics.registry`).
+STATE_KINDS: dict[str, StateKind] = {
+    "campaign": StateKind(Progress, "campaigns"),
+    "ladder": StateKind(LadderState, "ladders"),
+    "segment": StateKind(SegmentState, "segments"),
 }
+
+
+_DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
+
+
+def state_decoder(kind: str) -> msgspec.json.Decoder[Any]:
+    """Return what decodes the small documents of a kind as they are stored."""
+    of = STATE_KINDS[kind].type
+    decoder = _DECODERS.get(of)
+    if decoder is None:
+        decoder = _DECODERS[of] = msgspec.json.Decoder(of)
+    return decoder
+
+
+def states_by_kind(member: Member) -> dict[str, dict[str, Any]]:
+    """Return all the small documents of a member."""
+    return {"campaign": member.progress, "ladder": member.ladders, "segment": member.segments, **member.states}
+
+
+def states_of(member: Member, kind: str) -> dict[str, Any]:
+    """Return the small documents of a kind, to be changed in place."""
+    match kind:
+        case "campaign":
+            return member.progress
+        case "ladder":
+            return member.ladders
+        case "segment":
+            return member.segments
+        case _:
+            states = member.states.get(kind)
+            if states is None:
+                states = member.states[kind] = {}
+            return states

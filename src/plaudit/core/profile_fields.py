@@ -185,11 +185,11 @@ PROFILE_FIELDS: tuple[ProfileField, ...] = (
     _computed("badgeCount", "number", "achievements", ["badges"], lambda source: len(_badges(source))),
     _computed(
         "streak", "number", "engagement", ["streaks"],
-        lambda source: max((state.current for state in source.member.streaks.values()), default=0),
+        lambda source: max((state.current for state in source.member.states.get("streak", {}).values()), default=0),
     ),
     _computed(
         "longestStreak", "number", "engagement", ["streaks"],
-        lambda source: max((state.longest for state in source.member.streaks.values()), default=0),
+        lambda source: max((state.longest for state in source.member.states.get("streak", {}).values()), default=0),
     ),
     _shown("transactionCount", "number", "engagement", standard=True),
     _written("country", "location"),

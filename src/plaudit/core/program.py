@@ -1,7 +1,7 @@
 """Program: an organisation's configuration, compiled from its active documents; immutable, swapped as a whole."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from .fields import Getter
 from .goals import ONCE, Goal
 from .metrics import Metric
 from .operators import Compare
-from .periods import Cadence, Period
+from .periods import Period
 from .recurrence import Recurrence
 
 # What has happened in a decision may cause further events this many times in a row, then the chain is cut.
@@ -102,43 +102,12 @@ class Listener(Struct, frozen=True, kw_only=True):
     alone: bool = False
 
 
-class Price(Struct, frozen=True):
-    """What something costs, in smallest units of a metric."""
+class MechanicListener(Struct, frozen=True, kw_only=True):
+    """A trigger that one of a mechanic's compiled documents listens to. `cause` names it in the trace."""
 
-    metric: str
-    amount: int
-
-
-class Milestone(Struct, frozen=True):
-    """What follows when a run has this length; once in each run."""
-
-    length: int
-    effects: tuple[Effect, ...]
-
-
-class Streak(Struct, frozen=True, kw_only=True):
-    """`threshold` actions make a turn count. Pauses are first and last days, for everybody."""
-
-    streak_id: str
-    name: str
-    active: bool = True
-    cadence: Cadence = Cadence.daily
-    threshold: int = 1
-    grace: timedelta = timedelta(0)
-    freezes_max: int = 0
-    freezes_at_start: int = 0
-    freezes_automatic: bool = True
-    freeze_price: Price | None = None
-    repair_days: int = 0
-    repair_price: Price | None = None
-    pauses: tuple[tuple[date, date], ...] = ()
-    milestones: tuple[Milestone, ...] = ()
-
-
-class StreakListener(Struct, frozen=True, kw_only=True):
-    """A trigger that extends a streak."""
-
-    streak: Streak
+    mechanic: str
+    target: Any
+    cause: str
     number: int = 0
     condition: Condition = ALWAYS
 
@@ -316,6 +285,7 @@ class Program(Struct, frozen=True, kw_only=True):
     `outbound` maps a trigger to the types of message that other systems are told of it.
     `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
     parts of a member that its campaigns may look at or change, beside balances and progress.
+    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids.
     """
 
     org_id: UUID
@@ -327,9 +297,9 @@ class Program(Struct, frozen=True, kw_only=True):
     pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
     competitions: Mapping[str, Competition] = field(default_factory=dict[str, Competition])
     listeners: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict[str, tuple[Listener, ...]])
-    streaks: Mapping[str, Streak] = field(default_factory=dict[str, Streak])
-    streak_listeners: Mapping[str, tuple[StreakListener, ...]] = field(
-        default_factory=dict[str, tuple[StreakListener, ...]]
+    mechanics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    mechanic_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
+        default_factory=dict[str, tuple[MechanicListener, ...]]
     )
     ladders: Mapping[str, Ladder] = field(default_factory=dict[str, Ladder])
     ladders_by_metric: Mapping[str, tuple[Ladder, ...]] = field(default_factory=dict[str, tuple[Ladder, ...]])
@@ -345,6 +315,11 @@ class Program(Struct, frozen=True, kw_only=True):
     needs: frozenset[str] = frozenset()
     templates: Mapping[str, Texts] = field(default_factory=dict[str, Texts])
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def compiled(self, mechanic: str, document_id: str) -> Any:
+        """Return a compiled document of a mechanic; None if there is no such document."""
+        documents = self.mechanics.get(mechanic)
+        return None if documents is None else documents.get(document_id)
 
     def listeners_of(self, trigger: str) -> tuple[Listener, ...]:
         """The steps that listen to a trigger, in the order of priority: an event meets only these."""

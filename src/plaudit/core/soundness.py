@@ -2,34 +2,36 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from itertools import pairwise
 
-from . import runs
 from .ledger.lots import DEBT, Book
 from .ledger.post import available, in_lots
-from .member import Balance, Member, StreakState
+from .mechanic_rules import MECHANIC_RULES
+from .member import Balance, Member
 from .metrics import Metric
 
 
 class Unsound(StrEnum):
-    """What does not hold."""
+    """What does not hold of the books."""
 
     holds = "holds"
     debt = "debt"
     available = "available"
-    streaks = "streaks"
 
 
-def unsound(member: Member, metrics: Mapping[str, Metric]) -> Iterator[tuple[Unsound, str]]:
-    """Return what does not hold of a member, in words; of a metric that is no more, nothing is asked."""
+def unsound(member: Member, metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
+    """Yield what does not hold of a member, with the words: an `Unsound`, or the kind of a mechanic.
+
+    Of a metric that is no more, nothing is asked.
+    """
     for metric_id, balance in member.balances.items():
         metric = metrics.get(metric_id)
         if metric is not None:
             for what, told in _of_balance(metric, balance):
                 yield what, f"metric {metric_id}: {told}"
-    for streak_id, state in member.streaks.items():
-        for told in _of_streak(state):
-            yield Unsound.streaks, f"streak {streak_id}: {told}"
+    for kind, rules in MECHANIC_RULES.items():
+        for document_id, state in member.states.get(kind, {}).items():
+            for told in rules.unsound(state):
+                yield kind, f"{kind} {document_id}: {told}"
 
 
 def _of_balance(metric: Metric, balance: Balance) -> Iterator[tuple[Unsound, str]]:
@@ -62,15 +64,3 @@ def _of_debt(book: Book, reserved: Mapping[int, int]) -> Iterator[tuple[Unsound,
     )
     if owed and left > 0:
         yield Unsound.debt, f"{-owed} are owed, though {left} are available"
-
-
-def _of_streak(state: StreakState) -> Iterator[str]:
-    if any(first > last for first, last in state.spans) or any(
-        later[0] <= earlier[1] + 1 for earlier, later in pairwise(state.spans)
-    ):
-        yield f"its spans {state.spans} are not apart and in order"
-    if state.current > state.longest or state.freezes < 0:
-        yield f"{state.current} in a row, {state.longest} at the longest, {state.freezes} freezes"
-    spared = [turn for turn in state.frozen if runs.counts(state.spans, turn)]
-    if spared:
-        yield f"turns {spared} count, and are spared by freezes as well"

@@ -61,17 +61,6 @@ _ROWS = (
         "A member has got on to another rung; `user.tier_changed` is the same.",
         {"ladderId": "string", "oldRung": "string", "newRung": "string", "direction": "string"},
     ),
-    EngineTrigger(
-        "streak.extended",
-        "One more turn of a streak counts.",
-        {"streakId": "string", "length": "number", "longest": "number"},
-    ),
-    EngineTrigger("streak.milestone", "A streak has reached a milestone.", {"streakId": "string", "length": "number"}),
-    EngineTrigger("streak.frozen", "A freeze has spared a miss.", {"streakId": "string", "freezes": "number"}),
-    EngineTrigger(
-        "streak.broken", "A streak was broken, at this very instant.", {"streakId": "string", "length": "number"}
-    ),
-    EngineTrigger("streak.repaired", "A broken streak was taken up again.", {"streakId": "string"}),
     EngineTrigger("segment.entered", "A member has come into a segment.", {"segmentId": "string"}),
     EngineTrigger("segment.left", "A member has left a segment.", {"segmentId": "string"}),
     EngineTrigger(
@@ -92,6 +81,7 @@ _ROWS = (
     EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 
+# The mechanics add theirs (see `mechanics.registry`).
 ENGINE_TRIGGERS: dict[str, EngineTrigger] = {row.key: row for row in _ROWS}
 
 NEVER_FIRED = "schedule"  # reserved, and nothing may listen to it

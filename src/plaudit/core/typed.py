@@ -7,19 +7,6 @@ from .fields import Scope
 from .program import Audience
 
 
-class OfStreak:
-    """That an event is of a streak."""
-
-    __slots__ = ("_streak_id",)
-
-    def __init__(self, streak_id: str) -> None:
-        self._streak_id = streak_id
-
-    def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:  # noqa: ARG002
-        """Whether the event's data names the streak."""
-        return scope.event.data.get("streakId") == self._streak_id
-
-
 class Open:
     """That an event is within a campaign's window, and of a member whom the campaign is for."""
 

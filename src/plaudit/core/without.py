@@ -28,6 +28,7 @@ from .ledger import matching
 from .ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
 from .ledger.lots import Posting
 from .ledger.post import EXPIRY
+from .mechanic_rules import MECHANIC_RULES
 from .member import Member, Progress
 from .metrics import available_at
 from .program import Program
@@ -283,11 +284,7 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
             for text, state in real.progress.items()
             if state != would.progress.get(text, Progress())
         },
-        streaks={
-            streak_id: would.streaks.get(streak_id)
-            for streak_id, state in real.streaks.items()
-            if state != would.streaks.get(streak_id) and state.longest >= _longest(would, streak_id)
-        },
+        states=_states(real, would),
         reached={
             ladder_id: gone
             for ladder_id, state in real.ladders.items()
@@ -310,9 +307,19 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
     return order if is_something(order) else None
 
 
-def _longest(member: Member, streak_id: str) -> int:
-    found = member.streaks.get(streak_id)
-    return 0 if found is None else found.longest
+def _states(real: Member, would: Member) -> dict[str, dict[str, Any]]:
+    """Return the states of mechanics that a rollback sets to what they would be, by kind."""
+    states: dict[str, dict[str, Any]] = {}
+    for kind, rules in MECHANIC_RULES.items():
+        others = would.states.get(kind, {})
+        set_back = {
+            document_id: others.get(document_id)
+            for document_id, state in real.states.get(kind, {}).items()
+            if rules.is_rolled_back(state, others.get(document_id))
+        }
+        if set_back:
+            states[kind] = set_back
+    return states
 
 
 def _since_given_back(caps: Mapping[str, int], real: Member, would: Member) -> dict[str, int]:

@@ -1,14 +1,16 @@
 """Campaigns: what members do, and what follows. In simple mode a campaign carries its triggers and effects itself."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, field, structs
 
 from plaudit.core.effects.notify import Notify
 from plaudit.core.periods import Period
 from plaudit.core.recurrence import check_recurrence
 from plaudit.errors import FieldError
+from plaudit.mechanics.base import CampaignPart
+from plaudit.mechanics.registry import MECHANICS
 
 from .base import Description, Document, DocumentKind, Instant, Media, MetricAmount, Name, Reference
 from .competition import CompetitionPart, Score, check_ranking, prize_amounts, ranking_references
@@ -16,7 +18,6 @@ from .conditions import check_conditions
 from .dialects import read_campaign, write_campaign
 from .effect import AudienceSpec, EffectSpec, check_effects, check_notification, effect_amounts, effect_references
 from .listening import TRIGGERS_MAX, TriggerSpec
-from .streak import StreakPart, check_terms, terms_amounts, terms_references
 
 Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -82,14 +83,14 @@ class Campaign(Document, kw_only=True):
 
     With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the `order`
     given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A `Badge` is awarded once, a `Challenge` completed once unless it is
-    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; a `Streak` pays its `effects` at each turn of its `streak`; a
+    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}a
     `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for everybody,
     `required` for who has joined.
     `notification` tells the member that it is completed; `subtitle`, `media` and the `show…` are for members' apps.
     `completedAt` is there when the campaign was over and became `completed` by itself.
     """
 
-    type: Literal["Challenge", "Reward", "Badge", "Streak", "Competition"] = "Reward"
+    type: str = "Reward"  # of `CAMPAIGN_TYPES`
     mode: Literal["always-on", "time-bound", "recurring"] = "always-on"
     status: Literal["draft", "active", "paused", "completed", "archived"] = "active"
     simplified_mode: bool = True
@@ -108,7 +109,6 @@ class Campaign(Document, kw_only=True):
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    streak: StreakPart | None = None
     competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: Description | None = None
@@ -130,6 +130,34 @@ class Campaign(Document, kw_only=True):
         return self.status == "active" or by_itself
 
 
+PARTS: Sequence[CampaignPart] = tuple(MECHANICS.campaign_parts())
+CAMPAIGN_TYPES = ("Challenge", "Reward", "Badge", *(part.campaign_type for part in PARTS), "Competition")
+
+# A campaign as it is written: with the parts that the mechanics add.
+CampaignDocument = cast(
+    "type[Campaign]",
+    defstruct(
+        "Campaign",
+        [
+            ("type", Literal[CAMPAIGN_TYPES], "Reward"),  # pyright: ignore[reportInvalidTypeForm]
+            *((part.name, part.type | None, None) for part in PARTS),
+        ],
+        bases=(Campaign,),
+        kw_only=True,
+        namespace={
+            "__doc__": (Campaign.__doc__ or "").replace("{parts}", "".join(f"{part.sentence}; " for part in PARTS))
+        },
+        module=__name__,
+    ),
+)
+
+
+def parts_of(campaign: Campaign) -> list[tuple[CampaignPart, Any]]:
+    """Return the parts that a campaign has, which are documents of mechanics, with what they are."""
+    parts = [(part, getattr(campaign, part.name, None)) for part in PARTS]
+    return [(part, own) for part, own in parts if own is not None]
+
+
 def _check(campaign: Campaign) -> list[FieldError]:
     wrong = check_effects(campaign.effects) + check_notification(campaign.notification, "notification")
     if len(campaign.triggers) > TRIGGERS_MAX:
@@ -141,7 +169,7 @@ def _check(campaign: Campaign) -> list[FieldError]:
     elif campaign.simplified_mode and campaign.status == "active" and campaign.type != "Competition":
         if not campaign.triggers:
             wrong.append(FieldError("triggers", "must have at least one item in an active campaign"))
-        if not campaign.effects and not (campaign.streak is not None and campaign.streak.milestones):
+        if not campaign.effects and not any(part.pays(own) for part, own in parts_of(campaign)):
             wrong.append(FieldError("effects", "must have at least one item in an active campaign"))
     if not campaign.simplified_mode and (campaign.triggers or campaign.effects):
         wrong.append(FieldError("simplifiedMode", "must be true for a campaign with triggers and effects"))
@@ -159,8 +187,9 @@ def _suppose(given: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(campaign: Campaign) -> Campaign:
     """Return the campaign with what its type means. With steps, a campaign is completed once anyway."""
-    if campaign.type == "Streak" and campaign.streak is None and campaign.simplified_mode and not campaign.steps:
-        return structs.replace(campaign, streak=StreakPart())
+    part = next((part for part in PARTS if part.campaign_type == campaign.type), None)
+    if part is not None and getattr(campaign, part.name) is None and campaign.simplified_mode and not campaign.steps:
+        return part.complete(campaign)
     if campaign.type == "Competition":
         return _with_score(campaign)
     limit = campaign.limit or Limit()
@@ -196,7 +225,8 @@ def _wrong_type(campaign: Campaign) -> list[FieldError]:
         wrong.append(FieldError("steps", why))
     if kind == "Badge" or (kind == "Challenge" and not campaign.repeatable and not recurring):
         wrong += _wrong_again(campaign)
-    return wrong + _wrong_streak(campaign) + _wrong_competition(campaign)
+    wrong += [error for part in PARTS for error in part.check(campaign)]
+    return wrong + _wrong_competition(campaign)
 
 
 def _wrong_competition(campaign: Campaign) -> list[FieldError]:
@@ -221,31 +251,6 @@ def _wrong_competition(campaign: Campaign) -> list[FieldError]:
     if campaign.enrolment == "required":
         why = "must be open in a Competition: who is to take part is said by segments (got 'required')"
         wrong.append(FieldError("enrolment", why))
-    return wrong
-
-
-def _wrong_streak(campaign: Campaign) -> list[FieldError]:
-    """Return what is wrong with the streak of a campaign, and what makes no sense beside it."""
-    if campaign.streak is not None and campaign.type != "Streak":
-        return [FieldError("streak", f"must be absent: it is for a campaign of type Streak (got {campaign.type!r})")]
-    if campaign.streak is not None and not campaign.simplified_mode:
-        return [FieldError("streak", "must be absent in advanced mode: rules do not extend a streak")]
-    wrong = (
-        [] if campaign.streak is None else [check_term.under("streak") for check_term in check_terms(campaign.streak)]
-    )
-    if campaign.type != "Streak" or not campaign.simplified_mode:
-        return wrong
-    if campaign.steps:
-        wrong.append(
-            FieldError("steps", "must be absent in a Streak: what there is to reach are its streak.milestones")
-        )
-    if campaign.mode == "recurring":
-        why = "must be always-on or time-bound in a Streak: streak.cadence says how it comes round (got 'recurring')"
-        wrong.append(FieldError("mode", why))
-    if campaign.enrolment == "required":
-        wrong.append(
-            FieldError("enrolment", "must be open in a Streak, which the first action begins (got 'required')")
-        )
     return wrong
 
 
@@ -319,8 +324,8 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
         triggers += [structs.replace(reference, field=at + reference.field) for reference in named]
         triggers += _template(step.notification, at)
     audience = campaign.segments.references("segments") if campaign.segments is not None else []
-    if campaign.streak is not None:
-        audience += terms_references(campaign.streak, "streak.")
+    for part, own in parts_of(campaign):
+        audience += part.references(own, f"{part.name}.")
     if campaign.competition is not None:
         audience += ranking_references(campaign.competition, "competition.")
     return triggers + _template(campaign.notification) + audience + effect_references(campaign.effects)
@@ -330,8 +335,8 @@ def _amounts(campaign: Campaign) -> Sequence[MetricAmount]:
     found = effect_amounts(campaign.effects)
     for number, step in enumerate(campaign.steps):
         found += effect_amounts(step.effects, f"steps[{number}].")
-    if campaign.streak is not None:
-        found += terms_amounts(campaign.streak, "streak.")
+    for part, own in parts_of(campaign):
+        found += part.amounts(own, f"{part.name}.")
     if campaign.competition is not None:
         found += prize_amounts(campaign.competition, "competition.")
     return found
@@ -348,9 +353,13 @@ KIND = DocumentKind(
     collection="campaigns",
     id_field="campaignId",
     id_prefix="camp_",
-    type=Campaign,
+    type=CampaignDocument,
     filters=("status", "type", "mode"),
-    fixed=("streak.cadence", "competition.score", "competition.leagues"),  # days and standings are kept by them
+    fixed=(  # what members have is kept by them
+        *(f"{part.name}.{name}" for part in PARTS for name in part.fixed),
+        "competition.score",
+        "competition.leagues",
+    ),
     suppose=_suppose,
     complete=_complete,
     check=_check,

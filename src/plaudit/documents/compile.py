@@ -1,7 +1,7 @@
 """Documents to a Program: everything that can be looked up, parsed or rounded beforehand is, once per change."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,14 +19,15 @@ from plaudit.core.metrics import Cap, Expiry, Metric, Multiplier, to_scaled
 from plaudit.core.periods import Period, within_calendar
 from plaudit.core.recurrence import Recurrence
 from plaudit.core.rrule import read_rule
-from plaudit.core.typed import OfStreak
 from plaudit.errors import FieldError, invalid_fields
+from plaudit.mechanics.base import CompiledDocuments
+from plaudit.mechanics.registry import MECHANICS
 
-from .campaign import Campaign, GoalSpec
+from .campaign import Campaign, GoalSpec, parts_of
 from .code_pool import CodePool
 from .compile_competitions import competitions_by, competitions_of_campaigns, compile_competition
 from .compile_effects import audience_of, compile_effect, effect_of_reward
-from .compile_mechanics import compile_streak, ladder_of, ladders_by_metric, streak_listeners_of, streaks_of_campaigns
+from .compile_mechanics import ladder_of, ladders_by_metric
 from .compile_messages import outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import ExpirySpec, MultiplierSpec
@@ -55,16 +56,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     pushes = any(value.push is not None for value in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
-    own_streaks = {
-        streaks_of_campaign_id: streaks_of_campaign
-        for streaks_of_campaign_id, streaks_of_campaign in streaks_of_campaigns(by_kind["campaign"]).items()
-        if streaks_of_campaign_id not in by_kind["streak"]
-    }
-    streak_documents = by_kind["streak"] | own_streaks
-    streaks = {
-        streak_document_id: compile_streak(streak_document_id, streak, metrics)
-        for streak_document_id, streak in streak_documents.items()
-    }
+    compiled = {kind: mechanic.compile(by_kind, metrics) for kind, mechanic in MECHANICS.items()}
     ladders = {
         key: ladder_of(key, value, metrics) for key, value in by_kind["ladder"].items() if value.status == "active"
     }
@@ -91,7 +83,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         competitions_by_metric=competitions_by(competitions.values(), "metric"),
         competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
         listeners=listeners,
-        streaks=streaks,
+        mechanics={kind: documents.by_id for kind, documents in compiled.items()},
+        mechanic_listeners=_mechanic_listeners(compiled.values()),
         ladders=ladders,
         segments=segments,
         segments_by_trigger=segments_by_trigger(segments.values()),
@@ -99,12 +92,9 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         ladders_by_metric=ladders_by_metric(ladders.values()),
         templates={key: texts_of(template) for key, template in by_kind["template"].items()},
         outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
-        streak_listeners=streak_listeners_of(
-            streak_documents, streaks, {name: by_kind["campaign"][name] for name in own_streaks}
-        ),
         needs=_needs(
             listeners,
-            streaks.values(),
+            _mechanic_effects(compiled),
             ladders.values(),
             has_products=bool(by_kind["product"]),
             has_rankings=any(competition.is_ranking for competition in competitions.values()),
@@ -273,11 +263,12 @@ def _listeners(
     for campaign_id, compiled in programme.items():
         campaign = campaigns[campaign_id]
         effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
-        if campaign.streak is not None:  # its triggers extend the streak, and each turn brings its effects
-            listener = core.Listener(
-                campaign=compiled, step=0, number=0, condition=OfStreak(campaign_id), effects=effects
-            )
-            found["streak.extended"].append((campaign.priority, 0, listener))
+        parts = parts_of(campaign)
+        for part, _ in parts:  # its triggers are the part's, which brings its effects
+            trigger_type, condition = part.listener(campaign_id)
+            listener = core.Listener(campaign=compiled, step=0, number=0, condition=condition, effects=effects)
+            found[trigger_type].append((campaign.priority, 0, listener))
+        if parts:
             continue
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
@@ -318,9 +309,23 @@ def _told_whether_alone(listeners: Sequence[core.Listener]) -> tuple[core.Listen
     return tuple(structs.replace(listener, alone=number[listener.campaign.campaign_id] == 1) for listener in listeners)
 
 
+def _mechanic_listeners(compiled: Iterable[CompiledDocuments]) -> dict[str, tuple[core.MechanicListener, ...]]:
+    found: dict[str, list[core.MechanicListener]] = defaultdict(list)
+    for documents in compiled:
+        for trigger, listeners in documents.listeners.items():
+            found[trigger] += listeners
+    return {trigger: tuple(listeners) for trigger, listeners in found.items()}
+
+
+def _mechanic_effects(compiled: Mapping[str, CompiledDocuments]) -> Iterator[core.Effect]:
+    for kind, documents in compiled.items():
+        for document in documents.by_id.values():
+            yield from MECHANICS[kind].effects_of(document)
+
+
 def _needs(
     listeners: Mapping[str, tuple[core.Listener, ...]],
-    streaks: Iterable[core.Streak],
+    more: Iterable[core.Effect],
     ladders: Iterable[core.Ladder],
     *,
     has_products: bool,
@@ -330,7 +335,7 @@ def _needs(
     met = [listener for item in listeners.values() for listener in item]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
-    effects += [effect for streak in streaks for milestone in streak.milestones for effect in milestone.effects]
+    effects += more
     effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
     needs = {part for name in types for part in EFFECTS[name].needs}

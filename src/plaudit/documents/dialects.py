@@ -21,8 +21,8 @@ def trigger_key(key: str) -> str:
     return _TRIGGER_ALIASES.get(key, key)
 
 
-# The parts of a campaign that its type has, and where their effects are.
-_PARTS = (("streak", "milestones"), ("competition", "prizes"))
+# The parts of a campaign that its type has, and where their effects are. (The mechanics add theirs.)
+CAMPAIGN_PARTS = {"competition": "prizes"}
 
 
 def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
@@ -34,29 +34,24 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
         kept["effects"] = [_read_effect(effect) for effect in raw["effects"]]
     if isinstance(raw.get("steps"), list):
         kept["steps"] = [_read_step(step) for step in raw["steps"]]
-    for part, name in _PARTS:
+    for part, name in CAMPAIGN_PARTS.items():
         if isinstance(raw.get(part), dict):
-            kept[part] = _read_parts(dict(raw[part]), name)
+            kept[part] = read_parts(dict(raw[part]), name)
     return kept
-
-
-def read_streak(raw: dict[str, Any]) -> dict[str, Any]:
-    """A streak's triggers and its milestones' effects as they are kept."""
-    return _read_parts(read_campaign(raw), "milestones")
 
 
 def read_ladder(raw: dict[str, Any]) -> dict[str, Any]:
     """A ladder's rungs as they are kept."""
-    return _read_parts(dict(raw), "rungs")
+    return read_parts(dict(raw), "rungs")
 
 
 def read_competition(raw: dict[str, Any]) -> dict[str, Any]:
     """A competition's prizes as they are kept."""
-    return _read_parts(dict(raw), "prizes")
+    return read_parts(dict(raw), "prizes")
 
 
-def _read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
-    """The effects of each part of a document."""
+def read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a document with the effects of each item of its list `name` as they are kept."""
     if isinstance(kept.get(name), list):
         kept[name] = [
             read_campaign(cast("dict[str, Any]", value)) if isinstance(value, dict) else value for value in kept[name]

@@ -9,6 +9,7 @@ from msgspec import Struct
 from plaudit.core.fields import (
     CUSTOM,
     EVENT_FIELDS,
+    KIND_OF_NAMED,
     LISTS,
     PARTS_OF_NAMED,
     SCOPES,
@@ -21,7 +22,7 @@ from plaudit.errors import FieldError
 from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
 from .kinds import KINDS
-from .looking import NAMED, OWN_PARTS, Look, is_bare, looks_of, profile_field_set_by, references_in, writes_of
+from .looking import OWN_PARTS, Look, is_bare, looks_of, profile_field_set_by, references_in, writes_of
 from .profile import ProfileValidator, validator_for
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
@@ -189,7 +190,7 @@ def why_wrong(look: Look, there: Existing) -> str | None:
         return (
             None if right else f"must be {scope}, which is a list of ids: it contains one or not (got {look.field!r})"
         )
-    if scope in NAMED:
+    if scope in KIND_OF_NAMED:
         parts = PARTS_OF_NAMED[scope]
         right = steps[0] != "" and (len(steps) == 1 or (len(steps) == 2 and steps[1] in parts))
         names = [".".join((scope, steps[0], part)) for part in parts] or [f"{scope}.{steps[0]}"]
@@ -198,7 +199,7 @@ def why_wrong(look: Look, there: Existing) -> str | None:
 
 
 def _no_whole(scope: str, field: str) -> str:
-    return f"must be written {scope}.<{'id' if scope in NAMED else 'field'}> (got {field!r})"
+    return f"must be written {scope}.<{'id' if scope in KIND_OF_NAMED else 'field'}> (got {field!r})"
 
 
 def _no_field(field: str, names: Sequence[str]) -> str:

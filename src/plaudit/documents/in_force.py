@@ -17,6 +17,7 @@ from plaudit.errors import PlauditError
 
 from .compile import CompileInput, compile_program
 from .kinds import KINDS
+from .looking import OWN_PARTS
 from .metric import Metric
 from .rule import Rule
 from .webhook import Webhook
@@ -105,8 +106,7 @@ def _try(org_id: UUID, compile_input: CompileInput, documents: Sequence[CompileI
                     effects=[],
                     notification=None,
                     recurrence=None,
-                    streak=None,
-                    competition=None,
+                    **dict.fromkeys(OWN_PARTS),
                 ),
             )
             for item in campaign

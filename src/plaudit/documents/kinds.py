@@ -1,5 +1,9 @@
 """The registry: the one list of kinds that the API, the store, the docs and the compiler read."""
 
+from collections.abc import Iterator, Mapping
+
+from plaudit.mechanics.registry import MECHANICS
+
 from . import (
     campaign,
     code_pool,
@@ -13,31 +17,33 @@ from . import (
     rule,
     segment,
     settings,
-    streak,
     template,
     trigger,
     webhook,
 )
 from .base import DocumentKind
 
-KINDS: dict[str, DocumentKind] = {
-    module.KIND.name: module.KIND
-    for module in (
-        campaign,
-        rule,
-        trigger,
-        metric,
-        product,
-        reward,
-        code_pool,
-        competition,
-        streak,
-        ladder,
-        segment,
-        template,
-        webhook,
-        custom_field,
-        profile_schema,
-        settings,
-    )
-}
+_FIRST = (campaign, rule, trigger, metric, product, reward, code_pool, competition)
+_LAST = (ladder, segment, template, webhook, custom_field, profile_schema, settings)
+
+
+class _Kinds(Mapping[str, DocumentKind]):
+    """The kinds by name: those of the mechanics are theirs to tell."""
+
+    def __init__(self) -> None:
+        self._own = {module.KIND.name: module.KIND for module in (*_FIRST, *_LAST)}
+
+    def __getitem__(self, name: str) -> DocumentKind:
+        kind = self._own.get(name)
+        return MECHANICS[name].document if kind is None else kind
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (module.KIND.name for module in _FIRST)
+        yield from MECHANICS
+        yield from (module.KIND.name for module in _LAST)
+
+    def __len__(self) -> int:
+        return len(self._own) + len(MECHANICS)
+
+
+KINDS = _Kinds()

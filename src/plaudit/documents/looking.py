@@ -8,11 +8,11 @@ from msgspec import Struct, structs
 from plaudit.core.effects.notify import Notify
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.expressions import formulas_in
-from plaudit.core.fields import CUSTOM, LISTS, SCOPES, scope_and_steps
+from plaudit.core.fields import CUSTOM, KIND_OF_NAMED, LISTS, SCOPES, scope_and_steps
 from plaudit.core.formulas.names import fields_named
 
 from .base import Reference
-from .campaign import Campaign, StepSpec
+from .campaign import PARTS, Campaign, StepSpec, parts_of
 from .competition import Competition, CompetitionPart, Score
 from .effect import EffectSpec
 from .listening import TriggerSpec
@@ -24,7 +24,7 @@ from .webhook import Webhook
 Of = Literal["event", "member", "message", "profile"]
 
 # The parts of a campaign that are what documents of these kinds are, under the campaign's id.
-OWN_PARTS = ("streak", "competition")
+OWN_PARTS = (*(part.name for part in PARTS), "competition")
 
 _TEXTS = ("title", "message")  # in which `{{ … }}` are formulas
 
@@ -126,7 +126,7 @@ def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
     A step may be done by what came before it was open, so an event of any step may lead to the effects of another.
     """
     match document:
-        case Campaign() if document.streak is None and document.competition is None:
+        case Campaign() if document.competition is None and not parts_of(document):
             listening = [*document.triggers, *(trigger for step in document.steps for trigger in step.triggers)]
             return tuple(dict.fromkeys(trigger_spec.type for trigger_spec in listening))
         case Rule():
@@ -193,10 +193,6 @@ def _in_conditions(tree: Any, at: str, triggers: tuple[str, ...], of: Of) -> Ite
             yield from _in_formula(node["expression"], f"{at}.expression", triggers, of)
 
 
-# The scopes whose first step is the id of a document, and its kind.
-NAMED = {"metrics": "metric", "streaks": "streak", "ladders": "ladder", "campaigns": "campaign"}
-
-
 def references_in(looks: list[Look]) -> list[Reference]:
     """Return the documents that fields name. A criterion may mean a metric by its bare name, or something of the profile."""
     found: list[Reference] = []
@@ -206,8 +202,8 @@ def references_in(looks: list[Look]) -> list[Reference]:
                 found.append(Reference(look.at, "metric", look.field, required=False))
         elif look.of in ("event", "member"):
             scope, steps = scope_and_steps(look.field)
-            if scope in NAMED and steps[0]:
-                found.append(Reference(look.at, NAMED[scope], steps[0]))
+            if scope in KIND_OF_NAMED and steps[0]:
+                found.append(Reference(look.at, KIND_OF_NAMED[scope], steps[0]))
     return list(dict.fromkeys(found))
 
 

@@ -7,16 +7,17 @@ and times have microseconds, so that what is taken in is what was given out.
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from msgspec import NODEFAULT, Struct, inspect, structs
+from msgspec import NODEFAULT, Struct, defstruct, inspect, structs
 
 from plaudit.bounds import UserId
+from plaudit.mechanics.registry import MECHANICS
 
 from .columns import Columns
 
@@ -75,7 +76,8 @@ class NotificationLine(_Line, frozen=True, kw_only=True):
 class MemberLine(_Line, frozen=True, kw_only=True):
     """A member with everything that decides what becomes of them (see core/member.py for the states).
 
-    `member_id` is said of erased members only: that of others follows from the user id.
+    `member_id` is said of erased members only: that of others follows from the user id. The mechanics add a field each,
+    after `campaigns`: see `member_line`.
     """
 
     user_id: UserId
@@ -91,7 +93,6 @@ class MemberLine(_Line, frozen=True, kw_only=True):
     identities: dict[str, str] = {}
     balances: Json = {}
     campaigns: Json = {}
-    streaks: Json = {}
     ladders: Json = {}
     segments: Json = {}
     standings: Json = {}
@@ -167,13 +168,35 @@ class OrganisationLine(_Line, frozen=True, kw_only=True):
     value: Json
 
 
-LINES: Mapping[str, type[_Line]] = {
+LINES: dict[str, type[_Line]] = {
     "organisation": OrganisationLine,
     "audit": AuditLine,
     "events": EventLine,
     "transactions": TransactionLine,
     "members": MemberLine,
 }  # in the order in which another server takes them in
+
+
+def member_line() -> type[MemberLine]:
+    """Return the type of a member's line: it has a field for the states of each mechanic."""
+    return cast("type[MemberLine]", LINES["members"])
+
+
+def _member_line() -> type[_Line]:
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for field in structs.fields(MemberLine):
+        default: Any = field.default if field.default_factory is NODEFAULT else field.default_factory()
+        fields.append((field.name, field.type) if default is NODEFAULT else (field.name, field.type, default))
+        if field.name == "campaigns":
+            fields += [(mechanic.collection, Json, {}) for mechanic in MECHANICS.values()]
+    line = defstruct("MemberLine", fields, bases=(_Line,), frozen=True, kw_only=True, module=__name__)
+    return cast("type[_Line]", line)
+
+
+def _follow_mechanics() -> None:
+    LINES["members"] = _member_line()
+    columns_of.cache_clear()
+
 
 _BREAKS = re.compile("[\r\n]")
 _TEXTS = (inspect.StrType, inspect.UUIDType, inspect.DateTimeType)
@@ -244,3 +267,6 @@ def _is_text(of: inspect.Type) -> bool:
     if isinstance(of, inspect.UnionType):
         return any(map(_is_text, of.types))
     return isinstance(of, _TEXTS)
+
+
+MECHANICS.follow(_follow_mechanics)

@@ -1,14 +1,13 @@
 """Members, with everything that deciding may look at, out of their rows: one query a table."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from plaudit.core.ids import bucket_of
 from plaudit.core.ledger.lots import Book
-from plaudit.core.member import STATE_TYPES, Balance, Holding, Member, Standing
+from plaudit.core.member import Balance, Holding, Member, Standing, state_decoder, states_of
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
@@ -17,10 +16,6 @@ SQL = queries_beside(__file__)
 ALL_PARTS = frozenset({"holdings", "coupons", "entries", "standings"})
 
 _BOOK = msgspec.json.Decoder(Book)
-# The kinds of small documents in `progress`: the member's field that they are loaded into, and their decoder.
-_STATES: dict[str, tuple[str, msgspec.json.Decoder[Any]]] = {
-    kind: (part, msgspec.json.Decoder(of)) for kind, (part, of) in STATE_TYPES.items()
-}
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, object])
 
 
@@ -56,8 +51,7 @@ async def load_members(
     for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
     for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):
-        part, decoder = _STATES[kind]
-        getattr(members[number - 1], part)[key] = decoder.decode(state)
+        states_of(members[number - 1], kind)[key] = state_decoder(kind).decode(state)
     if "holdings" in needs:
         for number, product_id, *holding in await connection.fetch(SQL.holdings, *wanted):
             members[number - 1].holdings[product_id] = Holding(*holding)

@@ -14,7 +14,7 @@ import msgspec
 from plaudit.core.change_summary import summarise_decision
 from plaudit.core.decision import Decision, IssuedCoupon, Transaction, TransactionDetails, Withdrawn
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.member import STATE_TYPES, Member
+from plaudit.core.member import Member, states_by_kind
 from plaudit.core.notifications import MESSAGE
 
 from .arrival import Arrival, arrival_of_onward
@@ -26,6 +26,7 @@ from .totals import Totals, count_in
 Row = tuple[Any, ...]
 
 _ENCODER = msgspec.json.Encoder()
+_NO_STATES: Mapping[str, Any] = {}
 
 # What is copied in, in this order: all that is append-only, and what members have for the first time.
 COPIED: Mapping[str, tuple[str, ...]] = {
@@ -151,11 +152,11 @@ class BatchRows:
                 name = "balances_now" if metric in was.balances else "balances"
                 book = None if balance.book is None else json_text(balance.book)
                 of[name].append((*key, metric, balance.amount, balance.earned, book))
-        for kind, (part, _) in STATE_TYPES.items():
-            states = getattr(member, part)
+        before = states_by_kind(was)
+        for kind, states in states_by_kind(member).items():
             if not states:
                 continue
-            old = getattr(was, part)
+            old = before.get(kind, _NO_STATES)
             for name, state in states.items():
                 if state is not old.get(name):
                     of["progress_now" if name in old else "progress"].append((*key, kind, name, json_text(state)))

@@ -13,6 +13,7 @@ from plaudit.core.effects import grant_reward
 from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
+from plaudit.core.program import Program
 from plaudit.core.retry_at import RETRYABLE_REFUSALS
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import AudienceSpec, EffectSpec
@@ -117,9 +118,9 @@ def _segments(programme: Programme, audience: AudienceSpec, again: Again | None)
 
 
 def _mechanic(programme: Programme, trace: Trace) -> Json:
-    """What a streak, a ladder, a segment, a competition or a command made of an event."""
+    """What a mechanic or a command made of an event."""
     kind, _, name = trace.campaign_id.partition(".")
-    known: Mapping[str, Any] = getattr(programme.compiled, f"{kind}s", {}) if kind in _MECHANICS else {}
+    known = _documents_of(programme.compiled, kind)
     found: Json = {"kind": kind}
     if name in known:
         found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
@@ -132,7 +133,17 @@ def _mechanic(programme: Programme, trace: Trace) -> Json:
     return found
 
 
-_MECHANICS = ("streak", "ladder", "segment", "competition")
+def _documents_of(program: Program, kind: str) -> Mapping[str, Any]:
+    """Return the compiled documents of a mechanic."""
+    match kind:
+        case "ladder":
+            return program.ladders
+        case "segment":
+            return program.segments
+        case "competition":
+            return program.competitions
+        case _:
+            return program.mechanics.get(kind, {})
 
 
 def _criterion(criterion: CriterionSpec, check: ConditionCheck) -> Json:

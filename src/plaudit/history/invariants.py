@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from plaudit.core.soundness import Unsound
+from plaudit.mechanics.registry import MECHANICS
 
 EXAMPLES_MAX = 5
 
@@ -103,24 +104,46 @@ NOT_COMPARABLE = Invariant(
 )  # fmt: skip
 
 # Checked while the log is decided again: of each event as it was decided, and of each member as they are.
-COUNTED_ONCE = Invariant(
-    "events", "no event counts twice for a step or a streak",
-    "Reverse what was paid for the second time (POST /v1/transactions/{id}/reverse), and report it",
-)  # fmt: skip
-STREAKS_HAVE_EVENTS = Invariant(
-    "streaks", "every event that counted for a streak is in it",
-    "Repair the member's streak (POST /v1/profiles/{userId}/streaks/{streakId}), and report it",
-)  # fmt: skip
-OF_MEMBERS = {
+OF_BOOKS: dict[str, Invariant] = {
     Unsound.holds: Invariant("members", "what is held is there", "Release the hold, place it anew, and report it"),
     Unsound.debt: Invariant("members", "debt is only what all lots lack", _NOT_BY_HAND),
     Unsound.available: Invariant(
         "members", "nothing below its metric's minimum is available",
         "If the metric's minimum was raised since, credit the member (POST /v1/transactions); else report it",
     ),
-    Unsound.streaks: Invariant("members", "streaks are whole", _NOT_BY_HAND),
 }  # fmt: skip
 
-EVERY = (
-    *BY_QUERY.values(), TRANSFERS, COUNTED_ONCE, STREAKS_HAVE_EVENTS, *OF_MEMBERS.values(), REPLAY, NOT_COMPARABLE,
-)  # fmt: skip
+
+def counted_once() -> Invariant:
+    """Return what holds of every event: of steps, and of the mechanics that count events."""
+    counting = "".join(f" or a {kind}" for kind, mechanic in MECHANICS.items() if mechanic.counts_events)
+    return Invariant(
+        "events", f"no event counts twice for a step{counting}",
+        "Reverse what was paid for the second time (POST /v1/transactions/{id}/reverse), and report it",
+    )  # fmt: skip
+
+
+def of_mechanics() -> dict[str, Invariant]:
+    """Return what the mechanics check while the log is decided again, by their kinds."""
+    return {
+        kind: Invariant(mechanic.collection, mechanic.recount_invariant.name, mechanic.recount_invariant.remedy)
+        for kind, mechanic in MECHANICS.items()
+        if mechanic.recount_invariant is not None
+    }
+
+
+def of_members() -> dict[str, Invariant]:
+    """Return what holds of each member, by what `soundness` calls it."""
+    states = {
+        kind: Invariant("members", f"{mechanic.collection} are whole", _NOT_BY_HAND)
+        for kind, mechanic in MECHANICS.items()
+    }
+    return OF_BOOKS | states
+
+
+def every() -> list[Invariant]:
+    """Return all that is checked, in order."""
+    return [
+        *BY_QUERY.values(), TRANSFERS, counted_once(), *of_mechanics().values(), *of_members().values(), REPLAY,
+        NOT_COMPARABLE,
+    ]  # fmt: skip

@@ -46,11 +46,11 @@ def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: 
 
 
 def is_listened_to(programme: Programme, trigger: str) -> bool:
-    """Whether any campaign, streak, segment or competition listens to a trigger."""
+    """Whether any campaign, mechanic, segment or competition listens to a trigger."""
     program = programme.compiled
     listening = (
         program.listeners,
-        program.streak_listeners,
+        program.mechanic_listeners,
         program.segments_by_trigger,
         program.competitions_by_trigger,
     )

@@ -2,44 +2,35 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct, field
 
-from plaudit.core.decision import Refusal, Trace
-from plaudit.core.event import BACKFILL, MERGE, ROLLBACK, STREAK, TAKEOVER
+from plaudit.core.decision import Trace
+from plaudit.core.event import BACKFILL, MERGE, ROLLBACK, TAKEOVER
 from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
-from plaudit.core.periods import Cadence, local_day, period_number
-from plaudit.core.runs import counts
 from plaudit.core.soundness import Unsound, unsound
-from plaudit.core.streaks import SPANS_KEPT
 from plaudit.engine.arrival import Arrival
+from plaudit.mechanics.base import Recount as MechanicRecount
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.programmes import Programme
 
-STREAK_CAUSE = "streak."
-_OTHERWISE = frozenset({MERGE, TAKEOVER, BACKFILL, ROLLBACK, STREAK})  # commands, whose trace says something else
-
-
-class _Counted(Struct):
-    """When a streak counted for a member, by the events' times. Without a `cadence` it cannot be said for which turns."""
-
-    times: list[datetime] = field(default_factory=list[datetime])
-    cadence: Cadence | None = None
-    clear: bool = True
+_OTHERWISE = frozenset({MERGE, TAKEOVER, BACKFILL, ROLLBACK})  # commands, whose trace says something else
 
 
 class Recount(Struct):
-    """What was found, by what does not hold: of all that has been looked at."""
+    """What was found, by what does not hold: of all that has been looked at. `mechanics` have found the rest."""
 
     events: int = 0
     members: int = 0
-    streaks: int = 0
     counted_twice: list[str] = field(default_factory=list[str])
-    not_in_streaks: list[str] = field(default_factory=list[str])
-    unsound: dict[Unsound, list[str]] = field(default_factory=lambda: {kind: list[str]() for kind in Unsound})
-    _counted: dict[tuple[UUID, str], _Counted] = field(default_factory=dict[tuple[UUID, str], _Counted])
+    unsound: dict[str, list[str]] = field(
+        default_factory=lambda: {kind: list[str]() for kind in (*Unsound, *MECHANICS)}
+    )
+    mechanics: dict[str, MechanicRecount] = field(
+        default_factory=lambda: {kind: mechanic.recount() for kind, mechanic in MECHANICS.items()}
+    )
     _otherwise: set[UUID] = field(default_factory=set[UUID])
 
     def see_event(self, arrival: Arrival, trace: list[Trace], programme: Programme) -> None:
@@ -47,7 +38,7 @@ class Recount(Struct):
         self.events += 1
         if arrival.kind in (MERGE, TAKEOVER, ROLLBACK):
             self._otherwise.add(arrival.member_id)
-        if arrival.kind in _OTHERWISE:
+        if arrival.kind in _OTHERWISE or any(arrival.kind in mechanic.commands for mechanic in MECHANICS.values()):
             return
         counted = [
             entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, programme)
@@ -57,45 +48,30 @@ class Recount(Struct):
             times += Counter(f"{entry.campaign_id}, a round" for entry in counted if _completed(entry))
             self.counted_twice += [f"event {arrival.event_id}: {what}" for what, number in times.items() if number > 1]
         for entry in trace:
-            if entry.campaign_id.startswith(STREAK_CAUSE) and entry.refusal in (None, Refusal.turn_counted):
-                self._note(arrival, entry.campaign_id.removeprefix(STREAK_CAUSE), programme)
-
-    def _note(self, arrival: Arrival, streak_id: str, programme: Programme) -> None:
-        found = self._counted.setdefault((arrival.member_id, streak_id), _Counted())
-        streak = programme.compiled.streaks.get(streak_id)
-        if streak is None or streak.threshold > 1 or streak.grace or found.cadence not in (None, streak.cadence):
-            found.clear = False
-            return
-        found.cadence = streak.cadence
-        found.times.append(arrival.occurred_at)
+            kind, _, document_id = entry.campaign_id.partition(".")
+            if kind in self.mechanics:
+                compiled = programme.compiled.compiled(kind, document_id)
+                self.mechanics[kind].see_event(
+                    arrival.member_id, document_id, compiled, arrival.occurred_at, entry.refusal
+                )
 
     def see_member(self, member: Member, metrics: Mapping[str, Metric]) -> None:
         """Look at a member as they are, after all of their events."""
         self.members += 1
         for what, told in unsound(member, metrics):
             self.unsound[what].append(f"member {member.member_id}, {told}")
-        for streak_id, state in member.streaks.items():
-            counted = self._counted.pop((member.member_id, streak_id), None)
-            if counted is None or not counted.clear or counted.cadence is None or member.member_id in self._otherwise:
-                continue
-            if state.zone_since is not None or not state.zone:  # another calendar may have counted
-                continue
-            self.streaks += 1
-            turns = {period_number(local_day(at, state.zone), counted.cadence) for at in counted.times}
-            first = state.spans[0][0] if len(state.spans) == SPANS_KEPT else min(turns)
-            missing = sorted(turn for turn in turns if turn >= first and not counts(state.spans, turn))
-            if missing:
-                named = f"member {member.member_id}, streak {streak_id}"
-                self.not_in_streaks.append(f"{named}: turns {missing[:5]} counted, and are not in its spans")
+        by_events = member.member_id not in self._otherwise
+        for kind, states in member.states.items():
+            for document_id, state in states.items():
+                self.mechanics[kind].see_state(member.member_id, document_id, state, by_events=by_events)
 
 
 def _counts(trace: Trace, programme: Programme) -> bool:
-    """Return whether a line of a trace is of a campaign, a rule or a streak: of what counts an event."""
-    return (
-        trace.campaign_id.startswith(STREAK_CAUSE)
-        or trace.campaign_id in programme.campaigns
-        or trace.campaign_id in programme.rules
-    )
+    """Return whether a line of a trace is of a campaign, a rule or a mechanic that counts an event once."""
+    if trace.campaign_id in programme.campaigns or trace.campaign_id in programme.rules:
+        return True
+    mechanic = MECHANICS.get(trace.campaign_id.partition(".")[0])
+    return mechanic is not None and mechanic.counts_events
 
 
 def _completed(trace: Trace) -> bool:

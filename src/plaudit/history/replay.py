@@ -7,11 +7,12 @@ from uuid import UUID
 from msgspec import Struct, field, structs
 
 from plaudit.core.decide_one import decide_one
-from plaudit.core.member import Balance, LadderState, Member, Progress, StepProgress, StreakState
+from plaudit.core.member import Balance, LadderState, Member, Progress, StepProgress
 from plaudit.core.metrics import Metric
 from plaudit.engine.arrival import logged
 from plaudit.engine.members import load_members
 from plaudit.engine.processed import outcome_from
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.programmes import Programme, load_at_version
 from plaudit.storage.queries import queries_beside
@@ -19,6 +20,8 @@ from plaudit.storage.queries import queries_beside
 from .recount import Recount
 
 SQL = queries_beside(__file__)
+
+_ONCE_OTHERWISE = {"progress", "ladders", "balances"}  # which earlier versions kept less of
 
 Posted = tuple[UUID, int, int]  # a transaction: its id, amount, and the balance after it
 
@@ -94,7 +97,7 @@ async def _compare(connection: Connection, bucket: int, decided: _Bucket, replay
     there = await load_members(connection, dict.fromkeys(decided.members, bucket), _users(decided.members))
     for member_id, member in decided.members.items():
         parts = _differing(member, there[member_id])
-        if parts and {*parts} <= {"progress", "streaks", "ladders", "balances"}:
+        if parts and {*parts} <= _ONCE_OTHERWISE | {mechanic.collection for mechanic in MECHANICS.values()}:
             parts = _differing(_as_earlier_versions_kept(member, there[member_id]), there[member_id])
         if member.enrolled_at is not None:
             replayed.recount.see_member(there[member_id], decided.metrics[member_id])
@@ -116,7 +119,12 @@ async def _compare(connection: Connection, bucket: int, decided: _Bucket, replay
 
 
 def _differing(member: Member, kept: Member) -> list[str]:
-    return [name for name in member.__struct_fields__ if getattr(member, name) != getattr(kept, name)]
+    parts = [name for name in member.__struct_fields__ if getattr(member, name) != getattr(kept, name)]
+    if "states" not in parts:
+        return parts
+    parts.remove("states")
+    kinds = [kind for kind in MECHANICS if member.states.get(kind, {}) != kept.states.get(kind, {})]
+    return [*parts, *(MECHANICS[kind].collection for kind in kinds)]
 
 
 def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
@@ -124,9 +132,11 @@ def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
     return structs.replace(
         member,
         progress=_progress_as_kept(member, kept),
-        streaks={
-            streak_id: _streak_as_kept(state, kept.streaks.get(streak_id))
-            for streak_id, state in member.streaks.items()
+        states={
+            kind: {
+                key: MECHANICS[kind].as_kept(state, kept.states.get(kind, {}).get(key)) for key, state in states.items()
+            }
+            for kind, states in member.states.items()
         },
         ladders={
             ladder_id: _ladder_as_kept(state, kept.ladders.get(ladder_id))
@@ -162,13 +172,6 @@ def _progress_as_kept(member: Member, kept: Member) -> dict[str, Progress]:
         if campaign_id in kept.progress or shown_progress != Progress():
             progress[campaign_id] = shown_progress
     return progress
-
-
-def _streak_as_kept(state: StreakState, was: StreakState | None) -> StreakState:
-    """When freezes were given and which were chosen: not known of before the first time that is remembered."""
-    if was is None or (was.given and was.given[0][0] is None):
-        return state
-    return structs.replace(state, given=was.given, chosen=was.chosen)
 
 
 def _balance_as_kept(balance: Balance, was: Balance | None) -> Balance:

@@ -9,14 +9,14 @@ from plaudit.storage.queries import queries_beside
 
 from .invariants import (
     BY_QUERY,
-    COUNTED_ONCE,
     EXAMPLES_MAX,
     NOT_COMPARABLE,
-    OF_MEMBERS,
     REPLAY,
-    STREAKS_HAVE_EVENTS,
     TRANSFERS,
     InvariantResult,
+    counted_once,
+    of_mechanics,
+    of_members,
 )
 from .one_org import see_only
 from .recount import Recount
@@ -87,7 +87,10 @@ async def _checks(connection: Connection) -> list[InvariantResult]:
 
 def _of_recount(found: Recount) -> list[InvariantResult]:
     return [
-        COUNTED_ONCE.check(found.events, found.counted_twice),
-        STREAKS_HAVE_EVENTS.check(found.streaks, found.not_in_streaks),
-        *(OF_MEMBERS[what].check(found.members, told) for what, told in found.unsound.items()),
+        counted_once().check(found.events, found.counted_twice),
+        *(
+            invariant.check(found.mechanics[kind].checked, found.mechanics[kind].wrong)
+            for kind, invariant in of_mechanics().items()
+        ),
+        *(invariant.check(found.members, found.unsound[what]) for what, invariant in of_members().items()),
     ]

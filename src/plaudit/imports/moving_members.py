@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of
-from plaudit.core.member import STATE_TYPES, Balance, Holding, SegmentState, Standing
+from plaudit.core.member import STATE_KINDS, Balance, Holding, SegmentState, Standing
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
 from plaudit.engine.load import SQL as LOAD
@@ -29,7 +29,6 @@ from .moving_history import changed, totals_of
 
 SQL = queries_beside(__file__)
 
-_FIELDS = {kind: "campaigns" if field == "progress" else field for kind, (field, _) in STATE_TYPES.items()}
 _MORE: Mapping[str, tuple[str, ...]] = {
     "holdings": ("bucket", "member_id", "product_id", "quantity", "first_at", "last_at"),
     "entries": ("bucket", "member_id", "competition_id", "entries"),
@@ -127,7 +126,7 @@ def _add(
     """Put a member into rows. Raises Invalid, with none added, when a state is wrong."""
     key = (bucket_of(member_id), member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
-    states = {kind: _states(line, _FIELDS[kind], of) for kind, (_, of) in STATE_TYPES.items()}
+    states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}
     standings, holdings = _states(line, "standings", Standing), _states(line, "holdings", Holding)
     segments: dict[str, SegmentState] = states["segment"]
     listless = [text for text, state in segments.items() if state.member and state.since is None]

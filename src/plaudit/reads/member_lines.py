@@ -9,8 +9,8 @@ import msgspec
 
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.ledger.lots import Book
-from plaudit.core.member import STATE_TYPES, Balance, Holding, Standing
-from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine
+from plaudit.core.member import STATE_KINDS, Balance, Holding, Standing, state_decoder
+from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine, member_line
 from plaudit.documents.spelling import spelled
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection
@@ -58,7 +58,7 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
 
 def _member(org_id: UUID, row: Row, parts: Mapping[str, Any]) -> MemberLine:
     kept: dict[str, Any] = {name: _in_order(part) for name, part in parts.items()}
-    return MemberLine(
+    return member_line()(
         user_id=row["user_id"], member_id=said_id(org_id, row), enrolled_at=row["enrolled_at"], present=row["present"],
         active_at=row["active_at"],
         sequence=row["sequence"], due_at=row["due_at"], erased_at=row["erased_at"], merged_into=row["merged_into"],
@@ -77,9 +77,8 @@ def _balance(into: dict[str, Any], row: Row) -> None:
 
 
 def _state(into: dict[str, Any], row: Row) -> None:
-    field, of = STATE_TYPES[row["kind"]]
-    name = "campaigns" if field == "progress" else field
-    into[name][row["key"]] = spelled(msgspec.json.decode(row["state"], type=of))
+    state = state_decoder(row["kind"]).decode(row["state"])
+    into[STATE_KINDS[row["kind"]].collection][row["key"]] = spelled(state)
 
 
 def _standing(into: dict[str, Any], row: Row) -> None:

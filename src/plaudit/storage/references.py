@@ -32,7 +32,7 @@ async def wrong_references(
     connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, own: Own
 ) -> list[FieldError]:
     """Return what is wrong with what a document names and looks at, unless the one before it did the same."""
-    rows = await connection.fetch(SQL.keys, org_id)
+    rows = await connection.fetch(SQL.keys, org_id, OWN_PARTS)
     keys = frozenset((row["kind"], row["id"]) for row in rows)
     doc = msgspec.to_builtins(document)
     wrong = clashes(kind.name, own.id, doc, own.before, keys)

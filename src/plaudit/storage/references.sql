@@ -1,8 +1,8 @@
 -- name: keys
--- The documents that there are, and the parts of campaigns that are like documents of these kinds.
+-- The documents that there are, and the parts of campaigns that are like documents of these kinds ($2).
 SELECT kind, id FROM documents WHERE org_id = $1
 UNION
-SELECT part, id FROM documents, unnest(ARRAY['streak', 'competition']) AS part
+SELECT part, id FROM documents, unnest($2::text[]) AS part
 WHERE org_id = $1 AND kind = 'campaign' AND jsonb_typeof(doc -> part) = 'object';
 
 -- name: saying_what_there_is

@@ -10,8 +10,10 @@ from plaudit.api.http.schemas import OBJECT, TEXT, object_of
 from plaudit.api.http.wire import EventKey, Json, UserId
 from plaudit.api.run_command import run_command
 from plaudit.api.views.member_progress import mechanics_view, profile_source
-from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER, STREAK
+from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER
 from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.mechanics.streaks.commands import STREAK
+from plaudit.mechanics.streaks.state import KIND
 from plaudit.reads import members
 
 
@@ -48,7 +50,7 @@ class CampaignEnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unkn
 async def check_in(call: Call) -> Json:
     """Check in to a streak."""
     body: CheckInRequest = call.body
-    await _existing(call, "streaks", body.streak_id, "streakId")
+    await _existing(call, body.streak_id, "streakId")
     data = {"streakId": body.streak_id, "action": "check_in"}
     await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
     return {"streakId": body.streak_id, "streak": await _progress_view(call, "streaks", body.streak_id)}
@@ -58,7 +60,9 @@ async def change_streak(call: Call) -> Json:
     """A freeze, a repair, an absence."""
     body: StreakCommand = call.body
     streak_id = call.path["streakId"]
-    await _known(call, "streaks", streak_id, "Streak")
+    program = (await call.programme()).compiled
+    if program.compiled(KIND, streak_id) is None:
+        raise NotFound("Streak not found")
     if body.action in ("use_freeze", "absence") and body.day is None:
         raise invalid_fields([FieldError("day", "is missing")])
     until = body.until or body.day
@@ -77,7 +81,9 @@ async def put_rung(call: Call) -> Json:
     """Put a member on a rung by hand."""
     body: RungOverride = call.body
     ladder_id = call.path["ladderId"]
-    await _known(call, "ladders", ladder_id, "Ladder")
+    program = (await call.programme()).compiled
+    if ladder_id not in program.ladders:
+        raise NotFound("Ladder not found")
     data = {
         "ladderId": ladder_id,
         "rung": body.rung,
@@ -99,16 +105,10 @@ async def enrol(call: Call) -> Json:
     return {"campaignId": campaign_id, "userId": body.user_id}
 
 
-async def _existing(call: Call, part: str, document_id: str, field: str) -> None:
+async def _existing(call: Call, streak_id: str, field: str) -> None:
     program = (await call.programme()).compiled
-    if document_id not in getattr(program, part):
-        raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {document_id!r})")])
-
-
-async def _known(call: Call, part: str, document_id: str, title: str) -> None:
-    program = (await call.programme()).compiled
-    if document_id not in getattr(program, part):
-        raise NotFound(f"{title} not found")
+    if program.compiled(KIND, streak_id) is None:
+        raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {streak_id!r})")])
 
 
 async def _progress_view(call: Call, part: str, document_id: str) -> Json:

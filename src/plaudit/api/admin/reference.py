@@ -104,7 +104,7 @@ async def users_schema(call: Call) -> Json:
         ]
     fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]
     fields += [_property(f"ladders.{ladder}.rung", "string", "loyalty", "ladder") for ladder in program.ladders]
-    for streak in program.streaks:
+    for streak in program.mechanics["streak"]:
         fields += [
             _property(f"streaks.{streak}.current", "number", "engagement", "streak"),
             _property(f"streaks.{streak}.longest", "number", "engagement", "streak"),

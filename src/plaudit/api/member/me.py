@@ -161,7 +161,7 @@ async def get_streaks(call: Call) -> Json:
     return {
         "streaks": [
             {"streakId": streak_id, "name": streak.name, "cadence": streak.cadence, **found.get(streak_id, nothing)}
-            for streak_id, streak in programme.compiled.streaks.items()
+            for streak_id, streak in programme.compiled.mechanics["streak"].items()
             if streak.active or streak_id in found
         ]
     }

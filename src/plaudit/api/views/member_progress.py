@@ -4,29 +4,27 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from plaudit.api.http.wire import Json, optional_time
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.ladders import describe, score
 from plaudit.core.member import (
-    STATE_TYPES,
+    STATE_KINDS,
     Balance,
     Holding,
     LadderState,
     Member,
     Progress,
     StepProgress,
-    StreakState,
+    state_decoder,
 )
 from plaudit.core.metrics import Metric, to_number
 from plaudit.core.program import Campaign, Ladder, Product, Program
 from plaudit.core.progress import progress_at
 from plaudit.core.rungs import renumbered, rung_for
+from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from plaudit.reads.members import MemberView
-
-_DECODERS = {kind: (field, msgspec.json.Decoder(of)) for kind, (field, of) in STATE_TYPES.items()}
 
 
 class ShownProfile(Struct, frozen=True):
@@ -53,11 +51,10 @@ class ShownProfile(Struct, frozen=True):
 
 def profile_source(program: Program, view: MemberView) -> ShownProfile:
     """Return a member as profiles show them."""
-    states: dict[str, dict[str, Any]] = {field: {} for field, _ in _DECODERS.values()}
+    states: dict[str, dict[str, Any]] = {kind: {} for kind in STATE_KINDS}
     for row in view.parts["progress"]:
-        field, decoder = _DECODERS[row["kind"]]
-        states[field][row["key"]] = decoder.decode(row["state"])
-    reached: dict[str, LadderState] = states["ladders"]
+        states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
+    reached: dict[str, LadderState] = states["ladder"]
     ladders = {
         ladder_id: renumbered(ladder, reached[ladder_id])
         if ladder_id in reached
@@ -78,10 +75,13 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
                 row["product_id"]: Holding(row["quantity"], row["first_at"], row["last_at"])
                 for row in view.parts["holdings"]
             },
-            progress=states["progress"],
-            streaks={key: state for key, state in states["streaks"].items() if key in program.streaks},
-            segments={key: state for key, state in states["segments"].items() if key in program.segments},
+            progress=states["campaign"],
+            segments={key: state for key, state in states["segment"].items() if key in program.segments},
             ladders=ladders,
+            states={
+                kind: {key: state for key, state in states[kind].items() if key in documents}
+                for kind, documents in program.mechanics.items()
+            },
         ),
     )
 
@@ -93,7 +93,7 @@ def mechanics_view(shown: ShownProfile, now: datetime) -> Json:
         "ladders": {
             ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in member.ladders.items()
         },
-        "streaks": {streak_id: _streak_view(state) for streak_id, state in member.streaks.items()},
+        "streaks": {streak_id: _streak_view(state) for streak_id, state in streaks_of(member).items()},
         "campaigns": {
             campaign_id: progress_view(program, campaign, member.progress.get(campaign_id, Progress()), now)
             for campaign_id, campaign in program.campaigns().items()

@@ -1,15 +1,17 @@
-"""What is done by hand, each a kind of event: the books (see `bookkeeping`), grants, profiles, streaks, ladders.
+"""What is done by hand, each a kind of event: the books (see `bookkeeping`), grants, profiles, ladders.
+
+The mechanics register commands of their own (see `mechanics.registry`).
 
 A command refuses as a whole: its refusal is the decision's, and nothing follows from it.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, cast
 
 from msgspec import Struct
 
-from plaudit.core import ladders, segments, streaks
+from plaudit.core import ladders, segments
 from plaudit.core.campaigns import enrol_in_campaign
 from plaudit.core.competitions import move_to_division, pay_prize
 from plaudit.core.context import Context, EffectPlace
@@ -30,13 +32,11 @@ from plaudit.core.event import (
     REFERRAL,
     ROLLBACK,
     SEGMENT,
-    STREAK,
     TAKEOVER,
 )
 from plaudit.core.ids import derived_id
-from plaudit.core.ledger.post import post
+from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.member import LadderState
-from plaudit.core.program import Price
 
 from .backfill import apply_to_past
 from .bookkeeping import BOOKKEEPING, decode_order, trace_command
@@ -45,16 +45,6 @@ from .import_member import import_member
 from .merge import hand_over, take_over
 from .redemption import redeem
 from .rollback import roll_back
-
-
-class StreakOrder(Struct, frozen=True, rename="camel"):
-    """`action`: check_in, buy_freeze, grant_freeze, use_freeze (for `day`), repair, absence (`day` to `until`)."""
-
-    streak_id: str
-    action: str
-    quantity: int = 1
-    day: date | None = None
-    until: date | None = None
 
 
 class LadderOrder(Struct, frozen=True, rename="camel"):
@@ -115,48 +105,9 @@ def _set_profile(context: Context) -> None:
     names = cast("dict[str, str | None]", data.get("identities") or {})
     context.write_profile(attributes, names)
     context.changed_parts.add("user")
-    streaks.update_time_zone(context)
+    for rules in MECHANIC_RULES.values():
+        rules.update_profile(context)
     context.emit("user.updated", {"fields": sorted({**attributes, **names})}, "profile")
-
-
-def _streak(context: Context) -> Refusal | None:
-    order = decode_order(context, StreakOrder)
-    streak = context.program.streaks.get(order.streak_id)
-    name = f"streak.{order.streak_id}"
-    if streak is None or not streak.active:
-        return trace_command(context, Refusal.streak_missing, name)
-    price: Price | None = None
-    match order.action:
-        case "check_in":
-            refusal, shown, effects = streaks.check_in(context, streak)
-            context.trace.append(Trace(name, 0, 0, refusal, [], effects, None, shown))
-            return None  # one that counts already changes nothing, and is no error
-        case "buy_freeze":
-            price = streak.freeze_price
-            refusal = streaks.grant_freezes(context, streak, 1) if price else Refusal.freezes_none
-        case "grant_freeze":
-            refusal = streaks.grant_freezes(context, streak, order.quantity)
-        case "repair":
-            price = streak.repair_price
-            refusal = streaks.repair(context, streak)
-        case "use_freeze" if order.day is not None:
-            refusal = streaks.use_freeze(context, streak, order.day)
-        case "absence" if order.day is not None and order.until is not None:
-            refusal = streaks.add_absence(context, streak, order.day, order.until)
-        case _:
-            refusal = Refusal.streak_missing
-    if refusal is None and price is not None:
-        refusal = _charge(context, price, name)
-    return trace_command(context, refusal, name)
-
-
-def _charge(context: Context, price: Price, name: str) -> Refusal | None:
-    """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
-    metric = context.program.metrics.get(price.metric)
-    if metric is None:
-        return Refusal.metric_missing
-    paid = post(context, EffectPlace(name, 0, 0), metric, -price.amount, "Price", earning=False)
-    return paid if isinstance(paid, Refusal) else None
 
 
 def _ladder(context: Context) -> Refusal | None:
@@ -228,11 +179,12 @@ def _enrol(context: Context) -> Refusal | None:
     return None
 
 
-COMMANDS: Mapping[str, Callable[[Context], Refusal | None]] = {
+Command = Callable[[Context], Refusal | None]
+
+COMMANDS: dict[str, Command] = {
     GRANT: _grant,
     PROFILE: _set_profile,
     **BOOKKEEPING,
-    STREAK: _streak,
     LADDER: _ladder,
     SEGMENT: _segment,
     PRIZE: _prize,

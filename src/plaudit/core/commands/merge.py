@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from plaudit.core import campaigns, competitions, ladders, segments, streaks
+from plaudit.core import campaigns, competitions, ladders, segments
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, ProductChange, Refusal, Trace
 from plaudit.core.event import IMPORT, MERGE, REVERSAL, ROLLBACK, SEGMENT, TAKEOVER, TIMER, Event
@@ -23,7 +23,8 @@ from plaudit.core.ledger import lots
 from plaudit.core.ledger.earned import MERGE_CAMPAIGN
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction, balance_of, in_lots, open_book, replace_book
-from plaudit.core.member import Balance, Holding, LadderState, Member, Progress, SegmentState, Standing, StreakState
+from plaudit.core.mechanic_rules import MECHANIC_RULES, states_as_logged, states_from_log
+from plaudit.core.member import Balance, Holding, LadderState, Member, Progress, SegmentState, Standing, states_of
 from plaudit.core.metrics import AMOUNT_MAX, Metric
 from plaudit.core.profile_fields import REFERRALS
 
@@ -32,14 +33,13 @@ _NOT_PASSED_ON = frozenset({MERGE, TAKEOVER, TIMER, SEGMENT, IMPORT, ROLLBACK})
 
 
 class Handed(Struct, frozen=True, rename="camel"):
-    """All that a member has, in the form that the log keeps."""
+    """All that a member has, in the form that the log keeps; the states of mechanics are added to it."""
 
     user_id: str = field(name="from")
     merge_id: UUID | None = None
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    streaks: dict[str, StreakState] = {}
     ladders: dict[str, LadderState] = {}
     segments: dict[str, SegmentState] = {}
     standings: dict[str, Standing] = {}
@@ -95,9 +95,10 @@ def hand_over(context: Context) -> None:
     kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}
     handed = Handed(
         member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
-        dict(member.progress), dict(member.streaks), dict(member.ladders), dict(member.segments),
+        dict(member.progress), dict(member.ladders), dict(member.segments),
         dict(member.standings), dict(member.holdings), dict(member.coupons), dict(member.entries), member.active_at,
     )  # fmt: skip
+    data = msgspec.to_builtins(handed, str_keys=True) | states_as_logged(member.states)
     effects: list[EffectTrace] = []
     for index, (metric_id, balance) in enumerate(sorted(handed.balances.items())):
         effects += _debit(context, metrics[metric_id], balance, index)
@@ -107,7 +108,7 @@ def hand_over(context: Context) -> None:
     context.items += [
         ProductChange(MERGE_CAMPAIGN, name, -had.quantity) for name, had in sorted(member.holdings.items())
     ]
-    member.progress, member.streaks, member.ladders, member.segments = {}, {}, {}, {}
+    member.progress, member.ladders, member.segments, member.states = {}, {}, {}, {}
     member.standings, member.holdings, member.coupons, member.entries = {}, {}, {}, {}
     member.merged_into = into
     context.scope.forget_names()
@@ -120,7 +121,7 @@ def hand_over(context: Context) -> None:
             kind=TAKEOVER,
             trigger=TAKEOVER,
             occurred_at=context.now,
-            data=msgspec.to_builtins(handed, str_keys=True),
+            data=data,
         )
     )
 
@@ -219,10 +220,12 @@ def _add_mechanics(context: Context, handed: Handed) -> None:
             ladders.take_over(context, program.ladders[ladder_id], place)
         else:
             member.ladders.setdefault(ladder_id, structs.replace(place, due_at=None))
-    for streak_id, state in sorted(handed.streaks.items()):
-        if streak_id in program.streaks:
-            streaks.take_over(context, program.streaks[streak_id], state)
-        else:
-            member.streaks.setdefault(streak_id, structs.replace(state, due_at=None))
+    for kind, rules in MECHANIC_RULES.items():
+        for document_id, state in sorted(states_from_log(rules, context.event.data.get(rules.collection)).items()):
+            compiled = program.compiled(kind, document_id)
+            if compiled is not None:
+                rules.take_over(context, document_id, compiled, state)
+            else:
+                states_of(member, kind).setdefault(document_id, rules.without_due(state))
     for campaign_id, progress in sorted(handed.progress.items()):
         campaigns.take_over(context, campaign_id, by_id.get(campaign_id), progress)

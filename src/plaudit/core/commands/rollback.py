@@ -11,12 +11,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from plaudit.core import competitions, segments, streaks
+from plaudit.core import competitions, segments
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
 from plaudit.core.effects.remove_product import take_product
 from plaudit.core.ids import derived_id
-from plaudit.core.member import LadderState, Progress, StreakState
+from plaudit.core.mechanic_rules import MECHANIC_RULES, states_as_logged, states_from_log
+from plaudit.core.member import LadderState, Progress, states_of
 
 from .bookkeeping import ReversalOrder, reverse
 
@@ -53,7 +54,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
     `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
     same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
-    coupons. `progress` and `streaks` are as they would be (None: as if never begun); `reached` are rungs that would
+    coupons. `progress` and `states` (of mechanics, by kind) are as they would be (None: as if never begun); `reached` are rungs that would
     not have been; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
     `whole`: what cannot be had back refuses the order.
     """
@@ -74,7 +75,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
     entries: dict[str, int] = {}
     scores: dict[str, int] = {}
     progress: dict[str, Progress] = {}
-    streaks: dict[str, StreakState | None] = {}
+    states: dict[str, dict[str, Any]] = {}
     reached: dict[str, tuple[int, ...]] = {}
     segments: dict[str, bool | None] = {}
     attributes: dict[str, Any] = {}
@@ -101,7 +102,20 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 def rollback_of(data: dict[str, Any]) -> Rollback:
     """Return the order in an event's data."""
-    return msgspec.convert(data, Rollback, strict=False, str_keys=True)
+    order = msgspec.convert(data, Rollback, strict=False, str_keys=True)
+    states = {
+        kind: states_from_log(rules, data[rules.collection])
+        for kind, rules in MECHANIC_RULES.items()
+        if data.get(rules.collection)
+    }
+    return structs.replace(order, states=states)
+
+
+def data_of(order: Rollback) -> dict[str, Any]:
+    """Return an order as the data of its event."""
+    data: dict[str, Any] = msgspec.to_builtins(order, str_keys=True)
+    del data["states"]
+    return data | states_as_logged(order.states)
 
 
 _ASKED = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
@@ -169,9 +183,12 @@ def _set_progress(context: Context, order: Rollback) -> int:
         fewer += max(before.completions - progress.completions, 0)
         member.progress[campaign_id] = progress
         context.changed_parts.add(f"campaigns.{campaign_id}")
-    for streak_id, state in order.streaks.items():
-        member.streaks[streak_id] = state or streaks.fresh(context.program.streaks.get(streak_id))
-        context.changed_parts.update((f"streaks.{streak_id}", "streaks"))
+    for kind, states in order.states.items():
+        rules = MECHANIC_RULES[kind]
+        for document_id, state in states.items():
+            fresh = rules.fresh(context.program.compiled(kind, document_id))
+            states_of(member, kind)[document_id] = fresh if state is None else state
+            context.changed_parts.update((f"{rules.collection}.{document_id}", rules.collection))
     if order.attributes:
         context.write_profile(order.attributes)
         context.changed_parts.add("user")

@@ -1,4 +1,7 @@
-"""All effects, in the order of the reference. A new effect is a module of this folder and its line in this list."""
+"""All effects, in the order of the reference. A new effect is a module of this folder and its line in this list.
+
+The mechanics add theirs (see `mechanics.registry`).
+"""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -12,10 +15,8 @@ from . import (
     add_to_segment,
     award_product,
     call_webhook,
-    check_in,
     emit,
     enrol,
-    grant_freeze,
     grant_reward,
     issue_coupon,
     notify,
@@ -46,17 +47,24 @@ class EffectRegistry(dict[str, EffectType]):
             self.register(module)
 
     def register(self, module: EffectModule) -> None:
+        """Add the effect of a module."""
+        self.add(module.EFFECT)
+
+    def unregister(self, module: EffectModule) -> None:
+        """Remove the effect of a module."""
+        self.remove(module.EFFECT)
+
+    def add(self, effect_type: EffectType) -> None:
         """Add an effect. Everything that lists, checks, compiles or applies effects knows it from then on."""
-        effect_type = module.EFFECT
         self.types.append(effect_type)
         self.appliers[effect_type.name] = effect_type.apply
         self.update(dict.fromkeys((effect_type.name, *effect_type.aliases), effect_type))
 
-    def unregister(self, module: EffectModule) -> None:
+    def remove(self, effect_type: EffectType) -> None:
         """Remove an effect."""
-        self.types.remove(module.EFFECT)
-        del self.appliers[module.EFFECT.name]
-        for name in (module.EFFECT.name, *module.EFFECT.aliases):
+        self.types.remove(effect_type)
+        del self.appliers[effect_type.name]
+        for name in (effect_type.name, *effect_type.aliases):
             del self[name]
 
 
@@ -69,8 +77,6 @@ EFFECTS = EffectRegistry(
         issue_coupon,
         notify,
         call_webhook,
-        check_in,
-        grant_freeze,
         add_to_segment,
         remove_from_segment,
         add_entries,

@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from msgspec import structs
 
-from .context import Context
-from .member import StreakState
-from .periods import zone
+from plaudit.core.context import Context
+from plaudit.core.periods import zone
+
+from .state import StreakState
 
 ZONE_CHANGE_INTERVAL = timedelta(days=7)
 OLD_ZONE_GRACE = timedelta(days=2)

@@ -2,21 +2,21 @@
 
 from msgspec import structs
 
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, Trace
+
 from . import runs
-from .context import Context, EffectPlace
-from .decision import EffectTrace, Trace
-from .fields import streak_fields
+from .compiled import Streak
 from .freezes import protected_periods
-from .member import StreakState
-from .program import Streak
+from .state import StreakState, cause_of, keep, streak_fields, streaks_of
 
 AWARDED_KEPT = 200
 
 
 def pay_milestones(context: Context, streak: Streak, before: StreakState | None) -> None:
     """Let the milestones happen that the streak has come to without an action of its own, and put that down."""
-    effects = reach_milestones(context, streak, before, context.member.streaks[streak.streak_id])
-    name, shown = f"streak.{streak.streak_id}", streak_fields(context.member.streaks[streak.streak_id])
+    effects = reach_milestones(context, streak, before, streaks_of(context.member)[streak.streak_id])
+    name, shown = cause_of(streak.streak_id), streak_fields(streaks_of(context.member)[streak.streak_id])
     context.trace.append(Trace(name, 0, 0, None, [], effects, None, shown))
 
 
@@ -44,8 +44,8 @@ def reach_milestones(
 def _reach_in_run(context: Context, streak: Streak, run: tuple[int, int, int], offset: int) -> list[EffectTrace]:
     """The milestones of a run. `offset` tells their effects from those of other runs that the same event adds to."""
     start, last, length = run
-    name = f"streak.{streak.streak_id}"
-    awarded = context.member.streaks[streak.streak_id].awarded
+    name = cause_of(streak.streak_id)
+    awarded = streaks_of(context.member)[streak.streak_id].awarded
     before = max((reached for turn, reached in awarded if start <= turn <= last), default=0)
     effects: list[EffectTrace] = []
     for number, milestone in enumerate(streak.milestones):
@@ -57,7 +57,7 @@ def _reach_in_run(context: Context, streak: Streak, run: tuple[int, int, int], o
         ]
         context.emit("streak.milestone", {"streakId": streak.streak_id, "length": milestone.length}, name)
     if length > before and any(milestone.length <= length for milestone in streak.milestones):
-        kept = context.member.streaks[streak.streak_id]
+        kept = streaks_of(context.member)[streak.streak_id]
         reached = (*kept.awarded, (last, length))[-AWARDED_KEPT:]
-        context.member.streaks[streak.streak_id] = structs.replace(kept, awarded=reached)
+        keep(context.member, streak.streak_id, structs.replace(kept, awarded=reached))
     return effects

@@ -15,27 +15,28 @@ from typing import Any
 
 from msgspec import structs
 
+from plaudit.core.context import Context
+from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
+from plaudit.core.periods import days_after, first_day_of, first_instant, local_day, period_number
+from plaudit.core.program import MechanicListener
+
 from . import runs
-from .context import Context
-from .decision import ConditionCheck, EffectTrace, Refusal, Trace
-from .fields import streak_fields
+from .compiled import Streak, streak_of
 from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
-from .member import StreakState
 from .milestones import pay_milestones, reach_milestones
-from .periods import days_after, first_day_of, first_instant, local_day, period_number
-from .program import Streak, StreakListener
-from .streak_zones import OLD_ZONE_GRACE, zoned, zones
+from .state import StreakState, cause_of, keep, streak_fields, streaks_of
+from .zones import OLD_ZONE_GRACE, zoned, zones
 
 SPANS_KEPT = 200
 COUNTS_KEPT = 40
 
 
-def meet(context: Context, listener: StreakListener) -> Trace:
+def meet(context: Context, listener: MechanicListener) -> Trace:
     """Let a streak meet the present event."""
     checks: list[ConditionCheck] = []
-    streak = listener.streak
+    streak: Streak = listener.target
     trigger = context.event.trigger if context.event.depth else None
-    name = f"streak.{streak.streak_id}"
+    name = listener.cause
     if not listener.condition.holds(context.scope, checks):
         return Trace(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
     if (name, 0) in context.met.counted:
@@ -47,7 +48,7 @@ def meet(context: Context, listener: StreakListener) -> Trace:
 
 def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str, Any], list[EffectTrace]]:
     """One count of a streak, for the turn that the event's time is in."""
-    known = context.member.streaks.get(streak.streak_id)
+    known = streaks_of(context.member).get(streak.streak_id)
     if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
         wanted = context.member.attributes.get("timezone") or context.program.settings.time_zone
         if wanted == known.zone and runs.counts(
@@ -76,10 +77,10 @@ def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str
     _store(context, streak, state)
     context.emit(
         "streak.extended", {"streakId": streak.streak_id, "length": state.current, "longest": state.longest},
-        f"streak.{streak.streak_id}",
+        cause_of(streak.streak_id),
     )  # fmt: skip
     effects = reach_milestones(context, streak, before if late else None, state)
-    return None, streak_fields(context.member.streaks[streak.streak_id]), effects
+    return None, streak_fields(streaks_of(context.member)[streak.streak_id]), effects
 
 
 def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
@@ -93,7 +94,7 @@ def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
         _store(context, streak, measured)
         return
     missing = runs.next_missing(state.spans, protected_periods(streak, state))
-    cause = f"streak.{streak.streak_id}"
+    cause = cause_of(streak.streak_id)
     if streak.freezes_automatic and state.freezes > 0:
         state = structs.replace(state, freezes=state.freezes - 1, frozen=(*state.frozen, missing)[-SPANS_KEPT:])
         _store(context, streak, _with_lengths(context, streak, state))
@@ -107,8 +108,8 @@ def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
 
 def update_time_zone(context: Context) -> None:
     """The member's profile has changed: streaks look at the time zone anew."""
-    for streak_id, state in list(context.member.streaks.items()):
-        streak = context.program.streaks.get(streak_id)
+    for streak_id, state in list(streaks_of(context.member).items()):
+        streak = streak_of(context.program, streak_id)
         if streak is None:
             continue
         moved = zoned(context, state)
@@ -162,7 +163,7 @@ def repair(context: Context, streak: Streak) -> Refusal | None:
         return Refusal.repair_too_late
     state = structs.replace(state, repaired=(*state.repaired, *missed)[-SPANS_KEPT:], lapsed_at=None)
     _store(context, streak, _with_lengths(context, streak, state))
-    context.emit("streak.repaired", {"streakId": streak.streak_id}, f"streak.{streak.streak_id}")
+    context.emit("streak.repaired", {"streakId": streak.streak_id}, cause_of(streak.streak_id))
     return None
 
 
@@ -196,7 +197,7 @@ def add_absence(context: Context, streak: Streak, first: date, last: date) -> Re
 
 def take_over(context: Context, streak: Streak, other: StreakState) -> None:
     """Add the turns of somebody else's streak: whatever counted for either counts. A milestone is reached once in a run."""
-    own = context.member.streaks.get(streak.streak_id, StreakState())
+    own = streaks_of(context.member).get(streak.streak_id, StreakState())
     zoned = own if own.zone else other
     counts = {turn: own.counts.get(turn, 0) + other.counts.get(turn, 0) for turn in {**own.counts, **other.counts}}
     enough = [(turn, turn) for turn, count in counts.items() if count >= streak.threshold]
@@ -246,7 +247,7 @@ def fresh(streak: Streak | None) -> StreakState:
 
 
 def _state(context: Context, streak: Streak) -> StreakState:
-    found = context.member.streaks.get(streak.streak_id)
+    found = streaks_of(context.member).get(streak.streak_id)
     if found is None:
         return fresh(streak)
     if not found.given and (streak.freezes_max or found.freezes or found.frozen):  # nobody knows when they came
@@ -282,7 +283,7 @@ def _decided_anew(context: Context, streak: Streak, before: StreakState, state: 
         longest = 0  # it came of what is decided again
     for _ in range(len(found.frozen) - len(before.frozen)):
         told = {"streakId": streak.streak_id, "freezes": found.freezes}
-        context.emit("streak.frozen", told, f"streak.{streak.streak_id}")
+        context.emit("streak.frozen", told, cause_of(streak.streak_id))
     frozen = found.frozen[-SPANS_KEPT:]
     state = structs.replace(state, freezes=found.freezes, frozen=frozen, lapsed_at=found.lapsed_at, longest=longest)
     return _with_lengths(context, streak, state)
@@ -363,6 +364,6 @@ def _gap_missed_at(context: Context, streak: Streak, state: StreakState, present
 
 
 def _store(context: Context, streak: Streak, state: StreakState) -> None:
-    context.member.streaks[streak.streak_id] = state
+    keep(context.member, streak.streak_id, state)
     context.scope.forget_names()
     context.changed_parts.update((f"streaks.{streak.streak_id}", "streaks"))

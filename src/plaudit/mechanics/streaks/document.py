@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
 from plaudit.core.periods import Cadence
+from plaudit.documents.base import Document, DocumentId, DocumentKind, MetricAmount, Reference
+from plaudit.documents.conditions import check_conditions
+from plaudit.documents.dialects import read_campaign, read_parts
+from plaudit.documents.effect import EffectSpec, check_effects, effect_amounts, effect_references
+from plaudit.documents.listening import TRIGGERS_MAX, TriggerSpec
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, MetricAmount, Reference
-from .conditions import check_conditions
-from .dialects import read_streak
-from .effect import EffectSpec, check_effects, effect_amounts, effect_references
-from .listening import TRIGGERS_MAX, TriggerSpec
+from .state import KIND
 
 Count = Annotated[int, Meta(ge=0, le=1_000)]
 
@@ -142,8 +143,13 @@ def _references(streak: Streak) -> Sequence[Reference]:
     return found + terms_references(streak)
 
 
-KIND = DocumentKind(
-    name="streak",
+def _read(raw: dict[str, Any]) -> dict[str, Any]:
+    """A streak's triggers and its milestones' effects as they are kept."""
+    return read_parts(read_campaign(raw), "milestones")
+
+
+DOCUMENT = DocumentKind(
+    name=KIND,
     title="Streak",
     collection="streaks",
     id_field="streakId",
@@ -154,5 +160,5 @@ KIND = DocumentKind(
     check=_check,
     references=_references,
     amounts=terms_amounts,
-    read=read_streak,
+    read=_read,
 )

@@ -14,10 +14,11 @@ from itertools import zip_longest
 
 from msgspec import Struct, structs
 
+from plaudit.core.periods import period_number
+
 from . import runs
-from .member import StreakState
-from .periods import period_number
-from .program import Streak
+from .compiled import Streak
+from .state import StreakState
 
 GIVEN_KEPT = 32  # how many times at which freezes were given are remembered; of more the latest
 

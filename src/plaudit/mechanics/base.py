@@ -1,0 +1,120 @@
+"""The protocol of a mechanic: all that the rest of Plaudit asks of one. Every method and attribute has a default.
+
+    document ──compile──► compiled ─┐
+                     member's state ┴──► rules ──► state, effects, triggers ──► views, explanations, exports, verify
+
+A mechanic is a folder with one instance `MECHANIC`, in the list of `registry`. It is as pure as the core, and nothing
+outside names it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from plaudit.core.commands.dispatch import Command
+from plaudit.core.conditions import Condition
+from plaudit.core.decision import Refusal
+from plaudit.core.effects.effect_type import EffectType
+from plaudit.core.mechanic_rules import MechanicRules
+from plaudit.core.metrics import Metric
+from plaudit.core.program import Effect, MechanicListener
+from plaudit.core.triggers import EngineTrigger
+from plaudit.documents.base import DocumentKind, MetricAmount, Reference
+from plaudit.errors import FieldError
+
+DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and id; of a kind without any, empty
+
+
+class CompiledDocuments(Struct, frozen=True):
+    """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger."""
+
+    by_id: Mapping[str, Any]
+    listeners: Mapping[str, Sequence[MechanicListener]] = {}
+
+
+class CampaignPart(Struct, frozen=True, kw_only=True):
+    """A document of the mechanic as a part of a campaign, which has the campaign's id.
+
+    `name` is the field of a campaign that has it, `campaign_type` the type of the campaigns that may have it.
+    `sentence` says what such a campaign does. `type` is the part's struct; `fixed` are fields that never change once written.
+    `effects_in` is the field of the part, a list, whose items have effects. `complete` returns a campaign of that type
+    with what was left out; `check` returns what is wrong with a campaign of any type. `references` and `amounts` take
+    the part, and where it stands. `pays` says whether a part gives anything without the campaign's own effects.
+    `listener` returns the trigger and the condition under which the campaign's effects happen, for an id of a campaign.
+    """
+
+    name: str
+    campaign_type: str
+    sentence: str
+    type: type[Struct]
+    fixed: tuple[str, ...] = ()
+    effects_in: str
+    complete: Callable[[Any], Any]
+    check: Callable[[Any], list[FieldError]]
+    references: Callable[[Any, str], list[Reference]]
+    amounts: Callable[[Any, str], list[MetricAmount]]
+    pays: Callable[[Any], bool]
+    listener: Callable[[str], tuple[str, Condition]]
+
+
+class RecountInvariant(Struct, frozen=True):
+    """What `plaudit verify` finds to hold of events and states together, and what to do where it does not."""
+
+    name: str
+    remedy: str
+
+
+class Recount:
+    """What a mechanic checks while the log is decided again: `checked` states, and what is `wrong` with some of them.
+
+    `see_event` is told what a document made of an event, in the order of the log; `see_state` each state after all of its
+    member's events. A state is not `by_events` alone if it came from a merge or a rollback.
+    """
+
+    def __init__(self) -> None:
+        self.checked = 0
+        self.wrong: list[str] = []
+
+    def see_event(
+        self, member_id: UUID, document_id: str, compiled: Any | None, at: datetime, refusal: Refusal | None
+    ) -> None:
+        """Note what a document made of an event."""
+
+    def see_state(self, member_id: UUID, document_id: str, state: Any, *, by_events: bool) -> None:
+        """Check a state."""
+
+
+class Mechanic(MechanicRules):
+    """A mechanic: its rules, and what it adds to the rest. What it has none of may be left as it is here."""
+
+    document: DocumentKind
+    campaign_part: CampaignPart | None = None
+    effects: Sequence[EffectType] = ()
+    commands: Mapping[str, Command] = {}  # by the kinds of their events
+    triggers: Sequence[EngineTrigger] = ()
+    counts_events: bool = False  # each of its documents counts an event once at most
+    recount_invariant: RecountInvariant | None = None  # what its `recount` checks
+    scope_parts: Sequence[str] = ()  # what conditions and formulas see of a state: `<collection>.<id>.<part>`
+
+    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+        """Compile the mechanic's documents, of all documents of a programme."""
+        return CompiledDocuments(documents[self.kind])
+
+    def effects_of(self, compiled: Any) -> Iterable[Effect]:
+        """Return the effects that a compiled document may lead to."""
+        return ()
+
+    def scope_fields(self, state: Any) -> dict[str, Any]:
+        """Return what conditions and formulas see of a state: the `scope_parts`."""
+        return {}
+
+    def recount(self) -> Recount:
+        """Return what checks the log as it is decided again."""
+        return Recount()
+
+    def as_kept(self, state: Any, was: Any | None) -> Any:
+        """Return a state that comes of the log without what an earlier version, which kept `was`, did not remember."""
+        return state

@@ -1,0 +1,72 @@
+"""All mechanics, in the order in which they are considered. A new mechanic is a folder, and its line in this list.
+
+Whoever compiles a programme imports this, so whatever decides by one knows its mechanics.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from plaudit.core.commands.dispatch import COMMANDS
+from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.fields import StateScope, add_scope, remove_scope
+from plaudit.core.mechanic_rules import MECHANIC_RULES
+from plaudit.core.member import STATE_KINDS, StateKind
+from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.dialects import CAMPAIGN_PARTS
+
+from .base import CampaignPart, Mechanic
+from .streaks.mechanic import MECHANIC as STREAKS
+
+
+class MechanicRegistry(dict[str, Mechanic]):
+    """Mechanics by their kinds."""
+
+    def __init__(self, mechanics: Iterable[Mechanic]) -> None:
+        super().__init__()
+        self._followers: list[Callable[[], None]] = []
+        for mechanic in mechanics:
+            self.register(mechanic)
+
+    def register(self, mechanic: Mechanic) -> None:
+        """Add a mechanic, with its rules, effects, commands and triggers. Everything knows it from then on."""
+        kind = mechanic.kind
+        self[kind] = MECHANIC_RULES[kind] = mechanic
+        STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
+        add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
+        for effect_type in mechanic.effects:
+            EFFECTS.add(effect_type)
+        COMMANDS.update(mechanic.commands)
+        if mechanic.campaign_part is not None:
+            CAMPAIGN_PARTS[mechanic.campaign_part.name] = mechanic.campaign_part.effects_in
+        ENGINE_TRIGGERS.update((trigger.key, trigger) for trigger in mechanic.triggers)
+        self._tell_followers()
+
+    def unregister(self, mechanic: Mechanic) -> None:
+        """Remove a mechanic."""
+        for table in (self, MECHANIC_RULES, STATE_KINDS):
+            del table[mechanic.kind]
+        remove_scope(mechanic.collection)
+        for effect_type in mechanic.effects:
+            EFFECTS.remove(effect_type)
+        if mechanic.campaign_part is not None:
+            del CAMPAIGN_PARTS[mechanic.campaign_part.name]
+        for kind in mechanic.commands:
+            del COMMANDS[kind]
+        for trigger in mechanic.triggers:
+            del ENGINE_TRIGGERS[trigger.key]
+        self._tell_followers()
+
+    def follow(self, update: Callable[[], None]) -> None:
+        """Call a function now, and whenever the mechanics change: it works out what follows from the list of them."""
+        self._followers.append(update)
+        update()
+
+    def _tell_followers(self) -> None:
+        for update in self._followers:
+            update()
+
+    def campaign_parts(self) -> Iterator[CampaignPart]:
+        """Yield the parts of campaigns that are documents of a mechanic."""
+        yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)
+
+
+MECHANICS = MechanicRegistry((STREAKS,))

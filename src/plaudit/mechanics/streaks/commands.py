@@ -1,0 +1,68 @@
+"""The command of streaks: a check-in, a freeze bought, given or used, a repair, an absence."""
+
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from plaudit.core.commands.bookkeeping import decode_order, trace_command
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import Refusal, Trace
+from plaudit.core.ledger.post import post
+
+from . import rules
+from .compiled import Price, streak_of
+from .state import cause_of
+
+STREAK: Final = "streak"  # the kind of its events
+
+
+class StreakOrder(Struct, frozen=True, rename="camel"):
+    """`action`: check_in, buy_freeze, grant_freeze, use_freeze (for `day`), repair, absence (`day` to `until`)."""
+
+    streak_id: str
+    action: str
+    quantity: int = 1
+    day: date | None = None
+    until: date | None = None
+
+
+def manage(context: Context) -> Refusal | None:
+    """Check a member in to a streak, or manage freezes, a repair, an absence."""
+    order = decode_order(context, StreakOrder)
+    streak = streak_of(context.program, order.streak_id)
+    name = cause_of(order.streak_id)
+    if streak is None or not streak.active:
+        return trace_command(context, Refusal.streak_missing, name)
+    price: Price | None = None
+    match order.action:
+        case "check_in":
+            refusal, shown, effects = rules.check_in(context, streak)
+            context.trace.append(Trace(name, 0, 0, refusal, [], effects, None, shown))
+            return None  # one that counts already changes nothing, and is no error
+        case "buy_freeze":
+            price = streak.freeze_price
+            refusal = rules.grant_freezes(context, streak, 1) if price else Refusal.freezes_none
+        case "grant_freeze":
+            refusal = rules.grant_freezes(context, streak, order.quantity)
+        case "repair":
+            price = streak.repair_price
+            refusal = rules.repair(context, streak)
+        case "use_freeze" if order.day is not None:
+            refusal = rules.use_freeze(context, streak, order.day)
+        case "absence" if order.day is not None and order.until is not None:
+            refusal = rules.add_absence(context, streak, order.day, order.until)
+        case _:
+            refusal = Refusal.streak_missing
+    if refusal is None and price is not None:
+        refusal = _charge(context, price, name)
+    return trace_command(context, refusal, name)
+
+
+def _charge(context: Context, price: Price, name: str) -> Refusal | None:
+    """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
+    metric = context.program.metrics.get(price.metric)
+    if metric is None:
+        return Refusal.metric_missing
+    paid = post(context, EffectPlace(name, 0, 0), metric, -price.amount, "Price", earning=False)
+    return paid if isinstance(paid, Refusal) else None

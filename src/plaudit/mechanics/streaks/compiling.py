@@ -1,0 +1,95 @@
+"""Streaks out of their documents: everything that can be looked up or parsed beforehand is, once per change."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from msgspec import structs
+
+from plaudit.core.conditions import All, compile_conditions
+from plaudit.core.metrics import Metric, to_scaled
+from plaudit.core.periods import within_calendar
+from plaudit.core.program import MechanicListener
+from plaudit.core.typed import Open
+from plaudit.documents.compile_effects import audience_of, compile_effect
+from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind
+
+from . import compiled
+from .document import PriceSpec, Streak
+from .state import KIND, cause_of
+
+
+def compile_streaks(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+    """Return the streaks of a programme: those that are documents, and those that campaigns have as a part."""
+    campaigns = documents["campaign"]
+    of_campaigns = {key: streak for key, streak in _of_campaigns(campaigns).items() if key not in documents[KIND]}
+    streaks = {**documents[KIND], **of_campaigns}
+    by_id = {key: compile_streak(key, streak, metrics) for key, streak in streaks.items()}
+    listeners: dict[str, list[MechanicListener]] = defaultdict(list)
+    for key, streak in streaks.items():
+        if streak.status != "active":
+            continue
+        for number, trigger in enumerate(streak.triggers):
+            condition, _ = compile_conditions(trigger.conditions)
+            if key in of_campaigns:
+                condition = All((_open(campaigns[key]), condition))
+            listeners[trigger.type].append(
+                MechanicListener(
+                    mechanic=KIND, target=by_id[key], cause=cause_of(key), number=number, condition=condition
+                )
+            )
+    return CompiledDocuments(by_id, listeners)
+
+
+def _of_campaigns(campaigns: Mapping[str, Any]) -> dict[str, Streak]:
+    """The streaks that campaigns have as a part, under the campaigns' ids."""
+    return {
+        campaign_id: Streak(
+            name=campaign.name,
+            status="active" if campaign.listens else "paused",
+            triggers=campaign.triggers,
+            **structs.asdict(campaign.streak),
+        )
+        for campaign_id, campaign in campaigns.items()
+        if campaign.streak is not None
+    }
+
+
+def _open(campaign: Any) -> Open:
+    return Open(
+        within_calendar(campaign.start_date), within_calendar(campaign.end_date), audience_of(campaign.segments)
+    )
+
+
+def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> compiled.Streak:
+    """Return a streak as deciding needs it."""
+    freezes, fix = streak.freezes, streak.repair
+    return compiled.Streak(
+        streak_id=streak_id,
+        name=streak.name,
+        active=streak.status == "active",
+        cadence=streak.cadence,
+        threshold=streak.threshold,
+        grace=timedelta(hours=streak.grace_hours),
+        freezes_max=freezes.maximum if freezes else 0,
+        freezes_at_start=freezes.at_start if freezes else 0,
+        freezes_automatic=freezes.automatic if freezes else True,
+        freeze_price=_price(freezes.price, metrics) if freezes else None,
+        repair_days=fix.days if fix else 0,
+        repair_price=_price(fix.price, metrics) if fix else None,
+        pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
+        milestones=tuple(
+            compiled.Milestone(
+                milestone_spec.length, tuple(compile_effect(spec, metrics) for spec in milestone_spec.effects)
+            )
+            for milestone_spec in sorted(streak.milestones, key=lambda milestone: milestone.length)
+        ),
+    )
+
+
+def _price(price: PriceSpec | None, metrics: Mapping[str, Metric]) -> compiled.Price | None:
+    if price is None:
+        return None
+    metric = metrics.get(price.metric)
+    return compiled.Price(price.metric, to_scaled(price.amount, metric.decimals if metric else 0) or 0)

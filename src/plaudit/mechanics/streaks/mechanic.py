@@ -1,0 +1,80 @@
+"""Streaks as a mechanic: what they plug in where."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import structs
+
+from plaudit.core.context import Context
+from plaudit.core.decision import Trace
+from plaudit.core.metrics import Metric
+from plaudit.core.program import Effect, MechanicListener
+from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind, Mechanic
+
+from . import commands, compiling, effects, recount, rules, soundness
+from .campaign_part import CAMPAIGN_PART
+from .compiled import Streak
+from .document import DOCUMENT
+from .state import KIND, StreakState, streak_fields
+from .triggers import TRIGGERS
+
+
+class Streaks(Mechanic):
+    """How many days (weeks, months) in a row a member has done something."""
+
+    kind = KIND
+    collection = "streaks"
+    state = StreakState
+    document = DOCUMENT
+    campaign_part = CAMPAIGN_PART
+    effects = effects.EFFECTS
+    commands = {commands.STREAK: commands.manage}
+    triggers = TRIGGERS
+    counts_events = True
+    recount_invariant = recount.INVARIANT
+    scope_parts = ("current", "longest", "freezes", "alive")
+
+    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+        return compiling.compile_streaks(documents, metrics)
+
+    def effects_of(self, compiled: Streak) -> Iterable[Effect]:
+        return (effect for milestone in compiled.milestones for effect in milestone.effects)
+
+    def scope_fields(self, state: StreakState) -> dict[str, Any]:
+        return streak_fields(state)
+
+    def meet(self, context: Context, listener: MechanicListener) -> Trace:
+        return rules.meet(context, listener)
+
+    def is_dormant(self, compiled: Streak) -> bool:
+        return not compiled.active
+
+    def run_due(self, context: Context, compiled: Streak, state: StreakState) -> None:
+        rules.miss_period(context, compiled, state)
+
+    def update_profile(self, context: Context) -> None:
+        rules.update_time_zone(context)
+
+    def fresh(self, compiled: Streak | None) -> StreakState:
+        return rules.fresh(compiled)
+
+    def take_over(self, context: Context, document_id: str, compiled: Streak, state: StreakState) -> None:
+        rules.take_over(context, compiled, state)
+
+    def is_rolled_back(self, state: StreakState, would: StreakState | None) -> bool:
+        return state != would and state.longest >= (0 if would is None else would.longest)
+
+    def unsound(self, state: StreakState) -> Iterator[str]:
+        return soundness.unsound(state)
+
+    def recount(self) -> recount.StreakRecount:
+        return recount.StreakRecount()
+
+    def as_kept(self, state: StreakState, was: StreakState | None) -> StreakState:
+        """When freezes were given and which were chosen: not known of before the first time that is remembered."""
+        if was is None or (was.given and was.given[0][0] is None):
+            return state
+        return structs.replace(state, given=was.given, chosen=was.chosen)
+
+
+MECHANIC: Final = Streaks()
