@@ -46,7 +46,7 @@ async def advance_clock(call: Call) -> Json:
     """Move the clock, after everything that has arrived is decided; then let happen what is due."""
     body: ClockAdvanceRequest = call.body
     services = call.services
-    programme = await services.programmes.current(call.org_id)
+    programme = await call.programme()
     if (body.to is None) == (body.seconds is None):
         raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
     by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - programme.now()
@@ -61,7 +61,7 @@ async def advance_clock(call: Call) -> Json:
     timers, until = 0, programme.now() + by
     for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
         async with services.pool.acquire() as connection:
-            end = await next_end(connection, await services.programmes.current(call.org_id))
+            end = await next_end(connection, await call.programme())
         if end is None or end >= until:
             break
         timers += await _move(call, end)
@@ -69,7 +69,7 @@ async def advance_clock(call: Call) -> Json:
     if await settle_competitions(services.engine_pool, services.programmes):
         await _until_decided(call)
     await complete_what_is_over(services.engine_pool)
-    programme = await services.programmes.current(call.org_id)
+    programme = await call.programme()
     return {
         "now": time_text(programme.now()),
         "offsetSeconds": int(programme.clock.offset.total_seconds()),
@@ -80,7 +80,7 @@ async def advance_clock(call: Call) -> Json:
 async def _move(call: Call, until: datetime) -> int:
     """Move the clock to an instant; let happen what is due, and settle the rounds that are over. Return how many timers."""
     services = call.services
-    by = until - (await services.programmes.current(call.org_id)).now()
+    by = until - (await call.programme()).now()
     async with services.pool.acquire() as connection:
         await connection.execute(orgs.SQL.move_clock, call.org_id, max(by, timedelta(0)), clock.now())
     programme = await services.programmes.refresh(call.org_id)

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import TEXT, object_of
-from plaudit.api.http.wire import EventKey, Json, UserId, time_text, uuid_in
+from plaudit.api.http.wire import EventKey, UserId, time_text, uuid_in
 from plaudit.api.run_command import NOBODY, run_command
+from plaudit.api.views.transactions import ExpiryExtension, Hold, Transaction, transaction_view, transfer_view
 from plaudit.core.event import EXTENSION, HOLD, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import event_id_of
 from plaudit.core.metrics import AMOUNT_MAX, Metric, misfit
@@ -23,8 +23,6 @@ from plaudit.reads.identities import who_goes_on
 from plaudit.reads.origins import origin_of
 from plaudit.reads.transactions import MergeSides
 from plaudit.storage.postgres import Connection
-
-from .transactions import TRANSACTION_SCHEMA, transaction_view, transfer_view
 
 HOLD_SECONDS = 15 * 60
 SignedAmount = (
@@ -83,7 +81,7 @@ class ExpiryExtensionRequest(Struct, kw_only=True, rename="camel", forbid_unknow
     expires_at: Annotated[datetime, Meta(tz=True)]
 
 
-async def create_transaction(call: Call) -> Json:
+async def create_transaction(call: Call) -> Transaction:
     """A credit or debit by hand."""
     body: NewTransaction = call.body
     metric = await _metric(call, body.metric)
@@ -94,7 +92,7 @@ async def create_transaction(call: Call) -> Json:
     return await _run_ledger_command(call, TRANSACTION, body.user_id, data, body.event_id, body.metadata)
 
 
-async def reverse_transaction(call: Call) -> Json:
+async def reverse_transaction(call: Call) -> Transaction:
     """Take a transaction back: a credit out of the lots that it made, a debit into those that paid for it."""
     body: ReversalRequest = call.body
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
@@ -175,7 +173,7 @@ async def _said_before(
     }
 
 
-async def transfer(call: Call) -> Json:
+async def transfer(call: Call) -> Transaction:
     """Move an amount from one member to another: a debit here and a credit there, both or neither."""
     body: NewTransfer = call.body
     if body.to_user_id == body.user_id:
@@ -186,7 +184,7 @@ async def transfer(call: Call) -> Json:
     return await _run_ledger_command(call, TRANSFER, body.user_id, data, body.event_id, through=[body.to_user_id])
 
 
-async def hold(call: Call) -> Json:
+async def hold(call: Call) -> Hold:
     """Place, capture or release a hold."""
     body: HoldCommand = call.body
     metric = await _metric(call, body.metric)
@@ -201,16 +199,16 @@ async def hold(call: Call) -> Json:
         "until": until.isoformat(), "reason": body.reason,
     }  # fmt: skip
     await run_command(call, kind=HOLD, trigger=HOLD, user_id=call.path["userId"], data=data)
-    return {"holdId": body.hold_id, "action": body.action, "metric": metric.metric_id, "until": time_text(until)}
+    return Hold(hold_id=body.hold_id, action=body.action, metric=metric.metric_id, until=time_text(until))
 
 
-async def extend(call: Call) -> Json:
+async def extend(call: Call) -> ExpiryExtension:
     """Let what a member has of a metric last at least until an instant."""
     body: ExpiryExtensionRequest = call.body
     metric = await _metric(call, body.metric)
     data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
     await run_command(call, kind=EXTENSION, trigger=EXTENSION, user_id=call.path["userId"], data=data)
-    return {"metric": metric.metric_id, "expiresAt": time_text(body.expires_at)}
+    return ExpiryExtension(metric=metric.metric_id, expires_at=time_text(body.expires_at))
 
 
 async def _metric(call: Call, metric_id: str) -> Metric:
@@ -232,7 +230,7 @@ def _scaled(metric: Metric, amount: float, *, positive: bool) -> int:
 async def _run_ledger_command(
     call: Call, kind: str, user_id: str, data: dict[str, Any], key: str | None, metadata: dict[str, Any] | None = None,
     *, also: Mapping[str, dict[str, Any]] = NOBODY, through: Sequence[str] = (),
-) -> Json:  # fmt: skip
+) -> Transaction:  # fmt: skip
     """Carry out a command of the books, and show the transaction that it made (also when it had made it before)."""
     processed, _, event_id = await run_command(
         call,
@@ -249,11 +247,9 @@ async def _run_ledger_command(
     async with call.connection() as connection:
         row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
         transfer = await transactions.transfer_of(connection, row)
-    return {
-        **transaction_view(programme, row),
-        **transfer_view(programme, transfer),
-        "duplicate": processed.state == "duplicate",
-    }
+    return transaction_view(
+        programme, row, transfer=transfer_view(programme, transfer), duplicate=processed.state == "duplicate"
+    )
 
 
 def _own_id(processed: ProcessedEvent) -> UUID | None:
@@ -267,30 +263,28 @@ def _own_id(processed: ProcessedEvent) -> UUID | None:
     )
 
 
-_WRITTEN = {**TRANSACTION_SCHEMA, "properties": TRANSACTION_SCHEMA["properties"] | {"duplicate": {"type": "boolean"}}}
-
 OPERATIONS = [
     Operation(
         name="extendExpiry", method="POST", path="/v1/profiles/{userId}/extensions", run=extend, scope="admin:write",
         tag="Ledger", summary="Extend the expiry of a member's balance",
         description="Amounts that would expire before `expiresAt` expire then instead.", body=ExpiryExtensionRequest,
-        answer=object_of({"metric": TEXT, "expiresAt": TEXT}), errors=(400, 409, 413),
+        answer=ExpiryExtension, errors=(400, 409, 413),
     ),
     Operation(
         name="createTransaction", method="POST", path="/v1/transactions", summary="Credit or debit a member",
         description="A negative amount is a debit.", run=create_transaction, scope="admin:write", tag="Ledger",
-        body=NewTransaction, answer=_WRITTEN, status=201, errors=(400, 409, 413, 422),
+        body=NewTransaction, answer=Transaction, status=201, errors=(400, 409, 413, 422),
     ),
     Operation(
         name="reverseTransaction", method="POST", path="/v1/transactions/{transactionId}/reverse",
         run=reverse_transaction, scope="admin:write", summary="Reverse a transaction, fully or partly",
         description="Creates a new transaction that points to the original. Without `amount`, the rest is reversed.",
-        tag="Ledger", body=ReversalRequest, answer=_WRITTEN, status=201, errors=(400, 404, 409, 413, 422),
+        tag="Ledger", body=ReversalRequest, answer=Transaction, status=201, errors=(400, 404, 409, 413, 422),
     ),
     Operation(
         name="createTransfer", method="POST", path="/v1/transfers", summary="Transfer an amount to another member",
         description="The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.",
-        run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, answer=_WRITTEN, status=201,
+        run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, answer=Transaction, status=201,
         errors=(400, 409, 413, 422),
     ),
     Operation(
@@ -298,7 +292,7 @@ OPERATIONS = [
         tag="Ledger", summary="Place, capture or release a hold", description=(
             "A hold reserves an amount for a purchase. `capture` spends it, `release` frees it; otherwise "
             "it ends after `seconds`."
-        ), body=HoldCommand, answer=object_of({"holdId": TEXT, "action": TEXT, "metric": TEXT, "until": TEXT}),
+        ), body=HoldCommand, answer=Hold,
         errors=(400, 409, 413),
     ),
 ]  # fmt: skip

@@ -3,17 +3,15 @@
 from msgspec import Struct, field
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, TEXT, object_of
-from plaudit.api.http.wire import EventKey, Json
+from plaudit.api.http.wire import EventKey
 from plaudit.api.run_command import run_command
+from plaudit.api.views.transactions import MergeResult, transaction_view
 from plaudit.bounds import AnyName
 from plaudit.core.commands.merge import takeover_id
 from plaudit.core.event import MERGE
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
 from plaudit.reads.identities import members_there, users_called
-
-from .transactions import TRANSACTION_SCHEMA, transaction_view
 
 
 class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -23,7 +21,7 @@ class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
     event_id: EventKey | None = None
 
 
-async def merge(call: Call) -> Json:
+async def merge(call: Call) -> MergeResult:
     """Make one member of two: both change, or neither."""
     body: MergeRequest = call.body
     user_id = call.path["userId"]
@@ -43,19 +41,18 @@ async def merge(call: Call) -> Json:
     )
     async with call.connection() as connection:
         rows = await transactions.of_merge(connection, call.org_id, takeover_id(event_id))
-    return {
-        "userId": user_id,
-        "from": former,
-        "transactions": [transaction_view(programme, row) for row in rows],
-        "duplicate": processed.state == "duplicate",
-    }
+    return MergeResult(
+        user_id=user_id,
+        former=former,
+        transactions=[transaction_view(programme, row) for row in rows],
+        duplicate=processed.state == "duplicate",
+    )
 
 
 OPERATIONS = [
     Operation(
         name="mergeMembers", method="POST", path="/v1/profiles/{userId}/merge", run=merge, scope="admin:write",
-        tag="Profiles", summary="Merge another member into this one", body=MergeRequest, answer=object_of(
-            {"userId": TEXT, "from": TEXT, "transactions": {"type": "array", "items": TRANSACTION_SCHEMA}, "duplicate": BOOLEAN}
-        ), errors=(400, 404, 409, 413, 422),
+        tag="Profiles", summary="Merge another member into this one", body=MergeRequest, answer=MergeResult,
+        errors=(400, 404, 409, 413, 422),
     ),
 ]  # fmt: skip

@@ -8,76 +8,18 @@ from uuid import UUID
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.parameters import BETWEEN, instant_in
-from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, NUMBER, OBJECTS, TEXT, TIME, object_of, page_schema
-from plaudit.api.http.wire import AFTER_ALL, Json, event_name, optional_time, time_text, uuid_in
-from plaudit.core.decision import TransactionDetails
+from plaudit.api.http.wire import AFTER_ALL, uuid_in
+from plaudit.api.views.base import Page
+from plaudit.api.views.transactions import MatchedAmount, Transaction, TransactionList, transaction_view, transfer_view
 from plaudit.core.ids import member_id_of
-from plaudit.core.ledger.matching import details_of
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
-from plaudit.reads.transactions import ALL, TransactionFilter, Transfer
-from plaudit.storage.programmes import Programme
+from plaudit.reads.transactions import ALL, TransactionFilter
 
 Row = dict[str, Any]
 _FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
-
-
-def transaction_view(programme: Programme, row: Row) -> Json:
-    """A transaction as it looks outside."""
-    metric = programme.compiled.metrics.get(row["metric"])
-    decimals = metric.decimals if metric else 0
-    return {
-        "transactionId": f"txn_{row['transaction_id']}",
-        "orgId": str(row["org_id"]),
-        "userId": row["user_id"],
-        "type": row["metric"],
-        "metric": row["metric"],
-        "amount": to_number(row["amount"], decimals),
-        "balanceAfter": to_number(row["balance_after"], decimals),
-        "campaignId": row["campaign_id"],
-        "eventId": event_name(row["event_id"], None),
-        "reason": row["reason"],
-        "occurredAt": time_text(row["occurred_at"]),
-        "createdAt": time_text(programme.clock.from_wall(row["created_at"])),
-        "reverses": None if row["reverses"] is None else f"txn_{row['reverses']}",
-        **_details_view(details_of(row), decimals),
-    }
-
-
-def _details_view(details: TransactionDetails, decimals: int) -> Json:
-    found: Json = {}
-    if details.parts:
-        found["lots"] = [
-            {"lot": part.lot, "amount": to_number(part.amount, decimals), "expiresAt": optional_time(part.expires_at)}
-            for part in details.parts
-        ]
-    if details.refusal is not None:
-        found |= {"refusal": details.refusal, "possibleAt": optional_time(details.next_at)}
-    return found
-
-
-def transfer_view(programme: Programme, transfer: Transfer | None) -> Json:
-    """How far a transfer is, beside either of its transactions; nothing beside others."""
-    if transfer is None:
-        return {}
-    received = transfer.received
-    status = "on_its_way" if received is None else "returned" if transfer.returned else "arrived"
-    return {
-        "transfer": {
-            "status": status,
-            "from": transfer.from_user_id,
-            "to": transfer.to_user_id,
-            "receivedAt": None if received is None else time_text(programme.clock.from_wall(received["created_at"])),
-            "sentTransactionId": _named(transfer.sent),
-            "receivedTransactionId": _named(received),
-        }
-    }
-
-
-def _named(row: Row | None) -> str | None:
-    return None if row is None else f"txn_{row['transaction_id']}"
 
 
 async def page_of_member(
@@ -120,7 +62,7 @@ def _allowed(name: str, program: Program) -> list[str]:
     return [*(_SIGNS if name == "type" else ()), *program.metrics]
 
 
-async def list_transactions(call: Call) -> Json:
+async def list_transactions(call: Call) -> Page:
     """A page of the ledger; of one member if asked."""
     programme = await call.programme()
     wanted = _wanted(call, programme.compiled)
@@ -135,10 +77,10 @@ async def list_transactions(call: Call) -> Json:
         rows, cursor = page.cut(
             rows, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
-    return {"transactions": [transaction_view(programme, row) for row in rows], "cursor": cursor}
+    return TransactionList.of([transaction_view(programme, row) for row in rows], cursor=cursor)
 
 
-async def one_transaction(call: Call) -> Json:
+async def one_transaction(call: Call) -> Transaction:
     """One transaction by its id."""
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
     async with call.connection() as connection:
@@ -151,54 +93,18 @@ async def one_transaction(call: Call) -> Json:
     metric = programme.compiled.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     own = row["transaction_id"]
-    return {
-        **transaction_view(programme, row),
-        **transfer_view(programme, transfer),
-        "paidBy": [_match_view(match.credit, match.amount, decimals) for match in found if match.debit == own],
-        "spentOn": [_match_view(match.debit, match.amount, decimals) for match in found if match.credit == own],
-    }
+    return transaction_view(
+        programme,
+        row,
+        transfer=transfer_view(programme, transfer),
+        paid_by=[_match_view(match.credit, match.amount, decimals) for match in found if match.debit == own],
+        spent_on=[_match_view(match.debit, match.amount, decimals) for match in found if match.credit == own],
+    )
 
 
-def _match_view(other: UUID, amount: int, decimals: int) -> Json:
-    return {"transactionId": f"txn_{other}", "amount": to_number(amount, decimals)}
+def _match_view(other: UUID, amount: int, decimals: int) -> MatchedAmount:
+    return MatchedAmount(transaction_id=f"txn_{other}", amount=to_number(amount, decimals))
 
-
-TRANSFER_SCHEMA = object_of(
-    {
-        "status": {"type": "string", "enum": ["arrived", "on_its_way", "returned"]},
-        "from": TEXT,
-        "to": TEXT,
-        "receivedAt": NULLABLE_TIME,
-        "sentTransactionId": NULLABLE_TEXT,
-        "receivedTransactionId": NULLABLE_TEXT,
-    }
-)
-
-TRANSACTION_SCHEMA = object_of(
-    {
-        "transactionId": TEXT,
-        "orgId": TEXT,
-        "userId": TEXT,
-        "type": TEXT,
-        "metric": TEXT,
-        "amount": NUMBER,
-        "balanceAfter": NUMBER,
-        "campaignId": TEXT,
-        "eventId": TEXT,
-        "reason": NULLABLE_TEXT,
-        "occurredAt": TIME,
-        "createdAt": TIME,
-        "reverses": NULLABLE_TEXT,
-    },
-    {
-        "lots": OBJECTS,
-        "refusal": TEXT,
-        "possibleAt": TIME,
-        "paidBy": OBJECTS,
-        "spentOn": OBJECTS,
-        "transfer": TRANSFER_SCHEMA,
-    },
-)
 
 OPERATIONS = [
     Operation(
@@ -209,7 +115,7 @@ OPERATIONS = [
         run=list_transactions,
         scope="members:read",
         tag="Ledger",
-        answer=page_schema("transactions", TRANSACTION_SCHEMA),
+        answer=TransactionList,
         query=(
             Parameter("userId", "Only of this member.", {"type": "string"}),
             Parameter("metric", "Only of this metric.", {"type": "string"}),
@@ -229,7 +135,7 @@ OPERATIONS = [
         run=one_transaction,
         scope="members:read",
         tag="Ledger",
-        answer=TRANSACTION_SCHEMA,
+        answer=Transaction,
         errors=(400, 404),
     ),
 ]

@@ -6,12 +6,14 @@ from msgspec import Meta, Struct
 
 from plaudit.api.admin.products import redeem_product
 from plaudit.api.admin.profiles import member_view, object_in, write_profile
-from plaudit.api.admin.transactions import page_of_member, transaction_view
+from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
 from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
 from plaudit.api.member.me import campaign_views, get_own_notifications
+from plaudit.api.views.base import to_builtins
+from plaudit.api.views.transactions import transaction_view
 from plaudit.core.decide_one import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.documents.validation import convert
@@ -125,7 +127,7 @@ async def get_transactions(call: Call) -> Json:
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
     shown = [
-        {**transaction_view(programme, row), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
+        {**to_builtins(transaction_view(programme, row)), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
         for row in page
     ]  # fmt: skip
     return {"transactions": shown, "lastEvaluatedKey": cursor}

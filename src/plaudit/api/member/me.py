@@ -4,7 +4,7 @@ from typing import Any
 
 from plaudit.api.admin.competitions import decimals_of
 from plaudit.api.admin.profiles import member_view
-from plaudit.api.admin.transactions import page_of_member, transaction_view
+from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
 from plaudit.api.http.wire import Json, optional_time
@@ -16,8 +16,10 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
+from plaudit.api.views.base import Page
 from plaudit.api.views.member_progress import progress_view
 from plaudit.api.views.notification import notification_view
+from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
@@ -217,11 +219,11 @@ async def get_own_notifications(call: Call) -> Json:
     }
 
 
-async def get_own_transactions(call: Call) -> Json:
+async def get_own_transactions(call: Call) -> Page:
     """A page of the member's transactions, the newest first."""
     programme = await call.programme()
     page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
-    return {"transactions": [transaction_view(programme, row) for row in page], "cursor": cursor}
+    return TransactionList.of([transaction_view(programme, row) for row in page], cursor=cursor)
 
 
 _OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
@@ -263,6 +265,6 @@ OPERATIONS = [
     Operation(
         name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",
         summary="List the member's transactions", run=get_own_transactions,
-        answer=page_schema("transactions", OBJECT), query=PAGING, **_OWN,
+        answer=TransactionList, query=PAGING, **_OWN,
     ),
 ]  # fmt: skip
