@@ -7,9 +7,18 @@ from msgspec import structs
 
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size
-from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
-from plaudit.api.http.wire import Json, amount_view, optional_time
-from plaudit.api.views.member_progress import progress_view
+from plaudit.api.http.wire import amount_view, optional_time
+from plaudit.api.views.base import Page, View
+from plaudit.api.views.campaigns import (
+    CampaignLeaderboard,
+    CampaignParticipant,
+    CampaignParticipantList,
+    CampaignRank,
+    CampaignStats,
+    MetricPaid,
+)
+from plaudit.api.views.competitions import Leaderboard
+from plaudit.api.views.member_progress import progress_fields
 from plaudit.core.member import Progress
 from plaudit.core.program import Campaign
 from plaudit.documents.kinds import KINDS
@@ -21,7 +30,7 @@ from . import competitions
 _PROGRESS = msgspec.json.Decoder(Progress)
 
 
-async def stats(call: Call) -> Json:
+async def stats(call: Call) -> CampaignStats:
     """Counts of a campaign, and what it has given by metric."""
     campaign_id = call.path["campaignId"]
     program = (await call.programme()).compiled
@@ -29,23 +38,22 @@ async def stats(call: Call) -> Json:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
     given = {
-        row["metric"]: {
-            "amount": amount_view(program, row["metric"], row["amount"]),
-            "transactions": row["transactions"],
-        }
+        row["metric"]: MetricPaid(
+            amount=amount_view(program, row["metric"], row["amount"]), transactions=row["transactions"]
+        )
         for row in paid
     }
-    return {
-        "campaignId": campaign_id,
-        "participants": counts["taking_part"],
-        "completed": counts["completed"],
-        "completions": counts["completions"],
-        "lastCompletedAt": optional_time(counts["last_at"]),
-        "metrics": given,
-    }
+    return CampaignStats(
+        campaign_id=campaign_id,
+        participants=counts["taking_part"],
+        completed=counts["completed"],
+        completions=counts["completions"],
+        last_completed_at=optional_time(counts["last_at"]),
+        metrics=given,
+    )
 
 
-async def participants(call: Call) -> Json:
+async def participants(call: Call) -> Page:
     """A page of the members who take part, with their progress."""
     campaign_id = call.path["campaignId"]
     page = call.page(tuple[UUID], (UUID(int=0),))
@@ -57,13 +65,15 @@ async def participants(call: Call) -> Json:
         rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, *page.start, page.limit)
     rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
     shown_rows = [
-        {"userId": row["user_id"], **progress_view(program, campaign, _PROGRESS.decode(row["state"]), now)}
+        CampaignParticipant(
+            user_id=row["user_id"], **progress_fields(program, campaign, _PROGRESS.decode(row["state"]), now)
+        )
         for row in rows
     ]
-    return {"participants": shown_rows, "cursor": cursor}
+    return CampaignParticipantList.of(shown_rows, cursor=cursor)
 
 
-async def leaderboard(call: Call) -> Json:
+async def leaderboard(call: Call) -> View:
     """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
     campaign_id = call.path["campaignId"]
     campaign = (await call.programme()).campaigns.get(campaign_id)
@@ -72,36 +82,36 @@ async def leaderboard(call: Call) -> Json:
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         rows = await campaign_stats.leaderboard(connection, call.org_id, campaign_id, page_size(call.query))
-    return {
-        "leaderboard": [
-            {
-                "rank": number,
-                "userId": row["user_id"],
-                "completions": row["completions"],
-                "lastCompletedAt": optional_time(row["last_at"]),
-            }
+    return CampaignLeaderboard.of(
+        [
+            CampaignRank(
+                rank=number,
+                user_id=row["user_id"],
+                completions=row["completions"],
+                last_completed_at=optional_time(row["last_at"]),
+            )
             for number, row in enumerate(rows, start=1)
         ]
-    }
+    )
 
 
 OPERATIONS = [
     Operation(
         name="getCampaignStats", method="GET", path="/v1/campaigns/{campaignId}/stats",
         summary="Get a campaign's statistics", run=stats, scope="admin:read", tag="Campaigns", errors=(400, 404),
-        answer=object_of({"campaignId": TEXT, "participants": INTEGER, "completed": INTEGER, "completions": INTEGER, "metrics": OBJECT}),
+        answer=CampaignStats,
     ),
     Operation(
         name="listCampaignParticipants", method="GET", path="/v1/campaigns/{campaignId}/participants",
         run=participants, scope="members:read", summary="List a campaign's participants and their progress",
         tag="Campaigns", query=PAGING, errors=(400, 404),
-        answer=page_schema("participants", object_of({"userId": TEXT, "completions": INTEGER, "steps": OBJECTS})),
+        answer=CampaignParticipantList,
     ),
     Operation(
         name="getCampaignLeaderboard", method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard,
         scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
         errors=(400, 404),
         query=(Parameter("scope", "A part of the board of a competition: see there.", {"type": "string"}), LIMIT),
-        answer=object_of({"leaderboard": OBJECTS}),
+        answer=CampaignLeaderboard | Leaderboard,
     ),
 ]  # fmt: skip

@@ -1,15 +1,17 @@
 """Code pools: generate, import, and confirm redemption."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter, decode_body
-from plaudit.api.http.schemas import INTEGER, NULLABLE_TEXT, NULLABLE_TIME, TEXT, object_of, page_schema
-from plaudit.api.http.wire import Json, optional_time
-from plaudit.api.views.coupon import COUPON_FIELDS, worth_of
+from plaudit.api.http.schemas import TEXT
+from plaudit.api.http.wire import optional_time
+from plaudit.api.views.base import Page
+from plaudit.api.views.code_pools import Code, CodeList, CodesExpired, CodesGenerated, CodesImported
+from plaudit.api.views.coupon import worth_of
 from plaudit.bounds import NOT_DOTS
 from plaudit.clock import time_text
 from plaudit.core.ids import member_id_of
@@ -26,7 +28,7 @@ from .documented import POOL_STATES
 
 KIND = KINDS["code_pool"]
 IMPORT_CODES_MAX = 10_000
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS}[\x21-\x7e]+$")]
+NewCode = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS}[\x21-\x7e]+$")]
 
 
 class CodeGenerationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -39,10 +41,10 @@ class CodeGenerationRequest(Struct, kw_only=True, rename="camel", forbid_unknown
 class CodeImport(Struct, kw_only=True, forbid_unknown_fields=True):
     """Codes from elsewhere."""
 
-    codes: Annotated[list[Code], Meta(min_length=1, max_length=IMPORT_CODES_MAX)]
+    codes: Annotated[list[NewCode], Meta(min_length=1, max_length=IMPORT_CODES_MAX)]
 
 
-async def generate(call: Call) -> Json:
+async def generate(call: Call) -> CodesGenerated:
     """Draw new codes into a pool."""
     body: CodeGenerationRequest = call.body
     async with call.connection() as connection:
@@ -53,17 +55,17 @@ async def generate(call: Call) -> Json:
         made = await code_pools.generate(
             connection, call.org_id, pool.id, prefix, quantity=body.quantity, length=body.code_length
         )
-        return await _counted(connection, call.org_id, pool.id, {"generated": made})
+        return CodesGenerated(generated=made, **await _counts(connection, call.org_id, pool.id))
 
 
-async def import_codes(call: Call) -> Json:
+async def import_codes(call: Call) -> CodesImported:
     """Take codes from JSON (`{"codes": […]}`) or CSV (one a line, or in a column named `code`)."""
     given = await _codes_in(call)
     async with call.connection() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         added = await code_pools.add(connection, call.org_id, pool.id, given)
-        counts = {"imported": added, "duplicates": len(given) - added}
-        return await _counted(connection, call.org_id, pool.id, counts)
+        counts = await _counts(connection, call.org_id, pool.id)
+    return CodesImported(imported=added, duplicates=len(given) - added, **counts)
 
 
 async def _codes_in(call: Call) -> list[str]:
@@ -76,13 +78,13 @@ async def _codes_in(call: Call) -> list[str]:
         raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
 
 
-async def _counted(connection: Connection, org_id: UUID, pool_id: str, counts: Json) -> Json:
+async def _counts(connection: Connection, org_id: UUID, pool_id: str) -> dict[str, Any]:
     states = (await totals(connection, org_id, [pool_id])).get(pool_id, {})
     available = states.get("available", 0)
-    return {"poolId": pool_id, **counts, "totalCodes": sum(states.values()), "availableCodes": available}
+    return {"pool_id": pool_id, "total_codes": sum(states.values()), "available_codes": available}
 
 
-async def redeem(call: Call) -> Json:
+async def redeem(call: Call) -> Code:
     """A shop confirms that a code was used, and learns what it is worth."""
     pool_id = call.path["poolId"]
     programme = await call.programme()
@@ -93,7 +95,7 @@ async def redeem(call: Call) -> Json:
     return _code_view(call, programme, row)
 
 
-async def list_codes(call: Call) -> Json:
+async def list_codes(call: Call) -> Page:
     """A page of a pool's codes: of a state, of a user, if asked."""
     pool_id, user_id = call.path["poolId"], call.query.get("userId")
     if user_id is not None:
@@ -108,10 +110,10 @@ async def list_codes(call: Call) -> Json:
             member_id=None if user_id is None else member_id_of(call.org_id, user_id), size=page.limit,
         )  # fmt: skip
     rows, cursor = page.cut(rows, lambda row: (row["ordinal"],))
-    return {"codes": [_code_view(call, programme, row) for row in rows], "cursor": cursor}
+    return CodeList.of([_code_view(call, programme, row) for row in rows], cursor=cursor)
 
 
-async def get_code(call: Call) -> Json:
+async def get_code(call: Call) -> Code:
     """One code: its state, who has it, what it is worth."""
     programme = await call.programme()
     async with call.connection() as connection:
@@ -125,43 +127,31 @@ async def _code(connection: Connection, call: Call) -> Row:
     return row
 
 
-def _code_view(call: Call, programme: Programme, row: Row) -> Json:
-    found: Json = {
-        "poolId": call.path["poolId"],
-        "code": row["code"],
-        "status": row["state"],
-        "userId": row["user_id"] if "members:read" in call.scopes else None,
-        "couponId": None if row["coupon_id"] is None else str(row["coupon_id"]),
-        "allocatedAt": None
-        if row["allocated_at"] is None
-        else time_text(programme.clock.from_wall(row["allocated_at"])),
-        "redeemedAt": optional_time(row["redeemed_at"]),
-        "revokedAt": optional_time(row["revoked_at"]),
-        "expiresAt": optional_time(row["expires_at"]),
-    }
-    if row["origin_id"] is not None:
-        found |= worth_of(programme, row["origin_id"], msgspec.json.decode(row["terms"]))
-    return found
+def _code_view(call: Call, programme: Programme, row: Row) -> Code:
+    allocated_at, origin_id = row["allocated_at"], row["origin_id"]
+    worth = {} if origin_id is None else worth_of(programme, origin_id, msgspec.json.decode(row["terms"]))
+    return Code(
+        pool_id=call.path["poolId"],
+        code=row["code"],
+        status=row["state"],
+        user_id=row["user_id"] if "members:read" in call.scopes else None,
+        coupon_id=None if row["coupon_id"] is None else str(row["coupon_id"]),
+        allocated_at=None if allocated_at is None else time_text(programme.clock.from_wall(allocated_at)),
+        redeemed_at=optional_time(row["redeemed_at"]),
+        revoked_at=optional_time(row["revoked_at"]),
+        expires_at=optional_time(row["expires_at"]),
+        **worth,
+    )
 
 
-async def expire(call: Call) -> Json:
+async def expire(call: Call) -> CodesExpired:
     """Let the codes that nobody has expire; those in members' hands stay."""
     pool_id = call.path["poolId"]
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["code_pool"], pool_id)
         expired = await code_pools.expire(connection, call.org_id, pool_id)
-        return await _counted(connection, call.org_id, pool_id, {"expired": expired})
+        return CodesExpired(expired=expired, **await _counts(connection, call.org_id, pool_id))
 
-
-_CODE = object_of(
-    {"poolId": TEXT, "code": TEXT, "status": {"enum": list(POOL_STATES)}},
-    {
-        "userId": NULLABLE_TEXT, "allocatedAt": NULLABLE_TIME, "redeemedAt": NULLABLE_TIME, "revokedAt": NULLABLE_TIME,
-        **{name: schema for name, schema in COUPON_FIELDS.items() if name not in ("code", "couponId")},
-        "couponId": NULLABLE_TEXT,
-    },
-)  # fmt: skip
-_COUNTS = {"poolId": TEXT, "totalCodes": INTEGER, "availableCodes": INTEGER}
 
 OPERATIONS = [
     Operation(
@@ -173,7 +163,7 @@ OPERATIONS = [
         scope="admin:write",
         tag="Code pools",
         body=CodeGenerationRequest,
-        answer=object_of(_COUNTS | {"generated": INTEGER}),
+        answer=CodesGenerated,
         enveloped=False,
         status=201,
         errors=(400, 404, 413),
@@ -188,7 +178,7 @@ OPERATIONS = [
         tag="Code pools",
         body={"$of": CodeImport},
         media="any",
-        answer=object_of(_COUNTS | {"imported": INTEGER, "duplicates": INTEGER}),
+        answer=CodesImported,
         enveloped=False,
         status=201,
         errors=(400, 404, 413),
@@ -201,7 +191,7 @@ OPERATIONS = [
         run=expire,
         scope="admin:write",
         tag="Code pools",
-        answer=object_of(_COUNTS | {"expired": INTEGER}),
+        answer=CodesExpired,
         enveloped=False,
         errors=(400, 404),
     ),
@@ -213,7 +203,7 @@ OPERATIONS = [
         run=redeem,
         scope="admin:write",
         tag="Code pools",
-        answer=_CODE,
+        answer=Code,
         enveloped=False,
         errors=(400, 404, 409),
     ),
@@ -225,7 +215,7 @@ OPERATIONS = [
         run=list_codes,
         scope="admin:read",
         tag="Code pools",
-        answer=page_schema("codes", _CODE),
+        answer=CodeList,
         query=(
             Parameter("state", "Only those in this state.", {"enum": list(POOL_STATES)}),
             Parameter("userId", "Only those that this member has.", TEXT),
@@ -242,7 +232,7 @@ OPERATIONS = [
         run=get_code,
         scope="admin:read",
         tag="Code pools",
-        answer=_CODE,
+        answer=Code,
         enveloped=False,
         errors=(400, 404),
     ),

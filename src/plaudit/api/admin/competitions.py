@@ -4,12 +4,14 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, structs
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
-from plaudit.api.http.schemas import INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
-from plaudit.api.http.wire import Json, optional_time, time_text
+from plaudit.api.http.wire import optional_time, time_text
+from plaudit.api.views.base import Page
+from plaudit.api.views.competitions import Draw, Entry, EntryList, LeaderboardPlace, Winner, WinnerList
+from plaudit.api.views.competitions import Leaderboard as LeaderboardPage
 from plaudit.chores.settle_competitions import draw_winners, open_draw
 from plaudit.core.competitions import seed_hash
 from plaudit.core.goals import SUM_DECIMALS
@@ -31,25 +33,21 @@ class DrawRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     winners: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class Winner(Struct, rename="camel"):
-    """A line of a result."""
-
+class _KeptWinner(Struct, rename="camel"):
     rank: int
     user_id: str
     score: int | None = None
     entries: int | None = None
 
 
-class Result(Struct):
-    """What was kept of the end of a competition."""
-
-    winners: list[Winner] = []
+class _KeptResult(Struct):
+    winners: list[_KeptWinner] = []
 
 
-_RESULT = msgspec.json.Decoder(Result)
+_RESULT = msgspec.json.Decoder(_KeptResult)
 
 
-async def leaderboard(call: Call) -> Json:
+async def leaderboard(call: Call) -> Page:
     """A board: from the top, around a member, or among some (friends)."""
     programme, competition = await _competition(call)
     if not competition.is_ranking:
@@ -90,7 +88,8 @@ async def leaderboard(call: Call) -> Json:
         (first,) = read_cursor(call.query, tuple[int], (1,))
         page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
         places = page
-    return {"leaderboard": [_rank_view(place, decimals) for place in places], "count": len(board), "cursor": cursor}
+    shown = [_place_view(place, decimals) for place in places]
+    return LeaderboardPage.of(shown, count=len(board), cursor=cursor)
 
 
 def _round_asked(call: Call, competition: Competition) -> str | None:
@@ -104,13 +103,13 @@ def _no_round(name: str) -> NotFound:
     return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
 
 
-def _rank_view(place: RankedMember, decimals: int) -> Json:
-    return {
-        "rank": place.rank,
-        "userId": place.user_id,
-        "score": to_number(place.score, decimals),
-        "reachedAt": time_text(place.reached_at),
-    }
+def _place_view(place: RankedMember, decimals: int) -> LeaderboardPlace:
+    return LeaderboardPlace(
+        rank=place.rank,
+        user_id=place.user_id,
+        score=to_number(place.score, decimals),
+        reached_at=time_text(place.reached_at),
+    )
 
 
 def decimals_of(programme: Programme, competition: Competition) -> int:
@@ -121,39 +120,39 @@ def decimals_of(programme: Programme, competition: Competition) -> int:
     return metric.decimals if metric else 0
 
 
-async def list_entries(call: Call) -> Json:
+async def list_entries(call: Call) -> Page:
     """A page of the entries."""
     _, competition = await _competition(call)
     page = call.page(tuple[UUID], (UUID(int=0),))
     async with call.connection() as connection:
         rows = await leaderboards.entries(connection, call.org_id, competition.competition_id, *page.start, page.limit)
     rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
-    return {"entries": [{"userId": row["user_id"], "entries": row["entries"]} for row in rows], "cursor": cursor}
+    return EntryList.of([Entry(user_id=row["user_id"], entries=row["entries"]) for row in rows], cursor=cursor)
 
 
-async def get_draw(call: Call) -> Json:
+async def get_draw(call: Call) -> Draw:
     """The hash of the seed, from when the competition was opened; with the result, the seed itself."""
     _, competition = await _competition(call)
     async with call.connection() as connection:
         await open_draw(connection, call.org_id, competition.competition_id)
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
     assert found is not None
-    known: Json = {"seedHash": seed_hash(found["seed"]), "drawnAt": optional_time(found["settled_at"])}
-    result: Json = {} if found["result"] is None else msgspec.json.decode(found["result"])
-    return {**known, **result}
+    result = Draw() if found["result"] is None else msgspec.json.decode(found["result"], type=Draw)
+    return structs.replace(result, seed_hash=seed_hash(found["seed"]), drawn_at=optional_time(found["settled_at"]))
 
 
-async def post_draw(call: Call) -> Json:
+async def post_draw(call: Call) -> Draw:
     """Draw the winners, once."""
     body: DrawRequest = call.body
     programme, competition = await _competition(call)
     if competition.is_ranking:
         raise Invalid("A ranking is not drawn: its places win its prizes", code="is_a_ranking")
     async with call.services.engine_pool.acquire() as connection:
-        return await draw_winners(connection, programme, competition, body.winners)
+        result = await draw_winners(connection, programme, competition, body.winners)
+    return msgspec.convert(result, Draw)
 
 
-async def list_winners(call: Call) -> Json:
+async def list_winners(call: Call) -> Page:
     """The winners, all of them: of a draw, or of the places of a ranking."""
     programme, competition = await _competition(call)
     asked = _round_asked(call, competition)
@@ -161,36 +160,40 @@ async def list_winners(call: Call) -> Json:
         return await _winners_of_round(call, programme, competition, asked)
     async with call.connection() as connection:
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
-    result = Result() if found is None or found["result"] is None else _RESULT.decode(found["result"])
+    result = _KeptResult() if found is None or found["result"] is None else _RESULT.decode(found["result"])
     decimals = decimals_of(programme, competition)
-    winners: list[Json] = []
-    for winner in result.winners:
-        score = {} if winner.score is None else {"score": to_number(winner.score, decimals)}
-        entries = {} if winner.entries is None else {"entries": winner.entries}
-        winners.append({"rank": winner.rank, "userId": winner.user_id, **score, **entries})
-    return {"winners": winners, "settledAt": optional_time(found["settled_at"]) if found else None}
+    winners = [
+        Winner(
+            rank=winner.rank,
+            user_id=winner.user_id,
+            score=UNSET if winner.score is None else to_number(winner.score, decimals),
+            entries=UNSET if winner.entries is None else winner.entries,
+        )
+        for winner in result.winners
+    ]
+    return WinnerList.of(winners, settled_at=optional_time(found["settled_at"]) if found else None)
 
 
-async def _winners_of_round(call: Call, programme: Programme, competition: Competition, asked: str | None) -> Json:
+async def _winners_of_round(call: Call, programme: Programme, competition: Competition, asked: str | None) -> Page:
     """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
     async with call.connection() as connection:
         found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
     if found is None:
         if asked is not None:
             raise _no_round(asked)
-        return {"winners": [], "settledAt": None, "round": None}
+        return WinnerList.of([], settled_at=None, round=None)
     decimals = decimals_of(programme, competition)
     winners = [
-        {
-            "rank": round_move.rank,
-            "userId": round_move.user_id,
-            "score": to_number(round_move.score, decimals),
-            "scope": round_move.from_,
-        }
+        Winner(
+            rank=round_move.rank,
+            user_id=round_move.user_id,
+            score=to_number(round_move.score, decimals),
+            scope=round_move.from_,
+        )
         for round_move in found.round.moved
         if round_move.band is not None
     ]
-    return {"winners": winners, "settledAt": time_text(found.settled_at), "round": found.name}
+    return WinnerList.of(winners, settled_at=time_text(found.settled_at), round=found.name)
 
 
 async def _competition(call: Call) -> tuple[Programme, Competition]:
@@ -203,13 +206,11 @@ async def _competition(call: Call) -> tuple[Programme, Competition]:
 
 _ROOT = "/v1/competitions/{competitionId}"
 _ROUND = Parameter("round", "A round of leagues: a day, week or month, such as 2026-W47.", {"type": "string"})
-_BOARD = object_of({"leaderboard": OBJECTS, "count": INTEGER, "cursor": NULLABLE_TEXT})
-
 OPERATIONS = [
     Operation(
         name="getLeaderboard", method="GET", path=f"{_ROOT}/leaderboard", summary="Get a competition's leaderboard",
         description="From the top, around a member, or among the users given.",
-        run=leaderboard, scope="members:read", tag="Competitions", answer=_BOARD, errors=(400, 404),
+        run=leaderboard, scope="members:read", tag="Competitions", answer=LeaderboardPage, errors=(400, 404),
         query=(
             Parameter("userId", "The places around this member.", {"type": "string"}),
             Parameter("userIds", "The places of these members only (comma-separated).", {"type": "string"}),
@@ -219,21 +220,21 @@ OPERATIONS = [
     Operation(
         name="listEntries", method="GET", path=f"{_ROOT}/entries", summary="List a competition's entries",
         run=list_entries, scope="members:read", tag="Competitions", query=PAGING, errors=(400, 404),
-        answer=page_schema("entries", object_of({"userId": TEXT, "entries": INTEGER})),
+        answer=EntryList,
     ),
     Operation(
         name="getDraw", method="GET", path=f"{_ROOT}/draw", summary="Get a draw: its seed hash and, once drawn, result",
-        run=get_draw, scope="members:read", tag="Competitions", answer=object_of({"seedHash": TEXT}), errors=(400, 404),
+        run=get_draw, scope="members:read", tag="Competitions", answer=Draw, errors=(400, 404),
     ),
     Operation(
         name="drawWinners", method="POST", path=f"{_ROOT}/draw", summary="Draw the winners",
         description="Works once; later calls return the same result.", run=post_draw, scope="admin:write",
-        tag="Competitions", body=DrawRequest, answer=object_of({"seed": TEXT, "seedHash": TEXT, "winners": OBJECTS}),
+        tag="Competitions", body=DrawRequest, answer=Draw,
         errors=(400, 404, 409, 413),
     ),
     Operation(
         name="listWinners", method="GET", path=f"{_ROOT}/winners", summary="List a competition's winners",
-        run=list_winners, scope="members:read", tag="Competitions", answer=object_of({"winners": OBJECTS}),
+        run=list_winners, scope="members:read", tag="Competitions", answer=WinnerList,
         query=(_ROUND,), errors=(400, 404),
     ),
 ]  # fmt: skip

@@ -1,13 +1,14 @@
 """Enrolment in the programme: the profile, the welcome bonus, the referral and `user_enrolled`, in one transaction."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call, Operation, OperationResult
-from plaudit.api.http.schemas import BOOLEAN, NUMBER, OBJECT, TEXT, TIME, object_of
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.run_command import run_command
+from plaudit.api.views.enrolment import EnrolmentResult, NextStep, PaidBonus
+from plaudit.api.views.profiles import Profile
 from plaudit.core.event import ENROLMENT
 from plaudit.documents.profile import CUSTOM, validate_update
 from plaudit.errors import FieldError, IdempotencyConflict, invalid_fields
@@ -78,19 +79,18 @@ async def enroll(call: Call) -> OperationResult:
     except IdempotencyConflict:  # enrolled before, with other words
         pass
     profile = await one_profile(call, body.user_id)
-    return OperationResult(
-        data={
-            "message": "User enrolled successfully" if new else "User was enrolled before",
-            "userId": body.user_id,
-            "enrolled": new,
-            "enrolledAt": profile["enrolledAt"],
-            "welcomeBonus": bonus if new else dict.fromkeys(bonus, 0),
-            "eventId": event_id,
-            "profile": profile,
-            "nextSteps": _next_steps(profile),
-        },
-        status=201 if new else 200,
+    shown = cast("Any", profile.view)
+    result = EnrolmentResult(
+        message="User enrolled successfully" if new else "User was enrolled before",
+        user_id=body.user_id,
+        enrolled=new,
+        enrolled_at=shown.enrolled_at,
+        welcome_bonus=PaidBonus(**(bonus if new else dict.fromkeys(bonus, 0))),
+        event_id=event_id,
+        profile=cast("Profile", profile),
+        next_steps=_next_steps(shown, profile.further),
     )
+    return OperationResult(data=result, status=201 if new else 200)
 
 
 async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError]:
@@ -103,32 +103,22 @@ async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError
     return [] if there is not None else [FieldError("referredBy", "must be a user that there is")]
 
 
-def _next_steps(profile: Json) -> list[Json]:
+def _next_steps(profile: Profile, further: Json) -> list[NextStep]:
     """What a new member could do next: what is missing in the profile, and the challenges that are open."""
-    missing = [name for name in ("phone", "country", "timezone", "language") if not profile.get(name)]
-    steps: list[Json] = [{"type": "complete_profile", "fields": missing}] if missing else []
-    campaigns: dict[str, Json] = profile["campaigns"]
+    missing = [name for name in ("phone", "country", "timezone", "language") if not further.get(name)]
+    steps = [NextStep(type="complete_profile", fields=missing)] if missing else []
     steps += [
-        {"type": "challenge", "campaignId": campaign_id, "steps": state["steps"]}
-        for campaign_id, state in campaigns.items()
-        if state.get("steps")
+        NextStep(type="challenge", campaign_id=campaign_id, steps=progress.steps)
+        for campaign_id, progress in profile.campaigns.items()
+        if progress.steps
     ][:5]
     return steps
 
-
-_ENROLLED = object_of(
-    {
-        "message": TEXT, "userId": TEXT, "enrolled": BOOLEAN, "enrolledAt": TIME, "profile": OBJECT,
-        "welcomeBonus": object_of({"points": NUMBER, "coins": NUMBER, "xp": NUMBER}),
-        "nextSteps": {"type": "array", "items": object_of({"type": TEXT})},
-    },
-    {"eventId": TEXT},
-)  # fmt: skip
 
 OPERATIONS = [
     Operation(
         name="enrolMember", method="POST", path="/v1/users/enroll",
         summary="Enrol a member and pay the welcome bonus", run=enroll, scope="members:write", tag="Profiles",
-        body=EnrolmentRequest, answer=_ENROLLED, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
+        body=EnrolmentRequest, answer=EnrolmentResult, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
     )
 ]  # fmt: skip

@@ -6,10 +6,15 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import OBJECT, TEXT, object_of
-from plaudit.api.http.wire import EventKey, Json, UserId
+from plaudit.api.http.wire import EventKey, UserId
 from plaudit.api.run_command import run_command
-from plaudit.api.views.member_progress import mechanics_view, profile_source
+from plaudit.api.views.member_progress import (
+    CampaignEnrolment,
+    MemberLadder,
+    MemberStreak,
+    mechanics_fields,
+    profile_source,
+)
 from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.mechanics.streaks.commands import STREAK
@@ -47,16 +52,16 @@ class CampaignEnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unkn
     user_id: UserId
 
 
-async def check_in(call: Call) -> Json:
+async def check_in(call: Call) -> MemberStreak:
     """Check in to a streak."""
     body: CheckInRequest = call.body
     await _existing(call, body.streak_id, "streakId")
     data = {"streakId": body.streak_id, "action": "check_in"}
     await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
-    return {"streakId": body.streak_id, "streak": await _progress_view(call, "streaks", body.streak_id)}
+    return MemberStreak(streak_id=body.streak_id, streak=await _progress_of(call, "streaks", body.streak_id))
 
 
-async def change_streak(call: Call) -> Json:
+async def change_streak(call: Call) -> MemberStreak:
     """A freeze, a repair, an absence."""
     body: StreakCommand = call.body
     streak_id = call.path["streakId"]
@@ -74,10 +79,10 @@ async def change_streak(call: Call) -> Json:
     await run_command(
         call, kind=STREAK, trigger=f"streak.{body.action}", user_id=call.path["userId"], data=data, key=body.event_id
     )
-    return {"streakId": streak_id, "streak": await _progress_view(call, "streaks", streak_id)}
+    return MemberStreak(streak_id=streak_id, streak=await _progress_of(call, "streaks", streak_id))
 
 
-async def put_rung(call: Call) -> Json:
+async def put_rung(call: Call) -> MemberLadder:
     """Put a member on a rung by hand."""
     body: RungOverride = call.body
     ladder_id = call.path["ladderId"]
@@ -90,10 +95,10 @@ async def put_rung(call: Call) -> Json:
         "until": None if body.until is None else body.until.isoformat(),
     }
     await run_command(call, kind=LADDER, trigger="ladder.set", user_id=call.path["userId"], data=data)
-    return {"ladderId": ladder_id, "ladder": await _progress_view(call, "ladders", ladder_id)}
+    return MemberLadder(ladder_id=ladder_id, ladder=await _progress_of(call, "ladders", ladder_id))
 
 
-async def enrol(call: Call) -> Json:
+async def enrol(call: Call) -> CampaignEnrolment:
     """Let a member join a campaign that asks to be joined."""
     body: CampaignEnrolmentRequest = call.body
     campaign_id = call.path["campaignId"]
@@ -102,7 +107,7 @@ async def enrol(call: Call) -> Json:
         raise NotFound("Campaign not found")
     data = {"campaignId": campaign_id}
     await run_command(call, kind=CAMPAIGN_ENROLMENT, trigger="campaign.enrol", user_id=body.user_id, data=data)
-    return {"campaignId": campaign_id, "userId": body.user_id}
+    return CampaignEnrolment(campaign_id=campaign_id, user_id=body.user_id)
 
 
 async def _existing(call: Call, streak_id: str, field: str) -> None:
@@ -111,35 +116,35 @@ async def _existing(call: Call, streak_id: str, field: str) -> None:
         raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {streak_id!r})")])
 
 
-async def _progress_view(call: Call, part: str, document_id: str) -> Json:
+async def _progress_of(call: Call, part: str, document_id: str) -> Any:
     programme = await call.programme()
     async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, call.path["userId"])
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    return mechanics_view(profile_source(programme.compiled, view), programme.now())[part].get(document_id, {})
+    return mechanics_fields(profile_source(programme.compiled, view), programme.now())[part][document_id]
 
 
 OPERATIONS = [
     Operation(
         name="checkIn", method="POST", path="/v1/profiles/{userId}/check-in", summary="Check a member in to a streak",
         run=check_in, scope="members:write", tag="Streaks", body=CheckInRequest, errors=(400, 404, 409, 413, 422),
-        answer=object_of({"streakId": TEXT, "streak": OBJECT}),
+        answer=MemberStreak,
     ),
     Operation(
         name="manageStreak", method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak,
         scope="members:write", summary="Manage a member's freezes, repairs and absences", tag="Streaks",
-        body=StreakCommand, answer=object_of({"streakId": TEXT, "streak": OBJECT}), errors=(400, 404, 409, 413, 422),
+        body=StreakCommand, answer=MemberStreak, errors=(400, 404, 409, 413, 422),
     ),
     Operation(
         name="setRung", method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung,
         scope="members:write", summary="Set a member's rung by hand",
         description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungOverride,
-        answer=object_of({"ladderId": TEXT, "ladder": OBJECT}), errors=(400, 404, 409, 413),
+        answer=MemberLadder, errors=(400, 404, 409, 413),
     ),
     Operation(
         name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
         summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=CampaignEnrolmentRequest,
-        errors=(400, 404, 409, 413), answer=object_of({"campaignId": TEXT, "userId": TEXT}),
+        errors=(400, 404, 409, 413), answer=CampaignEnrolment,
     ),
 ]  # fmt: skip

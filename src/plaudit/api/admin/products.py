@@ -1,19 +1,21 @@
 """What products have besides CRUD: their stock, and redeeming them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import INTEGER, OBJECTS, TEXT, TIME, object_of
-from plaudit.api.http.wire import Json, UserId, time_text
+from plaudit.api.http.wire import UserId, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.base import View
-from plaudit.api.views.coupon import COUPON_FIELDS, issued_coupon_view
+from plaudit.api.views.coupon import issued_coupon_fields
 from plaudit.api.views.documents import TYPES
+from plaudit.api.views.products import PricePaid, Redemption, RedemptionResult
 from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
+from plaudit.core.decision import Decision
 from plaudit.core.event import REDEMPTION
 from plaudit.core.metrics import to_number
+from plaudit.core.program import Program
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import NotFound
 from plaudit.reads import members
@@ -42,13 +44,13 @@ class RedemptionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fie
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
 
 
-async def redeem(call: Call) -> Json:
+async def redeem(call: Call) -> RedemptionResult:
     """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
     body: RedemptionRequest = call.body
     return await redeem_product(call, body.user_id, call.path["productId"], body.quantity)
 
 
-async def redeem_product(call: Call, user_id: str, product_id: str, quantity: int) -> Json:
+async def redeem_product(call: Call, user_id: str, product_id: str, quantity: int) -> RedemptionResult:
     """Redeem a product for a member that there is. Raises Conflict with the reason when it cannot be had."""
     programme = await call.programme()
     program = programme.compiled
@@ -63,39 +65,40 @@ async def redeem_product(call: Call, user_id: str, product_id: str, quantity: in
     )  # fmt: skip
     decision = processed.decision
     assert decision is not None
-    result: Json = {
-        "userId": user_id,
-        "productId": product_id,
-        "quantity": quantity,
-        "redeemedAt": time_text(now),
-        "eventId": f"evt_{event_id}",
-        "transactions": [
-            {
-                "transactionId": f"txn_{transaction.transaction_id}",
-                "metric": transaction.metric,
-                "amount": to_number(transaction.amount, program.metrics[transaction.metric].decimals),
-                "balanceAfter": to_number(transaction.balance_after, program.metrics[transaction.metric].decimals),
-            }
-            for transaction in decision.transactions
-            if transaction.campaign_id == REDEMPTION_CAMPAIGN
-        ],
-    }
+    coupon: dict[str, Any] = {}
     for issue in decision.coupons:
         if issue.campaign_id == REDEMPTION_CAMPAIGN:
-            result |= issued_coupon_view(programme, processed, issue)
-    return {"message": "Product redeemed successfully", "result": result}
+            coupon |= issued_coupon_fields(programme, processed, issue)
+    result = Redemption(
+        user_id=user_id,
+        product_id=product_id,
+        quantity=quantity,
+        redeemed_at=time_text(now),
+        event_id=f"evt_{event_id}",
+        transactions=_prices_paid(program, decision),
+        **coupon,
+    )
+    return RedemptionResult(message="Product redeemed successfully", result=result)
 
 
-_REDEEMED = object_of(
-    {"userId": TEXT, "productId": TEXT, "quantity": INTEGER, "redeemedAt": TIME, "transactions": OBJECTS},
-    COUPON_FIELDS,
-)
+def _prices_paid(program: Program, decision: Decision) -> list[PricePaid]:
+    return [
+        PricePaid(
+            transaction_id=f"txn_{transaction.transaction_id}",
+            metric=transaction.metric,
+            amount=to_number(transaction.amount, program.metrics[transaction.metric].decimals),
+            balance_after=to_number(transaction.balance_after, program.metrics[transaction.metric].decimals),
+        )
+        for transaction in decision.transactions
+        if transaction.campaign_id == REDEMPTION_CAMPAIGN
+    ]
+
 
 OPERATIONS = [
     Operation(
         name="redeemProduct", method="POST", path="/v1/products/{productId}/redeem",
         summary="Redeem a product for a member", run=redeem, scope="members:write", tag="Products", body=RedemptionRequest,
-        errors=(400, 404, 409, 413), answer=object_of({"message": TEXT, "result": _REDEEMED}),
+        errors=(400, 404, 409, 413), answer=RedemptionResult,
     ),
     Operation(
         name="setProductStock", method="PUT", path="/v1/products/{productId}/stock", summary="Set a product's stock",

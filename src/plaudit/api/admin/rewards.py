@@ -5,13 +5,14 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import TEXT, TIME, object_of
 from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
-from plaudit.api.views.coupon import COUPON_FIELDS, issued_coupon_view
+from plaudit.api.views.coupon import issued_coupon_fields
+from plaudit.api.views.rewards import GrantedReward, RewardGrantResult
 from plaudit.core.decision import Decision
 from plaudit.core.event import GRANT, MANUAL_GRANT_CAMPAIGN
 from plaudit.core.metrics import to_number
+from plaudit.documents.reward import RewardType
 from plaudit.errors import NotFound
 
 
@@ -23,7 +24,7 @@ class RewardGrantRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fi
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-async def grant(call: Call) -> Json:
+async def grant(call: Call) -> RewardGrantResult:
     """Grant a reward, whole or not at all."""
     body: RewardGrantRequest = call.body
     programme = await call.programme()
@@ -39,52 +40,45 @@ async def grant(call: Call) -> Json:
     )
     decision = processed.decision
     assert decision is not None
-    result: Json = {
-        "userId": body.user_id,
-        "rewardId": reward.reward_id,
-        "rewardType": reward.type,
-        "campaignId": MANUAL_GRANT_CAMPAIGN,
-        "grantedAt": time_text(now),
-        "eventId": f"evt_{event_id}",
-    }
+    given: dict[str, Any] = {}
     for posting in decision.transactions:
         if posting.campaign_id == MANUAL_GRANT_CAMPAIGN:
-            result["transactionId"] = f"txn_{posting.transaction_id}"
-            result["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
+            given["transaction_id"] = f"txn_{posting.transaction_id}"
+            given["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
     for issue in decision.coupons:
         if issue.campaign_id == MANUAL_GRANT_CAMPAIGN:
-            result |= issued_coupon_view(programme, processed, issue)
-    result |= _given(decision)
-    return {"message": "Reward granted successfully", "result": result}
+            given |= issued_coupon_fields(programme, processed, issue)
+    result = GrantedReward(
+        user_id=body.user_id,
+        reward_id=reward.reward_id,
+        reward_type=cast("RewardType", reward.type),
+        campaign_id=MANUAL_GRANT_CAMPAIGN,
+        granted_at=time_text(now),
+        event_id=f"evt_{event_id}",
+        **{**given, **_given(decision)},
+    )
+    return RewardGrantResult(message="Reward granted successfully", result=result)
 
 
-def _given(decision: Decision) -> Json:
+def _given(decision: Decision) -> dict[str, Any]:
     """What there is of the reward besides transactions and coupons: its product, its entries, and how many."""
     for considered in decision.trace:
         if considered.campaign_id != MANUAL_GRANT_CAMPAIGN:
             continue
         outcome: Json = considered.effects[0].outcome
         given = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}
-        shown_of = {
-            name: given[name] for name in ("productId", "competitionId", "quantity", "entries") if name in given
-        }
+        shown_of = {field: given[name] for name, field in _GIVEN.items() if name in given}
         number = shown_of.get("quantity", shown_of.get("entries"))
         return shown_of if number is None else {"amount": number, **shown_of}
     return {}
 
 
-_RESULT = object_of(
-    {"userId": TEXT, "rewardId": TEXT, "rewardType": TEXT, "campaignId": TEXT, "grantedAt": TIME, "eventId": TEXT},
-    {
-        "transactionId": TEXT,
-        "amount": {"type": "number"},
-        "productId": TEXT,
-        "quantity": {"type": "integer"},
-        "competitionId": TEXT,
-        "entries": {"type": "integer"},
-        **COUPON_FIELDS,
-    },
-)
+_GIVEN = {
+    "productId": "product_id",
+    "competitionId": "competition_id",
+    "quantity": "quantity",
+    "entries": "entries",
+}
 
 OPERATIONS = [
     Operation(
@@ -97,7 +91,7 @@ OPERATIONS = [
         scope="admin:write",
         tag="Rewards",
         body=RewardGrantRequest,
-        answer=object_of({"message": TEXT, "result": _RESULT}),
+        answer=RewardGrantResult,
         errors=(400, 404, 409, 413),
     )
 ]

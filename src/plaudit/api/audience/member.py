@@ -12,7 +12,8 @@ from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TE
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
 from plaudit.api.member.me import campaign_views, get_own_notifications
-from plaudit.api.views.base import to_builtins
+from plaudit.api.views.base import OpenObject, to_builtins
+from plaudit.api.views.products import RedemptionResult
 from plaudit.api.views.transactions import transaction_view
 from plaudit.core.decide_one import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
@@ -89,7 +90,7 @@ def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdat
     return changes
 
 
-async def patch_profile(call: Call) -> Json:
+async def patch_profile(call: Call) -> OpenObject:
     """Change one's own display name, preferences and custom fields; nothing else."""
     programme, _ = await load_current_member(call)
     body = object_in(call.body)
@@ -161,7 +162,7 @@ class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
 
 
-async def post_redeem(call: Call) -> Json:
+async def post_redeem(call: Call) -> RedemptionResult:
     """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
     body: OwnRedemption = call.body
     await load_current_member(call)
@@ -220,7 +221,8 @@ OPERATIONS = [
     ),
     Operation(
         name="redeemMyProduct", method="POST", path="/api/audience/products/{productId}/redeem", scope=None,
-        run=post_redeem, body=OwnRedemption, summary="Redeem a product as the member", answer=OBJECT,
+        run=post_redeem, body=OwnRedemption, summary="Redeem a product as the member",
+        answer=RedemptionResult,
         errors=(400, 404, 409, 413), **_OWN,
     ),
 ]  # fmt: skip

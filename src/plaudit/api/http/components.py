@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
+from types import UnionType
 from typing import Any, cast
 
 import msgspec
@@ -28,6 +29,8 @@ class Components:
             if "$of" in schema:
                 return self._by_type[schema["$of"]]
             return {name: self.of(part) for name, part in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(schema, UnionType):  # of structs, which msgspec describes only if they are tagged
+            return {"anyOf": [self.of(part) for part in schema.__args__]}
         return self._by_type[schema] if _is_type(schema) else schema
 
 
@@ -45,6 +48,8 @@ def _types_in(schema: Any) -> Iterator[Any]:
     elif isinstance(schema, dict):
         for part in cast("dict[str, Any]", schema).values():
             yield from _types_in(part)
+    elif isinstance(schema, UnionType):
+        yield from schema.__args__
     elif _is_type(schema):
         yield schema
 

@@ -16,7 +16,7 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
-from plaudit.api.views.base import Page
+from plaudit.api.views.base import Page, to_builtins
 from plaudit.api.views.member_progress import progress_view
 from plaudit.api.views.notification import notification_view
 from plaudit.api.views.transactions import TransactionList, transaction_view
@@ -69,7 +69,9 @@ def _campaign_view(
     programme: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
 ) -> Json:
     now = programme.now()
-    how_far = progress_view(programme.compiled, compiled, progress, now) if compiled is not None else {}
+    how_far: Json = (
+        to_builtins(progress_view(programme.compiled, compiled, progress, now)) if compiled is not None else {}
+    )
     return {
         "campaignId": campaign_id,
         "name": campaign.name,

@@ -37,13 +37,18 @@ class Page(View):
 
 
 def page_of(
-    item: type[View], collection: str, others: Sequence[tuple[str, Any]] = (), *, name: str = "", paged: bool = True
+    item: type[View],
+    collection: str,
+    others: Sequence[tuple[str, Any] | tuple[str, Any, Any]] = (),
+    *,
+    name: str = "",
+    paged: bool = True,
 ) -> type[Page]:
     """Return the type of a page of items: `{<collection>: […], <others>, cursor}`; without cursor if not `paged`.
 
-    `collection` and the names of `others` are written in snake_case.
+    `collection` and the names of `others` are written in snake_case; others may have a default.
     """
-    fields = [(collection, list[item]), *others]  # pyright: ignore[reportInvalidTypeForm]
+    fields: list[Any] = [(collection, list[item]), *others]  # pyright: ignore[reportInvalidTypeForm]
     if paged:
         fields.append(("cursor", str | None))
     doc = (

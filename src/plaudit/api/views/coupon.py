@@ -3,27 +3,36 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, TEXT
-from plaudit.api.http.wire import Json, optional_time
+from msgspec import UNSET, UnsetType
+
+from plaudit.api.http.wire import optional_time
 from plaudit.core.decision import IssuedCoupon
 from plaudit.documents.reward import Reward
 from plaudit.engine.processed import ProcessedEvent
 from plaudit.storage.programmes import Programme
 
-COUPON_FIELDS: Json = {
-    "couponId": TEXT,
-    "code": TEXT,
-    "name": NULLABLE_TEXT,
-    "link": NULLABLE_TEXT,
-    "discountType": NULLABLE_TEXT,
-    "discountValue": {"type": ["number", "null"]},
-    "expiresAt": NULLABLE_TIME,
-}
-DISCOUNT = ("discountType", "discountValue")
+from .base import Time, View
 
 
-def worth_of(programme: Programme, origin_id: str, terms: Mapping[str, Any]) -> Json:
-    """Return the name and the link of the reward or product that a coupon came from, and its discount.
+class CouponWorth(View):
+    """What a coupon is called, where it can be used, and what discount it gives."""
+
+    name: str | UnsetType | None = UNSET
+    link: str | UnsetType | None = UNSET
+    discount_type: str | UnsetType | None = UNSET
+    discount_value: float | UnsetType | None = UNSET
+
+
+class WithIssuedCoupon(CouponWorth):
+    """The fields of a response that contains the coupon that was issued, if one was."""
+
+    coupon_id: str | UnsetType = UNSET
+    code: str | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+
+
+def worth_of(programme: Programme, origin_id: str, terms: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `CouponWorth` for a coupon, from the reward or product that it came from.
 
     `terms` are those that it was issued with, which a later change of the reward does not touch.
     """
@@ -32,15 +41,16 @@ def worth_of(programme: Programme, origin_id: str, terms: Mapping[str, Any]) -> 
     return {
         "name": None if origin is None else origin.name,
         "link": None if origin is None else origin.link,
-        **{name: terms.get(name, config.get(name)) for name in DISCOUNT},
+        "discount_type": terms.get("discountType", config.get("discountType")),
+        "discount_value": terms.get("discountValue", config.get("discountValue")),
     }
 
 
-def issued_coupon_view(programme: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> Json:
-    """A coupon that has just been issued."""
+def issued_coupon_fields(programme: Programme, processed: ProcessedEvent, issue: IssuedCoupon) -> dict[str, Any]:
+    """Return the fields of `WithIssuedCoupon` for a coupon that has just been issued."""
     return {
-        "couponId": str(issue.coupon_id),
+        "coupon_id": str(issue.coupon_id),
         "code": issue.code if issue.code is not None else processed.codes.get(issue.coupon_id),
-        "expiresAt": optional_time(issue.expires_at),
+        "expires_at": optional_time(issue.expires_at),
         **worth_of(programme, issue.origin_id, issue.terms),
     }

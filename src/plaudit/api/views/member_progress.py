@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from plaudit.api.http.wire import Json, optional_time
+from plaudit.api.http.wire import optional_time
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.ladders import describe, score
 from plaudit.core.member import (
@@ -20,11 +20,101 @@ from plaudit.core.member import (
     state_decoder,
 )
 from plaudit.core.metrics import Metric, to_number
-from plaudit.core.program import Campaign, Ladder, Product, Program
+from plaudit.core.program import Campaign, Ladder, Product, Program, Step
 from plaudit.core.progress import progress_at
 from plaudit.core.rungs import renumbered, rung_for
 from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from plaudit.reads.members import MemberView
+
+
+from .base import Time, View
+
+
+class CampaignStep(View):
+    """How far a member is in a step of a campaign."""
+
+    name: str
+    current: float
+    target: float
+    remaining: float
+    percent: int
+    done: bool
+    done_at: Time | None
+
+
+class CampaignProgress(View):
+    """How far a member is in a campaign. With steps, `done` of those that are `required`."""
+
+    completions: int
+    last_completed_at: Time | None
+    steps: list[CampaignStep]
+    done: int | UnsetType = UNSET
+    required: int | UnsetType = UNSET
+    percent: int | UnsetType = UNSET
+    enrolled_at: Time | UnsetType | None = UNSET
+
+
+class StreakProgress(View):
+    """How a streak of a member is. It breaks unless it is extended by `extendBy`."""
+
+    current: int
+    longest: int
+    alive: bool
+    freezes: int
+    extend_by: Time | None
+    broken_at: Time | None
+    time_zone: str
+
+
+class NextRung(View):
+    """The rung above, and how much of the score is missing."""
+
+    rung: str
+    name: str
+    threshold: float
+    missing: float
+
+
+class RungKeep(View):
+    """What the score must be by when to keep the rung."""
+
+    threshold: float
+    missing: float
+    by: Time | None
+
+
+class LadderProgress(View):
+    """Where a member is on a ladder. `rung` is null below the first; `override`: it was set by hand."""
+
+    rung: str | None
+    name: str | None
+    perks: list[str]
+    since: Time | None
+    score: float
+    override: bool
+    next: NextRung | None
+    keep: RungKeep | None
+
+
+class MemberStreak(View):
+    """A streak of a member."""
+
+    streak_id: str
+    streak: StreakProgress
+
+
+class MemberLadder(View):
+    """Where a member is on a ladder."""
+
+    ladder_id: str
+    ladder: LadderProgress
+
+
+class CampaignEnrolment(View):
+    """That a member was enrolled in a campaign."""
+
+    campaign_id: str
+    user_id: str
 
 
 class ShownProfile(Struct, frozen=True):
@@ -86,14 +176,14 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
     )
 
 
-def mechanics_view(shown: ShownProfile, now: datetime) -> Json:
-    """A member's `campaigns`, `streaks` and `ladders`."""
+def mechanics_fields(shown: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return a member's `campaigns`, `streaks` and `ladders`."""
     program, member = shown.program, shown.member
     return {
         "ladders": {
             ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in member.ladders.items()
         },
-        "streaks": {streak_id: _streak_view(state) for streak_id, state in streaks_of(member).items()},
+        "streaks": {streak_id: streak_view(state) for streak_id, state in streaks_of(member).items()},
         "campaigns": {
             campaign_id: progress_view(program, campaign, member.progress.get(campaign_id, Progress()), now)
             for campaign_id, campaign in program.campaigns().items()
@@ -102,57 +192,66 @@ def mechanics_view(shown: ShownProfile, now: datetime) -> Json:
     }
 
 
-def progress_view(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> Json:
-    """How far a member is in a campaign at `now`: each step's `current`, `target`, `remaining`, `percent`."""
+def progress_view(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> CampaignProgress:
+    """Return how far a member is in a campaign at `now`."""
+    return CampaignProgress(**progress_fields(program, campaign, kept, now))
+
+
+def progress_fields(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> dict[str, Any]:
+    """Return the fields of `CampaignProgress`."""
     progress = progress_at(campaign, kept, now, program.settings.time_zone)
-    steps: list[Json] = []
-    for number, step in enumerate(campaign.steps):
-        state = progress.steps.get(number, StepProgress())
-        decimals = SUM_DECIMALS if step.goal.type == "sum" else 0
-        current = step.goal.target if state.done_at is not None else min(state.value, step.goal.target)
-        steps.append(
-            {
-                "name": step.name,
-                "current": to_number(current, decimals),
-                "target": to_number(step.goal.target, decimals),
-                "remaining": to_number(step.goal.target - current, decimals),
-                "percent": 100 * current // step.goal.target,
-                "done": state.done_at is not None,
-                "doneAt": optional_time(state.done_at),
-            }
-        )
-    found: Json = {
+    steps = [_step_view(step, progress.steps.get(number, StepProgress())) for number, step in enumerate(campaign.steps)]
+    fields: dict[str, Any] = {
         "completions": progress.completions,
-        "lastCompletedAt": optional_time(progress.last_at),
+        "last_completed_at": optional_time(progress.last_at),
         "steps": steps,
     }
     if steps:
-        done = sum(row["done"] for row in steps)
-        best = sorted((row["percent"] for row in steps), reverse=True)[: campaign.required]
-        found |= {"done": done, "required": campaign.required, "percent": sum(best) // campaign.required}
+        best = sorted((step.percent for step in steps), reverse=True)[: campaign.required]
+        fields["done"] = sum(step.done for step in steps)
+        fields["required"] = campaign.required
+        fields["percent"] = sum(best) // campaign.required
     if campaign.requires_enrolment:
-        found["enrolledAt"] = optional_time(progress.enrolled_at)
-    return found
+        fields["enrolled_at"] = optional_time(progress.enrolled_at)
+    return fields
 
 
-def _streak_view(state: StreakState) -> Json:
-    return {
-        "current": state.current,
-        "longest": state.longest,
-        "alive": state.alive,
-        "freezes": state.freezes,
-        "extendBy": optional_time(state.due_at),
-        "brokenAt": None if state.alive else optional_time(state.lapsed_at),
-        "timeZone": state.zone,
-    }
+def _step_view(step: Step, state: StepProgress) -> CampaignStep:
+    decimals = SUM_DECIMALS if step.goal.type == "sum" else 0
+    current = step.goal.target if state.done_at is not None else min(state.value, step.goal.target)
+    return CampaignStep(
+        name=step.name,
+        current=to_number(current, decimals),
+        target=to_number(step.goal.target, decimals),
+        remaining=to_number(step.goal.target - current, decimals),
+        percent=100 * current // step.goal.target,
+        done=state.done_at is not None,
+        done_at=optional_time(state.done_at),
+    )
 
 
-def _ladder_view(shown: ShownProfile, ladder_id: str, state: LadderState, now: datetime) -> Json:
+def streak_view(state: StreakState) -> StreakProgress:
+    """Return how a streak of a member is."""
+    return StreakProgress(
+        current=state.current,
+        longest=state.longest,
+        alive=state.alive,
+        freezes=state.freezes,
+        extend_by=optional_time(state.due_at),
+        broken_at=None if state.alive else optional_time(state.lapsed_at),
+        time_zone=state.zone,
+    )
+
+
+def _ladder_view(shown: ShownProfile, ladder_id: str, state: LadderState, now: datetime) -> LadderProgress:
     program, ladder = shown.program, shown.program.ladders[ladder_id]
     metric = program.metrics.get(ladder.metric)
     counted = score(ladder, state, now, program.settings.time_zone, shown.member.enrolled_at)
-    found = describe(ladder, state, counted, metric.decimals if metric else 0)
-    found["since"] = optional_time(found["since"])
-    if found["keep"] is not None:
-        found["keep"]["by"] = optional_time(found["keep"]["by"])
-    return found
+    place = describe(ladder, state, counted, metric.decimals if metric else 0)
+    place["since"] = optional_time(place["since"])
+    following, keep = place.pop("next"), place.pop("keep")
+    return LadderProgress(
+        **place,
+        next=None if following is None else NextRung(**following),
+        keep=None if keep is None else RungKeep(**keep | {"by": optional_time(keep["by"])}),
+    )

@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from .base import View
+from msgspec import UNSET, UnsetType
+
+from plaudit.documents.reward import RewardType
+
+from .base import Time, View
+from .coupon import WithIssuedCoupon
 from .documents import TYPES
 
 if TYPE_CHECKING:
@@ -16,3 +21,27 @@ class RewardCreated(View):
 
     message: str
     reward: Reward
+
+
+class GrantedReward(WithIssuedCoupon, kw_only=True):
+    """What a member got: a transaction, a product, entries or a coupon, depending on the type of the reward."""
+
+    user_id: str
+    reward_id: str
+    reward_type: RewardType
+    campaign_id: str
+    granted_at: Time
+    event_id: str
+    transaction_id: str | UnsetType = UNSET
+    amount: float | UnsetType = UNSET
+    product_id: str | UnsetType = UNSET
+    quantity: int | UnsetType = UNSET
+    competition_id: str | UnsetType = UNSET
+    entries: int | UnsetType = UNSET
+
+
+class RewardGrantResult(View):
+    """That a reward was granted."""
+
+    message: str
+    result: GrantedReward

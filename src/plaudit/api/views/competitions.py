@@ -1,0 +1,61 @@
+"""What the operations on competitions return."""
+
+from msgspec import UNSET, UnsetType
+
+from .base import Time, View, page_of
+
+
+class LeaderboardPlace(View):
+    """A place on a leaderboard. Of equal scores, the earlier one ranks higher."""
+
+    rank: int
+    user_id: str
+    score: float
+    reached_at: Time
+
+
+class Entry(View):
+    """A member's entries in a competition."""
+
+    user_id: str
+    entries: int
+
+
+class DrawnWinner(View):
+    """A winner of a draw, and with how many entries."""
+
+    rank: int
+    user_id: str
+    entries: int | UnsetType = UNSET
+
+
+class Draw(View, kw_only=True):
+    """A draw. The hash of its seed is known from the start; the seed and the winners once it is drawn.
+
+    With the seed and the entries, whose digest is `entriesDigest`, anybody can draw again.
+    """
+
+    seed_hash: str | UnsetType = UNSET
+    drawn_at: Time | UnsetType | None = UNSET
+    seed: str | UnsetType = UNSET
+    members: int | UnsetType = UNSET
+    entries: int | UnsetType = UNSET
+    entries_digest: str | UnsetType = UNSET
+    winners: list[DrawnWinner] | UnsetType = UNSET
+
+
+class Winner(View):
+    """A winner: of a draw with their entries, of a ranking with their score, of a league with their division too."""
+
+    rank: int
+    user_id: str
+    score: float | UnsetType = UNSET
+    scope: str | UnsetType | None = UNSET
+    entries: int | UnsetType = UNSET
+
+
+Leaderboard = page_of(LeaderboardPlace, "leaderboard", [("count", int)], name="Leaderboard")
+EntryList = page_of(Entry, "entries")
+WinnerList = page_of(
+    Winner, "winners", [("settled_at", Time | None), ("round", str | UnsetType | None, UNSET)], paged=False
+)

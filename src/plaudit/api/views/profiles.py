@@ -1,0 +1,228 @@
+"""A member as a profile."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType, defstruct
+
+from plaudit.api.http.wire import optional_time, time_text
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.lots import Book
+from plaudit.core.metrics import Metric, to_number
+from plaudit.core.profile_fields import COMPUTED, badges_of, computed_fields
+from plaudit.documents.profile import CUSTOM
+from plaudit.reads import members
+from plaudit.reads.members import MemberView
+from plaudit.storage.programmes import Programme
+
+from .base import Json, OpenObject, Time, View, page_of
+from .coupon import CouponWorth, worth_of
+from .member_progress import (
+    CampaignProgress,
+    LadderProgress,
+    ShownProfile,
+    StreakProgress,
+    mechanics_fields,
+    profile_source,
+)
+
+
+class ExpiringAmount(View):
+    """How much of a balance expires when."""
+
+    amount: float
+    expires_at: Time
+
+
+class MetricBalance(View):
+    """A member's balance of a metric. `available` is without what is pending or held; `lifetime` is all that was earned."""
+
+    balance: float
+    pending: float
+    available: float
+    lifetime: float
+    expiring: list[ExpiringAmount]
+
+
+class InventoryItem(View):
+    """A product that a member has. `name` and `type` are null once the product is deleted."""
+
+    product_id: str
+    name: str | None
+    type: str | None
+    quantity: int
+    received_at: Time
+
+
+class MemberCoupon(CouponWorth, kw_only=True):
+    """A coupon that a member has or had."""
+
+    coupon_id: str
+    code: str | None
+    status: str
+    origin: str
+    code_pool_id: str | None
+    campaign_id: str
+    issued_at: Time
+    expires_at: Time | None
+    redeemed_at: Time | None
+    revoked_at: Time | None
+
+
+_TYPES: Mapping[str, Any] = {"number": float, "string": str | None, "array": list[str], "date": Time}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+_NAMES = {field.name: _snake(field.name) for field in COMPUTED}
+
+if TYPE_CHECKING:
+    ComputedFields = View
+else:
+    ComputedFields = defstruct(
+        "ComputedFields",
+        [(_NAMES[field.name], _TYPES[field.type] | UnsetType, UNSET) for field in COMPUTED],
+        bases=(View,),
+        kw_only=True,
+        rename="camel",
+    )
+
+
+class Profile(ComputedFields, kw_only=True):
+    """A member, with further fields as the profile schema has them, such as `email`.
+
+    `customFields` are those declared as custom fields, which are also among the further fields. `segments` are those that
+    the member is in. `tier` is the rung on the first ladder.
+    """
+
+    org_id: str
+    user_id: str
+    custom_fields: Json
+    transaction_count: int
+    metrics: dict[str, MetricBalance]
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    ladders: dict[str, LadderProgress]
+    streaks: dict[str, StreakProgress]
+    campaigns: dict[str, CampaignProgress]
+    entries: dict[str, int]
+
+
+ProfileList = page_of(Profile, "profiles")
+
+
+def profile_view(programme: Programme, view: MemberView, of: type[Profile] = Profile, **others: Any) -> OpenObject:
+    """Return a member as a profile; with `others`, of a type that has these fields too."""
+    shown = of(**profile_fields(programme, view), **others)
+    return OpenObject(shown, further_fields(view))
+
+
+def further_fields(view: MemberView) -> Json:
+    """Return the fields of a profile that the organisation has chosen, and the names that the member is found by."""
+    further = {name: value for name, value in view.attributes.items() if name not in _COMPUTED_ALWAYS}
+    return further | {row["kind"]: row["value"] for row in view.parts["identities"]}
+
+
+_COMPUTED_ALWAYS = _NAMES.keys() | {CUSTOM}
+
+
+def profile_fields(programme: Programme, view: MemberView) -> dict[str, Any]:
+    """Return the fields of `Profile` of a member."""
+    program = programme.compiled
+    shown = profile_source(program, view)
+    return {
+        "org_id": str(program.org_id),
+        "user_id": view.user_id,
+        "custom_fields": programme.profiles.custom_of(view.attributes),
+        **_computed(programme, view, shown),
+        "transaction_count": sum(row["count"] for row in view.parts["transactions"]),
+        "metrics": balances_view(programme, view),
+        "inventory": inventory_view(programme, view),
+        "coupons": coupons_view(programme, view),
+        **mechanics_fields(shown, programme.now()),
+        "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
+    }
+
+
+def _computed(programme: Programme, view: MemberView, shown: ShownProfile) -> dict[str, Any]:
+    """Return the fields that conditions can use too. Badges are in the order in which the member got them."""
+    computed = {"tier": None} | computed_fields(shown)
+    held = (row["product_id"] for row in view.parts["holdings"])
+    computed["badges"] = badges_of(held, programme.compiled.products)
+    return {
+        _NAMES[name]: time_text(value) if isinstance(value, datetime) else value for name, value in computed.items()
+    }
+
+
+def balances_view(programme: Programme, view: MemberView) -> dict[str, MetricBalance]:
+    """Return a member's balances, of all metrics of the programme."""
+    rows = {row["metric"]: row for row in view.parts["balances"]}
+    return {
+        metric_id: _balance_view(metric, rows.get(metric_id))
+        for metric_id, metric in programme.compiled.metrics.items()
+    }
+
+
+def _balance_view(metric: Metric, row: Any) -> MetricBalance:
+    balance = metric.default if row is None else row["amount"]
+    book = members.book_of(row)
+    pending, held = lots.pending(book), lots.held(book)
+    return MetricBalance(
+        balance=to_number(balance, metric.decimals),
+        pending=to_number(pending, metric.decimals),
+        available=to_number(balance - pending - held, metric.decimals),
+        lifetime=to_number(0 if row is None else row["earned"], metric.decimals),
+        expiring=_expiring(metric, book),
+    )
+
+
+def _expiring(metric: Metric, book: Book) -> list[ExpiringAmount]:
+    """Return what expires when, the soonest first."""
+    amounts: dict[datetime, int] = {}
+    for lot in book.lots:
+        if lot.expires_at is not None:
+            amounts[lot.expires_at] = amounts.get(lot.expires_at, 0) + lot.amount
+    return [
+        ExpiringAmount(amount=to_number(amount, metric.decimals), expires_at=time_text(at))
+        for at, amount in sorted(amounts.items())
+    ]
+
+
+def inventory_view(programme: Programme, view: MemberView) -> list[InventoryItem]:
+    """Return the products that a member has."""
+    products = programme.compiled.products
+    return [
+        InventoryItem(
+            product_id=row["product_id"],
+            name=product.name if (product := products.get(row["product_id"])) else None,
+            type=product.type if product else None,
+            quantity=row["quantity"],
+            received_at=time_text(row["first_at"]),
+        )
+        for row in view.parts["holdings"]
+    ]
+
+
+def coupons_view(programme: Programme, view: MemberView) -> list[MemberCoupon]:
+    """Return the coupons that a member has or had."""
+    return [_coupon_view(programme, row) for row in view.parts["coupons"]]
+
+
+def _coupon_view(programme: Programme, row: dict[str, Any]) -> MemberCoupon:
+    return MemberCoupon(
+        coupon_id=str(row["coupon_id"]),
+        code=row["code"],
+        status=row["state"] or "allocated",
+        origin=row["origin_id"],
+        code_pool_id=row["pool_id"],
+        campaign_id=row["campaign_id"],
+        issued_at=time_text(row["issued_at"]),
+        expires_at=optional_time(row["expires_at"]),
+        redeemed_at=optional_time(row["redeemed_at"]),
+        revoked_at=optional_time(row["revoked_at"]),
+        **worth_of(programme, row["origin_id"], msgspec.json.decode(row["terms"])),
+    )
