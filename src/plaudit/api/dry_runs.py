@@ -117,7 +117,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
     given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
     codes = _codes(watched)
     enveloped = operation.enveloped and given.enveloped
-    return Tried(_masked(to_builtins(given.data), codes), enveloped, _masked(follows, codes))
+    return Tried(_masked(to_builtins(given.data), codes), enveloped, _masked(to_builtins(follows), codes))
 
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
@@ -140,7 +140,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
     """What was decided: in the form of `explain` for those who may read members, else as `Prefer: wait` tells it."""
     seen = [processed for processed in watched.decided if _may_see(call, processed)]
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
-    shown: list[Json] = []
+    shown: list[Any] = []
     posted: list[Json] = []
     programme = await call.programme()
     count = 0
@@ -155,7 +155,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
                 continue
             if "members:read" in call.scopes:
                 record = await explained_event(connection, programme, row)
-                posted += [{"userId": arrival.user_id, **of} for of in record["transactions"]]
+                posted += [{"userId": arrival.user_id, **to_builtins(of)} for of in record.transactions]
             else:
                 record = outcome_view(processed.program or programme.compiled, processed)
                 posted += record.get("transactions", [])

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from plaudit.api.http.operations import CURSOR, LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import GREATEST_ID
-from plaudit.api.http.schemas import INTEGER, NULLABLE_TIME, OBJECTS, TEXT, TIME, object_of, page_schema
-from plaudit.api.http.wire import Json, time_text, uuid_in
-from plaudit.chores.rollbacks import KIND, rollback_view
+from plaudit.api.http.schemas import TEXT
+from plaudit.api.http.wire import uuid_in
+from plaudit.api.views.base import Page, view_from
+from plaudit.api.views.jobs import PREFIX, Job, JobList, JobReport, RejectedLine, job_view
 from plaudit.documents.moved import LINES
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.imports import runner
@@ -15,16 +16,14 @@ from plaudit.imports.event_files import take_events
 from plaudit.imports.moving import PREFIX as PREFIX_OF_MOVED
 from plaudit.imports.reader import is_csv_type
 from plaudit.storage import jobs
-from plaudit.storage.programmes import Programme
 
-PREFIX = "job_"
 KINDS = ("members", "codes", "events")
 EXPORT = "export"
 # What a file of this kind does beside importing members.
 SCOPES = {"events": "actions:write", "codes": "admin:write"}
 
 
-async def import_lines(call: Call) -> Json:
+async def import_lines(call: Call) -> Job:
     """Take a file in, as it comes. Sent again with `job` it goes on after the lines that are done."""
     kind, origin = call.query.get("kind", "members"), call.query.get("from")
     if origin not in (None, EXPORT):
@@ -42,12 +41,12 @@ async def import_lines(call: Call) -> Json:
     return await _streamed(call, kind)
 
 
-async def update_lines(call: Call) -> Json:
+async def update_lines(call: Call) -> Job:
     """Change the profiles of members that there are: the fields given, no others."""
     return await _streamed(call, "update")
 
 
-async def _streamed(call: Call, kind: str) -> Json:
+async def _streamed(call: Call, kind: str) -> Job:
     assert call.stream is not None
     named = call.query.get("job")
     job_id = None if named is None else uuid_in(named, PREFIX)
@@ -68,22 +67,22 @@ async def _streamed(call: Call, kind: str) -> Json:
     return await _job_response(call, str(job.job_id))
 
 
-async def list_jobs(call: Call) -> Json:
+async def list_jobs(call: Call) -> Page:
     """The jobs, newest first: also those whose request was never answered."""
     page = call.page(tuple[UUID], (GREATEST_ID,))
     programme = await call.programme()
     async with call.connection() as connection:
         found = await jobs.job_rows(connection, call.org_id, *page.start, page.limit)
     found, cursor = page.cut(found, lambda row: (row["job_id"],))
-    return {"jobs": [job_view(programme, row) for row in found], "cursor": cursor}
+    return JobList.of([job_view(programme, row) for row in found], cursor=cursor)
 
 
-async def get_job(call: Call) -> Json:
+async def get_job(call: Call) -> Job:
     """How far a job is, what it refused and why, and whether what was given is what was booked."""
     return await _job_response(call, call.path["jobId"].removeprefix(PREFIX))
 
 
-async def _job_response(call: Call, named: str) -> Json:
+async def _job_response(call: Call, named: str) -> Job:
     job_id = uuid_in(PREFIX + named, PREFIX)
     page = call.page(tuple[int], (0,))
     programme = await call.programme()
@@ -93,24 +92,11 @@ async def _job_response(call: Call, named: str) -> Json:
             raise NotFound("Job not found", code="job_not_found")
         found = await jobs.errors_of(connection, job_id, *page.start, page.limit)
     found, cursor = page.cut(found, lambda record: (record["line"],))
-    return job_view(programme, row) | {"errors": [jobs.error_view(record) for record in found], "cursor": cursor}
+    errors = [view_from(RejectedLine, jobs.error_view(record)) for record in found]
+    return job_view(programme, row, JobReport, errors=errors, cursor=cursor)
 
 
-def job_view(programme: Programme, row: Json) -> Json:
-    """Return a job as it is shown; a rollback with what came of it."""
-    job = jobs.job_of(row)
-    held = jobs.held_until(job, row["state"], row["moved_at"])
-    return {
-        "jobId": f"{PREFIX}{job.job_id}", "kind": job.kind, "state": row["state"], "lines": job.lines,
-        "accepted": job.accepted, "unchanged": job.unchanged, "refused": job.refused,
-        "reconciliation": jobs.reconciliation(programme, job),
-        "timersWaitUntil": None if held is None else time_text(held),
-        "begunAt": time_text(row["begun_at"]), "movedAt": time_text(row["moved_at"]), "begunBy": row["begun_by"],
-        **({"rollback": rollback_view(programme, row)} if job.kind == KIND else {}),
-    }  # fmt: skip
-
-
-async def cancel_job(call: Call) -> Json:
+async def cancel_job(call: Call) -> Job:
     """End an import that has not finished."""
     named = call.path["jobId"].removeprefix(PREFIX)
     job_id = uuid_in(PREFIX + named, PREFIX)
@@ -120,13 +106,6 @@ async def cancel_job(call: Call) -> Json:
     return await _job_response(call, named)
 
 
-FIELDS: Json = {
-    "jobId": TEXT, "kind": TEXT, "state": {"enum": ["running", "finished", "failed", "cancelled"]}, "lines": INTEGER,
-    "accepted": INTEGER, "unchanged": INTEGER, "refused": INTEGER, "reconciliation": OBJECTS, "timersWaitUntil": NULLABLE_TIME,
-    "begunAt": TIME, "movedAt": TIME, "begunBy": TEXT,
-}  # fmt: skip
-_ERROR = object_of({"line": INTEGER, "message": TEXT})
-_JOB = object_of(FIELDS | {"errors": {"type": "array", "items": _ERROR}})
 _JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
 
 OPERATIONS = [
@@ -134,7 +113,7 @@ OPERATIONS = [
         name="importRecords", method="POST", path="/v1/bulk/import",
         summary="Import members, events or codes from a file",
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
-        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=_JOB,
+        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=JobReport,
         errors=(400, 413), query=(
             Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
             Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
@@ -145,20 +124,20 @@ OPERATIONS = [
         name="updateRecords", method="POST", path="/v1/bulk/update", summary="Update profiles from a file",
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.",
         run=update_lines, scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True,
-        answer=_JOB, errors=(400, 413), query=(_JOB_ID,),
+        answer=JobReport, errors=(400, 413), query=(_JOB_ID,),
     ),
     Operation(
         name="listJobs", method="GET", path="/v1/bulk/jobs", summary="List bulk jobs", run=list_jobs,
-        scope="members:read", tag="Bulk jobs", answer=page_schema("jobs", object_of(FIELDS)), errors=(400,), query=PAGING,
+        scope="members:read", tag="Bulk jobs", answer=JobList, errors=(400,), query=PAGING,
     ),
     Operation(
         name="getJob", method="GET", path="/v1/bulk/jobs/{jobId}", summary="Get a bulk job and its rejected lines",
-        run=get_job, scope="members:read", tag="Bulk jobs", answer=_JOB, errors=(400, 404), query=(LIMIT, CURSOR),
+        run=get_job, scope="members:read", tag="Bulk jobs", answer=JobReport, errors=(400, 404), query=(LIMIT, CURSOR),
     ),
     Operation(
         name="cancelJob", method="POST", path="/v1/bulk/jobs/{jobId}/cancel", run=cancel_job, scope="members:write",
         tag="Bulk jobs", summary="Cancel a bulk job that has not finished",
-        description="What the job has taken in stays. The timers of its members run again.", answer=_JOB,
+        description="What the job has taken in stays. The timers of its members run again.", answer=JobReport,
         errors=(400, 404, 409),
     ),
 ]  # fmt: skip

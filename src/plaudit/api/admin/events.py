@@ -6,11 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.api.http.operations import PAGING, Call, Operation, OperationResult, Parameter
+from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import GREATEST_ID
 from plaudit.api.http.parameters import BETWEEN, instant_in
-from plaudit.api.http.schemas import NULLABLE_TEXT, NULLABLE_TIME, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
-from plaudit.api.http.wire import AFTER_ALL, Json, event_ids_named, event_name, time_text
+from plaudit.api.http.wire import AFTER_ALL, event_ids_named, event_name, time_text
+from plaudit.api.views.base import Acknowledgement, Page, view_from
+from plaudit.api.views.events import Event, EventExplanation, EventList, EventTransaction, ExplainedCampaign
 from plaudit.core.decision import Refusal
 from plaudit.core.event import ACTION
 from plaudit.core.ids import member_id_of
@@ -31,37 +32,39 @@ OUTCOMES = ("fired", "refused", "nothing")
 STATES = ("queued", "processed", "rejected", "failed")
 
 
-def event_view(programme: Programme, row: Row) -> Json:
+def event_view(programme: Programme, row: Row) -> Event:
     """An event as it looks outside."""
-    payload = msgspec.json.decode(row["payload"])
-    found: Json = {
-        "eventId": event_name(row["event_id"], row["event_key"]),
-        "userId": row["user_id"],
+    return Event(**_event_fields(programme, row))
+
+
+def _event_fields(programme: Programme, row: Row) -> dict[str, Any]:
+    payload, decided_at = msgspec.json.decode(row["payload"]), row.get("decided_at")
+    fields = {
+        "event_id": event_name(row["event_id"], row["event_key"]),
+        "user_id": row["user_id"],
         "kind": row["kind"],
         "action": row["trigger"],
         "status": row["state"],
         "processed": row["state"] in ("processed", "rejected"),
         "timestamp": time_text(row["occurred_at"]),
-        "receivedAt": time_text(programme.clock.from_wall(row["received_at"])),
-        "processedAt": None
-        if row.get("decided_at") is None
-        else time_text(programme.clock.from_wall(row["decided_at"])),
+        "received_at": time_text(programme.clock.from_wall(row["received_at"])),
+        "processed_at": None if decided_at is None else time_text(programme.clock.from_wall(decided_at)),
         "source": row["source"],
         "data": payload["data"],
         "metadata": payload["metadata"],
     }
     if row["state"] == "rejected":
         refusal = outcome_from(row["outcome"]).refusal
-        found["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
+        fields["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
     if row["state"] == "failed":
-        found["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
-        found["failedAt"] = time_text(programme.clock.from_wall(row["failed_at"]))
+        fields["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
+        fields["failed_at"] = time_text(programme.clock.from_wall(row["failed_at"]))
     if row.get("program_version") is not None:
-        found["programVersion"] = row["program_version"]
-    return found
+        fields["program_version"] = row["program_version"]
+    return fields
 
 
-async def list_events(call: Call) -> Json:
+async def list_events(call: Call) -> Page:
     """A page of the log, or with `status` of what waits or has failed; newest first."""
     wanted = _wanted(call)
     state = wanted.state
@@ -79,7 +82,7 @@ async def list_events(call: Call) -> Json:
             rows, end = await events.page_of_log(connection, call.org_id, page.start, wanted, page.limit)
             rows, cursor = page.cut(rows, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
     programme = await call.programme()
-    return {"events": [event_view(programme, row) for row in rows], "cursor": cursor}
+    return EventList.of([event_view(programme, row) for row in rows], cursor=cursor)
 
 
 def _wanted(call: Call) -> EventFilter:
@@ -114,12 +117,12 @@ async def _found(call: Call) -> Row:
     return row
 
 
-async def one_event(call: Call) -> Json:
+async def one_event(call: Call) -> Event:
     """One event, wherever it is."""
     return event_view(await call.programme(), await _found(call))
 
 
-async def explain(call: Call) -> Json:
+async def explain(call: Call) -> EventExplanation:
     """Why an event led to what it led to: each campaign that listened, with the values compared."""
     row = await _found(call)
     now = await call.programme()
@@ -127,64 +130,48 @@ async def explain(call: Call) -> Json:
         return await explained_event(connection, now, row)
 
 
-async def explained_event(connection: Connection, now: Programme, row: Row) -> Json:
+async def explained_event(connection: Connection, now: Programme, row: Row) -> EventExplanation:
     """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
     org_id = now.compiled.org_id
-    shown_row = event_view(now, row)
+    fields = _event_fields(now, row)
     if row["state"] not in ("processed", "rejected"):
-        return {**shown_row, "campaigns": [], "transactions": []}
+        return EventExplanation(**fields, campaigns=[], transactions=[])
     programme = await load_at_version(connection, org_id, row["program_version"])
     again = await decided_again(connection, programme, row)
     posted = await events.transactions_of(connection, row)
-    transactions = [
-        {
-            "transactionId": f"txn_{record['transaction_id']}",
-            "metric": record["metric"],
-            "amount": to_number(record["amount"], programme.compiled.metrics[record["metric"]].decimals),
-            "balanceAfter": to_number(record["balance_after"], programme.compiled.metrics[record["metric"]].decimals),
-            "campaignId": record["campaign_id"],
-            "reason": record["reason"],
-        }
-        for record in posted
-    ]
     outcome = outcome_from(row["outcome"])
-    found = {
-        **shown_row,
-        "campaigns": explained(programme, row["trigger"], outcome, again),
-        "transactions": transactions,
-    }
+    campaigns = explained(programme, row["trigger"], outcome, again)
     if row["kind"] == ACTION and outcome.refusal is None:
-        found["campaigns"] += out_of_action(programme, row["trigger"], again)
-        if not found["campaigns"] and not is_listened_to(programme, row["trigger"]):
-            found["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
-    return found
+        campaigns += out_of_action(programme, row["trigger"], again)
+        if not campaigns and not is_listened_to(programme, row["trigger"]):
+            fields["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
+    return EventExplanation(
+        **fields,
+        campaigns=[view_from(ExplainedCampaign, campaign) for campaign in campaigns],
+        transactions=[_transaction_view(programme, record) for record in posted],
+    )
 
 
-async def retry(call: Call) -> OperationResult:
+def _transaction_view(programme: Programme, record: Row) -> EventTransaction:
+    decimals = programme.compiled.metrics[record["metric"]].decimals
+    return EventTransaction(
+        transaction_id=f"txn_{record['transaction_id']}",
+        metric=record["metric"],
+        amount=to_number(record["amount"], decimals),
+        balance_after=to_number(record["balance_after"], decimals),
+        campaign_id=record["campaign_id"],
+        reason=record["reason"],
+    )
+
+
+async def retry(call: Call) -> Acknowledgement:
     """Put a failed event back into the inbox."""
     async with call.connection() as connection:
         for event_id in event_ids_named(call.org_id, call.path["eventId"]):
             if await retry_failed(connection, call.org_id, event_id):
-                return OperationResult(data={"message": "Event queued for processing"}, status=202)
+                return Acknowledgement(message="Event queued for processing")
     raise NotFound("There is no failed event of this id", code="event_not_found")
 
-
-_EVENT_FIELDS = {
-    "eventId": TEXT,
-    "userId": TEXT,
-    "kind": TEXT,
-    "action": TEXT,
-    "status": {"enum": list(STATES)},
-    "processed": {"type": "boolean"},
-    "timestamp": TIME,
-    "receivedAt": TIME,
-    "processedAt": NULLABLE_TIME,
-    "source": TEXT,
-    "data": OBJECT,
-    "metadata": OBJECT,
-}
-_OPTIONAL = {"reason": NULLABLE_TEXT, "error": TEXT, "failedAt": TIME, "programVersion": {"type": "integer"}}
-_EVENT = object_of(_EVENT_FIELDS, _OPTIONAL)
 
 OPERATIONS = [
     Operation(
@@ -196,7 +183,7 @@ OPERATIONS = [
         run=list_events,
         scope="members:read",
         tag="Events",
-        answer=page_schema("events", _EVENT),
+        answer=EventList,
         query=(
             Parameter("status", "Only those in this state.", {"enum": list(STATES)}),
             Parameter("userId", "Only of this member.", {"type": "string"}),
@@ -226,7 +213,7 @@ OPERATIONS = [
         run=one_event,
         scope="members:read",
         tag="Events",
-        answer=_EVENT,
+        answer=Event,
         errors=(400, 404),
     ),
     Operation(
@@ -238,7 +225,7 @@ OPERATIONS = [
         run=explain,
         scope="members:read",
         tag="Events",
-        answer=object_of(_EVENT_FIELDS | {"campaigns": OBJECTS, "transactions": OBJECTS}, _OPTIONAL | {"note": TEXT}),
+        answer=EventExplanation,
         errors=(400, 404),
     ),
     Operation(
@@ -249,7 +236,7 @@ OPERATIONS = [
         run=retry,
         scope="admin:write",
         tag="Events",
-        answer=object_of({"message": TEXT}),
+        answer=Acknowledgement,
         status=202,
         errors=(400, 404),
     ),

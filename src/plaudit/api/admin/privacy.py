@@ -1,15 +1,15 @@
 """What the GDPR asks for: consents with time and source, everything that is held of a person, and its erasure."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, OBJECT, OBJECTS, TIME, object_of
-from plaudit.api.http.wire import Json, time_text
-from plaudit.api.views.base import Acknowledgement
+from plaudit.api.http.wire import time_text
+from plaudit.api.views.base import Acknowledgement, view_from
+from plaudit.api.views.privacy import ConsentRecord, Consents, MemberExport, MergedMember
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.errors import NotFound
 from plaudit.reads import member_export
@@ -29,7 +29,7 @@ class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_field
     given_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-async def give_consent(call: Call) -> Json:
+async def give_consent(call: Call) -> Consents:
     """Take down that a member has consented, or has taken it back."""
     body: ConsentDecision = call.body
     user_id = call.path["userId"]
@@ -45,36 +45,40 @@ async def give_consent(call: Call) -> Json:
     return await list_consents(call)
 
 
-async def list_consents(call: Call) -> Json:
+async def list_consents(call: Call) -> Consents:
     """What a member consents to now, and how that came."""
     user_id = call.path["userId"]
     await one_profile(call, user_id)
     async with call.connection() as connection:
         rows = await member_export.consents(connection, call.org_id, user_id)
     history = [
-        {
-            "purpose": row["purpose"], "granted": row["granted"], "source": row["source"],
-            "givenAt": time_text(row["given_at"]), "recordedAt": time_text(row["recorded_at"]),
-            "recordedBy": row["recorded_by"],
-        }
+        ConsentRecord(
+            purpose=row["purpose"],
+            granted=row["granted"],
+            source=row["source"],
+            given_at=time_text(row["given_at"]),
+            recorded_at=time_text(row["recorded_at"]),
+            recorded_by=row["recorded_by"],
+        )
         for row in rows
-    ]  # fmt: skip
-    return {"consents": {record["purpose"]: record["granted"] for record in history}, "history": history}
+    ]
+    return Consents(consents={record.purpose: record.granted for record in history}, history=history)
 
 
-async def export(call: Call) -> Json:
+async def export(call: Call) -> MemberExport:
     """Everything that is held of a member."""
     user_id = call.path["userId"]
     profile = await one_profile(call, user_id)
     async with call.connection() as connection:
-        parts: dict[str, Any] = await member_export.everything(connection, call.org_id, user_id)
-        parts["merged"] = [
-            {"userId": name, **await member_export.everything(connection, call.org_id, name)}
+        parts = await member_export.everything(connection, call.org_id, user_id)
+        merged = [
+            view_from(MergedMember, {"userId": name, **await member_export.everything(connection, call.org_id, name)})
             for name in await merged_into(connection, call.org_id, user_id)
         ]
     consents = await list_consents(call)
     now = (await call.programme()).now()
-    return {"exportedAt": time_text(now), "profile": profile, "consents": consents["history"], **parts}
+    own = {"exportedAt": time_text(now), "profile": profile, "consents": consents.history, "merged": merged}
+    return view_from(MemberExport, own | parts)
 
 
 async def delete_profile(call: Call) -> Acknowledgement:
@@ -87,23 +91,21 @@ async def delete_profile(call: Call) -> Acknowledgement:
     return Acknowledgement(message="User erased successfully")
 
 
-_CONSENTS = object_of({"consents": {"type": "object", "additionalProperties": BOOLEAN}, "history": OBJECTS})
-
 OPERATIONS = [
     Operation(
         name="getConsents", method="GET", path="/v1/profiles/{userId}/consents", summary="Get a member's consents",
-        run=list_consents, scope="members:read", tag="Privacy", answer=_CONSENTS, errors=(400, 404),
+        run=list_consents, scope="members:read", tag="Privacy", answer=Consents, errors=(400, 404),
     ),
     Operation(
         name="recordConsent", method="POST", path="/v1/profiles/{userId}/consents",
         summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=ConsentDecision,
-        answer=_CONSENTS, status=201, errors=(400, 404, 413),
+        answer=Consents, status=201, errors=(400, 404, 413),
     ),
     Operation(
         name="exportMember", method="GET", path="/v1/profiles/{userId}/export",
         summary="Export everything held about a member", run=export, scope="members:read", tag="Privacy",
         errors=(400, 404),
-        answer=object_of({"exportedAt": TIME, "profile": OBJECT, "consents": OBJECTS, "transactions": OBJECTS, "events": OBJECTS, "merged": OBJECTS}),
+        answer=MemberExport,
     ),
     Operation(
         name="eraseMember", method="DELETE", path="/v1/profiles/{userId}", summary="Erase a member's personal data",

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, Parameter, decode_json
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECT, OBJECTS, object_of
-from plaudit.api.http.wire import Json
+from plaudit.api.views.base import view_from
+from plaudit.api.views.programme import PlannedChange, ProgrammeChanges, ProgrammeFile
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.programme_file import DesiredDocuments, as_yaml, from_yaml, to_file
 from plaudit.errors import FieldError, invalid_fields
@@ -40,10 +40,10 @@ async def get_config(call: Call) -> Any:
     config = to_file(docs)
     if "yaml" in call.headers.get("accept", "") or call.query.get("format") == "yaml":
         return OperationResult(data=None, status=200, content=as_yaml(config).encode(), media=YAML)
-    return config
+    return view_from(ProgrammeFile, config)
 
 
-async def put_config(call: Call) -> Json:
+async def put_config(call: Call) -> ProgrammeChanges:
     """Make the programme what the document says: all of it or nothing."""
     is_yaml = "yaml" in call.headers.get("content-type", "")
     raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
@@ -52,7 +52,7 @@ async def put_config(call: Call) -> Json:
     return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=False)
 
 
-async def restore(call: Call) -> Json:
+async def restore(call: Call) -> ProgrammeChanges:
     """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
     body: RestoreRequest = call.body
     async with call.connection() as connection:
@@ -61,7 +61,7 @@ async def restore(call: Call) -> Json:
     return await _applied(call, wanted, prune=True, dry_run=body.dry_run)
 
 
-async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run: bool) -> Json:
+async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run: bool) -> ProgrammeChanges:
     async with call.connection() as connection:
         if dry_run:
             changes = await programme_changes.plan(connection, call.org_id, wanted, prune=prune)
@@ -71,7 +71,11 @@ async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run
             )
     programme = await call.services.programmes.refresh(call.org_id)
     shown = describe_plan(changes, personal="members:read" in call.scopes)
-    return {"dryRun": dry_run or call.is_dry_run, "changes": shown, "programVersion": programme.compiled.version}
+    return ProgrammeChanges(
+        dry_run=dry_run or call.is_dry_run,
+        changes=[view_from(PlannedChange, change) for change in shown],
+        program_version=programme.compiled.version,
+    )
 
 
 def _flag(call: Call, name: str) -> bool:
@@ -82,12 +86,11 @@ def _flag(call: Call, name: str) -> bool:
 
 
 _FLAG = {"type": "boolean", "default": False}
-_CHANGES = object_of({"dryRun": BOOLEAN, "changes": OBJECTS, "programVersion": INTEGER})
 
 OPERATIONS = [
     Operation(
         name="exportProgramme", method="GET", path="/v1/config", summary="Export the programme as JSON or YAML",
-        run=get_config, scope="admin:read", tag="Programme", answer=OBJECT, errors=(400, 404),
+        run=get_config, scope="admin:read", tag="Programme", answer=ProgrammeFile, errors=(400, 404),
         other_media=(YAML,), query=(
             Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
             Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),
@@ -97,14 +100,14 @@ OPERATIONS = [
         name="applyProgramme", method="PUT", path="/v1/config", summary="Apply a programme file, all or nothing",
         description="`dryRun` returns the changes only; `prune` deletes documents missing from the file.",
         run=put_config, scope="admin:write", tag="Programme", body={"type": "object"}, media="yaml",
-        answer=_CHANGES, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
+        answer=ProgrammeChanges, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
         query=(
             Parameter("prune", "Delete what the document does not have, in its collections.", _FLAG),
         ),
     ),
     Operation(
         name="restoreProgramme", method="POST", path="/v1/config/restore",
-        summary="RestoreRequest an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
-        body=RestoreRequest, answer=_CHANGES, errors=(400, 404, 409, 413),
+        summary="Restore an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
+        body=RestoreRequest, answer=ProgrammeChanges, errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call, Operation, Parameter
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECT, TEXT, object_of
 from plaudit.api.http.wire import Json, UserId, event_ids_named, time_text
 from plaudit.api.run_command import run_command
+from plaudit.api.views.base import view_from
+from plaudit.api.views.code_pools import CouponRevoked
+from plaudit.api.views.jobs import Job, UndoResult, job_view
+from plaudit.api.views.products import ProductRemoval
 from plaudit.chores import rollbacks
 from plaudit.chores.rollback_sums import Sums, sums_view
 from plaudit.chores.rollbacks import Asked, Rollbacks
@@ -22,8 +25,6 @@ from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import events, members
 from plaudit.reads.identities import members_there, users_called, who_goes_on
 from plaudit.storage import documents, jobs
-
-from .bulk import FIELDS, job_view
 
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
@@ -53,7 +54,7 @@ class CouponRevocation(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
     reason: Reason | None = None
 
 
-async def roll_back(call: Call) -> Json:
+async def roll_back(call: Call) -> Job:
     """Undo what a campaign has led to within a time. Workers do it, member by member; the job says how far it is."""
     body: RollbackRequest = call.body
     campaign_id = call.path["campaignId"]
@@ -94,7 +95,7 @@ async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[s
     return tuple(dict.fromkeys(now.get(name, name) for name in found))
 
 
-async def undo_event(call: Call) -> Json:
+async def undo_event(call: Call) -> UndoResult:
     """Undo what a campaign made of one event: a completion, a step, and all that followed."""
     body: UndoRequest = call.body
     async with call.connection() as connection:
@@ -113,13 +114,11 @@ async def undo_event(call: Call) -> Json:
     sums = Sums()
     if done is not None:
         sums.add(done)
-    return {
-        "eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id,
-        "changed": done is not None, **sums_view(programme, sums),
-    }  # fmt: skip
+    given = {"eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id}
+    return view_from(UndoResult, given | {"changed": done is not None} | sums_view(programme, sums))
 
 
-async def revoke_coupon(call: Call) -> Json:
+async def revoke_coupon(call: Call) -> CouponRevoked:
     """Withdraw a coupon that has not been redeemed. Nobody gets its code again."""
     body: CouponRevocation = call.body
     coupon_id = call.path["couponId"]
@@ -133,10 +132,10 @@ async def revoke_coupon(call: Call) -> Json:
         call, kind=ROLLBACK, trigger="coupon.revoke", user_id=user_id,
         data={"coupons": [named], "whole": True, "reason": body.reason},
     )  # fmt: skip
-    return {"couponId": coupon_id, "userId": user_id, "code": coupon.code, "status": "revoked"}
+    return CouponRevoked(coupon_id=coupon_id, user_id=user_id, code=coupon.code, status="revoked")
 
 
-async def remove_product(call: Call) -> Json:
+async def remove_product(call: Call) -> ProductRemoval:
     """Take a product away from a member: all of it, unless `quantity` says how much."""
     product_id, user_id = call.path["productId"], call.path["userId"]
     async with call.connection() as connection:
@@ -151,7 +150,7 @@ async def remove_product(call: Call) -> Json:
         call, kind=ROLLBACK, trigger="product.remove", user_id=view.user_id,
         data={"products": {product_id: quantity}, "whole": True},
     )  # fmt: skip
-    return {"userId": view.user_id, "productId": product_id, "removed": quantity, "quantity": had - quantity}
+    return ProductRemoval(user_id=view.user_id, product_id=product_id, removed=quantity, quantity=had - quantity)
 
 
 def _quantity(call: Call, had: int) -> int:
@@ -164,7 +163,6 @@ def _quantity(call: Call, had: int) -> int:
     return number
 
 
-_UNDONE = {"undone": OBJECT, "notRecovered": OBJECT}
 _QUANTITY = Parameter("quantity", "How many of it; all unless given.", {"type": "integer", "minimum": 1})
 
 OPERATIONS = [
@@ -174,23 +172,23 @@ OPERATIONS = [
         description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered. "
         "`dryRun`, as a parameter or in the body, makes it a job that changes nothing else and shows what would happen.",
         tries_by_job=True,
-        body=RollbackRequest, status=202, answer=object_of(FIELDS | {"rollback": OBJECT}), errors=(400, 404, 413),
+        body=RollbackRequest, status=202, answer=Job, errors=(400, 404, 413),
     ),
     Operation(
         name="undoEvent", method="POST", path="/v1/events/{eventId}/undo", run=undo_event, scope="admin:write",
         tag="Events", summary="Undo what an event led to in a campaign", body=UndoRequest, errors=(400, 404, 409, 413),
-        answer=object_of({"eventId": TEXT, "campaignId": TEXT, "userId": TEXT, "changed": BOOLEAN} | _UNDONE),
+        answer=UndoResult,
     ),
     Operation(
         name="revokeCoupon", method="POST", path="/v1/coupons/{couponId}/revoke", run=revoke_coupon,
         scope="admin:write", tag="Code pools", summary="Revoke a coupon that has not been redeemed", body=CouponRevocation,
         errors=(400, 404, 409, 413),
-        answer=object_of({"couponId": TEXT, "userId": TEXT, "code": TEXT, "status": TEXT}),
+        answer=CouponRevoked,
     ),
     Operation(
         name="removeProduct", method="DELETE", path="/v1/profiles/{userId}/products/{productId}", run=remove_product,
         scope="admin:write", summary="Remove a product from a member", tag="Profiles", query=(_QUANTITY,),
         errors=(400, 404, 409),
-        answer=object_of({"userId": TEXT, "productId": TEXT, "removed": INTEGER, "quantity": INTEGER}),
+        answer=ProductRemoval,
     ),
 ]  # fmt: skip

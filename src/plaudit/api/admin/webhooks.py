@@ -10,12 +10,22 @@ from msgspec import Meta, Struct
 from plaudit import clock
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import cursor_of, page_size, read_cursor
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, NULLABLE_TEXT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
+from plaudit.api.views.base import Acknowledgement, Page
+from plaudit.api.views.webhooks import (
+    DeliveryList,
+    MessageFeed,
+    ReplayResult,
+    TestMessage,
+    WebhookSecret,
+    WebhookState,
+    delivery_view,
+)
 from plaudit.core.ids import derived_id
 from plaudit.delivery import attempts
 from plaudit.delivery import feed as feeds
-from plaudit.delivery.listeners import Listener, Row
+from plaudit.delivery.listeners import Listener
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import Webhook
 from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
@@ -52,32 +62,32 @@ async def _webhook(call: Call) -> tuple[str, Webhook]:
     return webhook_id, msgspec.convert(stored.doc, Webhook)
 
 
-async def get_secret(call: Call) -> Json:
+async def get_secret(call: Call) -> WebhookSecret:
     """The secret that a webhook's messages are signed with, and how it is doing."""
     webhook_id, _ = await _webhook(call)
     async with call.connection() as connection:
         secrets = await attempts.secrets_of(connection, call.org_id, webhook_id, clock.now())
-    return {"webhookId": webhook_id, "secret": secrets.current}
+    return WebhookSecret(webhook_id=webhook_id, secret=secrets.current)
 
 
-async def get_state(call: Call) -> Json:
+async def get_state(call: Call) -> WebhookState:
     """How a webhook is doing: what waits, what was given up, since when it fails."""
     webhook_id, webhook = await _webhook(call)
     async with call.connection() as connection:
         row = await attempts.state_of(connection, call.org_id, webhook_id)
     inactive = webhook.status == "inactive"
-    return {
-        "webhookId": webhook_id,
-        "status": webhook.status,
-        "waiting": row["waiting"],
-        "dead": row["dead"],
-        "failingSince": optional_time(row["failing_since"]),
-        "disabledAt": optional_time(row["disabled_at"]) if inactive else None,
-        "disabledReason": row["disabled_reason"] if inactive else None,
-    }
+    return WebhookState(
+        webhook_id=webhook_id,
+        status=webhook.status,
+        waiting=row["waiting"],
+        dead=row["dead"],
+        failing_since=optional_time(row["failing_since"]),
+        disabled_at=optional_time(row["disabled_at"]) if inactive else None,
+        disabled_reason=row["disabled_reason"] if inactive else None,
+    )
 
 
-async def rotate_secret(call: Call) -> Json:
+async def rotate_secret(call: Call) -> WebhookSecret:
     """Another secret; for a while messages are signed with both."""
     body: SecretRotation = call.body
     webhook_id, _ = await _webhook(call)
@@ -85,10 +95,10 @@ async def rotate_secret(call: Call) -> Json:
     overlap = timedelta(seconds=body.overlap_seconds)
     async with call.connection() as connection:
         secret = await attempts.rotate(connection, call.org_id, webhook_id, at, overlap)
-    return {"webhookId": webhook_id, "secret": secret, "oldSecretEndsAt": time_text(at + overlap)}
+    return WebhookSecret(webhook_id=webhook_id, secret=secret, old_secret_ends_at=time_text(at + overlap))
 
 
-async def test_webhook(call: Call) -> Json:
+async def test_webhook(call: Call) -> TestMessage:
     """Have a message of type `webhook.test` delivered, like any other; its delivery tells how it went."""
     webhook_id, webhook = await _webhook(call)
     if webhook.url is None or webhook.status != "active":
@@ -102,10 +112,10 @@ async def test_webhook(call: Call) -> Json:
     async with call.connection() as connection:
         await attempts.secrets_of(connection, call.org_id, webhook_id, at)
         await enqueue(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
-    return {"message": "Test message queued", "messageId": f"msg_{message_id.hex}"}
+    return TestMessage(message="Test message queued", message_id=f"msg_{message_id.hex}")
 
 
-async def list_deliveries(call: Call) -> Json:
+async def list_deliveries(call: Call) -> Page:
     """A webhook's deliveries, newest first; `state=dead` are those that were given up."""
     webhook_id, _ = await _webhook(call)
     state = call.query.get("state")
@@ -115,25 +125,10 @@ async def list_deliveries(call: Call) -> Json:
     async with call.connection() as connection:
         rows = await attempts.deliveries(connection, call.org_id, webhook_id, *page.start, state, page.limit)
     rows, cursor = page.cut(rows, lambda row: (row["number"],))
-    return {"deliveries": [_delivery_view(row) for row in rows], "cursor": cursor}
+    return DeliveryList.of([delivery_view(row) for row in rows], cursor=cursor)
 
 
-def _delivery_view(row: Row) -> Json:
-    return {
-        "deliveryId": f"msg_{row['message_id'].hex}",
-        "type": row["type"],
-        "state": row["state"],
-        "attempts": row["attempts"],
-        "createdAt": time_text(row["created_at"]),
-        "lastAttemptAt": optional_time(row["tried_at"]),
-        "nextAttemptAt": time_text(row["next_at"]) if row["state"] == "waiting" else None,
-        "responseStatus": row["status"],
-        "error": row["error"],
-        "milliseconds": row["milliseconds"],
-    }
-
-
-async def retry_delivery(call: Call) -> Json:
+async def retry_delivery(call: Call) -> Acknowledgement:
     """Have one message delivered once more, now."""
     webhook_id, _ = await _webhook(call)
     key = (call.org_id, webhook_id)
@@ -141,10 +136,10 @@ async def retry_delivery(call: Call) -> Json:
     async with call.connection() as connection:
         if message_id is None or not await attempts.once_more(connection, *key, message_id, clock.now()):
             raise NotFound("Delivery not found", code="delivery_not_found")
-    return {"message": "Delivery queued"}
+    return Acknowledgement(message="Delivery queued")
 
 
-async def replay(call: Call) -> Json:
+async def replay(call: Call) -> ReplayResult:
     """Have everything delivered once more from a place on."""
     body: ReplayRequest = call.body
     webhook_id, webhook = await _webhook(call)
@@ -158,10 +153,10 @@ async def replay(call: Call) -> Json:
         while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAYED_AT_ONCE):
             queued += await attempts.redeliver(connection, listener, rows, clock.now())
             number = rows[-1]["number"]
-    return {"queued": queued}
+    return ReplayResult(queued=queued)
 
 
-async def feed(call: Call) -> Json:
+async def feed(call: Call) -> MessageFeed:
     """The messages themselves, in order, for those who cannot be called; `cursor` is where to go on, also at the end."""
     size = page_size(call.query)
     place = _place_in(call.query.get("after"))
@@ -173,7 +168,7 @@ async def feed(call: Call) -> Json:
     page = rows[:size]
     last = feeds.place_of(page[-1]) if page else place
     messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if wanted in (None, row["type"])]
-    return {"messages": messages, "cursor": cursor_of(*last), "hasMore": len(rows) > size}
+    return MessageFeed(messages=messages, cursor=cursor_of(*last), has_more=len(rows) > size)
 
 
 def _place_in(after: str | None) -> feeds.FeedPosition:
@@ -198,58 +193,51 @@ def _since_in(query: Mapping[str, str]) -> datetime | None:
         raise invalid_fields([wrong]) from None
 
 
-def _secret_schema() -> Json:
-    return object_of({"webhookId": TEXT, "secret": TEXT}, {"oldSecretEndsAt": TEXT})
-
-
-_DELIVERY = object_of(
-    {"deliveryId": TEXT, "type": TEXT, "state": {"enum": list(STATES)}, "attempts": INTEGER, "error": NULLABLE_TEXT}
-)
 _COMMON: Json = {"tag": "Webhooks"}
 _ONE = "/v1/webhooks/{webhookId}"
 
 OPERATIONS = [
     Operation(
         name="getWebhookSecret", method="GET", path=f"{_ONE}/secret", summary="Get a webhook's signing secret",
-        run=get_secret, scope="admin:write", answer=_secret_schema(), errors=(400, 404), **_COMMON,
+        run=get_secret, scope="admin:write", answer=WebhookSecret, errors=(400, 404), **_COMMON,
     ),
     Operation(
         name="getWebhookState", method="GET", path=f"{_ONE}/state", summary="Get a webhook's delivery state",
         run=get_state, scope="admin:read",
-        answer=object_of({"webhookId": TEXT, "status": TEXT, "waiting": INTEGER, "dead": INTEGER}), errors=(400, 404),
+        answer=WebhookState, errors=(400, 404),
         **_COMMON,
     ),
     Operation(
         name="rotateWebhookSecret", method="POST", path=f"{_ONE}/rotate-secret",
         summary="Rotate a webhook's signing secret",
         description="Messages are signed with both secrets during an overlap.", run=rotate_secret,
-        scope="admin:write", body=SecretRotation, answer=_secret_schema(), shown_once="webhookId", errors=(400, 404, 413),
+        scope="admin:write", body=SecretRotation, answer=WebhookSecret, shown_once="webhookId", errors=(400, 404, 413),
         **_COMMON,
     ),
     Operation(
         name="testWebhook", method="POST", path=f"{_ONE}/test", summary="Send a test message to a webhook",
-        run=test_webhook, scope="admin:write", answer=object_of({"message": TEXT, "messageId": TEXT}), status=202,
+        run=test_webhook, scope="admin:write", answer=TestMessage, status=202,
         errors=(400, 404, 409), **_COMMON,
     ),
     Operation(
         name="listDeliveries", method="GET", path=f"{_ONE}/deliveries", summary="List a webhook's deliveries",
-        run=list_deliveries, scope="admin:read", answer=page_schema("deliveries", _DELIVERY), errors=(400, 404),
+        run=list_deliveries, scope="admin:read", answer=DeliveryList, errors=(400, 404),
         query=(Parameter("state", "Only those in this state.", {"enum": list(STATES)}), *PAGING), **_COMMON,
     ),
     Operation(
         name="retryDelivery", method="POST", path=f"{_ONE}/deliveries/{{deliveryId}}/retry",
         summary="Deliver a message again", run=retry_delivery, scope="admin:write",
-        answer=object_of({"message": TEXT}), status=202, errors=(400, 404), **_COMMON,
+        answer=Acknowledgement, status=202, errors=(400, 404), **_COMMON,
     ),
     Operation(
         name="replayWebhook", method="POST", path=f"{_ONE}/replay",
         summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=ReplayRequest,
-        answer=object_of({"queued": INTEGER}), status=202, errors=(400, 404, 409, 413), **_COMMON,
+        answer=ReplayResult, status=202, errors=(400, 404, 409, 413), **_COMMON,
     ),
     Operation(
         name="listMessages", method="GET", path="/v1/feed", summary="List messages instead of receiving webhooks",
         description="For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.",
-        run=feed, scope="members:read", answer=object_of({"messages": OBJECTS, "cursor": TEXT, "hasMore": BOOLEAN}),
+        run=feed, scope="members:read", answer=MessageFeed,
         errors=(400, 409), query=(
             Parameter("after", "Where to go on: the cursor of the page before.", TEXT),
             Parameter("since", "Only messages written since an instant, RFC 3339.", TEXT),

@@ -4,11 +4,12 @@ Its name is the name of the schema in the description, and of the class in gener
 schema's description.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Self, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Raw, Struct, defstruct
+from msgspec import Meta, Raw, Struct, defstruct, structs
 
 # A time as it is sent: RFC 3339 in milliseconds, from `wire.time_text`.
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -72,6 +73,42 @@ class OpenObject:
     def __init__(self, view: View, further: Json) -> None:
         self.view = view
         self.further = further
+
+
+def view_from(of: type[View], given: Mapping[str, Any]) -> Any:
+    """Return plain values, by their names in the response, as a view; and the views inside it.
+
+    Fields that the type does not have make it an `OpenObject`.
+    """
+    parts, further = _parts_of(of), dict[str, Any]()
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in parts:
+            field, convert = parts[name]
+            fields[field] = value if convert is None else convert(value)
+        else:
+            further[name] = value
+    view = of(**fields)
+    return OpenObject(view, further) if further else view
+
+
+@cache
+def _parts_of(of: type[View]) -> Mapping[str, tuple[str, Callable[[Any], Any] | None]]:
+    return {field.encode_name: (field.name, _conversion(field.type)) for field in structs.fields(of)}
+
+
+def _conversion(of: Any) -> Callable[[Any], Any] | None:
+    """Return what makes views of a field's plain values; None if its type has no views in it."""
+    if isinstance(of, type) and issubclass(of, View):
+        return lambda value: view_from(of, value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType]
+    inner = next((found for part in get_args(of) if (found := _conversion(part)) is not None), None)
+    if inner is None:
+        return None
+    if get_origin(of) is list:
+        return lambda values: [inner(value) for value in values]
+    if get_origin(of) is dict:
+        return lambda values: {name: inner(value) for name, value in values.items()}
+    return lambda value: value if value is None else inner(value)
 
 
 def to_builtins(value: Any) -> Any:

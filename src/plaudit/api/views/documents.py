@@ -92,7 +92,7 @@ def _types_of(kind: DocumentKind) -> DocumentTypes:
     update: Fields = [(part.name, _optional(part.type), UNSET) for part in own]
     return DocumentTypes(
         view=view,
-        page=page_of(view, _snake(kind.list_name or kind.id_field), [("count", int)]),
+        page=page_of(view, snake_case(kind.list_name or kind.id_field), [("count", int)]),
         new=_defined(f"New{noun}", new, DocumentBody, kind, forbid_unknown_fields=True),
         update=_defined(f"{noun}Update", update, DocumentBody, kind),
         id_name=_id_name(kind),
@@ -132,10 +132,11 @@ def _default_of(part: FieldInfo) -> Any:
 
 
 def _id_name(kind: DocumentKind) -> str:
-    return _snake(kind.id_field)
+    return snake_case(kind.id_field)
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Return a name of the API as the fields of types are called."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 

@@ -19,6 +19,7 @@ from plaudit.storage.programmes import Programme
 
 from .base import Json, OpenObject, Time, View, page_of
 from .coupon import CouponWorth, worth_of
+from .documents import snake_case
 from .member_progress import (
     CampaignProgress,
     LadderProgress,
@@ -74,11 +75,7 @@ class MemberCoupon(CouponWorth, kw_only=True):
 _TYPES: Mapping[str, Any] = {"number": float, "string": str | None, "array": list[str], "date": Time}
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
-_NAMES = {field.name: _snake(field.name) for field in COMPUTED}
+_NAMES = {field.name: snake_case(field.name) for field in COMPUTED}
 
 if TYPE_CHECKING:
     ComputedFields = View

@@ -1,0 +1,114 @@
+"""What the operations on events return."""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, UnsetType
+
+from .base import Json, Time, View, page_of
+
+
+class Event(View, kw_only=True):
+    """An event, as it arrived, and how its processing went. `reason` says why it was rejected, `error` why it failed."""
+
+    event_id: str
+    user_id: str
+    kind: str
+    action: str
+    status: Literal["queued", "processed", "rejected", "failed"]
+    processed: bool
+    timestamp: Time
+    received_at: Time
+    processed_at: Time | None
+    source: str
+    data: Json
+    metadata: Json
+    reason: str | UnsetType | None = UNSET
+    error: str | UnsetType = UNSET
+    failed_at: Time | UnsetType = UNSET
+    program_version: int | UnsetType = UNSET
+
+
+class EventTransaction(View):
+    """A transaction that an event led to."""
+
+    transaction_id: str
+    metric: str
+    amount: float
+    balance_after: float
+    campaign_id: str
+    reason: str | None
+
+
+class ConditionResult(View):
+    """A condition with the value that it was compared with. `held` is null for one that was not evaluated."""
+
+    actual: Any
+    held: bool | None
+    field: str | UnsetType = UNSET
+    operator: str | UnsetType = UNSET
+    value: Any | UnsetType = UNSET
+    expression: str | UnsetType = UNSET
+    sentence: str | UnsetType = UNSET
+
+
+class SegmentResult(View):
+    """A segment because of which something was not for the member: whether they had to be in it, and whether they were."""
+
+    segment_id: str
+    wanted: bool
+    member: bool | None
+    name: str | UnsetType = UNSET
+    conditions: list[ConditionResult] | UnsetType = UNSET
+
+
+class EffectResult(View):
+    """What came of an effect. `outcome` depends on its type; `amount` says what has changed the amount, if anything has."""
+
+    type: str | None
+    done: bool
+    reason: str | None
+    outcome: Any
+    amount: Json | UnsetType = UNSET
+    segments: list[SegmentResult] | UnsetType = UNSET
+
+
+class ExplainedStep(View):
+    """The step of the campaign that the event counted for, and how far it was after the event."""
+
+    number: int
+    name: str
+    current: float | UnsetType = UNSET
+    target: float | UnsetType = UNSET
+
+
+class ExplainedCampaign(View):
+    """What a campaign or another mechanic made of the event: it fired, or did not for the `reason`.
+
+    Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that name.
+    `status` is there for a campaign that would have listened if it were active.
+    """
+
+    campaign_id: str
+    trigger: str
+    fired: bool
+    reason: str | None
+    effects: list[EffectResult]
+    name: str | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    rule_id: str | UnsetType = UNSET
+    out_of_force: str | UnsetType = UNSET
+    conditions: list[ConditionResult] | UnsetType = UNSET
+    segments: list[SegmentResult] | UnsetType = UNSET
+    step: ExplainedStep | UnsetType = UNSET
+
+
+class EventExplanation(Event, kw_only=True):
+    """An event with what each campaign made of it. `note` is there if nothing listens to it."""
+
+    campaigns: list[ExplainedCampaign]
+    transactions: list[EventTransaction]
+    note: str | UnsetType = UNSET
+
+
+EventList = page_of(Event, "events")

@@ -1,0 +1,159 @@
+"""What the operations on bulk jobs, and on rollbacks, return."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from plaudit.api.http.wire import time_text
+from plaudit.chores.rollbacks import KIND, rollback_view
+from plaudit.storage import jobs
+from plaudit.storage.programmes import Programme
+
+from .base import Json, Time, View, page_of, view_from
+
+PREFIX = "job_"
+
+
+class Reconciliation(View):
+    """What the lines of a file gave of a metric, and what was posted."""
+
+    metric: str
+    given: float
+    booked: float
+    agrees: bool
+
+
+class Undone(View):
+    """How much a rollback has taken back, by what it was."""
+
+    metrics: dict[str, float]
+    transfers: int | UnsetType = UNSET
+    products: int | UnsetType = UNSET
+    coupons: int | UnsetType = UNSET
+    entries: int | UnsetType = UNSET
+    notifications: int | UnsetType = UNSET
+    completions: int | UnsetType = UNSET
+    rungs: int | UnsetType = UNSET
+
+
+class LostAmount(View):
+    """How much of a metric members had spent already, and how many members."""
+
+    amount: float
+    members: int
+
+
+class LostItems(View):
+    """How many could not be had back, and of how many members."""
+
+    number: int
+    members: int
+
+
+class SentOn(View):
+    """An amount that a member had transferred to another, who keeps it for the `reason`."""
+
+    to_user_id: str
+    metric: str
+    amount: float
+    reason: str | None
+
+
+class NotRecovered(View):
+    """What a rollback could not take back."""
+
+    metrics: dict[str, LostAmount]
+    products: LostItems | UnsetType = UNSET
+    coupons: LostItems | UnsetType = UNSET
+    sent_on: list[SentOn] | UnsetType = UNSET
+
+
+class RollbackState(View):
+    """How far a rollback is. `members` is how many it concerns."""
+
+    campaign_id: str
+    since: Time = msgspec.field(name="from")
+    until: Time
+    user_ids: list[str] | None
+    dry_run: bool
+    members: int
+    undone: Undone
+    not_recovered: NotRecovered
+
+
+class UndoResult(View):
+    """What was undone of an event. `changed` is false if there was nothing to undo."""
+
+    event_id: str
+    campaign_id: str
+    user_id: str
+    changed: bool
+    undone: Undone
+    not_recovered: NotRecovered
+
+
+class Job(View):
+    """A bulk job, and how far it is. A rollback shows what it has undone."""
+
+    job_id: str
+    kind: str
+    state: Literal["running", "finished", "failed", "cancelled"]
+    lines: int
+    accepted: int
+    unchanged: int
+    refused: int
+    reconciliation: list[Reconciliation]
+    timers_wait_until: Time | None
+    begun_at: Time
+    moved_at: Time
+    begun_by: str
+    rollback: RollbackState | UnsetType = UNSET
+
+
+class LineError(View):
+    """A field of a line that is wrong."""
+
+    field: str
+    message: str
+
+
+class RejectedLine(View):
+    """A line that was rejected, and why."""
+
+    line: int
+    message: str
+    details: list[LineError]
+
+
+class JobReport(Job, kw_only=True):
+    """A bulk job with a page of its rejected lines."""
+
+    errors: list[RejectedLine]
+    cursor: str | None
+
+
+JobList = page_of(Job, "jobs")
+
+
+def job_view(programme: Programme, row: Json, of: type[Job] = Job, **others: Any) -> Job:
+    """Return a job as it is shown; with `others`, of a type that has these fields too."""
+    job = jobs.job_of(row)
+    held = jobs.held_until(job, row["state"], row["moved_at"])
+    is_rollback = job.kind == KIND
+    return of(
+        job_id=f"{PREFIX}{job.job_id}",
+        kind=job.kind,
+        state=row["state"],
+        lines=job.lines,
+        accepted=job.accepted,
+        unchanged=job.unchanged,
+        refused=job.refused,
+        reconciliation=[view_from(Reconciliation, line) for line in jobs.reconciliation(programme, job)],
+        timers_wait_until=None if held is None else time_text(held),
+        begun_at=time_text(row["begun_at"]),
+        moved_at=time_text(row["moved_at"]),
+        begun_by=row["begun_by"],
+        rollback=view_from(RollbackState, rollback_view(programme, row)) if is_rollback else UNSET,
+        **others,
+    )

@@ -1,0 +1,48 @@
+"""What the operations on the whole programme return."""
+
+from typing import Any, cast
+
+from msgspec import UNSET, UnsetType, defstruct
+
+from plaudit.documents.base import DocumentKind
+from plaudit.documents.programme_file import SECTIONS, SINGLE
+
+from .audit import FieldChange
+from .base import View
+from .documents import TYPES, snake_case
+
+
+class PlannedChange(View):
+    """A document that is created, updated or deleted, and the fields that differ."""
+
+    kind: str
+    id: str
+    change: str
+    fields: list[FieldChange]
+
+
+class ProgrammeChanges(View):
+    """What was changed, or with `dryRun` would be, and the programme's version."""
+
+    dry_run: bool
+    changes: list[PlannedChange]
+    program_version: int
+
+
+def _section(kind: DocumentKind) -> Any:
+    """Return the type of a section of the file: all documents of a kind by their ids, or the only one."""
+    one = TYPES[kind.name].update
+    return one if kind.name in SINGLE else dict[str, one]  # pyright: ignore[reportInvalidTypeForm]
+
+
+ProgrammeFile = cast(
+    "type[View]",
+    defstruct(
+        "ProgrammeFile",
+        [(snake_case(section), _section(kind) | UnsetType, UNSET) for section, kind in SECTIONS.items()],
+        bases=(View,),
+        kw_only=True,
+        rename="camel",
+        namespace={"__doc__": "A whole programme: its documents by their ids, in sections. Defaults are left out."},
+    ),
+)

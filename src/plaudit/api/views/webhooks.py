@@ -1,0 +1,102 @@
+"""What the operations on webhooks return."""
+
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from plaudit.api.http.wire import optional_time, time_text
+from plaudit.delivery.listeners import Row
+
+from .base import Json, Time, View, page_of
+
+
+class WebhookSecret(View):
+    """The secret that a webhook's messages are signed with, and until when the one before is used too."""
+
+    webhook_id: str
+    secret: str
+    old_secret_ends_at: Time | UnsetType = UNSET
+
+
+class WebhookState(View):
+    """How a webhook is doing: how many messages are waiting or dead, and since when it fails."""
+
+    webhook_id: str
+    status: str
+    waiting: int
+    dead: int
+    failing_since: Time | None
+    disabled_at: Time | None
+    disabled_reason: str | None
+
+
+class TestMessage(View):
+    """A test message that is delivered like any other."""
+
+    __test__ = False
+
+    message: str
+    message_id: str
+
+
+class Delivery(View):
+    """The delivery of a message to a webhook, and its last attempt."""
+
+    delivery_id: str
+    type: str
+    state: Literal["waiting", "delivered", "dead"]
+    attempts: int
+    created_at: Time
+    last_attempt_at: Time | None
+    next_attempt_at: Time | None
+    response_status: int | None
+    error: str | None
+    milliseconds: int | None
+
+
+class ReplayResult(View):
+    """How many messages were queued again."""
+
+    queued: int
+
+
+class Message(View):
+    """A message, as webhooks receive it. `data` depends on the `type`."""
+
+    id: str
+    type: str
+    version: str
+    org_id: str
+    created_at: Time
+    data: Json
+    user_id: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    occurred_at: Time | UnsetType = UNSET
+    correlation_id: str | UnsetType = UNSET
+
+
+class MessageFeed(View):
+    """Messages in their order. Continue with `cursor`, also after the last one."""
+
+    messages: list[Message]
+    cursor: str
+    has_more: bool
+
+
+DeliveryList = page_of(Delivery, "deliveries")
+
+
+def delivery_view(row: Row) -> Delivery:
+    """Return a delivery as it is shown."""
+    return Delivery(
+        delivery_id=f"msg_{row['message_id'].hex}",
+        type=row["type"],
+        state=row["state"],
+        attempts=row["attempts"],
+        created_at=time_text(row["created_at"]),
+        last_attempt_at=optional_time(row["tried_at"]),
+        next_attempt_at=time_text(row["next_at"]) if row["state"] == "waiting" else None,
+        response_status=row["status"],
+        error=row["error"],
+        milliseconds=row["milliseconds"],
+    )
