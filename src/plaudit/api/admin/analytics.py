@@ -1,12 +1,30 @@
 """Analytics and the status report, as documented; exact, where the documented original looked at 1,000 transactions."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.http.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import AFTER_ALL, Json, time_text
+from plaudit.api.views.analytics import (
+    Activity,
+    ActivityList,
+    AnalyticsMetrics,
+    AnalyticsSummary,
+    CampaignCounts,
+    MetricTotals,
+    RecentTransaction,
+    ReportPeriod,
+    StatusCounts,
+    StatusHealth,
+    StatusReport,
+    TimeSeries,
+    TimeSeriesPoint,
+    TopCampaign,
+)
+from plaudit.api.views.base import Page
 from plaudit.core.metrics import to_number
 from plaudit.core.periods import first_instant, local_day
 from plaudit.core.program import Program
@@ -37,6 +55,10 @@ class _Period:
         if self.metric is not None and self.metric not in programme.compiled.metrics:
             raise invalid_fields([FieldError("metric", "must be a metric that there is")])
 
+    def view(self) -> ReportPeriod:
+        """Return the period as it is shown."""
+        return ReportPeriod(start=time_text(self.since), end=time_text(self.until))
+
 
 def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     text = call.query.get(name)
@@ -56,7 +78,7 @@ def _amount_view(program: Program, metric: str, amount: Any) -> Any:
     return to_number(int(amount), program.metrics[metric].decimals if metric in program.metrics else 0)
 
 
-async def overview(call: Call) -> Json:
+async def overview(call: Call) -> AnalyticsSummary:
     """A period's totals by metric, the campaigns with the most transactions, the newest transactions."""
     programme = await call.programme()
     program, period = programme.compiled, _Period(programme, call)
@@ -68,64 +90,70 @@ async def overview(call: Call) -> Json:
             connection, call.org_id, period.since, period.until, period.metric, programme.clock.wall_of(period.since)
         )
         newest = await transactions.newest(connection, call.org_id, period.metric, RECENT)
-    by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
-    total = {row["metric"]: _amount_view(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
-    return {
-        "orgId": str(call.org_id),
-        "period": {"start": time_text(period.since), "end": time_text(period.until)},
-        "metrics": {
-            "totalTransactions": sum(by_type.values()),
-            "byType": by_type,
-            "totalAmount": total,
-            "credits": {row["metric"]: _amount_view(program, row["metric"], row["credits"]) for row in rows},
-            "debits": {row["metric"]: _amount_view(program, row["metric"], row["debits"]) for row in rows},
-            "averagePerTransaction": {value: round(total[value] / number, 2) for value, number in by_type.items()},
-            "uniqueUsers": users,
-        },
-        "topCampaigns": [{"campaignId": row["campaign_id"], "transactions": row["transactions"]} for row in top],
+    return AnalyticsSummary(
+        org_id=str(call.org_id),
+        period=period.view(),
+        metrics=_metrics_view(program, rows, users),
+        top_campaigns=[TopCampaign(campaign_id=row["campaign_id"], transactions=row["transactions"]) for row in top],
         # A member's transactions are for those who may read members; the totals are for all who may read.
-        "recentActivity": [
-            {
-                "transactionId": f"txn_{row['transaction_id']}",
-                "userId": row["user_id"],
-                "type": row["metric"],
-                "amount": _amount_view(program, row["metric"], row["amount"]),
-                "createdAt": time_text(programme.clock.from_wall(row["created_at"])),
-            }
+        recent_activity=[
+            RecentTransaction(
+                transaction_id=f"txn_{row['transaction_id']}",
+                user_id=row["user_id"],
+                type=row["metric"],
+                amount=_amount_view(program, row["metric"], row["amount"]),
+                created_at=time_text(programme.clock.from_wall(row["created_at"])),
+            )
             for row in newest
             if "members:read" in call.scopes
         ],
-        "generatedAt": time_text(programme.now()),
-    }
+        generated_at=time_text(programme.now()),
+    )
 
 
-async def recent_activity(call: Call) -> Json:
+def _metrics_view(program: Program, rows: Sequence[Any], users: int) -> AnalyticsMetrics:
+    by_type = {row["metric"]: row["credit_count"] + row["debit_count"] for row in rows}
+    total = {row["metric"]: _amount_view(program, row["metric"], row["credits"] - row["debits"]) for row in rows}
+    return AnalyticsMetrics(
+        total_transactions=sum(by_type.values()),
+        by_type=by_type,
+        total_amount=total,
+        credits={row["metric"]: _amount_view(program, row["metric"], row["credits"]) for row in rows},
+        debits={row["metric"]: _amount_view(program, row["metric"], row["debits"]) for row in rows},
+        average_per_transaction={metric: round(total[metric] / number, 2) for metric, number in by_type.items()},
+        unique_users=users,
+    )
+
+
+async def recent_activity(call: Call) -> Page:
     """The feed: transactions, enrolments and changes of the configuration, newest first."""
     programme = await call.programme()
     page = call.page(tuple[datetime], (AFTER_ALL,))
     async with call.connection() as connection:
         rows = await analytics.activity(connection, call.org_id, programme.clock, *page.start, page.limit)
     rows, cursor = page.cut(rows, lambda row: (row["at"],))
-    return {"activities": [_activity(programme.compiled, row) for row in rows], "cursor": cursor}
+    return ActivityList.of([_activity(programme.compiled, row) for row in rows], cursor=cursor)
 
 
-def _activity(program: Program, row: Json) -> Json:
-    found: Json = {"type": row["type"], "timestamp": time_text(row["at"])}
+def _activity(program: Program, row: Json) -> Activity:
+    fields: dict[str, Any] = {}
     match row["type"]:
         case "transaction":
-            amount = _amount_view(program, row["what"], row["amount"])
-            found |= {
-                "userId": row["user_id"], "transactionId": f"txn_{row['id']}", "metric": row["what"],
-                "amount": amount, "campaignId": row["source"],
-            }  # fmt: skip
+            fields = {
+                "user_id": row["user_id"],
+                "transaction_id": f"txn_{row['id']}",
+                "metric": row["what"],
+                "amount": _amount_view(program, row["what"], row["amount"]),
+                "campaign_id": row["source"],
+            }
         case "enrolment":
-            found["userId"] = row["user_id"]
+            fields = {"user_id": row["user_id"]}
         case _:
-            found |= {"kind": row["what"], "id": row["id"], "change": row["source"], "changedBy": row["by"]}
-    return found
+            fields = {"kind": row["what"], "id": row["id"], "change": row["source"], "changed_by": row["by"]}
+    return Activity(type=row["type"], timestamp=time_text(row["at"]), **fields)
 
 
-async def timeseries(call: Call) -> Json:
+async def timeseries(call: Call) -> TimeSeries:
     """Totals by day, week or month: what plots are drawn from. Periods without transactions are left out."""
     programme = await call.programme()
     period = _Period(programme, call)
@@ -137,22 +165,22 @@ async def timeseries(call: Call) -> Json:
             connection, call.org_id, period.first, period.last, unit=unit, metric=period.metric,
             campaign_id=call.query.get("campaignId"),
         )  # fmt: skip
-    points: dict[str, Json] = {}
+    points: dict[str, dict[str, MetricTotals]] = {}
     for row in rows:
         point = points.setdefault(row["period"].isoformat(), {})
-        point[row["metric"]] = {
-            "credits": _amount_view(programme.compiled, row["metric"], row["credits"]),
-            "debits": _amount_view(programme.compiled, row["metric"], row["debits"]),
-            "transactions": row["credit_count"] + row["debit_count"],
-        }
-    return {
-        "interval": unit,
-        "period": {"start": time_text(period.since), "end": time_text(period.until)},
-        "series": [{"date": day, "metrics": metrics} for day, metrics in points.items()],
-    }
+        point[row["metric"]] = MetricTotals(
+            credits=_amount_view(programme.compiled, row["metric"], row["credits"]),
+            debits=_amount_view(programme.compiled, row["metric"], row["debits"]),
+            transactions=row["credit_count"] + row["debit_count"],
+        )
+    return TimeSeries(
+        interval=unit,
+        period=period.view(),
+        series=[TimeSeriesPoint(date=day, metrics=metrics) for day, metrics in points.items()],
+    )
 
 
-async def status_report(call: Call) -> Json:
+async def status_report(call: Call) -> StatusReport:
     """Health and counts, as documented."""
     now = clock.now()
     async with call.connection() as connection:
@@ -160,23 +188,22 @@ async def status_report(call: Call) -> Json:
         state = await health.state(connection)
     behind = state.oldest_waiting_at is not None and state.oldest_waiting_at < now - timedelta(seconds=30)
     engine = "unavailable" if state.workers == 0 else "degraded" if behind else "operational"
-    return {
-        "orgId": str(call.org_id),
-        "timestamp": time_text(now),
-        "status": "healthy" if engine == "operational" else "degraded",
-        "counts": {
-            "campaigns": {"total": counts["campaigns"], "active": counts["active"]},
-            "rules": counts["rules"],
-            "segments": counts["segments"],
-            "transactions": counts["transactions"],
-            "settings": counts["settings"],
-            "customFields": counts["custom_fields"],
-        },
-        "health": {"database": "operational", "api": "operational", "engine": engine},
-    }
+    return StatusReport(
+        org_id=str(call.org_id),
+        timestamp=time_text(now),
+        status="healthy" if engine == "operational" else "degraded",
+        counts=StatusCounts(
+            campaigns=CampaignCounts(total=counts["campaigns"], active=counts["active"]),
+            rules=counts["rules"],
+            segments=counts["segments"],
+            transactions=counts["transactions"],
+            settings=counts["settings"],
+            custom_fields=counts["custom_fields"],
+        ),
+        health=StatusHealth(database="operational", api="operational", engine=engine),
+    )
 
 
-_PERIOD = object_of({"start": TIME, "end": TIME})
 _SINCE = Parameter("startDate", "From when on; 30 days before the end unless given.", TEXT)
 _UNTIL = Parameter("endDate", "Until when; now unless given.", TEXT)
 _METRIC = Parameter("metric", "Only of this metric.", TEXT)
@@ -185,23 +212,12 @@ _RANGE = (_SINCE, _UNTIL, _METRIC)
 OPERATIONS = [
     Operation(
         name="getAnalytics", method="GET", path="/v1/analytics", summary="Get the totals of a period", run=overview,
-        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), answer=object_of(
-            {
-                "orgId": TEXT, "period": _PERIOD, "topCampaigns": OBJECTS, "recentActivity": OBJECTS,
-                "generatedAt": TIME,
-                "metrics": object_of(
-                    {
-                        "totalTransactions": INTEGER, "uniqueUsers": INTEGER, "byType": OBJECT, "totalAmount": OBJECT,
-                        "averagePerTransaction": {"type": "object", "additionalProperties": NUMBER},
-                    }
-                ),
-            }
-        ),
+        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), answer=AnalyticsSummary,
     ),
     Operation(
         name="listActivity", method="GET", path="/v1/analytics/recent-activity", summary="List recent activity",
         run=recent_activity, scope="members:read", tag="Analytics", query=PAGING, errors=(400,),
-        answer=page_schema("activities", object_of({"type": TEXT, "timestamp": TIME})),
+        answer=ActivityList,
     ),
     Operation(
         name="getTimeSeries", method="GET", path="/v1/analytics/timeseries",
@@ -209,11 +225,11 @@ OPERATIONS = [
         errors=(400,), query=(
             *_RANGE, Parameter("interval", "day, week or month.", {"enum": list(UNITS), "default": "day"}),
             Parameter("campaignId", "Only of this campaign.", TEXT),
-        ), answer=object_of({"interval": TEXT, "period": _PERIOD, "series": OBJECTS}),
+        ), answer=TimeSeries,
     ),
     Operation(
         name="getStatusReport", method="GET", path="/v1/status/report", summary="Get the status report",
         run=status_report, scope="admin:read", tag="Analytics", errors=(400,),
-        answer=object_of({"orgId": TEXT, "timestamp": TIME, "status": TEXT, "counts": OBJECT, "health": OBJECT}),
+        answer=StatusReport,
     ),
 ]  # fmt: skip

@@ -3,17 +3,17 @@
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, NULLABLE_TIME, TEXT, TIME, object_of
-from plaudit.api.http.wire import Json, optional_time, time_text, uuid_in
+from plaudit.api.http.wire import optional_time, time_text, uuid_in
 from plaudit.api.identity.callers import ANY_SCOPE, Caller
-from plaudit.api.views.base import Acknowledgement
+from plaudit.api.views.api_keys import ApiKey, ApiKeyList, ApiKeyWithSecret, CurrentApiKey
+from plaudit.api.views.base import Acknowledgement, Page
 from plaudit.errors import Conflict, FieldError, Forbidden, NotFound, invalid_fields
 from plaudit.storage import orgs
 from plaudit.storage.orgs import SCOPES, KeyRow
@@ -40,24 +40,26 @@ class ApiKeyRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
 
 
-def _key_view(row: KeyRow) -> Json:
-    return {
-        "keyId": f"{PREFIX}{row.key_id}",
+def _key_view(row: KeyRow, of: type[ApiKey] = ApiKey, **others: Any) -> Any:
+    """Return a key as it is shown; with `others`, of a type that has these fields too."""
+    fields: dict[str, Any] = {
+        "key_id": f"{PREFIX}{row.key_id}",
         "name": row.name,
         "scopes": sorted(row.scopes),
-        "createdAt": time_text(row.created_at),
-        "expiresAt": optional_time(row.expires_at),
+        "created_at": time_text(row.created_at),
+        "expires_at": optional_time(row.expires_at),
     }
+    return of(**fields | others)
 
 
-async def list_keys(call: Call) -> Json:
+async def list_keys(call: Call) -> Page:
     """The keys, without their secrets, which nobody knows."""
     async with call.connection() as connection:
         rows = await orgs.api_keys(connection, call.org_id)
-    return {"apiKeys": [_key_view(row) for row in rows], "count": len(rows)}
+    return ApiKeyList.of([_key_view(row) for row in rows], count=len(rows))
 
 
-async def get_current_key(call: Call) -> Json:
+async def get_current_key(call: Call) -> CurrentApiKey:
     """The key that makes the call, and whose it is."""
     assert call.caller is not None
     async with call.connection() as connection:
@@ -66,11 +68,18 @@ async def get_current_key(call: Call) -> Json:
         )
         org = await connection.fetchrow(orgs.SQL.org, call.org_id)
     assert org is not None
-    shown = _key_view(key) | {"scopes": sorted(call.scopes)}
-    return shown | {"orgId": str(call.org_id), "orgName": org["name"], "slug": org["slug"], "isTest": org["is_test"]}
+    return _key_view(
+        key,
+        CurrentApiKey,
+        scopes=sorted(call.scopes),
+        org_id=str(call.org_id),
+        org_name=org["name"],
+        slug=org["slug"],
+        is_test=org["is_test"],
+    )
 
 
-async def create_key(call: Call) -> Json:
+async def create_key(call: Call) -> ApiKeyWithSecret:
     """Create a key; its secret is shown only in this response."""
     body: NewApiKey = call.body
     assert call.caller is not None
@@ -96,13 +105,13 @@ def _refuse_more(caller: Caller, scopes: Iterable[str], expires_at: datetime | N
 
 async def _made(
     connection: Connection, org_id: UUID, name: str, scopes: tuple[str, ...], expires_at: datetime | None
-) -> Json:
+) -> ApiKeyWithSecret:
     secret = secrets.token_urlsafe(32)
     row = await orgs.create_api_key(connection, org_id, name, secret, scopes, clock.now(), expires_at)
-    return {**_key_view(row), "apiSecret": secret}
+    return _key_view(row, ApiKeyWithSecret, api_secret=secret)
 
 
-async def rotate_key(call: Call) -> Json:
+async def rotate_key(call: Call) -> ApiKeyWithSecret:
     """Create another secret with the same scopes and end; the old one expires after the overlap."""
     body: ApiKeyRotation = call.body
     row = await _one(call)
@@ -113,7 +122,7 @@ async def rotate_key(call: Call) -> Json:
         made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
         await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
     call.services.callers.forget(row.key_id)
-    return {**made, "replaces": f"{PREFIX}{row.key_id}", "oldSecretEndsAt": time_text(ends_at)}
+    return structs.replace(made, replaces=f"{PREFIX}{row.key_id}", old_secret_ends_at=time_text(ends_at))
 
 
 async def delete_key(call: Call) -> Acknowledgement:
@@ -137,38 +146,27 @@ async def _one(call: Call) -> KeyRow:
     raise NotFound("API key not found", code="api_key_not_found")
 
 
-_KEY = object_of(
-    {
-        "keyId": TEXT,
-        "name": TEXT,
-        "scopes": {"type": "array", "items": TEXT},
-        "createdAt": TIME,
-        "expiresAt": NULLABLE_TIME,
-    }
-)
-_WITH_SECRET = {"allOf": [_KEY, object_of({"apiSecret": TEXT})]}
-
 OPERATIONS = [
     Operation(
         name="listApiKeys", method="GET", path="/v1/api-keys", summary="List API keys", run=list_keys,
-        scope="admin:read", tag="API keys", answer=object_of({"apiKeys": {"type": "array", "items": _KEY}}),
+        scope="admin:read", tag="API keys", answer=ApiKeyList,
         errors=(400,),
     ),
     Operation(
         name="getCurrentApiKey", method="GET", path="/v1/api-keys/current",
         summary="Get the API key that makes the call", run=get_current_key, scope=ANY_SCOPE, tag="API keys",
-        answer={"allOf": [_KEY, object_of({"orgId": TEXT, "orgName": TEXT, "slug": NULLABLE_TEXT, "isTest": BOOLEAN})]},
+        answer=CurrentApiKey,
     ),
     Operation(
         name="createApiKey", method="POST", path="/v1/api-keys", summary="Create an API key",
         description="The secret is shown only in this response.", run=create_key,
-        scope="admin:write", tag="API keys", body=NewApiKey, answer=_WITH_SECRET, status=201, shown_once="keyId",
+        scope="admin:write", tag="API keys", body=NewApiKey, answer=ApiKeyWithSecret, status=201, shown_once="keyId",
         errors=(400, 409, 413),
     ),
     Operation(
         name="rotateApiKey", method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Rotate an API key",
         description="The secret is shown only in this response. The old one stays valid for an overlap.",
-        run=rotate_key, scope="admin:write", tag="API keys", body=ApiKeyRotation, answer=_WITH_SECRET, status=201,
+        run=rotate_key, scope="admin:write", tag="API keys", body=ApiKeyRotation, answer=ApiKeyWithSecret, status=201,
         shown_once="keyId", errors=(400, 404, 413),
     ),
     Operation(

@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import TIME, object_of
-from plaudit.api.http.wire import Json, time_text
+from plaudit.api.http.wire import time_text
+from plaudit.api.views.clock import Clock, ClockAdvance
 from plaudit.chores.complete_documents import complete_what_is_over
 from plaudit.chores.due_members import run_due
 from plaudit.chores.settle_competitions import settle_competitions
@@ -30,19 +30,16 @@ class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     seconds: Annotated[int, Meta(ge=0, le=3_660 * 86_400)] | None = None
 
 
-async def get_clock(call: Call) -> Json:
+async def get_clock(call: Call) -> Clock:
     """What time it is."""
     programme = await call.programme()
     async with call.connection() as connection:
         is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
-    return {
-        "now": time_text(programme.now()),
-        "offsetSeconds": int(programme.clock.offset.total_seconds()),
-        "test": is_test,
-    }
+    offset = int(programme.clock.offset.total_seconds())
+    return Clock(now=time_text(programme.now()), offset_seconds=offset, test=is_test)
 
 
-async def advance_clock(call: Call) -> Json:
+async def advance_clock(call: Call) -> ClockAdvance:
     """Move the clock, after everything that has arrived is decided; then let happen what is due."""
     body: ClockAdvanceRequest = call.body
     services = call.services
@@ -70,11 +67,8 @@ async def advance_clock(call: Call) -> Json:
         await _until_decided(call)
     await complete_what_is_over(services.engine_pool)
     programme = await call.programme()
-    return {
-        "now": time_text(programme.now()),
-        "offsetSeconds": int(programme.clock.offset.total_seconds()),
-        "timers": timers,
-    }
+    offset = int(programme.clock.offset.total_seconds())
+    return ClockAdvance(now=time_text(programme.now()), offset_seconds=offset, timers=timers)
 
 
 async def _move(call: Call, until: datetime) -> int:
@@ -105,17 +99,15 @@ async def _until_decided(call: Call) -> None:
             await asyncio.sleep(0.02)
 
 
-_CLOCK = {"now": TIME, "offsetSeconds": {"type": "integer"}}
-
 OPERATIONS = [
     Operation(
         name="getClock", method="GET", path="/v1/clock", summary="Get the organisation's clock", run=get_clock,
-        scope="admin:read", tag="Clock", answer=object_of(_CLOCK | {"test": {"type": "boolean"}}), errors=(400,),
+        scope="admin:read", tag="Clock", answer=Clock, errors=(400,),
     ),
     Operation(
         name="advanceClock", method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write",
         tag="Clock", body=ClockAdvanceRequest, summary="Advance a test organisation's clock",
         description="Test organisations only. Everything due until then happens before the response.",
-        answer=object_of(_CLOCK | {"timers": {"type": "integer"}}), errors=(400, 403, 409, 413),
+        answer=ClockAdvance, errors=(400, 403, 409, 413),
     ),
 ]  # fmt: skip

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
 
 from plaudit import clock, telemetry
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import INTEGER, TEXT, object_of
-from plaudit.api.http.wire import Json
+from plaudit.api.views.health import Health, HealthWarning
 from plaudit.errors import Unauthenticated, Unavailable
 from plaudit.reads import health
 from plaudit.reads.gauges import levels
@@ -23,12 +21,12 @@ LAG_MAX = timedelta(seconds=30)
 WORKER_SEEN_WITHIN = timedelta(seconds=15)
 
 
-async def healthz(_: Call) -> Json:
+async def healthz(_: Call) -> Health:
     """The process answers."""
-    return {"status": "alive"}
+    return Health(status="alive")
 
 
-async def readyz(call: Call) -> Json:
+async def readyz(call: Call) -> Health:
     """The database is there, writable and of this version, and workers keep up. 503 says what is not so.
 
     `warnings` are what does not keep it from working yet: nobody is sent elsewhere for them.
@@ -49,8 +47,8 @@ async def readyz(call: Call) -> Json:
         raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")
     if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
         raise Unavailable("The workers are behind", code="workers_behind")
-    told = [msgspec.structs.asdict(warning) for warning in warnings]
-    return {"status": "ready", "database": "operational", "workers": state.workers, "warnings": told}
+    shown = [HealthWarning(code=warning.code, message=warning.message) for warning in warnings]
+    return Health(status="ready", database="operational", workers=state.workers, warnings=shown)
 
 
 async def all_counters(pool: Pool, headers: Mapping[str, str], token: str, *, by_org: bool) -> tuple[bytes, str]:
@@ -81,15 +79,12 @@ def exposition() -> tuple[bytes, str]:
 OPERATIONS = [
     Operation(
         name="checkLiveness", method="GET", path="/healthz", summary="Check that the process is alive", run=healthz,
-        scope=None, tag="System", answer=object_of({"status": TEXT}), enveloped=False,
+        scope=None, tag="System", answer=Health, enveloped=False,
     ),
     Operation(
         name="checkReadiness", method="GET", path="/readyz", summary="Check that the server can do its work",
         description="The database is reachable and migrated, and the workers keep up.",
         run=readyz, scope=None, tag="System", enveloped=False,
-        answer=object_of({
-            "status": TEXT, "database": TEXT, "workers": INTEGER,
-            "warnings": {"type": "array", "items": object_of({"code": TEXT, "message": TEXT})},
-        }),
+        answer=Health,
     ),
 ]  # fmt: skip

@@ -3,13 +3,16 @@
 from typing import Any, cast
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.read_only import writable
-from plaudit.api.http.schemas import BOOLEAN, OBJECTS, TEXT, TIME, object_of, page_schema
+from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import Json, time_text
+from plaudit.api.views.base import Page, to_builtins
+from plaudit.api.views.documents import TYPES
+from plaudit.api.views.profile_schema import ProfileSchemaVersion, ProfileSchemaVersionList, SchemaFields
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.profile_schema import PROFILE_SCHEMA_ID, ProfileField, ProfileSchema, next_label
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -19,18 +22,6 @@ from plaudit.storage.postgres import Connection, atomic
 
 SCHEMA = KINDS["profile_schema"]
 NEWEST = 2**62
-
-
-class NewSchema(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The fields that profiles have from now on."""
-
-    fields: list[ProfileField]
-
-
-class NewSchemaIn(Struct, kw_only=True, forbid_unknown_fields=True):
-    """As the answers have it: `{"schema": {"fields": […]}}`."""
-
-    schema: NewSchema
 
 
 # What profiles are like until an organisation says otherwise: any other field is taken as well.
@@ -49,12 +40,16 @@ _FIRST = ProfileSchema(
 )
 
 
-def _schema_view(call: Call, schema: ProfileSchema, at: str | None, by: str, *, active: bool) -> Json:
+def _schema_view(call: Call, schema: ProfileSchema, at: str | None, by: str, *, active: bool) -> ProfileSchemaVersion:
     fields = [msgspec.to_builtins(field) | {"type": field.type, "required": field.required} for field in schema.fields]
-    return {
-        "orgId": str(call.org_id), "version": schema.label, "isActive": active, "schema": {"fields": fields},
-        "createdAt": at, "createdBy": by,
-    }  # fmt: skip
+    return ProfileSchemaVersion(
+        org_id=str(call.org_id),
+        version=schema.label,
+        is_active=active,
+        schema=SchemaFields(fields=fields),
+        created_at=at,
+        created_by=by,
+    )
 
 
 async def _versions(connection: Connection, call: Call, before: int, size: int) -> list[documents.DocumentVersion]:
@@ -64,7 +59,7 @@ async def _versions(connection: Connection, call: Call, before: int, size: int) 
         return []
 
 
-async def get_schema(call: Call) -> Json:
+async def get_schema(call: Call) -> ProfileSchemaVersion:
     """The schema in force, or the version asked for."""
     wanted = call.query.get("version")
     async with call.connection() as connection:
@@ -83,7 +78,7 @@ async def get_schema(call: Call) -> Json:
     return _schema_view(call, _FIRST, None, "plaudit", active=True)
 
 
-async def put_schema(call: Call) -> Json:
+async def put_schema(call: Call) -> ProfileSchemaVersion:
     """Another version of the schema. Profiles that there are stay as they are; what is written fits from now on."""
     given: Any = writable(call.body, await _as_shown(call), _READ_ONLY)
     if isinstance(given, dict) and "schema" in given and len(cast("Json", given)) > 1:
@@ -117,10 +112,10 @@ _READ_ONLY = ("orgId", "version", "isActive", "createdAt", "createdBy")
 
 async def _as_shown(call: Call) -> Json:
     """The schema in force as it is returned."""
-    return await get_schema(structs.replace(call, query={}))
+    return to_builtins(await get_schema(structs.replace(call, query={})))
 
 
-async def history(call: Call) -> Json:
+async def history(call: Call) -> Page:
     """All versions, the newest first."""
     page = call.page(tuple[int], (NEWEST,))
     async with call.connection() as connection:
@@ -133,28 +128,24 @@ async def history(call: Call) -> Json:
         )
         for document_version in found
     ]  # fmt: skip
-    return {"versions": shown, "cursor": cursor}
+    return ProfileSchemaVersionList.of(shown, cursor=cursor)
 
 
-_SHOWN = object_of(
-    {"orgId": TEXT, "version": TEXT, "isActive": BOOLEAN, "schema": object_of({"fields": OBJECTS}), "createdBy": TEXT},
-    {"createdAt": {"anyOf": [TIME, {"type": "null"}]}},
-)
 _VERSION = Parameter("version", "Which version, such as v1.0.0; the one in force unless given.", TEXT)
 
 OPERATIONS = [
     Operation(
         name="getProfileSchema", method="GET", path="/v1/profiles/schema", summary="Get the profile schema",
-        run=get_schema, scope="admin:read", tag="Profile schema", answer=_SHOWN, query=(_VERSION,), errors=(400, 404),
+        run=get_schema, scope="admin:read", tag="Profile schema", answer=ProfileSchemaVersion, query=(_VERSION,), errors=(400, 404),
     ),
     Operation(
         name="updateProfileSchema", method="PUT", path="/v1/profiles/schema",
         summary="Publish a new version of the profile schema", run=put_schema, scope="admin:write", tag="Profile schema",
-        body={"anyOf": [{"$of": NewSchema}, {"$of": NewSchemaIn}]}, answer=_SHOWN, errors=(400, 413),
+        body=TYPES[SCHEMA.name].update, answer=ProfileSchemaVersion, errors=(400, 413),
     ),
     Operation(
         name="listProfileSchemaVersions", method="GET", path="/v1/profiles/schema/history",
         summary="List the versions of the profile schema", run=history, scope="admin:read", tag="Profile schema",
-        answer=page_schema("versions", _SHOWN), query=PAGING, errors=(400,),
+        answer=ProfileSchemaVersionList, query=PAGING, errors=(400,),
     ),
 ]  # fmt: skip

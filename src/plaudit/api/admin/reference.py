@@ -3,10 +3,22 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from plaudit.api.http.operations import Call, Operation, Parameter
-from plaudit.api.http.schemas import OBJECTS, object_of
+from plaudit.api.http.schemas import object_of
 from plaudit.api.http.wire import Json
+from plaudit.api.views.base import Page
+from plaudit.api.views.reference import (
+    ConditionOperator,
+    EffectType,
+    EffectTypeList,
+    MemberProperty,
+    MemberPropertyList,
+    OperatorList,
+    TriggerType,
+    TriggerTypeList,
+)
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.operators import OPERATORS
 from plaudit.core.profile_fields import ONLY_SHOWN, PROFILE_FIELDS
@@ -30,75 +42,71 @@ def _schema_of(settings: Any) -> Json:
     return components.get(schema.get("$ref", ""), schema)
 
 
-async def list_effects(_: Call) -> Json:
+async def list_effects(_: Call) -> Page:
     """The effects, with the JSON Schemas of their settings."""
-    return {
-        "effects": [
-            {
-                "type": row.name,
-                "aliases": list(row.aliases),
-                "description": row.sentence,
-                "schema": _schema_of(row.settings),
-            }
+    return EffectTypeList.of(
+        [
+            EffectType(
+                type=row.name, aliases=list(row.aliases), description=row.sentence, schema=_schema_of(row.settings)
+            )
             for row in EFFECTS.types
         ]
-    }
+    )
 
 
-async def list_operators(_: Call) -> Json:
+async def list_operators(_: Call) -> Page:
     """The operators of conditions."""
-    return {
-        "operators": [
-            {"operator": row.name, "aliases": list(row.aliases), "description": row.sentence, "value": row.value}
+    return OperatorList.of(
+        [
+            ConditionOperator(operator=row.name, aliases=list(row.aliases), description=row.sentence, value=row.value)
             for row in dict.fromkeys(OPERATORS.values())
         ]
-    }
+    )
 
 
-async def list_trigger_types(call: Call) -> Json:
+async def list_trigger_types(call: Call) -> Page:
     """The engine's own triggers, and the organisation's, with the JSON Schemas of their data."""
     programme = await call.programme()
     own = [
-        {
-            "type": row.key,
-            "name": row.key,
-            "category": "engine",
-            "description": row.sentence,
-            "schema": object_of({name: {"type": kind} for name, kind in row.fields.items()}),
-        }
+        TriggerType(
+            type=row.key,
+            name=row.key,
+            category="engine",
+            description=row.sentence,
+            schema=object_of({name: {"type": kind} for name, kind in row.fields.items()}),
+        )
         for row in ENGINE_TRIGGERS.values()
     ]
     declared = [
-        {
-            "type": key,
-            "name": trigger.name,
-            "category": trigger.category,
-            "description": trigger.description,
-            "schema": {
+        TriggerType(
+            type=key,
+            name=trigger.name,
+            category=trigger.category,
+            description=trigger.description,
+            schema={
                 "type": "object",
                 "properties": {field.key: {"description": field.description or ""} for field in trigger.fields},
                 "required": [field.key for field in trigger.fields if field.required],
             },
-        }
+        )
         for key, trigger in programme.triggers.items()
     ]
-    return {"triggerTypes": own + declared}
+    return TriggerTypeList.of([*own, *declared])
 
 
-async def users_schema(call: Call) -> Json:
+async def users_schema(call: Call) -> Page:
     """What segments and conditions can look at of a member, with types and operators."""
     programme = await call.programme()
     program = programme.compiled
-    fields: list[Json] = [
+    fields = [
         _property(field.name, field.type, field.group, "standard" if field.is_standard else "computed")
         for field in PROFILE_FIELDS
         if field.is_standard or field.value is not None
     ]
-    known = {field["field"] for field in fields}
+    known = {field.field for field in fields}
     if programme.profiles.schema is not None:
         fields += [
-            _property(field.name, field.type, "profile", "profile schema")
-            | ({"options": field.enum} if field.enum else {})
+            _property(field.name, field.type, "profile", "profile schema", options=field.enum or UNSET)
             for field in programme.profiles.schema.fields
             if field.name not in known
         ]
@@ -110,15 +118,15 @@ async def users_schema(call: Call) -> Json:
             _property(f"streaks.{streak}.longest", "number", "engagement", "streak"),
         ]
     fields += await _custom_fields(call)
-    return {"properties": fields, "count": len(fields)}
+    return MemberPropertyList.of(fields, count=len(fields))
 
 
-def _property(path: str, kind: str, category: str, source: str) -> Json:
+def _property(path: str, kind: str, category: str, source: str, **others: Any) -> MemberProperty:
     operators = [] if path in ONLY_SHOWN else _BY_TYPE[_TYPE_OF.get(kind, kind)]
-    return {"field": path, "type": kind, "category": category, "source": source, "operators": operators}
+    return MemberProperty(field=path, type=kind, category=category, source=source, operators=operators, **others)
 
 
-async def _custom_fields(call: Call) -> list[Json]:
+async def _custom_fields(call: Call) -> list[MemberProperty]:
     """The custom fields; the deleted ones as well, if asked for."""
     inactive = call.query.get("includeInactive", "false").lower() == "true"
     async with call.connection() as connection:
@@ -126,18 +134,24 @@ async def _custom_fields(call: Call) -> list[Json]:
             connection, call.org_id, KINDS["custom_field"], after=0, filters={}, size=CUSTOM_MAX
         )
     return [
-        _property(f"custom.{document.doc['key']}", document.doc["type"], "custom", "custom field")
-        | {"name": document.doc["name"], "status": document.doc["status"]}
-        | ({"options": document.doc["options"]} if document.doc["options"] else {})
+        _property(
+            f"custom.{document.doc['key']}",
+            document.doc["type"],
+            "custom",
+            "custom field",
+            name=document.doc["name"],
+            status=document.doc["status"],
+            options=document.doc["options"] or UNSET,
+        )
         for document in stored
         if inactive or document.doc["status"] == "active"
     ]
 
 
-def _read(name: str, path: str, summary: str, run: Any, items: str, *query: Parameter) -> Operation:
+def _read(name: str, path: str, summary: str, run: Any, answer: type, *query: Parameter) -> Operation:
     return Operation(
         name=name, method="GET", path=path, summary=summary, run=run, scope="admin:read", tag="Reference data",
-        answer=object_of({items: OBJECTS}), errors=(400,), query=query,
+        answer=answer, errors=(400,), query=query,
     )  # fmt: skip
 
 
@@ -145,11 +159,10 @@ _INACTIVE = Parameter("includeInactive", "Deleted custom fields as well.", {"typ
 CUSTOM_MAX = 1_000
 
 OPERATIONS = [
-    _read("listEffectTypes", "/v1/effects", "List effect types", list_effects, "effects"),
-    _read("listOperators", "/v1/operators", "List condition operators", list_operators, "operators"),
-    _read("listTriggerTypes", "/v1/trigger-types", "List trigger types", list_trigger_types, "triggerTypes"),
+    _read("listEffectTypes", "/v1/effects", "List effect types", list_effects, EffectTypeList),
+    _read("listOperators", "/v1/operators", "List condition operators", list_operators, OperatorList),
+    _read("listTriggerTypes", "/v1/trigger-types", "List trigger types", list_trigger_types, TriggerTypeList),
     _read(
-        "listMemberProperties", "/v1/users/schema", "List the member properties that conditions can use", users_schema,
-        "properties", _INACTIVE,
+        "listMemberProperties", "/v1/users/schema", "List the member properties that conditions can use", users_schema, MemberPropertyList, _INACTIVE,
     ),
 ]  # fmt: skip

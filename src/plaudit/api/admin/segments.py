@@ -6,9 +6,17 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.schemas import INTEGER, OBJECT, TEXT, TIME, object_of, page_schema
-from plaudit.api.http.wire import Json, UserId, optional_time, time_text
+from plaudit.api.http.wire import UserId, optional_time, time_text
 from plaudit.api.run_command import run_command
+from plaudit.api.views.base import Page
+from plaudit.api.views.documents import TYPES
+from plaudit.api.views.segments import (
+    SegmentFilling,
+    SegmentMember,
+    SegmentMemberList,
+    SegmentMembership,
+    SegmentPreview,
+)
 from plaudit.core.event import SEGMENT
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.documents.compile_segments import segment_of
@@ -26,7 +34,7 @@ class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unkn
     member: bool | None
 
 
-async def list_members(call: Call) -> Json:
+async def list_members(call: Call) -> Page:
     """A page of the members of a segment, and how far its filling is."""
     segment_id = await _existing(call)
     page = call.page(tuple[UUID], (UUID(int=0),))
@@ -35,23 +43,23 @@ async def list_members(call: Call) -> Json:
         count = await segments.count_members(connection, call.org_id, segment_id)
         fill = await segments.fill(connection, call.org_id, segment_id)
     rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
-    shown = [{"userId": row["user_id"], "since": time_text(row["since"])} for row in rows]
-    return {"members": shown, "count": count, "filling": _filling(fill), "cursor": cursor}
+    shown = [SegmentMember(user_id=row["user_id"], since=time_text(row["since"])) for row in rows]
+    return SegmentMemberList.of(shown, count=count, filling=_filling(fill), cursor=cursor)
 
 
-def _filling(fill: Any) -> Json:
+def _filling(fill: Any) -> SegmentFilling:
     if fill is None:
-        return {"percent": 0, "lookedAt": 0, "changed": 0, "finishedAt": None}
+        return SegmentFilling(percent=0, looked_at=0, changed=0, finished_at=None)
     percent = 100 if fill["finished_at"] else round(100 * fill["bucket"] / BUCKET_COUNT)
-    return {
-        "percent": percent,
-        "lookedAt": fill["looked_at"],
-        "changed": fill["changed"],
-        "finishedAt": optional_time(fill["finished_at"]),
-    }
+    return SegmentFilling(
+        percent=percent,
+        looked_at=fill["looked_at"],
+        changed=fill["changed"],
+        finished_at=optional_time(fill["finished_at"]),
+    )
 
 
-async def preview(call: Call) -> Json:
+async def preview(call: Call) -> SegmentPreview:
     """Try criteria on members before saving them."""
     programme = await call.programme()
     if not isinstance(call.body, dict):
@@ -61,16 +69,16 @@ async def preview(call: Call) -> Json:
     segment = segment_of("preview", document, programme.compiled.metrics, first_ladder)
     async with call.connection() as connection:
         looked_at, count, sample = await segments.preview(connection, programme.compiled, segment, programme.now())
-    return {"lookedAt": looked_at, "count": count, "sample": sample}
+    return SegmentPreview(looked_at=looked_at, count=count, sample=list(sample))
 
 
-async def put_member(call: Call) -> Json:
+async def put_member(call: Call) -> SegmentMembership:
     """Put a member in or out by hand."""
     body: SegmentMembershipRequest = call.body
     segment_id = await _existing(call)
     data = {"segmentId": segment_id, "byHand": True, "member": body.member}
     await run_command(call, kind=SEGMENT, trigger=SEGMENT, user_id=body.user_id, data=data)
-    return {"segmentId": segment_id, "userId": body.user_id}
+    return SegmentMembership(segment_id=segment_id, user_id=body.user_id)
 
 
 async def _existing(call: Call) -> str:
@@ -80,27 +88,24 @@ async def _existing(call: Call) -> str:
     return segment_id
 
 
-_MEMBER = object_of({"userId": TEXT, "since": TIME})
-_PAGE = page_schema("members", _MEMBER)
-
 OPERATIONS = [
     Operation(
         name="listSegmentMembers", method="GET", path="/v1/segments/{segmentId}/members",
         summary="List a segment's members", run=list_members, scope="members:read", tag="Segments", query=PAGING,
         errors=(400, 404),
-        answer={**_PAGE, "properties": _PAGE["properties"] | {"count": INTEGER, "filling": OBJECT}},
+        answer=SegmentMemberList,
     ),
     Operation(
         name="setSegmentMembership", method="POST", path="/v1/segments/{segmentId}/members", run=put_member,
         scope="members:write", tag="Segments", summary="Add a member to a segment, or remove them",
         description="`null` returns the member to the segment's criteria.", body=SegmentMembershipRequest, errors=(400, 404, 409, 413),
-        answer=object_of({"segmentId": TEXT, "userId": TEXT}),
+        answer=SegmentMembership,
     ),
     Operation(
         name="previewSegment", method="POST", path="/v1/segments/preview", run=preview, changes_nothing=True,
         scope="members:read", tag="Segments", summary="Preview a segment before saving it",
         description="Returns how many members would be in the segment, and a sample of them.",
-        body={"type": "object"}, errors=(400, 413),
-        answer=object_of({"lookedAt": INTEGER, "count": INTEGER, "sample": {"type": "array", "items": TEXT}}),
+        body=TYPES["segment"].update, errors=(400, 413),
+        answer=SegmentPreview,
     ),
 ]  # fmt: skip

@@ -9,8 +9,10 @@ from msgspec import Meta, Struct, field
 
 from plaudit.api.children import asked_of_child
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation
-from plaudit.api.http.schemas import INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
 from plaudit.api.http.wire import Json
+from plaudit.api.views.base import view_from
+from plaudit.api.views.campaigns import BackfillResult
+from plaudit.api.views.simulation import ProgrammeSimulationReport, SimulationReport
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import Conflict, Unavailable
 from plaudit.history import backtest
@@ -45,17 +47,18 @@ class BackfillRequest(Struct, kw_only=True, rename="camel", forbid_unknown_field
     days: Days = 30
 
 
-async def simulate(call: Call) -> Json:
+async def simulate(call: Call) -> SimulationReport:
     """What a campaign would have cost, and whom it would have rewarded, beside what was. Changes nothing."""
     body: SimulationRequest = call.body
     words = ["--campaign", call.path["campaignId"], "--changes", "-"]
-    return await _simulated(call, words, body.changes, body.days, body.sample)
+    return view_from(SimulationReport, await _simulated(call, words, body.changes, body.days, body.sample))
 
 
-async def simulate_programme(call: Call) -> Json:
+async def simulate_programme(call: Call) -> ProgrammeSimulationReport:
     """What the programme would have cost with these documents written over it, beside what was. Changes nothing."""
     body: ProgrammeSimulationRequest = call.body
-    return await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
+    report = await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
+    return view_from(ProgrammeSimulationReport, report)
 
 
 async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, sample: float) -> Json:
@@ -70,7 +73,7 @@ async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, 
     return told if "members:read" in call.scopes else told | {"sample": []}
 
 
-async def apply_to_past(call: Call) -> Json:
+async def apply_to_past(call: Call) -> BackfillResult:
     """Give members what the campaign, as it is now, would have given for what happened: quietly, and once."""
     body: BackfillRequest = call.body
     campaign_id = call.path["campaignId"]
@@ -81,38 +84,27 @@ async def apply_to_past(call: Call) -> Json:
         queued = 0
         async for number in backtest.queue_backfill(connection, call.org_id, campaign_id, body.days):
             queued = number
-    return {"campaignId": campaign_id, "queued": queued}
+    return BackfillResult(campaign_id=campaign_id, queued=queued)
 
-
-_SIDE = object_of(
-    {"fired": INTEGER, "members": INTEGER, "metrics": OBJECT, "days": OBJECT, "coupons": INTEGER, "capsHit": OBJECT}
-)
 
 OPERATIONS = [
     Operation(
         name="simulateCampaign", method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate,
         changes_nothing=True, scope="admin:read", tag="Campaigns", summary="Simulate a campaign on past events",
-        description="Changes nothing.", body=SimulationRequest, errors=(400, 404, 413, 503), answer=object_of(
-            {
-                "campaignId": TEXT, "days": NUMBER, "events": INTEGER, "members": INTEGER, "actual": _SIDE,
-                "simulated": _SIDE, "difference": OBJECT, "programme": OBJECT, "sample": OBJECTS,
-            }
-        ),
+        description="Changes nothing.", body=SimulationRequest, errors=(400, 404, 413, 503), answer=SimulationReport,
     ),
     Operation(
         name="simulateProgramme", method="POST", path="/v1/config/simulate", run=simulate_programme,
         changes_nothing=True, scope="admin:read", tag="Programme",
         summary="Simulate another programme on past events", description="Changes nothing.",
-        body=ProgrammeSimulationRequest, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=object_of(
-            {"days": NUMBER, "events": INTEGER, "members": INTEGER, "programme": OBJECT, "campaigns": OBJECTS, "sample": OBJECTS}
-        ),
+        body=ProgrammeSimulationRequest, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=ProgrammeSimulationReport,
     ),
     Operation(
         name="backfillCampaign", method="POST", path="/v1/campaigns/{campaignId}/apply-to-past", run=apply_to_past,
         scope="admin:write", summary="Apply a campaign to past events", description=(
             "Gives members what the campaign would have given for past events: once per event, without "
             "notifications or webhooks."
-        ), tag="Campaigns", body=BackfillRequest, answer=object_of({"campaignId": TEXT, "queued": INTEGER}), status=202,
+        ), tag="Campaigns", body=BackfillRequest, answer=BackfillResult, status=202,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

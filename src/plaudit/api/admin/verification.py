@@ -4,14 +4,14 @@ import asyncio
 
 from plaudit.api.children import asked_of_child
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, TEXT, object_of
-from plaudit.api.http.wire import Json
+from plaudit.api.views.base import view_from
+from plaudit.api.views.verification import InvariantCheck, Verification
 from plaudit.errors import Unavailable
 
 _running = asyncio.Lock()
 
 
-async def verify(call: Call) -> Json:
+async def verify(call: Call) -> Verification:
     """Check every invariant of the organisation's ledger, and decide its log again. Changes nothing."""
     if _running.locked():
         raise Unavailable("A check is already running; retry when it has finished")
@@ -21,24 +21,15 @@ async def verify(call: Call) -> Json:
         )
     if "members:read" not in call.scopes:  # examples name members and their transactions
         checks = [check | {"examples": []} for check in checks]
-    return {"holds": not any(check["violations"] for check in checks), "checks": checks}
+    shown = [view_from(InvariantCheck, check) for check in checks]
+    return Verification(holds=not any(check["violations"] for check in checks), checks=shown)
 
-
-_CHECK = object_of(
-    {
-        "name": TEXT,
-        "counted": INTEGER,
-        "violations": INTEGER,
-        "examples": {"type": "array", "items": TEXT},
-        "remedy": TEXT,
-    }
-)
 
 OPERATIONS = [
     Operation(
         name="verifyLedger", method="POST", path="/v1/verify", summary="Check every invariant of the ledger",
         description="Also decides the log again and compares the results.",
         run=verify, changes_nothing=True, scope="admin:read", tag="System", errors=(503,),
-        answer=object_of({"holds": BOOLEAN, "checks": {"type": "array", "items": _CHECK}}),
+        answer=Verification,
     ),
 ]  # fmt: skip

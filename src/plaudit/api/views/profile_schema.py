@@ -1,0 +1,25 @@
+"""What the operations on the profile schema return."""
+
+from plaudit.documents.profile_schema import ProfileField
+
+from .base import Time, View, page_of
+
+
+class SchemaFields(View):
+    """The fields of profiles."""
+
+    fields: list[ProfileField]
+
+
+class ProfileSchemaVersion(View):
+    """A version of the profile schema. The first one is Plaudit's own, and has no `createdAt`."""
+
+    org_id: str
+    version: str
+    is_active: bool
+    schema: SchemaFields
+    created_at: Time | None
+    created_by: str
+
+
+ProfileSchemaVersionList = page_of(ProfileSchemaVersion, "versions")
