@@ -26,7 +26,6 @@ from plaudit.core.rungs import renumbered, rung_for
 from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from plaudit.reads.members import MemberView
 
-
 from .base import Time, View
 
 
