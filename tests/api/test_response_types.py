@@ -139,3 +139,14 @@ def test_types_have_the_names_that_people_would_give_them():
     """A noun in CamelCase, one type each: msgspec tells types that share a name apart by their modules."""
     assert [name for name in COMPONENTS if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name)] == []
     assert [name for name in COMPONENTS if name.endswith(("Response", "View", "Answer"))] == []
+
+
+def test_no_type_is_named_like_a_field_of_another():
+    """Generated clients name the type of a field `CampaignStatus` after its owner and itself."""
+    fields = {
+        name + field[:1].upper() + field[1:]: f"{name}.{field}"
+        for name, schema in COMPONENTS.items()
+        for field, part in schema.get("properties", {}).items()
+        if "$ref" not in part
+    }
+    assert {name: fields[name] for name in COMPONENTS if name in fields} == {}

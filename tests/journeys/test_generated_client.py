@@ -70,6 +70,10 @@ def test_a_generated_client_runs_the_readmes_story(server_process, tmp_path):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "Unable to process schema" not in done.stdout + done.stderr
+        schemas = json.loads(description.read_bytes())["components"]["schemas"]
+        models = (made / "plaudit_client" / "models" / "__init__.py").read_text()
+        assert [name for name in schemas if f'"{name}"' not in models] == []  # a class for every response
         story = tmp_path / "story.py"
         story.write_text(STORY)
         secret = shop.headers["Authorization"].removeprefix("Bearer ")

@@ -9,7 +9,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import EventKey, UserId
 from plaudit.api.run_command import run_command
 from plaudit.api.views.member_progress import (
-    CampaignEnrolment,
+    CampaignEnrolmentResult,
     MemberLadder,
     MemberStreak,
     mechanics_fields,
@@ -98,7 +98,7 @@ async def put_rung(call: Call) -> MemberLadder:
     return MemberLadder(ladder_id=ladder_id, ladder=await _progress_of(call, "ladders", ladder_id))
 
 
-async def enrol(call: Call) -> CampaignEnrolment:
+async def enrol(call: Call) -> CampaignEnrolmentResult:
     """Let a member join a campaign that asks to be joined."""
     body: CampaignEnrolmentRequest = call.body
     campaign_id = call.path["campaignId"]
@@ -107,7 +107,7 @@ async def enrol(call: Call) -> CampaignEnrolment:
         raise NotFound("Campaign not found")
     data = {"campaignId": campaign_id}
     await run_command(call, kind=CAMPAIGN_ENROLMENT, trigger="campaign.enrol", user_id=body.user_id, data=data)
-    return CampaignEnrolment(campaign_id=campaign_id, user_id=body.user_id)
+    return CampaignEnrolmentResult(campaign_id=campaign_id, user_id=body.user_id)
 
 
 async def _existing(call: Call, streak_id: str, field: str) -> None:
@@ -145,6 +145,6 @@ OPERATIONS = [
     Operation(
         name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
         summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=CampaignEnrolmentRequest,
-        errors=(400, 404, 409, 413), answer=CampaignEnrolment,
+        errors=(400, 404, 409, 413), answer=CampaignEnrolmentResult,
     ),
 ]  # fmt: skip

@@ -109,7 +109,7 @@ class MemberLadder(View):
     ladder: LadderProgress
 
 
-class CampaignEnrolment(View):
+class CampaignEnrolmentResult(View):
     """That a member was enrolled in a campaign."""
 
     campaign_id: str
