@@ -56,12 +56,12 @@ def given(shop) -> dict[str, str]:
 def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
     with Plaudit(**given(shop)) as plaudit:
         done = plaudit.report("ann", "buy", {"amount": 5}, event_id="ORD-1", wait=20)
-        assert (done["eventId"], done["processed"]) == ("ORD-1", True)
+        assert (done.event_id, done.processed) == ("ORD-1", True)
         plaudit.report("ann", "buy", {"amount": 5}, event_id="ORD-1")
         batch = plaudit.report_batch(
             [{"userId": "ann", "action": "buy", "eventId": "ORD-1", "data": {"amount": 5}}, {"userId": "ann"}]
         )
-        assert (batch["duplicate"], batch["refused"]) == (1, 1)
+        assert (batch.duplicate, batch.refused) == (1, 1)
         plaudit.grant_reward({"userId": "ann", "rewardId": "r"})
         sorry = NewTransaction(user_id="ann", metric="points", amount=7, reason="Sorry")
         paid = plaudit.create_transaction(sorry, idempotency_key="sorry-1")
@@ -121,7 +121,7 @@ def test_the_asynchronous_clients_have_the_same_methods(shop, server_process):
         return done, cy, seen
 
     done, cy, seen = asyncio.run(go())
-    assert all(receipt["processed"] for receipt in done)
+    assert all(receipt.processed for receipt in done)
     assert (cy["metrics"]["points"]["balance"], seen) == (50, ["ready", "notification"])
 
 

@@ -34,7 +34,7 @@ from .http.wire import Json
 from .identity.callers import CallerCache
 from .people import name_people
 from .views.base import to_builtins
-from .views.decision import outcome_view
+from .views.decision import outcome_of
 
 SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
 EVENTS_MAX = 20  # that are shown; all are counted
@@ -157,7 +157,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
                 record = await explained_event(connection, programme, row)
                 posted += [{"userId": arrival.user_id, **to_builtins(of)} for of in record.transactions]
             else:
-                record = outcome_view(processed.program or programme.compiled, processed)
+                record = to_builtins(outcome_of(processed.program or programme.compiled, processed))
                 posted += record.get("transactions", [])
             shown.append(record)
     return {"events": shown, "eventCount": count, "transactions": posted}

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import requests
 from .async_operations import AsyncMemberOperations, AsyncServerOperations
-from .requests import Json
+from .models import ActionBatchResult, ActionReceipt
 
 
 class AsyncPlaudit(AsyncServerOperations):
@@ -27,11 +27,11 @@ class AsyncPlaudit(AsyncServerOperations):
         event_id: str | None = None,
         occurred_at: datetime | None = None,
         wait: float | None = None,
-    ) -> Json:
+    ) -> ActionReceipt:
         """Report an action. Your own `event_id` makes it count once, for ever; `wait` seconds for its outcome."""
         return await self.send(requests.report(user_id, action, data, event_id, occurred_at, wait))
 
-    async def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> Json:
+    async def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> ActionBatchResult:
         """Report up to 1,000 actions: `userId`, `action`, and optionally `data`, `eventId`, `timestamp`."""
         return await self.send(requests.report_batch(actions))
 

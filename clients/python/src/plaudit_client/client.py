@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from . import requests
+from .models import ActionBatchResult, ActionReceipt
 from .operations import MemberOperations, ServerOperations
-from .requests import Json
 
 
 class Plaudit(ServerOperations):
@@ -27,11 +27,11 @@ class Plaudit(ServerOperations):
         event_id: str | None = None,
         occurred_at: datetime | None = None,
         wait: float | None = None,
-    ) -> Json:
+    ) -> ActionReceipt:
         """Report an action. Your own `event_id` makes it count once, for ever; `wait` seconds for its outcome."""
         return self.send(requests.report(user_id, action, data, event_id, occurred_at, wait))
 
-    def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> Json:
+    def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> ActionBatchResult:
         """Report up to 1,000 actions: `userId`, `action`, and optionally `data`, `eventId`, `timestamp`."""
         return self.send(requests.report_batch(actions))
 

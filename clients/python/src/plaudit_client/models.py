@@ -42,6 +42,33 @@ class Action(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     event_id: str | None = None
 
 
+class ActionBatchResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of the actions of a batch: how many, and each in the order of the request."""
+
+    accepted: int
+    duplicate: int
+    refused: int
+    results: list[ActionResult]
+
+
+class ActionReceipt(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A reported action. `processed` and `outcome` are for those who waited for it (`Prefer: wait=N`)."""
+
+    event_id: str
+    processed: bool
+    message: str
+    outcome: Outcome | None = None
+
+
+class ActionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of one action of several. `index` is its place in the request, from 0."""
+
+    index: int
+    status: Literal["accepted", "duplicate", "refused"]
+    event_id: str | None = None
+    error: Problem | None = None
+
+
 class ApiKeyRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """For how long the old secret goes on opening doors."""
 
@@ -567,6 +594,13 @@ class FieldChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     to: Any
 
 
+class FieldProblem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What is wrong with a field, by its path in the request."""
+
+    field: str
+    message: str
+
+
 class Freezes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A freeze spares one miss. Members hold up to `maximum`, begin with `atStart`, and may buy one for `price`.
 
@@ -617,6 +651,19 @@ class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     user_claim: str = "sub"
     user_prefix: str = ""
     direct: bool = False
+
+
+class IngestResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of the events of a request: how many, and each in the order of the request.
+
+    `success` is false when any was refused, and `error` then says so.
+    """
+
+    success: bool
+    accepted: int
+    refused: int
+    error: Problem | None = None
+    results: list[ActionResult]
 
 
 class Keys(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1157,6 +1204,53 @@ class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     expires_after: int | None = None
 
 
+class Outcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What followed from an action: the campaigns that fired, and what the member got. Only `state` if it
+    failed.
+    """
+
+    state: str
+    reason: str | None = None
+    campaigns: list[str] | None = None
+    transactions: list[OutcomeTransaction] | None = None
+    coupons: list[OutcomeCoupon] | None = None
+    refusals: list[OutcomeRefusal] | None = None
+
+
+class OutcomeCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A coupon that was issued. `origin` is the reward or product that it came from."""
+
+    coupon_id: str
+    code: str | None
+    origin: str
+
+
+class OutcomeRefusal(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a campaign did not fire, or one of its effects (by its index) did nothing.
+
+    `next_available_at` is when it can succeed, if that is known.
+    """
+
+    campaign_id: str
+    effect: int | None
+    reason: str
+    next_available_at: datetime | None = field(name="next_available_at", default=None)
+
+
+class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction that followed. `next_available_at` is when the member can earn more, where a cap was
+    reached.
+    """
+
+    transaction_id: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    reason: str | None
+    next_available_at: datetime | None = field(name="next_available_at", default=None)
+
+
 class OwnAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a member reports of themselves. Without an action there is nothing to be counted."""
 
@@ -1195,6 +1289,14 @@ class PrizeSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     from_rank: int
     to_rank: int
     effects: list[EffectSpec]
+
+
+class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a part of a request was refused."""
+
+    message: str
+    code: str
+    details: list[FieldProblem] | None = None
 
 
 class Product(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1833,6 +1935,12 @@ class TextsSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
     message: str
     title: str | None = None
+
+
+class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """That a call was accepted."""
+
+    success: bool
 
 
 class Trigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

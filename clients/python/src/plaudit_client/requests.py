@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from .errors import PlauditError
+from .models import ActionBatchResult, ActionReceipt
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -133,21 +134,21 @@ def report(
     event_id: str | None,
     occurred_at: datetime | None,
     wait: float | None,
-) -> Request[Json]:
+) -> Request[ActionReceipt]:
     """Return the request that reports an action; without an `event_id` it gets one, so that retries count once."""
     body: Json = {"userId": user_id, "action": action, "data": dict(data or {}), "eventId": event_id or uuid4().hex}
     if occurred_at is not None:
         body["timestamp"] = occurred_at
     headers = {} if wait is None else {"Prefer": f"wait={wait:g}"}
     path = "/api/audience/internal/actions"
-    return Request(method="POST", path=path, result=dict[str, Any], enveloped=False, body=body, headers=headers)
+    return Request(method="POST", path=path, result=ActionReceipt, enveloped=False, body=body, headers=headers)
 
 
-def report_batch(actions: Iterable[Mapping[str, Any]]) -> Request[Json]:
+def report_batch(actions: Iterable[Mapping[str, Any]]) -> Request[ActionBatchResult]:
     """Return the request that reports actions; those without an `eventId` get one."""
     body = [{"eventId": uuid4().hex, **action} for action in actions]
     path = "/api/audience/internal/actions/batch"
-    return Request(method="POST", path=path, result=dict[str, Any], enveloped=False, body=body)
+    return Request(method="POST", path=path, result=ActionBatchResult, enveloped=False, body=body)
 
 
 def unreachable(error: Exception) -> PlauditError:

@@ -1,6 +1,5 @@
 """Ingestion: actions in, one or many; durable before the answer."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +16,8 @@ from plaudit.api.http.operations import (
     decode_loosely,
     without_mark,
 )
-from plaudit.api.http.schemas import TEXT, object_of
-from plaudit.api.http.wire import Json
-from plaudit.api.views.decision import outcome_schema, outcome_view
+from plaudit.api.views.actions import ActionBatchResult, ActionReceipt, batch_result
+from plaudit.api.views.decision import outcome_of
 from plaudit.core.ids import event_name
 from plaudit.engine.arrival import Arrival
 from plaudit.engine.inline import ImmediateResult, process_inline
@@ -64,29 +62,29 @@ async def post_action(call: Call) -> OperationResult:
     return OperationResult(data=_queued(arrival), status=202, enveloped=False)
 
 
-def _queued(arrival: Arrival) -> Json:
-    return {
-        "eventId": event_name(arrival.event_id, arrival.event_key),
-        "processed": False,
-        "message": "Action queued for processing",
-    }
+def _queued(arrival: Arrival) -> ActionReceipt:
+    event_id = event_name(arrival.event_id, arrival.event_key)
+    return ActionReceipt(event_id=event_id, processed=False, message="Action queued for processing")
 
 
 def _processed(programme: Programme, arrival: Arrival, outcome: ImmediateResult) -> OperationResult:
-    data = _queued(arrival) | {"processed": True, "message": "Action processed"}
+    message = "Action processed"
     if outcome.processed.state == "duplicate":
         refuse_mismatch(arrival, outcome.conflicting)
-        data["message"] = "Action had been processed before"
-    data["outcome"] = outcome_view(programme.compiled, outcome.processed)
+        message = "Action had been processed before"
+    data = ActionReceipt(
+        event_id=event_name(arrival.event_id, arrival.event_key),
+        processed=True,
+        message=message,
+        outcome=outcome_of(programme.compiled, outcome.processed),
+    )
     return OperationResult(data=data, status=200, headers={"Preference-Applied": "wait"}, enveloped=False)
 
 
 async def post_batch(call: Call) -> OperationResult:
     """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
-    results = results_of(await accepted(call, _items_of(call.raw)))
-    counts = Counter(str(result["status"]) for result in results)
-    totals = {status: counts[status] for status in ("accepted", "duplicate", "refused")}
-    return OperationResult(data={**totals, "results": results}, status=202, enveloped=False)
+    results = batch_result(await accepted(call, _items_of(call.raw)))
+    return OperationResult(data=results, status=202, enveloped=False)
 
 
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
@@ -95,23 +93,6 @@ async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[A
     return await engine_actions.accept_actions(
         call.services.pool, call.services.inbox, programme, items, call.correlation_id
     )
-
-
-def results_of(results: Sequence[AcceptedAction | PlauditError]) -> list[Json]:
-    """What became of each action, as it is shown."""
-    return [
-        {"index": i, "status": "accepted" if result.new else "duplicate", "eventId": result.event}
-        if isinstance(result, AcceptedAction)
-        else _refused(i, result)
-        for i, result in enumerate(results)
-    ]
-
-
-def _refused(index: int, error: PlauditError) -> Json:
-    shown: Json = {"message": error.message, "code": error.code}
-    if error.fields:
-        shown["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
-    return {"index": index, "status": "refused", "error": shown}
 
 
 _ACTIONS = msgspec.json.Decoder(list[Action])
@@ -160,13 +141,6 @@ def _seconds_to_wait(prefer: str) -> float | None:
     return None
 
 
-_QUEUED = object_of({"eventId": TEXT, "processed": {"type": "boolean"}, "message": TEXT}, {"outcome": outcome_schema()})
-_RESULT = object_of(
-    {"index": {"type": "integer"}, "status": {"enum": ["accepted", "duplicate", "refused"]}},
-    {"eventId": TEXT, "error": {"type": "object"}},
-)
-_COUNT = {"type": "integer"}
-
 OPERATIONS = [
     Operation(
         name="reportAction",
@@ -182,7 +156,7 @@ OPERATIONS = [
         scope="actions:write",
         tag="Actions",
         body=Action,
-        answer=_QUEUED,
+        answer=ActionReceipt,
         status=202,
         other_statuses=(200,),
         enveloped=False,
@@ -200,14 +174,7 @@ OPERATIONS = [
         scope="actions:write",
         tag="Actions",
         body={"type": "array", "items": {"$of": Action}, "minItems": 1, "maxItems": BATCH_ACTIONS_MAX},
-        answer=object_of(
-            {
-                "accepted": _COUNT,
-                "duplicate": _COUNT,
-                "refused": _COUNT,
-                "results": {"type": "array", "items": _RESULT},
-            }
-        ),
+        answer=ActionBatchResult,
         status=202,
         enveloped=False,
         errors=(400, 413),

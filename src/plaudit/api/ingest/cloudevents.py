@@ -16,14 +16,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from plaudit import bounds
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, decode_json, decode_loosely
-from plaudit.api.http.schemas import INTEGER, OBJECTS, object_of
 from plaudit.api.http.wire import Json
+from plaudit.api.views.actions import IngestResult, ingest_result
 from plaudit.documents.as_meant import AN_ID
 from plaudit.documents.validation import convert
 from plaudit.errors import FieldError, Invalid, PlauditError, UnsupportedMedia, invalid_fields
 from plaudit.ingest.actions import AcceptedAction, Action
 
-from .actions import BATCH_ACTIONS_MAX, accepted, results_of
+from .actions import BATCH_ACTIONS_MAX, accepted
 
 _JSON_MEDIA = re.compile(r"^[^/\s]+/(?:[^/\s]+\+)?json$")
 _STRUCTURED = "application/cloudevents"
@@ -180,18 +180,14 @@ def raise_refusal(results: Sequence[AcceptedAction | PlauditError]) -> None:
 
 
 def _answered(results: Sequence[AcceptedAction | PlauditError]) -> OperationResult:
-    refused = sum(isinstance(result, PlauditError) for result in results)
-    told = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
-    return OperationResult(data={**told, "results": results_of(results)}, status=202, enveloped=False)
+    return OperationResult(data=ingest_result(results), status=202, enveloped=False)
 
-
-_ACCEPTED = object_of({"accepted": INTEGER, "refused": INTEGER, "results": OBJECTS})
 
 OPERATIONS = [
     Operation(
         name="reportCloudEvents", method="POST", path="/v1/ingest/cloudevents", summary="Report CloudEvents",
         description="Structured, binary or batched.", run=cloud_events, scope="actions:write", tag="Actions",
-        body={"type": "object"}, media="lines", answer=_ACCEPTED, status=202, enveloped=False, errors=(400, 413),
+        body={"type": "object"}, media="lines", answer=IngestResult, status=202, enveloped=False, errors=(400, 413),
         body_bytes_max=BATCH_BYTES_MAX,
     )
 ]  # fmt: skip

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from plaudit import bounds
 from plaudit.api.admin.profiles import identity_conflicts
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, decode_loosely
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, OBJECTS, object_of
-from plaudit.api.http.wire import EventKey, Json, UserId
+from plaudit.api.http.wire import EventKey, UserId
 from plaudit.api.run_command import run_command
+from plaudit.api.views.actions import IngestResult, Problem, TrackResult, ingest_result
 from plaudit.clock import new_uuid7
 from plaudit.core.event import PROFILE
 from plaudit.core.triggers import TRIGGER_CHARACTER
@@ -26,7 +26,7 @@ from plaudit.errors import FieldError, Forbidden, IdempotencyConflict, PlauditEr
 from plaudit.ingest.actions import AcceptedAction, Action
 from plaudit.reads.identities import who_goes_on
 
-from .actions import accepted, results_of
+from .actions import accepted
 from .cloudevents import action_from, bounded, in_the_senders_words, raise_refusal
 
 _WORD = re.compile(rf"(?:{TRIGGER_CHARACTER})+")
@@ -173,7 +173,7 @@ async def identify(call: Call) -> OperationResult:
 async def _one(call: Call, kind: str) -> OperationResult:
     given = {**cast("dict[str, Any]", call.body), "type": kind} if isinstance(call.body, dict) else call.body
     raise_refusal(await _taken(call, [given], None))
-    return OperationResult(data={"success": True}, status=200, enveloped=False)
+    return OperationResult(data=TrackResult(success=True), status=200, enveloped=False)
 
 
 async def segment_batch(call: Call) -> OperationResult:
@@ -181,15 +181,13 @@ async def segment_batch(call: Call) -> OperationResult:
     given = convert(_each_alone(decode_loosely(call.raw or b"{}")), Batch)
     results = await _taken(call, given.batch, given.sent_at)
     refused = sum(isinstance(result, PlauditError) for result in results)
-    told: Json = {"success": refused == 0, "accepted": len(results) - refused, "refused": refused}
-    if refused:
-        message = f"{refused} of {len(results)} calls were refused; the others are taken, and count once if sent again"
-        told["error"] = {"message": message, "code": "partly_refused"}
+    message = f"{refused} of {len(results)} calls were refused; the others are taken, and count once if sent again"
+    error = Problem(message=message, code="partly_refused") if refused else UNSET
     only_mismatches = all(
         isinstance(result, IdempotencyConflict) for result in results if isinstance(result, PlauditError)
     )
     status = 200 if not refused else 422 if only_mismatches else 400
-    return OperationResult(data={**told, "results": results_of(results)}, status=status, enveloped=False)
+    return OperationResult(data=ingest_result(results, error), status=status, enveloped=False)
 
 
 def _each_alone(body: Any) -> Any:
@@ -204,7 +202,6 @@ def _each_alone(body: Any) -> Any:
     return around | {"batch": [bounds.fitting(item) for item in bounded(cast("list[Any]", calls))]}
 
 
-_ACCEPTED = object_of({"accepted": INTEGER, "refused": INTEGER, "results": OBJECTS})
 _SEGMENT: dict[str, Any] = {
     "description": "For Twilio Segment's libraries, whose write key is an API secret. Not related to Plaudit's segments.",
     "method": "POST", "scope": "actions:write", "tag": "Actions", "body": {"type": "object"}, "enveloped": False,
@@ -214,14 +211,14 @@ _SEGMENT: dict[str, Any] = {
 OPERATIONS = [
     Operation(
         name="trackEvent", path="/v1/track", summary="Report an event in Twilio Segment's track format", run=track,
-        answer=object_of({"success": BOOLEAN}), **_SEGMENT,
+        answer=TrackResult, **_SEGMENT,
     ),
     Operation(
         name="identifyMember", path="/v1/identify", summary="Update a profile in Twilio Segment's identify format",
-        run=identify, answer=object_of({"success": BOOLEAN}), **_SEGMENT,
+        run=identify, answer=TrackResult, **_SEGMENT,
     ),
     Operation(
         name="trackEventBatch", path="/v1/batch", summary="Report events in Twilio Segment's batch format",
-        run=segment_batch, answer=_ACCEPTED, body_bytes_max=BATCH_BYTES_MAX, media="lines", **_SEGMENT,
+        run=segment_batch, answer=IngestResult, body_bytes_max=BATCH_BYTES_MAX, media="lines", **_SEGMENT,
     ),
 ]  # fmt: skip

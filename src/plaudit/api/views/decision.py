@@ -1,60 +1,124 @@
 """What a decision led to, for the one who reported the action and waited."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from plaudit.api.http.schemas import NUMBER, OBJECT, TEXT, object_of
-from plaudit.api.http.wire import Json, time_text
+from msgspec import UNSET, UnsetType, field
+
+from plaudit.api.http.wire import time_text
 from plaudit.core.decision import Trace
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.core.retry_at import RETRYABLE_REFUSALS
 from plaudit.engine.processed import ProcessedEvent
 
+from .base import Time, View
 
-def outcome_view(program: Program, processed: ProcessedEvent) -> Json:
-    """The transactions, coupons and notifications of a decision, and the campaigns that fired."""
+Number = int | float
+# As it is documented: the one field of the API that is written so.
+_NEXT_AVAILABLE = "next_available_at"
+
+
+class OutcomeTransaction(View):
+    """A transaction that followed. `next_available_at` is when the member can earn more, where a cap was reached."""
+
+    transaction_id: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    reason: str | None
+    next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
+
+
+class OutcomeCoupon(View):
+    """A coupon that was issued. `origin` is the reward or product that it came from."""
+
+    coupon_id: str
+    code: str | None
+    origin: str
+
+
+class OutcomeRefusal(View):
+    """Why a campaign did not fire, or one of its effects (by its index) did nothing.
+
+    `next_available_at` is when it can succeed, if that is known.
+    """
+
+    campaign_id: str
+    effect: int | None
+    reason: str
+    next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
+
+
+class Outcome(View):
+    """What followed from an action: the campaigns that fired, and what the member got. Only `state` if it failed."""
+
+    state: str
+    reason: str | UnsetType = UNSET
+    campaigns: list[str] | UnsetType = UNSET
+    transactions: list[OutcomeTransaction] | UnsetType = UNSET
+    coupons: list[OutcomeCoupon] | UnsetType = UNSET
+    refusals: list[OutcomeRefusal] | UnsetType = UNSET
+
+
+def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
+    """Return the transactions, coupons and refusals of a decision, and the campaigns that fired."""
     decision = processed.decision
     if decision is None:
-        return {"state": processed.state}
-    found: Json = {"state": processed.state}
-    if decision.refusal is not None:
-        found["reason"] = decision.refusal.value
-    transactions: list[Json] = []
+        return Outcome(state=processed.state)
+    transactions: list[OutcomeTransaction] = []
     for posting in decision.transactions:
         decimals = program.metrics[posting.metric].decimals
         transactions.append(
-            {
-                "transactionId": f"txn_{posting.transaction_id}",
-                "metric": posting.metric,
-                "amount": to_number(posting.amount, decimals),
-                "balanceAfter": to_number(posting.balance_after, decimals),
-                "campaignId": posting.campaign_id,
-                "reason": posting.reason,
-                **_next_available(posting.next_at),
-            }
+            OutcomeTransaction(
+                transaction_id=f"txn_{posting.transaction_id}",
+                metric=posting.metric,
+                amount=to_number(posting.amount, decimals),
+                balance_after=to_number(posting.balance_after, decimals),
+                campaign_id=posting.campaign_id,
+                reason=posting.reason,
+                next_available_at=_next_available(posting.next_at),
+            )
         )
-    found["campaigns"] = [trace.campaign_id for trace in decision.trace if trace.refusal is None]
-    found["transactions"] = transactions
-    found["coupons"] = [
-        {
-            "couponId": str(issue.coupon_id),
-            "code": issue.code if issue.code is not None else processed.codes.get(issue.coupon_id),
-            "origin": issue.origin_id,
-        }
+    coupons = [
+        OutcomeCoupon(
+            coupon_id=str(issue.coupon_id),
+            code=issue.code if issue.code is not None else processed.codes.get(issue.coupon_id),
+            origin=issue.origin_id,
+        )
         for issue in decision.coupons
     ]
-    found["refusals"] = [
-        {"campaignId": trace.campaign_id, "effect": None, "reason": trace.refusal, **_next_available(_next_at(trace))}
-        for trace in decision.trace
-        if trace.refusal in RETRYABLE_REFUSALS
-    ] + [
-        {"campaignId": trace.campaign_id, "effect": effect.index, "reason": effect.refusal}
-        for trace in decision.trace
+    return Outcome(
+        state=processed.state,
+        reason=UNSET if decision.refusal is None else decision.refusal.value,
+        campaigns=[trace.campaign_id for trace in decision.trace if trace.refusal is None],
+        transactions=transactions,
+        coupons=coupons,
+        refusals=[*_refused_campaigns(decision.trace), *_refused_effects(decision.trace)],
+    )
+
+
+def _refused_campaigns(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
+    return [
+        OutcomeRefusal(
+            campaign_id=trace.campaign_id,
+            effect=None,
+            reason=trace.refusal,
+            next_available_at=_next_available(_next_at(trace)),
+        )
+        for trace in traces
+        if trace.refusal is not None and trace.refusal in RETRYABLE_REFUSALS
+    ]
+
+
+def _refused_effects(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
+    return [
+        OutcomeRefusal(campaign_id=trace.campaign_id, effect=effect.index, reason=effect.refusal)
+        for trace in traces
         for effect in trace.effects
         if effect.refusal is not None
     ]
-    return found
 
 
 def next_at_of(processed: ProcessedEvent) -> datetime | None:
@@ -71,26 +135,5 @@ def _next_at(trace: Trace) -> datetime | None:
     return trace.progress["next_available_at"] if trace.refusal in RETRYABLE_REFUSALS else None
 
 
-def _next_available(at: datetime | None) -> Json:
-    return {} if at is None else {"next_available_at": time_text(at)}
-
-
-def outcome_schema() -> dict[str, Any]:
-    """The schema of it."""
-    transaction = {
-        "transactionId": TEXT,
-        "metric": TEXT,
-        "amount": NUMBER,
-        "balanceAfter": NUMBER,
-        "campaignId": TEXT,
-    }
-    return object_of(
-        {"state": TEXT},
-        {
-            "reason": TEXT,
-            "campaigns": {"type": "array", "items": TEXT},
-            "transactions": {"type": "array", "items": object_of(transaction)},
-            "coupons": {"type": "array", "items": OBJECT},
-            "refusals": {"type": "array", "items": OBJECT},
-        },
-    )
+def _next_available(at: datetime | None) -> Time | UnsetType:
+    return UNSET if at is None else time_text(at)

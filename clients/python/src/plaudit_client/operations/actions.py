@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency
 from plaudit_client.transport import Transport
 
@@ -12,7 +11,9 @@ from plaudit_client.transport import Transport
 class ActionsServerOperations(Transport):
     """Actions: what servers may call."""
 
-    def report_action(self, body: models.Action | Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def report_action(
+        self, body: models.Action | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> models.ActionReceipt:
         """Report an action.
 
         Returns 202 once the action is stored durably. With `Prefer: wait=N`, returns 200 with the outcome if
@@ -22,7 +23,7 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/api/audience/internal/actions",
-                result=dict[str, Any],
+                result=models.ActionReceipt,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
@@ -31,7 +32,7 @@ class ActionsServerOperations(Transport):
 
     def report_action_batch(
         self, body: Sequence[models.Action | Mapping[str, Any]], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.ActionBatchResult:
         """Report up to 1,000 actions.
 
         A JSON array or NDJSON. Each action is validated separately: a bad one does not affect the others.
@@ -40,14 +41,16 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/api/audience/internal/actions/batch",
-                result=dict[str, Any],
+                result=models.ActionBatchResult,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def report_cloud_events(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def report_cloud_events(
+        self, body: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> models.IngestResult:
         """Report CloudEvents.
 
         Structured, binary or batched.
@@ -56,14 +59,14 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/ingest/cloudevents",
-                result=dict[str, Any],
+                result=models.IngestResult,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def track_event(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def track_event(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> models.TrackResult:
         """Report an event in Twilio Segment's track format.
 
         For Twilio Segment's libraries, whose write key is an API secret. Not related to Plaudit's segments.
@@ -72,14 +75,14 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/track",
-                result=dict[str, Any],
+                result=models.TrackResult,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def identify_member(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def identify_member(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> models.TrackResult:
         """Update a profile in Twilio Segment's identify format.
 
         For Twilio Segment's libraries, whose write key is an API secret. Not related to Plaudit's segments.
@@ -88,14 +91,14 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/identify",
-                result=dict[str, Any],
+                result=models.TrackResult,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def track_event_batch(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def track_event_batch(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> models.IngestResult:
         """Report events in Twilio Segment's batch format.
 
         For Twilio Segment's libraries, whose write key is an API secret. Not related to Plaudit's segments.
@@ -104,7 +107,7 @@ class ActionsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/batch",
-                result=dict[str, Any],
+                result=models.IngestResult,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),

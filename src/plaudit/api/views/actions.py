@@ -1,0 +1,113 @@
+"""What is returned for reported actions."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from plaudit.api.views.decision import Outcome
+from plaudit.errors import PlauditError
+from plaudit.ingest.actions import AcceptedAction
+
+from .base import View
+
+Status = Literal["accepted", "duplicate", "refused"]
+
+
+class ActionReceipt(View):
+    """A reported action. `processed` and `outcome` are for those who waited for it (`Prefer: wait=N`)."""
+
+    event_id: str
+    processed: bool
+    message: str
+    outcome: Outcome | UnsetType = UNSET
+
+
+class FieldProblem(View):
+    """What is wrong with a field, by its path in the request."""
+
+    field: str
+    message: str
+
+
+class Problem(View):
+    """Why a part of a request was refused."""
+
+    message: str
+    code: str
+    details: list[FieldProblem] | UnsetType = UNSET
+
+
+class ActionResult(View):
+    """What became of one action of several. `index` is its place in the request, from 0."""
+
+    index: int
+    status: Status
+    event_id: str | UnsetType = UNSET
+    error: Problem | UnsetType = UNSET
+
+
+class ActionBatchResult(View):
+    """What became of the actions of a batch: how many, and each in the order of the request."""
+
+    accepted: int
+    duplicate: int
+    refused: int
+    results: list[ActionResult]
+
+
+class IngestResult(View, kw_only=True):
+    """What became of the events of a request: how many, and each in the order of the request.
+
+    `success` is false when any was refused, and `error` then says so.
+    """
+
+    success: bool
+    accepted: int
+    refused: int
+    error: Problem | UnsetType = UNSET
+    results: list[ActionResult]
+
+
+class TrackResult(View):
+    """That a call was accepted."""
+
+    success: bool
+
+
+def problem_of(error: PlauditError) -> Problem:
+    """Return an error as it is shown for a part of a request."""
+    details = [FieldProblem(field=field.field, message=field.message) for field in error.fields]
+    return Problem(message=error.message, code=error.code, details=details or UNSET)
+
+
+def action_results(results: Sequence[AcceptedAction | PlauditError]) -> list[ActionResult]:
+    """Return what became of each action."""
+    return [
+        ActionResult(index=index, status="refused", error=problem_of(result))
+        if isinstance(result, PlauditError)
+        else ActionResult(index=index, status="accepted" if result.new else "duplicate", event_id=result.event)
+        for index, result in enumerate(results)
+    ]
+
+
+def batch_result(results: Sequence[AcceptedAction | PlauditError]) -> ActionBatchResult:
+    """Return what became of a batch."""
+    shown = action_results(results)
+    counts = Counter(result.status for result in shown)
+    return ActionBatchResult(
+        accepted=counts["accepted"], duplicate=counts["duplicate"], refused=counts["refused"], results=shown
+    )
+
+
+def ingest_result(results: Sequence[AcceptedAction | PlauditError], error: Problem | UnsetType = UNSET) -> IngestResult:
+    """Return what became of the events of another system's request."""
+    refused = sum(isinstance(result, PlauditError) for result in results)
+    return IngestResult(
+        success=refused == 0,
+        accepted=len(results) - refused,
+        refused=refused,
+        error=error,
+        results=action_results(results),
+    )
