@@ -23,6 +23,16 @@ Cadence = Literal["daily", "monthly", "weekly"]
 Period = Literal["day", "hour", "month", "quarter", "week", "year"]
 
 
+class AccessToken(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An access token, and for how many seconds it is valid. `scope` is there for servers."""
+
+    access_token: str = field(name="access_token")
+    issued_token_type: str | None = field(name="issued_token_type", default=None)
+    token_type: Literal["Bearer"] = field(name="token_type")
+    expires_in: int = field(name="expires_in")
+    scope: str | None = None
+
+
 class Acknowledgement(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """That a command was carried out."""
 
@@ -666,11 +676,28 @@ class IngestResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     results: list[ActionResult]
 
 
-class Keys(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The browser's keys, base64url."""
+class ItemChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many of a product came, or went when negative."""
 
-    p256dh: str
-    auth: str
+    product_id: str
+    quantity: int
+
+
+class Jwk(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A public RSA key that verifies access tokens (RFC 7517)."""
+
+    kty: str
+    n: str
+    e: str
+    kid: str
+    alg: str
+    use: str
+
+
+class JwkSet(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The public keys that verify access tokens."""
+
+    keys: list[Jwk]
 
 
 class Ladder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -752,6 +779,185 @@ class Limit(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     overall: int | None = None
 
 
+class LoyaltyChallenge(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign, with its missions and what it gives."""
+
+    id: str
+    title: str
+    subtitle: str
+    notification: LoyaltyMessage
+    show_in_profile: bool
+    show_in_rail: bool
+    time: LoyaltyTime
+    missions: list[LoyaltyMission]
+    rewards: list[LoyaltyReward]
+
+
+class LoyaltyConfig(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The programme as apps show it: metrics, inventory and the challenges that are open to the caller."""
+
+    metrics: list[LoyaltyMetric]
+    inventory: list[LoyaltyInventorySet]
+    challenges: list[LoyaltyChallenge]
+
+
+class LoyaltyCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A coupon of the member. `coupon_id` is the reward or product that it came from."""
+
+    id: str
+    title: str
+    link: str
+    coupon_id: str = field(name="coupon_id")
+    coupon_type: Literal["non_unique_coupon", "unique_coupon"] = field(name="coupon_type")
+    coupon_code: str = field(name="coupon_code")
+    show_on_notification: bool
+
+
+class LoyaltyHistoryEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An achievement or a change of the member's. `timestamp` is in UNIX seconds."""
+
+    id: str
+    timestamp: int
+    type: Literal["challengeCompleted", "inventoryChanged", "metricChanged", "milestoneChanged", "missionCompleted"]
+    payload: LoyaltyPayload
+
+
+class LoyaltyInventoryChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The items that came, and those that went."""
+
+    received: list[LoyaltyItemChange]
+    lost: list[LoyaltyItemChange]
+
+
+class LoyaltyInventorySet(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Products that are shown together."""
+
+    id: str
+    title: str
+    items: list[LoyaltyItem]
+
+
+class LoyaltyItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A product that members can have."""
+
+    id: str
+    title: str
+    media: str
+
+
+class LoyaltyItemChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An item that came or went, and the inventory set that it is shown in."""
+
+    set_id: str
+    item_id: str
+
+
+class LoyaltyMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member will be told, as far as it is known beforehand. `display` says how apps show it."""
+
+    display: str
+    title: str
+    message: str
+
+
+class LoyaltyMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A metric, with the bounds of its balances; a bound that does not exist is the largest safe integer."""
+
+    id: str
+    title: str
+    media: str
+    default_value: Number
+    minimum_value: Number
+    maximum_value: Number
+
+
+class LoyaltyMetricChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A balance before and after."""
+
+    old_value: Number
+    new_value: Number
+
+
+class LoyaltyMilestoneChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A milestone before and after; null for none."""
+
+    old_value: str | None
+    new_value: str | None
+
+
+class LoyaltyMission(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A step of a challenge, and the type of action that it waits for."""
+
+    id: str
+    title: str
+    type: str
+    notification: LoyaltyMessage
+
+
+class LoyaltyNotification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member is told. `timestamp` is in UNIX seconds."""
+
+    id: str
+    timestamp: int
+    type: str
+    display: str
+    title: str
+    message: str
+    payload: LoyaltyPayload
+
+
+class LoyaltyPayload(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What was achieved, and what came with it."""
+
+    challenge_id: str | None = None
+    mission_id: str | None = None
+    coupon_id: str | None = None
+    metric_changes: dict[str, LoyaltyMetricChange]
+    inventory_changes: LoyaltyInventoryChange
+    milestone_changes: dict[str, LoyaltyMilestoneChange]
+
+
+class LoyaltyProfile(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member's balances by metric, items by inventory set, and progress by challenge."""
+
+    metrics: dict[str, Number]
+    inventory: dict[str, list[str]]
+    challenges: dict[str, LoyaltyProgress]
+
+
+class LoyaltyProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether a member has completed a challenge, and which of its missions."""
+
+    is_completed: bool
+    missions_completed: list[str]
+
+
+class LoyaltyReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a challenge gives: an amount of a metric, an item of the inventory, or a coupon."""
+
+    type: Literal["coupon", "inventory", "metric"]
+    metric_id: str | None = None
+    metric_quantity: Number | None = None
+    inventory_set_id: str | None = None
+    inventory_item_id: str | None = None
+    coupon_id: str | None = None
+
+
+class LoyaltyTime(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """When a challenge is open, in UNIX seconds, and whether apps show it."""
+
+    show_in_ui: bool = field(name="showInUI")
+    from_: int
+    to: int
+
+
+class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member reports of themselves. Without an action there is nothing to be counted."""
+
+    action: str | None = None
+    data: dict[str, str | bool | Number] | UnsetType = UNSET
+
+
 class MergeRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`from`: who becomes a part of the member, by any of their names."""
 
@@ -788,6 +994,13 @@ class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     updated_at: datetime
     created_by: str
     out_of_force: str | None = None
+
+
+class MetricChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A balance before and after."""
+
+    from_: Number
+    to: Number
 
 
 class MetricList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -847,6 +1060,12 @@ class MultiplierSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     end_date: datetime | None = None
     weekdays: list[int] | UnsetType = UNSET
     conditions: list[Any] | Json | None = None
+
+
+class MyRedemptionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many."""
+
+    quantity: int = 1
 
 
 class NewApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1029,6 +1248,13 @@ class NewProduct(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     link: str | None = None
 
 
+class NewPushSubscription(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What `PushSubscription.toJSON()` gives; anything else in it is passed over."""
+
+    endpoint: str
+    keys: PushKeys
+
+
 class NewReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`link` is where a coupon of it can be used."""
 
@@ -1115,13 +1341,6 @@ class NewStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     milestones: list[MilestoneSpec] | UnsetType = UNSET
 
 
-class NewSubscription(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What `PushSubscription.toJSON()` gives; anything else in it is passed over."""
-
-    endpoint: str
-    keys: Keys
-
-
 class NewTemplate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
 
@@ -1196,6 +1415,37 @@ class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     status: Literal["active", "inactive"] = "active"
 
 
+class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member is told, and what came with it. `display` says how apps show it."""
+
+    notification_id: str
+    type: Literal["campaign.completed", "message", "step.completed"]
+    campaign_id: str | None
+    step: int | None
+    display: Literal["banner", "modal", "none", "toast"]
+    title: str | None
+    message: str
+    created_at: datetime
+    expires_at: datetime | None
+    read_at: datetime | None
+    metrics: dict[str, MetricChange]
+    items: list[ItemChange]
+    rungs: list[RungChange]
+
+
+class NotificationList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    notifications: list[Notification]
+    unread: int
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Notification]:
+        """The notifications of this page."""
+        return self.notifications
+
+
 class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     message: str | None = None
     template_id: str | None = None
@@ -1249,19 +1499,6 @@ class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit
     campaign_id: str
     reason: str | None
     next_available_at: datetime | None = field(name="next_available_at", default=None)
-
-
-class OwnAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member reports of themselves. Without an action there is nothing to be counted."""
-
-    action: str | None = None
-    data: dict[str, str | bool | Number] | UnsetType = UNSET
-
-
-class OwnRedemption(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many."""
-
-    quantity: int = 1
 
 
 class Pause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1386,7 +1623,7 @@ class ProfileField(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     description: str | None = None
 
 
-class ProfileOf(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class ProfilePatch(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One user's part of a batched request."""
 
     user_id: str = field(name="user_id")
@@ -1409,7 +1646,34 @@ class Push(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
     contact: str
 
 
-class ReadBody(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class PushKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether the organisation pushes, and the `applicationServerKey` to subscribe with."""
+
+    enabled: bool
+    public_key: str
+
+
+class PushKeys(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The browser's keys, base64url."""
+
+    p256dh: str
+    auth: str
+
+
+class PushSubscriptionCreated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The id of a new subscription, by which it is deleted."""
+
+    subscription_id: str
+
+
+class ReadCount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many notifications were marked as read, and how many are unread now."""
+
+    read: int
+    unread: int
+
+
+class ReadMarker(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Which have been read: these, all up to one, or (when nothing is said) all."""
 
     ids: list[str] | UnsetType = UNSET
@@ -1604,6 +1868,14 @@ class RuleUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     priority: int | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     stop_processing: bool | UnsetType = UNSET
+
+
+class RungChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A rung before and after; null for none."""
+
+    ladder_id: str
+    from_: str | None
+    to: str | None
 
 
 class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -8,11 +8,12 @@ from plaudit.api.admin.products import redeem_product
 from plaudit.api.admin.profiles import member_view, object_in, write_profile
 from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
-from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
 from plaudit.api.member.me import campaign_views, get_own_notifications
 from plaudit.api.views.base import OpenObject, to_builtins
+from plaudit.api.views.notification import NotificationList
 from plaudit.api.views.products import RedemptionResult
 from plaudit.api.views.transactions import transaction_view
 from plaudit.core.decide_one import OPTED_OUT
@@ -52,7 +53,7 @@ def _batched(users: list[Json]) -> OperationResult:
     return OperationResult(data={"message": "OK", "users": users}, status=200, enveloped=False)
 
 
-class ProfileOf(Struct, kw_only=True, forbid_unknown_fields=True):
+class ProfilePatch(Struct, kw_only=True, forbid_unknown_fields=True):
     """One user's part of a batched request."""
 
     user_id: UserId
@@ -78,7 +79,7 @@ def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdat
     wrong: list[FieldError] = []
     for i, item in enumerate(cast("list[Any]", body)):
         try:
-            profile_of = convert(item, ProfileOf)
+            profile_of = convert(item, ProfilePatch)
         except Invalid as error:
             wrong += [field.under(f"[{i}]") for field in error.fields]
             continue
@@ -156,7 +157,7 @@ async def _opted_out(call: Call, *, value: bool | None) -> Json:
     return {OPTED_OUT: bool(value)}
 
 
-class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
+class MyRedemptionRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """How many."""
 
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
@@ -164,7 +165,7 @@ class OwnRedemption(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def post_redeem(call: Call) -> RedemptionResult:
     """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
-    body: OwnRedemption = call.body
+    body: MyRedemptionRequest = call.body
     await load_current_member(call)
     return await redeem_product(call, call.user_id, call.path["productId"], body.quantity)
 
@@ -185,7 +186,7 @@ OPERATIONS = [
     Operation(
         name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",
         run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=_USERS,
-        body={"type": "array", "items": {"$of": ProfileOf}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
+        body={"type": "array", "items": {"$of": ProfilePatch}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
     ),
     Operation(
         name="updateMyProfile", method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile,
@@ -208,7 +209,7 @@ OPERATIONS = [
     Operation(
         name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
         run=get_own_notifications, query=PAGING, summary="List the member's notifications",
-        answer=page_schema("notifications", OBJECT), **_OWN,
+        answer=NotificationList, **_OWN,
     ),
     Operation(
         name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
@@ -221,7 +222,7 @@ OPERATIONS = [
     ),
     Operation(
         name="redeemMyProduct", method="POST", path="/api/audience/products/{productId}/redeem", scope=None,
-        run=post_redeem, body=OwnRedemption, summary="Redeem a product as the member",
+        run=post_redeem, body=MyRedemptionRequest, summary="Redeem a product as the member",
         answer=RedemptionResult,
         errors=(400, 404, 409, 413), **_OWN,
     ),

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, field
 
 from plaudit import telemetry
 from plaudit.api.http.etags import etag_response
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
-from plaudit.api.http.schemas import BOOLEAN, INTEGER, NUMBER, OBJECT, OBJECTS, TEXT, object_of
-from plaudit.api.http.wire import Json
 from plaudit.api.identity.current_member import (
     load_current_member,
     member_id,
@@ -19,8 +17,29 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
-from plaudit.api.views.first_generation import challenge_id, changes_view, mission_id, set_of, set_title
-from plaudit.api.views.notification import ReadBody, post_read, unread_of
+from plaudit.api.views.first_generation import (
+    HistoryType,
+    LoyaltyChallenge,
+    LoyaltyConfig,
+    LoyaltyCoupon,
+    LoyaltyHistoryEntry,
+    LoyaltyInventorySet,
+    LoyaltyItem,
+    LoyaltyMessage,
+    LoyaltyMetric,
+    LoyaltyMission,
+    LoyaltyNotification,
+    LoyaltyProfile,
+    LoyaltyProgress,
+    LoyaltyReward,
+    LoyaltyTime,
+    challenge_id,
+    mission_id,
+    payload_view,
+    set_of,
+    set_title,
+)
+from plaudit.api.views.notification import ReadCount, ReadMarker, post_read, unread_of
 from plaudit.core.effects.effect_type import Preview
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.ids import derived_id
@@ -65,59 +84,61 @@ async def get_config(call: Call) -> OperationResult:
     rules: dict[str, list[Rule]] = defaultdict(list)
     for rule in programme.rules.values():
         rules[rule.campaign_id].append(rule)
-    data = {
-        "metrics": [_metric(programme, metric_id) for metric_id in programme.metrics],
-        "inventory": _inventory(programme),
-        "challenges": [
+    data = LoyaltyConfig(
+        metrics=[_metric(programme, metric_id) for metric_id in programme.metrics],
+        inventory=_inventory(programme),
+        challenges=[
             _challenge(programme, campaign_id, campaign, rules[campaign_id])
             for campaign_id, campaign in visible_campaigns(programme, inside, programme.now())
         ],
-    }
+    )
     return etag_response(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
 
 
-def _metric(programme: Programme, metric_id: str) -> Json:
+def _metric(programme: Programme, metric_id: str) -> LoyaltyMetric:
     document = programme.metrics[metric_id]
-    return {
-        "id": metric_id,
-        "title": document.name,
-        "media": document.media or "",
-        "defaultValue": document.default,
-        "minimumValue": -SAFE_INTEGER if document.minimum is None else document.minimum,
-        "maximumValue": SAFE_INTEGER if document.maximum is None else document.maximum,
-    }
+    return LoyaltyMetric(
+        id=metric_id,
+        title=document.name,
+        media=document.media or "",
+        default_value=document.default,
+        minimum_value=-SAFE_INTEGER if document.minimum is None else document.minimum,
+        maximum_value=SAFE_INTEGER if document.maximum is None else document.maximum,
+    )
 
 
-def _inventory(programme: Programme) -> list[Json]:
-    sets: dict[str, list[Json]] = {}
+def _inventory(programme: Programme) -> list[LoyaltyInventorySet]:
+    sets: dict[str, list[LoyaltyItem]] = {}
     for product_id, product in programme.products.items():
         if product.status == "active":
-            item = {"id": product_id, "title": product.name, "media": product.media or ""}
+            item = LoyaltyItem(id=product_id, title=product.name, media=product.media or "")
             sets.setdefault(set_of(programme, product_id), []).append(item)
-    return [{"id": set_id, "title": set_title(set_id), "items": items} for set_id, items in sets.items()]
+    return [LoyaltyInventorySet(id=set_id, title=set_title(set_id), items=items) for set_id, items in sets.items()]
 
 
-def _challenge(programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> Json:
+def _challenge(programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> LoyaltyChallenge:
     start, end = campaign.start_date, campaign.end_date
     has_dates = start is not None or end is not None
-    return {
-        "id": challenge_id(programme, campaign_id),
-        "title": campaign.name,
-        "subtitle": campaign.subtitle or campaign.description or "",
-        "notification": _notification_view(programme, campaign.notification, campaign.name),
-        "showInProfile": campaign.show_in_profile,
-        "showInRail": campaign.show_in_rail,
-        "time": {
-            "showInUI": campaign.show_dates and has_dates,
-            "from": int((EARLIEST if start is None else start).timestamp()),
-            "to": int((LAST if end is None else end).timestamp()),
-        },
-        "missions": _missions(programme, campaign_id, campaign, rules),
-        "rewards": [reward for effect in _effects(campaign, rules) for reward in _rewards(programme, effect)],
-    }
+    return LoyaltyChallenge(
+        id=challenge_id(programme, campaign_id),
+        title=campaign.name,
+        subtitle=campaign.subtitle or campaign.description or "",
+        notification=_notification_view(programme, campaign.notification, campaign.name),
+        show_in_profile=campaign.show_in_profile,
+        show_in_rail=campaign.show_in_rail,
+        time=LoyaltyTime(
+            show_in_ui=campaign.show_dates and has_dates,
+            since=int((EARLIEST if start is None else start).timestamp()),
+            until=int((LAST if end is None else end).timestamp()),
+        ),
+        missions=_missions(programme, campaign_id, campaign, rules),
+        rewards=[reward for effect in _effects(campaign, rules) for reward in _rewards(programme, effect)],
+    )
 
 
-def _missions(programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]) -> list[Json]:
+def _missions(
+    programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]
+) -> list[LoyaltyMission]:
     """A campaign without steps is one mission."""
     if campaign.steps:
         parts = [(step.name, step.triggers, step.notification) for step in campaign.steps]
@@ -125,25 +146,25 @@ def _missions(programme: Programme, campaign_id: str, campaign: Campaign, rules:
         triggers = campaign.triggers or [rule.trigger_type for rule in rules]
         parts = [(campaign.name, triggers, None)]
     return [
-        {
-            "id": mission_id(programme, campaign_id, number),
-            "title": name,
-            "type": next((trigger if isinstance(trigger, str) else trigger.type for trigger in triggers), ""),
-            "notification": _notification_view(programme, notification, name),
-        }
+        LoyaltyMission(
+            id=mission_id(programme, campaign_id, number),
+            title=name,
+            type=next((trigger if isinstance(trigger, str) else trigger.type for trigger in triggers), ""),
+            notification=_notification_view(programme, notification, name),
+        )
         for number, (name, triggers, notification) in enumerate(parts)
     ]
 
 
-def _notification_view(programme: Programme, note: Any, name: str) -> Json:
+def _notification_view(programme: Programme, note: Any, name: str) -> LoyaltyMessage:
     """What will be shown, as far as it is known beforehand."""
     if note is None:
-        return {"display": "none", "title": name, "message": ""}
+        return LoyaltyMessage(display="none", title=name, message="")
     if note.template_id is None:
-        return {"display": note.display, "title": note.title or name, "message": note.message}
+        return LoyaltyMessage(display=note.display, title=note.title or name, message=note.message)
     template = programme.templates[note.template_id]
     texts = template.texts[template.default_locale]
-    return {"display": template.display, "title": texts.title or name, "message": texts.message}
+    return LoyaltyMessage(display=template.display, title=texts.title or name, message=texts.message)
 
 
 def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
@@ -151,7 +172,7 @@ def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
     return found + [effect for rule in rules for effect in rule.effects]
 
 
-def _rewards(programme: Programme, effect: EffectSpec) -> list[Json]:
+def _rewards(programme: Programme, effect: EffectSpec) -> list[LoyaltyReward]:
     def previews_of_reward(reward_id: str) -> Sequence[Preview]:
         reward = programme.rewards.get(reward_id)
         return () if reward is None else preview_reward(reward_id, reward)
@@ -164,22 +185,22 @@ def _rewards(programme: Programme, effect: EffectSpec) -> list[Json]:
     return [_reward(programme, preview) for preview in previews]
 
 
-def _reward(programme: Programme, preview: Preview) -> Json:
+def _reward(programme: Programme, preview: Preview) -> LoyaltyReward:
     match preview.kind:
         case "metric":
-            quantity = {} if preview.amount is None else {"metricQuantity": preview.amount}
-            return {"type": "metric", "metricId": preview.id, **quantity}
+            quantity = UNSET if preview.amount is None else preview.amount
+            return LoyaltyReward(type="metric", metric_id=preview.id, metric_quantity=quantity)
         case "product":
             inventory_set = set_of(programme, preview.id)
-            return {"type": "inventory", "inventorySetId": inventory_set, "inventoryItemId": preview.id}
+            return LoyaltyReward(type="inventory", inventory_set_id=inventory_set, inventory_item_id=preview.id)
         case "coupon":
-            return {"type": "coupon", "couponId": preview.id}
+            return LoyaltyReward(type="coupon", coupon_id=preview.id)
 
 
 # ----------------------------------------------------------------------------------------------------------- profile
 
 
-async def get_profile(call: Call) -> Json:
+async def get_profile(call: Call) -> LoyaltyProfile:
     """Balances, items, and what is completed."""
     programme, view = await load_current_member(call)
     amounts = {row["metric"]: row["amount"] for row in view.parts["balances"]}
@@ -187,21 +208,21 @@ async def get_profile(call: Call) -> Json:
     inventory: dict[str, list[str]] = {}
     for row in view.parts["holdings"]:
         inventory.setdefault(set_of(programme, row["product_id"]), []).append(row["product_id"])
-    return {
-        "metrics": {
+    return LoyaltyProfile(
+        metrics={
             metric_id: to_number(amounts.get(metric_id, metric.default), metric.decimals)
             for metric_id, metric in programme.compiled.metrics.items()
         },
-        "inventory": inventory,
-        "challenges": {
+        inventory=inventory,
+        challenges={
             challenge_id(programme, key): _progress(programme, key, campaigns.get(key), state)
             for key, state in progress_of(view).items()
             if key in programme.campaigns
         },
-    }
+    )
 
 
-def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> Json:
+def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> LoyaltyProgress:
     completed, progress = kept.completions > 0, kept
     if campaign is not None:
         now = programme.now()
@@ -212,13 +233,13 @@ def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None,
     if completed and not done:  # it has begun anew, or has no steps: all there is to it has been done
         done = list(range(count))
     missions = [mission_id(programme, campaign_id, number) for number in sorted(done) if number < count]
-    return {"isCompleted": completed, "missionsCompleted": missions}
+    return LoyaltyProgress(is_completed=completed, missions_completed=missions)
 
 
 # ----------------------------------------------------------------------------------------- notifications and history
 
 
-async def get_notifications(call: Call) -> list[Json]:
+async def get_notifications(call: Call) -> list[LoyaltyNotification]:
     """What the member has not read, the oldest first. Reading does not consume."""
     programme, notes = await unread_of(call)
     coupons = await coupons_of(call)
@@ -226,31 +247,28 @@ async def get_notifications(call: Call) -> list[Json]:
     return [_note_view(programme, note, done.get((note.campaign_id, note.created_at)), coupons) for note in notes]
 
 
-def _note_view(programme: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> Json:
-    return {
-        "id": str(note.notification_id),
-        "timestamp": int(note.created_at.timestamp()),
-        "type": _TYPE_OF_NOTE.get(note.type, note.type),
-        "display": note.display,
-        "title": note.title or "",
-        "message": note.message,
-        "payload": {
-            **_achieved(programme, note.campaign_id, step if note.step is None else note.step),
-            **coupons.get((note.campaign_id, note.created_at), {}),
-            **changes_view(programme, note.changes),
-        },
-    }
+def _note_view(programme: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> LoyaltyNotification:
+    achieved = _achieved(programme, note.campaign_id, step if note.step is None else note.step)
+    return LoyaltyNotification(
+        id=str(note.notification_id),
+        timestamp=int(note.created_at.timestamp()),
+        type=_TYPE_OF_NOTE.get(note.type, note.type),
+        display=note.display,
+        title=note.title or "",
+        message=note.message,
+        payload=payload_view(programme, note.changes, achieved, coupons.get((note.campaign_id, note.created_at))),
+    )
 
 
-def _achieved(programme: Programme, campaign_id: str, step: int | None) -> Json:
+def _achieved(programme: Programme, campaign_id: str, step: int | None) -> tuple[str, str] | None:
     if campaign_id not in programme.campaigns:
-        return {}
+        return None
     last = max(len(programme.campaigns[campaign_id].steps), 1) - 1
     done = last if step is None else step  # a completion is that of its last mission
-    return {"challengeId": challenge_id(programme, campaign_id), "missionId": mission_id(programme, campaign_id, done)}
+    return challenge_id(programme, campaign_id), mission_id(programme, campaign_id, done)
 
 
-async def get_history(call: Call) -> list[Json]:
+async def get_history(call: Call) -> list[LoyaltyHistoryEntry]:
     """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
     since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
     programme = await call.programme()
@@ -269,22 +287,18 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(int(given), UTC)
 
 
-def _entry_view(programme: Programme, entry: HistoryEntry, coupons: Coupons) -> Json:
-    achieved = _achieved(programme, entry.campaign_id, entry.step) if entry.fired else {}
-    return {
-        "id": str(entry.entry_id),
-        "timestamp": int(entry.at.timestamp()),
-        "type": _type_of(entry, achieved),
-        "payload": {
-            **achieved,
-            **coupons.get((entry.campaign_id, entry.at), {}),
-            **changes_view(programme, entry.changes),
-        },
-    }
+def _entry_view(programme: Programme, entry: HistoryEntry, coupons: Coupons) -> LoyaltyHistoryEntry:
+    achieved = _achieved(programme, entry.campaign_id, entry.step) if entry.fired else None
+    return LoyaltyHistoryEntry(
+        id=str(entry.entry_id),
+        timestamp=int(entry.at.timestamp()),
+        type=_type_of(entry, achieved),
+        payload=payload_view(programme, entry.changes, achieved, coupons.get((entry.campaign_id, entry.at))),
+    )
 
 
-def _type_of(entry: HistoryEntry, achieved: Json) -> str:
-    if achieved:
+def _type_of(entry: HistoryEntry, achieved: tuple[str, str] | None) -> HistoryType:
+    if achieved is not None:
         return "challengeCompleted" if entry.completed else "missionCompleted"
     if entry.changes.items:
         return "inventoryChanged"
@@ -294,7 +308,7 @@ def _type_of(entry: HistoryEntry, achieved: Json) -> str:
 # ----------------------------------------------------------------------------------------------- coupons and actions
 
 
-class OwnAction(Struct, kw_only=True, forbid_unknown_fields=True):
+class MemberAction(Struct, kw_only=True, forbid_unknown_fields=True):
     """What a member reports of themselves. Without an action there is nothing to be counted."""
 
     action: TriggerName | None = None
@@ -305,7 +319,7 @@ class OwnAction(Struct, kw_only=True, forbid_unknown_fields=True):
 
 async def post_action(call: Call) -> OperationResult:
     """Durable before it is answered; what follows is seen by notifications, history and profile."""
-    body: OwnAction = call.body
+    body: MemberAction = call.body
     if body.action is None:
         return OperationResult(data=None, status=200, content=b"")
     programme = await call.programme()
@@ -321,51 +335,40 @@ async def post_action(call: Call) -> OperationResult:
     return OperationResult(data=None, status=200, content=b"")
 
 
-_CHANGES = {"challengeId": TEXT, "missionId": TEXT, "couponId": TEXT}
-_PAYLOAD = object_of({"metricChanges": OBJECT, "inventoryChanges": OBJECT, "milestoneChanges": OBJECT}, _CHANGES)
-_ENTRY = object_of({"id": TEXT, "timestamp": INTEGER, "type": TEXT, "payload": _PAYLOAD})
-_NOTE = object_of(
-    {"id": TEXT, "timestamp": INTEGER, "type": TEXT, "display": TEXT, "title": TEXT, "message": TEXT, "payload": _PAYLOAD}
-)  # fmt: skip
 _TIME = {"type": "integer", "minimum": 0, "maximum": int(LATEST.timestamp())}
 _MEMBERS: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API, first generation"}
 
 OPERATIONS = [
     Operation(
         name="getLoyaltyConfig", method="GET", path="/api/loyalty/config", summary="Get the loyalty configuration",
-        run=get_config, anonymous=True,
-        answer=object_of({"metrics": OBJECTS, "inventory": OBJECTS, "challenges": OBJECTS}), other_statuses=(304,), **_MEMBERS,
+        run=get_config, anonymous=True, answer=LoyaltyConfig, other_statuses=(304,), **_MEMBERS,
     ),
     Operation(
         name="getLoyaltyProfile", method="GET", path="/api/loyalty/profile",
-        summary="Get the member's rewards profile", run=get_profile, **_MEMBERS,
-        answer=object_of({"metrics": {"type": "object", "additionalProperties": NUMBER}, "inventory": OBJECT, "challenges": OBJECT}),
+        summary="Get the member's rewards profile", run=get_profile, answer=LoyaltyProfile, **_MEMBERS,
     ),
     Operation(
         name="listUnreadNotifications", method="GET", path="/api/loyalty/notifications",
-        summary="List unread notifications", run=get_notifications, answer={"type": "array", "items": _NOTE},
+        summary="List unread notifications", run=get_notifications, answer=list[LoyaltyNotification],
         **_MEMBERS,
     ),
     Operation(
         name="markNotificationsRead", method="POST", path="/api/loyalty/notifications/read",
         summary="Mark notifications as read", description="The ones given, all up to one, or all.", run=post_read,
-        body=ReadBody, answer=object_of({"read": INTEGER, "unread": INTEGER}), errors=(400, 413), **_MEMBERS,
+        body=ReadMarker, answer=ReadCount, errors=(400, 413), **_MEMBERS,
     ),
     Operation(
         name="listLoyaltyHistory", method="GET", path="/api/loyalty/history", summary="List achievements and rewards",
-        run=get_history, answer={"type": "array", "items": _ENTRY}, **_MEMBERS, query=(
+        run=get_history, answer=list[LoyaltyHistoryEntry], **_MEMBERS, query=(
             Parameter("from", "UNIX seconds; from then on.", _TIME), Parameter("to", "UNIX seconds; up to and with then.", _TIME),
         ),
     ),
     Operation(
         name="getCoupon", method="GET", path="/api/loyalty/coupons/{couponId}", summary="Get a coupon of the member",
-        run=get_coupon, answer=object_of(
-            {"id": TEXT, "title": TEXT, "link": TEXT, "coupon_id": TEXT, "coupon_type": TEXT, "coupon_code": TEXT,
-             "showOnNotification": BOOLEAN}
-        ), **_MEMBERS,
+        run=get_coupon, answer=LoyaltyCoupon, **_MEMBERS,
     ),
     Operation(
         name="reportMyAction", method="POST", path="/api/loyalty/action", summary="Report an action as the member",
-        run=post_action, body=OwnAction, errors=(400, 413), **_MEMBERS,
+        run=post_action, body=MemberAction, errors=(400, 413), **_MEMBERS,
     ),
 ]  # fmt: skip

@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from plaudit.api.http.operations import Call
-from plaudit.api.http.wire import Json, uuid_in
+from plaudit.api.http.wire import uuid_in
 from plaudit.api.identity.current_member import load_current_member
+from plaudit.api.views.first_generation import LoyaltyCoupon
 from plaudit.errors import NotFound
 
-Coupons = Mapping[tuple[str, datetime], Json]
+Coupons = Mapping[tuple[str, datetime], str]
 
 
 async def coupons_of(call: Call) -> Coupons:
-    """The member's coupons as payloads name them, by what gave them and when."""
+    """The ids of the member's coupons, by what gave them and when."""
     _, view = await load_current_member(call)
-    return {
-        (row["campaign_id"], row["issued_at"]): {"couponId": str(row["coupon_id"])} for row in view.parts["coupons"]
-    }
+    return {(row["campaign_id"], row["issued_at"]): str(row["coupon_id"]) for row in view.parts["coupons"]}
 
 
-async def get_coupon(call: Call) -> Json:
+async def get_coupon(call: Call) -> LoyaltyCoupon:
     """A coupon of the member's own: by its id, or the newest valid one of the reward, product or pool of that id."""
     programme, view = await load_current_member(call)
     name = call.path["couponId"]
@@ -33,12 +32,12 @@ async def get_coupon(call: Call) -> Json:
     if row["revoked_at"] is not None:
         raise NotFound("The coupon has been revoked", code="coupon_revoked")
     origin = programme.rewards.get(row["origin_id"]) or programme.products.get(row["origin_id"])
-    return {
-        "id": str(row["coupon_id"]),
-        "title": row["origin_id"] if origin is None else origin.name,
-        "link": "" if origin is None else origin.link or "",
-        "coupon_id": row["origin_id"],
-        "coupon_type": "non_unique_coupon" if row["pool_id"] is None else "unique_coupon",
-        "coupon_code": row["code"],
-        "showOnNotification": True,
-    }
+    return LoyaltyCoupon(
+        id=str(row["coupon_id"]),
+        title=row["origin_id"] if origin is None else origin.name,
+        link="" if origin is None else origin.link or "",
+        coupon_id=row["origin_id"],
+        coupon_type="non_unique_coupon" if row["pool_id"] is None else "unique_coupon",
+        coupon_code=row["code"],
+        show_on_notification=True,
+    )

@@ -10,8 +10,9 @@ from jwt.algorithms import RSAAlgorithm
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation, OperationResult
-from plaudit.api.http.schemas import INTEGER, TEXT, object_of
-from plaudit.api.http.wire import Json, uuid_in
+from plaudit.api.http.schemas import TEXT, object_of
+from plaudit.api.http.wire import uuid_in
+from plaudit.api.views.tokens import AccessToken, Jwk, JwkSet
 from plaudit.errors import PlauditError, Unavailable
 from plaudit.storage.orgs import find_api_key
 
@@ -48,7 +49,7 @@ async def post_token(call: Call) -> OperationResult:
     return OperationResult(data=data, status=200, headers=headers, enveloped=False)
 
 
-async def _exchanged(call: Call, given: Mapping[str, str]) -> Json:
+async def _exchanged(call: Call, given: Mapping[str, str]) -> AccessToken:
     token = given.get("subject_token")
     if not token:
         raise _OAuthError("invalid_request", "subject_token is missing")
@@ -69,10 +70,10 @@ async def _exchanged(call: Call, given: Mapping[str, str]) -> Json:
     if seconds < 1:
         raise _OAuthError("invalid_grant", "The token cannot be taken: it has expired")
     made, lives = await tokens.issue(proof.org_id, proof.user_id, seconds)
-    return {"access_token": made, "issued_token_type": ISSUED, "token_type": "Bearer", "expires_in": lives}
+    return AccessToken(access_token=made, issued_token_type=ISSUED, token_type="Bearer", expires_in=lives)  # noqa: S106
 
 
-async def _service_token(call: Call, given: Mapping[str, str]) -> Json:
+async def _service_token(call: Call, given: Mapping[str, str]) -> AccessToken:
     client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
     kind, _, basic = call.headers.get("authorization", "").partition(" ")
     if kind.lower() == "basic":
@@ -88,7 +89,8 @@ async def _service_token(call: Call, given: Mapping[str, str]) -> Json:
     if not wanted <= key.scopes:
         raise _OAuthError("invalid_scope", f"The key lacks the scope {min(wanted - key.scopes)}")
     made, lives = await call.services.callers.tokens.issue(key.org_id, str(key.key_id), SERVICE_SECONDS, wanted)
-    return {"access_token": made, "token_type": "Bearer", "expires_in": lives, "scope": " ".join(sorted(wanted))}
+    scope = " ".join(sorted(wanted))
+    return AccessToken(access_token=made, token_type="Bearer", expires_in=lives, scope=scope)  # noqa: S106
 
 
 def _parameters(call: Call) -> dict[str, str]:
@@ -118,14 +120,15 @@ async def _org_named(call: Call, given: Mapping[str, str]) -> UUID | None:
 
 async def get_jwks(call: Call) -> OperationResult:
     """The public halves of our keys (RFC 7517)."""
-    keys: list[dict[str, Any]] = [
-        {**RSAAlgorithm.to_jwk(token.private.public_key(), as_dict=True), "kid": token.kid, "alg": "RS256", "use": "sig"}
-        for token in await call.services.callers.tokens.keys()
-    ]  # fmt: skip
-    for key in keys:
-        key.pop("key_ops", None)
+    keys: list[Jwk] = []
+    for key in await call.services.callers.tokens.keys():
+        jwk: dict[str, Any] = RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
+        keys.append(Jwk(kty=jwk["kty"], n=jwk["n"], e=jwk["e"], kid=key.kid, alg="RS256", use="sig"))
     return OperationResult(
-        data={"keys": keys}, status=200, headers={"Cache-Control": f"public, max-age={JWKS_SECONDS}"}, enveloped=False
+        data=JwkSet(keys=keys),
+        status=200,
+        headers={"Cache-Control": f"public, max-age={JWKS_SECONDS}"},
+        enveloped=False,
     )
 
 
@@ -133,22 +136,19 @@ _PARAMETERS = object_of(
     {"grant_type": TEXT},
     {"subject_token": TEXT, "subject_token_type": TEXT, "org": TEXT, "client_id": TEXT, "client_secret": TEXT, "scope": TEXT},
 )  # fmt: skip
-_TOKEN = object_of(
-    {"access_token": TEXT, "token_type": TEXT, "expires_in": INTEGER}, {"issued_token_type": TEXT, "scope": TEXT}
-)
 
 OPERATIONS = [
     Operation(
         name="issueToken", method="POST", path="/api/auth/token", changes_nothing=True,
         summary="Exchange a credential for an access token",
         description="Takes an identity provider's token, or an API secret.", run=post_token, scope=None, tag="Tokens",
-        body=_PARAMETERS, media="form", answer=_TOKEN, enveloped=False,
+        body=_PARAMETERS, media="form", answer=AccessToken, enveloped=False,
         error_schema={"type": "object", "properties": {"error": TEXT, "error_description": TEXT}, "required": ["error"]},
         errors=(400, 401, 413),
     ),
     Operation(
         name="getJwks", method="GET", path="/.well-known/jwks.json",
         summary="Get the public keys that verify access tokens", run=get_jwks, scope=None, tag="Tokens",
-        answer=object_of({"keys": {"type": "array", "items": {"type": "object"}}}), enveloped=False,
+        answer=JwkSet, enveloped=False,
     ),
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from plaudit.api.identity.current_member import (
 )
 from plaudit.api.views.base import Page, to_builtins
 from plaudit.api.views.member_progress import progress_view
-from plaudit.api.views.notification import notification_view
+from plaudit.api.views.notification import NotificationList, notification_view
 from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
@@ -206,7 +206,7 @@ async def _standing(call: Call, programme: Programme, competition_id: str, part:
     return {"rank": places[0].rank, "score": score, "of": len(board), "scope": scope}
 
 
-async def get_own_notifications(call: Call) -> Json:
+async def get_own_notifications(call: Call) -> Page:
     """A page of all notifications, the newest first; how many are unread."""
     programme = await call.programme()
     page = call.page(tuple[int], (2**62,))
@@ -214,11 +214,7 @@ async def get_own_notifications(call: Call) -> Json:
         found = await notifications.fetch_page(connection, member_id(call), *page.start, programme.now(), page.limit)
         unread = await notifications.unread_count(connection, member_id(call), programme.now())
     found, cursor = page.cut(found, lambda notification_row: (notification_row.sequence,))
-    return {
-        "notifications": [notification_view(programme, notification_row) for notification_row in found],
-        "unread": unread,
-        "cursor": cursor,
-    }
+    return NotificationList.of([notification_view(programme, row) for row in found], unread=unread, cursor=cursor)
 
 
 async def get_own_transactions(call: Call) -> Page:
@@ -262,7 +258,7 @@ OPERATIONS = [
     Operation(
         name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
         summary="List the member's notifications", run=get_own_notifications,
-        answer=page_schema("notifications", OBJECT), query=PAGING, **_OWN,
+        answer=NotificationList, query=PAGING, **_OWN,
     ),
     Operation(
         name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",

@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from plaudit import bounds, clock
 from plaudit.api.http.operations import Call, Operation, OperationResult
 from plaudit.api.http.paging import from_base64url
-from plaudit.api.http.schemas import BOOLEAN, TEXT, object_of
-from plaudit.api.http.wire import Json, uuid_in
+from plaudit.api.http.wire import uuid_in
 from plaudit.api.identity.current_member import load_current_member, member_id
+from plaudit.api.views.push import PushKey, PushSubscriptionCreated
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.storage.push_subscriptions import private_key, subscribe, unsubscribe
 
@@ -23,36 +23,34 @@ AUTH_BYTES = 16
 Key = Annotated[str, Meta(min_length=16, max_length=200)]
 
 
-class Keys(Struct, kw_only=True):
+class PushKeys(Struct, kw_only=True):
     """The browser's keys, base64url."""
 
     p256dh: Key
     auth: Key
 
 
-class NewSubscription(Struct, kw_only=True, rename="camel"):
+class NewPushSubscription(Struct, kw_only=True, rename="camel"):
     """What `PushSubscription.toJSON()` gives; anything else in it is passed over."""
 
     endpoint: Annotated[str, Meta(min_length=1, max_length=2_000)]
-    keys: Keys
+    keys: PushKeys
 
 
-async def get_push(call: Call) -> Json:
+async def get_push(call: Call) -> PushKey:
     """Whether the organisation pushes, and the key to subscribe with (`applicationServerKey`)."""
     programme = await call.programme()
     async with call.connection() as connection:
         key = load_pem_private_key(await private_key(connection, clock.now()), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return {
-        "enabled": programme.settings.push is not None,
-        "publicKey": base64.urlsafe_b64encode(point).decode().rstrip("="),
-    }
+    public_key = base64.urlsafe_b64encode(point).decode().rstrip("=")
+    return PushKey(enabled=programme.settings.push is not None, public_key=public_key)
 
 
-async def post_subscription(call: Call) -> Json:
+async def post_subscription(call: Call) -> PushSubscriptionCreated:
     """Have what the member is told pushed to a browser too."""
-    body: NewSubscription = call.body
+    body: NewPushSubscription = call.body
     wrong: list[FieldError] = []
     message = bounds.wrong_address(body.endpoint, _schemes(call))
     if message is not None:
@@ -70,7 +68,7 @@ async def post_subscription(call: Call) -> Json:
         made = await subscribe(
             connection, call.org_id, view.member_id, body.endpoint, body.keys.p256dh, body.keys.auth, clock.now()
         )
-    return {"subscriptionId": f"{PREFIX}{made}"}
+    return PushSubscriptionCreated(subscription_id=f"{PREFIX}{made}")
 
 
 async def delete_subscription(call: Call) -> OperationResult:
@@ -107,12 +105,12 @@ OPERATIONS = [
     Operation(
         name="getPushKey", method="GET", path="/api/loyalty/me/push",
         summary="Get the key for Web Push subscriptions", run=get_push,
-        answer=object_of({"enabled": BOOLEAN, "publicKey": TEXT}), **_OWN,
+        answer=PushKey, **_OWN,
     ),
     Operation(
         name="createPushSubscription", method="POST", path="/api/loyalty/me/push/subscriptions",
-        summary="Subscribe a browser to push notifications", run=post_subscription, body=NewSubscription,
-        answer=object_of({"subscriptionId": TEXT}), status=201, errors=(400, 409, 413), **_OWN,
+        summary="Subscribe a browser to push notifications", run=post_subscription, body=NewPushSubscription,
+        answer=PushSubscriptionCreated, status=201, errors=(400, 409, 413), **_OWN,
     ),
     Operation(
         name="deletePushSubscription", method="DELETE", path="/api/loyalty/me/push/subscriptions/{subscriptionId}",

@@ -14,7 +14,6 @@ from plaudit.engine.processed import ProcessedEvent
 
 from .base import Time, View
 
-Number = int | float
 # As it is documented: the one field of the API that is written so.
 _NEXT_AVAILABLE = "next_available_at"
 
@@ -24,8 +23,8 @@ class OutcomeTransaction(View):
 
     transaction_id: str
     metric: str
-    amount: Number
-    balance_after: Number
+    amount: float
+    balance_after: float
     campaign_id: str
     reason: str | None
     next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)

@@ -1,15 +1,195 @@
-"""What came with an achievement, as the first generation shows it."""
+"""What the first generation of the members' calls returns: challenges, missions, inventory, milestones."""
 
 import re
+from typing import Literal
 from uuid import UUID
 
-from plaudit.api.http.wire import Json, amount_view
+from msgspec import UNSET, UnsetType, field
+
+from plaudit.api.http.wire import amount_view
 from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.ids import derived_id
 from plaudit.storage.programmes import Programme
 
+from .base import View
+
 _CAMPAIGN = "camp_"
 _LIKE_A_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+HistoryType = Literal["challengeCompleted", "missionCompleted", "inventoryChanged", "metricChanged", "milestoneChanged"]
+
+
+class LoyaltyMetric(View):
+    """A metric, with the bounds of its balances; a bound that does not exist is the largest safe integer."""
+
+    id: str
+    title: str
+    media: str
+    default_value: float
+    minimum_value: float
+    maximum_value: float
+
+
+class LoyaltyItem(View):
+    """A product that members can have."""
+
+    id: str
+    title: str
+    media: str
+
+
+class LoyaltyInventorySet(View):
+    """Products that are shown together."""
+
+    id: str
+    title: str
+    items: list[LoyaltyItem]
+
+
+class LoyaltyMessage(View):
+    """What a member will be told, as far as it is known beforehand. `display` says how apps show it."""
+
+    display: str
+    title: str
+    message: str
+
+
+class LoyaltyTime(View):
+    """When a challenge is open, in UNIX seconds, and whether apps show it."""
+
+    show_in_ui: bool = field(name="showInUI")
+    since: int = field(name="from")
+    until: int = field(name="to")
+
+
+class LoyaltyMission(View):
+    """A step of a challenge, and the type of action that it waits for."""
+
+    id: str
+    title: str
+    type: str
+    notification: LoyaltyMessage
+
+
+class LoyaltyReward(View):
+    """What a challenge gives: an amount of a metric, an item of the inventory, or a coupon."""
+
+    type: Literal["metric", "inventory", "coupon"]
+    metric_id: str | UnsetType = UNSET
+    metric_quantity: float | UnsetType = UNSET
+    inventory_set_id: str | UnsetType = UNSET
+    inventory_item_id: str | UnsetType = UNSET
+    coupon_id: str | UnsetType = UNSET
+
+
+class LoyaltyChallenge(View):
+    """A campaign, with its missions and what it gives."""
+
+    id: str
+    title: str
+    subtitle: str
+    notification: LoyaltyMessage
+    show_in_profile: bool
+    show_in_rail: bool
+    time: LoyaltyTime
+    missions: list[LoyaltyMission]
+    rewards: list[LoyaltyReward]
+
+
+class LoyaltyConfig(View):
+    """The programme as apps show it: metrics, inventory and the challenges that are open to the caller."""
+
+    metrics: list[LoyaltyMetric]
+    inventory: list[LoyaltyInventorySet]
+    challenges: list[LoyaltyChallenge]
+
+
+class LoyaltyProgress(View):
+    """Whether a member has completed a challenge, and which of its missions."""
+
+    is_completed: bool
+    missions_completed: list[str]
+
+
+class LoyaltyProfile(View):
+    """A member's balances by metric, items by inventory set, and progress by challenge."""
+
+    metrics: dict[str, float]
+    inventory: dict[str, list[str]]
+    challenges: dict[str, LoyaltyProgress]
+
+
+class LoyaltyMetricChange(View):
+    """A balance before and after."""
+
+    old_value: float
+    new_value: float
+
+
+class LoyaltyItemChange(View):
+    """An item that came or went, and the inventory set that it is shown in."""
+
+    set_id: str
+    item_id: str
+
+
+class LoyaltyInventoryChange(View):
+    """The items that came, and those that went."""
+
+    received: list[LoyaltyItemChange]
+    lost: list[LoyaltyItemChange]
+
+
+class LoyaltyMilestoneChange(View):
+    """A milestone before and after; null for none."""
+
+    old_value: str | None
+    new_value: str | None
+
+
+class LoyaltyPayload(View, kw_only=True):
+    """What was achieved, and what came with it."""
+
+    challenge_id: str | UnsetType = UNSET
+    mission_id: str | UnsetType = UNSET
+    coupon_id: str | UnsetType = UNSET
+    metric_changes: dict[str, LoyaltyMetricChange]
+    inventory_changes: LoyaltyInventoryChange
+    milestone_changes: dict[str, LoyaltyMilestoneChange]
+
+
+class LoyaltyNotification(View):
+    """What a member is told. `timestamp` is in UNIX seconds."""
+
+    id: str
+    timestamp: int
+    type: str
+    display: str
+    title: str
+    message: str
+    payload: LoyaltyPayload
+
+
+class LoyaltyHistoryEntry(View):
+    """An achievement or a change of the member's. `timestamp` is in UNIX seconds."""
+
+    id: str
+    timestamp: int
+    type: HistoryType
+    payload: LoyaltyPayload
+
+
+class LoyaltyCoupon(View, rename="lower"):
+    """A coupon of the member. `coupon_id` is the reward or product that it came from."""
+
+    id: str
+    title: str
+    link: str
+    coupon_id: str
+    coupon_type: Literal["non_unique_coupon", "unique_coupon"]
+    coupon_code: str
+    show_on_notification: bool = field(name="showOnNotification")
 
 
 def challenge_id(programme: Programme, campaign_id: str) -> str:
@@ -55,24 +235,33 @@ def set_of(programme: Programme, product_id: str) -> str:
     return "" if product is None else product.inventory_set or product.type
 
 
-def changes_view(programme: Programme, changes: ChangeSummary) -> Json:
-    """`metricChanges`, `inventoryChanges` and `milestoneChanges`."""
+def payload_view(
+    programme: Programme, changes: ChangeSummary, achieved: tuple[str, str] | None, coupon_id: str | None
+) -> LoyaltyPayload:
+    """Return what came with an achievement (a challenge and a mission), if it is one, and its coupon, if it has one."""
+    program = programme.compiled
     received = [item_change.product_id for item_change in changes.items if item_change.quantity > 0]
     lost = [item_change.product_id for item_change in changes.items if item_change.quantity < 0]
-    return {
-        "metricChanges": {
-            metric: {
-                "oldValue": amount_view(programme.compiled, metric, old),
-                "newValue": amount_view(programme.compiled, metric, new),
-            }
+    return LoyaltyPayload(
+        challenge_id=UNSET if achieved is None else achieved[0],
+        mission_id=UNSET if achieved is None else achieved[1],
+        coupon_id=UNSET if coupon_id is None else coupon_id,
+        metric_changes={
+            metric: LoyaltyMetricChange(
+                old_value=amount_view(program, metric, old), new_value=amount_view(program, metric, new)
+            )
             for metric, (old, new) in changes.metrics.items()
         },
-        "inventoryChanges": {"received": _items(programme, received), "lost": _items(programme, lost)},
-        "milestoneChanges": {
-            rung.ladder_id: {"oldValue": rung.before, "newValue": rung.after} for rung in changes.rungs
+        inventory_changes=LoyaltyInventoryChange(received=_items(programme, received), lost=_items(programme, lost)),
+        milestone_changes={
+            rung.ladder_id: LoyaltyMilestoneChange(old_value=rung.before, new_value=rung.after)
+            for rung in changes.rungs
         },
-    }
+    )
 
 
-def _items(programme: Programme, product_ids: list[str]) -> list[Json]:
-    return [{"setId": set_of(programme, product_id), "itemId": product_id} for product_id in dict.fromkeys(product_ids)]
+def _items(programme: Programme, product_ids: list[str]) -> list[LoyaltyItemChange]:
+    return [
+        LoyaltyItemChange(set_id=set_of(programme, product_id), item_id=product_id)
+        for product_id in dict.fromkeys(product_ids)
+    ]

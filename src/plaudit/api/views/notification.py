@@ -1,22 +1,74 @@
 """A member's notifications: which are unread, and marking them as read."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call
-from plaudit.api.http.wire import Json, amount_view, optional_time, time_text
+from plaudit.api.http.wire import amount_view, optional_time, time_text
 from plaudit.api.identity.current_member import member_id
 from plaudit.reads import notifications
 from plaudit.reads.notifications import NotificationRow
 from plaudit.storage.notifications import mark_read, mark_read_up_to
 from plaudit.storage.programmes import Programme
 
+from .base import Time, View, page_of
+
 IDS_MAX = 500
 
 
-class ReadBody(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class MetricChange(View):
+    """A balance before and after."""
+
+    before: float = field(name="from")
+    after: float = field(name="to")
+
+
+class ItemChange(View):
+    """How many of a product came, or went when negative."""
+
+    product_id: str
+    quantity: int
+
+
+class RungChange(View):
+    """A rung before and after; null for none."""
+
+    ladder_id: str
+    before: str | None = field(name="from")
+    after: str | None = field(name="to")
+
+
+class Notification(View):
+    """What a member is told, and what came with it. `display` says how apps show it."""
+
+    notification_id: str
+    type: Literal["message", "step.completed", "campaign.completed"]
+    campaign_id: str | None
+    step: int | None
+    display: Literal["none", "toast", "banner", "modal"]
+    title: str | None
+    message: str
+    created_at: Time
+    expires_at: Time | None
+    read_at: Time | None
+    metrics: dict[str, MetricChange]
+    items: list[ItemChange]
+    rungs: list[RungChange]
+
+
+class ReadCount(View):
+    """How many notifications were marked as read, and how many are unread now."""
+
+    read: int
+    unread: int
+
+
+NotificationList = page_of(Notification, "notifications", [("unread", int)])
+
+
+class ReadMarker(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which have been read: these, all up to one, or (when nothing is said) all."""
 
     ids: Annotated[list[UUID], Meta(max_length=IDS_MAX)] = field(default_factory=list[UUID])
@@ -30,39 +82,39 @@ async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
         return programme, await notifications.unread(connection, member_id(call), programme.now())
 
 
-async def post_read(call: Call) -> Json:
+async def post_read(call: Call) -> ReadCount:
     """Mark as read. Answers how many were not, and how many are not yet."""
-    body: ReadBody = call.body
+    body: ReadMarker = call.body
     programme = await call.programme()
     async with call.connection() as connection:
         if body.ids:
             read = await mark_read(connection, member_id(call), body.ids, programme.now())
         else:
             read = await mark_read_up_to(connection, member_id(call), body.up_to, programme.now())
-        return {"read": read, "unread": await notifications.unread_count(connection, member_id(call), programme.now())}
+        unread = await notifications.unread_count(connection, member_id(call), programme.now())
+        return ReadCount(read=read, unread=unread)
 
 
-def notification_view(programme: Programme, note: NotificationRow) -> Json:
+def notification_view(programme: Programme, note: NotificationRow) -> Notification:
     """A notification in the present generation."""
-    changed = note.changes
-    return {
-        "notificationId": str(note.notification_id),
-        "type": note.type,
-        "campaignId": note.campaign_id if note.campaign_id in programme.campaigns else None,
-        "step": note.step,
-        "display": note.display,
-        "title": note.title,
-        "message": note.message,
-        "createdAt": time_text(note.created_at),
-        "expiresAt": optional_time(note.expires_at),
-        "readAt": optional_time(note.read_at),
-        "metrics": {
-            metric_id: {
-                "from": amount_view(programme.compiled, metric_id, before),
-                "to": amount_view(programme.compiled, metric_id, after),
-            }
+    changed, program = note.changes, programme.compiled
+    return Notification(
+        notification_id=str(note.notification_id),
+        type=cast("Any", note.type),
+        campaign_id=note.campaign_id if note.campaign_id in programme.campaigns else None,
+        step=note.step,
+        display=cast("Any", note.display),
+        title=note.title,
+        message=note.message,
+        created_at=time_text(note.created_at),
+        expires_at=optional_time(note.expires_at),
+        read_at=optional_time(note.read_at),
+        metrics={
+            metric_id: MetricChange(
+                before=amount_view(program, metric_id, before), after=amount_view(program, metric_id, after)
+            )
             for metric_id, (before, after) in changed.metrics.items()
         },
-        "items": [{"productId": item.product_id, "quantity": item.quantity} for item in changed.items],
-        "rungs": [{"ladderId": rung.ladder_id, "from": rung.before, "to": rung.after} for rung in changed.rungs],
-    }
+        items=[ItemChange(product_id=item.product_id, quantity=item.quantity) for item in changed.items],
+        rungs=[RungChange(ladder_id=rung.ladder_id, before=rung.before, after=rung.after) for rung in changed.rungs],
+    )

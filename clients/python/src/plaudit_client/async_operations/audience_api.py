@@ -28,7 +28,7 @@ class AudienceApiServerOperations(AsyncTransport):
             )
         )
 
-    async def update_audience_profiles(self, body: Sequence[models.ProfileOf | Mapping[str, Any]]) -> Json:
+    async def update_audience_profiles(self, body: Sequence[models.ProfilePatch | Mapping[str, Any]]) -> Json:
         """Update several profiles."""
         return await self.send(
             Request(method="PUT", path="/api/audience/profile", result=dict[str, Any], enveloped=False, body=body)
@@ -78,13 +78,15 @@ class AudienceApiMemberOperations(AsyncTransport):
         """List the member's challenges."""
         return await self.send(Request(method="GET", path="/api/audience/challenges", result=dict[str, Any]))
 
-    async def list_audience_notifications(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    async def list_audience_notifications(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.NotificationList:
         """List the member's notifications."""
         return await self.send(
             Request(
                 method="GET",
                 path="/api/audience/notifications",
-                result=dict[str, Any],
+                result=models.NotificationList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
@@ -111,7 +113,7 @@ class AudienceApiMemberOperations(AsyncTransport):
     async def redeem_my_product(
         self,
         product_id: str,
-        body: models.OwnRedemption | Mapping[str, Any] | None = None,
+        body: models.MyRedemptionRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
     ) -> Json:

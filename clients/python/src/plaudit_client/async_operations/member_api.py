@@ -49,13 +49,15 @@ class MemberApiMemberOperations(AsyncTransport):
         """Get what the member owns and can redeem."""
         return await self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=dict[str, Any]))
 
-    async def list_my_notifications(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    async def list_my_notifications(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.NotificationList:
         """List the member's notifications."""
         return await self.send(
             Request(
                 method="GET",
                 path="/api/loyalty/me/notifications",
-                result=dict[str, Any],
+                result=models.NotificationList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
@@ -83,19 +85,19 @@ class MemberApiMemberOperations(AsyncTransport):
             )
         )
 
-    async def get_push_key(self) -> Json:
+    async def get_push_key(self) -> models.PushKey:
         """Get the key for Web Push subscriptions."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/push", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/push", result=models.PushKey))
 
     async def create_push_subscription(
-        self, body: models.NewSubscription | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+        self, body: models.NewPushSubscription | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> models.PushSubscriptionCreated:
         """Subscribe a browser to push notifications."""
         return await self.send(
             Request(
                 method="POST",
                 path="/api/loyalty/me/push/subscriptions",
-                result=dict[str, Any],
+                result=models.PushSubscriptionCreated,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

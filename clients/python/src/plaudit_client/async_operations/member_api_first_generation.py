@@ -5,28 +5,29 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
 class MemberApiFirstGenerationMemberOperations(AsyncTransport):
     """Member API, first generation: what members may call."""
 
-    async def get_loyalty_config(self) -> Json:
+    async def get_loyalty_config(self) -> models.LoyaltyConfig:
         """Get the loyalty configuration."""
-        return await self.send(Request(method="GET", path="/api/loyalty/config", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/config", result=models.LoyaltyConfig))
 
-    async def get_loyalty_profile(self) -> Json:
+    async def get_loyalty_profile(self) -> models.LoyaltyProfile:
         """Get the member's rewards profile."""
-        return await self.send(Request(method="GET", path="/api/loyalty/profile", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/profile", result=models.LoyaltyProfile))
 
-    async def list_unread_notifications(self) -> list[Json]:
+    async def list_unread_notifications(self) -> list[models.LoyaltyNotification]:
         """List unread notifications."""
-        return await self.send(Request(method="GET", path="/api/loyalty/notifications", result=list[dict[str, Any]]))
+        return await self.send(
+            Request(method="GET", path="/api/loyalty/notifications", result=list[models.LoyaltyNotification])
+        )
 
     async def mark_notifications_read(
-        self, body: models.ReadBody | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
-    ) -> Json:
+        self, body: models.ReadMarker | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> models.ReadCount:
         """Mark notifications as read.
 
         The ones given, all up to one, or all.
@@ -35,28 +36,33 @@ class MemberApiFirstGenerationMemberOperations(AsyncTransport):
             Request(
                 method="POST",
                 path="/api/loyalty/notifications/read",
-                result=dict[str, Any],
+                result=models.ReadCount,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
         )
 
-    async def list_loyalty_history(self, *, from_: int | None = None, to: int | None = None) -> list[Json]:
+    async def list_loyalty_history(
+        self, *, from_: int | None = None, to: int | None = None
+    ) -> list[models.LoyaltyHistoryEntry]:
         """List achievements and rewards."""
         return await self.send(
             Request(
-                method="GET", path="/api/loyalty/history", result=list[dict[str, Any]], query={"from": from_, "to": to}
+                method="GET",
+                path="/api/loyalty/history",
+                result=list[models.LoyaltyHistoryEntry],
+                query={"from": from_, "to": to},
             )
         )
 
-    async def get_coupon(self, coupon_id: str) -> Json:
+    async def get_coupon(self, coupon_id: str) -> models.LoyaltyCoupon:
         """Get a coupon of the member."""
         return await self.send(
-            Request(method="GET", path=f"/api/loyalty/coupons/{path_part(coupon_id)}", result=dict[str, Any])
+            Request(method="GET", path=f"/api/loyalty/coupons/{path_part(coupon_id)}", result=models.LoyaltyCoupon)
         )
 
     async def report_my_action(
-        self, body: models.OwnAction | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+        self, body: models.MemberAction | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
     ) -> None:
         """Report an action as the member."""
         return await self.send(

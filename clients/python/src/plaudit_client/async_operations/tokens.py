@@ -3,25 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request
 
 
 class TokensServerOperations(AsyncTransport):
     """Tokens: what servers may call."""
 
-    async def issue_token(self, body: Mapping[str, Any]) -> Json:
+    async def issue_token(self, body: Mapping[str, Any]) -> models.AccessToken:
         """Exchange a credential for an access token.
 
         Takes an identity provider's token, or an API secret.
         """
         return await self.send(
-            Request(method="POST", path="/api/auth/token", result=dict[str, Any], enveloped=False, body=body)
+            Request(method="POST", path="/api/auth/token", result=models.AccessToken, enveloped=False, body=body)
         )
 
-    async def get_jwks(self) -> Json:
+    async def get_jwks(self) -> models.JwkSet:
         """Get the public keys that verify access tokens."""
         return await self.send(
-            Request(method="GET", path="/.well-known/jwks.json", result=dict[str, Any], enveloped=False)
+            Request(method="GET", path="/.well-known/jwks.json", result=models.JwkSet, enveloped=False)
         )

@@ -49,13 +49,13 @@ class MemberApiMemberOperations(Transport):
         """Get what the member owns and can redeem."""
         return self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=dict[str, Any]))
 
-    def list_my_notifications(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_my_notifications(self, *, limit: int | None = None, cursor: str | None = None) -> models.NotificationList:
         """List the member's notifications."""
         return self.send(
             Request(
                 method="GET",
                 path="/api/loyalty/me/notifications",
-                result=dict[str, Any],
+                result=models.NotificationList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
@@ -83,19 +83,19 @@ class MemberApiMemberOperations(Transport):
             )
         )
 
-    def get_push_key(self) -> Json:
+    def get_push_key(self) -> models.PushKey:
         """Get the key for Web Push subscriptions."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/push", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/push", result=models.PushKey))
 
     def create_push_subscription(
-        self, body: models.NewSubscription | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+        self, body: models.NewPushSubscription | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> models.PushSubscriptionCreated:
         """Subscribe a browser to push notifications."""
         return self.send(
             Request(
                 method="POST",
                 path="/api/loyalty/me/push/subscriptions",
-                result=dict[str, Any],
+                result=models.PushSubscriptionCreated,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

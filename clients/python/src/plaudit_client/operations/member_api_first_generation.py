@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -12,21 +11,23 @@ from plaudit_client.transport import Transport
 class MemberApiFirstGenerationMemberOperations(Transport):
     """Member API, first generation: what members may call."""
 
-    def get_loyalty_config(self) -> Json:
+    def get_loyalty_config(self) -> models.LoyaltyConfig:
         """Get the loyalty configuration."""
-        return self.send(Request(method="GET", path="/api/loyalty/config", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/config", result=models.LoyaltyConfig))
 
-    def get_loyalty_profile(self) -> Json:
+    def get_loyalty_profile(self) -> models.LoyaltyProfile:
         """Get the member's rewards profile."""
-        return self.send(Request(method="GET", path="/api/loyalty/profile", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/profile", result=models.LoyaltyProfile))
 
-    def list_unread_notifications(self) -> list[Json]:
+    def list_unread_notifications(self) -> list[models.LoyaltyNotification]:
         """List unread notifications."""
-        return self.send(Request(method="GET", path="/api/loyalty/notifications", result=list[dict[str, Any]]))
+        return self.send(
+            Request(method="GET", path="/api/loyalty/notifications", result=list[models.LoyaltyNotification])
+        )
 
     def mark_notifications_read(
-        self, body: models.ReadBody | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
-    ) -> Json:
+        self, body: models.ReadMarker | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> models.ReadCount:
         """Mark notifications as read.
 
         The ones given, all up to one, or all.
@@ -35,28 +36,33 @@ class MemberApiFirstGenerationMemberOperations(Transport):
             Request(
                 method="POST",
                 path="/api/loyalty/notifications/read",
-                result=dict[str, Any],
+                result=models.ReadCount,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def list_loyalty_history(self, *, from_: int | None = None, to: int | None = None) -> list[Json]:
+    def list_loyalty_history(
+        self, *, from_: int | None = None, to: int | None = None
+    ) -> list[models.LoyaltyHistoryEntry]:
         """List achievements and rewards."""
         return self.send(
             Request(
-                method="GET", path="/api/loyalty/history", result=list[dict[str, Any]], query={"from": from_, "to": to}
+                method="GET",
+                path="/api/loyalty/history",
+                result=list[models.LoyaltyHistoryEntry],
+                query={"from": from_, "to": to},
             )
         )
 
-    def get_coupon(self, coupon_id: str) -> Json:
+    def get_coupon(self, coupon_id: str) -> models.LoyaltyCoupon:
         """Get a coupon of the member."""
         return self.send(
-            Request(method="GET", path=f"/api/loyalty/coupons/{path_part(coupon_id)}", result=dict[str, Any])
+            Request(method="GET", path=f"/api/loyalty/coupons/{path_part(coupon_id)}", result=models.LoyaltyCoupon)
         )
 
     def report_my_action(
-        self, body: models.OwnAction | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+        self, body: models.MemberAction | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
     ) -> None:
         """Report an action as the member."""
         return self.send(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plaudit_client.models import Json
+from plaudit_client import models
 from plaudit_client.requests import Request
 from plaudit_client.transport import Transport
 
@@ -11,15 +11,15 @@ from plaudit_client.transport import Transport
 class TokensServerOperations(Transport):
     """Tokens: what servers may call."""
 
-    def issue_token(self, body: Mapping[str, Any]) -> Json:
+    def issue_token(self, body: Mapping[str, Any]) -> models.AccessToken:
         """Exchange a credential for an access token.
 
         Takes an identity provider's token, or an API secret.
         """
         return self.send(
-            Request(method="POST", path="/api/auth/token", result=dict[str, Any], enveloped=False, body=body)
+            Request(method="POST", path="/api/auth/token", result=models.AccessToken, enveloped=False, body=body)
         )
 
-    def get_jwks(self) -> Json:
+    def get_jwks(self) -> models.JwkSet:
         """Get the public keys that verify access tokens."""
-        return self.send(Request(method="GET", path="/.well-known/jwks.json", result=dict[str, Any], enveloped=False))
+        return self.send(Request(method="GET", path="/.well-known/jwks.json", result=models.JwkSet, enveloped=False))
