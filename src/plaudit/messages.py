@@ -1,15 +1,91 @@
-"""Messages as other systems read them: one form, with its version in it."""
+"""Messages as other systems receive them: the one form that encodes them and that the API's description shows."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from plaudit.clock import time_text
 
 VERSION = "v1"
 _ENCODER = msgspec.json.Encoder()
+
+# A time as it is sent: RFC 3339 in milliseconds.
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class WebhookMessage(Struct, kw_only=True, rename="camel"):
+    """A message. `id` is the same each time that it is delivered; `data` depends on the `type`.
+
+    `userId`, `eventId` and `occurredAt` are there when it is about a member and an event; `correlationId` is that of the
+    request that set it off.
+    """
+
+    id: str
+    type: str
+    version: Literal["v1"]
+    org_id: str
+    created_at: Time
+    data: dict[str, Any]
+    user_id: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    occurred_at: Time | UnsetType = UNSET
+    correlation_id: str | UnsetType = UNSET
+
+
+class MessageData(Struct, kw_only=True, rename="camel"):
+    """The data of messages of a type."""
+
+
+class TransactionData(MessageData):
+    """A transaction that was posted: a credit or a debit."""
+
+    transaction_id: str
+    metric: str
+    type: Literal["credit", "debit"]
+    amount: float
+    balance_after: float
+    campaign_id: str
+    reason: str | None
+
+
+class NotificationData(MessageData):
+    """A notification that a member was sent."""
+
+    notification_id: str
+    type: str
+    campaign_id: str | None
+    step: int | None
+    display: str
+    title: str | None
+    message: str
+    expires_at: Time | None
+
+
+class CampaignData(MessageData):
+    """A campaign that was created, updated or archived, and by whom."""
+
+    campaign_id: str
+    name: str
+    status: str
+    version: int
+    changed_by: str
+
+
+class WebhookDisabledData(MessageData):
+    """A webhook that no messages are delivered to any more, and why."""
+
+    webhook_id: str
+    reason: str
+
+
+class WebhookTestData(MessageData):
+    """The webhook that was tested, and by whom."""
+
+    webhook_id: str
+    sent_by: str
 
 
 def payload_of(
@@ -17,28 +93,24 @@ def payload_of(
     type: str,
     org_id: UUID,
     created_at: datetime,
-    data: dict[str, Any],
+    data: MessageData | dict[str, Any],
     *,
     user_id: str | None = None,
     event_id: UUID | None = None,
     occurred_at: datetime | None = None,
     correlation_id: str | None = None,
 ) -> str:
-    """A message's body."""
-    told: dict[str, Any] = {
-        "id": f"msg_{message_id.hex}",
-        "type": type,
-        "version": VERSION,
-        "orgId": str(org_id),
-        "createdAt": time_text(created_at),
-        "data": data,
-    }
-    if user_id is not None:
-        told["userId"] = user_id
-    if event_id is not None:
-        told["eventId"] = f"evt_{event_id}"
-    if occurred_at is not None:
-        told["occurredAt"] = time_text(occurred_at)
-    if correlation_id:
-        told["correlationId"] = correlation_id
-    return _ENCODER.encode(told).decode()
+    """Return a message's body. `data` is a dictionary for triggers, whose fields are those of the trigger."""
+    message = WebhookMessage(
+        id=f"msg_{message_id.hex}",
+        type=type,
+        version=VERSION,
+        org_id=str(org_id),
+        created_at=time_text(created_at),
+        data=data,  # pyright: ignore[reportArgumentType]
+        user_id=UNSET if user_id is None else user_id,
+        event_id=UNSET if event_id is None else f"evt_{event_id}",
+        occurred_at=UNSET if occurred_at is None else time_text(occurred_at),
+        correlation_id=correlation_id or UNSET,
+    )
+    return _ENCODER.encode(message).decode()

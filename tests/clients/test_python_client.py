@@ -4,7 +4,9 @@ import asyncio
 import inspect
 import json
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import UUID
 
 import msgspec
 import plaudit_client
@@ -23,6 +25,7 @@ from plaudit_client.models import NewTransaction
 import plaudit
 from plaudit.api.app import OPERATIONS
 from plaudit.delivery.signatures import secret_of, signed_headers
+from plaudit.messages import payload_of
 from tests.journeys.conftest import ok
 
 
@@ -94,7 +97,7 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
         assert plaudit.check_readiness()["status"] == "ready"
     with PlauditMember(str(shop.base_url), token=server_process.token_of(shop, "ann")) as own:
         assert own.get_me()["userId"] == "ann"
-        assert [note["message"] for note in own.list_my_notifications()["notifications"]] == ["Thanks"]
+        assert [note.message for note in own.iterate(own.list_my_notifications, limit=1)] == ["Thanks"]
         events = own.stream_my_notifications(last_event_id="0")
         assert [next(events).event for _ in range(2)] == ["ready", "notification"]
         events.close()
@@ -223,9 +226,10 @@ def test_what_cannot_succeed_is_tried_once_and_what_never_does_a_few_times(monke
 
 def test_a_webhooks_message_is_believed_only_with_its_signature():
     secret, other = secret_of(b"1" * 32), secret_of(b"2" * 32)
-    body = msgspec.json.encode({"type": "x"})
+    body = payload_of(UUID(int=1), "x", UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC), {"n": 1}, user_id="ann").encode()
     headers = signed_headers("msg_1", 1_000, body, [other, secret])
-    assert verify_webhook(secret, headers, body, now=1_100) == {"type": "x"}
+    message = verify_webhook(secret, headers, body, now=1_100)
+    assert (message.type, message.user_id, message.data) == ("x", "ann", {"n": 1})
     for wrong in (
         {"secret": secret_of(b"3" * 32)}, {"body": body + b" "}, {"now": 1_301}, {"now": 600},
         {"headers": headers | {"webhook-id": "msg_2"}}, {"headers": {}}, {"headers": headers | {"webhook-timestamp": "x"}},

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -134,6 +136,7 @@ def test_the_readme_is_true(server_process):
 
 def test_the_webhook_receiver_believes_signed_messages_only(tmp_path):
     from plaudit.delivery.signatures import signed_headers
+    from plaudit.messages import payload_of
 
     text = (ROOT / "docs" / "recipes" / "webhook-receiver.md").read_text(encoding="utf-8")
     (source,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -142,7 +145,9 @@ def test_the_webhook_receiver_believes_signed_messages_only(tmp_path):
     environment = os.environ | {"WEBHOOK_SECRET": "whsec_test", "PORT": str(port)}
     process = subprocess.Popen([sys.executable, "receiver.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     try:
-        url, body = f"http://127.0.0.1:{port}/", b'{"id":"m-1","type":"transaction.created","data":{"amount":25}}'
+        url, body = f"http://127.0.0.1:{port}/", payload_of(
+            UUID(int=1), "transaction.created", UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC), {"amount": 25}
+        ).encode()
 
         def post(headers: dict[str, str]) -> int | None:
             try:

@@ -19,7 +19,7 @@ from plaudit.documents.kinds import KINDS
 from plaudit.documents.webhook import WEBHOOK_DISABLED
 from plaudit.errors import NotFound
 from plaudit.guard import Suspect, in_hand, known
-from plaudit.messages import payload_of
+from plaudit.messages import WebhookDisabledData, payload_of
 from plaudit.storage.documents import Change, deactivate
 from plaudit.storage.outgoing import enqueue
 from plaudit.storage.postgres import RECONNECT_SECONDS, UNREACHABLE, Connection, Pool, atomic, create_pool, listen
@@ -236,7 +236,7 @@ class Deliverer:
             return
         change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
         message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
-        data = {"webhookId": webhook_id, "reason": reason}
+        data = WebhookDisabledData(webhook_id=webhook_id, reason=reason)
         payload = payload_of(message_id, WEBHOOK_DISABLED, org_id, at, data)
         with suppress(NotFound):
             async with self._pool.acquire() as connection, atomic(connection):

@@ -18,6 +18,8 @@ CAMPAIGN_EVENTS = ("campaign.created", "campaign.updated", "campaign.archived")
 TRANSACTION_CREATED = "transaction.created"
 WEBHOOK_DISABLED = "webhook.disabled"
 NOTIFICATION_CREATED = "notification.created"
+WEBHOOK_TEST = "webhook.test"  # sent to the webhook that is tested, whatever types it wants
+WEBHOOK_CALLED = "webhook.called"  # likewise, to the webhook that an effect names
 # What is told besides the engine's triggers and the organisation's own (see core/triggers).
 MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, NOTIFICATION_CREATED, WEBHOOK_DISABLED)
 EVENTS_MAX = 100

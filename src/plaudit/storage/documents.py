@@ -15,7 +15,7 @@ from plaudit.documents.checking import Rest, checked_document, more_wrong, rest_
 from plaudit.documents.existing import parts_lost, references_of
 from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, invalid_fields
 from plaudit.guard import in_hand, known
-from plaudit.messages import payload_of
+from plaudit.messages import CampaignData, payload_of
 
 from .outgoing import tell_if_wanted
 from .postgres import Connection, atomic
@@ -375,14 +375,15 @@ async def _store_version(
 async def _notify(connection: Connection, change: Change, stored: StoredDocument, what: str) -> None:
     """Other systems may want to know of campaigns."""
     named = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
-    data = {
-        "campaignId": stored.id,
-        "name": stored.doc["name"],
-        "status": stored.doc["status"],
-        "version": stored.version,
-    }
+    data = CampaignData(
+        campaign_id=stored.id,
+        name=stored.doc["name"],
+        status=stored.doc["status"],
+        version=stored.version,
+        changed_by=change.by,
+    )
     message_id = derived_id(change.org_id, f"{named} {stored.id} {stored.ordinal} {stored.version}")
-    payload = payload_of(message_id, named, change.org_id, change.at, data | {"changedBy": change.by})
+    payload = payload_of(message_id, named, change.org_id, change.at, data)
     await tell_if_wanted(connection, change.org_id, message_id, named, payload, change.at)
 
 

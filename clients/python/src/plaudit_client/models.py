@@ -172,7 +172,6 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     enrolment: Literal["open", "required"] | None = None
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    streak: StreakPart | None = None
     competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: str | None = None
@@ -181,11 +180,22 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     show_in_rail: bool | None = None
     show_dates: bool | None = None
     completed_at: datetime | None = None
+    streak: StreakPart | None = None
     version: int
     created_at: datetime
     updated_at: datetime
     created_by: str
     out_of_force: str | None = None
+
+
+class CampaignData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign that was created, updated or archived, and by whom."""
+
+    campaign_id: str
+    name: str
+    status: str
+    version: int
+    changed_by: str
 
 
 class CampaignEnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -249,7 +259,6 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     enrolment: Literal["open", "required"] | UnsetType = UNSET
     recurrence: RecurrenceSpec | UnsetType | None = UNSET
     segments: AudienceSpec | UnsetType | None = UNSET
-    streak: StreakPart | UnsetType | None = UNSET
     competition: CompetitionPart | UnsetType | None = UNSET
     notification: Notify | UnsetType | None = UNSET
     subtitle: str | UnsetType | None = UNSET
@@ -258,6 +267,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     show_in_rail: bool | UnsetType = UNSET
     show_dates: bool | UnsetType = UNSET
     completed_at: datetime | UnsetType = UNSET
+    streak: StreakPart | UnsetType | None = UNSET
 
 
 class CheckInRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1112,7 +1122,6 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    streak: StreakPart | None = None
     competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: str | None = None
@@ -1121,6 +1130,7 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     show_in_rail: bool = True
     show_dates: bool = True
     completed_at: datetime | UnsetType = UNSET
+    streak: StreakPart | None = None
 
 
 class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1431,6 +1441,19 @@ class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     metrics: dict[str, MetricChange]
     items: list[ItemChange]
     rungs: list[RungChange]
+
+
+class NotificationData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A notification that a member was sent."""
+
+    notification_id: str
+    type: str
+    campaign_id: str | None
+    step: int | None
+    display: str
+    title: str | None
+    message: str
+    expires_at: datetime | None
 
 
 class NotificationList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2215,6 +2238,18 @@ class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     success: bool
 
 
+class TransactionData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction that was posted: a credit or a debit."""
+
+    transaction_id: str
+    metric: str
+    type: Literal["credit", "debit"]
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    reason: str | None
+
+
 class Trigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
 
@@ -2308,6 +2343,13 @@ class Webhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     out_of_force: str | None = None
 
 
+class WebhookDisabledData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A webhook that no messages are delivered to any more, and why."""
+
+    webhook_id: str
+    reason: str
+
+
 class WebhookList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A page of a list. The `cursor` leads to the next page, and is null on the last."""
 
@@ -2319,6 +2361,32 @@ class WebhookList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     def items(self) -> list[Webhook]:
         """The webhooks of this page."""
         return self.webhooks
+
+
+class WebhookMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A message. `id` is the same each time that it is delivered; `data` depends on the `type`.
+
+    `userId`, `eventId` and `occurredAt` are there when it is about a member and an event; `correlationId` is
+    that of the request that set it off.
+    """
+
+    id: str
+    type: str
+    version: Literal["v1"]
+    org_id: str
+    created_at: datetime
+    data: Json
+    user_id: str | None = None
+    event_id: str | None = None
+    occurred_at: datetime | None = None
+    correlation_id: str | None = None
+
+
+class WebhookTestData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The webhook that was tested, and by whom."""
+
+    webhook_id: str
+    sent_by: str
 
 
 class WebhookUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

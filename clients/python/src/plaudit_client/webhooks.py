@@ -6,11 +6,11 @@ import hmac
 import time
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 
 from .errors import InvalidSignature
+from .models import WebhookMessage
 
 TOLERANCE_SECONDS = 300
 _PREFIX = "whsec_"
@@ -23,7 +23,7 @@ def verify_webhook(
     *,
     tolerance: float = TOLERANCE_SECONDS,
     now: float | None = None,
-) -> dict[str, Any]:
+) -> WebhookMessage:
     """Return the message in the raw `body`, if `secret` signed it and its time is at most `tolerance` seconds off.
 
     Raises InvalidSignature.
@@ -39,7 +39,7 @@ def verify_webhook(
     wanted = _signature(secret, f"{message_id}.{timestamp}.".encode() + body).encode()
     if not any(hmac.compare_digest(wanted, signature.encode()) for signature in signatures):
         raise InvalidSignature("The signature does not match")
-    return msgspec.json.decode(body, type=dict[str, Any])
+    return msgspec.json.decode(body, type=WebhookMessage)
 
 
 def _signature(secret: str, content: bytes) -> str:

@@ -27,9 +27,9 @@ from plaudit.delivery import attempts
 from plaudit.delivery import feed as feeds
 from plaudit.delivery.listeners import Listener
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.webhook import Webhook
+from plaudit.documents.webhook import WEBHOOK_TEST, Webhook
 from plaudit.errors import Conflict, FieldError, Invalid, NotFound, invalid_fields
-from plaudit.messages import payload_of
+from plaudit.messages import WebhookTestData, payload_of
 from plaudit.storage import documents
 from plaudit.storage.outgoing import enqueue
 
@@ -106,12 +106,12 @@ async def test_webhook(call: Call) -> TestMessage:
     at = clock.now()
     message_id = derived_id(call.org_id, f"{webhook_id} test {clock.new_uuid7()}")
     payload = payload_of(
-        message_id, "webhook.test", call.org_id, at, {"webhookId": webhook_id, "sentBy": call.caller_name},
+        message_id, WEBHOOK_TEST, call.org_id, at, WebhookTestData(webhook_id=webhook_id, sent_by=call.caller_name),
         correlation_id=call.correlation_id,
     )  # fmt: skip
     async with call.connection() as connection:
         await attempts.secrets_of(connection, call.org_id, webhook_id, at)
-        await enqueue(connection, call.org_id, message_id, "webhook.test", payload, at, webhook_id)
+        await enqueue(connection, call.org_id, message_id, WEBHOOK_TEST, payload, at, webhook_id)
     return TestMessage(message="Test message queued", message_id=f"msg_{message_id.hex}")
 
 

@@ -15,8 +15,8 @@ REF = "#/components/schemas/{name}"
 class Components:
     """The schemas of the types in the table. All are made together, so that two types of one name would be noticed."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        types = dict.fromkeys(of for operation in operations for of in _types_in(operation))
+    def __init__(self, operations: Iterable[Operation], others: Iterable[Any] = ()) -> None:
+        types = dict.fromkeys(of for part in (*operations, *others) for of in _types_in(part))
         refs, components = msgspec.json.schema_components(types, ref_template=REF)
         self._by_type = dict(zip(types, (_complete(ref) for ref in refs), strict=True))
         self.schemas = {name: _complete(schema) for name, schema in components.items()}

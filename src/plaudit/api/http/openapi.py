@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from plaudit import __version__
+from plaudit.api import webhook_messages
 from plaudit.api.dry_runs import DRY_RUN_SCHEMA
 from plaudit.api.identity.callers import ANY_SCOPE
 from plaudit.errors import ErrorKind
@@ -80,7 +81,7 @@ def _examples() -> dict[str, dict[str, Any]]:
 def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
     """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
     table = list(operations)
-    types = Components(table)
+    types = Components(table, webhook_messages.TYPES)
     components = types.schemas | {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
     paths: dict[str, Any] = {}
     for operation in table:
@@ -103,6 +104,7 @@ def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
         "tags": [{"name": tag} for tags in TAG_GROUPS.values() for tag in tags],
         "x-tagGroups": [{"name": name, "tags": list(tags)} for name, tags in TAG_GROUPS.items()],
         "paths": paths,
+        "webhooks": webhook_messages.webhooks(types.of),
         "components": {
             "schemas": components,
             "securitySchemes": {
