@@ -79,10 +79,91 @@ class ActionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     error: Problem | None = None
 
 
+class Activity(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction, an enrolment or a change of a document; each has fields of its own."""
+
+    type: str
+    timestamp: datetime
+    user_id: str | None = None
+    transaction_id: str | None = None
+    metric: str | None = None
+    amount: Number | None = None
+    campaign_id: str | None = None
+    kind: str | None = None
+    id: str | None = None
+    change: str | None = None
+    changed_by: str | None = None
+
+
+class ActivityList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    activities: list[Activity]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Activity]:
+        """The activities of this page."""
+        return self.activities
+
+
+class AnalyticsMetrics(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The totals of a period. Amounts and counts by type are by metric."""
+
+    total_transactions: int
+    by_type: dict[str, int]
+    total_amount: dict[str, Number]
+    credits: dict[str, Number]
+    debits: dict[str, Number]
+    average_per_transaction: dict[str, Number]
+    unique_users: int
+
+
+class AnalyticsSummary(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The totals of a period. `recentActivity` is empty for callers who may not read members."""
+
+    org_id: str
+    period: ReportPeriod
+    metrics: AnalyticsMetrics
+    top_campaigns: list[TopCampaign]
+    recent_activity: list[RecentTransaction]
+    generated_at: datetime
+
+
+class ApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An API key, without its secret."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class ApiKeyList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    api_keys: list[ApiKey]
+    count: int
+
+
 class ApiKeyRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """For how long the old secret goes on opening doors."""
 
     overlap_seconds: int = 86400
+
+
+class ApiKeyWithSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An API key with its secret, which no other response shows; and the key that it replaces, if it does."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    api_secret: str
+    replaces: str | None = None
+    old_secret_ends_at: datetime | None = None
 
 
 class AudienceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -123,6 +204,13 @@ class BackfillRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """How far back."""
 
     days: Number = 30
+
+
+class BackfillResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many past events were queued."""
+
+    campaign_id: str
+    queued: int
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -188,6 +276,22 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     out_of_force: str | None = None
 
 
+class CampaignComparison(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign as it was, and as it would be."""
+
+    campaign_id: str
+    actual: CampaignTotals
+    simulated: CampaignTotals
+    difference: CampaignDifference
+
+
+class CampaignCounts(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many campaigns there are, and how many are active."""
+
+    total: int
+    active: int
+
+
 class CampaignData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A campaign that was created, updated or archived, and by whom."""
 
@@ -198,10 +302,33 @@ class CampaignData(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     changed_by: str
 
 
+class CampaignDifference(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much more a campaign would give, and to how many members who got nothing."""
+
+    metrics: dict[str, Number]
+    members_gained: int
+    members_lost: int
+    coupons: int
+    products: int
+
+
 class CampaignEnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Who joins."""
 
     user_id: str
+
+
+class CampaignEnrolmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """That a member was enrolled in a campaign."""
+
+    campaign_id: str
+    user_id: str
+
+
+class CampaignLeaderboard(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    leaderboard: list[CampaignRank]
 
 
 class CampaignList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -215,6 +342,88 @@ class CampaignList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     def items(self) -> list[Campaign]:
         """The campaigns of this page."""
         return self.campaigns
+
+
+class CampaignParticipant(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member who takes part in a campaign, and how far they are."""
+
+    completions: int
+    last_completed_at: datetime | None
+    steps: list[CampaignStep]
+    done: int | None = None
+    required: int | None = None
+    percent: int | None = None
+    enrolled_at: datetime | None = None
+    user_id: str
+
+
+class CampaignParticipantList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    participants: list[CampaignParticipant]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[CampaignParticipant]:
+        """The participants of this page."""
+        return self.participants
+
+
+class CampaignProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How far a member is in a campaign. With steps, `done` of those that are `required`."""
+
+    completions: int
+    last_completed_at: datetime | None
+    steps: list[CampaignStep]
+    done: int | None = None
+    required: int | None = None
+    percent: int | None = None
+    enrolled_at: datetime | None = None
+
+
+class CampaignRank(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member on the leaderboard of a campaign."""
+
+    rank: int
+    user_id: str
+    completions: int
+    last_completed_at: datetime | None
+
+
+class CampaignStats(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many members take part in a campaign and have completed it, and what it has given, by metric."""
+
+    campaign_id: str
+    participants: int
+    completed: int
+    completions: int
+    last_completed_at: datetime | None
+    metrics: dict[str, MetricPaid]
+
+
+class CampaignStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How far a member is in a step of a campaign."""
+
+    name: str
+    current: Number
+    target: Number
+    remaining: Number
+    percent: int
+    done: bool
+    done_at: datetime | None
+
+
+class CampaignTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a campaign gave, or would give, in the simulated time. `days` are amounts by day and metric."""
+
+    fired: int
+    members: int
+    metrics: dict[str, Number]
+    days: dict[str, dict[str, Number]]
+    coupons: int
+    products: int
+    caps_hit: dict[str, int]
+    refusals: dict[str, int]
 
 
 class CampaignTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -277,11 +486,45 @@ class CheckInRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     event_id: str | None = None
 
 
+class Clock(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An organisation's clock. `test` says whether it can be advanced."""
+
+    now: datetime
+    offset_seconds: int
+    test: bool
+
+
+class ClockAdvance(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The clock after it was advanced, and how many timers became due."""
+
+    now: datetime
+    offset_seconds: int
+    timers: int
+
+
 class ClockAdvanceRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How far to move the clock on: to an instant, or by so many seconds."""
 
     to: datetime | None = None
     seconds: int | None = None
+
+
+class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A code of a pool: its state, who has it, and what it is worth once it is issued."""
+
+    name: str | None = None
+    link: str | None = None
+    discount_type: str | None = None
+    discount_value: Number | None = None
+    pool_id: str
+    code: str
+    status: Literal["allocated", "available", "expired", "redeemed", "revoked"]
+    user_id: str | None
+    coupon_id: str | None
+    allocated_at: datetime | None
+    redeemed_at: datetime | None
+    revoked_at: datetime | None
+    expires_at: datetime | None
 
 
 class CodeGenerationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -295,6 +538,18 @@ class CodeImport(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     """Codes from elsewhere."""
 
     codes: list[str]
+
+
+class CodeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    codes: list[Code]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Code]:
+        """The codes of this page."""
+        return self.codes
 
 
 class CodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -353,6 +608,34 @@ class CodePoolUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     expires_at: datetime | UnsetType | None = UNSET
     case_sensitive: bool | UnsetType = UNSET
     status: Literal["active", "inactive"] | UnsetType = UNSET
+
+
+class CodesExpired(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many unissued codes have expired, and how many the pool has."""
+
+    pool_id: str
+    total_codes: int
+    available_codes: int
+    expired: int
+
+
+class CodesGenerated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many codes were generated, and how many the pool has now."""
+
+    pool_id: str
+    total_codes: int
+    available_codes: int
+    generated: int
+
+
+class CodesImported(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many codes were imported, how many were in the pool before, and how many it has now."""
+
+    pool_id: str
+    total_codes: int
+    available_codes: int
+    imported: int
+    duplicates: int
 
 
 class Competition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -435,6 +718,27 @@ class CompetitionUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_
     settle_after_minutes: int | UnsetType = UNSET
 
 
+class ConditionOperator(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An operator of conditions; `value` says what it is compared with."""
+
+    operator: str
+    aliases: list[str]
+    description: str
+    value: str
+
+
+class ConditionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A condition with the value that it was compared with. `held` is null for one that was not evaluated."""
+
+    actual: Any
+    held: bool | None
+    field: str | None = None
+    operator: str | None = None
+    value: Any = None
+    expression: str | None = None
+    sentence: str | None = None
+
+
 class ConsentDecision(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`granted` false takes a consent back. `givenAt` is now unless said otherwise."""
 
@@ -442,6 +746,24 @@ class ConsentDecision(Struct, frozen=True, kw_only=True, rename="camel", omit_de
     granted: bool
     source: str | None = None
     given_at: datetime | None = None
+
+
+class ConsentRecord(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A consent that was given or withdrawn: for what, where and when, and who recorded it."""
+
+    purpose: str
+    granted: bool
+    source: str | None
+    given_at: datetime
+    recorded_at: datetime
+    recorded_by: str
+
+
+class Consents(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member consents to now, by purpose, and how it came about, newest first."""
+
+    consents: dict[str, bool]
+    history: list[ConsentRecord]
 
 
 class Cors(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -456,6 +778,15 @@ class CouponRevocation(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     reason: str | None = None
 
 
+class CouponRevoked(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A coupon that was revoked. Nobody gets its code again."""
+
+    coupon_id: str
+    user_id: str
+    code: str
+    status: str
+
+
 class CriterionSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A `field` of the member compared with a `value`; or a number that events come to.
 
@@ -468,6 +799,20 @@ class CriterionSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     count: TallySpec | None = None
     sum: TallySpec | None = None
     days_since: TallySpec | None = None
+
+
+class CurrentApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The API key that made the call, and its organisation."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    org_id: str
+    org_name: str
+    slug: str | None
+    is_test: bool
 
 
 class CustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -520,6 +865,33 @@ class CustomFieldUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_
     status: Literal["active", "deleted"] | UnsetType = UNSET
 
 
+class Delivery(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The delivery of a message to a webhook, and its last attempt."""
+
+    delivery_id: str
+    type: str
+    state: Literal["dead", "delivered", "waiting"]
+    attempts: int
+    created_at: datetime
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    response_status: int | None
+    error: str | None
+    milliseconds: int | None
+
+
+class DeliveryList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    deliveries: list[Delivery]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Delivery]:
+        """The deliveries of this page."""
+        return self.deliveries
+
+
 class DocumentVersion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A document as it was after one of its changes; `document` is null after its deletion."""
 
@@ -543,10 +915,33 @@ class DocumentVersionList(Struct, frozen=True, kw_only=True, rename="camel", omi
         return self.versions
 
 
+class Draw(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A draw. The hash of its seed is known from the start; the seed and the winners once it is drawn.
+
+    With the seed and the entries, whose digest is `entriesDigest`, anybody can draw again.
+    """
+
+    seed_hash: str | None = None
+    drawn_at: datetime | None = None
+    seed: str | None = None
+    members: int | None = None
+    entries: int | None = None
+    entries_digest: str | None = None
+    winners: list[DrawnWinner] | None = None
+
+
 class DrawRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How many winners to draw."""
 
     winners: int = 1
+
+
+class DrawnWinner(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A winner of a draw, and with how many entries."""
+
+    rank: int
+    user_id: str
+    entries: int | None = None
 
 
 class DryRun(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -562,12 +957,40 @@ class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     amount: Number
 
 
+class EffectResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What came of an effect. `outcome` depends on its type; `amount` says what has changed the amount, if
+    anything has.
+    """
+
+    type: str | None
+    done: bool
+    reason: str | None
+    outcome: Any
+    amount: Json | None = None
+    segments: list[SegmentResult] | None = None
+
+
 class EffectSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One effect: `type` names one of the effects, `config` its settings, `segments` who it is for."""
 
     type: str
     config: Json
     segments: AudienceSpec | None = None
+
+
+class EffectType(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A type of effect; `schema` is the JSON Schema of its settings."""
+
+    type: str
+    aliases: list[str]
+    description: str
+    schema: Json
+
+
+class EffectTypeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    effects: list[EffectType]
 
 
 class EnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -584,6 +1007,122 @@ class EnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     referred_by: str | None = None
     welcome_bonus: RequestedWelcomeBonus | None = None
     custom_fields: Json | UnsetType = UNSET
+
+
+class EnrolmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member who was enrolled, now or before."""
+
+    message: str
+    user_id: str
+    enrolled: bool
+    enrolled_at: datetime
+    welcome_bonus: PaidBonus
+    event_id: str
+    profile: Profile
+    next_steps: list[NextStep]
+
+
+class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member's entries in a competition."""
+
+    user_id: str
+    entries: int
+
+
+class EntryList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    entries: list[Entry]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Entry]:
+        """The entries of this page."""
+        return self.entries
+
+
+class Event(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An event, as it arrived, and how its processing went. `reason` says why it was rejected, `error` why it
+    failed.
+    """
+
+    event_id: str
+    user_id: str
+    kind: str
+    action: str
+    status: Literal["failed", "processed", "queued", "rejected"]
+    processed: bool
+    timestamp: datetime
+    received_at: datetime
+    processed_at: datetime | None
+    source: str
+    data: Json
+    metadata: Json
+    reason: str | None = None
+    error: str | None = None
+    failed_at: datetime | None = None
+    program_version: int | None = None
+
+
+class EventExplanation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An event with what each campaign made of it. `note` is there if nothing listens to it."""
+
+    event_id: str
+    user_id: str
+    kind: str
+    action: str
+    status: Literal["failed", "processed", "queued", "rejected"]
+    processed: bool
+    timestamp: datetime
+    received_at: datetime
+    processed_at: datetime | None
+    source: str
+    data: Json
+    metadata: Json
+    reason: str | None = None
+    error: str | None = None
+    failed_at: datetime | None = None
+    program_version: int | None = None
+    campaigns: list[ExplainedCampaign]
+    transactions: list[EventTransaction]
+    note: str | None = None
+
+
+class EventList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    events: list[Event]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Event]:
+        """The events of this page."""
+        return self.events
+
+
+class EventTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction that an event led to."""
+
+    transaction_id: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    reason: str | None
+
+
+class ExpiringAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much of a balance expires when."""
+
+    amount: Number
+    expires_at: datetime
+
+
+class ExpiryExtension(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """From when on a member's amounts of a metric expire at the earliest."""
+
+    metric: str
+    expires_at: datetime
 
 
 class ExpiryExtensionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -604,6 +1143,37 @@ class ExpirySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     days: int | None = None
     extended_by_activity: bool = False
     remind_days: int | None = None
+
+
+class ExplainedCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a campaign or another mechanic made of the event: it fired, or did not for the `reason`.
+
+    Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that
+    name. `status` is there for a campaign that would have listened if it were active.
+    """
+
+    campaign_id: str
+    trigger: str
+    fired: bool
+    reason: str | None
+    effects: list[EffectResult]
+    name: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    rule_id: str | None = None
+    out_of_force: str | None = None
+    conditions: list[ConditionResult] | None = None
+    segments: list[SegmentResult] | None = None
+    step: ExplainedStep | None = None
+
+
+class ExplainedStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The step of the campaign that the event counted for, and how far it was after the event."""
+
+    number: int
+    name: str
+    current: Number | None = None
+    target: Number | None = None
 
 
 class FieldChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -642,6 +1212,55 @@ class GoalSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     target: Number = 1
     field: str | None = None
     window: Window | None = None
+
+
+class GrantedReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a member got: a transaction, a product, entries or a coupon, depending on the type of the reward."""
+
+    name: str | None = None
+    link: str | None = None
+    discount_type: str | None = None
+    discount_value: Number | None = None
+    coupon_id: str | None = None
+    code: str | None = None
+    expires_at: datetime | None = None
+    user_id: str
+    reward_id: str
+    reward_type: Literal["competition_entry", "non_unique_coupon", "points", "product", "unique_coupon"]
+    campaign_id: str
+    granted_at: datetime
+    event_id: str
+    transaction_id: str | None = None
+    amount: Number | None = None
+    product_id: str | None = None
+    quantity: int | None = None
+    competition_id: str | None = None
+    entries: int | None = None
+
+
+class Health(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether the process is alive, or the server ready. A server that is ready says how its parts are."""
+
+    status: str
+    database: str | None = None
+    workers: int | None = None
+    warnings: list[HealthWarning] | None = None
+
+
+class HealthWarning(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What does not keep the server from working yet."""
+
+    code: str
+    message: str
+
+
+class Hold(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An amount that is reserved for a purchase."""
+
+    hold_id: str
+    action: str
+    metric: str
+    until: datetime
 
 
 class HoldCommand(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -686,11 +1305,81 @@ class IngestResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     results: list[ActionResult]
 
 
+class InvariantCheck(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An invariant of the ledger: how much was checked, and how often it was violated."""
+
+    name: str
+    counted: int
+    violations: int
+    examples: list[str]
+    remedy: str
+
+
+class InventoryItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A product that a member has. `name` and `type` are null once the product is deleted."""
+
+    product_id: str
+    name: str | None
+    type: str | None
+    quantity: int
+    received_at: datetime
+
+
 class ItemChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How many of a product came, or went when negative."""
 
     product_id: str
     quantity: int
+
+
+class Job(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A bulk job, and how far it is. A rollback shows what it has undone."""
+
+    job_id: str
+    kind: str
+    state: Literal["cancelled", "failed", "finished", "running"]
+    lines: int
+    accepted: int
+    unchanged: int
+    refused: int
+    reconciliation: list[Reconciliation]
+    timers_wait_until: datetime | None
+    begun_at: datetime
+    moved_at: datetime
+    begun_by: str
+    rollback: RollbackState | None = None
+
+
+class JobList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    jobs: list[Job]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Job]:
+        """The jobs of this page."""
+        return self.jobs
+
+
+class JobReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A bulk job with a page of its rejected lines."""
+
+    job_id: str
+    kind: str
+    state: Literal["cancelled", "failed", "finished", "running"]
+    lines: int
+    accepted: int
+    unchanged: int
+    refused: int
+    reconciliation: list[Reconciliation]
+    timers_wait_until: datetime | None
+    begun_at: datetime
+    moved_at: datetime
+    begun_by: str
+    rollback: RollbackState | None = None
+    errors: list[RejectedLine]
+    cursor: str | None
 
 
 class Jwk(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -744,6 +1433,19 @@ class LadderList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
         return self.ladders
 
 
+class LadderProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Where a member is on a ladder. `rung` is null below the first; `override`: it was set by hand."""
+
+    rung: str | None
+    name: str | None
+    perks: list[str]
+    since: datetime | None
+    score: Number
+    override: bool
+    next: NextRung | None
+    keep: RungKeep | None
+
+
 class LadderUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
 
@@ -767,6 +1469,28 @@ class LadderWindow(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     days: int | None = None
 
 
+class Leaderboard(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    leaderboard: list[LeaderboardPlace]
+    count: int
+    cursor: str | None
+
+    @property
+    def items(self) -> list[LeaderboardPlace]:
+        """The leaderboard of this page."""
+        return self.leaderboard
+
+
+class LeaderboardPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A place on a leaderboard. Of equal scores, the earlier one ranks higher."""
+
+    rank: int
+    user_id: str
+    score: Number
+    reached_at: datetime
+
+
 class Leagues(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Rounds of a calendar `period` in `divisions`, the lowest first, where everybody begins.
 
@@ -787,6 +1511,27 @@ class Limit(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     per_user: int | None = None
     per_period: PeriodLimitSpec | None = None
     overall: int | None = None
+
+
+class LineError(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A field of a line that is wrong."""
+
+    field: str
+    message: str
+
+
+class LostAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much of a metric members had spent already, and how many members."""
+
+    amount: Number
+    members: int
+
+
+class LostItems(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many could not be had back, and of how many members."""
+
+    number: int
+    members: int
 
 
 class LoyaltyChallenge(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -961,6 +1706,13 @@ class LoyaltyTime(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     to: int
 
 
+class MatchedAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Another transaction, and how much of it a transaction has to do with."""
+
+    transaction_id: str
+    amount: Number
+
+
 class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a member reports of themselves. Without an action there is nothing to be counted."""
 
@@ -968,11 +1720,134 @@ class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     data: dict[str, str | bool | Number] | UnsetType = UNSET
 
 
+class MemberCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A coupon that a member has or had."""
+
+    name: str | None = None
+    link: str | None = None
+    discount_type: str | None = None
+    discount_value: Number | None = None
+    coupon_id: str
+    code: str | None
+    status: str
+    origin: str
+    code_pool_id: str | None
+    campaign_id: str
+    issued_at: datetime
+    expires_at: datetime | None
+    redeemed_at: datetime | None
+    revoked_at: datetime | None
+
+
+class MemberExport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Everything that is stored about a member, and about those who were merged into them."""
+
+    transactions: list[Json]
+    events: list[Json]
+    waiting: list[Json]
+    failed: list[Json]
+    notifications: list[Json]
+    push_subscriptions: list[Json]
+    progress: list[Json]
+    segments: list[Json]
+    standings: list[Json]
+    exported_at: datetime
+    profile: Profile
+    consents: list[ConsentRecord]
+    merged: list[MergedMember]
+
+
+class MemberLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Where a member is on a ladder."""
+
+    ladder_id: str
+    ladder: LadderProgress
+
+
+class MemberProperty(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A property of members that conditions can use, with the operators that fit its type."""
+
+    field: str
+    type: str
+    category: str
+    source: str
+    operators: list[str]
+    name: str | None = None
+    status: str | None = None
+    options: list[Any] | None = None
+
+
+class MemberPropertyList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    properties: list[MemberProperty]
+    count: int
+
+
+class MemberStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A streak of a member."""
+
+    streak_id: str
+    streak: StreakProgress
+
+
 class MergeRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`from`: who becomes a part of the member, by any of their names."""
 
     from_: str
     event_id: str | None = None
+
+
+class MergeResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member that another one was merged into, and the transactions that brought over the balances."""
+
+    user_id: str
+    from_: str
+    transactions: list[Transaction]
+    duplicate: bool
+
+
+class MergedMember(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What is stored about a member who was merged into the exported one."""
+
+    transactions: list[Json]
+    events: list[Json]
+    waiting: list[Json]
+    failed: list[Json]
+    notifications: list[Json]
+    push_subscriptions: list[Json]
+    progress: list[Json]
+    segments: list[Json]
+    standings: list[Json]
+    user_id: str
+
+
+class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A message, as webhooks receive it. `data` depends on the `type`."""
+
+    id: str
+    type: str
+    version: str
+    org_id: str
+    created_at: datetime
+    data: Json
+    user_id: str | None = None
+    event_id: str | None = None
+    occurred_at: datetime | None = None
+    correlation_id: str | None = None
+
+
+class MessageFeed(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Messages in their order. Continue with `cursor`, also after the last one."""
+
+    messages: list[Message]
+    cursor: str
+    has_more: bool
+
+    @property
+    def items(self) -> list[Message]:
+        """The messages of this page."""
+        return self.messages
 
 
 class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1006,6 +1881,18 @@ class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     out_of_force: str | None = None
 
 
+class MetricBalance(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member's balance of a metric. `available` is without what is pending or held; `lifetime` is all that was
+    earned.
+    """
+
+    balance: Number
+    pending: Number
+    available: Number
+    lifetime: Number
+    expiring: list[ExpiringAmount]
+
+
 class MetricChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A balance before and after."""
 
@@ -1024,6 +1911,21 @@ class MetricList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     def items(self) -> list[Metric]:
         """The metrics of this page."""
         return self.metrics
+
+
+class MetricPaid(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much of a metric a campaign has given, in how many transactions."""
+
+    amount: Number
+    transactions: int
+
+
+class MetricTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What was credited and debited of a metric."""
+
+    credits: Number
+    debits: Number
+    transactions: int
 
 
 class MetricUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1298,18 +2200,6 @@ class NewRule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     stop_processing: bool = False
 
 
-class NewSchema(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The fields that profiles have from now on."""
-
-    fields: list[ProfileField]
-
-
-class NewSchemaIn(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """As the answers have it: `{"schema": {"fields": […]}}`."""
-
-    schema: NewSchema
-
-
 class NewSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A `static` one has the members of `userIds`, and those put in by hand.
 
@@ -1425,6 +2315,33 @@ class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     status: Literal["active", "inactive"] = "active"
 
 
+class NextRung(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The rung above, and how much of the score is missing."""
+
+    rung: str
+    name: str
+    threshold: Number
+    missing: Number
+
+
+class NextStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a new member could do next: give the `fields` that their profile lacks, or complete a challenge."""
+
+    type: Literal["challenge", "complete_profile"]
+    fields: list[str] | None = None
+    campaign_id: str | None = None
+    steps: list[CampaignStep] | None = None
+
+
+class NotRecovered(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a rollback could not take back."""
+
+    metrics: dict[str, LostAmount]
+    products: LostItems | None = None
+    coupons: LostItems | None = None
+    sent_on: list[SentOn] | None = None
+
+
 class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a member is told, and what came with it. `display` says how apps show it."""
 
@@ -1477,6 +2394,12 @@ class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     expires_after: int | None = None
 
 
+class OperatorList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    operators: list[ConditionOperator]
+
+
 class Outcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What followed from an action: the campaigns that fired, and what the member got. Only `state` if it
     failed.
@@ -1524,6 +2447,14 @@ class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit
     next_available_at: datetime | None = field(name="next_available_at", default=None)
 
 
+class PaidBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the member got for enrolling; nothing for who was enrolled before."""
+
+    points: int
+    coins: int
+    xp: int
+
+
 class Pause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """From `start` to `end` (local days, both included) nobody misses anything."""
 
@@ -1534,6 +2465,24 @@ class Pause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 class PeriodLimitSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     period: Period
     count: int
+
+
+class PlannedChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A document that is created, updated or deleted, and the fields that differ."""
+
+    kind: str
+    id: str
+    change: str
+    fields: list[FieldChange]
+
+
+class PricePaid(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a product has cost: a transaction of the member."""
+
+    transaction_id: str
+    metric: str
+    amount: Number
+    balance_after: Number
 
 
 class PriceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1607,6 +2556,15 @@ class ProductList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
         return self.products
 
 
+class ProductRemoval(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much of a product was removed from a member, and how much the member still has."""
+
+    user_id: str
+    product_id: str
+    removed: int
+    quantity: int
+
+
 class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`allocatedStock` is how many there are in all; null for no end of them.
 
@@ -1634,6 +2592,42 @@ class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     link: str | UnsetType | None = UNSET
 
 
+class Profile(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member, with further fields as the profile schema has them, such as `email`.
+
+    `customFields` are those declared as custom fields, which are also among the further fields. `segments`
+    are those that the member is in. `tier` is the rung on the first ladder.
+    """
+
+    created_at: datetime | None = None
+    last_active_at: datetime | None = None
+    tier: str | None = None
+    points: Number | None = None
+    lifetime_points: Number | None = None
+    xp: Number | None = None
+    level: Number | None = None
+    coins: Number | None = None
+    badges: list[str] | None = None
+    badge_count: Number | None = None
+    streak: Number | None = None
+    longest_streak: Number | None = None
+    referral_count: Number | None = None
+    segments: list[str] | None = None
+    enrolled_at: datetime | None = None
+    updated_at: datetime | None = None
+    org_id: str
+    user_id: str
+    custom_fields: Json
+    transaction_count: int
+    metrics: dict[str, MetricBalance]
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    ladders: dict[str, LadderProgress]
+    streaks: dict[str, StreakProgress]
+    campaigns: dict[str, CampaignProgress]
+    entries: dict[str, int]
+
+
 class ProfileField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A field of a profile. One that is `unique` is a name that its member can be found by."""
 
@@ -1646,11 +2640,96 @@ class ProfileField(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     description: str | None = None
 
 
+class ProfileList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    profiles: list[Profile]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Profile]:
+        """The profiles of this page."""
+        return self.profiles
+
+
 class ProfilePatch(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One user's part of a batched request."""
 
     user_id: str = field(name="user_id")
     data: Json
+
+
+class ProfileSchemaUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """`label` is its version as the documents write it, given out by the server."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    metadata: Json | UnsetType = UNSET
+    fields: list[ProfileField] | UnsetType = UNSET
+    label: str | UnsetType = UNSET
+
+
+class ProfileSchemaVersion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A version of the profile schema. The first one is Plaudit's own, and has no `createdAt`."""
+
+    org_id: str
+    version: str
+    is_active: bool
+    schema: SchemaFields
+    created_at: datetime | None
+    created_by: str
+
+
+class ProfileSchemaVersionList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    versions: list[ProfileSchemaVersion]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[ProfileSchemaVersion]:
+        """The versions of this page."""
+        return self.versions
+
+
+class ProgrammeChanges(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What was changed, or with `dryRun` would be, and the programme's version."""
+
+    dry_run: bool
+    changes: list[PlannedChange]
+    program_version: int
+
+
+class ProgrammeFile(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole programme: its documents by their ids, in sections. Defaults are left out."""
+
+    campaigns: dict[str, CampaignUpdate] | None = None
+    rules: dict[str, RuleUpdate] | None = None
+    triggers: dict[str, TriggerUpdate] | None = None
+    metrics: dict[str, MetricUpdate] | None = None
+    products: dict[str, ProductUpdate] | None = None
+    rewards: dict[str, RewardUpdate] | None = None
+    code_pools: dict[str, CodePoolUpdate] | None = None
+    competitions: dict[str, CompetitionUpdate] | None = None
+    streaks: dict[str, StreakUpdate] | None = None
+    ladders: dict[str, LadderUpdate] | None = None
+    segments: dict[str, SegmentUpdate] | None = None
+    templates: dict[str, TemplateUpdate] | None = None
+    webhooks: dict[str, WebhookUpdate] | None = None
+    custom_fields: dict[str, CustomFieldUpdate] | None = None
+    profile_schema: ProfileSchemaUpdate | None = None
+    settings: SettingsUpdate | None = None
+
+
+class ProgrammeSimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A programme as it was, and as it would be. `campaigns` are those that would give something else."""
+
+    days: Number
+    events: int
+    members: int
+    programme: ProgrammeTotals
+    campaigns: list[CampaignComparison]
+    sample: list[SimulationSample]
 
 
 class ProgrammeSimulationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1661,6 +2740,13 @@ class ProgrammeSimulationRequest(Struct, frozen=True, kw_only=True, rename="came
     programme: Json
     days: Number = 30
     sample: Number = 1
+
+
+class ProgrammeTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What all campaigns together gave, and would give, by metric."""
+
+    actual: dict[str, Number]
+    simulated: dict[str, Number]
 
 
 class Push(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1703,6 +2789,25 @@ class ReadMarker(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     up_to: str | None = None
 
 
+class RecentTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction in short."""
+
+    transaction_id: str
+    user_id: str | None
+    type: str
+    amount: Number
+    created_at: datetime
+
+
+class Reconciliation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the lines of a file gave of a metric, and what was posted."""
+
+    metric: str
+    given: Number
+    booked: Number
+    agrees: bool
+
+
 class RecurrenceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """When a recurring campaign comes round: an RFC 5545 rule from `startDate` on, in the organisation's time
     zone.
@@ -1716,11 +2821,44 @@ class RecurrenceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     duration_seconds: int | None = None
 
 
+class Redemption(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A product that a member has redeemed, with the coupon that came of it, if one did."""
+
+    name: str | None = None
+    link: str | None = None
+    discount_type: str | None = None
+    discount_value: Number | None = None
+    coupon_id: str | None = None
+    code: str | None = None
+    expires_at: datetime | None = None
+    user_id: str
+    product_id: str
+    quantity: int
+    redeemed_at: datetime
+    event_id: str
+    transactions: list[PricePaid]
+
+
 class RedemptionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Who redeems, and how many."""
 
     user_id: str
     quantity: int = 1
+
+
+class RedemptionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """That a product was redeemed."""
+
+    message: str
+    result: Redemption
+
+
+class RejectedLine(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A line that was rejected, and why."""
+
+    line: int
+    message: str
+    details: list[LineError]
 
 
 class Repair(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1735,6 +2873,19 @@ class ReplayRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     after: str | None = None
     since: datetime | None = None
+
+
+class ReplayResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many messages were queued again."""
+
+    queued: int
+
+
+class ReportPeriod(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The whole days that a report is about."""
+
+    start: datetime
+    end: datetime
 
 
 class RequestedWelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1798,6 +2949,13 @@ class RewardGrantRequest(Struct, frozen=True, kw_only=True, rename="camel", omit
     metadata: Json | UnsetType = UNSET
 
 
+class RewardGrantResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """That a reward was granted."""
+
+    message: str
+    result: GrantedReward
+
+
 class RewardList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A page of a list. The `cursor` leads to the next page, and is null on the last."""
 
@@ -1832,6 +2990,19 @@ class RollbackRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_de
     until: datetime
     user_ids: list[str] | None = None
     dry_run: bool = False
+
+
+class RollbackState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How far a rollback is. `members` is how many it concerns."""
+
+    campaign_id: str
+    from_: datetime
+    until: datetime
+    user_ids: list[str] | None
+    dry_run: bool
+    members: int
+    undone: Undone
+    not_recovered: NotRecovered
 
 
 class Rule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1901,6 +3072,14 @@ class RungChange(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     to: str | None
 
 
+class RungKeep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the score must be by when to keep the rung."""
+
+    threshold: Number
+    missing: Number
+    by: datetime | None
+
+
 class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A rung by hand, until an instant or for good; null takes it back."""
 
@@ -1920,6 +3099,29 @@ class RungSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     perks: list[str] | UnsetType = UNSET
     effects: list[EffectSpec] | UnsetType = UNSET
     effects_once: bool = True
+
+
+class SampleEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An event that the simulation decided again."""
+
+    trigger: str
+    occurred_at: datetime
+    data: Json
+
+
+class SampleOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a campaign gave for an event, and why."""
+
+    metrics: dict[str, Number]
+    coupons: int
+    products: int
+    reasons: list[ExplainedCampaign]
+
+
+class SchemaFields(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The fields of profiles."""
+
+    fields: list[ProfileField]
 
 
 class Score(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1962,6 +3164,15 @@ class Segment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     out_of_force: str | None = None
 
 
+class SegmentFilling(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How far the filling of a segment is: how many members were evaluated, and of how many membership changed."""
+
+    percent: int
+    looked_at: int
+    changed: int
+    finished_at: datetime | None
+
+
 class SegmentList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A page of a list. The `cursor` leads to the next page, and is null on the last."""
 
@@ -1975,11 +3186,59 @@ class SegmentList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
         return self.segments
 
 
+class SegmentMember(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member of a segment."""
+
+    user_id: str
+    since: datetime
+
+
+class SegmentMemberList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    members: list[SegmentMember]
+    count: int
+    filling: SegmentFilling
+    cursor: str | None
+
+    @property
+    def items(self) -> list[SegmentMember]:
+        """The members of this page."""
+        return self.members
+
+
+class SegmentMembership(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member whose membership of a segment was set."""
+
+    segment_id: str
+    user_id: str
+
+
 class SegmentMembershipRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Put a member in (true) or out (false) by hand; null leaves it to the criteria again."""
 
     user_id: str
     member: bool | None
+
+
+class SegmentPreview(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many of the members evaluated would be in a segment, and some of them."""
+
+    looked_at: int
+    count: int
+    sample: list[str]
+
+
+class SegmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A segment because of which something was not for the member: whether they had to be in it, and whether
+    they were.
+    """
+
+    segment_id: str
+    wanted: bool
+    member: bool | None
+    name: str | None = None
+    conditions: list[ConditionResult] | None = None
 
 
 class SegmentUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1998,6 +3257,15 @@ class SegmentUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     include: list[CriterionSpec] | UnsetType = UNSET
     exclude: list[CriterionSpec] | UnsetType = UNSET
     url: str | UnsetType | None = UNSET
+
+
+class SentOn(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An amount that a member had transferred to another, who keeps it for the `reason`."""
+
+    to_user_id: str
+    metric: str
+    amount: Number
+    reason: str | None
 
 
 class Settings(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2051,12 +3319,66 @@ class SettingsUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     push: Push | UnsetType | None = UNSET
 
 
+class SimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign as it was, and as it would be with the changes, over events that really happened."""
+
+    campaign_id: str
+    actual: CampaignTotals
+    simulated: CampaignTotals
+    difference: CampaignDifference
+    days: Number
+    events: int
+    members: int
+    programme: ProgrammeTotals
+    sample: list[SimulationSample]
+
+
 class SimulationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`changes` are fields of the campaign as they would be; `sample` is the part of the members to look at."""
 
     days: Number = 30
     changes: Json | UnsetType = UNSET
     sample: Number = 1
+
+
+class SimulationSample(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A member for whom an event would have gone otherwise."""
+
+    user_id: str
+    change: Literal["changed", "gained", "lost"]
+    campaign_id: str
+    event: SampleEvent
+    actual: SampleOutcome
+    simulated: SampleOutcome
+
+
+class StatusCounts(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many of each there are."""
+
+    campaigns: CampaignCounts
+    rules: int
+    segments: int
+    transactions: int
+    settings: int
+    custom_fields: int
+
+
+class StatusHealth(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether each part works."""
+
+    database: str
+    api: str
+    engine: Literal["degraded", "operational", "unavailable"]
+
+
+class StatusReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Health and counts."""
+
+    org_id: str
+    timestamp: datetime
+    status: Literal["degraded", "healthy"]
+    counts: StatusCounts
+    health: StatusHealth
 
 
 class StepSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2143,6 +3465,18 @@ class StreakPart(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     milestones: list[MilestoneSpec] | UnsetType = UNSET
 
 
+class StreakProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How a streak of a member is. It breaks unless it is extended by `extendBy`."""
+
+    current: int
+    longest: int
+    alive: bool
+    freezes: int
+    extend_by: datetime | None
+    broken_at: datetime | None
+    time_zone: str
+
+
 class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
 
@@ -2225,6 +3559,13 @@ class TemplateUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     texts: dict[str, TextsSpec] | UnsetType = UNSET
 
 
+class TestMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A test message that is delivered like any other."""
+
+    message: str
+    message_id: str
+
+
 class TextsSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A title and a message; `{{ … }}` in them are formulas."""
 
@@ -2232,10 +3573,62 @@ class TextsSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     title: str | None = None
 
 
+class TimeSeries(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Totals by day, week or month. Periods without transactions are left out."""
+
+    interval: Literal["day", "month", "week"]
+    period: ReportPeriod
+    series: list[TimeSeriesPoint]
+
+
+class TimeSeriesPoint(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The totals of a day, week or month, by metric; `date` is its first day."""
+
+    date: str
+    metrics: dict[str, MetricTotals]
+
+
+class TopCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign, and how many transactions it led to."""
+
+    campaign_id: str
+    transactions: int
+
+
 class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """That a call was accepted."""
 
     success: bool
+
+
+class Transaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One change of a balance. `type` is the metric too.
+
+    `lots` are the parts of the amount, `refusal` says why nothing or less was posted, and `possibleAt` when
+    more is. `paidBy` are the credits that a debit has spent, `spentOn` the debits that a credit was spent on.
+    `duplicate` is true in the response to a command that had been carried out before.
+    """
+
+    transaction_id: str
+    org_id: str
+    user_id: str | None
+    type: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    event_id: str
+    reason: str | None
+    occurred_at: datetime
+    created_at: datetime
+    reverses: str | None
+    lots: list[TransactionLot] | None = None
+    refusal: str | None = None
+    possible_at: datetime | None = None
+    transfer: TransferState | None = None
+    paid_by: list[MatchedAmount] | None = None
+    spent_on: list[MatchedAmount] | None = None
+    duplicate: bool | None = None
 
 
 class TransactionData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2248,6 +3641,37 @@ class TransactionData(Struct, frozen=True, kw_only=True, rename="camel", omit_de
     balance_after: Number
     campaign_id: str
     reason: str | None
+
+
+class TransactionList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of a list. The `cursor` leads to the next page, and is null on the last."""
+
+    transactions: list[Transaction]
+    cursor: str | None
+
+    @property
+    def items(self) -> list[Transaction]:
+        """The transactions of this page."""
+        return self.transactions
+
+
+class TransactionLot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A part of an amount that expires together."""
+
+    lot: int
+    amount: Number
+    expires_at: datetime | None
+
+
+class TransferState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How far a transfer is: whether the receiver has the amount, or has sent it back."""
+
+    status: Literal["arrived", "on_its_way", "returned"]
+    from_: str
+    to: str
+    received_at: datetime | None
+    sent_transaction_id: str | None
+    received_transaction_id: str | None
 
 
 class Trigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2299,6 +3723,22 @@ class TriggerSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     conditions: list[Any] | Json | None = None
 
 
+class TriggerType(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A type of event; `schema` is the JSON Schema of its data."""
+
+    type: str
+    name: str
+    category: str | None
+    description: str | None
+    schema: Json
+
+
+class TriggerTypeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    trigger_types: list[TriggerType]
+
+
 class TriggerUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
 
@@ -2316,6 +3756,37 @@ class UndoRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     """Which campaign's doings for the event are undone."""
 
     campaign_id: str
+
+
+class UndoResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What was undone of an event. `changed` is false if there was nothing to undo."""
+
+    event_id: str
+    campaign_id: str
+    user_id: str
+    changed: bool
+    undone: Undone
+    not_recovered: NotRecovered
+
+
+class Undone(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How much a rollback has taken back, by what it was."""
+
+    metrics: dict[str, Number]
+    transfers: int | None = None
+    products: int | None = None
+    coupons: int | None = None
+    entries: int | None = None
+    notifications: int | None = None
+    completions: int | None = None
+    rungs: int | None = None
+
+
+class Verification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether all invariants of the ledger hold."""
+
+    holds: bool
+    checks: list[InvariantCheck]
 
 
 class Webhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2382,6 +3853,26 @@ class WebhookMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     correlation_id: str | None = None
 
 
+class WebhookSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The secret that a webhook's messages are signed with, and until when the one before is used too."""
+
+    webhook_id: str
+    secret: str
+    old_secret_ends_at: datetime | None = None
+
+
+class WebhookState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How a webhook is doing: how many messages are waiting or dead, and since when it fails."""
+
+    webhook_id: str
+    status: str
+    waiting: int
+    dead: int
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+
+
 class WebhookTestData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The webhook that was tested, and by whom."""
 
@@ -2421,3 +3912,23 @@ class Window(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     period: Period | None = None
     days: int | None = None
     seconds: int | None = None
+
+
+class Winner(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A winner: of a draw with their entries, of a ranking with their score, of a league with their division
+    too.
+    """
+
+    rank: int
+    user_id: str
+    score: Number | None = None
+    scope: str | None = None
+    entries: int | None = None
+
+
+class WinnerList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    winners: list[Winner]
+    settled_at: datetime | None
+    round: str | None = None

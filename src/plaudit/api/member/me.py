@@ -6,7 +6,7 @@ from plaudit.api.admin.competitions import decimals_of
 from plaudit.api.admin.profiles import member_view
 from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of, page_schema
+from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of
 from plaudit.api.http.wire import Json, optional_time
 from plaudit.api.identity.current_member import (
     is_visible_to,

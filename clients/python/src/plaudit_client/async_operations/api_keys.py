@@ -5,34 +5,39 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
 class ApiKeysServerOperations(AsyncTransport):
     """API keys: what servers may call."""
 
-    async def list_api_keys(self) -> Json:
+    async def list_api_keys(self) -> models.ApiKeyList:
         """List API keys."""
-        return await self.send(Request(method="GET", path="/v1/api-keys", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/v1/api-keys", result=models.ApiKeyList))
 
     async def create_api_key(
         self, body: models.NewApiKey | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Any:
+    ) -> models.ApiKeyWithSecret:
         """Create an API key.
 
         The secret is shown only in this response.
         """
         return await self.send(
-            Request(method="POST", path="/v1/api-keys", result=object, body=body, headers=idempotency(idempotency_key))
+            Request(
+                method="POST",
+                path="/v1/api-keys",
+                result=models.ApiKeyWithSecret,
+                body=body,
+                headers=idempotency(idempotency_key),
+            )
         )
 
-    async def get_current_api_key(self) -> Any:
+    async def get_current_api_key(self) -> models.CurrentApiKey:
         """Get the API key that makes the call.
 
         Any API secret opens it.
         """
-        return await self.send(Request(method="GET", path="/v1/api-keys/current", result=object))
+        return await self.send(Request(method="GET", path="/v1/api-keys/current", result=models.CurrentApiKey))
 
     async def rotate_api_key(
         self,
@@ -40,7 +45,7 @@ class ApiKeysServerOperations(AsyncTransport):
         body: models.ApiKeyRotation | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Any:
+    ) -> models.ApiKeyWithSecret:
         """Rotate an API key.
 
         The secret is shown only in this response. The old one stays valid for an overlap.
@@ -49,7 +54,7 @@ class ApiKeysServerOperations(AsyncTransport):
             Request(
                 method="POST",
                 path=f"/v1/api-keys/{path_part(key_id)}/rotate",
-                result=object,
+                result=models.ApiKeyWithSecret,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

@@ -5,20 +5,19 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency
 
 
 class ClockServerOperations(AsyncTransport):
     """Clock: what servers may call."""
 
-    async def get_clock(self) -> Json:
+    async def get_clock(self) -> models.Clock:
         """Get the organisation's clock."""
-        return await self.send(Request(method="GET", path="/v1/clock", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/v1/clock", result=models.Clock))
 
     async def advance_clock(
         self, body: models.ClockAdvanceRequest | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.ClockAdvance:
         """Advance a test organisation's clock.
 
         Test organisations only. Everything due until then happens before the response.
@@ -27,7 +26,7 @@ class ClockServerOperations(AsyncTransport):
             Request(
                 method="POST",
                 path="/v1/clock/advance",
-                result=dict[str, Any],
+                result=models.ClockAdvance,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -95,7 +94,7 @@ class EventsServerOperations(AsyncTransport):
         until: datetime | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.EventList:
         """List events.
 
         Newest first. With `status`, only those that are queued, processed, rejected or failed.
@@ -104,7 +103,7 @@ class EventsServerOperations(AsyncTransport):
             Request(
                 method="GET",
                 path="/v1/events",
-                result=dict[str, Any],
+                result=models.EventList,
                 query={
                     "status": status,
                     "userId": user_id,
@@ -120,39 +119,39 @@ class EventsServerOperations(AsyncTransport):
             )
         )
 
-    async def get_event(self, event_id: str) -> Json:
+    async def get_event(self, event_id: str) -> models.Event:
         """Get an event."""
-        return await self.send(Request(method="GET", path=f"/v1/events/{path_part(event_id)}", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path=f"/v1/events/{path_part(event_id)}", result=models.Event))
 
-    async def explain_event(self, event_id: str) -> Json:
+    async def explain_event(self, event_id: str) -> models.EventExplanation:
         """Explain what an event led to, and why.
 
         For each campaign: the conditions with the values compared, the effects, or the refusal.
         """
         return await self.send(
-            Request(method="GET", path=f"/v1/events/{path_part(event_id)}/explain", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/events/{path_part(event_id)}/explain", result=models.EventExplanation)
         )
 
-    async def retry_event(self, event_id: str, *, idempotency_key: str | None = None) -> Json:
+    async def retry_event(self, event_id: str, *, idempotency_key: str | None = None) -> models.Acknowledgement:
         """Retry a failed event."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/events/{path_part(event_id)}/retry",
-                result=dict[str, Any],
+                result=models.Acknowledgement,
                 headers=idempotency(idempotency_key),
             )
         )
 
     async def undo_event(
         self, event_id: str, body: models.UndoRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.UndoResult:
         """Undo what an event led to in a campaign."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/events/{path_part(event_id)}/undo",
-                result=dict[str, Any],
+                result=models.UndoResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -75,7 +74,9 @@ class LaddersServerOperations(AsyncTransport):
             )
         )
 
-    async def set_rung(self, user_id: str, ladder_id: str, body: models.RungOverride | Mapping[str, Any]) -> Json:
+    async def set_rung(
+        self, user_id: str, ladder_id: str, body: models.RungOverride | Mapping[str, Any]
+    ) -> models.MemberLadder:
         """Set a member's rung by hand.
 
         Until a date or permanently; `null` removes the override.
@@ -84,7 +85,7 @@ class LaddersServerOperations(AsyncTransport):
             Request(
                 method="PUT",
                 path=f"/v1/profiles/{path_part(user_id)}/ladders/{path_part(ladder_id)}",
-                result=dict[str, Any],
+                result=models.MemberLadder,
                 body=body,
             )
         )

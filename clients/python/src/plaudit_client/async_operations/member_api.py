@@ -62,13 +62,15 @@ class MemberApiMemberOperations(AsyncTransport):
             )
         )
 
-    async def list_my_transactions(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    async def list_my_transactions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.TransactionList:
         """List the member's transactions."""
         return await self.send(
             Request(
                 method="GET",
                 path="/api/loyalty/me/transactions",
-                result=dict[str, Any],
+                result=models.TransactionList,
                 query={"limit": limit, "cursor": cursor},
             )
         )

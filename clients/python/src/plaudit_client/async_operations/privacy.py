@@ -5,7 +5,6 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -21,28 +20,28 @@ class PrivacyServerOperations(AsyncTransport):
             Request(method="DELETE", path=f"/v1/profiles/{path_part(user_id)}", result=models.Acknowledgement)
         )
 
-    async def get_consents(self, user_id: str) -> Json:
+    async def get_consents(self, user_id: str) -> models.Consents:
         """Get a member's consents."""
         return await self.send(
-            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/consents", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/consents", result=models.Consents)
         )
 
     async def record_consent(
         self, user_id: str, body: models.ConsentDecision | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Consents:
         """Record or withdraw a consent."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/consents",
-                result=dict[str, Any],
+                result=models.Consents,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    async def export_member(self, user_id: str) -> Json:
+    async def export_member(self, user_id: str) -> models.MemberExport:
         """Export everything held about a member."""
         return await self.send(
-            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/export", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/export", result=models.MemberExport)
         )

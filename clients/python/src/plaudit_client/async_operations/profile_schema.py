@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -83,23 +82,31 @@ class ProfileSchemaServerOperations(AsyncTransport):
             )
         )
 
-    async def get_profile_schema(self, *, version: str | None = None) -> Json:
+    async def get_profile_schema(self, *, version: str | None = None) -> models.ProfileSchemaVersion:
         """Get the profile schema."""
         return await self.send(
-            Request(method="GET", path="/v1/profiles/schema", result=dict[str, Any], query={"version": version})
+            Request(
+                method="GET", path="/v1/profiles/schema", result=models.ProfileSchemaVersion, query={"version": version}
+            )
         )
 
-    async def update_profile_schema(self, body: Any | Mapping[str, Any]) -> Json:
+    async def update_profile_schema(
+        self, body: models.ProfileSchemaUpdate | Mapping[str, Any]
+    ) -> models.ProfileSchemaVersion:
         """Publish a new version of the profile schema."""
-        return await self.send(Request(method="PUT", path="/v1/profiles/schema", result=dict[str, Any], body=body))
+        return await self.send(
+            Request(method="PUT", path="/v1/profiles/schema", result=models.ProfileSchemaVersion, body=body)
+        )
 
-    async def list_profile_schema_versions(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    async def list_profile_schema_versions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ProfileSchemaVersionList:
         """List the versions of the profile schema."""
         return await self.send(
             Request(
                 method="GET",
                 path="/v1/profiles/schema/history",
-                result=dict[str, Any],
+                result=models.ProfileSchemaVersionList,
                 query={"limit": limit, "cursor": cursor},
             )
         )

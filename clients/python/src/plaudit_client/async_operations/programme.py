@@ -5,45 +5,50 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency
 
 
 class ProgrammeServerOperations(AsyncTransport):
     """Programme: what servers may call."""
 
-    async def export_programme(self, *, program_version: int | None = None) -> Json:
+    async def export_programme(self, *, program_version: int | None = None) -> models.ProgrammeFile:
         """Export the programme as JSON or YAML."""
         return await self.send(
-            Request(method="GET", path="/v1/config", result=dict[str, Any], query={"programVersion": program_version})
+            Request(
+                method="GET", path="/v1/config", result=models.ProgrammeFile, query={"programVersion": program_version}
+            )
         )
 
-    async def apply_programme(self, body: Mapping[str, Any], *, prune: bool | None = None) -> Json:
+    async def apply_programme(self, body: Mapping[str, Any], *, prune: bool | None = None) -> models.ProgrammeChanges:
         """Apply a programme file, all or nothing.
 
         `dryRun` returns the changes only; `prune` deletes documents missing from the file.
         """
         return await self.send(
-            Request(method="PUT", path="/v1/config", result=dict[str, Any], query={"prune": prune}, body=body)
+            Request(method="PUT", path="/v1/config", result=models.ProgrammeChanges, query={"prune": prune}, body=body)
         )
 
     async def restore_programme(
         self, body: models.RestoreRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
-        """RestoreRequest an earlier version of the programme."""
+    ) -> models.ProgrammeChanges:
+        """Restore an earlier version of the programme."""
         return await self.send(
             Request(
                 method="POST",
                 path="/v1/config/restore",
-                result=dict[str, Any],
+                result=models.ProgrammeChanges,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    async def simulate_programme(self, body: models.ProgrammeSimulationRequest | Mapping[str, Any]) -> Json:
+    async def simulate_programme(
+        self, body: models.ProgrammeSimulationRequest | Mapping[str, Any]
+    ) -> models.ProgrammeSimulationReport:
         """Simulate another programme on past events.
 
         Changes nothing.
         """
-        return await self.send(Request(method="POST", path="/v1/config/simulate", result=dict[str, Any], body=body))
+        return await self.send(
+            Request(method="POST", path="/v1/config/simulate", result=models.ProgrammeSimulationReport, body=body)
+        )

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -82,7 +81,7 @@ class RewardsServerOperations(AsyncTransport):
 
     async def grant_reward(
         self, body: models.RewardGrantRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.RewardGrantResult:
         """Grant a reward directly, bypassing campaign rules.
 
         Takes effect at once.
@@ -91,7 +90,7 @@ class RewardsServerOperations(AsyncTransport):
             Request(
                 method="POST",
                 path="/v1/rewards/grant",
-                result=dict[str, Any],
+                result=models.RewardGrantResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

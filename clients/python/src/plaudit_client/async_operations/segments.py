@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -83,13 +82,13 @@ class SegmentsServerOperations(AsyncTransport):
 
     async def list_segment_members(
         self, segment_id: str, *, limit: int | None = None, cursor: str | None = None
-    ) -> Json:
+    ) -> models.SegmentMemberList:
         """List a segment's members."""
         return await self.send(
             Request(
                 method="GET",
                 path=f"/v1/segments/{path_part(segment_id)}/members",
-                result=dict[str, Any],
+                result=models.SegmentMemberList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
@@ -100,7 +99,7 @@ class SegmentsServerOperations(AsyncTransport):
         body: models.SegmentMembershipRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.SegmentMembership:
         """Add a member to a segment, or remove them.
 
         `null` returns the member to the segment's criteria.
@@ -109,15 +108,19 @@ class SegmentsServerOperations(AsyncTransport):
             Request(
                 method="POST",
                 path=f"/v1/segments/{path_part(segment_id)}/members",
-                result=dict[str, Any],
+                result=models.SegmentMembership,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    async def preview_segment(self, body: Mapping[str, Any]) -> Json:
+    async def preview_segment(
+        self, body: models.SegmentUpdate | Mapping[str, Any] | None = None
+    ) -> models.SegmentPreview:
         """Preview a segment before saving it.
 
         Returns how many members would be in the segment, and a sample of them.
         """
-        return await self.send(Request(method="POST", path="/v1/segments/preview", result=dict[str, Any], body=body))
+        return await self.send(
+            Request(method="POST", path="/v1/segments/preview", result=models.SegmentPreview, body=body or {})
+        )

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -77,13 +76,13 @@ class StreaksServerOperations(AsyncTransport):
 
     async def check_in(
         self, user_id: str, body: models.CheckInRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.MemberStreak:
         """Check a member in to a streak."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/check-in",
-                result=dict[str, Any],
+                result=models.MemberStreak,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
@@ -96,13 +95,13 @@ class StreaksServerOperations(AsyncTransport):
         body: models.StreakCommand | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.MemberStreak:
         """Manage a member's freezes, repairs and absences."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/streaks/{path_part(streak_id)}",
-                result=dict[str, Any],
+                result=models.MemberStreak,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 
 
@@ -80,16 +79,16 @@ class WebhooksServerOperations(AsyncTransport):
             )
         )
 
-    async def get_webhook_secret(self, webhook_id: str) -> Json:
+    async def get_webhook_secret(self, webhook_id: str) -> models.WebhookSecret:
         """Get a webhook's signing secret."""
         return await self.send(
-            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/secret", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/secret", result=models.WebhookSecret)
         )
 
-    async def get_webhook_state(self, webhook_id: str) -> Json:
+    async def get_webhook_state(self, webhook_id: str) -> models.WebhookState:
         """Get a webhook's delivery state."""
         return await self.send(
-            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/state", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/state", result=models.WebhookState)
         )
 
     async def rotate_webhook_secret(
@@ -98,7 +97,7 @@ class WebhooksServerOperations(AsyncTransport):
         body: models.SecretRotation | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.WebhookSecret:
         """Rotate a webhook's signing secret.
 
         Messages are signed with both secrets during an overlap.
@@ -107,19 +106,19 @@ class WebhooksServerOperations(AsyncTransport):
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/rotate-secret",
-                result=dict[str, Any],
+                result=models.WebhookSecret,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
         )
 
-    async def test_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Json:
+    async def test_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> models.TestMessage:
         """Send a test message to a webhook."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/test",
-                result=dict[str, Any],
+                result=models.TestMessage,
                 headers=idempotency(idempotency_key),
             )
         )
@@ -131,24 +130,26 @@ class WebhooksServerOperations(AsyncTransport):
         state: Literal["waiting", "delivered", "dead"] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.DeliveryList:
         """List a webhook's deliveries."""
         return await self.send(
             Request(
                 method="GET",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/deliveries",
-                result=dict[str, Any],
+                result=models.DeliveryList,
                 query={"state": state, "limit": limit, "cursor": cursor},
             )
         )
 
-    async def retry_delivery(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Json:
+    async def retry_delivery(
+        self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None
+    ) -> models.Acknowledgement:
         """Deliver a message again."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/deliveries/{path_part(delivery_id)}/retry",
-                result=dict[str, Any],
+                result=models.Acknowledgement,
                 headers=idempotency(idempotency_key),
             )
         )
@@ -159,13 +160,13 @@ class WebhooksServerOperations(AsyncTransport):
         body: models.ReplayRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.ReplayResult:
         """Deliver all messages again from a point in time."""
         return await self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/replay",
-                result=dict[str, Any],
+                result=models.ReplayResult,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
@@ -173,7 +174,7 @@ class WebhooksServerOperations(AsyncTransport):
 
     async def list_messages(
         self, *, after: str | None = None, since: str | None = None, type: str | None = None, limit: int | None = None
-    ) -> Json:
+    ) -> models.MessageFeed:
         """List messages instead of receiving webhooks.
 
         For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.
@@ -182,7 +183,7 @@ class WebhooksServerOperations(AsyncTransport):
             Request(
                 method="GET",
                 path="/v1/feed",
-                result=dict[str, Any],
+                result=models.MessageFeed,
                 query={"after": after, "since": since, "type": type, "limit": limit},
             )
         )

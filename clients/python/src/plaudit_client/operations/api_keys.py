@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -12,25 +11,33 @@ from plaudit_client.transport import Transport
 class ApiKeysServerOperations(Transport):
     """API keys: what servers may call."""
 
-    def list_api_keys(self) -> Json:
+    def list_api_keys(self) -> models.ApiKeyList:
         """List API keys."""
-        return self.send(Request(method="GET", path="/v1/api-keys", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/v1/api-keys", result=models.ApiKeyList))
 
-    def create_api_key(self, body: models.NewApiKey | Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
+    def create_api_key(
+        self, body: models.NewApiKey | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> models.ApiKeyWithSecret:
         """Create an API key.
 
         The secret is shown only in this response.
         """
         return self.send(
-            Request(method="POST", path="/v1/api-keys", result=object, body=body, headers=idempotency(idempotency_key))
+            Request(
+                method="POST",
+                path="/v1/api-keys",
+                result=models.ApiKeyWithSecret,
+                body=body,
+                headers=idempotency(idempotency_key),
+            )
         )
 
-    def get_current_api_key(self) -> Any:
+    def get_current_api_key(self) -> models.CurrentApiKey:
         """Get the API key that makes the call.
 
         Any API secret opens it.
         """
-        return self.send(Request(method="GET", path="/v1/api-keys/current", result=object))
+        return self.send(Request(method="GET", path="/v1/api-keys/current", result=models.CurrentApiKey))
 
     def rotate_api_key(
         self,
@@ -38,7 +45,7 @@ class ApiKeysServerOperations(Transport):
         body: models.ApiKeyRotation | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Any:
+    ) -> models.ApiKeyWithSecret:
         """Rotate an API key.
 
         The secret is shown only in this response. The old one stays valid for an overlap.
@@ -47,7 +54,7 @@ class ApiKeysServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/api-keys/{path_part(key_id)}/rotate",
-                result=object,
+                result=models.ApiKeyWithSecret,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

@@ -116,13 +116,13 @@ class AudienceApiMemberOperations(Transport):
         body: models.MyRedemptionRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.RedemptionResult:
         """Redeem a product as the member."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/api/audience/products/{path_part(product_id)}/redeem",
-                result=dict[str, Any],
+                result=models.RedemptionResult,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from plaudit_client.models import Json
+from plaudit_client import models
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -19,7 +19,7 @@ class BulkJobsServerOperations(Transport):
         from_: Literal["export"] | None = None,
         job: str | None = None,
         media: str = "application/x-ndjson",
-    ) -> Json:
+    ) -> models.JobReport:
         """Import members, events or codes from a file.
 
         Streams NDJSON or CSV of any size. Send the same file with `job` to resume.
@@ -28,7 +28,7 @@ class BulkJobsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/bulk/import",
-                result=dict[str, Any],
+                result=models.JobReport,
                 query={"kind": kind, "from": from_, "job": job},
                 content=lines,
                 media=media,
@@ -37,7 +37,7 @@ class BulkJobsServerOperations(Transport):
 
     def update_records(
         self, lines: bytes | Iterable[bytes], *, job: str | None = None, media: str = "application/x-ndjson"
-    ) -> Json:
+    ) -> models.JobReport:
         """Update profiles from a file.
 
         Streams NDJSON or CSV of any size. Send the same file with `job` to resume.
@@ -46,31 +46,31 @@ class BulkJobsServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/bulk/update",
-                result=dict[str, Any],
+                result=models.JobReport,
                 query={"job": job},
                 content=lines,
                 media=media,
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_jobs(self, *, limit: int | None = None, cursor: str | None = None) -> models.JobList:
         """List bulk jobs."""
         return self.send(
-            Request(method="GET", path="/v1/bulk/jobs", result=dict[str, Any], query={"limit": limit, "cursor": cursor})
+            Request(method="GET", path="/v1/bulk/jobs", result=models.JobList, query={"limit": limit, "cursor": cursor})
         )
 
-    def get_job(self, job_id: str, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def get_job(self, job_id: str, *, limit: int | None = None, cursor: str | None = None) -> models.JobReport:
         """Get a bulk job and its rejected lines."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/bulk/jobs/{path_part(job_id)}",
-                result=dict[str, Any],
+                result=models.JobReport,
                 query={"limit": limit, "cursor": cursor},
             )
         )
 
-    def cancel_job(self, job_id: str, *, idempotency_key: str | None = None) -> Json:
+    def cancel_job(self, job_id: str, *, idempotency_key: str | None = None) -> models.JobReport:
         """Cancel a bulk job that has not finished.
 
         What the job has taken in stays. The timers of its members run again.
@@ -79,7 +79,7 @@ class BulkJobsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/bulk/jobs/{path_part(job_id)}/cancel",
-                result=dict[str, Any],
+                result=models.JobReport,
                 headers=idempotency(idempotency_key),
             )
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -130,51 +129,51 @@ class CampaignsServerOperations(Transport):
         body: models.CampaignEnrolmentRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.CampaignEnrolmentResult:
         """Enrol a member in a campaign."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/enrol",
-                result=dict[str, Any],
+                result=models.CampaignEnrolmentResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def get_campaign_stats(self, campaign_id: str) -> Json:
+    def get_campaign_stats(self, campaign_id: str) -> models.CampaignStats:
         """Get a campaign's statistics."""
         return self.send(
-            Request(method="GET", path=f"/v1/campaigns/{path_part(campaign_id)}/stats", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/campaigns/{path_part(campaign_id)}/stats", result=models.CampaignStats)
         )
 
     def list_campaign_participants(
         self, campaign_id: str, *, limit: int | None = None, cursor: str | None = None
-    ) -> Json:
+    ) -> models.CampaignParticipantList:
         """List a campaign's participants and their progress."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/participants",
-                result=dict[str, Any],
+                result=models.CampaignParticipantList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
 
-    def get_campaign_leaderboard(self, campaign_id: str, *, scope: str | None = None, limit: int | None = None) -> Json:
+    def get_campaign_leaderboard(self, campaign_id: str, *, scope: str | None = None, limit: int | None = None) -> Any:
         """Get a campaign's leaderboard by completions."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/leaderboard",
-                result=dict[str, Any],
+                result=object,
                 query={"scope": scope, "limit": limit},
             )
         )
 
     def simulate_campaign(
         self, campaign_id: str, body: models.SimulationRequest | Mapping[str, Any] | None = None
-    ) -> Json:
+    ) -> models.SimulationReport:
         """Simulate a campaign on past events.
 
         Changes nothing.
@@ -183,7 +182,7 @@ class CampaignsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/simulate",
-                result=dict[str, Any],
+                result=models.SimulationReport,
                 body=body or {},
             )
         )
@@ -194,7 +193,7 @@ class CampaignsServerOperations(Transport):
         body: models.BackfillRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.BackfillResult:
         """Apply a campaign to past events.
 
         Gives members what the campaign would have given for past events: once per event, without
@@ -204,7 +203,7 @@ class CampaignsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/apply-to-past",
-                result=dict[str, Any],
+                result=models.BackfillResult,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
@@ -212,7 +211,7 @@ class CampaignsServerOperations(Transport):
 
     def roll_back_campaign(
         self, campaign_id: str, body: models.RollbackRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Job:
         """Undo what a campaign led to within a period.
 
         Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered.
@@ -223,7 +222,7 @@ class CampaignsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/campaigns/{path_part(campaign_id)}/rollback",
-                result=dict[str, Any],
+                result=models.Job,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency
 from plaudit_client.transport import Transport
 
@@ -12,13 +11,13 @@ from plaudit_client.transport import Transport
 class ClockServerOperations(Transport):
     """Clock: what servers may call."""
 
-    def get_clock(self) -> Json:
+    def get_clock(self) -> models.Clock:
         """Get the organisation's clock."""
-        return self.send(Request(method="GET", path="/v1/clock", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/v1/clock", result=models.Clock))
 
     def advance_clock(
         self, body: models.ClockAdvanceRequest | Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.ClockAdvance:
         """Advance a test organisation's clock.
 
         Test organisations only. Everything due until then happens before the response.
@@ -27,7 +26,7 @@ class ClockServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/clock/advance",
-                result=dict[str, Any],
+                result=models.ClockAdvance,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

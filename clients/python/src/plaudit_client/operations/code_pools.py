@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -94,13 +93,13 @@ class CodePoolsServerOperations(Transport):
         body: models.CodeGenerationRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.CodesGenerated:
         """Generate up to 100,000 codes."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/code-pools/{path_part(pool_id)}/generate",
-                result=dict[str, Any],
+                result=models.CodesGenerated,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
@@ -109,38 +108,38 @@ class CodePoolsServerOperations(Transport):
 
     def import_codes(
         self, pool_id: str, body: models.CodeImport | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.CodesImported:
         """Import up to 10,000 codes."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/code-pools/{path_part(pool_id)}/import",
-                result=dict[str, Any],
+                result=models.CodesImported,
                 enveloped=False,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def expire_codes(self, pool_id: str, *, idempotency_key: str | None = None) -> Json:
+    def expire_codes(self, pool_id: str, *, idempotency_key: str | None = None) -> models.CodesExpired:
         """Expire a pool's unissued codes."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/code-pools/{path_part(pool_id)}/expire",
-                result=dict[str, Any],
+                result=models.CodesExpired,
                 enveloped=False,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def redeem_code(self, pool_id: str, code: str, *, idempotency_key: str | None = None) -> Json:
+    def redeem_code(self, pool_id: str, code: str, *, idempotency_key: str | None = None) -> models.Code:
         """Mark a code as redeemed."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/code-pools/{path_part(pool_id)}/codes/{path_part(code)}/redeem",
-                result=dict[str, Any],
+                result=models.Code,
                 enveloped=False,
                 headers=idempotency(idempotency_key),
             )
@@ -154,25 +153,25 @@ class CodePoolsServerOperations(Transport):
         user_id: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.CodeList:
         """List a pool's codes and who has them."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/code-pools/{path_part(pool_id)}/codes",
-                result=dict[str, Any],
+                result=models.CodeList,
                 enveloped=False,
                 query={"state": state, "userId": user_id, "limit": limit, "cursor": cursor},
             )
         )
 
-    def get_code(self, pool_id: str, code: str) -> Json:
+    def get_code(self, pool_id: str, code: str) -> models.Code:
         """Get a code: its state, holder and value."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/code-pools/{path_part(pool_id)}/codes/{path_part(code)}",
-                result=dict[str, Any],
+                result=models.Code,
                 enveloped=False,
             )
         )
@@ -183,13 +182,13 @@ class CodePoolsServerOperations(Transport):
         body: models.CouponRevocation | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.CouponRevoked:
         """Revoke a coupon that has not been redeemed."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/coupons/{path_part(coupon_id)}/revoke",
-                result=dict[str, Any],
+                result=models.CouponRevoked,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -96,7 +95,7 @@ class CompetitionsServerOperations(Transport):
         round: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.Leaderboard:
         """Get a competition's leaderboard.
 
         From the top, around a member, or among the users given.
@@ -105,7 +104,7 @@ class CompetitionsServerOperations(Transport):
             Request(
                 method="GET",
                 path=f"/v1/competitions/{path_part(competition_id)}/leaderboard",
-                result=dict[str, Any],
+                result=models.Leaderboard,
                 query={
                     "userId": user_id,
                     "userIds": user_ids,
@@ -117,21 +116,23 @@ class CompetitionsServerOperations(Transport):
             )
         )
 
-    def list_entries(self, competition_id: str, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_entries(
+        self, competition_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.EntryList:
         """List a competition's entries."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/competitions/{path_part(competition_id)}/entries",
-                result=dict[str, Any],
+                result=models.EntryList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
 
-    def get_draw(self, competition_id: str) -> Json:
+    def get_draw(self, competition_id: str) -> models.Draw:
         """Get a draw: its seed hash and, once drawn, result."""
         return self.send(
-            Request(method="GET", path=f"/v1/competitions/{path_part(competition_id)}/draw", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/competitions/{path_part(competition_id)}/draw", result=models.Draw)
         )
 
     def draw_winners(
@@ -140,7 +141,7 @@ class CompetitionsServerOperations(Transport):
         body: models.DrawRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.Draw:
         """Draw the winners.
 
         Works once; later calls return the same result.
@@ -149,19 +150,19 @@ class CompetitionsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/competitions/{path_part(competition_id)}/draw",
-                result=dict[str, Any],
+                result=models.Draw,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def list_winners(self, competition_id: str, *, round: str | None = None) -> Json:
+    def list_winners(self, competition_id: str, *, round: str | None = None) -> models.WinnerList:
         """List a competition's winners."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/competitions/{path_part(competition_id)}/winners",
-                result=dict[str, Any],
+                result=models.WinnerList,
                 query={"round": round},
             )
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -75,7 +74,9 @@ class LaddersServerOperations(Transport):
             )
         )
 
-    def set_rung(self, user_id: str, ladder_id: str, body: models.RungOverride | Mapping[str, Any]) -> Json:
+    def set_rung(
+        self, user_id: str, ladder_id: str, body: models.RungOverride | Mapping[str, Any]
+    ) -> models.MemberLadder:
         """Set a member's rung by hand.
 
         Until a date or permanently; `null` removes the override.
@@ -84,7 +85,7 @@ class LaddersServerOperations(Transport):
             Request(
                 method="PUT",
                 path=f"/v1/profiles/{path_part(user_id)}/ladders/{path_part(ladder_id)}",
-                result=dict[str, Any],
+                result=models.MemberLadder,
                 body=body,
             )
         )

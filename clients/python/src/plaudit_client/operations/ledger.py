@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -25,13 +24,13 @@ class LedgerServerOperations(Transport):
         until: datetime | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.TransactionList:
         """List transactions."""
         return self.send(
             Request(
                 method="GET",
                 path="/v1/transactions",
-                result=dict[str, Any],
+                result=models.TransactionList,
                 query={
                     "userId": user_id,
                     "metric": metric,
@@ -48,7 +47,7 @@ class LedgerServerOperations(Transport):
 
     def create_transaction(
         self, body: models.NewTransaction | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Transaction:
         """Credit or debit a member.
 
         A negative amount is a debit.
@@ -57,16 +56,16 @@ class LedgerServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/transactions",
-                result=dict[str, Any],
+                result=models.Transaction,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def get_transaction(self, transaction_id: str) -> Json:
+    def get_transaction(self, transaction_id: str) -> models.Transaction:
         """Get a transaction."""
         return self.send(
-            Request(method="GET", path=f"/v1/transactions/{path_part(transaction_id)}", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/transactions/{path_part(transaction_id)}", result=models.Transaction)
         )
 
     def extend_expiry(
@@ -75,7 +74,7 @@ class LedgerServerOperations(Transport):
         body: models.ExpiryExtensionRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.ExpiryExtension:
         """Extend the expiry of a member's balance.
 
         Amounts that would expire before `expiresAt` expire then instead.
@@ -84,7 +83,7 @@ class LedgerServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/extensions",
-                result=dict[str, Any],
+                result=models.ExpiryExtension,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
@@ -96,7 +95,7 @@ class LedgerServerOperations(Transport):
         body: models.ReversalRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.Transaction:
         """Reverse a transaction, fully or partly.
 
         Creates a new transaction that points to the original. Without `amount`, the rest is reversed.
@@ -105,7 +104,7 @@ class LedgerServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/transactions/{path_part(transaction_id)}/reverse",
-                result=dict[str, Any],
+                result=models.Transaction,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
@@ -113,7 +112,7 @@ class LedgerServerOperations(Transport):
 
     def create_transfer(
         self, body: models.NewTransfer | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Transaction:
         """Transfer an amount to another member.
 
         The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.
@@ -122,7 +121,7 @@ class LedgerServerOperations(Transport):
             Request(
                 method="POST",
                 path="/v1/transfers",
-                result=dict[str, Any],
+                result=models.Transaction,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
@@ -130,7 +129,7 @@ class LedgerServerOperations(Transport):
 
     def manage_hold(
         self, user_id: str, body: models.HoldCommand | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Hold:
         """Place, capture or release a hold.
 
         A hold reserves an amount for a purchase. `capture` spends it, `release` frees it; otherwise it ends
@@ -140,7 +139,7 @@ class LedgerServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/holds",
-                result=dict[str, Any],
+                result=models.Hold,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

@@ -60,13 +60,13 @@ class MemberApiMemberOperations(Transport):
             )
         )
 
-    def list_my_transactions(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_my_transactions(self, *, limit: int | None = None, cursor: str | None = None) -> models.TransactionList:
         """List the member's transactions."""
         return self.send(
             Request(
                 method="GET",
                 path="/api/loyalty/me/transactions",
-                result=dict[str, Any],
+                result=models.TransactionList,
                 query={"limit": limit, "cursor": cursor},
             )
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -21,26 +20,28 @@ class PrivacyServerOperations(Transport):
             Request(method="DELETE", path=f"/v1/profiles/{path_part(user_id)}", result=models.Acknowledgement)
         )
 
-    def get_consents(self, user_id: str) -> Json:
+    def get_consents(self, user_id: str) -> models.Consents:
         """Get a member's consents."""
         return self.send(
-            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/consents", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/consents", result=models.Consents)
         )
 
     def record_consent(
         self, user_id: str, body: models.ConsentDecision | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.Consents:
         """Record or withdraw a consent."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/consents",
-                result=dict[str, Any],
+                result=models.Consents,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def export_member(self, user_id: str) -> Json:
+    def export_member(self, user_id: str) -> models.MemberExport:
         """Export everything held about a member."""
-        return self.send(Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/export", result=dict[str, Any]))
+        return self.send(
+            Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}/export", result=models.MemberExport)
+        )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -81,13 +80,13 @@ class ProductsServerOperations(Transport):
 
     def redeem_product(
         self, product_id: str, body: models.RedemptionRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.RedemptionResult:
         """Redeem a product for a member."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/products/{path_part(product_id)}/redeem",
-                result=dict[str, Any],
+                result=models.RedemptionResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -83,23 +82,31 @@ class ProfileSchemaServerOperations(Transport):
             )
         )
 
-    def get_profile_schema(self, *, version: str | None = None) -> Json:
+    def get_profile_schema(self, *, version: str | None = None) -> models.ProfileSchemaVersion:
         """Get the profile schema."""
         return self.send(
-            Request(method="GET", path="/v1/profiles/schema", result=dict[str, Any], query={"version": version})
+            Request(
+                method="GET", path="/v1/profiles/schema", result=models.ProfileSchemaVersion, query={"version": version}
+            )
         )
 
-    def update_profile_schema(self, body: Any | Mapping[str, Any]) -> Json:
+    def update_profile_schema(
+        self, body: models.ProfileSchemaUpdate | Mapping[str, Any]
+    ) -> models.ProfileSchemaVersion:
         """Publish a new version of the profile schema."""
-        return self.send(Request(method="PUT", path="/v1/profiles/schema", result=dict[str, Any], body=body))
+        return self.send(
+            Request(method="PUT", path="/v1/profiles/schema", result=models.ProfileSchemaVersion, body=body)
+        )
 
-    def list_profile_schema_versions(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_profile_schema_versions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.ProfileSchemaVersionList:
         """List the versions of the profile schema."""
         return self.send(
             Request(
                 method="GET",
                 path="/v1/profiles/schema/history",
-                result=dict[str, Any],
+                result=models.ProfileSchemaVersionList,
                 query={"limit": limit, "cursor": cursor},
             )
         )

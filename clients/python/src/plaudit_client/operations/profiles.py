@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -12,46 +11,48 @@ from plaudit_client.transport import Transport
 class ProfilesServerOperations(Transport):
     """Profiles: what servers may call."""
 
-    def list_profiles(self, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_profiles(self, *, limit: int | None = None, cursor: str | None = None) -> models.ProfileList:
         """List or search profiles.
 
         In the order of enrolment. Any other query parameter is a profile field that must have that value.
         """
         return self.send(
-            Request(method="GET", path="/v1/profiles", result=dict[str, Any], query={"limit": limit, "cursor": cursor})
+            Request(
+                method="GET", path="/v1/profiles", result=models.ProfileList, query={"limit": limit, "cursor": cursor}
+            )
         )
 
-    def create_profile(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Json:
+    def create_profile(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> models.Profile:
         """Create a profile, enrolling the member."""
         return self.send(
             Request(
                 method="POST",
                 path="/v1/profiles",
-                result=dict[str, Any],
+                result=models.Profile,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def get_profile(self, user_id: str) -> Json:
+    def get_profile(self, user_id: str) -> models.Profile:
         """Get a profile."""
-        return self.send(Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}", result=dict[str, Any]))
+        return self.send(Request(method="GET", path=f"/v1/profiles/{path_part(user_id)}", result=models.Profile))
 
-    def update_profile(self, user_id: str, body: Mapping[str, Any]) -> Json:
+    def update_profile(self, user_id: str, body: Mapping[str, Any]) -> models.Profile:
         """Update a profile."""
         return self.send(
-            Request(method="PUT", path=f"/v1/profiles/{path_part(user_id)}", result=dict[str, Any], body=body)
+            Request(method="PUT", path=f"/v1/profiles/{path_part(user_id)}", result=models.Profile, body=body)
         )
 
     def enrol_member(
         self, body: models.EnrolmentRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.EnrolmentResult:
         """Enrol a member and pay the welcome bonus."""
         return self.send(
             Request(
                 method="POST",
                 path="/v1/users/enroll",
-                result=dict[str, Any],
+                result=models.EnrolmentResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
@@ -59,25 +60,25 @@ class ProfilesServerOperations(Transport):
 
     def merge_members(
         self, user_id: str, body: models.MergeRequest | Mapping[str, Any], *, idempotency_key: str | None = None
-    ) -> Json:
+    ) -> models.MergeResult:
         """Merge another member into this one."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/profiles/{path_part(user_id)}/merge",
-                result=dict[str, Any],
+                result=models.MergeResult,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def remove_product(self, user_id: str, product_id: str, *, quantity: int | None = None) -> Json:
+    def remove_product(self, user_id: str, product_id: str, *, quantity: int | None = None) -> models.ProductRemoval:
         """Remove a product from a member."""
         return self.send(
             Request(
                 method="DELETE",
                 path=f"/v1/profiles/{path_part(user_id)}/products/{path_part(product_id)}",
-                result=dict[str, Any],
+                result=models.ProductRemoval,
                 query={"quantity": quantity},
             )
         )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -79,13 +78,15 @@ class SegmentsServerOperations(Transport):
             )
         )
 
-    def list_segment_members(self, segment_id: str, *, limit: int | None = None, cursor: str | None = None) -> Json:
+    def list_segment_members(
+        self, segment_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.SegmentMemberList:
         """List a segment's members."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/segments/{path_part(segment_id)}/members",
-                result=dict[str, Any],
+                result=models.SegmentMemberList,
                 query={"limit": limit, "cursor": cursor},
             )
         )
@@ -96,7 +97,7 @@ class SegmentsServerOperations(Transport):
         body: models.SegmentMembershipRequest | Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.SegmentMembership:
         """Add a member to a segment, or remove them.
 
         `null` returns the member to the segment's criteria.
@@ -105,15 +106,17 @@ class SegmentsServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/segments/{path_part(segment_id)}/members",
-                result=dict[str, Any],
+                result=models.SegmentMembership,
                 body=body,
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def preview_segment(self, body: Mapping[str, Any]) -> Json:
+    def preview_segment(self, body: models.SegmentUpdate | Mapping[str, Any] | None = None) -> models.SegmentPreview:
         """Preview a segment before saving it.
 
         Returns how many members would be in the segment, and a sample of them.
         """
-        return self.send(Request(method="POST", path="/v1/segments/preview", result=dict[str, Any], body=body))
+        return self.send(
+            Request(method="POST", path="/v1/segments/preview", result=models.SegmentPreview, body=body or {})
+        )

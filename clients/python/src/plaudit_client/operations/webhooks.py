@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -78,16 +77,16 @@ class WebhooksServerOperations(Transport):
             )
         )
 
-    def get_webhook_secret(self, webhook_id: str) -> Json:
+    def get_webhook_secret(self, webhook_id: str) -> models.WebhookSecret:
         """Get a webhook's signing secret."""
         return self.send(
-            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/secret", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/secret", result=models.WebhookSecret)
         )
 
-    def get_webhook_state(self, webhook_id: str) -> Json:
+    def get_webhook_state(self, webhook_id: str) -> models.WebhookState:
         """Get a webhook's delivery state."""
         return self.send(
-            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/state", result=dict[str, Any])
+            Request(method="GET", path=f"/v1/webhooks/{path_part(webhook_id)}/state", result=models.WebhookState)
         )
 
     def rotate_webhook_secret(
@@ -96,7 +95,7 @@ class WebhooksServerOperations(Transport):
         body: models.SecretRotation | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.WebhookSecret:
         """Rotate a webhook's signing secret.
 
         Messages are signed with both secrets during an overlap.
@@ -105,19 +104,19 @@ class WebhooksServerOperations(Transport):
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/rotate-secret",
-                result=dict[str, Any],
+                result=models.WebhookSecret,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
         )
 
-    def test_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Json:
+    def test_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> models.TestMessage:
         """Send a test message to a webhook."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/test",
-                result=dict[str, Any],
+                result=models.TestMessage,
                 headers=idempotency(idempotency_key),
             )
         )
@@ -129,24 +128,26 @@ class WebhooksServerOperations(Transport):
         state: Literal["waiting", "delivered", "dead"] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Json:
+    ) -> models.DeliveryList:
         """List a webhook's deliveries."""
         return self.send(
             Request(
                 method="GET",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/deliveries",
-                result=dict[str, Any],
+                result=models.DeliveryList,
                 query={"state": state, "limit": limit, "cursor": cursor},
             )
         )
 
-    def retry_delivery(self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None) -> Json:
+    def retry_delivery(
+        self, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None
+    ) -> models.Acknowledgement:
         """Deliver a message again."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/deliveries/{path_part(delivery_id)}/retry",
-                result=dict[str, Any],
+                result=models.Acknowledgement,
                 headers=idempotency(idempotency_key),
             )
         )
@@ -157,13 +158,13 @@ class WebhooksServerOperations(Transport):
         body: models.ReplayRequest | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> Json:
+    ) -> models.ReplayResult:
         """Deliver all messages again from a point in time."""
         return self.send(
             Request(
                 method="POST",
                 path=f"/v1/webhooks/{path_part(webhook_id)}/replay",
-                result=dict[str, Any],
+                result=models.ReplayResult,
                 body=body or {},
                 headers=idempotency(idempotency_key),
             )
@@ -171,7 +172,7 @@ class WebhooksServerOperations(Transport):
 
     def list_messages(
         self, *, after: str | None = None, since: str | None = None, type: str | None = None, limit: int | None = None
-    ) -> Json:
+    ) -> models.MessageFeed:
         """List messages instead of receiving webhooks.
 
         For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.
@@ -180,7 +181,7 @@ class WebhooksServerOperations(Transport):
             Request(
                 method="GET",
                 path="/v1/feed",
-                result=dict[str, Any],
+                result=models.MessageFeed,
                 query={"after": after, "since": since, "type": type, "limit": limit},
             )
         )
