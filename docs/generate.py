@@ -14,10 +14,9 @@ import plaudit
 from examples import examples
 from plaudit import bounds
 from plaudit.cli.main import app
-from plaudit.core.decision import Refusal
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.operators import OPERATORS
-from plaudit.core.refusals import MEANINGS
+from plaudit.core.refusals import MEANINGS, all_refusals
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.base import DocumentKind
 from plaudit.documents.kinds import KINDS
@@ -142,7 +141,7 @@ def pages() -> dict[str, str]:
         f"## {code}\n\n{' or '.join(map(str, statuses))}. {sentence}" for code, (statuses, sentence) in CODES.items()
     ]
     codes.append(NOT_FOUND)
-    refusals = [f"## {one}\n\n{MEANINGS[one]}" for one in Refusal]
+    refusals = [f"## {one}\n\n{MEANINGS[one]}" for one in all_refusals()]
     return {
         "effects.md": page("Effects", "What a campaign says should follow.", effects),
         "operators.md": page("Operators", "How a condition compares.", operators),

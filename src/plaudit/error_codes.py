@@ -108,7 +108,7 @@ def meaning_of(code: str) -> tuple[tuple[int, ...], str] | None:
     if code in CODES:
         return CODES[code]
     for refusal, sentence in MEANINGS.items():
-        if refusal.value == code:
+        if refusal == code:
             return (409,), sentence
     for kind in KINDS.values():
         if code == f"{kind.name}_not_found":

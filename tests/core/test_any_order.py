@@ -82,7 +82,7 @@ def streak_program(streak, **points):
 def test_a_streak(streak, history):
     compiled = streak_program(streak)
     in_order, late = (
-        lived(compiled, history, late=late).member.states["streak"].get("daily", NONE) for late in (False, True)
+        lived(compiled, history, late=late).member.states.get("streak", {}).get("daily", NONE) for late in (False, True)
     )
     assert shown(late) == shown(in_order)
 

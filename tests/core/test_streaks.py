@@ -10,6 +10,7 @@ from plaudit.core.decision import Refusal
 from plaudit.core.event import PROFILE
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.freezes import GIVEN_KEPT
+from plaudit.mechanics.streaks.refusals import StreakRefusal
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import document, program
 from tests.life import Life
@@ -103,7 +104,7 @@ def test_freezes_are_bought_held_up_to_a_number_and_used_by_choice():
     ann.do("2026-01-01", "credit", "transaction", metric="points", amount=200)
     for _ in range(2):
         assert ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is None
-    assert ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is Refusal.freezes_full
+    assert ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is StreakRefusal.freezes_full
     assert ann.balance() == 100
     ann.do("2026-01-01", "streak", STREAK, action="use_freeze", day="2026-01-02", **order)
     ann.do("2026-01-03")
@@ -124,7 +125,8 @@ def test_a_broken_streak_is_repaired_for_a_price_within_its_days():
     again = life(repair={"days": 1})
     again.do("2026-01-01")
     assert (
-        again.do("2026-01-05", "streak", STREAK, streakId="daily", action="repair").refusal is Refusal.repair_too_late
+        again.do("2026-01-05", "streak", STREAK, streakId="daily", action="repair").refusal
+        is StreakRefusal.repair_too_late
     )
 
 
@@ -132,9 +134,9 @@ def test_a_broken_streak_is_repaired_for_a_price_within_its_days():
     ("last_visit", "moment", "refusal"),
     [
         ("2026-03-27", "2026-03-29 23:59", None),  # a day of 23 hours
-        ("2026-03-27", "2026-03-30 00:00", Refusal.repair_too_late),
+        ("2026-03-27", "2026-03-30 00:00", StreakRefusal.repair_too_late),
         ("2026-10-23", "2026-10-25 23:59", None),  # a day of 25 hours
-        ("2026-10-23", "2026-10-26 00:00", Refusal.repair_too_late),
+        ("2026-10-23", "2026-10-26 00:00", StreakRefusal.repair_too_late),
     ],
 )
 def test_a_repair_is_possible_to_the_end_of_a_local_day(last_visit, moment, refusal):

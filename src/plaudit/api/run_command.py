@@ -19,7 +19,7 @@ from .views.decision import next_at_of
 COMMAND_SECONDS_MAX = 30.0
 EVENT_KEY_MAX = 128
 
-_SENTENCES = {
+_SENTENCES: dict[str, str] = {
     Refusal.reward_inactive: "The reward is inactive",
     Refusal.pool_empty: "The code pool has no codes left",
     Refusal.pool_inactive: "The code pool is inactive or has expired",
@@ -44,7 +44,7 @@ _SENTENCES = {
 }
 
 
-_OTHERS = {
+_OTHERS: dict[str, str] = {
     Refusal.maximum_reached: "The receiver's balance would exceed its maximum",
     Refusal.unknown_user: "The receiver does not exist",
     Refusal.member_merged: "The receiver has been merged into another: name that one",
@@ -129,6 +129,6 @@ def _refusal(error: CommandRefused, now: datetime, *, is_other: bool) -> Plaudit
     if decision is None or decision.refusal is None:
         return PlauditError("The command failed on our side", code="command_failed")
     sentence = (_OTHERS if is_other else _SENTENCES).get(
-        decision.refusal, f"It cannot be done: {decision.refusal.value.replace('_', ' ')}"
+        decision.refusal, f"It cannot be done: {decision.refusal.replace('_', ' ')}"
     )
-    return Conflict(sentence, code=decision.refusal.value, next_at=next_at_of(error.processed), now=now)
+    return Conflict(sentence, code=str(decision.refusal), next_at=next_at_of(error.processed), now=now)

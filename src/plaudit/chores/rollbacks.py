@@ -213,7 +213,7 @@ class Rollbacks:
             except CommandRefused as error:
                 decision = error.processed.decision
                 is_other = error.processed.arrival.event_id != event_id  # a receiver has less than just now
-                if is_other or (decision is not None and decision.refusal is Refusal.member_moved_on):
+                if is_other or (decision is not None and decision.refusal == Refusal.member_moved_on):
                     continue
                 raise Conflict(f"it was refused ({decision and decision.refusal})", code=NOT_UNDONE) from None
             if outcome is not None and outcome.processed.decision is not None:

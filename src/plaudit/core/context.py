@@ -21,6 +21,7 @@ from .decision import (
     Notification,
     ProductChange,
     Refusal,
+    RefusalCode,
     RungChange,
     Trace,
     Transaction,
@@ -274,7 +275,7 @@ class Context:
             )
         )
 
-    def build_decision(self, refusal: Refusal | None = None) -> Decision:
+    def build_decision(self, refusal: RefusalCode | None = None) -> Decision:
         """What has been decided."""
         self.member.sequence += 1
         self.member.due_at = earliest_due(self.member)

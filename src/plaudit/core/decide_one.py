@@ -14,7 +14,7 @@ from .commands.dispatch import COMMANDS, run_command
 from .commands.merge import is_passed_on, pass_on
 from .contained import BROKEN_MAX, NOTHING_BROKEN, Broken, BrokenPart
 from .context import Context
-from .decision import Decision, Refusal
+from .decision import Decision, Refusal, RefusalCode
 from .due import run_due
 from .effects.registry import EFFECTS
 from .event import (
@@ -107,7 +107,7 @@ def _decided(
     return context.build_decision()
 
 
-def _rejected(context: Context, member: Member, refusal: Refusal) -> Decision:
+def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decision:
     """An event that changes nothing but when the member was last heard of. A transfer that cannot arrive goes back."""
     rejected = Context(context.program, member, context.root_event, NOTHING_REFUSED, context.broken)
     if member.enrolled_at is not None:

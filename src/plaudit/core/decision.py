@@ -12,9 +12,14 @@ from .contained import Fault
 from .ledger.lots import Posting
 from .member import Member
 
+RefusalCode = str  # a `Refusal`, or a refusal of a mechanic
+
 
 class Refusal(StrEnum):
-    """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported."""
+    """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported.
+
+    The mechanics have refusals of their own, so a field that may have any of them is a `RefusalCode`.
+    """
 
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
     member_merged = "member_merged"  # the event: the member goes on as another, to whom it is passed on
@@ -59,13 +64,6 @@ class Refusal(StrEnum):
     segment_missing = "segment_missing"
     ladder_missing = "ladder_missing"
     rung_missing = "rung_missing"
-    streak_missing = "streak_missing"
-    streak_not_broken = "streak_not_broken"
-    turn_counted = "turn_counted"  # the day (week, month) counts already
-    repair_too_late = "repair_too_late"
-    freezes_full = "freezes_full"
-    freezes_none = "freezes_none"
-    absence_in_the_past = "absence_in_the_past"
     reward_missing = "reward_missing"
     reward_inactive = "reward_inactive"
     product_missing = "product_missing"
@@ -226,7 +224,7 @@ class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
     """
 
     index: int
-    refusal: Refusal | None = None
+    refusal: RefusalCode | None = None
     outcome: Any = None
     amount: dict[str, Any] | None = None
 
@@ -241,7 +239,7 @@ class Trace(Struct, frozen=True, array_like=True, gc=False):
     campaign_id: str
     step: int
     listener: int
-    refusal: Refusal | None = None
+    refusal: RefusalCode | None = None
     checks: list[ConditionCheck] = []
     effects: list[EffectTrace] = []
     trigger: str | None = None
@@ -267,7 +265,7 @@ class Decision(Struct, frozen=True, gc=False):
 
     event_id: UUID
     member: Member
-    refusal: Refusal | None = None
+    refusal: RefusalCode | None = None
     trace: list[Trace] = []
     transactions: list[Transaction] = []
     coupons: list[IssuedCoupon] = []

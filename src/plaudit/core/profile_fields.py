@@ -1,6 +1,6 @@
 """Every field of a profile that the engine knows: its type, who writes it, and how it is computed.
 
-The profile, its schema, conditions, segments, formulas and templates all read this list. A field with a `value` can be
+The profile, its schema, conditions, segments, formulas and templates all read this list. The mechanics add theirs. A field with a `value` can be
 used in all of them; what has none but is not written either is shown in profiles only.
 """
 
@@ -170,7 +170,7 @@ def _once_joined(time_of: Callable[[Member, datetime], datetime | None]) -> Call
 _joined = _once_joined(lambda _, joined: joined)
 
 # In the order of the documents' list; what else there is of a group follows.
-PROFILE_FIELDS: tuple[ProfileField, ...] = (
+PROFILE_FIELDS: list[ProfileField] = [
     ProfileField(name="userId", type="string", group="identity", kept_by=Keeper.user, always=True),
     _written("email", "identity"),
     _computed("createdAt", "date", "identity", ["user"], _joined),
@@ -183,14 +183,6 @@ PROFILE_FIELDS: tuple[ProfileField, ...] = (
     _computed("coins", "number", "loyalty", ["metrics.coins"], _balance("coins")),
     _computed("badges", "array", "achievements", ["badges"], _badges),
     _computed("badgeCount", "number", "achievements", ["badges"], lambda source: len(_badges(source))),
-    _computed(
-        "streak", "number", "engagement", ["streaks"],
-        lambda source: max((state.current for state in source.member.states.get("streak", {}).values()), default=0),
-    ),
-    _computed(
-        "longestStreak", "number", "engagement", ["streaks"],
-        lambda source: max((state.longest for state in source.member.states.get("streak", {}).values()), default=0),
-    ),
     _shown("transactionCount", "number", "engagement", standard=True),
     _written("country", "location"),
     _written("city", "location", always=False),
@@ -213,26 +205,49 @@ PROFILE_FIELDS: tuple[ProfileField, ...] = (
     _written("channel", "identity", standard=False),
     _written("preferences", "preferences", "object", standard=False),
     _written("optedOut", "preferences", "boolean", standard=False),
-    *(_shown(name, "object", "mechanics", kept_by=Keeper.scope) for name in ("metrics", "ladders", "streaks", "campaigns")),
+    *(_shown(name, "object", "mechanics", kept_by=Keeper.scope) for name in ("metrics", "ladders", "campaigns")),
     _shown("orgId", "string", "identity"),
     _shown("inventory", "array", "achievements"),
     _shown("coupons", "array", "achievements"),
     _shown("entries", "object", "mechanics"),
-)  # fmt: skip
+]  # fmt: skip
 
-FIELDS: Mapping[str, ProfileField] = {field.name: field for field in PROFILE_FIELDS}
-COMPUTED: tuple[ProfileField, ...] = tuple(field for field in PROFILE_FIELDS if field.value is not None)
+FIELDS: dict[str, ProfileField] = {}
+COMPUTED: list[ProfileField] = []
+# The names of the fields by their keepers: of those that the engine keeps, nobody may write any.
+USABLE: set[str] = set()
+IN_SCOPES: set[str] = set()
+ONLY_SHOWN: set[str] = set()
+KEPT_BY_ENGINE: set[str] = set()
 
 
-def names_kept_by(*keepers: Keeper) -> frozenset[str]:
-    """Return the names of the fields whose values these decide."""
-    return frozenset(field.name for field in PROFILE_FIELDS if field.kept_by in keepers)
+def add_fields(fields: Iterable[ProfileField]) -> None:
+    """Add fields to the list, each before the others of its group. Everything that reads it knows them from then on."""
+    for field in reversed([*fields]):
+        groups = [other.group for other in PROFILE_FIELDS]
+        PROFILE_FIELDS.insert(groups.index(field.group) if field.group in groups else len(groups), field)
+    _sort_out()
 
 
-USABLE = names_kept_by(Keeper.engine)
-IN_SCOPES = names_kept_by(Keeper.scope)
-ONLY_SHOWN = names_kept_by(Keeper.shown)
-KEPT_BY_ENGINE = USABLE | IN_SCOPES | ONLY_SHOWN  # nobody may write them
+def remove_fields(fields: Iterable[ProfileField]) -> None:
+    """Remove fields from the list."""
+    for field in fields:
+        PROFILE_FIELDS.remove(field)
+    _sort_out()
+
+
+def _sort_out() -> None:
+    FIELDS.clear()
+    FIELDS.update((field.name, field) for field in PROFILE_FIELDS)
+    COMPUTED[:] = [field for field in PROFILE_FIELDS if field.value is not None]
+    for names, keeper in ((USABLE, Keeper.engine), (IN_SCOPES, Keeper.scope), (ONLY_SHOWN, Keeper.shown)):
+        names.clear()
+        names.update(field.name for field in PROFILE_FIELDS if field.kept_by == keeper)
+    KEPT_BY_ENGINE.clear()
+    KEPT_BY_ENGINE.update(USABLE, IN_SCOPES, ONLY_SHOWN)
+
+
+_sort_out()
 
 
 def computed_fields(source: ProfileSource) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from .decision import Refusal
 
-MEANINGS: dict[Refusal, str] = {
+# The mechanics add theirs.
+MEANINGS: dict[str, str] = {
     Refusal.unknown_user: "The user is not enrolled. The action named a user who does not exist, and the setting `autoEnrol` is off; enrol the user first, then retry the event.",
     Refusal.member_merged: "The member has been merged into another. The event is passed on to that one; name that one in commands.",
     Refusal.already_merged: "The member to be merged has been merged before. Name another, or the one that it was merged into.",
@@ -46,13 +47,6 @@ MEANINGS: dict[Refusal, str] = {
     Refusal.segment_missing: "The segment does not exist.",
     Refusal.ladder_missing: "The ladder does not exist or is archived.",
     Refusal.rung_missing: "The ladder has no such rung.",
-    Refusal.streak_missing: "The streak does not exist or is not active.",
-    Refusal.streak_not_broken: "The streak is not broken. There is nothing to repair.",
-    Refusal.turn_counted: "The day, week or month already counts. A second check-in changes nothing, and a day that counts cannot be frozen.",
-    Refusal.repair_too_late: "The repair period is over. A broken streak can be repaired within `repair.days`.",
-    Refusal.freezes_full: "The member holds the maximum number of freezes (`freezes.maximum`).",
-    Refusal.freezes_none: "The member has no freeze left, or freezes of this streak have no `price` at which they could be bought.",
-    Refusal.absence_in_the_past: "The absence begins in the past. Plan it for today or later.",
     Refusal.reward_missing: "The reward does not exist.",
     Refusal.reward_inactive: "The reward is inactive. Set its `status` to `active`.",
     Refusal.product_missing: "The product does not exist.",
@@ -73,6 +67,12 @@ MEANINGS: dict[Refusal, str] = {
 }
 
 
-def meaning_of(refusal: Refusal) -> str:
+def all_refusals() -> list[str]:
+    """Return every refusal, in order of precedence; those of the mechanics come last."""
+    own = {*Refusal}
+    return [*map(str, Refusal), *(code for code in map(str, MEANINGS) if code not in own)]
+
+
+def meaning_of(refusal: str) -> str:
     """Return what a refusal means; one that is newer than its sentence says its name."""
-    return MEANINGS.get(refusal, f"{refusal.value.replace('_', ' ').capitalize()}.")
+    return MEANINGS.get(refusal, f"{refusal.replace('_', ' ').capitalize()}.")

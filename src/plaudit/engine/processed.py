@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.decision import Decision, ProductChange, Refusal, RungChange, Trace
+from plaudit.core.decision import Decision, ProductChange, RefusalCode, RungChange, Trace
 from plaudit.core.program import Program
 
 from .arrival import Arrival
@@ -18,7 +18,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     trace: list[Trace] = []
-    refusal: Refusal | None = None
+    refusal: RefusalCode | None = None
     refused: list[UUID] = []
     items: list[ProductChange] = []
     rungs: list[RungChange] = []

@@ -58,16 +58,16 @@ def _campaign(
     if rule_id is not None:
         found["ruleId"] = rule_id
     found["conditions"] = conditions_in_words(tree, trace.checks, more, again if trace.trigger is None else None)
-    if trace.refusal is Refusal.not_in_segment and document.segments is not None:
+    if trace.refusal == Refusal.not_in_segment and document.segments is not None:
         found["segments"] = _segments(programme, document.segments, again)
     effects: list[Json] = []
     for effect in trace.effects:
         spec = specs[effect.index]
         effects.append(_effect(spec.type, effect))
-        if effect.refusal is Refusal.not_in_segment and spec.segments is not None:
+        if effect.refusal == Refusal.not_in_segment and spec.segments is not None:
             effects[-1]["segments"] = _segments(programme, spec.segments, again)
     found["effects"] = effects
-    if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal is Refusal.evaluation_failed) and trace.progress:
+    if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal == Refusal.evaluation_failed) and trace.progress:
         found |= trace.progress
     if document.steps:
         found["step"] = {"number": trace.step, "name": document.steps[trace.step].name} | _progress(document, trace)

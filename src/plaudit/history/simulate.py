@@ -370,10 +370,10 @@ def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, 
         if trace.refusal is None:
             tally.fired += 1
         else:
-            tally.refusals[trace.refusal.value] += 1
+            tally.refusals[str(trace.refusal)] += 1
         for effect in trace.effects:
             if effect.refusal is not None:
-                tally.refusals[effect.refusal.value] += 1
+                tally.refusals[str(effect.refusal)] += 1
     for campaign_id, campaign_output in _given(decision).items():
         tally = into[campaign_id]
         tally.members.add(arrival.member_id)

@@ -16,10 +16,11 @@ from msgspec import Struct
 
 from plaudit.core.commands.dispatch import Command
 from plaudit.core.conditions import Condition
-from plaudit.core.decision import Refusal
+from plaudit.core.decision import RefusalCode
 from plaudit.core.effects.effect_type import EffectType
 from plaudit.core.mechanic_rules import MechanicRules
 from plaudit.core.metrics import Metric
+from plaudit.core.profile_fields import ProfileField
 from plaudit.core.program import Effect, MechanicListener
 from plaudit.core.triggers import EngineTrigger
 from plaudit.documents.base import DocumentKind, MetricAmount, Reference
@@ -79,7 +80,7 @@ class Recount:
         self.wrong: list[str] = []
 
     def see_event(
-        self, member_id: UUID, document_id: str, compiled: Any | None, at: datetime, refusal: Refusal | None
+        self, member_id: UUID, document_id: str, compiled: Any | None, at: datetime, refusal: RefusalCode | None
     ) -> None:
         """Note what a document made of an event."""
 
@@ -95,6 +96,12 @@ class Mechanic(MechanicRules):
     effects: Sequence[EffectType] = ()
     commands: Mapping[str, Command] = {}  # by the kinds of their events
     triggers: Sequence[EngineTrigger] = ()
+    refusals: Mapping[str, str] = {}  # its own, with what each means
+    profile_fields: Sequence[ProfileField] = ()  # computed from a member's states
+    shown_parts: Sequence[
+        tuple[str, str]
+    ] = ()  # of the `scope_parts`, with types: those that the API lists as properties
+    shown_group: str = "engagement"  # of these properties
     counts_events: bool = False  # each of its documents counts an event once at most
     recount_invariant: RecountInvariant | None = None  # what its `recount` checks
     scope_parts: Sequence[str] = ()  # what conditions and formulas see of a state: `<collection>.<id>.<part>`
@@ -118,3 +125,8 @@ class Mechanic(MechanicRules):
     def as_kept(self, state: Any, was: Any | None) -> Any:
         """Return a state that comes of the log without what an earlier version, which kept `was`, did not remember."""
         return state
+
+    @property
+    def tag(self) -> str:
+        """The heading of its operations in the API's description."""
+        return self.collection.capitalize()

@@ -10,11 +10,20 @@ from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_scope, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.member import STATE_KINDS, StateKind
+from plaudit.core.profile_fields import Keeper, ProfileField, add_fields, remove_fields
+from plaudit.core.refusals import MEANINGS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.dialects import CAMPAIGN_PARTS
 
 from .base import CampaignPart, Mechanic
 from .streaks.mechanic import MECHANIC as STREAKS
+
+
+def _fields_of(mechanic: Mechanic) -> list[ProfileField]:
+    shown = ProfileField(
+        name=mechanic.collection, type="object", group="mechanics", kept_by=Keeper.scope, is_standard=False
+    )
+    return [*mechanic.profile_fields, shown]
 
 
 class MechanicRegistry(dict[str, Mechanic]):
@@ -32,12 +41,14 @@ class MechanicRegistry(dict[str, Mechanic]):
         self[kind] = MECHANIC_RULES[kind] = mechanic
         STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
         add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
+        add_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
             EFFECTS.add(effect_type)
         COMMANDS.update(mechanic.commands)
         if mechanic.campaign_part is not None:
             CAMPAIGN_PARTS[mechanic.campaign_part.name] = mechanic.campaign_part.effects_in
         ENGINE_TRIGGERS.update((trigger.key, trigger) for trigger in mechanic.triggers)
+        MEANINGS.update(mechanic.refusals)
         self._tell_followers()
 
     def unregister(self, mechanic: Mechanic) -> None:
@@ -45,6 +56,7 @@ class MechanicRegistry(dict[str, Mechanic]):
         for table in (self, MECHANIC_RULES, STATE_KINDS):
             del table[mechanic.kind]
         remove_scope(mechanic.collection)
+        remove_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
             EFFECTS.remove(effect_type)
         if mechanic.campaign_part is not None:
@@ -53,6 +65,8 @@ class MechanicRegistry(dict[str, Mechanic]):
             del COMMANDS[kind]
         for trigger in mechanic.triggers:
             del ENGINE_TRIGGERS[trigger.key]
+        for refusal in mechanic.refusals:
+            del MEANINGS[refusal]
         self._tell_followers()
 
     def follow(self, update: Callable[[], None]) -> None:

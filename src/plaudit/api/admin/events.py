@@ -12,10 +12,10 @@ from plaudit.api.http.parameters import BETWEEN, instant_in
 from plaudit.api.http.wire import AFTER_ALL, event_ids_named, event_name, time_text
 from plaudit.api.views.base import Acknowledgement, Page, view_from
 from plaudit.api.views.events import Event, EventExplanation, EventList, EventTransaction, ExplainedCampaign
-from plaudit.core.decision import Refusal
 from plaudit.core.event import ACTION
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import to_number
+from plaudit.core.refusals import all_refusals
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -55,7 +55,7 @@ def _event_fields(programme: Programme, row: Row) -> dict[str, Any]:
     }
     if row["state"] == "rejected":
         refusal = outcome_from(row["outcome"]).refusal
-        fields["reason"] = None if refusal is None else f"rejected: {refusal.value.replace('_', ' ')}"
+        fields["reason"] = None if refusal is None else f"rejected: {refusal.replace('_', ' ')}"
     if row["state"] == "failed":
         fields["error"] = str(row["error"]).strip().rsplit("\n", 1)[-1]
         fields["failed_at"] = time_text(programme.clock.from_wall(row["failed_at"]))
@@ -198,7 +198,7 @@ OPERATIONS = [
             Parameter(
                 "reason",
                 "Only those that were refused, or of which an effect was, for this reason.",
-                {"enum": [refusal.value for refusal in Refusal]},
+                {"enum": all_refusals()},
             ),
             *BETWEEN,
             *PAGING,

@@ -24,6 +24,7 @@ from plaudit.core.operators import OPERATORS
 from plaudit.core.profile_fields import ONLY_SHOWN, PROFILE_FIELDS
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents.kinds import KINDS
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage import documents
 
 _COMPARED = ["equals", "not_equals", "in", "not_in", "exists", "not_exists"]
@@ -112,10 +113,11 @@ async def users_schema(call: Call) -> Page:
         ]
     fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]
     fields += [_property(f"ladders.{ladder}.rung", "string", "loyalty", "ladder") for ladder in program.ladders]
-    for streak in program.mechanics["streak"]:
+    for kind, mechanic in MECHANICS.items():
         fields += [
-            _property(f"streaks.{streak}.current", "number", "engagement", "streak"),
-            _property(f"streaks.{streak}.longest", "number", "engagement", "streak"),
+            _property(f"{mechanic.collection}.{document_id}.{part}", type_, mechanic.shown_group, kind)
+            for document_id in program.mechanics[kind]
+            for part, type_ in mechanic.shown_parts
         ]
     fields += await _custom_fields(call)
     return MemberPropertyList.of(fields, count=len(fields))

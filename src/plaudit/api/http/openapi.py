@@ -12,6 +12,7 @@ from plaudit.api import webhook_messages
 from plaudit.api.dry_runs import DRY_RUN_SCHEMA
 from plaudit.api.identity.callers import ANY_SCOPE
 from plaudit.errors import ErrorKind
+from plaudit.mechanics.registry import MECHANICS
 
 from .components import REF, Components
 from .envelopes import Envelope, envelope_of
@@ -20,10 +21,10 @@ from .operations import Operation, is_of_the_beta, mounted_paths
 
 BETA_TAG = "Admin API, beta"
 # The order of the API's reference: what is looked for together stands together.
-TAG_GROUPS = {
+_TAG_GROUPS = {
     "Report what happens": ("Actions", "Events"),
     "Design the programme": (
-        "Campaigns", "Rules", "Triggers", "Metrics", "Ladders", "Streaks", "Competitions", "Segments", "Products", "Rewards",
+        "Campaigns", "Rules", "Triggers", "Metrics", "Ladders", "Competitions", "Segments", "Products", "Rewards",
         "Code pools", "Templates", "Programme",
     ),
     "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
@@ -33,6 +34,16 @@ TAG_GROUPS = {
     "Build apps": ("Member API", "Audience API", "Member API, first generation"),
     "Compatibility": (BETA_TAG,),
 }  # fmt: skip
+
+
+def tag_groups() -> dict[str, list[str]]:
+    """Return the groups of the API's reference, with the mechanics before the competitions."""
+    groups = {name: [*tags] for name, tags in _TAG_GROUPS.items()}
+    designing = groups["Design the programme"]
+    place = designing.index("Competitions")
+    designing[place:place] = [mechanic.tag for mechanic in MECHANICS.values()]
+    return groups
+
 
 _DETAILS = {
     "details": {
@@ -101,8 +112,8 @@ def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
             "description": _ABOUT,
         },
         "servers": [{"url": url.rstrip("/") or "/", "description": "This server"}],
-        "tags": [{"name": tag} for tags in TAG_GROUPS.values() for tag in tags],
-        "x-tagGroups": [{"name": name, "tags": list(tags)} for name, tags in TAG_GROUPS.items()],
+        "tags": [{"name": tag} for tags in tag_groups().values() for tag in tags],
+        "x-tagGroups": [{"name": name, "tags": tags} for name, tags in tag_groups().items()],
         "paths": paths,
         "webhooks": webhook_messages.webhooks(types.of),
         "components": {

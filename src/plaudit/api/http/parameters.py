@@ -15,6 +15,7 @@ from plaudit.core.ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, 
 from plaudit.core.ledger.post import EXPIRY
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, invalid_fields
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.documents import ever_existed
 
 from .operations import DRY_RUN, Call, Operation, Parameter
@@ -119,12 +120,14 @@ async def check_named(operation: Operation, call: Call) -> None:
 
 
 def _is_no_document(parameter: Parameter, value: str) -> bool:
-    """What is booked without a campaign stands under a name of its own: `manual`, `streak.str_daily`."""
+    """What is booked without a campaign stands under a name of its own: `manual`, `ladder.status`."""
     kind, dot, _ = value.partition(".")
-    return parameter.names == "campaign" and (value in _WITHOUT_CAMPAIGN or (dot != "" and kind in _MECHANICS))
+    return parameter.names == "campaign" and (
+        value in _WITHOUT_CAMPAIGN or (dot != "" and (kind in _MECHANICS or kind in MECHANICS))
+    )
 
 
 _WITHOUT_CAMPAIGN = frozenset(
     {MANUAL_GRANT_CAMPAIGN, MANUAL, OPENING, IMPORT_CAMPAIGN, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, WELCOME, REFERRAL}
 )
-_MECHANICS = frozenset({"streak", "ladder", "competition", "segment", EXPIRY})
+_MECHANICS = frozenset({"ladder", "competition", "segment", EXPIRY})

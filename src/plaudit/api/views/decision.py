@@ -90,7 +90,7 @@ def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
     ]
     return Outcome(
         state=processed.state,
-        reason=UNSET if decision.refusal is None else decision.refusal.value,
+        reason=UNSET if decision.refusal is None else str(decision.refusal),
         campaigns=[trace.campaign_id for trace in decision.trace if trace.refusal is None],
         transactions=transactions,
         coupons=coupons,

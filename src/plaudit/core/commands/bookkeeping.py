@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from plaudit.core.context import Context, EffectPlace
-from plaudit.core.decision import EffectTrace, FollowUp, Refusal, Trace, Transaction
+from plaudit.core.decision import EffectTrace, FollowUp, Refusal, RefusalCode, Trace, Transaction
 from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
@@ -115,8 +115,10 @@ def decode_order(context: Context, into: type[T]) -> T:
     return msgspec.convert(context.event.data, into, strict=False)
 
 
-def trace_command(context: Context, done: Transaction | Refusal | None, campaign_id: str = MANUAL) -> Refusal | None:
-    refusal = done if isinstance(done, Refusal) else None
+def trace_command(
+    context: Context, done: Transaction | RefusalCode | None, campaign_id: str = MANUAL
+) -> RefusalCode | None:
+    refusal = done if isinstance(done, str) else None
     outcome = done.amount if isinstance(done, Transaction) else None
     context.trace.append(Trace(campaign_id, 0, 0, None, [], [EffectTrace(0, refusal, outcome)]))
     return refusal
@@ -363,10 +365,10 @@ def _extend(context: Context, order: ExtensionOrder, metric: Metric) -> CommandR
 
 def _of(
     into: type[Order], run: Callable[[Context, Order, Metric], CommandResult]
-) -> Callable[[Context], Refusal | None]:
+) -> Callable[[Context], RefusalCode | None]:
     """A command: its order and its metric found, and what came of it traced."""
 
-    def command(context: Context) -> Refusal | None:
+    def command(context: Context) -> RefusalCode | None:
         order = decode_order(context, into)
         metric = context.program.metrics.get(order.metric)
         return trace_command(context, Refusal.metric_missing if metric is None else run(context, order, metric))
@@ -374,7 +376,7 @@ def _of(
     return command
 
 
-BOOKKEEPING: Mapping[str, Callable[[Context], Refusal | None]] = {
+BOOKKEEPING: Mapping[str, Callable[[Context], RefusalCode | None]] = {
     TRANSACTION: _of(TransactionOrder, _transaction),
     TRANSFER: _of(TransactionOrder, _transfer),
     RECEIPT: _of(TransactionOrder, _receipt),

@@ -15,7 +15,7 @@ from plaudit.core import ladders, segments
 from plaudit.core.campaigns import enrol_in_campaign
 from plaudit.core.competitions import move_to_division, pay_prize
 from plaudit.core.context import Context, EffectPlace
-from plaudit.core.decision import FollowUp, Refusal, Trace
+from plaudit.core.decision import FollowUp, Refusal, RefusalCode, Trace
 from plaudit.core.effects.grant_reward import grant
 from plaudit.core.event import (
     BACKFILL,
@@ -84,12 +84,12 @@ class PrizeOrder(Struct, frozen=True, rename="camel"):
     round: str = ""
 
 
-def run_command(context: Context) -> Refusal | None:
+def run_command(context: Context) -> RefusalCode | None:
     """Carry out the command that the present event is. Answers why not, if so."""
     return COMMANDS[context.event.kind](context)
 
 
-def _grant(context: Context) -> Refusal | None:
+def _grant(context: Context) -> RefusalCode | None:
     """A reward granted by hand: no campaign's rules apply; it is booked under a campaign of that name."""
     data = context.event.data
     reason = data.get("reason")
@@ -110,7 +110,7 @@ def _set_profile(context: Context) -> None:
     context.emit("user.updated", {"fields": sorted({**attributes, **names})}, "profile")
 
 
-def _ladder(context: Context) -> Refusal | None:
+def _ladder(context: Context) -> RefusalCode | None:
     order = decode_order(context, LadderOrder)
     ladder = context.program.ladders.get(order.ladder_id)
     name = f"ladder.{order.ladder_id}"
@@ -129,7 +129,7 @@ def _ladder(context: Context) -> Refusal | None:
     return trace_command(context, ladders.set_override(context, ladder, rung, order.until), name)
 
 
-def _segment(context: Context) -> Refusal | None:
+def _segment(context: Context) -> RefusalCode | None:
     order = decode_order(context, SegmentOrder)
     segment = context.program.segments.get(order.segment_id)
     if segment is None:
@@ -159,7 +159,7 @@ def _reevaluate(context: Context, data: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _prize(context: Context) -> Refusal | None:
+def _prize(context: Context) -> RefusalCode | None:
     order = decode_order(context, PrizeOrder)
     competition = context.program.competitions.get(order.competition_id)
     if competition is None or (order.band is not None and order.band >= len(competition.prizes)):
@@ -171,7 +171,7 @@ def _prize(context: Context) -> Refusal | None:
     return None
 
 
-def _enrol(context: Context) -> Refusal | None:
+def _enrol(context: Context) -> RefusalCode | None:
     """Join a campaign that asks to be joined. Once is enough."""
     campaign_id = str(context.event.data["campaignId"])
     enrol_in_campaign(context, campaign_id)
@@ -179,7 +179,7 @@ def _enrol(context: Context) -> Refusal | None:
     return None
 
 
-Command = Callable[[Context], Refusal | None]
+Command = Callable[[Context], RefusalCode | None]
 
 COMMANDS: dict[str, Command] = {
     GRANT: _grant,

@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from plaudit.core.context import Context, EffectPlace
-from plaudit.core.decision import EffectTrace, Refusal, Trace
+from plaudit.core.decision import EffectTrace, Refusal, RefusalCode, Trace
 from plaudit.core.effects import award_product
 from plaudit.core.ledger.post import post
 from plaudit.core.program import Product
@@ -22,7 +22,7 @@ class Redemption(Struct, frozen=True, rename="camel"):
     quantity: int = 1
 
 
-def redeem(context: Context) -> Refusal | None:
+def redeem(context: Context) -> RefusalCode | None:
     """Spend what a product costs, and have it. The first thing that stands against it is the answer."""
     order = decode_order(context, Redemption)
     product = context.program.products.get(order.product_id)

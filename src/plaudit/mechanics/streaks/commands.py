@@ -12,6 +12,7 @@ from plaudit.core.ledger.post import post
 
 from . import rules
 from .compiled import Price, streak_of
+from .refusals import StreakRefusal
 from .state import cause_of
 
 STREAK: Final = "streak"  # the kind of its events
@@ -27,13 +28,13 @@ class StreakOrder(Struct, frozen=True, rename="camel"):
     until: date | None = None
 
 
-def manage(context: Context) -> Refusal | None:
+def manage(context: Context) -> str | None:
     """Check a member in to a streak, or manage freezes, a repair, an absence."""
     order = decode_order(context, StreakOrder)
     streak = streak_of(context.program, order.streak_id)
     name = cause_of(order.streak_id)
     if streak is None or not streak.active:
-        return trace_command(context, Refusal.streak_missing, name)
+        return trace_command(context, StreakRefusal.streak_missing, name)
     price: Price | None = None
     match order.action:
         case "check_in":
@@ -42,7 +43,7 @@ def manage(context: Context) -> Refusal | None:
             return None  # one that counts already changes nothing, and is no error
         case "buy_freeze":
             price = streak.freeze_price
-            refusal = rules.grant_freezes(context, streak, 1) if price else Refusal.freezes_none
+            refusal = rules.grant_freezes(context, streak, 1) if price else StreakRefusal.freezes_none
         case "grant_freeze":
             refusal = rules.grant_freezes(context, streak, order.quantity)
         case "repair":
@@ -53,13 +54,13 @@ def manage(context: Context) -> Refusal | None:
         case "absence" if order.day is not None and order.until is not None:
             refusal = rules.add_absence(context, streak, order.day, order.until)
         case _:
-            refusal = Refusal.streak_missing
+            refusal = StreakRefusal.streak_missing
     if refusal is None and price is not None:
         refusal = _charge(context, price, name)
     return trace_command(context, refusal, name)
 
 
-def _charge(context: Context, price: Price, name: str) -> Refusal | None:
+def _charge(context: Context, price: Price, name: str) -> str | None:
     """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
     metric = context.program.metrics.get(price.metric)
     if metric is None:

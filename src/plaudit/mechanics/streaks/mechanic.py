@@ -15,6 +15,8 @@ from . import commands, compiling, effects, recount, rules, soundness
 from .campaign_part import CAMPAIGN_PART
 from .compiled import Streak
 from .document import DOCUMENT
+from .fields import PROFILE_FIELDS
+from .refusals import MEANINGS
 from .state import KIND, StreakState, streak_fields
 from .triggers import TRIGGERS
 
@@ -30,6 +32,9 @@ class Streaks(Mechanic):
     effects = effects.EFFECTS
     commands = {commands.STREAK: commands.manage}
     triggers = TRIGGERS
+    refusals = MEANINGS
+    profile_fields = PROFILE_FIELDS
+    shown_parts = (("current", "number"), ("longest", "number"))
     counts_events = True
     recount_invariant = recount.INVARIANT
     scope_parts = ("current", "longest", "freezes", "alive")

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from plaudit.core.decision import Refusal
 from plaudit.core.periods import Cadence, local_day, period_number
 from plaudit.mechanics.base import Recount, RecountInvariant
 
 from .compiled import Streak
+from .refusals import StreakRefusal
 from .rules import SPANS_KEPT
 from .runs import counts
 from .state import StreakState
@@ -36,9 +36,9 @@ class StreakRecount(Recount):
         self._counted: dict[tuple[UUID, str], _Counted] = {}
 
     def see_event(
-        self, member_id: UUID, document_id: str, compiled: Streak | None, at: datetime, refusal: Refusal | None
+        self, member_id: UUID, document_id: str, compiled: Streak | None, at: datetime, refusal: str | None
     ) -> None:
-        if refusal not in (None, Refusal.turn_counted):
+        if refusal not in (None, StreakRefusal.turn_counted):
             return
         found = self._counted.setdefault((member_id, document_id), _Counted())
         if (

@@ -24,6 +24,7 @@ from . import runs
 from .compiled import Streak, streak_of
 from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
 from .milestones import pay_milestones, reach_milestones
+from .refusals import StreakRefusal
 from .state import StreakState, cause_of, keep, streak_fields, streaks_of
 from .zones import OLD_ZONE_GRACE, zoned, zones
 
@@ -46,7 +47,7 @@ def meet(context: Context, listener: MechanicListener) -> Trace:
     return Trace(name, 0, listener.number, refusal, checks, effects, trigger, shown)
 
 
-def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str, Any], list[EffectTrace]]:
+def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, Any], list[EffectTrace]]:
     """One count of a streak, for the turn that the event's time is in."""
     known = streaks_of(context.member).get(streak.streak_id)
     if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
@@ -54,11 +55,11 @@ def check_in(context: Context, streak: Streak) -> tuple[Refusal | None, dict[str
         if wanted == known.zone and runs.counts(
             known.spans, period_number(local_day(context.now, known.zone), streak.cadence)
         ):
-            return Refusal.turn_counted, streak_fields(known), []
+            return StreakRefusal.turn_counted, streak_fields(known), []
     state = zoned(context, _state(context, streak))
     turn = _period_for(context, streak, state)
     if runs.counts(state.spans, turn):
-        return Refusal.turn_counted, streak_fields(state), []
+        return StreakRefusal.turn_counted, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
         counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
         state = structs.replace(state, counts={count: counts[count] for count in sorted(counts)[-COUNTS_KEPT:]})
@@ -119,11 +120,11 @@ def update_time_zone(context: Context) -> None:
             _store(context, streak, moved)
 
 
-def grant_freezes(context: Context, streak: Streak, quantity: int) -> Refusal | None:
+def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None:
     """Freezes given, up to what may be held. What is refused is remembered: a late action may tell that there was room."""
     before = _state(context, streak)
     if not streak.freezes_max:
-        return Refusal.freezes_full
+        return StreakRefusal.freezes_full
     is_full = before.freezes >= streak.freezes_max
     state = with_given(before, _rules(context, streak, before), context.now, quantity)
     state = structs.replace(state, freezes=received(state.freezes, quantity, streak.freezes_max))
@@ -132,17 +133,17 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> Refusal | 
     _store(context, streak, state)
     if _is_late(context):
         pay_milestones(context, streak, before)
-    return Refusal.freezes_full if is_full else None
+    return StreakRefusal.freezes_full if is_full else None
 
 
-def use_freeze(context: Context, streak: Streak, day: date) -> Refusal | None:
+def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
     """A freeze for a day to come, or for today, by the member's choice."""
     state = zoned(context, _state(context, streak))
     turn = period_number(day, streak.cadence)
     if state.freezes == 0:
-        return Refusal.freezes_none
+        return StreakRefusal.freezes_none
     if turn < _period_for(context, streak, state) or turn in state.frozen or runs.counts(state.spans, turn):
-        return Refusal.turn_counted
+        return StreakRefusal.turn_counted
     state = structs.replace(
         with_given(state, _rules(context, streak, state), context.now, -1),
         freezes=state.freezes - 1,
@@ -153,14 +154,14 @@ def use_freeze(context: Context, streak: Streak, day: date) -> Refusal | None:
     return None
 
 
-def repair(context: Context, streak: Streak) -> Refusal | None:
+def repair(context: Context, streak: Streak) -> str | None:
     """Take the end of a streak back: the turns missed are bridged. The price has been paid by the caller."""
     state = _state(context, streak)
     missed = _missed(context, streak, state)
     if state.lapsed_at is None or not missed:
-        return Refusal.streak_not_broken
+        return StreakRefusal.streak_not_broken
     if context.now >= days_after(state.lapsed_at, streak.repair_days, state.zone):
-        return Refusal.repair_too_late
+        return StreakRefusal.repair_too_late
     state = structs.replace(state, repaired=(*state.repaired, *missed)[-SPANS_KEPT:], lapsed_at=None)
     _store(context, streak, _with_lengths(context, streak, state))
     context.emit("streak.repaired", {"streakId": streak.streak_id}, cause_of(streak.streak_id))
@@ -185,11 +186,11 @@ def _not_bridged(bridged: runs.Bridged, first: int, end: int) -> list[int]:
     return list(islice(found, SPANS_KEPT))[::-1]
 
 
-def add_absence(context: Context, streak: Streak, first: date, last: date) -> Refusal | None:
+def add_absence(context: Context, streak: Streak, first: date, last: date) -> str | None:
     """A planned absence: its days are not missed. Only from today on."""
     state = zoned(context, _state(context, streak))
     if period_number(first, streak.cadence) < _period_for(context, streak, state):
-        return Refusal.absence_in_the_past
+        return StreakRefusal.absence_in_the_past
     absences = (*state.absences, (first.toordinal(), last.toordinal()))[-SPANS_KEPT:]
     _store(context, streak, _with_lengths(context, streak, structs.replace(state, absences=absences)))
     return None
