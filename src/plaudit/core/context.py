@@ -53,7 +53,7 @@ NO_EFFECTS: Mapping[str, ApplyEffect] = {}
 class Met:
     """What an event has counted for so far. However many triggers of a step hold, it counts once.
 
-    `counted` are campaigns and streaks with the step; `closed` are campaigns of steps for which it counts no more, and the
+    `counted` are campaigns and documents of mechanics with the step; `closed` are campaigns of steps for which it counts no more, and the
     step that it has counted for: one of a sequential campaign, and one round of any. `groups` are the exclusive groups that have their winner.
     """
 

@@ -1,4 +1,4 @@
-"""What falls due by itself: releases, reminders, expiries, ends of holds; lapses of streaks, ends of windows.
+"""What falls due by itself: releases, reminders, expiries, ends of holds; what mechanics have due, ends of windows.
 
 A member who has been quiet is advanced by timers; one who has not, before each of their events. Both ways it is an
 event of its own in the log, at the very instant at which it was due, so that importing a year gives the rows of having

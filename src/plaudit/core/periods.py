@@ -33,7 +33,7 @@ class Period(StrEnum):
 
 
 class Cadence(StrEnum):
-    """How often a streak is counted."""
+    """How often something is to be done."""
 
     daily = "daily"
     weekly = "weekly"

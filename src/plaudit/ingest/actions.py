@@ -26,7 +26,7 @@ from plaudit.storage.postgres import Pool
 from plaudit.storage.programmes import Programme
 
 EVENT_KEY_MAX = 128
-# A sender's clock may be a little ahead of ours; further, and a typing error would end streaks and open campaigns.
+# A sender's clock may be a little ahead of ours; further, and a typing error would end what is due, and open campaigns.
 CLOCK_SKEW_MAX = timedelta(minutes=5)
 OLDEST_TIMESTAMP = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -13,6 +13,7 @@ from msgspec.structs import FieldInfo, fields
 from plaudit.documents.base import DOCUMENT_ID, DocumentKind
 from plaudit.documents.effect import AudienceSpec
 from plaudit.documents.kinds import KINDS
+from plaudit.mechanics.registry import MECHANICS
 
 from .base import Json, Page, Time, View, page_of
 
@@ -140,4 +141,13 @@ def snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-TYPES: Mapping[str, DocumentTypes] = {kind.name: _types_of(kind) for kind in KINDS.values()}
+TYPES: dict[str, DocumentTypes] = {}
+
+
+def _follow_mechanics() -> None:
+    for name in TYPES.keys() - KINDS.keys():
+        del TYPES[name]
+    TYPES.update((kind.name, _types_of(kind)) for kind in KINDS.values() if kind.name not in TYPES)
+
+
+MECHANICS.follow(_follow_mechanics)

@@ -1,0 +1,126 @@
+"""A mechanic is a folder: one that is registered at run time goes all the way, and touches nothing else."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from plaudit.api.admin.document_operations import crud
+from plaudit.api.http.openapi import describe
+from plaudit.core.decide import run_due_timers
+from plaudit.core.decide_one import decide_one
+from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.event import Event
+from plaudit.core.ids import derived_id
+from plaudit.core.profile_fields import FIELDS
+from plaudit.core.refusals import all_refusals, meaning_of
+from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.kinds import KINDS
+from plaudit.documents.moved import header_of
+from plaudit.engine.processed import outcome_from
+from plaudit.errors import Invalid
+from plaudit.history.explain import explained
+from plaudit.history.verify import verify
+from plaudit.mechanics.registry import MECHANICS
+from plaudit.reads.member_lines import member_lines
+from plaudit.storage.documents import validate
+from tests.factories import NOON, ORG, campaign, document, event, member, program
+from tests.mechanics.toy.mechanic import MECHANIC
+from tests.mechanics.toy.rules import CardState, ToyRefusal
+
+PAY = [{"type": "add_points", "config": {"amount": 7}}]
+
+
+@pytest.fixture(autouse=True)
+def toy():
+    before = [*FIELDS], [*EFFECTS], [*ENGINE_TRIGGERS], [*KINDS], all_refusals()
+    MECHANICS.register(MECHANIC)
+    yield
+    MECHANICS.unregister(MECHANIC)
+    assert before == ([*FIELDS], [*EFFECTS], [*ENGINE_TRIGGERS], [*KINDS], all_refusals())
+
+
+def card(**raw):
+    return document("toy", "card", trigger="purchase", size=2, effects=PAY, **raw)
+
+
+def state_of(decision):
+    return decision.member.states["toy"]["card"]
+
+
+def order(member, **data):
+    return Event(
+        event_id=derived_id(ORG, "order"), member_id=member.member_id, user_id=member.user_id, kind="toy",
+        trigger="toy.empty", occurred_at=NOON, data=data,
+    )  # fmt: skip
+
+
+def test_its_documents_are_checked():
+    with pytest.raises(Invalid) as problem:
+        validate(KINDS["toy"], {"name": "Card", "trigger": "buy", "size": 0})
+    assert [error.field for error in problem.value.fields] == ["size"]
+
+
+def test_it_decides_and_what_it_leads_to_is_met():
+    compiled = program(card(), campaign("thanks", trigger="toy.full"))
+    first = decide_one(compiled, member(), event(1))
+    assert (state_of(first).stamps, first.trace[0].campaign_id) == (1, "toy.card")
+    second = decide_one(compiled, first.member, event(2))
+    assert (state_of(second), second.member.balances["points"].amount) == (CardState(0, 1), 17)
+
+
+def test_its_effect_its_command_its_refusal_and_its_timer():
+    stamping = campaign("gift", trigger="gift", effects=[{"type": "stamp_toy", "config": {"toyId": "card"}}])
+    compiled = program(card(), stamping)
+    stamped = decide_one(compiled, member(), event(1, trigger="gift"))
+    assert state_of(stamped) == CardState(1, 0, NOON + timedelta(days=30))
+    emptied = decide_one(compiled, stamped.member, order(stamped.member, toyId="card"))
+    assert state_of(emptied) == CardState()
+    refused = decide_one(compiled, stamped.member, order(stamped.member, toyId="none"))
+    assert refused.refusal == ToyRefusal.toy_missing
+    ((_, due),) = run_due_timers(compiled, stamped.member, NOON + timedelta(days=31))
+    assert state_of(due) == CardState()
+
+
+def test_conditions_and_profiles_see_it():
+    compiled = program(
+        card(),
+        campaign("once", trigger="check", conditions=[{"field": "toys.card.full", "operator": "equals", "value": 1}]),
+        campaign("all", trigger="check", conditions=[{"field": "user.fullCards", "operator": ">=", "value": 1}]),
+    )
+    ann = member()
+    for n in (1, 2):
+        ann = decide_one(compiled, ann, event(n)).member
+    assert [trace.refusal for trace in decide_one(compiled, ann, event(3, trigger="check")).trace] == [None, None]
+
+
+def test_the_description_the_reference_and_exports_know_it():
+    described = describe(crud(KINDS["toy"]), "http://x")
+    assert "/v1/toys/{toyId}" in described["paths"]
+    assert (meaning_of("toy_missing"), "toy_missing" in all_refusals()) == ("The card does not exist.", True)
+    assert b"toys" in header_of("members").split(b",")
+
+
+def test_a_server_commits_explains_exports_and_verifies_it(staged, fresh_database):
+    async def play():
+        async with staged(fresh_database) as stage:
+            # The table knows the kinds that there are: a mechanic that is new brings a migration.
+            await stage.fetch("ALTER TABLE progress DROP CONSTRAINT progress_kind_check")
+            await stage.write("toy", "card", name="Card", trigger="purchase", size=1, effects=PAY)
+            await stage.append(stage.arrival())
+            await stage.drain()
+            (row,) = await stage.fetch("SELECT state FROM progress WHERE kind = 'toy'")
+            assert msgspec.json.decode(row["state"], type=CardState) == CardState(0, 1)
+            (row,) = await stage.fetch("SELECT trigger, outcome, member_id FROM events WHERE org_id = $1", stage.org_id)
+            programme = await stage.programmes.current(stage.org_id)
+            (explanation,) = msgspec.to_builtins(
+                explained(programme, row["trigger"], outcome_from(row["outcome"])), enc_hook=str
+            )
+            assert (explanation["toyId"], explanation["toy"]) == ("card", {"stamps": 0})
+            async with stage.pool.acquire() as connection:
+                (line,) = await member_lines(connection, stage.org_id, [row["member_id"]])
+                assert line.toys == {"card": {"full": 1}}
+                assert all(invariant.holds for invariant in await verify(connection))
+
+    asyncio.run(play())

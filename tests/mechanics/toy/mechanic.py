@@ -1,0 +1,93 @@
+"""The toy as a mechanic: what it plugs in where."""
+
+from collections import defaultdict
+
+from msgspec import Struct
+
+from plaudit.core.commands.bookkeeping import decode_order, trace_command
+from plaudit.core.decision import EffectTrace, Trace
+from plaudit.core.effects.effect_type import EffectSettings, EffectType, Id, NamedDocument
+from plaudit.core.profile_fields import Keeper, ProfileField
+from plaudit.core.program import MechanicListener
+from plaudit.core.triggers import EngineTrigger
+from plaudit.documents.compile_effects import compile_effect
+from plaudit.mechanics.base import CompiledDocuments, Mechanic
+
+from .document import DOCUMENT
+from .rules import KIND, CardState, CompiledCard, ToyRefusal, empty, stamp
+
+
+class StampToy(EffectSettings, frozen=True):
+    toy_id: Id
+    number: int = 1
+
+
+def stamp_toy(context, place, settings):
+    card = context.program.compiled(KIND, settings.toy_id)
+    if card is None:
+        return EffectTrace(place.index, ToyRefusal.toy_missing, settings.toy_id)
+    state, _ = stamp(context, card, settings.number)
+    return EffectTrace(place.index, None, {"stamps": state.stamps})
+
+
+class EmptyOrder(Struct, frozen=True, rename="camel"):
+    toy_id: str
+
+
+def empty_card(context):
+    order = decode_order(context, EmptyOrder)
+    cause = f"{KIND}.{order.toy_id}"
+    if context.program.compiled(KIND, order.toy_id) is None:
+        return trace_command(context, ToyRefusal.toy_missing, cause)
+    empty(context, order.toy_id)
+    return trace_command(context, None, cause)
+
+
+class Toys(Mechanic):
+    kind = KIND
+    collection = "toys"
+    state = CardState
+    document = DOCUMENT
+    effects = (
+        EffectType(
+            name="stamp_toy", sentence="Stamp a card.", settings=StampToy, apply=stamp_toy,
+            references=(NamedDocument(KIND, "toy_id"),),
+        ),
+    )  # fmt: skip
+    commands = {"toy": empty_card}
+    triggers = (EngineTrigger("toy.full", "A card is full.", {"toyId": "string", "full": "number"}),)
+    refusals = {ToyRefusal.toy_missing: "The card does not exist."}
+    scope_parts = ("stamps", "full")
+    profile_fields = (
+        ProfileField(
+            name="fullCards", type="number", group="engagement", kept_by=Keeper.engine, parts=("toys",), is_standard=False,
+            value=lambda source: sum(state.full for state in source.member.states.get(KIND, {}).values()),
+        ),
+    )  # fmt: skip
+    shown_parts = (("full", "number"),)
+
+    def compile(self, documents, metrics):
+        cards, listeners = {}, defaultdict(list)
+        for card_id, card in documents[KIND].items():
+            effects = tuple(compile_effect(spec, metrics) for spec in card.effects)
+            cards[card_id] = CompiledCard(card_id, card.name, card.size, card.days, effects)
+            listener = MechanicListener(mechanic=KIND, target=cards[card_id], cause=f"{KIND}.{card_id}")
+            listeners[card.trigger].append(listener)
+        return CompiledDocuments(cards, listeners)
+
+    def effects_of(self, compiled):
+        return compiled.effects
+
+    def scope_fields(self, state):
+        return {"stamps": state.stamps, "full": state.full}
+
+    def meet(self, context, listener):
+        state, effects = stamp(context, listener.target)
+        trigger = context.event.trigger if context.event.depth else None
+        return Trace(listener.cause, 0, 0, None, [], effects, trigger, {"stamps": state.stamps})
+
+    def run_due(self, context, compiled, state):
+        empty(context, compiled.card_id)
+
+
+MECHANIC = Toys()
