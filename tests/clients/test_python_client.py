@@ -68,21 +68,22 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
         plaudit.grant_reward({"userId": "ann", "rewardId": "r"})
         sorry = NewTransaction(user_id="ann", metric="points", amount=7, reason="Sorry")
         paid = plaudit.create_transaction(sorry, idempotency_key="sorry-1")
-        assert (paid["amount"], paid["balanceAfter"]) == (7, 22)
+        assert (paid.amount, paid.balance_after) == (7, 22)
         again = plaudit.create_transaction(sorry, idempotency_key="sorry-1")
-        assert again["transactionId"] == paid["transactionId"]
-        assert plaudit.redeem_product("mug", {"userId": "ann"})["result"]["productId"] == "mug"
+        assert again.transaction_id == paid.transaction_id
+        assert plaudit.redeem_product("mug", {"userId": "ann"}).result.product_id == "mug"
         with pytest.raises(PlauditError) as refused:
             plaudit.redeem_product("mug", {"userId": "ann"})
         assert (refused.value.status, refused.value.code) == (409, "balance_insufficient")
         ann = plaudit.get_profile("ann")
-        assert (ann["metrics"]["points"]["balance"], ann["inventory"][0]["productId"]) == (7, "mug")
-        assert plaudit.update_profile("ann", {"email": "ann@x.org"})["email"] == "ann@x.org"
+        assert (ann.metrics["points"].balance, ann.inventory[0].product_id) == (7, "mug")
+        assert plaudit.update_profile("ann", {"email": "ann@x.org"}).user_id == "ann"
+        assert plaudit.request("GET", "/v1/profiles/ann")["email"] == "ann@x.org"
         page = plaudit.list_transactions(user_id="ann", limit=2)
-        rest = plaudit.list_transactions(user_id="ann", cursor=page["cursor"])
-        assert [row["amount"] for row in (*page["transactions"], *rest["transactions"])] == [-15, 7, 5, 10]
-        assert plaudit.explain_event("ORD-1")["eventId"] == "ORD-1"
-        assert plaudit.enrol_member({"userId": "ben", "email": "ben@x.org"})["enrolled"] is True
+        rest = plaudit.list_transactions(user_id="ann", cursor=page.cursor)
+        assert [row.amount for row in (*page.transactions, *rest.transactions)] == [-15, 7, 5, 10]
+        assert plaudit.explain_event("ORD-1").event_id == "ORD-1"
+        assert plaudit.enrol_member({"userId": "ben", "email": "ben@x.org"}).enrolled is True
         assert plaudit.request("GET", "/v1/campaigns", query={"limit": 1})["campaigns"][0]["name"] == "Buy"
         with pytest.raises(PlauditError) as wrong:
             plaudit.create_transaction({"userId": "ann", "metric": "gold", "amount": 1})
@@ -90,13 +91,13 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
         with pytest.raises(PlauditError) as missing:
             plaudit.get_profile("no body/at all?")
         assert missing.value.status == 404
-        assert plaudit.get_profile_schema()["isActive"] is True
+        assert plaudit.get_profile_schema().is_active is True
         with pytest.raises(PlauditError) as nobody:
             plaudit.get_profile("schema")
         assert nobody.value.status == 404
-        assert plaudit.check_readiness()["status"] == "ready"
+        assert plaudit.check_readiness().status == "ready"
     with PlauditMember(str(shop.base_url), token=server_process.token_of(shop, "ann")) as own:
-        assert own.get_me()["userId"] == "ann"
+        assert own.get_me().user_id == "ann"
         assert [note.message for note in own.iterate(own.list_my_notifications, limit=1)] == ["Thanks"]
         events = own.stream_my_notifications(last_event_id="0")
         assert [next(events).event for _ in range(2)] == ["ready", "notification"]
@@ -107,7 +108,7 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
 def test_lines_go_in_and_come_out(shop):
     with Plaudit(**given(shop)) as plaudit:
         report = plaudit.import_records(b'{"userId": "dee"}\n{"userId": "eva"}\n')
-        assert report["accepted"] == 2
+        assert report.accepted == 2
         lines = list(plaudit.export_records(format="ndjson"))
         assert sum(msgspec.json.decode(line).get("userId") in ("dee", "eva") for line in lines if line) == 2
 
@@ -125,7 +126,7 @@ def test_the_asynchronous_clients_have_the_same_methods(shop, server_process):
 
     done, cy, seen = asyncio.run(go())
     assert all(receipt.processed for receipt in done)
-    assert (cy["metrics"]["points"]["balance"], seen) == (50, ["ready", "notification"])
+    assert (cy.metrics["points"].balance, seen) == (50, ["ready", "notification"])
 
 
 @pytest.mark.parametrize(("waiting", "asynchronous"), [(Plaudit, AsyncPlaudit), (PlauditMember, AsyncPlauditMember)])
@@ -187,7 +188,7 @@ class Flaky:
 
 
 ONE_POINT = {"userId": "ann", "metric": "points", "amount": 1}
-PAID = {"data": {"transactionId": "txn_1", "userId": "ann", "metric": "points", "amount": 1, "balanceAfter": 1, "campaignId": "manual", "occurredAt": "2026-11-21T00:00:00.000Z"}}  # fmt: skip
+PAID = {"data": {"transactionId": "txn_1", "userId": "ann", "metric": "points", "amount": 1, "balanceAfter": 1, "campaignId": "manual", "occurredAt": "2026-11-21T00:00:00.000Z", "orgId": "o", "type": "points", "eventId": "evt_1", "reason": None, "createdAt": "2026-11-21T00:00:00.000Z", "reverses": None}}  # fmt: skip
 
 
 def test_a_write_is_tried_again_with_the_same_key(monkeypatch):
@@ -202,7 +203,7 @@ def test_a_write_is_tried_again_with_the_same_key(monkeypatch):
         ]
     )
     with Plaudit(flaky.url, org="o", secret="s") as plaudit:
-        assert plaudit.create_transaction(ONE_POINT)["transactionId"] == "txn_1"
+        assert plaudit.create_transaction(ONE_POINT).transaction_id == "txn_1"
     assert len(set(flaky.came)) == 1
     assert flaky.came[0][0]
     assert pauses[2] == 3

@@ -145,9 +145,12 @@ def test_the_webhook_receiver_believes_signed_messages_only(tmp_path):
     environment = os.environ | {"WEBHOOK_SECRET": "whsec_test", "PORT": str(port)}
     process = subprocess.Popen([sys.executable, "receiver.py"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
     try:
-        url, body = f"http://127.0.0.1:{port}/", payload_of(
-            UUID(int=1), "transaction.created", UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC), {"amount": 25}
-        ).encode()
+        url, body = (
+            f"http://127.0.0.1:{port}/",
+            payload_of(
+                UUID(int=1), "transaction.created", UUID(int=2), datetime(2026, 1, 1, tzinfo=UTC), {"amount": 25}
+            ).encode(),
+        )
 
         def post(headers: dict[str, str]) -> int | None:
             try:

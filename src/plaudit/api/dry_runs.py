@@ -29,18 +29,26 @@ from plaudit.storage.postgres import Connection, Pool
 
 from .admin.events import explained_event
 from .http.operations import Call, Operation, OperationResult
-from .http.schemas import INTEGER, OBJECTS, object_of
+from .http.schemas import INTEGER, object_of
 from .http.wire import Json
 from .identity.callers import CallerCache
 from .people import name_people
 from .views.base import to_builtins
-from .views.decision import outcome_of
+from .views.decision import Outcome, outcome_of
+from .views.dry_run import DryRunTransaction
+from .views.events import EventExplanation
 
 SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
 EVENTS_MAX = 20  # that are shown; all are counted
 MASK = "********"
 
-DRY_RUN_SCHEMA = object_of({"events": OBJECTS, "eventCount": INTEGER, "transactions": OBJECTS})
+DRY_RUN_SCHEMA = object_of(
+    {
+        "events": {"type": "array", "items": EventExplanation | Outcome},
+        "eventCount": INTEGER,
+        "transactions": {"type": "array", "items": DryRunTransaction},
+    }
+)
 
 
 class Tried(Struct, frozen=True):
@@ -141,7 +149,7 @@ async def _follows(call: Call, watched: Watched) -> Json:
     seen = [processed for processed in watched.decided if _may_see(call, processed)]
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
     shown: list[Any] = []
-    posted: list[Json] = []
+    posted: list[DryRunTransaction] = []
     programme = await call.programme()
     count = 0
     async with call.connection() as connection:
@@ -155,10 +163,12 @@ async def _follows(call: Call, watched: Watched) -> Json:
                 continue
             if "members:read" in call.scopes:
                 record = await explained_event(connection, programme, row)
-                posted += [{"userId": arrival.user_id, **to_builtins(of)} for of in record.transactions]
+                posted += [
+                    DryRunTransaction(user_id=arrival.user_id, **structs.asdict(of)) for of in record.transactions
+                ]
             else:
-                record = to_builtins(outcome_of(processed.program or programme.compiled, processed))
-                posted += record.get("transactions", [])
+                record = outcome_of(processed.program or programme.compiled, processed)
+                posted += [DryRunTransaction(**structs.asdict(of)) for of in record.transactions or ()]
             shown.append(record)
     return {"events": shown, "eventCount": count, "transactions": posted}
 

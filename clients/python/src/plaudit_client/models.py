@@ -21,6 +21,68 @@ Number = int | float
 
 Cadence = Literal["daily", "monthly", "weekly"]
 Period = Literal["day", "hour", "month", "quarter", "week", "year"]
+Refusal = Literal[
+    "already_merged",
+    "amount_not_a_number",
+    "amount_out_of_range",
+    "balance_insufficient",
+    "campaign_between_occurrences",
+    "campaign_in_draft",
+    "campaign_not_open_yet",
+    "campaign_over",
+    "campaign_paused",
+    "cascade_cycle",
+    "cascade_too_deep",
+    "cascade_too_wide",
+    "competition_missing",
+    "competition_not_open",
+    "condition_failed",
+    "cooldown_running",
+    "coupon_already_issued",
+    "coupon_missing",
+    "coupon_redeemed",
+    "earning_cap_reached",
+    "evaluation_failed",
+    "event_before_enrolment",
+    "event_counted",
+    "excluded_from_competition",
+    "exclusive_group_taken",
+    "goal_field_missing",
+    "goal_value_seen",
+    "goal_window_over",
+    "hold_missing",
+    "ladder_missing",
+    "limit_overall_reached",
+    "limit_per_member_reached",
+    "limit_per_period_reached",
+    "maximum_reached",
+    "member_merged",
+    "member_moved_on",
+    "metric_missing",
+    "not_enrolled",
+    "not_in_segment",
+    "opted_out",
+    "pool_empty",
+    "pool_inactive",
+    "pool_missing",
+    "processing_stopped",
+    "product_inactive",
+    "product_limit_reached",
+    "product_missing",
+    "product_no_longer",
+    "product_not_held",
+    "product_not_yet",
+    "reward_inactive",
+    "reward_missing",
+    "rung_missing",
+    "segment_missing",
+    "step_done",
+    "step_not_open_yet",
+    "stock_empty",
+    "template_missing",
+    "transaction_reversed",
+    "unknown_user",
+]
 
 
 class AccessToken(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -166,6 +228,46 @@ class ApiKeyWithSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     old_secret_ends_at: datetime | None = None
 
 
+class AudienceProfile(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The member's profile, with the challenges that are open to them."""
+
+    created_at: datetime | None = None
+    last_active_at: datetime | None = None
+    tier: str | None = None
+    points: Number | None = None
+    lifetime_points: Number | None = None
+    xp: Number | None = None
+    level: Number | None = None
+    coins: Number | None = None
+    badges: list[str] | None = None
+    badge_count: Number | None = None
+    streak: Number | None = None
+    longest_streak: Number | None = None
+    referral_count: Number | None = None
+    segments: list[str] | None = None
+    enrolled_at: datetime | None = None
+    updated_at: datetime | None = None
+    org_id: str
+    user_id: str
+    custom_fields: Json
+    transaction_count: int
+    metrics: dict[str, MetricBalance]
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    ladders: dict[str, LadderProgress]
+    streaks: dict[str, StreakProgress]
+    campaigns: dict[str, CampaignProgress]
+    entries: dict[str, int]
+    challenges: list[MemberCampaign]
+
+
+class AudienceProfileBatch(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The profiles of several users."""
+
+    message: str
+    users: list[AudienceUser]
+
+
 class AudienceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Who something is for: members in any segment of `include` (everybody if it is empty) and in none of
     `exclude`.
@@ -173,6 +275,47 @@ class AudienceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
     include: list[str] | UnsetType = UNSET
     exclude: list[str] | UnsetType = UNSET
+
+
+class AudienceTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A change of a balance. `type` is credit or debit, `currency` the metric."""
+
+    transaction_id: str
+    org_id: str
+    user_id: str | None
+    type: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    event_id: str
+    reason: str | None
+    occurred_at: datetime
+    created_at: datetime
+    reverses: str | None
+    lots: list[TransactionLot] | None = None
+    refusal: str | None = None
+    possible_at: datetime | None = None
+    transfer: TransferState | None = None
+    paid_by: list[MatchedAmount] | None = None
+    spent_on: list[MatchedAmount] | None = None
+    duplicate: bool | None = None
+    currency: str
+
+
+class AudienceTransactionList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    transactions: list[AudienceTransaction]
+    last_evaluated_key: str | None
+
+
+class AudienceUser(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One of several users: their profile, or why it was not changed."""
+
+    user_id: str = field(name="user_id")
+    data: Profile | None = None
+    error: UserError | None = None
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -477,6 +620,12 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     show_dates: bool | UnsetType = UNSET
     completed_at: datetime | UnsetType = UNSET
     streak: StreakPart | UnsetType | None = UNSET
+
+
+class ChallengeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    challenges: list[MemberCampaign]
 
 
 class CheckInRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -945,9 +1094,22 @@ class DrawnWinner(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class DryRun(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    events: list[Json]
+    events: list[Any]
     event_count: int
-    transactions: list[Json]
+    transactions: list[DryRunTransaction]
+
+
+class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A transaction that would be posted. `userId` is there for callers who may read members."""
+
+    transaction_id: str
+    metric: str
+    amount: Number
+    balance_after: Number
+    campaign_id: str
+    reason: str | None
+    user_id: str | None = None
+    next_available_at: datetime | None = field(name="next_available_at", default=None)
 
 
 class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1433,6 +1595,22 @@ class LadderList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
         return self.ladders
 
 
+class LadderPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A ladder with the member's place on it. `ladder` is the ladder's name, `name` the rung's."""
+
+    rung: str | None
+    name: str | None
+    perks: list[str]
+    since: datetime | None
+    score: Number
+    override: bool
+    next: NextRung | None
+    keep: RungKeep | None
+    ladder_id: str
+    ladder: str
+    metric: str
+
+
 class LadderProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Where a member is on a ladder. `rung` is null below the first; `override`: it was set by hand."""
 
@@ -1720,6 +1898,57 @@ class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     data: dict[str, str | bool | Number] | UnsetType = UNSET
 
 
+class MemberCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A campaign that is open to the member, with how far they are in it."""
+
+    campaign_id: str
+    name: str
+    subtitle: str | None
+    description: str | None
+    type: str
+    media: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    enrolment: Literal["open", "required"]
+    completed: bool
+    completions: int | None = None
+    last_completed_at: datetime | None = None
+    steps: list[CampaignStep] | None = None
+    done: int | None = None
+    required: int | None = None
+    percent: int | None = None
+    enrolled_at: datetime | None = None
+
+
+class MemberCampaignList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    campaigns: list[MemberCampaign]
+
+
+class MemberCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A competition with the member's entries; or their rank and score, of how many, and in which part of the
+    board.
+    """
+
+    competition_id: str
+    name: str
+    status: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    entries: int | None = None
+    rank: int | None = None
+    score: Number | None = None
+    of: int | None = None
+    scope: str | None = None
+
+
+class MemberCompetitionList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    competitions: list[MemberCompetition]
+
+
 class MemberCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A coupon that a member has or had."""
 
@@ -1764,6 +1993,73 @@ class MemberLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     ladder: LadderProgress
 
 
+class MemberLadderList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    ladders: list[LadderPlace]
+
+
+class MemberMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A metric with the member's balance."""
+
+    balance: Number
+    pending: Number
+    available: Number
+    lifetime: Number
+    expiring: list[ExpiringAmount]
+    metric_id: str
+    name: str
+    media: str | None
+
+
+class MemberMetricList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    metrics: list[MemberMetric]
+
+
+class MemberOverview(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The member's profile, and how many notifications are unread."""
+
+    created_at: datetime | None = None
+    last_active_at: datetime | None = None
+    tier: str | None = None
+    points: Number | None = None
+    lifetime_points: Number | None = None
+    xp: Number | None = None
+    level: Number | None = None
+    coins: Number | None = None
+    badges: list[str] | None = None
+    badge_count: Number | None = None
+    streak: Number | None = None
+    longest_streak: Number | None = None
+    referral_count: Number | None = None
+    segments: list[str] | None = None
+    enrolled_at: datetime | None = None
+    updated_at: datetime | None = None
+    org_id: str
+    user_id: str
+    custom_fields: Json
+    transaction_count: int
+    metrics: dict[str, MetricBalance]
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    ladders: dict[str, LadderProgress]
+    streaks: dict[str, StreakProgress]
+    campaigns: dict[str, CampaignProgress]
+    entries: dict[str, int]
+    unread_notifications: int
+
+
+class MemberProfile(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the member is known by: the fields of the profile that are written, as the profile schema has them."""
+
+    user_id: str
+    custom_fields: Json
+    enrolled_at: datetime
+    last_active_at: datetime
+
+
 class MemberProperty(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A property of members that conditions can use, with the operators that fit its type."""
 
@@ -1784,11 +2080,38 @@ class MemberPropertyList(Struct, frozen=True, kw_only=True, rename="camel", omit
     count: int
 
 
+class MemberRewards(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the member has, and what they could redeem."""
+
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    available: list[Offer]
+
+
+class MemberSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A segment that the member is in."""
+
+    segment_id: str
+    name: str
+
+
+class MemberSegmentList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    segments: list[MemberSegment]
+
+
 class MemberStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A streak of a member."""
 
     streak_id: str
     streak: StreakProgress
+
+
+class MemberStreakList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A whole list."""
+
+    streaks: list[StreakStanding]
 
 
 class MergeRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2394,10 +2717,31 @@ class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     expires_after: int | None = None
 
 
+class Offer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A product that the member can redeem for the `costs` by metric; or cannot, for the `reason`."""
+
+    product_id: str
+    name: str
+    description: str | None
+    type: str
+    media: str | None
+    costs: dict[str, Number]
+    redeemable: bool
+    reason: Refusal | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
 class OperatorList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A whole list."""
 
     operators: list[ConditionOperator]
+
+
+class OptOutState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whether the member has opted out."""
+
+    opted_out: bool
 
 
 class Outcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -3477,6 +3821,21 @@ class StreakProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     time_zone: str
 
 
+class StreakStanding(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A streak with how the member's is, also one that has not begun."""
+
+    streak_id: str
+    name: str
+    cadence: str
+    current: int
+    longest: int
+    alive: bool
+    freezes: int
+    extend_by: datetime | None
+    broken_at: datetime | None
+    time_zone: str | None = None
+
+
 class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
 
@@ -3780,6 +4139,19 @@ class Undone(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     notifications: int | None = None
     completions: int | None = None
     rungs: int | None = None
+
+
+class UserError(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a user's profile was not changed."""
+
+    message: str
+    code: str
+
+
+class UserLookup(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A user, with the attributes of their profile."""
+
+    user_id: str
 
 
 class Verification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -21,15 +21,8 @@ from plaudit.documents.as_meant import id_text
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.reads import members
-from plaudit.reads.members import MemberView
-from plaudit.storage.programmes import Programme
 
 FILTERS_MAX = 10
-
-
-def member_view(programme: Programme, view: MemberView) -> Json:
-    """A member as a profile, in plain values."""
-    return to_builtins(profile_view(programme, view))
 
 
 async def one_profile(call: Call, user_id: str) -> OpenObject:

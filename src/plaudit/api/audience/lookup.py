@@ -1,14 +1,14 @@
 """A member by any name: user id, e-mail address or phone number."""
 
 from plaudit.api.http.operations import Call, Operation
-from plaudit.api.http.schemas import TEXT, object_of
-from plaudit.api.http.wire import Json
+from plaudit.api.views.base import OpenObject
+from plaudit.api.views.member_api import UserLookup
 from plaudit.errors import NotFound
 from plaudit.reads import members
 from plaudit.reads.identities import users_called, who_goes_on
 
 
-async def look_up(call: Call) -> Json:
+async def look_up(call: Call) -> OpenObject:
     """Who that is. A bare object, as the documents show it."""
     name = call.path["name"]
     programme = await call.programme()
@@ -20,7 +20,7 @@ async def look_up(call: Call) -> Json:
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     names = {row["kind"]: row["value"] for row in view.parts["identities"]}
-    return {**view.attributes, **names, "userId": view.user_id}
+    return OpenObject(UserLookup(user_id=view.user_id), view.attributes | names)
 
 
 OPERATIONS = [
@@ -32,7 +32,7 @@ OPERATIONS = [
         run=look_up,
         scope="members:read",
         tag="Audience API",
-        answer=object_of({"userId": TEXT}),
+        answer=UserLookup,
         enveloped=False,
         errors=(400, 404),
     )

@@ -1,21 +1,32 @@
 """The audience API's public half: a member's own, by the member's token; of many at once, by a service token."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 from msgspec import Meta, Struct
 
 from plaudit.api.admin.products import redeem_product
-from plaudit.api.admin.profiles import member_view, object_in, write_profile
+from plaudit.api.admin.profiles import object_in, write_profile
 from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
-from plaudit.api.http.schemas import BOOLEAN, NULLABLE_TEXT, OBJECT, OBJECTS, TEXT, object_of
-from plaudit.api.http.wire import Json, UserId
+from plaudit.api.http.wire import UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
 from plaudit.api.member.me import campaign_views, get_own_notifications
-from plaudit.api.views.base import OpenObject, to_builtins
+from plaudit.api.views.base import OpenObject, Page
+from plaudit.api.views.member_api import (
+    AudienceProfile,
+    AudienceProfileBatch,
+    AudienceTransaction,
+    AudienceTransactionList,
+    AudienceUser,
+    ChallengeList,
+    OptOutState,
+    UserError,
+)
 from plaudit.api.views.notification import NotificationList
 from plaudit.api.views.products import RedemptionResult
-from plaudit.api.views.transactions import transaction_view
+from plaudit.api.views.profiles import Profile, profile_view
+from plaudit.api.views.transactions import transaction_fields
 from plaudit.core.decide_one import OPTED_OUT
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.documents.validation import convert
@@ -28,7 +39,7 @@ USERS_MAX = 100
 OWN_FIELDS = ("displayName", "preferences")  # what members may change, beside custom fields
 
 
-async def get_profile(call: Call) -> Json | OperationResult:
+async def get_profile(call: Call) -> OpenObject | OperationResult:
     """The complete profile: with metrics and challenges; of several users, for servers."""
     assert call.caller is not None
     if call.caller.user_id is None:
@@ -36,7 +47,7 @@ async def get_profile(call: Call) -> Json | OperationResult:
     if "user_ids" in call.query:
         raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
     programme, view = await load_current_member(call)
-    return {**member_view(programme, view), "challenges": campaign_views(programme, view)}
+    return profile_view(programme, view, AudienceProfile, challenges=campaign_views(programme, view))
 
 
 async def _of_many(call: Call) -> OperationResult:
@@ -46,11 +57,15 @@ async def _of_many(call: Call) -> OperationResult:
     programme = await call.programme()
     async with call.connection() as connection:
         found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
-    return _batched([{"user_id": view.user_id, "data": member_view(programme, view)} for view in found])
+    return _batched([_user(view.user_id, profile_view(programme, view)) for view in found])
 
 
-def _batched(users: list[Json]) -> OperationResult:
-    return OperationResult(data={"message": "OK", "users": users}, status=200, enveloped=False)
+def _batched(users: list[AudienceUser]) -> OperationResult:
+    return OperationResult(data=AudienceProfileBatch(message="OK", users=users), status=200, enveloped=False)
+
+
+def _user(user_id: str, profile: OpenObject) -> AudienceUser:
+    return AudienceUser(user_id=user_id, data=cast("Profile", profile))
 
 
 class ProfilePatch(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -63,12 +78,12 @@ class ProfilePatch(Struct, kw_only=True, forbid_unknown_fields=True):
 async def put_profiles(call: Call) -> OperationResult:
     """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
     programme = await call.programme()
-    users: list[Json] = []
+    users: list[AudienceUser] = []
     for user_id, change in _changes_in(call.body, programme):
         try:
-            users.append({"user_id": user_id, "data": await write_profile(call, user_id, change)})
+            users.append(_user(user_id, await write_profile(call, user_id, change)))
         except Conflict as error:  # a name that is another user's: the others' changes stand
-            users.append({"user_id": user_id, "error": {"message": error.message, "code": error.code}})
+            users.append(AudienceUser(user_id=user_id, error=UserError(message=error.message, code=error.code)))
     return _batched(users)
 
 
@@ -112,7 +127,7 @@ def _own_field(programme: Programme, name: str) -> bool:
     return name in OWN_FIELDS or name == CUSTOM or name in programme.profiles.custom
 
 
-async def get_transactions(call: Call) -> Json:
+async def get_transactions(call: Call) -> Page:
     """A page of the member's transactions: of credits or debits, of one currency, if asked."""
     programme = await call.programme()
     signs = {None: None, "credit": 1, "debit": -1}
@@ -128,33 +143,36 @@ async def get_transactions(call: Call) -> Json:
     page, cursor = await page_of_member(
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
-    shown = [
-        {**to_builtins(transaction_view(programme, row)), "type": "credit" if row["amount"] > 0 else "debit", "currency": row["metric"]}
-        for row in page
-    ]  # fmt: skip
-    return {"transactions": shown, "lastEvaluatedKey": cursor}
+    shown = [_transaction_view(programme, row) for row in page]
+    return AudienceTransactionList.of(shown, last_evaluated_key=cursor)
 
 
-async def get_challenges(call: Call) -> Json:
+def _transaction_view(programme: Programme, row: Mapping[str, Any]) -> AudienceTransaction:
+    fields = transaction_fields(programme, dict(row))
+    fields["type"] = "credit" if row["amount"] > 0 else "debit"
+    return AudienceTransaction(**fields, currency=row["metric"])
+
+
+async def get_challenges(call: Call) -> Page:
     """The campaigns open to the member, with progress."""
     programme, view = await load_current_member(call)
-    return {"challenges": campaign_views(programme, view)}
+    return ChallengeList.of(campaign_views(programme, view))
 
 
-async def post_opt_out(call: Call) -> Json:
+async def post_opt_out(call: Call) -> OptOutState:
     """Take part no longer: actions are still taken down, but nothing follows from them. What is had stays."""
     return await _opted_out(call, value=True)
 
 
-async def post_opt_in(call: Call) -> Json:
+async def post_opt_in(call: Call) -> OptOutState:
     """Take part again."""
     return await _opted_out(call, value=None)
 
 
-async def _opted_out(call: Call, *, value: bool | None) -> Json:
+async def _opted_out(call: Call, *, value: bool | None) -> OptOutState:
     await load_current_member(call)
     await write_profile(call, call.user_id, ProfileUpdate({OPTED_OUT: value}, {}))
-    return {OPTED_OUT: bool(value)}
+    return OptOutState(opted_out=bool(value))
 
 
 class MyRedemptionRequest(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -171,32 +189,29 @@ async def post_redeem(call: Call) -> RedemptionResult:
 
 
 _OWN: dict[str, Any] = {"member": True, "tag": "Audience API"}
-_PROFILE = object_of({"userId": TEXT, "metrics": OBJECT, "challenges": OBJECTS})
-_OPTED = object_of({OPTED_OUT: BOOLEAN})
-_USERS = object_of({"message": TEXT, "users": OBJECTS})
 
 OPERATIONS = [
     Operation(
         name="getAudienceProfile", method="GET", path="/api/audience/profile", scope="members:read", run=get_profile,
-        answer=_PROFILE, bare_response=_USERS, summary="Get the member's profile, or several for a server", description=(
+        answer=AudienceProfile, bare_response=AudienceProfileBatch, summary="Get the member's profile, or several for a server", description=(
             "With a member's token: the member's profile with challenges. With an API secret: the profiles "
             "of `user_ids`."
         ), query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
     ),
     Operation(
         name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",
-        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=_USERS,
+        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=AudienceProfileBatch,
         body={"type": "array", "items": {"$of": ProfilePatch}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
     ),
     Operation(
         name="updateMyProfile", method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile,
-        body={"type": "object"}, summary="Update the member's own profile", answer=object_of({"userId": TEXT}),
+        body={"type": "object"}, summary="Update the member's own profile", answer=Profile,
         errors=(400, 409, 413), **_OWN,
     ),
     Operation(
         name="listAudienceTransactions", method="GET", path="/api/audience/transactions", scope=None,
         run=get_transactions, summary="List the member's transactions",
-        answer=object_of({"transactions": OBJECTS, "lastEvaluatedKey": NULLABLE_TEXT}), query=(
+        answer=AudienceTransactionList, query=(
             Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
             Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
             Parameter("lastEvaluatedKey", "Where to go on: that of the page before.", {"type": "string"}),
@@ -204,7 +219,7 @@ OPERATIONS = [
     ),
     Operation(
         name="listChallenges", method="GET", path="/api/audience/challenges", scope=None, run=get_challenges,
-        summary="List the member's challenges", answer=object_of({"challenges": OBJECTS}), **_OWN,
+        summary="List the member's challenges", answer=ChallengeList, **_OWN,
     ),
     Operation(
         name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
@@ -212,12 +227,12 @@ OPERATIONS = [
         answer=NotificationList, **_OWN,
     ),
     Operation(
-        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=_OPTED,
+        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=OptOutState,
         summary="Opt out",
         description="Actions are still logged but have no effects. Balances and products are kept.", **_OWN,
     ),
     Operation(
-        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=_OPTED,
+        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=OptOutState,
         summary="Opt back in", **_OWN,
     ),
     Operation(

@@ -92,8 +92,8 @@ def _examples() -> dict[str, dict[str, Any]]:
 def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
     """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
     table = list(operations)
-    types = Components(table, webhook_messages.TYPES)
-    components = types.schemas | {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": DRY_RUN_SCHEMA}
+    types = Components(table, (*webhook_messages.TYPES, DRY_RUN_SCHEMA))
+    components = types.schemas | {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": types.of(DRY_RUN_SCHEMA)}
     paths: dict[str, Any] = {}
     for operation in table:
         for path, name in mounted_paths(operation).items():

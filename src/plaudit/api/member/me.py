@@ -1,13 +1,14 @@
 """The members' own views: read-only, with how far they are and what is next."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from plaudit.api.admin.competitions import decimals_of
-from plaudit.api.admin.profiles import member_view
 from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import PAGING, Call, Operation
-from plaudit.api.http.schemas import INTEGER, OBJECT, OBJECTS, TEXT, object_of
-from plaudit.api.http.wire import Json, optional_time
+from plaudit.api.http.wire import optional_time, time_text
 from plaudit.api.identity.current_member import (
     is_visible_to,
     load_current_member,
@@ -16,15 +17,40 @@ from plaudit.api.identity.current_member import (
     segments_of,
     visible_campaigns,
 )
-from plaudit.api.views.base import Page, to_builtins
-from plaudit.api.views.member_progress import progress_view
+from plaudit.api.views.base import OpenObject, Page
+from plaudit.api.views.member_api import (
+    LadderPlace,
+    MemberCampaign,
+    MemberCampaignList,
+    MemberCompetition,
+    MemberCompetitionList,
+    MemberLadderList,
+    MemberMetric,
+    MemberMetricList,
+    MemberOverview,
+    MemberProfile,
+    MemberRewards,
+    MemberSegment,
+    MemberSegmentList,
+    MemberStreakList,
+    Offer,
+    StreakStanding,
+)
+from plaudit.api.views.member_progress import mechanics_fields, profile_source, progress_fields
 from plaudit.api.views.notification import NotificationList, notification_view
+from plaudit.api.views.profiles import (
+    MetricBalance,
+    balances_view,
+    coupons_view,
+    further_fields,
+    inventory_view,
+    profile_view,
+)
 from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.member import Progress
 from plaudit.core.metrics import to_number
-from plaudit.core.profile_fields import KEPT_BY_ENGINE
 from plaudit.core.program import Campaign as Compiled
 from plaudit.core.progress import is_completed
 from plaudit.documents.campaign import Campaign
@@ -32,30 +58,34 @@ from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
 
-_BOOKS = KEPT_BY_ENGINE - {"enrolledAt", "lastActiveAt"}
 
-
-async def get_me(call: Call) -> Json:
+async def get_me(call: Call) -> OpenObject:
     """Everything at a glance."""
     programme, view = await load_current_member(call)
     async with call.connection() as connection:
         unread = await notifications.unread_count(connection, view.member_id, programme.now())
-    return {**member_view(programme, view), "unreadNotifications": unread}
+    return profile_view(programme, view, MemberOverview, unread_notifications=unread)
 
 
-async def get_own_profile(call: Call) -> Json:
+async def get_own_profile(call: Call) -> OpenObject:
     """What the member is known by; the books are elsewhere."""
     programme, view = await load_current_member(call)
-    return {name: value for name, value in member_view(programme, view).items() if name not in _BOOKS}
+    shown = MemberProfile(
+        user_id=view.user_id,
+        custom_fields=programme.profiles.custom_of(view.attributes),
+        enrolled_at=time_text(view.enrolled_at),
+        last_active_at=time_text(view.active_at or view.enrolled_at),
+    )
+    return OpenObject(shown, further_fields(view))
 
 
-async def get_campaigns(call: Call) -> Json:
+async def get_campaigns(call: Call) -> Page:
     """The campaigns that are open to the member, with how far they are in each."""
     programme, view = await load_current_member(call)
-    return {"campaigns": campaign_views(programme, view)}
+    return MemberCampaignList.of(campaign_views(programme, view))
 
 
-def campaign_views(programme: Programme, view: MemberView) -> list[Json]:
+def campaign_views(programme: Programme, view: MemberView) -> list[MemberCampaign]:
     """The campaigns that a member may see, with the member's progress."""
     compiled = programme.compiled.campaigns()
     states = progress_of(view)
@@ -67,133 +97,157 @@ def campaign_views(programme: Programme, view: MemberView) -> list[Json]:
 
 def _campaign_view(
     programme: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
-) -> Json:
+) -> MemberCampaign:
     now = programme.now()
-    how_far: Json = (
-        to_builtins(progress_view(programme.compiled, compiled, progress, now)) if compiled is not None else {}
+    return MemberCampaign(
+        campaign_id=campaign_id,
+        name=campaign.name,
+        subtitle=campaign.subtitle,
+        description=campaign.description,
+        type=campaign.type,
+        media=campaign.media,
+        starts_at=optional_time(campaign.start_date),
+        ends_at=optional_time(campaign.end_date),
+        enrolment=campaign.enrolment,
+        completed=progress.completions > 0 if compiled is None else is_completed(compiled, progress, now),
+        **({} if compiled is None else progress_fields(programme.compiled, compiled, progress, now)),
     )
-    return {
-        "campaignId": campaign_id,
-        "name": campaign.name,
-        "subtitle": campaign.subtitle,
-        "description": campaign.description,
-        "type": campaign.type,
-        "media": campaign.media,
-        "startsAt": optional_time(campaign.start_date),
-        "endsAt": optional_time(campaign.end_date),
-        "enrolment": campaign.enrolment,
-        "completed": progress.completions > 0 if compiled is None else is_completed(compiled, progress, now),
-        **how_far,
-    }
 
 
-async def get_rewards(call: Call) -> Json:
+async def get_rewards(call: Call) -> MemberRewards:
     """What the member has, and what they could redeem: for how much, and if not, why not."""
     programme, view = await load_current_member(call)
-    found, inside = member_view(programme, view), segments_of(view)
+    balances, inside = balances_view(programme, view), segments_of(view)
     available = [
-        _offer(programme, view, product_id, found)
+        _offer(programme, view, product_id, balances)
         for product_id, product in programme.products.items()
         if product.status == "active" and programme.compiled.products[product_id].costs
         if is_visible_to(product.segments, inside)
     ]
-    return {"inventory": found["inventory"], "coupons": found["coupons"], "available": available}
+    return MemberRewards(
+        inventory=inventory_view(programme, view), coupons=coupons_view(programme, view), available=available
+    )
 
 
-def _offer(programme: Programme, view: MemberView, product_id: str, found: Json) -> Json:
+def _offer(programme: Programme, view: MemberView, product_id: str, balances: Mapping[str, MetricBalance]) -> Offer:
     product, document = programme.compiled.products[product_id], programme.products[product_id]
     costs = {name: to_number(cost, programme.compiled.metrics[name].decimals) for name, cost in product.costs}
     had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
     refusal = redemption_refusal(product, programme.now(), had, 1, admitted=True)
-    if refusal is None and any(found["metrics"][cost_id]["available"] < cost for cost_id, cost in costs.items()):
+    if refusal is None and any(balances[cost_id].available < cost for cost_id, cost in costs.items()):
         refusal = Refusal.balance_insufficient
-    return {
-        "productId": product_id,
-        "name": product.name,
-        "description": document.description,
-        "type": product.type,
-        "media": document.media,
-        "costs": costs,
-        "redeemable": refusal is None,
-        "reason": refusal,
-        "startsAt": optional_time(product.starts_at),
-        "endsAt": optional_time(product.ends_at),
-    }
+    return Offer(
+        product_id=product_id,
+        name=product.name,
+        description=document.description,
+        type=product.type,
+        media=document.media,
+        costs=costs,
+        redeemable=refusal is None,
+        reason=refusal,
+        starts_at=optional_time(product.starts_at),
+        ends_at=optional_time(product.ends_at),
+    )
 
 
-async def get_metrics(call: Call) -> Json:
+async def get_metrics(call: Call) -> Page:
     """Each metric's balance: available, pending, expiring."""
     programme, view = await load_current_member(call)
-    found = member_view(programme, view)["metrics"]
-    return {
-        "metrics": [
-            {
-                "metricId": value,
-                "name": programme.metrics[value].name,
-                "media": programme.metrics[value].media,
-                **balance,
-            }
-            for value, balance in found.items()
+    metrics = programme.metrics
+    return MemberMetricList.of(
+        [
+            MemberMetric(
+                metric_id=metric_id,
+                name=metrics[metric_id].name,
+                media=metrics[metric_id].media,
+                **structs.asdict(balance),
+            )
+            for metric_id, balance in balances_view(programme, view).items()
         ]
-    }
+    )
 
 
-async def get_segments(call: Call) -> Json:
+async def get_segments(call: Call) -> Page:
     """The segments that the member is in."""
     programme, view = await load_current_member(call)
     inside = sorted(segments_of(view) & programme.compiled.segments.keys())
-    return {"segments": [{"segmentId": name, "name": programme.compiled.segments[name].name} for name in inside]}
+    return MemberSegmentList.of(
+        [MemberSegment(segment_id=name, name=programme.compiled.segments[name].name) for name in inside]
+    )
 
 
-async def get_ladders(call: Call) -> Json:
+async def get_ladders(call: Call) -> Page:
     """The rung on each ladder, what is missing to the next, and what keeps this one."""
     programme, view = await load_current_member(call)
-    found = member_view(programme, view)["ladders"]
-    return {
-        "ladders": [
-            {"ladderId": value, "ladder": programme.compiled.ladders[value].name, "metric": programme.compiled.ladders[value].metric, **place}
-            for value, place in found.items()
+    ladders = programme.compiled.ladders
+    shown = mechanics_fields(profile_source(programme.compiled, view), programme.now())["ladders"]
+    return MemberLadderList.of(
+        [
+            LadderPlace(
+                ladder_id=ladder_id,
+                ladder=ladders[ladder_id].name,
+                metric=ladders[ladder_id].metric,
+                **structs.asdict(place),
+            )
+            for ladder_id, place in shown.items()
         ]
-    }  # fmt: skip
+    )
 
 
-async def get_streaks(call: Call) -> Json:
+async def get_streaks(call: Call) -> Page:
     """Each streak: how long, and until when it is to be extended. Those not begun are there too."""
     programme, view = await load_current_member(call)
-    found = member_view(programme, view)["streaks"]
-    nothing: Json = {"current": 0, "longest": 0, "alive": False, "freezes": 0, "extendBy": None, "brokenAt": None}
-    return {
-        "streaks": [
-            {"streakId": streak_id, "name": streak.name, "cadence": streak.cadence, **found.get(streak_id, nothing)}
+    own = mechanics_fields(profile_source(programme.compiled, view), programme.now())["streaks"]
+    return MemberStreakList.of(
+        [
+            StreakStanding(
+                streak_id=streak_id,
+                name=streak.name,
+                cadence=streak.cadence,
+                **(structs.asdict(own[streak_id]) if streak_id in own else _NOT_BEGUN),
+            )
             for streak_id, streak in programme.compiled.mechanics["streak"].items()
-            if streak.active or streak_id in found
+            if streak.active or streak_id in own
         ]
-    }
+    )
 
 
-async def get_competitions(call: Call) -> Json:
+_NOT_BEGUN: dict[str, Any] = {
+    "current": 0, "longest": 0, "alive": False, "freezes": 0, "extend_by": None, "broken_at": None,
+}  # fmt: skip
+
+
+async def get_competitions(call: Call) -> Page:
     """The competitions: the member's entries, or rank and score."""
     programme, view = await load_current_member(call)
     entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
     async with call.connection() as connection:
         standings = await leaderboards.standings_of(connection, view.member_id)
     inside = segments_of(view)
-    found: list[Json] = []
+    shown: list[MemberCompetition] = []
     for competition_id, competition in programme.competitions.items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, inside):
             continue
-        place: Json = {"entries": entries.get(competition_id, 0)}
+        place: dict[str, Any] = {"entries": entries.get(competition_id, 0)}
         if competition.score is not None:
             place = await _standing(call, programme, competition_id, standings.get(competition_id))
-        times = {"startsAt": optional_time(competition.start_date), "endsAt": optional_time(competition.end_date)}
-        found.append(
-            {"competitionId": competition_id, "name": competition.name, "status": competition.status, **times, **place}
+        shown.append(
+            MemberCompetition(
+                competition_id=competition_id,
+                name=competition.name,
+                status=competition.status,
+                starts_at=optional_time(competition.start_date),
+                ends_at=optional_time(competition.end_date),
+                **place,
+            )
         )
-    return {"competitions": found}
+    return MemberCompetitionList.of(shown)
 
 
-async def _standing(call: Call, programme: Programme, competition_id: str, part: tuple[str, str] | None) -> Json:
-    nowhere: Json = {"rank": None, "score": None, "of": None, "scope": None}
+async def _standing(
+    call: Call, programme: Programme, competition_id: str, part: tuple[str, str] | None
+) -> dict[str, Any]:
+    nowhere: dict[str, Any] = {"rank": None, "score": None, "of": None, "scope": None}
     if part is None:
         return nowhere
     competition = programme.compiled.competitions[competition_id]
@@ -226,34 +280,39 @@ async def get_own_transactions(call: Call) -> Page:
 
 _OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 _LISTS = {
-    "campaigns": ("listMyCampaigns", "List the member's campaigns with progress", get_campaigns),
-    "metrics": ("listMyMetrics", "List the member's balances", get_metrics),
-    "segments": ("listMySegments", "List the member's segments", get_segments),
-    "ladders": ("listMyLadders", "List the member's rungs and what is next", get_ladders),
-    "streaks": ("listMyStreaks", "List the member's streaks", get_streaks),
-    "competitions": ("listMyCompetitions", "List the member's competitions, with rank or entries", get_competitions),
+    "campaigns": ("listMyCampaigns", "List the member's campaigns with progress", get_campaigns, MemberCampaignList),
+    "metrics": ("listMyMetrics", "List the member's balances", get_metrics, MemberMetricList),
+    "segments": ("listMySegments", "List the member's segments", get_segments, MemberSegmentList),
+    "ladders": ("listMyLadders", "List the member's rungs and what is next", get_ladders, MemberLadderList),
+    "streaks": ("listMyStreaks", "List the member's streaks", get_streaks, MemberStreakList),
+    "competitions": (
+        "listMyCompetitions",
+        "List the member's competitions, with rank or entries",
+        get_competitions,
+        MemberCompetitionList,
+    ),
 }
 
 OPERATIONS = [
     Operation(
         name="getMe", method="GET", path="/api/loyalty/me", summary="Get the member's overview", run=get_me,
-        answer=object_of({"userId": TEXT, "metrics": OBJECT, "unreadNotifications": INTEGER}), **_OWN,
+        answer=MemberOverview, **_OWN,
     ),
     Operation(
         name="getMyProfile", method="GET", path="/api/loyalty/me/profile", summary="Get the member's profile fields",
-        run=get_own_profile, answer=object_of({"userId": TEXT}), **_OWN,
+        run=get_own_profile, answer=MemberProfile, **_OWN,
     ),
     *(
         Operation(
             name=name, method="GET", path=f"/api/loyalty/me/{items}", summary=summary, run=run,
-            answer=object_of({items: OBJECTS}), **_OWN,
+            answer=answer, **_OWN,
         )
-        for items, (name, summary, run) in _LISTS.items()
+        for items, (name, summary, run, answer) in _LISTS.items()
     ),
     Operation(
         name="getMyRewards", method="GET", path="/api/loyalty/me/rewards",
         summary="Get what the member owns and can redeem", run=get_rewards,
-        answer=object_of({"inventory": OBJECTS, "coupons": OBJECTS, "available": OBJECTS}), **_OWN,
+        answer=MemberRewards, **_OWN,
     ),
     Operation(
         name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",

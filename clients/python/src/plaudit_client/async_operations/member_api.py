@@ -5,7 +5,6 @@ from typing import Any
 
 from plaudit_client import models
 from plaudit_client.async_transport import AsyncTransport
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.streams import ServerEvent
 
@@ -13,41 +12,45 @@ from plaudit_client.streams import ServerEvent
 class MemberApiMemberOperations(AsyncTransport):
     """Member API: what members may call."""
 
-    async def get_me(self) -> Json:
+    async def get_me(self) -> models.MemberOverview:
         """Get the member's overview."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me", result=models.MemberOverview))
 
-    async def get_my_profile(self) -> Json:
+    async def get_my_profile(self) -> models.MemberProfile:
         """Get the member's profile fields."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/profile", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/profile", result=models.MemberProfile))
 
-    async def list_my_campaigns(self) -> Json:
+    async def list_my_campaigns(self) -> models.MemberCampaignList:
         """List the member's campaigns with progress."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/campaigns", result=dict[str, Any]))
+        return await self.send(
+            Request(method="GET", path="/api/loyalty/me/campaigns", result=models.MemberCampaignList)
+        )
 
-    async def list_my_metrics(self) -> Json:
+    async def list_my_metrics(self) -> models.MemberMetricList:
         """List the member's balances."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/metrics", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/metrics", result=models.MemberMetricList))
 
-    async def list_my_segments(self) -> Json:
+    async def list_my_segments(self) -> models.MemberSegmentList:
         """List the member's segments."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/segments", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/segments", result=models.MemberSegmentList))
 
-    async def list_my_ladders(self) -> Json:
+    async def list_my_ladders(self) -> models.MemberLadderList:
         """List the member's rungs and what is next."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/ladders", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/ladders", result=models.MemberLadderList))
 
-    async def list_my_streaks(self) -> Json:
+    async def list_my_streaks(self) -> models.MemberStreakList:
         """List the member's streaks."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/streaks", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/streaks", result=models.MemberStreakList))
 
-    async def list_my_competitions(self) -> Json:
+    async def list_my_competitions(self) -> models.MemberCompetitionList:
         """List the member's competitions, with rank or entries."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/competitions", result=dict[str, Any]))
+        return await self.send(
+            Request(method="GET", path="/api/loyalty/me/competitions", result=models.MemberCompetitionList)
+        )
 
-    async def get_my_rewards(self) -> Json:
+    async def get_my_rewards(self) -> models.MemberRewards:
         """Get what the member owns and can redeem."""
-        return await self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=dict[str, Any]))
+        return await self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=models.MemberRewards))
 
     async def list_my_notifications(
         self, *, limit: int | None = None, cursor: str | None = None

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.transport import Transport
 
@@ -12,7 +11,7 @@ from plaudit_client.transport import Transport
 class AudienceApiServerOperations(Transport):
     """Audience API: what servers may call."""
 
-    def get_audience_profile(self, *, user_ids: str | None = None) -> Json:
+    def get_audience_profile(self, *, user_ids: str | None = None) -> models.AudienceProfileBatch:
         """Get the member's profile, or several for a server.
 
         With a member's token: the member's profile with challenges. With an API secret: the profiles of
@@ -22,39 +21,47 @@ class AudienceApiServerOperations(Transport):
             Request(
                 method="GET",
                 path="/api/audience/profile",
-                result=dict[str, Any],
+                result=models.AudienceProfileBatch,
                 enveloped=False,
                 query={"user_ids": user_ids},
             )
         )
 
-    def update_audience_profiles(self, body: Sequence[models.ProfilePatch | Mapping[str, Any]]) -> Json:
+    def update_audience_profiles(
+        self, body: Sequence[models.ProfilePatch | Mapping[str, Any]]
+    ) -> models.AudienceProfileBatch:
         """Update several profiles."""
         return self.send(
-            Request(method="PUT", path="/api/audience/profile", result=dict[str, Any], enveloped=False, body=body)
+            Request(
+                method="PUT",
+                path="/api/audience/profile",
+                result=models.AudienceProfileBatch,
+                enveloped=False,
+                body=body,
+            )
         )
 
-    def look_up_user(self, name: str) -> Json:
+    def look_up_user(self, name: str) -> models.UserLookup:
         """Find a user by id, e-mail address or phone number."""
         return self.send(
-            Request(method="GET", path=f"/api/audience/{path_part(name)}", result=dict[str, Any], enveloped=False)
+            Request(method="GET", path=f"/api/audience/{path_part(name)}", result=models.UserLookup, enveloped=False)
         )
 
 
 class AudienceApiMemberOperations(Transport):
     """Audience API: what members may call."""
 
-    def get_audience_profile(self) -> Json:
+    def get_audience_profile(self) -> models.AudienceProfile:
         """Get the member's profile, or several for a server.
 
         With a member's token: the member's profile with challenges. With an API secret: the profiles of
         `user_ids`.
         """
-        return self.send(Request(method="GET", path="/api/audience/profile", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/audience/profile", result=models.AudienceProfile))
 
-    def update_my_profile(self, body: Mapping[str, Any]) -> Json:
+    def update_my_profile(self, body: Mapping[str, Any]) -> models.Profile:
         """Update the member's own profile."""
-        return self.send(Request(method="PATCH", path="/api/audience/profile", result=dict[str, Any], body=body))
+        return self.send(Request(method="PATCH", path="/api/audience/profile", result=models.Profile, body=body))
 
     def list_audience_transactions(
         self,
@@ -63,20 +70,20 @@ class AudienceApiMemberOperations(Transport):
         currency: str | None = None,
         limit: int | None = None,
         last_evaluated_key: str | None = None,
-    ) -> Json:
+    ) -> models.AudienceTransactionList:
         """List the member's transactions."""
         return self.send(
             Request(
                 method="GET",
                 path="/api/audience/transactions",
-                result=dict[str, Any],
+                result=models.AudienceTransactionList,
                 query={"type": type, "currency": currency, "limit": limit, "lastEvaluatedKey": last_evaluated_key},
             )
         )
 
-    def list_challenges(self) -> Json:
+    def list_challenges(self) -> models.ChallengeList:
         """List the member's challenges."""
-        return self.send(Request(method="GET", path="/api/audience/challenges", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/audience/challenges", result=models.ChallengeList))
 
     def list_audience_notifications(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -91,22 +98,28 @@ class AudienceApiMemberOperations(Transport):
             )
         )
 
-    def opt_out(self, *, idempotency_key: str | None = None) -> Json:
+    def opt_out(self, *, idempotency_key: str | None = None) -> models.OptOutState:
         """Opt out.
 
         Actions are still logged but have no effects. Balances and products are kept.
         """
         return self.send(
             Request(
-                method="POST", path="/api/audience/opt-out", result=dict[str, Any], headers=idempotency(idempotency_key)
+                method="POST",
+                path="/api/audience/opt-out",
+                result=models.OptOutState,
+                headers=idempotency(idempotency_key),
             )
         )
 
-    def opt_in(self, *, idempotency_key: str | None = None) -> Json:
+    def opt_in(self, *, idempotency_key: str | None = None) -> models.OptOutState:
         """Opt back in."""
         return self.send(
             Request(
-                method="POST", path="/api/audience/opt-in", result=dict[str, Any], headers=idempotency(idempotency_key)
+                method="POST",
+                path="/api/audience/opt-in",
+                result=models.OptOutState,
+                headers=idempotency(idempotency_key),
             )
         )
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plaudit_client import models
-from plaudit_client.models import Json
 from plaudit_client.requests import Request, idempotency, path_part
 from plaudit_client.streams import ServerEvent
 from plaudit_client.transport import Transport
@@ -13,41 +12,43 @@ from plaudit_client.transport import Transport
 class MemberApiMemberOperations(Transport):
     """Member API: what members may call."""
 
-    def get_me(self) -> Json:
+    def get_me(self) -> models.MemberOverview:
         """Get the member's overview."""
-        return self.send(Request(method="GET", path="/api/loyalty/me", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me", result=models.MemberOverview))
 
-    def get_my_profile(self) -> Json:
+    def get_my_profile(self) -> models.MemberProfile:
         """Get the member's profile fields."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/profile", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/profile", result=models.MemberProfile))
 
-    def list_my_campaigns(self) -> Json:
+    def list_my_campaigns(self) -> models.MemberCampaignList:
         """List the member's campaigns with progress."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/campaigns", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/campaigns", result=models.MemberCampaignList))
 
-    def list_my_metrics(self) -> Json:
+    def list_my_metrics(self) -> models.MemberMetricList:
         """List the member's balances."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/metrics", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/metrics", result=models.MemberMetricList))
 
-    def list_my_segments(self) -> Json:
+    def list_my_segments(self) -> models.MemberSegmentList:
         """List the member's segments."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/segments", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/segments", result=models.MemberSegmentList))
 
-    def list_my_ladders(self) -> Json:
+    def list_my_ladders(self) -> models.MemberLadderList:
         """List the member's rungs and what is next."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/ladders", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/ladders", result=models.MemberLadderList))
 
-    def list_my_streaks(self) -> Json:
+    def list_my_streaks(self) -> models.MemberStreakList:
         """List the member's streaks."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/streaks", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/streaks", result=models.MemberStreakList))
 
-    def list_my_competitions(self) -> Json:
+    def list_my_competitions(self) -> models.MemberCompetitionList:
         """List the member's competitions, with rank or entries."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/competitions", result=dict[str, Any]))
+        return self.send(
+            Request(method="GET", path="/api/loyalty/me/competitions", result=models.MemberCompetitionList)
+        )
 
-    def get_my_rewards(self) -> Json:
+    def get_my_rewards(self) -> models.MemberRewards:
         """Get what the member owns and can redeem."""
-        return self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=dict[str, Any]))
+        return self.send(Request(method="GET", path="/api/loyalty/me/rewards", result=models.MemberRewards))
 
     def list_my_notifications(self, *, limit: int | None = None, cursor: str | None = None) -> models.NotificationList:
         """List the member's notifications."""

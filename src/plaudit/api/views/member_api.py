@@ -1,0 +1,183 @@
+"""What members see of themselves."""
+
+from typing import Literal
+
+from msgspec import UNSET, UnsetType, field
+
+from plaudit.core.decision import Refusal
+
+from .base import Json, Time, View, page_of
+from .member_progress import CampaignStep, LadderProgress
+from .profiles import InventoryItem, MemberCoupon, MetricBalance, Profile
+from .transactions import Transaction
+
+
+class MemberOverview(Profile, kw_only=True):
+    """The member's profile, and how many notifications are unread."""
+
+    unread_notifications: int
+
+
+class MemberProfile(View):
+    """What the member is known by: the fields of the profile that are written, as the profile schema has them."""
+
+    user_id: str
+    custom_fields: Json
+    enrolled_at: Time
+    last_active_at: Time
+
+
+class MemberCampaign(View):
+    """A campaign that is open to the member, with how far they are in it."""
+
+    campaign_id: str
+    name: str
+    subtitle: str | None
+    description: str | None
+    type: str
+    media: str | None
+    starts_at: Time | None
+    ends_at: Time | None
+    enrolment: Literal["open", "required"]
+    completed: bool
+    completions: int | UnsetType = UNSET
+    last_completed_at: Time | UnsetType | None = UNSET
+    steps: list[CampaignStep] | UnsetType = UNSET
+    done: int | UnsetType = UNSET
+    required: int | UnsetType = UNSET
+    percent: int | UnsetType = UNSET
+    enrolled_at: Time | UnsetType | None = UNSET
+
+
+class MemberMetric(MetricBalance):
+    """A metric with the member's balance."""
+
+    metric_id: str
+    name: str
+    media: str | None
+
+
+class MemberSegment(View):
+    """A segment that the member is in."""
+
+    segment_id: str
+    name: str
+
+
+class LadderPlace(LadderProgress):
+    """A ladder with the member's place on it. `ladder` is the ladder's name, `name` the rung's."""
+
+    ladder_id: str
+    ladder: str
+    metric: str
+
+
+class StreakStanding(View):
+    """A streak with how the member's is, also one that has not begun."""
+
+    streak_id: str
+    name: str
+    cadence: str
+    current: int
+    longest: int
+    alive: bool
+    freezes: int
+    extend_by: Time | None
+    broken_at: Time | None
+    time_zone: str | UnsetType = UNSET
+
+
+class MemberCompetition(View):
+    """A competition with the member's entries; or their rank and score, of how many, and in which part of the board."""
+
+    competition_id: str
+    name: str
+    status: str
+    starts_at: Time | None
+    ends_at: Time | None
+    entries: int | UnsetType = UNSET
+    rank: int | UnsetType | None = UNSET
+    score: float | UnsetType | None = UNSET
+    of: int | UnsetType | None = UNSET
+    scope: str | UnsetType | None = UNSET
+
+
+class Offer(View):
+    """A product that the member can redeem for the `costs` by metric; or cannot, for the `reason`."""
+
+    product_id: str
+    name: str
+    description: str | None
+    type: str
+    media: str | None
+    costs: dict[str, float]
+    redeemable: bool
+    reason: Refusal | None
+    starts_at: Time | None
+    ends_at: Time | None
+
+
+class MemberRewards(View):
+    """What the member has, and what they could redeem."""
+
+    inventory: list[InventoryItem]
+    coupons: list[MemberCoupon]
+    available: list[Offer]
+
+
+class AudienceProfile(Profile, kw_only=True):
+    """The member's profile, with the challenges that are open to them."""
+
+    challenges: list[MemberCampaign]
+
+
+class UserError(View):
+    """Why a user's profile was not changed."""
+
+    message: str
+    code: str
+
+
+class AudienceUser(View):
+    """One of several users: their profile, or why it was not changed."""
+
+    user_id: str = field(name="user_id")
+    data: Profile | UnsetType = UNSET
+    error: UserError | UnsetType = UNSET
+
+
+class AudienceProfileBatch(View):
+    """The profiles of several users."""
+
+    message: str
+    users: list[AudienceUser]
+
+
+class AudienceTransaction(Transaction, kw_only=True):
+    """A change of a balance. `type` is credit or debit, `currency` the metric."""
+
+    currency: str
+
+
+class OptOutState(View):
+    """Whether the member has opted out."""
+
+    opted_out: bool
+
+
+class UserLookup(View):
+    """A user, with the attributes of their profile."""
+
+    user_id: str
+
+
+MemberCampaignList = page_of(MemberCampaign, "campaigns", paged=False)
+MemberMetricList = page_of(MemberMetric, "metrics", paged=False)
+MemberSegmentList = page_of(MemberSegment, "segments", paged=False)
+MemberLadderList = page_of(LadderPlace, "ladders", name="MemberLadderList", paged=False)
+MemberStreakList = page_of(StreakStanding, "streaks", name="MemberStreakList", paged=False)
+MemberCompetitionList = page_of(MemberCompetition, "competitions", paged=False)
+ChallengeList = page_of(MemberCampaign, "challenges", name="ChallengeList", paged=False)
+AudienceTransactionList = page_of(
+    AudienceTransaction, "transactions", [("last_evaluated_key", str | None)], paged=False
+)
