@@ -4,7 +4,7 @@
 
     with Plaudit("https://loyalty.example.com", org="…", secret="…") as plaudit:
         plaudit.report("ann", "purchase", {"amount": 150}, event_id="ORD-1")
-        print(plaudit.get_profile("ann"))
+        print(plaudit.get_profile("ann").metrics["points"].balance)
 
 Every operation of the API is a method, named by its operationId. Requests are retried where that is safe: every write
 carries a key that makes it count once.

@@ -2145,30 +2145,15 @@ class MergedMember(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     user_id: str
 
 
-class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A message, as webhooks receive it. `data` depends on the `type`."""
-
-    id: str
-    type: str
-    version: str
-    org_id: str
-    created_at: datetime
-    data: Json
-    user_id: str | None = None
-    event_id: str | None = None
-    occurred_at: datetime | None = None
-    correlation_id: str | None = None
-
-
 class MessageFeed(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Messages in their order. Continue with `cursor`, also after the last one."""
 
-    messages: list[Message]
+    messages: list[WebhookMessage]
     cursor: str
     has_more: bool
 
     @property
-    def items(self) -> list[Message]:
+    def items(self) -> list[WebhookMessage]:
         """The messages of this page."""
         return self.messages
 

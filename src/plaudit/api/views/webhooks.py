@@ -6,8 +6,9 @@ from msgspec import UNSET, UnsetType
 
 from plaudit.api.http.wire import optional_time, time_text
 from plaudit.delivery.listeners import Row
+from plaudit.messages import WebhookMessage
 
-from .base import Json, Time, View, page_of
+from .base import Time, View, page_of
 
 
 class WebhookSecret(View):
@@ -60,25 +61,10 @@ class ReplayResult(View):
     queued: int
 
 
-class Message(View):
-    """A message, as webhooks receive it. `data` depends on the `type`."""
-
-    id: str
-    type: str
-    version: str
-    org_id: str
-    created_at: Time
-    data: Json
-    user_id: str | UnsetType = UNSET
-    event_id: str | UnsetType = UNSET
-    occurred_at: Time | UnsetType = UNSET
-    correlation_id: str | UnsetType = UNSET
-
-
 class MessageFeed(View):
     """Messages in their order. Continue with `cursor`, also after the last one."""
 
-    messages: list[Message]
+    messages: list[WebhookMessage]
     cursor: str
     has_more: bool
 
