@@ -39,6 +39,13 @@ class MessageData(Struct, kw_only=True, rename="camel"):
     """The data of messages of a type."""
 
 
+class CauseData(MessageData):
+    """What brought something about. `id` is null for some kinds."""
+
+    kind: str
+    id: str | None
+
+
 class TransactionData(MessageData):
     """A transaction that was posted: a credit or a debit."""
 
@@ -47,7 +54,8 @@ class TransactionData(MessageData):
     type: Literal["credit", "debit"]
     amount: float
     balance_after: float
-    campaign_id: str
+    campaign_id: str | None
+    cause: CauseData
     reason: str | None
 
 
@@ -57,6 +65,7 @@ class NotificationData(MessageData):
     notification_id: str
     type: str
     campaign_id: str | None
+    cause: CauseData
     step: int | None
     display: str
     title: str | None

@@ -21,7 +21,11 @@ def act(shop, event_id, action="buy", **data):
 
 
 def by_campaign(explained):
-    return {one["campaignId"]: one for one in explained["campaigns"]}
+    """What each campaign made of it; other causes in one word."""
+    return {
+        one["campaignId"] or ".".join(filter(None, (one["cause"]["kind"], one["cause"]["id"]))): one
+        for one in explained["campaigns"]
+    }
 
 
 def test_all_conditions_are_shown_as_the_member_was_then(shop):
@@ -104,3 +108,41 @@ def test_of_an_erased_members_event_what_was_posted_is_all_that_is_known(shop):
     explained = ok(shop.get("/v1/events/x-1/explain"))
     assert explained["campaigns"] == []
     assert [one["amount"] for one in explained["transactions"]] == [10]
+
+
+def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
+    """Rewards granted by hand are shown as `manual_grant`, streaks had ids like `streak.daily`: campaigns may be called so."""
+    body = {"streakId": "daily", "name": "Daily", "triggers": [{"type": "buy"}]}
+    ok(shop.post("/v1/streaks", json=body), 201)
+    names = ("manual_grant", "manual", "opening")
+    for name in names:
+        campaign(shop, name, [ALSO], limit={"perUser": 1})
+    explained = act(shop, "x-1", amount=5)["campaigns"]
+    ours = {one["campaignId"]: one for one in explained if one["cause"]["kind"] == "campaign"}
+    assert set(ours) == set(names)
+    for name in names:
+        assert (ours[name]["name"], ours[name]["cause"]["id"], ours[name]["fired"]) == (name, name, True)
+        assert [one["held"] for one in ours[name]["conditions"]] == [True]
+        assert [one["type"] for one in ours[name]["effects"]] == ["add_points"]
+    (streak,) = (one for one in explained if one["campaignId"] is None)
+    assert (streak["cause"], streak["streakId"]) == ({"kind": "streak", "id": "daily"}, "daily")
+
+    reward = {"rewardId": "five", "name": "Five", "rewardType": "points", "config": {"amount": 5}}
+    ok(shop.post("/v1/rewards", json=reward), 201)
+    granted = ok(shop.post("/v1/rewards/grant", json={"rewardId": "five", "userId": "eve"}))["result"]
+    (grant,) = ok(shop.get(f"/v1/events/{granted['eventId']}/explain"))["campaigns"]
+    assert (grant["campaignId"], grant["cause"]) == ("manual_grant", {"kind": "manual_grant", "id": None})
+    assert [one["type"] for one in grant["effects"]] == ["grant_reward"]
+
+    def kinds(**query):
+        found = ok(shop.get("/v1/transactions", params=query))["transactions"]
+        return [(one["campaignId"], one["cause"]["kind"]) for one in found]
+
+    both = [("manual_grant", "manual_grant"), ("manual_grant", "campaign")]
+    assert kinds(campaignId="manual_grant") == both
+    assert kinds(cause="manual_grant") == both[:1]
+    assert kinds(cause="campaign.manual_grant") == both[1:]
+    assert ok(shop.get("/v1/campaigns/manual_grant/stats"))["metrics"]["points"]["amount"] == 10
+    seen = ok(shop.get("/v1/events", params={"campaignId": "manual"}))["events"]
+    assert [one["eventId"] for one in seen] == ["x-1"]
+    assert ok(shop.get("/v1/events", params={"cause": "manual"}))["events"] == []

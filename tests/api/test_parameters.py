@@ -99,7 +99,11 @@ def test_transactions_are_filtered_by_what_they_show(bought):
     assert found(type="credit") == everything
     assert found(type="debit") == set()
     assert found(campaignId="buy") == {("ann", "points")}
-    assert found(campaignId="manual") == {("bob", "xp")}
+    assert found(cause="manual") == {("bob", "xp")}
+    assert found(cause="campaign") == found(cause="campaign.buy") == {("ann", "points")}
+    assert found(campaignId="manual_grant") == found(cause="streak.daily") == found(cause="expiry") == set()
+    for query in ({"cause": "by_hand"}, {"campaignId": "manual"}, {"campaignId": "buy", "cause": "manual"}):
+        assert bought.get("/v1/transactions", params=query).status_code == 400
     assert found(since="2026-01-03") == {("bob", "xp")}
     assert found(until="2026-01-03") == {("ann", "points")}
     assert found(since="2026-01-02T00:00:00Z", until="2026-01-02T00:00:00.001Z") == {("ann", "points")}
@@ -115,7 +119,8 @@ def test_events_are_filtered_by_what_came_of_them(bought):
 
     assert found() == {"small", "large", "look"}
     assert found(action="bought") == {"small", "large"}
-    assert found(campaignId="buy") == {"small", "large"}
+    assert found(campaignId="buy") == found(cause="campaign.buy") == {"small", "large"}
+    assert found(cause="manual") == found(cause="streak") == found(campaignId="manual_grant") == set()
     assert found(outcome="fired") == found(outcome="fired", campaignId="buy") == {"large"}
     assert found(outcome="refused") == {"small"}
     assert found(outcome="nothing") == found(outcome="nothing", campaignId="buy") == {"look"}

@@ -181,7 +181,7 @@ def test_the_rest_of_an_event_goes_on_when_its_steps_are_used_up():
         ),
     )
     decision = decide_one(made, member(), event(s=LONG, amount=5))
-    by_campaign = {one.campaign_id: one for one in decision.trace}
+    by_campaign = {one.cause.text: one for one in decision.trace}
     refused = by_campaign["camp_formula"].effects[0]
     assert (refused.refusal, refused.outcome) == (Refusal.evaluation_failed, SPENT)
     assert by_campaign["camp_not"].refusal is Refusal.condition_failed
@@ -202,7 +202,7 @@ def test_what_follows_from_an_event_shares_its_steps():
     )  # fmt: skip
 
     def followed(text):
-        return next(one for one in decide_one(made, member(), event(s=text)).trace if one.campaign_id == "camp_more")
+        return next(one for one in decide_one(made, member(), event(s=text)).trace if one.cause.text == "camp_more")
 
     assert followed("").refusal is None
     assert followed(LONG).refusal is Refusal.condition_failed
@@ -236,5 +236,5 @@ def test_a_segment_that_could_not_be_looked_at_keeps_whom_it_has(side, pattern):
     ann.do("2026-11-21", "purchase", s=LONG)
     assert ann.member.balances["points"].amount == 10
     assert ann.member.segments["them"].member
-    looked = [one for one in ann.decisions[-1].trace if one.campaign_id == "segment.them"]
+    looked = [one for one in ann.decisions[-1].trace if one.cause.text == "segment.them"]
     assert [(one.refusal, one.progress) for one in looked] == [(Refusal.evaluation_failed, {"problem": SPENT})]

@@ -87,7 +87,7 @@ def test_an_effect_that_raises_is_refused_and_leaves_nothing_of_what_it_did(prob
     assert first.refusal is None
     assert first.effects[0] == EffectTrace(0, Refusal.evaluation_failed, f"could not be evaluated ({problem.__name__})")
     assert (first.effects[1].refusal, second.refusal) == (None, None)
-    assert [(fault.cause, type(fault.problem)) for fault in decision.faults] == [("camp_a", problem)]
+    assert [(fault.cause.text, type(fault.problem)) for fault in decision.faults] == [("camp_a", problem)]
     assert before == member()
 
 
@@ -131,7 +131,7 @@ def test_each_of_several_parts_that_raise_is_refused_and_what_follows_from_the_o
         made = with_effect(made, one, raising(PanicError))
     decision = decide_one(made, member(), event())
     assert points(decision) == 12
-    assert [one.campaign_id for one in decision.trace if any(each.refusal for each in one.effects)] == [
+    assert [one.cause.text for one in decision.trace if any(each.refusal for each in one.effects)] == [
         "camp_a",
         "camp_d",
     ]
@@ -158,7 +158,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         monkeypatch.setattr(f"plaudit.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = decide_one(made, member(), event())
     assert points(decision) == 10
-    refused = {one.campaign_id: one.refusal for one in decision.trace}
+    refused = {one.cause.text: one.refusal for one in decision.trace}
     assert refused.pop("camp_a") is None
     assert refused == dict.fromkeys(
         ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
@@ -234,7 +234,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
         ann = decision.member
     assert ann.balances["points"].amount == 6
     assert ann.standings["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
-    assert [(one.campaign_id, one.refusal) for one in decision.trace] == [
+    assert [(one.cause.text, one.refusal) for one in decision.trace] == [
         ("competition.cup", Refusal.amount_out_of_range), ("camp_c", None)
     ]  # fmt: skip
     for hostile in (10**400, -(10**40), 1e300, "1e30", "1e999999", "9" * 40):
@@ -256,7 +256,7 @@ def test_a_sum_beyond_what_can_be_written_down_is_refused_in_goals_and_segments(
     )
     decision = decide_one(made, member(), event(at=NOON, value=value))
     assert points(decision) == 10
-    refused = {one.campaign_id: one.refusal for one in decision.trace}
+    refused = {one.cause.text: one.refusal for one in decision.trace}
     assert refused == {
         "segment.spenders": Refusal.amount_out_of_range, "camp_a": Refusal.amount_out_of_range, "camp_b": None
     }  # fmt: skip

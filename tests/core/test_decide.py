@@ -129,7 +129,7 @@ def test_the_higher_priority_wins_an_exclusive_group():
     low = campaign("camp_low", priority=1, exclusiveGroup="g")
     high = campaign("camp_high", priority=2, exclusiveGroup="g", conditions=BIG)
     programme = program(low, high)
-    assert [(o.campaign_id, o.refusal) for o in decide_one(programme, member(), event(amount=100)).trace] == [
+    assert [(o.cause.text, o.refusal) for o in decide_one(programme, member(), event(amount=100)).trace] == [
         ("camp_high", None),
         ("camp_low", Refusal.exclusive_group_taken),
     ]

@@ -41,7 +41,7 @@ def undo(day: int, number: int, **more):
             origin = next(one for one in ann.transactions if one.transaction_id == origin.reverses)
         pending = ann.program.metrics["points"].pending_days
         at = origin.occurred_at + timedelta(days=pending)
-        said = {"earned": origin.amount > 0, "scored": origin.campaign_id != "import", "countedAt": at.isoformat()}
+        said = {"earned": origin.amount > 0, "scored": origin.cause.kind != "import", "countedAt": at.isoformat()}
         reverse(ann, on(day), posting, abs(posting.amount), **(said | more))
 
     return take_back

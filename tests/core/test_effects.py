@@ -78,7 +78,7 @@ def test_every_effect_has_a_case():
 def test_it_does_what_it_says(name):
     _, outcome, has_led_to = EFFECT_CASES[name]
     decision = decide_one(with_effect(name), member(enrolled_at=NOON, **STORED_PARTS), event())
-    (effect,) = next(trace.effects for trace in decision.trace if trace.campaign_id == "camp_1")
+    (effect,) = next(trace.effects for trace in decision.trace if trace.cause.text == "camp_1")
     assert effect.refusal is None
     assert outcome is None or effect.outcome == outcome
     assert has_led_to(decision)

@@ -80,7 +80,7 @@ def test_a_document_that_cannot_be_compiled_is_out_of_force_alone_and_the_reason
     assert list(made.out) == [tuple(name.split("__"))]
     assert reason in next(iter(made.out.values()))
     decision = decide_one(made.program, member(), event(amount=5))
-    assert [(one.campaign_id, one.refusal) for one in decision.trace] == [("camp_good", None)]
+    assert [(one.cause.text, one.refusal) for one in decision.trace] == [("camp_good", None)]
 
 
 def test_a_programme_without_faults_has_nothing_out_of_force():
@@ -91,7 +91,7 @@ def test_a_rule_that_is_out_of_force_keeps_its_place():
     ruled = {"name": "Ruled", "triggers": [], "simplifiedMode": False}
     rule = {"name": "R", "campaignId": "camp_ruled", "triggerType": "purchase", "effects": PAID}
     made = programme(campaign__camp_ruled=ruled, rule__a=rule | {"conditions": {"expression": NESTED}}, rule__b=rule)
-    (second,) = [one for one in bought(made).trace if one.campaign_id == "camp_ruled"]
+    (second,) = [one for one in bought(made).trace if one.cause.text == "camp_ruled"]
     assert (second.step, second.refusal) == (1, None)
 
 

@@ -46,7 +46,9 @@ def test_only_what_somebody_wants_is_told():
     messages = life.do("2026-01-01").messages
     assert [(one.type, one.only_to) for one in messages] == [("user.tier_changed", None), ("webhook.called", "wh_crm")]
     assert messages[0].data["newRung"] == "gold"
-    assert messages[1].data == {"campaignId": "camp_1", "trigger": "visit", "event": {}, "note": "x"}
+    assert messages[1].data == {
+        "campaignId": "camp_1", "cause": {"kind": "campaign", "id": "camp_1"}, "trigger": "visit", "event": {}, "note": "x",
+    }  # fmt: skip
 
 
 def test_the_past_is_brought_in_quietly():

@@ -5,7 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from plaudit.core.commands.rollback import ROLLBACK_CAMPAIGN, data_of
+from plaudit.core.cause import ROLLBACK as ROLLBACK_CAUSE
+from plaudit.core.commands.rollback import data_of
 from plaudit.core.decision import Refusal
 from plaudit.core.doings import Doings, Happened
 from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, TRANSACTION
@@ -54,11 +55,11 @@ class Logged(Life):
         done = self.order(order, local)
         assert done.refusal is None
         assert self.plan(local, **which) is None  # twice is once
-        return done.trace[-1].progress if done.trace[-1].campaign_id == ROLLBACK_CAMPAIGN else told(done)
+        return done.trace[-1].progress if done.trace[-1].cause == ROLLBACK_CAUSE else told(done)
 
 
 def told(done):
-    return next(one.progress for one in done.trace if one.campaign_id == ROLLBACK_CAMPAIGN)
+    return next(one.progress for one in done.trace if one.cause == ROLLBACK_CAUSE)
 
 
 def test_what_was_paid_within_the_time_is_taken_back_under_the_campaigns_name():
@@ -69,7 +70,7 @@ def test_what_was_paid_within_the_time_is_taken_back_under_the_campaigns_name():
     done = life.roll_back()
     assert (life.balance(), life.member.balances["points"].earned) == (205, 205)
     assert done == {"campaignId": "pay", "metrics": {"points": 200}, "completions": 2}
-    assert [(one.campaign_id, one.amount) for one in life.transactions[-2:]] == [("pay", -100), ("pay", -100)]
+    assert [(one.cause.text, one.amount) for one in life.transactions[-2:]] == [("pay", -100), ("pay", -100)]
     assert life.member.progress["pay"].completions == 2
 
 

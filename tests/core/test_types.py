@@ -175,7 +175,7 @@ def test_the_streak_of_a_campaign_has_its_id_and_pays_for_no_other():
     ann.do("2026-01-02")
     assert (streaks_of(ann.member)["camp_1"].current, streaks_of(ann.member)["other"].current) == (2, 1)
     assert (ann.balance(), ann.member.progress["camp_1"].completions) == (20, 2)
-    assert {one.campaign_id for one in ann.transactions} == {"camp_1"}
+    assert {one.cause.text for one in ann.transactions} == {"camp_1"}
 
 
 def test_a_streak_counts_for_those_in_its_segments_only():

@@ -11,10 +11,10 @@ from plaudit.engine.process import process
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = {
-    "members": "member_id, attributes::text, enrolled_at, present, sequence, due_at",
+    "members": "member_id, attributes::text, enrolled_at, latest_at, sequence, due_at",
     "balances": "member_id, metric, amount, earned, book::text",
     "progress": "member_id, kind, key, state::text",
-    "transactions": "member_id, position, ordinal, transaction_id, metric, amount, balance_after, campaign_id, event_id, details::text",
+    "transactions": "member_id, position, ordinal, transaction_id, metric, amount, balance_after, cause_kind, cause_id, event_id, details::text",
     "events": "member_id, position, event_id, kind, trigger, occurred_at, state, outcome::text",
     "segment_members": "member_id, segment_id, since",
     "standings": "member_id, competition_id, score, reached_at, scope",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from plaudit.reads import events, transactions
+from plaudit.reads.cause_filter import of_campaign
 
 FIRST = (datetime(9000, 1, 1, tzinfo=UTC), 256, 2**62)
 SEEN = 7  # rows for a page
@@ -48,7 +49,7 @@ async def pages(read, first):
     ("wanted", "triggers"),
     [
         ({"action": "visit"}, ["visit"]),
-        ({"campaign_id": "rare"}, ["visit"]),
+        ({"causes": of_campaign("rare")}, ["visit"]),
         ({"outcome": "refused"}, []),
         ({"outcome": "fired"}, ["purchase"] * 24 + ["visit"]),
         ({}, ["purchase"] * 24 + ["visit"]),
@@ -71,11 +72,11 @@ def test_a_page_of_events_looks_at_so_many_and_says_where_to_go_on(logged, wante
 
 def test_a_page_of_transactions_looks_at_so_many_and_says_where_to_go_on(logged):
     async def work(stage):
-        which = transactions.TransactionFilter(campaign_id="rare")
+        which = transactions.TransactionFilter(causes=of_campaign("rare"))
         async with stage.pool.acquire() as connection:
             return await pages(
                 lambda place: transactions.fetch_page(connection, stage.org_id, place, which, 100), (*FIRST, 0)
             )
 
     found, sizes = logged(work)
-    assert ([row["campaign_id"] for row in found], sizes) == (["rare"], [0, 0, 0, 1])
+    assert ([row["cause_id"] for row in found], sizes) == (["rare"], [0, 0, 0, 1])

@@ -5,6 +5,7 @@ import random
 from datetime import timedelta
 
 from plaudit import clock
+from plaudit.core.cause import campaign_cause
 from plaudit.history.simulate import simulate
 
 
@@ -34,7 +35,7 @@ def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
             assert found.events == 80
             assert found.cases == []
             assert found.was == found.would
-            assert found.was["camp_stock"].products == 9
-            assert found.was["camp_cap"].refusals["limit_overall_reached"] > 0
+            assert found.was[campaign_cause("camp_stock")].products == 9
+            assert found.was[campaign_cause("camp_cap")].refusals["limit_overall_reached"] > 0
 
     asyncio.run(main())

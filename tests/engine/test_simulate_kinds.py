@@ -10,6 +10,7 @@ import pytest
 
 from plaudit import clock
 from plaudit.chores.due_members import run_due
+from plaudit.core.cause import campaign_cause
 from plaudit.core.event import (
     ACTION,
     CAMPAIGN_ENROLMENT,
@@ -88,7 +89,7 @@ async def reversal(stage, chance, user):
     """The order to take back one of a member's transactions; none if there is none."""
     rows = await stage.fetch(
         "SELECT * FROM transactions WHERE org_id = $1 AND user_id = $2 AND amount > 0 AND reverses IS NULL"
-        " AND campaign_id NOT IN ('opening', 'manual') AND metric = 'points' ORDER BY position, ordinal",
+        " AND cause_kind NOT IN ('opening', 'manual') AND metric = 'points' ORDER BY position, ordinal",
         stage.org_id, user,
     )  # fmt: skip
     if not rows:
@@ -145,7 +146,7 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
             assert_the_same(found)
             await run_due(stage.pool, programme.compiled, stage.org_id, clock.now())
             assert given_by(found.was) == await booked(stage, now - timedelta(days=1))
-            fired = {one for one, tally in found.was.items() if tally.fired}
+            fired = {one.text for one, tally in found.was.items() if tally.fired}
             assert {f"camp_{one.replace('.', '_')}" for one in MORE} | {"camp_joined", "manual", "redemption"} <= fired
 
     asyncio.run(main())
@@ -163,7 +164,7 @@ def test_a_draft_on_what_is_done_by_hand_is_simulated_as_it_would_have_been_live
     async def main():
         async with staged(fresh_database) as stage:
             found = await assert_lived_as_simulated(stage, write, live_through, seed=5)
-            coins = found.would["camp_draft"].metrics["coins"]
+            coins = found.would[campaign_cause("camp_draft")].metrics["coins"]
             assert sum(one.after.metrics["coins"] for one in found.cases) == coins > 0
 
     asyncio.run(main())

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from plaudit import clock
 from plaudit.chores.due_members import run_due
+from plaudit.core.cause import Cause, campaign_cause
 from plaudit.history import backtest
 from plaudit.history.simulate import simulate
 from plaudit.storage.orgs import create_org
@@ -87,18 +88,21 @@ async def simulated(stage, programme, since, **more):
 
 
 async def booked(stage, since) -> dict:
-    """What the ledger has since, by campaign and metric."""
+    """What the ledger has since, by cause and metric."""
     rows = await stage.fetch(
-        "SELECT campaign_id, metric, sum(amount) AS amount FROM transactions WHERE org_id = $1 AND created_at >= $2"
-        " GROUP BY 1, 2 HAVING sum(amount) <> 0", stage.org_id, since,
+        "SELECT cause_kind, cause_id, metric, sum(amount) AS amount FROM transactions WHERE org_id = $1 AND created_at >= $2"
+        " GROUP BY 1, 2, 3 HAVING sum(amount) <> 0", stage.org_id, since,
     )  # fmt: skip
-    return {(row["campaign_id"], row["metric"]): int(row["amount"]) for row in rows}
+    return {(Cause(row["cause_kind"], row["cause_id"]), row["metric"]): int(row["amount"]) for row in rows}
+
+
+FIRST = campaign_cause("camp_first")
 
 
 def given_by(tallies) -> dict:
     return {
-        (campaign_id, metric): amount
-        for campaign_id, tally in tallies.items()
+        (cause, metric): amount
+        for cause, tally in tallies.items()
         for metric, amount in tally.metrics.items()
         if amount
     }
@@ -106,11 +110,11 @@ def given_by(tallies) -> dict:
 
 def assert_the_same(found) -> None:
     """Nothing would have gone otherwise. (Who of those whose time came at once got the last of something is chance.)"""
-    was, would = found.was.pop("camp_first"), found.would.pop("camp_first")
+    was, would = found.was.pop(FIRST), found.would.pop(FIRST)
     assert (was.fired, was.metrics) == (would.fired, would.metrics)
     assert found.was == found.would
-    assert {one.campaign_id for one in found.cases} <= {"camp_first"}
-    found.was["camp_first"], found.would["camp_first"] = was, would
+    assert {one.cause for one in found.cases} <= {FIRST}
+    found.was[FIRST], found.would[FIRST] = was, would
 
 
 async def assert_lived_as_simulated(stage, write, programme, *, seed):
@@ -154,7 +158,7 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
             again = await simulated(stage, programme, begun)
             assert given_by(again.was) == given_by(whole.was)
             assert_the_same(again)
-            fired = {one for one, tally in again.was.items() if tally.fired}
+            fired = {one.text for one, tally in again.was.items() if tally.fired}
             assert {"camp_streak_broken", "camp_metric_expired", "camp_segment_left", "camp_steps"} <= fired
 
     asyncio.run(main())
@@ -172,9 +176,10 @@ def test_a_draft_on_what_time_does_is_simulated_as_it_would_have_been_lived(stag
     async def main():
         async with staged(fresh_database) as stage:
             found = await assert_lived_as_simulated(stage, write, live_through, seed=7)
-            assert found.would["camp_draft"].fired > 2
+            assert found.would[campaign_cause("camp_draft")].fired > 2
             assert (
-                sum(one.after.metrics["points"] for one in found.cases) == found.would["camp_draft"].metrics["points"]
+                sum(one.after.metrics["points"] for one in found.cases)
+                == found.would[campaign_cause("camp_draft")].metrics["points"]
             )
             assert all(one.arrival.trigger == "timer" or trigger == "segment.left" for one in found.cases)
 

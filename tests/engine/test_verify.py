@@ -93,8 +93,8 @@ async def violated(url: str, *queries: str) -> dict[str, tuple[str, str]]:
 BOOK = "UPDATE balances SET book = {} WHERE metric = 'points' AND " + ANN
 POSTED = (
     "INSERT INTO transactions SELECT bucket, member_id, position, 9, gen_random_uuid(), org_id, user_id, metric, 0,"
-    " balance_after, campaign_id, step, 9, event_id, reason, occurred_at, created_at, NULL,"
-    " '{\"parts\": [[0, -5], [1, 5]]}' FROM transactions WHERE metric = 'points' AND "
+    " balance_after, cause_id, step, 9, event_id, reason, occurred_at, created_at, NULL,"
+    " '{\"parts\": [[0, -5], [1, 5]]}', cause_kind FROM transactions WHERE metric = 'points' AND "
     + ANN
     + " ORDER BY position DESC LIMIT 1"
 )

@@ -29,7 +29,7 @@ MONTH = list(months_from(clock.now().date()))[-1]
 DONE = {
     "partitions": f"SELECT WHERE to_regclass('{name_of('events', MONTH)}') IS NOT NULL",
     "fill_segments": "SELECT FROM segment_fills WHERE segment_id = 'all' AND finished_at IS NOT NULL",
-    "settle_competitions": "SELECT FROM contests WHERE competition_id = 'cup' AND settled_at IS NOT NULL",
+    "settle_competitions": "SELECT FROM competition_results WHERE competition_id = 'cup' AND settled_at IS NOT NULL",
     "settle_leagues": "SELECT FROM league_rounds WHERE competition_id = 'league'",
     "complete_documents": "SELECT FROM documents WHERE id = 'over' AND doc ->> 'status' = 'completed'",
     "continue_rollbacks": "SELECT FROM jobs WHERE kind = 'rollback' AND state = 'finished'",

@@ -208,7 +208,7 @@ def test_a_chore_that_its_process_does_not_survive_is_left_out_alone(poisoned_se
     goes_on(victim, receiver, "meanwhile")
     filled = "SELECT FROM segment_fills WHERE segment_id = 'all' AND finished_at IS NOT NULL"
     until(lambda: server.sql(filled))
-    until(lambda: server.sql("SELECT FROM contests WHERE competition_id = 'cup' AND settled_at IS NOT NULL"))
+    until(lambda: server.sql("SELECT FROM competition_results WHERE competition_id = 'cup' AND settled_at IS NOT NULL"))
 
     def left_out() -> bool:
         with suppress(httpx.TransportError):

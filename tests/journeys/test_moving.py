@@ -286,7 +286,7 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
     job = taken_in(shop, "members", b"\n".join([first, b"{", b'{"userId": "cat"}', second]))
     assert (job["unchanged"], job["refused"]) == (2, 2)
     assert [one["line"] for one in job["errors"]] == [2, 3]
-    assert {one["field"] for one in job["errors"][1]["details"]} == {"enrolledAt", "present", "sequence"}
+    assert {one["field"] for one in job["errors"][1]["details"]} == {"enrolledAt", "latestAt", "sequence"}
     (error,) = taken_in(shop, "members", json.dumps(changed))["errors"]
     assert error["message"] == "The line was taken in before with other values"
     header = b"userId,enrolledAt,present,sequence,nonsense\r\n"

@@ -65,7 +65,7 @@ def test_its_documents_are_checked():
 def test_it_decides_and_what_it_leads_to_is_met():
     compiled = program(card(), campaign("thanks", trigger="toy.full"))
     first = decide_one(compiled, member(), event(1))
-    assert (state_of(first).stamps, first.trace[0].campaign_id) == (1, "toy.card")
+    assert (state_of(first).stamps, first.trace[0].cause.text) == (1, "toy.card")
     second = decide_one(compiled, first.member, event(2))
     assert (state_of(second), second.member.balances["points"].amount) == (CardState(0, 1), 17)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from plaudit.chores.settle_leagues import outcome_of_place
 from plaudit.core import competitions as places
+from plaudit.core.cause import MANUAL
 from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.decision import Decision, Trace, TransactionDetails
 from plaudit.core.event import (
@@ -27,7 +28,7 @@ from plaudit.core.event import (
 )
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ladders import score
-from plaudit.core.ledger.earned import MANUAL, Booked, counted_at, is_earned, is_scored
+from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
 from plaudit.core.ledger.lots import held, pending
 from plaudit.core.ledger.matching import expired_of, parts_left
 from plaudit.core.ledger.post import available
@@ -150,7 +151,7 @@ class Core:
             row = {
                 "transaction_id": posting.transaction_id, "metric": posting.metric, "amount": posting.amount,
                 "balance_after": posting.balance_after, "details": details, "reverses": posting.reverses,
-                "campaign_id": posting.campaign_id, "occurred_at": posting.occurred_at, "event_id": event.event_id, "event": event,
+                "cause": posting.cause, "cause_kind": posting.cause.kind, "occurred_at": posting.occurred_at, "event_id": event.event_id, "event": event,
                 "program": self.program, "trace": decision.trace,
             }  # fmt: skip
             self.rows.setdefault(user, []).append(row)
@@ -185,9 +186,7 @@ class Core:
             chain.append(next(one for one in rows if one["transaction_id"] == chain[-1]["reverses"]))
         source = chain[-1]
         own_expiry = bool(source["event"].data.get("expiresAt"))
-        booked = Booked(
-            source["amount"], source["campaign_id"], source["event"].kind, source["occurred_at"], own_expiry
-        )
+        booked = Booked(source["amount"], source["cause_kind"], source["event"].kind, source["occurred_at"], own_expiry)
         program = source["program"]
         at = counted_at(booked, program.metrics[row["metric"]], program.settings.time_zone)
         program, trace = self.timers.get((user, at), (source["program"], source["trace"]))
@@ -209,14 +208,14 @@ class Core:
 
     def _other_side(self, row: Json) -> tuple[str, Json] | None:
         """The other transaction of a transfer."""
-        if row["campaign_id"] != MANUAL or row["event"].kind not in (TRANSFER, RECEIPT):
+        if row["cause"] != MANUAL or row["event"].kind not in (TRANSFER, RECEIPT):
             return None
         transfer_id = row["event"].data.get("transferId") or str(row["event"].event_id)
         for user, rows in self.rows.items():
             for one in rows:
                 event = one["event"]
                 same = (event.data.get("transferId") or str(event.event_id)) == transfer_id
-                if same and one is not row and one["campaign_id"] == MANUAL and event.kind in (TRANSFER, RECEIPT):
+                if same and one is not row and one["cause"] == MANUAL and event.kind in (TRANSFER, RECEIPT):
                     return user, one
         return None
 
@@ -329,7 +328,7 @@ def _book(core: Core, user: str, metric_id: str) -> Json:
         "lots": sorted(((*key, amount) for key, amount in lots.items() if amount), key=str),
         "holds": {one.hold_id: one.amount for one in book.holds} if book else {},
         "transactions": [
-            (one["campaign_id"], one["amount"], one["occurred_at"]) for one in core.of_metric(user, metric_id)
+            (one["cause"].text, one["amount"], one["occurred_at"]) for one in core.of_metric(user, metric_id)
         ],
     }
 

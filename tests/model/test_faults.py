@@ -165,7 +165,7 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     def expired_of(row, rows):
-        cause = {one["transaction_id"] for one in rows if one["campaign_id"] == "expiry.points"}
+        cause = {one["transaction_id"] for one in rows if one["cause"].text == "expiry.points"}
         return sum(
             one.amount for one in matching.matched(rows) if one.credit == row["transaction_id"] and one.debit in cause
         )
@@ -245,7 +245,7 @@ def _(monkeypatch):
 def _(monkeypatch):
     def receipt(context, order, metric):
         before = bookkeeping.balance_of(context, metric)
-        place = bookkeeping.EffectPlace("manual", 0, 0)
+        place = bookkeeping.EffectPlace(bookkeeping.MANUAL, 0, 0)
         return bookkeeping.append_transaction(context, place, metric, order.amount, before.book, None, order.reason)
 
     monkeypatch.setitem(dispatch.COMMANDS, bookkeeping.RECEIPT, bookkeeping._of(bookkeeping.TransactionOrder, receipt))

@@ -10,17 +10,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import jwt
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 
 from plaudit import clock
 from plaudit.demo import TEST_NAME
-from plaudit.history.verify import verify
+from plaudit.history.verify import SQL, verify
+from plaudit.storage import migrate as migrating
 from plaudit.storage.embedded import program
 from plaudit.storage.migrate import DatabaseNewerError, MigrationFailedError, migrate
 from plaudit.storage.orgs import SCOPES, create_api_key
@@ -87,7 +90,7 @@ async def earned(connection) -> dict[tuple, int]:
 async def earned_by_the_ledger(connection) -> dict[tuple, int]:
     """The same by the transactions: credits that nobody sent, less what of them was reversed. Slow and obvious."""
     rows = await connection.fetch(
-        "SELECT transaction_id, member_id, metric, amount, reverses, campaign_id = 'manual' AND EXISTS ("
+        "SELECT transaction_id, member_id, metric, amount, reverses, cause_kind = 'manual' AND EXISTS ("
         " SELECT FROM events AS e WHERE (e.bucket, e.position) = (t.bucket, t.position) AND e.kind = 'receipt'"
         ") AS received FROM transactions AS t"
     )
@@ -205,12 +208,16 @@ def test_there_is_a_database_of_each_migration_but_the_newest():
     assert every - filled <= {script.get_current_head()}, "make what is missing as upgrades/fill.py says"
 
 
-def test_the_totals_of_the_past_are_of_the_days_of_then_and_leave_right_ones_alone(server):
+def test_the_totals_of_the_past_are_of_the_days_of_then_and_leave_right_ones_alone(server, monkeypatch):
     """Days are those of the organisation's time zone; a metric whose totals come to the ledger's is not touched."""
     url = restored(server, FOLDER / "20261121_1100.sql.gz")
 
+    older = SimpleNamespace(upgrade=lambda config, _: command.upgrade(config, "20261127_0530"))
+
     async def scenario(connection):
-        await migrate(url)
+        with monkeypatch.context() as until_then:
+            until_then.setattr(migrating, "command", older)
+            await migrate(url)
         sums = (
             "SELECT org_id, day, metric, campaign_id, sum(credits), sum(debits) FROM daily_totals GROUP BY 1, 2, 3, 4"
         )
@@ -224,7 +231,43 @@ def test_the_totals_of_the_past_are_of_the_days_of_then_and_leave_right_ones_alo
         assert filled > 0
         await connection.execute(again)  # there is nothing left to fill
         assert {tuple(row) for row in await connection.fetch(sums)} == before
+        await migrate(url)
         await assert_books_hold(connection)
+
+    asyncio.run(ask(url, scenario))
+
+
+def test_what_campaigns_named_like_other_causes_gave_stays_theirs(server):
+    """A campaign was called `manual`, and there were credits by hand: they can be told apart by the events."""
+    url = restored(server, FOLDER / "20261127_0530.sql.gz")
+    again = (MIGRATIONS / "versions" / "20261126_1800_totals_of_the_past.sql").read_text(encoding="utf-8")
+
+    async def scenario(connection):
+        org_id, named = await connection.fetchrow(
+            "SELECT t.org_id, campaign_id FROM transactions AS t JOIN documents ON kind = 'campaign' AND id = campaign_id"
+            " WHERE t.org_id = (SELECT org_id FROM transactions WHERE campaign_id = 'manual' LIMIT 1)"
+            " GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1"
+        )
+        counted = "SELECT count(*) FROM transactions WHERE org_id = $1 AND campaign_id = $2"
+        own = await connection.fetchval(counted, org_id, named)
+        by_hand = await connection.fetchval(counted, org_id, "manual")
+        assert min(own, by_hand) > 0
+        await connection.execute(
+            "UPDATE document_versions SET id = 'manual' WHERE org_id = $1 AND id = $2 AND kind = 'campaign'",
+            org_id,
+            named,
+        )
+        for table in ("transactions", "coupons"):
+            await connection.execute(
+                f"UPDATE {table} SET campaign_id = 'manual' WHERE org_id = $1 AND campaign_id = $2", org_id, named
+            )
+        await connection.execute("DELETE FROM daily_totals")
+        await connection.execute(again)
+        await migrate(url)
+        counted = "SELECT count(*) FROM transactions WHERE org_id = $1 AND (cause_kind, cause_id) = ($2, $3)"
+        assert await connection.fetchval(counted, org_id, "campaign", "manual") == own
+        assert await connection.fetchval(counted, org_id, "manual", "") == by_hand
+        assert await connection.fetch(SQL.totals_are_sums) == []
 
     asyncio.run(ask(url, scenario))
 

@@ -84,7 +84,8 @@ export interface Transaction {
   metric: string;
   amount: number;
   balanceAfter: number;
-  campaignId: string;
+  campaignId: string | null;
+  cause: { kind: string; id: string | null };
   reason: string | null;
   occurredAt: string;
 }

@@ -2,7 +2,7 @@
 -- Active campaigns and competitions that are over, by their organisation's clock. A competition first takes what comes
 -- late, and gives its prizes.
 SELECT documents.org_id, kind, id, version FROM documents JOIN orgs USING (org_id)
-LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
+LEFT JOIN competition_results ON competition_results.org_id = documents.org_id AND competition_id = id
 WHERE doc ->> 'status' = 'active' AND (doc ->> 'endDate')::timestamptz <= now() + clock_offset AND (
     kind = 'campaign' OR kind = 'competition'
     AND (doc ->> 'endDate')::timestamptz + (doc ->> 'settleAfterMinutes')::int * interval '1 minute' <= now() + clock_offset

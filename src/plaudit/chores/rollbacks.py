@@ -18,8 +18,8 @@ import structlog
 from msgspec import Struct, field, structs
 
 from plaudit import clock
+from plaudit.core.cause import ROLLBACK as ROLLBACK_CAUSE
 from plaudit.core.commands.rollback import (
-    ROLLBACK_CAMPAIGN,
     Coupon,
     Rollback,
     RolledBack,
@@ -342,7 +342,7 @@ def _arrival(programme: Programme, kind: str, user_id: str, event_id: UUID, data
 
 def rolled_back_in(trace: Sequence[Trace]) -> RolledBack:
     """Return what came of a rollback at a member, as its trace says."""
-    found = next((entry.progress for entry in trace if entry.campaign_id == ROLLBACK_CAMPAIGN), None)
+    found = next((entry.progress for entry in trace if entry.cause == ROLLBACK_CAUSE), None)
     return msgspec.convert(found or {}, RolledBack)
 
 

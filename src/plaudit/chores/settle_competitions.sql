@@ -1,26 +1,26 @@
 -- name: open_contest
 -- Draw the seed of a competition, once.
-INSERT INTO contests (org_id, competition_id, seed, opened_at) VALUES ($1, $2, $3, $4)
+INSERT INTO competition_results (org_id, competition_id, seed, opened_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (org_id, competition_id) DO NOTHING;
 
 -- name: lock_contest
 -- A competition's seed and result, held until the commit.
-SELECT seed, settled_at, result FROM contests WHERE org_id = $1 AND competition_id = $2 FOR UPDATE;
+SELECT seed, settled_at, result FROM competition_results WHERE org_id = $1 AND competition_id = $2 FOR UPDATE;
 
 -- name: settle_contest
 -- The winners, in order; for good.
-UPDATE contests SET settled_at = $3, result = $4 WHERE org_id = $1 AND competition_id = $2;
+UPDATE competition_results SET settled_at = $3, result = $4 WHERE org_id = $1 AND competition_id = $2;
 
 -- name: unopened
 -- Competitions that have no seed yet.
-SELECT documents.org_id, id FROM documents LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
+SELECT documents.org_id, id FROM documents LEFT JOIN competition_results ON competition_results.org_id = documents.org_id AND competition_id = id
 WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null')) AND seed IS NULL LIMIT 100;
 
 -- name: ended
 -- Rankings that are over, by their organisation's clock, and have prizes that nobody has got yet: competitions, and those
 -- that are a part of a campaign. What happened before the end and waits to be decided comes first.
 SELECT documents.org_id, id, version FROM documents JOIN orgs USING (org_id)
-LEFT JOIN contests ON contests.org_id = documents.org_id AND competition_id = id
+LEFT JOIN competition_results ON competition_results.org_id = documents.org_id AND competition_id = id
 CROSS JOIN LATERAL (SELECT CASE kind WHEN 'campaign' THEN doc -> 'competition' ELSE doc END AS part) AS ranking
 WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null'))
     AND part -> 'score' <> 'null' AND coalesce(part -> 'leagues', 'null') = 'null' AND jsonb_array_length(part -> 'prizes') > 0
@@ -54,7 +54,7 @@ SELECT EXISTS (SELECT FROM league_rounds WHERE org_id = $1 AND competition_id = 
 
 -- name: rounds_played
 -- The rounds before one that somebody scored in and that are not settled.
-SELECT DISTINCT played.round FROM standings, LATERAL (VALUES (round), (last_round)) AS played (round)
+SELECT DISTINCT played.round FROM standings, LATERAL (VALUES (round), (previous_round)) AS played (round)
 WHERE org_id = $1 AND competition_id = $2 AND played.round <> '' AND played.round < $3
     AND NOT EXISTS (SELECT FROM league_rounds AS r WHERE r.org_id = $1 AND r.competition_id = $2 AND r.round = played.round)
 ORDER BY played.round;
@@ -64,8 +64,8 @@ ORDER BY played.round;
 SELECT member_id, user_id, scope, score, reached_at, rank() OVER places AS rank, count(*) OVER (PARTITION BY scope) AS members FROM (
     SELECT member_id, user_id, scope, score, reached_at FROM standings
     WHERE org_id = $1 AND competition_id = $2 AND round = $3
-    UNION ALL SELECT member_id, user_id, scope, last_score, last_reached_at FROM standings
-    WHERE org_id = $1 AND competition_id = $2 AND last_round = $3
+    UNION ALL SELECT member_id, user_id, scope, previous_score, previous_reached_at FROM standings
+    WHERE org_id = $1 AND competition_id = $2 AND previous_round = $3
 ) AS played WINDOW places AS (PARTITION BY scope ORDER BY score DESC, reached_at, member_id);
 
 -- name: settle_round

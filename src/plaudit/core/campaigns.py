@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from . import sequences
+from .cause import campaign_cause
 from .context import Context, EffectPlace
 from .decision import ClaimKind, ConditionCheck, EffectTrace, Refusal, Trace
 from .event import Event
@@ -37,7 +38,7 @@ def evaluate(context: Context, listener: Listener) -> Trace:
     checks: list[ConditionCheck] = []
     if campaign.ungated and not event.depth:  # most campaigns, most events: only the conditions are to be met
         if not listener.condition.holds(context.scope, checks):
-            return Trace(campaign.campaign_id, listener.step, listener.number, Refusal.condition_failed, checks)
+            return Trace(campaign.cause.logged, listener.step, listener.number, Refusal.condition_failed, checks)
         refusal = None if listener.alone else _counted_before(context, listener)
     else:
         refusal = _first_refusal(context, listener, checks)
@@ -64,7 +65,7 @@ def evaluate(context: Context, listener: Listener) -> Trace:
     elif refusal in RETRYABLE_REFUSALS:
         shown = {"next_available_at": next_at(context, campaign, refusal)}
     trigger = event.trigger if event.depth else None
-    return Trace(campaign.campaign_id, listener.step, listener.number, refusal, checks, effects, trigger, shown)
+    return Trace(campaign.cause.logged, listener.step, listener.number, refusal, checks, effects, trigger, shown)
 
 
 def _count(context: Context, listener: Listener, *, completes: bool) -> None:
@@ -129,7 +130,7 @@ def enrol_in_campaign(context: Context, campaign_id: str) -> None:
 
 def _apply(context: Context, campaign: Campaign, step: int, effects: tuple[Effect, ...]) -> list[EffectTrace]:
     return [
-        context.carry_out(effect, EffectPlace(campaign.campaign_id, step, index))
+        context.carry_out(effect, EffectPlace(campaign.cause, step, index))
         if effect.audience is None or context.is_for(effect.audience)
         else EffectTrace(index, Refusal.not_in_segment)
         for index, effect in enumerate(effects)
@@ -147,7 +148,7 @@ def _outside_window(campaign: Campaign, event: Event) -> Refusal | None:
 
 
 def _cascade_refusal(campaign: Campaign, event: Event) -> Refusal | None:
-    if campaign.campaign_id in event.causes:
+    if campaign.cause in event.causes:
         return Refusal.cascade_cycle
     return Refusal.cascade_too_deep if event.depth > CASCADE_DEPTH_MAX else None
 
@@ -266,7 +267,7 @@ def _advanced(
     if step.notification is not None:
         _notify(context, campaign, step.notification, STEP_COMPLETED, number)
     told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
-    context.emit("step.completed", told, campaign.campaign_id)
+    context.emit("step.completed", told, campaign.cause)
     if is_whole:
         completed = _complete_steps(context, campaign)
         if isinstance(completed, Refusal):
@@ -309,7 +310,7 @@ def _opened(
     if after is None or after.last_at is None:
         return
     shown, effects = _advanced(context, campaign, progress, number, after)
-    context.trace.append(Trace(campaign.campaign_id, number, 0, None, [], effects, None, shown))
+    context.trace.append(Trace(campaign.cause.logged, number, 0, None, [], effects, None, shown))
 
 
 def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] | Refusal:
@@ -353,7 +354,7 @@ def take_over(context: Context, campaign_id: str, campaign: Campaign | None, oth
     else:
         effects = [structs.replace(trace, index=len(campaign.steps[last].effects) + trace.index) for trace in completed]
         shown["completed"] = True
-    context.trace.append(Trace(campaign_id, last, 0, None, [], effects, None, shown))
+    context.trace.append(Trace(campaign_cause(campaign_id).logged, last, 0, None, [], effects, None, shown))
 
 
 def _done_count(progress: Progress) -> int:
@@ -389,10 +390,10 @@ def _complete(context: Context, campaign: Campaign, before: Progress) -> None:
         _notify(context, campaign, campaign.notification, CAMPAIGN_COMPLETED, None)
     context.changed_parts.add(f"campaigns.{campaign_id}")
     if context.has_listeners("campaign.completed"):
-        context.emit("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign_id)
+        context.emit("campaign.completed", {"campaignId": campaign_id, "completions": completions}, campaign.cause)
 
 
 def _notify(context: Context, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
     number = -2 if step is None else step  # no effect stands there, nor does the claim of a limit overall
-    notification_id = context.effect_id(EffectPlace(campaign.campaign_id, number, -1))
-    notify(context, notification_id, texts, campaign.campaign_id, kind, step)
+    notification_id = context.effect_id(EffectPlace(campaign.cause, number, -1))
+    notify(context, notification_id, texts, campaign.cause, kind, step)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from .cause import Cause
 from .decision import Decision, ProductChange, RungChange, Transaction
 
 
@@ -13,7 +14,7 @@ class BalanceChange(Struct, frozen=True):
     metric: str
     amount: int
     balance_after: int
-    campaign_id: str
+    cause: Cause
 
 
 class ChangeSummary(Struct, frozen=True, omit_defaults=True):
@@ -25,24 +26,24 @@ class ChangeSummary(Struct, frozen=True, omit_defaults=True):
 
 
 def summarise(
-    campaign_id: str,
+    cause: Cause,
     moved: Iterable[BalanceChange | Transaction],
     items: Iterable[ProductChange],
     rungs: Iterable[RungChange],
 ) -> ChangeSummary:
-    """What one campaign changed. Rungs have no campaign: `rungs` are those to be told with this one."""
+    """What one cause changed. Rungs have none: `rungs` are those to be told with this one."""
     metrics: dict[str, tuple[int, int]] = {}
     for balance_change in moved:
-        if balance_change.campaign_id == campaign_id and balance_change.amount:
+        if balance_change.cause == cause and balance_change.amount:
             before = (
                 metrics[balance_change.metric][0]
                 if balance_change.metric in metrics
                 else balance_change.balance_after - balance_change.amount
             )
             metrics[balance_change.metric] = (before, balance_change.balance_after)
-    return ChangeSummary(metrics, tuple(item for item in items if item.campaign_id == campaign_id), tuple(rungs))
+    return ChangeSummary(metrics, tuple(item for item in items if item.logged == cause.logged), tuple(rungs))
 
 
-def summarise_decision(decision: Decision, campaign_id: str) -> ChangeSummary:
-    """What a campaign changed in a decision; the rungs that followed with it."""
-    return summarise(campaign_id, decision.transactions, decision.items, decision.rungs)
+def summarise_decision(decision: Decision, cause: Cause) -> ChangeSummary:
+    """What a cause changed in a decision; the rungs that followed with it."""
+    return summarise(cause, decision.transactions, decision.items, decision.rungs)

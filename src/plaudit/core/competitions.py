@@ -46,12 +46,12 @@ def score_event(context: Context) -> None:
 
 
 def _contain(context: Context, competition: Competition, work: Callable[..., Trace | None], *arguments: Any) -> None:
-    if context.broken and context.is_broken(_cause(competition)):
+    if context.broken and context.is_broken(competition.cause):
         return
     try:
         refused = work(context, competition, *arguments)
     except BaseException as problem:
-        raise context.blamed(problem, _cause(competition)) from None
+        raise context.blamed(problem, competition.cause) from None
     if refused is not None:
         context.trace.append(refused)
 
@@ -85,14 +85,14 @@ def counted(
     `now` is the time of the event and `trace` what it says; `at` is when that counts. One that the event came before,
     or found closed or for others, has not counted it.
     """
-    refused = {entry.campaign_id for entry in trace if entry.refusal is not None}
+    refused = {entry.cause for entry in trace if entry.refusal is not None}
     return frozenset(
         competition.competition_id
         for competition in program.competitions_by_metric.get(metric_id, ())
         if is_open(competition, now)
         and is_open(competition, at)
         and user_id not in competition.excluded
-        and _cause(competition) not in refused
+        and competition.cause not in refused
     )
 
 
@@ -102,18 +102,13 @@ def take_back(context: Context, competition: Competition, amount: int) -> None:
 
 
 def _out_of_range(competition: Competition) -> Trace:
-    return Trace(_cause(competition), 0, 0, Refusal.amount_out_of_range)
-
-
-def _cause(competition: Competition) -> str:
-    """What stands for a competition where there is otherwise a campaign: in traces, in the books."""
-    return f"competition.{competition.competition_id}"
+    return Trace(competition.cause.logged, 0, 0, Refusal.amount_out_of_range)
 
 
 def _score(context: Context, competition: Competition, amount: int, at: datetime) -> Trace | None:
     """Count an amount, if the competition is for the member."""
     if is_open(competition, context.now) and competition.audience and not context.is_for(competition.audience):
-        return Trace(_cause(competition), 0, 0, Refusal.not_in_segment)
+        return Trace(competition.cause.logged, 0, 0, Refusal.not_in_segment)
     return _add(context, competition, amount, at)
 
 
@@ -219,20 +214,19 @@ def move_to_division(context: Context, competition: Competition, division: str, 
     up = before.scope in league.divisions and league.divisions.index(division) > league.divisions.index(before.scope)
     context.member.standings[competition.competition_id] = structs.replace(before, scope=division)
     data = {"competitionId": competition.competition_id, "division": division, **told}
-    name = _cause(competition)
-    context.emit("competition.promoted" if up else "competition.relegated", data, name)
+    context.emit("competition.promoted" if up else "competition.relegated", data, competition.cause)
 
 
 def pay_prize(context: Context, competition: Competition, band: int, rank: int) -> None:
     """The prize of a rank band. The event that brings it has an id of its own, so it is paid once."""
     prize = competition.prizes[band]
-    name = _cause(competition)
     done: list[EffectTrace] = [
-        context.carry_out(effect, EffectPlace(name, band, index)) for index, effect in enumerate(prize.effects)
+        context.carry_out(effect, EffectPlace(competition.cause, band, index))
+        for index, effect in enumerate(prize.effects)
     ]
-    context.trace.append(Trace(name, band, 0, None, [], done, None, {"rank": rank}))
+    context.trace.append(Trace(competition.cause.logged, band, 0, None, [], done, None, {"rank": rank}))
     told: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}
-    context.emit("competition.ended", told, name)
+    context.emit("competition.ended", told, competition.cause)
 
 
 class Ticket(Struct, frozen=True):

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .cause import Cause
 from .expressions import must_pass
 
 # The event (or the one that followed from it), the cause that the part acts as, and two numbers of its own.
-BrokenPart = tuple[UUID, str, int, int]
+BrokenPart = tuple[UUID, Cause, int, int]
 BROKEN_MAX = 50  # parts of one decision; beyond them the event as a whole has failed
 
 NOTHING_BROKEN: Mapping[BrokenPart, BaseException] = {}
@@ -33,7 +34,7 @@ class Broken(Exception):
 class Fault(Struct, frozen=True):
     """A part that was refused because it raised: its cause, and the exception for the logs."""
 
-    cause: str
+    cause: Cause
     problem: BaseException
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .cause import Cause
 from .contained import NOTHING_BROKEN, BrokenPart, Fault, blamed, sentence_of
 from .decision import (
     REFUSAL_OF_CLAIM,
@@ -39,9 +40,9 @@ WHOLE = ~0  # the number of a part that has no others beside it under its cause
 
 
 class EffectPlace(Struct, frozen=True, gc=False):
-    """Where an effect stands: (campaign, step, index). With the event it makes the effect's id."""
+    """Where an effect stands: (cause, step, index). With the event it makes the effect's id."""
 
-    campaign_id: str
+    cause: Cause
     step: int
     index: int
 
@@ -60,7 +61,7 @@ class Met:
     __slots__ = ("closed", "counted", "groups")
 
     def __init__(self) -> None:
-        self.counted: set[tuple[str, int]] = set()
+        self.counted: set[tuple[str | Cause, int]] = set()
         self.closed: dict[str, int] = {}
         self.groups: set[str] = set()
 
@@ -183,7 +184,7 @@ class Context:
 
     def effect_id(self, place: EffectPlace, part: str = "") -> UUID:
         """The derived id of an effect, or of a `part` of it that needs an id of its own."""
-        return effect_id_of(self.event.event_id, place.campaign_id + part, place.step, place.index)
+        return effect_id_of(self.event.event_id, place.cause.text + part, place.step, place.index)
 
     def claim(
         self, kind: ClaimKind, key: str, *, claim_id: UUID, quantity: int = 1, maximum: int | None = None
@@ -199,19 +200,19 @@ class Context:
     def carry_out(self, effect: Effect, place: EffectPlace) -> EffectTrace:
         """Let an effect happen; one that raises is refused."""
         if self.broken:
-            problem = self.broken.get(self._part(place.campaign_id, place.step, place.index))
+            problem = self.broken.get(self._part(place.cause, place.step, place.index))
             if problem is not None:
                 return EffectTrace(place.index, Refusal.evaluation_failed, sentence_of(problem))
         try:
             return self._appliers[effect.type](self, place, effect.settings)
         except BaseException as problem:
-            raise blamed(problem, self._part(place.campaign_id, place.step, place.index)) from None
+            raise blamed(problem, self._part(place.cause, place.step, place.index)) from None
 
     def apply_effect(self, effect: Effect, place: EffectPlace) -> EffectTrace:
         """Apply an effect as a part of another, or of a command: one that raises fails the whole."""
         return self._appliers[effect.type](self, place, effect.settings)
 
-    def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: str, number: int = WHOLE) -> bool:
+    def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: Cause, number: int = WHOLE) -> bool:
         """Let a part of the decision do its work, and put down what it made of the event. False if it had raised."""
         if self.broken and self.is_broken(cause, number):
             return False
@@ -223,7 +224,7 @@ class Context:
             self.trace.append(found)
         return True
 
-    def is_broken(self, cause: str, number: int = WHOLE, step: int = 0) -> bool:
+    def is_broken(self, cause: Cause, number: int = WHOLE, step: int = 0) -> bool:
         """Whether a part raised when this decision was made before; then it is put down as refused.
 
         Ask only if there is anything in `broken`. `number` is one that no effect has: negative.
@@ -233,21 +234,21 @@ class Context:
             return False
         told = {"problem": sentence_of(problem)}
         trigger = self.event.trigger if self.event.depth else None
-        self.trace.append(Trace(cause, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
+        self.trace.append(Trace(cause.logged, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
         return True
 
-    def blamed(self, problem: BaseException, cause: str, number: int = WHOLE, step: int = 0) -> BaseException:
+    def blamed(self, problem: BaseException, cause: Cause, number: int = WHOLE, step: int = 0) -> BaseException:
         """What is to be raised for what a part has raised: the decision is made again without it (see `contained`)."""
         return blamed(problem, self._part(cause, step, number))
 
-    def _part(self, cause: str, step: int, number: int) -> BrokenPart:
+    def _part(self, cause: Cause, step: int, number: int) -> BrokenPart:
         return (self.event.event_id, cause, step, number)
 
     def has_listeners(self, trigger: str) -> bool:
         """Whether anybody listens to an event of the engine's own, here or in another system."""
         return trigger in self.program.listeners or trigger in self.program.outbound
 
-    def emit(self, trigger: str, data: dict[str, Any], cause: str) -> None:
+    def emit(self, trigger: str, data: dict[str, Any], cause: Cause) -> None:
         """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
         if self.root_event.kind in SILENT_KINDS:
             return
@@ -257,7 +258,7 @@ class Context:
         self._cascades += 1
         if self._cascades > CASCADE_EVENTS_MAX:
             if self._cascades == CASCADE_EVENTS_MAX + 1:
-                self.trace.append(Trace(cause, 0, 0, Refusal.cascade_too_wide, trigger=trigger))
+                self.trace.append(Trace(cause.logged, 0, 0, Refusal.cascade_too_wide, trigger=trigger))
             return
         self.queue.append(
             Event(

@@ -7,7 +7,7 @@ meeting the mechanics that listen to it, then the campaigns in the order of thei
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from . import competitions
+from . import cause, competitions
 from .campaigns import evaluate
 from .commands.bookkeeping import returns
 from .commands.dispatch import COMMANDS, run_command
@@ -77,7 +77,7 @@ def _decided(
         context.member.enrolled_at = event.occurred_at
         context.changed_parts.add("all")
         if event.kind not in (ENROLMENT, IMPORT):  # these emit it themselves, once the profile is there
-            context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, "enrolment")
+            context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, cause.ENROLMENT)
             _process_cascade(context)
     if member.merged_into is not None and is_passed_on(member, event):
         return context.build_decision(pass_on(context))
@@ -138,13 +138,12 @@ def _apply_event(context: Context) -> None:
     if trigger in context.program.mechanic_listeners:
         _meet_mechanics(context, context.program.mechanic_listeners[trigger])
     for listener in context.program.listeners_of(trigger):
-        if context.broken and context.is_broken(listener.campaign.campaign_id, ~listener.number, listener.step):
+        if context.broken and context.is_broken(listener.campaign.cause, ~listener.number, listener.step):
             continue
         try:
             context.trace.append(evaluate(context, listener))
         except BaseException as problem:
-            campaign_id = listener.campaign.campaign_id
-            raise context.blamed(problem, campaign_id, ~listener.number, listener.step) from None
+            raise context.blamed(problem, listener.campaign.cause, ~listener.number, listener.step) from None
 
 
 def _meet_mechanics(context: Context, listeners: Sequence[MechanicListener]) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .cause import Cause, LoggedCause, cause_from_log
 from .contained import Fault
 from .ledger.lots import Posting
 from .member import Member
@@ -124,7 +125,7 @@ class Transaction(Struct, frozen=True, gc=False):
     metric: str
     amount: int
     balance_after: int
-    campaign_id: str
+    cause: Cause
     step: int
     index: int
     occurred_at: datetime
@@ -172,7 +173,7 @@ class IssuedCoupon(Struct, frozen=True):
     origin_id: str  # the reward or the product that it came from
     pool_id: str | None
     code: str | None
-    campaign_id: str
+    cause: Cause
     issued_at: datetime
     expires_at: datetime | None = None
     terms: dict[str, Any] = {}
@@ -183,7 +184,7 @@ class Notification(Struct, frozen=True, kw_only=True):
 
     notification_id: UUID
     type: str
-    campaign_id: str
+    cause: Cause
     step: int | None
     display: str
     title: str | None
@@ -195,9 +196,14 @@ class Notification(Struct, frozen=True, kw_only=True):
 class ProductChange(Struct, frozen=True, array_like=True):
     """So many of a product received or, when negative, lost."""
 
-    campaign_id: str
+    logged: LoggedCause
     product_id: str
     quantity: int
+
+    @property
+    def cause(self) -> Cause:
+        """What brought it about."""
+        return cause_from_log(self.logged)
 
 
 class RungChange(Struct, frozen=True, array_like=True):
@@ -230,13 +236,13 @@ class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Trace(Struct, frozen=True, array_like=True, gc=False):
-    """A campaign that listened to the event, and what became of it. Short, because it is written for every event.
+    """A campaign, or another cause, that met the event, and what became of it. Short: it is written for every event.
 
-    `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
+    `logged` is the cause as the log holds it. `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
     the step that was met, so that an explanation finds the conditions by it.
     """
 
-    campaign_id: str
+    logged: LoggedCause
     step: int
     listener: int
     refusal: RefusalCode | None = None
@@ -244,6 +250,11 @@ class Trace(Struct, frozen=True, array_like=True, gc=False):
     effects: list[EffectTrace] = []
     trigger: str | None = None
     progress: Any = None
+
+    @property
+    def cause(self) -> Cause:
+        """What took part."""
+        return cause_from_log(self.logged)
 
 
 class Withdrawn(Struct, frozen=True):

@@ -2,11 +2,12 @@
 
 from msgspec import structs
 
+from .cause import Cause, expiry_cause
 from .context import Context
 from .ladders import end_window
 from .ledger import lots
 from .ledger.lots import EMPTY, Book
-from .ledger.post import EXPIRY, count_earned, expire, reminders, replace_book, settle
+from .ledger.post import count_earned, expire, reminders, replace_book, settle
 from .mechanic_rules import MECHANIC_RULES, cause_of
 from .metrics import Metric, to_number
 
@@ -24,7 +25,7 @@ def run_due(context: Context) -> None:
         metric = context.program.metrics.get(metric_id)
         if book is None or metric is None or book.due_at is None or book.due_at > context.now:
             continue
-        if not context.contain(_run_metric_due, metric, book, cause=f"{EXPIRY}.{metric_id}"):
+        if not context.contain(_run_metric_due, metric, book, cause=expiry_cause(metric_id)):
             balance = context.member.balances[metric_id]
             left = structs.replace(balance.book or EMPTY, due_at=None)
             context.member.balances[metric_id] = structs.replace(balance, book=left)
@@ -33,8 +34,7 @@ def run_due(context: Context) -> None:
         rung = context.member.ladders[ladder_id]
         if rung.due_at is not None and rung.due_at <= context.now:
             ladder = context.program.ladders.get(ladder_id)
-            gone = ladder is None
-            if gone or not context.contain(end_window, ladder, cause=f"ladder.{ladder_id}", number=_DUE):
+            if ladder is None or not context.contain(end_window, ladder, cause=ladder.cause, number=_DUE):
                 context.member.ladders[ladder_id] = structs.replace(rung, due_at=None)
     for segment_id in sorted(context.member.segments):
         inside = context.member.segments[segment_id]
@@ -65,7 +65,7 @@ def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:
     book, released, counts = lots.release(structs.replace(book, holds=holds), now)
     replace_book(context, metric, book)
     settle(context, metric)
-    cause = f"{EXPIRY}.{metric.metric_id}"
+    cause = expiry_cause(metric.metric_id)
     if released:
         amount = to_number(released, metric.decimals)
         context.emit("metric.released", {"metric": metric.metric_id, "amount": amount}, cause)
@@ -75,7 +75,7 @@ def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:
     expire(context, metric)
 
 
-def _send_reminders(context: Context, metric: Metric, cause: str) -> None:
+def _send_reminders(context: Context, metric: Metric, cause: Cause) -> None:
     """Notify once of each lot that expires soon; the lots of one instant in one event."""
     remind_at = reminders(context, metric.expiry)
     book = context.member.balances[metric.metric_id].book

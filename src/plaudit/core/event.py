@@ -6,6 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from .cause import Cause
+
 # Kinds: an `action` is what a client reported; the others are commands of the API, which go the same way.
 ACTION: Final = "action"
 GRANT: Final = "grant"  # a reward granted by hand
@@ -37,8 +39,6 @@ SILENT_KINDS: Final = frozenset({IMPORT, BACKFILL, MERGE})
 # What follows from these is told to other systems, and sets nothing off here: it would be paid for again.
 SETS_NOTHING_OFF: Final = frozenset({ROLLBACK})
 
-MANUAL_GRANT_CAMPAIGN: Final = "manual_grant"
-
 # What members do themselves, whoever reports it: an app with a member's token, a server, a till.
 OWN: Final = frozenset({ACTION, CAMPAIGN_ENROLMENT, ENROLMENT, REDEMPTION, TRANSFER})
 CHECK_IN: Final = "check_in"
@@ -50,7 +50,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
     `trigger` is what campaigns listen to; `occurred_at` is when it happened, by its sender, and the only time that
     deciding knows; `received_at` is when the server took it in. `depth` counts how many events it followed from, and
-    `causes` names the campaigns on that way (only for a cascade).
+    `causes` are those on that way (only for a cascade).
     """
 
     event_id: UUID
@@ -63,7 +63,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     metadata: dict[str, Any] = {}
     source: str = "api"
     depth: int = 0
-    causes: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 def is_own(event: Event) -> bool:

@@ -28,12 +28,12 @@ _MOMENT = timedelta(seconds=1)
 def count_earned(context: Context, metric_id: str, amount: int, at: datetime) -> None:
     """Count what was earned at an instant (or, when negative, taken back of it) on every ladder that goes by a metric."""
     for ladder in context.program.ladders_by_metric.get(metric_id, ()):
-        if context.broken and context.is_broken(f"ladder.{ladder.ladder_id}"):
+        if context.broken and context.is_broken(ladder.cause):
             continue
         try:
             count_on(context, ladder, amount, at)
         except BaseException as problem:
-            raise context.blamed(problem, f"ladder.{ladder.ladder_id}") from None
+            raise context.blamed(problem, ladder.cause) from None
 
 
 def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> None:
@@ -350,21 +350,21 @@ def _notify(context: Context, ladder: Ladder, before: int, after: int) -> None:
         "newRung": named[1],
         "direction": "up" if after > before else "down",
     }
-    context.emit("ladder.rung_changed", data, f"ladder.{ladder.ladder_id}")
+    context.emit("ladder.rung_changed", data, ladder.cause)
 
 
 def _run_effects(context: Context, ladder: Ladder, before: int, after: int) -> None:
     """The effects of every rung climbed; those that are for the first time only, only then."""
-    name = f"ladder.{ladder.ladder_id}"
     for number in range(before + 1, after + 1):
         rung = ladder.rungs[number]
         if rung.effects_once and number in _state(context, ladder).reached:
             continue
         done: list[EffectTrace] = [
-            context.carry_out(effect, EffectPlace(name, number, index)) for index, effect in enumerate(rung.effects)
+            context.carry_out(effect, EffectPlace(ladder.cause, number, index))
+            for index, effect in enumerate(rung.effects)
         ]
         if done:
-            context.trace.append(Trace(name, number, 0, None, [], done))
+            context.trace.append(Trace(ladder.cause.logged, number, 0, None, [], done))
     state = _state(context, ladder)  # the effects may have led further up
     reached = tuple(sorted({*state.reached, *range(before + 1, after + 1)}))
     _store(context, ladder, structs.replace(state, reached=reached))

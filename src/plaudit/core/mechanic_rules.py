@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from .cause import Cause
 from .context import Context
 from .decision import Trace
 from .member import states_of
@@ -34,7 +35,7 @@ class MechanicRules:
     def meet(self, context: Context, listener: MechanicListener) -> Trace:
         """Apply the present event to a document that listens to it. Return what came of it."""
         trigger = context.event.trigger if context.event.depth else None
-        return Trace(listener.cause, 0, listener.number, trigger=trigger)
+        return Trace(listener.cause.logged, 0, listener.number, trigger=trigger)
 
     def is_dormant(self, compiled: Any) -> bool:
         """Return whether nothing falls due for a document, because it is not active."""
@@ -84,6 +85,6 @@ def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def cause_of(kind: str, document_id: str) -> str:
+def cause_of(kind: str, document_id: str) -> Cause:
     """Return the cause of what a mechanic does."""
-    return f"{kind}.{document_id}"
+    return Cause(kind, document_id)

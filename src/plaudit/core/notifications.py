@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from .cause import Cause
 from .context import Context
 from .decision import Notification, Refusal
 from .event import SILENT_KINDS
@@ -16,7 +17,7 @@ def notify(
     context: Context,
     notification_id: UUID,
     texts: Texts | str,
-    campaign_id: str,
+    cause: Cause,
     kind: str = MESSAGE,
     step: int | None = None,
 ) -> Refusal | None:
@@ -35,7 +36,7 @@ def notify(
         Notification(
             notification_id=notification_id,
             type=kind,
-            campaign_id=campaign_id,
+            cause=cause,
             step=step,
             display=found.display,
             title=None if title is None else title.render(names, budget),

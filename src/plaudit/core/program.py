@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
+from .cause import UNKNOWN, Cause, campaign_cause
 from .conditions import ALWAYS, Condition
 from .expressions import Template
 from .fields import Getter
@@ -84,6 +86,10 @@ class Campaign(Struct, frozen=True, kw_only=True):
     cooldown: timedelta = timedelta(0)
     notification: Texts | str | None = None  # says that it is completed
     ungated: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
+    cause: Cause = UNKNOWN  # follows from its id
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "cause", campaign_cause(self.campaign_id))
 
 
 class Listener(Struct, frozen=True, kw_only=True):
@@ -107,7 +113,7 @@ class MechanicListener(Struct, frozen=True, kw_only=True):
 
     mechanic: str
     target: Any
-    cause: str
+    cause: Cause
     number: int = 0
     condition: Condition = ALWAYS
 
@@ -135,6 +141,10 @@ class Ladder(Struct, frozen=True, kw_only=True):
     soft_landing: bool = False
     grace_days: int = 0
     rung_ids: tuple[str, ...] = ()  # of the rungs, in their order: worked out once
+    cause: Cause = UNKNOWN  # follows from its id
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "cause", Cause("ladder", self.ladder_id))
 
     @property
     def never_down(self) -> bool:
@@ -185,6 +195,10 @@ class Segment(Struct, frozen=True, kw_only=True):
     include: tuple[Criterion, ...] = ()
     exclude: tuple[Criterion, ...] = ()
     depends_on: frozenset[str] = frozenset()
+    cause: Cause = UNKNOWN  # follows from its id
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "cause", Cause("segment", self.segment_id))
 
 
 class Audience(Struct, frozen=True):
@@ -265,6 +279,10 @@ class Competition(Struct, frozen=True, kw_only=True):
     excluded: frozenset[str] = frozenset()
     audience: Audience | None = None
     prizes: tuple[Prize, ...] = ()
+    cause: Cause = UNKNOWN  # follows from its id
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "cause", Cause("competition", self.competition_id))
 
     @property
     def is_ranking(self) -> bool:

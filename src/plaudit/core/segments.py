@@ -29,12 +29,12 @@ _TALLIED = ~1  # tells the counting of an event from the judging that follows
 def count_event(context: Context) -> None:
     """Let the segments that count events of this kind count the present one."""
     for segment in context.program.segments_by_trigger.get(context.event.trigger, ()):
-        if context.broken and context.is_broken(_cause(segment), _TALLIED):
+        if context.broken and context.is_broken(segment.cause, _TALLIED):
             continue
         try:
             refused = _tally(context, segment)
         except BaseException as problem:
-            raise context.blamed(problem, _cause(segment), _TALLIED) from None
+            raise context.blamed(problem, segment.cause, _TALLIED) from None
         if refused is not None:
             context.trace.append(refused)
 
@@ -59,7 +59,7 @@ def _tally(context: Context, segment: Segment) -> Trace | None:
     if state is not before:
         context.member.segments[segment.segment_id] = state
     context.changed_parts.add(f"segment.{segment.segment_id}")
-    return None if refusal is None else Trace(_cause(segment), 0, 0, refusal)
+    return None if refusal is None else Trace(segment.cause.logged, 0, 0, refusal)
 
 
 def reevaluate(context: Context) -> None:
@@ -69,17 +69,12 @@ def reevaluate(context: Context) -> None:
     concerned = {segment.segment_id: segment for part in touched for segment in by_part.get(part, ())}
     for segment_id in sorted(concerned):
         segment = concerned[segment_id]
-        if context.broken and context.is_broken(_cause(segment)):
+        if context.broken and context.is_broken(segment.cause):
             continue
         try:
             reevaluate_one(context, segment)
         except BaseException as problem:
-            raise context.blamed(problem, _cause(segment)) from None
-
-
-def _cause(segment: Segment) -> str:
-    """What stands for a segment where there is otherwise a campaign: in traces, and where something raises."""
-    return f"segment.{segment.segment_id}"
+            raise context.blamed(problem, segment.cause) from None
 
 
 def reevaluate_one(context: Context, segment: Segment) -> None:
@@ -89,7 +84,7 @@ def reevaluate_one(context: Context, segment: Segment) -> None:
     member = is_member(context, segment, state)
     if context.scope.refused != refused:  # it was not looked at: whoever was in stays in
         told = {"problem": context.scope.budget.problem}
-        context.trace.append(Trace(_cause(segment), 0, 0, Refusal.evaluation_failed, [], [], None, told))
+        context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.evaluation_failed, [], [], None, told))
         return
     due_at = _due_at(context, segment, state)
     if member == state.member:
@@ -98,10 +93,9 @@ def reevaluate_one(context: Context, segment: Segment) -> None:
         return
     flips = context.segment_changes.get(segment.segment_id, 0) + 1
     context.segment_changes[segment.segment_id] = flips
-    name = _cause(segment)
     if flips > SEGMENT_CHANGES_MAX:
         if flips == SEGMENT_CHANGES_MAX + 1:
-            context.trace.append(Trace(name, 0, 0, Refusal.cascade_cycle))
+            context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.cascade_cycle))
         return
     since = context.now if member else None
     context.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
@@ -109,8 +103,8 @@ def reevaluate_one(context: Context, segment: Segment) -> None:
     context.changed_parts.add("segments")
     checks: list[ConditionCheck] = []
     is_member(context, segment, state, checks)
-    context.trace.append(Trace(name, 0, 0, None, checks, [], None, {"member": member}))
-    context.emit("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, name)
+    context.trace.append(Trace(segment.cause.logged, 0, 0, None, checks, [], None, {"member": member}))
+    context.emit("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, segment.cause)
 
 
 def is_member(

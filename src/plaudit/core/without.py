@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from . import competitions
-from .commands.redemption import REDEMPTION_CAMPAIGN
+from .cause import CauseKind
 from .commands.rollback import Coupon, Rollback, Undone, is_something, rollback_of
 from .decide import decide, run_due_timers
 from .decide_one import decide_one
@@ -25,9 +25,7 @@ from .decision import ClaimKind, Decision, IssuedCoupon, Notification, Trace, Tr
 from .doings import Doings, Happened
 from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER
 from .ledger import matching
-from .ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
 from .ledger.lots import Posting
-from .ledger.post import EXPIRY
 from .mechanic_rules import MECHANIC_RULES
 from .member import Member, Progress
 from .metrics import available_at
@@ -37,7 +35,11 @@ T = TypeVar("T")
 Row = dict[str, Any]  # a posting as the ledger keeps it
 
 # What is booked under these is what somebody has done, or what follows from time: it is no campaign's.
-_NOT_OF_CAMPAIGNS = frozenset({MANUAL, OPENING, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, IMPORT_CAMPAIGN})
+_NOT_OF_CAMPAIGNS: frozenset[str] = frozenset(
+    {
+        CauseKind.manual, CauseKind.opening, CauseKind.expiry, CauseKind.merge, CauseKind.redemption, CauseKind.imported,
+    }
+)  # fmt: skip
 
 
 class _Judged(Struct, frozen=True):
@@ -172,21 +174,26 @@ def _without(
     programmes: "_Programs", happened: Happened, would: Member, was: Decision, left_out: frozenset[str]
 ) -> list[Decision]:
     """Decide an event without some campaigns, and without those that met it only because these did not."""
-    met = Counter(trace.campaign_id for trace in was.trace if trace.refusal is None)
+    met = Counter(_campaigns_met(was))
     while True:
         program = programmes.lenient(happened.program, left_out)
         if happened.event.kind == TIMER:
             decisions = [decision for _, decision in run_due_timers(program, would, happened.event.occurred_at)]
         else:
             decisions = [decision for _, decision in decide(program, would, happened.event, happened.refused)]
-        meets = Counter(
-            trace.campaign_id for decision in decisions for trace in decision.trace if trace.refusal is None
-        )
+        meets = Counter(campaign_id for decision in decisions for campaign_id in _campaigns_met(decision))
         more = {meet_id for meet_id, number in meets.items() if number > met[meet_id]} - left_out
         more = more and more & set(happened.program.campaigns())
         if not more:
             return decisions
         left_out |= more
+
+
+def _campaigns_met(decision: Decision) -> Iterator[str]:
+    for trace in decision.trace:
+        campaign_id = trace.cause.campaign_id
+        if trace.refusal is None and campaign_id is not None:
+            yield campaign_id
 
 
 def _compare(found: _Found, member: Member, happened: Happened, was: Decision, would: Sequence[Decision]) -> None:
@@ -197,8 +204,7 @@ def _compare(found: _Found, member: Member, happened: Happened, was: Decision, w
     ):
         if other is not None:
             found.kept.add(posting.transaction_id)
-        cause = posting.campaign_id
-        if cause in _NOT_OF_CAMPAIGNS or cause.startswith(f"{EXPIRY}.") or posting.reverses is not None:
+        if posting.cause.kind in _NOT_OF_CAMPAIGNS or posting.reverses is not None:
             found.kept.add(posting.transaction_id)
             continue
         same = other.amount if other is not None and (other.amount > 0) == (posting.amount > 0) else 0
@@ -220,15 +226,15 @@ def _compare(found: _Found, member: Member, happened: Happened, was: Decision, w
 
 
 def _place_of(transaction: Transaction) -> Hashable:
-    return transaction.campaign_id, transaction.step, transaction.index, transaction.metric
+    return transaction.cause, transaction.step, transaction.index, transaction.metric
 
 
 def _origin_of(issued_coupon: IssuedCoupon) -> Hashable:
-    return issued_coupon.campaign_id, issued_coupon.origin_id, issued_coupon.pool_id
+    return issued_coupon.cause, issued_coupon.origin_id, issued_coupon.pool_id
 
 
 def _kind_of(notification: Notification) -> Hashable:
-    return notification.campaign_id, notification.type, notification.step
+    return notification.cause, notification.type, notification.step
 
 
 def _paired(
@@ -371,13 +377,13 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
             amount=posting.amount,
             take=take,
             parts=tuple(parts),
-            reason=f"Rolled back: {posting.campaign_id}",
+            reason=f"Rolled back: {posting.cause.text}",
             expired=expired[key].get(posting.transaction_id, 0) if posting.amount > 0 else 0,
             earned=posting.amount > 0,
             counted_at=at,
             counted_in=counted_in,
             merged=member_id != real.member_id,
-            campaign_id=posting.campaign_id,
+            logged=posting.cause.logged,
         )
 
 
@@ -385,6 +391,6 @@ def _row_of(transaction: Transaction) -> Row:
     """Return a posting as a row of the ledger."""
     details = msgspec.json.encode(TransactionDetails(transaction.postings)) if transaction.postings else None
     return {
-        "transaction_id": transaction.transaction_id, "metric": transaction.metric, "amount": transaction.amount, "campaign_id": transaction.campaign_id,
+        "transaction_id": transaction.transaction_id, "metric": transaction.metric, "amount": transaction.amount, "cause_kind": transaction.cause.kind,
         "reverses": transaction.reverses, "details": details,
     }  # fmt: skip

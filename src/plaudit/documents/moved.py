@@ -17,6 +17,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct, defstruct, inspect, structs
 
 from plaudit.bounds import UserId
+from plaudit.core.cause import Cause
 from plaudit.mechanics.registry import MECHANICS
 
 from .columns import Columns
@@ -36,7 +37,8 @@ class Coupon(_Line, frozen=True, kw_only=True):
     pool_id: str | None = None
     code: str
     terms: Json
-    campaign_id: str
+    cause_kind: str
+    cause_id: str = ""
     event: UUID
     issued_at: datetime
     expires_at: datetime | None = None
@@ -62,7 +64,8 @@ class NotificationLine(_Line, frozen=True, kw_only=True):
 
     id: UUID
     type: str
-    campaign_id: str
+    cause_kind: str
+    cause_id: str = ""
     step: int | None = None
     display: str
     title: str | None = None
@@ -83,7 +86,7 @@ class MemberLine(_Line, frozen=True, kw_only=True):
     user_id: UserId
     member_id: UUID | None = None
     enrolled_at: datetime
-    present: datetime
+    latest_at: datetime
     active_at: datetime | None = None
     sequence: int
     due_at: datetime | None = None
@@ -136,7 +139,8 @@ class TransactionLine(_Line, frozen=True, kw_only=True):
     metric: str
     amount: int
     balance_after: int
-    campaign_id: str
+    cause_kind: str
+    cause_id: str = ""
     step: int
     index: int
     reason: str | None = None
@@ -144,6 +148,11 @@ class TransactionLine(_Line, frozen=True, kw_only=True):
     created_at: datetime
     reverses: UUID | None = None
     details: Json | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """What brought it about."""
+        return Cause(self.cause_kind, self.cause_id)
 
 
 class AuditLine(_Line, frozen=True, kw_only=True):

@@ -4,10 +4,10 @@
 -- Texts come joined by the record separator, which neither ids nor JSON can contain, and numbers and ids as the text of an
 -- array: the driver spends as much time on looking into each item as on everything else.
 WITH members_now AS (
-    UPDATE members SET present = after.present, active_at = after.active_at, sequence = after.sequence, due_at = after.due_at
+    UPDATE members SET latest_at = after.latest_at, active_at = after.active_at, sequence = after.sequence, due_at = after.due_at
     FROM unnest(
         $1::text::smallint[], $2::text::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text::bigint[], $6::timestamptz[]
-    ) AS after (bucket, member_id, present, active_at, sequence, due_at)
+    ) AS after (bucket, member_id, latest_at, active_at, sequence, due_at)
     WHERE members.bucket = after.bucket AND members.member_id = after.member_id
 ), balances_now AS (
     UPDATE balances SET amount = after.amount, earned = after.earned, book = after.book::json
@@ -176,16 +176,16 @@ ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = exclude
 -- name: upsert_standings
 -- Members' scores in competitions now.
 INSERT INTO standings (
-    bucket, member_id, org_id, competition_id, user_id, score, reached_at, scope, round, last_round, last_score,
-    last_reached_at, position
+    bucket, member_id, org_id, competition_id, user_id, score, reached_at, scope, round, previous_round, previous_score,
+    previous_reached_at, position
 )
 SELECT * FROM unnest(
     $1::smallint[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[], $8::text[],
     $9::text[], $10::text[], $11::bigint[], $12::timestamptz[], $13::bigint[]
 )
 ON CONFLICT (bucket, member_id, competition_id) DO UPDATE SET score = excluded.score,
-    reached_at = excluded.reached_at, scope = excluded.scope, round = excluded.round, last_round = excluded.last_round,
-    last_score = excluded.last_score, last_reached_at = excluded.last_reached_at, position = excluded.position;
+    reached_at = excluded.reached_at, scope = excluded.scope, round = excluded.round, previous_round = excluded.previous_round,
+    previous_score = excluded.previous_score, previous_reached_at = excluded.previous_reached_at, position = excluded.position;
 
 -- name: announce_messages
 -- A word to those who deliver, when this is committed: in which buckets there is something.

@@ -10,7 +10,7 @@ SELECT bucket, member_id, former_id FROM former;
 
 -- name: credits_and_reversals
 -- What members were credited of a metric, and what was reversed, with what the rule of what is earned looks at.
-SELECT t.member_id, transaction_id, reverses, amount, campaign_id, coalesce(kind, '') AS kind, t.occurred_at,
+SELECT t.member_id, transaction_id, reverses, amount, cause_kind, coalesce(kind, '') AS kind, t.occurred_at,
     payload -> 'data' ->> 'expiresAt' IS NOT NULL AS own_expiry
 FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN transactions AS t USING (bucket, member_id)
     LEFT JOIN events AS e USING (bucket, member_id, position)

@@ -1,7 +1,7 @@
 -- name: members
 -- The members themselves. `number` is the place of the member in the arrays, from 1: told by it, they need not be looked up
 -- by their ids.
-SELECT number, attributes, enrolled_at, present, active_at, sequence, due_at, merged_into
+SELECT number, attributes, enrolled_at, latest_at, active_at, sequence, due_at, merged_into
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
     JOIN members USING (bucket, member_id);
 
@@ -39,7 +39,7 @@ FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (b
 
 -- name: standings
 -- Their scores in competitions.
-SELECT number, competition_id, score, reached_at, scope, round, last_round, last_score, last_reached_at
+SELECT number, competition_id, score, reached_at, scope, round, previous_round, previous_score, previous_reached_at
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
     JOIN standings USING (bucket, member_id);
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from plaudit.clock import time_text
+from plaudit.core.cause import Cause, cause_fields
 from plaudit.core.decision import Decision, Notification, Transaction
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
-from plaudit.messages import MessageData, NotificationData, TransactionData, payload_of
+from plaudit.messages import CauseData, MessageData, NotificationData, TransactionData, payload_of
 
 from .arrival import Arrival, correlation_id_of
 
@@ -42,11 +43,16 @@ def message_rows(
         )  # fmt: skip
 
 
+def _cause(cause: Cause) -> dict[str, Any]:
+    data = CauseData(kind=cause.kind, id=cause.id or None)
+    return {"campaign_id": cause_fields(cause)["campaignId"], "cause": data}
+
+
 def _notification(note: Notification) -> NotificationData:
     return NotificationData(
         notification_id=str(note.notification_id),
         type=note.type,
-        campaign_id=note.campaign_id,
+        **_cause(note.cause),
         step=note.step,
         display=note.display,
         title=note.title,
@@ -63,6 +69,6 @@ def _transaction(program: Program, posting: Transaction) -> TransactionData:
         type="credit" if posting.amount > 0 else "debit",
         amount=to_number(posting.amount, decimals),
         balance_after=to_number(posting.balance_after, decimals),
-        campaign_id=posting.campaign_id,
+        **_cause(posting.cause),
         reason=posting.reason,
     )

@@ -220,7 +220,7 @@ def _report(arrival: Arrival, decision: Decision) -> None:
         telemetry.faults_contained.inc()
         where = traceback.format_list(traceback.extract_tb(fault.problem.__traceback__)[-5:])
         log.error(  # without the exception's message, which may quote a member's data
-            "fault_contained", org_id=str(arrival.org_id), event_id=str(decision.event_id), cause=fault.cause,
+            "fault_contained", org_id=str(arrival.org_id), event_id=str(decision.event_id), cause=fault.cause.text,
             problem=type(fault.problem).__name__, where=where,
         )  # fmt: skip
 

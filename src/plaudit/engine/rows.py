@@ -37,19 +37,19 @@ COPIED: Mapping[str, tuple[str, ...]] = {
     ),
     "transactions": (
         "bucket", "member_id", "position", "ordinal", "transaction_id", "org_id", "user_id", "metric", "amount",
-        "balance_after", "campaign_id", "step", "index", "event_id", "reason", "occurred_at", "created_at",
+        "balance_after", "cause_kind", "cause_id", "step", "index", "event_id", "reason", "occurred_at", "created_at",
         "reverses", "details",
     ),
     "coupons": (
-        "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "campaign_id",
+        "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "cause_kind", "cause_id",
         "event_id", "issued_at", "expires_at", "revoked_at",
     ),
     "notifications": (
-        "bucket", "member_id", "notification_id", "type", "campaign_id", "step", "display", "title", "message",
+        "bucket", "member_id", "notification_id", "type", "cause_kind", "cause_id", "step", "display", "title", "message",
         "created_at", "expires_at", "changes",
     ),
     "members": (
-        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "active_at", "sequence",
+        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "latest_at", "active_at", "sequence",
         "due_at",
     ),
     "balances": ("bucket", "member_id", "metric", "amount", "earned", "book"),
@@ -195,8 +195,8 @@ def _transaction_rows(
     for ordinal, posting in enumerate(postings):
         yield (
             arrival.bucket, arrival.member_id, position, ordinal, posting.transaction_id, arrival.org_id,
-            arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.campaign_id, posting.step,
-            posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at, posting.reverses,
+            arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.cause.kind,
+            posting.cause.id, posting.step, posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at, posting.reverses,
             _details(posting),
         )  # fmt: skip
 
@@ -213,16 +213,17 @@ def _coupon_rows(processed_event: ProcessedEvent, coupons: Sequence[IssuedCoupon
         code = issue.code if issue.code is not None else processed_event.codes[issue.coupon_id]
         yield (
             arrival.bucket, arrival.member_id, issue.coupon_id, arrival.org_id, issue.origin_id, issue.pool_id, code,
-            json_text(issue.terms), issue.campaign_id, arrival.event_id, issue.issued_at, issue.expires_at, None,
+            json_text(issue.terms), issue.cause.kind, issue.cause.id, arrival.event_id, issue.issued_at, issue.expires_at, None,
         )  # fmt: skip
 
 
 def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
     for note in decision.notifications:
         yield (
-            arrival.bucket, arrival.member_id, note.notification_id, note.type, note.campaign_id, note.step, note.display,
+            arrival.bucket, arrival.member_id, note.notification_id, note.type, note.cause.kind, note.cause.id,
+            note.step, note.display,
             note.title, note.message, note.created_at, note.expires_at,
-            None if note.type == MESSAGE else json_text(summarise_decision(decision, note.campaign_id)),
+            None if note.type == MESSAGE else json_text(summarise_decision(decision, note.cause)),
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from plaudit.core.cause import Cause
 from plaudit.core.periods import local_day
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
@@ -12,7 +13,7 @@ from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
-Key = tuple[UUID, date, str, str]  # organisation, day, metric, campaign
+Key = tuple[UUID, date, str, str, str]  # organisation, day, metric, the kind and the id of the cause
 Totals = dict[Key, list[int]]  # credits, debits, how many of each
 
 
@@ -30,7 +31,7 @@ class Booked(Protocol):
         ...
 
     @property
-    def campaign_id(self) -> str:
+    def cause(self) -> Cause:
         """From where."""
         ...
 
@@ -47,7 +48,8 @@ def count_in(totals: Totals, program: Program, postings: Iterable[Booked]) -> No
         if amount == 0:
             continue
         day = local_day(posting.occurred_at, program.settings.time_zone)
-        sums = totals.setdefault((program.org_id, day, posting.metric, posting.campaign_id), [0, 0, 0, 0])
+        cause = posting.cause
+        sums = totals.setdefault((program.org_id, day, posting.metric, cause.kind, cause.id), [0, 0, 0, 0])
         if amount > 0:
             sums[0] += amount
             sums[2] += 1

@@ -144,18 +144,13 @@ def _places(programme: Programme, case: ChangedEvent) -> tuple[int, list[tuple[i
     """Return the listener that was met, the effects that gave anything but amounts, and whether it counts overall."""
     program = programme.compiled
     found = next(
-        (item for item in program.listeners_of(case.arrival.trigger) if item.campaign.campaign_id == case.campaign_id),
+        (item for item in program.listeners_of(case.arrival.trigger) if item.campaign.cause == case.cause),
         None,
     )
     listener, completes = 0, False
     places: list[tuple[int, int]] = []
     for trace in case.outcome_after.trace:
-        if (
-            trace.campaign_id != case.campaign_id
-            or trace.refusal is not None
-            or trace.trigger is not None
-            or found is None
-        ):
+        if trace.cause != case.cause or trace.refusal is not None or trace.trigger is not None or found is None:
             continue
         campaign = found.campaign
         listener = trace.listener

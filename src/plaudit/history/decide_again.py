@@ -112,4 +112,4 @@ def _looking(program: Program) -> Program:
 
 
 def _gist(trace: Trace) -> tuple[Any, ...]:
-    return trace.campaign_id, trace.step, trace.listener, trace.refusal, trace.trigger
+    return trace.cause.text, trace.step, trace.listener, trace.refusal, trace.trigger

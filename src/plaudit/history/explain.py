@@ -7,10 +7,10 @@ at the first condition that settles the matter: what the others came to is known
 from collections.abc import Mapping
 from typing import Any
 
+from plaudit.core.cause import MANUAL_GRANT, Cause, cause_fields
 from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_conditions
 from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
 from plaudit.core.effects import grant_reward
-from plaudit.core.event import MANUAL_GRANT_CAMPAIGN
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
@@ -39,20 +39,23 @@ def explained(programme: Programme, trigger: str, outcome: Outcome, again: Again
 def _campaign(
     programme: Programme, trigger: str, trace: Trace, more: list[ConditionCheck], again: Again | None
 ) -> Json:
+    cause = trace.cause
     found: Json = {
-        "campaignId": trace.campaign_id,
+        **cause_fields(cause),
         "trigger": trace.trigger or trigger,
         "fired": trace.refusal is None,
         "reason": trace.refusal,
     }
-    if trace.campaign_id == MANUAL_GRANT_CAMPAIGN:
+    if cause == MANUAL_GRANT:
         return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in trace.effects]}
-    document = programme.campaigns.get(trace.campaign_id)
-    out = programme.out_of_force.get(("campaign", trace.campaign_id))
+    if cause.campaign_id is None:
+        return found | _mechanic(programme, cause, trace)
+    document = programme.campaigns.get(cause.campaign_id)
+    out = programme.out_of_force.get(("campaign", cause.campaign_id))
     if out is not None:
         found["outOfForce"] = out
     if document is None:
-        return found | _mechanic(programme, trace)
+        return found | {"effects": [_effect(None, effect) for effect in trace.effects]}
     tree, specs, rule_id = _step(programme, document, trace)
     found["name"] = document.name
     if rule_id is not None:
@@ -117,9 +120,9 @@ def _segments(programme: Programme, audience: AudienceSpec, again: Again | None)
     return found
 
 
-def _mechanic(programme: Programme, trace: Trace) -> Json:
+def _mechanic(programme: Programme, cause: Cause, trace: Trace) -> Json:
     """What a mechanic or a command made of an event."""
-    kind, _, name = trace.campaign_id.partition(".")
+    kind, name = cause.kind, cause.id
     known = _documents_of(programme.compiled, kind)
     found: Json = {"kind": kind}
     if name in known:
@@ -185,7 +188,7 @@ def _step(programme: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, 
     if campaign.simplified_mode:
         return campaign.triggers[trace.listener].conditions, campaign.effects, None
     rules: list[tuple[str, Rule]] = [
-        (rule_id, rule) for rule_id, rule in programme.rules.items() if rule.campaign_id == trace.campaign_id
+        (rule_id, rule) for rule_id, rule in programme.rules.items() if rule.campaign_id == trace.cause.campaign_id
     ]
     rule_id, rule = rules[trace.step]
     return rule.conditions, rule.effects, rule_id

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from plaudit.core.cause import campaign_cause, cause_fields
 from plaudit.core.decision import Refusal
 from plaudit.documents.campaign import Campaign
 from plaudit.storage.programmes import Programme
@@ -21,7 +22,12 @@ def out_of_action(programme: Programme, trigger: str, again: Again | None) -> li
         if campaign.status not in REASONS:
             continue
         for tree, where in _trees(programme, campaign_id, campaign, trigger):
-            one: Json = {"campaignId": campaign_id, "trigger": trigger, "fired": False, "name": campaign.name}
+            one: Json = {
+                **cause_fields(campaign_cause(campaign_id)),
+                "trigger": trigger,
+                "fired": False,
+                "name": campaign.name,
+            }
             one |= {"reason": REASONS[campaign.status], "status": campaign.status, **where}
             found.append(one | {"conditions": conditions_in_words(tree, [], [], again), "effects": []})
     return found

@@ -44,11 +44,11 @@ class Recount(Struct):
             entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, programme)
         ]
         if len(counted) > 1:
-            times = Counter(f"{entry.campaign_id}, step {entry.step}" for entry in counted)
-            times += Counter(f"{entry.campaign_id}, a round" for entry in counted if _completed(entry))
+            times = Counter(f"{entry.cause.text}, step {entry.step}" for entry in counted)
+            times += Counter(f"{entry.cause.text}, a round" for entry in counted if _completed(entry))
             self.counted_twice += [f"event {arrival.event_id}: {what}" for what, number in times.items() if number > 1]
         for entry in trace:
-            kind, _, document_id = entry.campaign_id.partition(".")
+            kind, document_id = entry.cause.kind, entry.cause.id
             if kind in self.mechanics:
                 compiled = programme.compiled.compiled(kind, document_id)
                 self.mechanics[kind].see_event(
@@ -68,9 +68,10 @@ class Recount(Struct):
 
 def _counts(trace: Trace, programme: Programme) -> bool:
     """Return whether a line of a trace is of a campaign, a rule or a mechanic that counts an event once."""
-    if trace.campaign_id in programme.campaigns or trace.campaign_id in programme.rules:
+    cause = trace.cause
+    if cause.campaign_id in programme.campaigns or cause.campaign_id in programme.rules:
         return True
-    mechanic = MECHANICS.get(trace.campaign_id.partition(".")[0])
+    mechanic = MECHANICS.get(cause.kind)
     return mechanic is not None and mechanic.counts_events
 
 

@@ -4,22 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from plaudit.core.cause import Cause, campaign_cause, cause_fields
+from plaudit.core.decision import Refusal
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.storage.programmes import Programme
 
 from .explain import explained
-from .simulate import SAMPLES_MAX, CampaignOutput, CampaignTotals, ChangedEvent, Simulation, caps_hit
+from .simulate import SAMPLES_MAX, CampaignOutput, CampaignTotals, ChangedEvent, Simulation
 
 Json = dict[str, Any]
 
 
 def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
     """One campaign: as it was, as it would be, and between."""
-    was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
+    cause = campaign_cause(campaign_id)
+    was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
     gained, lost = would.members - was.members, was.members - would.members
     return {
-        **_sides(programme, found, campaign_id),
+        **_sides(programme, found, cause),
         "events": found.events,
         "members": found.members,
         "programme": _totals(programme.compiled, found),
@@ -27,11 +30,11 @@ def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
     }
 
 
-def _sides(programme: Programme, found: Simulation, campaign_id: str) -> Json:
-    """A campaign as it was, as it would be, and between."""
-    was, would = found.was.get(campaign_id, CampaignTotals()), found.would.get(campaign_id, CampaignTotals())
+def _sides(programme: Programme, found: Simulation, cause: Cause) -> Json:
+    """A campaign, or another cause, as it was, as it would be, and between."""
+    was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
     return {
-        "campaignId": campaign_id,
+        **cause_fields(cause),
         "actual": _totals_view(programme.compiled, was),
         "simulated": _totals_view(programme.compiled, would),
         "difference": {
@@ -48,10 +51,10 @@ def _sides(programme: Programme, found: Simulation, campaign_id: str) -> Json:
 
 
 def programme_report(programme: Programme, found: Simulation) -> Json:
-    """All campaigns that come to something else."""
+    """All campaigns, and other causes, that come to something else."""
     changed: list[Json] = []
-    for campaign_id in sorted(found.was.keys() | found.would.keys()):
-        row = _sides(programme, found, campaign_id)
+    for cause in sorted(found.was.keys() | found.would.keys(), key=lambda cause: (cause.text, cause.kind)):
+        row = _sides(programme, found, cause)
         if row["actual"] != row["simulated"]:
             changed.append(row)
     return {
@@ -74,7 +77,7 @@ def _totals_view(program: Program, tally: CampaignTotals) -> Json:
         },
         "coupons": tally.coupons,
         "products": tally.products,
-        "capsHit": dict(caps_hit(tally)),
+        "capsHit": dict(_caps_hit(tally)),
         "refusals": dict(sorted(tally.refusals.items())),
     }
 
@@ -107,8 +110,9 @@ def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
 
 def _case(programme: Programme, case: ChangedEvent, kind: str) -> Json:
     trigger = case.arrival.trigger
+    named = cause_fields(case.cause)
     reasons = {
-        name: [row for row in explained(judge, trigger, outcome) if row["campaignId"] == case.campaign_id]
+        name: [row for row in explained(judge, trigger, outcome) if row["cause"] == named["cause"]]
         for name, judge, outcome in (
             ("actual", case.judged_by or programme, case.outcome_before),
             ("simulated", programme, case.outcome_after),
@@ -118,7 +122,7 @@ def _case(programme: Programme, case: ChangedEvent, kind: str) -> Json:
     return {
         "userId": case.arrival.user_id,
         "change": kind,
-        "campaignId": case.campaign_id,
+        **named,
         "event": {"trigger": trigger, "occurredAt": event.occurred_at, "data": event.data},
         "actual": _given(programme.compiled, case.before) | {"reasons": reasons["actual"]},
         "simulated": _given(programme.compiled, case.after) | {"reasons": reasons["simulated"]},
@@ -136,3 +140,18 @@ def _given(program: Program, given: CampaignOutput) -> Json:
 
 def _amount(program: Program, metric: str, amount: int) -> Any:
     return to_number(amount, program.metrics[metric].decimals if metric in program.metrics else 0)
+
+
+SCARCITY_REFUSALS = (
+    Refusal.limit_overall_reached,
+    Refusal.stock_empty,
+    Refusal.pool_empty,
+    Refusal.earning_cap_reached,
+)
+
+
+def _caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
+    """How often something had run out or was capped."""
+    return {
+        refusal.value: tally.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if tally.refusals[refusal.value]
+    }

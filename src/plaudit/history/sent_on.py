@@ -13,13 +13,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from plaudit.core.cause import MANUAL, CauseKind
 from plaudit.core.commands.bookkeeping import receipt_ids
 from plaudit.core.commands.rollback import Stays, Undone
 from plaudit.core.decision import Refusal
 from plaudit.core.event import TRANSFER
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.core.ledger import lots, matching
-from plaudit.core.ledger.earned import MANUAL
 from plaudit.core.ledger.lots import Book
 from plaudit.core.member import Member
 from plaudit.core.metrics import AMOUNT_MAX, Metric
@@ -115,7 +115,7 @@ async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id
 
 def _by_hand(rows: Sequence[Row], event_id: UUID) -> Row | None:
     """Return the transaction that a command made itself."""
-    return next((row for row in rows if row["event_id"] == event_id and row["campaign_id"] == MANUAL), None)
+    return next((row for row in rows if row["event_id"] == event_id and row["cause_kind"] == CauseKind.manual), None)
 
 
 def _left_of(row: Row, rows: Sequence[Row], book: Book | None) -> int:
@@ -151,5 +151,5 @@ def _undone(row: Row, rows: Sequence[Row], take: int, *, merged: bool) -> Undone
         earned=False,
         counted_at=row["occurred_at"],
         merged=merged,
-        campaign_id=MANUAL,
+        logged=MANUAL.logged,
     )

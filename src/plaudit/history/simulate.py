@@ -10,7 +10,7 @@ locked and nothing written; codes, stock and overall limits are counted in memor
 """
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -18,9 +18,10 @@ from uuid import UUID
 from msgspec import Struct, field, structs
 
 from plaudit import clock
+from plaudit.core.cause import Cause
 from plaudit.core.decide import next_due
 from plaudit.core.decide_one import NOTHING_REFUSED, decide_one
-from plaudit.core.decision import ClaimKind, Decision, Refusal
+from plaudit.core.decision import ClaimKind, Decision
 from plaudit.core.event import BACKFILL, TIMER, Event
 from plaudit.core.ids import derived_id
 from plaudit.core.member import Member, Progress
@@ -71,7 +72,7 @@ class ChangedEvent(Struct, frozen=True):
     `judged_by` is the programme that judged it when it came.
     """
 
-    campaign_id: str
+    cause: Cause
     arrival: Arrival
     before: CampaignOutput
     after: CampaignOutput
@@ -90,13 +91,15 @@ class Went(Struct):
 
 
 class Simulation(Struct):
-    """What a simulation has found so far. `was` and `would` are tallies by campaign; `went` is of one campaign."""
+    """What a simulation has found so far. `was` and `would` are tallies by cause; `went` is of one campaign."""
 
     events: int = 0
     total: int = 0
     members: int = 0
-    was: dict[str, CampaignTotals] = field(default_factory=lambda: defaultdict[str, CampaignTotals](CampaignTotals))
-    would: dict[str, CampaignTotals] = field(default_factory=lambda: defaultdict[str, CampaignTotals](CampaignTotals))
+    was: dict[Cause, CampaignTotals] = field(default_factory=lambda: defaultdict[Cause, CampaignTotals](CampaignTotals))
+    would: dict[Cause, CampaignTotals] = field(
+        default_factory=lambda: defaultdict[Cause, CampaignTotals](CampaignTotals)
+    )
     cases: list[ChangedEvent] = field(default_factory=list[ChangedEvent])
     went: dict[UUID, Went] = field(default_factory=dict[UUID, Went])
 
@@ -291,7 +294,7 @@ class _Simulator:
     def _follow(self, arrival: Arrival, campaign_id: str, other: Decision) -> None:
         """Note how far the member is in the campaign, on either track."""
         went = self._found.went.get(arrival.member_id)
-        if any(trace.campaign_id == campaign_id and trace.refusal is None for trace in other.trace):
+        if any(trace.refusal is None and trace.cause.campaign_id == campaign_id for trace in other.trace):
             went = self._found.went[arrival.member_id] = Went(arrival)
         if went is not None:
             went.was = self._was[arrival.member_id].progress.get(campaign_id)
@@ -299,18 +302,18 @@ class _Simulator:
 
     def _compare(self, arrival: Arrival, was: Decision, would: Decision) -> None:
         before, after = _given(was), _given(would)
-        for campaign_id in before.keys() | after.keys():
-            if self._campaign_id not in (None, campaign_id):
+        for cause in before.keys() | after.keys():
+            if self._campaign_id not in (None, cause.campaign_id):
                 continue
-            old, new = before.get(campaign_id, NOTHING), after.get(campaign_id, NOTHING)
+            old, new = before.get(cause, NOTHING), after.get(cause, NOTHING)
             if old != new and (self._cases_max is None or len(self._found.cases) < self._cases_max):
                 posted = frozenset(
                     (transaction.step, transaction.index)
                     for transaction in would.transactions
-                    if transaction.campaign_id == campaign_id
+                    if transaction.cause == cause
                 )
                 case = ChangedEvent(
-                    campaign_id, arrival, old, new, Outcome(was.trace), Outcome(would.trace), self._judged_by, posted
+                    cause, arrival, old, new, Outcome(was.trace), Outcome(would.trace), self._judged_by, posted
                 )
                 self._found.cases.append(case)
 
@@ -334,23 +337,23 @@ def _nothing(event: Event, member: Member) -> Decision:
 NOTHING = CampaignOutput({}, 0, 0)
 
 
-def _given(decision: Decision) -> dict[str, CampaignOutput]:
-    """What each campaign gave for an event."""
-    metrics: dict[str, Counter[str]] = defaultdict(Counter)
+def _given(decision: Decision) -> dict[Cause, CampaignOutput]:
+    """What each cause gave for an event."""
+    metrics: dict[Cause, Counter[str]] = defaultdict(Counter)
     for posting in decision.transactions:
         if posting.amount:
-            metrics[posting.campaign_id][posting.metric] += posting.amount
-    coupons = Counter(issue.campaign_id for issue in decision.coupons)
-    products = Counter[str]()
-    for campaign_id, quantity in _products(decision):
-        products[campaign_id] += quantity
+            metrics[posting.cause][posting.metric] += posting.amount
+    coupons = Counter(issue.cause for issue in decision.coupons)
+    products = Counter[Cause]()
+    for cause, quantity in _products(decision):
+        products[cause] += quantity
     return {
-        campaign_id: CampaignOutput(dict(metrics[campaign_id]), coupons[campaign_id], products[campaign_id])
-        for campaign_id in metrics.keys() | coupons.keys() | products.keys()
+        cause: CampaignOutput(dict(metrics[cause]), coupons[cause], products[cause])
+        for cause in metrics.keys() | coupons.keys() | products.keys()
     }
 
 
-def _products(decision: Decision) -> Iterator[tuple[str, int]]:
+def _products(decision: Decision) -> Iterator[tuple[Cause, int]]:
     for trace in decision.trace:
         for effect in trace.effects:
             if effect.refusal is None and isinstance(effect.outcome, dict):
@@ -359,14 +362,14 @@ def _products(decision: Decision) -> Iterator[tuple[str, int]]:
                 if isinstance(given, dict):
                     outcome = cast("dict[str, Any]", given)
                 if "productId" in outcome:
-                    yield trace.campaign_id, int(outcome.get("quantity", 0))
+                    yield trace.cause, int(outcome.get("quantity", 0))
 
 
-def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, decision: Decision) -> None:
+def _count(into: dict[Cause, CampaignTotals], program: Program, arrival: Arrival, decision: Decision) -> None:
     if decision.refusal is not None:
         return
     for trace in decision.trace:
-        tally = into[trace.campaign_id]
+        tally = into[trace.cause]
         if trace.refusal is None:
             tally.fired += 1
         else:
@@ -374,8 +377,8 @@ def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, 
         for effect in trace.effects:
             if effect.refusal is not None:
                 tally.refusals[str(effect.refusal)] += 1
-    for campaign_id, campaign_output in _given(decision).items():
-        tally = into[campaign_id]
+    for cause, campaign_output in _given(decision).items():
+        tally = into[cause]
         tally.members.add(arrival.member_id)
         tally.coupons += campaign_output.coupons
         tally.products += campaign_output.products
@@ -383,18 +386,3 @@ def _count(into: dict[str, CampaignTotals], program: Program, arrival: Arrival, 
         for metric, amount in campaign_output.metrics.items():
             tally.metrics[metric] += amount
             tally.days[day][metric] += amount
-
-
-SCARCITY_REFUSALS = (
-    Refusal.limit_overall_reached,
-    Refusal.stock_empty,
-    Refusal.pool_empty,
-    Refusal.earning_cap_reached,
-)
-
-
-def caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
-    """How often something had run out or was capped."""
-    return {
-        refusal.value: tally.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if tally.refusals[refusal.value]
-    }

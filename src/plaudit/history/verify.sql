@@ -7,14 +7,14 @@ WITH RECURSIVE back AS (
     WHERE t.reverses IS NOT NULL
 ), each AS (
     SELECT bucket, member_id, metric, amount, CASE
-        WHEN campaign_id = 'merge' AND reverses IS NULL THEN coalesce((details ->> 'lifetime')::bigint, 0)
+        WHEN cause_kind = 'merge' AND reverses IS NULL THEN coalesce((details ->> 'lifetime')::bigint, 0)
         WHEN reverses IS NULL THEN greatest(amount, 0) ELSE 0
     END AS earned FROM transactions
     UNION ALL SELECT t.bucket, t.member_id, t.metric, 0, -t.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
-    WHERE t.campaign_id = 'manual' AND t.amount > 0 AND t.reverses IS NULL AND e.kind = 'receipt'
+    WHERE t.cause_kind = 'manual' AND t.amount > 0 AND t.reverses IS NULL AND e.kind = 'receipt'
     UNION ALL SELECT back.bucket, back.member_id, t.metric, 0, back.amount FROM back JOIN transactions AS t ON t.transaction_id = back.origin
-    LEFT JOIN events AS e ON e.bucket = t.bucket AND e.position = t.position AND e.kind = 'receipt' AND t.campaign_id = 'manual'
-    WHERE t.reverses IS NULL AND t.amount > 0 AND e.bucket IS NULL AND t.campaign_id <> 'merge'
+    LEFT JOIN events AS e ON e.bucket = t.bucket AND e.position = t.position AND e.kind = 'receipt' AND t.cause_kind = 'manual'
+    WHERE t.reverses IS NULL AND t.amount > 0 AND e.bucket IS NULL AND t.cause_kind <> 'merge'
 )
 SELECT format('member %s, metric %s: balance %s, transactions %s; earned %s, transactions %s', member_id, metric, b.amount,
     t.amount, b.earned, t.earned)
@@ -122,16 +122,16 @@ SELECT format('event %s', event_id) FROM event_ids JOIN (
 ) AS other USING (event_id);
 
 -- name: totals_are_sums
--- The daily totals come to what the ledger says, by metric and campaign.
-SELECT format('organisation %s, metric %s, campaign %s', org_id, metric, campaign_id)
+-- The daily totals come to what the ledger says, by metric and cause.
+SELECT format('organisation %s, metric %s, cause %s %s', org_id, metric, cause_kind, cause_id)
 FROM (
-    SELECT org_id, metric, campaign_id, sum(credits) AS credits, sum(debits) AS debits, sum(credit_count) AS up,
-        sum(debit_count) AS down FROM daily_totals GROUP BY org_id, metric, campaign_id
+    SELECT org_id, metric, cause_kind, cause_id, sum(credits) AS credits, sum(debits) AS debits, sum(credit_count) AS up,
+        sum(debit_count) AS down FROM daily_totals GROUP BY org_id, metric, cause_kind, cause_id
 ) AS kept FULL JOIN (
-    SELECT org_id, metric, campaign_id, sum(greatest(amount, 0)) AS credits, -sum(least(amount, 0)) AS debits,
+    SELECT org_id, metric, cause_kind, cause_id, sum(greatest(amount, 0)) AS credits, -sum(least(amount, 0)) AS debits,
         count(*) FILTER (WHERE amount > 0) AS up, count(*) FILTER (WHERE amount < 0) AS down
-    FROM transactions WHERE amount <> 0 GROUP BY org_id, metric, campaign_id
-) AS booked USING (org_id, metric, campaign_id)
+    FROM transactions WHERE amount <> 0 GROUP BY org_id, metric, cause_kind, cause_id
+) AS booked USING (org_id, metric, cause_kind, cause_id)
 WHERE (kept.credits, kept.debits, kept.up, kept.down) IS DISTINCT FROM (booked.credits, booked.debits, booked.up, booked.down);
 
 -- name: lots_are_postings
@@ -194,14 +194,14 @@ WITH RECURSIVE plain AS (
     SELECT t.org_id, t.bucket, t.member_id, t.position, t.metric, t.amount, t.occurred_at, t.occurred_at AS booked_at,
         e.program_version AS judged_by
     FROM transactions AS t JOIN events AS e USING (bucket, position)
-    WHERE t.reverses IS NULL AND t.amount > 0 AND t.campaign_id NOT IN ('merge', 'import', 'opening')
-        AND NOT (e.kind = 'receipt' AND t.campaign_id = 'manual')
+    WHERE t.reverses IS NULL AND t.amount > 0 AND t.cause_kind NOT IN ('merge', 'import', 'opening')
+        AND NOT (e.kind = 'receipt' AND t.cause_kind = 'manual')
     UNION ALL SELECT t.org_id, back.bucket, back.member_id, back.position, t.metric, back.amount, t.occurred_at,
         back.occurred_at, e.program_version
     FROM back JOIN transactions AS t ON t.transaction_id = back.origin
     JOIN events AS e ON e.bucket = t.bucket AND e.position = t.position
-    WHERE t.reverses IS NULL AND t.amount > 0 AND t.campaign_id NOT IN ('merge', 'import', 'opening')
-        AND NOT (e.kind = 'receipt' AND t.campaign_id = 'manual')
+    WHERE t.reverses IS NULL AND t.amount > 0 AND t.cause_kind NOT IN ('merge', 'import', 'opening')
+        AND NOT (e.kind = 'receipt' AND t.cause_kind = 'manual')
 ), counted AS (
     SELECT bucket, member_id, competition_id, sum(amount) AS score
     FROM plain JOIN earned USING (org_id, metric) JOIN events USING (org_id, bucket, member_id, position)
@@ -237,26 +237,26 @@ SELECT format('member %s: %s', member_id, string_agg(place, ', ' ORDER BY place)
 -- No code was issued, or redeemed, when its coupon had expired.
 SELECT format('code %s of %s: expired at %s, issued at %s, redeemed at %s', c.code, c.pool_id, expires_at, issued_at, redeemed_at)
 FROM coupons AS c LEFT JOIN codes USING (org_id, pool_id, coupon_id, code)
-WHERE (expires_at <= issued_at AND campaign_id <> 'import') OR redeemed_at >= expires_at;
+WHERE (expires_at <= issued_at AND cause_kind <> 'import') OR redeemed_at >= expires_at;
 
 -- name: transfers
 -- Transfers, with what left their senders, after one: in the order of the log, some at a time.
 SELECT e.bucket, e.position, e.event_id, -t.amount AS amount FROM events AS e
 JOIN transactions AS t USING (bucket, member_id, position, event_id)
-WHERE e.kind = 'transfer' AND t.campaign_id = 'manual' AND (e.bucket, e.position) > ($1, $2)
+WHERE e.kind = 'transfer' AND t.cause_kind = 'manual' AND (e.bucket, e.position) > ($1, $2)
 ORDER BY e.bucket, e.position LIMIT $3;
 
 -- name: arrived
 -- What arrived by these events; nothing is known of the amount of those that wait.
 SELECT event_id, sum(amount)::bigint AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position, event_id)
-WHERE event_id = ANY($1::uuid[]) AND campaign_id = 'manual' GROUP BY event_id
+WHERE event_id = ANY($1::uuid[]) AND cause_kind = 'manual' GROUP BY event_id
 UNION ALL SELECT event_id, NULL FROM inbox WHERE event_id = ANY($1::uuid[]);
 
 -- name: transfers_reversed
 -- What of these events' transactions was taken back, by whoever goes on as the member, and given back again since.
 WITH RECURSIVE back AS (
     SELECT t.event_id, r.transaction_id, r.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
-    JOIN transactions AS r ON r.reverses = t.transaction_id WHERE t.campaign_id = 'manual' AND e.kind IN ('transfer', 'receipt')
+    JOIN transactions AS r ON r.reverses = t.transaction_id WHERE t.cause_kind = 'manual' AND e.kind IN ('transfer', 'receipt')
         AND NOT EXISTS (SELECT FROM json_array_elements(t.details -> 'parts') AS part WHERE part ->> 2 IS NOT NULL)
     UNION ALL SELECT back.event_id, r.transaction_id, r.amount FROM back JOIN transactions AS r ON r.reverses = back.transaction_id
 )

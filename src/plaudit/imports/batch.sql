@@ -6,7 +6,7 @@ WHERE erased_at IS NULL;
 -- name: booked
 -- What the ledger has of these imports, by metric.
 SELECT metric, sum(amount) AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position)
-WHERE event_ids.event_id = ANY($1::uuid[]) AND campaign_id = 'import' GROUP BY metric;
+WHERE event_ids.event_id = ANY($1::uuid[]) AND cause_kind = 'import' GROUP BY metric;
 
 -- name: take_codes
 -- Codes into the hands of those who bring them: new ones, and those that nobody has.

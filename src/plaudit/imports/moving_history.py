@@ -198,7 +198,7 @@ def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[
 def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[Any, ...]:
     return (
         place["bucket"], place["member_id"], place["position"], line.ordinal, line.id, org_id, line.user_id, line.metric,
-        line.amount, line.balance_after, line.campaign_id, line.step, line.index, line.event, line.reason,
+        line.amount, line.balance_after, line.cause_kind, line.cause_id, line.step, line.index, line.event, line.reason,
         line.occurred_at, line.created_at, line.reverses, None if line.details is None else json_text(line.details),
     )  # fmt: skip
 

@@ -35,8 +35,8 @@ _MORE: Mapping[str, tuple[str, ...]] = {
     "identities": ("org_id", "kind", "value", "bucket", "member_id", "user_id"),
     "segment_members": ("bucket", "member_id", "org_id", "segment_id", "user_id", "since"),
     "standings": (
-        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round", "last_round",
-        "last_score", "last_reached_at", "position",
+        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round", "previous_round",
+        "previous_score", "previous_reached_at", "position",
     ),
     "consents": ("bucket", "member_id", "purpose", "granted", "source", "given_at", "recorded_at", "recorded_by"),
 }  # fmt: skip
@@ -133,7 +133,7 @@ def _add(
     if listless:
         raise invalid_fields([FieldError(f"segments.{listless[0]}.since", "is missing")])
     rows["members"].append((
-        *key, org_id, line.user_id, json_text(line.profile), line.enrolled_at, line.present, line.active_at, line.sequence,
+        *key, org_id, line.user_id, json_text(line.profile), line.enrolled_at, line.latest_at, line.active_at, line.sequence,
         line.due_at, line.erased_at, line.merged_into,
     ))  # fmt: skip
     rows["balances"] += [
@@ -160,15 +160,15 @@ def _add(
     ]
     rows["notifications"] += [
         (
-            *key, note.id, note.type, note.campaign_id, note.step, note.display, note.title, note.message, note.created_at,
-            note.expires_at, None if note.changes is None else json_text(note.changes), note.read_at,
+            *key, note.id, note.type, note.cause_kind, note.cause_id, note.step, note.display, note.title, note.message,
+            note.created_at, note.expires_at, None if note.changes is None else json_text(note.changes), note.read_at,
         )
         for note in line.notifications
     ]  # fmt: skip
     for coupon in line.coupons:
         rows["coupons"].append((
-            *key, coupon.id, org_id, coupon.origin_id, coupon.pool_id, coupon.code, json_text(coupon.terms), coupon.campaign_id,
-            coupon.event, coupon.issued_at, coupon.expires_at, coupon.revoked_at,
+            *key, coupon.id, org_id, coupon.origin_id, coupon.pool_id, coupon.code, json_text(coupon.terms),
+            coupon.cause_kind, coupon.cause_id, coupon.event, coupon.issued_at, coupon.expires_at, coupon.revoked_at,
         ))  # fmt: skip
         if coupon.pool_id is not None and coupon.state is not None:
             of_pool = (org_id, coupon.pool_id, coupon.code, coupon.state)

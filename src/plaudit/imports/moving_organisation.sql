@@ -16,7 +16,7 @@ SELECT EXISTS (SELECT FROM codes WHERE (org_id, pool_id, code) = ($1, $2, $3) AN
 
 -- name: put_contest
 -- A competition's seed, in place of one that was drawn here and has decided nothing.
-INSERT INTO contests AS c (org_id, competition_id, seed, opened_at, settled_at, result) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO competition_results AS c (org_id, competition_id, seed, opened_at, settled_at, result) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (org_id, competition_id) DO UPDATE SET seed = excluded.seed, opened_at = excluded.opened_at,
     settled_at = excluded.settled_at, result = excluded.result
 WHERE c.settled_at IS NULL AND c.seed <> excluded.seed RETURNING true;
@@ -24,7 +24,7 @@ WHERE c.settled_at IS NULL AND c.seed <> excluded.seed RETURNING true;
 -- name: same_contest
 -- Whether it is so here.
 SELECT EXISTS (
-    SELECT FROM contests WHERE (org_id, competition_id, seed, opened_at) = ($1, $2, $3, $4)
+    SELECT FROM competition_results WHERE (org_id, competition_id, seed, opened_at) = ($1, $2, $3, $4)
         AND settled_at IS NOT DISTINCT FROM $5 AND result::text IS NOT DISTINCT FROM $6
 );
 

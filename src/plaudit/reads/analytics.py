@@ -8,6 +8,8 @@ from plaudit.clock import OrgClock
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
+from .cause_filter import CauseFilter
+
 SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
@@ -45,10 +47,10 @@ async def series(
     *,
     unit: str,
     metric: str | None,
-    campaign_id: str | None,
+    causes: CauseFilter,
 ) -> list[Row]:
     """The totals by day, ISO week or month, and metric."""
-    rows = await connection.fetch(SQL.series, org_id, first, last, unit, metric, campaign_id)
+    rows = await connection.fetch(SQL.series, org_id, first, last, unit, metric, causes.kinds, causes.id)
     return [dict(row) for row in rows]
 
 

@@ -8,7 +8,7 @@ WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1;
 -- name: paid
 -- What a campaign has given, by metric.
 SELECT metric, sum(amount)::bigint AS amount, count(*) AS transactions FROM transactions
-WHERE org_id = $1 AND campaign_id = $2 GROUP BY metric ORDER BY metric;
+WHERE org_id = $1 AND cause_kind = 'campaign' AND cause_id = $2 GROUP BY metric ORDER BY metric;
 
 -- name: taking_part
 -- The members who take part in a campaign, in a stable order.

@@ -11,6 +11,8 @@ from plaudit.core.ids import bucket_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
+from .cause_filter import ALL_CAUSES, CauseFilter
+
 SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
@@ -29,7 +31,7 @@ class EventFilter(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     state: str | None = None
-    campaign_id: str | None = None
+    causes: CauseFilter = ALL_CAUSES
     outcome: str | None = None
     reason: str | None = None
 
@@ -56,7 +58,7 @@ async def page_of_log(
     bucket = None if wanted.member_id is None else bucket_of(wanted.member_id)
     rows = await connection.fetch(
         SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
-        wanted.until, wanted.campaign_id, wanted.outcome, wanted.reason, bucket, LOOKED_AT_MAX,
+        wanted.until, wanted.causes.logged_patterns, wanted.outcome, wanted.reason, bucket, LOOKED_AT_MAX,
     )  # fmt: skip
     end = None
     if len(rows) < size:

@@ -190,7 +190,7 @@ def transaction_line(org_id: UUID, row: Row) -> TransactionLine:
     return TransactionLine(
         id=row["transaction_id"], org_id=org_id, user_id=row["user_id"], member_id=said_id(org_id, row),
         event=row["event_id"], ordinal=row["ordinal"], metric=row["metric"], amount=row["amount"],
-        balance_after=row["balance_after"], campaign_id=row["campaign_id"], step=row["step"], index=row["index"],
+        balance_after=row["balance_after"], cause_kind=row["cause_kind"], cause_id=row["cause_id"], step=row["step"], index=row["index"],
         reason=row["reason"], occurred_at=row["occurred_at"], created_at=row["created_at"], reverses=row["reverses"],
         details=None if row["details"] is None else msgspec.json.decode(row["details"]),
     )  # fmt: skip

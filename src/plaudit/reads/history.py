@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from plaudit.core.cause import Cause
 from plaudit.core.change_summary import BalanceChange, ChangeSummary, summarise
 from plaudit.core.ids import bucket_of, derived_id
 from plaudit.engine.processed import Outcome, outcome_from
@@ -22,14 +23,14 @@ BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
-    """What one campaign, or something else by its name, did at one event.
+    """What one campaign, or another cause, did at one event.
 
     `fired`: its effects happened; `step` is the one that was done, and `completed` says that the whole was.
     """
 
     entry_id: UUID
     at: datetime
-    campaign_id: str
+    cause: Cause
     fired: bool = False
     step: int | None = None
     completed: bool = False
@@ -45,7 +46,8 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
         rows = await connection.fetch(SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
         moved: dict[int, list[BalanceChange]] = defaultdict(list)
         for position, *item in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
-            moved[position].append(BalanceChange(*item))
+            metric, amount, balance_after, kind, id_ = item
+            moved[position].append(BalanceChange(metric, amount, balance_after, Cause(kind, id_)))
         for row in rows:
             # Who asks goes on from the last second that was answered, so no second may be answered in part.
             if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
@@ -59,33 +61,30 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
 
 
 def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) -> list[HistoryEntry]:
-    shown: dict[str, dict[str, Any]] = {}
+    shown: dict[Cause, dict[str, Any]] = {}
     for trace in outcome.trace:
         if trace.refusal is not None:
             continue
         steps = cast("dict[str, Any]", trace.progress or {"completed": True})
         if steps.get("done", True):
             completed = bool(steps.get("completed"))
-            shown[trace.campaign_id] = {"fired": True, "step": trace.step, "completed": completed}
-    for campaign_id in [
-        *(balance_change.campaign_id for balance_change in moved),
-        *(change.campaign_id for change in outcome.items),
-    ]:
-        shown.setdefault(campaign_id, {})
+            shown[trace.cause] = {"fired": True, "step": trace.step, "completed": completed}
+    for cause in [*(balance_change.cause for balance_change in moved), *(change.cause for change in outcome.items)]:
+        shown.setdefault(cause, {})
     if outcome.rungs and not shown:
-        shown[f"ladder.{outcome.rungs[0].ladder_id}"] = {}
+        shown[Cause("ladder", outcome.rungs[0].ladder_id)] = {}
     # A rung goes with what moved a metric first: there is no saying which of several it was.
     first = next(
-        (balance_change.campaign_id for balance_change in moved if balance_change.campaign_id in shown),
+        (balance_change.cause for balance_change in moved if balance_change.cause in shown),
         next(iter(shown), None),
     )
     return [
         HistoryEntry(
-            entry_id=derived_id(row["event_id"], f"history:{campaign_id}"),
+            entry_id=derived_id(row["event_id"], f"history:{cause.text}"),
             at=row["occurred_at"],
-            campaign_id=campaign_id,
-            changes=summarise(campaign_id, moved, outcome.items, outcome.rungs if campaign_id == first else ()),
+            cause=cause,
+            changes=summarise(cause, moved, outcome.items, outcome.rungs if cause == first else ()),
             **known,
         )
-        for campaign_id, known in shown.items()
+        for cause, known in shown.items()
     ]

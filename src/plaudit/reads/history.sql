@@ -7,5 +7,5 @@ ORDER BY occurred_at, position LIMIT $7;
 
 -- name: moved
 -- The transactions of these events of a member, in their order.
-SELECT position, metric, amount, balance_after, campaign_id FROM transactions
+SELECT position, metric, amount, balance_after, cause_kind, cause_id FROM transactions
 WHERE bucket = $1 AND member_id = $2 AND position = ANY($3::bigint[]) AND amount <> 0 ORDER BY position, ordinal;

@@ -16,7 +16,7 @@ WHERE competition_id = $2 AND members.org_id = $1 AND member_id > $3 ORDER BY me
 
 -- name: contest
 -- The seed and the result of a competition.
-SELECT seed, opened_at, settled_at, result FROM contests WHERE org_id = $1 AND competition_id = $2;
+SELECT seed, opened_at, settled_at, result FROM competition_results WHERE org_id = $1 AND competition_id = $2;
 
 -- name: standings_of_member
 -- Where a member stands: the competitions, and the part of the board that they are on.

@@ -59,7 +59,7 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
 def _member(org_id: UUID, row: Row, parts: Mapping[str, Any]) -> MemberLine:
     kept: dict[str, Any] = {name: _in_order(part) for name, part in parts.items()}
     return member_line()(
-        user_id=row["user_id"], member_id=said_id(org_id, row), enrolled_at=row["enrolled_at"], present=row["present"],
+        user_id=row["user_id"], member_id=said_id(org_id, row), enrolled_at=row["enrolled_at"], latest_at=row["latest_at"],
         active_at=row["active_at"],
         sequence=row["sequence"], due_at=row["due_at"], erased_at=row["erased_at"], merged_into=row["merged_into"],
         profile=msgspec.json.decode(row["attributes"]), **kept,
@@ -100,11 +100,11 @@ def _identity(into: dict[str, Any], row: Row) -> None:
 
 
 def _coupon(into: dict[str, Any], row: Row) -> None:
-    _, coupon_id, origin_id, pool_id, code, terms, campaign_id, event_id, *rest = row.values()
+    _, coupon_id, origin_id, pool_id, code, terms, cause_kind, cause_id, event_id, *rest = row.values()
     issued_at, expires_at, state, allocated_at, redeemed_at, revoked_at = rest
     coupon = Coupon(
         id=coupon_id, origin_id=origin_id, pool_id=pool_id, code=code, terms=msgspec.json.decode(terms),
-        campaign_id=campaign_id, event=event_id, issued_at=issued_at, expires_at=expires_at, state=state,
+        cause_kind=cause_kind, cause_id=cause_id, event=event_id, issued_at=issued_at, expires_at=expires_at, state=state,
         allocated_at=allocated_at, redeemed_at=redeemed_at, revoked_at=revoked_at,
     )  # fmt: skip
     into["coupons"] = [*into.get("coupons", []), coupon]

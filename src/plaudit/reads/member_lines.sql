@@ -1,6 +1,6 @@
 -- name: members_now
 -- These members, as they are now.
-SELECT number, bucket, member_id, user_id, attributes, enrolled_at, present, active_at, sequence, due_at, erased_at, merged_into
+SELECT number, bucket, member_id, user_id, attributes, enrolled_at, latest_at, active_at, sequence, due_at, erased_at, merged_into
 FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN members USING (bucket, member_id)
 ORDER BY number;
 
@@ -16,7 +16,7 @@ FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, membe
 
 -- name: standings
 -- Their scores in competitions.
-SELECT number, competition_id, score, reached_at, scope, round, last_round, last_score, last_reached_at
+SELECT number, competition_id, score, reached_at, scope, round, previous_round, previous_score, previous_reached_at
 FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN standings USING (bucket, member_id);
 
 -- name: holdings
@@ -36,7 +36,7 @@ FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, membe
 
 -- name: coupons
 -- Their coupons, with the state of codes of pools.
-SELECT number, c.coupon_id, origin_id, c.pool_id, c.code, terms, campaign_id, event_id, issued_at, expires_at, state,
+SELECT number, c.coupon_id, origin_id, c.pool_id, c.code, terms, cause_kind, cause_id, event_id, issued_at, expires_at, state,
     allocated_at, redeemed_at, revoked_at
 FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
     JOIN coupons AS c USING (bucket, member_id)
@@ -51,6 +51,6 @@ ORDER BY number, ordinal;
 
 -- name: notifications
 -- Their notifications, in the order that they came.
-SELECT number, notification_id, type, campaign_id, step, display, title, message, changes, created_at, expires_at, read_at
+SELECT number, notification_id, type, cause_kind, cause_id, step, display, title, message, changes, created_at, expires_at, read_at
 FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN notifications USING (bucket, member_id)
 ORDER BY number, sequence;

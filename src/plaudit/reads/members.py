@@ -80,7 +80,7 @@ async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberVie
             user_id=row["user_id"],
             attributes=msgspec.json.decode(row["attributes"]),
             enrolled_at=row["enrolled_at"],
-            latest_at=row["present"],
+            latest_at=row["latest_at"],
             active_at=row["active_at"],
             parts=parts[row["member_id"]],
         )

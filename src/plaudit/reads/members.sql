@@ -1,15 +1,15 @@
 -- name: member
 -- One member.
-SELECT member_id, bucket, user_id, attributes, enrolled_at, present, active_at FROM members WHERE bucket = $1 AND member_id = $2;
+SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at FROM members WHERE bucket = $1 AND member_id = $2;
 
 -- name: members
 -- Several members.
-SELECT member_id, bucket, user_id, attributes, enrolled_at, present, active_at FROM members
+SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at FROM members
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) AND erased_at IS NULL;
 
 -- name: page
 -- The members of an organisation in the order of joining, of those whose fields ($5) have these values ($6) as texts.
-SELECT member_id, bucket, user_id, attributes, enrolled_at, present, active_at FROM members
+SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at FROM members
 WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) AND erased_at IS NULL AND merged_into IS NULL
     AND NOT EXISTS (
         SELECT FROM unnest($5::text[], $6::text[]) AS wanted (name, value)
@@ -36,7 +36,7 @@ WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY firs
 
 -- name: coupons
 -- The coupons that members have had, with their states: of a unique one its code's, which null stands for in others.
-SELECT coupons.member_id, coupons.coupon_id, origin_id, coupons.pool_id, coupons.code, terms, campaign_id, issued_at,
+SELECT coupons.member_id, coupons.coupon_id, origin_id, coupons.pool_id, coupons.code, terms, cause_kind, cause_id, issued_at,
     expires_at, CASE WHEN revoked_at IS NULL THEN codes.state ELSE 'revoked' END AS state, codes.redeemed_at, revoked_at
 FROM coupons LEFT JOIN codes USING (org_id, pool_id, code)
 WHERE coupons.bucket = ANY($1::smallint[]) AND coupons.member_id = ANY($2::uuid[]) ORDER BY issued_at, coupons.coupon_id;

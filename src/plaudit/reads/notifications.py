@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
+from plaudit.core.cause import Cause
 from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.ids import bucket_of
 from plaudit.storage.postgres import Connection
@@ -28,7 +29,7 @@ class NotificationRow(Struct, frozen=True, kw_only=True):
     notification_id: UUID
     sequence: int
     type: str
-    campaign_id: str
+    cause: Cause
     step: int | None
     display: str
     title: str | None
@@ -71,7 +72,8 @@ async def last(connection: Connection, member_id: UUID) -> int:
 
 
 def _note(row: asyncpg.Record) -> NotificationRow:
-    found: dict[str, Any] = {name: row[name] for name in NotificationRow.__struct_fields__}
+    found: dict[str, Any] = {name: row[name] for name in NotificationRow.__struct_fields__ if name != "cause"}
+    found["cause"] = Cause(row["cause_kind"], row["cause_id"])
     changes = found["changes"]
     found["changes"] = NOTHING_CHANGED if changes is None else _CHANGES.decode(changes)
     return NotificationRow(**found)

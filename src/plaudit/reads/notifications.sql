@@ -1,12 +1,12 @@
 -- name: unread
 -- What a member has not read, the oldest first; what has expired is not shown.
-SELECT notification_id, sequence, type, campaign_id, step, display, title, message, created_at, expires_at, read_at, changes
+SELECT notification_id, sequence, type, cause_kind, cause_id, step, display, title, message, created_at, expires_at, read_at, changes
 FROM notifications WHERE bucket = $1 AND member_id = $2 AND read_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
 ORDER BY sequence LIMIT $4;
 
 -- name: page
 -- A member's notifications, the newest first, read or not.
-SELECT notification_id, sequence, type, campaign_id, step, display, title, message, created_at, expires_at, read_at, changes
+SELECT notification_id, sequence, type, cause_kind, cause_id, step, display, title, message, created_at, expires_at, read_at, changes
 FROM notifications WHERE bucket = $1 AND member_id = $2 AND sequence < $3 AND (expires_at IS NULL OR expires_at > $4)
 ORDER BY sequence DESC LIMIT $5;
 
@@ -17,7 +17,7 @@ WHERE bucket = $1 AND member_id = $2 AND read_at IS NULL AND (expires_at IS NULL
 
 -- name: of_members
 -- What these members got after what each has seen, in their order.
-SELECT notification_id, sequence, type, campaign_id, step, display, title, message, created_at, expires_at, read_at,
+SELECT notification_id, sequence, type, cause_kind, cause_id, step, display, title, message, created_at, expires_at, read_at,
     changes, n.member_id
 FROM unnest($1::smallint[], $2::uuid[], $3::bigint[]) AS seen (bucket, member_id, after)
 JOIN notifications AS n ON n.bucket = seen.bucket AND n.member_id = seen.member_id AND n.sequence > seen.after

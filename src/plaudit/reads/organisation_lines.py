@@ -57,7 +57,7 @@ async def _rows(connection: Connection, org_id: UUID, after: OrganisationPlace) 
         case "expired_code":
             return await connection.fetch(SQL.expired_codes_after, org_id, pool_id, code, ROWS_AT_ONCE)
         case "contest":
-            return await connection.fetch(SQL.contests_after, org_id, after.key, ROWS_AT_ONCE)
+            return await connection.fetch(SQL.results_after, org_id, after.key, ROWS_AT_ONCE)
         case "round":
             return await connection.fetch(SQL.rounds_after, org_id, *_halves(after.key), ROWS_AT_ONCE)
         case _:

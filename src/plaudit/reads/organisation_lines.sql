@@ -3,9 +3,9 @@
 SELECT key, quantity FROM claimed
 WHERE org_id = $1 AND kind = $2 AND key COLLATE "C" > $3 ORDER BY key COLLATE "C" LIMIT $4;
 
--- name: contests_after
+-- name: results_after
 -- Competitions' seeds and results.
-SELECT competition_id AS key, seed, opened_at, settled_at, result FROM contests
+SELECT competition_id AS key, seed, opened_at, settled_at, result FROM competition_results
 WHERE org_id = $1 AND competition_id COLLATE "C" > $2 ORDER BY competition_id COLLATE "C" LIMIT $3;
 
 -- name: rounds_after

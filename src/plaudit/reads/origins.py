@@ -27,7 +27,7 @@ async def origin_of(connection: Connection, programme: Programme, row: Row, user
     if first["reverses"] is not None:  # what it goes back to is gone
         return Origin(row["transaction_id"], earned=False, scored=False)
     booked = Booked(
-        first["amount"], first["campaign_id"], first["kind"] or "", first["occurred_at"], first["own_expiry"]
+        first["amount"], first["cause_kind"], first["kind"] or "", first["occurred_at"], first["own_expiry"]
     )
     if not is_scored(booked):
         return Origin(row["transaction_id"], is_earned(booked), scored=False, counted_at=booked.occurred_at)

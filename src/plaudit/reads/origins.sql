@@ -2,10 +2,10 @@
 -- A transaction, then what it goes back to through reversals, one by one: each with the event that made it, as long as
 -- the log has it. What a member did before being merged may be in another bucket.
 WITH RECURSIVE chain AS (
-    SELECT bucket, member_id, position, org_id, user_id, amount, campaign_id, occurred_at, reverses, 0 AS steps_back
+    SELECT bucket, member_id, position, org_id, user_id, amount, cause_kind, occurred_at, reverses, 0 AS steps_back
     FROM transactions WHERE bucket = $1 AND transaction_id = $2
     UNION ALL
-    SELECT t.bucket, t.member_id, t.position, t.org_id, t.user_id, t.amount, t.campaign_id, t.occurred_at, t.reverses, steps_back + 1
+    SELECT t.bucket, t.member_id, t.position, t.org_id, t.user_id, t.amount, t.cause_kind, t.occurred_at, t.reverses, steps_back + 1
     FROM chain JOIN transactions AS t ON t.transaction_id = chain.reverses
         AND t.bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint))
 )

@@ -10,6 +10,6 @@ SELECT user_id, score, reached_at, rank() OVER (ORDER BY score DESC, reached_at,
 FROM (
     SELECT member_id, user_id, score, reached_at FROM standings
     WHERE org_id = $1 AND competition_id = $2 AND round = $3 AND scope = $4
-    UNION ALL SELECT member_id, user_id, last_score, last_reached_at FROM standings
-    WHERE org_id = $1 AND competition_id = $2 AND last_round = $3 AND scope = $4
+    UNION ALL SELECT member_id, user_id, previous_score, previous_reached_at FROM standings
+    WHERE org_id = $1 AND competition_id = $2 AND previous_round = $3 AND scope = $4
 ) AS played ORDER BY rank LIMIT $5;

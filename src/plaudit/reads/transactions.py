@@ -7,18 +7,19 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from plaudit.core.cause import CauseKind
 from plaudit.core.commands.bookkeeping import receipt_ids
 from plaudit.core.commands.merge import passed_on_id, takeover_id
 from plaudit.core.event import MERGE, RECEIPT, TAKEOVER, TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.ledger import matching
-from plaudit.core.ledger.earned import MANUAL, MERGE_CAMPAIGN
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.matching import Match, matched, parts_left
 from plaudit.errors import Conflict, NotFound
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
+from .cause_filter import ALL_CAUSES, CauseFilter
 from .identities import goes_on_as
 
 SQL = queries_beside(__file__)
@@ -34,7 +35,7 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
     """Which transactions a list has; a `sign` of 1 is for credits only, -1 for debits."""
 
     metric: str | None = None
-    campaign_id: str | None = None
+    causes: CauseFilter = ALL_CAUSES
     sign: int | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -42,7 +43,7 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
     @property
     def all(self) -> tuple[Any, ...]:
         """As the queries take it."""
-        return self.metric, self.campaign_id, self.sign, self.since, self.until
+        return self.metric, self.causes.kinds, self.causes.id, self.sign, self.since, self.until
 
 
 ALL = TransactionFilter()
@@ -133,7 +134,7 @@ class Transfer(Struct, frozen=True):
 
 async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
     """Return the transfer that a transaction is one side of. None if it is of none."""
-    event = await _event_of(connection, row, TRANSFER, RECEIPT) if row["campaign_id"] == MANUAL else None
+    event = await _event_of(connection, row, TRANSFER, RECEIPT) if row["cause_kind"] == CauseKind.manual else None
     if event is None:
         return None
     data = msgspec.json.decode(event["payload"], type=_Payload).data
@@ -184,7 +185,7 @@ class MergeSides(Struct, frozen=True):
 
 async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
     """Return the two transactions of a merge that one of them is of. None if it is none; raises Conflict if one is gone."""
-    if row["campaign_id"] != MERGE_CAMPAIGN:
+    if row["cause_kind"] != CauseKind.merge:
         return None
     event = await _event_of(connection, row, MERGE, TAKEOVER)
     is_former = event is not None and event["kind"] == MERGE

@@ -1,14 +1,15 @@
 -- name: page
--- The transactions of an organisation, newest first: of so many ($12) those of one metric or campaign, of credits (1) or
+-- The transactions of an organisation, newest first: of so many ($13) those of one metric or cause, of credits (1) or
 -- debits (-1), from when on and until when, if asked.
 SELECT * FROM (
     SELECT * FROM transactions WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
-    ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $12
+    ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $13
 ) AS looked_at
-WHERE ($6::text IS NULL OR metric = $6) AND ($7::text IS NULL OR campaign_id = $7)
-    AND ($8::integer IS NULL OR sign(amount) = $8)
-    AND ($9::timestamptz IS NULL OR occurred_at >= $9) AND ($10::timestamptz IS NULL OR occurred_at < $10)
-ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $11;
+WHERE ($6::text IS NULL OR metric = $6) AND ($7::text[] IS NULL OR cause_kind = ANY($7))
+    AND ($8::text IS NULL OR cause_id IN ($8, ''))
+    AND ($9::integer IS NULL OR sign(amount) = $9)
+    AND ($10::timestamptz IS NULL OR occurred_at >= $10) AND ($11::timestamptz IS NULL OR occurred_at < $11)
+ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC LIMIT $12;
 
 -- name: end_of_page
 -- The last of so many transactions of an organisation, from the same place on; none if there are fewer.
@@ -17,13 +18,14 @@ WHERE org_id = $1 AND (created_at, bucket, position, ordinal) < ($2, $3, $4, $5)
 ORDER BY created_at DESC, bucket DESC, position DESC, ordinal DESC OFFSET $6 - 1 LIMIT 1;
 
 -- name: page_of_member
--- The transactions of one member, newest first; of one metric or campaign, of credits (1) or debits (-1), if asked.
+-- The transactions of one member, newest first; of one metric or cause, of credits (1) or debits (-1), if asked.
 SELECT * FROM transactions
 WHERE bucket = $1 AND member_id = $2 AND (position, ordinal) < ($3, $4)
-    AND ($5::text IS NULL OR metric = $5) AND ($6::text IS NULL OR campaign_id = $6)
-    AND ($7::integer IS NULL OR sign(amount) = $7)
-    AND ($8::timestamptz IS NULL OR occurred_at >= $8) AND ($9::timestamptz IS NULL OR occurred_at < $9)
-ORDER BY position DESC, ordinal DESC LIMIT $10;
+    AND ($5::text IS NULL OR metric = $5) AND ($6::text[] IS NULL OR cause_kind = ANY($6))
+    AND ($7::text IS NULL OR cause_id IN ($7, ''))
+    AND ($8::integer IS NULL OR sign(amount) = $8)
+    AND ($9::timestamptz IS NULL OR occurred_at >= $9) AND ($10::timestamptz IS NULL OR occurred_at < $10)
+ORDER BY position DESC, ordinal DESC LIMIT $11;
 
 -- name: one
 -- One transaction, in whichever bucket it is.
@@ -33,7 +35,7 @@ WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transact
 -- name: of_merge
 -- What a merge has booked at one of its two members.
 SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
-WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'merge' ORDER BY ordinal;
+WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'merge' ORDER BY ordinal;
 
 -- name: event_of
 -- The event that a transaction was made by, of one of these kinds.
@@ -43,7 +45,7 @@ WHERE bucket = $1 AND member_id = $2 AND position = $3 AND event_id = $4 AND kin
 -- name: of_event
 -- The first transaction of an event: what a command that came again had made.
 SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
-WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND campaign_id = 'manual' ORDER BY ordinal LIMIT 1;
+WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'manual' ORDER BY ordinal LIMIT 1;
 
 -- name: on_lots
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.

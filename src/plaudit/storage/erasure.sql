@@ -106,7 +106,7 @@ WHERE org_id = $1 AND (position(convert_to($2, 'UTF8') IN content) > 0 OR starts
 
 -- name: rename_winners
 -- Winners by name ($2 and $3 as JSON texts).
-UPDATE contests SET result = replace(result::text, $2, $3)::json
+UPDATE competition_results SET result = replace(result::text, $2, $3)::json
 WHERE org_id = $1 AND position($2 IN result::text) > 0;
 
 -- name: rename_rounds

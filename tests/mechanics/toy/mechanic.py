@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from msgspec import Struct
 
+from plaudit.core.cause import Cause
 from plaudit.core.commands.bookkeeping import decode_order, trace_command
 from plaudit.core.decision import EffectTrace, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType, Id, NamedDocument
@@ -36,7 +37,7 @@ class EmptyOrder(Struct, frozen=True, rename="camel"):
 
 def empty_card(context):
     order = decode_order(context, EmptyOrder)
-    cause = f"{KIND}.{order.toy_id}"
+    cause = Cause(KIND, order.toy_id)
     if context.program.compiled(KIND, order.toy_id) is None:
         return trace_command(context, ToyRefusal.toy_missing, cause)
     empty(context, order.toy_id)
@@ -71,7 +72,7 @@ class Toys(Mechanic):
         for card_id, card in documents[KIND].items():
             effects = tuple(compile_effect(spec, metrics) for spec in card.effects)
             cards[card_id] = CompiledCard(card_id, card.name, card.size, card.days, effects)
-            listener = MechanicListener(mechanic=KIND, target=cards[card_id], cause=f"{KIND}.{card_id}")
+            listener = MechanicListener(mechanic=KIND, target=cards[card_id], cause=Cause(KIND, card_id))
             listeners[card.trigger].append(listener)
         return CompiledDocuments(cards, listeners)
 
@@ -84,7 +85,7 @@ class Toys(Mechanic):
     def meet(self, context, listener):
         state, effects = stamp(context, listener.target)
         trigger = context.event.trigger if context.event.depth else None
-        return Trace(listener.cause, 0, 0, None, [], effects, trigger, {"stamps": state.stamps})
+        return Trace(listener.cause.logged, 0, 0, None, [], effects, trigger, {"stamps": state.stamps})
 
     def run_due(self, context, compiled, state):
         empty(context, compiled.card_id)

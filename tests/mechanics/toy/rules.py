@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct, structs
 
+from plaudit.core.cause import Cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace
 from plaudit.core.member import states_of
@@ -41,7 +42,7 @@ def stamp(context: Context, card: CompiledCard, number: int = 1) -> tuple[CardSt
     context.changed_parts.update((f"toys.{card.card_id}", "toys"))
     effects: list[EffectTrace] = []
     for _ in range(times):
-        place = f"{KIND}.{card.card_id}"
+        place = Cause(KIND, card.card_id)
         effects += [context.carry_out(effect, EffectPlace(place, 0, i)) for i, effect in enumerate(card.effects)]
         context.emit("toy.full", {"toyId": card.card_id, "full": state.full}, place)
     return state, effects

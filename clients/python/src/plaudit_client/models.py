@@ -151,6 +151,7 @@ class Activity(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     metric: str | None = None
     amount: Number | None = None
     campaign_id: str | None = None
+    cause: Cause | None = None
     kind: str | None = None
     id: str | None = None
     change: str | None = None
@@ -287,7 +288,8 @@ class AudienceTransaction(Struct, frozen=True, kw_only=True, rename="camel", omi
     metric: str
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     event_id: str
     reason: str | None
     occurred_at: datetime
@@ -422,7 +424,8 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 class CampaignComparison(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A campaign as it was, and as it would be."""
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     actual: CampaignTotals
     simulated: CampaignTotals
     difference: CampaignDifference
@@ -620,6 +623,22 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     show_dates: bool | UnsetType = UNSET
     completed_at: datetime | UnsetType = UNSET
     streak: StreakPart | UnsetType | None = UNSET
+
+
+class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What brought something about: a campaign, a streak, a command by hand, an import … `id` is null for some
+    kinds.
+    """
+
+    kind: str
+    id: str | None
+
+
+class CauseData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What brought something about. `id` is null for some kinds."""
+
+    kind: str
+    id: str | None
 
 
 class ChallengeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -1269,7 +1288,8 @@ class EventTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     metric: str
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
 
 
@@ -1314,7 +1334,8 @@ class ExplainedCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_
     name. `status` is there for a campaign that would have listened if it were active.
     """
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     trigger: str
     fired: bool
     reason: str | None
@@ -1961,7 +1982,8 @@ class MemberCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     status: str
     origin: str
     code_pool_id: str | None
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     issued_at: datetime
     expires_at: datetime | None
     redeemed_at: datetime | None
@@ -2674,6 +2696,7 @@ class NotificationData(Struct, frozen=True, kw_only=True, rename="camel", omit_d
     notification_id: str
     type: str
     campaign_id: str | None
+    cause: CauseData
     step: int | None
     display: str
     title: str | None
@@ -2756,7 +2779,8 @@ class OutcomeRefusal(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     `next_available_at` is when it can succeed, if that is known.
     """
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     effect: int | None
     reason: str
     next_available_at: datetime | None = field(name="next_available_at", default=None)
@@ -2771,7 +2795,8 @@ class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit
     metric: str
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
     next_available_at: datetime | None = field(name="next_available_at", default=None)
 
@@ -3651,7 +3676,8 @@ class SettingsUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 class SimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A campaign as it was, and as it would be with the changes, over events that really happened."""
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     actual: CampaignTotals
     simulated: CampaignTotals
     difference: CampaignDifference
@@ -3675,7 +3701,8 @@ class SimulationSample(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
     user_id: str
     change: Literal["changed", "gained", "lost"]
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     event: SampleEvent
     actual: SampleOutcome
     simulated: SampleOutcome
@@ -3960,7 +3987,8 @@ class Transaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     metric: str
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     event_id: str
     reason: str | None
     occurred_at: datetime
@@ -3983,7 +4011,8 @@ class TransactionData(Struct, frozen=True, kw_only=True, rename="camel", omit_de
     type: Literal["credit", "debit"]
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: CauseData
     reason: str | None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from plaudit import clock
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
+from plaudit.api.http.parameters import CAUSE_PARAMETERS, causes_in
 from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import AFTER_ALL, Json, time_text
 from plaudit.api.views.analytics import (
@@ -25,6 +26,8 @@ from plaudit.api.views.analytics import (
     TopCampaign,
 )
 from plaudit.api.views.base import Page
+from plaudit.api.views.cause import cause_view
+from plaudit.core.cause import Cause
 from plaudit.core.metrics import to_number
 from plaudit.core.periods import first_instant, local_day
 from plaudit.core.program import Program
@@ -144,7 +147,7 @@ def _activity(program: Program, row: Json) -> Activity:
                 "transaction_id": f"txn_{row['id']}",
                 "metric": row["what"],
                 "amount": _amount_view(program, row["what"], row["amount"]),
-                "campaign_id": row["source"],
+                **cause_view(Cause(row["source"], row["cause_id"])),
             }
         case "enrolment":
             fields = {"user_id": row["user_id"]}
@@ -163,7 +166,7 @@ async def timeseries(call: Call) -> TimeSeries:
     async with call.connection() as connection:
         rows = await analytics.series(
             connection, call.org_id, period.first, period.last, unit=unit, metric=period.metric,
-            campaign_id=call.query.get("campaignId"),
+            causes=causes_in(call.query),
         )  # fmt: skip
     points: dict[str, dict[str, MetricTotals]] = {}
     for row in rows:
@@ -224,7 +227,7 @@ OPERATIONS = [
         summary="Get totals by day, week or month", run=timeseries, scope="admin:read", tag="Analytics",
         errors=(400,), query=(
             *_RANGE, Parameter("interval", "day, week or month.", {"enum": list(UNITS), "default": "day"}),
-            Parameter("campaignId", "Only of this campaign.", TEXT),
+            *CAUSE_PARAMETERS,
         ), answer=TimeSeries,
     ),
     Operation(

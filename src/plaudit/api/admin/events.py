@@ -8,10 +8,12 @@ import msgspec
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import GREATEST_ID
-from plaudit.api.http.parameters import BETWEEN, instant_in
+from plaudit.api.http.parameters import BETWEEN, CAUSE_PARAMETERS, causes_in, instant_in
 from plaudit.api.http.wire import AFTER_ALL, event_ids_named, event_name, time_text
 from plaudit.api.views.base import Acknowledgement, Page, view_from
+from plaudit.api.views.cause import cause_view
 from plaudit.api.views.events import Event, EventExplanation, EventList, EventTransaction, ExplainedCampaign
+from plaudit.core.cause import Cause
 from plaudit.core.event import ACTION
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import to_number
@@ -91,7 +93,7 @@ def _wanted(call: Call) -> EventFilter:
     if state in ("queued", "failed"):
         wrong = [
             FieldError(name, f"is for events that were decided, and not allowed with status {state}")
-            for name in ("campaignId", "outcome", "reason")
+            for name in ("campaignId", "cause", "outcome", "reason")
             if name in query
         ]
         if wrong:
@@ -102,7 +104,7 @@ def _wanted(call: Call) -> EventFilter:
         since=instant_in(query, "since"),
         until=instant_in(query, "until"),
         state=state,
-        campaign_id=query.get("campaignId"),
+        causes=causes_in(query),
         outcome=query.get("outcome"),
         reason=query.get("reason"),
     )
@@ -159,7 +161,7 @@ def _transaction_view(programme: Programme, record: Row) -> EventTransaction:
         metric=record["metric"],
         amount=to_number(record["amount"], decimals),
         balance_after=to_number(record["balance_after"], decimals),
-        campaign_id=record["campaign_id"],
+        **cause_view(Cause(record["cause_kind"], record["cause_id"])),
         reason=record["reason"],
     )
 
@@ -188,7 +190,7 @@ OPERATIONS = [
             Parameter("status", "Only those in this state.", {"enum": list(STATES)}),
             Parameter("userId", "Only of this member.", {"type": "string"}),
             Parameter("action", "Only of this action or other trigger.", {"type": "string"}),
-            Parameter("campaignId", "Only those that this campaign listened to.", {"type": "string"}, "campaign"),
+            *CAUSE_PARAMETERS,
             Parameter(
                 "outcome",
                 "fired: a campaign fired; refused: one listened and did not, or the event was rejected; nothing: none "

@@ -13,6 +13,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import EventKey, UserId, time_text, uuid_in
 from plaudit.api.run_command import NOBODY, run_command
 from plaudit.api.views.transactions import ExpiryExtension, Hold, Transaction, transaction_view, transfer_view
+from plaudit.core.cause import MANUAL
 from plaudit.core.event import EXTENSION, HOLD, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import event_id_of
 from plaudit.core.metrics import AMOUNT_MAX, Metric, misfit
@@ -257,9 +258,7 @@ def _own_id(processed: ProcessedEvent) -> UUID | None:
     if processed.decision is None:
         return None
     return next(
-        transaction.transaction_id
-        for transaction in processed.decision.transactions
-        if transaction.campaign_id == "manual"
+        transaction.transaction_id for transaction in processed.decision.transactions if transaction.cause == MANUAL
     )
 
 

@@ -11,7 +11,7 @@ from plaudit.api.views.base import View
 from plaudit.api.views.coupon import issued_coupon_fields
 from plaudit.api.views.documents import TYPES
 from plaudit.api.views.products import PricePaid, Redemption, RedemptionResult
-from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
+from plaudit.core.cause import REDEMPTION as REDEMPTION_CAUSE
 from plaudit.core.decision import Decision
 from plaudit.core.event import REDEMPTION
 from plaudit.core.metrics import to_number
@@ -67,7 +67,7 @@ async def redeem_product(call: Call, user_id: str, product_id: str, quantity: in
     assert decision is not None
     coupon: dict[str, Any] = {}
     for issue in decision.coupons:
-        if issue.campaign_id == REDEMPTION_CAMPAIGN:
+        if issue.cause == REDEMPTION_CAUSE:
             coupon |= issued_coupon_fields(programme, processed, issue)
     result = Redemption(
         user_id=user_id,
@@ -90,7 +90,7 @@ def _prices_paid(program: Program, decision: Decision) -> list[PricePaid]:
             balance_after=to_number(transaction.balance_after, program.metrics[transaction.metric].decimals),
         )
         for transaction in decision.transactions
-        if transaction.campaign_id == REDEMPTION_CAMPAIGN
+        if transaction.cause == REDEMPTION_CAUSE
     ]
 
 

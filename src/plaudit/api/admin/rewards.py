@@ -9,8 +9,9 @@ from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.coupon import issued_coupon_fields
 from plaudit.api.views.rewards import GrantedReward, RewardGrantResult
+from plaudit.core.cause import MANUAL_GRANT, CauseKind
 from plaudit.core.decision import Decision
-from plaudit.core.event import GRANT, MANUAL_GRANT_CAMPAIGN
+from plaudit.core.event import GRANT
 from plaudit.core.metrics import to_number
 from plaudit.documents.reward import RewardType
 from plaudit.errors import NotFound
@@ -42,17 +43,17 @@ async def grant(call: Call) -> RewardGrantResult:
     assert decision is not None
     given: dict[str, Any] = {}
     for posting in decision.transactions:
-        if posting.campaign_id == MANUAL_GRANT_CAMPAIGN:
+        if posting.cause == MANUAL_GRANT:
             given["transaction_id"] = f"txn_{posting.transaction_id}"
             given["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
     for issue in decision.coupons:
-        if issue.campaign_id == MANUAL_GRANT_CAMPAIGN:
+        if issue.cause == MANUAL_GRANT:
             given |= issued_coupon_fields(programme, processed, issue)
     result = GrantedReward(
         user_id=body.user_id,
         reward_id=reward.reward_id,
         reward_type=cast("RewardType", reward.type),
-        campaign_id=MANUAL_GRANT_CAMPAIGN,
+        campaign_id=CauseKind.manual_grant.value,
         granted_at=time_text(now),
         event_id=f"evt_{event_id}",
         **{**given, **_given(decision)},
@@ -63,7 +64,7 @@ async def grant(call: Call) -> RewardGrantResult:
 def _given(decision: Decision) -> dict[str, Any]:
     """What there is of the reward besides transactions and coupons: its product, its entries, and how many."""
     for considered in decision.trace:
-        if considered.campaign_id != MANUAL_GRANT_CAMPAIGN:
+        if considered.cause != MANUAL_GRANT:
             continue
         outcome: Json = considered.effects[0].outcome
         given = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
-from plaudit.api.http.parameters import BETWEEN, instant_in
+from plaudit.api.http.parameters import BETWEEN, CAUSE_PARAMETERS, causes_in, instant_in
 from plaudit.api.http.wire import AFTER_ALL, uuid_in
 from plaudit.api.views.base import Page
 from plaudit.api.views.transactions import MatchedAmount, Transaction, TransactionList, transaction_view, transfer_view
@@ -51,7 +51,7 @@ def _wanted(call: Call, program: Program) -> TransactionFilter:
         raise invalid_fields(wrong)
     return TransactionFilter(
         metric=next(iter(names.values()), None),
-        campaign_id=query.get("campaignId"),
+        causes=causes_in(query),
         sign=_SIGNS.get(query.get("type", "")),
         since=instant_in(query, "since"),
         until=instant_in(query, "until"),
@@ -121,7 +121,7 @@ OPERATIONS = [
             Parameter("metric", "Only of this metric.", {"type": "string"}),
             Parameter("currency", "The same as metric.", {"type": "string"}),
             Parameter("type", "The same as metric; or credit, or debit.", {"type": "string"}),
-            Parameter("campaignId", "Only from this campaign.", {"type": "string"}, "campaign"),
+            *CAUSE_PARAMETERS,
             *BETWEEN,
             *PAGING,
         ),

@@ -243,12 +243,12 @@ async def get_notifications(call: Call) -> list[LoyaltyNotification]:
     """What the member has not read, the oldest first. Reading does not consume."""
     programme, notes = await unread_of(call)
     coupons = await coupons_of(call)
-    done = {(note.campaign_id, note.created_at): note.step for note in notes if note.type == "step.completed"}
-    return [_note_view(programme, note, done.get((note.campaign_id, note.created_at)), coupons) for note in notes]
+    done = {(note.cause, note.created_at): note.step for note in notes if note.type == "step.completed"}
+    return [_note_view(programme, note, done.get((note.cause, note.created_at)), coupons) for note in notes]
 
 
 def _note_view(programme: Programme, note: NotificationRow, step: int | None, coupons: Coupons) -> LoyaltyNotification:
-    achieved = _achieved(programme, note.campaign_id, step if note.step is None else note.step)
+    achieved = _achieved(programme, note.cause.campaign_id, step if note.step is None else note.step)
     return LoyaltyNotification(
         id=str(note.notification_id),
         timestamp=int(note.created_at.timestamp()),
@@ -256,12 +256,12 @@ def _note_view(programme: Programme, note: NotificationRow, step: int | None, co
         display=note.display,
         title=note.title or "",
         message=note.message,
-        payload=payload_view(programme, note.changes, achieved, coupons.get((note.campaign_id, note.created_at))),
+        payload=payload_view(programme, note.changes, achieved, coupons.get((note.cause, note.created_at))),
     )
 
 
-def _achieved(programme: Programme, campaign_id: str, step: int | None) -> tuple[str, str] | None:
-    if campaign_id not in programme.campaigns:
+def _achieved(programme: Programme, campaign_id: str | None, step: int | None) -> tuple[str, str] | None:
+    if campaign_id is None or campaign_id not in programme.campaigns:
         return None
     last = max(len(programme.campaigns[campaign_id].steps), 1) - 1
     done = last if step is None else step  # a completion is that of its last mission
@@ -288,12 +288,12 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
 
 
 def _entry_view(programme: Programme, entry: HistoryEntry, coupons: Coupons) -> LoyaltyHistoryEntry:
-    achieved = _achieved(programme, entry.campaign_id, entry.step) if entry.fired else None
+    achieved = _achieved(programme, entry.cause.campaign_id, entry.step) if entry.fired else None
     return LoyaltyHistoryEntry(
         id=str(entry.entry_id),
         timestamp=int(entry.at.timestamp()),
         type=_type_of(entry, achieved),
-        payload=payload_view(programme, entry.changes, achieved, coupons.get((entry.campaign_id, entry.at))),
+        payload=payload_view(programme, entry.changes, achieved, coupons.get((entry.cause, entry.at))),
     )
 
 

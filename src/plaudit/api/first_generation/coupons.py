@@ -7,15 +7,19 @@ from plaudit.api.http.operations import Call
 from plaudit.api.http.wire import uuid_in
 from plaudit.api.identity.current_member import load_current_member
 from plaudit.api.views.first_generation import LoyaltyCoupon
+from plaudit.core.cause import Cause
 from plaudit.errors import NotFound
 
-Coupons = Mapping[tuple[str, datetime], str]
+Coupons = Mapping[tuple[Cause, datetime], str]
 
 
 async def coupons_of(call: Call) -> Coupons:
     """The ids of the member's coupons, by what gave them and when."""
     _, view = await load_current_member(call)
-    return {(row["campaign_id"], row["issued_at"]): str(row["coupon_id"]) for row in view.parts["coupons"]}
+    return {
+        (Cause(row["cause_kind"], row["cause_id"]), row["issued_at"]): str(row["coupon_id"])
+        for row in view.parts["coupons"]
+    }
 
 
 async def get_coupon(call: Call) -> LoyaltyCoupon:

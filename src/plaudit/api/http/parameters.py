@@ -8,14 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plaudit import bounds
-from plaudit.core.commands.enrolment import WELCOME
-from plaudit.core.commands.redemption import REDEMPTION_CAMPAIGN
-from plaudit.core.event import MANUAL_GRANT_CAMPAIGN, REFERRAL
-from plaudit.core.ledger.earned import IMPORT_CAMPAIGN, MANUAL, MERGE_CAMPAIGN, OPENING
-from plaudit.core.ledger.post import EXPIRY
+from plaudit.core.cause import CauseKind
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, invalid_fields
-from plaudit.mechanics.registry import MECHANICS
+from plaudit.reads.cause_filter import ALL_CAUSES, CauseFilter, of_campaign, of_cause
 from plaudit.storage.documents import ever_existed
 
 from .operations import DRY_RUN, Call, Operation, Parameter
@@ -120,14 +116,37 @@ async def check_named(operation: Operation, call: Call) -> None:
 
 
 def _is_no_document(parameter: Parameter, value: str) -> bool:
-    """What is booked without a campaign stands under a name of its own: `manual`, `ladder.status`."""
-    kind, dot, _ = value.partition(".")
-    return parameter.names == "campaign" and (
-        value in _WITHOUT_CAMPAIGN or (dot != "" and (kind in _MECHANICS or kind in MECHANICS))
-    )
+    """A reward granted by hand is shown as a campaign of this name."""
+    return parameter.names == "campaign" and value == CauseKind.manual_grant
 
 
-_WITHOUT_CAMPAIGN = frozenset(
-    {MANUAL_GRANT_CAMPAIGN, MANUAL, OPENING, IMPORT_CAMPAIGN, MERGE_CAMPAIGN, REDEMPTION_CAMPAIGN, WELCOME, REFERRAL}
+CAUSE_PARAMETERS = (
+    Parameter(
+        "campaignId",
+        "Only of this campaign; `manual_grant` for rewards granted by hand.",
+        {"type": "string"},
+        "campaign",
+    ),
+    Parameter(
+        "cause",
+        "Only of this cause: a kind, such as `manual`, or a kind and an id, such as `streak.daily` or `expiry.points`.",
+        {"type": "string"},
+    ),
 )
-_MECHANICS = frozenset({"ladder", "competition", "segment", EXPIRY})
+_CAUSE_KINDS = frozenset({*CauseKind, *KINDS})  # a mechanic's causes have the name of its kind of document
+
+
+def causes_in(query: Mapping[str, str]) -> CauseFilter:
+    """Return the causes that a query names. Raises Invalid."""
+    campaign_id, cause = query.get("campaignId"), query.get("cause")
+    if campaign_id is not None and cause is not None:
+        raise invalid_fields([FieldError("cause", "and campaignId must not both be there")])
+    if campaign_id is not None:
+        return of_campaign(campaign_id)
+    if cause is None:
+        return ALL_CAUSES
+    found = of_cause(cause)
+    if found.kinds is not None and not _CAUSE_KINDS.issuperset(found.kinds):
+        kinds = ", ".join(CauseKind)
+        raise invalid_fields([FieldError("cause", f"must be {kinds} or a mechanic, or begin so (got {cause[:64]!r})")])
+    return found

@@ -11,6 +11,15 @@ OBJECT: dict[str, Any] = {"type": "object"}
 OBJECTS: dict[str, Any] = {"type": "array", "items": OBJECT}
 NULLABLE_TEXT = {"type": ["string", "null"]}
 NULLABLE_TIME = {"anyOf": [TIME, {"type": "null"}]}
+# What brought something about (see plaudit/core/cause.py).
+CAUSE_FIELDS: dict[str, Any] = {
+    "campaignId": NULLABLE_TEXT,
+    "cause": {
+        "type": "object",
+        "properties": {"kind": TEXT, "id": NULLABLE_TEXT},
+        "required": ["id", "kind"],
+    },
+}
 
 
 def object_of(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:

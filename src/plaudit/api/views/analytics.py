@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from plaudit.api.views.cause import Cause
+
 from .base import Time, View, page_of
 
 
@@ -63,7 +65,8 @@ class Activity(View):
     transaction_id: str | UnsetType = UNSET
     metric: str | UnsetType = UNSET
     amount: float | UnsetType = UNSET
-    campaign_id: str | UnsetType = UNSET
+    campaign_id: str | UnsetType | None = UNSET
+    cause: Cause | UnsetType = UNSET
     kind: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     change: str | UnsetType = UNSET

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType, field
 
 from plaudit.api.http.wire import time_text
+from plaudit.api.views.cause import Cause, cause_view
 from plaudit.core.decision import Trace
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
@@ -25,7 +26,8 @@ class OutcomeTransaction(View):
     metric: str
     amount: float
     balance_after: float
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
     next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
 
@@ -44,7 +46,8 @@ class OutcomeRefusal(View):
     `next_available_at` is when it can succeed, if that is known.
     """
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     effect: int | None
     reason: str
     next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
@@ -75,7 +78,7 @@ def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
                 metric=posting.metric,
                 amount=to_number(posting.amount, decimals),
                 balance_after=to_number(posting.balance_after, decimals),
-                campaign_id=posting.campaign_id,
+                **cause_view(posting.cause),
                 reason=posting.reason,
                 next_available_at=_next_available(posting.next_at),
             )
@@ -91,7 +94,9 @@ def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
     return Outcome(
         state=processed.state,
         reason=UNSET if decision.refusal is None else str(decision.refusal),
-        campaigns=[trace.campaign_id for trace in decision.trace if trace.refusal is None],
+        campaigns=[
+            trace.cause.id for trace in decision.trace if trace.refusal is None and trace.cause.campaign_id is not None
+        ],
         transactions=transactions,
         coupons=coupons,
         refusals=[*_refused_campaigns(decision.trace), *_refused_effects(decision.trace)],
@@ -101,7 +106,7 @@ def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
 def _refused_campaigns(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
     return [
         OutcomeRefusal(
-            campaign_id=trace.campaign_id,
+            **cause_view(trace.cause),
             effect=None,
             reason=trace.refusal,
             next_available_at=_next_available(_next_at(trace)),
@@ -113,7 +118,7 @@ def _refused_campaigns(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
 
 def _refused_effects(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
     return [
-        OutcomeRefusal(campaign_id=trace.campaign_id, effect=effect.index, reason=effect.refusal)
+        OutcomeRefusal(**cause_view(trace.cause), effect=effect.index, reason=effect.refusal)
         for trace in traces
         for effect in trace.effects
         if effect.refusal is not None

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
 
+from plaudit.api.views.cause import Cause
+
 from .base import Json, Time, View, page_of
 
 
@@ -35,7 +37,8 @@ class EventTransaction(View):
     metric: str
     amount: float
     balance_after: float
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
 
 
@@ -88,7 +91,8 @@ class ExplainedCampaign(View):
     `status` is there for a campaign that would have listened if it were active.
     """
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     trigger: str
     fired: bool
     reason: str | None

@@ -101,7 +101,7 @@ def notification_view(programme: Programme, note: NotificationRow) -> Notificati
     return Notification(
         notification_id=str(note.notification_id),
         type=cast("Any", note.type),
-        campaign_id=note.campaign_id if note.campaign_id in programme.campaigns else None,
+        campaign_id=note.cause.campaign_id if note.cause.campaign_id in programme.campaigns else None,
         step=note.step,
         display=cast("Any", note.display),
         title=note.title,

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType, defstruct
 
 from plaudit.api.http.wire import optional_time, time_text
+from plaudit.api.views.cause import Cause, cause_view
+from plaudit.core import cause as core
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Book
 from plaudit.core.metrics import Metric, to_number
@@ -65,7 +67,8 @@ class MemberCoupon(CouponWorth, kw_only=True):
     status: str
     origin: str
     code_pool_id: str | None
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     issued_at: Time
     expires_at: Time | None
     redeemed_at: Time | None
@@ -216,7 +219,7 @@ def _coupon_view(programme: Programme, row: dict[str, Any]) -> MemberCoupon:
         status=row["state"] or "allocated",
         origin=row["origin_id"],
         code_pool_id=row["pool_id"],
-        campaign_id=row["campaign_id"],
+        **cause_view(core.Cause(row["cause_kind"], row["cause_id"])),
         issued_at=time_text(row["issued_at"]),
         expires_at=optional_time(row["expires_at"]),
         redeemed_at=optional_time(row["redeemed_at"]),

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from plaudit.api.views.cause import Cause
+
 from .base import Json, Time, View
 from .events import ExplainedCampaign
 
@@ -58,7 +60,8 @@ class SimulationSample(View):
 
     user_id: str
     change: Literal["gained", "lost", "changed"]
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     event: SampleEvent
     actual: SampleOutcome
     simulated: SampleOutcome
@@ -67,7 +70,8 @@ class SimulationSample(View):
 class CampaignComparison(View):
     """A campaign as it was, and as it would be."""
 
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     actual: CampaignTotals
     simulated: CampaignTotals
     difference: CampaignDifference

@@ -5,6 +5,8 @@ from typing import Any, Literal
 from msgspec import UNSET, UnsetType, field
 
 from plaudit.api.http.wire import event_name, optional_time, time_text
+from plaudit.api.views.cause import Cause, cause_view
+from plaudit.core import cause as core
 from plaudit.core.decision import TransactionDetails
 from plaudit.core.ledger.matching import details_of
 from plaudit.core.metrics import to_number
@@ -57,7 +59,8 @@ class Transaction(View):
     metric: str
     amount: float
     balance_after: float
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     event_id: str
     reason: str | None
     occurred_at: Time
@@ -117,7 +120,7 @@ def transaction_fields(programme: Programme, row: Row) -> dict[str, Any]:
         "metric": row["metric"],
         "amount": to_number(row["amount"], decimals),
         "balance_after": to_number(row["balance_after"], decimals),
-        "campaign_id": row["campaign_id"],
+        **cause_view(core.Cause(row["cause_kind"], row["cause_id"])),
         "event_id": event_name(row["event_id"], None),
         "reason": row["reason"],
         "occurred_at": time_text(row["occurred_at"]),

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from plaudit.core.campaigns import claim_overall, evaluate
+from plaudit.core.cause import campaign_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.ledger.post import post
@@ -59,26 +60,27 @@ def apply_to_past(context: Context) -> Refusal | None:
     if order.completes and found:
         refusal = claim_overall(context, found[0].campaign)
         if refusal is not None:
-            context.trace.append(Trace(order.campaign_id, 0, 0, refusal))
+            context.trace.append(Trace(campaign_cause(order.campaign_id).logged, 0, 0, refusal))
             return None
+    cause = campaign_cause(order.campaign_id)
     effects: list[EffectTrace] = []
     for index, (metric_id, amount) in enumerate(sorted(amounts.items())):
         metric = context.program.metrics.get(metric_id)
         if metric is None:
             return Refusal.metric_missing
-        paid = post(context, EffectPlace(order.campaign_id, 0, index), metric, amount, "Back-fill", earning=False)
+        paid = post(context, EffectPlace(cause, 0, index), metric, amount, "Back-fill", earning=False)
         refusal = paid if isinstance(paid, Refusal) else None
         effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount))
     for step, index in order.effects:
         effect = _effect_at(found, order.listener, step, index)
         if effect is not None:
-            place = EffectPlace(order.campaign_id, step, len(amounts) + index)
+            place = EffectPlace(cause, step, len(amounts) + index)
             effects.append(context.apply_effect(effect, place))
     if order.would is not None:
         before = context.member.progress.get(order.campaign_id, Progress())
         context.member.progress[order.campaign_id] = _merged(before, order.was or Progress(), order.would)
         context.changed_parts.add(f"campaigns.{order.campaign_id}")
-    context.trace.append(Trace(order.campaign_id, 0, 0, None, [], effects))
+    context.trace.append(Trace(cause.logged, 0, 0, None, [], effects))
     return None
 
 

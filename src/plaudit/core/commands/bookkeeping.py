@@ -12,12 +12,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
+from plaudit.core.cause import MANUAL, Cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, Refusal, RefusalCode, Trace, Transaction
 from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
-from plaudit.core.ledger.earned import MANUAL, Origin
+from plaudit.core.ledger.earned import Origin
 from plaudit.core.ledger.lots import DEBT, EMPTY, Hold, Posting
 from plaudit.core.ledger.post import (
     append_transaction,
@@ -116,11 +117,11 @@ def decode_order(context: Context, into: type[T]) -> T:
 
 
 def trace_command(
-    context: Context, done: Transaction | RefusalCode | None, campaign_id: str = MANUAL
+    context: Context, done: Transaction | RefusalCode | None, cause: Cause = MANUAL
 ) -> RefusalCode | None:
     refusal = done if isinstance(done, str) else None
     outcome = done.amount if isinstance(done, Transaction) else None
-    context.trace.append(Trace(campaign_id, 0, 0, None, [], [EffectTrace(0, refusal, outcome)]))
+    context.trace.append(Trace(cause.logged, 0, 0, None, [], [EffectTrace(0, refusal, outcome)]))
     return refusal
 
 

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from plaudit.core import ladders, segments
 from plaudit.core.campaigns import enrol_in_campaign
+from plaudit.core.cause import MANUAL_GRANT, Cause, campaign_cause
+from plaudit.core.cause import PROFILE as PROFILE_CAUSE
 from plaudit.core.competitions import move_to_division, pay_prize
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import FollowUp, Refusal, RefusalCode, Trace
@@ -24,7 +26,6 @@ from plaudit.core.event import (
     GRANT,
     IMPORT,
     LADDER,
-    MANUAL_GRANT_CAMPAIGN,
     MERGE,
     PRIZE,
     PROFILE,
@@ -90,12 +91,12 @@ def run_command(context: Context) -> RefusalCode | None:
 
 
 def _grant(context: Context) -> RefusalCode | None:
-    """A reward granted by hand: no campaign's rules apply; it is booked under a campaign of that name."""
+    """A reward granted by hand: no campaign's rules apply; it is a cause of its own."""
     data = context.event.data
     reason = data.get("reason")
-    place = EffectPlace(MANUAL_GRANT_CAMPAIGN, 0, 0)
+    place = EffectPlace(MANUAL_GRANT, 0, 0)
     effect = grant(context, place, str(data["rewardId"]), reason if isinstance(reason, str) else None)
-    context.trace.append(Trace(MANUAL_GRANT_CAMPAIGN, 0, 0, None, [], [effect]))
+    context.trace.append(Trace(MANUAL_GRANT.logged, 0, 0, None, [], [effect]))
     return effect.refusal
 
 
@@ -107,40 +108,40 @@ def _set_profile(context: Context) -> None:
     context.changed_parts.add("user")
     for rules in MECHANIC_RULES.values():
         rules.update_profile(context)
-    context.emit("user.updated", {"fields": sorted({**attributes, **names})}, "profile")
+    context.emit("user.updated", {"fields": sorted({**attributes, **names})}, PROFILE_CAUSE)
 
 
 def _ladder(context: Context) -> RefusalCode | None:
     order = decode_order(context, LadderOrder)
     ladder = context.program.ladders.get(order.ladder_id)
-    name = f"ladder.{order.ladder_id}"
+    cause = Cause("ladder", order.ladder_id)
     if ladder is None:
-        return trace_command(context, Refusal.ladder_missing, name)
+        return trace_command(context, Refusal.ladder_missing, cause)
     if order.fill:
         if _is_behind(context, order.sequence):
             _reevaluate(context, {"ladderId": order.ladder_id, "fill": True})
         else:
             ladders.place(context, ladder, order.state)
-        return trace_command(context, None, name)
+        return trace_command(context, None, cause)
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if order.rung is not None and order.rung not in numbers:
-        return trace_command(context, Refusal.rung_missing, name)
+        return trace_command(context, Refusal.rung_missing, cause)
     rung = None if order.rung is None else numbers[order.rung]
-    return trace_command(context, ladders.set_override(context, ladder, rung, order.until), name)
+    return trace_command(context, ladders.set_override(context, ladder, rung, order.until), cause)
 
 
 def _segment(context: Context) -> RefusalCode | None:
     order = decode_order(context, SegmentOrder)
     segment = context.program.segments.get(order.segment_id)
     if segment is None:
-        return trace_command(context, Refusal.segment_missing, f"segment.{order.segment_id}")
+        return trace_command(context, Refusal.segment_missing, Cause("segment", order.segment_id))
     if order.by_hand:
         segments.set_membership(context, segment, member=order.member)
     elif _is_behind(context, order.sequence):
         _reevaluate(context, {"segmentId": order.segment_id})
     else:
         segments.load_tallies(context, segment, order.tallies)
-    return trace_command(context, None, f"segment.{order.segment_id}")
+    return trace_command(context, None, Cause("segment", order.segment_id))
 
 
 def _is_behind(context: Context, sequence: int | None) -> bool:
@@ -163,7 +164,7 @@ def _prize(context: Context) -> RefusalCode | None:
     order = decode_order(context, PrizeOrder)
     competition = context.program.competitions.get(order.competition_id)
     if competition is None or (order.band is not None and order.band >= len(competition.prizes)):
-        return trace_command(context, Refusal.competition_missing, f"competition.{order.competition_id}")
+        return trace_command(context, Refusal.competition_missing, Cause("competition", order.competition_id))
     if order.division is not None:
         move_to_division(context, competition, order.division, {"rank": order.rank, "round": order.round})
     if order.band is not None:
@@ -175,7 +176,7 @@ def _enrol(context: Context) -> RefusalCode | None:
     """Join a campaign that asks to be joined. Once is enough."""
     campaign_id = str(context.event.data["campaignId"])
     enrol_in_campaign(context, campaign_id)
-    context.trace.append(Trace(campaign_id, 0, 0))
+    context.trace.append(Trace(campaign_cause(campaign_id).logged, 0, 0))
     return None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from plaudit.core import cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, Refusal, Trace
 from plaudit.core.event import REFERRAL
@@ -16,8 +17,6 @@ from plaudit.core.ledger.post import amount_of, post
 from plaudit.core.profile_fields import REFERRALS
 
 from .bookkeeping import decode_order
-
-WELCOME = "welcome_bonus"  # the pseudo-campaign that the bonus is booked under
 
 
 class EnrolmentOrder(Struct, frozen=True, rename="camel"):
@@ -46,10 +45,10 @@ def enrol(context: Context) -> Refusal | None:
         amount, how = (None, None) if metric is None else amount_of(context, metric, bonus, 0)
         if metric is None or not amount:
             continue
-        paid = post(context, EffectPlace(WELCOME, 0, index), metric, amount, "Welcome bonus", earning=True)
+        paid = post(context, EffectPlace(cause.WELCOME_BONUS, 0, index), metric, amount, "Welcome bonus", earning=True)
         refusal = paid if isinstance(paid, Refusal) else None
         effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount, how))
-    context.trace.append(Trace(WELCOME, 0, 0, None, [], effects))
+    context.trace.append(Trace(cause.WELCOME_BONUS.logged, 0, 0, None, [], effects))
     if order.referred_by is not None:
         context.follow_ups.append(
             FollowUp(
@@ -61,7 +60,7 @@ def enrol(context: Context) -> Refusal | None:
                 data={"userId": context.event.user_id},
             )
         )
-    context.emit("user.enrolled", {"userId": context.event.user_id, "source": order.source}, "enrolment")
+    context.emit("user.enrolled", {"userId": context.event.user_id, "source": order.source}, cause.ENROLMENT)
     return None
 
 
@@ -71,6 +70,6 @@ def record_referral(context: Context) -> Refusal | None:
     context.member.attributes = {**context.member.attributes, REFERRALS: int(count) + 1}
     context.scope.forget_names()
     context.changed_parts.add("user")
-    context.trace.append(Trace("referral", 0, 0))
-    context.emit("user.referred", {"userId": context.event.data["userId"]}, "referral")
+    context.trace.append(Trace(cause.REFERRAL.logged, 0, 0))
+    context.emit("user.referred", {"userId": context.event.data["userId"]}, cause.REFERRAL)
     return None

@@ -10,12 +10,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core import ladders
+from plaudit.core import cause, ladders
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, IssuedCoupon, ProductChange, Refusal, Trace
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
-from plaudit.core.ledger.earned import IMPORT_CAMPAIGN
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import append_transaction, balance_of, open_book
 from plaudit.core.member import Holding
@@ -87,7 +86,7 @@ def import_member(context: Context) -> Refusal | None:
                 book, more = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
                 parts += more
             book = lots.counting(book, was, {})
-        place = EffectPlace(IMPORT_CAMPAIGN, 0, index)
+        place = EffectPlace(cause.IMPORT, 0, index)
         append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))
     for ladder_id, imported_rung in order.rungs.items():
@@ -104,17 +103,17 @@ def import_member(context: Context) -> Refusal | None:
             return Refusal.product_missing
         had = member.holdings.get(product_id)
         first_at = context.now if had is None else had.first_at
-        context.items.append(ProductChange(IMPORT_CAMPAIGN, product_id, quantity))
+        context.items.append(ProductChange(cause.IMPORT.logged, product_id, quantity))
         member.holdings[product_id] = Holding(quantity + (had.quantity if had else 0), first_at, context.now)
     for code in order.codes:
         if code.pool_id not in program.pools:
             return Refusal.pool_missing
         context.coupons.append(
             IssuedCoupon(
-                coupon_id_of(context.event.event_id, code), code.pool_id, code.pool_id, code.code, IMPORT_CAMPAIGN,
+                coupon_id_of(context.event.event_id, code), code.pool_id, code.pool_id, code.code, cause.IMPORT,
                 context.now, code.expires_at,
             )
         )  # fmt: skip
         member.coupons[code.pool_id] = member.coupons.get(code.pool_id, 0) + 1
-    context.trace.append(Trace(IMPORT_CAMPAIGN, 0, 0, None, [], effects))
+    context.trace.append(Trace(cause.IMPORT.logged, 0, 0, None, [], effects))
     return None

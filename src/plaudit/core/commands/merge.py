@@ -14,13 +14,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from plaudit.core import campaigns, competitions, ladders, segments
+from plaudit.core import campaigns, cause, competitions, ladders, segments
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, ProductChange, Refusal, Trace
 from plaudit.core.event import IMPORT, MERGE, REVERSAL, ROLLBACK, SEGMENT, TAKEOVER, TIMER, Event
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
-from plaudit.core.ledger.earned import MERGE_CAMPAIGN
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction, balance_of, in_lots, open_book, replace_book
 from plaudit.core.mechanic_rules import MECHANIC_RULES, states_as_logged, states_from_log
@@ -68,7 +67,7 @@ def pass_on(context: Context) -> Refusal:
     if event.kind not in _NOT_PASSED_ON:
         event_id = passed_on_id(event.event_id)
         told = {"into": user_id, "eventId": str(event_id)}
-        context.trace.append(Trace(MERGE_CAMPAIGN, 0, 0, Refusal.member_merged, [], [], None, told))
+        context.trace.append(Trace(cause.MERGE.logged, 0, 0, Refusal.member_merged, [], [], None, told))
         context.follow_ups.append(
             FollowUp(
                 event_id=event_id,
@@ -106,14 +105,14 @@ def hand_over(context: Context) -> None:
         if balance.book is not None:
             member.balances[metric_id] = structs.replace(balance, book=structs.replace(balance.book, due_at=None))
     context.items += [
-        ProductChange(MERGE_CAMPAIGN, name, -had.quantity) for name, had in sorted(member.holdings.items())
+        ProductChange(cause.MERGE.logged, name, -had.quantity) for name, had in sorted(member.holdings.items())
     ]
     member.progress, member.ladders, member.segments, member.states = {}, {}, {}, {}
     member.standings, member.holdings, member.coupons, member.entries = {}, {}, {}, {}
     member.merged_into = into
     context.scope.forget_names()
     context.changed_parts.clear()
-    context.trace.append(Trace(MERGE_CAMPAIGN, 0, 0, None, [], effects, None, {"into": into}))
+    context.trace.append(Trace(cause.MERGE.logged, 0, 0, None, [], effects, None, {"into": into}))
     context.follow_ups.append(
         FollowUp(
             event_id=takeover_id(context.event.event_id),
@@ -132,7 +131,7 @@ def _debit(context: Context, metric: Metric, balance: Balance, index: int) -> li
         if book.lots:
             parts = tuple(Posting(lot.number, -lot.amount, lot.expires_at) for lot in book.lots)
         book = structs.replace(book, lots=(), holds=(), corrections=(), due_at=None)
-    place = EffectPlace(MERGE_CAMPAIGN, 0, index)
+    place = EffectPlace(cause.MERGE, 0, index)
     if not (balance.amount or balance.earned or parts):
         context.member.balances[metric.metric_id] = structs.replace(balance, book=book)
         return []
@@ -166,9 +165,9 @@ def take_over(context: Context) -> Refusal | None:
     if handed.active_at is not None:
         member.active_at = max(handed.active_at, member.active_at or handed.active_at)
     context.scope.forget_names()
-    context.trace.append(Trace(MERGE_CAMPAIGN, 0, 0, None, [], effects, None, {"from": handed.user_id}))
+    context.trace.append(Trace(cause.MERGE.logged, 0, 0, None, [], effects, None, {"from": handed.user_id}))
     _add_mechanics(context, handed)
-    context.emit("user.merged", {"userId": member.user_id, "from": handed.user_id}, MERGE_CAMPAIGN)
+    context.emit("user.merged", {"userId": member.user_id, "from": handed.user_id}, cause.MERGE)
     return None
 
 
@@ -185,7 +184,7 @@ def _credit(context: Context, metric: Metric, balance: Balance, index: int) -> R
         book, parts = lots.united(open_book(before), open_book(balance))
     elif theirs is not None:
         book, _ = lots.united(book or lots.EMPTY, theirs)
-    place = EffectPlace(MERGE_CAMPAIGN, 0, index)
+    place = EffectPlace(cause.MERGE, 0, index)
     if balance.amount or balance.earned or parts:
         append_transaction(context, place, metric, balance.amount, book, parts, MERGED, lifetime=balance.earned)
     elif book is not None:
@@ -203,7 +202,7 @@ def _add_holding(context: Context, product_id: str, had: Holding) -> None:
     last_at: datetime = had.last_at if own is None else max(own.last_at, had.last_at)
     context.member.holdings[product_id] = Holding(quantity, first_at, last_at)
     if quantity > before:
-        context.items.append(ProductChange(MERGE_CAMPAIGN, product_id, quantity - before))
+        context.items.append(ProductChange(cause.MERGE.logged, product_id, quantity - before))
 
 
 def _add_mechanics(context: Context, handed: Handed) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from plaudit.core.cause import REDEMPTION
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Refusal, RefusalCode, Trace
 from plaudit.core.effects import award_product
@@ -11,8 +12,6 @@ from plaudit.core.ledger.post import post
 from plaudit.core.program import Product
 
 from .bookkeeping import decode_order
-
-REDEMPTION_CAMPAIGN = "redemption"  # the pseudo-campaign that redemptions are booked under
 
 
 class Redemption(Struct, frozen=True, rename="camel"):
@@ -39,12 +38,12 @@ def redeem(context: Context) -> RefusalCode | None:
         metric = context.program.metrics.get(metric_id)
         if metric is None:
             return Refusal.metric_missing
-        place = EffectPlace(REDEMPTION_CAMPAIGN, 0, index)
+        place = EffectPlace(REDEMPTION, 0, index)
         paid = post(context, place, metric, -cost * order.quantity, product.name, earning=False)
         if isinstance(paid, Refusal):
             return paid
         effects.append(EffectTrace(index, None, paid.amount))
-    place = EffectPlace(REDEMPTION_CAMPAIGN, 0, len(product.costs))
+    place = EffectPlace(REDEMPTION, 0, len(product.costs))
     given = award_product.apply(
         context, place, award_product.AwardProduct(product_id=order.product_id, quantity=order.quantity)
     )
@@ -54,9 +53,9 @@ def redeem(context: Context) -> RefusalCode | None:
     if coupon is not None and "refusal" in coupon:  # no code, no deal
         return Refusal(coupon["refusal"])
     effects.append(given)
-    context.trace.append(Trace(REDEMPTION_CAMPAIGN, 0, 0, None, [], effects))
+    context.trace.append(Trace(REDEMPTION.logged, 0, 0, None, [], effects))
     told = {"productId": order.product_id, "quantity": order.quantity}
-    context.emit("product.redeemed", told, REDEMPTION_CAMPAIGN)
+    context.emit("product.redeemed", told, REDEMPTION)
     return None
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from plaudit.core import competitions, segments
+from plaudit.core.cause import ROLLBACK, Cause, LoggedCause, campaign_cause, cause_from_log
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
 from plaudit.core.effects.remove_product import take_product
@@ -21,14 +22,18 @@ from plaudit.core.member import LadderState, Progress, states_of
 
 from .bookkeeping import ReversalOrder, reverse
 
-ROLLBACK_CAMPAIGN = "rollback"  # what is withdrawn by hand, and in the trace
 STEP_PLACES = 10_000  # reversals that fit in one step: the table's numbers are small
 
 
 class Undone(ReversalOrder, frozen=True, rename="camel"):
-    """A transaction to be taken back, booked under the campaign that made it: so its statistics follow."""
+    """A transaction to be taken back, booked under the cause that made it: so its statistics follow."""
 
-    campaign_id: str = ROLLBACK_CAMPAIGN
+    logged: LoggedCause = field(default=ROLLBACK.logged, name="campaignId")
+
+    @property
+    def cause(self) -> Cause:
+        """What made it."""
+        return cause_from_log(self.logged)
 
 
 class Coupon(Struct, frozen=True, rename="camel"):
@@ -171,7 +176,7 @@ def roll_back(context: Context) -> Refusal | None:
         ),
     )
     shown = {"campaignId": order.campaign_id, **msgspec.to_builtins(done)}
-    context.trace.append(Trace(ROLLBACK_CAMPAIGN, 0, 0, None, [], effects, None, shown))
+    context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, shown))
     return None
 
 
@@ -200,7 +205,7 @@ def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
     """Give back to the member what who received it gives back: as much, or nothing happens at either."""
     for number, transfer in enumerate(order.transfers):
         metric = context.program.metrics.get(transfer.metric)
-        place = EffectPlace(transfer.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+        place = EffectPlace(transfer.cause, number // STEP_PLACES, number % STEP_PLACES)
         done = Refusal.metric_missing if metric is None else reverse(context, transfer, metric, place)
         if isinstance(done, Refusal):
             return done
@@ -214,7 +219,7 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
     effects: list[EffectTrace] = []
     for number, undone in enumerate(sorted(order.transactions, key=lambda transaction: transaction.amount > 0)):
         metric = context.program.metrics.get(undone.metric)
-        place = EffectPlace(undone.campaign_id, number // STEP_PLACES, number % STEP_PLACES)
+        place = EffectPlace(undone.cause, number // STEP_PLACES, number % STEP_PLACES)
         done: Transaction | Refusal = Refusal.metric_missing
         if metric is not None:
             done = reverse(context, undone, metric, place)
@@ -266,7 +271,8 @@ def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusa
             return Refusal.product_not_held
         if held is None or not number:
             continue
-        removed[product_id] = take_product(context, order.campaign_id or ROLLBACK_CAMPAIGN, product_id, number)
+        cause = ROLLBACK if order.campaign_id is None else campaign_cause(order.campaign_id)
+        removed[product_id] = take_product(context, cause, product_id, number)
     return removed
 
 

@@ -56,13 +56,13 @@ def apply(context: Context, place: EffectPlace, settings: AwardProduct) -> Effec
         if held is None
         else Holding(held.quantity + settings.quantity, min(held.first_at, now), max(held.last_at, now))
     )
-    context.items.append(ProductChange(place.campaign_id, product.product_id, settings.quantity))
+    context.items.append(ProductChange(place.cause.logged, product.product_id, settings.quantity))
     context.scope.forget_names()
     context.changed_parts.add("badges")
     data = {"productId": product.product_id, "type": product.type, "quantity": settings.quantity}
-    context.emit("product.received", data, place.campaign_id)
+    context.emit("product.received", data, place.cause)
     if product.type == "badge":
-        context.emit("user.badge_earned", data, place.campaign_id)
+        context.emit("user.badge_earned", data, place.cause)
     return EffectTrace(place.index, None, outcome)
 
 

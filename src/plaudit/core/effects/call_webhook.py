@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import field
 
+from plaudit.core.cause import cause_fields
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Message
 from plaudit.core.event import SILENT_KINDS
@@ -17,10 +18,10 @@ class CallWebhook(EffectSettings, frozen=True):
 
 
 def apply(context: Context, place: EffectPlace, settings: CallWebhook) -> EffectTrace:
-    """Send a message to one webhook: the campaign, the event, and the effect's own data."""
+    """Send a message to one webhook: the cause, the event, and the effect's own data."""
     if context.root_event.kind in SILENT_KINDS:
         return EffectTrace(place.index, None, {"webhookId": None})
-    data = {"campaignId": place.campaign_id, "trigger": context.event.trigger, "event": context.event.data}
+    data = {**cause_fields(place.cause), "trigger": context.event.trigger, "event": context.event.data}
     context.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))
     return EffectTrace(place.index, None, {"webhookId": settings.webhook_id})
 

@@ -35,7 +35,7 @@ def grant(context: Context, place: EffectPlace, reward_id: str, reason: str | No
     if result.refusal is not None:
         return EffectTrace(place.index, result.refusal, result.outcome, result.amount)
     data = {"rewardId": reward.reward_id, "rewardType": reward.type}
-    context.emit("reward.granted", data, place.campaign_id)
+    context.emit("reward.granted", data, place.cause)
     return EffectTrace(place.index, None, data | {"given": result.outcome}, result.amount)
 
 

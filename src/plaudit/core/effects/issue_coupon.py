@@ -46,7 +46,7 @@ def apply(context: Context, place: EffectPlace, settings: UniqueCouponSettings |
         settings.origin_id,
         None,
         settings.code,
-        place.campaign_id,
+        place.cause,
         context.now,
         None,
         settings.terms,
@@ -67,9 +67,7 @@ def issue_unique_code(context: Context, place: EffectPlace, settings: UniqueCoup
     refusal = context.claim(ClaimKind.code, pool.pool_id, claim_id=coupon_id)
     if refusal is not None:
         return EffectTrace(place.index, refusal, pool.pool_id)
-    coupon = IssuedCoupon(
-        coupon_id, settings.origin_id, pool.pool_id, None, place.campaign_id, context.now, pool.expires_at
-    )
+    coupon = IssuedCoupon(coupon_id, settings.origin_id, pool.pool_id, None, place.cause, context.now, pool.expires_at)
     return _issue(context, place, coupon)
 
 

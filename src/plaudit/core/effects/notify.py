@@ -51,7 +51,7 @@ def compile_settings(settings: Notify, _: Mapping[str, Metric]) -> Texts | str:
 def apply(context: Context, place: EffectPlace, settings: Texts | str) -> EffectTrace:
     """Send the member a notification: texts, or a template by its id."""
     notification_id = context.effect_id(place, "/notification")
-    refusal = notify(context, notification_id, settings, place.campaign_id)
+    refusal = notify(context, notification_id, settings, place.cause)
     if refusal is not None:
         return EffectTrace(place.index, refusal, settings)
     is_sent = context.root_event.kind not in SILENT_KINDS

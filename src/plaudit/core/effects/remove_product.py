@@ -1,5 +1,6 @@
 """The effect `remove_product`."""
 
+from plaudit.core.cause import Cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, ProductChange, Refusal
 from plaudit.core.member import Holding
@@ -16,15 +17,15 @@ def apply(context: Context, place: EffectPlace, settings: RemoveProduct) -> Effe
     """Take a product away from the member: at most as many as they hold."""
     if settings.product_id not in context.member.holdings:
         return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
-    removed = take_product(context, place.campaign_id, settings.product_id, settings.quantity)
+    removed = take_product(context, place.cause, settings.product_id, settings.quantity)
     return EffectTrace(place.index, None, {"productId": settings.product_id, "removed": removed})
 
 
-def take_product(context: Context, campaign_id: str, product_id: str, quantity: int) -> int:
+def take_product(context: Context, cause: Cause, product_id: str, quantity: int) -> int:
     """Take a product away that the member holds: at most as many as they hold. Return how many were taken."""
     held = context.member.holdings[product_id]
     left = max(held.quantity - quantity, 0)
-    context.items.append(ProductChange(campaign_id, product_id, left - held.quantity))
+    context.items.append(ProductChange(cause.logged, product_id, left - held.quantity))
     if left:
         context.member.holdings[product_id] = Holding(left, held.first_at, held.last_at)
     else:

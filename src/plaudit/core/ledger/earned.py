@@ -10,24 +10,19 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from plaudit.core.cause import IMPORT, MANUAL, MERGE, OPENING
 from plaudit.core.event import RECEIPT, TRANSACTION
 from plaudit.core.metrics import Metric, available_at
 
-# The pseudo-campaigns that are no campaign's: what a member started with, is booked by hand, moved by a merge, imported.
-OPENING = "opening"
-MANUAL = "manual"
-MERGE_CAMPAIGN = "merge"
-IMPORT_CAMPAIGN = "import"
-
 
 class Booked(Struct, frozen=True):
-    """What the rule looks at of a transaction that reverses no other. `kind` is that of its event.
+    """What the rule looks at of a transaction that reverses no other. `cause_kind` is its cause's, `kind` its event's.
 
     `own_expiry`: its event says when it expires.
     """
 
     amount: int
-    campaign_id: str
+    cause_kind: str
     kind: str
     occurred_at: datetime
     own_expiry: bool = False
@@ -47,27 +42,27 @@ class Origin(Struct, frozen=True):
     counted_in: frozenset[str] | None = None
 
 
-def earned_and_scored(amount: int, campaign_id: str, kind: str) -> tuple[bool, bool]:
+def earned_and_scored(amount: int, cause_kind: str, kind: str) -> tuple[bool, bool]:
     """Return whether a transaction that reverses no other is earned, and whether ladders and competitions count it.
 
-    `kind` is that of its event. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
+    `cause_kind` is its cause's, `kind` its event's. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
     """
-    if amount <= 0 or campaign_id == MERGE_CAMPAIGN or (kind == RECEIPT and campaign_id == MANUAL):
+    if amount <= 0 or cause_kind == MERGE.kind or (kind == RECEIPT and cause_kind == MANUAL.kind):
         return False, False
-    return True, campaign_id not in (OPENING, IMPORT_CAMPAIGN)
+    return True, cause_kind not in (OPENING.kind, IMPORT.kind)
 
 
 def is_earned(booked: Booked) -> bool:
     """Return whether a transaction is a credit that was earned."""
-    return earned_and_scored(booked.amount, booked.campaign_id, booked.kind)[0]
+    return earned_and_scored(booked.amount, booked.cause_kind, booked.kind)[0]
 
 
 def is_scored(booked: Booked) -> bool:
     """Return whether ladders and competitions count a transaction."""
-    return earned_and_scored(booked.amount, booked.campaign_id, booked.kind)[1]
+    return earned_and_scored(booked.amount, booked.cause_kind, booked.kind)[1]
 
 
 def counted_at(booked: Booked, metric: Metric | None, time_zone: str) -> datetime:
     """Return when a transaction of a metric counts for scores: when what is pending becomes available."""
-    at_once = booked.own_expiry and booked.kind == TRANSACTION and booked.campaign_id == MANUAL
+    at_once = booked.own_expiry and booked.kind == TRANSACTION and booked.cause_kind == MANUAL.kind
     return booked.occurred_at if at_once or metric is None else available_at(metric, booked.occurred_at, time_zone)

@@ -13,12 +13,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
+from plaudit.core.cause import CauseKind
 from plaudit.core.commands.merge import takeover_id
 from plaudit.core.decision import TransactionDetails
 
-from .earned import MERGE_CAMPAIGN
 from .lots import DEBT, Posting
-from .post import EXPIRY
 
 Row = Mapping[str, Any]
 
@@ -90,7 +89,7 @@ def expired_by(rows: Iterable[Row]) -> dict[UUID, int]:
     """Return how much of each credit has expired, of all transactions of a member's metric, in their order."""
     rows = list(rows)
     expired = {  # so do releases call theirs, which come to 0
-        row["transaction_id"] for row in rows if row["campaign_id"] == f"{EXPIRY}.{row['metric']}" and row["amount"] < 0
+        row["transaction_id"] for row in rows if row["cause_kind"] == CauseKind.expiry and row["amount"] < 0
     }
     found: dict[UUID, int] = {}
     for match in matched(rows) if expired else ():
@@ -104,8 +103,8 @@ def continued(rows: Sequence[Row], following: Sequence[Row]) -> list[Row]:
 
     What a merge hands over is no debit here and no credit there: each lot goes on under the number that it has there.
     """
-    arrived = {row["event_id"]: row for row in following if row["campaign_id"] == MERGE_CAMPAIGN}
-    merged = (row for row in reversed(rows) if row["campaign_id"] == MERGE_CAMPAIGN)
+    arrived = {row["event_id"]: row for row in following if row["cause_kind"] == CauseKind.merge}
+    merged = (row for row in reversed(rows) if row["cause_kind"] == CauseKind.merge)
     merge = next((row for row in merged if takeover_id(row["event_id"]) in arrived), None)
     if merge is None:
         return [*rows, *following]

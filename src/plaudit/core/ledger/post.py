@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import structs
 
 from plaudit.core import competitions, ladders
+from plaudit.core.cause import OPENING, CauseKind, expiry_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Transaction
 from plaudit.core.ids import derived_id
@@ -33,7 +34,7 @@ from plaudit.core.metrics import (
 from plaudit.core.periods import days_after, first_instant, local_day, next_first_day, next_period_at, period_key
 
 from . import lots
-from .earned import MERGE_CAMPAIGN, OPENING, Origin, earned_and_scored
+from .earned import Origin, earned_and_scored
 from .lots import EMPTY, Book, Posting
 
 # Sums of earlier periods than these are forgotten: what is earned late in a period long gone has a cap of its own.
@@ -57,7 +58,7 @@ def post(
         amount, next_at = _apply_caps(context, metric, amount, before)
         if amount == 0 and next_at is not None:
             stopped = Transaction(
-                context.effect_id(place), metric.metric_id, 0, before.amount, place.campaign_id, place.step,
+                context.effect_id(place), metric.metric_id, 0, before.amount, place.cause, place.step,
                 place.index, context.now, reason, None, Refusal.earning_cap_reached, next_at,
             )  # fmt: skip
             context.transactions.append(stopped)
@@ -107,7 +108,7 @@ def append_transaction(
             expiry is not None
             and expiry.extended_by_activity
             and expiry.days is not None
-            and place.campaign_id not in (MERGE_CAMPAIGN, f"{EXPIRY}.{metric.metric_id}")  # nobody did anything
+            and place.cause.kind not in (CauseKind.merge, CauseKind.expiry)  # nobody did anything
         ):
             book = _active(context, before.book, book, expiry.days)
         book = lots.with_next_due(book, reminders(context, expiry))
@@ -116,7 +117,7 @@ def append_transaction(
         metric.metric_id,
         amount,
         after,
-        place.campaign_id,
+        place.cause,
         place.step,
         place.index,
         context.now,
@@ -137,7 +138,7 @@ def append_transaction(
         changed = {name: to_number(number, metric.decimals) for name, number in numbers.items()} | {
             "metric": metric.metric_id
         }
-        context.emit("metric.changed", changed, place.campaign_id)
+        context.emit("metric.changed", changed, place.cause)
     counted_at = (available_at if origin is None else origin.counted_at) or context.now
     if scored and earned and counted_at <= context.now:
         count_earned(context, metric.metric_id, earned, counted_at, None if origin is None else origin.counted_in)
@@ -145,7 +146,6 @@ def append_transaction(
 
 
 EXPIRED, RELEASED, MERGED = "expired", "released", "merged"
-EXPIRY = "expiry"
 
 
 def expire(context: Context, metric: Metric) -> None:
@@ -156,7 +156,7 @@ def expire(context: Context, metric: Metric) -> None:
     left, parts = lots.expire(book, context.now)
     amount = sum(part.amount for part in parts)
     if amount:
-        cause = f"{EXPIRY}.{metric.metric_id}"
+        cause = expiry_cause(metric.metric_id)
         append_transaction(context, EffectPlace(cause, 0, 0), metric, amount, left, parts, EXPIRED)
         expired = {"metric": metric.metric_id, "amount": to_number(-amount, metric.decimals)}
         context.emit("metric.expired", expired, cause)
@@ -167,7 +167,7 @@ def settle(context: Context, metric: Metric) -> None:
     book = context.member.balances[metric.metric_id].book
     left, parts = lots.pay_off(EMPTY if book is None else book)
     if parts:
-        append_transaction(context, EffectPlace(f"{EXPIRY}.{metric.metric_id}", 0, 1), metric, 0, left, parts, RELEASED)
+        append_transaction(context, EffectPlace(expiry_cause(metric.metric_id), 0, 1), metric, 0, left, parts, RELEASED)
 
 
 def _earned_by(context: Context, posting: Transaction, origin: Origin | None) -> tuple[int, bool]:
@@ -176,7 +176,7 @@ def _earned_by(context: Context, posting: Transaction, origin: Origin | None) ->
         return posting.lifetime, False
     if origin is not None:
         return (posting.amount, origin.scored) if origin.earned else (0, False)
-    earned, scored = earned_and_scored(posting.amount, posting.campaign_id, context.root_event.kind)
+    earned, scored = earned_and_scored(posting.amount, posting.cause.kind, context.root_event.kind)
     return (posting.amount, scored) if earned else (0, False)
 
 
@@ -218,7 +218,7 @@ def balance_of(context: Context, metric: Metric) -> Balance:
         return found
     book = None
     if metric.default:
-        opening_id = derived_id(context.member.member_id, f"{OPENING}:{metric.metric_id}")
+        opening_id = derived_id(context.member.member_id, f"{OPENING.text}:{metric.metric_id}")
         parts = None
         if metric.keeps_lots:
             book, parts = (
@@ -227,7 +227,16 @@ def balance_of(context: Context, metric: Metric) -> Balance:
                 else lots.spend(EMPTY, -metric.default)
             )
         opening = Transaction(
-            opening_id, metric.metric_id, metric.default, metric.default, OPENING, 0, 0, context.now, OPENING, parts
+            opening_id,
+            metric.metric_id,
+            metric.default,
+            metric.default,
+            OPENING,
+            0,
+            0,
+            context.now,
+            OPENING.text,
+            parts,
         )
         context.transactions.append(opening)
     balance = Balance(metric.default, max(metric.default, 0), book)

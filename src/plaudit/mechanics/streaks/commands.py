@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from plaudit.core.cause import Cause
 from plaudit.core.commands.bookkeeping import decode_order, trace_command
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Trace
@@ -32,14 +33,14 @@ def manage(context: Context) -> str | None:
     """Check a member in to a streak, or manage freezes, a repair, an absence."""
     order = decode_order(context, StreakOrder)
     streak = streak_of(context.program, order.streak_id)
-    name = cause_of(order.streak_id)
+    cause = cause_of(order.streak_id)
     if streak is None or not streak.active:
-        return trace_command(context, StreakRefusal.streak_missing, name)
+        return trace_command(context, StreakRefusal.streak_missing, cause)
     price: Price | None = None
     match order.action:
         case "check_in":
             refusal, shown, effects = rules.check_in(context, streak)
-            context.trace.append(Trace(name, 0, 0, refusal, [], effects, None, shown))
+            context.trace.append(Trace(cause.logged, 0, 0, refusal, [], effects, None, shown))
             return None  # one that counts already changes nothing, and is no error
         case "buy_freeze":
             price = streak.freeze_price
@@ -56,14 +57,14 @@ def manage(context: Context) -> str | None:
         case _:
             refusal = StreakRefusal.streak_missing
     if refusal is None and price is not None:
-        refusal = _charge(context, price, name)
-    return trace_command(context, refusal, name)
+        refusal = _charge(context, price, cause)
+    return trace_command(context, refusal, cause)
 
 
-def _charge(context: Context, price: Price, name: str) -> str | None:
+def _charge(context: Context, price: Price, cause: Cause) -> str | None:
     """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
     metric = context.program.metrics.get(price.metric)
     if metric is None:
         return Refusal.metric_missing
-    paid = post(context, EffectPlace(name, 0, 0), metric, -price.amount, "Price", earning=False)
+    paid = post(context, EffectPlace(cause, 0, 0), metric, -price.amount, "Price", earning=False)
     return paid if isinstance(paid, Refusal) else None

@@ -3,11 +3,13 @@
 from datetime import date, timedelta
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from plaudit.core.cause import UNKNOWN, Cause
 from plaudit.core.periods import Cadence
 from plaudit.core.program import Effect, Program
 
-from .state import KIND
+from .state import KIND, cause_of
 
 
 class Price(Struct, frozen=True):
@@ -41,6 +43,10 @@ class Streak(Struct, frozen=True, kw_only=True):
     repair_price: Price | None = None
     pauses: tuple[tuple[date, date], ...] = ()
     milestones: tuple[Milestone, ...] = ()
+    cause: Cause = UNKNOWN  # follows from its id
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "cause", cause_of(self.streak_id))
 
 
 def streak_of(program: Program, streak_id: str) -> Streak | None:

@@ -8,7 +8,7 @@ from plaudit.core.decision import EffectTrace, Trace
 from . import runs
 from .compiled import Streak
 from .freezes import protected_periods
-from .state import StreakState, cause_of, keep, streak_fields, streaks_of
+from .state import StreakState, keep, streak_fields, streaks_of
 
 AWARDED_KEPT = 200
 
@@ -16,8 +16,8 @@ AWARDED_KEPT = 200
 def pay_milestones(context: Context, streak: Streak, before: StreakState | None) -> None:
     """Let the milestones happen that the streak has come to without an action of its own, and put that down."""
     effects = reach_milestones(context, streak, before, streaks_of(context.member)[streak.streak_id])
-    name, shown = cause_of(streak.streak_id), streak_fields(streaks_of(context.member)[streak.streak_id])
-    context.trace.append(Trace(name, 0, 0, None, [], effects, None, shown))
+    shown = streak_fields(streaks_of(context.member)[streak.streak_id])
+    context.trace.append(Trace(streak.cause.logged, 0, 0, None, [], effects, None, shown))
 
 
 def reach_milestones(
@@ -44,7 +44,6 @@ def reach_milestones(
 def _reach_in_run(context: Context, streak: Streak, run: tuple[int, int, int], offset: int) -> list[EffectTrace]:
     """The milestones of a run. `offset` tells their effects from those of other runs that the same event adds to."""
     start, last, length = run
-    name = cause_of(streak.streak_id)
     awarded = streaks_of(context.member)[streak.streak_id].awarded
     before = max((reached for turn, reached in awarded if start <= turn <= last), default=0)
     effects: list[EffectTrace] = []
@@ -52,10 +51,10 @@ def _reach_in_run(context: Context, streak: Streak, run: tuple[int, int, int], o
         if not before < milestone.length <= length:
             continue
         effects += [
-            context.carry_out(effect, EffectPlace(name, number + offset, index))
+            context.carry_out(effect, EffectPlace(streak.cause, number + offset, index))
             for index, effect in enumerate(milestone.effects)
         ]
-        context.emit("streak.milestone", {"streakId": streak.streak_id, "length": milestone.length}, name)
+        context.emit("streak.milestone", {"streakId": streak.streak_id, "length": milestone.length}, streak.cause)
     if length > before and any(milestone.length <= length for milestone in streak.milestones):
         kept = streaks_of(context.member)[streak.streak_id]
         reached = (*kept.awarded, (last, length))[-AWARDED_KEPT:]

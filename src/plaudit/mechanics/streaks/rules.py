@@ -25,7 +25,7 @@ from .compiled import Streak, streak_of
 from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
 from .milestones import pay_milestones, reach_milestones
 from .refusals import StreakRefusal
-from .state import StreakState, cause_of, keep, streak_fields, streaks_of
+from .state import StreakState, keep, streak_fields, streaks_of
 from .zones import OLD_ZONE_GRACE, zoned, zones
 
 SPANS_KEPT = 200
@@ -37,14 +37,14 @@ def meet(context: Context, listener: MechanicListener) -> Trace:
     checks: list[ConditionCheck] = []
     streak: Streak = listener.target
     trigger = context.event.trigger if context.event.depth else None
-    name = listener.cause
+    cause = listener.cause
     if not listener.condition.holds(context.scope, checks):
-        return Trace(name, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
-    if (name, 0) in context.met.counted:
-        return Trace(name, 0, listener.number, Refusal.event_counted, checks, [], trigger)
-    context.met.counted.add((name, 0))
+        return Trace(cause.logged, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
+    if (cause, 0) in context.met.counted:
+        return Trace(cause.logged, 0, listener.number, Refusal.event_counted, checks, [], trigger)
+    context.met.counted.add((cause, 0))
     refusal, shown, effects = check_in(context, streak)
-    return Trace(name, 0, listener.number, refusal, checks, effects, trigger, shown)
+    return Trace(cause.logged, 0, listener.number, refusal, checks, effects, trigger, shown)
 
 
 def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, Any], list[EffectTrace]]:
@@ -78,7 +78,7 @@ def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, An
     _store(context, streak, state)
     context.emit(
         "streak.extended", {"streakId": streak.streak_id, "length": state.current, "longest": state.longest},
-        cause_of(streak.streak_id),
+        streak.cause,
     )  # fmt: skip
     effects = reach_milestones(context, streak, before if late else None, state)
     return None, streak_fields(streaks_of(context.member)[streak.streak_id]), effects
@@ -95,16 +95,15 @@ def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
         _store(context, streak, measured)
         return
     missing = runs.next_missing(state.spans, protected_periods(streak, state))
-    cause = cause_of(streak.streak_id)
     if streak.freezes_automatic and state.freezes > 0:
         state = structs.replace(state, freezes=state.freezes - 1, frozen=(*state.frozen, missing)[-SPANS_KEPT:])
         _store(context, streak, _with_lengths(context, streak, state))
-        context.emit("streak.frozen", {"streakId": streak.streak_id, "freezes": state.freezes}, cause)
+        context.emit("streak.frozen", {"streakId": streak.streak_id, "freezes": state.freezes}, streak.cause)
         return
     length = state.current
     state = structs.replace(state, current=0, alive=False, lapsed_at=context.now, due_at=None)
     _store(context, streak, state)
-    context.emit("streak.broken", {"streakId": streak.streak_id, "length": length}, cause)
+    context.emit("streak.broken", {"streakId": streak.streak_id, "length": length}, streak.cause)
 
 
 def update_time_zone(context: Context) -> None:
@@ -164,7 +163,7 @@ def repair(context: Context, streak: Streak) -> str | None:
         return StreakRefusal.repair_too_late
     state = structs.replace(state, repaired=(*state.repaired, *missed)[-SPANS_KEPT:], lapsed_at=None)
     _store(context, streak, _with_lengths(context, streak, state))
-    context.emit("streak.repaired", {"streakId": streak.streak_id}, cause_of(streak.streak_id))
+    context.emit("streak.repaired", {"streakId": streak.streak_id}, streak.cause)
     return None
 
 
@@ -284,7 +283,7 @@ def _decided_anew(context: Context, streak: Streak, before: StreakState, state: 
         longest = 0  # it came of what is decided again
     for _ in range(len(found.frozen) - len(before.frozen)):
         told = {"streakId": streak.streak_id, "freezes": found.freezes}
-        context.emit("streak.frozen", told, cause_of(streak.streak_id))
+        context.emit("streak.frozen", told, streak.cause)
     frozen = found.frozen[-SPANS_KEPT:]
     state = structs.replace(state, freezes=found.freezes, frozen=frozen, lapsed_at=found.lapsed_at, longest=longest)
     return _with_lengths(context, streak, state)

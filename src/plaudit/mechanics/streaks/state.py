@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from plaudit.core.cause import Cause
 from plaudit.core.member import Member, states_of
 
 KIND: Final = "streak"  # of the states and the documents; causes are `streak.<id>`
@@ -52,9 +53,9 @@ def keep(member: Member, streak_id: str, state: StreakState) -> None:
     states_of(member, KIND)[streak_id] = state
 
 
-def cause_of(streak_id: str) -> str:
-    """Return the name of a streak as a cause, in the ledger and the trace."""
-    return f"{KIND}.{streak_id}"
+def cause_of(streak_id: str) -> Cause:
+    """Return a streak as a cause."""
+    return Cause(KIND, streak_id)
 
 
 def streak_fields(state: StreakState) -> dict[str, Any]:

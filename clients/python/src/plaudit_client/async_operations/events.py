@@ -19,6 +19,7 @@ class EventsServerOperations(AsyncTransport):
         user_id: str | None = None,
         action: str | None = None,
         campaign_id: str | None = None,
+        cause: str | None = None,
         outcome: Literal["fired", "refused", "nothing"] | None = None,
         reason: Literal[
             "unknown_user",
@@ -109,6 +110,7 @@ class EventsServerOperations(AsyncTransport):
                     "userId": user_id,
                     "action": action,
                     "campaignId": campaign_id,
+                    "cause": cause,
                     "outcome": outcome,
                     "reason": reason,
                     "since": since,

@@ -42,6 +42,7 @@ class AnalyticsServerOperations(Transport):
         metric: str | None = None,
         interval: Literal["day", "week", "month"] | None = None,
         campaign_id: str | None = None,
+        cause: str | None = None,
     ) -> models.TimeSeries:
         """Get totals by day, week or month."""
         return self.send(
@@ -55,6 +56,7 @@ class AnalyticsServerOperations(Transport):
                     "metric": metric,
                     "interval": interval,
                     "campaignId": campaign_id,
+                    "cause": cause,
                 },
             )
         )

@@ -1,0 +1,113 @@
+"""Causes: what brought a transaction, a grant or a notification about. Each has a kind and, mostly, an id.
+
+Ids of effects are derived from a cause's text, which never changes. The log holds that text too, except where a campaign has an
+id that reads like another cause (`manual_grant`, `streak.daily`): then it holds the kind and the id.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+
+class CauseKind(StrEnum):
+    """The kinds of causes that belong to no mechanic. A mechanic's causes are of its own name, with its document's id."""
+
+    campaign = "campaign"  # with its id
+    manual = "manual"  # a transaction, transfer, hold or reversal made by hand
+    manual_grant = "manual_grant"  # a reward granted by hand
+    opening = "opening"  # what a metric starts with
+    expiry = "expiry"  # amounts that expire or are released; with the metric's id
+    welcome_bonus = "welcome_bonus"
+    enrolment = "enrolment"  # joining the programme
+    referral = "referral"
+    profile = "profile"
+    redemption = "redemption"
+    imported = "import"
+    merge = "merge"
+    rollback = "rollback"  # what is withdrawn by hand
+
+
+# The cause as the log holds it: its text, or its kind and id where the text reads like another cause.
+LoggedCause = str | tuple[str, str]
+
+_CAMPAIGN: Final = CauseKind.campaign.value
+
+
+class Cause(Struct, frozen=True, gc=False):
+    """What brought something about: `kind` is a CauseKind or the name of a mechanic; `id` is empty where there is one only.
+
+    `text` names it in one word, and `logged` is what the log holds: both follow from the others.
+    """
+
+    kind: str
+    id: str = ""
+    text: str = ""
+    logged: LoggedCause = ""
+
+    def __post_init__(self) -> None:
+        text = self.id if self.kind == _CAMPAIGN else f"{self.kind}.{self.id}" if self.id else self.kind
+        force_setattr(self, "text", text)
+        force_setattr(self, "logged", text if _read(text) == (self.kind, self.id) else (self.kind, self.id))
+
+    @property
+    def campaign_id(self) -> str | None:
+        """The campaign, if it is one."""
+        return self.id if self.kind == _CAMPAIGN else None
+
+
+# What a text means that is no campaign's id: those without an id, and the kinds that texts began with before
+# campaigns' ids were told apart from them. Later kinds are not among these: their causes are logged by kind and id.
+_WITHOUT_ID: Final = frozenset(kind.value for kind in CauseKind if kind not in (CauseKind.campaign, CauseKind.expiry))
+_WITH_ID: Final = frozenset({CauseKind.expiry.value, "streak", "ladder", "segment", "competition"})
+
+
+def _read(text: str) -> tuple[str, str]:
+    """Return the kind and the id that a text names."""
+    if text in _WITHOUT_ID:
+        return text, ""
+    kind, dot, id_ = text.partition(".")
+    return (kind, id_) if dot and kind in _WITH_ID else (_CAMPAIGN, text)
+
+
+def cause_from_text(text: str) -> Cause:
+    """Return the cause that a text names: a campaign, unless it reads like another cause."""
+    return Cause(*_read(text))
+
+
+def cause_from_log(logged: LoggedCause) -> Cause:
+    """Return the cause that the log holds."""
+    return Cause(*(_read(logged) if isinstance(logged, str) else logged))
+
+
+def campaign_cause(campaign_id: str) -> Cause:
+    """Return a campaign as a cause."""
+    return Cause(_CAMPAIGN, campaign_id)
+
+
+MANUAL: Final = Cause(CauseKind.manual.value)
+MANUAL_GRANT: Final = Cause(CauseKind.manual_grant.value)
+OPENING: Final = Cause(CauseKind.opening.value)
+WELCOME_BONUS: Final = Cause(CauseKind.welcome_bonus.value)
+ENROLMENT: Final = Cause(CauseKind.enrolment.value)
+REFERRAL: Final = Cause(CauseKind.referral.value)
+PROFILE: Final = Cause(CauseKind.profile.value)
+REDEMPTION: Final = Cause(CauseKind.redemption.value)
+IMPORT: Final = Cause(CauseKind.imported.value)
+MERGE: Final = Cause(CauseKind.merge.value)
+ROLLBACK: Final = Cause(CauseKind.rollback.value)
+
+
+def expiry_cause(metric_id: str) -> Cause:
+    """Return what lets amounts of a metric expire or be released."""
+    return Cause(CauseKind.expiry.value, metric_id)
+
+
+UNKNOWN: Final = Cause("")
+
+
+def cause_fields(cause: Cause) -> dict[str, Any]:
+    """Return a cause as other systems see it. `campaignId` is `manual_grant` for a reward granted by hand, as documented."""
+    campaign_id = CauseKind.manual_grant.value if cause == MANUAL_GRANT else cause.campaign_id
+    return {"campaignId": campaign_id, "cause": {"kind": cause.kind, "id": cause.id or None}}
