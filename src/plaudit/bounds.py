@@ -84,7 +84,7 @@ def fitting(value: T) -> T | Invalid:
 
 def too_deep() -> Invalid:
     """The error for what is nested too deeply."""
-    return Invalid(f"The body is nested deeper than {NESTING_MAX}", code="nested_too_deep")
+    return Invalid(f"The body is nested too deeply: at most {NESTING_MAX} levels", code="nested_too_deep")
 
 
 def wrong_values(value: Any, at: str = "") -> list[FieldError]:
@@ -180,7 +180,7 @@ def wrong_scalar(value: Any) -> str | None:
 def wrong_text(text: str) -> str | None:
     """What keeps a string from being accepted: U+0000, or half of a surrogate pair."""
     if "\0" in text:
-        return "must not contain the character U+0000"
+        return "must not contain the NUL character (U+0000)"
     if text.isascii():
         return None
     try:
@@ -287,7 +287,11 @@ def _integer_text(value: int) -> str:
 
 # What users are told, one row a kind: the value, its bound, what an error says.
 TABLE: Sequence[tuple[str, str, str]] = (
-    ("text", "Unicode without U+0000 and without halves of surrogate pairs", "must not contain the character U+0000"),
+    (
+        "text",
+        "Unicode without U+0000 and without halves of surrogate pairs",
+        "must not contain the NUL character (U+0000)",
+    ),
     ("integer", f"64 bits: {INTEGER_MIN:,} to {INTEGER_MAX:,}", "must be an integer of 64 bits, …"),
     ("number", "-10^28 to 10^28; neither NaN nor infinite", "must be a number from -10^28 to 10^28"),
     (

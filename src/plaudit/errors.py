@@ -154,8 +154,11 @@ def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
         return Invalid(f"{errors[0].field} {errors[0].message}", fields=errors)
     if len(errors) == 1:
         return Invalid(f"The body {errors[0].message}", fields=errors)
-    return Invalid(f"Invalid fields: {', '.join(error.field for error in errors)}", fields=errors)
+    reasons = "; ".join(f"{error.field} {error.message}".lstrip() for error in errors[:REASONS_MAX])
+    more = f"; and {len(errors) - REASONS_MAX} more" if len(errors) > REASONS_MAX else ""
+    return Invalid(f"{len(errors)} fields are invalid: {reasons}{more}", fields=errors)
 
 
 FIELD_MISSING = "is missing"
 FIELDS_MAX = 50
+REASONS_MAX = 3  # of those that the message itself gives

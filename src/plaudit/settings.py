@@ -100,5 +100,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
         url = running_url(Path(self.data) / "postgres")
         if url is None:
-            raise Unavailable(f"No server runs on {self.data}; start one with plaudit serve, or give --database-url")
+            raise Unavailable(
+                f"No embedded PostgreSQL is running in {self.data}: start plaudit serve, or pass --database-url"
+            )
         return url

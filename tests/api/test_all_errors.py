@@ -11,12 +11,12 @@ def test_all_wrong_items_of_a_list_are_named(http):
     rung = {"rungId": "a", "name": "A", "threshold": 0}
     rungs = [rung, {**rung, "threshold": "x"}, {"name": 5}, {**rung, "perks": [1, "ok", 2], "colour": "red"}]
     assert wrong(http.post("/v1/ladders", json={"name": "L", "rungs": rungs, "graceDays": -1})) == {
-        "rungs[1].threshold": "must be a number (got a text)",
+        "rungs[1].threshold": "must be a number (got a string)",
         "rungs[2].rungId": "is missing",
-        "rungs[2].name": "must be a text (got an integer)",
+        "rungs[2].name": "must be a string (got an integer)",
         "rungs[2].threshold": "is missing",
-        "rungs[3].perks[0]": "must be a text (got an integer)",
-        "rungs[3].perks[2]": "must be a text (got an integer)",
+        "rungs[3].perks[0]": "must be a string (got an integer)",
+        "rungs[3].perks[2]": "must be a string (got an integer)",
         "rungs[3].colour": "is not a known field",
         "graceDays": "must be at least 0 (got -1)",
     }

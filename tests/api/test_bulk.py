@@ -70,7 +70,7 @@ def test_a_member_comes_with_lots_pending_points_rungs_products_and_codes(ready)
     assert again["reconciliation"] == job["reconciliation"]
     assert ok(ready.get("/v1/profiles/ann"))["metrics"]["points"]["balance"] == 140
     changed = send(ready, lines(ANN | {"firstName": "Anne"}))
-    assert changed["errors"][0]["message"] == "The user was imported before with other values"
+    assert changed["errors"][0]["message"] == "This user was already imported with different values"
 
 
 def test_each_wrong_line_is_told_and_spoils_no_other(ready):
@@ -233,7 +233,7 @@ def test_profiles_are_updated_in_bulk(ready):
     job = send(ready, lines({"userId": "ann", "country": "IT"}, {"userId": "zed", "country": "IT"}), path="update")
     assert (job["accepted"], job["errors"][0]["details"]) == (
         1,
-        [{"field": "userId", "message": "must be a user that there is"}],
+        [{"field": "userId", "message": "must reference an existing user"}],
     )
     ann = ok(ready.get("/v1/profiles/ann"))
     assert (ann["city"], ann["country"]) == ("Rome", "IT")

@@ -43,19 +43,19 @@ def test_a_condition_may_look_at_what_there_can_be(club, field):
 
 
 @pytest.mark.parametrize(("field", "told"), [
-    ("metrics.gem", "names metric 'gem', which does not exist: there are coins, gems, points, xp"),
+    ("metrics.gem", "must be one of coins, gems, points, xp (got 'gem')"),
     ("metrics.gems.balance", "must be metrics.gems (got 'metrics.gems.balance')"),
-    ("streaks.dayly.current", "names streak 'dayly', which does not exist: there is daily"),
+    ("streaks.dayly.current", "must be one of daily (got 'dayly')"),
     ("streaks.daily.length", "must be streaks.daily.current or streaks.daily.longest or "),
-    ("ladders.tier.rung", "names ladder 'tier', which does not exist: there is tiers"),
+    ("ladders.tier.rung", "must be one of tiers (got 'tier')"),
     ("ladders.tiers.name", "must be ladders.tiers.rung or ladders.tiers.number (got 'ladders.tiers.name')"),
-    ("campaigns.second.completions", "names campaign 'second', which does not exist: there is first"),
+    ("campaigns.second.completions", "must be one of first (got 'second')"),
     ("user.colour", "is a field that there cannot be (got 'user.colour'): there are plan, pet, "),
     ("user.inventory", "is only shown in profiles, and cannot be compared or used in formulas (got 'user.inventory')"),
     ("user.points.balance", "must be user.points, which has no parts (got 'user.points.balance')"),
     ("event.data.amount", "is a field that there cannot be (got 'event.data.amount'): there are event.id, event.type"),
-    ("segments.vip", "must be segments, which is a list of ids: it contains one or not (got 'segments.vip')"),
-    ("badges.hero", "must be badges, which is a list of ids: it contains one or not (got 'badges.hero')"),
+    ("segments.vip", "must be segments, which is an array of ids: it contains one or not (got 'segments.vip')"),
+    ("badges.hero", "must be badges, which is an array of ids: it contains one or not (got 'badges.hero')"),
 ])  # fmt: skip
 def test_a_condition_on_what_cannot_be_is_refused(club, field, told):
     (found,) = wrong(club.post("/v1/campaigns", json=campaign("data.amount", field))).items()
@@ -74,7 +74,7 @@ def test_the_data_of_the_engines_events_and_of_strict_triggers_is_known(club, tr
     assert found == {"triggers[0].conditions[0].field": told}
 
 
-NO_METRIC = "names metric 'gem', which does not exist: there are coins, gems, points, xp"
+NO_METRIC = "must be one of coins, gems, points, xp (got 'gem')"
 ON_GEM = {"or": [criterion("metrics.gems"), {"not": criterion("metrics.gem")}]}
 STEP = {"name": "S", "trigger": "visit", "conditions": ON_GEM}
 TALLY = {"count": {"trigger": "visit", "conditions": [ON_GEM]}, "operator": ">", "value": 1}
@@ -126,7 +126,7 @@ def test_formulas_of_effects_and_texts_are_looked_at_as_conditions_are(club, col
 @pytest.mark.parametrize(("formula", "told"), [
     ("user.nmae", "is a field that there cannot be (got 'user.nmae'): there are plan, pet, "),
     ("metrics['gem']", NO_METRIC),
-    ("streaks.nope.current", "names streak 'nope', which does not exist: there is daily"),
+    ("streaks.nope.current", "must be one of daily (got 'nope')"),
     ("streaks.daily.curent", "must be streaks.daily.current or "),
     ("len(filter(items, # > event.when))", "is a field that there cannot be (got 'event.when')"),
     ("sum(map(items as user, user.nmae)) + user_points", None), ("amount * (user.pet.age ?? 1)", None),

@@ -47,7 +47,7 @@ def test_profiles_are_judged_by_the_schema(shop):
     taken = shop.post("/v1/profiles", json={"userId": "bob", "email": "bob@example.com", "membership": "M-1"})
     assert (taken.status_code, taken.json()["error"]["code"]) == (409, "identity_taken")
     gone = shop.put("/v1/profiles/ann", json={"email": None})
-    assert gone.json()["error"]["details"] == [{"field": "email", "message": "cannot be taken away"}]
+    assert gone.json()["error"]["details"] == [{"field": "email", "message": "cannot be removed: it is required"}]
 
 
 def test_profiles_are_found_by_any_field(shop):

@@ -362,8 +362,8 @@ def test_an_error_of_an_id_says_what_an_id_must_be(http, user_id):
 
 def test_an_error_of_a_length_is_a_sentence(http):
     for name, words in (
-        ("", "must be a text of at least 1 character"),
-        ("x" * 201, "must be a text of at most 200 characters"),
+        ("", "must be a string of at least 1 character"),
+        ("x" * 201, "must be a string of at most 200 characters"),
     ):
         error = http.post("/v1/metrics", json={"metricId": "m", "name": name}).json()["error"]
         assert error["details"] == [{"field": "name", "message": words}]

@@ -158,14 +158,14 @@ REFUSED = [
     ("1 + 1e999999", "1e999999 at character 5 cannot be worked out: a number is beyond 10^28"),
     ("1" * 40, "beyond 10^28"),
     # What can never succeed
-    ("matches(s, o)", "must be a text in quotation marks"),
+    ("matches(s, o)", "must be a string in quotation marks"),
     (r"matches(s, '(')", "must be a valid regular expression"),
     (r"matches(s, '\pL{1000}')", "must be a valid regular expression"),
     (r"extract(s, '(a?){900}a{900}')", "must be a smaller regular expression"),
     ("d(a).tz('Mars')", "a time zone must be a name"),
     ("d(a).add('soon')", "a length of time"),
     ("d(a).startOf('fortnight')", "a unit of time"),
-    ("number('x')", "needs a text that is a number"),
+    ("number('x')", "needs a string that is a number"),
 ]
 
 
@@ -195,7 +195,7 @@ FAILING = [
     ("some(many, # > 1)", "more than 5,000 items"),
     ("flatten([most, most])", "would have more than 5,000 items"),
     ("sum(map(most, # * 2 + # * 3 + # * 4 + # * 5 + # * 6))", "more than 50,000 steps"),
-    ("max([])", "needs a list with items"),
+    ("max([])", "needs an array with items"),
     ("s[9:12]", "is not within 5"),
     ("fuzzyMatch(long, s)", "at most 200 characters"),
     ("matches(long, 'a')", "at most 2,000 characters"),
@@ -203,7 +203,7 @@ FAILING = [
     ("s.year()", "needs a date"),
     ("`${l}`", "cannot become a text"),
     ("map(l, # > 1 ? # : missing + 1)", "+ needs"),
-    ("t in t", "in needs a list"),
+    ("t in t", "in needs an array"),
     ("broken.x", "could not be evaluated"),
 ]
 

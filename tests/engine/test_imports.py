@@ -129,7 +129,7 @@ def test_a_job_whose_helper_was_killed_fails_and_can_be_taken_up(staged, databas
 
     async def play():
         async with staged(database) as stage:
-            with pytest.raises(Unavailable, match="A process of the import has ended"):
+            with pytest.raises(Unavailable, match="An import process died; resume the job"):
                 await run(stage, watched, lines, then=kill)
             job_id, done, state = await job_of(stage)
             assert (done, state) == (7, "failed")
@@ -192,9 +192,9 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
                 told = await jobs.errors_of(connection, job.job_id, 0, 9)
             assert [(one["line"], one["message"]) for one in told] == [
                 (4, "The body must be an object"),
-                (21, "userId must be a text (got true or false)"),
+                (21, "userId must be a string (got true or false)"),
                 (41, "Missing required fields: userId"),
-                (61, "points is kept by the books and cannot be written"),
+                (61, "points is computed and cannot be set"),
             ]
 
     asyncio.run(play())

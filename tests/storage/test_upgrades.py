@@ -287,7 +287,7 @@ def test_what_would_be_done_is_told_first(server):
     ]
     asyncio.run(migrate(url))
     told = checked()
-    assert (told.returncode, told.stdout) == (0, "The database is of this version.\n")
+    assert (told.returncode, told.stdout) == (0, "The database schema is up to date.\n")
 
 
 def test_a_database_of_a_later_version_is_refused_by_a_sentence(fresh_database):

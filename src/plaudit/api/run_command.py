@@ -103,9 +103,11 @@ async def run_command(
         is_other = error.processed.arrival.member_id != arrival.member_id
         raise _refusal(error, programme.now(), is_other=is_other) from None
     if outcome is None:
-        raise Unavailable("It took too long and may or may not have been done; look before you try again")
+        raise Unavailable(
+            "Timed out: the outcome is unknown. Retry with the same Idempotency-Key or eventId; it counts once"
+        )
     if outcome.conflicting:
-        raise IdempotencyConflict(f"Event {key} came with another content before")
+        raise IdempotencyConflict(f"Event {key!r} was already reported with different content")
     if outcome.processed.decision is None and key is None:
         # Its first answer was lost with the process that made it: an Idempotency-Key guards the books all the same.
         raise Conflict("It has been done before", code="already_done")
@@ -127,7 +129,7 @@ def _key_of(call: Call, trigger: str) -> str | None:
 def _refusal(error: CommandRefused, now: datetime, *, is_other: bool) -> PlauditError:
     decision = error.processed.decision
     if decision is None or decision.refusal is None:
-        return PlauditError("The command failed on our side", code="command_failed")
+        return PlauditError("Internal error: nothing was changed", code="command_failed")
     sentence = (_OTHERS if is_other else _SENTENCES).get(
         decision.refusal, f"It cannot be done: {decision.refusal.replace('_', ' ')}"
     )

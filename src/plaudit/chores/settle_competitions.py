@@ -98,7 +98,7 @@ async def draw_winners(connection: Connection, programme: Programme, competition
     """
     now = programme.now()
     if competition.ends_at is None or now < competition.ends_at:
-        raise Conflict("The competition is still open: it is drawn after its endDate", code="competition_open")
+        raise Conflict("The competition is still open; draw after its endDate", code="competition_open")
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     await open_draw(connection, org_id, competition_id)
     async with atomic(connection):

@@ -201,7 +201,7 @@ def migrate(
             raise SystemExit(1)
     else:
         run(lambda: run_migrations(url))
-    console.print("The database is of this version.")
+    console.print("The database schema is up to date.")
 
 
 @app.command()

@@ -108,7 +108,7 @@ async def _take_in(url: str, org_id: UUID, kind: str, path: Path) -> bool:
                 job = done
         async with pool.acquire() as connection:
             refused = await jobs.errors_of(connection, job.job_id, 0, 20)
-        counted = f"{job.accepted:,} taken, {job.unchanged:,} as they were, {job.refused:,} refused"
+        counted = f"{job.accepted:,} imported, {job.unchanged:,} unchanged, {job.refused:,} refused"
         console.print(f"{kind:<13} {counted}", highlight=False)
         for row in refused:
             console.print(

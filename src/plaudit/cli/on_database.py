@@ -126,7 +126,7 @@ def _job_id(name: str) -> UUID | None:
     try:
         return UUID(name.removeprefix("job_")) if name else None
     except ValueError:
-        raise PlauditError(f"--job must be the id of a job, such as job_… (got {name!r})") from None
+        raise PlauditError(f"--job must be a job id such as job_… (got {name!r})") from None
 
 
 async def _work_off(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, heard: Heard) -> None:

@@ -51,7 +51,7 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
                 try:
                     answer = await client.post("/api/audience/internal/actions/batch", json=batch)
                 except httpx.TransportError as error:
-                    raise PlauditError(f"No server answers at {url} ({type(error).__name__})") from None
+                    raise PlauditError(f"No server is running at {url} ({type(error).__name__})") from None
                 if answer.status_code != 202:
                     raise PlauditError(f"The server answered {answer.status_code}: {answer.text[:500]}")
                 accepted += answer.json()["accepted"]

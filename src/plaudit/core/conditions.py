@@ -210,7 +210,7 @@ def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> C
     if isinstance(tree, list):
         return _only(All(_parts(cast("list[Any]", tree), at, depth, leaves)))
     if not isinstance(tree, dict):
-        raise ConditionError(at, "must be a condition or a list of conditions")
+        raise ConditionError(at, "must be a condition or an array of conditions")
     node = cast("dict[str, Any]", tree)
     words = node.keys() & {"and", "or", "not", "all", "any", "expression"}
     if words and len(node) != 1:
@@ -235,7 +235,7 @@ def _only(node: All) -> Condition:
 
 def _parts(parts: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> tuple[Condition, ...]:
     if not isinstance(parts, list):
-        raise ConditionError(at, "must be a list of conditions")
+        raise ConditionError(at, "must be an array of conditions")
     compiled: list[Condition] = []
     wrong: list[ConditionError] = []
     for i, part in enumerate(cast("list[Any]", parts)):
@@ -261,7 +261,7 @@ def _numbered(leaves: list[Leaf | Formula], at: str, leaf: Leaf | Formula) -> Le
 
 def _formula(source: Any, at: str, number: int) -> Formula:
     if not isinstance(source, str):
-        raise ConditionError(f"{at}.expression", "must be a text")
+        raise ConditionError(f"{at}.expression", "must be a string")
     try:
         return Formula(number, Expression(source))
     except ExpressionError as error:
@@ -271,10 +271,10 @@ def _formula(source: Any, at: str, number: int) -> Formula:
 def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
     unknown = node.keys() - {"field", "operator", "value"}
     if unknown:
-        raise ConditionError(f"{at}.{min(unknown)}", "is not a field of a condition")
+        raise ConditionError(f"{at}.{min(unknown)}", "is not a known key; a condition has field, operator and value")
     field, name = node.get("field"), node.get("operator")
     if not isinstance(field, str) or not 1 <= len(field) <= 256:
-        raise ConditionError(f"{at}.field", "must be a text of 1 to 256 characters")
+        raise ConditionError(f"{at}.field", "must be a string of 1 to 256 characters")
     operator = OPERATORS.get(name) if isinstance(name, str) else None
     if operator is None:
         raise ConditionError(f"{at}.operator", f"must be one of {', '.join(OPERATORS)} (got {name!r})")

@@ -100,14 +100,14 @@ def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
             return lambda value: value.__class__ in (int, float) and holds(value, wanted)
         if isinstance(wanted, str):
             return lambda value: isinstance(value, str) and holds(value, wanted)
-        raise OperatorError("must be a number or a text")
+        raise OperatorError("must be a number or a string")
 
     return compile_order
 
 
 def _list_of(wanted: Any) -> list[Any]:
     if not isinstance(wanted, list):
-        raise OperatorError("must be a list")
+        raise OperatorError("must be an array")
     if len(wanted) > VALUE_LIST_MAX:  # pyright: ignore[reportUnknownArgumentType]
         raise OperatorError(f"must have at most {VALUE_LIST_MAX} items")
     return wanted  # pyright: ignore[reportUnknownVariableType]
@@ -152,7 +152,7 @@ def _not_contains(wanted: Any) -> Compare:
 def _text(holds: Callable[[str, str], bool]) -> Callable[[Any], Compare]:
     def compile_text(wanted: Any) -> Compare:
         if not isinstance(wanted, str):
-            raise OperatorError("must be a text")
+            raise OperatorError("must be a string")
         return lambda value: isinstance(value, str) and holds(value, wanted)
 
     return compile_text
@@ -175,7 +175,7 @@ def _matches(wanted: Any) -> Compare:
 def _between(wanted: Any) -> Compare:
     bounds = _list_of(wanted)
     if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(value, str) for value in bounds)):
-        raise OperatorError("must be a list of two numbers or two texts, the lower one first")
+        raise OperatorError("must be an array of two numbers or two strings, the lower one first")
     low, high = bounds
     at_least = _ordered(operator.ge)(low)
     at_most = _ordered(operator.le)(high)

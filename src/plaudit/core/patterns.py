@@ -70,7 +70,7 @@ def _compiled(pattern: str, with_groups: bool) -> Any:
     if len(pattern) > PATTERN_MAX:
         raise PatternError(f"must be at most {PATTERN_MAX} characters (got {len(pattern)})")
     if not _is_fit(pattern):
-        raise PatternError("must be a text of whole characters")
+        raise PatternError("must be a string of whole characters")
     try:
         found = re2.compile(pattern, _options(with_groups=with_groups))
         shape = re2.compile(pattern.encode(), _options(encoding=re2.Options.Encoding.LATIN1))

@@ -209,7 +209,7 @@ class Deliverer:
         """One attempt at a webhook, signed."""
         webhook = programme.webhooks.get(due.webhook_id)
         if webhook is None or webhook.url is None or webhook.status != "active":
-            return Attempt(None, "the webhook is gone or inactive", 0)
+            return Attempt(None, "the webhook was deleted or is inactive", 0)
         body = due.payload.encode()
         async with self._pool.acquire() as connection:
             secrets = await attempts.secrets_of(connection, due.org_id, due.webhook_id, clock.now())

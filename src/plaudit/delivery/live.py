@@ -110,7 +110,7 @@ class LiveStreams:
                 f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
             )
         if self._count >= STREAMS_MAX or self._ending:
-            raise Unavailable("This process takes no more streams; try again")
+            raise Unavailable("Too many open streams on this server; retry")
         stream = LiveStream(member_id, 0 if seen is None else seen)
         self._held[name].add(stream)
         self._count += 1

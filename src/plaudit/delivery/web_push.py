@@ -25,7 +25,7 @@ TTL_SECONDS = 86_400  # how long the push service keeps it for a phone that is o
 CLAIM_SECONDS = 12 * 3_600
 TEXT_MAX = 1_000  # push services take 4,096 bytes in all
 GONE = (404, 410)
-GONE_FOR_GOOD = Attempt(None, "the subscription is gone, or nothing is pushed any more", 0, final=True)
+GONE_FOR_GOOD = Attempt(None, "the subscription has expired, or Web Push was turned off", 0, final=True)
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -138,7 +138,7 @@ class Columns:
         """Return a row as a record; empty cells say nothing. Raises Invalid naming the columns that are wrong."""
         if len(cells) < len(columns) or any(cells[len(columns) :]):
             raise Invalid(
-                f"The line has {len(cells)} cells, the header {len(columns)}; quote cells that contain separators",
+                f"The line has {len(cells)} cells, but the header has {len(columns)}; quote cells that contain separators",
                 code="bad_csv",
             )
         record: dict[str, Any] = {}

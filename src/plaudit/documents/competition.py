@@ -87,20 +87,20 @@ def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None
     wrong: list[FieldError] = []
     score, leagues = terms.score, terms.leagues
     if score is not None and (score.metric is None) == (score.trigger is None):
-        wrong.append(FieldError("score", "must have a metric or a trigger, and only one of them"))
+        wrong.append(FieldError("score", "must have exactly one of metric and trigger"))
     if score is not None and score.trigger is None and (score.field or score.conditions):
-        wrong.append(FieldError("score.field", "is for a score by a trigger"))
+        wrong.append(FieldError("score.field", "is only allowed with score.trigger"))
     if score is not None:
         wrong += check_conditions(score.conditions, "score.conditions")
     if terms.prizes and (score is None or (ends_at is None and leagues is None)):
-        wrong.append(FieldError("prizes", "are for a ranking that has an endDate, or for leagues"))
+        wrong.append(FieldError("prizes", "are only allowed for a ranking with an endDate, or with leagues"))
     if leagues is not None and (score is None or terms.scope_field is not None):
-        wrong.append(FieldError("leagues", "are for a ranking without a scopeField: its divisions divide the board"))
+        wrong.append(FieldError("leagues", "cannot be combined with scopeField: the divisions divide the board"))
     if leagues is not None and len(set(leagues.divisions)) < len(leagues.divisions):
-        wrong.append(FieldError("leagues.divisions", "must be different from each other"))
+        wrong.append(FieldError("leagues.divisions", "must be distinct"))
     for i, prize in enumerate(terms.prizes):
         if prize.to_rank < prize.from_rank:
-            wrong.append(FieldError(f"prizes[{i}].toRank", "must not be before fromRank"))
+            wrong.append(FieldError(f"prizes[{i}].toRank", "must be at least fromRank"))
         wrong += [error.under(f"prizes[{i}]") for error in check_effects(prize.effects)]
     return wrong
 

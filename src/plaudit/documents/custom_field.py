@@ -34,7 +34,7 @@ def _check(custom_field: CustomField) -> Sequence[FieldError]:
         elif len(custom_field.options) > OPTIONS_MAX or len(set(custom_field.options)) < len(custom_field.options):
             wrong.append(FieldError("options", f"must be at most {OPTIONS_MAX}, each there once only"))
     elif custom_field.options is not None:
-        wrong.append(FieldError("options", "is for select and multi-select only"))
+        wrong.append(FieldError("options", "is only allowed for select and multi-select"))
     if custom_field.validation is not None and custom_field.validation.pattern is not None:
         try:
             Pattern(custom_field.validation.pattern)

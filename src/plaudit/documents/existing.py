@@ -31,6 +31,7 @@ Key = tuple[str, str]  # kind, id
 Docs = Mapping[Key, Mapping[str, Any]]
 
 NAMES_SHOWN = 30
+CANDIDATES_SHOWN = 10  # in place of a document that does not exist
 
 
 class Existing(Struct, frozen=True):
@@ -148,11 +149,10 @@ def wrong_names(
 
 
 def _lost(reference: Reference, there: Existing) -> FieldError:
-    title = KINDS[reference.kind].title.lower()
-    return FieldError(
-        reference.field,
-        f"names {title} {reference.id!r}, which does not exist: {_listed(there.ids_of(reference.kind))}",
-    )
+    got, candidates = f"(got {reference.id!r})", there.ids_of(reference.kind)
+    if 1 <= len(candidates) <= CANDIDATES_SHOWN:
+        return FieldError(reference.field, f"must be one of {', '.join(candidates)} {got}")
+    return FieldError(reference.field, f"must reference an existing {KINDS[reference.kind].title.lower()} {got}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -188,7 +188,7 @@ def why_wrong(look: Look, there: Existing) -> str | None:
     if scope in LISTS:
         right = len(steps) <= 1 and all(step == "" or step.isdigit() for step in steps)
         return (
-            None if right else f"must be {scope}, which is a list of ids: it contains one or not (got {look.field!r})"
+            None if right else f"must be {scope}, which is an array of ids: it contains one or not (got {look.field!r})"
         )
     if scope in KIND_OF_NAMED:
         parts = PARTS_OF_NAMED[scope]

@@ -11,14 +11,14 @@ from plaudit.core.patterns import Pattern, PatternError
 from plaudit.core.profile_fields import TIME_ZONE
 
 FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "string": ((str,), "a text"),
+    "string": ((str,), "a string"),
     "number": ((int, float), "a number"),
     "boolean": ((bool,), "true or false"),
     "date": ((str,), "a date such as 2026-11-21"),
     "object": ((dict,), "an object"),
-    "array": ((list,), "a list"),
-    "select": ((str,), "a text"),
-    "multi-select": ((list,), "a list"),
+    "array": ((list,), "an array"),
+    "select": ((str,), "a string"),
+    "multi-select": ((list,), "an array"),
 }
 
 

@@ -49,12 +49,14 @@ class Ladder(Document, kw_only=True):
 def _check(ladder: Ladder) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     if (ladder.window.type == "rolling") != (ladder.window.days is not None):
-        wrong.append(FieldError("window.days", "is for a rolling window, and is needed there"))
+        wrong.append(FieldError("window.days", "is required for a rolling window, and not allowed otherwise"))
     for i, (lower, higher) in enumerate(pairwise(ladder.rungs)):
         if higher.threshold <= lower.threshold:
-            wrong.append(FieldError(f"rungs[{i + 1}].threshold", "must be more than that of the rung below"))
+            wrong.append(
+                FieldError(f"rungs[{i + 1}].threshold", "must be greater than the threshold of the rung below")
+            )
     if len({rung.rung_id for rung in ladder.rungs}) < len(ladder.rungs):
-        wrong.append(FieldError("rungs", "must each have an id of its own"))
+        wrong.append(FieldError("rungs", "must have distinct ids"))
     for i, rung in enumerate(ladder.rungs):
         wrong += [error.under(f"rungs[{i}]") for error in check_effects(rung.effects)]
     return wrong

@@ -85,12 +85,12 @@ def _check(metric: Metric) -> Sequence[FieldError]:
     if low is not None and high is not None and low > high:
         wrong.append(FieldError("maximum", "must not be below minimum"))
     if (low is not None and metric.default < low) or (high is not None and metric.default > high):
-        wrong.append(FieldError("default", "must lie between minimum and maximum"))
+        wrong.append(FieldError("default", "must be between minimum and maximum"))
     expiry = metric.expiry
     if expiry is not None and (expiry.type == "rolling") != (expiry.days is not None):
-        wrong.append(FieldError("expiry.days", "is for a rolling expiry, and is needed there"))
+        wrong.append(FieldError("expiry.days", "is required for a rolling expiry, and not allowed otherwise"))
     if expiry is not None and expiry.extended_by_activity and expiry.type != "rolling":
-        wrong.append(FieldError("expiry.extendedByActivity", "is for a rolling expiry"))
+        wrong.append(FieldError("expiry.extendedByActivity", "is only allowed for a rolling expiry"))
     for i, cap in enumerate(metric.earning_caps):
         if cap.amount < 0:
             wrong.append(FieldError(f"earningCaps[{i}].amount", f"must be 0 or more (got {cap.amount})"))

@@ -252,7 +252,7 @@ def _text(cell: str) -> str:
     try:
         return msgspec.json.decode(cell, type=str)
     except msgspec.DecodeError:
-        raise ValueError(f"must be a text, or JSON where it begins with a quote (got {cell[:64]!r})") from None
+        raise ValueError(f"must be a string, or JSON where it begins with a quote (got {cell[:64]!r})") from None
 
 
 def _json(cell: str) -> Any:

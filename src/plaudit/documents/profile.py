@@ -80,7 +80,7 @@ class ProfileValidator(Struct, frozen=True):
 def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
     """Return why no effect can set a field of profiles to a value, whatever the profile schema says."""
     if name in KEPT_BY_ENGINE or name in ("userId", CUSTOM):
-        return [FieldError("name", f"is kept by the books and cannot be written (got {name!r})")]
+        return [FieldError("name", f"is computed and cannot be set (got {name!r})")]
     if name in identities.KINDS:
         return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
     if name == TIME_ZONE and value is not None:
@@ -113,7 +113,11 @@ def validate_update(
         given = _defaults(rules) | given
         wrong += [FieldError(name, FIELD_MISSING) for name in _required(rules) if given.get(name) is None]
     elif not new:
-        wrong += [FieldError(name, "cannot be taken away") for name in _required(rules) if given.get(name, 0) is None]
+        wrong += [
+            FieldError(name, "cannot be removed: it is required")
+            for name in _required(rules)
+            if given.get(name, 0) is None
+        ]
     wrong += _wrong_values(rules, given, custom)
     names, wrong_names = _names(rules, given)
     attributes = {name: value for name, value in given.items() if name not in names}
@@ -124,7 +128,7 @@ def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
     wrong: list[FieldError] = []
     for name, value in given.items():
         if name in KEPT_BY_ENGINE:
-            wrong.append(FieldError(name, "is kept by the books and cannot be written"))
+            wrong.append(FieldError(name, "is computed and cannot be set"))
         if not 1 <= len(name) <= NAME_MAX:
             wrong.append(FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters"))
         if isinstance(value, str) and len(value) > TEXT_MAX:
@@ -185,5 +189,7 @@ def _names(rules: ProfileValidator, given: Mapping[str, Any]) -> tuple[dict[str,
         normal = None if value is None else identities.normalise(kind, value) if isinstance(value, str) else None
         names[kind] = normal
         if value is not None and normal is None:
-            wrong.append(FieldError(kind, f"must be {identities.EXPECTED.get(kind, 'a text of 1 to 200 characters')}"))
+            wrong.append(
+                FieldError(kind, f"must be {identities.EXPECTED.get(kind, 'a string of 1 to 200 characters')}")
+            )
     return names, wrong

@@ -59,7 +59,7 @@ def _breaks(before: ProfileField, after: ProfileField | None) -> bool:
 
 def _check(schema: ProfileSchema) -> Sequence[FieldError]:
     wrong = [
-        FieldError(f"fields[{i}].name", "must be there once only")
+        FieldError(f"fields[{i}].name", "must be unique")
         for i, profile_field in enumerate(schema.fields)
         if Counter(item.name for item in schema.fields)[profile_field.name] > 1
     ]
@@ -67,7 +67,7 @@ def _check(schema: ProfileSchema) -> Sequence[FieldError]:
         wrong.append(FieldError("fields", f"may have at most {FIELDS_MAX} items"))
     for i, profile_field in enumerate(schema.fields):
         if profile_field.unique and profile_field.type != "string":
-            wrong.append(FieldError(f"fields[{i}].unique", "is for texts only"))
+            wrong.append(FieldError(f"fields[{i}].unique", "is only allowed for strings"))
         if profile_field.default is not None:
             message = wrong_default(profile_field.name, profile_field.type, profile_field.default, profile_field.enum)
             if message is not None:

@@ -136,7 +136,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
-            raise Invalid("The YAML must not have aliases", code="bad_yaml")
+            raise Invalid("YAML aliases are not allowed", code="bad_yaml")
         return super().compose_node(parent, index)
 
 
@@ -151,7 +151,7 @@ def from_yaml(text: str | bytes) -> Any:
     try:
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, ValueError) as error:  # the second for numbers that Python does not read
-        raise Invalid(f"The document is not YAML: {error}", code="bad_yaml") from None
+        raise Invalid(f"The file is not valid YAML: {error}", code="bad_yaml") from None
     except RecursionError:
         raise bounds.too_deep() from None
     bounds.check(found)
@@ -165,7 +165,7 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
     them and stays as it is, is left alone.
     """
     if not isinstance(raw, dict):
-        raise invalid_fields([FieldError("", "must be an object of collections")])
+        raise invalid_fields([FieldError("", "must be an object of collections such as campaigns and metrics")])
     given = cast("dict[str, Any]", raw)
     wrong = [FieldError(str(name), "is not a collection that there is") for name in given if name not in SECTIONS]
     found: dict[Key, Any] = {}
@@ -212,7 +212,9 @@ def _id(key: Any) -> str:
     try:
         return msgspec.convert(str(key) if isinstance(key, int) else key, DocumentId)
     except msgspec.ValidationError:
-        raise invalid_fields([FieldError("", "must have an id of 1 to 64 letters, digits, dots, hyphens")]) from None
+        raise invalid_fields(
+            [FieldError("", "must have an id of 1 to 64 letters, digits, dots, hyphens or underscores")]
+        ) from None
 
 
 def _document(kind: DocumentKind, raw: Any, stored: Mapping[str, Any] | None) -> Document:
@@ -269,8 +271,8 @@ class _NameResolver:
             return ids[0]
         title = KINDS[kind].title.lower()
         if ids:
-            raise invalid_fields([FieldError(at, f"is not clear: {len(ids)} {title}s are called {name!r}")])
-        raise invalid_fields([FieldError(at, f"names {title} {name!r}, which does not exist")])
+            raise invalid_fields([FieldError(at, f"is ambiguous: {len(ids)} {title}s are named {name!r}; use the id")])
+        raise invalid_fields([FieldError(at, f"must reference an existing {title} (got {name!r})")])
 
 
 def wrong_in(

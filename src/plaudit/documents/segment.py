@@ -65,11 +65,11 @@ class Segment(Document, kw_only=True):
 def _check(segment: Segment) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     if segment.type == "static" and (segment.include or segment.exclude):
-        wrong.append(FieldError("include", "is for a dynamic segment"))
+        wrong.append(FieldError("include", "is only allowed in a dynamic segment"))
     if segment.type == "dynamic" and segment.user_ids:
-        wrong.append(FieldError("userIds", "is for a static segment"))
+        wrong.append(FieldError("userIds", "is only allowed in a static segment"))
     if segment.type == "dynamic" and not segment.include and not segment.exclude:
-        wrong.append(FieldError("include", "must have at least one criterion"))
+        wrong.append(FieldError("include", "must not be empty"))
     for side, criteria in (("include", segment.include), ("exclude", segment.exclude)):
         for i, criterion in enumerate(criteria):
             wrong += _wrong_with(criterion, f"{side}[{i}]")
@@ -79,7 +79,7 @@ def _check(segment: Segment) -> Sequence[FieldError]:
 def _wrong_with(criterion: CriterionSpec, at: str) -> list[FieldError]:
     given = [criterion.field, criterion.count, criterion.sum, criterion.days_since]
     if given.count(None) != len(given) - 1:
-        return [FieldError(at, "must have one of field, count, sum, daysSince")]
+        return [FieldError(at, "must have exactly one of field, count, sum and daysSince")]
     operator = OPERATORS.get(criterion.operator)
     if operator is None:
         return [FieldError(f"{at}.operator", f"must be one of {', '.join(OPERATORS)} (got {criterion.operator!r})")]
@@ -93,9 +93,9 @@ def _wrong_with(criterion: CriterionSpec, at: str) -> list[FieldError]:
     name, spec = found
     wrong = check_conditions(spec.conditions, f"{at}.{_outside(name)}.conditions")
     if (name == "sum") != (spec.field is not None):
-        wrong.append(FieldError(f"{at}.{_outside(name)}.field", "is for a sum, and is needed there"))
+        wrong.append(FieldError(f"{at}.{_outside(name)}.field", "is required for a sum, and not allowed otherwise"))
     if name == "days_since" and spec.within_days is not None:
-        wrong.append(FieldError(f"{at}.daysSince.withinDays", "is for a count or a sum"))
+        wrong.append(FieldError(f"{at}.daysSince.withinDays", "is only allowed for count and sum"))
     return wrong
 
 

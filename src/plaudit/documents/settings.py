@@ -93,7 +93,7 @@ def _check(settings: Settings) -> Sequence[FieldError]:
         ("issuer", [provider.issuer for provider in providers]),
     ):
         wrong += [
-            FieldError(f"identityProviders[{i}].{name}", "is another provider's too")
+            FieldError(f"identityProviders[{i}].{name}", "must be unique among identity providers")
             for i, document_id in enumerate(item)
             if document_id in item[:i]
         ]

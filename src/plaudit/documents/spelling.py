@@ -119,5 +119,5 @@ def _object(value: Any, at: str) -> dict[str, Any]:
 
 def _list(value: Any, at: str) -> list[Any]:
     if not isinstance(value, list):
-        raise invalid_fields([FieldError(at, "must be a list")])
+        raise invalid_fields([FieldError(at, "must be an array")])
     return cast("list[Any]", value)

@@ -42,7 +42,9 @@ def texts_for(locale: str, texts: Mapping[str, TextsSpec], default: str) -> Text
 def _check(template: MessageTemplate) -> Sequence[FieldError]:
     wrong: list[FieldError] = []
     if template.default_locale not in template.texts:
-        wrong.append(FieldError(f"texts.{template.default_locale}", "is missing: it is the default locale"))
+        wrong.append(
+            FieldError(f"texts.{template.default_locale}", "is missing: texts must contain the default locale")
+        )
     for locale, texts_spec in template.texts.items():
         for name in ("title", "message"):
             text = getattr(texts_spec, name)

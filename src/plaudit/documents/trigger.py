@@ -58,7 +58,7 @@ def check_data(trigger: Trigger, data: dict[str, Any]) -> list[FieldError]:
 def _check(trigger: Trigger) -> Sequence[FieldError]:
     counts = Counter(trigger_field.key for trigger_field in trigger.fields)
     return [
-        FieldError(f"fields[{i}].key", "must be there once only")
+        FieldError(f"fields[{i}].key", "must be unique")
         for i, trigger_field in enumerate(trigger.fields)
         if counts[trigger_field.key] > 1
     ]

@@ -27,12 +27,12 @@ _NO_TIME = "Invalid RFC3339 encoded datetime"
 _COMPARED = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "greater than"}
 _COUNTED = {"str": "characters", "array": "items"}
 _WORDS = {
-    "str": "a text",
+    "str": "a string",
     "int": "an integer",
     "float": "a number",
     "bool": "true or false",
     "object": "an object",
-    "array": "a list",
+    "array": "an array",
     "null": "null",
     "datetime": "an ISO 8601 time",
 }
@@ -162,5 +162,5 @@ def _number(text: str) -> str:
 
 def _word_of(value: Any) -> str:
     if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
+        return "an object" if isinstance(value, dict) else "an array"
     return "null" if value is None else _WORDS.get(type(value).__name__, "something else")

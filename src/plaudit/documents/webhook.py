@@ -59,7 +59,7 @@ def _check(webhook: Webhook) -> Sequence[FieldError]:
     for i, event in enumerate(webhook.events):
         known = event in ENGINE_TRIGGERS or event in OUTSIDE or event in MESSAGE_TYPES or event == EVERYTHING
         if not known and trigger_key(event) in ENGINE_TRIGGERS:
-            wrong.append(FieldError(f"events[{i}]", f"must be written {trigger_key(event)}"))
+            wrong.append(FieldError(f"events[{i}]", f"is an old name: use {trigger_key(event)}"))
     message = None if webhook.url is None else bounds.wrong_address(webhook.url, ("http", "https"))
     if message is not None:
         wrong.append(FieldError("url", message))

@@ -101,7 +101,9 @@ class Inbox:
         Then nothing of these arrivals is there.
         """
         if self._size + len(arrivals) > QUEUED_ARRIVALS_MAX:
-            raise Unavailable("More comes in than the database takes; try again", code="overloaded")
+            raise Unavailable(
+                "Overloaded: actions arrive faster than the database stores them. Retry with backoff", code="overloaded"
+            )
         self._size += len(arrivals)
         done: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrivals, done))

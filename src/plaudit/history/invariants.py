@@ -51,7 +51,7 @@ BY_QUERY = {
     "lots_are_postings": Invariant("balances", "each lot = sum of the postings on it", _NOT_BY_HAND),
     "postings_are_transaction": Invariant("transactions", "transaction = sum of its postings on lots", _RESTORE),
     "reversed_once": Invariant(
-        "transactions", "nothing taken back twice",
+        "transactions", "no transaction over-reversed",
         "Give back what was taken too much (POST /v1/transactions), and report it",
     ),
     "reversals_in_time": Invariant(
@@ -60,12 +60,12 @@ BY_QUERY = {
     ),
     "transaction_has_event": Invariant("transactions", "every transaction has its event", _RESTORE),
     "effect_once": Invariant(
-        "transactions", "no effect twice", "Reverse the second of them (POST /v1/transactions/{id}/reverse), and report it"
+        "transactions", "each effect applied once", "Reverse the second of them (POST /v1/transactions/{id}/reverse), and report it"
     ),
     "event_has_id": Invariant("events", "the log and its ids agree", _RESTORE),
-    "positions_whole": Invariant("positions", "positions without gaps", _RESTORE),
+    "positions_whole": Invariant("positions", "log positions have no gaps", _RESTORE),
     "code_in_one_hand": Invariant(
-        "codes", "every code in one hand", "Do not redeem the code; give its members another one, and report it"
+        "codes", "each code has one owner", "Do not redeem the code; give its members another one, and report it"
     ),
     "codes_in_time": Invariant(
         "codes", "no code issued or redeemed after its coupon's expiry",
@@ -90,14 +90,14 @@ BY_QUERY = {
         "prizes", "every prize once", "Reverse the second one (POST /v1/transactions/{id}/reverse), and report it"
     ),
     "totals_are_sums": Invariant("daily_totals", "daily totals equal to the ledger", _NOT_BY_HAND),
-    "inbox_and_log": Invariant("events", "nothing both waiting and decided", REPORT),
+    "inbox_and_log": Invariant("events", "no event both queued and decided", REPORT),
 }  # fmt: skip
 
 TRANSFERS = Invariant(
     "transfers", "every transfer has arrived whole, is on its way, or has come back",
     "Credit the receiver, or the sender, with what is missing (POST /v1/transactions), and report it",
 )  # fmt: skip
-REPLAY = Invariant("events", "replaying the log gives the same", _NOT_BY_HAND)
+REPLAY = Invariant("events", "replaying the log gives the same rows", _NOT_BY_HAND)
 NOT_COMPARABLE = Invariant(
     "members", "members not comparable: of their programme, something is out of force today",
     "Nothing: an earlier version decided for them by what this one has no more",

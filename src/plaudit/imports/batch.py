@@ -113,7 +113,7 @@ async def _import_members(
     differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
     for event_id in differ:
         number, _, _ = arrivals[event_id]
-        into.errors.append((number, Invalid("The user was imported before with other values", code="changed")))
+        into.errors.append((number, Invalid("This user was already imported with different values", code="changed")))
     into.unchanged += len(again) - len(differ)
     into.accepted += len(processed) - len(again)
     counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
@@ -238,7 +238,7 @@ async def _update_members(
     there = {row["user_id"] for row in rows}
     for line, user_id in zip(lines, users, strict=True):
         if not isinstance(user_id, str) or user_id not in there:
-            message = "is missing" if user_id is None else "must be a user that there is"
+            message = "is missing" if user_id is None else "must reference an existing user"
             errors.append((line.number, invalid_fields([FieldError("userId", message)])))
             continue
         found, wrong = validate_update(programme.profiles, line.fields, new=False)
@@ -263,9 +263,11 @@ async def _import_codes(
     for line in lines:
         pool_id, code = line.fields.get("poolId"), line.fields.get("code")
         if pool_id not in programme.compiled.pools:
-            errors.append((line.number, invalid_fields([FieldError("poolId", "must be a pool that there is")])))
+            errors.append((line.number, invalid_fields([FieldError("poolId", "must reference an existing code pool")])))
         elif not isinstance(code, str) or bounds.wrong_id(code, CODE_MAX):
-            errors.append((line.number, invalid_fields([FieldError("code", "must be a text of 1 to 128 characters")])))
+            errors.append(
+                (line.number, invalid_fields([FieldError("code", "must be a string of 1 to 128 characters")]))
+            )
         else:
             by_pool.setdefault(str(pool_id), []).append(code)
     for pool_id, item in sorted(by_pool.items()):

@@ -62,7 +62,7 @@ def _codes(rows: Sequence[CsvRecord], column: int, width: int) -> list[str]:
         if row.error is not None:
             message = f"cannot be read: {row.error.message}"
         elif any(cells[width:]):
-            message = f"has {len(cells)} cells, the header {width}"
+            message = f"has {len(cells)} cells, but the header has {width}"
         elif not any(cells):
             continue
         elif len(cells) > column and cells[column]:

@@ -44,7 +44,7 @@ class LocalImporter:
         """What came of a part."""
         async with self._turn:
             if self._failed:
-                raise Unavailable("What came before it could not be worked off")
+                raise Unavailable("An earlier part of this import failed; resume the job")
             try:
                 programme = await self._programmes.refresh(part.org_id)
                 work = moving.import_batch if part.kind.startswith(moving.PREFIX) else import_batch
@@ -65,7 +65,7 @@ class ImportSubprocess:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._process, _work, part)
         except BrokenProcessPool:
-            raise Unavailable("A process of the import has ended", code="helper_ended") from None
+            raise Unavailable("An import process died; resume the job", code="helper_ended") from None
 
     async def ready(self) -> None:
         """Return when it can begin. Who makes it waits until the process that it is forked off has read the modules."""
@@ -110,7 +110,7 @@ class ImportPool:
             self._all = await asyncio.to_thread(made)
             await asyncio.gather(*(import_subprocess.ready() for import_subprocess in self._all))
         except Exception:
-            log.exception("import_helpers_not_started")  # it can do without them
+            log.exception("import_workers_not_started")  # it can do without them
             raise
 
     @property

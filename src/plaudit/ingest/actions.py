@@ -47,7 +47,7 @@ class Action(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 def refuse_mismatch(arrival: Arrival, mismatched: frozenset[UUID]) -> None:
     """Raise Mismatch when the arrival is among those whose key came with another content before."""
     if arrival.event_id in mismatched:
-        raise IdempotencyConflict(f"Event {arrival.event_key} came with another content before")
+        raise IdempotencyConflict(f"Event {arrival.event_key!r} was already reported with different content")
 
 
 class AcceptedAction(Struct, frozen=True):
@@ -90,7 +90,9 @@ async def accept_actions(
         assert appended is not None
         before = first[arrival.event_id]
         if arrival.event_id in appended.conflicting or arrival.fingerprint != before.fingerprint:
-            results.append(IdempotencyConflict(f"Event {arrival.event_key} came with another content before"))
+            results.append(
+                IdempotencyConflict(f"Event {arrival.event_key!r} was already reported with different content")
+            )
             continue
         new = before is arrival and arrival.event_id in appended.new
         results.append(AcceptedAction(event_name(arrival.event_id, arrival.event_key), new))
@@ -114,10 +116,10 @@ def to_arrival(programme: Programme, action: Action, user_id: str, key: str | No
     wrong: list[FieldError] = []
     now = programme.now()
     if is_reserved(trigger) or trigger_key(trigger) != trigger:
-        wrong.append(FieldError("action", f"must not be one of the engine's own triggers (got {trigger!r})"))
+        wrong.append(FieldError("action", f"is reserved for the engine's own triggers (got {trigger!r})"))
     occurred_at = now if action.timestamp is None else _instant(action.timestamp)
     if not OLDEST_TIMESTAMP <= occurred_at <= now + CLOCK_SKEW_MAX:
-        wrong.append(FieldError("timestamp", "must lie between the year 2000 and five minutes from now"))
+        wrong.append(FieldError("timestamp", "must be between 2000-01-01 and five minutes from now"))
     message = None if key is None else bounds.wrong_id(key, EVENT_KEY_MAX)
     if message is not None:
         wrong.append(FieldError("Idempotency-Key" if action.event_id is None else "eventId", message))

@@ -47,7 +47,7 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
     if row is None:
         raise NotFound("Code not found", code="code_not_found")
     if row["state"] == "redeemed":
-        raise Conflict("The code has been redeemed before", code="code_already_redeemed")
+        raise Conflict("The code was already redeemed", code="code_already_redeemed")
     if row["state"] == "allocated":
         raise Conflict("The code has expired", code="code_expired")
     if row["state"] == "revoked":

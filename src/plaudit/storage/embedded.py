@@ -60,7 +60,7 @@ class DataFolderLock:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             raise FolderInUseError(
-                f"another server (process {holder}) runs on {folder}; stop it, or choose another folder by --data"
+                f"another server (process {holder}) is using {folder}; stop it, or pass another folder with --data"
             ) from None
         self._file.truncate(0)
         self._file.write(str(os.getpid()))

@@ -50,9 +50,7 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
         if job_id is not None:
             row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
             if row is None:
-                raise Invalid(
-                    "There is no such job of this kind to be taken up, or it was cancelled", code="job_not_found"
-                )
+                raise Invalid("No resumable job of this kind has this id", code="job_not_found")
             kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
             return Job(
                 job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],

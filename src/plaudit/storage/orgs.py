@@ -73,11 +73,9 @@ async def create_org(
     Raises Invalid or Conflict for a slug that cannot be used, and Conflict for an id that is taken.
     """
     if slug is not None and not re.fullmatch(SLUG, slug):
-        raise invalid_fields(
-            [FieldError("slug", "must be of lower case letters, digits and hyphens, as in host names")]
-        )
+        raise invalid_fields([FieldError("slug", "must contain only lower-case letters, digits and hyphens")])
     if slug is not None and await connection.fetchval(SQL.org_of_slug, slug) is not None:
-        raise Conflict(f"There is an organisation with the slug {slug}", code="already_exists")
+        raise Conflict(f"An organisation with the slug {slug!r} already exists", code="already_exists")
     if org_id is not None and await connection.fetchval(SQL.is_test, org_id) is not None:
         raise Conflict(f"There is an organisation with the id {org_id}", code="already_exists")
     credentials = Credentials(org_id or uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))

@@ -35,7 +35,7 @@ async def current_documents(connection: Connection, org_id: UUID, version: int |
     else:
         rows = await connection.fetch(SQL.all_at_version, org_id, version)
         if not rows:
-            raise NotFound("There is no such version of the programme", code="version_not_found")
+            raise NotFound("No such programme version", code="version_not_found")
     return {(row["kind"], row["id"]): msgspec.json.decode(row["doc"]) for row in rows}
 
 
@@ -108,7 +108,7 @@ async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[Pl
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in rows]
-        raise Conflict(f"Something that is referred to would be gone: {names}", code="referred_to", fields=details)
+        raise Conflict(f"These documents would refer to deleted ones: {names}", code="referred_to", fields=details)
 
 
 def describe_plan(changes: list[PlannedChange], *, personal: bool = True) -> list[dict[str, Any]]:

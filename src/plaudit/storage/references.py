@@ -82,4 +82,4 @@ async def refuse_referred_to(
     if referring:
         names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]
-        raise Conflict(f"{kind.title} {document_id} is referred to by {names}", code="referred_to", fields=details)
+        raise Conflict(f"{kind.title} {document_id} is still used by {names}", code="referred_to", fields=details)

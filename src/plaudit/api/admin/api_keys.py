@@ -85,7 +85,7 @@ async def create_key(call: Call) -> ApiKeyWithSecret:
     assert call.caller is not None
     _refuse_more(call.caller, body.scopes, body.expires_at)
     if body.expires_at is not None and body.expires_at <= clock.now():
-        raise invalid_fields([FieldError("expiresAt", "must lie in the future")])
+        raise invalid_fields([FieldError("expiresAt", "must be in the future")])
     async with call.connection() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
             raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
@@ -96,7 +96,7 @@ def _refuse_more(caller: Caller, scopes: Iterable[str], expires_at: datetime | N
     """Raise Forbidden for a secret with which its receiver could do more, or for longer, than with their own."""
     beyond = sorted(set(scopes) - caller.scopes)
     if beyond:
-        raise Forbidden(f"The API secret lacks the scope {beyond[0]} that it would give", code="scope_missing")
+        raise Forbidden(f"A key can grant only scopes that it has itself (missing: {beyond[0]})", code="scope_missing")
     if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
         wanted = f"must be {time_text(caller.expires_at)} at the latest, when the calling key or token expires"
         wrong = FieldError("expiresAt", f"{wanted} (got {optional_time(expires_at)})")

@@ -51,7 +51,7 @@ async def _streamed(call: Call, kind: str) -> Job:
     named = call.query.get("job")
     job_id = None if named is None else uuid_in(named, PREFIX)
     if named is not None and job_id is None:
-        raise invalid_fields([FieldError("job", "must be the id of a job")])
+        raise invalid_fields([FieldError("job", "must be a job id such as job_…")])
     pool = call.services.engine_pool
     job = await jobs.start(pool, call.org_id, kind, call.caller_name, job_id)
     is_csv = is_csv_type(call.headers.get("content-type", ""))

@@ -83,7 +83,7 @@ async def create_rule(call: Call) -> View:
     rule_id, body = new_id_of(RULE, call.body)
     campaign_id = call.path["campaignId"]
     if body.setdefault("campaignId", campaign_id) != campaign_id:
-        raise invalid_fields([FieldError("campaignId", "must be the campaign of the path")])
+        raise invalid_fields([FieldError("campaignId", "must be the same campaign as in the path")])
     async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, campaign_id)
         if campaign.doc["simplifiedMode"]:

@@ -48,11 +48,13 @@ async def advance_clock(call: Call) -> ClockAdvance:
         raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
     by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - programme.now()
     if not timedelta(0) <= by <= ADVANCE_MAX:
-        raise invalid_fields([FieldError("to", "must lie between now and ten years from now: a clock never goes back")])
+        raise invalid_fields(
+            [FieldError("to", "must be between now and ten years from now; a clock cannot be moved back")]
+        )
     async with services.pool.acquire() as connection:
         if not await connection.fetchval(orgs.SQL.is_test, call.org_id):
             raise Forbidden(
-                "The clock of an organisation that is not marked as a test cannot be moved", code="not_a_test"
+                "Only a test organisation's clock can be moved (plaudit org create --test)", code="not_a_test"
             )
     await _until_decided(call)
     timers, until = 0, programme.now() + by
@@ -95,7 +97,9 @@ async def _until_decided(call: Call) -> None:
     async with call.connection() as connection:
         while await waiting(connection, call.org_id):
             if clock.now() > deadline:
-                raise Conflict("Actions are waiting that no worker decides; the clock was not moved", code="inbox_busy")
+                raise Conflict(
+                    "The clock was not moved: actions are queued and no worker is processing them", code="inbox_busy"
+                )
             await asyncio.sleep(0.02)
 
 

@@ -51,7 +51,7 @@ async def generate(call: Call) -> CodesGenerated:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         prefix = pool.doc.get("prefix") or ""
         if body.quantity > len(code_pools.ALPHABET) ** body.code_length // 100:
-            raise invalid_fields([FieldError("codeLength", f"is too short for {body.quantity} codes")])
+            raise invalid_fields([FieldError("codeLength", f"is too short for {body.quantity:,} distinct codes")])
         made = await code_pools.generate(
             connection, call.org_id, pool.id, prefix, quantity=body.quantity, length=body.code_length
         )

@@ -56,11 +56,11 @@ async def leaderboard(call: Call) -> Page:
     scope = call.query.get("scope")
     league = competition.league
     if scope is not None and competition.scope_field is None and league is None:
-        raise invalid_fields([FieldError("scope", "is for a competition that has a scopeField or leagues")])
+        raise invalid_fields([FieldError("scope", "is only allowed if the competition has a scopeField or leagues")])
     if league is not None and scope is None and len(league.divisions) == 1:
         scope = league.divisions[0]
     if league is not None and scope not in league.divisions:
-        raise invalid_fields([FieldError("scope", f"must be a division: {', '.join(league.divisions)}")])
+        raise invalid_fields([FieldError("scope", f"must be one of the divisions {', '.join(league.divisions)}")])
     present = (
         "" if league is None else period_key(programme.now(), league.period, programme.compiled.settings.time_zone)
     )
@@ -146,7 +146,7 @@ async def post_draw(call: Call) -> Draw:
     body: DrawRequest = call.body
     programme, competition = await _competition(call)
     if competition.is_ranking:
-        raise Invalid("A ranking is not drawn: its places win its prizes", code="is_a_ranking")
+        raise Invalid("A ranking has no draw: its prizes go to its top ranks", code="is_a_ranking")
     async with call.services.engine_pool.acquire() as connection:
         result = await draw_winners(connection, programme, competition, body.winners)
     return msgspec.convert(result, Draw)

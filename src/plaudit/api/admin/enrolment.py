@@ -97,10 +97,10 @@ async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError
     if body.referred_by is None:
         return []
     if body.referred_by == body.user_id:
-        return [FieldError("referredBy", "must be somebody else")]
+        return [FieldError("referredBy", "must not be the user who enrols")]
     async with call.connection() as connection:
         there = await members.fetch_member(connection, call.org_id, body.referred_by)
-    return [] if there is not None else [FieldError("referredBy", "must be a user that there is")]
+    return [] if there is not None else [FieldError("referredBy", "must reference an existing user")]
 
 
 def _next_steps(profile: Profile, further: Json) -> list[NextStep]:

@@ -104,7 +104,7 @@ async def reverse_transaction(call: Call) -> Transaction:
     metric = await _metric(call, row["metric"])
     take = abs(row["amount"]) if body.amount is None else _scaled(metric, body.amount, positive=True)
     if not 0 < take <= abs(row["amount"]):
-        raise invalid_fields([FieldError("amount", "must be more than 0, and not more than the transaction's")])
+        raise invalid_fields([FieldError("amount", "must be greater than 0 and at most the transaction's amount")])
     expires_at = None if body.expires_at is None else body.expires_at.isoformat()
     given = {"metric": metric.metric_id, "take": take, "reason": body.reason, "expiresAt": expires_at}
     async with call.connection() as connection:
@@ -178,7 +178,7 @@ async def transfer(call: Call) -> Transaction:
     """Move an amount from one member to another: a debit here and a credit there, both or neither."""
     body: NewTransfer = call.body
     if body.to_user_id == body.user_id:
-        raise invalid_fields([FieldError("toUserId", "must be another member")])
+        raise invalid_fields([FieldError("toUserId", "must differ from userId")])
     metric = await _metric(call, body.metric)
     amount = _scaled(metric, body.amount, positive=True)
     data = {"metric": metric.metric_id, "amount": amount, "reason": body.reason, "to": body.to_user_id}

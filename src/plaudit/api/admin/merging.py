@@ -31,7 +31,7 @@ async def merge(call: Call) -> MergeResult:
         former = called.get(body.former, body.former)
         there = await members_there(connection, call.org_id, [user_id, former])
     if former == user_id:
-        raise invalid_fields([FieldError("from", "must be another member")])
+        raise invalid_fields([FieldError("from", "must differ from userId")])
     if user_id not in there:
         raise NotFound("User not found", code="user_not_found")
     if former not in there:

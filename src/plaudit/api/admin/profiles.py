@@ -125,7 +125,7 @@ def identity_conflicts() -> Generator[None]:
         if error.table_name != "identities":
             raise
         raise Conflict(
-            "The e-mail address, phone number or other unique field is another user's", code="identity_taken"
+            "Another user already has this e-mail address, phone number or unique field", code="identity_taken"
         ) from None
 
 

@@ -31,7 +31,7 @@ async def get_config(call: Call) -> Any:
     """The programme; as YAML for those who accept it, and as it was at a version."""
     text = call.query.get("programVersion")
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise invalid_fields([FieldError("programVersion", "must be a number")])
+        raise invalid_fields([FieldError("programVersion", "must be a whole number")])
     async with call.connection() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, None if text is None else int(text))
     if any(doc.get(name) for (kind, _), doc in docs.items() for name in hidden_from(call, KINDS[kind])):

@@ -102,7 +102,7 @@ async def test_webhook(call: Call) -> TestMessage:
     """Have a message of type `webhook.test` delivered, like any other; its delivery tells how it went."""
     webhook_id, webhook = await _webhook(call)
     if webhook.url is None or webhook.status != "active":
-        raise Conflict("The webhook has no url or is inactive: there is nothing to deliver to", code="webhook_inactive")
+        raise Conflict("The webhook has no url or is inactive, so nothing can be delivered", code="webhook_inactive")
     at = clock.now()
     message_id = derived_id(call.org_id, f"{webhook_id} test {clock.new_uuid7()}")
     payload = payload_of(

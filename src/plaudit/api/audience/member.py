@@ -45,7 +45,9 @@ async def get_profile(call: Call) -> OpenObject | OperationResult:
     if call.caller.user_id is None:
         return await _of_many(call)
     if "user_ids" in call.query:
-        raise Forbidden("Members see their own profile only: user_ids is for servers", code="servers_only")
+        raise Forbidden(
+            "user_ids needs an API secret: a member's token reads that member's profile only", code="servers_only"
+        )
     programme, view = await load_current_member(call)
     return profile_view(programme, view, AudienceProfile, challenges=campaign_views(programme, view))
 
@@ -89,7 +91,7 @@ async def put_profiles(call: Call) -> OperationResult:
 
 def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdate]]:
     if not isinstance(body, list) or not 1 <= len(cast("list[Any]", body)) <= USERS_MAX:
-        raise invalid_fields([FieldError("", f"must be a list of 1 to {USERS_MAX} users")])
+        raise invalid_fields([FieldError("", f"must be an array of 1 to {USERS_MAX} users")])
     changes: list[tuple[str, ProfileUpdate]] = []
     wrong: list[FieldError] = []
     for i, item in enumerate(cast("list[Any]", body)):
@@ -113,7 +115,9 @@ async def patch_profile(call: Call) -> OpenObject:
     custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
     wrong = [FieldError(name, "cannot be changed by members") for name in body if not _own_field(programme, name)]
     wrong += [
-        FieldError(f"{CUSTOM}.{key}", "is not a custom field") for key in custom if key not in programme.profiles.custom
+        FieldError(f"{CUSTOM}.{key}", "is not a known custom field")
+        for key in custom
+        if key not in programme.profiles.custom
     ]
     if wrong:
         raise invalid_fields(wrong)

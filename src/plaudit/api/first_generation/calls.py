@@ -283,7 +283,7 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     if given is None:
         return otherwise
     if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > LATEST.timestamp():
-        raise invalid_fields([FieldError(name, "must be a time in UNIX seconds")])
+        raise invalid_fields([FieldError(name, "must be a UNIX time in whole seconds")])
     return datetime.fromtimestamp(int(given), UTC)
 
 
@@ -325,7 +325,9 @@ async def post_action(call: Call) -> OperationResult:
     programme = await call.programme()
     trigger = programme.triggers.get(body.action)
     if trigger is None or not trigger.open_to_members:
-        raise Forbidden("This action is not one that members may report themselves", code="not_open_to_members")
+        raise Forbidden(
+            "Members may not report this action: its trigger needs openToMembers", code="not_open_to_members"
+        )
     action = Action(action=body.action, user_id=call.user_id, data=body.data)
     key = None if call.idempotency_key is None else str(derived_id(member_id(call), f"action:{call.idempotency_key}"))
     arrival = to_arrival(programme, action, call.user_id, key, call.correlation_id)

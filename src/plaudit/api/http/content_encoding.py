@@ -30,7 +30,7 @@ def decompressed(raw: bytes, encoding: str | None, limit: int) -> bytes:
     for piece in _Pieces(name).of(raw, last=True):
         found += piece
         if len(found) > limit:
-            raise TooLarge(f"The body may have {limit} bytes at most (got more when decompressed)")
+            raise TooLarge(f"The body is too large: at most {limit:,} bytes (got more when decompressed)")
     return bytes(found)
 
 

@@ -56,11 +56,11 @@ def as_plaudit_error(error: BaseException) -> PlauditError:
     if isinstance(error, PlauditError):
         return error
     if isinstance(error, UNREACHABLE + RETRIABLE):
-        return Unavailable("The database cannot be reached right now; try again")
+        return Unavailable("The database is unavailable; retry later")
     if isinstance(error, asyncpg.UntranslatableCharacterError | asyncpg.CharacterNotInRepertoireError):
-        return Invalid("Texts must not contain the character U+0000")
+        return Invalid("Strings must not contain the NUL character (U+0000)")
     if isinstance(error, NotFoundException):
-        return NotFound("There is no such call; /openapi.json describes all that there are")
+        return NotFound("No such endpoint; see /openapi.json")
     if isinstance(error, MethodNotAllowedException):
         return _MethodNotAllowed(methods.named((error.headers or {})["allow"].split(", ")))
     if isinstance(error, HTTPException) and error.status_code == 413:
@@ -68,9 +68,7 @@ def as_plaudit_error(error: BaseException) -> PlauditError:
     if isinstance(error, ClientException | SerializationException):
         return Invalid(error.detail)
     named = correlation.current()
-    return PlauditError(
-        "Something went wrong on our side" + (f" (correlation id {named})" if named else ""), code="internal_error"
-    )
+    return PlauditError("Internal error" + (f" (correlation id {named})" if named else ""), code="internal_error")
 
 
 def status_of(error: PlauditError) -> int:

@@ -73,7 +73,7 @@ async def begin(
     if row["mine"]:
         return None
     if row["fingerprint"] != fingerprint:
-        raise IdempotencyConflict("The Idempotency-Key came with another request before")
+        raise IdempotencyConflict("This Idempotency-Key was already used for a different request")
     if row["status"] is None:
         raise Conflict("A request with this Idempotency-Key is being processed", code="in_progress")
     if row["content"] is None or row["caller"] not in (None, caller):

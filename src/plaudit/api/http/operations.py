@@ -257,7 +257,7 @@ def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
     No body at all is an object without fields: whatever must be there is named as missing.
     """
     if len(raw) > limit:
-        raise TooLarge(f"The body may have {limit} bytes at most (got {len(raw)})")
+        raise TooLarge(f"The body is too large: at most {limit:,} bytes (got {len(raw):,})")
     if not raw and not (isinstance(into, dict) and into.get("type") == "array"):
         raw = b"{}"
     if not isinstance(into, type):
@@ -295,7 +295,7 @@ def decode_loosely(raw: bytes) -> Any:
         try:
             return _leniently(text)
         except ValueError:
-            raise Invalid(f"The body is not JSON: {error}", code="bad_json") from None
+            raise Invalid(f"The body is not valid JSON: {error}", code="bad_json") from None
 
 
 def without_mark(raw: bytes) -> bytes:

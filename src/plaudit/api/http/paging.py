@@ -53,7 +53,7 @@ def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
 
 def not_a_cursor() -> Invalid:
     """The error for a cursor that no list has answered."""
-    return invalid_fields([FieldError("cursor", "must be a cursor that a list has answered")])
+    return invalid_fields([FieldError("cursor", "must be a cursor returned by this list")])
 
 
 def paged(

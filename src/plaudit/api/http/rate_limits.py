@@ -74,7 +74,7 @@ class RateLimits:
         if window.granted == 0:
             at = datetime.fromtimestamp(ends_at, UTC)
             raise RateLimited(
-                f"More than {policy.requests} requests in {policy.seconds} seconds: wait until the window ends",
+                f"Rate limit exceeded: {policy.requests:,} requests per {policy.seconds} seconds. Wait until the window ends",
                 next_at=at,
             )
         window.granted -= 1

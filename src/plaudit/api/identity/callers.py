@@ -77,7 +77,7 @@ class CallerCache:
             return await self._by_token(headers, secret, scope, member=member)
         key = await self._key(secret)
         if key is None:
-            raise Unauthenticated("The API secret is not known")
+            raise Unauthenticated("Unknown API secret")
         knows_org = basic or scope == ANY_SCOPE  # the secret's own
         if not (knows_org and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
             raise Forbidden("The API secret belongs to another organisation")
@@ -111,9 +111,11 @@ class CallerCache:
         proof = await self._proof(token, await self.tokens.org_named(headers))
         if proof.user_id is not None:
             if not member:
-                raise Forbidden("A member's token opens members' calls only", code="servers_only")
+                raise Forbidden("A member's token cannot call this endpoint; use an API secret", code="servers_only")
             if not proof.direct:
-                raise Unauthenticated("This provider's tokens are exchanged at /api/auth/token", code="token_invalid")
+                raise Unauthenticated(
+                    "Tokens of this provider must first be exchanged at /api/auth/token", code="token_invalid"
+                )
             return Caller(org_id=proof.org_id, name="member", user_id=proof.user_id, expires_at=proof.expires_at)
         key = await self._key_of(proof)
         scopes = proof.scopes & key.scopes
@@ -139,7 +141,9 @@ class CallerCache:
             async with self._pool.acquire() as connection:
                 key = await api_key_of_id(connection, proof.key_id)
             if key is None:
-                raise Unauthenticated("The key of the service token is no longer in force", code="token_invalid")
+                raise Unauthenticated(
+                    "The API key behind this service token was revoked or has expired", code="token_invalid"
+                )
             found = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
         key = found[0]
         if key.expires_at is not None and key.expires_at <= clock.now():
@@ -168,7 +172,7 @@ class CallerCache:
 
 def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
     if scope is None:
-        raise Forbidden("This call is a member's own: it takes a member's token", code="members_only")
+        raise Forbidden("This endpoint needs a member's token", code="members_only")
     if scope not in scopes and scope != ANY_SCOPE:
         raise Forbidden(f"The {what} lacks the scope {scope}", code="scope_missing")
 

@@ -107,7 +107,7 @@ class JwksCache:
             provider.failed = False
         except Exception as error:  # whatever the provider or its name server sends is its failure, and no login's
             parts = urlsplit(url)
-            log.warning("keys_not_fetched", url=f"{parts.scheme}://{parts.netloc}{parts.path}", exc_info=error)
+            log.warning("jwks_fetch_failed", url=f"{parts.scheme}://{parts.netloc}{parts.path}", exc_info=error)
             provider.failed = True
         finally:
             provider.next_at = self._now() + AGAIN_SECONDS

@@ -65,10 +65,10 @@ async def _exchanged(call: Call, given: Mapping[str, str]) -> AccessToken:
             "invalid_request" if error.code.startswith("org_") else "invalid_grant", error.message
         ) from None
     if proof.ours or proof.user_id is None:
-        raise _OAuthError("invalid_grant", "The token to be exchanged must be an identity provider's")
+        raise _OAuthError("invalid_grant", "subject_token must come from an identity provider, not from this server")
     seconds = (proof.expires_at - clock.now()).total_seconds()
     if seconds < 1:
-        raise _OAuthError("invalid_grant", "The token cannot be taken: it has expired")
+        raise _OAuthError("invalid_grant", "subject_token has expired")
     made, lives = await tokens.issue(proof.org_id, proof.user_id, seconds)
     return AccessToken(access_token=made, issued_token_type=ISSUED, token_type="Bearer", expires_in=lives)  # noqa: S106
 
@@ -83,11 +83,13 @@ async def _service_token(call: Call, given: Mapping[str, str]) -> AccessToken:
     in_force = key is not None and (key.expires_at is None or key.expires_at > clock.now())
     if key is None or not in_force or client_id not in (str(key.org_id), f"key_{key.key_id}"):
         raise _OAuthError(
-            "invalid_client", "client_id must be a key's or the organisation's, client_secret its secret", 401
+            "invalid_client",
+            "client_id must be an API key's id or the organisation's id, and client_secret the matching secret",
+            401,
         )
     wanted = frozenset(given.get("scope", "").split()) or key.scopes
     if not wanted <= key.scopes:
-        raise _OAuthError("invalid_scope", f"The key lacks the scope {min(wanted - key.scopes)}")
+        raise _OAuthError("invalid_scope", f"The API key lacks the scope {min(wanted - key.scopes)}")
     made, lives = await call.services.callers.tokens.issue(key.org_id, str(key.key_id), SERVICE_SECONDS, wanted)
     scope = " ".join(sorted(wanted))
     return AccessToken(access_token=made, token_type="Bearer", expires_in=lives, scope=scope)  # noqa: S106
@@ -102,9 +104,9 @@ def _parameters(call: Call) -> dict[str, str]:
             pairs = parse_qsl(call.raw.decode(), keep_blank_values=True, max_num_fields=50)
             given = dict(pairs)
             if len(given) < len(pairs):
-                raise _OAuthError("invalid_request", "No parameter may be given twice")
+                raise _OAuthError("invalid_request", "Parameters must not be repeated")
     except (ValueError, msgspec.DecodeError, RecursionError):
-        raise _OAuthError("invalid_request", "The body must be a form or a JSON object of texts") from None
+        raise _OAuthError("invalid_request", "The body must be a form or a JSON object of strings") from None
     return given
 
 

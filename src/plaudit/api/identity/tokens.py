@@ -75,7 +75,7 @@ class TokenService:
             async with self._pool.acquire() as connection:
                 org_id = await connection.fetchval(orgs.SQL.org_of_slug, slug)
             if org_id is None:
-                raise NotFound("There is no such space", code="org_not_found")
+                raise NotFound("No organisation uses this host name", code="org_not_found")
             self._slugs[slug] = org_id
         return self._slugs[slug]
 
@@ -83,7 +83,7 @@ class TokenService:
         """What a token proves. Raises Unauthenticated for one that proves nothing; Invalid without an organisation."""
         try:
             if len(token) > TOKEN_BYTES_MAX:
-                raise jwt.InvalidTokenError("it is too long")
+                raise jwt.InvalidTokenError(f"it is longer than {TOKEN_BYTES_MAX:,} bytes")
             header, said = _unverified(token)
             org_id = _org_of(said, named)
             if header.get("alg") == "HS256":
@@ -93,11 +93,11 @@ class TokenService:
                 return await self._by_own(token, own, org_id)
             return await self._by_provider(token, header, said, org_id)
         except jwt.PyJWTError as error:
-            raise Unauthenticated(f"The token cannot be taken: {_reason(error)}", code="token_invalid") from None
+            raise Unauthenticated(f"Token rejected: {_reason(error)}", code="token_invalid") from None
 
     async def _by_secret(self, token: str, said: Mapping[str, Any], org_id: UUID) -> VerifiedToken:
         if not (await self._settings_of(org_id)).shared_secret_tokens:
-            raise jwt.InvalidAlgorithmError("the organisation takes none signed with its secret")
+            raise jwt.InvalidAlgorithmError("this organisation does not accept tokens signed with its shared secret")
         async with self._pool.acquire() as connection:
             secret = await orgs.jwt_secret_of(connection, org_id)
         claims = _decoded(token, secret, ["HS256"], audience=str(org_id) if "aud" in said else None)
@@ -107,7 +107,7 @@ class TokenService:
         issuer = await self.issuer(org_id)
         claims = _decoded(token, key.private.public_key(), ["RS256"], audience=str(org_id), issuer=issuer)
         if claims.get("org") != str(org_id):
-            raise jwt.InvalidTokenError("it is of another organisation")
+            raise jwt.InvalidTokenError("it belongs to another organisation")
         service = "scope" in claims
         return VerifiedToken(
             org_id=org_id,
@@ -124,12 +124,12 @@ class TokenService:
         provider = await self._provider(org_id, said.get("iss"))
         kid = header.get("kid")
         if header.get("alg") not in provider.algorithms:
-            raise jwt.InvalidAlgorithmError("its algorithm is not one of the identity provider's")
+            raise jwt.InvalidAlgorithmError("its algorithm is not allowed for this identity provider")
         if not isinstance(kid, str):
-            raise jwt.InvalidTokenError("its header must name its key (kid)")
+            raise jwt.InvalidTokenError("its header has no key id (kid)")
         key = await self._published.key(provider.jwks_url, kid)
         if key is None:
-            raise jwt.InvalidTokenError("the identity provider has not published its key")
+            raise jwt.InvalidTokenError("its key is not among the identity provider's published keys")
         claims = _decoded(token, key, provider.algorithms, audience=provider.audiences, issuer=provider.issuer)
         user_id = provider.user_prefix + _user_id(claims, provider.user_claim)
         return VerifiedToken(org_id=org_id, user_id=user_id, expires_at=_expiry(claims), direct=provider.direct)
@@ -138,13 +138,13 @@ class TokenService:
         for identity_provider in (await self._settings_of(org_id)).identity_providers:
             if identity_provider.issuer == issuer:
                 return identity_provider
-        raise jwt.InvalidIssuerError("nobody knows its issuer")
+        raise jwt.InvalidIssuerError("its issuer is not configured")
 
     async def _settings_of(self, org_id: UUID) -> OrgSettings:
         try:
             return (await self._programmes.current(org_id)).settings
         except NotFound:
-            raise jwt.InvalidTokenError("nobody knows its organisation") from None
+            raise jwt.InvalidTokenError("its organisation is unknown") from None
 
     async def keys(self) -> list[SigningKey]:
         """Our keys; the first one signs."""
@@ -225,7 +225,7 @@ def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:
     if given is None and named is None:
         raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
     if None not in (given, named) and given != named:
-        raise jwt.InvalidTokenError("it is of another organisation")
+        raise jwt.InvalidTokenError("it belongs to another organisation")
     org_id = given or named
     assert org_id is not None
     return org_id
@@ -234,7 +234,7 @@ def _org_of(said: Mapping[str, Any], named: UUID | None) -> UUID:
 def _user_id(claims: Mapping[str, Any], name: str) -> str:
     found: object = id_text(claims.get(name))
     if not isinstance(found, str) or bounds.wrong_id(found) is not None:
-        raise jwt.InvalidTokenError(f"its claim {name} must be a user id")
+        raise jwt.InvalidTokenError(f"its claim {name!r} is not a valid user id (1 to 256 printable characters)")
     return found
 
 
@@ -246,7 +246,7 @@ _REASONS: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
     (jwt.ExpiredSignatureError, "it has expired"),
     (jwt.ImmatureSignatureError, "it is not valid yet"),
     (jwt.InvalidSignatureError, "its signature is wrong"),
-    (jwt.InvalidAudienceError, "it is meant for somebody else"),
+    (jwt.InvalidAudienceError, "its audience does not match"),
     (jwt.MissingRequiredClaimError, ""),
 )
 

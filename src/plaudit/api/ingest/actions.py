@@ -102,7 +102,7 @@ _ACTION = msgspec.json.Decoder(Action)
 def _items_of(raw: bytes) -> list[Action | PlauditError]:
     """The lines of a batch, each an action or what is wrong with it. Raises Invalid when it is no batch at all."""
     if len(raw) > BATCH_BYTES_MAX:
-        raise TooLarge(f"The body may have {BATCH_BYTES_MAX} bytes at most (got {len(raw)})")
+        raise TooLarge(f"The body is too large: at most {BATCH_BYTES_MAX:,} bytes (got {len(raw):,})")
     text = without_mark(raw).lstrip()
     if text.startswith(b"["):
         try:

@@ -126,7 +126,7 @@ async def cloud_events(call: Call) -> OperationResult:
     if media == f"{_STRUCTURED}-batch+json":
         events = decode_loosely(call.raw)
         if not isinstance(events, list):
-            raise Invalid("A batch of CloudEvents must be a list")
+            raise Invalid("A batch of CloudEvents must be a JSON array")
         items = [_of_cloud_event(bounds.fitting(event)) for event in bounded(cast("list[Any]", events))]
         return _answered(in_the_senders_words(await accepted(call, items), _NAMES))
     if media == f"{_STRUCTURED}+json":
@@ -168,7 +168,7 @@ def _header_text(value: str) -> str:
 def bounded(items: list[Any]) -> list[Any]:
     """The events of a batch. Raises Invalid for too many."""
     if len(items) > BATCH_ACTIONS_MAX:
-        raise Invalid(f"A batch may have {BATCH_ACTIONS_MAX} events at most (got {len(items)})")
+        raise Invalid(f"A batch may contain at most {BATCH_ACTIONS_MAX:,} events (got {len(items):,})")
     return items
 
 

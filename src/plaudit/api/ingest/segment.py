@@ -106,7 +106,7 @@ def _of_track(raw: Any, sent_at: datetime | None, now: datetime) -> Action | Pla
 
 def _user_in(one: Track | Identify) -> str:
     if one.user_id is None:
-        raise invalid_fields([FieldError("userId", "is missing: anonymous users are not kept")])
+        raise invalid_fields([FieldError("userId", "is missing: events of anonymous users are not accepted")])
     return one.user_id
 
 

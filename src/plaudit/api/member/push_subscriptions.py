@@ -56,14 +56,14 @@ async def post_subscription(call: Call) -> PushSubscriptionCreated:
     if message is not None:
         wrong.append(FieldError("endpoint", message))
     if not _is_point(body.keys.p256dh):
-        wrong.append(FieldError("keys.p256dh", "must be a public key on P-256, base64url"))
+        wrong.append(FieldError("keys.p256dh", "must be a P-256 public key in base64url"))
     if len(_decoded(body.keys.auth)) != AUTH_BYTES:
         wrong.append(FieldError("keys.auth", f"must be {AUTH_BYTES} bytes, base64url"))
     if wrong:
         raise invalid_fields(wrong)
     programme, view = await load_current_member(call)
     if programme.settings.push is None:
-        raise Conflict("The organisation does not push: its settings have no push", code="push_disabled")
+        raise Conflict("Web Push is not enabled: set push.contact in the settings", code="push_disabled")
     async with call.connection() as connection:
         made = await subscribe(
             connection, call.org_id, view.member_id, body.endpoint, body.keys.p256dh, body.keys.auth, clock.now()

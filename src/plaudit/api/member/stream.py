@@ -41,7 +41,7 @@ def _seen(call: Call) -> int | None:
     if given is None:
         return None
     if not given.isascii() or not given.isdigit() or len(given) > DIGITS_MAX:
-        wanted = f"must be the id of an event of the stream, a number of 0 or more (got {given[:GOT_MAX]!r})"
+        wanted = f"must be an event id received from this stream, a number of at least 0 (got {given[:GOT_MAX]!r})"
         raise invalid_fields([FieldError("Last-Event-ID", wanted)])
     return int(given)
 

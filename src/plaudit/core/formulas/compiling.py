@@ -303,7 +303,7 @@ class _Compiler:
         _check_count(name, tree, given, 2, 2)
         whole, literal = given
         if literal.data != "text":
-            raise FormulaError(f"the pattern of {name} {at(tree)} must be a text in quotation marks")
+            raise FormulaError(f"the pattern of {name} {at(tree)} must be a string in quotation marks")
         source = str(literal.children[0])[1:-1]
         try:
             pattern = Pattern(source, with_groups=name == "extract")

@@ -73,7 +73,7 @@ def duration_of(amount: Any, unit: Any = None) -> tuple[int, int, int]:
         return _sum_of(_parts(amount))
     found = UNITS.get(unit) if isinstance(unit, str) else None
     if found is None:
-        raise FormulaError("a length of time must be a text such as 1d 5h, or a number and a unit such as day")
+        raise FormulaError("a length of time must be a string such as 1d 5h, or a number and a unit such as day")
     many = number(amount, "a length of time")
     return _sum_of([(int(many * _SECONDS[found]), "second") if found in _SECONDS else (int(many), found)])
 
@@ -88,7 +88,7 @@ def _parts(amount: str) -> list[tuple[int, str]]:
         found.append((int(part.group(1)), UNITS[part.group(2)]))
         place = part.end()
     if not found or place < len(amount):
-        raise FormulaError("a length of time must be a text such as 1d 5h")
+        raise FormulaError("a length of time must be a string such as 1d 5h")
     return found
 
 

@@ -125,7 +125,7 @@ def _extreme(choose: Callable[..., Any], what: str) -> Callable[[Run, Any], Any]
     def call(run: Run, value: Any) -> Any:
         found = [read(item) for item in items(run, value, what)]
         if not found:
-            raise FormulaError(f"{what} needs a list with items")
+            raise FormulaError(f"{what} needs an array with items")
         if isinstance(found[0], Date):
             if not all(isinstance(item, Date) for item in found):
                 raise FormulaError(f"{what} needs numbers only, or dates only")
@@ -144,7 +144,7 @@ def average(run: Run, value: Any) -> Number | None:
     """Return the mean of a list of numbers."""
     found = numbers(run, value, "avg")
     if not found:
-        raise FormulaError("avg needs a list with items")
+        raise FormulaError("avg needs an array with items")
     return exact.divide(reduce(exact.add, found, 0), len(found))
 
 
@@ -152,7 +152,7 @@ def median(run: Run, value: Any) -> Number | None:
     """Return the number in the middle of a list of numbers, or the mean of the two there."""
     found = sorted(numbers(run, value, "median"))
     if not found:
-        raise FormulaError("median needs a list with items")
+        raise FormulaError("median needs an array with items")
     middle = len(found) // 2
     return found[middle] if len(found) % 2 else exact.divide(exact.add(found[middle - 1], found[middle]), 2)
 
@@ -161,7 +161,7 @@ def mode(run: Run, value: Any) -> Number:
     """Return the number that is most often in a list; of several, the greatest."""
     counts = Counter(numbers(run, value, "mode"))
     if not counts:
-        raise FormulaError("mode needs a list with items")
+        raise FormulaError("mode needs an array with items")
     return max(counts, key=lambda count: (counts[count], count))
 
 
@@ -182,7 +182,7 @@ def to_number(_: Run, value: Any) -> Number:
     if isinstance(value, str):
         found = exact.number_from(value)
         if found is None:
-            raise FormulaError("number needs a text that is a number")
+            raise FormulaError("number needs a string that is a number")
         return found
     return number(value, "number")
 

@@ -79,7 +79,7 @@ TEMPLATE_TEXT.5: /(?:[^`$]|\$(?!\{))+/
 
 # What a reader calls the tokens that have no single spelling.
 _SPELLINGS = {
-    "NAME": "a name", "NUMBER": "a number", "TEXT": "a text", "SIGN": "+ or -", "TIMES": "*, / or %",
+    "NAME": "a name", "NUMBER": "a number", "TEXT": "a string", "SIGN": "+ or -", "TIMES": "*, / or %",
     "COMPARE": "a comparison", "TEMPLATE_TEXT": "text", "$END": "the end", "OR": "or", "AND": "and", "NOT": "not",
     "IN": "in", "NOT_IN": "not in", "AS": "as", "RPAR": ")", "RSQB": "]", "LPAR": "(", "LSQB": "[", "COLON": ":",
     "COMMA": ",", "RBRACE": "}", "LBRACE": "{",

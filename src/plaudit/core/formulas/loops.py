@@ -28,7 +28,7 @@ def _is_true(run: Run, item: Any, instruction: Instruction) -> bool:
     found = instruction(run)
     if found is True or found is False:
         return found
-    raise FormulaError(f"a condition on the items of a list must be true or false (got {kind_of(found)})")
+    raise FormulaError(f"a condition on the items of an array must be true or false (got {kind_of(found)})")
 
 
 def _value(run: Run, item: Any, instruction: Instruction) -> Any:

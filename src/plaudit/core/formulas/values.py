@@ -117,24 +117,24 @@ def integer(value: Any, what: str) -> int:
 def text(value: Any, what: str) -> str:
     """Return a text within the bounds. Raises FormulaError for any other value."""
     if not isinstance(value, str):
-        raise FormulaError(f"{what} needs a text (got {kind_of(value)})")
+        raise FormulaError(f"{what} needs a string (got {kind_of(value)})")
     return bounded_text(value)
 
 
 def bounded_text(value: str) -> str:
     """Return a text that is not too long. Raises FormulaError."""
     if len(value) > TEXT_MAX:
-        raise FormulaError(f"a text has more than {TEXT_MAX:,} characters")
+        raise FormulaError(f"a string has more than {TEXT_MAX:,} characters")
     return value
 
 
 def items(run: Run, value: Any, what: str) -> list[Any]:
     """Return the items of a list, as they are. Raises FormulaError for any other value and for too long a list."""
     if not isinstance(value, list):
-        raise FormulaError(f"{what} needs a list (got {kind_of(value)})")
+        raise FormulaError(f"{what} needs an array (got {kind_of(value)})")
     found = cast("list[Any]", value)
     if len(found) > LIST_MAX:
-        raise FormulaError(f"a list has more than {LIST_MAX:,} items")
+        raise FormulaError(f"an array has more than {LIST_MAX:,} items")
     run.spend(len(found))
     return found
 
@@ -147,7 +147,7 @@ def numbers(run: Run, value: Any, what: str) -> list[Number]:
 def bounded_list(found: list[Any]) -> list[Any]:
     """Return a list that is not too long. Raises FormulaError."""
     if len(found) > LIST_MAX:
-        raise FormulaError(f"a list would have more than {LIST_MAX:,} items")
+        raise FormulaError(f"an array would have more than {LIST_MAX:,} items")
     return found
 
 
@@ -161,7 +161,7 @@ def as_text(value: Any) -> str:
         return "true" if value else "false"
     if value.__class__ in NUMBERS:
         return number_text(value)
-    raise FormulaError(f"a value of type {kind_of(value)} cannot become a text")
+    raise FormulaError(f"a value of type {kind_of(value)} cannot become a string")
 
 
 def filled_in(value: Any) -> str:
@@ -186,6 +186,6 @@ def joined(run: Run, parts: Iterable[str]) -> str:
     found: Sequence[str] = list(parts)
     length = sum(map(len, found))
     if length > TEXT_MAX:
-        raise FormulaError(f"a text would have more than {TEXT_MAX:,} characters")
+        raise FormulaError(f"a string would have more than {TEXT_MAX:,} characters")
     run.spend(length // 16)
     return "".join(found)

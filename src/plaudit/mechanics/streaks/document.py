@@ -96,9 +96,9 @@ def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
         wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
     for i, pause in enumerate(terms.pauses):
         if pause.end < pause.start or (pause.end - pause.start).days > 3_660:
-            wrong.append(FieldError(f"pauses[{i}].end", "must not be before start, or more than ten years after it"))
+            wrong.append(FieldError(f"pauses[{i}].end", "must be on or after start, and at most ten years after it"))
     if terms.freezes is not None and terms.freezes.at_start > terms.freezes.maximum:
-        wrong.append(FieldError("freezes.atStart", "must not be more than maximum"))
+        wrong.append(FieldError("freezes.atStart", "must be at most maximum"))
     return wrong
 
 
