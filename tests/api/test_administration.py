@@ -205,9 +205,9 @@ def test_a_product_is_redeemed_whole_or_refused_with_the_reason(shop):
     ok(shop.put("/v1/products/cup", json={"segments": {"include": ["vip"]}}))
     assert refusal("bob") == "not_in_segment"
     ok(shop.put("/v1/products/cup", json={"segments": None, "startDate": "2090-01-01T00:00:00Z"}))
-    assert refusal("bob") == "product_not_yet"
+    assert refusal("bob") == "product_not_available_yet"
     ok(shop.put("/v1/products/cup", json={"startDate": None, "endDate": "2020-01-01T00:00:00Z"}))
-    assert refusal("bob") == "product_no_longer"
+    assert refusal("bob") == "product_no_longer_available"
     ok(shop.put("/v1/products/cup", json={"endDate": None}))
     ok(shop.post("/v1/products/cup/redeem", json={"userId": "bob"}))
     assert refusal("cy") == "pool_empty"

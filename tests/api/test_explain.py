@@ -78,7 +78,7 @@ def test_multipliers_and_what_cuts_an_amount_are_named(shop):
     maximum = {"limit": "maximum", "amount": 30}
     cut, full = (by_campaign(act(shop, f"y-{number}"))["pays"]["effects"][0] for number in range(2))
     assert (cut["outcome"], cut["amount"]) == (5, {"uncut": 10, "limits": [maximum]})
-    assert (full["reason"], full["amount"]) == ("maximum_reached", {"uncut": 10, "limits": [maximum]})
+    assert (full["reason"], full["amount"]) == ("balance_at_maximum", {"uncut": 10, "limits": [maximum]})
 
 
 def test_paused_and_draft_campaigns_that_would_have_listened_are_marked(shop):

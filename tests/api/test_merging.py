@@ -126,7 +126,7 @@ def test_what_is_no_merge_is_refused(club, server_process):
 def test_a_balance_that_would_be_too_high_refuses_the_merge_and_nothing_happens(club, server_process):
     ok(club.put("/v1/metrics/points", json={"maximum": 150}))
     refused = merge(club)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "maximum_reached")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "balance_at_maximum")
     assert [profile(club, user)["points"] for user in (GUEST, "u1")] == [100, 100]
     server_process.verify()
 
@@ -157,7 +157,7 @@ def test_what_was_booked_before_is_reversed_where_the_points_are_now(club, serve
     back = ok(club.post(f"/v1/transactions/{earned['transactionId']}/reverse", json={}), 201)
     assert (profile(club)["points"], profile(club)["lifetimePoints"]) == (100, 100)
     again = club.post(f"/v1/transactions/{earned['transactionId']}/reverse", json={})
-    assert (again.status_code, again.json()["error"]["code"]) == (409, "transaction_reversed")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "reversal_too_large")
     ok(club.post(f"/v1/transactions/{back['transactionId']}/reverse", json={}), 201)
     assert (profile(club)["points"], profile(club)["lifetimePoints"]) == (200, 200)
     server_process.verify()

@@ -182,7 +182,7 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
         data_of(rita.get("/api/loyalty/profile"))
         ok(club.post("/v1/transactions", json={"userId": "rita", "metric": "points", "amount": 20}), 201)
         for name, reason in (
-            ("early", "product_not_yet"), ("late", "product_no_longer"), ("fans-only", "not_in_segment"), ("gone", "stock_empty"),
+            ("early", "product_not_available_yet"), ("late", "product_no_longer_available"), ("fans-only", "not_in_segment"), ("gone", "stock_empty"),
             ("dear", "balance_insufficient"), ("closed", "product_inactive"),
         ):  # fmt: skip
             answer = rita.post(f"/api/audience/products/{name}/redeem", json={})
@@ -197,7 +197,7 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
         assert rita.post("/api/audience/products/once/redeem", json={"userId": "ann"}).status_code == 400
         assert data_of(rita.get("/api/loyalty/profile"))["metrics"]["points"] == 15
         reasons = {one["productId"]: one["reason"] for one in data_of(rita.get("/api/loyalty/me/rewards"))["available"]}
-        assert reasons == {"early": "product_not_yet", "late": "product_no_longer", "gone": None, "dear": "balance_insufficient",
+        assert reasons == {"early": "product_not_available_yet", "late": "product_no_longer_available", "gone": None, "dear": "balance_insufficient",
                            "once": "product_limit_reached", "ticket": "balance_insufficient"}  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def test_a_transfer_that_a_worker_decides_is_on_its_way_until_the_receiver_has_i
 
 def test_a_transfer_that_cannot_arrive_whole_is_refused_and_nothing_happens(club, server_process):
     refused = transfer(club, 21)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "maximum_reached")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "balance_at_maximum")
     assert refused.json()["error"]["message"] == "The receiver's balance would exceed its maximum"
     assert points(club, "ann", "bob") == [60, 80]
     assert len(ok(club.get("/v1/transactions?userId=ann"))["transactions"]) == 1

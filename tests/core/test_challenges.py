@@ -62,23 +62,23 @@ def test_a_late_event_of_longer_ago_than_is_remembered_is_refused():
         ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
     for _ in range(2):
         ann.do("2026-02-01")
-        assert ann.refusals() == [Refusal.goal_window_over]
+        assert ann.refusals() == [Refusal.goal_window_closed]
     ann = challenge(step(target=3, window={"period": "day"}))
     for n in range(WINDOWS_MAX + 2):
         ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
     ann.do("2026-02-01")
-    assert ann.refusals() == [Refusal.goal_window_over]
+    assert ann.refusals() == [Refusal.goal_window_closed]
 
 
 def test_steps_in_order_wait_for_those_before():
     ann = challenge(step("a"), step("b", effects=[{"type": "add_points", "amount": 5}]), step("c"))
     ann.do("2026-01-01", "b")
-    assert ann.refusals() == [Refusal.step_not_open_yet]
+    assert ann.refusals() == [Refusal.step_locked]
     for trigger in ("a", "b", "c"):
         ann.do("2026-01-02", trigger)
     assert ann.balance() == 105
     ann.do("2026-01-03", "c")
-    assert (ann.refusals(), ann.balance()) == ([Refusal.step_done], 105)
+    assert (ann.refusals(), ann.balance()) == ([Refusal.step_already_completed], 105)
 
 
 def test_two_of_three_in_any_order():
@@ -87,7 +87,7 @@ def test_two_of_three_in_any_order():
     ann.do("2026-01-02", "a")
     assert ann.balance() == 100
     ann.do("2026-01-03", "b")
-    assert (ann.balance(), ann.refusals()) == (100, [Refusal.step_done])
+    assert (ann.balance(), ann.refusals()) == (100, [Refusal.step_already_completed])
 
 
 def test_a_repeatable_challenge_begins_anew_up_to_its_limit_and_after_its_cooldown():
@@ -172,7 +172,7 @@ def test_buy_once_then_buy_again_takes_two_events():
     ann.do("2026-01-01", "buy")
     assert (ann.refusals(), ann.balance()) == ([None, Refusal.event_counted], 0)
     ann.do("2026-01-02", "buy")
-    assert (ann.refusals(), ann.balance()) == ([Refusal.step_done, None], 100)
+    assert (ann.refusals(), ann.balance()) == ([Refusal.step_already_completed, None], 100)
 
 
 @pytest.mark.parametrize("order", ["sequential", "any"])
@@ -214,7 +214,7 @@ def test_what_happened_before_a_step_was_open_never_counts_for_it():
     ann.do("2026-01-03", "a")
     assert ann.balance() == 0
     ann.do("2026-01-01", "b")
-    assert (ann.refusals(), ann.balance()) == ([Refusal.step_not_open_yet], 0)
+    assert (ann.refusals(), ann.balance()) == ([Refusal.step_locked], 0)
     ann.do("2026-01-04", "b")
     assert ann.balance() == 100
 

@@ -82,7 +82,7 @@ def test_a_credit_is_cut_to_the_maximum():
     decision = decide_one(program(campaign(), points={"maximum": 4}), member(), event())
     assert [one.amount for one in decision.transactions] == [4]
     again = decide_one(program(campaign(), points={"maximum": 4}), decision.member, event(2))
-    assert again.trace[0].effects[0].refusal is Refusal.maximum_reached
+    assert again.trace[0].effects[0].refusal is Refusal.balance_at_maximum
 
 
 def test_a_metric_keeps_its_decimals_as_integers():
@@ -102,7 +102,7 @@ LIMITS = [
     ),
     ("a cooldown", {"cooldown": 3600}, [0, 0.5, 1], [None, Refusal.cooldown_running, None]),
     ("outside its window", {"startDate": "2026-11-20T13:00:00Z", "endDate": "2026-11-20T14:00:00Z"}, [0, 1, 2],
-     [Refusal.campaign_not_open_yet, None, Refusal.campaign_over]),
+     [Refusal.campaign_not_started, None, Refusal.campaign_ended]),
 ]  # fmt: skip
 
 

@@ -279,7 +279,7 @@ def test_what_has_expired_of_a_credit_is_not_taken_again():
     ann.until("2026-02-02")
     reverse(ann, "2026-02-03", earned, 100, expired=100)
     assert (ann.balance(), ann.transactions[-1].amount) == (50, 0)
-    assert reverse(ann, "2026-02-03", earned, 1, expired=100).refusal is Refusal.transaction_reversed
+    assert reverse(ann, "2026-02-03", earned, 1, expired=100).refusal is Refusal.reversal_too_large
     books_hold(ann)
 
 
@@ -291,7 +291,7 @@ def test_a_debit_that_a_maximum_leaves_no_room_for_can_be_given_back_later():
     ann.do("2026-01-03", "earn", amount=30)
     reverse(ann, "2026-01-04", spent, 40)
     assert ann.balance() == 100
-    assert reverse(ann, "2026-01-04", spent, 30).refusal is Refusal.maximum_reached
+    assert reverse(ann, "2026-01-04", spent, 30).refusal is Refusal.balance_at_maximum
     ann.do("2026-01-05", "spend", amount=50)
     reverse(ann, "2026-01-06", spent, 30)
     assert ann.balance() == 80
@@ -400,7 +400,7 @@ def test_a_transfer_that_cannot_arrive_comes_back_with_its_lots():
     ann.do("2026-01-01", "earn", amount=100)
     bob.do("2026-01-05", "earn", amount=80)
     decision = transferred(ann, bob, "2026-01-10", 30)
-    assert (decision.refusal, bob.balance(), ann.balance()) == (Refusal.maximum_reached, 80, 70)
+    assert (decision.refusal, bob.balance(), ann.balance()) == (Refusal.balance_at_maximum, 80, 70)
     (back,) = decision.follow_ups
     assert back.user_id == "ann"
     ann.do("2026-01-11", "earn", amount=30)

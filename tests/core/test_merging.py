@@ -132,7 +132,7 @@ def test_a_balance_out_of_its_bounds_refuses_the_merge():
     guest, ann = two(points={"maximum": 100})
     for life in (guest, ann):
         life.do("2026-02-10", "earn", amount=60)
-    assert merge(guest, ann).refusal is Refusal.maximum_reached
+    assert merge(guest, ann).refusal is Refusal.balance_at_maximum
     assert ann.balance() == 60
 
 

@@ -250,7 +250,7 @@ def test_a_return_takes_the_points_back_out_of_the_very_lot():
     assert ann.lots() == [100, 30]
     reverse(ann, "2026-01-11", second, 30)
     assert ann.lots() == [100]
-    assert reverse(ann, "2026-01-11", second, 1).refusal is Refusal.transaction_reversed
+    assert reverse(ann, "2026-01-11", second, 1).refusal is Refusal.reversal_too_large
     assert ann.transactions[-1].reverses == second.transaction_id
 
 
@@ -337,7 +337,7 @@ def test_a_hold_keeps_points_from_being_spent_until_it_is_captured_released_or_o
     assert ann.do("2026-01-02", "spend", amount=30).trace[0].effects[0].refusal is Refusal.balance_insufficient
     ann.do("2026-01-02", "hold", HOLD, action="capture", **hold | {"amount": 50})
     assert (ann.balance(), available(ann.member.balances["points"])) == (50, 50)
-    assert ann.do("2026-01-02", "hold", HOLD, action="release", **hold).refusal is Refusal.hold_missing
+    assert ann.do("2026-01-02", "hold", HOLD, action="release", **hold).refusal is Refusal.hold_not_found
     ann.do("2026-01-02", "hold", HOLD, action="place", **hold | {"amount": 50})
     assert available(ann.until("2026-01-03").member.balances["points"]) == 50
 

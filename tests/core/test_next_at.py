@@ -16,7 +16,7 @@ PAYS = {"triggers": [{"type": "visit"}], "effects": [{"type": "add_points", "con
         ({"cooldown": 7200}, Refusal.cooldown_running, "2026-03-14 14:00"),
         (
             {"mode": "time-bound", "startDate": "2026-04-01T00:00:00Z", "endDate": "2026-05-01T00:00:00Z"},
-            Refusal.campaign_not_open_yet, "2026-04-01 00:00",
+            Refusal.campaign_not_started, "2026-04-01 00:00",
         ),
     ],
 )  # fmt: skip

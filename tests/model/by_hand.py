@@ -19,7 +19,7 @@ def transaction(world: Any, member: Json, what: Json) -> str | None:
     if what.get("expiresAt") is None:
         return points.credit(world, member, metric_id, fitting, "manual")
     if fitting < amount:
-        return "maximum_reached"
+        return "balance_at_maximum"
     done = book.begin(world.now, "manual", earned=True, reason=None)
     book.put(done, amount, datetime.fromisoformat(what["expiresAt"]), None)
     points.written(world, member, metric_id, done)
@@ -31,7 +31,7 @@ def bring_in(world: Any, member: Json, what: Json) -> str | None:
     metric_id, amount = what["metric"], what["amount"]
     book, metric = points.book_of(world, member, metric_id), world.metric(metric_id)
     if points.under_maximum(metric, book, amount) != (amount, None):
-        return "maximum_reached"
+        return "balance_at_maximum"
     until, expires = (what.get(name) and datetime.fromisoformat(what[name]) for name in ("availableAt", "expiresAt"))
     done = book.begin(world.now, "import", earned=True, reason="Import", counts=False)
     book.put(done, amount, expires, until)
@@ -50,7 +50,7 @@ def hold(world: Any, member: Json, what: Json) -> str | None:
             return "balance_insufficient"
         book.hold(name, what["amount"], datetime.fromisoformat(what["until"]))
     elif held is None:
-        return "hold_missing"
+        return "hold_not_found"
     elif what["action"] == "release":
         del book.holds[name]
     else:
@@ -70,7 +70,7 @@ def transfer(world: Any, sender: Json, receiver: Json, what: Json) -> str | None
     maximum = points.bound(metric, "maximum", None)
     theirs = points.book_of(world, receiver, metric_id)
     if maximum is not None and theirs.balance + amount > maximum:
-        return "maximum_reached"
+        return "balance_at_maximum"
     why = points.debit(
         world, sender, metric_id, amount, "manual", transfer=(receiver["user"], len(theirs.transactions))
     )

@@ -164,7 +164,7 @@ def under_maximum(metric: Json, book: Book, amount: int) -> tuple[int, str | Non
     if maximum is None or book.balance + amount <= maximum:
         return amount, None
     fitting = max(maximum - book.balance, 0)
-    return fitting, None if fitting else "maximum_reached"
+    return fitting, None if fitting else "balance_at_maximum"
 
 
 def factor(world: Any, member: Json, metric: Json) -> Fraction:
@@ -199,7 +199,7 @@ def reverse(
     book = book_of(world, member, metric_id)
     original = book.transactions[number]
     if take + book.reversed_of(number) > abs(original["amount"]):
-        return "transaction_reversed"
+        return "reversal_too_large"
     source = source_of(book, original)  # a reversal counts where the credit counted that it goes back to
     transaction = book.begin(
         world.now, "manual", earned=source["is_earned"], reason=None, reverses=number, counted_at=source["counted_at"],
@@ -247,7 +247,7 @@ def give_back(
     maximum = bound(metric, "maximum", None)
     amount = take if maximum is None else max(min(take, maximum - book.balance), 0)
     if amount == 0 or (whole and amount < take):
-        return "maximum_reached"
+        return "balance_at_maximum"
     transaction["counts_as_reversed"] = amount
     paid = min(amount, book.owed)
     book.pay(transaction, paid)

@@ -231,9 +231,9 @@ def by_hand(world: Any, member: Json, what: Json) -> str | None:
         case "buy_freeze" | "grant_freeze":
             price = (streak.get("freezes") or {}).get("price") if what["action"] == "buy_freeze" else None
             if what["action"] == "buy_freeze" and price is None:
-                return "freezes_none"
+                return "freeze_not_for_sale"
             if present.freezes >= present.maximum:
-                return "freezes_full"
+                return "freezes_at_maximum"
             thing = {"what": "grant", "quantity": what.get("quantity", 1)}
         case "repair":
             price = (streak.get("repair") or {}).get("price")
@@ -245,9 +245,9 @@ def by_hand(world: Any, member: Json, what: Json) -> str | None:
         case "use_freeze":
             turn = present.turn(what["day"])
             if not present.freezes:
-                return "freezes_none"
+                return "no_freeze_left"
             if turn < present.turn(day_of(world.now, present.zone)) or turn in present.frozen | present.counted:
-                return "turn_counted"
+                return "day_not_freezable"
             thing = {"what": "use", "day": what["day"]}
         case _:
             if present.turn(what["day"]) < present.turn(day_of(world.now, present.zone)):

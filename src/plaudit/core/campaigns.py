@@ -54,7 +54,7 @@ def evaluate(context: Context, listener: Listener) -> Trace:
             context.met.groups.add(campaign.exclusive_group)
         if not listener.alone:
             _count(context, listener, completes=shown is not None and "completed" in shown)
-    elif refusal is Refusal.step_not_open_yet:
+    elif refusal is Refusal.step_locked:
         context.met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
     elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
         met = context.met
@@ -139,9 +139,9 @@ def _apply(context: Context, campaign: Campaign, step: int, effects: tuple[Effec
 
 def _outside_window(campaign: Campaign, event: Event) -> Refusal | None:
     if campaign.starts_at is not None and event.occurred_at < campaign.starts_at:
-        return Refusal.campaign_not_open_yet
+        return Refusal.campaign_not_started
     if campaign.ends_at is not None and event.occurred_at >= campaign.ends_at:
-        return Refusal.campaign_over
+        return Refusal.campaign_ended
     if campaign.recurrence is not None and campaign.recurrence.occurrence_at(event.occurred_at) is None:
         return Refusal.campaign_between_occurrences
     return None
@@ -194,7 +194,7 @@ def _step(
     in_turn = campaign.sequential and len(campaign.steps) > 1
     came_late = in_turn and before.done_at is not None and context.now < before.done_at
     if (before.done_at is not None and not came_late) or _done_count(progress) >= campaign.required:
-        return Refusal.step_done, None, []
+        return Refusal.step_already_completed, None, []
     amount, value = amount_of(step.goal, context.scope)
     if isinstance(amount, Refusal):
         return amount, None, []
@@ -213,7 +213,7 @@ def _step(
         _keep_step(
             context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
         )
-        return Refusal.step_not_open_yet, None, []
+        return Refusal.step_locked, None, []
     return _in_turn(context, campaign, progress, number, (context.now, amount, value), opened_at)
 
 
@@ -226,7 +226,7 @@ def _in_turn(
     if before.done_at is not None:
         was_put_forward = _put_forward(context, campaign, progress, number, heard, (opened_at, opened_at))
         shown = {"current": before.value, "target": goal.target, "done": True}
-        return (None, shown, []) if was_put_forward else (Refusal.step_done, None, [])
+        return (None, shown, []) if was_put_forward else (Refusal.step_already_completed, None, [])
     after: StepProgress | Refusal | None = None
     if before.last_at is not None and heard[0] < before.last_at:
         after = sequences.counted_anew(goal, before, heard, (opened_at, opened_at), zone)

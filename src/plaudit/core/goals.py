@@ -63,7 +63,7 @@ def _one_more(goal: Goal, before: StepProgress, amount: int, value: Any, now: da
     seen = before.seen
     if goal.type == "distinct":
         if value in seen:
-            return Refusal.goal_value_seen
+            return Refusal.goal_value_already_counted
         seen = (*seen, value)
     reached = before.value + amount
     if abs(reached) > SUM_MAX:
@@ -84,7 +84,7 @@ def _in_another_window(
         kept = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
         return _one_more(goal, StepProgress(window=key, early=before.early, windows=kept), amount, value, now)
     if key not in windows and len(windows) == WINDOWS_MAX and key < min(windows):
-        return Refusal.goal_window_over
+        return Refusal.goal_window_closed
     after = _one_more(goal, windows.get(key, StepProgress(window=key)), amount, value, now)
     if isinstance(after, Refusal):
         return after
@@ -142,7 +142,7 @@ def _rolling(
     older = sum(1 for item in items if item[0] <= latest - length)
     items = items[max(older - OLDER_MAX, len(items) - WINDOW_EVENTS_MAX, 0) :]
     if now < items[0][0]:
-        return Refusal.goal_window_over
+        return Refusal.goal_window_closed
     found = _best(goal, length, items, now)
     if isinstance(found, Refusal):
         return found

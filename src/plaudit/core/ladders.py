@@ -133,7 +133,7 @@ def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime 
     """A rung that a member comes with: by hand when it has an end, else as if it had been reached now."""
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if rung_id not in numbers:
-        return Refusal.rung_missing
+        return Refusal.rung_not_found
     state = _state(context, ladder)
     if until is not None:
         state = structs.replace(state, override=numbers[rung_id], override_until=until)

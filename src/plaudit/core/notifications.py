@@ -27,7 +27,7 @@ def notify(
     """
     found = context.program.templates.get(texts) if isinstance(texts, str) else texts
     if found is None:
-        return Refusal.template_missing
+        return Refusal.template_not_found
     if context.root_event.kind in SILENT_KINDS:
         return None
     names, budget = context.scope.names(), context.scope.budget

@@ -9,7 +9,7 @@ from .program import Campaign
 
 RETRYABLE_REFUSALS = frozenset(
     {
-        Refusal.campaign_not_open_yet,
+        Refusal.campaign_not_started,
         Refusal.campaign_between_occurrences,
         Refusal.limit_per_period_reached,
         Refusal.cooldown_running,
@@ -21,7 +21,7 @@ def next_at(context: Context, campaign: Campaign, refusal: Refusal) -> datetime 
     """The instant from which on a campaign no longer refuses for this reason; None when it never ends."""
     progress = context.member.progress.get(campaign.campaign_id)
     match refusal:
-        case Refusal.campaign_not_open_yet:
+        case Refusal.campaign_not_started:
             return campaign.starts_at
         case Refusal.campaign_between_occurrences if campaign.recurrence is not None:
             return campaign.recurrence.next_after(context.now)

@@ -106,7 +106,7 @@ def _wanted(call: Call) -> EventFilter:
         state=state,
         causes=causes_in(query),
         outcome=query.get("outcome"),
-        reason=query.get("reason"),
+        reasons=Refusal(query["reason"]).codes if "reason" in query else None,
     )
 
 

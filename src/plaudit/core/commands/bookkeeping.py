@@ -128,7 +128,7 @@ def trace_command(
 def _transaction(context: Context, order: TransactionOrder, metric: Metric) -> CommandResult:
     if order.expires_at is not None and order.amount > 0:
         if metric.maximum is not None and balance_of(context, metric).amount + order.amount > metric.maximum:
-            return Refusal.maximum_reached
+            return Refusal.balance_at_maximum
         return _credit_parts(context, metric, (Posting(0, order.amount, order.expires_at),), order.reason)
     return post(context, EffectPlace(MANUAL, 0, 0), metric, order.amount, order.reason, earning=False)
 
@@ -146,7 +146,7 @@ def _credit_parts(context: Context, metric: Metric, parts: tuple[Posting, ...], 
 def _transfer(context: Context, order: TransactionOrder, metric: Metric) -> CommandResult:
     """To another member, with the expiries that it has here; it arrives there as an event of their own."""
     if order.to is None:
-        return Refusal.metric_missing
+        return Refusal.metric_not_found
     spent = post(context, EffectPlace(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=False)
     if isinstance(spent, Transaction):
         parts = [(0, -part.amount, part.expires_at) for part in spent.postings or () if part.lot != DEBT]
@@ -196,7 +196,7 @@ def _receipt(context: Context, order: TransactionOrder, metric: Metric) -> Comma
     before = balance_of(context, metric)
     after = before.amount + order.amount
     if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and not order.returned):
-        return Refusal.maximum_reached
+        return Refusal.balance_at_maximum
     if not (in_lots(metric, before) or any(part.expires_at is not None for part in order.parts)):
         return append_transaction(
             context, EffectPlace(MANUAL, 0, 0), metric, order.amount, before.book, None, order.reason
@@ -220,7 +220,7 @@ def _hold(context: Context, order: HoldOrder, metric: Metric) -> CommandResult:
         replace_book(context, metric, lots.place_hold(book, order.hold_id, order.amount, order.until))
         done = None
     elif found is None:
-        return Refusal.hold_missing
+        return Refusal.hold_not_found
     elif order.action == "release":
         replace_book(context, metric, lots.without_hold(book, order.hold_id))
         done = None
@@ -252,7 +252,7 @@ def reverse(context: Context, order: ReversalOrder, metric: Metric, place: Effec
     key = str(order.transaction_id)
     before = book.reversed.get(key, 0)
     if before + order.take > abs(order.amount):
-        return Refusal.transaction_reversed
+        return Refusal.reversal_too_large
     expires = order.amount < 0 and order.expires_at is not None  # what is given back, also where nothing else does
     kept = expires or in_lots(metric, balance)
     book = was = open_book(balance) if kept else book
@@ -330,7 +330,7 @@ def _undo_debit(
     """Give a debit back: debt is paid off first, then the lots get back what they paid, those that expire last first."""
     room = order.take if metric.maximum is None else max(min(order.take, metric.maximum - balance.amount), 0)
     if room == 0 or (order.whole and room < order.take):
-        return Refusal.maximum_reached
+        return Refusal.balance_at_maximum
     if not kept:
         return room, book, ()
     counted_at = order.origin.counted_at
@@ -372,7 +372,7 @@ def _of(
     def command(context: Context) -> RefusalCode | None:
         order = decode_order(context, into)
         metric = context.program.metrics.get(order.metric)
-        return trace_command(context, Refusal.metric_missing if metric is None else run(context, order, metric))
+        return trace_command(context, Refusal.metric_not_found if metric is None else run(context, order, metric))
 
     return command
 

@@ -74,11 +74,11 @@ def import_member(context: Context) -> Refusal | None:
     for index, (metric_id, item) in enumerate(order.lots.items()):
         metric = program.metrics.get(metric_id)
         if metric is None:
-            return Refusal.metric_missing
+            return Refusal.metric_not_found
         before = balance_of(context, metric)
         amount = sum(lot.amount for lot in item)
         if metric.maximum is not None and before.amount + amount > metric.maximum:
-            return Refusal.maximum_reached
+            return Refusal.balance_at_maximum
         book, parts = before.book, list[Posting]()
         if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in item):
             book = was = open_book(before)
@@ -92,7 +92,7 @@ def import_member(context: Context) -> Refusal | None:
     for ladder_id, imported_rung in order.rungs.items():
         ladder = program.ladders.get(ladder_id)
         refusal = (
-            Refusal.ladder_missing
+            Refusal.ladder_not_found
             if ladder is None
             else ladders.import_rung(context, ladder, imported_rung.rung, imported_rung.until)
         )
@@ -100,14 +100,14 @@ def import_member(context: Context) -> Refusal | None:
             return refusal
     for product_id, quantity in order.products.items():
         if product_id not in program.products:
-            return Refusal.product_missing
+            return Refusal.product_not_found
         had = member.holdings.get(product_id)
         first_at = context.now if had is None else had.first_at
         context.items.append(ProductChange(cause.IMPORT.logged, product_id, quantity))
         member.holdings[product_id] = Holding(quantity + (had.quantity if had else 0), first_at, context.now)
     for code in order.codes:
         if code.pool_id not in program.pools:
-            return Refusal.pool_missing
+            return Refusal.pool_not_found
         context.coupons.append(
             IssuedCoupon(
                 coupon_id_of(context.event.event_id, code), code.pool_id, code.pool_id, code.code, cause.IMPORT,

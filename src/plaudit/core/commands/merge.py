@@ -152,7 +152,7 @@ def take_over(context: Context) -> Refusal | None:
     effects: list[EffectTrace] = []
     for index, (metric_id, balance) in enumerate(sorted(handed.balances.items())):
         metric = program.metrics.get(metric_id)
-        refusal = Refusal.metric_missing if metric is None else _credit(context, metric, balance, index)
+        refusal = Refusal.metric_not_found if metric is None else _credit(context, metric, balance, index)
         if refusal is not None:
             return refusal
         effects.append(EffectTrace(index, None, balance.amount))
@@ -175,7 +175,7 @@ def _credit(context: Context, metric: Metric, balance: Balance, index: int) -> R
     before = balance_of(context, metric)
     after = before.amount + balance.amount
     if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and balance.amount > 0):
-        return Refusal.maximum_reached
+        return Refusal.balance_at_maximum
     if after < -AMOUNT_MAX or (metric.minimum is not None and after < metric.minimum and not metric.into_debt):
         return Refusal.balance_insufficient
     theirs, parts = balance.book, None

@@ -16,7 +16,7 @@ def apply(context: Context, place: EffectPlace, settings: AddEntries) -> EffectT
     """Give the member entries in a competition that is open at the time of the event."""
     competition = context.program.competitions.get(settings.competition_id)
     if competition is None:
-        return EffectTrace(place.index, Refusal.competition_missing, settings.competition_id)
+        return EffectTrace(place.index, Refusal.competition_not_found, settings.competition_id)
     if not is_open(competition, context.now):
         return EffectTrace(place.index, Refusal.competition_not_open, settings.competition_id)
     if context.member.user_id in competition.excluded:

@@ -56,7 +56,7 @@ def apply_amount(context: Context, place: EffectPlace, settings: AmountSettings)
     """Credit a fixed amount or the value of a formula, times the multipliers, rounded once. A negative one is debited."""
     metric = context.program.metrics.get(settings.metric)
     if metric is None:
-        return EffectTrace(place.index, Refusal.metric_missing, settings.metric)
+        return EffectTrace(place.index, Refusal.metric_not_found, settings.metric)
     amount, origin = settings.fixed, None
     if amount is None:
         assert settings.formula is not None
@@ -82,7 +82,7 @@ def apply_amount(context: Context, place: EffectPlace, settings: AmountSettings)
         if posted.amount != amount:
             origin = _with_limits(context, metric, amount, origin)
         return EffectTrace(place.index, posted.refusal, to_number(posted.amount, metric.decimals), origin)
-    if posted is Refusal.maximum_reached:
+    if posted is Refusal.balance_at_maximum:
         origin = _with_limits(context, metric, amount, origin)
     return EffectTrace(place.index, posted, to_number(amount, metric.decimals), origin)
 

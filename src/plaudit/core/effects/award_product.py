@@ -25,7 +25,7 @@ def apply(context: Context, place: EffectPlace, settings: AwardProduct) -> Effec
     """
     product = context.program.products.get(settings.product_id)
     if product is None:
-        return EffectTrace(place.index, Refusal.product_missing, settings.product_id)
+        return EffectTrace(place.index, Refusal.product_not_found, settings.product_id)
     if not product.active:
         return EffectTrace(place.index, Refusal.product_inactive, settings.product_id)
     held = context.member.holdings.get(product.product_id)

@@ -25,7 +25,7 @@ def grant(context: Context, place: EffectPlace, reward_id: str, reason: str | No
     """Grant a reward. What it posts has this `reason`; without one, the reward's own."""
     reward = context.program.rewards.get(reward_id)
     if reward is None:
-        return EffectTrace(place.index, Refusal.reward_missing, reward_id)
+        return EffectTrace(place.index, Refusal.reward_not_found, reward_id)
     if not reward.active:
         return EffectTrace(place.index, Refusal.reward_inactive, reward_id)
     effect = reward.effect

@@ -60,7 +60,7 @@ def issue_unique_code(context: Context, place: EffectPlace, settings: UniqueCoup
         return EffectTrace(place.index, Refusal.coupon_already_issued, settings.origin_id)
     pool = context.program.pools.get(settings.pool_id)
     if pool is None:
-        return EffectTrace(place.index, Refusal.pool_missing, settings.pool_id)
+        return EffectTrace(place.index, Refusal.pool_not_found, settings.pool_id)
     if not pool.active or (pool.expires_at is not None and pool.expires_at <= context.now):
         return EffectTrace(place.index, Refusal.pool_inactive, settings.pool_id)
     coupon_id = context.effect_id(place, "/coupon")

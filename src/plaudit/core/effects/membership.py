@@ -27,6 +27,6 @@ def apply_membership(context: Context, place: EffectPlace, settings: MembershipC
     """Put the member in a segment or out of it, whatever its criteria say."""
     segment = context.program.segments.get(settings.segment_id)
     if segment is None:
-        return EffectTrace(place.index, Refusal.segment_missing, settings.segment_id)
+        return EffectTrace(place.index, Refusal.segment_not_found, settings.segment_id)
     segments.set_membership(context, segment, member=settings.member)
     return EffectTrace(place.index, None, {"segmentId": segment.segment_id, "member": settings.member})

@@ -66,7 +66,7 @@ def post(
     if metric.maximum is not None and before.amount + amount > metric.maximum:
         amount = max(metric.maximum, before.amount) - before.amount
         if amount == 0:
-            return Refusal.maximum_reached
+            return Refusal.balance_at_maximum
     if amount == 0 or before.amount + amount > AMOUNT_MAX:
         return Refusal.amount_out_of_range
     book, parts, available_at = before.book, None, _available_at(context, metric)
