@@ -120,7 +120,7 @@ def pages() -> dict[str, str]:
         for row in EFFECTS.types
     ]
     operators = [
-        f"## {row.name}\n\nHolds when the field {row.sentence} the value ({row.value})."
+        f"## {row.name}\n\n{row.sentence} Value: {row.value}."
         + (f" Also written {', '.join(f'`{one}`' for one in row.aliases)}." if row.aliases else "")
         for row in dict.fromkeys(OPERATORS.values())
     ]

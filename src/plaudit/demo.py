@@ -41,7 +41,7 @@ _DOCUMENTS = [
             "fields": [{"key": "amount", "type": "number"}, {"key": "currency", "type": "string"}],
         },
     ),
-    ("trigger", "match_checkin", {"key": "match_checkin", "name": "At the match", "category": "physical"}),
+    ("trigger", "match_checkin", {"key": "match_checkin", "name": "Match attended", "category": "physical"}),
     ("product", "prod_first_vote", {"name": "First Vote", "sku": "BADGE-FIRST-VOTE", "type": "badge"}),
     ("product", "prod_twelfth_man", {"name": "Twelfth Man", "sku": "BADGE-TWELFTH-MAN", "type": "badge"}),
     ("product", "prod_shop_discount", {"name": "Shop Discount", "sku": "SHOP-10", "type": "unique_code_pool"}),
@@ -90,7 +90,7 @@ _DOCUMENTS = [
         "campaign",
         "camp_cashback",
         {
-            "name": "Ten points for each pound",
+            "name": "10 points per pound",
             "type": "Reward",
             "triggers": [{"type": "shop_purchase"}],
             "effects": [{"type": "add_points", "config": {"amount": "floor(data.amount * 10)", "reason": "Purchase"}}],
@@ -100,7 +100,7 @@ _DOCUMENTS = [
         "campaign",
         "camp_big_spender",
         {
-            "name": "A code for big orders",
+            "name": "Discount code for orders over 75",
             "type": "Reward",
             "triggers": [{"type": "shop_purchase", "conditions": [{"field": "amount", "operator": ">=", "value": 75}]}],
             "limit": {"perUser": 1},
@@ -115,7 +115,7 @@ _DOCUMENTS = [
             "type": "Reward",
             "triggers": [{"type": "match_checkin"}],
             "effects": [
-                {"type": "add_points", "config": {"amount": 50, "reason": "At the match"}},
+                {"type": "add_points", "config": {"amount": 50, "reason": "Match attended"}},
                 {"type": "award_badge", "config": {"productId": "prod_twelfth_man"}},
             ],
             "notification": {"title": "Twelfth man", "message": "Good to have you at the match."},
@@ -130,7 +130,7 @@ _DOCUMENTS = [
             "order": "any",
             "steps": [
                 {"name": "Vote three times", "trigger": "poll_vote", "goal": {"target": 3}},
-                {"name": "Be at the match", "trigger": "match_checkin"},
+                {"name": "Attend a match", "trigger": "match_checkin"},
                 {
                     "name": "Spend 50 in the shop",
                     "trigger": "shop_purchase",
@@ -146,7 +146,7 @@ _DOCUMENTS = [
         "streak",
         "str_daily",
         {
-            "name": "Day after day",
+            "name": "Daily streak",
             "triggers": [{"type": "session_started"}, {"type": "poll_vote"}],
             "freezes": {"maximum": 2, "atStart": 1, "price": {"amount": 100}},
             "repair": {"days": 3, "price": {"amount": 200}},
@@ -173,7 +173,7 @@ _DOCUMENTS = [
         "segment",
         "seg_voices",
         {
-            "name": "Loud voices",
+            "name": "Active voters",
             "include": [{"count": {"trigger": "poll_vote", "withinDays": 7}, "operator": ">=", "value": 5}],
         },
     ),

@@ -17,12 +17,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="The address that the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="The port that the API listens on.", ge=0, le=65_535)] = 8000
-    data: Annotated[str, Meta(description="The data folder: the embedded PostgreSQL, the lock, the credentials.")] = (
-        ".plaudit"
-    )
-    database_url: Annotated[str, Meta(description="A PostgreSQL of your own; the embedded one when empty.")] = ""
-    workers: Annotated[int, Meta(description="How many engine workers `serve` runs.", ge=1, le=64)] = 1
-    demo: Annotated[bool, Meta(description="Whether `serve` fills an empty database with a demo programme.")] = True
+    data: Annotated[
+        str, Meta(description="Data folder: the embedded PostgreSQL, its lock file and the demo credentials.")
+    ] = ".plaudit"
+    database_url: Annotated[
+        str, Meta(description="URL of your PostgreSQL. If empty, the embedded PostgreSQL is used.")
+    ] = ""
+    workers: Annotated[int, Meta(description="Number of engine workers that `plaudit serve` starts.", ge=1, le=64)] = 1
+    demo: Annotated[bool, Meta(description="Create a demo organisation if the database is empty.")] = True
     private_networks: Annotated[
         bool,
         Meta(
@@ -31,10 +33,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = False
     public_url: Annotated[
-        str, Meta(description="The address that apps know the server by; that of host and port when empty.")
+        str,
+        Meta(
+            description="Public base URL of the server, used as the issuer of access tokens. Default: `http://HOST:PORT`."
+        ),
     ] = ""
     spaces_domain: Annotated[
-        str, Meta(description="The domain under which each organisation with a slug has a host name of its own.")
+        str, Meta(description="Parent domain for one host name per organisation: `<slug>.<domain>`.")
     ] = ""
     metrics_token: Annotated[
         str, Meta(description="The bearer token that `/metrics` asks for; it is open to anybody when empty.")
@@ -43,7 +48,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         bool, Meta(description="Whether `/metrics` tells codes and stock of each organisation, by its id.")
     ] = False
     lease_seconds: Annotated[
-        float, Meta(description="How long a killed worker keeps its members waiting, in seconds.", gt=0)
+        float,
+        Meta(
+            description="Lease time of a worker's buckets, in seconds. After a worker dies, its members wait at most this long.",
+            gt=0,
+        ),
     ] = 5.0
     worker_nice: Annotated[
         int,

@@ -16,17 +16,17 @@ SHARED = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 actions_accepted = Counter("plaudit_actions_accepted_total", "Actions that were made durable.")
-events_decided = Counter("plaudit_events_decided_total", "Events decided, by what became of them.", ["state"])
+events_decided = Counter("plaudit_events_decided_total", "Events decided, by state.", ["state"])
 faults_contained = Counter(
     "plaudit_faults_contained_total", "Parts of decisions (campaigns, effects, …) that raised, and were refused."
 )
 decide_lag_seconds = Histogram(
-    "plaudit_decide_lag_seconds", "From the receipt of a batch's oldest event to its being decided.", buckets=_SECONDS
+    "plaudit_decide_lag_seconds", "Time from receiving a batch's oldest event until it is decided.", buckets=_SECONDS
 )
 decide_seconds = Histogram("plaudit_decide_seconds", "Deciding one batch.", buckets=_SECONDS)
-commit_seconds = Histogram("plaudit_commit_seconds", "Writing down one batch, up to the commit.", buckets=_SECONDS)
+commit_seconds = Histogram("plaudit_commit_seconds", "Time to write and commit one batch.", buckets=_SECONDS)
 batch_seconds = Histogram("plaudit_batch_seconds", "One batch: load, decide, commit.", buckets=_SECONDS)
-webhook_attempts = Counter("plaudit_webhook_attempts_total", "Attempts at webhooks, by what came of them.", ["result"])
+webhook_attempts = Counter("plaudit_webhook_attempts_total", "Webhook delivery attempts, by result.", ["result"])
 chore_seconds = Histogram(
     "plaudit_chore_seconds",
     "One pass of a background job, without the wait for its slot.",

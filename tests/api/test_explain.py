@@ -39,7 +39,7 @@ def test_all_conditions_are_shown_as_the_member_was_then(shop):
         picky = by_campaign(ok(shop.get(f"/v1/events/{event_id}/explain")))["picky"]
         assert picky["reason"] == "condition_failed"
         assert [one["held"] for one in picky["conditions"]] == held
-        assert picky["conditions"][1]["sentence"] == f"user.points >= 5 held with {points}"
+        assert picky["conditions"][1]["sentence"] == f"user.points >= 5: met (user.points was {points})"
 
 
 def test_a_campaign_for_others_names_the_segment_and_the_criterion_that_failed(shop):
@@ -91,7 +91,7 @@ def test_paused_and_draft_campaigns_that_would_have_listened_are_marked(shop):
         "paused": ("campaign_paused", False),
         "draft": ("campaign_in_draft", False),
     }
-    assert found["paused"]["conditions"][0]["sentence"] == "amount > 1 held with 5"
+    assert found["paused"]["conditions"][0]["sentence"] == "amount > 1: met (amount was 5)"
 
 
 def test_an_event_that_nothing_listens_to_says_so(shop):

@@ -46,7 +46,7 @@ def test_a_draft_is_tried_on_what_happened_and_nothing_changes(shop):
     }  # fmt: skip
     assert {(one["userId"], one["change"]) for one in found["sample"]} == {("ann", "gained"), ("cy", "gained")}
     (reason,) = found["sample"][0]["simulated"]["reasons"]
-    assert reason["conditions"][0]["sentence"] == "amount >= 100 held with 150"
+    assert reason["conditions"][0]["sentence"] == "amount >= 100: met (amount was 150)"
     assert ok(shop.get("/v1/events"))["events"] == before
     assert ok(shop.get("/v1/profiles/ann"))["points"] == 0
 

@@ -179,7 +179,7 @@ def test_who_has_no_token_is_told_so_and_page_and_script_may_listen(page, site, 
               <plaudit-member token="a.b.c"></plaudit-member>"""
     show(page, site, server_process, body)
     page.get_by_role("alert").wait_for()
-    assert page.get_by_role("alert").inner_text() == "This cannot be shown right now."
+    assert page.get_by_role("alert").inner_text() == "This can't be shown right now."
     assert page.evaluate("window.failed") == 401
     assert any("the token is not accepted" in one for one in page.said)
 

@@ -84,7 +84,10 @@ def test_a_season(shop):
     assert [one["userId"] for one in ok(shop.get("/v1/segments/spenders/members"))["members"]] == ["ann"]
     looked = next(one for one in ok(shop.get("/v1/events?userId=ann"))["events"] if one["kind"] == "segment")
     explained = ok(shop.get(f"/v1/events/{looked['eventId']}/explain"))["campaigns"]
-    assert explained[0]["conditions"][0]["sentence"] == "sum of purchase (amount) >= 100 held with 110.0"
+    assert (
+        explained[0]["conditions"][0]["sentence"]
+        == "sum of purchase (amount) >= 100: met (sum of purchase (amount) was 110.0)"
+    )
     ok(shop.put("/v1/profiles/ann/ladders/club", json={"rung": "bronze"}))
     assert ann()["tier"] == "bronze"
     assert len(ok(shop.get("/v1/trigger-types"))["triggerTypes"]) > 10

@@ -79,7 +79,7 @@ def test_the_story_and_a_restart(own_server):
         small = processed(buy("user_124", 99.99))
         (considered,) = small["campaigns"]
         assert not considered["fired"]
-        assert considered["conditions"][0]["sentence"] == "amount >= 100 failed with 99.99"
+        assert considered["conditions"][0]["sentence"] == "amount >= 100: not met (amount was 99.99)"
         assert profile("user_124")["points"] == 0
 
         assert buy("user_125", 150, eventId="ORD-1") == "ORD-1"

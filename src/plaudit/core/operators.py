@@ -202,24 +202,54 @@ def _in_time(holds: Callable[[datetime, datetime], bool]) -> Callable[[Any], Com
 
 
 _ROWS = [
-    Operator("equals", "equals", "any", _equals, ("==", "=", "eq")),
-    Operator("not_equals", "does not equal", "any", _not_equals, ("!=", "ne")),
-    Operator(">", "is more than", "number or text", _ordered(operator.gt), ("gt", "greater_than")),
-    Operator(">=", "is at least", "number or text", _ordered(operator.ge), ("gte",)),
-    Operator("<", "is less than", "number or text", _ordered(operator.lt), ("lt", "less_than")),
-    Operator("<=", "is at most", "number or text", _ordered(operator.le), ("lte",)),
-    Operator("in", "is one of", "list", _in),
-    Operator("not_in", "is none of", "list", _not_in),
-    Operator("contains", "contains", "text, or an item of the list", _contains),
-    Operator("not_contains", "does not contain", "text, or an item of the list", _not_contains),
-    Operator("starts_with", "starts with", "text", _text(str.startswith)),
-    Operator("ends_with", "ends with", "text", _text(str.endswith)),
-    Operator("matches", "matches", "regular expression", _matches),
-    Operator("between", "is between", "list of two", _between),
-    Operator("exists", "is there", "none", _exists),
-    Operator("not_exists", "is not there", "none", _not_exists),
-    Operator("before", "is before", "date or time", _in_time(operator.lt)),
-    Operator("after", "is after", "date or time", _in_time(operator.gt)),
+    Operator("equals", "True if the field equals the value.", "any", _equals, ("==", "=", "eq")),
+    Operator("not_equals", "True if the field does not equal the value.", "any", _not_equals, ("!=", "ne")),
+    Operator(
+        ">",
+        "True if the field is greater than the value (numbers or strings).",
+        "number or string",
+        _ordered(operator.gt),
+        ("gt", "greater_than"),
+    ),
+    Operator(
+        ">=",
+        "True if the field is greater than or equal to the value.",
+        "number or string",
+        _ordered(operator.ge),
+        ("gte",),
+    ),
+    Operator(
+        "<", "True if the field is less than the value.", "number or string", _ordered(operator.lt), ("lt", "less_than")
+    ),
+    Operator(
+        "<=",
+        "True if the field is less than or equal to the value.",
+        "number or string",
+        _ordered(operator.le),
+        ("lte",),
+    ),
+    Operator("in", "True if the field is one of the listed values.", "array", _in),
+    Operator("not_in", "True if the field is none of the listed values.", "array", _not_in),
+    Operator(
+        "contains",
+        "True if the text contains the value, or the array has it as an item.",
+        "string, or an item of the array",
+        _contains,
+    ),
+    Operator(
+        "not_contains",
+        "True if the text does not contain the value, and the array does not have it as an item.",
+        "string, or an item of the array",
+        _not_contains,
+    ),
+    Operator("starts_with", "True if the text starts with the value.", "string", _text(str.startswith)),
+    Operator("ends_with", "True if the text ends with the value.", "string", _text(str.endswith)),
+    Operator("matches", "True if the text matches the regular expression.", "regular expression", _matches),
+    Operator("between", "True if the field lies between the two values, both included.", "array of two", _between),
+    Operator("exists", "True if the field is present and not null. Takes no value.", "none", _exists),
+    Operator("not_exists", "True if the field is absent or null. Takes no value.", "none", _not_exists),
+    Operator("before", "True if the date or time is earlier than the value.", "date or time", _in_time(operator.lt)),
+    Operator("after", "True if the date or time is later than the value.", "date or time", _in_time(operator.gt)),
 ]
 
 OPERATORS: dict[str, Operator] = {name: row for row in _ROWS for name in (row.name, *row.aliases)}

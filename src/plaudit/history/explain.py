@@ -157,15 +157,13 @@ def _criterion(criterion: CriterionSpec, check: ConditionCheck) -> Json:
         name, tally = counted
         of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
         what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
-    verdict = "held" if check.held else "failed"
-    value = _text(criterion.value)
     return {
         "field": what,
         "operator": criterion.operator,
         "value": criterion.value,
         "actual": check.actual,
         "held": check.held,
-        "sentence": f"{what} {criterion.operator} {value} {verdict} with {_text(check.actual)}",
+        "sentence": f"{what} {criterion.operator} {_text(criterion.value)}: {_verdict(check.held, what, check.actual)}",
     }
 
 
@@ -194,12 +192,17 @@ def _step(programme: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, 
     return rule.conditions, rule.effects, rule_id
 
 
+def _verdict(held: bool | None, what: str, actual: Any) -> str:
+    if held is None:
+        return "not evaluated"
+    return f"{'met' if held else 'not met'} ({what} was {_text(actual)})"
+
+
 def _check(leaf: Leaf | Formula, check: ConditionCheck | None) -> Json:
     """A condition in words; `held` is null for one that nobody has looked at."""
     actual, held = (None, None) if check is None else (check.actual, check.held)
-    verdict = "was not looked at" if held is None else f"{'held' if held else 'failed'} with {_text(actual)}"
     if isinstance(leaf, Formula):
-        sentence = f"{leaf.source} {verdict}"
+        sentence = f"{leaf.source}: {_verdict(held, 'result', actual)}"
         return {"expression": leaf.source, "actual": actual, "held": held, "sentence": sentence}
     value = "" if leaf.operator.value == "none" else f" {_text(leaf.value)}"
     return {
@@ -208,12 +211,12 @@ def _check(leaf: Leaf | Formula, check: ConditionCheck | None) -> Json:
         "value": leaf.value,
         "actual": actual,
         "held": held,
-        "sentence": f"{leaf.field} {leaf.operator.name}{value} {verdict}",
+        "sentence": f"{leaf.field} {leaf.operator.name}{value}: {_verdict(held, leaf.field, actual)}",
     }
 
 
 def _text(value: Any) -> str:
-    return "nothing" if value is None else str(value)
+    return "absent" if value is None else str(value)
 
 
 def _effect(kind: str | None, effect: EffectTrace) -> Json:

@@ -14,7 +14,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
     "plaudit_products_sold_out": ("Active products without stock.", (), SQL.sold_out, "value"),
     "plaudit_rows_outside_months": ("Rows that are in no month.", ("table",), health.SQL.months, "outside"),
     "plaudit_months_ahead": ("Months that are made ahead of the present one.", ("table",), health.SQL.months, "ahead"),
-    "plaudit_deliveries": ("Messages on their way to webhooks, by state.", ("state",), SQL.deliveries, "value"),
+    "plaudit_deliveries": ("Webhook deliveries, by state.", ("state",), SQL.deliveries, "value"),
 }
 
 # Those that name organisations, for servers whose operator wants them.

@@ -17,9 +17,9 @@
                --plaudit-radius, --plaudit-font; parts: card, points, ladder, streak, challenge, badge, toast */
 
 const TEXTS = {
-  en: { region: "Your rewards", points: "Points", next: "{missing} to {name}", top: "The top", days: "in a row",
+  en: { region: "Your rewards", points: "Points", next: "{missing} to {name}", top: "Top level reached", days: "in a row",
         challenges: "Challenges", done: "Completed", of: "{current} of {target}", badges: "Badges", none: "None yet",
-        until: "Extend it by {time}", broken: "Start a new one", close: "Close", failed: "This cannot be shown right now." },
+        until: "Check in by {time}", broken: "Start a new streak", close: "Close", failed: "This can't be shown right now." },
   de: { region: "Deine Belohnungen", points: "Punkte", next: "Noch {missing} bis {name}", top: "Ganz oben", days: "in Folge",
         challenges: "Aufgaben", done: "Geschafft", of: "{current} von {target}", badges: "Abzeichen", none: "Noch keine",
         until: "Verlängern bis {time}", broken: "Beginne eine neue", close: "Schließen", failed: "Das lässt sich gerade nicht zeigen." },

@@ -212,9 +212,9 @@ OPERATIONS = [
         description="From the top, around a member, or among the users given.",
         run=leaderboard, scope="members:read", tag="Competitions", answer=LeaderboardPage, errors=(400, 404),
         query=(
-            Parameter("userId", "The places around this member.", {"type": "string"}),
-            Parameter("userIds", "The places of these members only (comma-separated).", {"type": "string"}),
-            Parameter("scope", "A part of the board: a value of the scopeField.", {"type": "string"}), _ROUND, *PAGING,
+            Parameter("userId", "Show the ranks around this member", {"type": "string"}),
+            Parameter("userIds", "Show only these members, comma-separated", {"type": "string"}),
+            Parameter("scope", "Show one part of the board: a scopeField value or a division", {"type": "string"}), _ROUND, *PAGING,
         ),
     ),
     Operation(

@@ -88,7 +88,7 @@ def _filter(kind: DocumentKind, name: str) -> Parameter:
     own = next(field for field in msgspec.structs.fields(kind.type) if field.encode_name == name)
     (schema,), _ = msgspec.json.schema_components([own.type])
     values = {"enum": schema["enum"]} if "enum" in schema else {"type": "string"}
-    return Parameter(name, f"Only those with this {name}.", values, names=_NAMED.get(name))
+    return Parameter(name, f"Filter by {name}", values, names=_NAMED.get(name))
 
 
 def document_view(call: Call, kind: DocumentKind, stored: StoredDocument, others: Mapping[str, Any] = NOTHING) -> View:

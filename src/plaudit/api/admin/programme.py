@@ -92,8 +92,8 @@ OPERATIONS = [
         name="exportProgramme", method="GET", path="/v1/config", summary="Export the programme as JSON or YAML",
         run=get_config, scope="admin:read", tag="Programme", answer=ProgrammeFile, errors=(400, 404),
         other_media=(YAML,), query=(
-            Parameter("programVersion", "As it was at this version.", {"type": "integer"}),
-            Parameter("format", "yaml, whatever is accepted.", {"enum": ["json", "yaml"]}),
+            Parameter("programVersion", "Programme version to export", {"type": "integer"}),
+            Parameter("format", "Format of the response", {"enum": ["json", "yaml"]}),
         ),
     ),
     Operation(
@@ -102,7 +102,7 @@ OPERATIONS = [
         run=put_config, scope="admin:write", tag="Programme", body={"type": "object"}, media="yaml",
         answer=ProgrammeChanges, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
         query=(
-            Parameter("prune", "Delete what the document does not have, in its collections.", _FLAG),
+            Parameter("prune", "Delete documents missing from the file's collections", _FLAG),
         ),
     ),
     Operation(

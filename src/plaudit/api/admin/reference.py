@@ -157,7 +157,7 @@ def _read(name: str, path: str, summary: str, run: Any, answer: type, *query: Pa
     )  # fmt: skip
 
 
-_INACTIVE = Parameter("includeInactive", "Deleted custom fields as well.", {"type": "boolean", "default": False})
+_INACTIVE = Parameter("includeInactive", "Include deleted custom fields", {"type": "boolean", "default": False})
 CUSTOM_MAX = 1_000
 
 OPERATIONS = [

@@ -239,7 +239,7 @@ OPERATIONS = [
         description="For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.",
         run=feed, scope="members:read", answer=MessageFeed,
         errors=(400, 409), query=(
-            Parameter("after", "Where to go on: the cursor of the page before.", TEXT),
+            Parameter("after", "Cursor from the previous page", TEXT),
             Parameter("since", "Only messages written since an instant, RFC 3339.", TEXT),
             Parameter("type", "Only messages of this type.", TEXT), LIMIT,
         ), **_COMMON,

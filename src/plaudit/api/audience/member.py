@@ -200,7 +200,7 @@ OPERATIONS = [
         answer=AudienceProfile, bare_response=AudienceProfileBatch, summary="Get the member's profile, or several for a server", description=(
             "With a member's token: the member's profile with challenges. With an API secret: the profiles "
             "of `user_ids`."
-        ), query=(Parameter("user_ids", "For servers: whose, separated by commas.", {"type": "string"}),), **_OWN,
+        ), query=(Parameter("user_ids", "User ids, comma-separated (API secret only)", {"type": "string"}),), **_OWN,
     ),
     Operation(
         name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",

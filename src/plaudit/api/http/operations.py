@@ -237,8 +237,8 @@ DRY_RUN = Parameter(
     "Decide the request and return what would follow from it, and change nothing.",
     {"type": "boolean", "default": False},
 )
-LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
-CURSOR = Parameter("cursor", "Where to go on: the cursor of the page before.", {"type": "string"})
+LIMIT = Parameter("limit", "Page size, from 1 to 100", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
+CURSOR = Parameter("cursor", "Cursor from the previous page", {"type": "string"})
 PAGING = (LIMIT, CURSOR)
 ANY_LIMIT = Parameter("limit", "How many at most; all unless given.", {"type": "integer", "minimum": 1, "maximum": 100})
 
