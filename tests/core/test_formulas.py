@@ -201,7 +201,7 @@ FAILING = [
     ("matches(long, 'a')", "at most 2,000 characters"),
     ("d(s) < d('2024-01-01')", "not a valid date"),
     ("s.year()", "needs a date"),
-    ("`${l}`", "cannot become a text"),
+    ("`${l}`", "cannot become a string"),
     ("map(l, # > 1 ? # : missing + 1)", "+ needs"),
     ("t in t", "in needs an array"),
     ("broken.x", "could not be evaluated"),
