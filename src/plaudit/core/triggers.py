@@ -19,66 +19,64 @@ class EngineTrigger(Struct, frozen=True):
 
 
 _ROWS = (
-    EngineTrigger("user.enrolled", "A member has joined the programme.", {"userId": "string", "source": "string"}),
-    EngineTrigger("user.referred", "Somebody whom a member referred has joined.", {"userId": "string"}),
-    EngineTrigger("user.updated", "A member's profile was changed.", {"fields": "array"}),
+    EngineTrigger("user.enrolled", "A member joined the programme.", {"userId": "string", "source": "string"}),
+    EngineTrigger("user.referred", "Someone this member referred joined the programme.", {"userId": "string"}),
+    EngineTrigger("user.updated", "A member's profile changed.", {"fields": "array"}),
     EngineTrigger("user.merged", "Another member goes on as this one.", {"userId": "string", "from": "string"}),
     EngineTrigger(
         "metric.changed",
-        "A member's balance has changed.",
+        "A member's balance changed.",
         {"metric": "string", "amount": "number", "balance": "number", "previous": "number"},
     ),
     EngineTrigger(
         "metric.expiring",
-        "Something expires soon: as many days before as the metric says.",
+        "Part of a balance will expire in `remindDays` days.",
         {"metric": "string", "amount": "number", "expiresAt": "string"},
     ),
-    EngineTrigger("metric.expired", "Something has expired.", {"metric": "string", "amount": "number"}),
-    EngineTrigger("metric.released", "What was pending can be spent now.", {"metric": "string", "amount": "number"}),
+    EngineTrigger("metric.expired", "Part of a balance expired.", {"metric": "string", "amount": "number"}),
+    EngineTrigger("metric.released", "A pending amount became available.", {"metric": "string", "amount": "number"}),
     EngineTrigger(
         "step.completed",
-        "A member has done a step of a campaign.",
+        "A member completed a step of a campaign.",
         {"campaignId": "string", "step": "number", "name": "string"},
     ),
     EngineTrigger(
         "product.received",
-        "A member was given a product.",
+        "A member received a product.",
         {"productId": "string", "type": "string", "quantity": "number"},
     ),
-    EngineTrigger(
-        "product.redeemed", "A member has redeemed a product.", {"productId": "string", "quantity": "number"}
-    ),
+    EngineTrigger("product.redeemed", "A member redeemed a product.", {"productId": "string", "quantity": "number"}),
     EngineTrigger(
         "user.badge_earned",
-        "A member was given a badge.",
+        "A member earned a badge.",
         {"productId": "string", "type": "string", "quantity": "number"},
     ),
     EngineTrigger(
-        "campaign.completed", "A member has completed a campaign.", {"campaignId": "string", "completions": "number"}
+        "campaign.completed", "A member completed a campaign.", {"campaignId": "string", "completions": "number"}
     ),
     EngineTrigger(
         "ladder.rung_changed",
-        "A member has got on to another rung; `user.tier_changed` is the same.",
+        "A member moved to another rung. Also written `user.tier_changed`.",
         {"ladderId": "string", "oldRung": "string", "newRung": "string", "direction": "string"},
     ),
-    EngineTrigger("segment.entered", "A member has come into a segment.", {"segmentId": "string"}),
-    EngineTrigger("segment.left", "A member has left a segment.", {"segmentId": "string"}),
+    EngineTrigger("segment.entered", "A member entered a segment.", {"segmentId": "string"}),
+    EngineTrigger("segment.left", "A member left a segment.", {"segmentId": "string"}),
     EngineTrigger(
         "competition.promoted",
-        "A member has gone up a division of a league.",
+        "A member was promoted to a higher division of a league.",
         {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
     ),
     EngineTrigger(
         "competition.relegated",
-        "A member has gone down a division of a league.",
+        "A member was relegated to a lower division of a league.",
         {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
     ),
     EngineTrigger(
         "competition.ended",
-        "A competition, or a round of a league, is over, and the member has won a prize in it.",
+        "A competition or league round ended and the member won a prize. (A better name would be `competition.prize_won`; add it as an alias.)",
         {"competitionId": "string", "rank": "number"},
     ),
-    EngineTrigger("reward.granted", "A member was given a reward.", {"rewardId": "string", "rewardType": "string"}),
+    EngineTrigger("reward.granted", "A member was granted a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 
 # The mechanics add theirs (see `mechanics.registry`).

@@ -168,11 +168,11 @@ def _check(campaign: Campaign) -> list[FieldError]:
         wrong += _wrong_steps(campaign)
     elif campaign.simplified_mode and campaign.status == "active" and campaign.type != "Competition":
         if not campaign.triggers:
-            wrong.append(FieldError("triggers", "must have at least one item in an active campaign"))
+            wrong.append(FieldError("triggers", "must not be empty in an active campaign"))
         if not campaign.effects and not any(part.pays(own) for part, own in parts_of(campaign)):
-            wrong.append(FieldError("effects", "must have at least one item in an active campaign"))
+            wrong.append(FieldError("effects", "must not be empty in an active campaign"))
     if not campaign.simplified_mode and (campaign.triggers or campaign.effects):
-        wrong.append(FieldError("simplifiedMode", "must be true for a campaign with triggers and effects"))
+        wrong.append(FieldError("simplifiedMode", "must be true if the campaign has triggers and effects of its own"))
     return wrong + _wrong_times(campaign) + _wrong_type(campaign)
 
 
@@ -269,9 +269,13 @@ def _wrong_again(campaign: Campaign) -> list[FieldError]:
 def _wrong_steps(campaign: Campaign) -> list[FieldError]:
     wrong: list[FieldError] = []
     if campaign.triggers or not campaign.simplified_mode:
-        wrong.append(FieldError("steps", "cannot stand beside triggers or rules: each step has its own"))
+        wrong.append(FieldError("steps", "cannot be combined with triggers or rules: each step has its own triggers"))
     if campaign.required is not None and campaign.required > len(campaign.steps):
-        wrong.append(FieldError("required", f"must not be more than the {len(campaign.steps)} steps"))
+        wrong.append(
+            FieldError(
+                "required", f"must be at most {len(campaign.steps)}, the number of steps (got {campaign.required})"
+            )
+        )
     for i, step in enumerate(campaign.steps):
         at = f"steps[{i}]"
         if not 1 <= len(step.triggers) <= TRIGGERS_MAX:
@@ -282,23 +286,25 @@ def _wrong_steps(campaign: Campaign) -> list[FieldError]:
         wrong += check_notification(step.notification, f"{at}.notification")
         goal = step.goal
         if (goal.type == "count") != (goal.field is None):
-            wrong.append(FieldError(f"{at}.goal.field", "is for a sum or distinct values, and is needed there"))
+            wrong.append(
+                FieldError(f"{at}.goal.field", "is required for sum and distinct goals, and not allowed otherwise")
+            )
         if goal.type != "sum" and goal.target != int(goal.target):
             wrong.append(FieldError(f"{at}.goal.target", "must be a whole number"))
         window = goal.window
         if window is not None and [window.period, window.days, window.seconds].count(None) != 2:
-            wrong.append(FieldError(f"{at}.goal.window", "must have one of period, days, seconds"))
+            wrong.append(FieldError(f"{at}.goal.window", "must have exactly one of period, days and seconds"))
     return wrong
 
 
 def _wrong_times(campaign: Campaign) -> list[FieldError]:
     wrong: list[FieldError] = []
     if campaign.mode == "time-bound" and campaign.end_date is None:
-        wrong.append(FieldError("endDate", "is needed in a time-bound campaign"))
+        wrong.append(FieldError("endDate", "is required if mode is time-bound"))
     if (campaign.mode == "recurring") != (campaign.recurrence is not None):
-        wrong.append(FieldError("recurrence", "is for a recurring campaign, and is needed there"))
+        wrong.append(FieldError("recurrence", "is required if mode is recurring, and not allowed otherwise"))
     elif campaign.recurrence is not None and campaign.start_date is None:
-        wrong.append(FieldError("startDate", "is needed in a recurring campaign"))
+        wrong.append(FieldError("startDate", "is required if mode is recurring"))
     elif campaign.recurrence is not None and campaign.start_date is not None:
         try:
             check_recurrence(campaign.recurrence.rule, campaign.start_date)

@@ -207,8 +207,8 @@ async def status_report(call: Call) -> StatusReport:
     )
 
 
-_SINCE = Parameter("startDate", "From when on; 30 days before the end unless given.", TEXT)
-_UNTIL = Parameter("endDate", "Until when; now unless given.", TEXT)
+_SINCE = Parameter("startDate", "Start of the period (default: 30 days before `endDate`)", TEXT)
+_UNTIL = Parameter("endDate", "End of the period (default: now)", TEXT)
 _METRIC = Parameter("metric", "Only of this metric.", TEXT)
 _RANGE = (_SINCE, _UNTIL, _METRIC)
 

@@ -106,7 +106,7 @@ async def cancel_job(call: Call) -> Job:
     return await _job_response(call, named)
 
 
-_JOB_ID = Parameter("job", "A job that stopped, to be taken up with the same file.", TEXT)
+_JOB_ID = Parameter("job", "Resume this job with the same file", TEXT)
 
 OPERATIONS = [
     Operation(
@@ -115,7 +115,7 @@ OPERATIONS = [
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
         scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=JobReport,
         errors=(400, 413), query=(
-            Parameter("kind", "What the lines are.", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
+            Parameter("kind", "What the lines contain", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
             Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
             _JOB_ID,
         ),

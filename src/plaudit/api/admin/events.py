@@ -172,7 +172,7 @@ async def retry(call: Call) -> Acknowledgement:
         for event_id in event_ids_named(call.org_id, call.path["eventId"]):
             if await retry_failed(connection, call.org_id, event_id):
                 return Acknowledgement(message="Event queued for processing")
-    raise NotFound("There is no failed event of this id", code="event_not_found")
+    raise NotFound("No failed event has this id", code="event_not_found")
 
 
 OPERATIONS = [

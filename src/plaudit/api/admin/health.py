@@ -41,12 +41,12 @@ async def readyz(call: Call) -> Health:
     if state is None:
         raise Unavailable("The database is not migrated: run plaudit migrate", code="not_migrated")
     if not state.writable:
-        raise Unavailable("The database may only be read", code="database_read_only")
+        raise Unavailable("The database is read-only", code="database_read_only")
     now = clock.now()
     if state.worker_seen_at is None or state.worker_seen_at < now - WORKER_SEEN_WITHIN:
-        raise Unavailable("No worker is alive: run plaudit worker", code="no_worker")
+        raise Unavailable("No worker is running: start plaudit worker", code="no_worker")
     if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
-        raise Unavailable("The workers are behind", code="workers_behind")
+        raise Unavailable(f"The workers are more than {LAG_MAX.seconds} seconds behind", code="workers_behind")
     shown = [HealthWarning(code=warning.code, message=warning.message) for warning in warnings]
     return Health(status="ready", database="operational", workers=state.workers, warnings=shown)
 

@@ -131,7 +131,7 @@ async def history(call: Call) -> Page:
     return ProfileSchemaVersionList.of(shown, cursor=cursor)
 
 
-_VERSION = Parameter("version", "Which version, such as v1.0.0; the one in force unless given.", TEXT)
+_VERSION = Parameter("version", "Schema version such as v1.0.0 (default: the active one)", TEXT)
 
 OPERATIONS = [
     Operation(

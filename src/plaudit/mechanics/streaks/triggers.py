@@ -8,12 +8,20 @@ EXTENDED: Final = "streak.extended"
 
 TRIGGERS = (
     EngineTrigger(
-        EXTENDED, "One more turn of a streak counts.", {"streakId": "string", "length": "number", "longest": "number"}
+        EXTENDED,
+        "A streak grew by one day, week or month.",
+        {"streakId": "string", "length": "number", "longest": "number"},
     ),
-    EngineTrigger("streak.milestone", "A streak has reached a milestone.", {"streakId": "string", "length": "number"}),
-    EngineTrigger("streak.frozen", "A freeze has spared a miss.", {"streakId": "string", "freezes": "number"}),
+    EngineTrigger("streak.milestone", "A streak reached a milestone.", {"streakId": "string", "length": "number"}),
     EngineTrigger(
-        "streak.broken", "A streak was broken, at this very instant.", {"streakId": "string", "length": "number"}
+        "streak.frozen",
+        "A freeze was used for a missed day, week or month.",
+        {"streakId": "string", "freezes": "number"},
     ),
-    EngineTrigger("streak.repaired", "A broken streak was taken up again.", {"streakId": "string"}),
+    EngineTrigger(
+        "streak.broken",
+        "A streak broke. The event's time is the moment it broke.",
+        {"streakId": "string", "length": "number"},
+    ),
+    EngineTrigger("streak.repaired", "A broken streak was repaired.", {"streakId": "string"}),
 )
