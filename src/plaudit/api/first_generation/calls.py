@@ -362,7 +362,7 @@ OPERATIONS = [
     Operation(
         name="listLoyaltyHistory", method="GET", path="/api/loyalty/history", summary="List achievements and rewards",
         run=get_history, answer=list[LoyaltyHistoryEntry], **_MEMBERS, query=(
-            Parameter("from", "UNIX seconds; from then on.", _TIME), Parameter("to", "UNIX seconds; up to and with then.", _TIME),
+            Parameter("from", "Start, in UNIX seconds (inclusive)", _TIME), Parameter("to", "End, in UNIX seconds (inclusive)", _TIME),
         ),
     ),
     Operation(
