@@ -109,7 +109,7 @@ def meaning_of(code: str) -> tuple[tuple[int, ...], str] | None:
         return CODES[code]
     for refusal, sentence in MEANINGS.items():
         if refusal == code:
-            return (409,), sentence
+            return (404 if code.endswith("_not_found") else 409,), sentence
     for kind in KINDS.values():
         if code == f"{kind.name}_not_found":
             return (404,), f"There is no such {kind.title.lower()}."

@@ -104,7 +104,9 @@ def test_freezes_are_bought_held_up_to_a_number_and_used_by_choice():
     ann.do("2026-01-01", "credit", "transaction", metric="points", amount=200)
     for _ in range(2):
         assert ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is None
-    assert ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is StreakRefusal.freezes_full
+    assert (
+        ann.do("2026-01-01", "streak", STREAK, action="buy_freeze", **order).refusal is StreakRefusal.freezes_at_maximum
+    )
     assert ann.balance() == 100
     ann.do("2026-01-01", "streak", STREAK, action="use_freeze", day="2026-01-02", **order)
     ann.do("2026-01-03")

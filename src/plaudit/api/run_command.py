@@ -8,10 +8,11 @@ from uuid import UUID
 from plaudit import clock
 from plaudit.core.decision import Refusal
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
+from plaudit.core.refusals import sentence_of
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.inline import CommandRefused, process_inline
 from plaudit.engine.processed import ProcessedEvent
-from plaudit.errors import Conflict, IdempotencyConflict, PlauditError, Unavailable
+from plaudit.errors import Conflict, IdempotencyConflict, NotFound, PlauditError, Unavailable
 
 from .http.operations import Call
 from .views.decision import next_at_of
@@ -19,37 +20,13 @@ from .views.decision import next_at_of
 COMMAND_SECONDS_MAX = 30.0
 EVENT_KEY_MAX = 128
 
-_SENTENCES: dict[str, str] = {
-    Refusal.reward_inactive: "The reward is inactive",
-    Refusal.pool_empty: "The code pool has no codes left",
-    Refusal.pool_inactive: "The code pool is inactive or has expired",
-    Refusal.stock_empty: "The product is out of stock",
-    Refusal.coupon_already_issued: "The user already has a coupon of this reward",
-    Refusal.maximum_reached: "The balance is at its maximum",
-    Refusal.competition_not_open: "The competition is not open",
-    Refusal.product_inactive: "The product is inactive",
-    Refusal.product_not_yet: "The product cannot be had yet",
-    Refusal.product_no_longer: "The product can no longer be had",
-    Refusal.product_limit_reached: "The user has as many of the product as one may have",
-    Refusal.not_in_segment: "The product is for other users",
-    Refusal.balance_insufficient: "The balance is insufficient",
-    Refusal.transaction_reversed: "No more of the transaction than there was can be taken back",
-    Refusal.hold_missing: "There is no such hold, or it is over",
-    Refusal.amount_out_of_range: "The amount is out of range",
-    Refusal.coupon_redeemed: "The coupon has been redeemed: it cannot be revoked",
-    Refusal.coupon_missing: "The user no longer has the coupon",
-    Refusal.product_not_held: "The user does not have as many of the product",
-    Refusal.already_merged: "The user to be merged has been merged before",
-    Refusal.member_merged: "The user has been merged into another: name that one",
-}
-
-
+# Of a command for another member, the receiver.
 _OTHERS: dict[str, str] = {
-    Refusal.maximum_reached: "The receiver's balance would exceed its maximum",
+    Refusal.balance_at_maximum: "The receiver's balance would exceed its maximum",
     Refusal.unknown_user: "The receiver does not exist",
     Refusal.member_merged: "The receiver has been merged into another: name that one",
     Refusal.balance_insufficient: "The receiver no longer has the points",
-    Refusal.transaction_reversed: "The receiver's transaction has been reversed before",
+    Refusal.reversal_too_large: "The receiver's transaction has been reversed before",
 }
 
 NOBODY: Mapping[str, dict[str, Any]] = {}
@@ -130,7 +107,7 @@ def _refusal(error: CommandRefused, now: datetime, *, is_other: bool) -> Plaudit
     decision = error.processed.decision
     if decision is None or decision.refusal is None:
         return PlauditError("Internal error: nothing was changed", code="command_failed")
-    sentence = (_OTHERS if is_other else _SENTENCES).get(
-        decision.refusal, f"It cannot be done: {decision.refusal.replace('_', ' ')}"
-    )
+    sentence = (_OTHERS.get(decision.refusal) if is_other else None) or sentence_of(decision.refusal)
+    if decision.refusal.endswith("_not_found"):
+        return NotFound(sentence, code=str(decision.refusal))
     return Conflict(sentence, code=str(decision.refusal), next_at=next_at_of(error.processed), now=now)

@@ -15,6 +15,31 @@ from .member import Member
 
 RefusalCode = str  # a `Refusal`, or a refusal of a mechanic
 
+# What codes were called in earlier versions, whose logs still have them. The mechanics add theirs.
+CODES_OF_TODAY: dict[str, str] = {
+    "campaign_not_open_yet": "campaign_not_started",
+    "campaign_over": "campaign_ended",
+    "step_not_open_yet": "step_locked",
+    "step_done": "step_already_completed",
+    "goal_value_seen": "goal_value_already_counted",
+    "goal_window_over": "goal_window_closed",
+    "metric_missing": "metric_not_found",
+    "maximum_reached": "balance_at_maximum",
+    "transaction_reversed": "reversal_too_large",
+    "hold_missing": "hold_not_found",
+    "segment_missing": "segment_not_found",
+    "ladder_missing": "ladder_not_found",
+    "rung_missing": "rung_not_found",
+    "reward_missing": "reward_not_found",
+    "product_missing": "product_not_found",
+    "competition_missing": "competition_not_found",
+    "product_not_yet": "product_not_available_yet",
+    "product_no_longer": "product_no_longer_available",
+    "template_missing": "template_not_found",
+    "pool_missing": "pool_not_found",
+    "coupon_missing": "coupon_not_found",
+}
+
 
 class Refusal(StrEnum):
     """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported.
@@ -29,8 +54,8 @@ class Refusal(StrEnum):
     opted_out = "opted_out"  # the event: the member does not want to take part
     campaign_in_draft = "campaign_in_draft"  # said by `explain` only: it would have listened
     campaign_paused = "campaign_paused"  # likewise
-    campaign_not_open_yet = "campaign_not_open_yet"
-    campaign_over = "campaign_over"
+    campaign_not_started = "campaign_not_started"
+    campaign_ended = "campaign_ended"
     not_in_segment = "not_in_segment"  # the campaign, the competition or the effect is for others
     condition_failed = "condition_failed"
     evaluation_failed = "evaluation_failed"  # a fault of ours: what raised is refused, and nothing else
@@ -40,14 +65,14 @@ class Refusal(StrEnum):
     campaign_between_occurrences = "campaign_between_occurrences"
     not_enrolled = "not_enrolled"  # the campaign asks to be joined
     event_before_enrolment = "event_before_enrolment"
-    step_not_open_yet = "step_not_open_yet"
-    step_done = "step_done"
+    step_locked = "step_locked"
+    step_already_completed = "step_already_completed"
     event_counted = (
         "event_counted"  # another trigger of the step held, or the event has counted for this campaign before
     )
     goal_field_missing = "goal_field_missing"
-    goal_value_seen = "goal_value_seen"
-    goal_window_over = "goal_window_over"  # a late event, of a window that is no longer looked at
+    goal_value_already_counted = "goal_value_already_counted"
+    goal_window_closed = "goal_window_closed"  # a late event, of a window that is no longer looked at
     exclusive_group_taken = "exclusive_group_taken"
     processing_stopped = "processing_stopped"  # by a rule of the campaign that goes first
     limit_per_member_reached = "limit_per_member_reached"
@@ -56,34 +81,40 @@ class Refusal(StrEnum):
     limit_overall_reached = "limit_overall_reached"
     amount_not_a_number = "amount_not_a_number"  # a formula failed on this event's data, or gave something else
     amount_out_of_range = "amount_out_of_range"
-    metric_missing = "metric_missing"
+    metric_not_found = "metric_not_found"
     balance_insufficient = "balance_insufficient"  # a debit would take the balance below its metric's minimum
-    maximum_reached = "maximum_reached"
+    balance_at_maximum = "balance_at_maximum"
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
-    transaction_reversed = "transaction_reversed"  # no more of it than there was can be taken back
-    hold_missing = "hold_missing"
-    segment_missing = "segment_missing"
-    ladder_missing = "ladder_missing"
-    rung_missing = "rung_missing"
-    reward_missing = "reward_missing"
+    reversal_too_large = "reversal_too_large"  # no more of it than there was can be taken back
+    hold_not_found = "hold_not_found"
+    segment_not_found = "segment_not_found"
+    ladder_not_found = "ladder_not_found"
+    rung_not_found = "rung_not_found"
+    reward_not_found = "reward_not_found"
     reward_inactive = "reward_inactive"
-    product_missing = "product_missing"
+    product_not_found = "product_not_found"
     product_inactive = "product_inactive"
-    competition_missing = "competition_missing"
+    competition_not_found = "competition_not_found"
     competition_not_open = "competition_not_open"
     excluded_from_competition = "excluded_from_competition"
-    product_not_yet = "product_not_yet"
-    product_no_longer = "product_no_longer"
+    product_not_available_yet = "product_not_available_yet"
+    product_no_longer_available = "product_no_longer_available"
     product_limit_reached = "product_limit_reached"
     product_not_held = "product_not_held"
     stock_empty = "stock_empty"
-    template_missing = "template_missing"
+    template_not_found = "template_not_found"
     coupon_already_issued = "coupon_already_issued"
-    pool_missing = "pool_missing"
+    pool_not_found = "pool_not_found"
     pool_inactive = "pool_inactive"
     pool_empty = "pool_empty"
     coupon_redeemed = "coupon_redeemed"  # what has been used cannot be withdrawn
-    coupon_missing = "coupon_missing"
+    coupon_not_found = "coupon_not_found"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Refusal | None":
+        """Read a code that a log of an earlier version has."""
+        code = CODES_OF_TODAY.get(value) if isinstance(value, str) else None
+        return None if code is None else cls(code)
 
 
 class ClaimKind(StrEnum):

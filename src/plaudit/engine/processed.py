@@ -1,11 +1,12 @@
 """What the log keeps of a decision: enough to explain it, and to decide it again with the same result."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from plaudit.core.decision import Decision, ProductChange, RefusalCode, RungChange, Trace
+from plaudit.core.decision import CODES_OF_TODAY, Decision, ProductChange, RefusalCode, RungChange, Trace
 from plaudit.core.program import Program
 
 from .arrival import Arrival
@@ -48,5 +49,28 @@ _DECODER = msgspec.json.Decoder(Outcome)
 
 
 def outcome_from(text: str) -> Outcome:
-    """The outcome as it stands in the log."""
-    return _DECODER.decode(text)
+    """Return the outcome that the log has, with the codes of today where it was written by an earlier version."""
+    outcome = _DECODER.decode(text)
+    if not any(code in CODES_OF_TODAY for code in _codes(outcome)):
+        return outcome
+    trace = [
+        structs.replace(
+            item,
+            refusal=_code_of_today(item.refusal),
+            effects=[structs.replace(effect, refusal=_code_of_today(effect.refusal)) for effect in item.effects],
+        )
+        for item in outcome.trace
+    ]
+    return structs.replace(outcome, trace=trace, refusal=_code_of_today(outcome.refusal))
+
+
+def _codes(outcome: Outcome) -> Iterator[RefusalCode | None]:
+    yield outcome.refusal
+    for item in outcome.trace:
+        yield item.refusal
+        for effect in item.effects:
+            yield effect.refusal
+
+
+def _code_of_today(code: RefusalCode | None) -> RefusalCode | None:
+    return None if code is None else CODES_OF_TODAY.get(code, code)

@@ -97,6 +97,7 @@ class Mechanic(MechanicRules):
     commands: Mapping[str, Command] = {}  # by the kinds of their events
     triggers: Sequence[EngineTrigger] = ()
     refusals: Mapping[str, str] = {}  # its own, with what each means
+    former_refusals: Mapping[str, str] = {}  # what codes of earlier versions, which logs may have, are called today
     profile_fields: Sequence[ProfileField] = ()  # computed from a member's states
     shown_parts: Sequence[
         tuple[str, str]

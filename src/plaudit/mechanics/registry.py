@@ -6,6 +6,7 @@ Whoever compiles a programme imports this, so whatever decides by one knows its 
 from collections.abc import Callable, Iterable, Iterator
 
 from plaudit.core.commands.dispatch import COMMANDS
+from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_scope, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
@@ -49,6 +50,7 @@ class MechanicRegistry(dict[str, Mechanic]):
             CAMPAIGN_PARTS[mechanic.campaign_part.name] = mechanic.campaign_part.effects_in
         ENGINE_TRIGGERS.update((trigger.key, trigger) for trigger in mechanic.triggers)
         MEANINGS.update(mechanic.refusals)
+        CODES_OF_TODAY.update(mechanic.former_refusals)
         self._tell_followers()
 
     def unregister(self, mechanic: Mechanic) -> None:
@@ -67,6 +69,8 @@ class MechanicRegistry(dict[str, Mechanic]):
             del ENGINE_TRIGGERS[trigger.key]
         for refusal in mechanic.refusals:
             del MEANINGS[refusal]
+        for code in mechanic.former_refusals:
+            del CODES_OF_TODAY[code]
         self._tell_followers()
 
     def follow(self, update: Callable[[], None]) -> None:

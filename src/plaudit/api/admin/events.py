@@ -17,7 +17,7 @@ from plaudit.core.cause import Cause
 from plaudit.core.event import ACTION
 from plaudit.core.ids import member_id_of
 from plaudit.core.metrics import to_number
-from plaudit.core.refusals import all_refusals
+from plaudit.core.refusals import all_refusals, codes_in_logs
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -106,7 +106,7 @@ def _wanted(call: Call) -> EventFilter:
         state=state,
         causes=causes_in(query),
         outcome=query.get("outcome"),
-        reasons=Refusal(query["reason"]).codes if "reason" in query else None,
+        reasons=codes_in_logs(query["reason"]) if "reason" in query else None,
     )
 
 

@@ -18,9 +18,9 @@ def check_in(context: Context, place: EffectPlace, settings: CheckIn) -> EffectT
     """Check the member in to a streak. A period that counts already is no refusal."""
     streak = streak_of(context.program, settings.streak_id)
     if streak is None:
-        return EffectTrace(place.index, StreakRefusal.streak_missing, settings.streak_id)
+        return EffectTrace(place.index, StreakRefusal.streak_not_found, settings.streak_id)
     refusal, fields, _ = rules.check_in(context, streak)
-    return EffectTrace(place.index, None if refusal is StreakRefusal.turn_counted else refusal, fields)
+    return EffectTrace(place.index, None if refusal is StreakRefusal.already_checked_in else refusal, fields)
 
 
 class GrantFreeze(EffectSettings, frozen=True):
@@ -32,7 +32,7 @@ def grant_freeze(context: Context, place: EffectPlace, settings: GrantFreeze) ->
     """Give the member freezes for a streak."""
     streak = streak_of(context.program, settings.streak_id)
     if streak is None:
-        return EffectTrace(place.index, StreakRefusal.streak_missing, settings.streak_id)
+        return EffectTrace(place.index, StreakRefusal.streak_not_found, settings.streak_id)
     refusal = rules.grant_freezes(context, streak, settings.quantity)
     return EffectTrace(place.index, refusal, settings.quantity)
 

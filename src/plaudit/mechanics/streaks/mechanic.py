@@ -16,7 +16,7 @@ from .campaign_part import CAMPAIGN_PART
 from .compiled import Streak
 from .document import DOCUMENT
 from .fields import PROFILE_FIELDS
-from .refusals import MEANINGS
+from .refusals import FORMER, MEANINGS
 from .state import KIND, StreakState, streak_fields
 from .triggers import TRIGGERS
 
@@ -33,6 +33,7 @@ class Streaks(Mechanic):
     commands = {commands.STREAK: commands.manage}
     triggers = TRIGGERS
     refusals = MEANINGS
+    former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
     shown_parts = (("current", "number"), ("longest", "number"))
     counts_events = True

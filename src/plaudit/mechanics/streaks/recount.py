@@ -38,7 +38,7 @@ class StreakRecount(Recount):
     def see_event(
         self, member_id: UUID, document_id: str, compiled: Streak | None, at: datetime, refusal: str | None
     ) -> None:
-        if refusal not in (None, StreakRefusal.turn_counted):
+        if refusal not in (None, StreakRefusal.already_checked_in):
             return
         found = self._counted.setdefault((member_id, document_id), _Counted())
         if (

@@ -55,11 +55,11 @@ def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, An
         if wanted == known.zone and runs.counts(
             known.spans, period_number(local_day(context.now, known.zone), streak.cadence)
         ):
-            return StreakRefusal.turn_counted, streak_fields(known), []
+            return StreakRefusal.already_checked_in, streak_fields(known), []
     state = zoned(context, _state(context, streak))
     turn = _period_for(context, streak, state)
     if runs.counts(state.spans, turn):
-        return StreakRefusal.turn_counted, streak_fields(state), []
+        return StreakRefusal.already_checked_in, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
         counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
         state = structs.replace(state, counts={count: counts[count] for count in sorted(counts)[-COUNTS_KEPT:]})
@@ -123,7 +123,7 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None
     """Freezes given, up to what may be held. What is refused is remembered: a late action may tell that there was room."""
     before = _state(context, streak)
     if not streak.freezes_max:
-        return StreakRefusal.freezes_full
+        return StreakRefusal.freezes_at_maximum
     is_full = before.freezes >= streak.freezes_max
     state = with_given(before, _rules(context, streak, before), context.now, quantity)
     state = structs.replace(state, freezes=received(state.freezes, quantity, streak.freezes_max))
@@ -132,7 +132,7 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None
     _store(context, streak, state)
     if _is_late(context):
         pay_milestones(context, streak, before)
-    return StreakRefusal.freezes_full if is_full else None
+    return StreakRefusal.freezes_at_maximum if is_full else None
 
 
 def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
@@ -140,9 +140,9 @@ def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
     state = zoned(context, _state(context, streak))
     turn = period_number(day, streak.cadence)
     if state.freezes == 0:
-        return StreakRefusal.freezes_none
+        return StreakRefusal.no_freeze_left
     if turn < _period_for(context, streak, state) or turn in state.frozen or runs.counts(state.spans, turn):
-        return StreakRefusal.turn_counted
+        return StreakRefusal.day_not_freezable
     state = structs.replace(
         with_given(state, _rules(context, streak, state), context.now, -1),
         freezes=state.freezes - 1,
