@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 
 from plaudit.api.app import OPERATIONS
@@ -81,7 +82,7 @@ def effect(**config):
 
 def test_the_api_lists_it():
     operation = next(operation for operation in OPERATIONS if operation.path == "/v1/effects")
-    rows = asyncio.run(operation.run(None))["effects"]
+    rows = msgspec.to_builtins(asyncio.run(operation.run(None)))["effects"]
     row = next(row for row in rows if row["type"] == "stamp")
     assert (row["aliases"], row["description"]) == (["add_stamps"], "Stamp the member's card.")
     assert row["schema"]["title"] == "Stamp"
@@ -145,7 +146,7 @@ def test_a_server_saves_decides_explains_and_previews_it(staged, fresh_database)
             assert explanation["effects"] == [
                 {"type": "stamp", "done": True, "reason": None, "outcome": {"stamps": 20}}
             ]
-            challenge = calls._challenge(programme, "camp_1", programme.campaigns["camp_1"], [])
+            challenge = msgspec.to_builtins(calls._challenge(programme, "camp_1", programme.campaigns["camp_1"], []))
             assert challenge["rewards"] == [{"type": "metric", "metricId": "stamps", "metricQuantity": 2}]
 
     asyncio.run(play())

@@ -51,13 +51,17 @@ class AudienceApiServerOperations(AsyncTransport):
 class AudienceApiMemberOperations(AsyncTransport):
     """Audience API: what members may call."""
 
-    async def get_audience_profile(self) -> models.AudienceProfile:
+    async def get_audience_profile(self, *, user_ids: str | None = None) -> models.AudienceProfile:
         """Get the member's profile, or several for a server.
 
         With a member's token: the member's profile with challenges. With an API secret: the profiles of
         `user_ids`.
         """
-        return await self.send(Request(method="GET", path="/api/audience/profile", result=models.AudienceProfile))
+        return await self.send(
+            Request(
+                method="GET", path="/api/audience/profile", result=models.AudienceProfile, query={"user_ids": user_ids}
+            )
+        )
 
     async def update_my_profile(self, body: Mapping[str, Any]) -> models.Profile:
         """Update the member's own profile."""
