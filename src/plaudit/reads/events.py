@@ -33,7 +33,7 @@ class EventFilter(Struct, frozen=True, kw_only=True):
     state: str | None = None
     causes: CauseFilter = ALL_CAUSES
     outcome: str | None = None
-    reason: str | None = None
+    reasons: Sequence[str] | None = None  # any of these codes
 
 
 async def fetch_event(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
@@ -58,7 +58,7 @@ async def page_of_log(
     bucket = None if wanted.member_id is None else bucket_of(wanted.member_id)
     rows = await connection.fetch(
         SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
-        wanted.until, wanted.causes.logged_patterns, wanted.outcome, wanted.reason, bucket, LOOKED_AT_MAX,
+        wanted.until, wanted.causes.logged_patterns, wanted.outcome, wanted.reasons, bucket, LOOKED_AT_MAX,
     )  # fmt: skip
     end = None
     if len(rows) < size:

@@ -14,7 +14,7 @@ SELECT * FROM inbox WHERE org_id = $1 AND event_id = ANY($2::uuid[]);
 -- name: page_of_log
 -- The events of an organisation after the one at ($2, $3, $4), newest first; or those of a member ($5) of a bucket ($14), by
 -- the key of their log. Of so many ($15) those in one state, if asked; and those that a campaign or another cause ($11, as patterns of the log's text) took part in, that had
--- an outcome ($12) or were refused for a reason ($13), at it or at any. One of the two parts is empty, so what comes is in order.
+-- an outcome ($12) or were refused for a reason (one of $13), at it or at any. One of the two parts is empty, so what comes is in order.
 SELECT bucket, position, event_id, event_key, user_id, kind, trigger, occurred_at, received_at, decided_at, source,
     state, program_version, payload, outcome
 FROM (
@@ -28,15 +28,15 @@ FROM (
 WHERE ($6::text IS NULL OR state = $6)
     AND ($8::text IS NULL OR trigger = $8)
     AND ($9::timestamptz IS NULL OR occurred_at >= $9) AND ($10::timestamptz IS NULL OR occurred_at < $10)
-    AND ($11::text[] IS NULL AND $12::text IS NULL AND $13::text IS NULL OR (
+    AND ($11::text[] IS NULL AND $12::text IS NULL AND $13::text[] IS NULL OR (
         SELECT CASE $12
                 WHEN 'fired' THEN coalesce(bool_or(one ->> 3 IS NULL), false)
                 WHEN 'refused' THEN coalesce(bool_or(one ->> 3 IS NOT NULL), false) OR $11 IS NULL AND outcome ->> 'refusal' IS NOT NULL
                 WHEN 'nothing' THEN count(*) = 0 AND outcome ->> 'refusal' IS NULL
                 ELSE $11 IS NULL OR count(*) > 0
-            END AND ($13 IS NULL OR $11 IS NULL AND outcome ->> 'refusal' = $13 OR coalesce(bool_or(
-                one ->> 3 = $13
-                OR EXISTS (SELECT FROM json_array_elements(one -> 5) AS effect WHERE effect ->> 1 = $13)
+            END AND ($13 IS NULL OR $11 IS NULL AND outcome ->> 'refusal' = ANY($13) OR coalesce(bool_or(
+                one ->> 3 = ANY($13)
+                OR EXISTS (SELECT FROM json_array_elements(one -> 5) AS effect WHERE effect ->> 1 = ANY($13))
             ), false))
         FROM json_array_elements(outcome -> 'trace') AS one WHERE $11 IS NULL OR (one -> 0)::text LIKE ANY($11)
     ))

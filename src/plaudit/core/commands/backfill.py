@@ -67,7 +67,7 @@ def apply_to_past(context: Context) -> Refusal | None:
     for index, (metric_id, amount) in enumerate(sorted(amounts.items())):
         metric = context.program.metrics.get(metric_id)
         if metric is None:
-            return Refusal.metric_missing
+            return Refusal.metric_not_found
         paid = post(context, EffectPlace(cause, 0, index), metric, amount, "Back-fill", earning=False)
         refusal = paid if isinstance(paid, Refusal) else None
         effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount))

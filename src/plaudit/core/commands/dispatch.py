@@ -116,7 +116,7 @@ def _ladder(context: Context) -> RefusalCode | None:
     ladder = context.program.ladders.get(order.ladder_id)
     cause = Cause("ladder", order.ladder_id)
     if ladder is None:
-        return trace_command(context, Refusal.ladder_missing, cause)
+        return trace_command(context, Refusal.ladder_not_found, cause)
     if order.fill:
         if _is_behind(context, order.sequence):
             _reevaluate(context, {"ladderId": order.ladder_id, "fill": True})
@@ -125,7 +125,7 @@ def _ladder(context: Context) -> RefusalCode | None:
         return trace_command(context, None, cause)
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if order.rung is not None and order.rung not in numbers:
-        return trace_command(context, Refusal.rung_missing, cause)
+        return trace_command(context, Refusal.rung_not_found, cause)
     rung = None if order.rung is None else numbers[order.rung]
     return trace_command(context, ladders.set_override(context, ladder, rung, order.until), cause)
 
@@ -134,7 +134,7 @@ def _segment(context: Context) -> RefusalCode | None:
     order = decode_order(context, SegmentOrder)
     segment = context.program.segments.get(order.segment_id)
     if segment is None:
-        return trace_command(context, Refusal.segment_missing, Cause("segment", order.segment_id))
+        return trace_command(context, Refusal.segment_not_found, Cause("segment", order.segment_id))
     if order.by_hand:
         segments.set_membership(context, segment, member=order.member)
     elif _is_behind(context, order.sequence):
@@ -164,7 +164,7 @@ def _prize(context: Context) -> RefusalCode | None:
     order = decode_order(context, PrizeOrder)
     competition = context.program.competitions.get(order.competition_id)
     if competition is None or (order.band is not None and order.band >= len(competition.prizes)):
-        return trace_command(context, Refusal.competition_missing, Cause("competition", order.competition_id))
+        return trace_command(context, Refusal.competition_not_found, Cause("competition", order.competition_id))
     if order.division is not None:
         move_to_division(context, competition, order.division, {"rank": order.rank, "round": order.round})
     if order.band is not None:

@@ -26,7 +26,7 @@ def redeem(context: Context) -> RefusalCode | None:
     order = decode_order(context, Redemption)
     product = context.program.products.get(order.product_id)
     if product is None:
-        return Refusal.product_missing
+        return Refusal.product_not_found
     held = context.member.holdings.get(product.product_id)
     had = 0 if held is None else held.quantity
     admitted = product.audience is None or context.is_for(product.audience)
@@ -37,7 +37,7 @@ def redeem(context: Context) -> RefusalCode | None:
     for index, (metric_id, cost) in enumerate(product.costs):
         metric = context.program.metrics.get(metric_id)
         if metric is None:
-            return Refusal.metric_missing
+            return Refusal.metric_not_found
         place = EffectPlace(REDEMPTION, 0, index)
         paid = post(context, place, metric, -cost * order.quantity, product.name, earning=False)
         if isinstance(paid, Refusal):
@@ -64,9 +64,9 @@ def redemption_refusal(product: Product, now: datetime, had: int, quantity: int,
     if not product.active:
         return Refusal.product_inactive
     if product.starts_at is not None and now < product.starts_at:
-        return Refusal.product_not_yet
+        return Refusal.product_not_available_yet
     if product.ends_at is not None and now >= product.ends_at:
-        return Refusal.product_no_longer
+        return Refusal.product_no_longer_available
     if not admitted:
         return Refusal.not_in_segment
     limit = 1 if product.type == "badge" else product.limit_per_member

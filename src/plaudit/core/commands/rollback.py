@@ -206,7 +206,7 @@ def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
     for number, transfer in enumerate(order.transfers):
         metric = context.program.metrics.get(transfer.metric)
         place = EffectPlace(transfer.cause, number // STEP_PLACES, number % STEP_PLACES)
-        done = Refusal.metric_missing if metric is None else reverse(context, transfer, metric, place)
+        done = Refusal.metric_not_found if metric is None else reverse(context, transfer, metric, place)
         if isinstance(done, Refusal):
             return done
     return None
@@ -220,7 +220,7 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
     for number, undone in enumerate(sorted(order.transactions, key=lambda transaction: transaction.amount > 0)):
         metric = context.program.metrics.get(undone.metric)
         place = EffectPlace(undone.cause, number // STEP_PLACES, number % STEP_PLACES)
-        done: Transaction | Refusal = Refusal.metric_missing
+        done: Transaction | Refusal = Refusal.metric_not_found
         if metric is not None:
             done = reverse(context, undone, metric, place)
         amount = done.amount if isinstance(done, Transaction) else 0
@@ -253,7 +253,7 @@ def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | R
                     return refusal
                 continue
         if not had.get(coupon.origin_id):
-            return Refusal.coupon_missing
+            return Refusal.coupon_not_found
         withdrawn.append(coupon.coupon_id)
         had[coupon.origin_id] -= 1
         if not had[coupon.origin_id]:

@@ -35,7 +35,7 @@ def manage(context: Context) -> str | None:
     streak = streak_of(context.program, order.streak_id)
     cause = cause_of(order.streak_id)
     if streak is None or not streak.active:
-        return trace_command(context, StreakRefusal.streak_missing, cause)
+        return trace_command(context, StreakRefusal.streak_not_found, cause)
     price: Price | None = None
     match order.action:
         case "check_in":
@@ -44,7 +44,7 @@ def manage(context: Context) -> str | None:
             return None  # one that counts already changes nothing, and is no error
         case "buy_freeze":
             price = streak.freeze_price
-            refusal = rules.grant_freezes(context, streak, 1) if price else StreakRefusal.freezes_none
+            refusal = rules.grant_freezes(context, streak, 1) if price else StreakRefusal.freeze_not_for_sale
         case "grant_freeze":
             refusal = rules.grant_freezes(context, streak, order.quantity)
         case "repair":
@@ -55,7 +55,7 @@ def manage(context: Context) -> str | None:
         case "absence" if order.day is not None and order.until is not None:
             refusal = rules.add_absence(context, streak, order.day, order.until)
         case _:
-            refusal = StreakRefusal.streak_missing
+            refusal = StreakRefusal.streak_not_found
     if refusal is None and price is not None:
         refusal = _charge(context, price, cause)
     return trace_command(context, refusal, cause)
@@ -65,6 +65,6 @@ def _charge(context: Context, price: Price, cause: Cause) -> str | None:
     """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
     metric = context.program.metrics.get(price.metric)
     if metric is None:
-        return Refusal.metric_missing
+        return Refusal.metric_not_found
     paid = post(context, EffectPlace(cause, 0, 0), metric, -price.amount, "Price", earning=False)
     return paid if isinstance(paid, Refusal) else None
