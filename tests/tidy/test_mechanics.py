@@ -18,6 +18,7 @@ EXCEPTIONS = {
     "api/pages.py": "what the front page says of Plaudit",
     "storage/schema.sql": "the form of what is stored",
     "api/views/member_progress.py": "the types of responses, which the mechanic does not describe yet",
+    "core/cause.py": "how logs of earlier versions write causes",
     "api/views/profiles.py": "likewise",
     "api/views/member_api.py": "likewise",
     "api/views/events.py": "likewise",

@@ -626,7 +626,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What brought something about: a campaign, a streak, a command by hand, an import … `id` is null for some
+    """What brought something about: a campaign, a ladder, a command by hand, an import … `id` is null for some
     kinds.
     """
 
