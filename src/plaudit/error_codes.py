@@ -68,6 +68,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "other_campaign": ((400,), "The rule belongs to another campaign than the path says."),
     "overloaded": ((503,), "More comes in than the database takes; nothing was stored. Retry later."),
     "own_key": ((409,), "A key cannot revoke itself. Use another one."),
+    "partly_refused": ((400, 422), "Some calls of a batch were refused; `results` says which and why. The others are taken, and count once if the batch is sent again."),
     "product_not_held": ((404, 409), "The member does not have the product. There is nothing to remove."),
     "profile_schema_not_found": ((404,), "The organisation has no profile schema, or not this version of it."),
     "programme_exists": ((409,), "The organisation has a later programme of its own here, so one that moves cannot be taken in."),

@@ -1125,7 +1125,8 @@ class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_
     metric: str
     amount: Number
     balance_after: Number
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
     user_id: str | None = None
     next_available_at: datetime | None = field(name="next_available_at", default=None)

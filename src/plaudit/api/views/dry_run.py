@@ -3,6 +3,7 @@
 from msgspec import UNSET, UnsetType, field
 
 from .base import Time, View
+from .cause import Cause
 
 
 class DryRunTransaction(View):
@@ -12,7 +13,8 @@ class DryRunTransaction(View):
     metric: str
     amount: float
     balance_after: float
-    campaign_id: str
+    campaign_id: str | None
+    cause: Cause
     reason: str | None
     user_id: str | UnsetType = UNSET
     next_available_at: Time | UnsetType = field(name="next_available_at", default=UNSET)
