@@ -86,7 +86,7 @@ def test_each_wrong_line_is_told_and_spoils_no_other(ready):
     wrong = {one["line"]: [field["field"] for field in one["details"]] or one["message"] for one in job["errors"]}
     assert wrong[2].startswith("The line is not JSON")
     assert (wrong[3], wrong[4], wrong[5]) == (["userId"], ["email"], ["metrics.gold"])
-    assert wrong[7] == "The line cannot be taken: rung missing"
+    assert wrong[7] == "The ladder has no such rung"
     assert (wrong[9], wrong[10]) == (["codes"], "The same user stands in an earlier line")
     assert {11, 12} & wrong.keys() == {11} or {11, 12} & wrong.keys() == {12}
     read = ok(ready.get(f"/v1/bulk/jobs/{job['jobId']}?limit=3"))

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import msgspec
 import pytest
 
 from plaudit.api.app import OPERATIONS
@@ -22,13 +23,12 @@ def already_done(answer) -> str | None:
     return error.get("id")
 
 
-def _names_in(schema) -> set[str]:
-    if isinstance(schema, list):
-        return {name for one in schema for name in _names_in(one)}
-    if not isinstance(schema, dict):
+def _names_in(answer) -> set[str]:
+    """The names of the fields of a type of responses, and of the types in it."""
+    if answer is None:
         return set()
-    own = set(schema.get("properties", {})) if isinstance(schema.get("properties"), dict) else set()
-    return own | {name for one in schema.values() for name in _names_in(one)}
+    schemas, components = msgspec.json.schema_components([answer])
+    return {name for schema in [*schemas, *components.values()] for name in schema.get("properties", {})}
 
 
 def test_every_call_that_shows_a_secret_says_so():

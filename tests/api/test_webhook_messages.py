@@ -11,9 +11,10 @@ from plaudit.api.app import OPERATIONS
 from plaudit.api.http.openapi import describe
 from plaudit.core.triggers import ENGINE_TRIGGERS
 from plaudit.documents import webhook
-from plaudit.messages import TransactionData, WebhookDisabledData, payload_of
+from plaudit.messages import CauseData, TransactionData, WebhookDisabledData, payload_of
 
 DESCRIPTION = msgspec.json.decode(msgspec.json.encode(describe(OPERATIONS)))
+CAUSE = CauseData(kind="campaign", id="c")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -33,7 +34,7 @@ def test_every_type_that_a_webhook_can_ask_for_is_described():
     ("type", "data"),
     [
         ("transaction.created", TransactionData(transaction_id="txn_1", metric="points", type="credit", amount=1,
-                                                balance_after=1, campaign_id="c", reason=None)),
+                                                balance_after=1, campaign_id="c", cause=CAUSE, reason=None)),
         ("webhook.disabled", WebhookDisabledData(webhook_id="wh_1", reason="Gone")),
         ("metric.changed", {"metric": "points", "amount": 1, "balance": 1, "previous": 0}),
     ],

@@ -27,7 +27,7 @@ from plaudit.storage.embedded import running_url
         (["org", "list", "--database-url", "{other}/postgres?{query}"], "run plaudit migrate"),
         (["export", "--url", "http://127.0.0.1:1", "--key", "x"], "no server answers at http://127.0.0.1:1 ("),
         (["export", "--url", "{url}", "--key", "x"], "Unknown API secret"),
-        (["export", "--url", "{url}/widget", "--key", "x"], "There is no such call"),
+        (["export", "--url", "{url}/widget", "--key", "x"], "No such endpoint"),
         (["export", "--url", "ftp://x", "--key", "x"], "--url must be an address such as https://"),
         (["export", "--url", "{url}"], "--url needs an API secret: pass --key, or set PLAUDIT_KEY"),
         (["export", "--key", "x"], "--key is for a running server: pass its address with --url"),

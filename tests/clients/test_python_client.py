@@ -187,7 +187,7 @@ class Flaky:
 
 
 ONE_POINT = {"userId": "ann", "metric": "points", "amount": 1}
-PAID = {"data": {"transactionId": "txn_1", "userId": "ann", "metric": "points", "amount": 1, "balanceAfter": 1, "campaignId": "manual", "occurredAt": "2026-11-21T00:00:00.000Z", "orgId": "o", "type": "points", "eventId": "evt_1", "reason": None, "createdAt": "2026-11-21T00:00:00.000Z", "reverses": None}}  # fmt: skip
+PAID = {"data": {"transactionId": "txn_1", "userId": "ann", "metric": "points", "amount": 1, "balanceAfter": 1, "campaignId": None, "cause": {"kind": "manual", "id": None}, "occurredAt": "2026-11-21T00:00:00.000Z", "orgId": "o", "type": "points", "eventId": "evt_1", "reason": None, "createdAt": "2026-11-21T00:00:00.000Z", "reverses": None}}  # fmt: skip
 
 
 def test_a_write_is_tried_again_with_the_same_key(monkeypatch):

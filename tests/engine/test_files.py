@@ -62,8 +62,8 @@ HEAD = "userId,firstName,metrics.points\n"
         pytest.param('r2,"New\nYork",2\nr3,,3\n', {2: {"userId": "r2", "firstName": "New\nYork", "metrics": {"points": 2}},
                      4: {"userId": "r3", "metrics": {"points": 3}}}, id="a quoted cell may have several lines"),
         pytest.param('r2,"Ann"a,1\n', {2: "The line is not CSV: ',' expected after '\"'"}, id="text after a quoted cell is refused"),
-        pytest.param("r2,Ann\n", {2: "The line has 2 cells, the header 3; quote cells that contain separators"}, id="a short row is refused"),
-        pytest.param("r2,Ann,1,2\n", {2: "The line has 4 cells, the header 3; quote cells that contain separators"}, id="a long row is refused"),
+        pytest.param("r2,Ann\n", {2: "The line has 2 cells, but the header has 3; quote cells that contain separators"}, id="a short row is refused"),
+        pytest.param("r2,Ann,1,2\n", {2: "The line has 4 cells, but the header has 3; quote cells that contain separators"}, id="a long row is refused"),
         pytest.param("r2,Ann,1,,\n,,,,\n\n", {2: {"userId": "r2", "firstName": "Ann", "metrics": {"points": 1}}}, id="empty cells and rows at the end are nothing"),
         pytest.param("r2,Ann,seven\n", {2: "metrics.points must be a number such as 1234.5 (got 'seven')"}, id="a word is no number"),
         pytest.param('r2,Ann,"1,5"\n', {2: "metrics.points must be a number such as 1234.5 (got '1,5')"}, id="a comma is no decimal point"),
@@ -169,7 +169,9 @@ def test_the_type_of_a_cell_is_that_of_its_field():
         "userId": "0070", "age": 41, "vip": True, "card": "0815", "born": "1990-01-02", "sizes": ["S", "M"],
         "customFields": {"team": 7},
     }  # fmt: skip
-    assert found[3] == "Invalid fields: age, vip"
+    assert found[3] == (
+        "2 fields are invalid: age must be a number such as 1234.5 (got 'old'); vip must be true or false (got 'maybe')"
+    )
     with pytest.raises(Invalid, match="unknown column 'height'"):
         read("userId,height\nann,1\n", columns)
 

@@ -118,7 +118,7 @@ def test_a_database_that_may_only_be_read_is_one_that_is_away(own_server):
         for _ in range(20):
             assert refused(http.post(ACTIONS, json=action | {"eventId": "during"}))
             time.sleep(0.1)
-        assert "may only be read" in httpx.get(f"{server.url}/readyz", timeout=60).text
+        assert "read-only" in httpx.get(f"{server.url}/readyz", timeout=60).text
         asyncio.run(may_write("off"))
         until(lambda: not refused(http.post(ACTIONS, json=action | {"eventId": "during"})))
         until(lambda: ok(http.get("/v1/events", params={"status": "queued"}))["events"] == [])

@@ -8,6 +8,11 @@ from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.history.replay import replay
 from plaudit.storage.schema import MIGRATIONS
 
+# As the table was when the migration was written.
+CAUSES_IN_ONE_COLUMN = """
+    ALTER TABLE transactions ADD COLUMN campaign_id text;
+    UPDATE transactions SET campaign_id = CASE cause_kind WHEN 'campaign' THEN cause_id ELSE cause_kind END
+"""
 EARNED = (MIGRATIONS / "versions" / "20261126_1900_earned.sql").read_text()
 
 
@@ -33,7 +38,9 @@ def test_rows_of_earlier_versions_come_to_what_is_decided_today(staged, fresh_da
             await book(stage, REVERSAL, transactionId=received, amount=500, take=500)
             await stage.fetch("UPDATE balances SET earned = 660")  # as an earlier version would have it: all credits
             async with stage.pool.acquire() as connection:
-                await connection.execute(EARNED)
+                await connection.execute(
+                    f"{CAUSES_IN_ONE_COLUMN}; {EARNED}; ALTER TABLE transactions DROP COLUMN campaign_id"
+                )
                 assert (await replay(connection)).differences == []
             assert [row["earned"] for row in await stage.fetch("SELECT earned FROM balances")] == [100]
             await stage.assert_books_hold()

@@ -13,6 +13,7 @@ from plaudit import bounds, clock
 from plaudit.core.commands.import_member import ImportOrder, coupon_id_of
 from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.refusals import sentence_of
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.import_record import read_member
 from plaudit.documents.profile import validate_update
@@ -186,20 +187,23 @@ async def _processed(
                 if refused and not alone:
                     raise _RefusedError
                 if refused:
-                    raise _RefusedError(str(refused[0].decision.refusal if refused[0].decision else "failed"))
+                    decision = refused[0].decision
+                    raise _RefusedError(
+                        sentence_of(decision.refusal) if decision and decision.refusal else "Internal error"
+                    )
         except (_RefusedError, asyncpg.UniqueViolationError) as problem:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 todo += [batch[middle:], batch[:middle]]  # the first lines first
                 continue
             why = (
-                "a unique field is another user's"
+                "Another user already has a unique field of this one"
                 if isinstance(problem, asyncpg.UniqueViolationError)
                 else str(problem)
             )
             number, arrival, brought = taken[batch[0].event_id]
             await _release_codes(connection, programme, arrival, brought)
-            errors.append((number, Invalid(f"The line cannot be taken: {why.replace('_', ' ')}", code="refused")))
+            errors.append((number, Invalid(why, code="refused")))
         else:
             found |= {
                 processed_event.arrival.event_id: processed_event.state
