@@ -23,8 +23,8 @@ def act(shop, event_id, action="buy", **data):
 def by_campaign(explained):
     """What each campaign made of it; other causes in one word."""
     return {
-        one["campaignId"] or ".".join(filter(None, (one["cause"]["kind"], one["cause"]["id"]))): one
-        for one in explained["campaigns"]
+        campaign["campaignId"] or ".".join(filter(None, (campaign["cause"]["kind"], campaign["cause"]["id"]))): campaign
+        for campaign in explained["campaigns"]
     }
 
 
@@ -118,13 +118,13 @@ def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
     for name in names:
         campaign(shop, name, [ALSO], limit={"perUser": 1})
     explained = act(shop, "x-1", amount=5)["campaigns"]
-    ours = {one["campaignId"]: one for one in explained if one["cause"]["kind"] == "campaign"}
+    ours = {campaign["campaignId"]: campaign for campaign in explained if campaign["cause"]["kind"] == "campaign"}
     assert set(ours) == set(names)
     for name in names:
         assert (ours[name]["name"], ours[name]["cause"]["id"], ours[name]["fired"]) == (name, name, True)
-        assert [one["held"] for one in ours[name]["conditions"]] == [True]
-        assert [one["type"] for one in ours[name]["effects"]] == ["add_points"]
-    (streak,) = (one for one in explained if one["campaignId"] is None)
+        assert [condition["held"] for condition in ours[name]["conditions"]] == [True]
+        assert [effect["type"] for effect in ours[name]["effects"]] == ["add_points"]
+    (streak,) = (campaign for campaign in explained if campaign["campaignId"] is None)
     assert (streak["cause"], streak["streakId"]) == ({"kind": "streak", "id": "daily"}, "daily")
 
     reward = {"rewardId": "five", "name": "Five", "rewardType": "points", "config": {"amount": 5}}
@@ -132,11 +132,11 @@ def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
     granted = ok(shop.post("/v1/rewards/grant", json={"rewardId": "five", "userId": "eve"}))["result"]
     (grant,) = ok(shop.get(f"/v1/events/{granted['eventId']}/explain"))["campaigns"]
     assert (grant["campaignId"], grant["cause"]) == ("manual_grant", {"kind": "manual_grant", "id": None})
-    assert [one["type"] for one in grant["effects"]] == ["grant_reward"]
+    assert [effect["type"] for effect in grant["effects"]] == ["grant_reward"]
 
     def kinds(**query):
         found = ok(shop.get("/v1/transactions", params=query))["transactions"]
-        return [(one["campaignId"], one["cause"]["kind"]) for one in found]
+        return [(transaction["campaignId"], transaction["cause"]["kind"]) for transaction in found]
 
     both = [("manual_grant", "manual_grant"), ("manual_grant", "campaign")]
     assert kinds(campaignId="manual_grant") == both

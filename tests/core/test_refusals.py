@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from plaudit.core.decision import Refusal
-from plaudit.core.refusals import MEANINGS, codes_in_logs, sentence_of
+from plaudit.core.refusals import MEANINGS, codes_in_logs, message_of
 from plaudit.engine.processed import outcome_from
 
 
@@ -39,4 +39,4 @@ def test_a_code_of_an_earlier_version_is_a_refusal_of_today():
     (Refusal.limit_per_member_reached, "The member has reached the campaign's limit (`limit.perUser`)"),
 ])  # fmt: skip
 def test_the_first_sentence_is_an_errors_message(refusal, sentence):
-    assert sentence_of(refusal) == sentence
+    assert message_of(refusal) == sentence

@@ -8,7 +8,7 @@ from uuid import UUID
 from plaudit import clock
 from plaudit.core.decision import Refusal
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
-from plaudit.core.refusals import sentence_of
+from plaudit.core.refusals import message_of
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.inline import CommandRefused, process_inline
 from plaudit.engine.processed import ProcessedEvent
@@ -107,7 +107,7 @@ def _refusal(error: CommandRefused, now: datetime, *, is_other: bool) -> Plaudit
     decision = error.processed.decision
     if decision is None or decision.refusal is None:
         return PlauditError("Internal error: nothing was changed", code="command_failed")
-    sentence = (_OTHERS.get(decision.refusal) if is_other else None) or sentence_of(decision.refusal)
+    sentence = (_OTHERS.get(decision.refusal) if is_other else None) or message_of(decision.refusal)
     if decision.refusal.endswith("_not_found"):
         return NotFound(sentence, code=str(decision.refusal))
     return Conflict(sentence, code=str(decision.refusal), next_at=next_at_of(error.processed), now=now)

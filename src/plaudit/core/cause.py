@@ -107,7 +107,11 @@ def expiry_cause(metric_id: str) -> Cause:
 UNKNOWN: Final = Cause("")
 
 
+def public_campaign_id(cause: Cause) -> str | None:
+    """Return what other systems see as `campaignId`: `manual_grant` for a reward granted by hand, as documented."""
+    return CauseKind.manual_grant.value if cause == MANUAL_GRANT else cause.campaign_id
+
+
 def cause_fields(cause: Cause) -> dict[str, Any]:
-    """Return a cause as other systems see it. `campaignId` is `manual_grant` for a reward granted by hand, as documented."""
-    campaign_id = CauseKind.manual_grant.value if cause == MANUAL_GRANT else cause.campaign_id
-    return {"campaignId": campaign_id, "cause": {"kind": cause.kind, "id": cause.id or None}}
+    """Return a cause as other systems see it."""
+    return {"campaignId": public_campaign_id(cause), "cause": {"kind": cause.kind, "id": cause.id or None}}

@@ -192,7 +192,7 @@ PROFILE_FIELDS: list[ProfileField] = [
     _written("referredBy", "social"),
     _computed("segments", "array", "metadata", ["segments"], _segments),
     _written("tags", "metadata", "array"),
-    # Computed as well, and usable: the page on segments has them, the documents' list of 23 has not.
+    # Also computed: the documents name these two with the segments, but not in their list of 23.
     _computed("enrolledAt", "date", "identity", ["user"], _joined, standard=False),
     _computed(
         "updatedAt", "date", "identity", [PRESENT], _once_joined(lambda member, joined: member.latest_at or joined),

@@ -80,7 +80,7 @@ def meaning_of(refusal: str) -> str:
     return MEANINGS.get(refusal, f"{refusal.replace('_', ' ').capitalize()}.")
 
 
-def sentence_of(refusal: str) -> str:
+def message_of(refusal: str) -> str:
     """Return the first sentence of what a refusal means, without its full stop, as the message of an error."""
     return _FULL_STOP.split(meaning_of(refusal), maxsplit=1)[0].removesuffix(".")
 

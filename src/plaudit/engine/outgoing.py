@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from plaudit.clock import time_text
-from plaudit.core.cause import Cause, cause_fields
+from plaudit.core.cause import Cause, public_campaign_id
 from plaudit.core.decision import Decision, Notification, Transaction
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import to_number
@@ -45,7 +45,7 @@ def message_rows(
 
 def _cause(cause: Cause) -> dict[str, Any]:
     data = CauseData(kind=cause.kind, id=cause.id or None)
-    return {"campaign_id": cause_fields(cause)["campaignId"], "cause": data}
+    return {"campaign_id": public_campaign_id(cause), "cause": data}
 
 
 def _notification(note: Notification) -> NotificationData:

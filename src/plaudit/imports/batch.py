@@ -13,7 +13,7 @@ from plaudit import bounds, clock
 from plaudit.core.commands.import_member import ImportOrder, coupon_id_of
 from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.refusals import sentence_of
+from plaudit.core.refusals import message_of
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.import_record import read_member
 from plaudit.documents.profile import validate_update
@@ -189,7 +189,7 @@ async def _processed(
                 if refused:
                     decision = refused[0].decision
                     raise _RefusedError(
-                        sentence_of(decision.refusal) if decision and decision.refusal else "Internal error"
+                        message_of(decision.refusal) if decision and decision.refusal else "Internal error"
                     )
         except (_RefusedError, asyncpg.UniqueViolationError) as problem:
             if len(batch) > 1:

@@ -1128,8 +1128,8 @@ class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_
     campaign_id: str | None
     cause: Cause
     reason: str | None
-    user_id: str | None = None
     next_available_at: datetime | None = field(name="next_available_at", default=None)
+    user_id: str | None = None
 
 
 class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

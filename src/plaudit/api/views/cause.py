@@ -16,5 +16,4 @@ class Cause(View):
 
 def cause_view(cause: core.Cause) -> dict[str, Any]:
     """Return the fields of a response that say what its cause is."""
-    campaign_id = core.cause_fields(cause)["campaignId"]
-    return {"campaign_id": campaign_id, "cause": Cause(kind=cause.kind, id=cause.id or None)}
+    return {"campaign_id": core.public_campaign_id(cause), "cause": Cause(kind=cause.kind, id=cause.id or None)}

@@ -14,21 +14,15 @@ from plaudit.core.retry_at import RETRYABLE_REFUSALS
 from plaudit.engine.processed import ProcessedEvent
 
 from .base import Time, View
+from .events import EventTransaction
 
 # As it is documented: the one field of the API that is written so.
 _NEXT_AVAILABLE = "next_available_at"
 
 
-class OutcomeTransaction(View):
+class OutcomeTransaction(EventTransaction, kw_only=True):
     """A transaction that followed. `next_available_at` is when the member can earn more, where a cap was reached."""
 
-    transaction_id: str
-    metric: str
-    amount: float
-    balance_after: float
-    campaign_id: str | None
-    cause: Cause
-    reason: str | None
     next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
 
 

@@ -17,4 +17,4 @@ def unsound(state: StreakState) -> Iterator[str]:
         yield f"{state.current} in a row, {state.longest} at the longest, {state.freezes} freezes"
     spared = [turn for turn in state.frozen if runs.counts(state.spans, turn)]
     if spared:
-        yield f"turns {spared} count, and are spared by freezes as well"
+        yield f"periods {spared} both count and are frozen"
