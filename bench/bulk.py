@@ -52,7 +52,7 @@ async def import_rates(url: str, members: int) -> tuple[float, float]:
         member_id = member_id_of(other, user_id)
         attributes = msgspec.json.encode(record).decode()
         rows.append((bucket_of(member_id), member_id, other, user_id, attributes, now, now, 1))
-    columns = ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence")
+    columns = ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "latest_at", "sequence")
     async with pool.acquire() as connection:
         await connection.copy_records_to_table("members", records=rows, columns=columns)
     copied = members / (time.perf_counter() - started)

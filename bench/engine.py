@@ -104,7 +104,7 @@ async def _add_members(connection: Connection, org_id: UUID, numbers: range) -> 
     keys = [(bucket_of(member_id), member_id, user) for member_id, user in ids]
     rows: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {
         "members": (
-            ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence"),
+            ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "latest_at", "sequence"),
             [(bucket, member, org_id, user, "{}", now, now, 0) for bucket, member, user in keys],
         ),
         "balances": (

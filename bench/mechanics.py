@@ -107,7 +107,7 @@ async def fill_rate(url: str, members: int) -> float:
         now = clock.now()
         ids = [(member_id_of(org_id, f"user_{n}"), f"user_{n}", n) for n in range(members)]
         rows = [(bucket_of(one), one, org_id, user, f'{{"age":{n % 100}}}', now, now, 0) for one, user, n in ids]
-        columns = ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "present", "sequence")
+        columns = ("bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "latest_at", "sequence")
         for start in range(0, members, 100_000):
             await connection.copy_records_to_table("members", records=rows[start : start + 100_000], columns=columns)
         await connection.execute("VACUUM ANALYZE members")
