@@ -1,5 +1,6 @@
 """Who is ahead (guide: Competitions). What was scored is a list; a score is the sum of what it has of the time."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from fractions import Fraction
 from hashlib import sha256
@@ -21,7 +22,7 @@ def count(world: Any, member: Json, metric_id: str, book: Any, number: int, amou
         if (competition.get("score") or {}).get("metric") != metric_id:
             continue
         counted = {one["of"] for one in member["scores"].get(competition_id, {"list": []})["list"]}
-        if counted.issuperset(before):
+        if (counted | member["would_count"].get(competition_id, set())).issuperset(before):
             add(
                 world,
                 member,
@@ -32,6 +33,18 @@ def count(world: Any, member: Json, metric_id: str, book: Any, number: int, amou
                 (metric_id, number),
                 known=bool(before),
             )
+
+
+def would_count(world: Any, member: Json, metric_id: str, numbers: Iterable[int]) -> None:
+    """Of these credits nothing is left as they would be released: what is given back later counts where they would have."""
+    for competition_id, competition in world.of("competition"):
+        scored = (competition.get("score") or {}).get("metric")
+        if (
+            scored == metric_id
+            and is_open(competition, world.now)
+            and member["user"] not in competition.get("excludedUserIds", [])
+        ):
+            member["would_count"].setdefault(competition_id, set()).update((metric_id, number) for number in numbers)
 
 
 def meet(world: Any, member: Json, event: Json) -> None:

@@ -59,6 +59,7 @@ class Core:
     def __init__(self, documents: list[tuple[str, str, Json]]) -> None:
         self.documents = {(kind, name): raw for kind, name, raw in documents}
         self.program = self._compiled(1)
+        self.programs = [(BEFORE, self.program)]  # with the time from which on each was in force
         self.timers: dict[tuple[str, datetime], tuple[Program, list[Trace]]] = {}
         self.members: dict[str, Member] = {}
         self.rows: dict[str, list[Json]] = {}
@@ -83,8 +84,10 @@ class Core:
         self.clock = max(self.clock, arrives)
         why = None
         if what["do"] == "save":
+            self.pass_time(at)
             self.documents[what["kind"], what["id"]] = what["raw"]
             self.program = self._compiled(self.program.version + 1)
+            self.programs.append((at, self.program))
         elif what["do"] == "reverse":
             why = self._reverse(what, at)
         elif what["do"] == "transfer":
@@ -189,7 +192,10 @@ class Core:
         booked = Booked(source["amount"], source["cause_kind"], source["event"].kind, source["occurred_at"], own_expiry)
         program = source["program"]
         at = counted_at(booked, program.metrics[row["metric"]], program.settings.time_zone)
-        program, trace = self.timers.get((user, at), (source["program"], source["trace"]))
+        program, trace = source["program"], source["trace"]
+        if at != source["occurred_at"]:
+            before = [program for since, program in self.programs if since < at]
+            program, trace = self.timers.get((user, at), (before[-1], []))
         counted_in = places.counted(program, trace, row["metric"], user, at, at)
         for one in chain[:-1]:
             if one["occurred_at"] >= at:

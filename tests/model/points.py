@@ -1,6 +1,6 @@
 """What is credited, spent, released, expired and taken back of a metric (guide: Points that live)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -131,10 +131,16 @@ def rolling(world: Any, wanted: Json, book: Book) -> datetime:
             for one in book.transactions
             if not one["why"].startswith(("expiry.", "opening"))
         }
-        for later in sorted(done):
+        for later in remembered(sorted(done), wanted["days"]):
             if day < later <= days_on(day, wanted["days"]):
                 day = later
     return midnight(days_on(day, wanted["days"] + 1), world.zone)
+
+
+def remembered(done: list[date], days: int) -> list[date]:
+    """Of days of activity, those of the latest 20 times without a gap."""
+    begins = [n for n, day in enumerate(done) if n == 0 or days_on(done[n - 1], days) < day]
+    return done[begins[-20] :] if len(begins) > 20 else done
 
 
 def last_as_long_again(world: Any, metric: Json, book: Book) -> None:
@@ -279,9 +285,11 @@ def fall_due(world: Any, member: Json, metric_id: str) -> None:
     if released:
         world.follow("metric.released", {"metric": metric_id, "amount": shown(released, metric)}, cause)
     for name, at in [one for one in member["waiting"] if one[0] == metric_id and one[1] <= world.now]:
-        amounts = {number: amount for number, amount in member["waiting"].pop((name, at)).items() if amount}
-        if amounts:
+        amounts = member["waiting"].pop((name, at))
+        if any(amounts.values()):  # also those of which nothing is left: they may be given back
             count_earned(world, member, metric_id, amounts, world.now)
+        else:
+            competitions.would_count(world, member, metric_id, amounts)
     expire(world, member, metric_id)
 
 

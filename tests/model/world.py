@@ -51,7 +51,7 @@ class World:
     def member(self, user: str) -> Json:
         new: Json = {
             "user": user, "joined": None, "present": BEFORE, "looked": BEFORE, "attributes": {}, "books": {}, "events": [],
-            "earned": [], "waiting": {}, "campaigns": {}, "streaks": {}, "ladders": {}, "segments": {}, "by_hand": {}, "scores": {}, "entries": {},
+            "earned": [], "waiting": {}, "campaigns": {}, "streaks": {}, "ladders": {}, "segments": {}, "by_hand": {}, "scores": {}, "would_count": {}, "entries": {},
         }  # fmt: skip
         return self.members.setdefault(user, new)
 
@@ -68,6 +68,7 @@ class World:
         self.clock = max(self.clock, at)
         users = [user for user in (what.get("user"), what.get("to")) if user]
         if what["do"] == "save":
+            self.pass_time(at)
             self.kinds.setdefault(what["kind"], {})[what["id"]] = what["raw"]
         if what["do"] == "reverse":
             self.pass_time(at, only=what["user"])

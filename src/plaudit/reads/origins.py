@@ -41,14 +41,18 @@ async def origin_of(connection: Connection, programme: Programme, row: Row, user
 async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str, at: datetime) -> frozenset[str] | None:
     """Return the competitions that counted a credit, and each of the reversals that have come after that.
 
-    None if nobody knows, as the log has it no more; of what is still pending, as of what competitions there are now.
+    None if nobody knows, as the log has it no more. A credit of which nothing was left to release is taken as if it had
+    been released (a reversal of its reversal gives it back); one that is still pending as if that happened now.
     """
     if metric not in past.programme.compiled.competitions_by_metric:
         return frozenset()
     *reversals, first = rows
     found: frozenset[str] | None = None
-    credit = first if at == first["occurred_at"] else await past.release(first, user_id, at) or first
-    for row in (credit, *(reversal for reversal in reversals if reversal["occurred_at"] >= at)):
+    credit = first if at == first["occurred_at"] else await past.release(first, user_id, at)
+    if credit is None:
+        found = counted((await past.program_before(at)), (), metric, first["user_id"], at, at)
+    later = [reversal for reversal in reversals if reversal["occurred_at"] >= at]
+    for row in later if credit is None else [credit, *later]:
         if row["program_version"] is None:
             return None
         program, now = await past.program(row["program_version"]), max(row["occurred_at"], at)
@@ -72,6 +76,12 @@ class _Past(Struct):
             org_id: UUID = self.programme.compiled.org_id
             self._programmes[version] = (await load_at_version(self.connection, org_id, version)).compiled
         return self._programmes[version]
+
+    async def program_before(self, instant: datetime) -> Program:
+        """Return the programme as it was just before an instant."""
+        org_id = self.programme.compiled.org_id
+        version = await self.connection.fetchval(SQL.version_before, org_id, instant)
+        return await self.program(version or 0)
 
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
         """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""

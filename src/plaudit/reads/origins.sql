@@ -16,3 +16,7 @@ FROM chain LEFT JOIN events AS e USING (bucket, member_id, position) ORDER BY st
 -- The event by which what was pending until an instant was released, at one of these members.
 SELECT program_version, outcome FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN events USING (bucket, member_id) WHERE kind = 'timer' AND occurred_at = $3 ORDER BY position DESC LIMIT 1;
+
+-- name: version_before
+-- The version of the programme just before an instant of the organisation's clock.
+SELECT max(program_version) FROM document_versions WHERE org_id = $1 AND changed_at < $2;
