@@ -10,7 +10,12 @@ import pytest
 from msgspec import structs
 
 from plaudit.core import campaigns, competitions, goals, ladders, metrics, segments, sequences
-from plaudit.core.commands import bookkeeping, dispatch, import_member
+from plaudit.core.cause import MANUAL
+from plaudit.core.commands import import_member, reversal, transaction
+from plaudit.core.commands import receipt as receipts
+from plaudit.core.commands.command_type import on_metric
+from plaudit.core.commands.registry import COMMANDS
+from plaudit.core.context import EffectPlace
 from plaudit.core.decision import Refusal
 from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
@@ -221,7 +226,8 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     in_lots = lambda metric, balance: metric.keeps_lots or (balance.book is not None and bool(balance.book.lots))  # noqa: E731
-    monkeypatch.setattr(bookkeeping, "in_lots", in_lots)
+    monkeypatch.setattr(reversal, "in_lots", in_lots)
+    monkeypatch.setattr(receipts, "in_lots", in_lots)
 
 
 @fault(
@@ -244,11 +250,11 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     def receipt(context, order, metric):
-        before = bookkeeping.balance_of(context, metric)
-        place = bookkeeping.EffectPlace(bookkeeping.MANUAL, 0, 0)
-        return bookkeeping.append_transaction(context, place, metric, order.amount, before.book, None, order.reason)
+        before, place = receipts.balance_of(context, metric), EffectPlace(MANUAL, 0, 0)
+        return receipts.append_transaction(context, place, metric, order.amount, before.book, None, order.reason)
 
-    monkeypatch.setitem(dispatch.COMMANDS, bookkeeping.RECEIPT, bookkeeping._of(bookkeeping.TransactionOrder, receipt))
+    command = structs.replace(receipts.COMMAND, apply=on_metric(receipt))
+    monkeypatch.setitem(COMMANDS, command.kind, command)
 
 
 @fault(
@@ -278,7 +284,7 @@ def league(**more: Any) -> Any:
 
 def origin_with(**wrong: Any) -> Any:
     """What a reversal takes back, with something wrong about it."""
-    was = bookkeeping.ReversalOrder.origin
+    was = reversal.ReversalOrder.origin
     return property(lambda self: structs.replace(was.fget(self), **wrong))
 
 
@@ -288,7 +294,7 @@ def origin_with(**wrong: Any) -> Any:
     [act(0, "earn", amount=70), act(40, "earn", amount=100), reverse(45, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(counted_at=None))
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", origin_with(counted_at=None))
 
 
 @fault(
@@ -297,7 +303,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), act(12, "earn", amount=30), reverse(13, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(counted_at=BEGIN))
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", origin_with(counted_at=BEGIN))
 
 
 @fault(
@@ -306,7 +312,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), reverse(1, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(scored=True))
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", origin_with(scored=True))
 
 
 @fault(
@@ -315,12 +321,12 @@ def _(monkeypatch):
     [on(0, "transaction", metric="points", amount=120, expiresAt=20)],
 )
 def _(monkeypatch):
-    was = bookkeeping.append_transaction
+    was = transaction.append_transaction
 
     def write(context, *arguments, **more):
         return was(context, *arguments, **{"available_at": context.now + timedelta(days=3), **more})
 
-    monkeypatch.setattr(bookkeeping, "append_transaction", write)
+    monkeypatch.setattr(transaction, "append_transaction", write)
 
 
 CUP = ("competition", "cup", {"score": {"metric": "points"}})
@@ -377,7 +383,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=70), on(1, "import", metric="points", amount=50), reverse(2, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", origin_with(scored=True))
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", origin_with(scored=True))
 
 
 ANYWHERE = origin_with(counted_in=None)
@@ -389,7 +395,7 @@ ANYWHERE = origin_with(counted_in=None)
     [act(0, "earn", amount=70), on(1, "save", kind="competition", id="cup", raw=CUP[2]), reverse(2, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", ANYWHERE)
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", ANYWHERE)
 
 
 @fault(
@@ -402,7 +408,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=120), act(1, "earn", amount=30), reverse(2, 0, amount=40)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(bookkeeping.ReversalOrder, "origin", ANYWHERE)
+    monkeypatch.setattr(reversal.ReversalOrder, "origin", ANYWHERE)
 
 
 GOALS = [act(0, "goal", user) for user in ("ann", "ann", "bob")]

@@ -28,7 +28,7 @@ from .decision import (
     Transaction,
     Withdrawn,
 )
-from .event import CASCADE, SETS_NOTHING_OFF, SILENT_KINDS, Event
+from .event import CASCADE, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
 from .member import Member, earliest_due
@@ -87,6 +87,7 @@ class Context:
         "event",
         "follow_ups",
         "identities",
+        "is_silent",
         "items",
         "member",
         "messages",
@@ -98,6 +99,7 @@ class Context:
         "rungs",
         "scope",
         "segment_changes",
+        "sets_nothing_off",
         "taken_over",
         "trace",
         "transactions",
@@ -138,6 +140,8 @@ class Context:
         self.withdrawn: Withdrawn | None = None
         self.segment_changes: dict[str, int] = {}  # how often each segment was entered or left
         self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
+        self.is_silent = False  # what brings in the past sets nothing off and tells nobody (see CommandType)
+        self.sets_nothing_off = False
         self._appliers = appliers
         self._met: Met | None = None
         self._refused = refused
@@ -250,10 +254,10 @@ class Context:
 
     def emit(self, trigger: str, data: dict[str, Any], cause: Cause) -> None:
         """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
-        if self.root_event.kind in SILENT_KINDS:
+        if self.is_silent:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
-        if trigger not in self.program.listeners or self.root_event.kind in SETS_NOTHING_OFF:
+        if trigger not in self.program.listeners or self.sets_nothing_off:
             return
         self._cascades += 1
         if self._cascades > CASCADE_EVENTS_MAX:

@@ -9,31 +9,15 @@ from uuid import UUID
 
 from . import cause, competitions
 from .campaigns import evaluate
-from .commands.bookkeeping import returns
-from .commands.dispatch import COMMANDS, run_command
-from .commands.merge import is_passed_on, pass_on
+from .commands.command_type import Strangers
+from .commands.passed_on import is_passed_on, pass_on
+from .commands.registry import COMMANDS
 from .contained import BROKEN_MAX, NOTHING_BROKEN, Broken, BrokenPart
 from .context import Context
 from .decision import Decision, Refusal, RefusalCode
 from .due import run_due
 from .effects.registry import EFFECTS
-from .event import (
-    ACTION,
-    BACKFILL,
-    ENROLMENT,
-    IMPORT,
-    LADDER,
-    MERGE,
-    PRIZE,
-    RECEIPT,
-    REFERRAL,
-    ROLLBACK,
-    SEGMENT,
-    TAKEOVER,
-    TIMER,
-    Event,
-    is_own,
-)
+from .event import ACTION, TIMER, Event, is_own
 from .mechanic_rules import MECHANIC_RULES
 from .member import Member
 from .profile_fields import ACTIVE, PRESENT
@@ -42,6 +26,7 @@ from .segments import count_event, reevaluate
 
 OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
+_OTHERS = Strangers.join  # of events that are neither actions nor commands
 
 
 def decide_one(program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED) -> Decision:
@@ -66,28 +51,29 @@ def _decided(
     program: Program, member: Member, event: Event, refused: frozenset[UUID], broken: Mapping[BrokenPart, BaseException]
 ) -> Decision:
     context = Context(program, member, event, refused, broken, EFFECTS.appliers)
+    command = COMMANDS.get(event.kind)
+    strangers = _OTHERS if command is None else command.strangers
+    if command is not None:
+        context.is_silent, context.sets_nothing_off = command.is_silent, command.sets_nothing_off
     if context.member.enrolled_at is None:
-        looked_at = event.kind == LADDER and event.source == "engine"
-        if looked_at or (event.kind in (SEGMENT, PRIZE, REFERRAL, BACKFILL) and event.source != "api"):
-            return _rejected(context, member, Refusal.unknown_user)  # the member has been erased meanwhile
-        if event.kind in (MERGE, TAKEOVER, ROLLBACK):  # they have been members before
-            return _rejected(context, member, Refusal.unknown_user)
-        if event.kind in (ACTION, RECEIPT) and not program.settings.auto_enrol:
+        if event.kind == ACTION:
+            strangers = Strangers.join_if_allowed
+        if not strangers.may_join(event, auto_enrol=program.settings.auto_enrol):
             return _rejected(context, member, Refusal.unknown_user)
         context.member.enrolled_at = event.occurred_at
         context.changed_parts.add("all")
-        if event.kind not in (ENROLMENT, IMPORT):  # these emit it themselves, once the profile is there
+        if strangers is not Strangers.join_themselves:  # these say so once the profile is there
             context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, cause.ENROLMENT)
             _process_cascade(context)
-    if member.merged_into is not None and is_passed_on(member, event):
-        return context.build_decision(pass_on(context))
+    if member.merged_into is not None and is_passed_on(member, event, command):
+        return context.build_decision(pass_on(context, command))
     if event.kind == ACTION and member.attributes.get(OPTED_OUT):
         return context.build_decision(Refusal.opted_out)
     present = context.member.latest_at
     context.member.latest_at = event.occurred_at if present is None else max(present, event.occurred_at)
     if PRESENT in program.segments_by_part:
         context.changed_parts.add(PRESENT)
-    if is_own(event):
+    if is_own(event) or (command is not None and command.is_own):
         active_at = context.member.active_at
         context.member.active_at = event.occurred_at if active_at is None else max(active_at, event.occurred_at)
         if ACTIVE in program.segments_by_part:
@@ -95,8 +81,8 @@ def _decided(
 
     if context.event is not event:
         context.switch_to(event)
-    if event.kind in COMMANDS:
-        refusal = run_command(context)
+    if command is not None:
+        refusal = command.run(context)
         if refusal is not None:  # whole or not at all: what it did before it was refused is forgotten
             return _rejected(context, member, refusal)
     elif event.kind == TIMER:
@@ -108,13 +94,14 @@ def _decided(
 
 
 def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decision:
-    """An event that changes nothing but when the member was last heard of. A transfer that cannot arrive goes back."""
+    """An event that changes nothing but when the member was last heard of."""
     rejected = Context(context.program, member, context.root_event, NOTHING_REFUSED, context.broken)
     if member.enrolled_at is not None:
         rejected.member.latest_at, rejected.member.active_at = context.member.latest_at, context.member.active_at
     rejected.trace = context.trace
-    if context.root_event.kind == RECEIPT:
-        rejected.follow_ups = returns(context)
+    command = COMMANDS.get(context.root_event.kind)
+    if command is not None:
+        rejected.follow_ups = list(command.after_refusal(context))
     return rejected.build_decision(refusal)
 
 

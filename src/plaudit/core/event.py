@@ -33,14 +33,6 @@ EXTENSION: Final = "extension"  # what would expire lasts longer
 TIMER: Final = "timer"  # something fell due (see `run_due_timers`)
 CASCADE: Final = "cascade"  # followed from another event, within its decision
 
-# What brings the past into the books, or takes a member out of them, sets nothing off and tells nobody.
-SILENT_KINDS: Final = frozenset({IMPORT, BACKFILL, MERGE})
-
-# What follows from these is told to other systems, and sets nothing off here: it would be paid for again.
-SETS_NOTHING_OFF: Final = frozenset({ROLLBACK})
-
-# What members do themselves, whoever reports it: an app with a member's token, a server, a till.
-OWN: Final = frozenset({ACTION, CAMPAIGN_ENROLMENT, ENROLMENT, REDEMPTION, TRANSFER})
 CHECK_IN: Final = "check_in"
 MEMBER: Final = "member"  # the source of what an app sent with a member's token
 
@@ -67,5 +59,5 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def is_own(event: Event) -> bool:
-    """Return whether an event is something that its member did, rather than something that was done to them."""
-    return event.kind in OWN or event.source == MEMBER or event.trigger == CHECK_IN
+    """Return whether an event is something that its member did; so are commands that say so (see CommandType)."""
+    return event.kind == ACTION or event.source == MEMBER or event.trigger == CHECK_IN

@@ -5,7 +5,6 @@ from uuid import UUID
 from .cause import Cause
 from .context import Context
 from .decision import Notification, Refusal
-from .event import SILENT_KINDS
 from .program import Texts
 
 MESSAGE = "message"
@@ -28,7 +27,7 @@ def notify(
     found = context.program.templates.get(texts) if isinstance(texts, str) else texts
     if found is None:
         return Refusal.template_not_found
-    if context.root_event.kind in SILENT_KINDS:
+    if context.is_silent:
         return None
     names, budget = context.scope.names(), context.scope.budget
     title, message = found.for_locale(str(context.member.attributes.get("language") or found.default))

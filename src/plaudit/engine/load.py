@@ -5,12 +5,13 @@ to the commit, so two batches never meet on one member, and the numbers that the
 order (docs/decisions/0008).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core.event import ACTION, LADDER, SEGMENT
+from plaudit.core.commands.registry import COMMANDS
+from plaudit.core.event import ACTION
 from plaudit.core.member import Member
 from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection, array_literal
@@ -22,8 +23,6 @@ from .members import ALL_PARTS, load_members
 from .segment_tallies import attach_past
 
 SQL = queries_beside(__file__)
-
-_LOOKS = frozenset({SEGMENT, LADDER})  # kinds of events that need the past
 
 
 class Batch(Struct, kw_only=True):
@@ -53,16 +52,26 @@ async def load(
         decided = {row["event_id"] for row in found}
     fresh, again = _split_duplicates(there, decided)
     kinds = {arrival.kind for arrival in fresh}
-    needs = ALL_PARTS
-    if kinds == {ACTION}:  # which only touch what their programmes may touch
-        needs = frozenset(part for program in programmes.values() for part in program.needs)
+    needs = _needs(programmes.values(), kinds)
     keys = {arrival.member_id: arrival.bucket for arrival in fresh}
     users = {arrival.member_id: arrival.user_id for arrival in fresh}
     members = await load_members(connection, keys, users, needs)
-    if not kinds.isdisjoint(_LOOKS):
+    if any(kind in COMMANDS and COMMANDS[kind].needs_history for kind in kinds):
         fresh = await attach_past(connection, programmes, fresh, members)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
     return Batch(arrivals=fresh, duplicates=again, members=members, positions=positions, watched_buckets=watched)
+
+
+def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str]:
+    """Return the parts of members that events of these kinds may touch: what their programmes say, and their commands."""
+    needs = {part for program in programmes for part in program.needs}
+    for kind in kinds:
+        command = COMMANDS.get(kind)
+        if command is not None and command.needs is not None:
+            needs.update(command.needs)
+        elif kind != ACTION:
+            return ALL_PARTS
+    return frozenset(needs)
 
 
 async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:

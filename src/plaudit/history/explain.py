@@ -7,10 +7,10 @@ at the first condition that settles the matter: what the others came to is known
 from collections.abc import Mapping
 from typing import Any
 
-from plaudit.core.cause import MANUAL_GRANT, Cause, cause_fields
+from plaudit.core.cause import Cause, cause_fields
+from plaudit.core.commands.registry import COMMANDS
 from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_conditions
 from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
-from plaudit.core.effects import grant_reward
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
@@ -46,8 +46,8 @@ def _campaign(
         "fired": trace.refusal is None,
         "reason": trace.refusal,
     }
-    if cause == MANUAL_GRANT:
-        return found | {"effects": [_effect(grant_reward.EFFECT.name, effect) for effect in trace.effects]}
+    if cause.kind in COMMANDS.effects:
+        return found | {"effects": [_effect(COMMANDS.effects[cause.kind], effect) for effect in trace.effects]}
     if cause.campaign_id is None:
         return found | _mechanic(programme, cause, trace)
     document = programme.campaigns.get(cause.campaign_id)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.cause import MANUAL, CauseKind
-from plaudit.core.commands.bookkeeping import receipt_ids
+from plaudit.core.commands.receipt import receipt_ids
 from plaudit.core.commands.rollback import Stays, Undone
 from plaudit.core.decision import Refusal
 from plaudit.core.event import TRANSFER

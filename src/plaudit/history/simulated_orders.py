@@ -11,9 +11,9 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from plaudit.core.commands.bookkeeping import receipt_ids
 from plaudit.core.commands.enrolment import referral_id
 from plaudit.core.commands.merge import takeover_id
+from plaudit.core.commands.receipt import receipt_ids
 from plaudit.core.decision import Decision, FollowUp, Transaction
 from plaudit.core.event import ENROLMENT, MERGE, REVERSAL, TRANSFER, Event
 

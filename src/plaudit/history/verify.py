@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from plaudit.core.commands.bookkeeping import receipt_ids
-from plaudit.core.commands.merge import passed_on_id
+from plaudit.core.commands.passed_on import passed_on_id
+from plaudit.core.commands.receipt import receipt_ids
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 

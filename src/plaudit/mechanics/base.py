@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core.commands.dispatch import Command
+from plaudit.core.commands.command_type import CommandType
 from plaudit.core.conditions import Condition
 from plaudit.core.decision import RefusalCode
 from plaudit.core.effects.effect_type import EffectType
@@ -94,7 +94,7 @@ class Mechanic(MechanicRules):
     document: DocumentKind
     campaign_part: CampaignPart | None = None
     effects: Sequence[EffectType] = ()
-    commands: Mapping[str, Command] = {}  # by the kinds of their events
+    commands: Sequence[CommandType] = ()
     triggers: Sequence[EngineTrigger] = ()
     refusals: Mapping[str, str] = {}  # its own, with what each means
     former_refusals: Mapping[str, str] = {}  # what codes of earlier versions, which logs may have, are called today

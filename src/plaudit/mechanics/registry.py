@@ -5,7 +5,7 @@ Whoever compiles a programme imports this, so whatever decides by one knows its 
 
 from collections.abc import Callable, Iterable, Iterator
 
-from plaudit.core.commands.dispatch import COMMANDS
+from plaudit.core.commands.registry import COMMANDS
 from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_scope, remove_scope
@@ -45,7 +45,8 @@ class MechanicRegistry(dict[str, Mechanic]):
         add_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
             EFFECTS.add(effect_type)
-        COMMANDS.update(mechanic.commands)
+        for command in mechanic.commands:
+            COMMANDS.add(command)
         if mechanic.campaign_part is not None:
             CAMPAIGN_PARTS[mechanic.campaign_part.name] = mechanic.campaign_part.effects_in
         ENGINE_TRIGGERS.update((trigger.key, trigger) for trigger in mechanic.triggers)
@@ -63,8 +64,8 @@ class MechanicRegistry(dict[str, Mechanic]):
             EFFECTS.remove(effect_type)
         if mechanic.campaign_part is not None:
             del CAMPAIGN_PARTS[mechanic.campaign_part.name]
-        for kind in mechanic.commands:
-            del COMMANDS[kind]
+        for command in mechanic.commands:
+            COMMANDS.remove(command)
         for trigger in mechanic.triggers:
             del ENGINE_TRIGGERS[trigger.key]
         for refusal in mechanic.refusals:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from msgspec import Struct
 
 from plaudit.core.cause import Cause
-from plaudit.core.commands.bookkeeping import decode_order, trace_command
+from plaudit.core.commands.command_type import CommandType, trace_command
 from plaudit.core.decision import EffectTrace, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType, Id, NamedDocument
 from plaudit.core.profile_fields import Keeper, ProfileField
@@ -35,8 +35,7 @@ class EmptyOrder(Struct, frozen=True, rename="camel"):
     toy_id: str
 
 
-def empty_card(context):
-    order = decode_order(context, EmptyOrder)
+def empty_card(context, order):
     cause = Cause(KIND, order.toy_id)
     if context.program.compiled(KIND, order.toy_id) is None:
         return trace_command(context, ToyRefusal.toy_missing, cause)
@@ -55,7 +54,7 @@ class Toys(Mechanic):
             references=(NamedDocument(KIND, "toy_id"),),
         ),
     )  # fmt: skip
-    commands = {"toy": empty_card}
+    commands = (CommandType(kind="toy", order=EmptyOrder, apply=empty_card),)
     triggers = (EngineTrigger("toy.full", "A card is full.", {"toyId": "string", "full": "number"}),)
     refusals = {ToyRefusal.toy_missing: "The card does not exist."}
     scope_parts = ("stamps", "full")

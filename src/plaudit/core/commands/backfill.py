@@ -13,11 +13,12 @@ from plaudit.core.campaigns import claim_overall, evaluate
 from plaudit.core.cause import campaign_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Refusal, Trace
+from plaudit.core.event import BACKFILL
 from plaudit.core.ledger.post import post
 from plaudit.core.member import Progress
 from plaudit.core.program import Campaign, Effect, Listener
 
-from .bookkeeping import decode_order
+from .command_type import CommandType, Strangers
 
 
 class Backfill(Struct, frozen=True, rename="camel"):
@@ -43,9 +44,8 @@ class Backfill(Struct, frozen=True, rename="camel"):
     would: Progress | None = None
 
 
-def apply_to_past(context: Context) -> Refusal | None:
+def _apply_to_past(context: Context, order: Backfill) -> Refusal | None:
     """Give what one campaign would have given for one event of the past."""
-    order = decode_order(context, Backfill)
     amounts = order.top_up if order.give is None else order.give
     context.switch_to(structs.replace(context.event, trigger=order.trigger, data=order.data))
     found = [
@@ -114,3 +114,8 @@ def _merged(now: Progress, was: Progress, would: Progress) -> Progress:
         now.occurrence if changed else would.occurrence,
         now.enrolled_at or would.enrolled_at,
     )
+
+
+COMMAND = CommandType(
+    kind=BACKFILL, order=Backfill, apply=_apply_to_past, strangers=Strangers.join_by_api, is_silent=True
+)

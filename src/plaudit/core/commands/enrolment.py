@@ -11,12 +11,11 @@ from msgspec import Struct
 from plaudit.core import cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, Refusal, Trace
-from plaudit.core.event import REFERRAL
+from plaudit.core.event import ENROLMENT, REFERRAL
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger.post import amount_of, post
-from plaudit.core.profile_fields import REFERRALS
 
-from .bookkeeping import decode_order
+from .command_type import CommandType, Strangers
 
 
 class EnrolmentOrder(Struct, frozen=True, rename="camel"):
@@ -34,9 +33,8 @@ def referral_id(registration_id: UUID) -> UUID:
     return derived_id(registration_id, "referral")
 
 
-def enrol(context: Context) -> Refusal | None:
+def _enrol(context: Context, order: EnrolmentOrder) -> None:
     """Enrol a member with a profile and a bonus."""
-    order = decode_order(context, EnrolmentOrder)
     context.write_profile({k: v for k, v in order.attributes.items() if v is not None}, order.identities)
     context.changed_parts.add("all")
     effects: list[EffectTrace] = []
@@ -61,15 +59,8 @@ def enrol(context: Context) -> Refusal | None:
             )
         )
     context.emit("user.enrolled", {"userId": context.event.user_id, "source": order.source}, cause.ENROLMENT)
-    return None
 
 
-def record_referral(context: Context) -> Refusal | None:
-    """Somebody whom this member referred has enrolled."""
-    count = context.member.attributes.get(REFERRALS, 0)
-    context.member.attributes = {**context.member.attributes, REFERRALS: int(count) + 1}
-    context.scope.forget_names()
-    context.changed_parts.add("user")
-    context.trace.append(Trace(cause.REFERRAL.logged, 0, 0))
-    context.emit("user.referred", {"userId": context.event.data["userId"]}, cause.REFERRAL)
-    return None
+COMMAND = CommandType(
+    kind=ENROLMENT, order=EnrolmentOrder, apply=_enrol, strangers=Strangers.join_themselves, is_own=True
+)

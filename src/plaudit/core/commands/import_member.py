@@ -13,13 +13,14 @@ from msgspec import Struct
 from plaudit.core import cause, ladders
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, IssuedCoupon, ProductChange, Refusal, Trace
+from plaudit.core.event import IMPORT
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import append_transaction, balance_of, open_book
 from plaudit.core.member import Holding
 
-from .bookkeeping import decode_order
+from .command_type import CommandType, Strangers
 
 
 class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -62,9 +63,8 @@ def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
     return derived_id(event_id, f"code:{code.pool_id}:{code.code}")
 
 
-def import_member(context: Context) -> Refusal | None:
+def _import_member(context: Context, order: ImportOrder) -> Refusal | None:
     """Take a member in as they are. Refused as a whole when something that is named is not there."""
-    order = decode_order(context, ImportOrder)
     member, program = context.member, context.program
     if order.enrolled_at is not None:
         member.enrolled_at = min(order.enrolled_at, context.now)
@@ -117,3 +117,13 @@ def import_member(context: Context) -> Refusal | None:
         member.coupons[code.pool_id] = member.coupons.get(code.pool_id, 0) + 1
     context.trace.append(Trace(cause.IMPORT.logged, 0, 0, None, [], effects))
     return None
+
+
+COMMAND = CommandType(
+    kind=IMPORT,
+    order=ImportOrder,
+    apply=_import_member,
+    strangers=Strangers.join_themselves,
+    if_merged=Refusal.member_merged,
+    is_silent=True,
+)

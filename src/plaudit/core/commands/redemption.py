@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from plaudit.core import event
 from plaudit.core.cause import REDEMPTION
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Refusal, RefusalCode, Trace
@@ -11,7 +12,7 @@ from plaudit.core.effects import award_product
 from plaudit.core.ledger.post import post
 from plaudit.core.program import Product
 
-from .bookkeeping import decode_order
+from .command_type import CommandType
 
 
 class Redemption(Struct, frozen=True, rename="camel"):
@@ -21,9 +22,8 @@ class Redemption(Struct, frozen=True, rename="camel"):
     quantity: int = 1
 
 
-def redeem(context: Context) -> RefusalCode | None:
+def _redeem(context: Context, order: Redemption) -> RefusalCode | None:
     """Spend what a product costs, and have it. The first thing that stands against it is the answer."""
-    order = decode_order(context, Redemption)
     product = context.program.products.get(order.product_id)
     if product is None:
         return Refusal.product_not_found
@@ -71,3 +71,6 @@ def redemption_refusal(product: Product, now: datetime, had: int, quantity: int,
         return Refusal.not_in_segment
     limit = 1 if product.type == "badge" else product.limit_per_member
     return Refusal.product_limit_reached if limit is not None and had + quantity > limit else None
+
+
+COMMAND = CommandType(kind=event.REDEMPTION, order=Redemption, apply=_redeem, is_own=True)

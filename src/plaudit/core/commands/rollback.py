@@ -4,6 +4,7 @@ What that is has been found by deciding the member's log again without the campa
 deciding it again gives the same. Nothing is set off by it: what a campaign paid for by mistake is not earned by losing it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from plaudit.core import competitions, segments
+from plaudit.core import competitions, event, segments
 from plaudit.core.cause import ROLLBACK, Cause, LoggedCause, campaign_cause, cause_from_log
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
@@ -20,7 +21,8 @@ from plaudit.core.ids import derived_id
 from plaudit.core.mechanic_rules import MECHANIC_RULES, states_as_logged, states_from_log
 from plaudit.core.member import LadderState, Progress, states_of
 
-from .bookkeeping import ReversalOrder, reverse
+from .command_type import CommandType, Strangers
+from .reversal import ReversalOrder, reverse
 
 STEP_PLACES = 10_000  # reversals that fit in one step: the table's numbers are small
 
@@ -105,7 +107,7 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
     rungs: int = 0
 
 
-def rollback_of(data: dict[str, Any]) -> Rollback:
+def rollback_of(data: Mapping[str, Any], _: type[Any] | None = None) -> Rollback:
     """Return the order in an event's data."""
     order = msgspec.convert(data, Rollback, strict=False, str_keys=True)
     states = {
@@ -136,9 +138,8 @@ def unused_id(event_id: UUID, coupon: Coupon) -> UUID:
     return derived_id(event_id, f"unused:{coupon.coupon_id}")
 
 
-def roll_back(context: Context) -> Refusal | None:
+def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     """Undo what the order names. Refused as a whole if something has happened to the member since it was worked out."""
-    order = rollback_of(context.event.data)
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
     before = {ladder_id: state.effective for ladder_id, state in context.member.ladders.items()}
@@ -291,3 +292,14 @@ def _take_the_rest(context: Context, order: Rollback) -> None:
     for segment_id, manual in order.segments.items():
         if segment_id in program.segments:
             segments.set_membership(context, program.segments[segment_id], member=manual)
+
+
+COMMAND = CommandType(
+    kind=event.ROLLBACK,
+    order=Rollback,
+    apply=_roll_back,
+    decode=rollback_of,
+    strangers=Strangers.are_refused,
+    if_merged=Refusal.member_merged,
+    sets_nothing_off=True,
+)

@@ -7,7 +7,6 @@ from msgspec import field
 from plaudit.core.cause import cause_fields
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Message
-from plaudit.core.event import SILENT_KINDS
 
 from .effect_type import EffectSettings, EffectType, Id, NamedDocument
 
@@ -19,7 +18,7 @@ class CallWebhook(EffectSettings, frozen=True):
 
 def apply(context: Context, place: EffectPlace, settings: CallWebhook) -> EffectTrace:
     """Send a message to one webhook: the cause, the event, and the effect's own data."""
-    if context.root_event.kind in SILENT_KINDS:
+    if context.is_silent:
         return EffectTrace(place.index, None, {"webhookId": None})
     data = {**cause_fields(place.cause), "trigger": context.event.trigger, "event": context.event.data}
     context.messages.append(Message("webhook.called", {**data, **settings.data}, settings.webhook_id))

@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace
-from plaudit.core.event import SILENT_KINDS
 from plaudit.core.expressions import Template
 from plaudit.core.metrics import Metric
 from plaudit.core.notifications import notify
@@ -54,7 +53,7 @@ def apply(context: Context, place: EffectPlace, settings: Texts | str) -> Effect
     refusal = notify(context, notification_id, settings, place.cause)
     if refusal is not None:
         return EffectTrace(place.index, refusal, settings)
-    is_sent = context.root_event.kind not in SILENT_KINDS
+    is_sent = not context.is_silent
     return EffectTrace(place.index, None, {"notificationId": str(notification_id) if is_sent else None})
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from plaudit.core.cause import Cause
-from plaudit.core.commands.bookkeeping import decode_order, trace_command
+from plaudit.core.commands.command_type import CommandType, trace_command
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Trace
 from plaudit.core.ledger.post import post
@@ -29,9 +29,8 @@ class StreakOrder(Struct, frozen=True, rename="camel"):
     until: date | None = None
 
 
-def manage(context: Context) -> str | None:
+def _manage(context: Context, order: StreakOrder) -> str | None:
     """Check a member in to a streak, or manage freezes, a repair, an absence."""
-    order = decode_order(context, StreakOrder)
     streak = streak_of(context.program, order.streak_id)
     cause = cause_of(order.streak_id)
     if streak is None or not streak.active:
@@ -68,3 +67,6 @@ def _charge(context: Context, price: Price, cause: Cause) -> str | None:
         return Refusal.metric_not_found
     paid = post(context, EffectPlace(cause, 0, 0), metric, -price.amount, "Price", earning=False)
     return paid if isinstance(paid, Refusal) else None
+
+
+COMMAND = CommandType(kind=STREAK, order=StreakOrder, apply=_manage)

@@ -30,7 +30,7 @@ class Streaks(Mechanic):
     document = DOCUMENT
     campaign_part = CAMPAIGN_PART
     effects = effects.EFFECTS
-    commands = {commands.STREAK: commands.manage}
+    commands = (commands.COMMAND,)
     triggers = TRIGGERS
     refusals = MEANINGS
     former_refusals = FORMER

@@ -1,0 +1,31 @@
+"""What a member has of a metric lasts longer."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from plaudit.core.context import Context
+from plaudit.core.event import EXTENSION
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.post import balance_of, replace_book
+from plaudit.core.metrics import Metric
+
+from .command_type import CommandResult, CommandType, on_metric
+
+
+class ExtensionOrder(Struct, frozen=True, rename="camel"):
+    """Until when what a member has of a metric lasts at least."""
+
+    metric: str
+    expires_at: datetime
+
+
+def _extend(context: Context, order: ExtensionOrder, metric: Metric) -> CommandResult:
+    """Whatever of a metric would expire before an instant expires then."""
+    book = balance_of(context, metric).book
+    if book is not None:
+        replace_book(context, metric, lots.extend_expiry(book, order.expires_at, context.now))
+    return None
+
+
+COMMAND = CommandType(kind=EXTENSION, order=ExtensionOrder, apply=on_metric(_extend))

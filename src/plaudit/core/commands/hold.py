@@ -1,0 +1,73 @@
+"""A hold: an amount reserved for a purchase, then captured or released."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from plaudit.core.cause import MANUAL
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import Refusal, Transaction
+from plaudit.core.event import HOLD
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.lots import EMPTY, Hold
+from plaudit.core.ledger.post import (
+    append_transaction,
+    available,
+    balance_of,
+    expire,
+    in_lots,
+    open_book,
+    replace_book,
+    settle,
+)
+from plaudit.core.metrics import Metric
+
+from .command_type import CommandResult, CommandType, on_metric
+
+
+class HoldOrder(Struct, frozen=True, rename="camel"):
+    """`action`: place, capture (the amount is spent) or release."""
+
+    metric: str
+    hold_id: str
+    action: str
+    amount: int = 0
+    until: datetime | None = None
+    reason: str | None = None
+
+
+def _hold(context: Context, order: HoldOrder, metric: Metric) -> CommandResult:
+    balance = balance_of(context, metric)
+    book = balance.book or EMPTY
+    found = next((hold for hold in book.holds if hold.hold_id == order.hold_id), None)
+    if order.action == "place":
+        assert order.until is not None
+        free = available(balance) + (found.amount if found is not None else 0)
+        if free - order.amount < (metric.minimum or 0):
+            return Refusal.balance_insufficient
+        book = open_book(balance) if in_lots(metric, balance) else book
+        replace_book(context, metric, lots.place_hold(book, order.hold_id, order.amount, order.until))
+        done = None
+    elif found is None:
+        return Refusal.hold_not_found
+    elif order.action == "release":
+        replace_book(context, metric, lots.without_hold(book, order.hold_id))
+        done = None
+    else:
+        done = _capture(context, metric, found, min(order.amount or found.amount, found.amount), order.reason)
+    settle(context, metric)  # what is held no longer
+    expire(context, metric)
+    return done
+
+
+def _capture(context: Context, metric: Metric, hold: Hold, amount: int, reason: str | None) -> Transaction:
+    before = balance_of(context, metric)
+    assert before.book is not None
+    if in_lots(metric, before):
+        book, parts = lots.capture(before.book, hold, amount)
+    else:
+        book, parts = lots.without_hold(before.book, hold.hold_id), None
+    return append_transaction(context, EffectPlace(MANUAL, 0, 0), metric, -amount, book, parts, reason)
+
+
+COMMAND = CommandType(kind=HOLD, order=HoldOrder, apply=on_metric(_hold))

@@ -1,0 +1,125 @@
+"""What a merge hands over, taken over by the member who goes on for both (see `merge`)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from plaudit.core import campaigns, cause, competitions, ladders, segments
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, ProductChange, Refusal, Trace
+from plaudit.core.event import TAKEOVER
+from plaudit.core.ledger import lots
+from plaudit.core.ledger.post import MERGED, append_transaction, balance_of, in_lots, open_book, replace_book
+from plaudit.core.mechanic_rules import MECHANIC_RULES, states_from_log
+from plaudit.core.member import Balance, Holding, states_of
+from plaudit.core.metrics import AMOUNT_MAX, Metric
+from plaudit.core.profile_fields import REFERRALS
+
+from .command_type import CommandType, Strangers
+from .merge import Handed
+
+
+def _take_over(context: Context, handed: Handed) -> Refusal | None:
+    """Take over what somebody else had. Refused as a whole when a balance would be out of its bounds."""
+    member, program = context.member, context.program
+    context.taken_over = handed.user_id
+    referred = [int(row.get(REFERRALS, 0)) for row in (handed.attributes, member.attributes)]
+    counted = {REFERRALS: sum(referred)} if any(referred) else {}
+    member.attributes = {**handed.attributes, **member.attributes, **counted}
+    context.changed_parts.add("all")
+    effects: list[EffectTrace] = []
+    for index, (metric_id, balance) in enumerate(sorted(handed.balances.items())):
+        metric = program.metrics.get(metric_id)
+        refusal = Refusal.metric_not_found if metric is None else _credit(context, metric, balance, index)
+        if refusal is not None:
+            return refusal
+        effects.append(EffectTrace(index, None, balance.amount))
+    for product_id, had in sorted(handed.holdings.items()):
+        _add_holding(context, product_id, had)
+    for origin_id, number in handed.coupons.items():
+        member.coupons[origin_id] = member.coupons.get(origin_id, 0) + number
+    for competition_id, number in handed.entries.items():
+        member.entries[competition_id] = member.entries.get(competition_id, 0) + number
+    if handed.active_at is not None:
+        member.active_at = max(handed.active_at, member.active_at or handed.active_at)
+    context.scope.forget_names()
+    context.trace.append(Trace(cause.MERGE.logged, 0, 0, None, [], effects, None, {"from": handed.user_id}))
+    _add_mechanics(context, handed)
+    context.emit("user.merged", {"userId": member.user_id, "from": handed.user_id}, cause.MERGE)
+    return None
+
+
+def _credit(context: Context, metric: Metric, balance: Balance, index: int) -> Refusal | None:
+    before = balance_of(context, metric)
+    after = before.amount + balance.amount
+    if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and balance.amount > 0):
+        return Refusal.balance_at_maximum
+    if after < -AMOUNT_MAX or (metric.minimum is not None and after < metric.minimum and not metric.into_debt):
+        return Refusal.balance_insufficient
+    theirs, parts = balance.book, None
+    book = before.book
+    if in_lots(metric, before) or in_lots(metric, balance):
+        book, parts = lots.united(open_book(before), open_book(balance))
+    elif theirs is not None:
+        book, _ = lots.united(book or lots.EMPTY, theirs)
+    place = EffectPlace(cause.MERGE, 0, index)
+    if balance.amount or balance.earned or parts:
+        append_transaction(context, place, metric, balance.amount, book, parts, MERGED, lifetime=balance.earned)
+    elif book is not None:
+        replace_book(context, metric, book)
+    return None
+
+
+def _add_holding(context: Context, product_id: str, had: Holding) -> None:
+    product, own = context.program.products.get(product_id), context.member.holdings.get(product_id)
+    before = 0 if own is None else own.quantity
+    quantity = before + had.quantity
+    if product is not None and product.type == "badge":  # which one has or has not
+        quantity = max(before, had.quantity)
+    first_at: datetime = had.first_at if own is None else min(own.first_at, had.first_at)
+    last_at: datetime = had.last_at if own is None else max(own.last_at, had.last_at)
+    context.member.holdings[product_id] = Holding(quantity, first_at, last_at)
+    if quantity > before:
+        context.items.append(ProductChange(cause.MERGE.logged, product_id, quantity - before))
+
+
+def _add_mechanics(context: Context, handed: Handed) -> None:
+    """How far the other was; what the programme no longer has is kept as it is, unless the member has its own."""
+    member, program = context.member, context.program
+    by_id = program.campaigns()
+    for competition_id, standing in sorted(handed.standings.items()):
+        competitions.take_over(context, program.competitions.get(competition_id), competition_id, standing)
+    for segment_id, inside in sorted(handed.segments.items()):
+        if segment_id in program.segments:
+            segments.take_over(context, program.segments[segment_id], inside)
+    for ladder_id, place in sorted(handed.ladders.items()):
+        if ladder_id in program.ladders:
+            ladders.take_over(context, program.ladders[ladder_id], place)
+        else:
+            member.ladders.setdefault(ladder_id, structs.replace(place, due_at=None))
+    for kind, rules in MECHANIC_RULES.items():
+        for document_id, state in sorted(states_from_log(rules, context.event.data.get(rules.collection)).items()):
+            compiled = program.compiled(kind, document_id)
+            if compiled is not None:
+                rules.take_over(context, document_id, compiled, state)
+            else:
+                states_of(member, kind).setdefault(document_id, rules.without_due(state))
+    for campaign_id, progress in sorted(handed.progress.items()):
+        campaigns.take_over(context, campaign_id, by_id.get(campaign_id), progress)
+
+
+def _decode(data: Mapping[str, Any], order: type[Any]) -> Any:
+    return msgspec.convert(data, order, strict=False, str_keys=True)
+
+
+COMMAND = CommandType(
+    kind=TAKEOVER,
+    order=Handed,
+    apply=_take_over,
+    decode=_decode,
+    strangers=Strangers.are_refused,
+    if_merged=Refusal.member_merged,
+)
