@@ -38,7 +38,7 @@ class Recount(Struct):
         self.events += 1
         if arrival.kind in (MERGE, TAKEOVER, ROLLBACK):
             self._otherwise.add(arrival.member_id)
-        if arrival.kind in _OTHERWISE or any(arrival.kind in mechanic.commands for mechanic in MECHANICS.values()):
+        if arrival.kind in _OTHERWISE or _is_command_of_mechanic(arrival.kind):
             return
         counted = [
             entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, programme)
@@ -64,6 +64,10 @@ class Recount(Struct):
         for kind, states in member.states.items():
             for document_id, state in states.items():
                 self.mechanics[kind].see_state(member.member_id, document_id, state, by_events=by_events)
+
+
+def _is_command_of_mechanic(kind: str) -> bool:
+    return any(command.kind == kind for mechanic in MECHANICS.values() for command in mechanic.commands)
 
 
 def _counts(trace: Trace, programme: Programme) -> bool:
