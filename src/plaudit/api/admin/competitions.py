@@ -10,11 +10,10 @@ from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.wire import optional_time, time_text
 from plaudit.api.views.base import Page
-from plaudit.api.views.competitions import Draw, Entry, EntryList, LeaderboardPlace, Winner, WinnerList
+from plaudit.api.views.competitions import Draw, Entry, EntryList, LeaderboardPlace, Winner, WinnerList, score_decimals
 from plaudit.api.views.competitions import Leaderboard as LeaderboardPage
 from plaudit.chores.settle_competitions import draw_winners, open_draw
 from plaudit.core.competitions import seed_hash
-from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
 from plaudit.core.periods import period_key
 from plaudit.core.program import Competition
@@ -75,7 +74,7 @@ async def leaderboard(call: Call) -> Page:
         if past is None:
             raise _no_round(asked)
         board = past
-    decimals = decimals_of(programme, competition)
+    decimals = score_decimals(programme.compiled, competition)
     cursor = None
     if "userId" in call.query:
         places = board.around(call.query["userId"], size)
@@ -110,14 +109,6 @@ def _place_view(place: RankedMember, decimals: int) -> LeaderboardPlace:
         score=to_number(place.score, decimals),
         reached_at=time_text(place.reached_at),
     )
-
-
-def decimals_of(programme: Programme, competition: Competition) -> int:
-    """The decimals that a competition's scores have."""
-    if competition.metric is None:
-        return SUM_DECIMALS
-    metric = programme.compiled.metrics.get(competition.metric)
-    return metric.decimals if metric else 0
 
 
 async def list_entries(call: Call) -> Page:
@@ -161,7 +152,7 @@ async def list_winners(call: Call) -> Page:
     async with call.connection() as connection:
         found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
     result = _KeptResult() if found is None or found["result"] is None else _RESULT.decode(found["result"])
-    decimals = decimals_of(programme, competition)
+    decimals = score_decimals(programme.compiled, competition)
     winners = [
         Winner(
             rank=winner.rank,
@@ -182,7 +173,7 @@ async def _winners_of_round(call: Call, programme: Programme, competition: Compe
         if asked is not None:
             raise _no_round(asked)
         return WinnerList.of([], settled_at=None, round=None)
-    decimals = decimals_of(programme, competition)
+    decimals = score_decimals(programme.compiled, competition)
     winners = [
         Winner(
             rank=round_move.rank,

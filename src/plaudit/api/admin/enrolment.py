@@ -7,14 +7,13 @@ from msgspec import Meta, Struct, field
 from plaudit.api.http.operations import Call, Operation, OperationResult
 from plaudit.api.http.wire import Json, UserId
 from plaudit.api.run_command import run_command
+from plaudit.api.shared.profiles import fetch_profile, identity_conflicts
 from plaudit.api.views.enrolment import EnrolmentResult, NextStep, PaidBonus
 from plaudit.api.views.profiles import Profile
 from plaudit.core.event import ENROLMENT
 from plaudit.documents.profile import CUSTOM, validate_update
 from plaudit.errors import FieldError, IdempotencyConflict, invalid_fields
 from plaudit.reads import members
-
-from .profiles import identity_conflicts, one_profile
 
 Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
@@ -78,7 +77,7 @@ async def enroll(call: Call) -> OperationResult:
         event_id, new = f"evt_{event}", processed.state != "duplicate"
     except IdempotencyConflict:  # enrolled before, with other words
         pass
-    profile = await one_profile(call, body.user_id)
+    profile = await fetch_profile(call, body.user_id)
     shown = cast("Any", profile.view)
     result = EnrolmentResult(
         message="User enrolled successfully" if new else "User was enrolled before",

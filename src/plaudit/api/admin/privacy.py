@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import time_text
+from plaudit.api.shared.profiles import fetch_profile
 from plaudit.api.views.base import Acknowledgement, view_from
 from plaudit.api.views.privacy import ConsentRecord, Consents, MemberExport, MergedMember
 from plaudit.core.ids import bucket_of, member_id_of
@@ -16,8 +17,6 @@ from plaudit.reads import member_export
 from plaudit.reads.identities import merged_into
 from plaudit.storage.consents import add_consent
 from plaudit.storage.erasure import erase
-
-from .profiles import one_profile
 
 
 class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -48,7 +47,7 @@ async def give_consent(call: Call) -> Consents:
 async def list_consents(call: Call) -> Consents:
     """What a member consents to now, and how that came."""
     user_id = call.path["userId"]
-    await one_profile(call, user_id)
+    await fetch_profile(call, user_id)
     async with call.connection() as connection:
         rows = await member_export.consents(connection, call.org_id, user_id)
     history = [
@@ -68,7 +67,7 @@ async def list_consents(call: Call) -> Consents:
 async def export(call: Call) -> MemberExport:
     """Everything that is held of a member."""
     user_id = call.path["userId"]
-    profile = await one_profile(call, user_id)
+    profile = await fetch_profile(call, user_id)
     async with call.connection() as connection:
         parts = await member_export.everything(connection, call.org_id, user_id)
         merged = [

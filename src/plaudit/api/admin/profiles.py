@@ -1,43 +1,28 @@
 """Members as administrators see them. A change of a profile is an event like any other."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from plaudit import bounds
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.http.read_only import writable
 from plaudit.api.http.wire import Json
-from plaudit.api.run_command import run_command
+from plaudit.api.shared.profiles import fetch_profile, object_in, write_profile
 from plaudit.api.views.base import OpenObject, Page, to_builtins
 from plaudit.api.views.profiles import Profile, ProfileList, profile_view
-from plaudit.core.event import PROFILE
 from plaudit.core.profile_fields import KEPT_BY_ENGINE
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
-from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
+from plaudit.errors import Conflict, FieldError, invalid_fields
 from plaudit.reads import members
 
 FILTERS_MAX = 10
 
 
-async def one_profile(call: Call, user_id: str) -> OpenObject:
-    """A member as a profile. Raises NotFound."""
-    programme = await call.programme()
-    async with call.connection() as connection:
-        view = await members.fetch_member(connection, call.org_id, user_id)
-    if view is None:
-        raise NotFound("User not found", code="user_not_found")
-    return profile_view(programme, view)
-
-
 async def get_profile(call: Call) -> OpenObject:
     """One member."""
-    return await one_profile(call, call.path["userId"])
+    return await fetch_profile(call, call.path["userId"])
 
 
 async def list_profiles(call: Call) -> Page:
@@ -74,19 +59,12 @@ async def update_profile(call: Call) -> OpenObject:
     user_id = call.path["userId"]
     if id_text(body.get("userId", user_id)) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
-    before: Json = to_builtins(await one_profile(call, user_id))
+    before: Json = to_builtins(await fetch_profile(call, user_id))
     body = writable(body, before, KEPT_BY_ENGINE)
     if isinstance(body.get(CUSTOM), dict):  # what is shown in two places is changed in the one in which it differs
         same: Json = before[CUSTOM]
         body[CUSTOM] = {name: value for name, value in body[CUSTOM].items() if name not in same or same[name] != value}
     return await write_profile(call, user_id, await _checked(call, body, new=False))
-
-
-def object_in(body: Any) -> dict[str, Any]:
-    """A body that must be an object, as a copy. Raises Invalid."""
-    if not isinstance(body, dict):
-        raise invalid_fields([FieldError("", "must be an object")])
-    return dict(body)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def user_id_in(body: dict[str, Any]) -> str:
@@ -106,27 +84,6 @@ async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> ProfileUpd
     if wrong:
         raise invalid_fields(wrong)
     return found
-
-
-async def write_profile(call: Call, user_id: str, found: ProfileUpdate) -> OpenObject:
-    """Write what was checked into a member's profile. Answers the profile."""
-    data = {"attributes": found.attributes, "identities": found.names}
-    with identity_conflicts():
-        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=user_id, data=data)
-    return await one_profile(call, user_id)
-
-
-@contextmanager
-def identity_conflicts() -> Generator[None]:
-    """Say it clearly when a name is another user's."""
-    try:
-        yield
-    except asyncpg.UniqueViolationError as error:
-        if error.table_name != "identities":
-            raise
-        raise Conflict(
-            "Another user already has this e-mail address, phone number or unique field", code="identity_taken"
-        ) from None
 
 
 _PLAIN = {"type": "object"}

@@ -1,14 +1,13 @@
 """The ledger: every change of a balance, newest first."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
-from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.parameters import BETWEEN, CAUSE_PARAMETERS, causes_in, instant_in
 from plaudit.api.http.wire import AFTER_ALL, uuid_in
+from plaudit.api.shared.member_pages import transactions_page
 from plaudit.api.views.base import Page
 from plaudit.api.views.transactions import MatchedAmount, Transaction, TransactionList, transaction_view, transfer_view
 from plaudit.core.ids import member_id_of
@@ -16,21 +15,10 @@ from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
-from plaudit.reads.transactions import ALL, TransactionFilter
+from plaudit.reads.transactions import TransactionFilter
 
 Row = dict[str, Any]
 _FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
-
-
-async def page_of_member(
-    call: Call, member_id: UUID, cursor: str, wanted: TransactionFilter = ALL
-) -> tuple[Sequence[Row], str | None]:
-    """A page of a member's transactions, the newest first, and the cursor to the next."""
-    size = page_size(call.query)
-    place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
-    async with call.connection() as connection:
-        rows = await transactions.page_of_member(connection, member_id, place, wanted, size + 1)
-    return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
 
 
 _SIGNS = {"credit": 1, "debit": -1}
@@ -69,7 +57,7 @@ async def list_transactions(call: Call) -> Page:
     user_id = call.query.get("userId")
     if user_id is not None:
         member_id = member_id_of(call.org_id, user_id)
-        rows, cursor = await page_of_member(call, member_id, call.query.get("cursor", ""), wanted)
+        rows, cursor = await transactions_page(call, member_id, call.query.get("cursor", ""), wanted)
     else:
         page = call.page(tuple[datetime, int, int, int], _FIRST)
         async with call.connection() as connection:

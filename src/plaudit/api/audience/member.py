@@ -5,13 +5,12 @@ from typing import Annotated, Any, cast
 
 from msgspec import Meta, Struct
 
-from plaudit.api.admin.products import redeem_product
-from plaudit.api.admin.profiles import object_in, write_profile
-from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import LIMIT, PAGING, Call, Operation, OperationResult, Parameter
 from plaudit.api.http.wire import UserId
 from plaudit.api.identity.current_member import load_current_member, member_id
-from plaudit.api.member.me import campaign_views, get_own_notifications
+from plaudit.api.shared.member_pages import campaign_views, own_notifications_page, transactions_page
+from plaudit.api.shared.profiles import object_in, write_profile
+from plaudit.api.shared.redemption import redeem_product
 from plaudit.api.views.base import OpenObject, Page
 from plaudit.api.views.member_api import (
     AudienceProfile,
@@ -144,7 +143,7 @@ async def get_transactions(call: Call) -> Page:
     if wrong:
         raise invalid_fields(wrong)
     after = call.query.get("lastEvaluatedKey", "")
-    page, cursor = await page_of_member(
+    page, cursor = await transactions_page(
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
     shown = [_transaction_view(programme, row) for row in page]
@@ -227,7 +226,7 @@ OPERATIONS = [
     ),
     Operation(
         name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
-        run=get_own_notifications, query=PAGING, summary="List the member's notifications",
+        run=own_notifications_page, query=PAGING, summary="List the member's notifications",
         answer=NotificationList, **_OWN,
     ),
     Operation(

@@ -12,10 +12,10 @@ from typing import Annotated, Any, cast
 from msgspec import UNSET, Meta, Struct
 
 from plaudit import bounds
-from plaudit.api.admin.profiles import identity_conflicts
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, decode_loosely
 from plaudit.api.http.wire import EventKey, UserId
 from plaudit.api.run_command import run_command
+from plaudit.api.shared.profiles import identity_conflicts
 from plaudit.api.views.actions import IngestResult, Problem, TrackResult, ingest_result
 from plaudit.clock import new_uuid7
 from plaudit.core.event import PROFILE

@@ -5,22 +5,19 @@ from typing import Any
 
 from msgspec import structs
 
-from plaudit.api.admin.competitions import decimals_of
-from plaudit.api.admin.transactions import page_of_member
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.http.wire import optional_time, time_text
 from plaudit.api.identity.current_member import (
     is_visible_to,
     load_current_member,
     member_id,
-    progress_of,
     segments_of,
-    visible_campaigns,
 )
+from plaudit.api.shared.member_pages import campaign_views, own_notifications_page, transactions_page
 from plaudit.api.views.base import OpenObject, Page
+from plaudit.api.views.competitions import score_decimals
 from plaudit.api.views.member_api import (
     LadderPlace,
-    MemberCampaign,
     MemberCampaignList,
     MemberCompetition,
     MemberCompetitionList,
@@ -36,8 +33,8 @@ from plaudit.api.views.member_api import (
     Offer,
     StreakStanding,
 )
-from plaudit.api.views.member_progress import mechanics_fields, profile_source, progress_fields
-from plaudit.api.views.notification import NotificationList, notification_view
+from plaudit.api.views.member_progress import mechanics_fields, profile_source
+from plaudit.api.views.notification import NotificationList
 from plaudit.api.views.profiles import (
     MetricBalance,
     balances_view,
@@ -49,11 +46,7 @@ from plaudit.api.views.profiles import (
 from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
-from plaudit.core.member import Progress
 from plaudit.core.metrics import to_number
-from plaudit.core.program import Campaign as Compiled
-from plaudit.core.progress import is_completed
-from plaudit.documents.campaign import Campaign
 from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
@@ -83,35 +76,6 @@ async def get_campaigns(call: Call) -> Page:
     """The campaigns that are open to the member, with how far they are in each."""
     programme, view = await load_current_member(call)
     return MemberCampaignList.of(campaign_views(programme, view))
-
-
-def campaign_views(programme: Programme, view: MemberView) -> list[MemberCampaign]:
-    """The campaigns that a member may see, with the member's progress."""
-    compiled = programme.compiled.campaigns()
-    states = progress_of(view)
-    return [
-        _campaign_view(programme, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
-        for campaign_id, campaign in visible_campaigns(programme, segments_of(view), programme.now())
-    ]
-
-
-def _campaign_view(
-    programme: Programme, campaign_id: str, campaign: Campaign, compiled: Compiled | None, progress: Progress
-) -> MemberCampaign:
-    now = programme.now()
-    return MemberCampaign(
-        campaign_id=campaign_id,
-        name=campaign.name,
-        subtitle=campaign.subtitle,
-        description=campaign.description,
-        type=campaign.type,
-        media=campaign.media,
-        starts_at=optional_time(campaign.start_date),
-        ends_at=optional_time(campaign.end_date),
-        enrolment=campaign.enrolment,
-        completed=progress.completions > 0 if compiled is None else is_completed(compiled, progress, now),
-        **({} if compiled is None else progress_fields(programme.compiled, compiled, progress, now)),
-    )
 
 
 async def get_rewards(call: Call) -> MemberRewards:
@@ -256,25 +220,14 @@ async def _standing(
     places = board.among([call.user_id])
     if not places:
         return nowhere
-    score = to_number(places[0].score, decimals_of(programme, competition))
+    score = to_number(places[0].score, score_decimals(programme.compiled, competition))
     return {"rank": places[0].rank, "score": score, "of": len(board), "scope": scope}
-
-
-async def get_own_notifications(call: Call) -> Page:
-    """A page of all notifications, the newest first; how many are unread."""
-    programme = await call.programme()
-    page = call.page(tuple[int], (2**62,))
-    async with call.connection() as connection:
-        found = await notifications.fetch_page(connection, member_id(call), *page.start, programme.now(), page.limit)
-        unread = await notifications.unread_count(connection, member_id(call), programme.now())
-    found, cursor = page.cut(found, lambda notification_row: (notification_row.sequence,))
-    return NotificationList.of([notification_view(programme, row) for row in found], unread=unread, cursor=cursor)
 
 
 async def get_own_transactions(call: Call) -> Page:
     """A page of the member's transactions, the newest first."""
     programme = await call.programme()
-    page, cursor = await page_of_member(call, member_id(call), call.query.get("cursor", ""))
+    page, cursor = await transactions_page(call, member_id(call), call.query.get("cursor", ""))
     return TransactionList.of([transaction_view(programme, row) for row in page], cursor=cursor)
 
 
@@ -316,7 +269,7 @@ OPERATIONS = [
     ),
     Operation(
         name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
-        summary="List the member's notifications", run=get_own_notifications,
+        summary="List the member's notifications", run=own_notifications_page,
         answer=NotificationList, query=PAGING, **_OWN,
     ),
     Operation(

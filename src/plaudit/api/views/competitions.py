@@ -2,7 +2,18 @@
 
 from msgspec import UNSET, UnsetType
 
+from plaudit.core.goals import SUM_DECIMALS
+from plaudit.core.program import Competition, Program
+
 from .base import Time, View, page_of
+
+
+def score_decimals(program: Program, competition: Competition) -> int:
+    """Return how many decimals a competition's scores have."""
+    if competition.metric is None:
+        return SUM_DECIMALS
+    metric = program.metrics.get(competition.metric)
+    return metric.decimals if metric else 0
 
 
 class LeaderboardPlace(View):

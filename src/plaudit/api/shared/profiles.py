@@ -1,0 +1,54 @@
+"""Read and write a member's profile, whoever calls."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+
+from plaudit.api.http.operations import Call
+from plaudit.api.run_command import run_command
+from plaudit.api.views.base import OpenObject
+from plaudit.api.views.profiles import profile_view
+from plaudit.core.event import PROFILE
+from plaudit.documents.profile import ProfileUpdate
+from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
+from plaudit.reads import members
+
+
+async def fetch_profile(call: Call, user_id: str) -> OpenObject:
+    """Return a member's profile. Raise NotFound."""
+    programme = await call.programme()
+    async with call.connection() as connection:
+        view = await members.fetch_member(connection, call.org_id, user_id)
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    return profile_view(programme, view)
+
+
+def object_in(body: Any) -> dict[str, Any]:
+    """Return a copy of a body that must be an object. Raise Invalid."""
+    if not isinstance(body, dict):
+        raise invalid_fields([FieldError("", "must be an object")])
+    return dict(body)  # pyright: ignore[reportUnknownArgumentType]
+
+
+async def write_profile(call: Call, user_id: str, found: ProfileUpdate) -> OpenObject:
+    """Write a checked update into a member's profile. Return the profile."""
+    data = {"attributes": found.attributes, "identities": found.names}
+    with identity_conflicts():
+        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=user_id, data=data)
+    return await fetch_profile(call, user_id)
+
+
+@contextmanager
+def identity_conflicts() -> Generator[None]:
+    """Raise Conflict if an e-mail address, phone number or unique field is another user's."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name != "identities":
+            raise
+        raise Conflict(
+            "Another user already has this e-mail address, phone number or unique field", code="identity_taken"
+        ) from None
