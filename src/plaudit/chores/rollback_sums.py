@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from plaudit.core.commands.rollback import RolledBack, Stays
+from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.metrics import to_number
 from plaudit.storage.programmes import Programme
 
@@ -29,6 +30,8 @@ class Sums(Struct, rename="camel"):
         self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, done.lost_metrics)}
         for name in ("transfers", "products", "coupons", "entries", "notifications", "completions", "rungs"):
             self.numbers[name] = self.numbers.get(name, 0) + getattr(done, name)
+        for name in (name for rules in MECHANIC_RULES.values() for name in rules.undone_counts):
+            self.numbers[name] = self.numbers.get(name, 0) + done.numbers.get(name, 0)
         self.lost = {**self.lost, **_more(self.lost, {"products": done.lost_products, "coupons": done.lost_coupons})}
         self.stays = (*self.stays, *done.stays)[:STAYS_SHOWN]
 

@@ -25,6 +25,7 @@ from plaudit.core.commands.rollback import (
     RolledBack,
     data_of,
     is_something,
+    rolled_back_from,
     unused_id,
 )
 from plaudit.core.decide_one import decide_one
@@ -343,7 +344,7 @@ def _arrival(programme: Programme, kind: str, user_id: str, event_id: UUID, data
 def rolled_back_in(trace: Sequence[Trace]) -> RolledBack:
     """Return what came of a rollback at a member, as its trace says."""
     found = next((entry.progress for entry in trace if entry.cause == ROLLBACK_CAUSE), None)
-    return msgspec.convert(found or {}, RolledBack)
+    return rolled_back_from(found or {})
 
 
 def _wanted(sums: Sums) -> dict[str, int]:

@@ -7,7 +7,8 @@
 A state says all that the rules know of a member's past; a document says nothing of members.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,8 +17,8 @@ from msgspec import Struct, structs
 from .cause import Cause
 from .context import Context
 from .decision import Trace
-from .member import states_of
-from .program import MechanicListener
+from .member import Member, states_of
+from .program import MechanicListener, Program
 
 
 class MechanicRules:
@@ -31,11 +32,21 @@ class MechanicRules:
     kind: str
     collection: str
     state: type[Struct]
+    undone_first: bool = True  # by a rollback, before the transactions that it reverses; else after all else
+    undone_counts: Sequence[str] = ()  # what a rollback counts of it
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace:
         """Apply the present event to a document that listens to it. Return what came of it."""
         trigger = context.event.trigger if context.event.depth else None
         return Trace(listener.cause.logged, 0, listener.number, trigger=trigger)
+
+    def count_earned(
+        self, context: Context, compiled: Any, amount: int, at: datetime, counted_in: frozenset[str] | None
+    ) -> Trace | None:
+        """Count what was earned at an instant of a metric that a document goes by. Return a refusal to be traced, if any.
+
+        A negative amount was taken back, of what the documents `counted_in` had counted (None: nobody knows).
+        """
 
     def is_dormant(self, compiled: Any) -> bool:
         """Return whether nothing falls due for a document, because it is not active."""
@@ -55,9 +66,42 @@ class MechanicRules:
         """Add the state of somebody else, who goes on as this member."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
+    def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
+        """Return what a rollback undoes of a member's documents, by their ids; `would` is the member as they would be.
+
+        By default that is the states as they would be (None: as if never begun), of those that it sets back.
+        """
+        others = would.states.get(self.kind, {})
+        return {
+            document_id: others.get(document_id)
+            for document_id, state in real.states.get(self.kind, {}).items()
+            if self.is_rolled_back(state, others.get(document_id))
+        }
+
     def is_rolled_back(self, state: Any, would: Any | None) -> bool:
         """Return whether a rollback sets a state to what it would be."""
         return state != would
+
+    def undo(self, context: Context, parts: Mapping[str, Any]) -> None:
+        """Undo at a member what `to_undo` has returned."""
+        for document_id, state in parts.items():
+            fresh = self.fresh(context.program.compiled(self.kind, document_id))
+            states_of(context.member, self.kind)[document_id] = fresh if state is None else state
+            context.changed_parts.update((f"{self.collection}.{document_id}", self.collection))
+
+    @property
+    def undo_name(self) -> str:
+        """What an order of a rollback calls what it undoes of the mechanic."""
+        return self.collection
+
+    @property
+    def undo_type(self) -> Any:
+        """The type of what is undone of a document."""
+        return self.state | None
+
+    def count_undone(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, int]:
+        """Return what a rollback has come to, of the member's states before and after it: numbers by `undone_counts`."""
+        return {}
 
     def unsound(self, state: Any) -> Iterator[str]:
         """Yield what does not hold of a state, whatever came before."""
@@ -70,6 +114,21 @@ class MechanicRules:
 
 # By kind, in the order in which they are considered. They are registered with the mechanics (see `mechanics.registry`).
 MECHANIC_RULES: dict[str, MechanicRules] = {}
+
+
+def count_earned(
+    context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
+) -> None:
+    """Count what was earned of a metric at an instant, or taken back of it, on all documents that go by the metric."""
+    for listener in context.program.earning_listeners.get(metric_id, ()):
+        if context.broken and context.is_broken(listener.cause):
+            continue
+        try:
+            refused = MECHANIC_RULES[listener.mechanic].count_earned(context, listener.target, amount, at, counted_in)
+        except BaseException as problem:
+            raise context.blamed(problem, listener.cause) from None
+        if refused is not None:
+            context.trace.append(refused)
 
 
 def states_from_log(rules: MechanicRules, states: Any) -> dict[str, Any]:

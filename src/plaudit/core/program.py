@@ -303,7 +303,8 @@ class Program(Struct, frozen=True, kw_only=True):
     `outbound` maps a trigger to the types of message that other systems are told of it.
     `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
     parts of a member that its campaigns may look at or change, beside balances and progress.
-    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids.
+    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids; `earning_listeners` maps
+    a metric to those that count what is earned of it.
     """
 
     org_id: UUID
@@ -317,6 +318,9 @@ class Program(Struct, frozen=True, kw_only=True):
     listeners: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict[str, tuple[Listener, ...]])
     mechanics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     mechanic_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
+        default_factory=dict[str, tuple[MechanicListener, ...]]
+    )
+    earning_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
         default_factory=dict[str, tuple[MechanicListener, ...]]
     )
     ladders: Mapping[str, Ladder] = field(default_factory=dict[str, Ladder])

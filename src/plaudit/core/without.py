@@ -290,7 +290,7 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
             for text, state in real.progress.items()
             if state != would.progress.get(text, Progress())
         },
-        states=_states(real, would),
+        parts={kind: parts for kind, rules in MECHANIC_RULES.items() if (parts := rules.to_undo(program, real, would))},
         reached={
             ladder_id: gone
             for ladder_id, state in real.ladders.items()
@@ -311,21 +311,6 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
         reason=f"Rolled back: {doings.campaign_id}",
     )
     return order if is_something(order) else None
-
-
-def _states(real: Member, would: Member) -> dict[str, dict[str, Any]]:
-    """Return the states of mechanics that a rollback sets to what they would be, by kind."""
-    states: dict[str, dict[str, Any]] = {}
-    for kind, rules in MECHANIC_RULES.items():
-        others = would.states.get(kind, {})
-        set_back = {
-            document_id: others.get(document_id)
-            for document_id, state in real.states.get(kind, {}).items()
-            if rules.is_rolled_back(state, others.get(document_id))
-        }
-        if set_back:
-            states[kind] = set_back
-    return states
 
 
 def _since_given_back(caps: Mapping[str, int], real: Member, would: Member) -> dict[str, int]:

@@ -84,7 +84,8 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
         listeners=listeners,
         mechanics={kind: documents.by_id for kind, documents in compiled.items()},
-        mechanic_listeners=_mechanic_listeners(compiled.values()),
+        mechanic_listeners=_in_order(documents.listeners for documents in compiled.values()),
+        earning_listeners=_in_order(documents.earning for documents in compiled.values()),
         ladders=ladders,
         segments=segments,
         segments_by_trigger=segments_by_trigger(segments.values()),
@@ -309,12 +310,15 @@ def _told_whether_alone(listeners: Sequence[core.Listener]) -> tuple[core.Listen
     return tuple(structs.replace(listener, alone=number[listener.campaign.campaign_id] == 1) for listener in listeners)
 
 
-def _mechanic_listeners(compiled: Iterable[CompiledDocuments]) -> dict[str, tuple[core.MechanicListener, ...]]:
+def _in_order(
+    those: Iterable[Mapping[str, Sequence[core.MechanicListener]]],
+) -> dict[str, tuple[core.MechanicListener, ...]]:
+    """Return the listeners of all mechanics by what they listen to."""
     found: dict[str, list[core.MechanicListener]] = defaultdict(list)
-    for documents in compiled:
-        for trigger, listeners in documents.listeners.items():
-            found[trigger] += listeners
-    return {trigger: tuple(listeners) for trigger, listeners in found.items()}
+    for listeners_of in those:
+        for key, listeners in listeners_of.items():
+            found[key] += listeners
+    return {key: tuple(listeners) for key, listeners in found.items()}
 
 
 def _mechanic_effects(compiled: Mapping[str, CompiledDocuments]) -> Iterator[core.Effect]:

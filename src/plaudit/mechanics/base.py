@@ -30,10 +30,14 @@ DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and
 
 
 class CompiledDocuments(Struct, frozen=True):
-    """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger."""
+    """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger.
+
+    `earning` says which of them count what is earned of which metric.
+    """
 
     by_id: Mapping[str, Any]
     listeners: Mapping[str, Sequence[MechanicListener]] = {}
+    earning: Mapping[str, Sequence[MechanicListener]] = {}
 
 
 class CampaignPart(Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
 from plaudit.core.effects.remove_product import take_product
 from plaudit.core.ids import derived_id
-from plaudit.core.mechanic_rules import MECHANIC_RULES, states_as_logged, states_from_log
-from plaudit.core.member import LadderState, Progress, states_of
+from plaudit.core.mechanic_rules import MECHANIC_RULES
+from plaudit.core.member import LadderState, Progress
 
 from .command_type import CommandType, Strangers
 from .reversal import ReversalOrder, reverse
@@ -61,7 +61,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
     `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
     same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
-    coupons. `progress` and `states` (of mechanics, by kind) are as they would be (None: as if never begun); `reached` are rungs that would
+    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `reached` are rungs that would
     not have been; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
     `whole`: what cannot be had back refuses the order.
     """
@@ -82,7 +82,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
     entries: dict[str, int] = {}
     scores: dict[str, int] = {}
     progress: dict[str, Progress] = {}
-    states: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
     reached: dict[str, tuple[int, ...]] = {}
     segments: dict[str, bool | None] = {}
     attributes: dict[str, Any] = {}
@@ -105,24 +105,42 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
     notifications: int = 0
     completions: int = 0
     rungs: int = 0
+    numbers: dict[str, int] = {}  # of the mechanics, by their `undone_counts`
+
+
+def rolled_back_from(shown: Mapping[str, Any]) -> RolledBack:
+    """Return what came of a rollback, as its trace says it."""
+    names = [name for rules in MECHANIC_RULES.values() for name in rules.undone_counts]
+    numbers = {name: int(shown[name]) for name in names if name in shown}
+    return structs.replace(msgspec.convert(shown, RolledBack), numbers=numbers)
+
+
+def _shown(order: Rollback, done: RolledBack) -> dict[str, Any]:
+    shown = msgspec.to_builtins(structs.replace(done, numbers={}))
+    return {
+        "campaignId": order.campaign_id,
+        **shown,
+        **{name: number for name, number in done.numbers.items() if number},
+    }
 
 
 def rollback_of(data: Mapping[str, Any], _: type[Any] | None = None) -> Rollback:
     """Return the order in an event's data."""
     order = msgspec.convert(data, Rollback, strict=False, str_keys=True)
-    states = {
-        kind: states_from_log(rules, data[rules.collection])
+    parts = {
+        kind: msgspec.convert(data[rules.undo_name], dict[str, rules.undo_type], strict=False, str_keys=True)
         for kind, rules in MECHANIC_RULES.items()
-        if data.get(rules.collection)
+        if data.get(rules.undo_name)
     }
-    return structs.replace(order, states=states)
+    return structs.replace(order, parts=parts)
 
 
 def data_of(order: Rollback) -> dict[str, Any]:
     """Return an order as the data of its event."""
     data: dict[str, Any] = msgspec.to_builtins(order, str_keys=True)
-    del data["states"]
-    return data | states_as_logged(order.states)
+    del data["parts"]
+    undone = {rules.undo_name: order.parts.get(kind, {}) for kind, rules in MECHANIC_RULES.items()}
+    return data | msgspec.to_builtins(undone, str_keys=True)
 
 
 _ASKED = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
@@ -143,6 +161,7 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
     before = {ladder_id: state.effective for ladder_id, state in context.member.ladders.items()}
+    states = {kind: {**states} for kind, states in context.member.states.items()}
     completions = _set_progress(context, order)
     refusal = _take_from_receivers(context, order)
     if refusal is not None:
@@ -175,10 +194,24 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
             state.effective < before.get(ladder_id, state.effective)
             for ladder_id, state in context.member.ladders.items()
         ),
+        numbers=_numbers(states, context.member.states),
     )
-    shown = {"campaignId": order.campaign_id, **msgspec.to_builtins(done)}
-    context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, shown))
+    context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, _shown(order, done)))
     return None
+
+
+def _numbers(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for kind, rules in MECHANIC_RULES.items():
+        numbers |= rules.count_undone(before.get(kind, {}), after.get(kind, {}))
+    return numbers
+
+
+def _undo_mechanics(context: Context, order: Rollback, *, first: bool) -> None:
+    for kind, parts in order.parts.items():
+        rules = MECHANIC_RULES[kind]
+        if rules.undone_first == first:
+            rules.undo(context, parts)
 
 
 def _set_progress(context: Context, order: Rollback) -> int:
@@ -189,12 +222,7 @@ def _set_progress(context: Context, order: Rollback) -> int:
         fewer += max(before.completions - progress.completions, 0)
         member.progress[campaign_id] = progress
         context.changed_parts.add(f"campaigns.{campaign_id}")
-    for kind, states in order.states.items():
-        rules = MECHANIC_RULES[kind]
-        for document_id, state in states.items():
-            fresh = rules.fresh(context.program.compiled(kind, document_id))
-            states_of(member, kind)[document_id] = fresh if state is None else state
-            context.changed_parts.update((f"{rules.collection}.{document_id}", rules.collection))
+    _undo_mechanics(context, order, first=True)
     if order.attributes:
         context.write_profile(order.attributes)
         context.changed_parts.add("user")
@@ -278,8 +306,9 @@ def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusa
 
 
 def _take_the_rest(context: Context, order: Rollback) -> None:
-    """Take entries, scores and places in segments back."""
+    """Take entries, scores and places in segments back, and what else the mechanics undo."""
     entries, program = context.member.entries, context.program
+    _undo_mechanics(context, order, first=False)
     for competition_id, number in order.entries.items():
         left = entries.get(competition_id, 0) - number
         if left > 0:

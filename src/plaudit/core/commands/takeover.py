@@ -100,7 +100,7 @@ def _add_mechanics(context: Context, handed: Handed) -> None:
             ladders.take_over(context, program.ladders[ladder_id], place)
         else:
             member.ladders.setdefault(ladder_id, structs.replace(place, due_at=None))
-    for kind, rules in MECHANIC_RULES.items():
+    for kind, rules in reversed(MECHANIC_RULES.items()):
         for document_id, state in sorted(states_from_log(rules, context.event.data.get(rules.collection)).items()):
             compiled = program.compiled(kind, document_id)
             if compiled is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import structs
 
-from plaudit.core import competitions, ladders
+from plaudit.core import competitions, ladders, mechanic_rules
 from plaudit.core.cause import OPENING, CauseKind, expiry_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Transaction
@@ -187,6 +187,8 @@ def count_earned(
     program = context.program
     if metric_id in program.ladders_by_metric:
         ladders.count_earned(context, metric_id, amount, at)
+    if metric_id in program.earning_listeners:
+        mechanic_rules.count_earned(context, metric_id, amount, at, counted_in)
     if metric_id in program.competitions_by_metric:
         competitions.count(context, metric_id, amount, at, counted_in)
 
