@@ -9,7 +9,6 @@ from plaudit.core.event import (
     GRANT,
     HOLD,
     IMPORT,
-    LADDER,
     PRIZE,
     PROFILE,
     RECEIPT,
@@ -20,6 +19,7 @@ from plaudit.core.event import (
     TRANSFER,
 )
 from plaudit.core.profile_fields import last_active_at
+from plaudit.mechanics.ladders.commands import LADDER
 from plaudit.mechanics.streaks.commands import STREAK
 from tests.factories import campaign, document, program
 from tests.life import Life

@@ -11,6 +11,7 @@ from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.program import Effect
+from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import NOON, campaign, document, event, member, program
 from tests.life import Life
@@ -151,7 +152,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
     )
     for name in (
         "mechanics.streaks.rules.check_in",
-        "core.ladders._climb",
+        "mechanics.ladders.rules._climb",
         "core.competitions._score",
         "core.segments.is_member",
     ):
@@ -164,7 +165,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
         Refusal.evaluation_failed,
     )
-    assert (streaks_of(decision.member), decision.member.ladders, decision.member.standings) == ({}, {}, {})
+    assert (streaks_of(decision.member), ladders_of(decision.member), decision.member.standings) == ({}, {}, {})
 
 
 def test_what_falls_due_and_raises_holds_up_nothing(monkeypatch):

@@ -8,6 +8,7 @@ from plaudit.core.competitions import counted
 from plaudit.core.decision import Refusal, Trace
 from plaudit.core.event import ACTION, IMPORT, RECEIPT, SEGMENT, TAKEOVER, TRANSACTION
 from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
+from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_ledger import scored
 from tests.core.test_metrics import reverse
 from tests.factories import document, program
@@ -80,7 +81,7 @@ def test_what_counts(metric, steps, score, lifetime):
         step(ann)
     ann.until("2026-01-29")
     assert (ann.member.standings["cup"].score, ann.member.balances["points"].earned) == (score, lifetime)
-    assert sum(ann.member.ladders["year"].earned.values()) == score
+    assert sum(ladders_of(ann.member)["year"].earned.values()) == score
 
 
 def cup(**raw):

@@ -3,8 +3,11 @@
 import msgspec
 import pytest
 
-from plaudit.core.event import IMPORT, LADDER
-from plaudit.core.placing import placed
+from plaudit.core.event import IMPORT
+from plaudit.mechanics.ladders.commands import LADDER
+from plaudit.mechanics.ladders.compiled import ladders_in
+from plaudit.mechanics.ladders.placing import placed
+from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import reverse
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -26,7 +29,7 @@ def life(zone="UTC", points=None, **ladder) -> Life:
 
 
 def rung(ann: Life) -> str | None:
-    number = ann.member.ladders["club"].effective
+    number = ladders_of(ann.member)["club"].effective
     return None if number < 0 else RUNGS[number]["rungId"]
 
 
@@ -82,9 +85,9 @@ def test_a_ladder_that_is_filled_stands_as_if_it_had_always_been_there(zone, lad
     for at, amount in sorted(earned):
         ann.do(at, "earn", amount=amount)
     ann.until(then)
-    state = placed(ann.program, ann.member, ann.program.ladders["club"], history, ann.at(then))
+    state = placed(ann.program, ann.member, ladders_in(ann.program)["club"], history, ann.at(then))
     assert RUNGS[state.rung]["rungId"] == wanted
-    assert state == ann.member.ladders["club"]
+    assert state == ladders_of(ann.member)["club"]
 
 
 PLACED = [
@@ -102,18 +105,18 @@ def test_placing_is_quiet_and_nobody_goes_down_by_it(before, earned, wanted, sin
     if before is not None:
         ann.do("2026-06-01", "earn", amount=before)
     had, told = ann.balance("xp"), sum(len(one.notifications) for one in ann.decisions)
-    ladder = ann.program.ladders["club"]
+    ladder = ladders_in(ann.program)["club"]
     history = [(ann.at("2026-01-01"), earned)] if earned else []
     state = placed(ann.program, ann.member, ladder, history, ann.at("2026-07-01"))
     order = {"ladderId": "club", "fill": True, "state": msgspec.to_builtins(state), "sequence": ann.member.sequence}
     done = ann.do("2026-07-01", LADDER, LADDER, **order)
-    assert (done.refusal, done.follow_ups, done.transactions, done.rungs) == (None, [], [], [])
+    assert (done.refusal, done.follow_ups, done.transactions, done.moves) == (None, [], [], [])
     assert (ann.balance("xp"), sum(len(one.notifications) for one in ann.decisions)) == (had, told)
     if wanted is None:
-        assert "club" not in ann.member.ladders
+        assert "club" not in ladders_of(ann.member)
         return
-    assert (rung(ann), ann.member.ladders["club"].since) == (wanted, ann.at(since))
-    assert ann.member.ladders["club"].earned == {"": earned}
+    assert (rung(ann), ladders_of(ann.member)["club"].since) == (wanted, ann.at(since))
+    assert ladders_of(ann.member)["club"].earned == {"": earned}
 
 
 def rungs(**thresholds):
@@ -143,8 +146,8 @@ def test_members_stay_on_their_rungs_when_others_are_put_in_or_taken_out(after, 
     lives[2].do("2026-01-01", "earn", amount=1)
     for ann in lives:
         ann.program = program(document("ladder", "club", rungs=after))
-        assert ann.do("2026-01-02", "look").rungs == []
-    numbers = [ann.member.ladders["club"].effective for ann in lives]
+        assert ann.do("2026-01-02", "look").moves == []
+    numbers = [ladders_of(ann.member)["club"].effective for ann in lives]
     assert [after[number]["rungId"] if number >= 0 else None for number in numbers] == wanted
 
 
@@ -153,10 +156,10 @@ def test_a_rung_that_was_put_in_brings_what_it_brings_once_and_the_others_nothin
     ann.do("2026-01-01", "earn", amount=100)  # silver, and its 1 xp
     amber = {"rungId": "amber", "name": "Amber", "threshold": 50, "effects": [{"type": "add_metric", "metric": "xp", "amount": 5}]}  # fmt: skip
     before, ann.program = ann.program, life(**YEAR, rungs=[RUNGS[0], amber, *RUNGS[1:]]).program
-    assert ann.program.ladders["club"].rungs[1].rung_id == "amber"
+    assert ladders_in(ann.program)["club"].rungs[1].rung_id == "amber"
     for year in ("2028-06-01", "2030-06-01"):
         ann.do(year, "earn", amount=100)
-    assert ann.member.ladders["club"].rung_ids == ("bronze", "amber", "silver")
+    assert ladders_of(ann.member)["club"].rung_ids == ("bronze", "amber", "silver")
     assert ann.balance("xp") == 1 + 5
     ann.program = before
     ann.do("2030-06-02", "earn", amount=1)
@@ -165,7 +168,7 @@ def test_a_rung_that_was_put_in_brings_what_it_brings_once_and_the_others_nothin
 
 def test_what_a_rung_brings_for_the_first_time_is_not_paid_after_placing():
     ann = life(**YEAR)
-    ladder = ann.program.ladders["club"]
+    ladder = ladders_in(ann.program)["club"]
     state = placed(ann.program, ann.member, ladder, [(ann.at("2026-01-01"), 100)], ann.at("2026-06-01"))
     order = {"ladderId": "club", "fill": True, "state": msgspec.to_builtins(state), "sequence": 0}
     ann.do("2026-06-01", LADDER, LADDER, **order)
@@ -190,7 +193,7 @@ def test_what_is_pending_at_the_end_of_a_window_counts_in_the_next():
     ann = life(points={"pendingDays": 14}, **YEAR)
     ann.do("2026-12-25", "earn", amount=500)
     ann.until("2027-01-01")
-    assert rung(ann) == "bronze" if "club" in ann.member.ladders else True
+    assert rung(ann) == "bronze" if "club" in ladders_of(ann.member) else True
     ann.until("2027-01-08")
     assert rung(ann) == "gold"
     assert rung(ann.until("2028-12-31")) == "gold"
@@ -261,7 +264,7 @@ def test_stepping_down_is_told_and_what_getting_there_brought_stays():
     ann.do("2026-01-01", "earn", amount=500)
     reverse(ann, "2026-01-02", ann.transactions[0], 500)
     assert (rung(ann), ann.balance("xp")) == ("bronze", 11)
-    assert [one.after for one in ann.decisions[-1].rungs] == ["bronze"]
+    assert [one.after for one in ann.decisions[-1].moves] == ["bronze"]
     assert [n.message for d in ann.decisions for n in d.notifications] == ["up", "down"]
     ann.do("2026-01-03", "earn", amount=500)
     assert (rung(ann), ann.balance("xp")) == ("gold", 21)  # silver's is for the first time only
@@ -281,7 +284,7 @@ def test_a_rung_by_hand_outlasts_a_reversal_and_not_longer_than_it_was_given_for
     ann.do("2026-01-02", "ladder", LADDER, ladderId="club", rung="silver", until="2026-02-01T00:00:00Z")
     first = next(one for one in ann.transactions if one.metric == "points")
     reverse(ann, "2026-01-03", first, 500)
-    assert (rung(ann), ann.decisions[-1].rungs) == ("silver", [])
+    assert (rung(ann), ann.decisions[-1].moves) == ("silver", [])
     assert rung(ann.until("2026-02-01 00:00")) == "bronze"
 
 

@@ -7,10 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from plaudit.core.decision import Refusal
 from plaudit.core.event import HOLD, RECEIPT, TRANSFER
-from plaudit.core.ladders import score
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.post import available
 from plaudit.core.soundness import unsound
+from plaudit.mechanics.ladders.compiled import ladders_in
+from plaudit.mechanics.ladders.rules import score
+from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import ROLLING, life, reverse
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -196,9 +198,9 @@ def club(**metric) -> Life:
 def test_a_rung_that_the_effects_of_another_led_to_has_been_reached_for_good():
     ann = club()
     ann.do("2026-01-01", "earn", amount=100)
-    assert (ann.balance(), ann.balance("xp"), ann.member.ladders["club"].reached) == (200, 7, (0, 1))
+    assert (ann.balance(), ann.balance("xp"), ladders_of(ann.member)["club"].reached) == (200, 7, (0, 1))
     ann.until("2026-03-01")
-    assert ann.member.ladders["club"].effective == -1
+    assert ladders_of(ann.member)["club"].effective == -1
     ann.do("2026-03-02", "earn", amount=200)  # up again: effects that are for the first time only do not come again
     assert (ann.balance(), ann.balance("xp")) == (400, 7)
 
@@ -313,7 +315,7 @@ def scored(metric=None, **cup) -> Life:
 
 
 def month(ann: Life, local: str) -> int:
-    return score(ann.program.ladders["month"], ann.member.ladders["month"], ann.at(local), "UTC", None)
+    return score(ladders_in(ann.program)["month"], ladders_of(ann.member)["month"], ann.at(local), "UTC", None)
 
 
 def undo(ann: Life, local: str, posting, counted: str, **more):
@@ -326,7 +328,7 @@ def test_a_reversal_counts_in_the_window_and_the_year_of_its_original():
     ann.do("2026-01-10", "earn", amount=100)
     undo(ann, "2026-01-20", ann.transactions[0], "2025-12-01")
     assert month(ann, "2026-01-20") == 100
-    assert ann.member.ladders["year"].earned == {"2025": 0, "2026": 100}
+    assert ladders_of(ann.member)["year"].earned == {"2025": 0, "2026": 100}
 
 
 def test_a_reversal_counts_in_the_competition_of_its_original():

@@ -9,6 +9,7 @@ from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.matching import parts_left
 from plaudit.core.member import Holding
+from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, campaign, document, program
 from tests.life import Life
@@ -52,7 +53,7 @@ def held(life, metric="points"):
 def nothing_is_left(guest):
     one = guest.member
     assert all(each.amount == 0 and each.earned == 0 for each in one.balances.values())
-    assert not any((one.progress, one.states, one.ladders, one.segments, one.standings, one.holdings, one.entries))
+    assert not any((one.progress, one.states, one.segments, one.standings, one.holdings, one.entries))
     assert one.due_at is None
 
 
@@ -228,7 +229,7 @@ def test_the_higher_rung_stays_and_both_together_may_climb(guest_earns, ann_earn
     guest.do("2026-02-01", "earn", amount=guest_earns)
     ann.do("2026-02-01", "earn", amount=ann_earns)
     merge(guest, ann)
-    state = ann.member.ladders["club"]
+    state = ladders_of(ann.member)["club"]
     assert (state.rung, state.earned) == (rung, {"2026": guest_earns + ann_earns})
     assert ann.balance("coins") == coins  # what the guest was given for a rung is not given again
 
@@ -238,7 +239,7 @@ def test_a_rung_by_hand_goes_along():
     guest.do("2026-02-01", "ladder", "ladder", ladderId="club", rung="gold")
     ann.do("2026-02-01", "earn", amount=1)
     merge(guest, ann)
-    assert ann.member.ladders["club"].effective == 1
+    assert ladders_of(ann.member)["club"].effective == 1
 
 
 def test_segments_are_judged_by_both_and_those_by_hand_stay():

@@ -10,6 +10,7 @@ from plaudit.core.event import EXTENSION, HOLD, RECEIPT, REVERSAL, TRANSACTION, 
 from plaudit.core.ledger.lots import Book, Lot
 from plaudit.core.ledger.post import available
 from plaudit.core.member import Balance
+from plaudit.mechanics.ladders.state import ladders_of
 from tests.factories import campaign, document, program
 from tests.life import Life
 
@@ -325,7 +326,7 @@ def test_what_is_earned_is_one_thing_for_lifetime_ladders_and_competitions(histo
                 continue
         goes_back.append(what == "earn" or (what == "credit" and amount > 0))
     assert ann.member.balances["points"].earned == earned
-    assert sum(ann.member.ladders["club"].earned.values()) == earned
+    assert sum(ladders_of(ann.member)["club"].earned.values()) == earned
     assert ann.member.standings["cup"].score == earned
 
 

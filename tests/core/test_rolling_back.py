@@ -9,9 +9,11 @@ from plaudit.core.cause import ROLLBACK as ROLLBACK_CAUSE
 from plaudit.core.commands.rollback import data_of
 from plaudit.core.decision import Refusal
 from plaudit.core.doings import Doings, Happened
-from plaudit.core.event import LADDER, REDEMPTION, REVERSAL, ROLLBACK, TRANSACTION
+from plaudit.core.event import REDEMPTION, REVERSAL, ROLLBACK, TRANSACTION
 from plaudit.core.member import Member, Progress
 from plaudit.core.without import undoing
+from plaudit.mechanics.ladders.commands import LADDER
+from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import campaign, document, program
@@ -154,13 +156,13 @@ def test_a_rung_that_was_reached_goes_with_what_it_brought():
     life = Logged(PAY, KEEP, LADDER_DOC)
     life.do("2026-03-01", "visit")
     life.do("2026-03-02", "buy")
-    assert (life.member.ladders["status"].rung, life.balance("coins")) == (1, 9)
+    assert (ladders_of(life.member)["status"].rung, life.balance("coins")) == (1, 9)
     done = life.roll_back()
-    state = life.member.ladders["status"]
+    state = ladders_of(life.member)["status"]
     assert (state.rung, state.reached, life.balance("coins"), life.balance()) == (0, (), 0, 5)
     assert done["rungs"] == 1
     life.do("2026-03-11", "buy")  # honestly, this time
-    assert (life.member.ladders["status"].rung, life.balance("coins")) == (1, 9)
+    assert (ladders_of(life.member)["status"].rung, life.balance("coins")) == (1, 9)
 
 
 def test_a_rung_by_hand_stays():
@@ -168,7 +170,7 @@ def test_a_rung_by_hand_stays():
     life.do("2026-03-02", "buy")
     life.do("2026-03-03", LADDER, LADDER, ladderId="status", rung="gold")
     life.roll_back()
-    assert life.member.ladders["status"].effective == 1
+    assert ladders_of(life.member)["status"].effective == 1
 
 
 def test_a_challenge_is_as_far_as_without_what_counted():

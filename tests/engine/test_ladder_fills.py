@@ -11,11 +11,11 @@ from plaudit import clock
 from plaudit.chores.fill_segments import fill_next_bucket
 from plaudit.core.event import ACTION, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.member import LadderState
 from plaudit.documents.kinds import KINDS
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.history.replay import replay
 from plaudit.history.verify import verify
+from plaudit.mechanics.ladders.state import LadderState
 from plaudit.storage import documents, jobs
 from plaudit.storage.documents import Change
 

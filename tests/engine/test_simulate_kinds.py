@@ -17,7 +17,6 @@ from plaudit.core.event import (
     ENROLMENT,
     GRANT,
     HOLD,
-    LADDER,
     MERGE,
     PROFILE,
     REDEMPTION,
@@ -28,6 +27,7 @@ from plaudit.core.event import (
 )
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.history import backtest
+from plaudit.mechanics.ladders.commands import LADDER
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.reads import transactions
 from plaudit.storage.orgs import create_org

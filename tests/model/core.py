@@ -27,7 +27,6 @@ from plaudit.core.event import (
     Event,
 )
 from plaudit.core.ids import derived_id, member_id_of
-from plaudit.core.ladders import score
 from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
 from plaudit.core.ledger.lots import held, pending
 from plaudit.core.ledger.matching import expired_of, parts_left
@@ -36,6 +35,9 @@ from plaudit.core.member import Member
 from plaudit.core.periods import next_period_at, period_key
 from plaudit.core.program import Program
 from plaudit.documents.compile import compile_program
+from plaudit.mechanics.ladders.compiled import ladders_in
+from plaudit.mechanics.ladders.rules import score
+from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, document
@@ -306,9 +308,9 @@ def state(core: Core, user: str) -> Json:
         },
         "campaigns": {one: _campaign(core, member, one) for one in member.progress},
         "ladders": {
-            one: {"rung": each.rung, "score": score(program.ladders[one], each, core.clock, zone, member.enrolled_at),
+            one: {"rung": each.rung, "score": score(ladders_in(program)[one], each, core.clock, zone, member.enrolled_at),
                   "reached": list(each.reached)}
-            for one, each in sorted(member.ladders.items())
+            for one, each in sorted(ladders_of(member).items())
         },
         "segments": {one: each.since for one, each in sorted(member.segments.items()) if each.member},
         "scores": {one: _standing(core, one, each) for one, each in sorted(member.standings.items())},

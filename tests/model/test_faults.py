@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import campaigns, competitions, goals, ladders, metrics, segments, sequences
+from plaudit.core import campaigns, competitions, goals, metrics, segments, sequences
 from plaudit.core.cause import MANUAL
 from plaudit.core.commands import import_member, reversal, transaction
 from plaudit.core.commands import receipt as receipts
@@ -19,6 +19,7 @@ from plaudit.core.context import EffectPlace
 from plaudit.core.decision import Refusal
 from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
+from plaudit.mechanics.ladders import rules as ladder_rules
 from plaudit.mechanics.streaks import rules
 
 from . import core
@@ -446,9 +447,9 @@ def _(monkeypatch):
 def _(monkeypatch):
     def score_to_keep(context, ladder, state):
         zone = context.program.settings.time_zone
-        return ladders.score(ladder, state, context.now, zone, context.member.enrolled_at)
+        return ladder_rules.score(ladder, state, context.now, zone, context.member.enrolled_at)
 
-    monkeypatch.setattr(ladders, "_score_to_keep", score_to_keep)
+    monkeypatch.setattr(ladder_rules, "_score_to_keep", score_to_keep)
 
 
 @fault(
@@ -457,7 +458,9 @@ def _(monkeypatch):
     [act(0, "earn", amount=100), reverse(1, 0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(ladders, "_step_down", lambda context, ladder, _, after: ladders._store(context, ladder, after))
+    monkeypatch.setattr(
+        ladder_rules, "_step_down", lambda context, ladder, _, after: ladder_rules._store(context, ladder, after)
+    )
 
 
 TWICE = {"count": {"trigger": "buy"}}

@@ -20,7 +20,7 @@ STATES = {
     "Standing",
     "Holding",
 }
-PARTS = {"balances", "progress", "ladders", "segments", "standings", "holdings"}
+PARTS = {"balances", "progress", "segments", "standings", "holdings"}
 Symbol = tuple[str, str]  # a module, and a name in it; a method by its class and name
 Function = ast.FunctionDef
 
@@ -114,11 +114,17 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
 
 
 def _applies_an_effect(node: ast.AST) -> bool:
-    """`self._appliers[…](…)`: the place where an effect's function is found by its type, and called."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript)):
-        return False
-    of = node.func.value
-    return isinstance(of, ast.Attribute) and of.attr in ("appliers", "_appliers")
+    """`self._appliers[…](…)`: the place where an effect's function is found by its type, and called.
+
+    Likewise `MECHANIC_RULES[…].meet(…)`: what a mechanic does may lead to effects.
+    """
+    match node:
+        case ast.Call(func=ast.Subscript(value=ast.Attribute(attr="appliers" | "_appliers"))):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Subscript(value=ast.Name(id="MECHANIC_RULES")))):
+            return True
+        case _:
+            return False
 
 
 def _is_of_state(annotation: ast.AST | None) -> bool:
@@ -253,7 +259,7 @@ class _Reader:
                 return False
 
     def _is_part(self, node: ast.expr) -> bool:
-        """`member.balances`, `context.member.ladders`, `streaks_of(context.member)` and the like."""
+        """`member.balances`, `context.member.progress`, `streaks_of(context.member)` and the like."""
         if isinstance(node, ast.Call):
             return self._core.returns_state(self._module, node)
         if not isinstance(node, ast.Attribute) or node.attr not in PARTS:

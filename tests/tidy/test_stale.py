@@ -32,19 +32,19 @@ def test_a_mechanic_uses_no_state_that_an_effect_may_have_changed(folder):
     assert list(stale_uses(MODULES | modules_in(folder))) == []
 
 
-# What each of these does with a book, a ladder's state or a balance, and whether that is found.
+# What each of these does with a book, a segment's state or a balance, and whether that is found.
 PLANTED = {
     "balance = balance_of(context, metric); append_transaction(context, place, metric, 1, None, None, None); print(balance.amount)": True,
     "balance = balance_of(context, metric); amount = balance.amount; expire(context, metric); print(amount)": False,
     "book = context.member.balances['points'].book; expire(context, metric); replace_book(context, metric, book)": True,
-    "for one in (1, 2): print(state.rung); expire(context, metric)": True,
-    "state = context.member.ladders.get('l'); context.carry_out(effect, place); print(state)": True,
+    "for one in (1, 2): print(state.since); expire(context, metric)": True,
+    "state = context.member.progress.get('c'); context.carry_out(effect, place); print(state)": True,
     "context.contain(release, metric, cause=''); print(state)": True,
     "context.apply_effect(effect, place); print(state)": True,
     "grant_reward.apply(context, place, effect); print(state)": True,
     "remove_product.apply(context, place, effect); print(state)": False,
-    "expire(context, metric); state = context.member.ladders['l']; print(state)": False,
-    "state = structs.replace(state, rung=1); expire(context, metric); print(state)": True,
+    "expire(context, metric); state = context.member.progress['c']; print(state)": False,
+    "state = structs.replace(state, since=None); expire(context, metric); print(state)": True,
     "balance, name = balance_of(context, metric), 'n'; expire(context, metric); print(name)": False,
     "replace_book(context, metric, book); print(state)": False,
     "state = states_in(member)['s']; expire(context, metric); print(state)": True,
@@ -56,9 +56,9 @@ def test_the_planted_ones_are_found():
     planted = (
         "from .effects import grant_reward, remove_product\n"
         "from .ledger.post import append_transaction, balance_of, expire, replace_book\ndef release(context): expire(context, None)\n"
-        "def states_in(member) -> Mapping[str, LadderState]: pass\n"
+        "def states_in(member) -> Mapping[str, SegmentState]: pass\n"
     ) + "".join(
-        f"def planted_{number}(context, metric, place, effect, state: LadderState):\n    {does}\n"
+        f"def planted_{number}(context, metric, place, effect, state: SegmentState):\n    {does}\n"
         for number, does in enumerate(PLANTED)
     )
     found = {use.partition(":")[0] for use in stale_uses({**MODULES, "planted": planted}) if use.startswith("planted")}

@@ -1,4 +1,4 @@
-"""A new or changed segment or ladder is filled with the members that there are, in the background and bucket by bucket.
+"""A new or changed segment, or document of a mechanic that members are placed on, is filled with the members that there are, in the background and bucket by bucket.
 
     the document is saved ──► each member is looked at ──► for whom something changes: an event in the inbox ──► decided
 
@@ -13,15 +13,17 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.event import LADDER, SEGMENT
+from plaudit.core.event import SEGMENT
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.member import Member
-from plaudit.core.program import Ladder, Program, Segment
+from plaudit.core.program import Program, Segment
 from plaudit.core.segments import NOT_IN, is_member
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold, load_members
 from plaudit.engine.segment_tallies import LOOK_SOURCE, evaluation_context, triggers_of
+from plaudit.mechanics.base import Mechanic
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.programmes import Programme, Programmes
 from plaudit.storage.queries import queries_beside
@@ -41,8 +43,10 @@ class _Wanted(msgspec.Struct, frozen=True):
     ordinal: int
 
     @property
-    def is_ladder(self) -> bool:
-        return self.piece.document_id != self.document_id
+    def mechanic(self) -> Mechanic | None:
+        """The mechanic that the document is of; None if it is a segment."""
+        kind, _, document_id = self.piece.document_id.partition(":")
+        return MECHANICS.get(kind) if document_id else None
 
     def key_of(self, member: Member) -> str:
         """Return the key of the event by which a member is looked at: there is one for each version of a document."""
@@ -54,7 +58,7 @@ async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(SQL.one_at_a_time):
             return False
-        rows = [*await connection.fetch(SQL.to_fill), *await connection.fetch(SQL.ladders_to_fill)]
+        rows = [*await connection.fetch(SQL.to_fill), *await connection.fetch(SQL.documents_to_fill)]
         found = [_Wanted(Piece("segment", *row[:3]), *row[3:]) for row in rows]
         wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
         if wanted is None:
@@ -68,10 +72,12 @@ async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted)
     bucket = await connection.fetchval(SQL.take_fill, *key)
     programme = await programmes.refresh(piece.org_id)
     looked_at = changed = 0
-    if wanted.is_ladder:
-        document = programme.compiled.ladders.get(wanted.document_id)
-        if document is not None:
-            looked_at = changed = await _place_bucket(connection, programme, document, wanted, bucket)
+    mechanic = wanted.mechanic
+    if mechanic is not None:
+        document = programme.compiled.compiled(mechanic.kind, wanted.document_id)
+        metric_id = None if document is None else mechanic.metric_of(document)
+        if metric_id is not None:
+            looked_at = changed = await _place_bucket(connection, programme, mechanic, metric_id, wanted, bucket)
     else:
         document = programme.compiled.segments.get(wanted.document_id)
         if document is not None:
@@ -83,15 +89,15 @@ async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted)
 
 
 async def _place_bucket(
-    connection: Connection, programme: Programme, ladder: Ladder, wanted: _Wanted, bucket: int
+    connection: Connection, programme: Programme, mechanic: Mechanic, metric_id: str, wanted: _Wanted, bucket: int
 ) -> int:
-    """Have the members of a bucket placed on a ladder: all who have earned of its metric, or are on it."""
+    """Have the members of a bucket placed on a document: all who have earned of its metric, or have a state of it."""
     looked_at = 0
     after = UUID(int=0)
     key = bucket, programme.compiled.org_id
     now = programme.now()
     while True:
-        of = after, ladder.metric, ladder.ladder_id, CHUNK_MEMBERS
+        of = after, metric_id, mechanic.kind, wanted.document_id, CHUNK_MEMBERS
         rows = await connection.fetch(SQL.members_to_place, *key, *of)
         if not rows:
             return looked_at
@@ -99,11 +105,10 @@ async def _place_bucket(
         members = [
             Member(member_id=row["member_id"], user_id=row["user_id"]) for row in rows if row["member_id"] in there
         ]
-        data = {"ladderId": ladder.ladder_id, "fill": True}
-        if members:
-            await inbox.append(
-                connection, [_evaluation_event(programme, LADDER, data, wanted, member, now) for member in members]
-            )
+        data = {mechanic.document.id_field: wanted.document_id, "fill": True}
+        looks = [_evaluation_event(programme, mechanic.kind, data, wanted, member, now) for member in members]
+        if looks:
+            await inbox.append(connection, looks)
         looked_at += len(rows)
         after = rows[-1]["member_id"]
 

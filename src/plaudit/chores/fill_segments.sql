@@ -5,12 +5,13 @@ LEFT JOIN segment_fills AS f ON f.org_id = documents.org_id AND f.segment_id = i
 WHERE kind = 'segment' AND f.finished_at IS NULL
 ORDER BY documents.ordinal LIMIT 100;
 
--- name: ladders_to_fill
--- Ladders that are new, or place members otherwise than before.
-SELECT f.org_id, segment_id, coalesce(d.version, f.version) AS version, substr(segment_id, 8) AS ladder_id,
+-- name: documents_to_fill
+-- Documents of mechanics that are new, or place members otherwise than before: by kind and id.
+SELECT f.org_id, segment_id, coalesce(d.version, f.version) AS version, split_part(segment_id, ':', 2) AS document_id,
     coalesce(ordinal, 0) AS ordinal
-FROM segment_fills AS f LEFT JOIN documents AS d ON d.org_id = f.org_id AND d.kind = 'ladder' AND id = substr(segment_id, 8)
-WHERE finished_at IS NULL AND segment_id LIKE 'ladder:%' ORDER BY ordinal LIMIT 100;
+FROM segment_fills AS f LEFT JOIN documents AS d
+    ON d.org_id = f.org_id AND d.kind = split_part(segment_id, ':', 1) AND id = split_part(segment_id, ':', 2)
+WHERE finished_at IS NULL AND segment_id LIKE '%:%' ORDER BY ordinal LIMIT 100;
 
 -- name: take_fill
 -- A segment is being filled, from this bucket on; begun anew if it has changed meanwhile.
@@ -33,15 +34,15 @@ SELECT member_id, user_id FROM members
 WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL ORDER BY member_id LIMIT $4;
 
 -- name: members_to_place
--- The members of an organisation in one bucket, without erased ones, who have earned of a metric or are on a ladder.
+-- The members of an organisation in one bucket, without erased ones, who have earned of a metric or have a state of a document.
 SELECT member_id, user_id FROM members
 WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL AND (
     EXISTS (SELECT FROM balances AS b WHERE b.bucket = members.bucket AND b.member_id = members.member_id AND metric = $4)
     OR EXISTS (
         SELECT FROM progress AS p WHERE p.bucket = members.bucket AND p.member_id = members.member_id
-            AND p.kind = 'ladder' AND p.key = $5
+            AND p.kind = $5 AND p.key = $6
     )
-) ORDER BY member_id LIMIT $6;
+) ORDER BY member_id LIMIT $7;
 
 -- name: members_with_events
 -- Which of these members have events of these kinds in the log.

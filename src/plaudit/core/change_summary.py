@@ -1,11 +1,11 @@
-"""What came with an achievement, as members are shown it: metrics, items and rungs, before and after."""
+"""What came with an achievement, as members are shown it: metrics, items and moves, before and after."""
 
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .cause import Cause
-from .decision import Decision, ProductChange, RungChange, Transaction
+from .decision import Decision, Move, ProductChange, Transaction
 
 
 class BalanceChange(Struct, frozen=True):
@@ -18,20 +18,20 @@ class BalanceChange(Struct, frozen=True):
 
 
 class ChangeSummary(Struct, frozen=True, omit_defaults=True):
-    """Balances before and after by metric (scaled integers); items with how many, negative for lost; rungs."""
+    """Balances before and after by metric (scaled integers); items with how many, negative for lost; moves."""
 
     metrics: dict[str, tuple[int, int]] = {}
     items: tuple[ProductChange, ...] = ()
-    rungs: tuple[RungChange, ...] = ()
+    moves: tuple[Move, ...] = field(default=(), name="rungs")
 
 
 def summarise(
     cause: Cause,
     moved: Iterable[BalanceChange | Transaction],
     items: Iterable[ProductChange],
-    rungs: Iterable[RungChange],
+    moves: Iterable[Move],
 ) -> ChangeSummary:
-    """What one cause changed. Rungs have none: `rungs` are those to be told with this one."""
+    """What one cause changed. Moves have none: `moves` are those to be told with this one."""
     metrics: dict[str, tuple[int, int]] = {}
     for balance_change in moved:
         if balance_change.cause == cause and balance_change.amount:
@@ -41,9 +41,9 @@ def summarise(
                 else balance_change.balance_after - balance_change.amount
             )
             metrics[balance_change.metric] = (before, balance_change.balance_after)
-    return ChangeSummary(metrics, tuple(item for item in items if item.logged == cause.logged), tuple(rungs))
+    return ChangeSummary(metrics, tuple(item for item in items if item.logged == cause.logged), tuple(moves))
 
 
 def summarise_decision(decision: Decision, cause: Cause) -> ChangeSummary:
-    """What a cause changed in a decision; the rungs that followed with it."""
-    return summarise(cause, decision.transactions, decision.items, decision.rungs)
+    """What a cause changed in a decision; the moves that followed with it."""
+    return summarise(cause, decision.transactions, decision.items, decision.moves)

@@ -19,11 +19,11 @@ from .decision import (
     FollowUp,
     IssuedCoupon,
     Message,
+    Move,
     Notification,
     ProductChange,
     Refusal,
     RefusalCode,
-    RungChange,
     Trace,
     Transaction,
     Withdrawn,
@@ -31,10 +31,9 @@ from .decision import (
 from .event import CASCADE, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
-from .member import Member, earliest_due
+from .member import RENEWED, Member, earliest_due
 from .periods import local_day
 from .program import CASCADE_EVENTS_MAX, Audience, Effect, Program
-from .rungs import renumbered
 
 WHOLE = ~0  # the number of a part that has no others beside it under its cause
 
@@ -91,12 +90,12 @@ class Context:
         "items",
         "member",
         "messages",
+        "moves",
         "notifications",
         "now",
         "program",
         "queue",
         "root_event",
-        "rungs",
         "scope",
         "segment_changes",
         "sets_nothing_off",
@@ -118,13 +117,17 @@ class Context:
         self.program = program
         self.broken = broken  # the parts that raised when this decision was made before
         self.member = member.working_copy()
-        for ladder_id, state in member.ladders.items():
-            if ladder_id in program.ladders:
-                self.member.ladders[ladder_id] = renumbered(program.ladders[ladder_id], state)
+        for kind, renewed in RENEWED.items():
+            states = self.member.states.get(kind)
+            if states:
+                documents = program.mechanics.get(kind, {})
+                for document_id, state in states.items():
+                    if document_id in documents:
+                        states[document_id] = renewed(documents[document_id], state)
         self.root_event = event
         self.event = event
         self.now: datetime = event.occurred_at  # of the event: the only time that deciding knows
-        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products)
+        self.scope = Scope(event, self.member, program.metrics, program.mechanics, program.products)
         self.queue: deque[Event] = deque()
         self.trace: list[Trace] = []
         self.transactions: list[Transaction] = []
@@ -135,7 +138,7 @@ class Context:
         self.messages: list[Message] = []
         self.follow_ups: list[FollowUp] = []
         self.items: list[ProductChange] = []
-        self.rungs: list[RungChange] = []
+        self.moves: list[Move] = []
         self.taken_over: str | None = None
         self.withdrawn: Withdrawn | None = None
         self.segment_changes: dict[str, int] = {}  # how often each segment was entered or left
@@ -153,7 +156,7 @@ class Context:
         self.event = event
         self._met = None
         program = self.program
-        self.scope = Scope(event, self.member, program.metrics, program.ladders, program.products, self.scope.budget)
+        self.scope = Scope(event, self.member, program.metrics, program.mechanics, program.products, self.scope.budget)
 
     @property
     def met(self) -> Met:
@@ -297,7 +300,7 @@ class Context:
             self.follow_ups,
             self.messages,
             self.items,
-            self.rungs,
+            self.moves,
             [Fault(part[1], problem) for part, problem in self.broken.items()] if self.broken else [],
             self.taken_over,
             self.withdrawn,

@@ -28,8 +28,6 @@ CODES_OF_TODAY: dict[str, str] = {
     "transaction_reversed": "reversal_too_large",
     "hold_missing": "hold_not_found",
     "segment_missing": "segment_not_found",
-    "ladder_missing": "ladder_not_found",
-    "rung_missing": "rung_not_found",
     "reward_missing": "reward_not_found",
     "product_missing": "product_not_found",
     "competition_missing": "competition_not_found",
@@ -88,8 +86,6 @@ class Refusal(StrEnum):
     reversal_too_large = "reversal_too_large"  # no more of it than there was can be taken back
     hold_not_found = "hold_not_found"
     segment_not_found = "segment_not_found"
-    ladder_not_found = "ladder_not_found"
-    rung_not_found = "rung_not_found"
     reward_not_found = "reward_not_found"
     reward_inactive = "reward_inactive"
     product_not_found = "product_not_found"
@@ -237,10 +233,10 @@ class ProductChange(Struct, frozen=True, array_like=True):
         return cause_from_log(self.logged)
 
 
-class RungChange(Struct, frozen=True, array_like=True):
-    """From one rung of a ladder to another, by their ids; None is below the first."""
+class Move(Struct, frozen=True, array_like=True):
+    """From one place of a mechanic's document to another, by their ids; None is below the first."""
 
-    ladder_id: str
+    document_id: str
     before: str | None
     after: str | None
 
@@ -317,7 +313,7 @@ class Decision(Struct, frozen=True, gc=False):
     follow_ups: list[FollowUp] = []
     messages: list[Message] = []
     items: list[ProductChange] = []
-    rungs: list[RungChange] = []
+    moves: list[Move] = []
     faults: list[Fault] = []
     taken_over: str | None = None
     withdrawn: Withdrawn | None = None

@@ -4,7 +4,6 @@ from msgspec import structs
 
 from .cause import Cause, expiry_cause
 from .context import Context
-from .ladders import end_window
 from .ledger import lots
 from .ledger.lots import EMPTY, Book
 from .ledger.post import count_earned, expire, reminders, replace_book, settle
@@ -17,7 +16,7 @@ _DUE = ~2  # tells what falls due from what an event does to the same document o
 def run_due(context: Context) -> None:
     """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
 
-    what its states have due; ends of ladders' windows; segments that time alone may change are re-evaluated. What raises is
+    what its states have due; segments that time alone may change are re-evaluated. What raises is
     refused, and not due again until something else happens to it: otherwise it would hold up all that the member does.
     """
     for metric_id in sorted(context.member.balances):
@@ -30,12 +29,6 @@ def run_due(context: Context) -> None:
             left = structs.replace(balance.book or EMPTY, due_at=None)
             context.member.balances[metric_id] = structs.replace(balance, book=left)
     _run_mechanics(context)
-    for ladder_id in sorted(context.member.ladders):
-        rung = context.member.ladders[ladder_id]
-        if rung.due_at is not None and rung.due_at <= context.now:
-            ladder = context.program.ladders.get(ladder_id)
-            if ladder is None or not context.contain(end_window, ladder, cause=ladder.cause, number=_DUE):
-                context.member.ladders[ladder_id] = structs.replace(rung, due_at=None)
     for segment_id in sorted(context.member.segments):
         inside = context.member.segments[segment_id]
         if inside.due_at is not None and inside.due_at <= context.now:

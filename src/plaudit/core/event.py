@@ -17,7 +17,6 @@ REVERSAL: Final = "reversal"  # a transaction taken back, whole or in part
 TRANSFER: Final = "transfer"  # from this member to another; arrives there as a receipt
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
-LADDER: Final = "ladder"  # a rung given by hand, or a place on a new or changed ladder
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 PRIZE: Final = "prize"  # what a place in a competition wins
 CAMPAIGN_ENROLMENT: Final = "enrolment"  # joining a campaign

@@ -11,33 +11,33 @@ from plaudit.core.formulas.budget import Budget
 from .event import Event
 from .member import Member
 from .metrics import Metric, to_number
-from .profile_fields import FIELDS, MISSING, LadderLike, ProductLike, computed_fields
+from .profile_fields import FIELDS, MISSING, ProductLike, computed_fields
 
 # What a path without one of these as its first word means is `data.` and the path.
 # (The mechanics add theirs: see `add_scope`.)
 SCOPES: dict[str, None] = dict.fromkeys(
-    ("data", "event", "metadata", "user", "metrics", "segments", "ladders", "campaigns", "badges")
+    ("data", "event", "metadata", "user", "metrics", "segments", "campaigns", "badges")
 )
 CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
 LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
 EVENT_FIELDS = ("id", "type", "action", "timestamp", "source")
 # The scopes whose first step is an id, and what there is of each.
 PARTS_OF_NAMED: dict[str, tuple[str, ...]] = {
-    "metrics": (), "ladders": ("rung", "number"), "campaigns": ("completions",),
+    "metrics": (), "campaigns": ("completions",),
 }  # fmt: skip
 # The kinds of document that these ids are of.
-KIND_OF_NAMED = {"metrics": "metric", "ladders": "ladder", "campaigns": "campaign"}
+KIND_OF_NAMED = {"metrics": "metric", "campaigns": "campaign"}
 
 
 class StateScope(Struct, frozen=True):
     """A scope of a mechanic: what conditions and formulas see of each of a member's states of a `kind`.
 
-    `parts` are the keys of what `fields` returns of a state.
+    `parts` are the keys of what `fields` returns of a compiled document (None: it has gone) and a state.
     """
 
     kind: str
     parts: tuple[str, ...]
-    fields: Callable[[Any], dict[str, Any]]
+    fields: Callable[[Any, Any], dict[str, Any]]
 
 
 _STATE_SCOPES: dict[str, StateScope] = {}
@@ -60,14 +60,14 @@ class Scope:
     `budget` is what they may spend: of all that follows from one event, unless it is given another.
     """
 
-    __slots__ = ("_budget", "_names", "event", "ladders", "member", "metrics", "products")
+    __slots__ = ("_budget", "_names", "event", "mechanics", "member", "metrics", "products")
 
     def __init__(
         self,
         event: Event,
         member: Member,
         metrics: Mapping[str, Metric],
-        ladders: Mapping[str, LadderLike],
+        mechanics: Mapping[str, Mapping[str, Any]],
         products: Mapping[str, ProductLike],
         budget: Budget | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Scope:
         self.event = event
         self.member = member
         self.metrics = metrics
-        self.ladders = ladders
+        self.mechanics = mechanics
         self.products = products
         self._names: Names | None = None
 
@@ -93,7 +93,7 @@ class Scope:
 
     def apart(self) -> "Scope":
         """The same, with a budget of its own: to look at what must not cost the event anything."""
-        return Scope(self.event, self.member, self.metrics, self.ladders, self.products)
+        return Scope(self.event, self.member, self.metrics, self.mechanics, self.products)
 
     def names(self) -> "Names":
         """All scopes as plain values, for formulas; the fields of `data` are also there without a prefix."""
@@ -116,11 +116,6 @@ class Scope:
                 return {**self.member.attributes, **_as_values(computed_fields(self)), "userId": self.member.user_id}
             case "metrics":
                 return self._metrics()
-            case "ladders":
-                return {
-                    ladder_id: self._ladder(ladder_id, state.effective)
-                    for ladder_id, state in self.member.ladders.items()
-                }
             case "campaigns":
                 return {key: {"completions": progress.completions} for key, progress in self.member.progress.items()}
             case "segments":
@@ -131,12 +126,9 @@ class Scope:
                 return self._states(_STATE_SCOPES[scope]) if scope in _STATE_SCOPES else {}
 
     def _states(self, scope: StateScope) -> dict[str, Any]:
-        return {key: scope.fields(state) for key, state in self.member.states.get(scope.kind, {}).items()}
-
-    def _ladder(self, ladder_id: str, rung: int) -> dict[str, Any]:
-        ladder = self.ladders.get(ladder_id)
-        known = ladder is not None and 0 <= rung < len(ladder.rungs)
-        return {"rung": ladder.rungs[rung].rung_id if known and ladder is not None else None, "number": rung + 1}
+        documents = self.mechanics.get(scope.kind, {})
+        states = self.member.states.get(scope.kind, {})
+        return {key: scope.fields(documents.get(key), state) for key, state in states.items()}
 
     def _metrics(self) -> dict[str, Any]:
         balances = self.member.balances

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from .cause import Cause
 from .context import Context
-from .decision import Trace
+from .decision import RefusalCode, Trace
 from .member import Member, states_of
 from .program import MechanicListener, Program
 
@@ -32,8 +32,13 @@ class MechanicRules:
     kind: str
     collection: str
     state: type[Struct]
+    renews_states: bool = False  # its documents may change in ways that states must follow (see `renewed`)
     undone_first: bool = True  # by a rollback, before the transactions that it reverses; else after all else
+    undo_name: str | None = None  # what an order of a rollback calls what it undoes; None: as its states are called
+    undo_type: Any = None  # the type of what is undone of a document; None: a state, or null
     undone_counts: Sequence[str] = ()  # what a rollback counts of it
+    import_name: str | None = None  # what an order of an import calls what a member brings; None: nothing
+    import_type: Any = None  # the type of what is brought for a document
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace:
         """Apply the present event to a document that listens to it. Return what came of it."""
@@ -58,6 +63,10 @@ class MechanicRules:
     def update_profile(self, context: Context) -> None:
         """React to a change of the member's profile."""
 
+    def renewed(self, compiled: Any, state: Any) -> Any:
+        """Return a state by the document as it is now: before anything reads it, if the mechanic `renews_states`."""
+        return state
+
     def fresh(self, compiled: Any | None) -> Any:
         """Return the state of a document that nothing has counted for; of one that is no more, if it is None."""
         return self.state()
@@ -65,6 +74,9 @@ class MechanicRules:
     def take_over(self, context: Context, document_id: str, compiled: Any, state: Any) -> None:
         """Add the state of somebody else, who goes on as this member."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
+
+    def bring_in(self, context: Context, document_id: str, brought: Any) -> RefusalCode | None:
+        """Give a member what an import brings for a document. Return why not, if so."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
         """Return what a rollback undoes of a member's documents, by their ids; `would` is the member as they would be.
@@ -88,16 +100,6 @@ class MechanicRules:
             fresh = self.fresh(context.program.compiled(self.kind, document_id))
             states_of(context.member, self.kind)[document_id] = fresh if state is None else state
             context.changed_parts.update((f"{self.collection}.{document_id}", self.collection))
-
-    @property
-    def undo_name(self) -> str:
-        """What an order of a rollback calls what it undoes of the mechanic."""
-        return self.collection
-
-    @property
-    def undo_type(self) -> Any:
-        """The type of what is undone of a document."""
-        return self.state | None
 
     def count_undone(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, int]:
         """Return what a rollback has come to, of the member's states before and after it: numbers by `undone_counts`."""
@@ -129,6 +131,17 @@ def count_earned(
             raise context.blamed(problem, listener.cause) from None
         if refused is not None:
             context.trace.append(refused)
+
+
+def undone_names() -> dict[str, str]:
+    """Return what an order of a rollback calls what it undoes of each mechanic, by kind."""
+    return {kind: rules.undo_name or rules.collection for kind, rules in MECHANIC_RULES.items()}
+
+
+def undone_from_log(rules: MechanicRules, parts: Any) -> dict[str, Any]:
+    """Return what a rollback undoes of a mechanic, as an order of the log has it."""
+    undo_type = rules.undo_type or rules.state | None
+    return msgspec.convert(parts, dict[str, undo_type], strict=False, str_keys=True)
 
 
 def states_from_log(rules: MechanicRules, states: Any) -> dict[str, Any]:

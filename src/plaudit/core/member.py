@@ -1,5 +1,6 @@
 """A member of a programme, with everything that deciding may look at. Amounts are scaled integers (see `metrics`)."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,31 +53,6 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     steps: dict[int, StepProgress] = {}
     occurrence: str = ""
     enrolled_at: datetime | None = None
-
-
-class LadderState(Struct, frozen=True, array_like=True):
-    """Where a member is on a ladder. `earned` is what counts by window (by day, for a rolling one).
-
-    `ends_at` is when the window ends that the rung is kept for, `grace_until` the end of the grace after it; `reached`
-    are the rungs ever reached. `override` is a rung given by hand. `rung_ids` are the ids, from the lowest up, that the
-    ladder's rungs had by these numbers (see `rungs`).
-    """
-
-    rung: int = -1
-    since: datetime | None = None
-    earned: dict[str, int] = {}
-    ends_at: datetime | None = None
-    grace_until: datetime | None = None
-    reached: tuple[int, ...] = ()
-    override: int | None = None
-    override_until: datetime | None = None
-    due_at: datetime | None = None
-    rung_ids: tuple[str, ...] = ()
-
-    @property
-    def effective(self) -> int:
-        """The rung that the member is on: the one by hand, or the one reached."""
-        return self.rung if self.override is None else self.override
 
 
 class SegmentState(Struct, frozen=True, array_like=True):
@@ -137,7 +113,6 @@ class Member(Struct, kw_only=True):
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    ladders: dict[str, LadderState] = {}
     segments: dict[str, SegmentState] = {}
     standings: dict[str, Standing] = {}
     holdings: dict[str, Holding] = {}
@@ -151,7 +126,6 @@ class Member(Struct, kw_only=True):
             self,  # with the attributes, which are replaced as a whole when they change
             balances=self.balances.copy(),
             progress=self.progress.copy(),
-            ladders=self.ladders.copy(),
             segments=self.segments.copy(),
             standings=self.standings.copy(),
             holdings=self.holdings.copy(),
@@ -169,7 +143,7 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
-    for states in (member.ladders, member.segments, *member.states.values()):
+    for states in (member.segments, *member.states.values()):
         if not states:
             continue
         for state in states.values():
@@ -188,9 +162,12 @@ class StateKind(Struct, frozen=True):
 # All kinds. Those of the mechanics are registered with them (see `mechanics.registry`).
 STATE_KINDS: dict[str, StateKind] = {
     "campaign": StateKind(Progress, "campaigns"),
-    "ladder": StateKind(LadderState, "ladders"),
     "segment": StateKind(SegmentState, "segments"),
 }
+
+
+# What returns a state by what its document (the first) is now, of the kinds whose documents' changes states must follow.
+RENEWED: dict[str, Callable[[Any, Any], Any]] = {}
 
 
 _DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
@@ -207,7 +184,7 @@ def state_decoder(kind: str) -> msgspec.json.Decoder[Any]:
 
 def states_by_kind(member: Member) -> dict[str, dict[str, Any]]:
     """Return all the small documents of a member."""
-    return {"campaign": member.progress, "ladder": member.ladders, "segment": member.segments, **member.states}
+    return {"campaign": member.progress, "segment": member.segments, **member.states}
 
 
 def states_of(member: Member, kind: str) -> dict[str, Any]:
@@ -215,8 +192,6 @@ def states_of(member: Member, kind: str) -> dict[str, Any]:
     match kind:
         case "campaign":
             return member.progress
-        case "ladder":
-            return member.ladders
         case "segment":
             return member.segments
         case _:

@@ -15,18 +15,6 @@ from .member import Member
 from .metrics import Metric, to_number
 
 
-class _Rung(Protocol):
-    @property
-    def rung_id(self) -> str: ...
-
-
-class LadderLike(Protocol):
-    """What is read of a ladder of the programme, which imports this module."""
-
-    @property
-    def rungs(self) -> Sequence[_Rung]: ...
-
-
 class ProductLike(Protocol):
     """What is read of a product of the programme."""
 
@@ -42,7 +30,7 @@ class ProfileSource(Protocol):
     @property
     def metrics(self) -> Mapping[str, Metric]: ...
     @property
-    def ladders(self) -> Mapping[str, LadderLike]: ...
+    def mechanics(self) -> Mapping[str, Mapping[str, Any]]: ...
     @property
     def products(self) -> Mapping[str, ProductLike]: ...
 
@@ -142,15 +130,6 @@ def _level(source: ProfileSource) -> int:
     return 1 if xp is MISSING else 1 + int(xp) // XP_PER_LEVEL
 
 
-def _first_rung(source: ProfileSource) -> Any:
-    """Return the rung of the first ladder."""
-    for ladder_id, ladder in source.ladders.items():
-        state = source.member.ladders.get(ladder_id)
-        rung = -1 if state is None else state.effective
-        return ladder.rungs[rung].rung_id if 0 <= rung < len(ladder.rungs) else None
-    return MISSING
-
-
 def _badges(source: ProfileSource) -> list[str]:
     return badges_of(sorted(source.member.holdings), source.products)
 
@@ -175,7 +154,6 @@ PROFILE_FIELDS: list[ProfileField] = [
     _written("email", "identity"),
     _computed("createdAt", "date", "identity", ["user"], _joined),
     _computed("lastActiveAt", "date", "identity", [ACTIVE], _once_joined(lambda member, _: last_active_at(member))),
-    _computed("tier", "string", "loyalty", ["ladders"], _first_rung),
     _computed("points", "number", "loyalty", ["metrics.points"], _balance("points")),
     _computed("lifetimePoints", "number", "loyalty", ["metrics.points"], _lifetime_points),
     _computed("xp", "number", "loyalty", ["metrics.xp"], _balance("xp")),
@@ -205,7 +183,7 @@ PROFILE_FIELDS: list[ProfileField] = [
     _written("channel", "identity", standard=False),
     _written("preferences", "preferences", "object", standard=False),
     _written("optedOut", "preferences", "boolean", standard=False),
-    *(_shown(name, "object", "mechanics", kept_by=Keeper.scope) for name in ("metrics", "ladders", "campaigns")),
+    *(_shown(name, "object", "mechanics", kept_by=Keeper.scope) for name in ("metrics", "campaigns")),
     _shown("orgId", "string", "identity"),
     _shown("inventory", "array", "achievements"),
     _shown("coupons", "array", "achievements"),

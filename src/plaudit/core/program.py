@@ -118,47 +118,6 @@ class MechanicListener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
 
 
-class Rung(Struct, frozen=True, kw_only=True):
-    """A place on a ladder. `effects_once`: its effects happen only the first time that a member gets there."""
-
-    rung_id: str
-    name: str
-    threshold: int
-    perks: tuple[str, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    effects_once: bool = True
-
-
-class Ladder(Struct, frozen=True, kw_only=True):
-    """Rungs in ascending order by what was earned of a metric within a `window` (see `ladders`)."""
-
-    ladder_id: str
-    name: str
-    metric: str
-    rungs: tuple[Rung, ...]
-    window: str = "all_time"
-    days: int | None = None
-    soft_landing: bool = False
-    grace_days: int = 0
-    rung_ids: tuple[str, ...] = ()  # of the rungs, in their order: worked out once
-    cause: Cause = UNKNOWN  # follows from its id
-
-    def __post_init__(self) -> None:
-        force_setattr(self, "cause", Cause("ladder", self.ladder_id))
-
-    @property
-    def never_down(self) -> bool:
-        """Whether nobody ever falls."""
-        return self.window == "all_time"
-
-    @property
-    def windows_kept(self) -> int:
-        """How many windows (days, for a rolling one) are remembered of a member: all that the present rung may stand on."""
-        if self.days is not None:
-            return 2 * self.days + self.grace_days + 1
-        return 3 if self.grace_days < 365 else 4
-
-
 class EventTally(Struct, frozen=True, kw_only=True):
     """What is counted of a member's events: how many (`count`), the `sum` of a field, the `days_since` the last.
 
@@ -323,8 +282,6 @@ class Program(Struct, frozen=True, kw_only=True):
     earning_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
         default_factory=dict[str, tuple[MechanicListener, ...]]
     )
-    ladders: Mapping[str, Ladder] = field(default_factory=dict[str, Ladder])
-    ladders_by_metric: Mapping[str, tuple[Ladder, ...]] = field(default_factory=dict[str, tuple[Ladder, ...]])
     segments: Mapping[str, Segment] = field(default_factory=dict[str, Segment])
     segments_by_trigger: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
     segments_by_part: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])

@@ -47,8 +47,6 @@ MEANINGS: dict[str, str] = {
     Refusal.reversal_too_large: "More would be reversed than is left of the transaction. It has been reversed before, partly or fully; ask for at most the rest.",
     Refusal.hold_not_found: "The hold does not exist or has ended. Holds are released by themselves when their time is over.",
     Refusal.segment_not_found: "The segment does not exist.",
-    Refusal.ladder_not_found: "The ladder does not exist or is archived.",
-    Refusal.rung_not_found: "The ladder has no such rung.",
     Refusal.reward_not_found: "The reward does not exist.",
     Refusal.reward_inactive: "The reward is inactive. Set its `status` to `active`.",
     Refusal.product_not_found: "The product does not exist.",

@@ -2,7 +2,7 @@
 
     the member changes, or a day passes ──► re-evaluated ──► segment.entered, segment.left ──► campaigns ──► re-evaluated
 
-Criteria look at the profile, metrics, ladders, mechanics, badges, campaigns done, other segments; or at events, tallied by
+Criteria look at the profile, metrics, mechanics, badges, campaigns done, other segments; or at events, tallied by
 local day: how many, the sum of a field, the days since the last. A segment and a campaign that feed each other are cut
 after a few turns, and the trace says so.
 """

@@ -1,5 +1,6 @@
 """The engine's own triggers: what it fires itself. Campaigns listen to them; clients may not report them."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -11,11 +12,15 @@ TriggerName = Annotated[str, Meta(pattern=TRIGGER_NAME)]
 
 
 class EngineTrigger(Struct, frozen=True):
-    """A row of the table: the trigger's key, when it is fired, and the fields of its data."""
+    """A row of the table: the trigger's key, when it is fired, and the fields of its data.
+
+    `also` are other names that the documents have for it: clients may use them, and webhooks are told by them too.
+    """
 
     key: str
     sentence: str
     fields: dict[str, str]
+    also: tuple[str, ...] = ()
 
 
 _ROWS = (
@@ -54,11 +59,6 @@ _ROWS = (
     EngineTrigger(
         "campaign.completed", "A member completed a campaign.", {"campaignId": "string", "completions": "number"}
     ),
-    EngineTrigger(
-        "ladder.rung_changed",
-        "A member moved to another rung. Also written `user.tier_changed`.",
-        {"ladderId": "string", "oldRung": "string", "newRung": "string", "direction": "string"},
-    ),
     EngineTrigger("segment.entered", "A member entered a segment.", {"segmentId": "string"}),
     EngineTrigger("segment.left", "A member left a segment.", {"segmentId": "string"}),
     EngineTrigger(
@@ -83,7 +83,23 @@ _ROWS = (
 ENGINE_TRIGGERS: dict[str, EngineTrigger] = {row.key: row for row in _ROWS}
 
 NEVER_FIRED = "schedule"  # reserved, and nothing may listen to it
-OUTSIDE = ("user.tier_changed", NEVER_FIRED)
+# The other names of the engine's triggers, with the triggers' own.
+OUTSIDE_NAMES: dict[str, str] = {name: row.key for row in _ROWS for name in row.also}
+
+
+def add_triggers(triggers: Iterable[EngineTrigger]) -> None:
+    """Add triggers of a mechanic."""
+    for trigger in triggers:
+        ENGINE_TRIGGERS[trigger.key] = trigger
+        OUTSIDE_NAMES.update(dict.fromkeys(trigger.also, trigger.key))
+
+
+def remove_triggers(triggers: Iterable[EngineTrigger]) -> None:
+    """Remove triggers of a mechanic."""
+    for trigger in triggers:
+        del ENGINE_TRIGGERS[trigger.key]
+        for name in trigger.also:
+            del OUTSIDE_NAMES[name]
 
 
 def is_reserved(trigger: str) -> bool:
@@ -92,4 +108,4 @@ def is_reserved(trigger: str) -> bool:
     Its families (`product.…`, `campaign.…`) are not: a shop's own `product.viewed` is an action like any other. So a new
     trigger of the engine must be one that nobody is likely to use.
     """
-    return trigger in ENGINE_TRIGGERS or trigger in OUTSIDE
+    return trigger in ENGINE_TRIGGERS or trigger == NEVER_FIRED or trigger in OUTSIDE_NAMES

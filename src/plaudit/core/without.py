@@ -291,12 +291,6 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
             if state != would.progress.get(text, Progress())
         },
         parts={kind: parts for kind, rules in MECHANIC_RULES.items() if (parts := rules.to_undo(program, real, would))},
-        reached={
-            ladder_id: gone
-            for ladder_id, state in real.ladders.items()
-            if ladder_id in would.ladders
-            and (gone := tuple(sorted({*state.reached} - {*would.ladders[ladder_id].reached})))
-        },
         segments={
             segment_id: would.segments[segment_id].manual
             for segment_id, state in real.segments.items()

@@ -14,6 +14,7 @@ from msgspec import Struct
 from plaudit.core import identities
 from plaudit.core.profile_fields import KEPT_BY_ENGINE
 from plaudit.errors import FieldError, Invalid, invalid_fields
+from plaudit.mechanics.registry import MECHANICS
 
 from .profile import CUSTOM, ProfileValidator
 from .trigger import Trigger
@@ -197,10 +198,11 @@ def profile_columns(rules: ProfileValidator) -> Columns:
 def member_columns(rules: ProfileValidator) -> Columns:
     """Return the columns of files of members: profiles, with what members have elsewhere."""
     numbers: Callable[[str], Reader] = lambda _: _number  # noqa: E731
-    ladders: Callable[[str], Reader] = lambda _: _trimmed  # noqa: E731
+    trimmed: Callable[[str], Reader] = lambda _: _trimmed  # noqa: E731
+    brought = {mechanic.collection: trimmed for mechanic in MECHANICS.values() if mechanic.import_name is not None}
     return Columns(
         {"userId": _trimmed, "enrolledAt": _trimmed, **_profile_fields(rules)},
-        {"metrics": numbers, "products": numbers, "ladders": ladders, **_custom_scopes(rules)},
+        {"metrics": numbers, "products": numbers, **brought, **_custom_scopes(rules)},
         required=("userId",),
         other=_text if rules.schema is None else None,
     )

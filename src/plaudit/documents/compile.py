@@ -27,7 +27,6 @@ from .campaign import Campaign, GoalSpec, parts_of
 from .code_pool import CodePool
 from .compile_competitions import competitions_by, competitions_of_campaigns, compile_competition
 from .compile_effects import audience_of, compile_effect, effect_of_reward
-from .compile_mechanics import ladder_of, ladders_by_metric
 from .compile_messages import outbound_of, texts_of
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import ExpirySpec, MultiplierSpec
@@ -57,17 +56,14 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
     pushes = any(value.push is not None for value in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     compiled = {kind: mechanic.compile(by_kind, metrics) for kind, mechanic in MECHANICS.items()}
-    ladders = {
-        key: ladder_of(key, value, metrics) for key, value in by_kind["ladder"].items() if value.status == "active"
-    }
+    mechanics = {kind: documents.by_id for kind, documents in compiled.items()}
     own_competitions = competitions_of_campaigns(by_kind["campaign"])
     competitions = {
         competition_id: compile_competition(competition_id, competition, metrics, by_kind["campaign"][competition_id])
         for competition_id, competition in own_competitions.items()
     }
     competitions |= {key: compile_competition(key, value, metrics) for key, value in by_kind["competition"].items()}
-    first_ladder = next(iter(ladders), None)
-    segments = {key: segment_of(key, value, metrics, first_ladder) for key, value in by_kind["segment"].items()}
+    segments = {key: segment_of(key, value, metrics, mechanics) for key, value in by_kind["segment"].items()}
     return core.Program(
         org_id=org_id,
         version=version,
@@ -83,20 +79,17 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         competitions_by_metric=competitions_by(competitions.values(), "metric"),
         competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
         listeners=listeners,
-        mechanics={kind: documents.by_id for kind, documents in compiled.items()},
+        mechanics=mechanics,
         mechanic_listeners=_in_order(documents.listeners for documents in compiled.values()),
         earning_listeners=_in_order(documents.earning for documents in compiled.values()),
-        ladders=ladders,
         segments=segments,
         segments_by_trigger=segments_by_trigger(segments.values()),
         segments_by_part=segments_by_part(segments.values()),
-        ladders_by_metric=ladders_by_metric(ladders.values()),
         templates={key: texts_of(template) for key, template in by_kind["template"].items()},
         outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
         needs=_needs(
             listeners,
             _mechanic_effects(compiled),
-            ladders.values(),
             has_products=bool(by_kind["product"]),
             has_rankings=any(competition.is_ranking for competition in competitions.values()),
         ),
@@ -330,7 +323,6 @@ def _mechanic_effects(compiled: Mapping[str, CompiledDocuments]) -> Iterator[cor
 def _needs(
     listeners: Mapping[str, tuple[core.Listener, ...]],
     more: Iterable[core.Effect],
-    ladders: Iterable[core.Ladder],
     *,
     has_products: bool,
     has_rankings: bool,
@@ -340,7 +332,6 @@ def _needs(
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
     effects += more
-    effects += [effect for ladder in ladders for rung in ladder.rungs for effect in rung.effects]
     types = {effect.type for effect in effects}
     needs = {part for name in types for part in EFFECTS[name].needs}
     # Conditions and segments may look at badges.

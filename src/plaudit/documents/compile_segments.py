@@ -13,21 +13,24 @@ from plaudit.core.fields import LISTS, SCOPES, getter_of
 from plaudit.core.metrics import Metric
 from plaudit.core.operators import OPERATORS, is_number
 from plaudit.core.profile_fields import FIELDS, USABLE
+from plaudit.mechanics.registry import MECHANICS
 
 from .segment import CriterionSpec, Segment
+
+CompiledMechanics = Mapping[str, Mapping[str, Any]]  # by kind and id
 
 # Names that the documents use for things that live elsewhere.
 _CUSTOM = ("customFields.", "custom.")
 
 
 def segment_of(
-    segment_id: str, segment: Segment, metrics: Mapping[str, Metric], first_ladder: str | None
+    segment_id: str, segment: Segment, metrics: Mapping[str, Metric], mechanics: CompiledMechanics
 ) -> core.Segment:
-    """A segment. `first_ladder` is the one that `tier` means."""
-    include = tuple(_criterion(criterion_spec, metrics, first_ladder) for criterion_spec in segment.include)
-    exclude = tuple(_criterion(criterion_spec, metrics, first_ladder) for criterion_spec in segment.exclude)
+    """A segment. `mechanics` are the programme's compiled documents: a criterion may mean one of them."""
+    include = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.include)
+    exclude = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.exclude)
     paths = [
-        _path(criterion_spec.field, metrics, first_ladder)
+        _path(criterion_spec.field, metrics, mechanics)
         for criterion_spec in (*segment.include, *segment.exclude)
         if criterion_spec.field
     ]
@@ -44,7 +47,7 @@ def segment_of(
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """The parts of a member that a path looks at: the whole profile, one metric, one ladder, the badges …"""
+    """The parts of a member that a path looks at: the whole profile, one metric, one document of a mechanic, the badges …"""
     scope, _, rest = path.partition(".")
     if scope == "user" and rest in USABLE:
         return FIELDS[rest].parts
@@ -77,12 +80,12 @@ def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[cor
     return {trigger: tuple(value) for trigger, value in found.items()}
 
 
-def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder: str | None) -> core.Criterion:
+def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> core.Criterion:
     compare = OPERATORS[spec.operator].compile(spec.value)
     counted = spec.tally()
     if counted is None:
         assert spec.field is not None
-        path = _path(spec.field, metrics, first_ladder)
+        path = _path(spec.field, metrics, mechanics)
         condition, _ = compile_conditions([{"field": path, "operator": spec.operator, "value": spec.value}])
         return core.Criterion(key="", condition=condition, compare=compare)
     name, tally = counted
@@ -105,8 +108,8 @@ def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], first_ladder:
     )
 
 
-def _path(field: str, metrics: Mapping[str, Metric], first_ladder: str | None) -> str:
-    """Where a criterion's field is found: without a scope it is a metric, a badge, the tier, or of the profile."""
+def _path(field: str, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> str:
+    """Where a criterion's field is found: without a scope it is a metric, a badge, what a mechanic says, or of the profile."""
     for prefix in _CUSTOM:
         if field.startswith(prefix):
             return "user." + field.removeprefix(prefix)
@@ -114,6 +117,5 @@ def _path(field: str, metrics: Mapping[str, Metric], first_ladder: str | None) -
         return field
     if field in metrics:
         return f"metrics.{field}"
-    if field == "tier" and first_ladder is not None:
-        return f"ladders.{first_ladder}.rung"
-    return f"user.{field}"
+    paths = (mechanic.path_of(field, mechanics.get(kind, {})) for kind, mechanic in MECHANICS.items())
+    return next((path for path in paths if path is not None), f"user.{field}")

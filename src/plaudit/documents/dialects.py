@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.triggers import OUTSIDE_NAMES
 
-# What the documents call the engine's own triggers.
-_TRIGGER_ALIASES = {"user_enrolled": "user.enrolled", "user.tier_changed": "ladder.rung_changed"}
+_USER_ENROLLED = "user_enrolled"  # an old name: nobody is told by it
 
 _CAMPAIGN_EFFECT = "config"
 _RULE_EFFECT = "params"
@@ -18,7 +18,7 @@ _RULE_EFFECT = "params"
 
 def trigger_key(key: str) -> str:
     """The one name of a trigger."""
-    return _TRIGGER_ALIASES.get(key, key)
+    return "user.enrolled" if key == _USER_ENROLLED else OUTSIDE_NAMES.get(key, key)
 
 
 # The parts of a campaign that its type has, and where their effects are. (The mechanics add theirs.)
@@ -38,11 +38,6 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
         if isinstance(raw.get(part), dict):
             kept[part] = read_parts(dict(raw[part]), name)
     return kept
-
-
-def read_ladder(raw: dict[str, Any]) -> dict[str, Any]:
-    """A ladder's rungs as they are kept."""
-    return read_parts(dict(raw), "rungs")
 
 
 def read_competition(raw: dict[str, Any]) -> dict[str, Any]:

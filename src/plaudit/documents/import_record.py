@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct, structs
 
 from plaudit.bounds import UserId
-from plaudit.core.commands.import_member import ImportedCode, ImportedLot, ImportedRung, ImportOrder
+from plaudit.core.commands.import_member import ImportedCode, ImportedLot, ImportOrder
 from plaudit.core.metrics import Metric, misfit, to_scaled
 from plaudit.errors import FieldError, invalid_fields
+from plaudit.mechanics.registry import MECHANICS
 
 from .profile import ProfileValidator, validate_update
 from .validation import convert
@@ -27,17 +27,31 @@ class LotRecord(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class MemberRecord(Struct, kw_only=True, rename="camel"):
-    """What is not of the profile. `metrics` are amounts, or lists of lots."""
+    """What is not of the profile. `metrics` are amounts, or lists of lots. The mechanics may add a field each."""
 
     user_id: UserId
     enrolled_at: Instant | None = None
     metrics: dict[str, Annotated[float, Meta(ge=0)] | list[LotRecord]] = {}
-    ladders: dict[str, str | ImportedRung] = {}
     products: dict[str, Annotated[int, Meta(ge=1, le=1_000_000)]] = {}
     codes: list[ImportedCode] = []
 
 
-_OWN = {field.encode_name for field in msgspec.structs.fields(MemberRecord)}
+_RECORDS: list[tuple[type[MemberRecord], frozenset[str]]] = []  # the one of today, and its fields
+
+
+def _follow_mechanics() -> None:
+    more: list[tuple[str, Any, Any]] = [
+        (mechanic.collection, dict[str, mechanic.import_spelling], {})
+        for mechanic in MECHANICS.values()
+        if mechanic.import_name is not None
+    ]
+    record = cast(
+        "type[MemberRecord]", defstruct("MemberRecord", more, bases=(MemberRecord,), kw_only=True, rename="camel")
+    )
+    _RECORDS[:] = [(record, frozenset(field.encode_name for field in structs.fields(record)))]
+
+
+MECHANICS.follow(_follow_mechanics)
 
 
 def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]) -> tuple[str, ImportOrder]:
@@ -45,8 +59,9 @@ def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     given = cast("dict[str, Any]", raw)
-    record = convert({name: value for name, value in given.items() if name in _OWN}, MemberRecord)
-    found, wrong = validate_update(rules, {name: value for name, value in given.items() if name not in _OWN}, new=True)
+    ((of, own),) = _RECORDS
+    record = convert({name: value for name, value in given.items() if name in own}, of)
+    found, wrong = validate_update(rules, {name: value for name, value in given.items() if name not in own}, new=True)
     lots: dict[str, list[ImportedLot]] = {}
     for metric_id, amounts in record.metrics.items():
         metric = metrics.get(metric_id)
@@ -69,11 +84,19 @@ def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]
             ]
     if wrong:
         raise invalid_fields(wrong)
-    rungs = {
-        ladder_id: ladder if isinstance(ladder, ImportedRung) else ImportedRung(ladder)
-        for ladder_id, ladder in record.ladders.items()
-    }
     return record.user_id, ImportOrder(
-        attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, rungs=rungs,
+        attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, parts=_parts(record),
         products=record.products, codes=record.codes,
     )  # fmt: skip
+
+
+def _parts(record: MemberRecord) -> dict[str, dict[str, Any]]:
+    """Return what a member brings of the mechanics' documents, by their kinds."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, mechanic in MECHANICS.items():
+        if mechanic.import_name is None:
+            continue
+        brought: dict[str, Any] = getattr(record, mechanic.collection)
+        if brought:
+            found[kind] = {document_id: mechanic.spelled_out(item) for document_id, item in brought.items()}
+    return found

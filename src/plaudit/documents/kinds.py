@@ -9,7 +9,6 @@ from . import (
     code_pool,
     competition,
     custom_field,
-    ladder,
     metric,
     product,
     profile_schema,
@@ -24,7 +23,7 @@ from . import (
 from .base import DocumentKind
 
 _FIRST = (campaign, rule, trigger, metric, product, reward, code_pool, competition)
-_LAST = (ladder, segment, template, webhook, custom_field, profile_schema, settings)
+_LAST = (segment, template, webhook, custom_field, profile_schema, settings)
 
 
 class _Kinds(Mapping[str, DocumentKind]):

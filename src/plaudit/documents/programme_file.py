@@ -21,6 +21,7 @@ from yaml.events import AliasEvent
 from plaudit import bounds
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.mechanics.registry import MECHANICS
 
 from .amounts import decimals_in, misfits
 from .base import Document, DocumentId, DocumentKind
@@ -225,7 +226,8 @@ def _document(kind: DocumentKind, raw: Any, stored: Mapping[str, Any] | None) ->
 
 def _naming_fields() -> dict[str, str]:
     """Return the fields that name documents, as they are written, and the kinds that they name."""
-    fields = {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool", "ladderId": "ladder"}
+    fields = {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool"}
+    fields |= {mechanic.document.id_field: kind for kind, mechanic in MECHANICS.items()}
     for effect_type in EFFECTS.types:
         for named in effect_type.references:
             if named.field is not None and named.required:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from plaudit import bounds
-from plaudit.core.triggers import ENGINE_TRIGGERS, OUTSIDE, TRIGGER_CHARACTER
+from plaudit.core.triggers import ENGINE_TRIGGERS, NEVER_FIRED, OUTSIDE_NAMES, TRIGGER_CHARACTER
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
@@ -22,6 +22,7 @@ WEBHOOK_TEST = "webhook.test"  # sent to the webhook that is tested, whatever ty
 WEBHOOK_CALLED = "webhook.called"  # likewise, to the webhook that an effect names
 # What is told besides the engine's triggers and the organisation's own (see core/triggers).
 MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, NOTIFICATION_CREATED, WEBHOOK_DISABLED)
+_OTHERS = (*MESSAGE_TYPES, NEVER_FIRED, EVERYTHING)
 EVENTS_MAX = 100
 
 EventType = Annotated[str, Meta(pattern=rf"^(\*|{TRIGGER_CHARACTER}{{1,128}})$")]
@@ -44,7 +45,8 @@ class Webhook(Document, kw_only=True):
 
 def names_of(trigger: str) -> tuple[str, ...]:
     """The types that a trigger of the engine is told as: its own name, and what the documents call it."""
-    return ("ladder.rung_changed", "user.tier_changed") if trigger == "ladder.rung_changed" else (trigger,)
+    fired = ENGINE_TRIGGERS.get(trigger)
+    return (trigger,) if fired is None else (trigger, *fired.also)
 
 
 def wants(webhook: Webhook, type: str) -> bool:
@@ -57,7 +59,7 @@ def _check(webhook: Webhook) -> Sequence[FieldError]:
     if not 1 <= len(webhook.events) <= EVENTS_MAX:
         wrong.append(FieldError("events", f"must have 1 to {EVENTS_MAX} items"))
     for i, event in enumerate(webhook.events):
-        known = event in ENGINE_TRIGGERS or event in OUTSIDE or event in MESSAGE_TYPES or event == EVERYTHING
+        known = event in _OTHERS or event in ENGINE_TRIGGERS or event in OUTSIDE_NAMES
         if not known and trigger_key(event) in ENGINE_TRIGGERS:
             wrong.append(FieldError(f"events[{i}]", f"is an old name: use {trigger_key(event)}"))
     message = None if webhook.url is None else bounds.wrong_address(webhook.url, ("http", "https"))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core.commands.registry import COMMANDS
+from plaudit.core.commands.registry import COMMANDS, needs_history
 from plaudit.core.event import ACTION
 from plaudit.core.member import Member
 from plaudit.core.program import Program
@@ -56,7 +56,7 @@ async def load(
     keys = {arrival.member_id: arrival.bucket for arrival in fresh}
     users = {arrival.member_id: arrival.user_id for arrival in fresh}
     members = await load_members(connection, keys, users, needs)
-    if any(kind in COMMANDS and COMMANDS[kind].needs_history for kind in kinds):
+    if any(map(needs_history, kinds)):
         fresh = await attach_past(connection, programmes, fresh, members)
     watched = frozenset(row["bucket"] for row in rows if row["watched"])
     return Batch(arrivals=fresh, duplicates=again, members=members, positions=positions, watched_buckets=watched)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
-from plaudit.core.decision import CODES_OF_TODAY, Decision, ProductChange, RefusalCode, RungChange, Trace
+from plaudit.core.decision import CODES_OF_TODAY, Decision, Move, ProductChange, RefusalCode, Trace
 from plaudit.core.program import Program
 
 from .arrival import Arrival
@@ -15,14 +15,14 @@ from .arrival import Arrival
 class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
     """`refused` are the claims that could not be had: a replay is told them rather than claiming again.
 
-    `items` and `rungs` are what the member's history shows beside transactions.
+    `items` and `moves` are what the member's history shows beside transactions.
     """
 
     trace: list[Trace] = []
     refusal: RefusalCode | None = None
     refused: list[UUID] = []
     items: list[ProductChange] = []
-    rungs: list[RungChange] = []
+    moves: list[Move] = field(default=[], name="rungs")
 
 
 class ProcessedEvent(Struct, frozen=True, kw_only=True, gc=False):
@@ -42,7 +42,7 @@ def outcome_of(decision: Decision, refused: frozenset[UUID]) -> Outcome:
     refused_here: list[UUID] = []
     if refused:
         refused_here = [claim.claim_id for claim in decision.claims if claim.claim_id in refused]
-    return Outcome(decision.trace, decision.refusal, refused_here, decision.items, decision.rungs)
+    return Outcome(decision.trace, decision.refusal, refused_here, decision.items, decision.moves)
 
 
 _DECODER = msgspec.json.Decoder(Outcome)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import msgspec
 
+from plaudit.core.commands.registry import needs_history
 from plaudit.core.conditions import ALWAYS
 from plaudit.core.context import Context
-from plaudit.core.event import LADDER, SEGMENT, Event
+from plaudit.core.event import SEGMENT, Event
 from plaudit.core.fields import Scope
 from plaudit.core.formulas.budget import Budget
 from plaudit.core.formulas.limits import EVENT_STEPS_MAX
@@ -21,11 +22,12 @@ from plaudit.core.metrics import to_scaled
 from plaudit.core.periods import local_day
 from plaudit.core.program import EventTally, Program, Segment
 from plaudit.core.segments import add_to_tally, is_member
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival, Payload, logged
-from .ladder_placement import placed_by_ledger
+from .placement import placed_by_ledger
 
 SQL = queries_beside(__file__)
 
@@ -39,7 +41,7 @@ async def attach_past(
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
 ) -> list[Arrival]:
-    """The arrivals, those that look at a segment or a ladder with what the log has of what it counts.
+    """The arrivals, those that look at a segment or a mechanic's document with what the log has of what it counts.
 
     Their buckets are locked, and the members as of the log: what happens to one of them before the look, in the same
     batch, leads to another look.
@@ -57,7 +59,7 @@ async def attach_past(
         own = {
             number: arrival
             for number, arrival in enumerate(found)
-            if arrival.kind == LADDER and arrival.org_id == org_id
+            if arrival.kind in MECHANICS and arrival.org_id == org_id
         }
         if own:
             placed = await placed_by_ledger(connection, program, list(own.values()), members)
@@ -73,7 +75,7 @@ async def _in_their_time(
     looks = {
         arrival.member_id: arrival.bucket
         for arrival in arrivals
-        if arrival.source == LOOK_SOURCE and arrival.kind in (SEGMENT, LADDER)
+        if arrival.source == LOOK_SOURCE and needs_history(arrival.kind)
     }
     rows = await connection.fetch(SQL.being_imported, list(looks.values()), list(looks)) if looks else []
     held = {row["member_id"] for row in rows}
@@ -144,7 +146,7 @@ def _counted(program: Program, wanted: EventTally, event: Event, budget: Budget)
     if event.trigger != wanted.trigger:
         return None
     member = Member(member_id=event.member_id, user_id=event.user_id)
-    scope = Scope(event, member, program.metrics, program.ladders, program.products, budget)
+    scope = Scope(event, member, program.metrics, program.mechanics, program.products, budget)
     if wanted.condition is not ALWAYS and not wanted.condition.holds(scope, []):
         return None
     if wanted.get is None:

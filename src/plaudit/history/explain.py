@@ -139,8 +139,6 @@ def _mechanic(programme: Programme, cause: Cause, trace: Trace) -> Json:
 def _documents_of(program: Program, kind: str) -> Mapping[str, Any]:
     """Return the compiled documents of a mechanic."""
     match kind:
-        case "ladder":
-            return program.ladders
         case "segment":
             return program.segments
         case "competition":

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct, field, structs
 
 from plaudit.core.decide_one import decide_one
-from plaudit.core.member import Balance, LadderState, Member, Progress, StepProgress
+from plaudit.core.member import Balance, Member, Progress, StepProgress
 from plaudit.core.metrics import Metric
 from plaudit.engine.arrival import logged
 from plaudit.engine.members import load_members
@@ -21,7 +21,7 @@ from .recount import Recount
 
 SQL = queries_beside(__file__)
 
-_ONCE_OTHERWISE = {"progress", "ladders", "balances"}  # which earlier versions kept less of
+_ONCE_OTHERWISE = {"progress", "balances"}  # which earlier versions kept less of
 
 Posted = tuple[UUID, int, int]  # a transaction: its id, amount, and the balance after it
 
@@ -138,10 +138,6 @@ def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
             }
             for kind, states in member.states.items()
         },
-        ladders={
-            ladder_id: _ladder_as_kept(state, kept.ladders.get(ladder_id))
-            for ladder_id, state in member.ladders.items()
-        },
         balances={
             balance_id: _balance_as_kept(balance, kept.balances.get(balance_id))
             for balance_id, balance in member.balances.items()
@@ -183,14 +179,6 @@ def _balance_as_kept(balance: Balance, was: Balance | None) -> Balance:
     credited = {key: amount for key, amount in book.credited.items() if key in was.book.credited}
     active = book.active if known else was.book.active
     return structs.replace(balance, book=structs.replace(book, credited=credited, active=active))
-
-
-def _ladder_as_kept(state: LadderState, was: LadderState | None) -> LadderState:
-    """Windows of longer ago, and what the rungs' ids were."""
-    oldest = min(was.earned, default="") if was is not None else ""
-    earned = {window: amount for window, amount in state.earned.items() if window >= oldest}
-    rung_ids = () if was is not None and not was.rung_ids else state.rung_ids
-    return structs.replace(state, earned=earned, rung_ids=rung_ids)
 
 
 def _users(members: Mapping[UUID, Member]) -> dict[UUID, str]:

@@ -10,7 +10,7 @@ import asyncpg
 from msgspec import Struct, field
 
 from plaudit import bounds, clock
-from plaudit.core.commands.import_member import ImportOrder, coupon_id_of
+from plaudit.core.commands.import_member import ImportOrder, coupon_id_of, data_of
 from plaudit.core.event import IMPORT, PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.refusals import message_of
@@ -91,7 +91,7 @@ def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[
             user_id, brought = read_member(line.value, programme.profiles, programme.compiled.metrics)
             # The key makes it count once: the same member, imported again as before, changes nothing.
             arrival = _arrival(
-                programme, user_id, IMPORT, "member.imported", brought, now, at, f"import:{user_id}"[:128]
+                programme, user_id, IMPORT, "member.imported", data_of(brought), now, at, f"import:{user_id}"[:128]
             )
         except PlauditError as error:
             errors.append((line.number, error))

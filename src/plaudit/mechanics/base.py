@@ -18,10 +18,12 @@ from plaudit.core.commands.command_type import CommandType
 from plaudit.core.conditions import Condition
 from plaudit.core.decision import RefusalCode
 from plaudit.core.effects.effect_type import EffectType
+from plaudit.core.ledger.earned import Earned
 from plaudit.core.mechanic_rules import MechanicRules
+from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
 from plaudit.core.profile_fields import ProfileField
-from plaudit.core.program import Effect, MechanicListener
+from plaudit.core.program import Effect, MechanicListener, Program
 from plaudit.core.triggers import EngineTrigger
 from plaudit.documents.base import DocumentKind, MetricAmount, Reference
 from plaudit.errors import FieldError
@@ -109,6 +111,10 @@ class Mechanic(MechanicRules):
     shown_group: str = "engagement"  # of these properties
     counts_events: bool = False  # each of its documents counts an event once at most
     recount_invariant: RecountInvariant | None = None  # what its `recount` checks
+    moves_members: bool = False  # between places of its documents, which the log's outcomes say
+    import_spelling: Any = (
+        None  # the type of what records of an import say of a document, in a field by the collection's name
+    )
     scope_parts: Sequence[str] = ()  # what conditions and formulas see of a state: `<collection>.<id>.<part>`
 
     def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
@@ -119,9 +125,29 @@ class Mechanic(MechanicRules):
         """Return the effects that a compiled document may lead to."""
         return ()
 
-    def scope_fields(self, state: Any) -> dict[str, Any]:
-        """Return what conditions and formulas see of a state: the `scope_parts`."""
+    def scope_fields(self, compiled: Any | None, state: Any) -> dict[str, Any]:
+        """Return what conditions and formulas see of a state: the `scope_parts`. The document may have gone."""
         return {}
+
+    def path_of(self, field: str, documents: Mapping[str, Any]) -> str | None:
+        """Return what a criterion's field means, as a path, if it is a word for one of the mechanic's documents."""
+        return None
+
+    def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the states that profiles show, by the documents' ids: of those that there are."""
+        return {key: state for key, state in states.items() if key in documents}
+
+    def metric_of(self, compiled: Any) -> str | None:
+        """Return the metric by whose earnings members are placed on a document that is new or has changed; None: by none."""
+        return None
+
+    def placed(self, program: Program, member: Member, compiled: Any, earned: Iterable[Earned], now: datetime) -> Any:
+        """Return the state of a member as if the document had always been there, by what was earned (in order of time)."""
+        return None
+
+    def spelled_out(self, brought: Any) -> Any:
+        """Return what a record of an import says of a document (see `import_spelling`) as the order has it."""
+        return brought
 
     def recount(self) -> Recount:
         """Return what checks the log as it is decided again."""

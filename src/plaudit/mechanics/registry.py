@@ -10,13 +10,14 @@ from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_scope, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
-from plaudit.core.member import STATE_KINDS, StateKind
+from plaudit.core.member import RENEWED, STATE_KINDS, StateKind
 from plaudit.core.profile_fields import Keeper, ProfileField, add_fields, remove_fields
 from plaudit.core.refusals import MEANINGS
-from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.core.triggers import add_triggers, remove_triggers
 from plaudit.documents.dialects import CAMPAIGN_PARTS
 
 from .base import CampaignPart, Mechanic
+from .ladders.mechanic import MECHANIC as LADDERS
 from .streaks.mechanic import MECHANIC as STREAKS
 
 
@@ -41,6 +42,8 @@ class MechanicRegistry(dict[str, Mechanic]):
         kind = mechanic.kind
         self[kind] = MECHANIC_RULES[kind] = mechanic
         STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
+        if mechanic.renews_states:
+            RENEWED[kind] = mechanic.renewed
         add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
         add_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
@@ -49,7 +52,7 @@ class MechanicRegistry(dict[str, Mechanic]):
             COMMANDS.add(command)
         if mechanic.campaign_part is not None:
             CAMPAIGN_PARTS[mechanic.campaign_part.name] = mechanic.campaign_part.effects_in
-        ENGINE_TRIGGERS.update((trigger.key, trigger) for trigger in mechanic.triggers)
+        add_triggers(mechanic.triggers)
         MEANINGS.update(mechanic.refusals)
         CODES_OF_TODAY.update(mechanic.former_refusals)
         self._tell_followers()
@@ -58,6 +61,7 @@ class MechanicRegistry(dict[str, Mechanic]):
         """Remove a mechanic."""
         for table in (self, MECHANIC_RULES, STATE_KINDS):
             del table[mechanic.kind]
+        RENEWED.pop(mechanic.kind, None)
         remove_scope(mechanic.collection)
         remove_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
@@ -66,8 +70,7 @@ class MechanicRegistry(dict[str, Mechanic]):
             del CAMPAIGN_PARTS[mechanic.campaign_part.name]
         for command in mechanic.commands:
             COMMANDS.remove(command)
-        for trigger in mechanic.triggers:
-            del ENGINE_TRIGGERS[trigger.key]
+        remove_triggers(mechanic.triggers)
         for refusal in mechanic.refusals:
             del MEANINGS[refusal]
         for code in mechanic.former_refusals:
@@ -88,4 +91,4 @@ class MechanicRegistry(dict[str, Mechanic]):
         yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)
 
 
-MECHANICS = MechanicRegistry((STREAKS,))
+MECHANICS = MechanicRegistry((STREAKS, LADDERS))

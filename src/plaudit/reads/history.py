@@ -12,6 +12,7 @@ from plaudit.core.cause import Cause
 from plaudit.core.change_summary import BalanceChange, ChangeSummary, summarise
 from plaudit.core.ids import bucket_of, derived_id
 from plaudit.engine.processed import Outcome, outcome_from
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -71,9 +72,9 @@ def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) 
             shown[trace.cause] = {"fired": True, "step": trace.step, "completed": completed}
     for cause in [*(balance_change.cause for balance_change in moved), *(change.cause for change in outcome.items)]:
         shown.setdefault(cause, {})
-    if outcome.rungs and not shown:
-        shown[Cause("ladder", outcome.rungs[0].ladder_id)] = {}
-    # A rung goes with what moved a metric first: there is no saying which of several it was.
+    if outcome.moves and not shown:
+        shown[Cause(_moving_kind(), outcome.moves[0].document_id)] = {}
+    # A move goes with what moved a metric first: there is no saying which of several it was.
     first = next(
         (balance_change.cause for balance_change in moved if balance_change.cause in shown),
         next(iter(shown), None),
@@ -83,8 +84,13 @@ def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) 
             entry_id=derived_id(row["event_id"], f"history:{cause.text}"),
             at=row["occurred_at"],
             cause=cause,
-            changes=summarise(cause, moved, outcome.items, outcome.rungs if cause == first else ()),
+            changes=summarise(cause, moved, outcome.items, outcome.moves if cause == first else ()),
             **known,
         )
         for cause, known in shown.items()
     ]
+
+
+def _moving_kind() -> str:
+    """Return the kind of the mechanic that moves are of: the log does not say it, so there is one."""
+    return next(kind for kind, mechanic in MECHANICS.items() if mechanic.moves_members)

@@ -78,7 +78,7 @@ class Toys(Mechanic):
     def effects_of(self, compiled):
         return compiled.effects
 
-    def scope_fields(self, state):
+    def scope_fields(self, compiled, state):
         return {"stamps": state.stamps, "full": state.full}
 
     def meet(self, context, listener):

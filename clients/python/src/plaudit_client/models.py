@@ -52,7 +52,6 @@ Refusal = Literal[
     "goal_value_already_counted",
     "goal_window_closed",
     "hold_not_found",
-    "ladder_not_found",
     "limit_overall_reached",
     "limit_per_member_reached",
     "limit_per_period_reached",
@@ -75,7 +74,6 @@ Refusal = Literal[
     "reversal_too_large",
     "reward_inactive",
     "reward_not_found",
-    "rung_not_found",
     "segment_not_found",
     "step_already_completed",
     "step_locked",
@@ -626,7 +624,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What brought something about: a campaign, a ladder, a command by hand, an import … `id` is null for some
+    """What brought something about: a campaign, a segment, a command by hand, an import … `id` is null for some
     kinds.
     """
 

@@ -15,8 +15,10 @@ from plaudit.api.views.member_progress import (
     mechanics_fields,
     profile_source,
 )
-from plaudit.core.event import CAMPAIGN_ENROLMENT, LADDER
+from plaudit.core.event import CAMPAIGN_ENROLMENT
 from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.mechanics.ladders.commands import LADDER
+from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import KIND
 from plaudit.reads import members
@@ -87,7 +89,7 @@ async def put_rung(call: Call) -> MemberLadder:
     body: RungOverride = call.body
     ladder_id = call.path["ladderId"]
     program = (await call.programme()).compiled
-    if ladder_id not in program.ladders:
+    if ladder_id not in ladders_in(program):
         raise NotFound("Ladder not found")
     data = {
         "ladderId": ladder_id,

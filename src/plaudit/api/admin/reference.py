@@ -112,7 +112,6 @@ async def users_schema(call: Call) -> Page:
             if field.name not in known
         ]
     fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]
-    fields += [_property(f"ladders.{ladder}.rung", "string", "loyalty", "ladder") for ladder in program.ladders]
     for kind, mechanic in MECHANICS.items():
         fields += [
             _property(f"{mechanic.collection}.{document_id}.{part}", type_, mechanic.shown_group, kind)

@@ -65,8 +65,7 @@ async def preview(call: Call) -> SegmentPreview:
     if not isinstance(call.body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     document = cast("Segment", validate(KINDS["segment"], {"name": "Preview", **call.body}))
-    first_ladder = next(iter(programme.compiled.ladders), None)
-    segment = segment_of("preview", document, programme.compiled.metrics, first_ladder)
+    segment = segment_of("preview", document, programme.compiled.metrics, programme.compiled.mechanics)
     async with call.connection() as connection:
         looked_at, count, sample = await segments.preview(connection, programme.compiled, segment, programme.now())
     return SegmentPreview(looked_at=looked_at, count=count, sample=list(sample))

@@ -1,4 +1,4 @@
-"""The first generation: a campaign is a challenge, its steps are missions, products are inventory, ladders milestones."""
+"""The first generation: a campaign is a challenge, its steps are missions, products are inventory."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ BETA_TAG = "Admin API, beta"
 _TAG_GROUPS = {
     "Report what happens": ("Actions", "Events"),
     "Design the programme": (
-        "Campaigns", "Rules", "Triggers", "Metrics", "Ladders", "Competitions", "Segments", "Products", "Rewards",
+        "Campaigns", "Rules", "Triggers", "Metrics", "Competitions", "Segments", "Products", "Rewards",
         "Code pools", "Templates", "Programme",
     ),
     "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),

@@ -129,7 +129,7 @@ CAUSE_PARAMETERS = (
     ),
     Parameter(
         "cause",
-        "Only of this cause: a kind, such as `manual`, or a kind and an id, such as `ladder.club` or `expiry.points`.",
+        "Only of this cause: a kind, such as `manual`, or a kind and an id, such as `segment.vip` or `expiry.points`.",
         {"type": "string"},
     ),
 )

@@ -47,6 +47,7 @@ from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.metrics import to_number
+from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
@@ -143,7 +144,7 @@ async def get_segments(call: Call) -> Page:
 async def get_ladders(call: Call) -> Page:
     """The rung on each ladder, what is missing to the next, and what keeps this one."""
     programme, view = await load_current_member(call)
-    ladders = programme.compiled.ladders
+    ladders = ladders_in(programme.compiled)
     shown = mechanics_fields(profile_source(programme.compiled, view), programme.now())["ladders"]
     return MemberLadderList.of(
         [

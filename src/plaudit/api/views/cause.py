@@ -8,7 +8,7 @@ from .base import View
 
 
 class Cause(View):
-    """What brought something about: a campaign, a ladder, a command by hand, an import … `id` is null for some kinds."""
+    """What brought something about: a campaign, a segment, a command by hand, an import … `id` is null for some kinds."""
 
     kind: str
     id: str | None

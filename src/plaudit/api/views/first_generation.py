@@ -254,8 +254,8 @@ def payload_view(
         },
         inventory_changes=LoyaltyInventoryChange(received=_items(programme, received), lost=_items(programme, lost)),
         milestone_changes={
-            rung.ladder_id: LoyaltyMilestoneChange(old_value=rung.before, new_value=rung.after)
-            for rung in changes.rungs
+            move.document_id: LoyaltyMilestoneChange(old_value=move.before, new_value=move.after)
+            for move in changes.moves
         },
     )
 

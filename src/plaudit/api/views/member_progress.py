@@ -8,21 +8,22 @@ from msgspec import UNSET, Struct, UnsetType
 
 from plaudit.api.http.wire import optional_time
 from plaudit.core.goals import SUM_DECIMALS
-from plaudit.core.ladders import describe, score
 from plaudit.core.member import (
     STATE_KINDS,
     Balance,
     Holding,
-    LadderState,
     Member,
     Progress,
     StepProgress,
     state_decoder,
 )
 from plaudit.core.metrics import Metric, to_number
-from plaudit.core.program import Campaign, Ladder, Product, Program, Step
+from plaudit.core.program import Campaign, Product, Program, Step
 from plaudit.core.progress import progress_at
-from plaudit.core.rungs import renumbered, rung_for
+from plaudit.mechanics.ladders.compiled import ladders_in
+from plaudit.mechanics.ladders.rules import describe, score
+from plaudit.mechanics.ladders.state import LadderState, ladders_of
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from plaudit.reads.members import MemberView
 
@@ -117,7 +118,7 @@ class CampaignEnrolmentResult(View):
 
 
 class ShownProfile(Struct, frozen=True):
-    """A member as profiles show them: with what the programme still has, and the rungs by the ladders of today."""
+    """A member as profiles show them: with what the programme still has, and states by the documents of today."""
 
     program: Program
     member: Member
@@ -128,9 +129,9 @@ class ShownProfile(Struct, frozen=True):
         return self.program.metrics
 
     @property
-    def ladders(self) -> Mapping[str, Ladder]:
-        """The programme's ladders."""
-        return self.program.ladders
+    def mechanics(self) -> Mapping[str, Mapping[str, Any]]:
+        """The programme's compiled documents of the mechanics."""
+        return self.program.mechanics
 
     @property
     def products(self) -> Mapping[str, Product]:
@@ -143,13 +144,6 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
     states: dict[str, dict[str, Any]] = {kind: {} for kind in STATE_KINDS}
     for row in view.parts["progress"]:
         states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
-    reached: dict[str, LadderState] = states["ladder"]
-    ladders = {
-        ladder_id: renumbered(ladder, reached[ladder_id])
-        if ladder_id in reached
-        else LadderState(rung=rung_for(ladder, 0))
-        for ladder_id, ladder in program.ladders.items()
-    }
     return ShownProfile(
         program,
         Member(
@@ -166,9 +160,8 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
             },
             progress=states["campaign"],
             segments={key: state for key, state in states["segment"].items() if key in program.segments},
-            ladders=ladders,
             states={
-                kind: {key: state for key, state in states[kind].items() if key in documents}
+                kind: MECHANICS[kind].states_to_show(documents, states[kind])
                 for kind, documents in program.mechanics.items()
             },
         ),
@@ -180,7 +173,7 @@ def mechanics_fields(shown: ShownProfile, now: datetime) -> dict[str, dict[str, 
     program, member = shown.program, shown.member
     return {
         "ladders": {
-            ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in member.ladders.items()
+            ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in ladders_of(member).items()
         },
         "streaks": {streak_id: streak_view(state) for streak_id, state in streaks_of(member).items()},
         "campaigns": {
@@ -243,7 +236,7 @@ def streak_view(state: StreakState) -> StreakProgress:
 
 
 def _ladder_view(shown: ShownProfile, ladder_id: str, state: LadderState, now: datetime) -> LadderProgress:
-    program, ladder = shown.program, shown.program.ladders[ladder_id]
+    program, ladder = shown.program, ladders_in(shown.program)[ladder_id]
     metric = program.metrics.get(ladder.metric)
     counted = score(ladder, state, now, program.settings.time_zone, shown.member.enrolled_at)
     place = describe(ladder, state, counted, metric.decimals if metric else 0)

@@ -116,5 +116,5 @@ def notification_view(programme: Programme, note: NotificationRow) -> Notificati
             for metric_id, (before, after) in changed.metrics.items()
         },
         items=[ItemChange(product_id=item.product_id, quantity=item.quantity) for item in changed.items],
-        rungs=[RungChange(ladder_id=rung.ladder_id, before=rung.before, after=rung.after) for rung in changed.rungs],
+        rungs=[RungChange(ladder_id=move.document_id, before=move.before, after=move.after) for move in changed.moves],
     )

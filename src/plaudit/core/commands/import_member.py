@@ -1,23 +1,26 @@
-"""A member who comes from elsewhere, with what they had there: profile, lots, pending points, rungs, products, codes.
+"""A member who comes from elsewhere, with what they had there: profile, lots, pending points, products, codes, and what mechanics know.
 
-Quiet: nothing that listens is set off by it. What is imported is booked under `import`, and counts for ladders only by
-the rungs that are given.
+Quiet: nothing that listens is set off by it. What is imported is booked under `import`, and counts for scores only by
+what the mechanics are given.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
-from plaudit.core import cause, ladders
+from plaudit.core import cause
 from plaudit.core.context import Context, EffectPlace
-from plaudit.core.decision import EffectTrace, IssuedCoupon, ProductChange, Refusal, Trace
+from plaudit.core.decision import EffectTrace, IssuedCoupon, ProductChange, Refusal, RefusalCode, Trace
 from plaudit.core.event import IMPORT
 from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import append_transaction, balance_of, open_book
+from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.member import Holding
 
 from .command_type import CommandType, Strangers
@@ -31,13 +34,6 @@ class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
     available_at: datetime | None = None
 
 
-class ImportedRung(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A rung by its id; given by hand when it has an end."""
-
-    rung: str
-    until: datetime | None = None
-
-
 class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A code that the member has from a pool."""
 
@@ -47,15 +43,36 @@ class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImportOrder(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What a member brings. `lots` by metric, `rungs` by ladder, `products` by id."""
+    """What a member brings. `lots` by metric, `parts` by mechanic and document, `products` by id."""
 
     attributes: dict[str, Any] = {}
     identities: dict[str, str | None] = {}
     enrolled_at: datetime | None = None
     lots: dict[str, list[ImportedLot]] = {}
-    rungs: dict[str, ImportedRung] = {}
+    parts: dict[str, dict[str, Any]] = {}
     products: dict[str, int] = {}
     codes: list[ImportedCode] = []
+
+
+def import_of(data: Mapping[str, Any], _: type[Any] | None = None) -> ImportOrder:
+    """Return the order in an event's data."""
+    parts = {
+        kind: msgspec.convert(data[rules.import_name], dict[str, rules.import_type], strict=False)
+        for kind, rules in MECHANIC_RULES.items()
+        if rules.import_name is not None and data.get(rules.import_name)
+    }
+    return structs.replace(msgspec.convert(data, ImportOrder, strict=False), parts=parts)
+
+
+def data_of(order: ImportOrder) -> dict[str, Any]:
+    """Return an order as the data of its event."""
+    data: dict[str, Any] = msgspec.to_builtins(structs.replace(order, parts={}))
+    last = {name: data.pop(name) for name in ("products", "codes") if name in data}
+    for kind, parts in order.parts.items():
+        name = MECHANIC_RULES[kind].import_name
+        assert name is not None
+        data[name] = msgspec.to_builtins(parts)
+    return data | last
 
 
 def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
@@ -63,7 +80,7 @@ def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
     return derived_id(event_id, f"code:{code.pool_id}:{code.code}")
 
 
-def _import_member(context: Context, order: ImportOrder) -> Refusal | None:
+def _import_member(context: Context, order: ImportOrder) -> RefusalCode | None:
     """Take a member in as they are. Refused as a whole when something that is named is not there."""
     member, program = context.member, context.program
     if order.enrolled_at is not None:
@@ -89,15 +106,11 @@ def _import_member(context: Context, order: ImportOrder) -> Refusal | None:
         place = EffectPlace(cause.IMPORT, 0, index)
         append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))
-    for ladder_id, imported_rung in order.rungs.items():
-        ladder = program.ladders.get(ladder_id)
-        refusal = (
-            Refusal.ladder_not_found
-            if ladder is None
-            else ladders.import_rung(context, ladder, imported_rung.rung, imported_rung.until)
-        )
-        if refusal is not None:
-            return refusal
+    for kind, parts in order.parts.items():
+        for document_id, brought in parts.items():
+            refusal = MECHANIC_RULES[kind].bring_in(context, document_id, brought)
+            if refusal is not None:
+                return refusal
     for product_id, quantity in order.products.items():
         if product_id not in program.products:
             return Refusal.product_not_found
@@ -122,6 +135,7 @@ def _import_member(context: Context, order: ImportOrder) -> Refusal | None:
 COMMAND = CommandType(
     kind=IMPORT,
     order=ImportOrder,
+    decode=import_of,
     apply=_import_member,
     strangers=Strangers.join_themselves,
     if_merged=Refusal.member_merged,

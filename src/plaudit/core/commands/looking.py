@@ -1,4 +1,4 @@
-"""Looks at a member for a new or changed segment or ladder: what they share."""
+"""Looks at a member for a new or changed document: what they share."""
 
 from typing import Any
 

@@ -3,7 +3,7 @@
     merge, at the one who is no more ──► all lots are debited, all else is let go ──► takeover, at the other: credited, added
 
 What both have is added up, and where that makes no sense the better of the two counts: nothing is lost. It is not earned
-a second time, so no multiplier, cap, ladder or competition counts it; what was earned ever goes along (`lifetime`).
+a second time, so no multiplier, cap, mechanic or competition counts it; what was earned ever goes along (`lifetime`).
 Whatever is decided at the one later is passed on to the other.
 """
 
@@ -22,7 +22,7 @@ from plaudit.core.ids import derived_id
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction
 from plaudit.core.mechanic_rules import states_as_logged
-from plaudit.core.member import Balance, Holding, LadderState, Progress, SegmentState, Standing
+from plaudit.core.member import Balance, Holding, Progress, SegmentState, Standing
 from plaudit.core.metrics import Metric
 
 from .command_type import CommandType, Strangers
@@ -42,7 +42,6 @@ class Handed(Struct, frozen=True, rename="camel"):
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    ladders: dict[str, LadderState] = {}
     segments: dict[str, SegmentState] = {}
     standings: dict[str, Standing] = {}
     holdings: dict[str, Holding] = {}
@@ -63,7 +62,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}
     handed = Handed(
         member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
-        dict(member.progress), dict(member.ladders), dict(member.segments),
+        dict(member.progress), dict(member.segments),
         dict(member.standings), dict(member.holdings), dict(member.coupons), dict(member.entries), member.active_at,
     )  # fmt: skip
     data = msgspec.to_builtins(handed, str_keys=True) | states_as_logged(member.states)
@@ -76,7 +75,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     context.items += [
         ProductChange(cause.MERGE.logged, name, -had.quantity) for name, had in sorted(member.holdings.items())
     ]
-    member.progress, member.ladders, member.segments, member.states = {}, {}, {}, {}
+    member.progress, member.segments, member.states = {}, {}, {}
     member.standings, member.holdings, member.coupons, member.entries = {}, {}, {}, {}
     member.merged_into = into
     context.scope.forget_names()

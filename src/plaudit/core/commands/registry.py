@@ -11,7 +11,6 @@ from . import (
     grant,
     hold,
     import_member,
-    ladder,
     merge,
     prize,
     profile,
@@ -78,7 +77,6 @@ COMMANDS = CommandRegistry(
         enrolment,
         referral,
         campaign_enrolment,
-        ladder,
         segment,
         prize,
         import_member,
@@ -88,3 +86,9 @@ COMMANDS = CommandRegistry(
         rollback,
     )
 )
+
+
+def needs_history(kind: str) -> bool:
+    """Return whether events of a kind are commands for which the log of the member is read."""
+    command = COMMANDS.get(kind)
+    return command is not None and command.needs_history

@@ -18,8 +18,8 @@ from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
 from plaudit.core.effects.remove_product import take_product
 from plaudit.core.ids import derived_id
-from plaudit.core.mechanic_rules import MECHANIC_RULES
-from plaudit.core.member import LadderState, Progress
+from plaudit.core.mechanic_rules import MECHANIC_RULES, undone_from_log, undone_names
+from plaudit.core.member import Progress
 
 from .command_type import CommandType, Strangers
 from .reversal import ReversalOrder, reverse
@@ -61,8 +61,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
     `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
     same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
-    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `reached` are rungs that would
-    not have been; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
+    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
     `whole`: what cannot be had back refuses the order.
     """
 
@@ -83,7 +82,6 @@ class Rollback(Struct, frozen=True, rename="camel"):
     scores: dict[str, int] = {}
     progress: dict[str, Progress] = {}
     parts: dict[str, dict[str, Any]] = {}
-    reached: dict[str, tuple[int, ...]] = {}
     segments: dict[str, bool | None] = {}
     attributes: dict[str, Any] = {}
     whole: bool = False
@@ -104,7 +102,6 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
     entries: int = 0
     notifications: int = 0
     completions: int = 0
-    rungs: int = 0
     numbers: dict[str, int] = {}  # of the mechanics, by their `undone_counts`
 
 
@@ -128,9 +125,9 @@ def rollback_of(data: Mapping[str, Any], _: type[Any] | None = None) -> Rollback
     """Return the order in an event's data."""
     order = msgspec.convert(data, Rollback, strict=False, str_keys=True)
     parts = {
-        kind: msgspec.convert(data[rules.undo_name], dict[str, rules.undo_type], strict=False, str_keys=True)
-        for kind, rules in MECHANIC_RULES.items()
-        if data.get(rules.undo_name)
+        kind: undone_from_log(MECHANIC_RULES[kind], data[name])
+        for kind, name in undone_names().items()
+        if data.get(name)
     }
     return structs.replace(order, parts=parts)
 
@@ -139,7 +136,7 @@ def data_of(order: Rollback) -> dict[str, Any]:
     """Return an order as the data of its event."""
     data: dict[str, Any] = msgspec.to_builtins(order, str_keys=True)
     del data["parts"]
-    undone = {rules.undo_name: order.parts.get(kind, {}) for kind, rules in MECHANIC_RULES.items()}
+    undone = {name: order.parts.get(kind, {}) for kind, name in undone_names().items()}
     return data | msgspec.to_builtins(undone, str_keys=True)
 
 
@@ -160,7 +157,6 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     """Undo what the order names. Refused as a whole if something has happened to the member since it was worked out."""
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
-    before = {ladder_id: state.effective for ladder_id, state in context.member.ladders.items()}
     states = {kind: {**states} for kind, states in context.member.states.items()}
     completions = _set_progress(context, order)
     refusal = _take_from_receivers(context, order)
@@ -190,10 +186,6 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
         entries=sum(order.entries.values()),
         notifications=len(order.notifications),
         completions=completions,
-        rungs=sum(
-            state.effective < before.get(ladder_id, state.effective)
-            for ladder_id, state in context.member.ladders.items()
-        ),
         numbers=_numbers(states, context.member.states),
     )
     context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, _shown(order, done)))
@@ -258,17 +250,7 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
         if amount != wanted:
             lost[undone.metric] = lost.get(undone.metric, 0) + amount - wanted
         effects.append(EffectTrace(number, done if isinstance(done, Refusal) else None, amount))
-    _forget_rungs(context, order)
     return taken, lost, effects
-
-
-def _forget_rungs(context: Context, order: Rollback) -> None:
-    """Forget that rungs were reached which would not have been: what they bring is due when they are."""
-    for ladder_id, rungs in order.reached.items():
-        state: LadderState | None = context.member.ladders.get(ladder_id)
-        if state is not None:
-            left = tuple(number for number in state.reached if number not in rungs or number <= state.rung)
-            context.member.ladders[ladder_id] = structs.replace(state, reached=left)
 
 
 def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | Refusal:

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
-from plaudit.core import campaigns, cause, competitions, ladders, segments
+from plaudit.core import campaigns, cause, competitions, segments
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, ProductChange, Refusal, Trace
 from plaudit.core.event import TAKEOVER
@@ -95,11 +94,6 @@ def _add_mechanics(context: Context, handed: Handed) -> None:
     for segment_id, inside in sorted(handed.segments.items()):
         if segment_id in program.segments:
             segments.take_over(context, program.segments[segment_id], inside)
-    for ladder_id, place in sorted(handed.ladders.items()):
-        if ladder_id in program.ladders:
-            ladders.take_over(context, program.ladders[ladder_id], place)
-        else:
-            member.ladders.setdefault(ladder_id, structs.replace(place, due_at=None))
     for kind, rules in reversed(MECHANIC_RULES.items()):
         for document_id, state in sorted(states_from_log(rules, context.event.data.get(rules.collection)).items()):
             compiled = program.compiled(kind, document_id)

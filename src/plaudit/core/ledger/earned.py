@@ -1,6 +1,6 @@
-"""What is earned, of all that is booked: the one rule that lifetime amounts, ladders, competitions and segments go by.
+"""What is earned, of all that is booked: the one rule that lifetime amounts, mechanics, competitions and segments go by.
 
-A credit is earned, unless another member sent it or a merge moved it. Scores (of ladders and competitions) count it when
+A credit is earned, unless another member sent it or a merge moved it. Scores (of mechanics and competitions) count it when
 it is available, unless the member started or was imported with it. A debit is neither. A reversal takes as much back of
 what the credit is that it goes back to, and reversing that gives it back: when and where the credit counted.
 """
@@ -13,6 +13,8 @@ from msgspec import Struct
 from plaudit.core.cause import IMPORT, MANUAL, MERGE, OPENING
 from plaudit.core.event import RECEIPT, TRANSACTION
 from plaudit.core.metrics import Metric, available_at
+
+Earned = tuple[datetime, int]  # when it counts for scores, and how much
 
 
 class Booked(Struct, frozen=True):
@@ -43,7 +45,7 @@ class Origin(Struct, frozen=True):
 
 
 def earned_and_scored(amount: int, cause_kind: str, kind: str) -> tuple[bool, bool]:
-    """Return whether a transaction that reverses no other is earned, and whether ladders and competitions count it.
+    """Return whether a transaction that reverses no other is earned, and whether scores count it.
 
     `cause_kind` is its cause's, `kind` its event's. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
     """
@@ -58,7 +60,7 @@ def is_earned(booked: Booked) -> bool:
 
 
 def is_scored(booked: Booked) -> bool:
-    """Return whether ladders and competitions count a transaction."""
+    """Return whether scores count a transaction."""
     return earned_and_scored(booked.amount, booked.cause_kind, booked.kind)[1]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import structs
 
-from plaudit.core import competitions, ladders, mechanic_rules
+from plaudit.core import competitions, mechanic_rules
 from plaudit.core.cause import OPENING, CauseKind, expiry_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Transaction
@@ -185,8 +185,6 @@ def count_earned(
 ) -> None:
     """Count what was earned at an instant, or what of it was taken back in the competitions that had counted it."""
     program = context.program
-    if metric_id in program.ladders_by_metric:
-        ladders.count_earned(context, metric_id, amount, at)
     if metric_id in program.earning_listeners:
         mechanic_rules.count_earned(context, metric_id, amount, at, counted_in)
     if metric_id in program.competitions_by_metric:

@@ -46,7 +46,7 @@ class Streaks(Mechanic):
     def effects_of(self, compiled: Streak) -> Iterable[Effect]:
         return (effect for milestone in compiled.milestones for effect in milestone.effects)
 
-    def scope_fields(self, state: StreakState) -> dict[str, Any]:
+    def scope_fields(self, compiled: Streak | None, state: StreakState) -> dict[str, Any]:
         return streak_fields(state)
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace:

@@ -61,8 +61,6 @@ class EventsServerOperations(Transport):
             "reversal_too_large",
             "hold_not_found",
             "segment_not_found",
-            "ladder_not_found",
-            "rung_not_found",
             "reward_not_found",
             "reward_inactive",
             "product_not_found",
@@ -91,6 +89,8 @@ class EventsServerOperations(Transport):
             "freeze_not_for_sale",
             "day_not_freezable",
             "absence_in_the_past",
+            "ladder_not_found",
+            "rung_not_found",
         ]
         | None = None,
         since: datetime | None = None,

@@ -6,8 +6,8 @@ renumber the rest: then the state is written anew, before anything looks at it, 
 
 from msgspec import structs
 
-from .member import LadderState
-from .program import Ladder
+from .compiled import Ladder
+from .state import LadderState
 
 NO_RUNG = -1
 

@@ -1,4 +1,4 @@
-"""What members have earned of a metric so far, and where that places them on a ladder that is new or has changed.
+"""What members have earned of a metric so far, and where that places them on a mechanic's document, new or changed.
 
 The ledger says what was earned, by the same rule as everywhere (see `core/ledger/earned`), as far back as it reaches.
 """
@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from plaudit.core.event import LADDER
-from plaudit.core.ledger.earned import Booked, counted_at, is_scored
+from plaudit.core.ledger.earned import Booked, Earned, counted_at, is_scored
 from plaudit.core.member import Member
 from plaudit.core.periods import local_day
-from plaudit.core.placing import Earned, placed
-from plaudit.core.program import Ladder, Program
+from plaudit.core.program import Program
+from plaudit.mechanics.base import Mechanic
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -24,30 +24,49 @@ from .arrival import Arrival, Payload
 SQL = queries_beside(__file__)
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """A member to be placed, by the number of the arrival that says so."""
+
+    number: int
+    mechanic: Mechanic
+    compiled: Any
+
+
+def _wanted_by(program: Program, number: int, arrival: Arrival) -> _Wanted | None:
+    mechanic = MECHANICS.get(arrival.kind)
+    data = {} if mechanic is None else arrival.event().data
+    if mechanic is None or not data.get("fill"):
+        return None
+    compiled = program.compiled(mechanic.kind, str(data.get(mechanic.document.id_field)))
+    return None if compiled is None else _Wanted(number, mechanic, compiled)
+
+
 async def placed_by_ledger(
     connection: Connection, program: Program, arrivals: Sequence[Arrival], members: Mapping[UUID, Member]
 ) -> list[Arrival]:
-    """Return the arrivals, those that place a member on a ladder with the place. Their buckets are locked."""
-    wanted: dict[str, list[tuple[int, Ladder]]] = {}
+    """Return the arrivals, those that place a member on a document with the place. Their buckets are locked."""
+    by_metric: dict[str, list[_Wanted]] = {}
     found = list(arrivals)
     for number, arrival in enumerate(arrivals):
-        data = arrival.event().data if arrival.kind == LADDER else {}
-        ladder = program.ladders.get(str(data.get("ladderId"))) if data.get("fill") else None
-        if ladder is not None:
-            wanted.setdefault(ladder.metric, []).append((number, ladder))
-    for metric_id, value in wanted.items():
-        ids = {found[number].member_id: found[number].bucket for number, _ in value}
+        wanted = _wanted_by(program, number, arrival)
+        metric_id = None if wanted is None else wanted.mechanic.metric_of(wanted.compiled)
+        if wanted is not None and metric_id is not None:
+            by_metric.setdefault(metric_id, []).append(wanted)
+    for metric_id, those in by_metric.items():
+        ids = {found[wanted.number].member_id: found[wanted.number].bucket for wanted in those}
         earned = await earned_by_members(connection, program, metric_id, ids)
-        for number, ladder in value:
-            arrival = found[number]
+        for wanted in those:
+            arrival = found[wanted.number]
             member = members[arrival.member_id]
             now = max(arrival.occurred_at, member.latest_at or arrival.occurred_at)
-            counting = [item for item in earned.get(arrival.member_id, []) if item[0] <= now]
-            state = placed(program, member, ladder, by_day(counting, program.settings.time_zone), now)
+            counting = by_day(
+                [item for item in earned.get(arrival.member_id, []) if item[0] <= now], program.settings.time_zone
+            )
+            state = wanted.mechanic.placed(program, member, wanted.compiled, counting, now)
             event = arrival.event()
             data = {**event.data, "state": msgspec.to_builtins(state), "sequence": member.sequence}
             payload = msgspec.json.encode(Payload(data, event.metadata)).decode()
-            found[number] = msgspec.structs.replace(arrival, payload=payload)
+            found[wanted.number] = msgspec.structs.replace(arrival, payload=payload)
     return found
 
 

@@ -14,30 +14,22 @@ from typing import Any
 
 from msgspec import structs
 
-from .context import Context, EffectPlace
-from .decision import EffectTrace, Refusal, RungChange, Trace
-from .member import LadderState
-from .metrics import SUM_MAX, to_number
-from .periods import add_months, days_after, first_instant, local_day
-from .program import Ladder
+from plaudit.core.context import Context, EffectPlace
+from plaudit.core.decision import EffectTrace, Move, Trace
+from plaudit.core.metrics import SUM_MAX, to_number
+from plaudit.core.periods import add_months, days_after, first_instant, local_day
+
+from .compiled import Ladder
+from .refusals import LadderRefusal
 from .rungs import NO_RUNG, named, renumbered, rung_for
+from .state import LadderState, keep, ladders_of
+from .triggers import RUNG_CHANGED
 
 _MOMENT = timedelta(seconds=1)
 
 
-def count_earned(context: Context, metric_id: str, amount: int, at: datetime) -> None:
-    """Count what was earned at an instant (or, when negative, taken back of it) on every ladder that goes by a metric."""
-    for ladder in context.program.ladders_by_metric.get(metric_id, ()):
-        if context.broken and context.is_broken(ladder.cause):
-            continue
-        try:
-            count_on(context, ladder, amount, at)
-        except BaseException as problem:
-            raise context.blamed(problem, ladder.cause) from None
-
-
 def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> None:
-    """Count on one ladder."""
+    """Count what was earned at an instant, or (when negative) taken back of it."""
     state = _state(context, ladder)
     key = window_key(ladder, at, _zone(context), context.member.enrolled_at)
     earned = {**state.earned, key: max(min(state.earned.get(key, 0) + amount, SUM_MAX), -SUM_MAX)}
@@ -117,7 +109,7 @@ def end_window(context: Context, ladder: Ladder) -> None:
         _notify(context, ladder, before, _state(context, ladder).effective)
 
 
-def set_override(context: Context, ladder: Ladder, rung: int | None, until: datetime | None) -> Refusal | None:
+def set_override(context: Context, ladder: Ladder, rung: int | None, until: datetime | None) -> None:
     """Put a member on a rung by hand, until an instant or for good; None takes it back."""
     state = _state(context, ladder)
     before = state.effective
@@ -126,14 +118,13 @@ def set_override(context: Context, ladder: Ladder, rung: int | None, until: date
     if state.effective != before:
         _notify(context, ladder, before, state.effective)
         _run_effects(context, ladder, before, state.effective)
-    return None
 
 
-def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime | None) -> Refusal | None:
+def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime | None) -> LadderRefusal | None:
     """A rung that a member comes with: by hand when it has an end, else as if it had been reached now."""
     numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
     if rung_id not in numbers:
-        return Refusal.rung_not_found
+        return LadderRefusal.rung_not_found
     state = _state(context, ladder)
     if until is not None:
         state = structs.replace(state, override=numbers[rung_id], override_until=until)
@@ -148,7 +139,7 @@ def place(context: Context, ladder: Ladder, state: LadderState | None) -> None:
 
     What getting there would have brought is not paid, now or later. Who is on a higher rung keeps it for another window.
     """
-    own = context.member.ladders.get(ladder.ladder_id)
+    own = ladders_of(context.member).get(ladder.ladder_id)
     if state is not None:
         state = renumbered(ladder, state)
     else:  # nothing was earned
@@ -265,7 +256,7 @@ def _zone(context: Context) -> str:
 
 
 def _state(context: Context, ladder: Ladder) -> LadderState:
-    found = context.member.ladders.get(ladder.ladder_id)
+    found = ladders_of(context.member).get(ladder.ladder_id)
     return found if found is not None else LadderState(rung=rung_for(ladder, 0), since=context.now)
 
 
@@ -343,14 +334,14 @@ def _notify(context: Context, ladder: Ladder, before: int, after: int) -> None:
     if before == after:
         return
     named = [None if number == NO_RUNG else ladder.rungs[number].rung_id for number in (before, after)]
-    context.rungs.append(RungChange(ladder.ladder_id, *named))
+    context.moves.append(Move(ladder.ladder_id, *named))
     data = {
         "ladderId": ladder.ladder_id,
         "oldRung": named[0],
         "newRung": named[1],
         "direction": "up" if after > before else "down",
     }
-    context.emit("ladder.rung_changed", data, ladder.cause)
+    context.emit(RUNG_CHANGED, data, ladder.cause)
 
 
 def _run_effects(context: Context, ladder: Ladder, before: int, after: int) -> None:
@@ -375,6 +366,6 @@ def _store(context: Context, ladder: Ladder, state: LadderState) -> None:
     if state.override_until is not None:
         due = state.override_until if due is None else min(due, state.override_until)
     state = named(ladder, state)
-    context.member.ladders[ladder.ladder_id] = state if state.due_at == due else structs.replace(state, due_at=due)
+    keep(context.member, ladder.ladder_id, state if state.due_at == due else structs.replace(state, due_at=due))
     context.scope.forget_names()
     context.changed_parts.add(f"ladders.{ladder.ladder_id}")

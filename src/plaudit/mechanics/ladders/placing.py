@@ -10,13 +10,16 @@ from datetime import datetime
 
 from msgspec import structs
 
-from .context import Context
-from .event import LADDER, Event
-from .ladders import count_on, end_window
-from .member import LadderState, Member
-from .program import Ladder, Program
+from plaudit.core.context import Context
+from plaudit.core.event import Event
+from plaudit.core.ledger.earned import Earned
+from plaudit.core.member import Member
+from plaudit.core.program import Program
 
-Earned = tuple[datetime, int]  # when it counts, and how much
+from .commands import LADDER
+from .compiled import Ladder
+from .rules import count_on, end_window
+from .state import LadderState, ladders_of
 
 
 def placed(
@@ -42,7 +45,7 @@ def placed(
 
     def until(at: datetime) -> None:
         while True:
-            state = found.ladders.get(ladder.ladder_id)
+            state = ladders_of(found).get(ladder.ladder_id)
             if state is None or state.due_at is None or state.due_at > at:
                 return
             programme(state.due_at, lambda context: end_window(context, quiet))
@@ -53,4 +56,4 @@ def placed(
         until(at)
         programme(at, lambda context, amount=amount, at=at: count_on(context, quiet, amount, at))
     until(now)
-    return found.ladders.get(ladder.ladder_id)
+    return ladders_of(found).get(ladder.ladder_id)

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
+from plaudit.documents.base import Document, DocumentId, DocumentKind, MetricAmount, Name, Reference
+from plaudit.documents.dialects import read_parts
+from plaudit.documents.effect import EffectSpec, check_effects, effect_amounts, effect_references
+from plaudit.documents.metric import Bound
 from plaudit.errors import FieldError
 
-from .base import Document, DocumentId, DocumentKind, MetricAmount, Name, Reference
-from .dialects import read_ladder
-from .effect import EffectSpec, check_effects, effect_amounts, effect_references
-from .metric import Bound
+from .state import KIND
 
 
 class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -91,8 +92,13 @@ def _rules_of(doc: dict[str, Any]) -> tuple[Any, ...]:
     return rungs, *(doc[name] for name in ("status", "metric", "window", "softLanding", "graceDays"))
 
 
-KIND = DocumentKind(
-    name="ladder",
+def _read(raw: dict[str, Any]) -> dict[str, Any]:
+    """A ladder's rungs as they are kept."""
+    return read_parts(dict(raw), "rungs")
+
+
+DOCUMENT = DocumentKind(
+    name=KIND,
     title="Ladder",
     collection="ladders",
     id_field="ladderId",
@@ -103,5 +109,5 @@ KIND = DocumentKind(
     references=_references,
     amounts=_amounts,
     refills=_refills,
-    read=read_ladder,
+    read=_read,
 )

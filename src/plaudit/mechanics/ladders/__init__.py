@@ -1,0 +1,1 @@
+"""Ladders: the rungs that members climb by what they earn of a metric."""

@@ -1,0 +1,56 @@
+"""The command of ladders: a rung given by hand, or a place on a ladder that is new or has changed."""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from plaudit.core.commands.command_type import CommandType, Strangers, trace_command
+from plaudit.core.commands.looking import is_behind, look_again
+from plaudit.core.context import Context
+from plaudit.core.decision import RefusalCode
+
+from . import rules
+from .compiled import ladders_in
+from .refusals import LadderRefusal
+from .state import LadderState, cause_of
+
+LADDER: Final = "ladder"  # the kind of its events
+
+
+class LadderOrder(Struct, frozen=True, rename="camel"):
+    """A rung by hand, until an instant or for good; `rung` None takes it back.
+
+    With `fill`, a place on a ladder that is new or has changed: `state` by what was earned, of a member as of `sequence`.
+    """
+
+    ladder_id: str
+    rung: str | None = None
+    until: datetime | None = None
+    fill: bool = False
+    state: LadderState | None = None
+    sequence: int | None = None
+
+
+def _place(context: Context, order: LadderOrder) -> RefusalCode | None:
+    ladder = ladders_in(context.program).get(order.ladder_id)
+    cause = cause_of(order.ladder_id)
+    if ladder is None:
+        return trace_command(context, LadderRefusal.ladder_not_found, cause)
+    if order.fill:
+        if is_behind(context, order.sequence):
+            look_again(context, {"ladderId": order.ladder_id, "fill": True})
+        else:
+            rules.place(context, ladder, order.state)
+        return trace_command(context, None, cause)
+    numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
+    if order.rung is not None and order.rung not in numbers:
+        return trace_command(context, LadderRefusal.rung_not_found, cause)
+    rung = None if order.rung is None else numbers[order.rung]
+    rules.set_override(context, ladder, rung, order.until)
+    return trace_command(context, None, cause)
+
+
+COMMAND = CommandType(
+    kind=LADDER, order=LadderOrder, apply=_place, needs_history=True, strangers=Strangers.join_unless_engine
+)

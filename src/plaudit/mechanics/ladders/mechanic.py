@@ -1,0 +1,119 @@
+"""Ladders as a mechanic: what they plug in where."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import structs
+
+from plaudit.core.context import Context
+from plaudit.core.decision import RefusalCode
+from plaudit.core.ledger.earned import Earned
+from plaudit.core.member import Member
+from plaudit.core.metrics import Metric
+from plaudit.core.program import Effect, Program
+from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind, Mechanic
+
+from . import commands, compiling, fields, imported, rules, soundness, undoing
+from .compiled import Ladder
+from .document import DOCUMENT
+from .placing import placed
+from .refusals import FORMER, MEANINGS
+from .rungs import renumbered, rung_for
+from .state import KIND, LadderState, ladders_of
+from .triggers import TRIGGERS
+
+
+class Ladders(Mechanic):
+    """The rungs that members climb by what they earn of a metric."""
+
+    kind = KIND
+    collection = "ladders"
+    state = LadderState
+    document = DOCUMENT
+    commands = (commands.COMMAND,)
+    triggers = TRIGGERS
+    refusals = MEANINGS
+    former_refusals = FORMER
+    profile_fields = fields.PROFILE_FIELDS
+    shown_parts = (("rung", "string"),)
+    shown_group = "loyalty"
+    scope_parts = ("rung", "number")
+    moves_members = True
+    renews_states = True
+    undone_first = False
+    undo_name = undoing.NAME
+    undo_type = undoing.Reached
+    undone_counts = (undoing.COUNT,)
+    import_name = "rungs"
+    import_type = imported.ImportedRung
+    import_spelling = str | imported.ImportedRung
+
+    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+        return compiling.compile_ladders(documents[KIND], metrics)
+
+    def effects_of(self, compiled: Ladder) -> Iterable[Effect]:
+        return (effect for rung in compiled.rungs for effect in rung.effects)
+
+    def scope_fields(self, compiled: Ladder | None, state: LadderState) -> dict[str, Any]:
+        return fields.ladder_fields(compiled, state)
+
+    def path_of(self, field: str, documents: Mapping[str, Ladder]) -> str | None:
+        return fields.path_of(field, documents)
+
+    def count_earned(
+        self, context: Context, compiled: Ladder, amount: int, at: datetime, counted_in: frozenset[str] | None
+    ) -> None:
+        rules.count_on(context, compiled, amount, at)
+
+    def run_due(self, context: Context, compiled: Ladder, state: LadderState) -> None:
+        rules.end_window(context, compiled)
+
+    def renewed(self, compiled: Ladder, state: LadderState) -> LadderState:
+        return renumbered(compiled, state)
+
+    def states_to_show(self, documents: Mapping[str, Ladder], states: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a place on each ladder: also on those that the member has not come to."""
+        return {
+            key: renumbered(ladder, states[key]) if key in states else LadderState(rung=rung_for(ladder, 0))
+            for key, ladder in documents.items()
+        }
+
+    def metric_of(self, compiled: Ladder) -> str:
+        return compiled.metric
+
+    def placed(
+        self, program: Program, member: Member, compiled: Ladder, earned: Iterable[Earned], now: datetime
+    ) -> LadderState | None:
+        return placed(program, member, compiled, earned, now)
+
+    def take_over(self, context: Context, document_id: str, compiled: Ladder, state: LadderState) -> None:
+        rules.take_over(context, compiled, state)
+
+    def bring_in(self, context: Context, document_id: str, brought: imported.ImportedRung) -> RefusalCode | None:
+        return imported.bring_in(context, document_id, brought)
+
+    def spelled_out(self, brought: str | imported.ImportedRung) -> imported.ImportedRung:
+        return imported.spelled_out(brought)
+
+    def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
+        return undoing.to_undo(ladders_of(real), ladders_of(would))
+
+    def undo(self, context: Context, parts: Mapping[str, undoing.Reached]) -> None:
+        undoing.undo(context.member, parts)
+
+    def count_undone(self, before: Mapping[str, LadderState], after: Mapping[str, LadderState]) -> dict[str, int]:
+        return undoing.count_undone(before, after)
+
+    def unsound(self, state: LadderState) -> Iterator[str]:
+        return soundness.unsound(state)
+
+    def as_kept(self, state: LadderState, was: LadderState | None) -> LadderState:
+        """Windows of longer ago, and what the rungs' ids were: not known of before they were remembered."""
+        oldest = min(was.earned, default="") if was is not None else ""
+        earned = {window: amount for window, amount in state.earned.items() if window >= oldest}
+        rung_ids = () if was is not None and not was.rung_ids else state.rung_ids
+        return structs.replace(state, earned=earned, rung_ids=rung_ids)
+
+
+MECHANIC: Final = Ladders()
