@@ -8,16 +8,20 @@ import pytest
 
 from plaudit.api.admin.document_operations import crud
 from plaudit.api.http.openapi import describe
+from plaudit.core.commands.import_member import data_of as imported
+from plaudit.core.commands.rollback import Rollback, data_of, rolled_back_from
 from plaudit.core.decide import run_due_timers
 from plaudit.core.decide_one import decide_one
 from plaudit.core.effects.registry import EFFECTS
-from plaudit.core.event import Event
+from plaudit.core.event import IMPORT, ROLLBACK, Event
 from plaudit.core.ids import derived_id
 from plaudit.core.profile_fields import FIELDS
 from plaudit.core.refusals import all_refusals, meaning_of
 from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.import_record import read_member
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.moved import header_of
+from plaudit.documents.profile import ProfileValidator
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import Invalid
 from plaudit.history.explain import explained
@@ -42,17 +46,17 @@ def toy():
 
 
 def card(**raw):
-    return document("toy", "card", trigger="purchase", size=2, effects=PAY, **raw)
+    return document("toy", "card", **{"trigger": "purchase", "size": 2, "effects": PAY, **raw})
 
 
 def state_of(decision):
     return decision.member.states["toy"]["card"]
 
 
-def order(member, **data):
+def order(member, kind="toy", **data):
     return Event(
-        event_id=derived_id(ORG, "order"), member_id=member.member_id, user_id=member.user_id, kind="toy",
-        trigger="toy.empty", occurred_at=NOON, data=data,
+        event_id=derived_id(ORG, "order"), member_id=member.member_id, user_id=member.user_id, kind=kind,
+        trigger=f"{kind}.order", occurred_at=NOON, data=data,
     )  # fmt: skip
 
 
@@ -81,6 +85,33 @@ def test_its_effect_its_command_its_refusal_and_its_timer():
     assert refused.refusal == ToyRefusal.toy_missing
     ((_, due),) = run_due_timers(compiled, stamped.member, NOON + timedelta(days=31))
     assert state_of(due) == CardState()
+
+
+def test_it_counts_what_is_earned():
+    compiled = program(card(metric="points"), campaign("pay", trigger="earn", effects=PAY))
+    earned = decide_one(compiled, member(), event(1, trigger="earn"))
+    assert state_of(earned).stamps == 1
+    assert state_of(decide_one(compiled, earned.member, event(2, trigger="look"))).stamps == 1
+
+
+def test_its_states_follow_a_change_of_its_document():
+    ann = decide_one(program(card(size=5)), member(), event(1)).member
+    for number in (2, 3):
+        ann = decide_one(program(card(size=5)), ann, event(number)).member
+    assert ann.states["toy"]["card"].stamps == 3
+    after = decide_one(program(card(size=2)), ann, event(4, trigger="look"))
+    assert (state_of(after).stamps, ann.states["toy"]["card"].stamps) == (1, 3)
+
+
+def test_an_import_brings_it_and_a_rollback_undoes_it():
+    compiled = program(card(size=5))
+    _, brought = read_member({"userId": "ann", "toys": {"card": 3}}, ProfileValidator(), compiled.metrics)
+    data = imported(brought)
+    assert data == {"stamps": {"card": 3}}
+    there = decide_one(compiled, member(), order(member(), IMPORT, **data)).member
+    assert there.states["toy"]["card"].stamps == 3
+    undone = decide_one(compiled, there, order(there, ROLLBACK, **data_of(Rollback(parts={"toy": {"card": 2}}))))
+    assert (state_of(undone).stamps, rolled_back_from(undone.trace[-1].progress).numbers) == (1, {"cards": 1})
 
 
 def test_conditions_and_profiles_see_it():

@@ -11,9 +11,13 @@ from plaudit.errors import FieldError
 
 
 class Card(Document, kw_only=True):
-    """A card is full after `size` stamps; then its `effects` happen. Stamps are lost after `days` without one."""
+    """A card is full after `size` stamps; then its `effects` happen. Stamps are lost after `days` without one.
+
+    It is stamped at each event of the `trigger`, and whenever something is earned of the `metric`.
+    """
 
     trigger: str
+    metric: str | None = None
     size: Annotated[int, Meta(ge=1, le=100)] = 3
     days: Annotated[int, Meta(ge=1, le=366)] = 30
     effects: list[EffectSpec] = field(default_factory=list[EffectSpec])

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from plaudit.core.cause import Cause
 from plaudit.core.commands.command_type import CommandType, trace_command
@@ -65,15 +65,24 @@ class Toys(Mechanic):
         ),
     )  # fmt: skip
     shown_parts = (("full", "number"),)
+    renews_states = True
+    import_name = "stamps"
+    import_type = import_spelling = int
+    undo_name = "stampsLost"
+    undo_type = int
+    undone_first = False
+    undone_counts = ("cards",)
 
     def compile(self, documents, metrics):
-        cards, listeners = {}, defaultdict(list)
+        cards, listeners, earning = {}, defaultdict(list), defaultdict(list)
         for card_id, card in documents[KIND].items():
             effects = tuple(compile_effect(spec, metrics) for spec in card.effects)
             cards[card_id] = CompiledCard(card_id, card.name, card.size, card.days, effects)
             listener = MechanicListener(mechanic=KIND, target=cards[card_id], cause=Cause(KIND, card_id))
             listeners[card.trigger].append(listener)
-        return CompiledDocuments(cards, listeners)
+            if card.metric is not None:
+                earning[card.metric].append(listener)
+        return CompiledDocuments(cards, listeners, earning)
 
     def effects_of(self, compiled):
         return compiled.effects
@@ -85,6 +94,31 @@ class Toys(Mechanic):
         state, effects = stamp(context, listener.target)
         trigger = context.event.trigger if context.event.depth else None
         return Trace(listener.cause.logged, 0, 0, None, [], effects, trigger, {"stamps": state.stamps})
+
+    def count_earned(self, context, compiled, amount, at, counted_in):
+        stamp(context, compiled)
+
+    def renewed(self, compiled, state):
+        return structs.replace(state, stamps=min(state.stamps, compiled.size - 1))
+
+    def bring_in(self, context, document_id, brought):
+        card = context.program.compiled(KIND, document_id)
+        if card is None:
+            return ToyRefusal.toy_missing
+        stamp(context, card, brought)
+        return None
+
+    def to_undo(self, program, real, would):
+        cards, others = (member.states.get(KIND, {}) for member in (real, would))
+        more = {key: state.stamps - others.get(key, CardState()).stamps for key, state in cards.items()}
+        return {key: number for key, number in more.items() if number > 0}
+
+    def undo(self, context, parts):
+        for card_id, number in parts.items():
+            stamp(context, context.program.compiled(KIND, card_id), -number)
+
+    def count_undone(self, before, after):
+        return {"cards": sum(state.stamps < before.get(key, state).stamps for key, state in after.items())}
 
     def run_due(self, context, compiled, state):
         empty(context, compiled.card_id)
