@@ -8,7 +8,7 @@ server's call as with a token of their own.
 from msgspec import Struct, structs
 
 from plaudit.documents.as_meant import user_fields
-from plaudit.reads.identities import may_be_another_name, users_called, who_goes_on
+from plaudit.ingest.members import resolve_users, user_who_goes_on
 
 from .http.operations import Call, Operation
 from .views.first_generation import campaign_called
@@ -37,29 +37,25 @@ async def name_people(operation: Operation, call: Call) -> None:
         return  # actions are looked up together, a batch at a time, and passed on from members who were merged
     if call.caller.user_id is not None:
         async with call.connection() as connection:
-            now = await who_goes_on(connection, call.org_id, [call.caller.user_id])
-        if now:
-            call.caller = structs.replace(call.caller, user_id=now[call.caller.user_id])
+            user_id = await user_who_goes_on(connection, call.org_id, call.caller.user_id)
+        if user_id != call.caller.user_id:
+            call.caller = structs.replace(call.caller, user_id=user_id)
         return
     body = call.body if isinstance(call.body, Struct) else None
     fields = user_fields(type(body)) if body is not None else ()
     named = [call.path.get(PLACE), call.query.get(PLACE), *(getattr(body, field) for field in fields)]
-    if not any(named):
+    names = {name for name in named if name}
+    if not names:
         return
-    unique = (await call.programme()).profiles.unique
-    names = {unknown for unknown in named if unknown}
-    others = [name for name in names if may_be_another_name(name, unique)]
+    programme = await call.programme()
     async with call.connection() as connection:
-        found = await users_called(connection, call.org_id, others, unique) if others else {}
-        now = await who_goes_on(connection, call.org_id, {found.get(name, name) for name in names})
-    if now:
-        found |= {name: now[found.get(name, name)] for name in names if found.get(name, name) in now}
-    if not found:
+        user_ids = await resolve_users(connection, programme, names)
+    if not user_ids:
         return
-    if call.path.get(PLACE) in found:
-        call.path = {**call.path, PLACE: found[call.path[PLACE]]}
-    if call.query.get(PLACE) in found:
-        call.query = {**call.query, PLACE: found[call.query[PLACE]]}
+    if call.path.get(PLACE) in user_ids:
+        call.path = {**call.path, PLACE: user_ids[call.path[PLACE]]}
+    if call.query.get(PLACE) in user_ids:
+        call.query = {**call.query, PLACE: user_ids[call.query[PLACE]]}
     for field in fields:
-        if getattr(body, field) in found:
-            setattr(body, field, found[getattr(body, field)])
+        if getattr(body, field) in user_ids:
+            setattr(body, field, user_ids[getattr(body, field)])

@@ -8,11 +8,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit import bounds, clock, telemetry
-from plaudit.bounds import EventKey, UserId
 from plaudit.core.event import ACTION
-from plaudit.core.identities import EMAIL, PHONE, normalise
 from plaudit.core.ids import event_name
-from plaudit.core.triggers import TriggerName, is_reserved
+from plaudit.core.triggers import is_reserved
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.dialects import trigger_key
 from plaudit.documents.trigger import check_data
@@ -20,28 +18,17 @@ from plaudit.documents.validation import convert
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import FieldError, IdempotencyConflict, Invalid, PlauditError, invalid_fields
-from plaudit.reads.identities import may_be_another_name, users_called, users_known_as
 from plaudit.storage import jobs
 from plaudit.storage.postgres import Pool
 from plaudit.storage.programmes import Programme
+
+from .action import Action
+from .members import known_users, name_of_user, user_among
 
 EVENT_KEY_MAX = 128
 # A sender's clock may be a little ahead of ours; further, and a typing error would end what is due, and open campaigns.
 CLOCK_SKEW_MAX = timedelta(minutes=5)
 OLDEST_TIMESTAMP = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-class Action(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What a client reports. One of `userId`, `email` and `phone` says who; `eventId` makes it count once."""
-
-    action: TriggerName
-    user_id: UserId | None = None
-    email: UserId | None = None
-    phone: UserId | None = None
-    timestamp: datetime | None = None
-    data: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
-    event_id: EventKey | None = None
 
 
 def refuse_mismatch(arrival: Arrival, mismatched: frozenset[UUID]) -> None:
@@ -139,7 +126,7 @@ def to_arrival(programme: Programme, action: Action, user_id: str, key: str | No
         source="api",
         event_id=clock.new_uuid7(),
         event_key=key,
-        who=_named(action),
+        who=name_of_user(action),
     )
 
 
@@ -155,57 +142,3 @@ def key_in(metadata: Mapping[str, Any] | None) -> str | None:
     """Return the key that an action has in its metadata, if it has one."""
     key = id_text(metadata.get("idempotencyKey")) if metadata else None
     return key if isinstance(key, str) else None
-
-
-class Known(Struct, frozen=True):
-    """Who is meant by user ids that are other names, and by addresses."""
-
-    called: Mapping[str, str]
-    reached: Mapping[str, str]
-
-
-_NOBODY = Known({}, {})
-
-
-async def known_users(pool: Pool, programme: Programme, actions: Sequence[Action]) -> Known:
-    """Who is meant by the names that actions have for their users."""
-    unique = programme.profiles.unique
-    ids = {
-        action.user_id
-        for action in actions
-        if action.user_id is not None and may_be_another_name(action.user_id, unique)
-    }
-    addresses = {
-        name
-        for action in actions
-        if action.user_id is None
-        for name in (action.email, action.phone)
-        if name is not None
-    }
-    if not ids and not addresses:
-        return _NOBODY
-    async with pool.acquire() as connection:
-        called = await users_called(connection, programme.compiled.org_id, ids, unique) if ids else {}
-        reached = await users_known_as(connection, programme.compiled.org_id, addresses) if addresses else {}
-    return Known(called, reached)
-
-
-def user_among(action: Action, known: Known) -> str:
-    """Who an action is about: the user named, or known by an address. Raises Invalid when it names nobody."""
-    if action.user_id is not None:
-        return known.called.get(action.user_id, action.user_id)
-    for name in (action.email, action.phone):
-        if name is not None and name in known.reached:
-            return known.reached[name]
-    return _named(action)
-
-
-def _named(action: Action) -> str:
-    """What the sender calls the user, in the one way of writing it. Raises Invalid when it names nobody."""
-    if action.user_id is not None:
-        return action.user_id
-    if action.email is not None:
-        return normalise(EMAIL, action.email) or action.email
-    if action.phone is not None:
-        return normalise(PHONE, action.phone) or action.phone
-    raise invalid_fields([FieldError("userId", "is missing")])

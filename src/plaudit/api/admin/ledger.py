@@ -19,8 +19,8 @@ from plaudit.core.ids import event_id_of
 from plaudit.core.metrics import AMOUNT_MAX, Metric, misfit
 from plaudit.engine.processed import ProcessedEvent
 from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.ingest.members import user_who_goes_on
 from plaudit.reads import events, transactions
-from plaudit.reads.identities import who_goes_on
 from plaudit.reads.origins import origin_of
 from plaudit.reads.transactions import MergeSides
 from plaudit.storage.postgres import Connection
@@ -143,9 +143,9 @@ async def _original(
     if sides is not None and row is sides.former:
         said = {"reopens": True}
     else:
-        now = await who_goes_on(connection, row["org_id"], [user_id])
-        if now:
-            user_id, said = now[user_id], {"merged": True}
+        user_id = await user_who_goes_on(connection, row["org_id"], user_id)
+        if user_id != row["user_id"]:
+            said = {"merged": True}
     programme = await call.programme()
     origin = await origin_of(connection, programme, row, user_id)
     return user_id, said | {

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
@@ -22,9 +22,11 @@ from plaudit.core.event import ROLLBACK
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.ingest.members import resolve_users, user_who_goes_on
 from plaudit.reads import events, members
-from plaudit.reads.identities import members_there, users_called, who_goes_on
+from plaudit.reads.identities import members_there
 from plaudit.storage import documents, jobs
+from plaudit.storage.postgres import Connection
 
 WAIT_SECONDS = 5.0
 LOOK_SECONDS = 0.1
@@ -77,13 +79,12 @@ async def roll_back(call: Call) -> Job:
     return job_view(programme, row)
 
 
-async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the user ids behind these names. Raises Invalid for those that nobody goes by."""
-    programme = await call.programme()
-    called = await users_called(connection, call.org_id, names, programme.profiles.unique)
-    found = [called.get(name, name) for name in names]
-    there = await members_there(connection, call.org_id, found)
-    missing = [number for number, name in enumerate(found) if name not in there]
+async def _users(call: Call, connection: Connection, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the user ids that these names mean. Raise Invalid for names of nobody."""
+    meant = await resolve_users(connection, await call.programme(), names)
+    user_ids = [meant.get(name, name) for name in names]
+    existing = await members_there(connection, call.org_id, user_ids)
+    missing = [index for index, user_id in enumerate(user_ids) if user_id not in existing]
     if missing:
         raise invalid_fields(
             [
@@ -91,8 +92,7 @@ async def _users(call: Call, connection: Any, names: tuple[str, ...]) -> tuple[s
                 for index in missing[:20]
             ]
         )
-    now = await who_goes_on(connection, call.org_id, found)
-    return tuple(dict.fromkeys(now.get(name, name) for name in found))
+    return tuple(dict.fromkeys(user_ids))
 
 
 async def undo_event(call: Call) -> UndoResult:
@@ -102,10 +102,9 @@ async def undo_event(call: Call) -> UndoResult:
         row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
         if row is None or "event_id" not in row:
             raise NotFound("Event not found", code="event_not_found")
-        now = await who_goes_on(connection, call.org_id, [row["user_id"]])
+        user_id = await user_who_goes_on(connection, call.org_id, row["user_id"])
     programme = await call.services.programmes.cached(call.org_id)
-    user_id: str = now[row["user_id"]] if now else row["user_id"]
-    member_id = member_id_of(call.org_id, user_id) if now else row["member_id"]
+    member_id = row["member_id"] if user_id == row["user_id"] else member_id_of(call.org_id, user_id)
     key = (bucket_of(member_id), member_id, user_id)
     event_id = derived_id(row["event_id"], f"undo:{body.campaign_id}")
     doings = Doings(body.campaign_id, of_event=row["event_id"])

@@ -4,19 +4,17 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.base import OpenObject
 from plaudit.api.views.member_api import UserLookup
 from plaudit.errors import NotFound
+from plaudit.ingest.members import resolve_users
 from plaudit.reads import members
-from plaudit.reads.identities import users_called, who_goes_on
 
 
 async def look_up(call: Call) -> OpenObject:
-    """Who that is. A bare object, as the documents show it."""
+    """Return the user with a name, as a bare object, as the reference shows it."""
     name = call.path["name"]
     programme = await call.programme()
     async with call.connection() as connection:
-        known = await users_called(connection, call.org_id, [name], programme.profiles.unique)
-        user_id = known.get(name, name)
-        now = await who_goes_on(connection, call.org_id, [user_id])
-        view = await members.fetch_member(connection, call.org_id, now.get(user_id, user_id))
+        user_ids = await resolve_users(connection, programme, [name])
+        view = await members.fetch_member(connection, call.org_id, user_ids.get(name, name))
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     names = {row["kind"]: row["value"] for row in view.parts["identities"]}

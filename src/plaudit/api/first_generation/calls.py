@@ -53,7 +53,8 @@ from plaudit.documents.effect import EffectSpec
 from plaudit.documents.reward import preview_reward
 from plaudit.documents.rule import Rule
 from plaudit.errors import FieldError, Forbidden, PlauditError, invalid_fields
-from plaudit.ingest.actions import Action, refuse_mismatch, to_arrival
+from plaudit.ingest.action import Action
+from plaudit.ingest.actions import refuse_mismatch, to_arrival
 from plaudit.reads import history as log
 from plaudit.reads.history import HistoryEntry
 from plaudit.reads.notifications import NotificationRow

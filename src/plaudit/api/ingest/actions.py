@@ -22,18 +22,9 @@ from plaudit.core.ids import event_name
 from plaudit.engine.arrival import Arrival
 from plaudit.engine.inline import ImmediateResult, process_inline
 from plaudit.errors import Invalid, PlauditError, TooLarge
-from plaudit.ingest import actions as engine_actions
-from plaudit.ingest.actions import (
-    AcceptedAction,
-    Action,
-    key_in,
-    known_users,
-    parse_action,
-    refuse_mismatch,
-    to_arrival,
-    user_among,
-)
-from plaudit.reads.identities import who_goes_on
+from plaudit.ingest.action import Action
+from plaudit.ingest.actions import AcceptedAction, accept_actions, key_in, parse_action, refuse_mismatch, to_arrival
+from plaudit.ingest.members import known_users, user_among, user_who_goes_on
 from plaudit.storage.programmes import Programme
 
 BATCH_ACTIONS_MAX = 1_000
@@ -49,7 +40,7 @@ async def post_action(call: Call) -> OperationResult:
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:  # else it is passed on by who was merged, a moment later
         async with call.connection() as connection:
-            user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
+            user_id = await user_who_goes_on(connection, call.org_id, user_id)
     arrival = to_arrival(programme, action, user_id, key, call.correlation_id)
     if seconds is not None:
         programme = await call.services.programmes.cached(call.org_id)
@@ -90,9 +81,7 @@ async def post_batch(call: Call) -> OperationResult:
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
     """Make the actions of a call durable; return what became of each, in their order."""
     programme = await call.programme()
-    return await engine_actions.accept_actions(
-        call.services.pool, call.services.inbox, programme, items, call.correlation_id
-    )
+    return await accept_actions(call.services.pool, call.services.inbox, programme, items, call.correlation_id)
 
 
 _ACTIONS = msgspec.json.Decoder(list[Action])

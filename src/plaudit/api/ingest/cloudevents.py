@@ -21,7 +21,8 @@ from plaudit.api.views.actions import IngestResult, ingest_result
 from plaudit.documents.as_meant import AN_ID
 from plaudit.documents.validation import convert
 from plaudit.errors import FieldError, Invalid, PlauditError, UnsupportedMedia, invalid_fields
-from plaudit.ingest.actions import AcceptedAction, Action
+from plaudit.ingest.action import Action
+from plaudit.ingest.actions import AcceptedAction
 
 from .actions import BATCH_ACTIONS_MAX, accepted
 

@@ -23,8 +23,9 @@ from plaudit.core.triggers import TRIGGER_CHARACTER
 from plaudit.documents.profile import validate_update
 from plaudit.documents.validation import convert
 from plaudit.errors import FieldError, Forbidden, IdempotencyConflict, PlauditError, invalid_fields
-from plaudit.ingest.actions import AcceptedAction, Action
-from plaudit.reads.identities import who_goes_on
+from plaudit.ingest.action import Action
+from plaudit.ingest.actions import AcceptedAction
+from plaudit.ingest.members import user_who_goes_on
 
 from .actions import accepted
 from .cloudevents import action_from, bounded, in_the_senders_words, raise_refusal
@@ -127,7 +128,7 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
             raise invalid_fields([error.under("traits") for error in wrong])
         key = item.message_id or f"identify:{new_uuid7()}"
         async with call.connection() as connection:
-            user_id = (await who_goes_on(connection, call.org_id, [user_id])).get(user_id, user_id)
+            user_id = await user_who_goes_on(connection, call.org_id, user_id)
         with identity_conflicts():
             processed, _, _ = await run_command(
                 call, kind=PROFILE, trigger="profile.set", user_id=user_id, key=key,
