@@ -1,4 +1,4 @@
-"""After a process has died or hung: its successor sees to what it had in hand, before anything else."""
+"""After a process has died or hung: its successor handles the work it was doing, before anything else."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from .processed import ProcessedEvent
 
 
 async def recover_from_predecessor(pool: Pool) -> None:
-    """Note what the predecessor of this process had in hand; set aside what is certain and nobody else has."""
+    """Record what this process's predecessor was working on; set aside the events that certainly stopped it."""
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None:
@@ -38,11 +38,11 @@ async def _recover(connection: Connection, left: Left) -> None:
         error = f"It was set aside: while it was being decided, {left.reason}"
         await set_aside(connection, [ProcessedEvent(arrival=arrival, state="failed", error=error)], at)
     elif arrival.kind == ACTION and arrival.event_key is not None:
-        await inbox.append(connection, [arrival])  # a worker tries it; its sender asks again by the same key
+        await inbox.append(connection, [arrival])  # a worker tries it; its sender retries with the same key
 
 
 def suspects_of(left: Left, arrival: Arrival | None) -> list[Noted]:
-    """Return what may be to blame: what was being done at that very moment if anything was, else all that was in hand."""
+    """Return what may have stopped a process: what it was doing at that moment, or else all it had in progress."""
     if left.event_id is not None:
         if arrival is None:
             return [Noted(left.event_id, "event", certain=left.hung)]

@@ -1,4 +1,4 @@
-"""An event at the door: what the inbox keeps of it until it is decided."""
+"""An arrival: an event as the inbox stores it until it is decided."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,7 +21,7 @@ EMPTY_PAYLOAD = '{"data":{},"metadata":{}}'
 
 
 class Payload(Struct, frozen=True):
-    """What the sender said, beside who and when. `correlation_id` names the request, from intake to webhook."""
+    """What the sender sent, apart from who and when. `correlation_id` names the request, from intake to webhook."""
 
     data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -29,7 +29,7 @@ class Payload(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True, gc=False):
-    """A row of the inbox, in the order of its columns. `inbox_id` is None for what does not wait there."""
+    """A row of the inbox, in the order of its columns. `inbox_id` is None for an event that does not wait there."""
 
     bucket: int
     event_id: UUID
@@ -47,10 +47,10 @@ class Arrival(Struct, frozen=True, gc=False):
     inbox_id: int | None = None
 
     def event(self) -> Event:
-        """What the core decides on."""
+        """Return the event that the core decides."""
         payload = _DECODER.decode(self.payload)
         data = payload.data
-        if NUL_IN_JSON in self.payload:  # taken by an earlier version; no text column could keep what follows from it
+        if NUL_IN_JSON in self.payload:  # accepted by an earlier version; no text column can store its results
             data = without_nul(data)
         return Event(
             event_id=self.event_id,
@@ -65,7 +65,7 @@ class Arrival(Struct, frozen=True, gc=False):
         )
 
     def says(self, stored: int) -> bool:
-        """Whether it says what the event of its key said whose fingerprint was stored."""
+        """Return whether the content matches a stored fingerprint of an event with the same key."""
         return is_same(stored, self.fingerprint, self.user_id, self.trigger, _DECODER.decode(self.payload))
 
 
@@ -87,9 +87,10 @@ def arrival_from_client(
     event_key: str | None = None,
     who: str | None = None,
 ) -> Arrival:
-    """An arrival with its derived parts: the member, the bucket, and the id when the sender named the event.
+    """Return an arrival with its derived parts: the member, the bucket, and the id if the sender named the event.
 
-    `who` is what the sender calls the member, if not by the user id: sent again, it may be another's name by then.
+    `who` is the sender's name for the member, if that is not the user id. When the event is sent again, the name may
+    belong to another member.
     """
     org_id = to_driver_uuid(org_id)  # and so are the ids derived from it
     member_id = member_id_of(org_id, user_id)
@@ -116,7 +117,7 @@ def arrival_from_client(
 
 
 def arrival_of_onward(cause: Arrival, onward: FollowUp, received_at: datetime) -> Arrival:
-    """Return what follows from an event for another member."""
+    """Return the arrival of an event that follows from another member's event."""
     return arrival_from_client(
         org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
         received_at=received_at, payload=Payload(onward.data, onward.metadata), source="engine", event_id=onward.event_id,
@@ -124,7 +125,7 @@ def arrival_of_onward(cause: Arrival, onward: FollowUp, received_at: datetime) -
 
 
 def logged(row: Mapping[str, Any]) -> Arrival:
-    """Return an event of the log as it had arrived. (Its fingerprint is with its id.)"""
+    """Return a logged event as it arrived. (Its fingerprint is stored with its id.)"""
     return Arrival(**{name: row[name] for name in _OF_LOG}, fingerprint=None)
 
 
@@ -132,7 +133,7 @@ _OF_LOG = tuple(name for name in Arrival.__struct_fields__ if name not in ("fing
 
 
 def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
-    """A timer as it goes into the log: it has not arrived from anywhere, so it was received with what woke it."""
+    """Return a timer as the log stores it. Its time of receipt is that of the event that triggered it."""
     return Arrival(
         bucket=cause.bucket,
         event_id=timer.event_id,
@@ -151,7 +152,7 @@ def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
 
 
 def timer_tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime, at: datetime) -> Arrival:
-    """Return what makes timers run that are due for a member by `now`; not an event. Should it fail, it does so once.
+    """Return an arrival that runs a member's timers due by `now`. It is not an event. If it fails, it fails once.
 
     `now` is by the organisation's clock, `at` by the wall clock: the timers count as received then.
     """
@@ -162,6 +163,6 @@ def timer_tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now:
 
 
 def correlation_id_of(payload: str) -> str | None:
-    """The name of the request that a payload came with."""
+    """Return the name of the request that a payload came with."""
     found = _DECODER.decode(payload).correlation_id
     return None if found is UNSET else found

@@ -1,8 +1,8 @@
-"""What is scarce across members: codes of a pool, stock, caps of a campaign. Never oversold.
+"""Claims on what is scarce across members: codes of a pool, stock, limits of a campaign. Never oversold.
 
-`decide` takes for granted that what it claims can be had, and says so. Here the rows are locked and counted; what
-cannot be had is told to `decide`, which decides again without it. Only what the last decision still wants is taken,
-in the same transaction as everything that follows from it.
+`decide` assumes that every claim succeeds and lists its claims. This module locks and counts the rows. Claims that fail
+are passed back as `refused`, and the event is decided again. Only the claims of the final decision are taken, in the
+same transaction as its other results.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ ScarceResource = tuple[UUID, ClaimKind, str]
 
 
 class ClaimRequest(Struct, frozen=True):
-    """A claim, and for whom it is."""
+    """A claim, and the event that makes it."""
 
     org_id: UUID
     bucket: int
@@ -41,13 +41,13 @@ class BatchClaims:
         self._connection = connection
         self._at = at
         self._gone: dict[ScarceResource, int] = {}  # of caps and stocks: how much has been taken
-        self._codes: dict[ScarceResource, list[str]] = defaultdict(list)  # locked, in the order of giving
+        self._codes: dict[ScarceResource, list[str]] = defaultdict(list)  # locked, in the order of issue
         self._had: dict[UUID, str] = {}  # claim to code ("" for caps and stocks)
         self._refused: set[UUID] = set()
         self._used: dict[ScarceResource, int] = defaultdict(int)
 
     async def lock_and_refuse(self, wanted: Iterable[ClaimRequest]) -> frozenset[UUID]:
-        """Which of these claims cannot be had: all that have been refused so far in this batch."""
+        """Lock what is claimed. Return all claims refused so far in this batch."""
         new: dict[ScarceResource, list[ClaimRequest]] = defaultdict(list)
         for claim_request in wanted:
             if claim_request.claim.claim_id not in self._had and claim_request.claim.claim_id not in self._refused:
@@ -63,11 +63,11 @@ class BatchClaims:
         return frozenset(self._refused)
 
     def code(self, claim_id: UUID) -> str:
-        """The code that a claim got."""
+        """Return the code that a claim got."""
         return self._had[claim_id]
 
     async def take(self, wanted: Iterable[ClaimRequest]) -> None:
-        """Take what is still wanted and could be had; the rest stays what it was."""
+        """Take the claims that the final decisions still make; release the others."""
         counts: dict[ScarceResource, int] = defaultdict(int)
         codes: list[tuple[UUID, str, str, int, UUID, UUID]] = []
         for claim_request in wanted:

@@ -1,7 +1,7 @@
-"""The rows of a batch into their tables. Set-wise, inside the caller's transaction.
+"""Write the rows of a batch into their tables, one statement per table, inside the caller's transaction.
 
-What is append-only is copied in; what changes is updated where it was loaded and inserted where it is new, which costs
-the server half of what an upsert does.
+Append-only rows are copied in. A changed row is updated if it was loaded and inserted if it is new: that costs the
+database half as much as an upsert.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ SQL = queries_beside(__file__)
 
 
 async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_at: datetime) -> None:
-    """Write down all that follows from a batch."""
+    """Write all results of a batch."""
     if rows.failed:
         await set_aside(connection, rows.failed, decided_at)
     if not rows.of["events"]:
@@ -46,12 +46,12 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
         await connection.execute(SQL.announce_members, said)
     if rows.of["outbox"]:
         await connection.execute(SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
-    # Last, because it is the one thing that two lanes may wait for each other for.
+    # Last: only here can two lanes wait for each other.
     await add_totals(connection, rows.totals)
 
 
 async def set_aside(connection: Connection, failed: Iterable[ProcessedEvent], at: datetime) -> None:
-    """Keep events that could not be decided, with their errors."""
+    """Store events that could not be decided, with their errors."""
     rows = [
         (
             arrival.event_id, arrival.bucket, arrival.event_key, arrival.org_id, arrival.member_id, arrival.user_id, arrival.kind, arrival.trigger,
@@ -67,18 +67,18 @@ SEPARATOR = "\x1e"
 
 
 def join_texts(texts: Iterable[str | None]) -> str:
-    """Texts as one; None is the empty one."""
+    """Return texts joined into one; None counts as empty."""
     return SEPARATOR.join([text or "" for text in texts])
 
 
 def none_if_all_null(column: Iterable[Any]) -> list[Any] | None:
-    """The column; none at all, which is as many nulls as the others are long, where it has nothing else."""
+    """Return the column, or None if it holds nothing but nulls."""
     values = list(column)
     return values if any(values) else None
 
 
 def _encode_columns(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
-    """The columns of rows, each in its way; also of no rows at all."""
+    """Return the columns of rows, each encoded by its encoder, also if there are no rows."""
     columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else ((),) * len(ways)
     return [way(column) for way, column in zip(ways, columns, strict=True)]
 
@@ -94,7 +94,7 @@ _TAKEN_AS: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
 async def _write_identities(
     connection: Connection, given: Mapping[tuple[UUID, str], tuple[Arrival, str | None]]
 ) -> None:
-    """The names that members go by. Raises UniqueViolationError when one is another member's."""
+    """Write members' identities. Raise UniqueViolationError if one belongs to another member."""
     if not given:
         return
     gone: list[Row] = [(arrival.bucket, member_id, kind) for (member_id, kind), (arrival, _) in given.items()]

@@ -1,8 +1,8 @@
-"""What tells whether an event that comes again says the same as before: 64 bits of its content.
+"""Fingerprints: 64 bits of an event's content, to tell a retry from a different event with the same key.
 
-JSON objects have no order, and 5.0 is 5 (RFC 8259): senders whose maps have no order write the same event in another way
-each time. So the fingerprint is of the content with its keys sorted and whole numbers written as integers. It used to be of
-the text as sent; databases have such fingerprints for ever, so whoever compares asks `is_same`.
+JSON objects have no order, and 5.0 equals 5 (RFC 8259), so one event can be written in several ways. The fingerprint is
+of the content with sorted keys and with whole numbers written as integers. Earlier versions took it of the text as
+sent. Databases keep those fingerprints, so compare them with `is_same`.
 """
 
 from hashlib import blake2b
@@ -19,14 +19,14 @@ _INTEGER_MAX = 1 << 63
 def fingerprint_of(who: str, trigger: str, data: Any, metadata: Any) -> int:
     """Return 64 bits of the content of an event about `who`, as its sender names them."""
     said = _IN_ORDER.encode((data, metadata))
-    # How 5.0 and, from 10^16 to 2^63, 1e16 are written. Found in a text, it costs time and nothing else.
+    # How 5.0 and, from 10^16 to 2^63, 1e16 are written. A match inside a string only costs time.
     if b".0" in said or b"e1" in said:
         said = _IN_ORDER.encode(_with_integers(msgspec.to_builtins((data, metadata))))
     return _hashed(who, trigger, said)
 
 
 def is_same(stored: int, fingerprint: int | None, user_id: str, trigger: str, payload: Any) -> bool:
-    """Return whether an event with this fingerprint is the one whose fingerprint was stored, by whichever way."""
+    """Return whether a stored fingerprint is of the same content, whichever version stored it."""
     if stored == fingerprint:
         return True
     as_sent = _AS_SENT.encode({"data": payload.data, "metadata": payload.metadata})

@@ -1,7 +1,7 @@
-"""The inbox: arrivals are durable before anybody is told so, and many share one commit.
+"""The inbox: arrivals are durable before their senders are told so, and many arrivals share one commit.
 
-Requests hand in their arrivals and wait; whoever is first carries all that have come together to the server in one
-statement. While that is on its way the next group gathers, so the busier it is, the larger the groups.
+Requests hand over their arrivals and wait. The first to arrive stores the whole group with one statement. The next
+group gathers meanwhile, so groups grow with the load.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ SQL = queries_beside(__file__)
 
 GROUP_ARRIVALS_MAX = 2_000
 QUEUED_ARRIVALS_MAX = (
-    50_000  # arrivals that one process holds: more than the server takes are refused, not kept in memory
+    50_000  # arrivals that one process holds; more are refused, so memory stays bounded
 )
-CONCURRENT_GROUPS = 2  # groups on their way at the same time: one writes while the other's commit is being flushed
+CONCURRENT_GROUPS = 2  # groups being stored at the same time: one writes while the other's commit is flushed
 
 COLUMNS = (
     "bucket", "event_id", "event_key", "org_id", "member_id", "user_id", "kind", "trigger", "occurred_at",
@@ -32,17 +32,17 @@ COLUMNS = (
 
 
 class AppendResult(Struct, frozen=True):
-    """What became of arrivals: the events that are new, and those that came before with another content."""
+    """The result of storing arrivals: the events that are new, and those whose key came with other content before."""
 
     new: frozenset[UUID]
     conflicting: frozenset[UUID]
 
 
 async def append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
-    """Put arrivals into the inbox, in one statement; they are durable when it returns.
+    """Store arrivals in the inbox with one statement. They are durable when it returns.
 
-    One with a key may have gone from the inbox into the log while the statement ran, which looked for it in the log
-    first: so what was put in is looked for once more, before anybody else can see it.
+    An arrival with a key may move from the inbox to the log while the statement runs, which checks the log first. So
+    the log is checked again before anybody can see what was stored.
     """
     appended = await _append(connection, arrivals)
     watched = WATCHED.get()
@@ -74,7 +74,7 @@ async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> froze
 
 
 async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> bool:
-    """Put a failed event back into the inbox. False when there is none of that id."""
+    """Put a failed event back into the inbox. Return False if no failed event has that id."""
     async with atomic(connection):
         buckets = await connection.fetch(SQL.back_from_failed, org_id, event_id)
         if not buckets:
@@ -87,7 +87,7 @@ async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> 
 
 
 class Inbox:
-    """The inbox as one process fills it: groups what comes at the same time."""
+    """The inbox as one process fills it. It groups arrivals that come at the same time."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -96,10 +96,7 @@ class Inbox:
         self._carriers: set[asyncio.Task[None]] = set()
 
     async def append(self, arrivals: Sequence[Arrival]) -> AppendResult:
-        """Durable when it returns. Raises what the server raised, or Unavailable when too much waits already.
-
-        Then nothing of these arrivals is there.
-        """
+        """Store arrivals durably. Raise Unavailable if the queue is full, or the database's error: nothing is stored then."""
         if self._size + len(arrivals) > QUEUED_ARRIVALS_MAX:
             raise Unavailable(
                 "Overloaded: actions arrive faster than the database stores them. Retry with backoff", code="overloaded"
@@ -133,7 +130,7 @@ class Inbox:
     async def _send_one_by_one(
         self, group: list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]], error: Exception
     ) -> None:
-        """What the server will not take must not fail those that happened to travel with it."""
+        """Store arrivals one by one, so that one that the database refuses does not fail the others of its group."""
         for arrivals, done in group:
             if len(group) == 1:
                 _fail(done, error)

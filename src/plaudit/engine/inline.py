@@ -1,4 +1,4 @@
-"""The same `process`, for callers who need the outcome at once: grants, profiles, `Prefer: wait`."""
+"""Process events immediately, for callers that need the outcome: grants, profiles, `Prefer: wait`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from .quarantine import what_stops, why_set_aside
 
 
 class ImmediateResult(Struct, frozen=True):
-    """What became of the event. `conflicting` has its id when the same key came with another content before."""
+    """The result of an event. `conflicting` contains its id if the same key came with other content before."""
 
     processed: ProcessedEvent
     conflicting: frozenset[UUID] = frozenset()
 
 
 class CommandRefused(Exception):
-    """The decision was a refusal, and the caller wants nothing written then."""
+    """The decision was a refusal, and the caller wants nothing to be written then."""
 
     def __init__(self, processed: ProcessedEvent) -> None:
         super().__init__(processed.state)
@@ -46,13 +46,13 @@ async def process_inline(
     also: Sequence[Arrival] = (),
     through: Sequence[int] = (),
 ) -> ImmediateResult | None:
-    """Process one event now. None when it takes longer than `seconds`: nothing has happened then, or all of it.
+    """Process one event now. Return None if it takes longer than `seconds`: then all of it was written, or nothing.
 
-    In both cases the event can be put into the inbox: its id makes it count once. With `whole`, a refusal or a
-    failure raises RefusedError and nothing is written. `also` are events of other members that belong to it: all happen
-    or none. `through` are the buckets of the members that it leads to: what arrives there is processed with it too.
-    What a process has ended with before is not tried here again: it raises PlauditError with `whole`, and is left to a
-    worker otherwise, as it is at the members of `through`.
+    In both cases the event can be put into the inbox: its id makes it count once. With `whole`, a refusal or a failure
+    raises CommandRefused and nothing is written. `also` are events of other members that belong to it: all are written,
+    or none. `through` are the buckets of the members that it leads to: what arrives there is processed with it. An
+    event that has stopped a process before is not tried here: it raises PlauditError with `whole`, and is left to a
+    worker otherwise. So is one at the members of `through`.
     """
     if known.all and not _may_be_tried([arrival, *also], whole=whole):
         return None
@@ -85,7 +85,7 @@ async def _process(
 
         async def attempt() -> ProcessedEvent:
             async with connection.transaction():
-                if through:  # in the order in which everybody locks them
+                if through:  # in the order in which all transactions lock them
                     await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
                 done = await process(connection, programmes, arrivals, clock.now())
                 wanted = {arrival.event_id for arrival in arrivals}

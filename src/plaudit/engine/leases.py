@@ -1,13 +1,13 @@
-"""Which worker sees to which bucket.
+"""Leases: which worker serves which bucket.
 
     256 buckets, 2 workers:      worker A ████████████░░░░░░░░░░░░   holds 0..127, renews every second
                                  worker B ░░░░░░░░░░░░████████████   holds 128..255
     B is killed:                 worker A ████████████┄┄┄┄┄┄┄┄┄┄┄┄   B's leases run out …
                                  worker A ████████████████████████   … and A takes them
-    B starts again:              A finds two workers, lets go of what is above its share, B takes it
+    B starts again:              A finds two workers, releases what exceeds its share, B takes it
 
-A lease keeps workers out of each other's way; it is not what keeps the books right. That is the bucket's lock (see
-`engine/load`): a worker that was so slow that its lease ran out still cannot decide beside the new holder.
+Leases spread the work; the ledger does not depend on them. It depends on the bucket's lock (see `engine/load`): a worker
+whose lease has expired cannot decide at the same time as the new holder.
 """
 
 from uuid import UUID
@@ -20,7 +20,7 @@ SQL = queries_beside(__file__)
 
 
 async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -> list[int]:
-    """Say that the worker is alive, and renew, release and acquire up to its fair share. Answers what it holds."""
+    """Record that the worker is alive; renew, release and acquire leases up to its fair share. Return its buckets."""
     async with atomic(connection):
         await connection.execute(SQL.seen, worker_id)
         await connection.execute(SQL.forget_dead, lease_seconds)
@@ -38,7 +38,7 @@ async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -
 
 
 async def release(connection: Connection, worker_id: UUID) -> None:
-    """Let go of everything: the worker stops."""
+    """Release all leases: the worker stops."""
     async with atomic(connection):
         await connection.execute(SQL.release, worker_id, list(range(BUCKET_COUNT)))
         await connection.execute(SQL.gone, worker_id)

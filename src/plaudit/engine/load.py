@@ -1,7 +1,7 @@
-"""Everything that a batch of events touches, in a handful of queries: locks first, then one query a table.
+"""Load everything that a batch of events can touch, with a handful of queries: locks first, then one query per table.
 
-The order of locks is this file's: buckets (ascending), then what is scarce (`engine/claims`). A bucket's lock is held
-to the commit, so two batches never meet on one member, and the numbers that the log gives out become visible in their
+Locks are taken in this order: buckets (ascending), then scarce resources (`engine/claims`). A bucket stays locked until
+the commit. So two batches never decide for one member at the same time, and the log's positions become visible in their
 order (docs/decisions/0008).
 """
 
@@ -32,7 +32,7 @@ class Batch(Struct, kw_only=True):
     duplicates: list[Arrival]  # decided before: their ids are in the log
     members: dict[UUID, Member]
     positions: dict[int, int]
-    watched_buckets: frozenset[int] = frozenset()  # buckets of which somebody holds a live stream
+    watched_buckets: frozenset[int] = frozenset()  # buckets with an open live stream
 
 
 async def load(
@@ -40,7 +40,7 @@ async def load(
 ) -> Batch:
     """Lock the buckets of `arrivals`, take these out of the inbox, and load their members.
 
-    `unseen`: nothing is known of any of them having been decided, and the log's key may find out.
+    `unseen`: none of them is known to have been decided, so the log is not queried for duplicates; its key finds any.
     """
     buckets = sorted({arrival.bucket for arrival in arrivals})
     rows = await connection.fetch(SQL.lock_buckets, buckets)
@@ -83,7 +83,7 @@ async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[
 
 
 async def _remove_from_inbox(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Those that nobody else has taken meanwhile: a lease may have moved on while its holder was slow."""
+    """Return the arrivals that no other worker has taken: a lease can expire while its holder is slow."""
     waiting = [arrival for arrival in arrivals if arrival.inbox_id is not None]
     if not waiting:
         return list(arrivals)
@@ -97,7 +97,7 @@ async def _remove_from_inbox(connection: Connection, arrivals: Sequence[Arrival]
 
 
 def _split_duplicates(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
-    """The arrivals to decide, and those whose event has been decided, or comes twice in this very batch."""
+    """Return the arrivals to decide, and those that were decided before or are in this batch twice."""
     if not decided and len({arrival.event_id for arrival in arrivals}) == len(arrivals):  # nearly always
         return list(arrivals), []
     seen = set(decided)

@@ -1,4 +1,4 @@
-"""Members, with everything that deciding may look at, out of their rows: one query a table."""
+"""Members with everything that a decision may read, loaded with one query per table."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -25,7 +25,7 @@ async def load_members(
     users: Mapping[UUID, str],
     needs: frozenset[str] = ALL_PARTS,
 ) -> dict[UUID, Member]:
-    """The members of these ids (with their buckets), whether they have joined or not; `needs` names the parts."""
+    """Return the members of these ids (with their buckets), enrolled or not. `needs` names the parts to load."""
     found = {id_: Member(member_id=id_, user_id=users[id_]) for id_ in keys}
     members = list(found.values())
     wanted = array_literal(keys.values()), array_literal(keys)
@@ -42,7 +42,7 @@ async def load_members(
         member.attributes = _ATTRIBUTES.decode(attributes)
     if not there:
         return found
-    if len(there) < len(members):  # who has not joined has nothing else either
+    if len(there) < len(members):  # members who have not enrolled have no other rows
         members = [members[int(row["number"]) - 1] for row in there]
         wanted = (
             array_literal(keys[member.member_id] for member in members),
@@ -68,7 +68,7 @@ async def load_members(
 
 
 async def hold(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of these members who have not been erased; they are not erased before the transaction ends."""
+    """Return those of these members who have not been erased, and prevent their erasure until the transaction ends."""
     wanted = list(member_ids)
     rows = await connection.fetch(SQL.hold, sorted({bucket_of(id_) for id_ in wanted}), wanted)
     return {row["member_id"] for row in rows}

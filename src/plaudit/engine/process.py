@@ -1,4 +1,4 @@
-"""process(connection, programmes, arrivals): load, decide each, commit. Worker and inline calls alike come through here."""
+"""Process a batch: load, decide each event, commit. Workers and inline calls both use it."""
 
 import asyncio
 import traceback
@@ -34,7 +34,7 @@ from .watching import WATCHED
 log = structlog.get_logger(__name__)
 
 YIELD_EVERY_EVENTS = (
-    50  # events decided before others of the process may send what they have ready: a millisecond or two
+    50  # events decided before the process's other tasks may run: one or two milliseconds
 )
 
 DecideLock = AbstractAsyncContextManager[object]
@@ -51,14 +51,15 @@ async def process(
     with_decisions: bool = True,
     decide_lock: DecideLock = NO_LOCK,
 ) -> list[ProcessedEvent]:
-    """Decide a batch of events and write down all that follows, in one transaction: all of it or nothing.
+    """Decide a batch of events and commit the results in one transaction.
 
-    Answers what became of each arrival, and of what fell due before it (those that somebody else has taken out of
-    the inbox are left out), `with_decisions` only if they are wanted, since they take much memory. An event
-    that makes the core raise is set aside as failed; the others are not touched by it. Raises what the server
-    raises: then nothing has happened. With `skip_duplicate_check`, as for what the inbox took in because the log did not have it,
-    the log is not asked again; should it have one of them nevertheless, that raises (see `is_duplicate`). `decide_lock` is held
-    while deciding, by those who share a process (docs/decisions/0022).
+    Return one `ProcessedEvent` per arrival and per timer that was due before it. Arrivals that another worker took are
+    left out. Pass `with_decisions=False` to save memory. An event that makes the core raise is set aside as failed and
+    does not affect the others. Raise the database's errors: then nothing was written.
+
+    With `skip_duplicate_check`, the log is not queried for duplicates, as the inbox has done that. A duplicate that is
+    in the log nevertheless raises (see `is_duplicate`). `decide_lock` is held while deciding, by the lanes of a process
+    (docs/decisions/0022).
     """
     started = tracing.now()
     async with atomic(connection):
@@ -79,7 +80,7 @@ async def process(
 
 
 def is_duplicate(problem: Exception) -> bool:
-    """Whether an event could not be written because the log has it already."""
+    """Return whether an error means that the log has the event already."""
     return isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"
 
 
@@ -103,12 +104,12 @@ async def decide_all(
     *,
     with_decisions: bool,
 ) -> list[ProcessedEvent]:
-    """Decide each event in its order, and put what came of it into `rows` as soon as that is certain.
+    """Decide each event in order, and add its results to `rows` as soon as they are final.
 
-    Which is at once, until the first that claims something: that one and all after it have to wait for the claims.
+    Results are final immediately, up to the first event that claims something: from there on, all wait for the claims.
     """
     fresh = batch.arrivals
-    members = dict(batch.members)  # as the last of their events has left them
+    members = dict(batch.members)  # after their last event so far
     last = {arrival.member_id: place for place, arrival in enumerate(fresh)}  # of each member's events
     done: list[ProcessedEvent] = []
 
@@ -154,10 +155,9 @@ async def _settle_claims(
     claims: BatchClaims,
     decide_lock: DecideLock,
 ) -> list[list[ProcessedEvent]]:
-    """Decide events, and again those of members whose claims cannot be had.
+    """Decide events, and decide again for members whose claims fail. Return the decisions in the order of arrival.
 
-    Each round settles at least one claim that was open before, so the rounds come to an end. Answers what was decided,
-    in the order of arrival; what fell due before an event stands before it.
+    Each round settles at least one open claim, so the rounds end. An event's due timers come before it.
     """
     places: dict[UUID, list[int]] = {}  # of each member's events
     for place, arrival in enumerate(arrivals):
@@ -166,7 +166,7 @@ async def _settle_claims(
     refused: frozenset[UUID] = NOTHING_REFUSED
     undecided: Iterable[UUID] = places
     while undecided:
-        async with decide_lock:  # not held while the server is asked for claims, which another batch may have locked
+        async with decide_lock:  # not held while claims are locked, which another batch may hold
             for number, member_id in enumerate(undecided):
                 if number % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                     in_hand.clear()
@@ -188,7 +188,7 @@ async def _settle_claims(
 
 
 def _decide_one(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[ProcessedEvent]:
-    """What becomes of an arrival, after what fell due before it. Should the process not survive it, that is known."""
+    """Decide an arrival, after the timers due before it. If the process dies of it, its successor knows."""
     if arrival.inbox_id is None:
         in_hand.arrival(arrival.event_id, arrival)
     else:
@@ -207,7 +207,7 @@ def _decide_one(program: Program, member: Member, arrival: Arrival, refused: fro
     except BaseException as problem:
         if must_pass(problem):
             raise
-        # What fell due before it has nothing to do with its trouble: it is decided again before the next event.
+        # The timers before it are not at fault: they are decided again before the next event.
         return [ProcessedEvent(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
     for processed_event in found:
         if processed_event.decision is not None and processed_event.decision.faults:
@@ -240,7 +240,7 @@ def _member_after(found: Sequence[ProcessedEvent], member: Member) -> Member:
 
 
 def _has_claims(found: Sequence[ProcessedEvent]) -> bool:
-    """Whether something is claimed, which may yet be refused."""
+    """Return whether something is claimed that may yet be refused."""
     for processed_event in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
         if processed_event.decision is not None and processed_event.decision.claims:
             return True
@@ -256,7 +256,7 @@ def _claim_requests(processed: Iterable[ProcessedEvent]) -> Iterable[ClaimReques
 
 
 def _with_codes(processed_event: ProcessedEvent, claims: BatchClaims) -> ProcessedEvent:
-    """The codes that an event's coupons got, beside its decision."""
+    """Return a decision's coupons with the codes they got."""
     if processed_event.decision is None or not processed_event.decision.coupons:
         return processed_event
     codes = {

@@ -1,4 +1,4 @@
-"""What the log keeps of a decision: enough to explain it, and to decide it again with the same result."""
+"""The outcome that the log stores of a decision: enough to explain it, and to replay it with the same result."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -13,9 +13,9 @@ from .arrival import Arrival
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
-    """`refused` are the claims that could not be had: a replay is told them rather than claiming again.
+    """`refused` are the claims that failed: a replay gets them instead of claiming again.
 
-    `items` and `moves` are what the member's history shows beside transactions.
+    `items` and `rungs` are what the member's history shows next to transactions.
     """
 
     trace: list[Trace] = []
@@ -26,7 +26,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class ProcessedEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of an arrival. `decision` is None for one that had been decided before or failed, and if not asked for."""
+    """The result of an arrival. `decision` is None if it was decided before, failed, or was not requested."""
 
     arrival: Arrival
     state: str  # processed, rejected, duplicate or failed
@@ -38,7 +38,7 @@ class ProcessedEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def outcome_of(decision: Decision, refused: frozenset[UUID]) -> Outcome:
-    """What the log keeps of a decision that was made with these claims refused."""
+    """Return the outcome that the log stores of a decision made with these claims refused."""
     refused_here: list[UUID] = []
     if refused:
         refused_here = [claim.claim_id for claim in decision.claims if claim.claim_id in refused]
@@ -49,7 +49,7 @@ _DECODER = msgspec.json.Decoder(Outcome)
 
 
 def outcome_from(text: str) -> Outcome:
-    """Return the outcome that the log has, with the codes of today where it was written by an earlier version."""
+    """Return an outcome from the log, with today's codes if an earlier version wrote it."""
     outcome = _DECODER.decode(text)
     if not any(code in CODES_OF_TODAY for code in _codes(outcome)):
         return outcome

@@ -1,4 +1,4 @@
-"""What a batch is split into when some of it is suspected of having ended a process."""
+"""Split a batch when some of its events are suspected of having stopped a process."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from .arrival import Arrival
 
 
 def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
-    """Return why an event is set aside: for what it did itself, or undecided, for what others of its owners did."""
+    """Return why an event is set aside: because of itself, or undecided because of others of its organisation."""
     if stopped.suspect_id == arrival.event_id:
         return f"It was set aside: while it was being decided, {stopped.reason}"
     if stopped.kind == "tick" and stopped.member_id == arrival.member_id:
@@ -25,12 +25,12 @@ def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
 
 
 def what_stops(arrival: Arrival) -> Suspect | None:
-    """Return what an event is set aside for, if it is."""
+    """Return the reason for which an event is set aside, or None."""
     return known.stopped(arrival.event_id) or known.orgs.get(arrival.org_id) or known.members.get(arrival.member_id)
 
 
 class TrialPart(Struct, frozen=True):
-    """Arrivals that may be processed together. `suspected` is one alone; with `stopped`, it is not tried again."""
+    """Arrivals that may be processed together. A suspect is alone. With `stopped`, it is not tried again."""
 
     arrivals: Sequence[Arrival]
     suspected: bool = False
@@ -38,7 +38,7 @@ class TrialPart(Struct, frozen=True):
 
 
 def apart(arrivals: Sequence[Arrival]) -> Iterator[TrialPart]:
-    """Yield what may be processed together, in the order of arrival: a suspect alone, and what is around it."""
+    """Yield the arrivals that may be processed together, in the order of arrival: each suspect alone."""
     if not known.all:  # nearly always
         if arrivals:
             yield TrialPart(arrivals)

@@ -1,7 +1,7 @@
-"""Decisions into rows: of the log, the books, the members' state, and what others are to be told.
+"""Convert decisions to rows of the log, the ledger, the members' state and the outbox.
 
-Each decision is put into rows as soon as it is made, while all that it consists of is still at hand for the processor,
-and can be forgotten then (docs/decisions/0022). A changed part of a member is one that is no longer the same object.
+Each decision becomes rows as soon as it is made, while its data is still in the processor's cache, and can be freed
+then (docs/decisions/0022). A part of a member has changed if it is no longer the same object.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ WRITTEN = (
 
 
 class BatchRows:
-    """What a batch comes to: `of` has the rows by what takes them, `positions` where each bucket's log ends now."""
+    """The rows of a batch: `of` has them by table, `positions` has the end of each bucket's log."""
 
     def __init__(self, batch: Batch, at: datetime) -> None:
         self._at = at
@@ -80,10 +80,10 @@ class BatchRows:
         self.identities: dict[tuple[UUID, str], tuple[Arrival, str | None]] = {}  # by member and kind
         self.onward: list[Arrival] = []
         self.totals: Totals = {}
-        self.changed: list[UUID] = []  # members in buckets of which somebody holds a live stream
+        self.changed: list[UUID] = []  # members in buckets with an open live stream
 
     def add(self, processed_event: ProcessedEvent) -> None:
-        """What became of an event: its rows of the log and the books. Events come in their order."""
+        """Add an event's rows of the log and the ledger. Events must come in order."""
         arrival, decision, program = processed_event.arrival, processed_event.decision, processed_event.program
         if processed_event.state == "failed":
             self.failed.append(processed_event)
@@ -133,7 +133,7 @@ class BatchRows:
         of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.given_back]
 
     def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
-        """A member as the last decision left it, as far as that differs from what `was` loaded."""
+        """Add a member's rows where the last decision differs from what `was` loaded."""
         if member is was or member.enrolled_at is None:
             return
         of = self.of
@@ -163,7 +163,7 @@ class BatchRows:
         self._add_rest(was, arrival, member)
 
     def _add_rest(self, was: Member, arrival: Arrival, member: Member) -> None:
-        """What most members have nothing of, or nothing new."""
+        """Add the rows that few members have or change."""
         of = self.of
         key = (arrival.bucket, member.member_id)
         for product_id, held in member.holdings.items():
@@ -228,5 +228,5 @@ def _notification_rows(arrival: Arrival, decision: Decision) -> Iterator[Row]:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as the text that a column of JSON takes."""
+    """Return a value as text for a JSON column."""
     return _ENCODER.encode(value).decode()

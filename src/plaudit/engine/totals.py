@@ -1,4 +1,4 @@
-"""The day's totals, kept up with the books: analytics read them, however long the ledger."""
+"""Daily totals, updated with the ledger. Analytics read them, so their cost does not grow with the ledger."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -18,31 +18,31 @@ Totals = dict[Key, list[int]]  # credits, debits, how many of each
 
 
 class Booked(Protocol):
-    """A transaction: a posting of a decision, or one that was booked elsewhere."""
+    """A transaction: one of a decision, or one that was posted elsewhere."""
 
     @property
     def metric(self) -> str:
-        """Of what."""
+        """Return the metric's id."""
         ...
 
     @property
     def amount(self) -> int:
-        """How much, in smallest units."""
+        """Return the amount in smallest units."""
         ...
 
     @property
     def cause(self) -> Cause:
-        """From where."""
+        """Return the cause."""
         ...
 
     @property
     def occurred_at(self) -> datetime:
-        """When, by the time of its event."""
+        """Return the time of the event."""
         ...
 
 
 def count_in(totals: Totals, program: Program, postings: Iterable[Booked]) -> None:
-    """Add what a decision books."""
+    """Add a decision's transactions to the totals."""
     for posting in postings:
         amount = posting.amount
         if amount == 0:
@@ -59,7 +59,7 @@ def count_in(totals: Totals, program: Program, postings: Iterable[Booked]) -> No
 
 
 async def add_totals(connection: Connection, totals: Mapping[Key, list[int]]) -> None:
-    """Add them to what there is. The order of the keys is that of the locks."""
+    """Add totals to those stored. They are locked in the order of their keys."""
     if totals:
         rows = [(*key, *sums) for key, sums in sorted(totals.items())]
         await connection.execute(SQL.add_totals, *(list(column) for column in zip(*rows, strict=True)))

@@ -1,4 +1,4 @@
-"""What a request has decided and queued, for the request that wants to know: a dry run, which shows it and undoes it."""
+"""Record what a request decided and queued, for a dry run, which shows it and rolls it back."""
 
 from contextvars import ContextVar
 from uuid import UUID
@@ -9,7 +9,7 @@ from .processed import ProcessedEvent
 
 
 class Watched(Struct, kw_only=True):
-    """What was decided, in its order; and the events that went into the inbox, each with its bucket."""
+    """What was decided, in order; and the events put into the inbox, each with its bucket."""
 
     decided: list[ProcessedEvent] = field(default_factory=list[ProcessedEvent])
     queued: list[tuple[int, UUID]] = field(default_factory=list[tuple[int, UUID]])

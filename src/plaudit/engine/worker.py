@@ -1,8 +1,8 @@
-"""The worker: lease buckets, take the next events out of the inbox, process them; again and again.
+"""The worker: it leases buckets, takes the next events out of the inbox and processes them, repeatedly.
 
-A lane is a task with a connection of its own. One lane does all there is as long as it keeps up: few small batches are
-answered sooner than many tiny ones. When it falls behind, the buckets are shared out among the lanes, so that while one
-lane's batch is being committed by the server, another's is being decided here.
+A lane is a task with its own connection. One lane does all the work while it keeps up: a few small batches respond
+sooner than many tiny ones. When it falls behind, the lanes share the buckets: one lane decides while the database
+commits another's batch.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ ADD_LANES_AT_EVENTS = 500  # a lane that finds as many has fallen behind
 DROP_LANES_AT_EVENTS = 100  # a lane that finds no more than these has caught up
 LANES = 5
 LEASE_SECONDS = 5.0
-TIMERS_SHARE = 0.1  # of its time is the most that a lane spends on looking for what is due
-POLL_SECONDS = 1.0  # how long a lane waits for a word before it looks for itself
-CHORE_CONNECTIONS = 6  # of the pool, for what runs beside the lanes
+TIMERS_SHARE = 0.1  # the largest share of its time that a lane spends on finding due timers
+POLL_SECONDS = 1.0  # how long a lane waits for a notification before it polls
+CHORE_CONNECTIONS = 6  # of the pool, for the chores
 # Each lane has one, and so have the chores; the leases have one that nobody else needs, and a lane that has to read a
 # programme needs a second one: as long as one of them is free, nobody waits for ever.
 POOL_SIZE = LANES + CHORE_CONNECTIONS + 2
@@ -53,12 +53,12 @@ Beside = Callable[[Pool, Programmes], Coroutine[Any, Any, None]]
 
 
 async def nothing_beside(_pool: Pool, _programmes: Programmes) -> None:
-    """Do nothing beside the lanes, until cancelled."""
+    """Run nothing next to the lanes, until cancelled."""
     await asyncio.Event().wait()
 
 
 class Worker:
-    """One worker of a process. `run` is its life; it ends when `stop` is called, with nothing half done."""
+    """A process's worker. `run` works until `stop` is called, and leaves nothing half done."""
 
     def __init__(
         self,
@@ -79,16 +79,16 @@ class Worker:
         self._held: list[int] = []
         self._due: set[int] = set()  # buckets that may have something in the inbox
         self._behind = False
-        self._looked = [0.0] * lanes  # how many seconds each last looked for what is due: long if much has to wait
+        self._looked = [0.0] * lanes  # how many seconds each last spent on finding due timers
         self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
-        self._busy: set[int] = set()  # buckets that a lane has a batch of right now
+        self._busy: set[int] = set()  # buckets of the batches in progress
         self._wakes = [asyncio.Event() for _ in range(lanes)]
-        self._decide_lock = asyncio.Lock()  # one batch is decided at a time: two at once would both be done later
-        self._beside = beside  # the chores: what they are is none of the lanes' business
+        self._decide_lock = asyncio.Lock()  # one batch is decided at a time: two at the same time would both finish later
+        self._beside = beside  # the chores
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop`. Raises RuntimeError when a part of it ends by itself: half a worker would keep its leases."""
+        """Work until `stop`. Raise RuntimeError if a part ends by itself: half a worker would keep its leases."""
         others: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._stopping.wait()),
             asyncio.create_task(run_forever("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
@@ -100,35 +100,35 @@ class Worker:
             await asyncio.wait([*others, *lanes], return_when=asyncio.FIRST_COMPLETED)
             if not self._stopping.is_set():
                 raise RuntimeError("a part of the worker has ended")
-            await asyncio.gather(*lanes)  # each finishes the batch that it is at
+            await asyncio.gather(*lanes)  # each finishes its current batch
         finally:
             await cancel([*others, *lanes])
             with suppress(*UNREACHABLE):
                 await self.release()
 
     def stop(self) -> None:
-        """Finish what is begun, and end."""
+        """Finish the current batches and end."""
         self._stopping.set()
         for wake in self._wakes:
             wake.set()
 
     async def renew_leases(self) -> list[int]:
-        """One pass of the keeping of leases. Answers the buckets held."""
+        """Renew the leases once. Return the buckets held."""
         async with self._pool.acquire() as connection:
             held = await leases.lease(connection, self._worker_id, self._lease_seconds)
-            await learn(connection)  # another worker may have died of what is in these
+            await learn(connection)  # another worker may have died of an event in these
         self._due |= set(held) - set(self._held)
         self._held = held
         return held
 
     async def release(self) -> None:
-        """Let go of all buckets."""
+        """Release all buckets."""
         async with self._pool.acquire() as connection:
             await leases.release(connection, self._worker_id)
         self._held = []
 
     async def drain(self) -> int:
-        """Process all that waits, by all lanes. Answers how many events there were."""
+        """Process all waiting events, with all lanes. Return their number."""
 
         async def lane_done(lane: int) -> int:
             done = 0
@@ -143,11 +143,11 @@ class Worker:
         return done
 
     async def run_once(self, lane: int = 0) -> int:
-        """Take one batch out of the inbox and process it. Answers how many events there were."""
+        """Take one batch out of the inbox and process it. Return the number of events."""
         mine = _round_robin(self._due.intersection(self._lane_buckets(lane)) - self._busy, self._last[lane])
         if not mine:
             return 0
-        # Forgotten before the look, not after it: what arrives meanwhile marks its bucket anew.
+        # Cleared before the query, not after it: an arrival meanwhile marks its bucket again.
         self._due.difference_update(mine)
         self._busy.update(mine)
         try:
@@ -159,16 +159,16 @@ class Worker:
                 self._adjust_lanes(len(arrivals))
                 for part in apart(arrivals):
                     await self._process_part(connection, part)
-        except BaseException:  # also when there is no connection to be had
+        except BaseException:  # also if no connection is available
             self._due.update(mine)
             raise
         finally:
             self._busy.difference_update(mine)
-            self._wake()  # a lane that found them busy looks again
+            self._wake()  # a lane that found them busy tries again
         return len(arrivals)
 
     async def run_timers_once(self, lane: int = 0) -> int:
-        """Let happen what is due for members who have been quiet. Answers for how many members."""
+        """Run the due timers of members without events. Return the number of members."""
         mine = self._held[lane :: self._lanes]
         if not mine:
             return 0
@@ -183,23 +183,23 @@ class Worker:
         return len(rows)
 
     def _lane_buckets(self, lane: int) -> list[int]:
-        """The buckets that a lane sees to now."""
+        """Return the buckets that a lane serves now."""
         if self._behind:
             return self._held[lane :: self._lanes]
         return self._held if lane == 0 else []
 
     def _adjust_lanes(self, events: int) -> None:
-        """Call the other lanes in, or let them rest, by how many `events` one has found."""
+        """Start or rest the other lanes, by the number of `events` that a lane has found."""
         behind = events >= ADD_LANES_AT_EVENTS or (self._behind and events > DROP_LANES_AT_EVENTS)
         if behind != self._behind:
             self._behind = behind
             self._wake()
 
     async def _process_part(self, connection: Connection, part: TrialPart) -> None:
-        """Process what may be processed together; one that a process has died of, and will again, is set aside."""
+        """Process arrivals that may be processed together. Set aside one that stops processes."""
         if part.stopped is not None:
             await self._set_aside(connection, part.arrivals, why_set_aside(part.arrivals[0], part.stopped))
-            if part.stopped.org_id is None:  # it is known now whose it is: that may be one too many
+            if part.stopped.org_id is None:  # its organisation is known now, and may have stopped too many processes
                 await learn(connection)
             return
         with in_hand.batch(arrival.event_id for arrival in part.arrivals):
@@ -211,7 +211,7 @@ class Worker:
     async def _programs_of(
         self, connection: Connection, arrivals: Sequence[Arrival]
     ) -> tuple[dict[UUID, Program], Sequence[Arrival]]:
-        """Return the programmes of a batch. What belongs to an organisation whose one cannot be compiled is set aside."""
+        """Return the programmes of a batch. Set aside events whose organisation's programme cannot be compiled."""
         programmes: dict[UUID, Program] = {}
         org_ids = {arrival.org_id for arrival in arrivals}
         changed = await self._programmes.changed(connection, org_ids)
@@ -229,7 +229,7 @@ class Worker:
         return programmes, [arrival for arrival in arrivals if arrival.org_id in programmes]
 
     async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
-        """Process a batch; one that cannot be written is halved until what spoils it is alone, and set aside."""
+        """Process a batch. Halve one that cannot be written until the failing event is alone, and set that aside."""
         programmes, arrivals = await self._programs_of(connection, arrivals)
         if not arrivals:
             return
@@ -239,7 +239,7 @@ class Worker:
         except UNREACHABLE:
             raise
         except Exception as error:
-            # The same event came for two members at once, and the other one's batch was first: it is looked at again.
+            # The same event came for two members at the same time, and the other batch was first: load again.
             if not is_duplicate(error):
                 await self._bisect(connection, arrivals, error)
         else:
@@ -267,7 +267,7 @@ class Worker:
         except asyncpg.UniqueViolationError as error:
             if not is_duplicate(error):
                 raise
-            # One that was to be decided inline, and took too long, may be in both inbox and log.
+            # An event that timed out inline may be in both the inbox and the log.
             return await attempt(unseen=False)
 
     async def _bisect(self, connection: Connection, arrivals: Sequence[Arrival], problem: Exception) -> None:
@@ -282,7 +282,7 @@ class Worker:
     async def _set_aside(
         self, connection: Connection, arrivals: Sequence[Arrival], error: str, problem: Exception | None = None
     ) -> None:
-        """Set events aside with their error. Its message may quote a member's data: the log gets the `problem` without."""
+        """Set events aside with their error. Log `problem` instead of its message, which may quote a member's data."""
         ids = [str(arrival.event_id) for arrival in arrivals]
         log.error("event_failed", event_ids=ids, exc_info=problem, **({} if problem else {"reason": error}))
         at = clock.now()
@@ -299,10 +299,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         timers_at = loop.time()
         while not self._stopping.is_set():
-            if loop.time() >= timers_at:  # also on a lane that never rests
+            if loop.time() >= timers_at:  # also on a lane that is never idle
                 await self._run_timers(lane)
                 timers_at = loop.time() + max(POLL_SECONDS, self._looked[lane] / TIMERS_SHARE)
-            # Cleared before the look: a word that comes during it must not be lost.
+            # Cleared before the query: a notification during it must not be lost.
             wake.clear()
             try:
                 if await self.run_once(lane):
@@ -349,15 +349,15 @@ class Worker:
 
 
 def _round_robin(found: Iterable[int], last: int) -> list[int]:
-    """Buckets in the order of their turns: those after the last that was served, then round to it.
+    """Return buckets in round-robin order, starting after the last one served.
 
-    However much waits in the others, each has its turn.
+    So each is served, however much waits in the others.
     """
     return sorted(found, key=lambda bucket: (bucket - last - 1) % BUCKET_COUNT)
 
 
 def _count(processed: Sequence[ProcessedEvent], at: datetime) -> None:
-    """Counted by the batch: by the event it would cost as much as a condition."""
+    """Count by the batch: counting each event would cost as much as a condition."""
     for state, number in Counter(processed_event.state for processed_event in processed).items():
         telemetry.events_decided.labels(state).inc(number)
     oldest = min((processed_event.arrival.received_at for processed_event in processed), default=at)

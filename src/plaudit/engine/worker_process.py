@@ -14,7 +14,7 @@ from .worker import POOL_SIZE, Beside, Worker
 
 
 async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) -> None:
-    """Work until SIGTERM or SIGINT, and do what is to be done `beside`."""
+    """Work until SIGTERM or SIGINT, and run `beside` meanwhile."""
     set_niceness(nice)
     pool = await create_pool(url, size=POOL_SIZE, by_key=True)
     programmes = Programmes(pool, url)
