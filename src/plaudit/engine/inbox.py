@@ -20,9 +20,7 @@ from .watching import WATCHED
 SQL = queries_beside(__file__)
 
 GROUP_ARRIVALS_MAX = 2_000
-QUEUED_ARRIVALS_MAX = (
-    50_000  # arrivals that one process holds; more are refused, so memory stays bounded
-)
+QUEUED_ARRIVALS_MAX = 50_000  # arrivals that one process holds; more are refused, so memory stays bounded
 CONCURRENT_GROUPS = 2  # groups being stored at the same time: one writes while the other's commit is flushed
 
 COLUMNS = (

@@ -33,9 +33,7 @@ from .watching import WATCHED
 
 log = structlog.get_logger(__name__)
 
-YIELD_EVERY_EVENTS = (
-    50  # events decided before the process's other tasks may run: one or two milliseconds
-)
+YIELD_EVERY_EVENTS = 50  # events decided before the process's other tasks may run: one or two milliseconds
 
 DecideLock = AbstractAsyncContextManager[object]
 NO_LOCK: DecideLock = nullcontext()

@@ -1,1 +1,1 @@
-"""PostgreSQL: the only state."""
+"""PostgreSQL, where all state is stored."""

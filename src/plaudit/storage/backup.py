@@ -1,6 +1,6 @@
-"""Backups: the whole database in one file, by the programs of the PostgreSQL that comes along.
+"""Backups: the whole database in one file, made by the programs of the bundled PostgreSQL.
 
-They are of the newest version that we know, and a `pg_dump` takes databases of its own version and of older ones.
+These are of the newest version that we support; `pg_dump` reads databases of its own version and of older ones.
 """
 
 import os
@@ -24,22 +24,23 @@ SQL = queries_beside(__file__)
 
 
 class BackupFailedError(PlauditError):
-    """A backup could not be written or read back; what PostgreSQL's program said is in the message."""
+    """A backup could not be written or restored. The message quotes PostgreSQL's program."""
 
     code = "backup_failed"
 
 
 class NotEmptyError(Conflict):
-    """A backup is restored into an empty database only."""
+    """The database to restore into is not empty."""
 
     code = "database_not_empty"
 
 
 async def backup(url: str, file: Path) -> None:
-    """Write the database as it is at one instant into `file`, whoever writes to it meanwhile.
+    """Write the database as of one instant into `file`, while others go on writing to it.
 
-    The file appears when it is complete, and only its owner may read it: it has keys and secrets. A symbolic link stays
-    one: what it leads to is written. Raises BackupFailedError, also for a name that something other than a file has.
+    The file appears when it is complete. Only its owner may read it, as it contains keys and secrets. If it is a
+    symbolic link, its target is written. Raise BackupFailedError, also if the name belongs to something other than a
+    file.
     """
     target = _to_be_written(file)
     connection = await connect(url)
@@ -87,7 +88,7 @@ _KINDS = (
 
 
 async def restore(url: str, file: Path) -> None:
-    """Read a backup into an empty database: all of it or nothing. Raises NotEmptyError or BackupFailedError."""
+    """Restore a backup into an empty database, whole or not at all. Raise NotEmptyError or BackupFailedError."""
     connection = await connect(url)
     try:
         tables = await connection.fetchval(SQL.count_tables)
@@ -99,9 +100,9 @@ async def restore(url: str, file: Path) -> None:
 
 
 def _restore(url: str, file: Path) -> None:
-    """Have the archive written out as SQL, and executed in one transaction.
+    """Run the archive as SQL in one transaction.
 
-    By itself `pg_restore` sets a timeout that servers before 17 do not know.
+    `pg_restore` alone sets a timeout that servers before version 17 do not know.
     """
     options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
     read = ["--no-owner", "--no-privileges", "--file=-", str(file)]
@@ -136,7 +137,7 @@ def _run(url: str, name: str, *options: str) -> None:
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:
-    """How a program finds the database: an argument could be read by everybody on the machine, the environment not."""
+    """Return the environment that tells a program which database to use: other users can read arguments."""
     address, password = without_password(url)
     return address, os.environ | ({} if password is None else {"PGPASSWORD": password})
 
@@ -147,7 +148,7 @@ def _failed(said: str, status: int) -> BackupFailedError:
 
 
 def without_password(url: str) -> tuple[str, str | None]:
-    """A URL without the password in it, and the password."""
+    """Return a URL without its password, and the password."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     name, colon, password = user.partition(":")

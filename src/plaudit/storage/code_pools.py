@@ -1,4 +1,4 @@
-"""The codes of a pool: filled in, and confirmed by shops. (They are given out by `engine/claims`.)"""
+"""The codes of a pool: added, generated, and redeemed by shops. (`engine/claims` issues them.)"""
 
 import secrets
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ CHUNK_CODES = 10_000
 
 
 def drawn_code(prefix: str, length: int) -> str:
-    """A code that nobody can guess."""
+    """Return a random code that nobody can guess."""
     return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 async def add(connection: Connection, org_id: UUID, pool_id: str, codes: Sequence[str]) -> int:
-    """Put codes into a pool; answers how many were new."""
+    """Add codes to a pool. Return the number of new ones."""
     return len(await connection.fetch(SQL.add, org_id, pool_id, codes))
 
 
 async def generate(
     connection: Connection, org_id: UUID, pool_id: str, prefix: str, *, quantity: int, length: int
 ) -> int:
-    """Draw codes until so many new ones are in the pool. All of them or none."""
+    """Add this many random new codes to a pool, all or none."""
     made = 0
     async with atomic(connection):
         while made < quantity:
@@ -40,7 +40,7 @@ async def generate(
 
 
 async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, at: datetime) -> datetime:
-    """Confirm that a code was used. Raises NotFound, or Conflict when it is in no hands, was used or revoked before, or has expired."""
+    """Mark a code as used. Raise NotFound, or Conflict if it is unissued, used, revoked or expired."""
     if await connection.fetchval(SQL.redeem, org_id, pool_id, code, at) is not None:
         return at
     row = await connection.fetchrow(SQL.one, org_id, pool_id, code)
@@ -56,10 +56,10 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
 
 
 async def expire(connection: Connection, org_id: UUID, pool_id: str) -> int:
-    """Let the codes of a pool that nobody has expire. Answers how many there were."""
+    """Expire the unissued codes of a pool. Return their number."""
     return len(await connection.fetch(SQL.expire, org_id, pool_id))
 
 
 async def expire_due(connection: Connection) -> int:
-    """The same for every pool whose time has come, by its organisation's clock. Answers how many there were."""
+    """Expire the unissued codes of every pool that is due by its organisation's clock. Return their number."""
     return len(await connection.fetch(SQL.expire_due))

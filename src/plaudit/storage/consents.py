@@ -1,4 +1,4 @@
-"""Consents of members: each is kept as it was said."""
+"""Members' consents, stored as they were given."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +20,6 @@ async def add_consent(
     at: datetime,
     by: str,
 ) -> bool:
-    """Take down a consent. Answers whether there is such a member."""
+    """Record a consent. Return False if the member does not exist."""
     values = (bucket, member_id, purpose, granted, source, given_at, at, by)
     return await connection.fetchval(SQL.add_consent, *values) is not None

@@ -1,4 +1,4 @@
-"""The one CRUD for all kinds of documents: checked, versioned, with references kept whole."""
+"""CRUD for all kinds of documents: validated, versioned, with referential integrity."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ _GUARDS = {
 
 
 class StoredDocument(Struct, frozen=True, kw_only=True):
-    """A document as it is in the store; `doc` in its canonical spelling."""
+    """A stored document; `doc` is in canonical spelling."""
 
     id: str
     version: int
@@ -45,7 +45,7 @@ class StoredDocument(Struct, frozen=True, kw_only=True):
 
 
 class DocumentVersion(Struct, frozen=True, kw_only=True):
-    """What a document was after one of its changes; `doc` is None after its deletion."""
+    """A document after one of its changes; `doc` is None after a deletion."""
 
     version: int
     change: str
@@ -56,7 +56,7 @@ class DocumentVersion(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """Who changes what, when. `scopes` are what the author may do; None for the server itself and its operator."""
+    """Who changes what, and when. `scopes` are the author's permissions; None for the server and its operator."""
 
     org_id: UUID
     kind: DocumentKind
@@ -67,9 +67,9 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document:
-    """A request's body as a document of that kind. Raises Invalid naming every field that is wrong.
+    """Return a request's body as a document of that kind. Raise Invalid naming every invalid field.
 
-    What is wrong with a stored one that it goes `over`, and stays as it is, is left alone.
+    Invalid fields of the stored document `over` which it is written are accepted as long as they do not change.
     """
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
@@ -83,9 +83,9 @@ def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document
 
 
 async def create(connection: Connection, change: Change, raw: Any, copied: Json | None = None) -> StoredDocument:
-    """Write a new document. Raises Invalid, or Conflict when the id or another unique field is taken.
+    """Store a new document. Raise Invalid, or Conflict if the id or another unique field is taken.
 
-    What is wrong with a stored one that it is `copied` from, and stays as it is, is left alone.
+    Invalid fields of the stored document that it is `copied` from are accepted as long as they do not change.
     """
     async with atomic(connection):
         program_version = await _next_version(connection, change)
@@ -94,7 +94,7 @@ async def create(connection: Connection, change: Change, raw: Any, copied: Json 
 
 
 async def update(connection: Connection, change: Change, raw: Any) -> StoredDocument:
-    """Write the fields given over those of a document; the others stay. Raises Invalid, NotFound or Conflict."""
+    """Change the given fields of a document. Raise Invalid, NotFound or Conflict."""
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     if not raw:
@@ -150,7 +150,7 @@ async def _checked_whole(
 
 
 def _is_same(kind: DocumentKind, document: Document, before: Json) -> bool:
-    """Whether a document says what the stored one says, also if an earlier version of ours wrote that, in fewer fields."""
+    """Return whether a document equals the stored one, also if an earlier version stored it with fewer fields."""
     try:
         stored = msgspec.convert(before, kind.type)
     except msgspec.ValidationError:
@@ -166,7 +166,7 @@ async def deactivate(connection: Connection, change: Change) -> None:
 
 
 async def complete(connection: Connection, change: Change, version: int, now: datetime) -> None:
-    """Set the status of what is over to completed, unless it has been changed since it had this version.
+    """Set the status of a finished document to completed, unless it has changed since this version.
 
     `now` is by the organisation's clock.
     """
@@ -178,7 +178,7 @@ async def complete(connection: Connection, change: Change, version: int, now: da
 
 
 async def _set(connection: Connection, change: Change, fields: Json, version: int | None) -> None:
-    """Set fields of a document. What was saved is not checked again: an earlier version may have taken more."""
+    """Set fields of a document without validating the rest: an earlier version may have accepted more."""
     program_version = await _next_version(connection, change)
     before = await fetch(connection, change.org_id, change.kind, change.id)
     if version in (None, before.version):
@@ -189,9 +189,9 @@ async def _set(connection: Connection, change: Change, fields: Json, version: in
 async def write(
     connection: Connection, change: Change, document: Document, program_version: int, *, new: bool
 ) -> StoredDocument:
-    """Write a checked document, inside the caller's transaction, as part of a version of the programme.
+    """Write a validated document, inside the caller's transaction, as part of a version of the programme.
 
-    Raise Forbidden if the change would give its author more than they have.
+    Raise Forbidden if the change would give its author more permissions than they have.
     """
     doc = _canonical(document)
     before = None if new else (await fetch(connection, change.org_id, change.kind, change.id)).doc
@@ -233,7 +233,7 @@ def _refuse_more(change: Change, before: Json | None, doc: str) -> None:
 
 
 async def delete(connection: Connection, change: Change) -> None:
-    """Take a document away. Raises NotFound, or Conflict naming what refers to it."""
+    """Delete a document. Raise NotFound, or Conflict naming the documents that refer to it."""
     kind = change.kind
     async with atomic(connection):
         program_version = await _next_version(connection, change)
@@ -243,7 +243,7 @@ async def delete(connection: Connection, change: Change) -> None:
 
 
 async def remove(connection: Connection, change: Change, program_version: int) -> None:
-    """Take a document away, inside the caller's transaction. Raises Conflict when members have something of it."""
+    """Delete a document inside the caller's transaction. Raise Conflict if members hold something of it."""
     kind = change.kind
     before = await fetch(connection, change.org_id, kind, change.id)
     guard = _GUARDS.get(kind.name)
@@ -257,7 +257,7 @@ async def remove(connection: Connection, change: Change, program_version: int) -
 
 
 async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> StoredDocument:
-    """One document. Raises NotFound."""
+    """Return a document. Raise NotFound."""
     row = await connection.fetchrow(SQL.one, org_id, kind.name, id)
     if row is None:
         raise NotFound(f"{kind.title} not found", code=f"{kind.name}_not_found")
@@ -280,7 +280,7 @@ async def fetch_page(
     filters: dict[str, str],
     size: int,
 ) -> list[StoredDocument]:
-    """Up to `size` documents of a kind after an ordinal, in the order of creation."""
+    """Return up to `size` documents of a kind after an ordinal, in the order of creation."""
     wanted = msgspec.json.encode(filters).decode()
     rows = await connection.fetch(SQL.page, org_id, kind.name, after, wanted, size)
     return [_stored(row) for row in rows]
@@ -295,7 +295,7 @@ async def versions(
     before: int,
     size: int,
 ) -> list[DocumentVersion]:
-    """The versions of a document, newest first, also of one that has been deleted. Raises NotFound."""
+    """Return a document's versions, newest first, also after its deletion. Raise NotFound."""
     rows = await connection.fetch(SQL.versions, org_id, kind.name, id, before, size)
     found = [
         DocumentVersion(
@@ -314,7 +314,7 @@ async def versions(
 
 
 async def take_turn(connection: Connection, org_id: UUID) -> None:
-    """Wait until nobody else changes the organisation's programme, until the transaction ends. Raises NotFound."""
+    """Lock the organisation's programme against other changes until the transaction ends. Raise NotFound."""
     if await connection.fetchval(SQL.take_turn, org_id) is None:
         raise NotFound("Organisation not found", code="org_not_found")
 
@@ -327,7 +327,7 @@ async def _next_version(connection: Connection, change: Change) -> int:
 
 
 async def refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, doc: Json) -> None:
-    """Keep what a stored document names. One that this version cannot read is out of force, and names nothing."""
+    """Store the references of a stored document. One that this version cannot read is out of force and has none."""
     try:
         document = msgspec.convert(doc, kind.type)
     except msgspec.ValidationError:
@@ -373,7 +373,7 @@ async def _store_version(
 
 
 async def _notify(connection: Connection, change: Change, stored: StoredDocument, what: str) -> None:
-    """Other systems may want to know of campaigns."""
+    """Notify other systems of a campaign's change."""
     named = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
     data = CampaignData(
         campaign_id=stored.id,

@@ -1,4 +1,4 @@
-"""The PostgreSQL that comes along: a real server in the data folder, for those who have none."""
+"""The bundled PostgreSQL: a real server in the data folder, for hosts that have none."""
 
 import fcntl
 import os
@@ -42,13 +42,13 @@ log_checkpoints = off
 
 
 class FolderInUseError(Conflict):
-    """Another server runs on this folder."""
+    """Another server uses this folder."""
 
     code = "folder_in_use"
 
 
 class DataFolderLock:
-    """A hold on the data folder that ends with the process, however it ends."""
+    """A lock on the data folder that ends with the process, however it ends."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,19 +67,19 @@ class DataFolderLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the folder."""
         self._file.close()
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server in `folder`. `start` answers its URL; `stop` leaves the data whole."""
+    """A PostgreSQL server in `folder`. `start` returns its URL; `stop` ends it cleanly."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._server: pgserver.PostgresServer | None = None
 
     def start(self) -> str:
-        """Start the server (or find it running), and answer the URL of the database."""
+        """Start the server, or find it running. Return the URL of its database."""
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         # A start with no pids file: the library counts users of the server in it, and those of a killed process
         # would keep it from ever stopping.
@@ -95,9 +95,9 @@ class EmbeddedPostgres:
         return server.get_uri(DATABASE)
 
     def keep_running(self) -> None:
-        """Start the server again if it is gone: killed, or out of memory. It then recovers from its own log.
+        """Restart the server if it was killed or ran out of memory. It recovers from its own log.
 
-        The address stays the same. A start that fails (a recovery may take its time) is left to the next call.
+        The address stays the same. If a start fails (a recovery can take long), the next call tries again.
         """
         server = self._server
         if server is None:
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
                 server.ensure_postgres_running()
 
     def stop(self) -> None:
-        """Stop the server cleanly: what was committed is there at the next start."""
+        """Stop the server cleanly: everything committed survives."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -128,12 +128,12 @@ class EmbeddedPostgres:
 
 
 def buffers_for(size: int) -> int:
-    """How much of a memory of `size` bytes the server keeps pages in: an eighth, as others want to live here too."""
+    """Return the size of the server's buffers for a memory of `size` bytes: an eighth, to leave room for others."""
     return min(max(size // 8, BUFFERS_MIN), BUFFERS_MAX)
 
 
 def running_url(folder: Path) -> str | None:
-    """The URL of the server that runs in a folder, if one does."""
+    """Return the URL of the server that runs in a folder, or None."""
     info = PostmasterInfo.read_from_pgdata(folder.resolve())
     if info is None or not info.is_running() or info.status != "ready":
         return None
@@ -141,5 +141,5 @@ def running_url(folder: Path) -> str | None:
 
 
 def program(name: str) -> Path:
-    """A program of the PostgreSQL that comes along, such as pgbench."""
+    """Return the path of a program of the bundled PostgreSQL, such as pgbench."""
     return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name

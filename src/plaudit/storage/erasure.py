@@ -23,7 +23,7 @@ CHANNEL = "plaudit_erased"
 
 
 async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
-    """Erase a member, and whoever goes on as them. Return whether there was one."""
+    """Erase a member, and whoever was merged into them. Return False if they did not exist."""
     async with atomic(connection):
         everyone = [user_id]
         for name in everyone:  # which grows meanwhile

@@ -1,4 +1,4 @@
-"""Jobs: long work that was asked for, how far it is, which lines it refused, and whether what it did adds up."""
+"""Jobs: long-running work, with its progress, the lines it refused, and its reconciliation."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Job(Struct, kw_only=True):
-    """How far an import is. `given` and `booked` are sums by metric, in smallest units, for the reconciliation."""
+    """An import's progress. `given` and `booked` are sums by metric, in smallest units, for the reconciliation."""
 
     job_id: UUID
     org_id: UUID
@@ -45,7 +45,7 @@ class Job(Struct, kw_only=True):
 
 
 async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | None) -> Job:
-    """A new job; or the one of that id, to be taken up where it stopped."""
+    """Return a new job, or the existing one of that id, to be resumed."""
     async with pool.acquire() as connection:
         if job_id is not None:
             row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
@@ -62,7 +62,7 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
 
 
 class _Result(Struct, frozen=True):
-    """What a job keeps beside its columns."""
+    """What a job stores apart from its columns."""
 
     unchanged: int = 0
     given: dict[str, int] = {}
@@ -70,7 +70,7 @@ class _Result(Struct, frozen=True):
 
 
 async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, PlauditError]]) -> None:
-    """Write down how far a job is, with the lines that were refused since. Raise Conflict if it has been cancelled."""
+    """Store a job's progress and the lines refused since. Raise Conflict if it was cancelled."""
     kept = errors[: max(0, ERRORS_MAX - job.refused)]
     job.refused += len(errors)
     result = msgspec.json.encode(_Result(job.unchanged, job.given, job.booked)).decode()
@@ -91,16 +91,16 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
 
 
 async def take_members(connection: Connection, job_id: UUID, members: Iterable[tuple[int, UUID]]) -> None:
-    """Note whose history a job is bringing in (buckets and members): nothing falls due for them until it ends.
+    """Record whose history a job imports (buckets and members): their timers do not run until it ends.
 
-    What is due before an event of theirs still comes before it, at its own time.
+    Timers due before one of their events still run before it, at their own time.
     """
     buckets, ids = zip(*members, strict=True)
     await connection.execute(SQL.take_members, buckets, ids, job_id)
 
 
 async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
-    """End a job that has not finished; what it has taken stays. Whoever works on it stops after the chunk at hand.
+    """Cancel an unfinished job. What it has imported stays. Its worker stops after the current chunk.
 
     Raise NotFound, or Conflict if it has finished.
     """
@@ -133,7 +133,7 @@ def check_counts(job: Job, records: int) -> None:
 
 
 async def fail(pool: Pool, job: Job, error: Exception) -> None:
-    """End a job with what went wrong. Of what nobody expected it tells the kind only: its message may quote a row."""
+    """End a job with an error. Of an unexpected one, only the kind is stored: its message may quote a row."""
     if not isinstance(error, PlauditError):
         error = PlauditError(
             f"The import broke off because of an error on our side ({type(error).__name__}); "
@@ -146,7 +146,7 @@ async def fail(pool: Pool, job: Job, error: Exception) -> None:
 
 
 async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -> None:
-    """A job is over, one way or the other."""
+    """End a job with its final state."""
     async with pool.acquire() as connection:
         if error is not None:
             await connection.execute(SQL.add_errors, job.job_id, [job.lines + 1], [error.message], ["[]"])
@@ -154,7 +154,7 @@ async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -
 
 
 def reconciliation(programme: Programme, job: Job) -> list[Json]:
-    """What the lines said and what the ledger has of it, by metric."""
+    """Return the lines' sums and the ledger's, by metric."""
     metrics = programme.compiled.metrics
     return [
         {
@@ -168,28 +168,28 @@ def reconciliation(programme: Programme, job: Job) -> list[Json]:
 
 
 async def errors_of(connection: Connection, job_id: UUID, after: int, size: int) -> list[Json]:
-    """The refused lines of a job."""
+    """Return the refused lines of a job."""
     return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
 
 
 def error_view(row: Json) -> Json:
-    """A refused line as it is shown: its number, what is wrong, and with which fields."""
+    """Return a refused line for display: its number, the error, and the fields."""
     return {"line": row["line"], "message": row["message"], "details": msgspec.json.decode(row["fields"])}
 
 
 async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | None:
-    """A job as it is kept."""
+    """Return a job's row, or None."""
     row = await connection.fetchrow(SQL.one, org_id, job_id)
     return None if row is None else dict(row)
 
 
 async def job_rows(connection: Connection, org_id: UUID, before: UUID, size: int) -> list[Json]:
-    """Jobs as they are kept, newest first, from before one on."""
+    """Return jobs' rows, newest first, before a given one."""
     return [dict(row) for row in await connection.fetch(SQL.newest, org_id, before, size)]
 
 
 def job_of(row: Json) -> Job:
-    """A job from its row."""
+    """Return a job from its row."""
     kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
     names = ("job_id", "org_id", "kind", "lines", "accepted", "refused")
     return Job(**{name: row[name] for name in names}, **msgspec.structs.asdict(kept))

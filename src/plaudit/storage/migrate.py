@@ -1,4 +1,4 @@
-"""Bring a database up to this version of the schema. Who only uses it needs `schema`, which takes less memory."""
+"""Migrate a database to this version's schema. Programs that only use it need `schema`, which takes less memory."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -33,21 +33,21 @@ def _config() -> Config:
 
 
 class DatabaseNewerError(PlauditError):
-    """The database is of a later version than this one, which would misread it."""
+    """The database's schema is newer than this version, which would misread it."""
 
     code = "database_newer"
 
 
 class MigrationFailedError(PlauditError):
-    """A migration could not be run, and has left nothing behind; those before it have been."""
+    """A migration failed and was rolled back; those before it are in place."""
 
     code = "migration_failed"
 
 
 async def pending(url: str) -> list[tuple[str, str]]:
-    """The migrations that the database lacks, the next one first: their revisions and what each is for.
+    """Return the migrations that the database lacks, next one first, with their descriptions.
 
-    Raises DatabaseNewerError.
+    Raise DatabaseNewerError.
     """
     connection = await connect(url)
     try:
@@ -69,9 +69,9 @@ async def _pending(connection: Connection) -> list[tuple[str, str]]:
 
 
 async def migrate(url: str) -> None:
-    """Run the migrations that the database lacks, and make the months to come.
+    """Run the missing migrations, and create the months to come.
 
-    Raises DatabaseNewerError or MigrationFailedError.
+    Raise DatabaseNewerError or MigrationFailedError.
     """
     lock = await connect(url)
     try:
@@ -109,7 +109,7 @@ def _upgrade(connection: SyncConnection) -> None:
 
 
 def run_sql(migration_file: str) -> None:
-    """Execute the `.sql` file beside a migration."""
+    """Execute the `.sql` file next to a migration."""
     sql = Path(migration_file).with_suffix(".sql").read_text(encoding="utf-8")
     driver: Any = op.get_bind().connection.dbapi_connection
     driver.run_async(_executing(sql))

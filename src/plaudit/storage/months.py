@@ -37,7 +37,7 @@ _OUTSIDE = {"events": SQL.events_outside, "transactions": SQL.transactions_outsi
 
 
 class MonthsNotMadeError(PlauditError):
-    """Months that could not be made, each with its reason; all others were."""
+    """Some months could not be created, each with its reason; all others were."""
 
     code = "months_not_made"
 
@@ -49,14 +49,14 @@ class Range(Struct, frozen=True, order=True):
     following: date
 
     def overlaps(self, other: "Range") -> bool:
-        """Whether they have a day in common."""
+        """Return whether the ranges have a day in common."""
         return self.first < other.following and other.first < self.following
 
 
 async def ensure_months(connection: Connection, today: date) -> None:
-    """Make the months that are missing: this one, those to come, and those that rows were written for.
+    """Create the missing months: this one, those to come, and those that rows were written for.
 
-    Raises MonthsNotMadeError when all have been tried and some could not be made.
+    Raise MonthsNotMadeError after all have been tried, if some failed.
     """
     problems: list[str] = []
     for table in MONTHLY:
@@ -79,14 +79,14 @@ def _is_free(span: Range, covered: Iterable[Range]) -> bool:
 
 
 def month_of(day: date) -> Range:
-    """The month that a day is in."""
+    """Return the month of a day."""
     first = day.replace(day=1)
     later = first.replace(year=first.year + 1, month=1) if first.month == 12 else first.replace(month=first.month + 1)
     return Range(first, later)
 
 
 def months_from(today: date) -> Iterable[Range]:
-    """This month and those that are made ahead."""
+    """Return this month and those created ahead."""
     month = month_of(today)
     for _ in range(MONTHS_AHEAD + 1):
         yield month
@@ -94,7 +94,7 @@ def months_from(today: date) -> Iterable[Range]:
 
 
 async def _outside(connection: Connection, table: str) -> Mapping[date, int]:
-    """How many rows of a table are in its rest, by the first day of their month."""
+    """Return how many rows of a table are in its default partition, by month."""
     async with atomic(connection):
         await connection.execute("SET LOCAL statement_timeout = 0")
         rows = await connection.fetch(_OUTSIDE[table], timeout=WORK_SECONDS_MAX)
@@ -111,7 +111,7 @@ def _day(bound: datetime | None, without: date) -> date:
 
 
 async def _tried(problems: list[str], name: str, make: Callable[[], Awaitable[None]]) -> bool:
-    """Whether it could be made; if not, the reason is noted, and the next one has its turn."""
+    """Return whether a month was created. Otherwise the reason is recorded, and the next one is tried."""
     try:
         await make()
     except UNREACHABLE:
@@ -123,7 +123,7 @@ async def _tried(problems: list[str], name: str, make: Callable[[], Awaitable[No
 
 
 async def _make(connection: Connection, table: str, month: Range) -> None:
-    """Make a month with what there is of it in the rest, unless somebody else just has."""
+    """Create a month with its rows from the default partition, unless another process just has."""
     name, rest, column = name_of(table, month), f"{table}_rest", MONTHLY[table]
     within = f"{column} >= '{month.first} 00:00+00' AND {column} < '{month.following} 00:00+00'"
     async with _changing(connection, table, "SHARE UPDATE EXCLUSIVE"):
@@ -141,7 +141,7 @@ async def _make(connection: Connection, table: str, month: Range) -> None:
 
 
 async def _adopt_rest(connection: Connection, table: str, span: Range) -> None:
-    """Attach the rest as the months that its rows are of, and put a new one in its place. No row is moved."""
+    """Attach the default partition as the months of its rows, and create a new one. No row is moved."""
     name, rest = name_of(table, span), f"{table}_rest"
     async with _changing(connection, table, "ACCESS EXCLUSIVE"):
         said = await connection.fetchval(SQL.comment_of, rest)
@@ -163,7 +163,7 @@ async def _attach(connection: Connection, table: str, name: str, span: Range) ->
 
 
 def name_of(table: str, span: Range) -> str:
-    """The name of the partition that begins with a month."""
+    """Return the name of the partition that begins with a month."""
     return f"{table}_{span.first:%Y_%m}"
 
 

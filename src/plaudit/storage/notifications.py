@@ -1,4 +1,4 @@
-"""Notifications that have been read: no event, since nothing follows from it."""
+"""Mark notifications as read. That is no event, since nothing follows from it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ SQL = queries_beside(__file__)
 
 
 async def mark_read(connection: Connection, member_id: UUID, ids: Sequence[UUID], at: datetime) -> int:
-    """Mark a member's notifications as read. Answers how many were not yet."""
+    """Mark a member's notifications as read. Return how many were unread."""
     return _count(await connection.execute(SQL.mark, bucket_of(member_id), member_id, list(ids), at))
 
 
 async def mark_read_up_to(connection: Connection, member_id: UUID, last: UUID | None, at: datetime) -> int:
-    """The same for all up to one of them, or for all."""
+    """Mark a member's notifications as read, up to one of them or all. Return how many were unread."""
     return _count(await connection.execute(SQL.mark_up_to, bucket_of(member_id), member_id, last, at))
 
 

@@ -1,6 +1,6 @@
-"""A pool that is one connection, inside one transaction: whoever acquires it gets a savepoint.
+"""A pool of one connection, inside one transaction: acquiring it opens a savepoint.
 
-A dry run gives it to a call in the place of the pools, so that the call runs as it is, and undoes everything at the end.
+A dry run replaces a call's pools with it, so the call runs unchanged, and everything is rolled back at the end.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _HELD: ContextVar[frozenset[int]] = ContextVar("held", default=frozenset())
 
 
 class OneConnection:
-    """What a call needs of a pool. Tasks take turns; one that holds the connection already may acquire it again."""
+    """The interface of a pool. Tasks take turns; a task that holds the connection may acquire it again."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Organisations and the keys of their servers."""
+"""Organisations and their API keys."""
 
 import hashlib
 import re
@@ -33,7 +33,7 @@ class Credentials(Struct, frozen=True, rename="camel"):
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """Whom a secret belongs to, and what it may do."""
+    """The organisation of a secret, and its permissions."""
 
     key_id: UUID
     org_id: UUID
@@ -53,7 +53,7 @@ class KeyRow(Struct, frozen=True):
 
 
 def hash_of(secret: str) -> bytes:
-    """What is kept of a secret. It is drawn with 256 bits, so that a plain hash cannot be guessed back."""
+    """Return the hash stored of a secret. Secrets have 256 random bits, so a plain hash cannot be reversed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -100,14 +100,14 @@ async def create_api_key(
     at: datetime,
     expires_at: datetime | None = None,
 ) -> KeyRow:
-    """A key for a secret that the caller has drawn."""
+    """Store a key for a secret that the caller has generated."""
     key_id = uuid4()
     await connection.execute(SQL.insert_api_key, key_id, org_id, name, hash_of(secret), list(scopes), at, expires_at)
     return KeyRow(key_id, name, frozenset(scopes), at, expires_at)
 
 
 async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
-    """The keys of an organisation that are in force, the oldest first."""
+    """Return an organisation's keys in force, oldest first."""
     rows = await connection.fetch(SQL.api_keys, org_id)
     return [
         KeyRow(row["key_id"], row["name"], frozenset(row["scopes"]), row["created_at"], row["expires_at"])
@@ -116,17 +116,17 @@ async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
 
 
 async def end_api_key(connection: Connection, org_id: UUID, key_id: UUID, at: datetime) -> None:
-    """Let a key open nothing from an instant on."""
+    """End a key at an instant."""
     await connection.execute(SQL.end_api_key, org_id, key_id, at)
 
 
 async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:
-    """The key of a secret, if there is one."""
+    """Return the key of a secret, or None."""
     return _key_in(await connection.fetchrow(SQL.api_key, hash_of(secret)))
 
 
 async def api_key_of_id(connection: Connection, key_id: UUID) -> ApiKey | None:
-    """The key of that name, if it is in force."""
+    """Return the key of an id if it is in force, or None."""
     return _key_in(await connection.fetchrow(SQL.api_key_of_id, key_id))
 
 
@@ -143,7 +143,7 @@ def _key_in(row: asyncpg.Record | None) -> ApiKey | None:
 
 
 async def jwt_secret_of(connection: Connection, org_id: UUID) -> str:
-    """What an organisation's members' tokens are signed with. Raises NotFound."""
+    """Return the secret that signs an organisation's member tokens. Raise NotFound."""
     secret = await connection.fetchval(SQL.jwt_secret, org_id)
     if secret is None:
         raise NotFound("Organisation not found", code="org_not_found")

@@ -1,4 +1,4 @@
-"""Messages to other systems that no decision brings with it: of documents that changed, of webhooks."""
+"""Messages to other systems that do not come from decisions: about documents that changed, and webhooks."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,12 +14,12 @@ SQL = queries_beside(__file__)
 async def enqueue(
     connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime, only_to: str | None
 ) -> None:
-    """Write a message, to all webhooks or `only_to` one."""
+    """Queue a message, for all webhooks or `only_to` one."""
     await connection.execute(SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, only_to, False)
 
 
 async def tell_if_wanted(
     connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime
 ) -> None:
-    """Write a message, unless no webhook wants its type."""
+    """Queue a message if a webhook wants its type."""
     await connection.execute(SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, None, True)

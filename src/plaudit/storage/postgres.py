@@ -1,4 +1,4 @@
-"""Connections, and what it takes to use them well: one pool, atomic(), and retries of what the server says to retry."""
+"""Connections to PostgreSQL: the pool, transactions, listening, and retries of conflicts."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -65,7 +65,7 @@ _SESSION = {
 
 
 class ServerTooOldError(PlauditError):
-    """The PostgreSQL server is of a version that this one does not run on."""
+    """The PostgreSQL server is older than the oldest supported version."""
 
     code = "postgresql_too_old"
 
@@ -80,7 +80,7 @@ async def require_version(connection: Connection) -> None:
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection of one's own. The caller closes it. Raises ServerTooOldError."""
+    """Return a new connection, which the caller closes. Raise ServerTooOldError."""
     connection = await asyncpg.connect(url, server_settings=_SESSION)
     try:
         await require_version(connection)
@@ -100,7 +100,7 @@ _BY_KEY = {
 
 
 async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
-    """A pool of up to `size` connections; `by_key` for the engine's, which plan for look-ups by key only."""
+    """Return a pool of up to `size` connections; `by_key` for the engine's, which only plan look-ups by key."""
     settings = _SESSION | _BY_KEY if by_key else _SESSION
     return await asyncpg.create_pool(
         url,
@@ -114,35 +114,35 @@ async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
 
 
 async def _skip_reset(_: Connection) -> None:
-    """What a connection is given back with: nothing outlives our transactions, so nothing need be asked of the server.
+    """Return no reset query for a returned connection: nothing outlives our transactions.
 
-    By default the driver sends a query for that, each time: one more round trip for a request that may need but two.
+    By default the driver sends one each time, an extra round trip for requests that need only two.
     """
 
 
 def to_driver_uuid(id_: UUID) -> UUID:
-    """The same id as the driver has it: what is looked up, sent and written out many times is so in a third of the time."""
+    """Return an id as the driver's own type, which is looked up, sent and printed in a third of the time."""
     return id_ if id_.__class__ is pgproto.UUID else pgproto.UUID(id_.bytes)
 
 
 def array_literal(values: Iterable[int | UUID]) -> str:
-    """Numbers or ids as the text of an array, for a parameter written `$1::text::bigint[]`.
+    """Return numbers or ids as the text of an array, for a parameter written `$1::text::bigint[]`.
 
-    The driver asks of each item of a list whether it is a list itself, which takes it longer than to send it.
+    The driver checks whether each item of a list is a list, which takes longer than sending it.
     """
     return "{" + ",".join(map(str, values)) + "}"
 
 
 @asynccontextmanager
 async def atomic(connection: Connection) -> AsyncGenerator[None]:
-    """All that happens inside is committed together, or not at all."""
+    """Run the body in a transaction: all of it is committed, or nothing."""
     async with connection.transaction():
         yield
 
 
 @asynccontextmanager
 async def snapshot(connection: Connection) -> AsyncGenerator[None]:
-    """All that is read inside is of one moment. Within a transaction, it is what the transaction sees."""
+    """Read a consistent snapshot. Within a transaction, the body sees what the transaction sees."""
     if connection.is_in_transaction():
         async with connection.transaction():
             yield
@@ -152,9 +152,9 @@ async def snapshot(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
-    """Call `heard[channel]` with what is said on each channel, for ever, by a connection of its own.
+    """Call `heard[channel]` with the notifications of each channel, forever, on a connection of its own.
 
-    `connected` is called each time it begins to listen: what was said before, nobody has heard.
+    Call `connected` each time it starts to listen: notifications before that were missed.
     """
 
     def on_word(*said: object) -> None:
@@ -182,10 +182,10 @@ async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connec
 async def run_forever(
     chore: str, once: Callable[[], Awaitable[object]], *, every: float, trouble_max: float = ERROR_BACKOFF_SECONDS
 ) -> None:
-    """Call `once`, then again after `every` seconds, for ever.
+    """Call `once`, then again after `every` seconds, forever.
 
-    A failure is logged and counted under the name `chore`, and tried again soon; one that comes again and again less and
-    less often (see `trouble_seconds`), until it has succeeded. While the server is away it is merely waited for.
+    A failure is logged, counted under the name `chore`, and retried soon, then less and less often (see
+    `trouble_seconds`). While the database is unreachable, it only waits.
     """
     failures = 0
     while True:
@@ -214,7 +214,7 @@ def trouble_seconds(failures: int, every: float, trouble_max: float = ERROR_BACK
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
-    """`attempt` run again, a bounded number of times, when the server asks for it (40001, 40P01)."""
+    """Return the result of `attempt`, retried a bounded number of times on conflicts (40001, 40P01)."""
     for tries in range(RETRIES_MAX):
         try:
             return await attempt()

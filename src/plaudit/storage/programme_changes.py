@@ -1,4 +1,4 @@
-"""The whole programme at once: read as one, and changed as one, in one transaction and one version."""
+"""The whole programme at once: read and changed as one, in one transaction and one version."""
 
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ Docs = dict[Key, dict[str, Any]]
 
 
 async def current_documents(connection: Connection, org_id: UUID, version: int | None = None) -> Docs:
-    """The canonical documents of a programme in their order: as it is now, or as it was at one of its versions."""
+    """Return a programme's canonical documents in order, as they are now or as of one of its versions."""
     if version is None:
         rows = await connection.fetch(SQL.all_now, org_id)
     else:
@@ -40,12 +40,12 @@ async def current_documents(connection: Connection, org_id: UUID, version: int |
 
 
 async def read(connection: Connection, org_id: UUID, raw: Any) -> DesiredDocuments:
-    """A programme as written, checked, over what there is already. Raises Invalid."""
+    """Return a submitted programme, validated over the stored one. Raise Invalid."""
     return read_configuration(raw, await current_documents(connection, org_id))
 
 
 async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *, prune: bool) -> list[PlannedChange]:
-    """What would change. Raises Invalid for references that lead nowhere, and for what cannot be changed."""
+    """Return what would change. Raise Invalid for broken references and for what cannot change."""
     there = await current_documents(connection, org_id)
     changes = plan_changes(wanted, there, prune=prune)
     gone = {(change.kind, change.id) for change in changes if change.after is None}
@@ -72,9 +72,9 @@ async def apply(
     at: datetime,
     scopes: frozenset[str] | None = None,
 ) -> list[PlannedChange]:
-    """Make the programme what is wanted: all of it or nothing. Return what has changed.
+    """Replace the programme by the wanted one, whole or not at all. Return what has changed.
 
-    `scopes` are what the author may do; None for the operator.
+    `scopes` are the author's permissions; None for the operator.
     """
     async with atomic(connection):
         await documents.take_turn(connection, org_id)

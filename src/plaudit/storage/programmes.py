@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 
 
 class Programme(Struct, frozen=True):
-    """An organisation's programme, with those documents that are read as such: by the door, by explanations."""
+    """An organisation's compiled programme, with the documents that are read as such, by ingestion and explanations."""
 
     compiled: Program
     triggers: dict[str, Trigger]
@@ -74,12 +74,12 @@ class Programme(Struct, frozen=True):
     out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, and why
 
     def now(self) -> datetime:
-        """The time by the organisation's clock: the wall's, and what a test has moved it by."""
+        """Return the time by the organisation's clock: the wall clock, plus what a test has advanced it by."""
         return self.clock.now()
 
 
 class Programmes:
-    """The programmes of all organisations that this process has met."""
+    """The programmes of all organisations that this process has used."""
 
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
@@ -89,7 +89,7 @@ class Programmes:
         self._turns: dict[UUID, asyncio.Lock] = {}
 
     async def current(self, org_id: UUID) -> Programme:
-        """The programme as it is now. Raises NotFound when there is no such organisation."""
+        """Return the current programme. Raise NotFound if the organisation does not exist."""
         return self._current.get(org_id) or await self.refresh(org_id)
 
     async def cached(self, org_id: UUID) -> Programme:
@@ -108,7 +108,7 @@ class Programmes:
         }
 
     async def current_unless_stopped(self, org_id: UUID) -> Programme | None:
-        """The programme; None where a process did not survive compiling it: that must not keep it from being repaired."""
+        """Return the programme, or None if compiling it has stopped a process: it must still be repairable."""
         try:
             return await self.current(org_id)
         except Unavailable as problem:
@@ -117,7 +117,7 @@ class Programmes:
             return None
 
     async def refresh(self, org_id: UUID) -> Programme:
-        """Read and compile the programme if it has changed, and swap it in."""
+        """Load and compile the programme if it has changed, and replace the cached one."""
         async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
             row = await connection.fetchrow(SQL.program_version, org_id)
             if row is None:
@@ -139,11 +139,11 @@ class Programmes:
         return found
 
     def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
-        """Have somebody told of each organisation that a person was erased in (None: perhaps in any)."""
+        """Register a callback for organisations in which a member was erased (None: possibly any)."""
         self._forgetting.append(forget)
 
     async def listen(self) -> None:
-        """Follow the changes of others until cancelled."""
+        """Follow other processes' changes until cancelled."""
         changed: asyncio.Queue[UUID | None] = asyncio.Queue()  # None: perhaps any
 
         def connected() -> None:
@@ -170,7 +170,7 @@ class Programmes:
         await run_together(listening, run_forever("follow_programmes", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:
-        """Refresh an organisation that was named, or all that have changed."""
+        """Refresh the named organisation, or all that have changed."""
         if org_id is not None:
             if org_id in self._current:
                 await self._refresh_quietly(org_id)
@@ -185,7 +185,7 @@ class Programmes:
             forget(org_id)
 
     async def _refresh_quietly(self, org_id: UUID) -> None:
-        """One organisation's trouble must not keep the others from their changes."""
+        """Refresh an organisation. Its failure must not keep the others from their changes."""
         try:
             await self.refresh(org_id)
         except UNREACHABLE:
@@ -199,7 +199,7 @@ def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
 
 
 async def load_programme(connection: Connection, org_id: UUID) -> Programme:
-    """Read and compile an organisation's programme as it is now."""
+    """Return an organisation's current programme, compiled."""
     async with snapshot(connection):
         row = await connection.fetchrow(SQL.program_version, org_id)
         rows = await connection.fetch(SQL.all_now, org_id)
@@ -210,7 +210,7 @@ async def load_programme(connection: Connection, org_id: UUID) -> Programme:
 
 
 async def clock_of(connection: Connection, org_id: UUID) -> OrgClock:
-    """Read an organisation's clock."""
+    """Return an organisation's clock."""
     offset = await connection.fetchval(SQL.clock_offset, org_id)
     if not offset:
         return WALL
@@ -219,12 +219,12 @@ async def clock_of(connection: Connection, org_id: UUID) -> OrgClock:
 
 
 async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Programme:
-    """Read and compile an organisation's programme as it was at one of its versions."""
+    """Return an organisation's programme as of one of its versions, compiled."""
     return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
 
 
 def programme_from_documents(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Programme:
-    """A programme that is not, or no longer, in force: from canonical documents."""
+    """Return a programme compiled from canonical documents, in force or not."""
     rows = [{"kind": kind, "id": name, "doc": msgspec.json.encode(doc)} for (kind, name), doc in docs.items()]
     return _compiled(org_id, version, rows)
 

@@ -1,4 +1,4 @@
-"""Web Push subscriptions of members, and the server's own key for it (VAPID, RFC 8292)."""
+"""Members' Web Push subscriptions, and the server's own key (VAPID, RFC 8292)."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ SUBSCRIPTIONS_MAX = 20  # of a member: the oldest make room
 
 
 class Subscription(Struct, frozen=True):
-    """A browser that a member lets us push to. The keys are base64url, as the browser gives them."""
+    """A browser's push subscription. The keys are base64url, as the browser sends them."""
 
     subscription_id: UUID
     endpoint: str
@@ -27,7 +27,7 @@ class Subscription(Struct, frozen=True):
 
 
 async def private_key(connection: Connection, at: datetime) -> bytes:
-    """The server's key, PEM; made when it is first asked for."""
+    """Return the server's key as PEM. It is created on first use."""
     found = await connection.fetchval(SQL.key)
     if found is None:
         await connection.execute(SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
@@ -38,7 +38,7 @@ async def private_key(connection: Connection, at: datetime) -> bytes:
 async def subscribe(
     connection: Connection, org_id: UUID, member_id: UUID, endpoint: str, p256dh: str, auth: str, at: datetime
 ) -> UUID:
-    """Keep a subscription. Answers its id: the same for the same endpoint."""
+    """Store a subscription. Return its id, which is the same for the same endpoint."""
     subscription_id = derived_id(member_id, f"push:{endpoint}")
     key = bucket_of(member_id), member_id
     async with atomic(connection):
@@ -48,12 +48,12 @@ async def subscribe(
 
 
 async def unsubscribe(connection: Connection, member_id: UUID, subscription_id: UUID) -> bool:
-    """Forget a subscription. Answers whether there was one."""
+    """Delete a subscription. Return False if it did not exist."""
     done = await connection.execute(SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
     return done.endswith(" 1")
 
 
 async def subscriptions(connection: Connection, member_id: UUID) -> list[Subscription]:
-    """A member's subscriptions."""
+    """Return a member's subscriptions."""
     rows = await connection.fetch(SQL.of_member, bucket_of(member_id), member_id)
     return [Subscription(*row) for row in rows]

@@ -24,7 +24,7 @@ class Queries:
 
 
 def queries_beside(module_file: str) -> Queries:
-    """The queries in the `.sql` file beside a module: `queries_beside(__file__)`."""
+    """Return the queries of the `.sql` file next to a module: `queries_beside(__file__)`."""
     text = Path(module_file).with_suffix(".sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)
     return Queries(dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True)))

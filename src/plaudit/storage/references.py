@@ -1,4 +1,4 @@
-"""What is wrong with what a document refers to: documents that are not there, pools without codes, amounts of metrics."""
+"""Check a document's references: missing documents, pools without codes, amounts that metrics cannot hold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ SQL = queries_beside(__file__)
 
 
 class Own(Struct, frozen=True):
-    """The document itself: its id, what it was before, and what was stored with faults that may stay."""
+    """The document itself: its id, its previous version, and the stored faults that may stay."""
 
     id: str
     before: dict[str, Any] | None
@@ -50,7 +50,7 @@ async def wrong_references(
 async def _empty_pools(
     connection: Connection, org_id: UUID, references: Sequence[Reference], over: dict[str, Any] | None
 ) -> list[FieldError]:
-    """A reward that nobody could be given, unless its pool was its own before."""
+    """Return the errors of rewards whose pool is empty, unless the pool was theirs before."""
     wrong: list[FieldError] = []
     for reference in references:
         if reference.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == reference.id):
@@ -64,7 +64,7 @@ async def _empty_pools(
 async def _wrong_amounts(
     connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, over: dict[str, Any] | None
 ) -> Sequence[FieldError]:
-    """Amounts that their metrics cannot hold."""
+    """Return the errors of amounts that their metrics cannot hold."""
     metrics = metrics_of(kind, document)
     if not metrics:
         return ()

@@ -1,4 +1,4 @@
-"""What whoever uses the schema must know of it: whether it is this version's."""
+"""The version of the database's schema, for every process that uses it."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ REVISION = "_".join(max(path.name for path in (MIGRATIONS / "versions").glob("[0
 
 
 async def is_migrated(connection: Connection) -> bool:
-    """Whether the database's schema is the one that this version was written for."""
+    """Return whether the database has this version's schema."""
     return await revision_of(connection) == REVISION
 
 
 async def revision_of(connection: Connection) -> str | None:
-    """The last migration that the database has had; None before the first."""
+    """Return the database's last migration, or None."""
     try:
         return await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:

@@ -1,7 +1,6 @@
-"""The server's own signing keys (RSA, for RS256): made when first needed, replaced when asked to.
+"""The server's signing keys (RSA, for RS256): created on first use, replaced on request.
 
-A token names its key, so a new one signs at once and the old ones go on being published until their last tokens have
-expired.
+A token names its key. So a new key signs immediately, and old ones stay published until their last tokens expire.
 """
 
 import asyncio
@@ -22,14 +21,14 @@ TOKEN_SECONDS_MAX = 24 * 3_600  # no token of ours lives longer
 
 
 class SigningKey(Struct, frozen=True):
-    """A key and its name."""
+    """A key and its id."""
 
     kid: str
     private: rsa.RSAPrivateKey
 
 
 async def signing_keys(connection: Connection, at: datetime) -> list[SigningKey]:
-    """The keys whose tokens are to be believed; the first one signs. Makes one when there is none."""
+    """Return the keys whose tokens are valid; the first one signs. Create one if there is none."""
     rows = await connection.fetch(SQL.keys)
     if not rows:
         async with atomic(connection):
@@ -42,7 +41,7 @@ async def signing_keys(connection: Connection, at: datetime) -> list[SigningKey]
 
 
 async def rotate(connection: Connection, at: datetime) -> str:
-    """A new key to sign with; the others end with their tokens. Answers its name."""
+    """Create a new signing key; the others end with their tokens. Return its id."""
     async with atomic(connection):
         await connection.execute(SQL.lock)
         kid = await _insert(connection, at)
@@ -51,7 +50,7 @@ async def rotate(connection: Connection, at: datetime) -> str:
 
 
 def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    """A private key as text (PKCS #8)."""
+    """Return a private key as text (PKCS #8)."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()

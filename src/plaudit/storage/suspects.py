@@ -1,4 +1,4 @@
-"""The table of suspects: what a process had in hand when it died or hung (see `plaudit.guard`)."""
+"""The table of suspects: what a process was doing when it died or hung (see `plaudit.guard`)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ ORG_STOPPED = timedelta(minutes=10)
 
 
 class Noted(Struct, frozen=True):
-    """Something to be noted. With `certain` it is not tried again; else after another time."""
+    """A suspect to record. With `certain` it is not tried again; otherwise once more."""
 
     suspect_id: UUID
     kind: str
@@ -33,7 +33,7 @@ class Noted(Struct, frozen=True):
 
 
 async def note(connection: Connection, found: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
-    """Note suspects. Return how often each has been one."""
+    """Record suspects. Return how often each has been one."""
     told = [f"{noted.kind} {noted.suspect_id} of {noted.org_id or 'an organisation'}" for noted in found[:10]]
     log.error("process_left", reason=reason, suspects=told)
     await connection.execute(SQL.forget, at - KEPT)
@@ -50,13 +50,13 @@ async def note(connection: Connection, found: Sequence[Noted], reason: str, at: 
 
 
 async def learn(connection: Connection) -> None:
-    """Have this process know of all suspects."""
+    """Load all suspects into this process."""
     rows = await connection.fetch(SQL.all, SUSPECTS_MAX)
     known.learn((Suspect(**row) for row in rows), clock.now() - ORG_STOPPED)
 
 
 async def note_what_was_done(pool: Pool) -> None:
-    """Note what the predecessor of this process was doing when it ended."""
+    """Record what this process's predecessor was doing when it ended."""
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None and left.doing is not None:

@@ -1,7 +1,7 @@
-"""Watching members: whoever holds live streams says which buckets they are in, and commits there say who has changed.
+"""Watched members: processes with live streams register their buckets, and commits there announce who has changed.
 
-A member is named by the first digits of the id: a batch fits into one word, and a name that two members share costs
-one look too many.
+A member is named by the first digits of the id, so a batch fits into one notification. If two members share a name, one
+is queried needlessly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,17 +20,17 @@ NAMES_PER_NOTIFY_MAX = 600  # of 13 characters each: a word may have 8,000 bytes
 
 
 def name_of(member_id: UUID) -> str:
-    """The member's name in a word."""
+    """Return a member's name in a notification."""
     return member_id.hex[:DIGITS]
 
 
 def changed_members(members: Iterable[UUID]) -> Iterator[str]:
-    """The words that name these members."""
+    """Return the notifications that name these members."""
     names = list(dict.fromkeys(map(name_of, members)))
     for first in range(0, len(names), NAMES_PER_NOTIFY_MAX):
         yield ",".join(names[first : first + NAMES_PER_NOTIFY_MAX])
 
 
 async def watch(connection: Connection, buckets: Iterable[int]) -> None:
-    """Have what changes in these buckets announced for two minutes more."""
+    """Announce changes in these buckets for another two minutes."""
     await connection.execute(SQL.watch, list(buckets), timedelta(seconds=WATCHED_SECONDS))
