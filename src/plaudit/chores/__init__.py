@@ -1,1 +1,1 @@
-"""What a server does in the background, in one form (see chore)."""
+"""Background jobs of a server, all in one form (see chore)."""

@@ -32,13 +32,13 @@ class Chore(Struct, frozen=True):
 
 
 class StatementTimeoutError(Exception):
-    """A statement of a pass took too long, such as one behind a lock. The database itself is reachable."""
+    """A statement took too long, for example behind a lock. The database itself is reachable."""
 
 
 async def run_chores(chores: Sequence[Chore], *, at_once: int | None = None) -> None:
-    """Run chores until cancelled, each as a task of its own; passes of at most `at_once` of them at the same time.
+    """Run chores until cancelled, each as its own task, with at most `at_once` passes at the same time.
 
-    No pass goes on once this has ended.
+    No pass continues after this has ended.
     """
     slots = asyncio.Semaphore(at_once or len(chores))
     await run_together(*(_run(chore, slots, number * STAGGER_SECONDS) for number, chore in enumerate(chores)))

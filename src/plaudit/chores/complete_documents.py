@@ -1,6 +1,6 @@
-"""Campaigns and competitions that are over: they become `completed` by themselves, by their organisation's clock.
+"""Set finished campaigns and competitions to `completed`, by their organisation's clock.
 
-A campaign goes on meeting events of its own time that are reported late; its window keeps all others out.
+A completed campaign still accepts late reports of events within its time window, and no others.
 """
 
 from plaudit import clock
@@ -19,7 +19,7 @@ BY = "plaudit"  # whom their history names
 
 
 async def complete_what_is_over(pool: Pool) -> None:
-    """Complete the campaigns and competitions that are over, each on its own."""
+    """Complete the finished campaigns and competitions, each on its own."""
     async with pool.acquire() as connection:
         for org_id, kind, document_id, version in await connection.fetch(SQL.over):
             piece = Piece("ending", org_id, f"{kind} {document_id}", version)

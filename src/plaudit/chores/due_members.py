@@ -1,4 +1,4 @@
-"""What is due becomes events, for one organisation and at once: when its clock is moved. (Workers see to the rest.)"""
+"""Run all due timers of one organisation immediately, after its clock was advanced. (Workers run the others.)"""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ BATCH_MEMBERS_MAX = 200
 
 
 async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> int:
-    """Let everything happen that is due in an organisation by `now`. Answers how many timers went off."""
+    """Run the timers of an organisation that are due by `now`. Return their number."""
     done = 0
     while True:
         async with pool.acquire() as connection:

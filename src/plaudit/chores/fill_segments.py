@@ -36,7 +36,7 @@ CHUNK_MEMBERS = 1_000
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """A document to be filled: `document_id` is its id, and `ordinal` tells it from others that have had it before."""
+    """A document to fill. `ordinal` tells it from earlier documents with the same id."""
 
     piece: Piece
     document_id: str
@@ -54,7 +54,7 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
-    """Fill one bucket of one document, if there is one to fill. False when there is not, or another process does, or it raised."""
+    """Fill one bucket of one document. Return False if none needs filling, another process does it, or it raised."""
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(SQL.one_at_a_time):
             return False

@@ -1,4 +1,4 @@
-"""Every process knows what others have died of or hung on, within a second."""
+"""Within a second, every process learns which events have stopped other processes."""
 
 from plaudit.storage.postgres import Pool
 from plaudit.storage.suspects import learn

@@ -1,6 +1,6 @@
-"""What is done beside deciding, each time for one document: filling a segment, settling a competition or a league.
+"""Work apart from deciding, for one document at a time: filling a segment, settling a competition or a league.
 
-One that raises, or ends its process, is tried once more and then left out for some minutes; the others go on.
+A piece that raises, or stops its process, is tried once more and then left out for some minutes. The others continue.
 """
 
 from collections.abc import Coroutine
@@ -32,7 +32,7 @@ NAMES = {
 
 
 class Piece(Struct, frozen=True):
-    """What is to be done for one version of a document. `kind` is one of CHORES in `plaudit.guard`."""
+    """The work for one version of a document. `kind` is one of CHORES in `plaudit.guard`."""
 
     kind: str
     org_id: UUID
@@ -41,17 +41,17 @@ class Piece(Struct, frozen=True):
 
     @property
     def suspect_id(self) -> UUID:
-        """What it is known by as a suspect."""
+        """Return its id as a suspect."""
         return derived_id(self.org_id, f"{self.kind}:{self.document_id}:{self.version}")
 
     @property
     def is_left_out(self) -> bool:
-        """Whether it is not tried at present."""
+        """Return whether it is not tried at present."""
         return known.leaves_out(self.suspect_id, self.org_id)
 
 
 async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do a piece of work in a transaction. Return None if it raises: that is noted, and nothing else has happened."""
+    """Do a piece of work in a transaction. Return None if it raises: that is recorded, and all else rolled back."""
     suspect_id = piece.suspect_id
     try:
         async with atomic(connection):

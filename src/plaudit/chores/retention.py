@@ -1,7 +1,7 @@
-"""Deletes rows that have served their time, from the tables that would otherwise only grow.
+"""Delete expired rows from the tables that would otherwise grow forever.
 
-Each statement deletes a small batch, found by a key or an index, in a transaction of its own: no request waits for it.
-Several workers may do it at the same time.
+Each statement deletes a small batch, found by a key or an index, in its own transaction, so no request waits for it.
+Several workers may run it at the same time.
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ _WINDOWS_KEPT = timedelta(hours=1)  # longer than the clocks of two processes ma
 
 
 async def clear(pool: Pool, now: datetime) -> int:
-    """Delete every row whose time was over at `now`. Return how many there were, rate windows not counted."""
+    """Delete the rows that have expired by `now`. Return their number, not counting rate windows."""
     deleted = 0
     for statement, kept in _KEPT.items():
         rows = BATCH_ROWS

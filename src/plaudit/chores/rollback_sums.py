@@ -1,4 +1,4 @@
-"""What a rollback has undone, in sums; and how the API shows it."""
+"""Sums of what a rollback has undone, and how the API shows them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Sums(Struct, rename="camel"):
-    """What has come of it so far. What is lost has the amount (or number) and the number of members."""
+    """The results so far. What was lost has the amount (or number) and the number of members."""
 
     metrics: dict[str, int] = {}
     lost_metrics: dict[str, tuple[int, int]] = {}
@@ -24,7 +24,7 @@ class Sums(Struct, rename="camel"):
     stays: tuple[Stays, ...] = ()  # the first of them
 
     def add(self, done: RolledBack) -> None:
-        """Add what came of it at a member."""
+        """Add the result for a member."""
         metrics = sorted({*self.metrics, *done.metrics})
         self.metrics = {metric: self.metrics.get(metric, 0) + done.metrics.get(metric, 0) for metric in metrics}
         self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, done.lost_metrics)}

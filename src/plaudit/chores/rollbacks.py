@@ -63,7 +63,7 @@ Json = dict[str, Any]
 
 
 class Asked(Struct, frozen=True, rename="camel"):
-    """What is to be rolled back: of a campaign, by the events' times; of these members, or of all."""
+    """What to roll back: a campaign's results, between two times of events; of some members, or of all."""
 
     campaign_id: str
     since: datetime = field(name="from")
@@ -73,7 +73,7 @@ class Asked(Struct, frozen=True, rename="camel"):
 
 
 class RollbackState(Struct, rename="camel"):
-    """What a job keeps beside its columns: `last` is the last member that is done."""
+    """What a job stores apart from its columns: `last` is the last finished member."""
 
     asked: Asked
     members: int = 0
@@ -127,7 +127,7 @@ async def coupon(connection: Connection, org_id: UUID, named: str) -> tuple[str,
 
 
 async def begin(connection: Connection, org_id: UUID, asked: Asked, by: str) -> UUID:
-    """Ask for a rollback. Workers take it from here."""
+    """Create the job of a rollback, which workers then run."""
     members = await connection.fetchval(SQL.how_many, org_id, asked.campaign_id, asked.user_ids)
     job_id = clock.new_uuid7()
     result = msgspec.json.encode(_Result(RollbackState(asked, members))).decode()
@@ -136,7 +136,7 @@ async def begin(connection: Connection, org_id: UUID, asked: Asked, by: str) -> 
 
 
 class Rollbacks:
-    """What a worker does of them. Programmes of the past are kept while there is a job."""
+    """A worker's part in rollbacks. Past programmes are cached while a job exists."""
 
     def __init__(self, pool: Pool, programmes: Programmes) -> None:
         self._pool = pool
@@ -144,7 +144,7 @@ class Rollbacks:
         self._past: dict[tuple[UUID, int], Program] = {}
 
     async def continue_once(self) -> bool:
-        """Do some members of one job. False when there is none, or others are at it."""
+        """Process some members of one job. Return False if no job is open, or other workers process it."""
         async with self._pool.acquire() as connection, connection.transaction():
             for row in await connection.fetch(SQL.running):
                 piece = Piece("rollback", *row)
@@ -196,7 +196,7 @@ class Rollbacks:
     async def undo(
         self, programme: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, *, dry_run: bool
     ) -> RolledBack | None:
-        """Undo a campaign's doings at one member. Return what came of it; None where there is nothing to undo."""
+        """Undo a campaign's results for one member. Return the result, or None if there is nothing to undo."""
         for _ in range(TRIES):
             now = programme.now()
             found = await self.worked_out(programme, doings, key, event_id, now)

@@ -1,4 +1,4 @@
-"""The ends of competitions: prizes for places, paid once; draws, from a seed whose hash was shown beforehand."""
+"""The end of competitions: prizes are paid once, and draws use a seed whose hash was published before."""
 
 import secrets
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
-    """Open what has no seed yet, and give the prizes of what is over. Answers how many competitions were settled."""
+    """Create missing seeds, and pay the prizes of finished competitions. Return how many were settled."""
     async with pool.acquire() as connection:
         for row in await connection.fetch(SQL.unopened):
             await open_draw(connection, row["org_id"], row["id"])
@@ -41,7 +41,7 @@ async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
 
 
 async def open_draw(connection: Connection, org_id: UUID, competition_id: str) -> None:
-    """Draw a competition's seed, unless it has one."""
+    """Generate a competition's seed, unless it has one."""
     at = (await clock_of(connection, org_id)).now()
     await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
 
@@ -54,7 +54,7 @@ async def _settle(connection: Connection, programmes: Programmes, piece: Piece) 
 
 
 async def _give_prizes(connection: Connection, programme: Programme, competition: Competition) -> None:
-    """Each winner's prize is an event of their own, named after the competition and the rank: it comes once."""
+    """Pay each winner's prize by an event whose id comes from the competition and the rank: it is paid once."""
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
         held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
@@ -92,9 +92,9 @@ async def _give_prizes(connection: Connection, programme: Programme, competition
 
 
 async def draw_winners(connection: Connection, programme: Programme, competition: Competition, winners: int) -> Json:
-    """Draw from the entries of a competition that is over. Drawn once: asking again gives the same answer.
+    """Draw winners from the entries of a finished competition. It is drawn once: a repetition returns the same result.
 
-    Raises Conflict while entries can still come in.
+    Raise Conflict while entries can still arrive.
     """
     now = programme.now()
     if competition.ends_at is None or now < competition.ends_at:

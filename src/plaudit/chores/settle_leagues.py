@@ -1,4 +1,4 @@
-"""Rounds of leagues: when one is over, who goes up, who goes down, who has won; each by an event of their own."""
+"""Rounds of leagues: promotions, relegations and prizes at the end of each, one event per member."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ _OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
 async def settle_rounds(connection: Connection, programmes: Programmes, org_id: UUID | None = None) -> int:
-    """Settle the rounds that are over, of all leagues or of an organisation's. Answers how many."""
+    """Settle the finished rounds of all leagues, or of an organisation's. Return their number."""
     settled = 0
     for *key, minutes in await connection.fetch(competitions.SQL.leagues):
         piece = Piece("league", *key)
@@ -48,7 +48,7 @@ async def _settle_rounds_of(connection: Connection, programmes: Programmes, piec
 async def _settle(
     connection: Connection, programme: Programme, competition: Competition, league: League, late: timedelta
 ) -> int:
-    """Settle the rounds that are over, in their order: in which division somebody is follows from the round before."""
+    """Settle the finished rounds in order: a member's division depends on the round before."""
     zone = programme.compiled.settings.time_zone
     at = programme.now() - late
     begins_at = first_instant(first_day(local_day(at, zone), league.period), zone)
@@ -73,7 +73,7 @@ async def _settle(
 
 
 async def next_end(connection: Connection, programme: Programme) -> datetime | None:
-    """When the next round of a league may be settled in which anybody scores; None if nobody does, as far as is known."""
+    """Return when a league's next round with scores can be settled, or None if no round is known to have any."""
     org_id, zone, now = programme.compiled.org_id, programme.compiled.settings.time_zone, programme.now()
     due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
     found: list[datetime] = []
@@ -114,7 +114,7 @@ async def _settle_round(
 
 
 def outcome_of_place(competition: Competition, league: League, place: Json) -> Json | None:
-    """What a place of a round leads to; None when it leads to nothing."""
+    """Return what a place of a round leads to, or None."""
     division = None
     number = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
     if place["rank"] <= league.promote and number + 1 < len(league.divisions):
@@ -151,5 +151,5 @@ def _arrival(programme: Programme, competition_id: str, name: str, row: Json) ->
 
 
 def _key_of(competition_id: str, of_round: str) -> str:
-    """What the keys of a league's prizes begin with."""
+    """Return the prefix of the keys of a league's prizes."""
     return f"round:{competition_id}:{of_round}"

@@ -1,4 +1,4 @@
-"""The commands for backups, and the proof that the books are whole."""
+"""The commands for backups, and for verifying the ledger."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from .places import Json, Target
 
 
 def add_backup_commands(app: typer.Typer) -> None:
-    """The commands of this room."""
+    """Add the commands of this module."""
     for command in (backup, restore, verify):
         app.command()(command)
 
@@ -99,9 +99,9 @@ def _style(check: Json) -> str:
 
 @contextmanager
 def _database(data: Path, database_url: str, *, new: bool = False) -> Generator[str]:
-    """The database's URL. The embedded server is started for as long as it is needed, unless it runs.
+    """Return the database's URL. Start the embedded server while it is needed, unless it runs.
 
-    The folder must have one, unless it may be `new`. Raises PlauditError.
+    The folder must have a database, unless it may be `new`. Raise PlauditError.
     """
     from plaudit.storage.embedded import DataFolderLock, EmbeddedPostgres, running_url
 

@@ -1,4 +1,4 @@
-"""What the commands share: where the data is, how they print, how they run."""
+"""What commands share: the location of the data, printing, running."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ FOLDER = Path(".plaudit")
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Run until it is done; meanwhile a parent can see that the loop runs."""
+    """Run a coroutine to its end, while a parent can watch that the loop runs."""
 
     async def working() -> T:
         beating = asyncio.create_task(in_hand.beat())
@@ -63,7 +63,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data: Path, database_url: str) -> T:
-    """Do something in an organisation: the one named (by id, slug or name), or the oldest."""
+    """Run something in an organisation: the named one (by id, slug or name), or the oldest."""
     from plaudit.storage.postgres import connect
 
     url = url_of(data, database_url)
@@ -104,5 +104,5 @@ async def _org_called(connection: "Connection", name: str) -> UUID:
 
 
 def url_of(data: Path, database_url: str) -> str:
-    """The database's URL: the one given, or that of the embedded server in the data folder."""
+    """Return the database's URL: the given one, or that of the embedded server in the data folder."""
     return Settings(data=str(data), database_url=database_url).url()

@@ -1,4 +1,4 @@
-"""What went wrong, as a sentence and a status: never a stack trace for what can be expected."""
+"""Expected errors: a sentence and an exit status, never a stack trace."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _OTHER_SCHEMA = (
 
 @contextmanager
 def exit_on_error() -> Generator[None]:
-    """Say what went wrong inside, and end with 1."""
+    """Print an expected error of the body, and exit with 1."""
     try:
         yield
     except (PlauditError, asyncpg.PostgresError, *UNREACHABLE, OSError) as error:

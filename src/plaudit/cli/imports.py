@@ -14,7 +14,7 @@ ERRORS_SHOWN = 20
 
 
 def add_import_command(app: typer.Typer) -> None:
-    """The command of this room."""
+    """Add the command of this module."""
     app.command("import")(import_file)
 
 

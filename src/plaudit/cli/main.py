@@ -123,7 +123,7 @@ def _supervise(
 
 
 def _run_in_subprocess(work: Callable[[], None]) -> None:
-    """Do something in a process of its own: the memory that it takes is not kept by one that runs for months."""
+    """Run something in a subprocess, so a process that runs for months does not keep its memory."""
     parent = os.getpid()
 
     def child() -> None:

@@ -1,4 +1,4 @@
-"""The commands that move an organisation from one server to another: written out into a folder, taken in from it."""
+"""The commands that move an organisation between servers: exported into a folder, imported from it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -19,7 +19,7 @@ FORMATS = ("ndjson", "csv")
 
 
 def add_moving_commands(app: typer.Typer) -> None:
-    """The commands of this room."""
+    """Add the commands of this module."""
     app.command("move-out")(move_out)
     app.command("move-in")(move_in)
 
@@ -87,7 +87,7 @@ def move_in(
 
 
 async def _take_in(url: str, org_id: UUID, kind: str, path: Path) -> bool:
-    """Take in one file. Return whether every line of it is here now."""
+    """Import one file. Return whether all of its lines are here now."""
     from plaudit.imports import runner
     from plaudit.imports.moving import PREFIX
     from plaudit.imports.reader import is_csv_name

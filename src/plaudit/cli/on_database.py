@@ -1,4 +1,4 @@
-"""What the commands do on a database."""
+"""The commands' work on a database."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ class Local:
         return with_org(work, *self._where)
 
     def change(self, programme: Any, *, prune: bool, dry_run: bool) -> list[Json]:
-        """Make the programme what a document says, or only say what would change."""
+        """Apply a programme document, or only return what would change."""
         from plaudit.storage import programme_changes
 
         async def work(connection: "Connection", org_id: UUID) -> list[Json]:
@@ -84,7 +84,7 @@ class Local:
         return with_org(work, *self._where)
 
     def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:
-        """Decide the past again beside another programme."""
+        """Simulate another programme on the past."""
         from plaudit.history import backtest
 
         async def work(connection: "Connection", org_id: UUID) -> Json:
@@ -101,7 +101,7 @@ class Local:
         return with_org(work, *self._where)
 
     def verify(self) -> list[Json]:
-        """Check the books of one organisation, or of all if none is named."""
+        """Verify the ledger of the organisation, or of all."""
         from plaudit.history.verify import verify
         from plaudit.storage.postgres import connect
 
@@ -130,7 +130,7 @@ def _job_id(name: str) -> UUID | None:
 
 
 async def _work_off(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, heard: Heard) -> None:
-    """Take a file in; the job is moved on with it."""
+    """Import a file and update the job."""
     from plaudit.engine.inbox import Inbox
     from plaudit.imports.event_files import take_events
     from plaudit.imports.reader import is_csv_name

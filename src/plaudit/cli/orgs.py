@@ -1,4 +1,4 @@
-"""The commands for organisations and what is secret of them: created, listed, members' tokens, signing keys."""
+"""The commands for organisations and their secrets: create, list, member tokens, signing keys."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ TOKEN_HOURS = 24
 
 
 def add_org_commands(app: typer.Typer) -> None:
-    """The commands of this room."""
+    """Add the commands of this module."""
     org_app = typer.Typer(no_args_is_help=True, help="Manage organisations.")
     org_app.command("create")(create)
     org_app.command("list")(list_orgs)
@@ -126,6 +126,6 @@ def rotate_keys(data: Data = FOLDER, database_url: Url = "") -> None:
 
 
 def print_credentials(credentials: msgspec.Struct) -> None:
-    """Print what an organisation's servers need, a line each."""
+    """Print the credentials for an organisation's servers, one per line."""
     for name, value in msgspec.to_builtins(credentials).items():
         console.print(f"{name:<12} {value}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What the commands do over a running server's API: no database is needed, only its address and an API secret."""
+"""The commands' work through a running server's API, which needs only its address and an API secret."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -34,7 +34,7 @@ class Remote:
         return self._call("GET", "/v1/config")
 
     def change(self, programme: Any, *, prune: bool, dry_run: bool) -> list[Json]:
-        """Make the programme what a document says, or only say what would change."""
+        """Apply a programme document, or only return what would change."""
         query = {name: "true" for name, said in {"prune": prune, "dryRun": dry_run}.items() if said}
         return self._call("PUT", "/v1/config", query, msgspec.json.encode(programme))["changes"]
 
@@ -54,7 +54,7 @@ class Remote:
         return self._call("POST", "/v1/bulk/import", query | {"kind": kind}, parts(), media)
 
     def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:  # noqa: ARG002
-        """Decide the past again beside another programme. How far the server is, it does not say."""
+        """Simulate another programme on the past. The server does not report progress."""
         asked: Json = {"days": wanted.days, "sample": wanted.sample}
         if not wanted.campaign:
             body = msgspec.json.encode(asked | {"programme": wanted.programme})
@@ -63,7 +63,7 @@ class Remote:
         return self._call("POST", path, {}, msgspec.json.encode(asked | {"changes": wanted.changes}))
 
     def verify(self) -> list[Json]:
-        """Check the books of the organisation."""
+        """Verify the organisation's ledger."""
         return self._call("POST", "/v1/verify")["checks"]
 
     def _call(
@@ -74,7 +74,7 @@ class Remote:
         content: bytes | Generator[bytes] | None = None,
         media: str = "application/json",
     ) -> Any:
-        """Call the API. Return the data of its response. Raises PlauditError."""
+        """Call the API. Return the data of its response. Raise PlauditError."""
         headers = {"X-Monterosa-Org-ID": self._org_id(), "Content-Type": media}
         return self._send(method, path, headers, query, content)
 

@@ -1,4 +1,4 @@
-"""`plaudit api`, `worker` and `deliver`: the parts of a server, each with a parent of its own that replaces it."""
+"""`plaudit api`, `worker` and `deliver`: the parts of a server, each with a parent that restarts it."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ from .common import FOLDER, Child, Data, Host, Port, Url, run, url_of
 
 
 def add_part_commands(app: typer.Typer) -> None:
-    """The commands of this room."""
+    """Add the commands of this module."""
     for command in (api, worker, deliver):
         app.command()(command)
 
 
 def api_command(host: str, sock: socket.socket) -> Command:
-    """The API as a child that listens on a socket of its parent's."""
+    """Return the command of an API process that listens on its parent's socket."""
     port = str(sock.getsockname()[1])
     number = sock.fileno()
     return Command("api", ["api", "--host", host, "--port", port, "--child"], {SOCKET: str(number)}, files=[number])

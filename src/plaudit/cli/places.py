@@ -18,7 +18,7 @@ Heard = Callable[[int, str], None]  # how many bytes of a file have been read, a
 
 
 class Simulated(Struct, frozen=True, kw_only=True):
-    """What is to be simulated: a whole programme, or a campaign with changes."""
+    """What to simulate: a whole programme, or a campaign with changes."""
 
     programme: Any = None
     campaign: str = ""
@@ -28,14 +28,14 @@ class Simulated(Struct, frozen=True, kw_only=True):
 
 
 class Place(Protocol):
-    """What the commands ask of either. Everything is shown as the API shows it. Raises PlauditError."""
+    """The interface of both. Everything is shown as the API shows it. Raises PlauditError."""
 
     def programme(self) -> Json:
         """Return the whole programme, by sections."""
         ...
 
     def change(self, programme: Any, *, prune: bool, dry_run: bool) -> list[Json]:
-        """Make the programme what a document says, or only say what would change."""
+        """Apply a programme document, or only return what would change."""
         ...
 
     def take_in(self, file: Path, kind: str, job: str, heard: Heard) -> Json:
@@ -43,16 +43,16 @@ class Place(Protocol):
         ...
 
     def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:
-        """Decide the past again beside another programme. `heard` is told the events done, and of how many."""
+        """Simulate another programme on the past. Call `heard` with the events done and their total."""
         ...
 
     def verify(self) -> list[Json]:
-        """Check the books: what must hold, how much was looked at, how often it did not hold, and some examples."""
+        """Verify the ledger: return the invariants, the number of checks and violations, and examples."""
         ...
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """Where a command is to work, as its options say it."""
+    """Where a command works, by its options."""
 
     org: str
     data: Path

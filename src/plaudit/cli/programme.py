@@ -1,4 +1,4 @@
-"""The commands for a whole programme: written out, compared, applied."""
+"""The commands for a whole programme: export, diff, apply."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ WithSettings = Annotated[bool, typer.Option("--settings", help="The organisation
 
 
 def add_programme_commands(app: typer.Typer) -> None:
-    """The commands of this room."""
+    """Add the commands of this module."""
     for command in (export, diff, apply):
         app.command()(command)
 
@@ -108,7 +108,7 @@ def read_programme(file: Path, only: Sequence[str] | None, without: Sequence[str
 
 
 def _print_changes(changes: list[Json]) -> int:
-    """Print changes, field by field. Return how many there are."""
+    """Print changes field by field. Return their number."""
     colours = {"created": "green", "updated": "yellow", "deleted": "red"}
     for change in changes:
         line = f"{change['change']:<8} {change['kind']} {change['id']}"

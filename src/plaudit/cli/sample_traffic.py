@@ -1,4 +1,4 @@
-"""A believable audience, over HTTP: how anyone sees the engine work at once."""
+"""Sample traffic over HTTP, to see a server at work immediately."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ SEED = 7  # the same audience each time
 
 
 def believable_events(members: int, events: int) -> list[dict[str, Any]]:
-    """Sessions most of all, then votes, check-ins and purchases; a few fans do most of it."""
+    """Yield mostly sessions, then votes, check-ins and purchases; a few fans send most of them."""
     chance = random.Random(SEED)  # noqa: S311
     found: list[dict[str, Any]] = []
     for _ in range(events):
@@ -34,7 +34,7 @@ def believable_events(members: int, events: int) -> list[dict[str, Any]]:
 
 
 async def play(console: Console, url: str, credentials: Credentials, *, members: int, events: int, rate: float) -> None:
-    """Report `events` events of `members` members, at `rate` a second if that is not 0, and say what came of them."""
+    """Report `events` events of `members` members, at `rate` per second unless 0, and print the result."""
     headers = {
         "Authorization": f"Bearer {credentials.api_secret}",
         "X-Monterosa-Org-ID": str(credentials.org_id),
@@ -74,7 +74,7 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
 
 
 async def _drained(client: httpx.AsyncClient) -> None:
-    """Wait, a bounded time, until nothing waits any more."""
+    """Wait for a bounded time until the inbox is empty."""
     for _ in range(600):
         answer = await client.get("/v1/events", params={"status": "queued", "limit": 1})
         if not answer.json()["data"]["events"]:

@@ -1,4 +1,4 @@
-"""`plaudit simulate`: a campaign, or a whole programme, over what really happened."""
+"""`plaudit simulate`: simulate a campaign, or a whole programme, on past events."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from .programme import Only, Without, WithSettings, read_programme
 
 
 def add_simulate_command(app: typer.Typer) -> None:
-    """The command of this room."""
+    """Add the command of this module."""
     app.command()(simulate)
 
 

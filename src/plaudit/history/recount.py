@@ -34,7 +34,7 @@ class Recount(Struct):
     _otherwise: set[UUID] = field(default_factory=set[UUID])
 
     def see_event(self, arrival: Arrival, trace: list[Trace], programme: Programme) -> None:
-        """Look at an event as it was decided, with the programme that judged it."""
+        """Check an event as it was decided, with the programme that decided it."""
         self.events += 1
         if arrival.kind in (MERGE, TAKEOVER, ROLLBACK):
             self._otherwise.add(arrival.member_id)
@@ -56,7 +56,7 @@ class Recount(Struct):
                 )
 
     def see_member(self, member: Member, metrics: Mapping[str, Metric]) -> None:
-        """Look at a member as they are, after all of their events."""
+        """Check a member's state after all of their events."""
         self.members += 1
         for what, told in unsound(member, metrics):
             self.unsound[what].append(f"member {member.member_id}, {told}")

@@ -1,4 +1,4 @@
-"""The log again, from nothing: each event decided under the programme that judged it, with the claims that it got."""
+"""Replay the log from the beginning: each event is decided by its own programme version, with its claims."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +53,7 @@ class _Bucket(Struct):
 
 
 async def replay(connection: Connection) -> ReplayResult:
-    """Decide the whole log again, bucket by bucket, and compare with what is there. Changes nothing."""
+    """Decide the whole log again, bucket by bucket, and compare the result with the tables. Change nothing."""
     replayed = ReplayResult()
     programmes: dict[tuple[UUID, int], Programme] = {}
     for row in await connection.fetch(SQL.buckets):

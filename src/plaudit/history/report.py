@@ -1,4 +1,4 @@
-"""What a simulation tells: costs by day, members gained and lost, what ran out, and some members with the reasons."""
+"""The report of a simulation: daily costs, members gained and lost, what ran out, and sample members with reasons."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
-    """One campaign: as it was, as it would be, and between."""
+    """Return one campaign's results: actual, simulated, and the difference."""
     cause = campaign_cause(campaign_id)
     was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
     gained, lost = would.members - was.members, was.members - would.members
@@ -31,7 +31,7 @@ def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
 
 
 def _sides(programme: Programme, found: Simulation, cause: Cause) -> Json:
-    """A campaign, or another cause, as it was, as it would be, and between."""
+    """Return a cause's results: actual, simulated, and the difference."""
     was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
     return {
         **cause_fields(cause),
@@ -51,7 +51,7 @@ def _sides(programme: Programme, found: Simulation, cause: Cause) -> Json:
 
 
 def programme_report(programme: Programme, found: Simulation) -> Json:
-    """All campaigns, and other causes, that come to something else."""
+    """Return all campaigns and other causes whose results differ."""
     changed: list[Json] = []
     for cause in sorted(found.was.keys() | found.would.keys(), key=lambda cause: (cause.text, cause.kind)):
         row = _sides(programme, found, cause)
@@ -83,7 +83,7 @@ def _totals_view(program: Program, tally: CampaignTotals) -> Json:
 
 
 def _totals(program: Program, found: Simulation) -> Json:
-    """What all campaigns together gave and would give: one change may move others."""
+    """Return the actual and simulated totals of all campaigns: one change can affect others."""
     sums: dict[str, dict[str, int]] = {"actual": {}, "simulated": {}}
     for name, tallies in (("actual", found.was), ("simulated", found.would)):
         for tally in tallies.values():
@@ -96,7 +96,7 @@ def _totals(program: Program, found: Simulation) -> Json:
 
 
 def _samples(programme: Programme, found: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
-    """Some events that would have gone otherwise: of members gained and lost first, no member twice."""
+    """Return some events with different results: of members gained and lost first, one per member."""
     by_member: dict[UUID, ChangedEvent] = {}
     for case in found.cases:
         by_member.setdefault(case.arrival.member_id, case)
@@ -151,7 +151,7 @@ SCARCITY_REFUSALS = (
 
 
 def _caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
-    """How often something had run out or was capped."""
+    """Return how often something had run out or was capped."""
     return {
         refusal.value: tally.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if tally.refusals[refusal.value]
     }

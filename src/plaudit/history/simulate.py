@@ -44,7 +44,7 @@ PROGRESS_EVERY = 2_000
 
 
 class CampaignOutput(Struct, frozen=True):
-    """What a campaign gave for one event: by metric (smallest units), coupons, products."""
+    """A campaign's results for one event: by metric (smallest units), coupons, products."""
 
     metrics: dict[str, int]
     coupons: int
@@ -55,7 +55,7 @@ class CampaignOutput(Struct, frozen=True):
 
 
 class CampaignTotals(Struct):
-    """What a campaign came to over the window. `days` are amounts by local day and metric."""
+    """A campaign's totals over the window. `days` are amounts by local day and metric."""
 
     fired: int = 0
     metrics: Counter[str] = field(default_factory=Counter[str])
@@ -83,7 +83,7 @@ class ChangedEvent(Struct, frozen=True):
 
 
 class Went(Struct):
-    """How far a member had come in the campaign, and would have, with the last event that it would have counted."""
+    """A member's actual and simulated progress in the campaign after their last event that would have counted."""
 
     arrival: Arrival
     was: Progress | None = None
@@ -91,7 +91,7 @@ class Went(Struct):
 
 
 class Simulation(Struct):
-    """What a simulation has found so far. `was` and `would` are tallies by cause; `went` is of one campaign."""
+    """The results so far. `was` and `would` are tallies by cause; `went` is of one campaign."""
 
     events: int = 0
     total: int = 0
@@ -214,7 +214,7 @@ class _Simulator:
                     self._left[claim.kind, claim.key] = self._left.get((claim.kind, claim.key), 0) + claim.quantity
 
     async def meet(self, row: dict[str, Any]) -> None:
-        """One event of the log."""
+        """Process one event of the log."""
         outcome, arrival = outcome_from(row["outcome"]), logged(row)
         member_id = arrival.member_id
         event = arrival.event()
@@ -292,7 +292,7 @@ class _Simulator:
                 self._would_be(sent, sent.event(), None)
 
     def _follow(self, arrival: Arrival, campaign_id: str, other: Decision) -> None:
-        """Note how far the member is in the campaign, on either track."""
+        """Record the member's progress in the campaign on both tracks."""
         went = self._found.went.get(arrival.member_id)
         if any(trace.refusal is None and trace.cause.campaign_id == campaign_id for trace in other.trace):
             went = self._found.went[arrival.member_id] = Went(arrival)
@@ -338,7 +338,7 @@ NOTHING = CampaignOutput({}, 0, 0)
 
 
 def _given(decision: Decision) -> dict[Cause, CampaignOutput]:
-    """What each cause gave for an event."""
+    """Return what each cause gave for an event."""
     metrics: dict[Cause, Counter[str]] = defaultdict(Counter)
     for posting in decision.transactions:
         if posting.amount:

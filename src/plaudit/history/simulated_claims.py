@@ -1,4 +1,4 @@
-"""What is scarce, counted in memory: what a decision of a simulation claims, and what it lets others have again."""
+"""Scarce resources, counted in memory: what a simulated decision claims, and what it gives back."""
 
 from uuid import UUID
 
@@ -39,13 +39,13 @@ def settled(
 
 
 def give_back(left: Left, decision: Decision, sign: int = 1) -> None:
-    """Put back what a rollback lets others have again."""
+    """Return to `left` what a rollback makes available again."""
     for kind, key, number in decision.withdrawn.given_back if decision.withdrawn is not None else ():
         left[kind, key] = left.get((kind, key), 0) + sign * number
 
 
 def _taken(left: Left, claim: Claim) -> bool:
-    """Take what is claimed out of what is left. Return whether there is as much."""
+    """Subtract the claims from what is left. Return whether there was enough."""
     key = (claim.kind, claim.key)
     there = left.get(key, 0)
     enough = (

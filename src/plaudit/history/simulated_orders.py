@@ -31,7 +31,7 @@ class Orders:
         self._would_be_posted: dict[UUID, Transaction] = {}
 
     def happened(self, was: Decision) -> None:
-        """Note what an event led to."""
+        """Record what an event led to."""
         self._followed.update(follow_up.event_id for follow_up in was.follow_ups)
         self._posted.update(
             transaction.transaction_id
@@ -40,7 +40,7 @@ class Orders:
         )
 
     def would_happen(self, would: Decision) -> None:
-        """Note what an event would lead to."""
+        """Record what an event would lead to."""
         self._would_follow.update((follow_up.event_id, follow_up) for follow_up in would.follow_ups)
         for transaction in would.transactions:
             if transaction.transaction_id in self._taken_back:

@@ -1,4 +1,4 @@
-"""The invariants of the books, as queries, and the log decided again from nothing."""
+"""The invariants of the ledger, as queries, and a replay of the log."""
 
 from uuid import UUID
 
@@ -28,13 +28,13 @@ TRANSFERS_AT_ONCE = 5_000
 
 
 def _arrivals(transfer_id: UUID) -> list[UUID]:
-    """The events by which a transfer may arrive: at its receiver, its sender, or whom either of them goes on as."""
+    """Return the events that may deliver a transfer: to its receiver, its sender, or whoever they were merged into."""
     there = list(receipt_ids(transfer_id))
     return [*there, *map(passed_on_id, there)]
 
 
 async def _transfers(connection: Connection) -> InvariantResult:
-    """Every transfer has arrived whole, is on its way, or has come back whole; what is taken back, is so on both sides."""
+    """Check that every transfer has arrived or come back whole, or is in progress, and is reversed on both sides."""
     counted, wrong = 0, list[str]()
     taken_back = {row["event_id"]: row["amount"] for row in await connection.fetch(SQL.transfers_reversed)}
     place = (-1, 0)
@@ -56,7 +56,7 @@ async def _transfers(connection: Connection) -> InvariantResult:
 
 
 async def verify(connection: Connection, org_id: UUID | None = None) -> list[InvariantResult]:
-    """Check every invariant, at one instant: of one organisation, or of all."""
+    """Check every invariant as of one instant, of one organisation or of all."""
     transaction = connection.transaction(isolation="repeatable_read", readonly=org_id is None)
     await transaction.start()
     try:

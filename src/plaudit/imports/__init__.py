@@ -1,1 +1,1 @@
-"""Files of members, events and codes, and organisations that move here."""
+"""Imports of files of members, events and codes, and of organisations from another server."""

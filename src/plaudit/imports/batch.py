@@ -1,4 +1,4 @@
-"""A part of an import: some lines into events, in one transaction. What is wrong with a line is told, and spoils no other."""
+"""Import a part of a file: some lines become events in one transaction. A faulty line does not affect the others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ ImportedLine = tuple[int, Arrival, ImportOrder]  # the number of a line, its eve
 
 
 class ImportBatch(Struct, frozen=True):
-    """Lines of a chunk. Parts that are worked off side by side have no bucket in common, so none waits for another."""
+    """Lines of a chunk. Parts processed in parallel have no bucket in common, so none waits for another."""
 
     org_id: UUID
     kind: str  # members, update or codes
@@ -46,7 +46,7 @@ class ImportBatch(Struct, frozen=True):
 
 
 class BatchResult(Struct):
-    """What came of a part. `given` and `booked` are sums by metric, in smallest units; `errors` are by line."""
+    """The result of a part. `given` and `booked` are sums by metric, in smallest units; `errors` are by line."""
 
     accepted: int = 0
     unchanged: int = 0
@@ -56,7 +56,7 @@ class BatchResult(Struct):
 
 
 async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
-    """Write down what the lines of a part say. Raises what the server raises: then nothing has happened."""
+    """Import the lines of a part. Raise the database's errors: then nothing was written."""
     lines = [line.read() for line in part.lines]
     errors: Errors = [(line.number, line.error) for line in lines if line.error is not None]
     good = [line for line in lines if line.error is None]
@@ -82,7 +82,7 @@ async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> B
 
 
 def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID, ImportedLine], Errors]:
-    """The members of some lines, by their events' ids, and what is wrong with the others."""
+    """Return the members of some lines, by the ids of their events, and the errors of the other lines."""
     errors: Errors = []
     arrivals: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), programme.now()
@@ -127,7 +127,7 @@ async def _import_members(
 
 
 async def _take_codes(connection: Connection, programme: Programme, arrivals: dict[UUID, ImportedLine]) -> Errors:
-    """Put the codes that members bring into their hands; a member whose code is another's is left out."""
+    """Issue the imported codes to their members. Leave out members whose code belongs to another member."""
     rows = [
         (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.received_at)
         for _, arrival, brought in arrivals.values()
@@ -150,7 +150,7 @@ async def _take_codes(connection: Connection, programme: Programme, arrivals: di
 
 
 def _codes_of(programme: Programme, arrival: Arrival, brought: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
-    """The codes that a member brings: organisation, pool, code, and the coupon that each becomes."""
+    """Return a member's codes: organisation, pool, code, and the coupon that each becomes."""
     return [
         (programme.compiled.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
         for code in brought.codes
@@ -167,7 +167,7 @@ async def _release_codes(connection: Connection, programme: Programme, arrival: 
 async def _processed(
     connection: Connection, programme: Programme, taken: Mapping[UUID, ImportedLine], errors: Errors
 ) -> dict[UUID, str]:
-    """Decide and write; answers what became of each. What cannot be written is found by halving, as the worker does."""
+    """Decide and write the events. Return their results. Those that cannot be written are found by halving."""
     found: dict[UUID, str] = {}
     stopped = {event_id: known.all[event_id] for event_id in taken if event_id in known.all} if known.all else {}
     for event_id, suspect in stopped.items():
@@ -217,7 +217,7 @@ _NAMED = UUID(int=0)  # a key makes an id of its own
 
 
 class _RefusedError(Exception):
-    """Something in a batch was refused: nothing of it is written."""
+    """An event of a batch was refused, so nothing of the batch is written."""
 
 
 def _arrival(
@@ -232,7 +232,7 @@ def _arrival(
 async def _update_members(
     connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
 ) -> None:
-    """Fields of members that there are; the others stay as they are."""
+    """Set fields of existing members; the others stay as they are."""
     errors = into.errors
     numbers: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), programme.now()
@@ -261,7 +261,7 @@ async def _update_members(
 async def _import_codes(
     connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
 ) -> None:
-    """Codes into pools: `poolId`, `code`. Those that a pool has already change nothing."""
+    """Add codes to pools (`poolId`, `code`). Codes that a pool already has change nothing."""
     errors = into.errors
     by_pool: dict[str, list[str]] = {}
     for line in lines:

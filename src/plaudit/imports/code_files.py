@@ -77,7 +77,7 @@ def _codes(rows: Sequence[CsvRecord], column: int, width: int) -> list[str]:
 
 
 def _is_header(first: str, others: Sequence[str]) -> bool:
-    """Whether a line is called like a header; or has no digit where all others have one, or another length than they all."""
+    """Return whether a line looks like a header: by its name, or unlike all others by digits or length."""
     if _LIKE_A_HEADER.fullmatch(first.lower()):
         return True
     if not others or _DIGIT.search(first):

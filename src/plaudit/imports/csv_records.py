@@ -1,7 +1,7 @@
-"""Records of CSV (RFC 4180) out of numbered lines: which character separates the cells, and where each record begins.
+"""CSV records (RFC 4180) from numbered lines: which separator is used, and where each record begins.
 
-A quote that is never closed would join all that follows into one record. So a record of several lines that is not right
-costs its first line only: reading begins again with the line after it, and every line is either taken or refused.
+A quote that is never closed would join all following lines into one record. So an invalid record of several lines only
+costs its first line: reading resumes with the next one, and every line is either imported or refused.
 """
 
 import csv
@@ -22,7 +22,7 @@ csv.field_size_limit(
 
 
 class CsvRecord(Struct, frozen=True):
-    """The cells of a record, by the number of the line that it begins on; or what is wrong with it."""
+    """The cells of a record, with the number of its first line; or its error."""
 
     number: int
     cells: list[str]
@@ -55,7 +55,7 @@ def delimiter_of(header: str, is_known: Callable[[str], bool]) -> str:
 
 
 class CsvReader:
-    """Reads records out of lines as they come. `take` keeps what is not complete yet."""
+    """A reader of records from lines as they arrive. `take` keeps incomplete records."""
 
     def __init__(self, delimiter: str, width: int, first: int) -> None:
         """Read records of `width` cells, from line number `first` on."""
@@ -89,7 +89,7 @@ class CsvReader:
         return records
 
     def _read_from(self, start: int, records: list[CsvRecord]) -> tuple[int, str | None]:
-        """Read on from a line. Return the first line that is not read, and what is wrong with it, if anything is."""
+        """Read on from a line. Return the first unread line and the error, if any."""
         unread: list[str] = []  # what is wrong with the line at which the text ended
 
         def texts() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Files of actions: durable chunk by chunk. A line without an id is named by its number, so that it counts once."""
+"""Files of actions, stored chunk by chunk. A line without an id is identified by its number, so it counts once."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
@@ -20,7 +20,7 @@ async def take_events(
     pool: Pool, programmes: Programmes, inbox: Inbox, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool,
     correlation_id: str = "",
 ) -> AsyncGenerator[Job]:  # fmt: skip
-    """Work through a stream of actions. Yield the job after each chunk, whose actions are then durable."""
+    """Import a stream of actions. Yield the job after each chunk, whose actions are durable then."""
     programme = await programmes.current(to_driver_uuid(job.org_id))
     records = Records(parts, columns_of(job.kind, programme) if is_csv else None)
 

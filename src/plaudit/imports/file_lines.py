@@ -26,7 +26,7 @@ TextLine = bytes | None  # None for a line that is too long
 
 
 class _Encoding:
-    """Turns the parts of a file into UTF-8 without a byte order mark."""
+    """A decoder of a file's parts to UTF-8 without a byte order mark."""
 
     def __init__(self) -> None:
         self._head: bytes | None = b""  # what came before the encoding was known

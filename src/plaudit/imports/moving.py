@@ -38,7 +38,7 @@ _TAKE: Mapping[str, Take] = {
 
 
 async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
-    """Write down the lines of a part. Raises what the server raises: then nothing has happened."""
+    """Import the lines of a part. Raise the database's errors: then nothing was written."""
     kind = part.kind.removeprefix(PREFIX)
     lines: list[Numbered] = []
     wrong = BatchResult()

@@ -1,4 +1,4 @@
-"""The versions of documents of an organisation that moves here: its programme as it is, was, and judged each event."""
+"""Document versions of an organisation that moves here: its programme as it is, was, and decided each event."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,9 +24,9 @@ Key = tuple[str, str, int]
 
 
 async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, AuditLine]]) -> BatchResult:
-    """Write versions down, and the documents as the last of them are.
+    """Store versions, and the documents as of the latest ones.
 
-    They are the organisation's first: what it was created with here makes room for them, as long as nothing else is here.
+    They must be the organisation's first: its standard documents are replaced, as long as nothing else exists here.
     """
     org_id, done = programme.compiled.org_id, BatchResult()
     good: list[tuple[int, AuditLine]] = []

@@ -1,6 +1,6 @@
 """The log and the ledger of members who move here.
 
-An event gets the next position of its bucket: what came before it for its member is before it here too.
+An event gets the next position of its bucket, so a member's events keep their order.
 """
 
 from collections import Counter
@@ -35,12 +35,12 @@ STATES = ("processed", "rejected")
 
 
 def changed() -> Invalid:
-    """The error for a line that is here already, and says something else."""
+    """Return the error of a line that exists here with different content."""
     return Invalid("The line was taken in before with other values", code="changed")
 
 
 def already_a_member() -> Invalid:
-    """The error for history of somebody who is a member here."""
+    """Return the error of history whose user is already a member here."""
     return Invalid("The user is a member here already: their history cannot be added to", code="member_exists")
 
 
@@ -141,7 +141,7 @@ async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tup
 async def take_transactions(
     connection: Connection, programme: Programme, lines: Sequence[tuple[int, TransactionLine]]
 ) -> BatchResult:
-    """Write transactions into the ledger, each beside its event."""
+    """Write transactions into the ledger, each with its event."""
     org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
     asked = list({line.event for _, line in lines})
     places = {row["event_id"]: row for row in await connection.fetch(SQL.places_of_events, org_id, asked)}

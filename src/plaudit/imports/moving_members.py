@@ -1,7 +1,7 @@
-"""Members who move here, as they were: rows of every table that has something of them.
+"""Members who move here, as they were: their rows in every table.
 
-A member comes after the history that led to them. What the log and the ledger have must be what the member says, so that
-nobody moves with points that came from nowhere, or without the events that would pay them again.
+A member comes after their history. The log and the ledger must match the member, so nobody moves with points of unknown
+origin, or without the events that would pay them again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, MemberLine]]) -> BatchResult:
-    """Write members down. Raises what the server raises when something of theirs is another's."""
+    """Store members. Raise the database's error if something of theirs belongs to another member."""
     org_id, done = programme.compiled.org_id, BatchResult()
     ids: dict[int, UUID] = {}
     for number, line in lines:
@@ -123,7 +123,7 @@ def _states(line: MemberLine, field: str, of: type[Struct]) -> dict[str, Any]:
 def _add(
     rows: Rows, codes: list[tuple[Any, ...]], org_id: UUID, member_id: UUID, line: MemberLine, position: int
 ) -> None:
-    """Put a member into rows. Raises Invalid, with none added, when a state is wrong."""
+    """Add a member's rows. Raise Invalid, adding none, if a state is invalid."""
     key = (bucket_of(member_id), member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
     states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}

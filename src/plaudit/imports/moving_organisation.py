@@ -1,4 +1,4 @@
-"""What belongs to no member of an organisation that moves here (see reads/organisation_lines.py for the lines)."""
+"""The data of an organisation that moves here and belongs to no member (see reads/organisation_lines.py)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,7 +56,7 @@ class _Fill(_Value, frozen=True):
 async def take(
     connection: Connection, programme: Programme, lines: Sequence[tuple[int, OrganisationLine]]
 ) -> BatchResult:
-    """Write the lines down, each for itself. What a process here has drawn or counted for nothing yet is written over."""
+    """Store the lines one by one. Overwrite what this server has generated or counted so far without using it."""
     done = BatchResult()
     for number, line in lines:
         try:

@@ -1,4 +1,4 @@
-"""The records of files that are streamed in: NDJSON or CSV, in constant memory, numbered and counted."""
+"""Records of streamed files: NDJSON or CSV, in constant memory, numbered and counted."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from typing import Any, cast
@@ -19,7 +19,7 @@ _CSV_SUFFIXES = (".csv", ".tsv", ".tab")
 
 
 class InputLine(Struct, frozen=True):
-    """A record by the number of its line, and what it says (bytes of JSON until it is read); or what is wrong with it."""
+    """A record with its line number and its content (JSON bytes until decoded), or its error."""
 
     number: int
     value: Any = None
@@ -42,7 +42,7 @@ class InputLine(Struct, frozen=True):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says, when that is an object; else nothing."""
+        """Return the content if it is an object, or else an empty one."""
         return cast("dict[str, Any]", self.value) if isinstance(self.value, dict) else {}
 
 
@@ -57,10 +57,10 @@ def is_csv_name(name: str) -> bool:
 
 
 class Records:
-    """The records of a stream. `columns` says what its columns may be if it is CSV; without it is NDJSON.
+    """The records of a stream. `columns` has the allowed columns if it is CSV; without it, the stream is NDJSON.
 
-    `count` is how many records there were so far: what a job did is checked against it. Empty lines and rows of empty
-    cells are none.
+    `count` is the number of records so far, which a job's result is checked against. Empty lines and rows of empty
+    cells do not count.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ async def _csv_records(parts: AsyncIterable[bytes], columns: Columns, line_bytes
 
 
 class _Table:
-    """A header, and the rows below it."""
+    """A header and the rows below it."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
@@ -124,7 +124,7 @@ class _Table:
                     yield self._line(csv_record)
 
     def _take_header(self, lines: Sequence[TextLine], *, final: bool) -> Sequence[TextLine]:
-        """Read the header, which is the first line that is not empty. Return the lines after it."""
+        """Read the header, the first line that is not empty. Return the lines after it."""
         self._header += lines
         place = next((i for i, line in enumerate(self._header) if line is None or line.strip()), None)
         if place is None:

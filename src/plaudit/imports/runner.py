@@ -41,7 +41,7 @@ Hands = Sequence[LocalImporter | ImportSubprocess]
 
 
 class _ChunkInProgress(Struct, frozen=True):
-    """A chunk that is being worked off: the number of its last line, and its parts."""
+    """A chunk being imported: the number of its last line, and its parts."""
 
     last: int
     parts: Sequence[asyncio.Task[BatchResult]]
