@@ -10,7 +10,8 @@ from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.decision import Decision, Transaction
 from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
-from plaudit.core.member import STATE_KINDS, Member
+from plaudit.core.mechanic_rules import MECHANIC_RULES
+from plaudit.core.member import Member
 from plaudit.core.program import Program
 from tests.factories import ORG
 
@@ -52,7 +53,9 @@ class Life:
         # As the database would keep it: through JSON.
         member = msgspec.json.decode(msgspec.json.encode(decision.member), type=Member)
         member.states = {
-            kind: {key: msgspec.convert(state, STATE_KINDS[kind].type, str_keys=True) for key, state in states.items()}
+            kind: {
+                key: msgspec.convert(state, MECHANIC_RULES[kind].state, str_keys=True) for key, state in states.items()
+            }
             for kind, states in member.states.items()
         }
         assert member == decision.member

@@ -9,7 +9,6 @@ from plaudit.core.event import (
     GRANT,
     HOLD,
     IMPORT,
-    PRIZE,
     PROFILE,
     RECEIPT,
     REDEMPTION,
@@ -19,6 +18,7 @@ from plaudit.core.event import (
     TRANSFER,
 )
 from plaudit.core.profile_fields import last_active_at
+from plaudit.mechanics.competitions.commands import PRIZE
 from plaudit.mechanics.ladders.commands import LADDER
 from plaudit.mechanics.streaks.commands import STREAK
 from tests.factories import campaign, document, program

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from plaudit.bounds import EARLIEST, LATEST, wrong_time
-from plaudit.core.competitions import is_open
 from plaudit.core.periods import (
     LAST_INSTANT,
     Period,
@@ -19,6 +18,8 @@ from plaudit.core.periods import (
 )
 from plaudit.core.recurrence import Recurrence
 from plaudit.documents.in_force import compile_in_force
+from plaudit.mechanics.competitions.compiled import competition_of
+from plaudit.mechanics.competitions.state import standings_of
 from tests.factories import NOON, ORG, campaign, document, program
 from tests.life import Life
 
@@ -70,8 +71,8 @@ def test_what_ends_never_is_open_in_every_zone(zone):
     ann.do("2026-11-20", "purchase")
     assert ann.refusals() == [None, None]
     assert ann.balance() == 40
-    assert is_open(ann.program.competitions["cup"], NOON)
-    assert ann.member.standings["cup"].score == 40
+    assert competition_of(ann.program, "cup").is_open(NOON)
+    assert standings_of(ann.member)["cup"].score == 40
 
 
 @pytest.mark.parametrize("zone", ZONES)

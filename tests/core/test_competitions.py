@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plaudit.chores.settle_leagues import outcome_of_place
-from plaudit.core.competitions import Ticket, draw, seed_hash
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.mechanics.competitions.draw import Ticket, draw, seed_hash
+from plaudit.mechanics.competitions.leagues import outcome_of_place
+from plaudit.mechanics.competitions.state import standings_of
 from plaudit.reads.leaderboards import Leaderboard
 from tests.factories import NOON, ORG, campaign, document, program
 from tests.life import Life
@@ -27,7 +28,7 @@ def life(**competition) -> Life:
 
 
 def score(ann: Life) -> int:
-    found = ann.member.standings.get("cup")
+    found = standings_of(ann.member).get("cup")
     return 0 if found is None else found.score
 
 
@@ -60,7 +61,7 @@ def test_spending_does_not_cost_a_place_and_the_scope_follows_the_profile():
     ann.do("2026-01-02", "debit", "transaction", metric="points", amount=-10)
     ann.do("2026-01-03", "profile", PROFILE, attributes={"club": "Reds"})
     ann.do("2026-01-04", "earn", amount=1)
-    assert (score(ann), ann.member.standings["cup"].scope) == (11, "Reds")
+    assert (score(ann), standings_of(ann.member)["cup"].scope) == (11, "Reds")
 
 
 ROWS = st.lists(st.tuples(st.integers(0, 20), st.integers(-3, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -117,7 +118,7 @@ def test_a_score_of_nothing_loses_no_tie():
     ann = Life(program(document("competition", "cup", score={"trigger": "goal", "field": "n"})))
     ann.do("2026-01-05", "goal", n=5)
     ann.do("2026-01-06", "goal", n=0)
-    assert ann.member.standings["cup"].reached_at == ann.at("2026-01-05")
+    assert standings_of(ann.member)["cup"].reached_at == ann.at("2026-01-05")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_score_of_nothing_loses_no_tie():
 )  # fmt: skip
 def test_who_goes_up_and_who_goes_down(scope, rank, division):
     competition = program(document("competition", "cup", score={"trigger": "goal"}, leagues={
-        "divisions": ["bronze", "silver", "gold"], "promote": 4, "relegate": 3})).competitions["cup"]  # fmt: skip
+        "divisions": ["bronze", "silver", "gold"], "promote": 4, "relegate": 3})).mechanics["competition"]["cup"]  # fmt: skip
     place = {"user_id": "ann", "scope": scope, "rank": rank, "members": 5, "score": 1}
     found = outcome_of_place(competition, competition.league, place)
     assert (None if found is None else found["division"]) == division
@@ -144,7 +145,7 @@ def test_a_league_begins_anew_each_week_and_remembers_the_one_before():
         ann.do(at, "goal")
     ann.do("2026-01-10", "goal")  # late, in the week before
     ann.do("2026-01-01", "goal")  # too late for any
-    standing = ann.member.standings["cup"]
+    standing = standings_of(ann.member)["cup"]
     assert (standing.round, standing.score, standing.previous_round, standing.previous_score) == (
         "2026-W03", 1_000_000, "2026-W02", 3_000_000,
     )  # fmt: skip

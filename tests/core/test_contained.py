@@ -11,6 +11,7 @@ from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.program import Effect
+from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import NOON, campaign, document, event, member, program
@@ -153,7 +154,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
     for name in (
         "mechanics.streaks.rules.check_in",
         "mechanics.ladders.rules._climb",
-        "core.competitions._score",
+        "mechanics.competitions.scores._score",
         "core.segments.is_member",
     ):
         monkeypatch.setattr(f"plaudit.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
@@ -165,7 +166,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
         Refusal.evaluation_failed,
     )
-    assert (streaks_of(decision.member), ladders_of(decision.member), decision.member.standings) == ({}, {}, {})
+    assert (streaks_of(decision.member), ladders_of(decision.member), standings_of(decision.member)) == ({}, {}, {})
 
 
 def test_what_falls_due_and_raises_holds_up_nothing(monkeypatch):
@@ -234,7 +235,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
         decision = decide_one(made, ann, event(n, "sc", ms=1764064800000 + n))
         ann = decision.member
     assert ann.balances["points"].amount == 6
-    assert ann.standings["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
+    assert standings_of(ann)["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
     assert [(one.cause.text, one.refusal) for one in decision.trace] == [
         ("competition.cup", Refusal.amount_out_of_range), ("camp_c", None)
     ]  # fmt: skip
@@ -242,7 +243,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
         decision = decide_one(made, ann, event(9, "sc", ms=hostile))
         assert decision.trace[0].refusal is Refusal.amount_out_of_range
         assert not decision.faults
-        assert decision.member.standings["cup"].score == ann.standings["cup"].score
+        assert standings_of(decision.member)["cup"].score == standings_of(ann)["cup"].score
 
 
 @pytest.mark.parametrize("value", [10**400, 1e300, 9.3e12, -9.3e12, "1e30", "-1e999999"])

@@ -7,6 +7,7 @@ import pytest
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.core.event import GRANT
+from plaudit.mechanics.competitions.state import entries_of
 from tests.factories import NOON, campaign, document, event, member, program
 
 
@@ -199,7 +200,7 @@ def test_a_product_that_is_its_code_is_not_given_without_one_nor_taken_from_the_
 REWARDS = [
     ("points", {"amount": 50}, lambda d: points(d) == 50),
     ("product", {"productId": "prod_vip", "quantity": 1}, lambda d: "prod_vip" in d.member.holdings),
-    ("competition_entry", {"competitionId": "comp_1", "entries": 5}, lambda d: d.member.entries == {"comp_1": 5}),
+    ("competition_entry", {"competitionId": "comp_1", "entries": 5}, lambda d: entries_of(d.member) == {"comp_1": 5}),
     ("unique_coupon", {"codePoolId": "pool_vip"}, lambda d: d.coupons[0].pool_id == "pool_vip"),
     (
         "non_unique_coupon",

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from plaudit.core.competitions import counted
 from plaudit.core.decision import Refusal, Trace
 from plaudit.core.event import ACTION, IMPORT, RECEIPT, SEGMENT, TAKEOVER, TRANSACTION
 from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
+from plaudit.core.mechanic_rules import documents_that_counted
+from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_ledger import scored
 from tests.core.test_metrics import reverse
@@ -80,7 +81,7 @@ def test_what_counts(metric, steps, score, lifetime):
     for step in steps:
         step(ann)
     ann.until("2026-01-29")
-    assert (ann.member.standings["cup"].score, ann.member.balances["points"].earned) == (score, lifetime)
+    assert (standings_of(ann.member)["cup"].score, ann.member.balances["points"].earned) == (score, lifetime)
     assert sum(ladders_of(ann.member)["year"].earned.values()) == score
 
 
@@ -119,7 +120,7 @@ def test_a_competition(steps, score):
     ann = scored()
     for step in steps:
         step(ann)
-    assert ann.member.standings["cup"].score == score
+    assert standings_of(ann.member)["cup"].score == score
 
 
 NOON = Life(program()).at("2026-01-10")
@@ -137,15 +138,15 @@ COUNTING = [
 @pytest.mark.parametrize(("raw", "counts"), [c[1:] for c in COUNTING], ids=[c[0] for c in COUNTING])
 def test_which_competitions_counted_a_purchase(raw, counts):
     made = program(document("competition", "cup", **({"score": {"metric": "points"}} | raw)))
-    assert (counted(made, [], "points", "ann", NOON, NOON - timedelta(days=4)) == {"cup"}) == counts
+    assert (documents_that_counted(made, [], "points", "ann", NOON, NOON - timedelta(days=4)) == {"cup"}) == counts
 
 
 def test_a_competition_for_others_says_that_it_did_not_count():
     ann = scored(**VIPS)
     decision = ann.do("2026-01-10", "earn", amount=10)
     assert Trace("competition.cup", 0, 0, Refusal.not_in_segment) in decision.trace
-    assert counted(ann.program, decision.trace, "points", "ann", NOON, NOON) == frozenset()
-    assert ann.member.standings == {}
+    assert documents_that_counted(ann.program, decision.trace, "points", "ann", NOON, NOON) == frozenset()
+    assert standings_of(ann.member) == {}
 
 
 RULE = [

@@ -10,6 +10,7 @@ from plaudit.core.event import HOLD, RECEIPT, TRANSFER
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.post import available
 from plaudit.core.soundness import unsound
+from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
@@ -336,13 +337,13 @@ def test_a_reversal_counts_in_the_competition_of_its_original():
     ann.do("2026-01-01", "earn", amount=70)
     ann.do("2026-01-10", "earn", amount=30)
     undo(ann, "2026-01-20", ann.transactions[0], "2026-01-01")
-    assert ann.member.standings["cup"].score == 30
+    assert standings_of(ann.member)["cup"].score == 30
     undo(ann, "2026-01-21", ann.transactions[1], "2026-01-10")
-    assert ann.member.standings["cup"].score == 0
+    assert standings_of(ann.member)["cup"].score == 0
     undo(ann, "2026-01-22", ann.transactions[3], "2026-01-10")  # the reversal is reversed
-    assert (ann.member.standings["cup"].score, ann.balance()) == (30, 30)
+    assert (standings_of(ann.member)["cup"].score, ann.balance()) == (30, 30)
     undo(ann, "2026-02-02", ann.transactions[4], "2026-01-10")
-    assert ann.member.standings["cup"].score == 30  # what is over is over
+    assert standings_of(ann.member)["cup"].score == 30  # what is over is over
 
 
 def test_a_reversal_counts_in_the_round_of_its_original():
@@ -350,7 +351,7 @@ def test_a_reversal_counts_in_the_round_of_its_original():
     ann.do("2026-01-07", "earn", amount=50)
     ann.do("2026-01-14", "earn", amount=20)
     undo(ann, "2026-01-15", ann.transactions[0], "2026-01-07")
-    standing = ann.member.standings["cup"]
+    standing = standings_of(ann.member)["cup"]
     assert (standing.score, standing.previous_score) == (20, 0)
 
 
@@ -360,9 +361,9 @@ def test_a_pending_credit_that_is_reversed_lowers_no_score_that_it_never_raised(
     ann.until("2026-01-16")
     ann.do("2026-01-20", "earn", amount=40)
     undo(ann, "2026-01-21", ann.transactions[-1], "2026-02-03")
-    assert (month(ann, "2026-01-21"), ann.member.standings["cup"].score, ann.balance()) == (60, 60, 60)
+    assert (month(ann, "2026-01-21"), standings_of(ann.member)["cup"].score, ann.balance()) == (60, 60, 60)
     undo(ann, "2026-01-22", ann.transactions[0], "2026-01-15")
-    assert (month(ann, "2026-01-22"), ann.member.standings["cup"].score, ann.balance()) == (0, 0, 0)
+    assert (month(ann, "2026-01-22"), standings_of(ann.member)["cup"].score, ann.balance()) == (0, 0, 0)
 
 
 def test_what_is_pending_again_cannot_be_spent_before_it_is_released():

@@ -9,6 +9,7 @@ from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.matching import parts_left
 from plaudit.core.member import Holding
+from plaudit.mechanics.competitions.state import entries_of, standings_of
 from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, campaign, document, program
@@ -53,7 +54,7 @@ def held(life, metric="points"):
 def nothing_is_left(guest):
     one = guest.member
     assert all(each.amount == 0 and each.earned == 0 for each in one.balances.values())
-    assert not any((one.progress, one.states, one.segments, one.standings, one.holdings, one.entries))
+    assert not any((one.progress, one.states, one.segments, standings_of(one), one.holdings, entries_of(one)))
     assert one.due_at is None
 
 
@@ -267,7 +268,7 @@ def test_the_score_is_on_the_board_of_the_part_that_the_profile_names(own):
         if own:
             ann.do("2026-02-11", "earn", amount=own)
         merge(guest, ann)
-        standing = ann.member.standings["race"]
+        standing = standings_of(ann.member)["race"]
         assert (standing.scope, standing.score) == (found, 30 + (own or 0))
 
 
@@ -291,7 +292,7 @@ def test_scores_and_entries_are_added():
     guest.do("2026-02-01", "earn", amount=60)
     ann.do("2026-02-02", "earn", amount=50)
     merge(guest, ann)
-    standing = ann.member.standings["race"]
+    standing = standings_of(ann.member)["race"]
     assert (standing.score, standing.reached_at) == (110, ann.at("2026-02-02"))
 
 

@@ -10,6 +10,7 @@ from plaudit.documents.compile import CompileInput
 from plaudit.documents.kinds import KINDS
 from plaudit.documents.programme_file import without_defaults
 from plaudit.errors import Invalid
+from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.streaks.state import streaks_of
 from plaudit.storage.programmes import programme_from_documents
 from tests.factories import ORG, document, program
@@ -241,14 +242,14 @@ def test_a_competition_ranks_by_its_score(campaign, score, points):
     ann = life(**campaign)
     for n, at in ((1, "2026-01-01"), (2, "2026-01-01"), (3, "2026-01-03")):
         ann.do(at, n=n)
-    standing = ann.member.standings.get("camp_1")
+    standing = standings_of(ann.member).get("camp_1")
     assert (None if standing is None else standing.score) == score
     assert ann.balance() == points
 
 
 def test_the_prizes_of_a_campaign_are_those_of_its_competition():
     made = program(document("campaign", "camp_1", **BY_VISITS | {"competition": {"prizes": PRIZES}}))
-    (prize,) = made.competitions["camp_1"].prizes
+    (prize,) = made.mechanics["competition"]["camp_1"].prizes
     assert (prize.first, prize.last, len(prize.effects)) == (1, 1, 1)
 
 
@@ -256,7 +257,7 @@ def test_what_members_see_of_competitions_has_those_of_campaigns():
     made = programme_from_documents(
         ORG, 1, {("campaign", "camp_1"): saved(**BY_VISITS), ("campaign", "old"): stored(**VISIT | CUP)}
     )
-    assert {one: each.name for one, each in made.competitions.items()} == {"camp_1": "Cup"}
+    assert {one: each.name for one, each in made.mechanics["competition"].items()} == {"camp_1": "Cup"}
 
 
 def test_a_competition_that_was_stored_without_its_part_stays_as_it_was():

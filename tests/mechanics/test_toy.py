@@ -15,6 +15,7 @@ from plaudit.core.decide_one import decide_one
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.event import IMPORT, ROLLBACK, Event
 from plaudit.core.ids import derived_id
+from plaudit.core.mechanic_rules import documents_that_counted
 from plaudit.core.profile_fields import FIELDS
 from plaudit.core.refusals import all_refusals, meaning_of
 from plaudit.core.triggers import ENGINE_TRIGGERS
@@ -92,6 +93,14 @@ def test_it_counts_what_is_earned():
     earned = decide_one(compiled, member(), event(1, trigger="earn"))
     assert state_of(earned).stamps == 1
     assert state_of(decide_one(compiled, earned.member, event(2, trigger="look"))).stamps == 1
+
+
+def test_it_says_what_it_has_counted():
+    compiled = program(card(metric="points"))
+    later = NOON + timedelta(days=1)
+    assert documents_that_counted(compiled, [], "points", "ann", later, NOON) == {"card"}
+    assert documents_that_counted(compiled, [], "points", "ann", NOON, later) == frozenset()
+    assert documents_that_counted(compiled, [], "xp", "ann", later, NOON) == frozenset()
 
 
 def test_its_states_follow_a_change_of_its_document():

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-from plaudit.chores.settle_leagues import outcome_of_place
-from plaudit.core import competitions as places
 from plaudit.core.cause import MANUAL
 from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.decision import Decision, Trace, TransactionDetails
@@ -16,7 +14,6 @@ from plaudit.core.event import (
     CAMPAIGN_ENROLMENT,
     HOLD,
     IMPORT,
-    PRIZE,
     PROFILE,
     RECEIPT,
     REVERSAL,
@@ -26,15 +23,20 @@ from plaudit.core.event import (
     TRANSFER,
     Event,
 )
+from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
 from plaudit.core.ledger.lots import held, pending
 from plaudit.core.ledger.matching import expired_of, parts_left
 from plaudit.core.ledger.post import available
+from plaudit.core.mechanic_rules import documents_that_counted
 from plaudit.core.member import Member
 from plaudit.core.periods import next_period_at, period_key
 from plaudit.core.program import Program
 from plaudit.documents.compile import compile_program
+from plaudit.mechanics.competitions.commands import PRIZE
+from plaudit.mechanics.competitions.leagues import outcome_of_place
+from plaudit.mechanics.competitions.state import entries_of, standings_of
 from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
@@ -198,10 +200,12 @@ class Core:
         if at != source["occurred_at"]:
             before = [program for since, program in self.programs if since < at]
             program, trace = self.timers.get((user, at), (before[-1], []))
-        counted_in = places.counted(program, trace, row["metric"], user, at, at)
+        counted_in = documents_that_counted(program, trace, row["metric"], user, at, at)
         for one in chain[:-1]:
             if one["occurred_at"] >= at:
-                counted_in &= places.counted(one["program"], one["trace"], row["metric"], user, one["occurred_at"], at)
+                counted_in &= documents_that_counted(
+                    one["program"], one["trace"], row["metric"], user, one["occurred_at"], at
+                )
         return {
             "transactionId": str(row["transaction_id"]),
             "amount": row["amount"],
@@ -251,13 +255,15 @@ class Core:
     def _next_end(self, until: datetime) -> tuple[datetime, str, set[str]] | None:
         """The next instant at which rounds may be over: when, of which competition, and those that are."""
         found = []
-        for competition_id, competition in self.program.competitions.items():
+        for competition_id, competition in self.program.mechanics["competition"].items():
             if competition.league is None:
                 continue
             of_time = competition.league.period, self.program.settings.time_zone
             present = period_key(self.clock, *of_time)
             standings = [
-                one.standings[competition_id] for one in self.members.values() if competition_id in one.standings
+                standings_of(one)[competition_id]
+                for one in self.members.values()
+                if competition_id in standings_of(one)
             ]
             played = {name for one in standings for name in (one.round, one.previous_round) if name}
             unsettled = {name for name in played if (competition_id, name) not in self.settled}
@@ -271,10 +277,10 @@ class Core:
         return min((one for one in found if one[0] <= until), default=None, key=lambda one: one[:2])
 
     def _settle(self, competition_id: str, this: str) -> None:
-        competition = self.program.competitions[competition_id]
+        competition = self.program.mechanics["competition"][competition_id]
         played: dict[str, list[Json]] = {}
         for user, member in self.members.items():
-            one = member.standings.get(competition_id)
+            one = standings_of(member).get(competition_id)
             if one is None or this not in (one.round, one.previous_round):
                 continue
             now = one.round == this
@@ -313,8 +319,8 @@ def state(core: Core, user: str) -> Json:
             for one, each in sorted(ladders_of(member).items())
         },
         "segments": {one: each.since for one, each in sorted(member.segments.items()) if each.member},
-        "scores": {one: _standing(core, one, each) for one, each in sorted(member.standings.items())},
-        "entries": member.entries,
+        "scores": {one: _standing(core, one, each) for one, each in sorted(standings_of(member).items())},
+        "entries": entries_of(member),
     }  # fmt: skip
 
 
@@ -355,8 +361,8 @@ def _campaign(core: Core, member: Member, campaign_id: str) -> Json:
 
 
 def _standing(core: Core, competition_id: str, one: Any) -> Json:
-    competition = core.program.competitions[competition_id]
-    unit = 1 if competition.metric is not None else 10**places.SUM_DECIMALS
+    competition = core.program.mechanics["competition"][competition_id]
+    unit = 1 if competition.metric is not None else 10**SUM_DECIMALS
     rounds = [(Fraction(one.score, unit), one.reached_at)]
     if one.previous_reached_at is not None and one.previous_round:
         rounds.append((Fraction(one.previous_score, unit), one.previous_reached_at))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import campaigns, competitions, goals, metrics, segments, sequences
+from plaudit.core import campaigns, goals, metrics, segments, sequences
 from plaudit.core.cause import MANUAL
 from plaudit.core.commands import import_member, reversal, transaction
 from plaudit.core.commands import receipt as receipts
@@ -19,6 +19,7 @@ from plaudit.core.context import EffectPlace
 from plaudit.core.decision import Refusal
 from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
+from plaudit.mechanics.competitions import scores
 from plaudit.mechanics.ladders import rules as ladder_rules
 from plaudit.mechanics.streaks import rules
 
@@ -436,7 +437,7 @@ def _(monkeypatch):
     [act(0, "goal", worth=1), act(1, "goal", worth=0)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(competitions, "_reached_at", lambda before, now, _: max(before, now))
+    monkeypatch.setattr(scores, "_reached_at", lambda before, now, _: max(before, now))
 
 
 @fault(

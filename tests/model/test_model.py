@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from plaudit.core import competitions as places
+from plaudit.mechanics.competitions import draw as places
 
 from . import competitions, programmes
 from . import histories as happen

@@ -18,9 +18,10 @@ STATES = {
     "LadderState",
     "SegmentState",
     "Standing",
+    "CompetitionState",
     "Holding",
 }
-PARTS = {"balances", "progress", "segments", "standings", "holdings"}
+PARTS = {"balances", "progress", "segments", "holdings"}
 Symbol = tuple[str, str]  # a module, and a name in it; a method by its class and name
 Function = ast.FunctionDef
 

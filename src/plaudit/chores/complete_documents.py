@@ -1,4 +1,4 @@
-"""Set finished campaigns and competitions to `completed`, by their organisation's clock.
+"""Set finished documents to `completed`, by their organisation's clock.
 
 A completed campaign still accepts late reports of events within its time window, and no others.
 """
@@ -19,7 +19,7 @@ BY = "plaudit"  # whom their history names
 
 
 async def complete_what_is_over(pool: Pool) -> None:
-    """Complete the finished campaigns and competitions, each on its own."""
+    """Complete the finished documents, each on its own."""
     async with pool.acquire() as connection:
         for org_id, kind, document_id, version in await connection.fetch(SQL.over):
             piece = Piece("ending", org_id, f"{kind} {document_id}", version)

@@ -28,7 +28,7 @@ class Sums(Struct, rename="camel"):
         metrics = sorted({*self.metrics, *done.metrics})
         self.metrics = {metric: self.metrics.get(metric, 0) + done.metrics.get(metric, 0) for metric in metrics}
         self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, done.lost_metrics)}
-        for name in ("transfers", "products", "coupons", "entries", "notifications", "completions"):
+        for name in ("transfers", "products", "coupons", "notifications", "completions"):
             self.numbers[name] = self.numbers.get(name, 0) + getattr(done, name)
         for name in (name for rules in MECHANIC_RULES.values() for name in rules.undone_counts):
             self.numbers[name] = self.numbers.get(name, 0) + done.numbers.get(name, 0)

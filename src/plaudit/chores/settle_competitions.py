@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.competitions import Ticket, draw, draw_order, prize_for, seed_hash, tickets_digest
-from plaudit.core.event import PRIZE
-from plaudit.core.program import Competition
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.members import hold
 from plaudit.errors import Conflict
+from plaudit.mechanics.competitions.commands import PRIZE
+from plaudit.mechanics.competitions.compiled import Competition, competition_of
+from plaudit.mechanics.competitions.draw import Ticket, draw, draw_order, seed_hash, tickets_digest
 from plaudit.storage.postgres import Connection, Pool, atomic
 from plaudit.storage.programmes import Programme, Programmes, clock_of
 from plaudit.storage.queries import queries_beside
@@ -48,7 +48,7 @@ async def open_draw(connection: Connection, org_id: UUID, competition_id: str) -
 
 async def _settle(connection: Connection, programmes: Programmes, piece: Piece) -> None:
     programme = await programmes.refresh(piece.org_id)
-    competition = programme.compiled.competitions.get(piece.document_id)
+    competition = competition_of(programme.compiled, piece.document_id)
     if competition is not None:
         await _give_prizes(connection, programme, competition)
 
@@ -66,7 +66,7 @@ async def _give_prizes(connection: Connection, programme: Programme, competition
         rows = [row for row in rows if row["member_id"] in there]
         winners: list[Json] = []
         for rank, row in enumerate(rows, start=1):
-            band = prize_for(competition, rank)
+            band = competition.prize_for(rank)
             if band is not None:
                 winners.append({"rank": rank, "userId": row["user_id"], "score": row["score"], "band": band})
         now = programme.now()

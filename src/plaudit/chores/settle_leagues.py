@@ -7,13 +7,13 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.competitions import PLACES_KEPT, prize_for
-from plaudit.core.event import PRIZE
 from plaudit.core.periods import first_day, first_instant, local_day, next_period_at, period_key
-from plaudit.core.program import Competition, League
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold
+from plaudit.mechanics.competitions.commands import PRIZE
+from plaudit.mechanics.competitions.compiled import Competition, League, competition_of
+from plaudit.mechanics.competitions.leagues import PLACES_KEPT, outcome_of_place
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.programmes import Programme, Programmes
 
@@ -39,7 +39,7 @@ async def settle_rounds(connection: Connection, programmes: Programmes, org_id: 
 
 async def _settle_rounds_of(connection: Connection, programmes: Programmes, piece: Piece, minutes: int) -> int:
     programme = await programmes.current(piece.org_id)
-    competition = programme.compiled.competitions.get(piece.document_id)
+    competition = competition_of(programme.compiled, piece.document_id)
     if competition is None or competition.league is None:
         return 0
     return await _settle(connection, programme, competition, competition.league, timedelta(minutes=minutes))
@@ -78,7 +78,7 @@ async def next_end(connection: Connection, programme: Programme) -> datetime | N
     due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
     found: list[datetime] = []
     for value, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
-        competition = programme.compiled.competitions.get(competition_id)
+        competition = competition_of(programme.compiled, competition_id)
         if value != org_id or competition is None or competition.league is None:
             continue
         played = await connection.fetch(competitions.SQL.rounds_played, org_id, competition_id, _ANY)
@@ -111,27 +111,6 @@ async def _settle_round(
             arrivals = [_arrival(programme, competition_id, name, record) for record in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)
-
-
-def outcome_of_place(competition: Competition, league: League, place: Json) -> Json | None:
-    """Return what a place of a round leads to, or None."""
-    division = None
-    number = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
-    if place["rank"] <= league.promote and number + 1 < len(league.divisions):
-        division = league.divisions[number + 1]
-    elif place["rank"] > max(place["members"] - league.relegate, 1) and number > 0:  # who is first stays
-        division = league.divisions[number - 1]
-    band = prize_for(competition, place["rank"])
-    if division is None and band is None:
-        return None
-    return {
-        "userId": place["user_id"],
-        "from": place["scope"],
-        "division": division,
-        "rank": place["rank"],
-        "score": place["score"],
-        "band": band,
-    }
 
 
 def _arrival(programme: Programme, competition_id: str, name: str, row: Json) -> Arrival:

@@ -7,7 +7,7 @@ meeting the mechanics that listen to it, then the campaigns in the order of thei
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from . import cause, competitions
+from . import cause
 from .campaigns import evaluate
 from .commands.command_type import Strangers
 from .commands.passed_on import is_passed_on, pass_on
@@ -120,8 +120,6 @@ def _apply_event(context: Context) -> None:
     trigger = context.event.trigger
     if trigger in context.program.segments_by_trigger:
         count_event(context)
-    if trigger in context.program.competitions_by_trigger:
-        competitions.score_event(context)
     if trigger in context.program.mechanic_listeners:
         _meet_mechanics(context, context.program.mechanic_listeners[trigger])
     for listener in context.program.listeners_of(trigger):
@@ -138,6 +136,8 @@ def _meet_mechanics(context: Context, listeners: Sequence[MechanicListener]) -> 
         if context.broken and context.is_broken(listener.cause, ~listener.number):
             continue
         try:
-            context.trace.append(MECHANIC_RULES[listener.mechanic].meet(context, listener))
+            trace = MECHANIC_RULES[listener.mechanic].meet(context, listener)
         except BaseException as problem:
             raise context.blamed(problem, listener.cause, ~listener.number) from None
+        if trace is not None:
+            context.trace.append(trace)

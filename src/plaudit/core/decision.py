@@ -30,7 +30,6 @@ CODES_OF_TODAY: dict[str, str] = {
     "segment_missing": "segment_not_found",
     "reward_missing": "reward_not_found",
     "product_missing": "product_not_found",
-    "competition_missing": "competition_not_found",
     "product_not_yet": "product_not_available_yet",
     "product_no_longer": "product_no_longer_available",
     "template_missing": "template_not_found",
@@ -54,7 +53,7 @@ class Refusal(StrEnum):
     campaign_paused = "campaign_paused"  # likewise
     campaign_not_started = "campaign_not_started"
     campaign_ended = "campaign_ended"
-    not_in_segment = "not_in_segment"  # the campaign, the competition or the effect is for others
+    not_in_segment = "not_in_segment"  # the campaign, the document of a mechanic or the effect is for others
     condition_failed = "condition_failed"
     evaluation_failed = "evaluation_failed"  # a fault of ours: what raised is refused, and nothing else
     cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
@@ -90,9 +89,6 @@ class Refusal(StrEnum):
     reward_inactive = "reward_inactive"
     product_not_found = "product_not_found"
     product_inactive = "product_inactive"
-    competition_not_found = "competition_not_found"
-    competition_not_open = "competition_not_open"
-    excluded_from_competition = "excluded_from_competition"
     product_not_available_yet = "product_not_available_yet"
     product_no_longer_available = "product_no_longer_available"
     product_limit_reached = "product_limit_reached"

@@ -18,7 +18,6 @@ TRANSFER: Final = "transfer"  # from this member to another; arrives there as a 
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
 SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
-PRIZE: Final = "prize"  # what a place in a competition wins
 CAMPAIGN_ENROLMENT: Final = "enrolment"  # joining a campaign
 ENROLMENT: Final = "registration"  # joining the programme, with a profile and a welcome bonus
 IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there

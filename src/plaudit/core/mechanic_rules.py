@@ -7,7 +7,7 @@
 A state says all that the rules know of a member's past; a document says nothing of members.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,9 +39,10 @@ class MechanicRules:
     undone_counts: Sequence[str] = ()  # what a rollback counts of it
     import_name: str | None = None  # what an order of an import calls what a member brings; None: nothing
     import_type: Any = None  # the type of what is brought for a document
+    says_what_counted: bool = False  # orders to reverse a credit name the documents that have counted it
 
-    def meet(self, context: Context, listener: MechanicListener) -> Trace:
-        """Apply the present event to a document that listens to it. Return what came of it."""
+    def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
+        """Apply the present event to a document that listens to it. Return what came of it; None if nothing is told."""
         trigger = context.event.trigger if context.event.depth else None
         return Trace(listener.cause.logged, 0, listener.number, trigger=trigger)
 
@@ -52,6 +53,13 @@ class MechanicRules:
 
         A negative amount was taken back, of what the documents `counted_in` had counted (None: nobody knows).
         """
+
+    def has_counted(self, compiled: Any, trace: Iterable[Trace], user_id: str, now: datetime, at: datetime) -> bool:
+        """Return whether a document has counted for a user what was earned, or taken back, in an event.
+
+        `now` is the event's time, `trace` what it says, `at` when it counts. Asked where the mechanic `says_what_counted`.
+        """
+        return False
 
     def is_dormant(self, compiled: Any) -> bool:
         """Return whether nothing falls due for a document, because it is not active."""
@@ -73,6 +81,10 @@ class MechanicRules:
 
     def take_over(self, context: Context, document_id: str, compiled: Any, state: Any) -> None:
         """Add the state of somebody else, who goes on as this member."""
+        states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
+
+    def add_former(self, context: Context, document_id: str, state: Any) -> None:
+        """Add the state of somebody else, who goes on as this member, of a document that the programme no longer has."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
     def bring_in(self, context: Context, document_id: str, brought: Any) -> RefusalCode | None:
@@ -113,6 +125,26 @@ class MechanicRules:
         """Return the state with nothing due."""
         return structs.replace(state, due_at=None)
 
+    def undone_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a rollback undoes, by the documents' ids, as an order of the log has it."""
+        undo_type = self.undo_type or self.state | None
+        parts: Any = data.get(self.undo_name or self.collection) or {}
+        return msgspec.convert(parts, dict[str, undo_type], strict=False, str_keys=True)
+
+    def undone_as_logged(self, parts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a rollback undoes as an order of the log has it: by its name."""
+        return {self.undo_name or self.collection: msgspec.to_builtins(parts, str_keys=True)}
+
+    def states_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the states that an order of the log has. One may be null: there is none."""
+        return msgspec.convert(
+            data.get(self.collection) or {}, dict[str, self.state | None], strict=False, str_keys=True
+        )
+
+    def states_as_logged(self, states: Mapping[str, Any]) -> dict[str, Any]:
+        """Return states as an order of the log has them: by what they are called together."""
+        return {self.collection: msgspec.to_builtins(states, str_keys=True)}
+
 
 # By kind, in the order in which they are considered. They are registered with the mechanics (see `mechanics.registry`).
 MECHANIC_RULES: dict[str, MechanicRules] = {}
@@ -133,30 +165,35 @@ def count_earned(
             context.trace.append(refused)
 
 
-def undone_names() -> dict[str, str]:
-    """Return what an order of a rollback calls what it undoes of each mechanic, by kind."""
-    return {kind: rules.undo_name or rules.collection for kind, rules in MECHANIC_RULES.items()}
-
-
-def undone_from_log(rules: MechanicRules, parts: Any) -> dict[str, Any]:
-    """Return what a rollback undoes of a mechanic, as an order of the log has it."""
-    undo_type = rules.undo_type or rules.state | None
-    return msgspec.convert(parts, dict[str, undo_type], strict=False, str_keys=True)
-
-
-def states_from_log(rules: MechanicRules, states: Any) -> dict[str, Any]:
-    """Return states of a mechanic as an order of the log has them. One may be null: it has none."""
-    return msgspec.convert(states or {}, dict[str, rules.state | None], strict=False, str_keys=True)
-
-
 def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return states by their kinds as an order of the log has them: by what each mechanic calls them together."""
-    return {
-        rules.collection: msgspec.to_builtins(states.get(kind, {}), str_keys=True)
-        for kind, rules in MECHANIC_RULES.items()
-    }
+    """Return states by their kinds as an order of the log has them."""
+    data: dict[str, Any] = {}
+    for kind, rules in MECHANIC_RULES.items():
+        data |= rules.states_as_logged(states.get(kind, {}))
+    return data
 
 
 def cause_of(kind: str, document_id: str) -> Cause:
     """Return the cause of what a mechanic does."""
     return Cause(kind, document_id)
+
+
+def documents_that_counted(
+    program: Program, trace: Iterable[Trace], metric_id: str, user_id: str, now: datetime, at: datetime
+) -> frozenset[str]:
+    """Return the documents that have counted for a user what was earned of a metric, or taken back of it, in an event.
+
+    `now` is the event's time, `trace` what it says, `at` when it counts. Mechanics that do not say so are left out.
+    """
+    return frozenset(
+        listener.cause.id
+        for listener in program.earning_listeners.get(metric_id, ())
+        if (rules := MECHANIC_RULES[listener.mechanic]).says_what_counted
+        and rules.has_counted(listener.target, trace, user_id, now, at)
+    )
+
+
+def says_what_counted(program: Program, metric_id: str) -> bool:
+    """Return whether any mechanic says which documents count what is earned of a metric."""
+    listeners = program.earning_listeners.get(metric_id, ())
+    return any(MECHANIC_RULES[listener.mechanic].says_what_counted for listener in listeners)

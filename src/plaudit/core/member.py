@@ -68,21 +68,6 @@ class SegmentState(Struct, frozen=True, array_like=True):
     due_at: datetime | None = None
 
 
-class Standing(Struct, frozen=True, gc=False):
-    """A member's score in a competition, since when it is that, and the part of the board that it is in.
-
-    In a league `scope` is the division, and the score is that of `round`; `last_…` is what it was in the round before.
-    """
-
-    score: int
-    reached_at: datetime
-    scope: str = ""
-    round: str = ""
-    previous_round: str = ""
-    previous_score: int = 0
-    previous_reached_at: datetime | None = None
-
-
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -114,10 +99,8 @@ class Member(Struct, kw_only=True):
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
     segments: dict[str, SegmentState] = {}
-    standings: dict[str, Standing] = {}
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
-    entries: dict[str, int] = {}
     states: dict[str, dict[str, Any]] = {}
 
     def working_copy(self) -> "Member":
@@ -127,10 +110,8 @@ class Member(Struct, kw_only=True):
             balances=self.balances.copy(),
             progress=self.progress.copy(),
             segments=self.segments.copy(),
-            standings=self.standings.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
-            entries=self.entries.copy(),
             states={kind: states.copy() for kind, states in self.states.items()} if self.states else {},
         )
 
@@ -159,7 +140,7 @@ class StateKind(Struct, frozen=True):
     collection: str
 
 
-# All kinds. Those of the mechanics are registered with them (see `mechanics.registry`).
+# All kinds, but those that have tables of their own. Those of the mechanics are registered with them (see `mechanics.registry`).
 STATE_KINDS: dict[str, StateKind] = {
     "campaign": StateKind(Progress, "campaigns"),
     "segment": StateKind(SegmentState, "segments"),
@@ -168,6 +149,31 @@ STATE_KINDS: dict[str, StateKind] = {
 
 # What returns a state by what its document (the first) is now, of the kinds whose documents' changes states must follow.
 RENEWED: dict[str, Callable[[Any, Any], Any]] = {}
+
+
+class StateTable(Struct, frozen=True):
+    """A table of its own for a part of the states of a `kind`: a row for each member and document.
+
+    `name` is its own, and that of the part of a member that must be loaded. `type` is what its rows hold: a struct, whose
+    fields are its columns, or a single value. `part` returns that of a state, None if there is none; `put` returns a state
+    (None: there is nothing of it yet) with it. If `follows_position`, rows also say whose they are, and which event of the
+    log wrote them.
+    """
+
+    name: str
+    kind: str
+    type: type[Any]
+    part: Callable[[Any], Any | None]
+    put: Callable[[Any | None, Any], Any]
+    follows_position: bool = False
+
+    def row(self, part: Any) -> tuple[Any, ...]:
+        """Return what a row holds."""
+        return structs.astuple(part) if isinstance(part, Struct) else (part,)
+
+
+# By their names. They are registered with the mechanics.
+STATE_TABLES: dict[str, StateTable] = {}
 
 
 _DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
@@ -184,7 +190,8 @@ def state_decoder(kind: str) -> msgspec.json.Decoder[Any]:
 
 def states_by_kind(member: Member) -> dict[str, dict[str, Any]]:
     """Return all the small documents of a member."""
-    return {"campaign": member.progress, "segment": member.segments, **member.states}
+    small = {kind: states for kind, states in member.states.items() if kind in STATE_KINDS}
+    return {"campaign": member.progress, "segment": member.segments, **small}
 
 
 def states_of(member: Member, kind: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Listener(Struct, frozen=True, kw_only=True):
 
 
 class MechanicListener(Struct, frozen=True, kw_only=True):
-    """A trigger that one of a mechanic's compiled documents listens to. `cause` names it in the trace."""
+    """A trigger, or a metric, that one of a mechanic's compiled documents listens to. `cause` names it in the trace."""
 
     mechanic: str
     target: Any
@@ -201,54 +201,6 @@ class Pool(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
-class Prize(Struct, frozen=True):
-    """What the ranks from `first` to `last` win."""
-
-    first: int
-    last: int
-    effects: tuple[Effect, ...]
-
-
-class League(Struct, frozen=True):
-    """Rounds of a calendar `period` in divisions, the lowest first: so many go up, so many down, after each."""
-
-    period: Period
-    divisions: tuple[str, ...]
-    promote: int
-    relegate: int
-
-
-class Competition(Struct, frozen=True, kw_only=True):
-    """A contest by entries; or by a ranking, on what is earned of `metric`, or on events of kind `trigger`.
-
-    `get` finds the field of these events that is summed (None: they are counted). `scope_field` of the profile
-    divides the board. `excluded` users and those outside the `audience` do not take part.
-    """
-
-    competition_id: str
-    active: bool
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    metric: str | None = None
-    trigger: str | None = None
-    condition: Condition | None = None
-    get: Getter | None = None
-    scope_field: str | None = None
-    league: League | None = None
-    excluded: frozenset[str] = frozenset()
-    audience: Audience | None = None
-    prizes: tuple[Prize, ...] = ()
-    cause: Cause = UNKNOWN  # follows from its id
-
-    def __post_init__(self) -> None:
-        force_setattr(self, "cause", Cause("competition", self.competition_id))
-
-    @property
-    def is_ranking(self) -> bool:
-        """Whether it has standings."""
-        return self.metric is not None or self.trigger is not None
-
-
 class Settings(Struct, frozen=True, kw_only=True):
     """What an organisation has settled for all its campaigns."""
 
@@ -262,8 +214,8 @@ class Program(Struct, frozen=True, kw_only=True):
     `outbound` maps a trigger to the types of message that other systems are told of it.
     `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
     parts of a member that its campaigns may look at or change, beside balances and progress.
-    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids; `earning_listeners` maps
-    a metric to those that count what is earned of it.
+    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids. `mechanic_listeners` maps a
+    trigger to those that listen to it, `earning_listeners` a metric to those that count what is earned of it.
     """
 
     org_id: UUID
@@ -273,7 +225,6 @@ class Program(Struct, frozen=True, kw_only=True):
     products: Mapping[str, Product] = field(default_factory=dict[str, Product])
     rewards: Mapping[str, Reward] = field(default_factory=dict[str, Reward])
     pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
-    competitions: Mapping[str, Competition] = field(default_factory=dict[str, Competition])
     listeners: Mapping[str, tuple[Listener, ...]] = field(default_factory=dict[str, tuple[Listener, ...]])
     mechanics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     mechanic_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
@@ -285,12 +236,6 @@ class Program(Struct, frozen=True, kw_only=True):
     segments: Mapping[str, Segment] = field(default_factory=dict[str, Segment])
     segments_by_trigger: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
     segments_by_part: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
-    competitions_by_metric: Mapping[str, tuple[Competition, ...]] = field(
-        default_factory=dict[str, tuple[Competition, ...]]
-    )
-    competitions_by_trigger: Mapping[str, tuple[Competition, ...]] = field(
-        default_factory=dict[str, tuple[Competition, ...]]
-    )
     needs: frozenset[str] = frozenset()
     templates: Mapping[str, Texts] = field(default_factory=dict[str, Texts])
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])

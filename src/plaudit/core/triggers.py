@@ -61,21 +61,6 @@ _ROWS = (
     ),
     EngineTrigger("segment.entered", "A member entered a segment.", {"segmentId": "string"}),
     EngineTrigger("segment.left", "A member left a segment.", {"segmentId": "string"}),
-    EngineTrigger(
-        "competition.promoted",
-        "A member was promoted to a higher division of a league.",
-        {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
-    ),
-    EngineTrigger(
-        "competition.relegated",
-        "A member was relegated to a lower division of a league.",
-        {"competitionId": "string", "division": "string", "rank": "number", "round": "string"},
-    ),
-    EngineTrigger(
-        "competition.ended",
-        "A competition or league round ended and the member won a prize. (A better name would be `competition.prize_won`; add it as an alias.)",
-        {"competitionId": "string", "rank": "number"},
-    ),
     EngineTrigger("reward.granted", "A member was granted a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 

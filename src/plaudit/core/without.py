@@ -16,7 +16,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from . import competitions
 from .cause import CauseKind
 from .commands.rollback import Coupon, Rollback, Undone, is_something, rollback_of
 from .decide import decide, run_due_timers
@@ -26,7 +25,7 @@ from .doings import Doings, Happened
 from .event import BACKFILL, REVERSAL, ROLLBACK, TAKEOVER, TIMER
 from .ledger import matching
 from .ledger.lots import Posting
-from .mechanic_rules import MECHANIC_RULES
+from .mechanic_rules import MECHANIC_RULES, documents_that_counted
 from .member import Member, Progress
 from .metrics import available_at
 from .program import Program
@@ -283,8 +282,6 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
             if coupon.coupon_id not in found.gone
         ),
         notifications=tuple(notification for notification in found.notifications if notification not in found.gone),
-        entries=_fewer(real.entries, would.entries),
-        scores=_scores(real, would, program),
         progress={
             text: would.progress.get(text, Progress())
             for text, state in real.progress.items()
@@ -320,19 +317,6 @@ def _fewer(real: Mapping[str, int], would: Mapping[str, int]) -> dict[str, int]:
     return {key: number - would.get(key, 0) for key, number in real.items() if number > would.get(key, 0)}
 
 
-def _scores(real: Member, would: Member, program: Program) -> dict[str, int]:
-    """Return what triggers have counted in competitions. (What was earned counts less by its reversal.)"""
-    scores: dict[str, int] = {}
-    for standing_id, standing in real.standings.items():
-        competition, other = program.competitions.get(standing_id), would.standings.get(standing_id)
-        if competition is None or competition.metric is not None:
-            continue
-        score = 0 if other is None or other.round != standing.round else other.score
-        if standing.score > score:
-            scores[standing_id] = standing.score - score
-    return scores
-
-
 def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
     """Yield the transactions to be taken back, newest first, as far as they have not been."""
     expired = {key: matching.expired_by(rows) for key, rows in found.booked.items()}
@@ -349,7 +333,7 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
             parts = matching.parts_left(_row_of(posting), back[key].get(posting.transaction_id, ()))
         at = available_at(metric, posting.occurred_at, judged.program.settings.time_zone)
         by = found.timers.get((member_id, at), judged) if metric.pending_days else judged
-        counted_in = competitions.counted(by.program, by.trace, posting.metric, real.user_id, at, at)
+        counted_in = documents_that_counted(by.program, by.trace, posting.metric, real.user_id, at, at)
         yield Undone(
             transaction_id=posting.transaction_id,
             metric=posting.metric,

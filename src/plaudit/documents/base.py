@@ -14,6 +14,8 @@ Instant = Annotated[datetime, Meta(tz=True)]  # an ISO 8601 time that names its 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Media = Annotated[str, Meta(max_length=2_000)]  # the address or the name of a picture
 Description = Annotated[str, Meta(max_length=5_000)]
+PROFILE_FIELD_MARK: dict[str, Any] = {"profile_field": True}
+ProfileFieldName = Annotated[str, Meta(min_length=1, max_length=64, extra=PROFILE_FIELD_MARK)]
 
 
 class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -13,7 +13,6 @@ from plaudit.mechanics.base import CampaignPart
 from plaudit.mechanics.registry import MECHANICS
 
 from .base import Description, Document, DocumentKind, Instant, Media, MetricAmount, Name, Reference
-from .competition import CompetitionPart, Score, check_ranking, prize_amounts, ranking_references
 from .conditions import check_conditions
 from .dialects import read_campaign, write_campaign
 from .effect import AudienceSpec, EffectSpec, check_effects, check_notification, effect_amounts, effect_references
@@ -83,8 +82,7 @@ class Campaign(Document, kw_only=True):
 
     With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the `order`
     given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A `Badge` is awarded once, a `Challenge` completed once unless it is
-    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for everybody,
+    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}. `enrolment`: `open` counts for everybody,
     `required` for who has joined.
     `notification` tells the member that it is completed; `subtitle`, `media` and the `show…` are for members' apps.
     `completedAt` is there when the campaign was over and became `completed` by itself.
@@ -109,7 +107,6 @@ class Campaign(Document, kw_only=True):
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: Description | None = None
     media: Media | None = None
@@ -131,7 +128,7 @@ class Campaign(Document, kw_only=True):
 
 
 PARTS: Sequence[CampaignPart] = tuple(MECHANICS.campaign_parts())
-CAMPAIGN_TYPES = ("Challenge", "Reward", "Badge", *(part.campaign_type for part in PARTS), "Competition")
+CAMPAIGN_TYPES = ("Challenge", "Reward", "Badge", *(part.campaign_type for part in PARTS))
 
 # A campaign as it is written: with the parts that the mechanics add.
 CampaignDocument = cast(
@@ -144,9 +141,7 @@ CampaignDocument = cast(
         ],
         bases=(Campaign,),
         kw_only=True,
-        namespace={
-            "__doc__": (Campaign.__doc__ or "").replace("{parts}", "".join(f"{part.sentence}; " for part in PARTS))
-        },
+        namespace={"__doc__": (Campaign.__doc__ or "").replace("{parts}", "; ".join(part.sentence for part in PARTS))},
         module=__name__,
     ),
 )
@@ -158,6 +153,17 @@ def parts_of(campaign: Campaign) -> list[tuple[CampaignPart, Any]]:
     return [(part, own) for part, own in parts if own is not None]
 
 
+def _part_of(campaign_type: str) -> CampaignPart | None:
+    """Return the part that campaigns of a type have."""
+    return next((part for part in PARTS if part.campaign_type == campaign_type), None)
+
+
+def _stands_alone(campaign: Campaign) -> bool:
+    """Return whether a campaign needs no triggers and effects, because of its type."""
+    part = _part_of(campaign.type)
+    return part is not None and part.stands_alone
+
+
 def _check(campaign: Campaign) -> list[FieldError]:
     wrong = check_effects(campaign.effects) + check_notification(campaign.notification, "notification")
     if len(campaign.triggers) > TRIGGERS_MAX:
@@ -166,7 +172,7 @@ def _check(campaign: Campaign) -> list[FieldError]:
         wrong += check_conditions(trigger.conditions, f"triggers[{i}].conditions")
     if campaign.steps:
         wrong += _wrong_steps(campaign)
-    elif campaign.simplified_mode and campaign.status == "active" and campaign.type != "Competition":
+    elif campaign.simplified_mode and campaign.status == "active" and not _stands_alone(campaign):
         if not campaign.triggers:
             wrong.append(FieldError("triggers", "must not be empty in an active campaign"))
         if not campaign.effects and not any(part.pays(own) for part, own in parts_of(campaign)):
@@ -187,25 +193,14 @@ def _suppose(given: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(campaign: Campaign) -> Campaign:
     """Return the campaign with what its type means. With steps, a campaign is completed once anyway."""
-    part = next((part for part in PARTS if part.campaign_type == campaign.type), None)
-    if part is not None and getattr(campaign, part.name) is None and campaign.simplified_mode and not campaign.steps:
+    part = _part_of(campaign.type)
+    if part is not None:
         return part.complete(campaign)
-    if campaign.type == "Competition":
-        return _with_score(campaign)
     limit = campaign.limit or Limit()
     once = campaign.type == "Badge" or (campaign.type == "Challenge" and not campaign.repeatable)
     if not once or campaign.steps or campaign.mode == "recurring" or limit.per_user is not None:
         return campaign
     return structs.replace(campaign, limit=structs.replace(limit, per_user=1))
-
-
-def _with_score(campaign: Campaign) -> Campaign:
-    """Return a competition that says nothing of its score, ranked by how often its only trigger is met."""
-    part = campaign.competition or CompetitionPart()
-    if part.score is not None or len(campaign.triggers) != 1:
-        return campaign
-    score = Score(trigger=campaign.triggers[0].type, conditions=campaign.triggers[0].conditions)
-    return structs.replace(campaign, competition=structs.replace(part, score=score))
 
 
 def _wrong_type(campaign: Campaign) -> list[FieldError]:
@@ -225,33 +220,7 @@ def _wrong_type(campaign: Campaign) -> list[FieldError]:
         wrong.append(FieldError("steps", why))
     if kind == "Badge" or (kind == "Challenge" and not campaign.repeatable and not recurring):
         wrong += _wrong_again(campaign)
-    wrong += [error for part in PARTS for error in part.check(campaign)]
-    return wrong + _wrong_competition(campaign)
-
-
-def _wrong_competition(campaign: Campaign) -> list[FieldError]:
-    """Return what is wrong with the ranking of a campaign, and what makes no sense beside it."""
-    part = campaign.competition
-    if campaign.type != "Competition":
-        why = f"must be absent: it is for a campaign of type Competition (got {campaign.type!r})"
-        return [] if part is None else [FieldError("competition", why)]
-    needed = "is needed in a Competition: score must say what is ranked, a metric or a trigger"
-    if part is None:
-        is_live = campaign.simplified_mode and campaign.status == "active"
-        return [FieldError("competition", needed)] if is_live else []
-    wrong = [error.under("competition") for error in check_ranking(part, campaign.end_date)]
-    if part.score is None:
-        wrong.append(FieldError("competition.score", needed.replace("score must say", "it must say")))
-    if campaign.effects and not campaign.triggers and not campaign.steps:
-        why = "must have at least one item for effects to come: what places win are competition.prizes"
-        wrong.append(FieldError("triggers", why))
-    if campaign.mode == "recurring":
-        why = "must be always-on or time-bound in a Competition: competition.leagues come round (got 'recurring')"
-        wrong.append(FieldError("mode", why))
-    if campaign.enrolment == "required":
-        why = "must be open in a Competition: who is to take part is said by segments (got 'required')"
-        wrong.append(FieldError("enrolment", why))
-    return wrong
+    return wrong + [error for part in PARTS for error in part.check(campaign)]
 
 
 def _wrong_again(campaign: Campaign) -> list[FieldError]:
@@ -332,8 +301,6 @@ def _references(campaign: Campaign) -> Sequence[Reference]:
     audience = campaign.segments.references("segments") if campaign.segments is not None else []
     for part, own in parts_of(campaign):
         audience += part.references(own, f"{part.name}.")
-    if campaign.competition is not None:
-        audience += ranking_references(campaign.competition, "competition.")
     return triggers + _template(campaign.notification) + audience + effect_references(campaign.effects)
 
 
@@ -343,8 +310,6 @@ def _amounts(campaign: Campaign) -> Sequence[MetricAmount]:
         found += effect_amounts(step.effects, f"steps[{number}].")
     for part, own in parts_of(campaign):
         found += part.amounts(own, f"{part.name}.")
-    if campaign.competition is not None:
-        found += prize_amounts(campaign.competition, "competition.")
     return found
 
 
@@ -361,11 +326,7 @@ KIND = DocumentKind(
     id_prefix="camp_",
     type=CampaignDocument,
     filters=("status", "type", "mode"),
-    fixed=(  # what members have is kept by them
-        *(f"{part.name}.{name}" for part in PARTS for name in part.fixed),
-        "competition.score",
-        "competition.leagues",
-    ),
+    fixed=tuple(f"{part.name}.{name}" for part in PARTS for name in part.fixed),  # what members have is kept by them
     suppose=_suppose,
     complete=_complete,
     check=_check,

@@ -25,9 +25,9 @@ from plaudit.mechanics.registry import MECHANICS
 
 from .campaign import Campaign, GoalSpec, parts_of
 from .code_pool import CodePool
-from .compile_competitions import competitions_by, competitions_of_campaigns, compile_competition
-from .compile_effects import audience_of, compile_effect, effect_of_reward
+from .compile_effects import audience_of, compile_effect
 from .compile_messages import outbound_of, texts_of
+from .compile_rewards import effect_of_reward
 from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import ExpirySpec, MultiplierSpec
 from .metric import Metric as MetricDocument
@@ -57,12 +57,6 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
     compiled = {kind: mechanic.compile(by_kind, metrics) for kind, mechanic in MECHANICS.items()}
     mechanics = {kind: documents.by_id for kind, documents in compiled.items()}
-    own_competitions = competitions_of_campaigns(by_kind["campaign"])
-    competitions = {
-        competition_id: compile_competition(competition_id, competition, metrics, by_kind["campaign"][competition_id])
-        for competition_id, competition in own_competitions.items()
-    }
-    competitions |= {key: compile_competition(key, value, metrics) for key, value in by_kind["competition"].items()}
     segments = {key: segment_of(key, value, metrics, mechanics) for key, value in by_kind["segment"].items()}
     return core.Program(
         org_id=org_id,
@@ -75,12 +69,9 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         },
         rewards={key: _reward(key, reward, metrics) for key, reward in by_kind["reward"].items()},
         pools={key: _pool(key, pool) for key, pool in by_kind["code_pool"].items()},
-        competitions=competitions,
-        competitions_by_metric=competitions_by(competitions.values(), "metric"),
-        competitions_by_trigger=competitions_by(competitions.values(), "trigger"),
         listeners=listeners,
         mechanics=mechanics,
-        mechanic_listeners=_in_order(documents.listeners for documents in compiled.values()),
+        mechanic_listeners=_in_order(documents.listeners for documents in reversed(compiled.values())),
         earning_listeners=_in_order(documents.earning for documents in compiled.values()),
         segments=segments,
         segments_by_trigger=segments_by_trigger(segments.values()),
@@ -91,7 +82,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
             listeners,
             _mechanic_effects(compiled),
             has_products=bool(by_kind["product"]),
-            has_rankings=any(competition.is_ranking for competition in competitions.values()),
+            of_mechanics=[documents.needs for documents in compiled.values()],
         ),
     )
 
@@ -257,12 +248,12 @@ def _listeners(
     for campaign_id, compiled in programme.items():
         campaign = campaigns[campaign_id]
         effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
-        parts = parts_of(campaign)
-        for part, _ in parts:  # its triggers are the part's, which brings its effects
-            trigger_type, condition = part.listener(campaign_id)
+        own = [part.listener for part, _ in parts_of(campaign) if part.listener is not None]
+        for listen in own:  # its triggers are the part's, which brings its effects
+            trigger_type, condition = listen(campaign_id)
             listener = core.Listener(campaign=compiled, step=0, number=0, condition=condition, effects=effects)
             found[trigger_type].append((campaign.priority, 0, listener))
-        if parts:
+        if own:
             continue
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
@@ -325,9 +316,9 @@ def _needs(
     more: Iterable[core.Effect],
     *,
     has_products: bool,
-    has_rankings: bool,
+    of_mechanics: Iterable[frozenset[str]],
 ) -> frozenset[str]:
-    """Which parts of a member the effects of any campaign may touch, so that no batch loads the others."""
+    """Which parts of a member a campaign's effects or a mechanic may touch, so that no batch loads the others."""
     met = [listener for item in listeners.values() for listener in item]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
@@ -336,4 +327,4 @@ def _needs(
     needs = {part for name in types for part in EFFECTS[name].needs}
     # Conditions and segments may look at badges.
     needs |= {"holdings"} if has_products else set()
-    return frozenset(needs | {"standings"} if has_rankings else needs)
+    return frozenset(needs).union(*of_mechanics)

@@ -21,8 +21,8 @@ def trigger_key(key: str) -> str:
     return "user.enrolled" if key == _USER_ENROLLED else OUTSIDE_NAMES.get(key, key)
 
 
-# The parts of a campaign that its type has, and where their effects are. (The mechanics add theirs.)
-CAMPAIGN_PARTS = {"competition": "prizes"}
+# The parts of a campaign that are documents of mechanics, which add them, and where their effects are.
+CAMPAIGN_PARTS: dict[str, str] = {}
 
 
 def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
@@ -38,11 +38,6 @@ def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
         if isinstance(raw.get(part), dict):
             kept[part] = read_parts(dict(raw[part]), name)
     return kept
-
-
-def read_competition(raw: dict[str, Any]) -> dict[str, Any]:
-    """A competition's prizes as they are kept."""
-    return read_parts(dict(raw), "prizes")
 
 
 def read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:

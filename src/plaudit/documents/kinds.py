@@ -7,7 +7,6 @@ from plaudit.mechanics.registry import MECHANICS
 from . import (
     campaign,
     code_pool,
-    competition,
     custom_field,
     metric,
     product,
@@ -22,7 +21,7 @@ from . import (
 )
 from .base import DocumentKind
 
-_FIRST = (campaign, rule, trigger, metric, product, reward, code_pool, competition)
+_FIRST = (campaign, rule, trigger, metric, product, reward, code_pool)
 _LAST = (segment, template, webhook, custom_field, profile_schema, settings)
 
 

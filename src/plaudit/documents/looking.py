@@ -1,7 +1,7 @@
 """The fields that a document looks at: of events, of members. Found in its conditions, criteria, goals, scores, formulas."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from msgspec import Struct, structs
 
@@ -11,20 +11,19 @@ from plaudit.core.expressions import formulas_in
 from plaudit.core.fields import CUSTOM, KIND_OF_NAMED, LISTS, SCOPES, scope_and_steps
 from plaudit.core.formulas.names import fields_named
 
-from .base import Reference
+from .base import ProfileFieldName, Reference
 from .campaign import PARTS, Campaign, StepSpec, parts_of
-from .competition import Competition, CompetitionPart, Score
 from .effect import EffectSpec
 from .listening import TriggerSpec
 from .rule import Rule
-from .segment import CriterionSpec, TallySpec
+from .segment import CriterionSpec
 from .template import TextsSpec
 from .webhook import Webhook
 
 Of = Literal["event", "member", "message", "profile"]
 
 # The parts of a campaign that are what documents of these kinds are, under the campaign's id.
-OWN_PARTS = (*(part.name for part in PARTS), "competition")
+OWN_PARTS = tuple(part.name for part in PARTS)
 
 _TEXTS = ("title", "message")  # in which `{{ … }}` are formulas
 
@@ -98,7 +97,7 @@ def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of, effects: tu
             yield from _in_conditions(value, place, triggers, of)
         elif field.name == "field" and isinstance(value, str):
             yield Look(place, value, triggers, "member" if isinstance(part, CriterionSpec) else of)
-        elif field.name == "scope_field" and isinstance(part, Competition | CompetitionPart) and value is not None:
+        elif value is not None and ProfileFieldName in (field.type, *get_args(field.type)):
             yield Look(place, value, (), "profile")
         else:
             for inner, item in _structs_in(value, place):
@@ -126,7 +125,7 @@ def _triggers_of_effects(document: Struct) -> tuple[str, ...]:
     A step may be done by what came before it was open, so an event of any step may lead to the effects of another.
     """
     match document:
-        case Campaign() if document.competition is None and not parts_of(document):
+        case Campaign() if not parts_of(document):
             listening = [*document.triggers, *(trigger for step in document.steps for trigger in step.triggers)]
             return tuple(dict.fromkeys(trigger_spec.type for trigger_spec in listening))
         case Rule():
@@ -170,12 +169,11 @@ def _triggers_of(part: Struct) -> tuple[str, ...]:
             return (part.type,)
         case Rule():
             return (part.trigger_type,)
-        case Score() | TallySpec():
-            return () if part.trigger is None else (part.trigger,)
         case StepSpec():
             return tuple(trigger.type for trigger in part.triggers)
         case _:
-            return ()
+            trigger = getattr(part, "trigger", None)
+            return (trigger,) if isinstance(trigger, str) else ()
 
 
 def _in_conditions(tree: Any, at: str, triggers: tuple[str, ...], of: Of) -> Iterator[Look]:

@@ -80,7 +80,7 @@ class MemberLine(_Line, frozen=True, kw_only=True):
     """A member with everything that decides what becomes of them (see core/member.py for the states).
 
     `member_id` is said of erased members only: that of others follows from the user id. The mechanics add a field each,
-    after `campaigns`: see `member_line`.
+    after `campaigns`, unless their states have tables of their own: see `member_line`.
     """
 
     user_id: UserId
@@ -196,7 +196,7 @@ def _member_line() -> type[_Line]:
         default: Any = field.default if field.default_factory is NODEFAULT else field.default_factory()
         fields.append((field.name, field.type) if default is NODEFAULT else (field.name, field.type, default))
         if field.name == "campaigns":
-            fields += [(mechanic.collection, Json, {}) for mechanic in MECHANICS.values()]
+            fields += [(mechanic.collection, Json, {}) for mechanic in MECHANICS.values() if not mechanic.tables]
     line = defstruct("MemberLine", fields, bases=(_Line,), frozen=True, kw_only=True, module=__name__)
     return cast("type[_Line]", line)
 

@@ -1,32 +1,39 @@
-"""Rewards: what can be given, by hand or by a campaign; five types, each with a configuration of its own."""
+"""Rewards: what can be given, by hand or by a campaign; each type with a configuration of its own."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from plaudit.core.effects.effect_type import Preview
 from plaudit.core.metrics import AMOUNT_MAX
 from plaudit.core.operators import is_number
 from plaudit.errors import FieldError
+from plaudit.mechanics.registry import MECHANICS
 
 from .base import Document, DocumentKind, Media, MetricAmount, Reference
 
-RewardType = Literal["points", "product", "competition_entry", "unique_coupon", "non_unique_coupon"]
+# Those that do something in a mechanic, by their names.
+MECHANIC_REWARDS = {kind.name: kind for mechanic in MECHANICS.values() for kind in mechanic.rewards}
+if TYPE_CHECKING:
+    RewardType = str
+else:
+    RewardType = Literal[("points", "product", *MECHANIC_REWARDS, "unique_coupon", "non_unique_coupon")]
 
 # What each type's configuration may hold: the name of the field that another document is named by, and its kind.
 _REFERENCES = {
     "product": ("productId", "product"),
-    "competition_entry": ("competitionId", "competition"),
+    **{name: (kind.id_field, kind.document_kind) for name, kind in MECHANIC_REWARDS.items()},
     "unique_coupon": ("codePoolId", "code_pool"),
 }
 _FIELDS = {
     "points": {"amount"},
     "product": {"productId", "quantity"},
-    "competition_entry": {"competitionId", "entries"},
+    **{name: {kind.id_field, kind.number_field} for name, kind in MECHANIC_REWARDS.items()},
     "unique_coupon": {"codePoolId", "discountType", "discountValue"},
     "non_unique_coupon": {"code", "discountType", "discountValue"},
 }
 
 
+_NUMBERS = ("quantity", *(kind.number_field for kind in MECHANIC_REWARDS.values()))
 _DISCOUNT = frozenset({"discountType", "discountValue"})
 
 
@@ -71,7 +78,7 @@ def _check(reward: Reward) -> Sequence[FieldError]:
             name, _kind = _REFERENCES[kind]
             named = config.get(name)
             require(isinstance(named, str) and 0 < len(named) <= 64, name, "string")
-            for count in ("quantity", "entries"):
+            for count in _NUMBERS:
                 if count in config:
                     require(_positive_integer(config[count]), count, "positive number")
             if config.keys() & _DISCOUNT:
@@ -103,7 +110,7 @@ def preview_reward(reward_id: str, reward: Reward) -> Sequence[Preview]:
             return (Preview("product", reward.config["productId"]),)
         case "unique_coupon" | "non_unique_coupon":
             return (Preview("coupon", reward_id),)
-        case "competition_entry":
+        case _:
             return ()
 
 

@@ -19,7 +19,7 @@ from plaudit.storage.queries import queries_beside
 
 from . import inbox
 from .arrival import Arrival
-from .members import ALL_PARTS, load_members
+from .members import all_parts, load_members
 from .segment_tallies import attach_past
 
 SQL = queries_beside(__file__)
@@ -70,7 +70,7 @@ def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str
         if command is not None and command.needs is not None:
             needs.update(command.needs)
         elif kind != ACTION:
-            return ALL_PARTS
+            return all_parts()
     return frozenset(needs)
 
 

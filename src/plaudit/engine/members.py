@@ -7,25 +7,29 @@ import msgspec
 
 from plaudit.core.ids import bucket_of
 from plaudit.core.ledger.lots import Book
-from plaudit.core.member import Balance, Holding, Member, Standing, state_decoder, states_of
+from plaudit.core.member import STATE_TABLES, Balance, Holding, Member, state_decoder, states_of
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
 SQL = queries_beside(__file__)
 
-ALL_PARTS = frozenset({"holdings", "coupons", "entries", "standings"})
-
 _BOOK = msgspec.json.Decoder(Book)
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, object])
+
+
+def all_parts() -> frozenset[str]:
+    """Return the parts of members that are loaded only if they are needed."""
+    return frozenset({"holdings", "coupons", *STATE_TABLES})
 
 
 async def load_members(
     connection: Connection,
     keys: Mapping[UUID, int],
     users: Mapping[UUID, str],
-    needs: frozenset[str] = ALL_PARTS,
+    needs: frozenset[str] | None = None,
 ) -> dict[UUID, Member]:
-    """Return the members of these ids (with their buckets), enrolled or not. `needs` names the parts to load."""
+    """Return the members of these ids (with their buckets), enrolled or not. `needs` names the parts to load (None: all)."""
+    needs = all_parts() if needs is None else needs
     found = {id_: Member(member_id=id_, user_id=users[id_]) for id_ in keys}
     members = list(found.values())
     wanted = array_literal(keys.values()), array_literal(keys)
@@ -58,12 +62,11 @@ async def load_members(
     if "coupons" in needs:
         for number, origin_id, had in await connection.fetch(SQL.coupons, *wanted):
             members[number - 1].coupons[origin_id] = had
-    if "entries" in needs:
-        for number, competition_id, entries in await connection.fetch(SQL.entries, *wanted):
-            members[number - 1].entries[competition_id] = entries
-    if "standings" in needs:
-        for number, competition_id, *standing in await connection.fetch(SQL.standings, *wanted):
-            members[number - 1].standings[competition_id] = Standing(*standing)
+    for name, table in STATE_TABLES.items():
+        if name in needs:
+            for number, key, *row in await connection.fetch(SQL.by_name[name], *wanted):
+                states = states_of(members[number - 1], table.kind)
+                states[key] = table.put(states.get(key), table.type(*row))
     return found
 
 

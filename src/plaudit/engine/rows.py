@@ -14,7 +14,7 @@ import msgspec
 from plaudit.core.change_summary import summarise_decision
 from plaudit.core.decision import Decision, IssuedCoupon, Transaction, TransactionDetails, Withdrawn
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.member import Member, states_by_kind
+from plaudit.core.member import STATE_TABLES, Member, StateTable, states_by_kind
 from plaudit.core.notifications import MESSAGE
 
 from .arrival import Arrival, arrival_of_onward
@@ -177,16 +177,29 @@ class BatchRows:
                 of["insert_segment_members"].append((*key, arrival.org_id, segment_id, arrival.user_id, inside.since))
             elif not inside.member and before_it is not None and before_it.member:
                 of["delete_segment_members"].append((*key, segment_id))
-        for competition_id, standing in member.standings.items():
-            if standing is not was.standings.get(competition_id):
-                named = (arrival.org_id, competition_id, arrival.user_id)
-                scored = msgspec.structs.astuple(standing)
-                of["upsert_standings"].append((*key, *named, *scored, self.positions[arrival.bucket]))
-        for competition_id, entries in member.entries.items():
-            if entries != was.entries.get(competition_id):
-                of["upsert_entries"].append((*key, competition_id, entries))
-        if was.entries:
-            of["delete_entries"] += [(*key, entry) for entry in was.entries if entry not in member.entries]
+        for table in STATE_TABLES.values():
+            old, now = was.states.get(table.kind, _NO_STATES), member.states.get(table.kind, _NO_STATES)
+            if old or now:
+                self._add_own_table(table, old, now, arrival)
+
+    def _add_own_table(
+        self, table: StateTable, old: Mapping[str, Any], now: Mapping[str, Any], arrival: Arrival
+    ) -> None:
+        """Add the rows of states that are kept in a table of their own."""
+        key = (arrival.bucket, arrival.member_id)
+        rows, removed = self.of[f"upsert_{table.name}"], self.of.get(f"delete_{table.name}")
+        for document_id, state in now.items():
+            before, part = old.get(document_id), table.part(state)
+            if part is None or state is before or (before is not None and part == table.part(before)):
+                continue
+            if table.follows_position:
+                of_whom = (arrival.org_id, document_id, arrival.user_id)
+                rows.append((*key, *of_whom, *table.row(part), self.positions[arrival.bucket]))
+            else:
+                rows.append((*key, document_id, *table.row(part)))
+        if removed is not None and old:
+            left = {document_id for document_id, state in now.items() if table.part(state) is not None}
+            removed += [(*key, id_) for id_, state in old.items() if id_ not in left and table.part(state) is not None]
 
 
 def _transaction_rows(

@@ -141,8 +141,6 @@ def _documents_of(program: Program, kind: str) -> Mapping[str, Any]:
     match kind:
         case "segment":
             return program.segments
-        case "competition":
-            return program.competitions
         case _:
             return program.mechanics.get(kind, {})
 

@@ -52,12 +52,11 @@ def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: 
 
 
 def is_listened_to(programme: Programme, trigger: str) -> bool:
-    """Whether any campaign, mechanic, segment or competition listens to a trigger."""
+    """Whether any campaign, mechanic or segment listens to a trigger."""
     program = programme.compiled
     listening = (
         program.listeners,
         program.mechanic_listeners,
         program.segments_by_trigger,
-        program.competitions_by_trigger,
     )
     return any(trigger in mapping for mapping in listening)

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct, field, structs
 
 from plaudit.core.decide_one import decide_one
-from plaudit.core.member import Balance, Member, Progress, StepProgress
+from plaudit.core.member import Balance, Member, Progress, StateTable, StepProgress
 from plaudit.core.metrics import Metric
 from plaudit.engine.arrival import logged
 from plaudit.engine.members import load_members
@@ -123,8 +123,17 @@ def _differing(member: Member, kept: Member) -> list[str]:
     if "states" not in parts:
         return parts
     parts.remove("states")
-    kinds = [kind for kind in MECHANICS if member.states.get(kind, {}) != kept.states.get(kind, {})]
-    return [*parts, *(MECHANICS[kind].collection for kind in kinds)]
+    for kind, mechanic in MECHANICS.items():
+        states, others = member.states.get(kind, {}), kept.states.get(kind, {})
+        if states != others:
+            parts += [table.name for table in mechanic.tables if _parts(table, states) != _parts(table, others)]
+            parts += [] if mechanic.tables else [mechanic.collection]
+    return parts
+
+
+def _parts(table: StateTable, states: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {key: table.part(state) for key, state in states.items()}
+    return {key: part for key, part in parts.items() if part is not None}
 
 
 def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:

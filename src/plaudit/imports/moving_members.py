@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of
-from plaudit.core.member import STATE_KINDS, Balance, Holding, SegmentState, Standing
+from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, SegmentState
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
 from plaudit.engine.load import SQL as LOAD
@@ -127,7 +127,8 @@ def _add(
     key = (bucket_of(member_id), member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
     states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}
-    standings, holdings = _states(line, "standings", Standing), _states(line, "holdings", Holding)
+    holdings = _states(line, "holdings", Holding)
+    parts = {name: _states(line, name, table.type) for name, table in STATE_TABLES.items()}
     segments: dict[str, SegmentState] = states["segment"]
     listless = [text for text, state in segments.items() if state.member and state.since is None]
     if listless:
@@ -146,14 +147,15 @@ def _add(
         for segment_id, segment_state in segments.items()
         if segment_state.member
     ]
-    rows["standings"] += [
-        (*key, org_id, competition_id, line.user_id, *msgspec.structs.astuple(standing), position)
-        for competition_id, standing in standings.items()
-    ]
+    for name, table in STATE_TABLES.items():
+        for id_, part in parts[name].items():
+            if table.follows_position:
+                rows[name].append((*key, org_id, id_, line.user_id, *table.row(part), position))
+            else:
+                rows[name].append((*key, id_, *table.row(part)))
     rows["holdings"] += [
         (*key, product_id, *msgspec.structs.astuple(holding)) for product_id, holding in holdings.items()
     ]
-    rows["entries"] += [(*key, competition_id, number) for competition_id, number in line.entries.items()]
     rows["identities"] += [(org_id, kind, value, *key, line.user_id) for kind, value in line.identities.items()]
     rows["consents"] += [
         (*key, c.purpose, c.granted, c.source, c.given_at, c.recorded_at, c.recorded_by) for c in line.consents

@@ -20,7 +20,7 @@ from plaudit.core.decision import RefusalCode
 from plaudit.core.effects.effect_type import EffectType
 from plaudit.core.ledger.earned import Earned
 from plaudit.core.mechanic_rules import MechanicRules
-from plaudit.core.member import Member
+from plaudit.core.member import Member, StateTable
 from plaudit.core.metrics import Metric
 from plaudit.core.profile_fields import ProfileField
 from plaudit.core.program import Effect, MechanicListener, Program
@@ -34,12 +34,18 @@ DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and
 class CompiledDocuments(Struct, frozen=True):
     """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger.
 
-    `earning` says which of them count what is earned of which metric.
+    `earning` are those that count what is earned of a metric, by the metrics. `needs` are the parts of a member that they look
+    at or change themselves, of those that a batch loads only if they are needed (see `EffectType.needs`).
     """
 
     by_id: Mapping[str, Any]
     listeners: Mapping[str, Sequence[MechanicListener]] = {}
     earning: Mapping[str, Sequence[MechanicListener]] = {}
+    needs: frozenset[str] = frozenset()
+
+
+def _never(_: Any) -> bool:
+    return False
 
 
 class CampaignPart(Struct, frozen=True, kw_only=True):
@@ -50,7 +56,9 @@ class CampaignPart(Struct, frozen=True, kw_only=True):
     `effects_in` is the field of the part, a list, whose items have effects. `complete` returns a campaign of that type
     with what was left out; `check` returns what is wrong with a campaign of any type. `references` and `amounts` take
     the part, and where it stands. `pays` says whether a part gives anything without the campaign's own effects.
-    `listener` returns the trigger and the condition under which the campaign's effects happen, for an id of a campaign.
+    A campaign of a type that `stands_alone` needs neither triggers nor effects.
+    `listener` returns the trigger and the condition under which the campaign's effects happen, for an id of a campaign;
+    without one they happen by the campaign's own triggers.
     """
 
     name: str
@@ -63,8 +71,22 @@ class CampaignPart(Struct, frozen=True, kw_only=True):
     check: Callable[[Any], list[FieldError]]
     references: Callable[[Any, str], list[Reference]]
     amounts: Callable[[Any, str], list[MetricAmount]]
-    pays: Callable[[Any], bool]
-    listener: Callable[[str], tuple[str, Condition]]
+    pays: Callable[[Any], bool] = _never
+    stands_alone: bool = False
+    listener: Callable[[str], tuple[str, Condition]] | None = None
+
+
+class MechanicReward(Struct, frozen=True, kw_only=True):
+    """A type of reward that does something in the mechanic.
+
+    Its config has the document's id in `id_field`, and may say how many in `number_field`; `effect` returns what it does.
+    """
+
+    name: str
+    document_kind: str
+    id_field: str
+    number_field: str
+    effect: Callable[[Mapping[str, Any]], Effect]
 
 
 class RecountInvariant(Struct, frozen=True):
@@ -98,8 +120,10 @@ class Mechanic(MechanicRules):
     """A mechanic: its rules, and what it adds to the rest. What it has none of may be left as it is here."""
 
     document: DocumentKind
+    tables: Sequence[StateTable] = ()  # of its own, that states are kept in; without any, they are small documents
     campaign_part: CampaignPart | None = None
     effects: Sequence[EffectType] = ()
+    rewards: Sequence[MechanicReward] = ()
     commands: Sequence[CommandType] = ()
     triggers: Sequence[EngineTrigger] = ()
     refusals: Mapping[str, str] = {}  # its own, with what each means
@@ -120,6 +144,10 @@ class Mechanic(MechanicRules):
     def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
         """Compile the mechanic's documents, of all documents of a programme."""
         return CompiledDocuments(documents[self.kind])
+
+    def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:
+        """Return the mechanic's documents, also those that campaigns have as a part, by their ids."""
+        return documents[self.kind]
 
     def effects_of(self, compiled: Any) -> Iterable[Effect]:
         """Return the effects that a compiled document may lead to."""
@@ -156,6 +184,11 @@ class Mechanic(MechanicRules):
     def as_kept(self, state: Any, was: Any | None) -> Any:
         """Return a state that comes of the log without what an earlier version, which kept `was`, did not remember."""
         return state
+
+    @property
+    def checks_states(self) -> bool:
+        """Whether anything must hold of a state, whatever came before (see `unsound`)."""
+        return type(self).unsound is not MechanicRules.unsound
 
     @property
     def tag(self) -> str:

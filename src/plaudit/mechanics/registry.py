@@ -1,4 +1,7 @@
-"""All mechanics, in the order in which they are considered. A new mechanic is a folder, and its line in this list.
+"""All mechanics. A new mechanic is a folder, and its line in this list.
+
+In its order they count what is earned, and what falls due happens. Events they meet, and states of others they take over, in
+the reverse order.
 
 Whoever compiles a programme imports this, so whatever decides by one knows its mechanics.
 """
@@ -10,22 +13,24 @@ from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_scope, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
-from plaudit.core.member import RENEWED, STATE_KINDS, StateKind
+from plaudit.core.member import RENEWED, STATE_KINDS, STATE_TABLES, StateKind
 from plaudit.core.profile_fields import Keeper, ProfileField, add_fields, remove_fields
 from plaudit.core.refusals import MEANINGS
 from plaudit.core.triggers import add_triggers, remove_triggers
 from plaudit.documents.dialects import CAMPAIGN_PARTS
 
 from .base import CampaignPart, Mechanic
+from .competitions.mechanic import MECHANIC as COMPETITIONS
 from .ladders.mechanic import MECHANIC as LADDERS
 from .streaks.mechanic import MECHANIC as STREAKS
 
 
 def _fields_of(mechanic: Mechanic) -> list[ProfileField]:
-    shown = ProfileField(
+    """Return the fields of profiles that are a mechanic's: its scope is one, if it has any."""
+    scope = ProfileField(
         name=mechanic.collection, type="object", group="mechanics", kept_by=Keeper.scope, is_standard=False
     )
-    return [*mechanic.profile_fields, shown]
+    return [*mechanic.profile_fields, *([scope] if mechanic.scope_parts else [])]
 
 
 class MechanicRegistry(dict[str, Mechanic]):
@@ -41,10 +46,14 @@ class MechanicRegistry(dict[str, Mechanic]):
         """Add a mechanic, with its rules, effects, commands and triggers. Everything knows it from then on."""
         kind = mechanic.kind
         self[kind] = MECHANIC_RULES[kind] = mechanic
-        STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
+        if mechanic.tables:
+            STATE_TABLES.update((table.name, table) for table in mechanic.tables)
+        else:
+            STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
         if mechanic.renews_states:
             RENEWED[kind] = mechanic.renewed
-        add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
+        if mechanic.scope_parts:
+            add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
         add_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
             EFFECTS.add(effect_type)
@@ -59,10 +68,14 @@ class MechanicRegistry(dict[str, Mechanic]):
 
     def unregister(self, mechanic: Mechanic) -> None:
         """Remove a mechanic."""
-        for table in (self, MECHANIC_RULES, STATE_KINDS):
-            del table[mechanic.kind]
+        for by_kind in (self, MECHANIC_RULES):
+            del by_kind[mechanic.kind]
         RENEWED.pop(mechanic.kind, None)
-        remove_scope(mechanic.collection)
+        STATE_KINDS.pop(mechanic.kind, None)
+        for table in mechanic.tables:
+            del STATE_TABLES[table.name]
+        if mechanic.scope_parts:
+            remove_scope(mechanic.collection)
         remove_fields(_fields_of(mechanic))
         for effect_type in mechanic.effects:
             EFFECTS.remove(effect_type)
@@ -91,4 +104,4 @@ class MechanicRegistry(dict[str, Mechanic]):
         yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)
 
 
-MECHANICS = MechanicRegistry((STREAKS, LADDERS))
+MECHANICS = MechanicRegistry((STREAKS, LADDERS, COMPETITIONS))

@@ -9,7 +9,7 @@ import msgspec
 
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.ledger.lots import Book
-from plaudit.core.member import STATE_KINDS, Balance, Holding, Standing, state_decoder
+from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, StateTable, state_decoder
 from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine, member_line
 from plaudit.documents.spelling import spelled
 from plaudit.errors import FieldError, invalid_fields
@@ -49,7 +49,8 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
     keys = [bucket_of(id_) for id_ in ids], ids
     parts: list[dict[str, Any]] = [defaultdict(dict) for _ in ids]
     rows: list[Row] = list(await connection.fetch(SQL.members_now, *keys))
-    for name, read in _PARTS.items():
+    readers = {**_PARTS, **{name: _of_own_table(table) for name, table in STATE_TABLES.items()}}
+    for name, read in readers.items():
         found: list[Row] = list(await connection.fetch(SQL.by_name[name], *keys))
         for row in found:
             read(parts[int(row["number"]) - 1], row)
@@ -81,18 +82,19 @@ def _state(into: dict[str, Any], row: Row) -> None:
     into[STATE_KINDS[row["kind"]].collection][row["key"]] = spelled(state)
 
 
-def _standing(into: dict[str, Any], row: Row) -> None:
-    _, competition_id, *standing = row.values()
-    into["standings"][competition_id] = spelled(Standing(*standing))
+def _of_own_table(table: StateTable) -> Callable[[dict[str, Any], Row], None]:
+    """Return what reads the rows of a table that states have of their own."""
+
+    def read(into: dict[str, Any], row: Row) -> None:
+        _, key, *part = row.values()
+        into[table.name][key] = spelled(table.type(*part))
+
+    return read
 
 
 def _holding(into: dict[str, Any], row: Row) -> None:
     _, product_id, *holding = row.values()
     into["holdings"][product_id] = spelled(Holding(*holding))
-
-
-def _entry(into: dict[str, Any], row: Row) -> None:
-    into["entries"][row["competition_id"]] = row["entries"]
 
 
 def _identity(into: dict[str, Any], row: Row) -> None:
@@ -123,6 +125,5 @@ def _note(into: dict[str, Any], row: Row) -> None:
 
 
 _PARTS: Mapping[str, Callable[[dict[str, Any], Row], None]] = {
-    "balances": _balance, "progress": _state, "standings": _standing, "holdings": _holding, "entries": _entry,
-    "identities": _identity, "coupons": _coupon, "consents": _consent, "notifications": _note,
+    "balances": _balance, "progress": _state, "holdings": _holding, "identities": _identity, "coupons": _coupon, "consents": _consent, "notifications": _note,
 }  # fmt: skip

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.core.competitions import counted
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.ledger.earned import Booked, Origin, counted_at, is_earned, is_scored
+from plaudit.core.mechanic_rules import documents_that_counted, says_what_counted
 from plaudit.core.program import Program
 from plaudit.engine.processed import outcome_from
 from plaudit.storage.postgres import Connection
@@ -39,24 +39,25 @@ async def origin_of(connection: Connection, programme: Programme, row: Row, user
 
 
 async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str, at: datetime) -> frozenset[str] | None:
-    """Return the competitions that counted a credit, and each of the reversals that have come after that.
+    """Return the documents of mechanics that counted a credit, and each of the reversals that have come after that.
 
     None if nobody knows, as the log has it no more. A credit of which nothing was left to release is taken as if it had
     been released (a reversal of its reversal gives it back); one that is still pending as if that happened now.
     """
-    if metric not in past.programme.compiled.competitions_by_metric:
+    if not says_what_counted(past.programme.compiled, metric):
         return frozenset()
     *reversals, first = rows
     found: frozenset[str] | None = None
     credit = first if at == first["occurred_at"] else await past.release(first, user_id, at)
     if credit is None:
-        found = counted((await past.program_before(at)), (), metric, first["user_id"], at, at)
+        found = documents_that_counted((await past.program_before(at)), (), metric, first["user_id"], at, at)
     later = [reversal for reversal in reversals if reversal["occurred_at"] >= at]
     for row in later if credit is None else [credit, *later]:
         if row["program_version"] is None:
             return None
         program, now = await past.program(row["program_version"]), max(row["occurred_at"], at)
-        here = counted(program, outcome_from(row["outcome"]).trace, metric, row["user_id"], now, at)
+        trace = outcome_from(row["outcome"]).trace
+        here = documents_that_counted(program, trace, metric, row["user_id"], now, at)
         found = here if found is None else found & here
     return found
 

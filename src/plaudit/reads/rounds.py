@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.core.competitions import PLACES_KEPT
+from plaudit.mechanics.competitions.leagues import PLACES_KEPT
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 

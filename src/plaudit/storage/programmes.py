@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -23,8 +23,6 @@ from plaudit.clock import WALL, Move, OrgClock
 from plaudit.core.ids import derived_id
 from plaudit.core.program import Program
 from plaudit.documents.campaign import Campaign
-from plaudit.documents.competition import Competition
-from plaudit.documents.compile_competitions import competitions_of_campaigns
 from plaudit.documents.custom_field import CustomField
 from plaudit.documents.in_force import Named, compile_in_force
 from plaudit.documents.kinds import KINDS
@@ -41,6 +39,7 @@ from plaudit.documents.trigger import Trigger
 from plaudit.documents.webhook import Webhook
 from plaudit.errors import NotFound, Unavailable
 from plaudit.guard import in_hand, known
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.tasks import run_together
 
 from .documents import SQL
@@ -68,8 +67,10 @@ class Programme(Struct, frozen=True):
     metrics: dict[str, Metric]
     products: dict[str, Product]
     rewards: dict[str, Reward]
-    competitions: dict[str, Competition]
     templates: dict[str, MessageTemplate]
+    mechanics: Mapping[
+        str, Mapping[str, Any]
+    ]  # the documents of each mechanic, also those that campaigns have as a part
     clock: OrgClock
     out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, and why
 
@@ -240,25 +241,14 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     with in_hand.doing("programme", programme_id, org_id):
         compiled = compile_in_force(org_id, version, [(row["kind"], row["id"], row["doc"]) for row in rows])
     documents, out = compiled.readable, compiled.out
-    by_kind: dict[str, Any] = {
-        KINDS[kind].list_name: {
+    by_kind: dict[str, dict[str, Any]] = {
+        kind: {
             kept.id: kept.document
             for kept in documents
             if kept.kind == kind and (kind in _READ_ANYWAY or (kind, kept.id) not in out)
         }
-        for kind in (
-            "trigger",
-            "campaign",
-            "segment",
-            "webhook",
-            "metric",
-            "product",
-            "reward",
-            "competition",
-            "template",
-        )
+        for kind in (*_READ, *MECHANICS)
     }
-    by_kind["competitions"] = competitions_of_campaigns(by_kind["campaigns"]) | by_kind["competitions"]
     settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
     profiles = validator_for(
@@ -268,9 +258,12 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
     return Programme(
         compiled=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
-        out_of_force=out, **by_kind,
+        out_of_force=out, mechanics={kind: mechanic.all_documents(by_kind) for kind, mechanic in MECHANICS.items()},
+        **{KINDS[kind].list_name: cast("Any", by_kind[kind]) for kind in _READ},
     )  # fmt: skip
 
 
+# Kinds whose documents are read as such.
+_READ = ("trigger", "campaign", "segment", "webhook", "metric", "product", "reward", "template")
 # Kinds whose documents are looked up by what is stored of members: those out of force are still found.
 _READ_ANYWAY = frozenset({"trigger", "metric", "template"})

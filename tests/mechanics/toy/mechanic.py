@@ -47,6 +47,7 @@ class Toys(Mechanic):
     kind = KIND
     collection = "toys"
     state = CardState
+    says_what_counted = True
     document = DOCUMENT
     effects = (
         EffectType(
@@ -97,6 +98,9 @@ class Toys(Mechanic):
 
     def count_earned(self, context, compiled, amount, at, counted_in):
         stamp(context, compiled)
+
+    def has_counted(self, compiled, trace, user_id, now, at):
+        return at <= now
 
     def renewed(self, compiled, state):
         return structs.replace(state, stamps=min(state.stamps, compiled.size - 1))

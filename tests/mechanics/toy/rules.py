@@ -16,6 +16,7 @@ KIND = "toy"
 
 class ToyRefusal(StrEnum):
     toy_missing = "toy_missing"
+    toy_stamped = "toy_stamped"
 
 
 class CompiledCard(Struct, frozen=True):

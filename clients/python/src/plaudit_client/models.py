@@ -35,8 +35,6 @@ Refusal = Literal[
     "cascade_cycle",
     "cascade_too_deep",
     "cascade_too_wide",
-    "competition_not_found",
-    "competition_not_open",
     "condition_failed",
     "cooldown_running",
     "coupon_already_issued",
@@ -46,7 +44,6 @@ Refusal = Literal[
     "evaluation_failed",
     "event_before_enrolment",
     "event_counted",
-    "excluded_from_competition",
     "exclusive_group_taken",
     "goal_field_missing",
     "goal_value_already_counted",
@@ -403,7 +400,6 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     enrolment: Literal["open", "required"] | None = None
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: str | None = None
     media: str | None = None
@@ -412,6 +408,7 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     show_dates: bool | None = None
     completed_at: datetime | None = None
     streak: StreakPart | None = None
+    competition: CompetitionPart | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -612,7 +609,6 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     enrolment: Literal["open", "required"] | UnsetType = UNSET
     recurrence: RecurrenceSpec | UnsetType | None = UNSET
     segments: AudienceSpec | UnsetType | None = UNSET
-    competition: CompetitionPart | UnsetType | None = UNSET
     notification: Notify | UnsetType | None = UNSET
     subtitle: str | UnsetType | None = UNSET
     media: str | UnsetType | None = UNSET
@@ -621,6 +617,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     show_dates: bool | UnsetType = UNSET
     completed_at: datetime | UnsetType = UNSET
     streak: StreakPart | UnsetType | None = UNSET
+    competition: CompetitionPart | UnsetType | None = UNSET
 
 
 class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -2353,7 +2350,6 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     enrolment: Literal["open", "required"] = "open"
     recurrence: RecurrenceSpec | None = None
     segments: AudienceSpec | None = None
-    competition: CompetitionPart | None = None
     notification: Notify | None = None
     subtitle: str | None = None
     media: str | None = None
@@ -2362,6 +2358,7 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     show_dates: bool = True
     completed_at: datetime | UnsetType = UNSET
     streak: StreakPart | None = None
+    competition: CompetitionPart | None = None
 
 
 class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -3063,9 +3060,9 @@ class ProgrammeFile(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     products: dict[str, ProductUpdate] | None = None
     rewards: dict[str, RewardUpdate] | None = None
     code_pools: dict[str, CodePoolUpdate] | None = None
-    competitions: dict[str, CompetitionUpdate] | None = None
     streaks: dict[str, StreakUpdate] | None = None
     ladders: dict[str, LadderUpdate] | None = None
+    competitions: dict[str, CompetitionUpdate] | None = None
     segments: dict[str, SegmentUpdate] | None = None
     templates: dict[str, TemplateUpdate] | None = None
     webhooks: dict[str, WebhookUpdate] | None = None

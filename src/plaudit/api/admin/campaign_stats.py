@@ -21,7 +21,9 @@ from plaudit.api.views.competitions import Leaderboard
 from plaudit.api.views.member_progress import progress_fields
 from plaudit.core.member import Progress
 from plaudit.core.program import Campaign
+from plaudit.documents.campaign import parts_of
 from plaudit.documents.kinds import KINDS
+from plaudit.mechanics.competitions.state import KIND as COMPETITION
 from plaudit.reads import campaign_stats
 from plaudit.storage import documents
 
@@ -77,7 +79,7 @@ async def leaderboard(call: Call) -> View:
     """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
     campaign_id = call.path["campaignId"]
     campaign = (await call.programme()).campaigns.get(campaign_id)
-    if campaign is not None and campaign.competition is not None:
+    if campaign is not None and any(part.name == COMPETITION for part, _ in parts_of(campaign)):
         return await competitions.leaderboard(structs.replace(call, path={"competitionId": campaign_id}))
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)

@@ -13,11 +13,11 @@ from plaudit.api.views.base import Page
 from plaudit.api.views.competitions import Draw, Entry, EntryList, LeaderboardPlace, Winner, WinnerList, score_decimals
 from plaudit.api.views.competitions import Leaderboard as LeaderboardPage
 from plaudit.chores.settle_competitions import draw_winners, open_draw
-from plaudit.core.competitions import seed_hash
 from plaudit.core.metrics import to_number
 from plaudit.core.periods import period_key
-from plaudit.core.program import Competition
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
+from plaudit.mechanics.competitions.compiled import Competition, competition_of
+from plaudit.mechanics.competitions.draw import seed_hash
 from plaudit.reads import leaderboards, rounds
 from plaudit.reads.leaderboards import Leaderboard, RankedMember
 from plaudit.reads.rounds import PastBoard
@@ -189,7 +189,7 @@ async def _winners_of_round(call: Call, programme: Programme, competition: Compe
 
 async def _competition(call: Call) -> tuple[Programme, Competition]:
     programme = await call.programme()
-    competition = programme.compiled.competitions.get(call.path["competitionId"])
+    competition = competition_of(programme.compiled, call.path["competitionId"])
     if competition is None:
         raise NotFound("Competition not found")
     return programme, competition

@@ -13,7 +13,6 @@ from plaudit.core.cause import MANUAL_GRANT, CauseKind
 from plaudit.core.decision import Decision
 from plaudit.core.event import GRANT
 from plaudit.core.metrics import to_number
-from plaudit.documents.reward import RewardType
 from plaudit.errors import NotFound
 
 
@@ -52,7 +51,7 @@ async def grant(call: Call) -> RewardGrantResult:
     result = GrantedReward(
         user_id=body.user_id,
         reward_id=reward.reward_id,
-        reward_type=cast("RewardType", reward.type),
+        reward_type=reward.type,
         campaign_id=CauseKind.manual_grant.value,
         granted_at=time_text(now),
         event_id=f"evt_{event_id}",

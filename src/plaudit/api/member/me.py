@@ -47,6 +47,8 @@ from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
 from plaudit.core.decision import Refusal
 from plaudit.core.metrics import to_number
+from plaudit.mechanics.competitions.compiled import competition_of
+from plaudit.mechanics.competitions.state import KIND as COMPETITION
 from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
@@ -190,7 +192,7 @@ async def get_competitions(call: Call) -> Page:
         standings = await leaderboards.standings_of(connection, view.member_id)
     inside = segments_of(view)
     shown: list[MemberCompetition] = []
-    for competition_id, competition in programme.competitions.items():
+    for competition_id, competition in programme.mechanics[COMPETITION].items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, inside):
             continue
         place: dict[str, Any] = {"entries": entries.get(competition_id, 0)}
@@ -215,7 +217,8 @@ async def _standing(
     nowhere: dict[str, Any] = {"rank": None, "score": None, "of": None, "scope": None}
     if part is None:
         return nowhere
-    competition = programme.compiled.competitions[competition_id]
+    competition = competition_of(programme.compiled, competition_id)
+    assert competition is not None
     scope = part[0] if competition.scope_field is not None or competition.league is not None else None
     board = await call.services.boards.board(call.org_id, competition_id, scope, part[1])
     places = board.among([call.user_id])

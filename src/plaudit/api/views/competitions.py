@@ -3,7 +3,8 @@
 from msgspec import UNSET, UnsetType
 
 from plaudit.core.goals import SUM_DECIMALS
-from plaudit.core.program import Competition, Program
+from plaudit.core.program import Program
+from plaudit.mechanics.competitions.compiled import Competition
 
 from .base import Time, View, page_of
 

@@ -163,6 +163,7 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
             states={
                 kind: MECHANICS[kind].states_to_show(documents, states[kind])
                 for kind, documents in program.mechanics.items()
+                if kind in states
             },
         ),
     )

@@ -3,7 +3,7 @@
     merge, at the one who is no more ──► all lots are debited, all else is let go ──► takeover, at the other: credited, added
 
 What both have is added up, and where that makes no sense the better of the two counts: nothing is lost. It is not earned
-a second time, so no multiplier, cap, mechanic or competition counts it; what was earned ever goes along (`lifetime`).
+a second time, so no multiplier, cap or mechanic counts it; what was earned ever goes along (`lifetime`).
 Whatever is decided at the one later is passed on to the other.
 """
 
@@ -22,7 +22,7 @@ from plaudit.core.ids import derived_id
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction
 from plaudit.core.mechanic_rules import states_as_logged
-from plaudit.core.member import Balance, Holding, Progress, SegmentState, Standing
+from plaudit.core.member import Balance, Holding, Progress, SegmentState
 from plaudit.core.metrics import Metric
 
 from .command_type import CommandType, Strangers
@@ -43,10 +43,8 @@ class Handed(Struct, frozen=True, rename="camel"):
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
     segments: dict[str, SegmentState] = {}
-    standings: dict[str, Standing] = {}
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
-    entries: dict[str, int] = {}
     active_at: datetime | None = None
 
 
@@ -63,7 +61,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     handed = Handed(
         member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
         dict(member.progress), dict(member.segments),
-        dict(member.standings), dict(member.holdings), dict(member.coupons), dict(member.entries), member.active_at,
+        dict(member.holdings), dict(member.coupons), member.active_at,
     )  # fmt: skip
     data = msgspec.to_builtins(handed, str_keys=True) | states_as_logged(member.states)
     effects: list[EffectTrace] = []
@@ -76,7 +74,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
         ProductChange(cause.MERGE.logged, name, -had.quantity) for name, had in sorted(member.holdings.items())
     ]
     member.progress, member.segments, member.states = {}, {}, {}
-    member.standings, member.holdings, member.coupons, member.entries = {}, {}, {}, {}
+    member.holdings, member.coupons = {}, {}
     member.merged_into = into
     context.scope.forget_names()
     context.changed_parts.clear()

@@ -12,13 +12,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from plaudit.core import competitions, event, segments
+from plaudit.core import event, segments
 from plaudit.core.cause import ROLLBACK, Cause, LoggedCause, campaign_cause, cause_from_log
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
 from plaudit.core.effects.remove_product import take_product
 from plaudit.core.ids import derived_id
-from plaudit.core.mechanic_rules import MECHANIC_RULES, undone_from_log, undone_names
+from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.member import Progress
 
 from .command_type import CommandType, Strangers
@@ -61,7 +61,8 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
     `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
     same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
-    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `scores` are in competitions that count triggers; `stock` and `caps` is what others can have again.
+    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `stock` and `caps` is what others can
+    have again.
     `whole`: what cannot be had back refuses the order.
     """
 
@@ -78,8 +79,6 @@ class Rollback(Struct, frozen=True, rename="camel"):
     caps: dict[str, int] = {}
     coupons: tuple[Coupon, ...] = ()
     notifications: tuple[UUID, ...] = ()
-    entries: dict[str, int] = {}
-    scores: dict[str, int] = {}
     progress: dict[str, Progress] = {}
     parts: dict[str, dict[str, Any]] = {}
     segments: dict[str, bool | None] = {}
@@ -99,7 +98,6 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
     lost_products: int = 0
     coupons: int = 0
     lost_coupons: int = 0
-    entries: int = 0
     notifications: int = 0
     completions: int = 0
     numbers: dict[str, int] = {}  # of the mechanics, by their `undone_counts`
@@ -124,11 +122,7 @@ def _shown(order: Rollback, done: RolledBack) -> dict[str, Any]:
 def rollback_of(data: Mapping[str, Any], _: type[Any] | None = None) -> Rollback:
     """Return the order in an event's data."""
     order = msgspec.convert(data, Rollback, strict=False, str_keys=True)
-    parts = {
-        kind: undone_from_log(MECHANIC_RULES[kind], data[name])
-        for kind, name in undone_names().items()
-        if data.get(name)
-    }
+    parts = {kind: own for kind, rules in MECHANIC_RULES.items() if (own := rules.undone_from_log(data))}
     return structs.replace(order, parts=parts)
 
 
@@ -136,8 +130,9 @@ def data_of(order: Rollback) -> dict[str, Any]:
     """Return an order as the data of its event."""
     data: dict[str, Any] = msgspec.to_builtins(order, str_keys=True)
     del data["parts"]
-    undone = {name: order.parts.get(kind, {}) for kind, name in undone_names().items()}
-    return data | msgspec.to_builtins(undone, str_keys=True)
+    for kind, rules in MECHANIC_RULES.items():
+        data |= rules.undone_as_logged(order.parts.get(kind, {}))
+    return data
 
 
 _ASKED = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
@@ -183,7 +178,6 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
         lost_products=sum(order.products.values()) - sum(removed.values()),
         coupons=len(coupons),
         lost_coupons=len(order.coupons) - len(coupons),
-        entries=sum(order.entries.values()),
         notifications=len(order.notifications),
         completions=completions,
         numbers=_numbers(states, context.member.states),
@@ -288,18 +282,9 @@ def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusa
 
 
 def _take_the_rest(context: Context, order: Rollback) -> None:
-    """Take entries, scores and places in segments back, and what else the mechanics undo."""
-    entries, program = context.member.entries, context.program
+    """Take places in segments back, and what else the mechanics undo."""
+    program = context.program
     _undo_mechanics(context, order, first=False)
-    for competition_id, number in order.entries.items():
-        left = entries.get(competition_id, 0) - number
-        if left > 0:
-            entries[competition_id] = left
-        else:
-            entries.pop(competition_id, None)
-    for competition_id, amount in order.scores.items():
-        if competition_id in program.competitions:
-            competitions.take_back(context, program.competitions[competition_id], amount)
     for segment_id, manual in order.segments.items():
         if segment_id in program.segments:
             segments.set_membership(context, program.segments[segment_id], member=manual)

@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from plaudit.core import campaigns, cause, competitions, segments
+from plaudit.core import campaigns, cause, segments
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, ProductChange, Refusal, Trace
 from plaudit.core.event import TAKEOVER
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.post import MERGED, append_transaction, balance_of, in_lots, open_book, replace_book
-from plaudit.core.mechanic_rules import MECHANIC_RULES, states_from_log
-from plaudit.core.member import Balance, Holding, states_of
+from plaudit.core.mechanic_rules import MECHANIC_RULES
+from plaudit.core.member import Balance, Holding
 from plaudit.core.metrics import AMOUNT_MAX, Metric
 from plaudit.core.profile_fields import REFERRALS
 
@@ -40,8 +40,6 @@ def _take_over(context: Context, handed: Handed) -> Refusal | None:
         _add_holding(context, product_id, had)
     for origin_id, number in handed.coupons.items():
         member.coupons[origin_id] = member.coupons.get(origin_id, 0) + number
-    for competition_id, number in handed.entries.items():
-        member.entries[competition_id] = member.entries.get(competition_id, 0) + number
     if handed.active_at is not None:
         member.active_at = max(handed.active_at, member.active_at or handed.active_at)
     context.scope.forget_names()
@@ -87,20 +85,18 @@ def _add_holding(context: Context, product_id: str, had: Holding) -> None:
 
 def _add_mechanics(context: Context, handed: Handed) -> None:
     """How far the other was; what the programme no longer has is kept as it is, unless the member has its own."""
-    member, program = context.member, context.program
+    program = context.program
     by_id = program.campaigns()
-    for competition_id, standing in sorted(handed.standings.items()):
-        competitions.take_over(context, program.competitions.get(competition_id), competition_id, standing)
     for segment_id, inside in sorted(handed.segments.items()):
         if segment_id in program.segments:
             segments.take_over(context, program.segments[segment_id], inside)
     for kind, rules in reversed(MECHANIC_RULES.items()):
-        for document_id, state in sorted(states_from_log(rules, context.event.data.get(rules.collection)).items()):
+        for document_id, state in sorted(rules.states_from_log(context.event.data).items()):
             compiled = program.compiled(kind, document_id)
             if compiled is not None:
                 rules.take_over(context, document_id, compiled, state)
             else:
-                states_of(member, kind).setdefault(document_id, rules.without_due(state))
+                rules.add_former(context, document_id, state)
     for campaign_id, progress in sorted(handed.progress.items()):
         campaigns.take_over(context, campaign_id, by_id.get(campaign_id), progress)
 

@@ -9,7 +9,6 @@ from typing import Protocol
 from plaudit.core.context import ApplyEffect
 
 from . import (
-    add_entries,
     add_metric,
     add_points,
     add_to_segment,
@@ -79,7 +78,6 @@ EFFECTS = EffectRegistry(
         call_webhook,
         add_to_segment,
         remove_from_segment,
-        add_entries,
         remove_product,
         set_attribute,
         enrol,

@@ -1,6 +1,6 @@
-"""What is earned, of all that is booked: the one rule that lifetime amounts, mechanics, competitions and segments go by.
+"""What is earned, of all that is booked: the one rule that lifetime amounts, mechanics and segments go by.
 
-A credit is earned, unless another member sent it or a merge moved it. Scores (of mechanics and competitions) count it when
+A credit is earned, unless another member sent it or a merge moved it. Scores (of mechanics) count it when
 it is available, unless the member started or was imported with it. A debit is neither. A reversal takes as much back of
 what the credit is that it goes back to, and reversing that gives it back: when and where the credit counted.
 """
@@ -33,8 +33,8 @@ class Booked(Struct, frozen=True):
 class Origin(Struct, frozen=True):
     """What a reversal takes back, directly or through other reversals: whether it was earned, and is scored.
 
-    `counted_at` is when it counted for scores, or will when it is released; `counted_in` are the competitions that
-    counted it (None where an earlier version has not said: then all that were open, by what they are now).
+    `counted_at` is when it counted for scores, or will when it is released; `counted_in` are the documents of
+    mechanics that counted it (None where an earlier version has not said: then all that would count it now).
     """
 
     transaction_id: UUID

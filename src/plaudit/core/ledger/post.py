@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import structs
 
-from plaudit.core import competitions, mechanic_rules
+from plaudit.core import mechanic_rules
 from plaudit.core.cause import OPENING, CauseKind, expiry_cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import Refusal, Transaction
@@ -183,12 +183,9 @@ def _earned_by(context: Context, posting: Transaction, origin: Origin | None) ->
 def count_earned(
     context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
-    """Count what was earned at an instant, or what of it was taken back in the competitions that had counted it."""
-    program = context.program
-    if metric_id in program.earning_listeners:
+    """Count what was earned at an instant, or what of it was taken back by the documents that had counted it."""
+    if metric_id in context.program.earning_listeners:
         mechanic_rules.count_earned(context, metric_id, amount, at, counted_in)
-    if metric_id in program.competitions_by_metric:
-        competitions.count(context, metric_id, amount, at, counted_in)
 
 
 def replace_book(context: Context, metric: Metric, book: Book) -> None:

@@ -33,6 +33,8 @@ def _listener(campaign_id: str) -> tuple[str, Condition]:
 
 
 def _complete(campaign: Any) -> Any:
+    if campaign.streak is not None or not campaign.simplified_mode or campaign.steps:
+        return campaign
     return structs.replace(campaign, streak=StreakPart())
 
 

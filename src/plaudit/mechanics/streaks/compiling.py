@@ -22,9 +22,8 @@ from .state import KIND, cause_of
 
 def compile_streaks(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
     """Return the streaks of a programme: those that are documents, and those that campaigns have as a part."""
-    campaigns = documents["campaign"]
-    of_campaigns = {key: streak for key, streak in _of_campaigns(campaigns).items() if key not in documents[KIND]}
-    streaks = {**documents[KIND], **of_campaigns}
+    campaigns, own = documents["campaign"], documents[KIND]
+    streaks = all_documents(documents)
     by_id = {key: compile_streak(key, streak, metrics) for key, streak in streaks.items()}
     listeners: dict[str, list[MechanicListener]] = defaultdict(list)
     for key, streak in streaks.items():
@@ -32,7 +31,7 @@ def compile_streaks(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -
             continue
         for number, trigger in enumerate(streak.triggers):
             condition, _ = compile_conditions(trigger.conditions)
-            if key in of_campaigns:
+            if key not in own:
                 condition = All((_open(campaigns[key]), condition))
             listeners[trigger.type].append(
                 MechanicListener(
@@ -40,6 +39,12 @@ def compile_streaks(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -
                 )
             )
     return CompiledDocuments(by_id, listeners)
+
+
+def all_documents(documents: DocumentsByKind) -> Mapping[str, Streak]:
+    """Return the streaks of a programme as documents: those that are, and those that campaigns have as a part."""
+    own = documents[KIND]
+    return {**own, **{key: value for key, value in _of_campaigns(documents["campaign"]).items() if key not in own}}
 
 
 def _of_campaigns(campaigns: Mapping[str, Any]) -> dict[str, Streak]:

@@ -43,6 +43,9 @@ class Streaks(Mechanic):
     def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
         return compiling.compile_streaks(documents, metrics)
 
+    def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:
+        return compiling.all_documents(documents)
+
     def effects_of(self, compiled: Streak) -> Iterable[Effect]:
         return (effect for milestone in compiled.milestones for effect in milestone.effects)
 

@@ -6,14 +6,23 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
+from plaudit.documents.as_meant import ListedId
+from plaudit.documents.base import (
+    Document,
+    DocumentId,
+    DocumentKind,
+    Instant,
+    MetricAmount,
+    ProfileFieldName,
+    Reference,
+)
+from plaudit.documents.conditions import check_conditions
+from plaudit.documents.dialects import read_parts
+from plaudit.documents.effect import AudienceSpec, EffectSpec, check_effects, effect_amounts, effect_references
+from plaudit.documents.listening import TriggerKey
 from plaudit.errors import FieldError
 
-from .as_meant import ListedId
-from .base import Document, DocumentId, DocumentKind, Instant, MetricAmount, Reference
-from .conditions import check_conditions
-from .dialects import read_competition
-from .effect import AudienceSpec, EffectSpec, check_effects, effect_amounts, effect_references
-from .listening import TriggerKey
+from .state import KIND
 
 Rank = Annotated[int, Meta(ge=1, le=100_000)]
 
@@ -61,7 +70,7 @@ class Competition(Document, kw_only=True):
     end_date: Instant | None = None
     score: Score | None = None
     leagues: Leagues | None = None
-    scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    scope_field: ProfileFieldName | None = None
     prizes: Annotated[list[PrizeSpec], Meta(max_length=100)] = field(default_factory=list[PrizeSpec])
     excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
     segments: AudienceSpec | None = None
@@ -76,7 +85,7 @@ class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
     score: Score | None = None
     leagues: Leagues | None = None
-    scope_field: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    scope_field: ProfileFieldName | None = None
     prizes: Annotated[list[PrizeSpec], Meta(max_length=100)] = field(default_factory=list[PrizeSpec])
     excluded_user_ids: Annotated[list[ListedId], Meta(max_length=10_000)] = field(default_factory=list[str])
     settle_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 5
@@ -139,8 +148,13 @@ def _references(competition: Competition) -> Sequence[Reference]:
     return ranking_references(competition) + audience
 
 
-KIND = DocumentKind(
-    name="competition",
+def _read(raw: dict[str, Any]) -> dict[str, Any]:
+    """A competition's prizes as they are kept."""
+    return read_parts(dict(raw), "prizes")
+
+
+DOCUMENT = DocumentKind(
+    name=KIND,
     title="Competition",
     collection="competitions",
     id_field="competitionId",
@@ -151,5 +165,5 @@ KIND = DocumentKind(
     check=_check,
     references=_references,
     amounts=prize_amounts,
-    read=read_competition,
+    read=_read,
 )
