@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import re
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,6 +103,70 @@ def test_the_way_from_an_action_to_a_redeemed_product(shop, server_process):
         assert [next(events).event for _ in range(2)] == ["ready", "notification"]
         events.close()
         assert own.get_widget().startswith(b"/")
+
+
+def test_nothing_of_a_profile_is_lost(shop, server_process):
+    written = {
+        "email": "fay@x.org",
+        "country": "PT",
+        "tags": ["early"],
+        "shoeSize": 39,
+        "additionalProperties": {"a": 1},
+    }
+    with Plaudit(**given(shop)) as plaudit:
+        plaudit.create_profile({"userId": "fay", **written})
+        fay = plaudit.get_profile("fay")
+        assert (fay.email, fay.country, fay.tags, fay.phone) == ("fay@x.org", "PT", ["early"], None)
+        assert fay.additional_properties == {"shoeSize": 39, "additionalProperties": {"a": 1}}
+        plain = plaudit.request("GET", "/v1/profiles/fay")
+        assert everything_in(fay) == not_null(plain)
+        listed = next(profile for profile in plaudit.list_profiles(limit=100).profiles if profile.user_id == "fay")
+        assert everything_in(listed) == not_null(plain)
+        users = plaudit.get_audience_profile(user_ids="fay").users
+        assert (users[0].data.email, users[0].data.additional_properties["shoeSize"]) == ("fay@x.org", 39)
+        assert plaudit.look_up_user("fay@x.org").additional_properties["shoeSize"] == 39
+    with PlauditMember(str(shop.base_url), token=server_process.token_of(shop, "fay")) as own:
+        for view, path in ((own.get_me(), "/api/loyalty/me"), (own.get_my_profile(), "/api/loyalty/me/profile")):
+            assert (view.country, view.additional_properties["shoeSize"]) == ("PT", 39)
+            assert everything_in(view) == not_null(own.request("GET", path))
+
+
+def everything_in(profile):
+    """A profile of the client's as the API sends it, without what is null."""
+    fields = msgspec.to_builtins(profile)
+    further = fields.pop("")
+    return json.loads(re.sub(r"(\.\d{3})000Z", r"\1Z", json.dumps(further | fields)))
+
+
+def not_null(fields):
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def test_any_write_can_be_tried_out(shop, server_process):
+    with Plaudit(**given(shop)) as plaudit:
+        tried = plaudit.dry_run(plaudit.create_transaction, {"userId": "gil", "metric": "points", "amount": 4})
+        assert (tried.data.amount, tried.dry_run.transactions[0].balance_after) == (4, 4)
+        reported = plaudit.dry_run(plaudit.report, "gil", "buy", {"amount": 5})
+        assert (reported.dry_run.event_count, reported.dry_run.transactions[0].amount) == (1, 10)
+        assert plaudit.dry_run(plaudit.create_profile, {"userId": "gil"}).data.user_id == "gil"
+        with pytest.raises(PlauditError) as refused:
+            plaudit.dry_run(plaudit.redeem_product, "mug", {"userId": "gil"})
+        assert refused.value.status == 404
+        with pytest.raises(PlauditError) as nobody:
+            plaudit.get_profile("gil")
+        assert nobody.value.status == 404
+        plaudit.create_transaction({"userId": "gil", "metric": "points", "amount": 20})
+    with PlauditMember(str(shop.base_url), token=server_process.token_of(shop, "gil")) as own:
+        tried = own.dry_run(own.redeem_my_product, "mug")
+        assert (tried.data.result.product_id, tried.dry_run.transactions[0].amount) == ("mug", -15)
+
+    async def go():
+        async with AsyncPlaudit(**given(shop)) as plaudit:
+            tried = await plaudit.dry_run(plaudit.grant_reward, {"userId": "gil", "rewardId": "r"})
+            return tried, await plaudit.get_profile("gil")
+
+    tried, gil = asyncio.run(go())
+    assert (tried.dry_run.transactions[0].amount, gil.metrics["points"].balance) == (5, 20)
 
 
 def test_lines_go_in_and_come_out(shop):

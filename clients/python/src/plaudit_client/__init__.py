@@ -14,7 +14,7 @@ from .async_client import AsyncPlaudit, AsyncPlauditMember
 from .client import Plaudit, PlauditMember
 from .errors import InvalidSignature, PlauditError
 from .paging import Page
-from .requests import Request
+from .requests import DryRunResult, Request
 from .streams import ServerEvent
 from .webhooks import verify_webhook
 
@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncPlaudit",
     "AsyncPlauditMember",
+    "DryRunResult",
     "InvalidSignature",
     "Page",
     "Plaudit",

@@ -1,7 +1,9 @@
 """Requests without any I/O: what is sent, how a response is read, and when to try again."""
 
 import random
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
@@ -9,10 +11,11 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .errors import PlauditError
-from .models import ActionBatchResult, ActionReceipt
+from .models import ActionBatchResult, ActionReceipt, DryRun
+from .open_struct import is_open, keep_further
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -30,8 +33,8 @@ _ALSO_CALLS = {"schema": "%73chema"}
 class Request(Struct, Generic[T], frozen=True, kw_only=True):
     """One request, and the type of the data in its response; `object` for any data.
 
-    With `loose` the response may have an envelope or not. `content` is a body that is no JSON, of the media type `media`. A POST carries an Idempotency-Key, so that it counts
-    once however often it is tried.
+    With `loose` the response may have an envelope or not. `content` is a body that is no JSON, of the media type `media`.
+    A POST carries an Idempotency-Key, so that it counts once however often it is tried.
     """
 
     method: str
@@ -66,6 +69,37 @@ class Request(Struct, Generic[T], frozen=True, kw_only=True):
         return self.content is None or isinstance(self.content, bytes)
 
 
+class DryRunResult(Struct, Generic[T], frozen=True, kw_only=True):
+    """What a write would return, and what would follow from it; `dry_run` is None if a job reports that."""
+
+    data: T
+    dry_run: DryRun | None
+
+
+class Trial(Struct):
+    """A dry run that is under way, and what its response says would follow."""
+
+    dry_run: DryRun | None = None
+
+
+_TRIAL: ContextVar[Trial | None] = ContextVar("trial", default=None)
+
+
+@contextmanager
+def trial() -> Generator[Trial]:
+    """Make all requests of this context dry runs."""
+    token = _TRIAL.set(under_way := Trial())
+    try:
+        yield under_way
+    finally:
+        _TRIAL.reset(token)
+
+
+def tried_out(request: Request[T]) -> Request[T]:
+    """Return the request as it is sent: within a trial, as a dry run."""
+    return request if _TRIAL.get() is None else structs.replace(request, query={**request.query, "dryRun": True})
+
+
 def idempotency(key: str | None) -> dict[str, str]:
     """Return the header that makes a write count once, however often it is tried."""
     return {"Idempotency-Key": key or uuid4().hex}
@@ -93,16 +127,18 @@ def read_response(request: Request[T], status: int, content: bytes) -> T:
     """Return the data of a response. Raises PlauditError for an error, and for what is no response of this API."""
     if status >= 400:
         raise read_error(status, content)
-    if request.result is type(None):
-        return cast("T", None)
-    if request.result is bytes:
-        return cast("T", content)
     try:
+        if (under_way := _TRIAL.get()) is not None:
+            under_way.dry_run = _DRY_RUN.decode(content).dry_run
+        if request.result is type(None):
+            return cast("T", None)
+        if request.result is bytes:
+            return cast("T", content)
         if request.loose:
             return _without_envelope(content)
         if not request.enveloped:
-            return _decoder(request.result).decode(content)
-        return _decoder(_Enveloped[Any if request.result is object else request.result]).decode(content).data
+            return _decoded(request.result, content)
+        return _decoded(_Enveloped[Any if request.result is object else request.result], content).data
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PlauditError(f"Unexpected response: {error}", status=status, code="unexpected_response") from error
 
@@ -188,9 +224,24 @@ class _Enveloped(Struct, Generic[T], frozen=True):
     data: T
 
 
+class _Tried(Struct, frozen=True, rename="camel"):
+    dry_run: DryRun | None = None
+
+
+_DRY_RUN = msgspec.json.Decoder(_Tried)
+
+
+def _decoded(result: Any, content: bytes) -> Any:
+    of = Any if result is object else result
+    value = _decoder(of).decode(content)
+    if is_open(of):
+        keep_further(value, msgspec.json.decode(content))
+    return value
+
+
 @cache
-def _decoder(result: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(Any if result is object else result)
+def _decoder(of: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(of)
 
 
 def _instant(text: Any) -> datetime | None:

@@ -8,7 +8,7 @@ import httpx
 
 from . import requests
 from .paging import Page
-from .requests import Request
+from .requests import DryRunResult, Request
 from .streams import ServerEvent, events_in
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class Transport:
     def send(self, request: Request[T]) -> T:
         """Send a request, with retries, and return the data of its response. Raises PlauditError."""
         tries = self._tries if request.is_repeatable else 1
+        request = requests.tried_out(request)
         for attempt in range(1, tries + 1):
             retry_after = None
             try:
@@ -89,6 +90,12 @@ class Transport:
             if page.cursor is None:
                 return
             arguments["cursor"] = page.cursor
+
+    def dry_run(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> DryRunResult[T]:
+        """Return what a write would return and lead to, and change nothing: `dry_run(plaudit.create_transaction, {…})`."""
+        with requests.trial() as trial:
+            data = write(*args, **kwargs)
+        return DryRunResult(data=data, dry_run=trial.dry_run)
 
     def request(
         self,

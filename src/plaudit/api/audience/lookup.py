@@ -3,6 +3,7 @@
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.base import OpenObject
 from plaudit.api.views.member_api import UserLookup
+from plaudit.api.views.profiles import with_written
 from plaudit.errors import NotFound
 from plaudit.ingest.members import resolve_users
 from plaudit.reads import members
@@ -18,7 +19,7 @@ async def look_up(call: Call) -> OpenObject:
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     names = {row["kind"]: row["value"] for row in view.parts["identities"]}
-    return OpenObject(UserLookup(user_id=view.user_id), view.attributes | names)
+    return with_written(UserLookup, view.attributes | names, user_id=view.user_id)
 
 
 OPERATIONS = [

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import msgspec
 
+from plaudit.api.views.base import OpenView
+
 from .operations import Operation
 
 REF = "#/components/schemas/{name}"
@@ -20,6 +22,9 @@ class Components:
         refs, components = msgspec.json.schema_components(types, ref_template=REF)
         self._by_type = dict(zip(types, (_complete(ref) for ref in refs), strict=True))
         self.schemas = {name: _complete(schema) for name, schema in components.items()}
+        for view in _open_views(OpenView):
+            if view.__name__ in self.schemas:
+                self.schemas[view.__name__]["additionalProperties"] = True
 
     def of(self, schema: Any) -> Any:
         """Return a schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
@@ -32,6 +37,12 @@ class Components:
         if isinstance(schema, UnionType):  # of structs, which msgspec describes only if they are tagged
             return {"anyOf": [self.of(part) for part in schema.__args__]}
         return self._by_type[schema] if _is_type(schema) else schema
+
+
+def _open_views(of: type[OpenView]) -> Iterator[type[OpenView]]:
+    for view in of.__subclasses__():
+        yield view
+        yield from _open_views(view)
 
 
 def _is_type(schema: Any) -> bool:

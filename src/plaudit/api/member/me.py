@@ -39,9 +39,10 @@ from plaudit.api.views.profiles import (
     MetricBalance,
     balances_view,
     coupons_view,
-    further_fields,
     inventory_view,
     profile_view,
+    with_written,
+    written_fields,
 )
 from plaudit.api.views.transactions import TransactionList, transaction_view
 from plaudit.core.commands.redemption import redemption_refusal
@@ -66,13 +67,14 @@ async def get_me(call: Call) -> OpenObject:
 async def get_own_profile(call: Call) -> OpenObject:
     """What the member is known by; the books are elsewhere."""
     programme, view = await load_current_member(call)
-    shown = MemberProfile(
+    return with_written(
+        MemberProfile,
+        written_fields(view),
         user_id=view.user_id,
         custom_fields=programme.profiles.custom_of(view.attributes),
         enrolled_at=time_text(view.enrolled_at),
         last_active_at=time_text(view.active_at or view.enrolled_at),
     )
-    return OpenObject(shown, further_fields(view))
 
 
 async def get_campaigns(call: Call) -> Page:

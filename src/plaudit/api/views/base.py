@@ -62,10 +62,15 @@ def page_of(
     return cast("type[Page]", made)
 
 
+class OpenView(View):
+    """The base of response types that are sent with further fields (as an `OpenObject`), and described so."""
+
+
 class OpenObject:
     """A view that is sent with further fields next to its own, such as a profile with the member's attributes.
 
-    The view's own fields win over further ones of the same name. The view has at least one field.
+    The view's own fields win over further ones of the same name. The view has at least one field. Fields that a client
+    sees often are of an `OpenView`, which says in the description that there are more.
     """
 
     __slots__ = ("further", "view")

@@ -8,7 +8,7 @@ from plaudit.core.decision import Refusal
 
 from .base import Json, Time, View, page_of
 from .member_progress import CampaignStep, LadderProgress
-from .profiles import InventoryItem, MemberCoupon, MetricBalance, Profile
+from .profiles import InventoryItem, MemberCoupon, MetricBalance, Profile, WrittenFields
 from .transactions import Transaction
 
 
@@ -18,8 +18,8 @@ class MemberOverview(Profile, kw_only=True):
     unread_notifications: int
 
 
-class MemberProfile(View):
-    """What the member is known by: the fields of the profile that are written, as the profile schema has them."""
+class MemberProfile(WrittenFields, kw_only=True):
+    """What the member is known by: the fields of the profile that clients write, as the profile schema has them."""
 
     user_id: str
     custom_fields: Json
@@ -165,7 +165,7 @@ class OptOutState(View):
     opted_out: bool
 
 
-class UserLookup(View):
+class UserLookup(WrittenFields, kw_only=True):
     """A user, with the attributes of their profile."""
 
     user_id: str

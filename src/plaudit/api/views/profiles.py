@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType, defstruct
+from msgspec import UNSET, Meta, UnsetType, defstruct
 
 from plaudit.api.http.wire import optional_time, time_text
 from plaudit.api.views.cause import Cause, cause_view
 from plaudit.core import cause as core
+from plaudit.core import identities
 from plaudit.core.ledger import lots
 from plaudit.core.ledger.lots import Book
 from plaudit.core.metrics import Metric, to_number
-from plaudit.core.profile_fields import COMPUTED, badges_of, computed_fields
+from plaudit.core.profile_fields import COMPUTED, PROFILE_FIELDS, TIME_ZONE, Keeper, badges_of, computed_fields
 from plaudit.documents.profile import CUSTOM
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
 
-from .base import Json, OpenObject, Time, View, page_of
+from .base import Json, OpenObject, OpenView, Time, View, page_of
 from .coupon import CouponWorth, worth_of
 from .documents import snake_case
 from .member_progress import (
@@ -79,21 +80,57 @@ _TYPES: Mapping[str, Any] = {"number": float, "string": str | None, "array": lis
 
 
 _NAMES = {field.name: snake_case(field.name) for field in COMPUTED}
+# What clients write. An organisation's profile schema may give a field another type, or none; that of a few is certain.
+_WRITTEN = {
+    field.name: snake_case(field.name)
+    for field in PROFILE_FIELDS
+    if field.kept_by == Keeper.user and field.name != "userId"
+}
+_CERTAIN = {*identities.KINDS, TIME_ZONE}
+_DESCRIPTIONS = {
+    "email": "An identity of the member: they are found by it.",
+    "phone": "An identity of the member: they are found by it. In the form `+491512345678`.",
+    "country": "The member's country.",
+    "city": "The member's city.",
+    "timezone": "The member's time zone, such as `Europe/Berlin`: it decides when their days begin.",
+    "language": "The member's language, in which notifications are written.",
+    "referredBy": "The user id of the member who referred this one.",
+    "tags": "The member's tags.",
+    "displayName": "The name that other members see.",
+    "name": "The member's name.",
+    "source": "Where the member came from.",
+    "channel": "The channel that the member came through.",
+    "preferences": "The member's preferences, an object.",
+    "optedOut": "Whether the member has opted out: their actions have no effects.",
+}
+
+
+def _written_type(name: str) -> Any:
+    of = str | None | UnsetType if name in _CERTAIN else Any
+    return Annotated[of, Meta(description=_DESCRIPTIONS[name])]
+
 
 if TYPE_CHECKING:
-    ComputedFields = View
+    ComputedFields = WrittenFields = OpenView
 else:
+    WrittenFields = defstruct(
+        "WrittenFields",
+        [(field, _written_type(name), UNSET) for name, field in _WRITTEN.items()],
+        bases=(OpenView,),
+        kw_only=True,
+        rename="camel",
+    )
     ComputedFields = defstruct(
         "ComputedFields",
         [(_NAMES[field.name], _TYPES[field.type] | UnsetType, UNSET) for field in COMPUTED],
-        bases=(View,),
+        bases=(WrittenFields,),
         kw_only=True,
         rename="camel",
     )
 
 
 class Profile(ComputedFields, kw_only=True):
-    """A member, with further fields as the profile schema has them, such as `email`.
+    """A member, with further fields as the profile schema has them.
 
     `customFields` are those declared as custom fields, which are also among the further fields. `segments` are those that
     the member is in. `tier` is the rung on the first ladder.
@@ -117,14 +154,20 @@ ProfileList = page_of(Profile, "profiles")
 
 def profile_view(programme: Programme, view: MemberView, of: type[Profile] = Profile, **others: Any) -> OpenObject:
     """Return a member as a profile; with `others`, of a type that has these fields too."""
-    shown = of(**profile_fields(programme, view), **others)
-    return OpenObject(shown, further_fields(view))
+    return with_written(of, written_fields(view), **profile_fields(programme, view), **others)
 
 
-def further_fields(view: MemberView) -> Json:
-    """Return the fields of a profile that the organisation has chosen, and the names that the member is found by."""
-    further = {name: value for name, value in view.attributes.items() if name not in _COMPUTED_ALWAYS}
-    return further | {row["kind"]: row["value"] for row in view.parts["identities"]}
+def written_fields(view: MemberView) -> Json:
+    """Return the fields of a profile that clients write: its attributes, and the identities of the member."""
+    written = {name: value for name, value in view.attributes.items() if name not in _COMPUTED_ALWAYS}
+    return written | {row["kind"]: row["value"] for row in view.parts["identities"]}
+
+
+def with_written(of: type[OpenView], written: Json, **fields: Any) -> OpenObject:
+    """Return a view of these fields and of written ones; those that it has no field for are sent next to it."""
+    further = dict(written)
+    named = {field: further.pop(name) for name, field in _WRITTEN.items() if name in further}
+    return OpenObject(of(**fields, **named), further)
 
 
 _COMPUTED_ALWAYS = _NAMES.keys() | {CUSTOM}
