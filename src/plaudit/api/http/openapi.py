@@ -80,6 +80,8 @@ _LOYALTY_ERROR = {
     "required": ["message", "error"],
 }
 
+# The errors of a generation, by the schema of their body: the names of their responses.
+_ERROR_NAMES = {"Error": "", "LoyaltyError": "Loyalty"}
 _MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
 
 
@@ -118,6 +120,7 @@ def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
         "webhooks": webhook_messages.webhooks(types.of),
         "components": {
             "schemas": components,
+            "responses": _error_responses(),
             "securitySchemes": {
                 "secret": {"type": "http", "scheme": "bearer"},
                 "member": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -220,11 +223,32 @@ def _responses(operation: Operation, path: str, components: Components) -> dict[
         guards = (*guards, 408, 415)  # a body that does not come; a Content-Encoding that is not taken
     error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[ErrorKind.unavailable]}):
-        responses[str(status)] = {
-            "description": _MEANINGS[status].capitalize() + ".",
-            "content": {"application/json": {"schema": operation.error_schema or {"$ref": REF.format(name=error)}}},
-        }
+        responses[str(status)] = (
+            {"$ref": f"#/components/responses/{_error_name(status, error)}"}
+            if operation.error_schema is None
+            else _error_response(status, operation.error_schema)
+        )
     return responses
+
+
+def _error_responses() -> dict[str, Any]:
+    """Return the responses of errors, which operations refer to."""
+    return {
+        _error_name(status, error): _error_response(status, {"$ref": REF.format(name=error)})
+        for error in _ERROR_NAMES
+        for status in STATUS_OF_KIND.values()
+    }
+
+
+def _error_name(status: int, error: str) -> str:
+    return _ERROR_NAMES[error] + _MEANINGS[status].title().replace(" ", "")
+
+
+def _error_response(status: int, schema: Any) -> dict[str, Any]:
+    return {
+        "description": _MEANINGS[status].capitalize() + ".",
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[str, Any]:
