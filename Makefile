@@ -39,7 +39,7 @@ check: install ## style, types, and generated files
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python clients/generate.py --check
 
-docs: install ## write docs/reference and the Python client's operations anew, from the tables in the code
+docs: install ## write docs/reference and the clients' operations anew, from the tables in the code (the TypeScript ones with Node.js)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python clients/generate.py
 
