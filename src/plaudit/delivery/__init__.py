@@ -1,1 +1,1 @@
-"""Messages to other systems: from the outbox to their webhooks."""
+"""Delivers messages to other systems: from the outbox to their webhooks."""

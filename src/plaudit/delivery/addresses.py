@@ -1,4 +1,4 @@
-"""The address of an attempt, as it goes over the line: ASCII, whatever was saved."""
+"""The address of an attempt as it is sent: ASCII, whatever was saved."""
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -8,7 +8,7 @@ _KEPT = "%/:=&?~#+!$,;'@()*[]"  # what an address may have as it is; the rest is
 
 
 class AddressError(ValueError):
-    """An address that nothing can be sent to; the sentence says why."""
+    """An address that nothing can be sent to. The message says why."""
 
 
 def as_sent(url: str) -> str:

@@ -32,7 +32,7 @@ PUSH = "push:"  # before a subscription's id, where a webhook's id stands
 
 
 class DueDelivery(Struct, frozen=True, kw_only=True):
-    """A message to be tried now at one webhook."""
+    """A message that is due at one webhook."""
 
     org_id: UUID
     webhook_id: str
@@ -45,7 +45,7 @@ class DueDelivery(Struct, frozen=True, kw_only=True):
 
 
 class Rooms(Struct, frozen=True, kw_only=True):
-    """How many attempts may be begun: in all, by lane, by organisation; `lane` and `org` for those not named."""
+    """How many attempts may start: in total, by lane, and by organisation; `lane` and `org` for those not listed."""
 
     free: int
     lanes: Mapping[tuple[UUID, str], int]
@@ -55,36 +55,36 @@ class Rooms(Struct, frozen=True, kw_only=True):
 
 
 class SigningSecrets(Struct, frozen=True):
-    """What a webhook's messages are signed with: the present secret, and for a while the one before."""
+    """The secrets that sign a webhook's messages: the current one, and the previous one during a rotation's overlap."""
 
     current: str
     previous: str | None = None
 
     @property
     def all(self) -> list[str]:
-        """Those in force, the present one first."""
+        """Return the valid secrets, the current one first."""
         return [self.current] if self.previous is None else [self.current, self.previous]
 
 
 def delivery_row(listener: Listener, row: Row) -> tuple[Any, ...]:
-    """Return a message on its way to a webhook, as a row."""
+    """Return the row of a message's delivery to a webhook."""
     member_id = row["member_id"] if listener.webhook.ordered else None
     judging = 0 if listener.is_conditional(row) else None
     return (row["org_id"], listener.webhook_id, row["message_id"], row["number"], member_id, judging)
 
 
 def suspect_id_of(message_id: UUID, webhook_id: str) -> UUID:
-    """Return what a delivery is known by if a process ends over it."""
+    """Return the id that identifies a delivery if it crashes a process."""
     return derived_id(message_id, webhook_id)
 
 
 def lane_of(webhook_id: str) -> str:
-    """Return what a delivery shares its places with: those of its webhook, or all of its organisation's Web Push."""
+    """Return a delivery's lane: its webhook, or all of its organisation's Web Push."""
     return PUSH if webhook_id.startswith(PUSH) else webhook_id
 
 
 async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[DueDelivery]:
-    """Return messages to be tried now, by turns of their organisations; nobody else gets them until the lease is over."""
+    """Return due messages, taking turns between organisations. No other process gets them until the lease ends."""
     lanes = [(org_id, lane, room) for (org_id, lane), room in rooms.lanes.items()]
     rows = await connection.fetch(
         SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
@@ -97,7 +97,7 @@ async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[
 
 
 async def keep(connection: Connection, those: Sequence[DueDelivery], at: datetime) -> None:
-    """Keep messages that are being tried for as long as another lease."""
+    """Renew the leases of messages that are being sent."""
     await connection.execute(
         SQL.keep, [due_delivery.org_id for due_delivery in those], [due_delivery.webhook_id for due_delivery in those], [due_delivery.message_id for due_delivery in those],
         at + ATTEMPT_LEASE,
@@ -105,7 +105,7 @@ async def keep(connection: Connection, those: Sequence[DueDelivery], at: datetim
 
 
 async def record_attempt(connection: Connection, due: DueDelivery, attempt: Attempt, at: datetime) -> bool:
-    """Write down what came of an attempt. Return whether the webhook has failed for so long that it is given up."""
+    """Store the result of an attempt. Return whether the webhook has failed for so long that it is disabled."""
     key = (due.org_id, due.webhook_id)
     if attempt.succeeded:
         state, next_at = "delivered", at
@@ -122,7 +122,7 @@ async def record_attempt(connection: Connection, due: DueDelivery, attempt: Atte
 
 
 async def secrets_of(connection: Connection, org_id: UUID, webhook_id: str, at: datetime) -> SigningSecrets:
-    """A webhook's secrets; made when they are first asked for."""
+    """Return a webhook's secrets; the first call creates one."""
     row = await connection.fetchrow(SQL.secrets, org_id, webhook_id)
     if row is None:
         row = await connection.fetchrow(SQL.first_secret, org_id, webhook_id, secret_of(secrets.token_bytes(32)))
@@ -132,7 +132,7 @@ async def secrets_of(connection: Connection, org_id: UUID, webhook_id: str, at: 
 
 
 async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: datetime, overlap: timedelta) -> str:
-    """Another secret; the old one signs as well until the overlap is over."""
+    """Create a new secret. The old one keeps signing until the overlap ends."""
     await secrets_of(connection, org_id, webhook_id, at)
     fresh = secret_of(secrets.token_bytes(32))
     await connection.execute(SQL.rotate, org_id, webhook_id, fresh, at + overlap)
@@ -140,7 +140,7 @@ async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: date
 
 
 async def redeliver(connection: Connection, listener: Listener, messages: Sequence[Row], at: datetime) -> int:
-    """Have messages delivered once more, if they are for the webhook. Return how many that may be."""
+    """Queue messages again that are for the webhook. Return at most how many."""
     messages = [row for row in messages if listener.may_want(row)]
     wanted = [(*delivery_row(listener, row), at) for row in messages]
     if wanted:
@@ -152,7 +152,7 @@ async def redeliver(connection: Connection, listener: Listener, messages: Sequen
 
 
 async def once_more(connection: Connection, org_id: UUID, webhook_id: str, message_id: UUID, at: datetime) -> bool:
-    """Have one message delivered once more, whatever the conditions say. Return whether it ever was to be."""
+    """Queue one message again, whatever the conditions are. Return whether it was ever queued for the webhook."""
     await connection.execute(SQL.try_anew, [suspect_id_of(message_id, webhook_id)])
     done = await connection.execute(SQL.once_more, org_id, webhook_id, message_id, at)
     return done.endswith(" 1")
@@ -161,19 +161,19 @@ async def once_more(connection: Connection, org_id: UUID, webhook_id: str, messa
 async def deliveries(
     connection: Connection, org_id: UUID, webhook_id: str, before: int, state: str | None, size: int
 ) -> list[Row]:
-    """A webhook's deliveries, newest first."""
+    """Return a webhook's deliveries, newest first."""
     return [dict(row) for row in await connection.fetch(SQL.deliveries, org_id, webhook_id, before, state, size)]
 
 
 async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row:
-    """How a webhook is doing."""
+    """Return a webhook's state."""
     row = await connection.fetchrow(SQL.state, org_id, webhook_id)
     assert row is not None
     return dict(row)
 
 
 async def delete_old(connection: Connection, at: datetime) -> None:
-    """Let go of what is a month old."""
+    """Delete messages that are a month old."""
     await connection.execute(SQL.clear_outbox, at - RETENTION)
     await connection.execute(SQL.clear_feed, at - RETENTION)
     await connection.execute(SQL.clear_deliveries, at - RETENTION)

@@ -33,7 +33,7 @@ ENDED_PROCESS = "the conditions could not be looked at: the process ended over t
 
 
 async def evaluate_conditions(connection: Connection, listeners: Listeners, at: datetime) -> int:
-    """Look at the conditions of deliveries that wait for that. Return how many came of it."""
+    """Evaluate the conditions of deliveries that wait for it. Return how many were evaluated."""
     done = 0
     for size, again in ((AT_ONCE, False), (1, True)):
         rows = await connection.fetch(SQL.begin, at, at + LEASE, min(size, OF_ORG_AT_ONCE), size, again)

@@ -1,4 +1,4 @@
-"""The delivery of messages as a process of its own: the engine never waits for anybody's webhook."""
+"""Delivers messages in a process of its own, so that the engine never waits for a webhook."""
 
 import asyncio
 import re
@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deliverer:
-    """Hands out and delivers until stopped. `once` is one bounded pass."""
+    """Hands out and delivers messages until stopped. `once` is one bounded pass."""
 
     def __init__(self, pool: Pool, url: str, programmes: Programmes, sender: WebhookClient) -> None:
         self._pool = pool
@@ -70,7 +70,7 @@ class Deliverer:
         self._running: dict[asyncio.Task[None], DueDelivery] = {}
 
     def stop(self) -> None:
-        """End after what is being tried."""
+        """Stop after the attempts in progress."""
         self._stopping.set()
         self._wake.set()
 
@@ -104,7 +104,11 @@ class Deliverer:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def once(self) -> int:
-        """Hand out what there is, look at conditions, and begin what is due. Return how much that was."""
+        """Hand out new messages, evaluate conditions, and start due attempts. Return how much was done.
+
+        Once a second all buckets are checked: a notification may be lost, or another process may have ended with its
+        buckets.
+        """
         async with self._pool.acquire() as connection:
             handed = await self._hand_out(connection)
             if known.all:  # some of it may have been cleared, to be tried anew
@@ -260,7 +264,7 @@ class Deliverer:
 
 
 async def run_delivery(url: str, *, private: bool) -> None:
-    """Deliver until SIGTERM or SIGINT."""
+    """Deliver messages until SIGTERM or SIGINT."""
     pool = await create_pool(url, size=6, by_key=True)
     programmes = Programmes(pool, url)
     sender = WebhookClient(private=private)

@@ -1,7 +1,7 @@
-"""The feed: an organisation's messages in the order in which they were handed out, for those who fetch them.
+"""The feed: an organisation's messages in the order in which they were handed out, for clients that poll.
 
-A cursor is a number in that order, with the beginning of the message's id: both are in the database, so that a cursor
-goes on in a copy of it, and one from after the moment that the copy was made is recognised.
+A cursor is a number in that order with the start of the message's id. Both are stored in the database, so a cursor also
+works in a copy of it, and a cursor from after the moment of the copy is recognised.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ DIGITS = 8
 
 
 def place_of(row: Row) -> FeedPosition:
-    """Return the place of a message."""
+    """Return a message's place in the feed."""
     return row["number"], row["message_id"].hex[:DIGITS]
 
 
 async def number_after(connection: Connection, org_id: UUID, place: FeedPosition) -> int:
-    """Return the number that a place stands for. Raise Conflict for one that this history has not come to."""
+    """Return the number of a place. Raise Conflict if this database has not reached it."""
     number, name = place
     if isinstance(name, int):
         return await connection.fetchval(SQL.earlier, org_id, number, name) or 0
@@ -52,5 +52,5 @@ async def number_after(connection: Connection, org_id: UUID, place: FeedPosition
 async def messages_after(
     connection: Connection, org_id: UUID, number: int, since: datetime | None, size: int
 ) -> Sequence[dict[str, Any]]:
-    """Return an organisation's messages after a number; since an instant, if given."""
+    """Return an organisation's messages after a number; only those since an instant, if one is given."""
     return [dict(row) for row in await connection.fetch(SQL.after, org_id, number, since, size)]

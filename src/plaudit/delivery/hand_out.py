@@ -1,8 +1,8 @@
-"""Handing out: the messages of each bucket, in their order, get their number in the feed and go to the webhooks that want them.
+"""Hands out messages: each bucket's messages, in order, get a number in the feed and go to the webhooks that want them.
 
 A message's place is (bucket, position, ordinal). A bucket's rows are written under its lock, in the order of their
-positions: whoever sees one sees all before it, so that nothing can appear behind the place that was reached, and that
-place means the same in a copy of the database (docs/decisions/0023).
+positions. So a reader that sees a row sees all rows before it: no message appears before the place that was reached,
+and a place means the same in a copy of the database (docs/decisions/0023).
 """
 
 from collections import Counter
@@ -35,9 +35,9 @@ async def buckets_with_news(connection: Connection) -> set[int]:
 async def hand_out(
     connection: Connection, listeners: Listeners, buckets: Collection[int], at: datetime
 ) -> tuple[int, set[int]]:
-    """Hand the next messages of these buckets out. Return how many there were, and which buckets may have more.
+    """Hand out the next messages of these buckets. Return their number, and the buckets that may have more.
 
-    Buckets that another process is at are left to it. No conditions are looked at here: that is for `judging`.
+    Buckets that another process works on are skipped. Conditions are not evaluated here but in `conditions`.
     """
     async with atomic(connection):
         places = await connection.fetch(SQL.lock_handed, list(buckets))

@@ -1,4 +1,4 @@
-"""What each organisation's webhooks want, compiled once for each version of its programme."""
+"""The webhooks of each organisation and what they want, compiled once per version of its programme."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Listener(Struct, frozen=True, kw_only=True):
-    """A webhook that messages are delivered to. `problem` is why its conditions cannot be looked at."""
+    """A webhook that receives messages. `problem` is why its conditions cannot be evaluated."""
 
     webhook_id: str
     webhook: Webhook
@@ -38,17 +38,17 @@ class Listener(Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
     def may_want(self, row: Row) -> bool:
-        """Return whether a message is for it by address and by type, whatever its conditions say."""
+        """Return whether the webhook receives a message by its address and type, whatever its conditions are."""
         if row["only_to"] is not None:
             return row["only_to"] == self.webhook_id
         return self.webhook.status == "active" and wants(self.webhook, row["type"])
 
     def is_conditional(self, row: Row) -> bool:
-        """Return whether its conditions have a say in a message."""
+        """Return whether the webhook's conditions apply to a message."""
         return row["only_to"] is None and bool(self.webhook.conditions)
 
     def verdict(self, row: Row) -> bool | str:
-        """Return whether its conditions hold for a message, or why that cannot be said. Raise what they raise."""
+        """Return whether the webhook's conditions hold for a message, or why that is unknown. Raise their errors."""
         if self.condition is None:
             return self.problem or True
         data = msgspec.json.decode(row["payload"])["data"]
@@ -79,14 +79,14 @@ def listener_of(programme: Programme, webhook_id: str, webhook: Webhook) -> List
 
 
 class Listeners:
-    """The webhooks of all organisations that this process has met."""
+    """The webhooks of the organisations that this process has handled."""
 
     def __init__(self, programmes: Programmes) -> None:
         self._programmes = programmes
         self._known: dict[UUID, tuple[Programme, dict[str, Listener]]] = {}
 
     async def of(self, org_id: UUID) -> dict[str, Listener]:
-        """Return an organisation's webhooks that have an address; none where its programme cannot be had."""
+        """Return an organisation's webhooks that have an address; none if its programme cannot be loaded."""
         programme = await self.programme_of(org_id)
         if programme is None:
             return {}
@@ -101,7 +101,7 @@ class Listeners:
         return known[1]
 
     async def catch_up(self, connection: Connection, org_ids: Collection[UUID]) -> None:
-        """Read anew the programmes that have changed: what is handed out from here on goes by them."""
+        """Load the programmes that have changed. Messages that are handed out from now on use them."""
         for org_id in await self._programmes.changed(connection, org_ids):
             await self.programme_of(org_id, refresh=True)
 

@@ -1,9 +1,9 @@
-"""Live streams: whoever holds one hears within milliseconds of what has changed for a member.
+"""Live streams: a member's app learns within milliseconds what has changed.
 
-    commit ──NOTIFY plaudit_members──► one connection a process ──► one query for all who were named ──► their streams
+    commit ──NOTIFY plaudit_members──► one connection a process ──► one query for all members named ──► their streams
 
-A word can be lost with its connection, and a batch may have looked who watches just before a stream began: so every
-stream looks for itself a second after it began, and with each heartbeat.
+A notification can be lost with its connection, and a batch may have read the list of watched members just before a
+stream began. So every stream also queries once a second after it began, and with each heartbeat.
 """
 
 import asyncio
@@ -34,9 +34,10 @@ log = structlog.get_logger(__name__)
 
 
 class LiveStream:
-    """What one phone hears: notes, and that something has changed. `ended` when it was too slow.
+    """What one app receives: notifications, and that something has changed. It is `ended` if the app reads too slowly.
 
-    `reset`: it was to resume after a note that this database has never reached, and begins at the present instead.
+    `reset`: the stream was to resume after a notification that this database has never reached; it starts at the
+    present.
     """
 
     def __init__(self, member_id: UUID, seen: int) -> None:
@@ -49,12 +50,12 @@ class LiveStream:
         self._wake = asyncio.Event()
 
     def end(self) -> None:
-        """Let the one who reads it come back elsewhere, or later."""
+        """End the stream, so that its reader reconnects."""
         self.ended = True
         self._wake.set()
 
     def push(self, notes: list[NotificationRow], *, changed: bool) -> None:
-        """Hand over what is new."""
+        """Add what is new."""
         fresh = [note for note in notes if note.sequence > self.seen]
         if fresh:
             self.seen = fresh[-1].sequence
@@ -66,7 +67,7 @@ class LiveStream:
             self._wake.set()
 
     async def next(self, seconds: float) -> tuple[list[NotificationRow], bool]:
-        """What is new, and whether anything has changed; nothing when nothing has within `seconds`."""
+        """Return what is new, and whether anything has changed; nothing if nothing happens within `seconds`."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
@@ -76,7 +77,7 @@ class LiveStream:
 
 
 class LiveStreams:
-    """The streams that this process holds."""
+    """The open streams of this process."""
 
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
@@ -90,7 +91,7 @@ class LiveStreams:
         self._ending = False
 
     async def run(self) -> None:
-        """Hear, look and tell until cancelled."""
+        """Listen for notifications and serve the streams until cancelled."""
         every = WATCHED_SECONDS / 4
         watching = Chore("watch_streams", every, self._keep_watching, back_off_max=every)
         await run_together(
@@ -102,7 +103,8 @@ class LiveStreams:
     async def open(self, member_id: UUID, seen: int | None) -> LiveStream:
         """Return a stream of what comes after `seen` (None: from now on). Raise TooMany, or Unavailable.
 
-        A `seen` beyond all that the member has received is of another database, such as one before a restore.
+        A `seen` beyond everything that the member has received comes from another database, such as one before a
+        restore.
         """
         name = name_of(member_id)
         if sum(live_stream.member_id == member_id for live_stream in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
@@ -131,7 +133,7 @@ class LiveStreams:
         return stream
 
     def close(self, stream: LiveStream) -> None:
-        """Let go of a stream."""
+        """Close a stream."""
         name = name_of(stream.member_id)
         streams = self._held.get(name, set())
         if stream in streams:
@@ -141,14 +143,14 @@ class LiveStreams:
             self._held.pop(name, None)
 
     def end(self) -> None:
-        """End all streams, since the process is about to: whoever reads one comes back to another process."""
+        """End all streams before the process ends; their readers reconnect to another process."""
         self._ending = True
         for streams in self._held.values():
             for stream in streams:
                 stream.end()
 
     def refresh(self, stream: LiveStream) -> None:
-        """Look what there is for a stream, whether a commit has said so or not."""
+        """Query what is new for a stream, even without a notification."""
         name = name_of(stream.member_id)
         if stream in self._held.get(name, ()):
             self._look.add(name)

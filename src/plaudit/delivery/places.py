@@ -1,8 +1,8 @@
-"""Who may have how many attempts under way: shared out by organisation, and within one by lane.
+"""How many attempts may run at the same time: divided between organisations, and within one between its lanes.
 
-A lane is a webhook, or all of an organisation's Web Push. One that responds slowly gets half as many places each time,
-down to one; one that responds quickly gets one more each time. So whoever is slow takes a few places for as long as one
-attempt lasts, and one after that, and never those of other organisations.
+A lane is a webhook, or all of an organisation's Web Push. A slow response halves the lane's places, down to one; a fast
+one adds a place. So a slow webhook holds a few places for the length of one attempt, then one, and never takes those of
+other organisations.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ class Places:
         self._paused: dict[Key, float] = {}  # until when
 
     def rooms(self) -> Rooms | None:
-        """Return how many attempts may be begun, by lane and organisation where it is not the usual number."""
+        """Return how many attempts may start, by lane and organisation where it is not the default."""
         free = AT_ONCE - self._running.total()
         if free <= 0:
             return None
@@ -50,7 +50,7 @@ class Places:
         self._of_org[due.org_id] += 1
 
     def end(self, due: DueDelivery, attempt: Attempt | None) -> None:
-        """Give a place back, and learn from what came of the attempt (None: nothing is known of it)."""
+        """Free a place, and adjust its lane to the attempt's result (None: unknown)."""
         key = (due.org_id, lane_of(due.webhook_id))
         self._running = self._running - Counter([key])  # without those that have none
         self._of_org = self._of_org - Counter([due.org_id])

@@ -1,4 +1,4 @@
-"""The two signatures of a message: the documents' (`X-Monterosa-Signature`) and that of Standard Webhooks."""
+"""The two signatures of a message: the documented one (`X-Monterosa-Signature`) and that of Standard Webhooks."""
 
 import base64
 import binascii
@@ -10,16 +10,16 @@ PREFIX = "whsec_"
 
 
 def secret_of(random: bytes) -> str:
-    """A webhook's secret, as Standard Webhooks writes it, from bytes drawn by chance."""
+    """Return a webhook's secret in the form of Standard Webhooks, from random bytes."""
     return PREFIX + base64.b64encode(random).decode()
 
 
 def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers that prove where a body comes from, by each of `secrets` (the present one first).
+    """Return the headers that sign a body, with each of `secrets` (the current one first).
 
-    `X-Monterosa-Signature` is `sha256=` and the HMAC-SHA256 of the raw body by the secret as written, in hex.
-    `webhook-signature` is `v1,` and the HMAC-SHA256 of id, timestamp and body by the secret's bytes, in base64; of two
-    secrets both, with a space between.
+    `X-Monterosa-Signature` is `sha256=` and the HMAC-SHA256 of the raw body, keyed by the secret as written, in hex.
+    `webhook-signature` is `v1,` and the HMAC-SHA256 of id, timestamp and body, keyed by the secret's bytes, in base64;
+    with two secrets there are two signatures, separated by a space.
     """
     content = f"{message_id}.{timestamp}.".encode() + body
     standard = [

@@ -1,7 +1,7 @@
-"""Web Push (RFC 8030, 8291, 8292): a notification to a browser or a phone, encrypted so that only that one can read it.
+"""Web Push (RFC 8030, 8291, 8292): notifications to browsers, encrypted for the subscribed browser only.
 
-A push is a delivery like a webhook's: handed out of the outbox, tried, tried again. Other ways to a phone are webhooks
-that want `notification.created`: what is told there is the same.
+A push is a delivery like a webhook's: handed out from the outbox, sent, retried. To reach phones in other ways, a
+webhook can subscribe to `notification.created`, which has the same content.
 """
 
 from typing import Any, Protocol
@@ -31,22 +31,22 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class DeliveryChannel(Protocol):
-    """A way to bring a message to where it is to go: one attempt, with what came of it."""
+    """A way to send a message: it makes one attempt and returns its result."""
 
     async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
-        """Try once."""
+        """Make one attempt."""
         ...
 
 
 class EncryptedPush(Struct, frozen=True):
-    """A push, ready to be sent."""
+    """An encrypted push."""
 
     headers: dict[str, str]
     body: bytes
 
 
 class WebPush:
-    """Pushes to members' browsers."""
+    """Sends pushes to members' browsers."""
 
     def __init__(self, pool: Pool, sender: WebhookClient) -> None:
         self._pool = pool
@@ -54,7 +54,7 @@ class WebPush:
         self._vapid: Vapid02 | None = None
 
     async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
-        """Push to one subscription; one that is gone is forgotten."""
+        """Push to one subscription, and delete it if it no longer exists."""
         push = programme.settings.push
         assert due.member_id is not None
         wanted = UUID(due.webhook_id.removeprefix(PUSH))

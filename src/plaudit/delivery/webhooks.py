@@ -1,4 +1,4 @@
-"""One attempt at one webhook: never into a private network unless the server allows it, never along a redirect."""
+"""Makes one attempt at one webhook: never into a private network unless the server allows it, and without redirects."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,10 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 class Attempt(Struct, frozen=True):
-    """What came of an attempt: the answer's `status` if there was one, and the `error` unless it arrived.
+    """The result of an attempt: the response's `status`, if there was one, and the `error` unless it was delivered.
 
-    `final` when no other will do better, `gone` when the address said that it is no more, `retry_after` when it said
-    for how many seconds it wants to be left alone.
+    `final`: retrying is pointless. `gone`: the webhook says that it no longer exists. `retry_after`: for how many
+    seconds it asks not to be called.
     """
 
     status: int | None
@@ -40,7 +40,7 @@ class Attempt(Struct, frozen=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the message has arrived: any 2xx."""
+        """Whether the message was delivered: any 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -51,9 +51,9 @@ class WebhookClient:
         self._pool = public_only_pool(private=private)
 
     async def attempt(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """POST a body, and return what came of it, whatever that was. A redirect is an answer like any other: not 2xx.
+        """POST a body and return the result, whatever it is. A redirect is a failure: not 2xx.
 
-        The status is what counts: an answer whose body does not end, or breaks off, has been given all the same.
+        Only the status counts: a response whose body does not end, or breaks off, is a response.
         """
         started = perf_counter()
         status, error, retry_after = None, None, 0.0
@@ -83,12 +83,12 @@ class WebhookClient:
         return Attempt(status, error, milliseconds, final=gone, gone=gone, retry_after=retry_after)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._pool.aclose()
 
 
 def error_of(problem: BaseException) -> str:
-    """Return what an attempt that raised is noted with. Raise what is meant to end the task or the process."""
+    """Return the text to store for an attempt that raised. Re-raise what should end the task or the process."""
     if isinstance(problem, asyncio.CancelledError | KeyboardInterrupt | SystemExit | GeneratorExit):
         raise problem
     if not isinstance(problem, Exception):  # a library's, such as a panic in native code

@@ -1,1 +1,1 @@
-"""What administrators and members look at: SELECT only."""
+"""What administrators and members read: SELECT only."""

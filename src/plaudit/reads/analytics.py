@@ -1,4 +1,4 @@
-"""Analytics: exact, from the day's totals; a period is a number of whole days of the organisation's time zone."""
+"""Analytics: exact sums of daily totals. A period is a number of whole days in the organisation's time zone."""
 
 from datetime import date, datetime
 from typing import Any
@@ -16,14 +16,14 @@ Row = dict[str, Any]
 
 
 async def by_metric(connection: Connection, org_id: UUID, first: date, last: date, metric: str | None) -> list[Row]:
-    """Sums and numbers of credits and debits, by metric."""
+    """Return the sums and numbers of credits and debits, by metric."""
     return [dict(row) for row in await connection.fetch(SQL.by_metric, org_id, first, last, metric)]
 
 
 async def top_campaigns(
     connection: Connection, org_id: UUID, first: date, last: date, metric: str | None, size: int
 ) -> list[Row]:
-    """The campaigns with the most transactions."""
+    """Return the campaigns with the most transactions."""
     return [dict(row) for row in await connection.fetch(SQL.top_campaigns, org_id, first, last, metric, size)]
 
 
@@ -35,7 +35,7 @@ async def unique_users(
     metric: str | None,
     written_since: datetime,
 ) -> int:
-    """How many members had a transaction in the period, which began at `written_since` by the wall clock."""
+    """Return how many members had a transaction in the period, which began at `written_since` by the wall clock."""
     return await connection.fetchval(SQL.unique_users, org_id, since, until, metric, written_since)
 
 
@@ -49,13 +49,13 @@ async def series(
     metric: str | None,
     causes: CauseFilter,
 ) -> list[Row]:
-    """The totals by day, ISO week or month, and metric."""
+    """Return the totals by metric, and by day, ISO week or month."""
     rows = await connection.fetch(SQL.series, org_id, first, last, unit, metric, causes.kinds, causes.id)
     return [dict(row) for row in rows]
 
 
 async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, before: datetime, size: int) -> list[Row]:
-    """What has happened lately, of all sources, newest first, by the organisation's clock."""
+    """Return the latest activity of all sources, newest first, by the organisation's clock."""
     found = await connection.fetch(SQL.activity, org_id, before, size, org_clock.wall_of(before))
     rows = [
         {**row, "at": org_clock.from_wall(row["at"])} if row["type"] == "transaction" else dict(row) for row in found
@@ -66,7 +66,7 @@ async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, be
 
 
 async def counts(connection: Connection, org_id: UUID) -> dict[str, int]:
-    """How much there is of everything."""
+    """Return the counts of everything."""
     row = await connection.fetchrow(SQL.counts, org_id)
     assert row is not None
     return dict(row)

@@ -15,7 +15,7 @@ SQL = queries_beside(__file__)
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One change of one document; `before` and `after` are None where there was or is none."""
+    """One change of one document. `before` is None for a creation, `after` for a deletion."""
 
     kind: str
     id: str
@@ -32,7 +32,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[int, int], filters: Sequence[str | None], size: int
 ) -> list[AuditEntry]:
-    """Changes, newest first. `filters` are a kind, an id and an author, or None."""
+    """Return changes, newest first. `filters` are a kind, an id and an author, or None."""
     rows = await connection.fetch(SQL.page, org_id, *before, *filters, size)
     return [
         AuditEntry(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]

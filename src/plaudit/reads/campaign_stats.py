@@ -1,4 +1,4 @@
-"""Who takes part in a campaign, how far they are, and what it has given."""
+"""The participants of a campaign, their progress, and what the campaign has given."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple[Row, list[Row]]:
-    """Counts of a campaign, and what it has given by metric."""
+    """Return a campaign's counts, and what it has given by metric."""
     counts = await connection.fetchrow(SQL.stats, org_id, campaign_id)
     assert counts is not None
     paid = await connection.fetch(SQL.paid, org_id, campaign_id)
@@ -20,10 +20,10 @@ async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple
 
 
 async def taking_part(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
-    """A page of the members who take part."""
+    """Return a page of the participants."""
     return [dict(row) for row in await connection.fetch(SQL.taking_part, org_id, campaign_id, after, size)]
 
 
 async def leaderboard(connection: Connection, org_id: UUID, campaign_id: str, size: int) -> list[Row]:
-    """Those who have completed it most often."""
+    """Return the members who have completed the campaign most often."""
     return [dict(row) for row in await connection.fetch(SQL.leaderboard, org_id, campaign_id, size)]

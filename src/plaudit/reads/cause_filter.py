@@ -1,4 +1,4 @@
-"""Which causes a list is of: of all, of one kind, or one cause. Tables have a cause in two columns, the log in its traces."""
+"""Filters of lists by cause: by kind, or by one cause. Tables store a cause in two columns, the log in its traces."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from plaudit.core.cause import Cause, CauseKind
 
 
 class CauseFilter(Struct, frozen=True):
-    """Causes of these `kinds` (None: any), and of them the one with this `id`, if there is one."""
+    """Causes of these `kinds` (None: any), and of them only the one with this `id`, if it is given."""
 
     kinds: Sequence[str] | None = None
     id: str | None = None

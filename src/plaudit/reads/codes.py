@@ -1,4 +1,4 @@
-"""How many codes and how much stock there are left."""
+"""How many codes and how much stock are left."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 async def totals(connection: Connection, org_id: UUID, pools: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Of each pool: the number of its codes in each state that occurs."""
+    """Return the number of codes in each state, by pool."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for row in await connection.fetch(SQL.totals, org_id, pools):
         found[row["pool_id"]][row["state"]] = row["number"]
@@ -31,13 +31,13 @@ async def codes_of(
     member_id: UUID | None,
     size: int,
 ) -> list[Row]:
-    """A page of a pool's codes in the order in which they are given out, each with who has it, if anybody."""
+    """Return a page of a pool's codes in the order in which they are issued, each with its owner, if it has one."""
     rows = await connection.fetch(SQL.codes_of, org_id, pool_id, after, state, member_id, size)
     return [dict(row) for row in rows]
 
 
 async def named(connection: Connection, org_id: UUID, pool_id: str, code: str) -> Row | None:
-    """Return a code of a pool with who has it: as it is written, or but for its case if the pool takes that."""
+    """Return a code of a pool with its owner. The case of letters counts unless the pool ignores it."""
     row = await connection.fetchrow(SQL.as_written, org_id, pool_id, code)
     if row is None:
         row = await connection.fetchrow(SQL.but_for_case, org_id, pool_id, code)
@@ -45,6 +45,6 @@ async def named(connection: Connection, org_id: UUID, pool_id: str, code: str) -
 
 
 async def stock_taken(connection: Connection, org_id: UUID, products: Sequence[str]) -> dict[str, int]:
-    """Of each product that has a stock: how much of it has been taken."""
+    """Return how much of each product's stock has been taken."""
     rows = await connection.fetch(SQL.taken, org_id, products)
     return {row["key"]: row["quantity"] for row in rows}

@@ -1,4 +1,4 @@
-"""Events: in the log, waiting, or set aside."""
+"""Events: in the log, waiting, or failed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,9 +21,9 @@ LOOKED_AT_MAX = 10_000  # rows for a page, so that what is rare does not keep th
 
 
 class EventFilter(Struct, frozen=True, kw_only=True):
-    """Which events a list has: of an action, of a member, from an instant on, until another.
+    """Filters of a list of events: an action, a member, a start (inclusive) and an end (exclusive).
 
-    Of those that were decided also: in a state, that a campaign listened to, with an outcome, refused for a reason.
+    For decided events also: a state, a campaign that listened, an outcome, and a reason for a refusal.
     """
 
     member_id: UUID | None = None
@@ -37,7 +37,7 @@ class EventFilter(Struct, frozen=True, kw_only=True):
 
 
 async def fetch_event(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
-    """The event of one of these ids, wherever it is; its `state` says where."""
+    """Return the event with one of these ids, wherever it is. Its `state` says where."""
     for query, state in ((SQL.in_log, None), (SQL.failed, "failed"), (SQL.waiting, "queued")):
         row = await connection.fetchrow(query, org_id, event_ids)
         if row is not None:
@@ -54,7 +54,7 @@ async def page_of_log(
     wanted: EventFilter,
     size: int,
 ) -> tuple[list[Row], tuple[datetime, int, int] | None]:
-    """Decided events, newest first; and how far was looked, where that was not to the end, and less was found."""
+    """Return decided events, newest first, and the place where the search stopped if it did not reach the end."""
     bucket = None if wanted.member_id is None else bucket_of(wanted.member_id)
     rows = await connection.fetch(
         SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
@@ -69,7 +69,7 @@ async def page_of_log(
 async def page_of_failed(
     connection: Connection, org_id: UUID, before: tuple[datetime, UUID], wanted: EventFilter, size: int
 ) -> list[Row]:
-    """Events that were set aside, newest first."""
+    """Return failed events, newest first."""
     rows = await connection.fetch(
         SQL.page_of_failed, org_id, *before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
     )
@@ -77,7 +77,7 @@ async def page_of_failed(
 
 
 async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wanted: EventFilter, size: int) -> list[Row]:
-    """Events that wait to be decided, newest first."""
+    """Return events that wait to be decided, newest first."""
     rows = await connection.fetch(
         SQL.page_of_inbox, org_id, before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
     )
@@ -85,6 +85,6 @@ async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wante
 
 
 async def transactions_of(connection: Connection, event: Row) -> list[Row]:
-    """What a decided event led to in the books."""
+    """Return the transactions of a decided event."""
     place = (event["bucket"], event["member_id"], event["position"])
     return [dict(row) for row in await connection.fetch(SQL.transactions_of, *place)]

@@ -1,14 +1,14 @@
-"""Everything that there is of an organisation's members, their history and its programme, line by line, to be moved.
+"""Exports of an organisation's members, their history and its programme, line by line, to be imported elsewhere.
 
-Lines come page by page, each page by a query of its own: no connection is held while the client reads. Their order is
-one that another server gives them as well, since all ids are derived from the organisation's:
+Each page of lines is one query, and no connection is held while the client reads. The order is the same on every
+server, since all ids derive from the organisation's:
 
     members                 in the order of joining
     events, transactions    member by member in that order, each in the order of the log; then of those who never joined
     audit                   by the version of the programme
     organisation            by type and key
 
-A stream that broke off goes on after its last whole line, which is named by `cursor` (see `place_of`).
+To resume a stream that broke off, pass its last whole line as the `cursor` (see `place_of`).
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -44,14 +44,14 @@ Lines = list[Any]
 
 
 class MemberPlace(Struct, frozen=True):
-    """After this member of the order of joining."""
+    """The place after this member, in the order of joining."""
 
     at: datetime = _START
     member_id: UUID = _NOBODY
 
 
 class HistoryPlace(Struct, frozen=True):
-    """After this record of this member; `None` when members are through, and only strangers are left."""
+    """The place after this record of this member; after `None`, only records of those who never joined are left."""
 
     at: datetime | None = _START
     member_id: UUID = _NOBODY
@@ -62,7 +62,7 @@ class HistoryPlace(Struct, frozen=True):
 
 
 class AuditPlace(Struct, frozen=True):
-    """After this version of this document."""
+    """The place after this version of this document."""
 
     program_version: int = -1
     ordinal: int = -1
@@ -75,7 +75,7 @@ Page = Callable[[Connection, UUID, Any], Awaitable[tuple[Lines, Any]]]
 
 
 async def lines_after(pool: Pool, org_id: UUID, kind: str, place: ExportPosition | None) -> AsyncGenerator[Lines]:
-    """Yield the lines of a kind after a place, some at a time."""
+    """Yield the lines of a kind after a place, in batches."""
     first, page = _KINDS[kind]
     there: Any = first if place is None else place
     while there is not None:
@@ -86,10 +86,10 @@ async def lines_after(pool: Pool, org_id: UUID, kind: str, place: ExportPosition
 
 
 async def place_of(connection: Connection, org_id: UUID, kind: str, cursor: str) -> ExportPosition:
-    """Return the place after the line that a cursor names. Raises Invalid when there is no such line.
+    """Return the place after the line that a cursor names. Raise Invalid if no such line exists.
 
-    Members are named by their user id, events and transactions by their id, versions by `programVersion/kind/id`, what is
-    the organisation's by `type/key`.
+    A cursor is a member's user id, the id of an event or transaction, `programVersion/kind/id` of a version, or
+    `type/key` of a line of the organisation.
     """
     found = await _PLACES[kind](connection, org_id, cursor)
     if found is None:

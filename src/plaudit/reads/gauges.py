@@ -1,4 +1,4 @@
-"""How full things are, for those who watch: what waits by bucket, what codes and stock are left, what webhooks fail."""
+"""Gauges for monitoring: waiting events by bucket, codes and stock left, failing webhooks."""
 
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
@@ -25,7 +25,7 @@ GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], str, str]] = {
 
 
 async def levels(connection: Connection, *, by_org: bool) -> list[str]:
-    """Return the gauges as they are now, in Prometheus' format."""
+    """Return the current gauges in Prometheus' format."""
     lines: list[str] = []
     for name, (sentence, labels, query, column) in (GAUGES | (GAUGES_BY_ORG if by_org else {})).items():
         lines += [f"# HELP {name} {sentence}", f"# TYPE {name} gauge"]

@@ -1,4 +1,4 @@
-"""How the engine is doing."""
+"""The state of the engine."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ SQL = queries_beside(__file__)
 
 
 class EngineHealth(Struct, frozen=True):
-    """Whether the server takes writes; workers alive, when the last was seen, and when the oldest of the events that wait came in."""
+    """Whether the database accepts writes; the workers that run; and since when the oldest waiting event has waited."""
 
     writable: bool
     workers: int
@@ -22,26 +22,26 @@ class EngineHealth(Struct, frozen=True):
 
 
 async def state(connection: Connection) -> EngineHealth:
-    """How the engine is doing now."""
+    """Return the current state of the engine."""
     row = await connection.fetchrow(SQL.state)
     assert row is not None
     return EngineHealth(row["writable"], row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
 
 
 async def waiting(connection: Connection, org_id: UUID) -> bool:
-    """Whether anything of an organisation waits to be decided."""
+    """Return whether an organisation has events that wait to be decided."""
     return await connection.fetchval(SQL.waiting, org_id)
 
 
 class Notice(Struct, frozen=True):
-    """What does not keep anybody from working yet, and will."""
+    """A problem that stops nothing yet, but will."""
 
     code: str
     message: str
 
 
 async def warnings(connection: Connection) -> list[Notice]:
-    """What an operator should see to soon."""
+    """Return the problems that an operator should fix soon."""
     found: list[Notice] = []
     for row in await connection.fetch(SQL.months):
         table = row["table"]

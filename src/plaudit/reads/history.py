@@ -1,4 +1,4 @@
-"""A member's history: what was achieved and what came with it, put together from the log and the ledger."""
+"""A member's history: achievements and what they brought, combined from the log and the ledger."""
 
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """What one campaign, or another cause, did at one event.
 
-    `fired`: its effects happened; `step` is the one that was done, and `completed` says that the whole was.
+    `fired`: the effects ran. `step` is the step that was completed, and `completed` says whether the campaign was.
     """
 
     entry_id: UUID
@@ -39,7 +39,10 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 
 
 async def history(connection: Connection, member_id: UUID, since: datetime, until: datetime) -> list[HistoryEntry]:
-    """The entries from `since` to before `until`, ascending; some 1,000 of them, whole seconds, when there are more."""
+    """Return the entries from `since` to before `until`, in chronological order.
+
+    If there are more than 1,000, return about as many, without cutting a second in two.
+    """
     key = bucket_of(member_id), member_id
     found: list[HistoryEntry] = []
     place = BEFORE_ALL, 0

@@ -1,4 +1,4 @@
-"""Who a member is, by another name: an e-mail address, a phone number, a field that the profile schema marks as unique."""
+"""Finds members by other names: an e-mail address, a phone number, or a field that is unique in the profile schema."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ SQL = queries_beside(__file__)
 async def users_known_as(
     connection: Connection, org_id: UUID, texts: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The user ids behind those of these texts that are somebody's name of one of the `unique` kinds."""
+    """Return the user ids of the members who have these texts as identities of one of the `unique` kinds."""
     names = {text: candidates(text) for text in texts}
     kinds = [kind for name in names.values() for kind, _ in name]
     values = [value for name in names.values() for _, value in name]
@@ -31,9 +31,9 @@ async def users_known_as(
 async def users_called(
     connection: Connection, org_id: UUID, names: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return who is called so, of names that are nobody's user id but another name of somebody.
+    """Return the user ids for those of these names that are no user ids themselves, but another name of a member.
 
-    A user id means the member of that id, whoever else goes by the same name.
+    A user id means the member with that id, even if another member has the same name.
     """
     known = await users_known_as(connection, org_id, names, unique)
     if not known:
@@ -43,7 +43,7 @@ async def users_called(
 
 
 async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> dict[str, str]:
-    """Return as whom those of these users go on who have been merged into others."""
+    """Return, for those of these users who have been merged, the user that each was merged into."""
     found: dict[str, str] = {}
     now = {user_id: user_id for user_id in user_ids}
     while now:  # who was merged into somebody who was merged in turn goes on as the last of them
@@ -56,7 +56,7 @@ async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[s
 
 
 async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
-    """Return whom a user goes on as, then whom that one goes on as, and so on."""
+    """Return the user that a user was merged into, then the one that this user was merged into, and so on."""
     found: list[str] = []
     while True:
         member_id = member_id_of(org_id, found[-1] if found else user_id)
@@ -67,7 +67,7 @@ async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list
 
 
 async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
-    """Return all users who go on as this one, also through others."""
+    """Return all users who were merged into this one, also through others."""
     found = [user_id]
     for name in found:  # which grows meanwhile
         found += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, name)]
@@ -75,12 +75,12 @@ async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> lis
 
 
 async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
-    """Return which of these users there are."""
+    """Return those of these users who exist."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
     rows = await connection.fetch(SQL.members_there, [bucket_of(id_) for id_ in ids], ids)
     return {row["user_id"] for row in rows}
 
 
 def may_be_another_name(name: str, unique: Sequence[str]) -> bool:
-    """Return whether a user id may be another name, so that it is worth a look."""
+    """Return whether a user id may be another name, and is worth a query."""
     return "@" in name or name.startswith("+") or len(unique) > len(KINDS)

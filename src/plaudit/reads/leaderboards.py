@@ -1,7 +1,7 @@
-"""Leaderboards in memory: exact ranks in microseconds, brought up to date from the standings at each look.
+"""Leaderboards in memory: exact ranks in microseconds, updated from the standings at each read.
 
-A board is built when it is first asked for. It follows by the positions of the buckets' logs, which become visible in
-their order, so that nothing is passed over; PostgreSQL stays the only place where anything is kept.
+A board is built on first use. It follows the positions of the buckets' logs, which become visible in order, so no
+change is missed. PostgreSQL stays the only store.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _TIME_BITS = 64
 
 
 class RankedMember(Struct, frozen=True):
-    """A place on a board. `rank` counts from 1."""
+    """A member's place on a board. `rank` counts from 1."""
 
     rank: int
     user_id: str
@@ -39,13 +39,13 @@ class RankedMember(Struct, frozen=True):
 
 
 def order_key(score: int, reached_at: datetime, member_id: UUID) -> int:
-    """One number to sort by: the highest score first, of equals the first to reach it, then the smaller member id."""
+    """Return one number to sort by: the highest score first; ties: the earliest to reach it, then the smaller id."""
     microseconds = (reached_at - _EPOCH) // timedelta(microseconds=1)
     return (_SCORE_MAX - score) << (_TIME_BITS + _MEMBER_BITS) | microseconds << _MEMBER_BITS | member_id.int
 
 
 class Leaderboard:
-    """The board of one competition, or of one scope of it; of a league, of one round."""
+    """The board of one competition, or of one scope of it; in a league, of one round."""
 
     def __init__(self, org_id: UUID, competition_id: str, scope: str | None, round_: str = "") -> None:
         self._round = round_
@@ -61,7 +61,7 @@ class Leaderboard:
         return len(self._keys)
 
     async def refresh(self, connection: Connection) -> None:
-        """Take over what has changed since the last look."""
+        """Apply the changes since the last read."""
         async with self._turn:
             buckets = list(range(BUCKET_COUNT))
             found = await connection.fetch(SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
@@ -89,23 +89,23 @@ class Leaderboard:
         self._keys.update(fresh)
 
     def top(self, first: int, number: int) -> list[RankedMember]:
-        """The places from rank `first` on."""
+        """Return the places from rank `first` on."""
         return [
             self._place(rank, key) for rank, key in enumerate(islice(self._keys.islice(first - 1), number), start=first)
         ]
 
     def rank(self, user_id: str) -> RankedMember | None:
-        """The place of a member; None for one who is not on the board."""
+        """Return a member's place, or None if they are not on the board."""
         known = self._members.get(member_id_of(self._org_id, user_id).int)
         return None if known is None else self._place(self._keys.index(known[0]) + 1, known[0])
 
     def around(self, user_id: str, number: int) -> list[RankedMember]:
-        """The places around a member, as many before as after."""
+        """Return the places around a member, equally many before and after."""
         place = self.rank(user_id)
         return [] if place is None else self.top(max(1, place.rank - number // 2), number)
 
     def among(self, user_ids: Iterable[str]) -> list[RankedMember]:
-        """The places of these members, by rank; those who are not on the board are left out."""
+        """Return the places of these members, by rank. Members who are not on the board are left out."""
         found = [place for user_id in dict.fromkeys(user_ids) if (place := self.rank(user_id)) is not None]
         return sorted(found, key=lambda place: place.rank)
 
@@ -117,19 +117,19 @@ class Leaderboard:
 
 
 class Leaderboards:
-    """The boards that this process has been asked for."""
+    """The boards that this process has built."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._boards: OrderedDict[tuple[UUID, str, str | None, str], Leaderboard] = OrderedDict()
 
     def forget(self, org_id: UUID | None) -> None:
-        """Let go of an organisation's boards, or of all: they are built anew when they are asked for."""
+        """Drop an organisation's boards, or all. They are built again on the next use."""
         for key in [key for key in self._boards if org_id in (None, key[0])]:
             del self._boards[key]
 
     async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Leaderboard:
-        """A board as it is now."""
+        """Return a board, up to date."""
         key = (org_id, competition_id, scope, round_)
         board = self._boards.get(key)
         if board is None:
@@ -145,17 +145,17 @@ class Leaderboards:
 async def entries(
     connection: Connection, org_id: UUID, competition_id: str, after: UUID, size: int
 ) -> list[dict[str, Any]]:
-    """A page of the entries in a competition."""
+    """Return a page of a competition's entries."""
     return [dict(row) for row in await connection.fetch(SQL.entries, org_id, competition_id, after, size)]
 
 
 async def contest(connection: Connection, org_id: UUID, competition_id: str) -> Mapping[str, Any] | None:
-    """The seed and the result of a competition, if it has been opened."""
+    """Return a competition's seed and result, if it has been opened."""
     row = await connection.fetchrow(SQL.contest, org_id, competition_id)
     return None if row is None else dict(row)
 
 
 async def standings_of(connection: Connection, member_id: UUID) -> dict[str, tuple[str, str]]:
-    """The competitions that a member has a score in, with the scope and the round that it is of."""
+    """Return the competitions that a member has a score in, each with its scope and round."""
     rows = await connection.fetch(SQL.standings_of_member, bucket_of(member_id), member_id)
     return {row["competition_id"]: (row["scope"], row["round"]) for row in rows}

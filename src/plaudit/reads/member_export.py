@@ -1,4 +1,4 @@
-"""What is held of a person, beside the profile."""
+"""Everything that is stored about a person, apart from the profile."""
 
 from typing import Any
 from uuid import UUID
@@ -17,13 +17,13 @@ _DECODED = ("payload", "outcome", "details", "state", "terms")
 
 
 async def consents(connection: Connection, org_id: UUID, user_id: str) -> list[Row]:
-    """A member's consents, in the order that they came."""
+    """Return a member's consents in chronological order."""
     member_id = member_id_of(org_id, user_id)
     return [dict(row) for row in await connection.fetch(SQL.consents, bucket_of(member_id), member_id)]
 
 
 async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict[str, list[Row]]:
-    """Every row that is held of a member, by what it is; JSON as JSON, the keys of the tables left out."""
+    """Return all rows about a member, by table; JSON columns as JSON, without the tables' keys."""
     member_id = member_id_of(org_id, user_id)
     found: dict[str, list[Row]] = {}
     for name, query in _HELD.items():

@@ -1,4 +1,4 @@
-"""Members with everything that decides what becomes of them, as lines of an export."""
+"""Members as lines of an export, with everything that decides their future."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -21,7 +21,7 @@ PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress",
 
 
 class MemberView(Struct, kw_only=True):
-    """A member as read: rows of each part, in a stated order."""
+    """A member as read: the rows of each part, in a fixed order."""
 
     member_id: UUID
     user_id: str
@@ -33,7 +33,7 @@ class MemberView(Struct, kw_only=True):
 
 
 async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
-    """The member of that user id."""
+    """Return the member with that user id."""
     member_id = member_id_of(org_id, user_id)
     row = await connection.fetchrow(SQL.member, bucket_of(member_id), member_id)
     if row is None:
@@ -43,7 +43,7 @@ async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> Me
 
 
 async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
-    """The members of these user ids, as far as there are any, in this order."""
+    """Return the members with these user ids who exist, in this order."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
     rows = await connection.fetch(SQL.members, [bucket_of(id_) for id_ in ids], ids)
     found = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
@@ -53,7 +53,7 @@ async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence
 async def fetch_page(
     connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
 ) -> list[MemberView]:
-    """Members in the order of joining; only those whose fields, as texts, are as `filters` says."""
+    """Return members in the order of joining; only those whose fields, as text, equal `filters`."""
     rows = await connection.fetch(SQL.page, org_id, *after, size, list(filters), list(filters.values()))
     return await _with_parts(connection, [dict(row) for row in rows])
 
@@ -62,7 +62,7 @@ _BOOK = msgspec.json.Decoder(Book)
 
 
 def book_of(balance: Row | None) -> Book:
-    """The book of a row of balances."""
+    """Return the lots of a row of balances."""
     return EMPTY if balance is None or balance["book"] is None else _BOOK.decode(balance["book"])
 
 

@@ -1,4 +1,4 @@
-"""What members are told, as they read it."""
+"""Members' notifications, as apps read them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ _CHANGES = msgspec.json.Decoder(ChangeSummary)
 
 
 class NotificationRow(Struct, frozen=True, kw_only=True):
-    """A notification as it stands in the table; `changes` is what came with it."""
+    """A notification as stored. `changes` is what came with it."""
 
     notification_id: UUID
     sequence: int
@@ -41,7 +41,7 @@ class NotificationRow(Struct, frozen=True, kw_only=True):
 
 
 async def unread(connection: Connection, member_id: UUID, now: datetime) -> list[NotificationRow]:
-    """What a member has not read, the oldest first; at most 500."""
+    """Return a member's unread notifications, oldest first; at most 500."""
     rows = await connection.fetch(SQL.unread, bucket_of(member_id), member_id, now, UNREAD_MAX)
     return [_note(row) for row in rows]
 
@@ -49,25 +49,25 @@ async def unread(connection: Connection, member_id: UUID, now: datetime) -> list
 async def fetch_page(
     connection: Connection, member_id: UUID, before: int, now: datetime, size: int
 ) -> list[NotificationRow]:
-    """A page of all that a member was told, the newest first."""
+    """Return a page of all notifications of a member, newest first."""
     rows = await connection.fetch(SQL.page, bucket_of(member_id), member_id, before, now, size)
     return [_note(row) for row in rows]
 
 
 async def unread_count(connection: Connection, member_id: UUID, now: datetime) -> int:
-    """How many a member has not read."""
+    """Return the number of a member's unread notifications."""
     return await connection.fetchval(SQL.unread_count, bucket_of(member_id), member_id, now)
 
 
 async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, NotificationRow]]:
-    """What members got after the sequence that each has seen, in their order, `most` in all."""
+    """Return the notifications after the sequence that each member has seen, in order, at most `most` in total."""
     ids = list(seen)
     rows = await connection.fetch(SQL.of_members, [bucket_of(id_) for id_ in ids], ids, list(seen.values()), most)
     return [(row["member_id"], _note(row)) for row in rows]
 
 
 async def last(connection: Connection, member_id: UUID) -> int:
-    """The sequence of the newest that a member has got; 0 when there is none."""
+    """Return the sequence of a member's newest notification; 0 if there is none."""
     return await connection.fetchval(SQL.last, bucket_of(member_id), member_id)
 
 

@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 class OrganisationPlace(Struct, frozen=True):
-    """After this key of this type; of codes, which are in an order of their own, also after this number."""
+    """The place after this key of this type. Codes have an order of their own, so for them also after this number."""
 
     type: str = TYPES[0]
     key: str = ""

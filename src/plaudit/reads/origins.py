@@ -1,4 +1,4 @@
-"""What a reversal takes back: the transaction that it goes back to, what that was, and where it counted."""
+"""What a reversal undoes: the original transaction, what it was, and where it counted."""
 
 from datetime import datetime
 from typing import Any

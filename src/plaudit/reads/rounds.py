@@ -1,4 +1,4 @@
-"""Rounds of leagues that have been played: who was where, and who won."""
+"""Past rounds of leagues: the places, and the winners."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ SQL = queries_beside(__file__)
 
 
 class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
-    """Whom a round led to something: into another `division`, or to the prize of a `band`."""
+    """A member whom a round moved into another `division`, or gave the prize of a `band`."""
 
     user_id: str
     from_: str
@@ -28,7 +28,7 @@ class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
 
 
 class Placed(Struct, rename={"user_id": "userId"}):
-    """A place that was kept."""
+    """A stored place."""
 
     user_id: str
     scope: str
@@ -38,7 +38,7 @@ class Placed(Struct, rename={"user_id": "userId"}):
 
 
 class Round(Struct):
-    """What is kept of a round. Earlier versions kept no places but of those who moved or won."""
+    """What is stored of a round. Earlier versions stored only the places of members who moved or won."""
 
     moved: list[RoundMove] = []
     places: list[Placed] = []
@@ -46,7 +46,7 @@ class Round(Struct):
 
 
 class Settled(Struct, frozen=True):
-    """A round that is settled."""
+    """A settled round."""
 
     name: str
     settled_at: datetime
@@ -54,22 +54,22 @@ class Settled(Struct, frozen=True):
 
 
 class PastBoard(Struct, frozen=True):
-    """The board of a division in a round: its first places, and how many members there were."""
+    """The board of a division in a round: its first places, and the number of members."""
 
     places: Sequence[RankedMember]
     count: int
 
     def top(self, first: int, number: int) -> list[RankedMember]:
-        """The places from rank `first` on."""
+        """Return the places from rank `first` on."""
         return [place for place in self.places if place.rank >= first][:number]
 
     def around(self, user_id: str, number: int) -> list[RankedMember]:
-        """The places around a member, as many before as after."""
+        """Return the places around a member, equally many before and after."""
         found = self.among([user_id])
         return self.top(max(1, found[0].rank - number // 2), number) if found else []
 
     def among(self, user_ids: Sequence[str]) -> list[RankedMember]:
-        """The places of these members, by rank."""
+        """Return the places of these members, by rank."""
         return [place for place in self.places if place.user_id in user_ids]
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ _DECODER = msgspec.json.Decoder(Round)
 
 
 async def settled(connection: Connection, org_id: UUID, competition_id: str, name: str | None) -> Settled | None:
-    """A round that is settled: the one of this name, or the latest."""
+    """Return a settled round: the one with this name, or the latest."""
     row = await connection.fetchrow(SQL.settled, org_id, competition_id, name)
     return None if row is None else Settled(row["round"], row["settled_at"], _DECODER.decode(row["result"]))
 
@@ -88,7 +88,7 @@ async def settled(connection: Connection, org_id: UUID, competition_id: str, nam
 async def board_of(
     connection: Connection, org_id: UUID, competition_id: str, scope: str, name: str
 ) -> PastBoard | None:
-    """The board of a division in a round that is over; None if nobody knows of such a round."""
+    """Return the board of a division in a past round, or None if the round is unknown."""
     found = await settled(connection, org_id, competition_id, name)
     if found is None:
         rows = await connection.fetch(SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)

@@ -1,4 +1,4 @@
-"""Who is in a segment, and how far its filling is."""
+"""The members of a segment, and how far its filling is."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,23 +20,23 @@ SAMPLE = 20
 async def members(
     connection: Connection, org_id: UUID, segment_id: str, after: UUID, size: int
 ) -> list[Mapping[str, Any]]:
-    """A page of a segment's members."""
+    """Return a page of a segment's members."""
     return [dict(row) for row in await connection.fetch(SQL.members, org_id, segment_id, after, size)]
 
 
 async def count_members(connection: Connection, org_id: UUID, segment_id: str) -> int:
-    """How many members a segment has."""
+    """Return how many members a segment has."""
     return await connection.fetchval(SQL.count_members, org_id, segment_id)
 
 
 async def fill(connection: Connection, org_id: UUID, segment_id: str) -> Mapping[str, Any] | None:
-    """How far the filling of a segment is; None when it has not begun."""
+    """Return how far the filling of a segment is, or None if it has not started."""
     row = await connection.fetchrow(SQL.fill, org_id, segment_id)
     return None if row is None else dict(row)
 
 
 async def preview(connection: Connection, program: Program, segment: Segment, now: Any) -> tuple[int, int, list[str]]:
-    """Try a segment on members: how many were looked at, how many would be in, and some of these."""
+    """Evaluate a segment for members. Return how many were evaluated, how many match, and some of these."""
     rows = await connection.fetch(SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
     keys = {row["member_id"]: row["bucket"] for row in rows}
     found = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})

@@ -1,4 +1,4 @@
-"""The ledger, as it is read."""
+"""Queries of the ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ LOOKED_AT_MAX = (
 
 
 class TransactionFilter(Struct, frozen=True, kw_only=True):
-    """Which transactions a list has; a `sign` of 1 is for credits only, -1 for debits."""
+    """Filters of a list of transactions. A `sign` of 1 is for credits only, -1 for debits only."""
 
     metric: str | None = None
     causes: CauseFilter = ALL_CAUSES
@@ -43,7 +43,7 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
 
     @property
     def all(self) -> tuple[Any, ...]:
-        """As the queries take it."""
+        """Return the filters as arguments of the queries."""
         return self.metric, self.causes.kinds, self.causes.id, self.sign, self.since, self.until
 
 
@@ -53,7 +53,7 @@ ALL = TransactionFilter()
 async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: TransactionFilter, size: int
 ) -> tuple[list[Row], tuple[datetime, int, int, int] | None]:
-    """The transactions of an organisation, newest first; and how far was looked, if not to the end, and less was found."""
+    """Return an organisation's transactions, newest first, and the place where the search stopped if not at the end."""
     rows = await connection.fetch(SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
     end = None
     if len(rows) < size:
@@ -64,20 +64,20 @@ async def fetch_page(
 async def page_of_member(
     connection: Connection, member_id: UUID, before: tuple[int, int], wanted: TransactionFilter, size: int
 ) -> list[Row]:
-    """The transactions of a member, newest first."""
+    """Return a member's transactions, newest first."""
     key = bucket_of(member_id), member_id
     rows = await connection.fetch(SQL.page_of_member, *key, *before, *wanted.all, size)
     return [dict(row) for row in rows]
 
 
 async def fetch_transaction(connection: Connection, org_id: UUID, transaction_id: UUID) -> Row | None:
-    """One transaction."""
+    """Return one transaction."""
     row = await connection.fetchrow(SQL.one, org_id, transaction_id)
     return None if row is None else dict(row)
 
 
 async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID | None, event_id: UUID) -> Row:
-    """The transaction that a command made; by its event when it had been made before. Raises NotFound."""
+    """Return the transaction of a command, found by its event if the command was carried out before. Raise NotFound."""
     if transaction_id is not None:
         row = await connection.fetchrow(SQL.one, org_id, transaction_id)
     else:
@@ -88,7 +88,7 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
 
 
 async def matches(connection: Connection, row: Row) -> list[Match]:
-    """Which credits paid for which debits, of the member and metric of a transaction, where this one takes part."""
+    """Return the credits and debits that a transaction's amount is matched with, of the same member and metric."""
     own = row["transaction_id"]
     return [match for match in matched(await _on_lots(connection, row)) if own in (match.credit, match.debit)]
 
@@ -121,9 +121,10 @@ async def expired_of(connection: Connection, row: Row) -> int:
 
 
 class Transfer(Struct, frozen=True):
-    """A transfer: who sent what to whom, and both of its transactions. `received` is None while it is on its way.
+    """A transfer: the sender, the receiver, and both transactions. `received` is None while it is under way.
 
-    `returned`: it could not arrive, and `received` is the sender's, who has it back. An erased sender has none.
+    `returned`: it could not be credited, and `received` is the sender's, who has the amount back. An erased sender has
+    none.
     """
 
     from_user_id: str
@@ -178,7 +179,7 @@ async def other_side(connection: Connection, row: Row) -> Row | None:
 
 
 class MergeSides(Struct, frozen=True):
-    """What a merge has booked of a metric: at the member who is no more, and at the one who goes on."""
+    """The transactions of a merge for one metric: of the member who was merged, and of the one who remains."""
 
     former: Row
     now: Row
@@ -223,5 +224,5 @@ class _Payload(Struct, frozen=True):
 
 
 async def newest(connection: Connection, org_id: UUID, metric: str | None, size: int) -> list[Row]:
-    """The newest transactions that changed a balance."""
+    """Return the newest transactions that changed a balance."""
     return [dict(row) for row in await connection.fetch(SQL.newest, org_id, metric, size)]

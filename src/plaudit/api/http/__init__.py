@@ -1,1 +1,1 @@
-"""How a request becomes a call, and a result a response."""
+"""The HTTP layer: turns a request into a call, and a result into a response."""

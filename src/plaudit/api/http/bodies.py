@@ -1,7 +1,7 @@
-"""The bodies of requests, which have to come: one who sends a byte now and then does not keep a place for ever.
+"""Request bodies, with a time limit: a client that sends a byte now and then does not hold a connection forever.
 
-What a body may take follows from what has come of it, never from what it may have: else one byte a second would do for
-as long as the largest body takes.
+The time that a body may take depends on the bytes received so far, not on its maximum size. Otherwise one byte a second
+would be accepted for as long as the largest body may take.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ BYTES_A_SECOND = 1 << 14  # slower than this is no line that anybody has
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:
-    """Return the body of a request. Raises TooSlow for one that is slower than a body may be."""
+    """Return a request's body. Raise TooSlow if it arrives too slowly."""
     started = asyncio.get_running_loop().time()
     parts: list[bytes] = []
     come = 0
@@ -35,9 +35,9 @@ async def body_of(request: Request[Any, Any, Any]) -> bytes:
 
 
 async def paced(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """Yield the parts of a body, as they come. Raises TooSlow for one that is slower than a body may be.
+    """Yield the parts of a body as they arrive. Raise TooSlow if they arrive too slowly.
 
-    Only what is spent on waiting for it counts: what is done with the parts may take its time.
+    Only the time spent waiting for the client counts, not the time that the caller needs for each part.
     """
     waited, come = 0.0, 0
     while True:

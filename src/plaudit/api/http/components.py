@@ -1,4 +1,4 @@
-"""The schemas of the types in the table of operations: `components.schemas` of the description."""
+"""The schemas of all types in the table of operations: `components.schemas` in the description."""
 
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
@@ -15,7 +15,7 @@ REF = "#/components/schemas/{name}"
 
 
 class Components:
-    """The schemas of the types in the table. All are made together, so that two types of one name would be noticed."""
+    """The schemas of the types in the table, generated together, so that two types of the same name are noticed."""
 
     def __init__(self, operations: Iterable[Operation], others: Iterable[Any] = ()) -> None:
         types = dict.fromkeys(of for part in (*operations, *others) for of in _types_in(part))
@@ -27,7 +27,7 @@ class Components:
                 self.schemas[view.__name__]["additionalProperties"] = True
 
     def of(self, schema: Any) -> Any:
-        """Return a schema in which types stand (`{"$of": type}`, or a type itself), with their schemas in their places."""
+        """Return a schema with each type in it (`{"$of": type}`, or the type itself) replaced by that type's schema."""
         if isinstance(schema, list):
             return [self.of(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
         if isinstance(schema, dict):

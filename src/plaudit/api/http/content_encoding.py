@@ -1,7 +1,7 @@
-"""Bodies that were compressed on their way: `Content-Encoding: gzip` or `deflate`, within the limits of any other body.
+"""Compressed request bodies: `Content-Encoding: gzip` or `deflate`, within the size limits of uncompressed ones.
 
-Segment's libraries for Android and Kotlin send nothing else. A few bytes may stand for gigabytes, so no more is made of
-them than the call takes, plus one byte.
+Segment's libraries for Android and Kotlin always compress. A few bytes can expand to gigabytes, so at most the call's
+limit plus one byte is decompressed.
 """
 
 import zlib
@@ -18,10 +18,10 @@ _NAMES = ("gzip", "x-gzip", "deflate")
 
 
 def decompressed(raw: bytes, encoding: str | None, limit: int) -> bytes:
-    """Return a body as it was before it was compressed.
+    """Return a body, decompressed.
 
-    Raises TooLarge when it has more than `limit` bytes, Invalid when it is broken, and UnsupportedMedia for another
-    encoding.
+    Raise TooLarge if it has more than `limit` bytes, Invalid if it is damaged, and UnsupportedMedia for other
+    encodings.
     """
     name = _name_of(encoding)
     if name is None or not raw:
@@ -35,9 +35,9 @@ def decompressed(raw: bytes, encoding: str | None, limit: int) -> bytes:
 
 
 def decompressed_stream(parts: AsyncGenerator[bytes], encoding: str | None) -> AsyncGenerator[bytes]:
-    """Return a streamed body as it was before it was compressed, in pieces of a bounded size.
+    """Return a streamed body, decompressed, in pieces of bounded size.
 
-    Raises UnsupportedMedia at once, and Invalid when it comes to what is broken.
+    Raise UnsupportedMedia immediately, and Invalid when the damaged part is reached.
     """
     name = _name_of(encoding)
     return parts if name is None else _inflated(parts, name)
@@ -64,7 +64,7 @@ def _name_of(encoding: str | None) -> str | None:
 
 
 class _Pieces:
-    """A body being decompressed; with gzip it may be several files one after the other (RFC 1952, 2.2)."""
+    """A body during decompression. A gzip body may consist of several files, one after the other (RFC 1952, 2.2)."""
 
     def __init__(self, name: str) -> None:
         self._name = name

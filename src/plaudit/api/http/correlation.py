@@ -1,4 +1,4 @@
-"""The name of a request, from intake to webhook: given back with every answer, and noted with whatever comes of it."""
+"""The correlation id of a request: returned with its response, and logged with everything the request leads to."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ CORRELATION_MAX = 128
 
 
 def correlation_id_in(headers: Mapping[str, str]) -> str:
-    """The client's own, the trace's of W3C Trace Context, or a new one."""
+    """Return the client's correlation id, the trace id of W3C Trace Context, or a new one."""
     given = headers.get("x-correlation-id") or headers.get("x-request-id")
     if given and len(given) <= CORRELATION_MAX and given.isascii() and given.isprintable():
         return given
@@ -22,5 +22,5 @@ def correlation_id_in(headers: Mapping[str, str]) -> str:
 
 
 def current() -> str | None:
-    """That of the request that is being answered."""
+    """Return the correlation id of the current request."""
     return structlog.contextvars.get_contextvars().get("correlation_id")

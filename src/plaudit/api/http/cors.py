@@ -1,7 +1,8 @@
-"""Web pages that may make members' calls: each organisation settles their origins (the CORS protocol of Fetch).
+"""CORS: the web pages that may call the member API. Each organisation's settings list the allowed origins.
 
-A preflight names no organisation, so it is answered for an origin that any of them has settled; the answer to the call
-itself is shown to the page only if its own organisation has. Tokens travel in a header, never in a cookie.
+A preflight names no organisation, so it is allowed for an origin that any organisation lists. The browser shows the
+response of the call itself to the page only if the organisation of the call lists the origin. Tokens are sent in a
+header, never in a cookie.
 """
 
 import time
@@ -27,12 +28,12 @@ HEADERS = (
 
 
 def is_allowed(origin: str, origins: Sequence[str]) -> bool:
-    """Whether an origin is one of those settled."""
+    """Return whether an origin is in the settings."""
     return "*" in origins or origin.lower() in {name.lower() for name in origins}
 
 
 def headers_for(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]:
-    """The headers of an answer to a page of `origin`."""
+    """Return the CORS headers of a response to a page of `origin`."""
     if origin is None:
         return {}
     if not is_allowed(origin, origins):
@@ -41,7 +42,7 @@ def headers_for(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]
 
 
 class AllowedOrigins:
-    """All origins that any organisation has settled, as this process knows them."""
+    """The origins that any organisation allows, cached in this process."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -49,7 +50,7 @@ class AllowedOrigins:
         self._at = -KEPT_SECONDS
 
     async def all(self) -> Sequence[str]:
-        """Them; a few seconds old at most."""
+        """Return the origins, at most a few seconds old."""
         if time.monotonic() - self._at > KEPT_SECONDS:
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(SQL.origins)
@@ -59,7 +60,7 @@ class AllowedOrigins:
 
 
 def answering_preflights(app: ASGIApp) -> ASGIApp:
-    """Answer browsers' preflights before they reach a call."""
+    """Respond to preflights before they are routed."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "OPTIONS":

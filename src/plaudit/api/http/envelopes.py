@@ -1,4 +1,4 @@
-"""The envelopes of answers: the only place that knows them."""
+"""The envelopes of responses. No other module knows their form."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -16,7 +16,7 @@ NOTHING: Mapping[str, Any] = {}
 
 
 class Envelope(StrEnum):
-    """Which of the documents' generations an answer is written for."""
+    """The generation of the API whose envelope a response has."""
 
     v1 = "v1"  # /v1 and /api/audience
     loyalty = "loyalty"  # /api/loyalty
@@ -24,12 +24,12 @@ class Envelope(StrEnum):
 
 
 def envelope_of(path: str) -> Envelope:
-    """The envelope of the generation that a path belongs to."""
+    """Return the envelope of the generation that a path belongs to."""
     return Envelope.loyalty if path.removeprefix("/loyalty").startswith("/api/loyalty/") else Envelope.v1
 
 
 def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) -> bytes:
-    """The data of an answer in its envelope, and `also` beside it."""
+    """Return a response's data in its envelope, with the fields of `also` next to it."""
     if envelope is Envelope.bare:
         if not also:
             return ENCODER.encode(data)
@@ -40,7 +40,7 @@ def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) ->
 
 
 def failure(error: PlauditError, envelope: Envelope) -> bytes:
-    """An error in the envelope of its generation."""
+    """Return an error in the envelope of its generation."""
     shown: dict[str, Any] = {"code": error.code}
     if error.fields:
         shown["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
@@ -54,7 +54,7 @@ def failure(error: PlauditError, envelope: Envelope) -> bytes:
 
 
 def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
-    """The error as problem details (RFC 9457), for clients that accept them."""
+    """Return an error as problem details (RFC 9457), for clients that accept them."""
     shown: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": title,
@@ -73,7 +73,7 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
 
 
 def mark_replayed(content: bytes) -> bytes:
-    """A kept answer as it is given again: its object says that nothing was done anew."""
+    """Return a stored response with the field that says it was replayed."""
     if not content.startswith(b"{"):
         return content
     return content[:-1] + (b"," if len(content) > 2 else b"") + b'"idempotentReplayed":true}'

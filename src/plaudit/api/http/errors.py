@@ -1,4 +1,4 @@
-"""What went wrong, as an answer: kind of error to status, in one table."""
+"""Errors as responses. One table maps each kind of error to its status."""
 
 from http import HTTPStatus
 from math import ceil
@@ -52,7 +52,7 @@ class _MethodNotAllowed(PlauditError):
 
 
 def as_plaudit_error(error: BaseException) -> PlauditError:
-    """Any exception as one of ours."""
+    """Return any exception as a PlauditError."""
     if isinstance(error, PlauditError):
         return error
     if isinstance(error, UNREACHABLE + RETRIABLE):
@@ -72,15 +72,15 @@ def as_plaudit_error(error: BaseException) -> PlauditError:
 
 
 def status_of(error: PlauditError) -> int:
-    """The status that an error is answered with."""
+    """Return the HTTP status of an error."""
     return 405 if isinstance(error, _MethodNotAllowed) else STATUS_OF_KIND[error.kind]
 
 
 def answer_to(error: BaseException, path: str, accept: str = "", *, route: str = "") -> Response[bytes]:
     """Return the response to a request that failed.
 
-    It is logged when it is no client's fault, with its traceback when it is ours; by its `route`, since a path names
-    members.
+    Errors of the server are logged, with a traceback if they are bugs. The log shows the `route`, not the path, because
+    paths contain user ids.
     """
     known = as_plaudit_error(error)
     status = status_of(known)
@@ -104,7 +104,7 @@ def answer_to(error: BaseException, path: str, accept: str = "", *, route: str =
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """For what Litestar itself raises."""
+    """Return the response to an exception that Litestar itself raises."""
     route = str(request.scope.get("path_template", ""))
     named = correlation.correlation_id_in(request.headers)
     with structlog.contextvars.bound_contextvars(correlation_id=named):

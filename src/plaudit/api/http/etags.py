@@ -1,4 +1,4 @@
-"""Answers that clients keep: an entity tag of the content, and 304 for who has it already (RFC 9110, 13.1.2)."""
+"""Responses that clients cache: an entity tag of the content, and 304 if the client has it (RFC 9110, 13.1.2)."""
 
 from hashlib import blake2b
 from typing import Any
@@ -9,7 +9,7 @@ from .operations import Call, OperationResult
 
 
 def etag_response(call: Call, data: Any, cache_control: str) -> OperationResult:
-    """The data with a tag of its content, or 304 when the request names that tag."""
+    """Return the data with an entity tag, or 304 if the request names that tag."""
     answer = not_modified_or(call, blake2b(ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
     answer.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
     if answer.status == 200:
@@ -18,7 +18,7 @@ def etag_response(call: Call, data: Any, cache_control: str) -> OperationResult:
 
 
 def not_modified_or(call: Call, digest: str, cache_control: str) -> OperationResult:
-    """An answer without its content yet: 304 and final when the request's `If-None-Match` names the tag."""
+    """Return a 304 if `If-None-Match` names the tag; otherwise a 200, whose content the caller fills in."""
     tag = f'"{digest}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
     known = [part.strip().removeprefix("W/") for part in call.headers.get("if-none-match", "").split(",")]

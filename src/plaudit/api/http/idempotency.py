@@ -31,7 +31,7 @@ REFUSED_FROM = 400  # statuses from here on mean that nothing was made
 
 
 class StoredResponse(Struct, frozen=True):
-    """The response to a request that came before."""
+    """The stored response to an earlier request."""
 
     status: int
     content: bytes

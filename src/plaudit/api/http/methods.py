@@ -1,4 +1,4 @@
-"""The methods that every path takes besides those of the table: OPTIONS, which names them, and HEAD beside each GET."""
+"""The methods that every path accepts in addition to the table's: OPTIONS, which lists them, and HEAD for each GET."""
 
 import asyncio
 from collections import defaultdict
@@ -10,15 +10,15 @@ from litestar.types import HTTPScope, Message, Receive, Send
 
 
 def named(methods: Iterable[str]) -> str:
-    """Return what `Allow` says of a path whose calls have these methods."""
+    """Return the value of `Allow` for a path whose operations have these methods."""
     found = {*methods, "OPTIONS"}
     return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
 
 
 def answering_options(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRouteHandler]:
-    """Yield what answers OPTIONS for the paths of handlers. It must be mounted before them.
+    """Yield the handlers of OPTIONS for the paths of `handlers`. Mount them first.
 
-    Litestar's own names the methods of the first handler that a path was given, and none of those that came later.
+    Litestar's own handler lists only the methods of the first operation that was mounted on a path.
     """
     methods: defaultdict[str, set[str]] = defaultdict(set)
     for handler in handlers:
@@ -41,7 +41,7 @@ def _naming(allowed: str) -> Callable[[], Awaitable[Response[None]]]:
 async def answer_head(
     app: Callable[[HTTPScope, Receive, Send], Awaitable[None]], scope: HTTPScope, receive: Receive, send: Send
 ) -> None:
-    """Answer HEAD as GET would be, without the body. A response without an end, such as a stream, ends with its head."""
+    """Respond to HEAD as to GET, without the body. A stream, which has no end, ends after its headers."""
     scope["method"] = "GET"
     head: Message | None = None
     is_sent = goes_on = False

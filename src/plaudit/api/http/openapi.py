@@ -1,4 +1,4 @@
-"""The description of the API: OpenAPI 3.1, from the table of operations."""
+"""The description of the API in OpenAPI 3.1, generated from the table of operations."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -92,7 +92,7 @@ def _examples() -> dict[str, dict[str, Any]]:
 
 
 def describe(operations: Iterable[Operation], url: str = "") -> dict[str, Any]:
-    """The OpenAPI document. `url` is the address that the server is known by, if it has one."""
+    """Return the OpenAPI document. `url` is the server's public address, if it has one."""
     table = list(operations)
     types = Components(table, (*webhook_messages.TYPES, DRY_RUN_SCHEMA))
     components = types.schemas | {"Error": _ERROR, "LoyaltyError": _LOYALTY_ERROR, "DryRun": types.of(DRY_RUN_SCHEMA)}
@@ -176,7 +176,7 @@ def _operation(operation: Operation, path: str, components: Components) -> dict[
 
 
 def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
-    """Return the schema of an answer in its envelope, which is generic and has no name of its own."""
+    """Return the schema of a response in its envelope. The envelope is generic and has no name of its own."""
     title = {"title": f"Enveloped<{schema['$ref'].rpartition('/')[2]}>"} if "$ref" in schema else {}
     if envelope is Envelope.loyalty:
         properties: dict[str, Any] = {"message": {"const": "OK"}, "data": schema}
@@ -252,7 +252,7 @@ def _error_response(status: int, schema: Any) -> dict[str, Any]:
 
 
 def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[str, Any]:
-    """What answers a write with status 200: a dry run, or the same as ever."""
+    """Return the response with status 200 of a write: that of a dry run, or also the usual one."""
     if operation.answer is None and operation.status == 200:
         return answered  # which has no content, but for a dry run
     schema = answered.get("content", {}).get("application/json", {}).get("schema")

@@ -1,7 +1,7 @@
-"""What an operation of the API is, and how a request becomes a call of it.
+"""The operations of the API: how they are declared, and how a request becomes a call of one.
 
-An operation is a row: method, path, who may call it, what it takes and answers. The row is mounted by `app`, checked
-here, and described by `openapi`: one table serves all three.
+An operation is a row of a table: method, path, who may call it, its request and its response. `app` mounts the row,
+this module checks requests against it, and `openapi` describes it.
 """
 
 import codecs
@@ -38,7 +38,7 @@ BATCH_BYTES_MAX = 8 << 20
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """What the process has for its calls."""
+    """What all calls of this process share."""
 
     url: str
     pool: Pool
@@ -54,10 +54,10 @@ class Services(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, kw_only=True):
-    """One request to an operation, checked. `body` is of the operation's type, or the plain JSON value.
+    """One validated request to an operation. `body` is of the operation's type, or the plain JSON value.
 
-    `idempotency_key` is its Idempotency-Key; `stream` the body of a streamed operation, piece by piece. In a dry run
-    `decide_queued` decides what the call has put into the inbox, of which no worker knows.
+    `idempotency_key` is the request's Idempotency-Key, and `stream` yields the body of a streamed operation. In a dry
+    run, `decide_queued` decides the events that the call has put into the inbox, since no worker sees them.
     """
 
     services: Services
@@ -74,24 +74,24 @@ class Call(Struct, kw_only=True):
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether all that it changes will be undone."""
+        """Whether all changes of the call will be rolled back."""
         return self.decide_queued is not None
 
     @property
     def org_id(self) -> UUID:
-        """The organisation that the call is made in."""
+        """The id of the caller's organisation."""
         assert self.caller is not None
         return self.caller.org_id
 
     @property
     def caller_name(self) -> str:
-        """Who makes the call, for the audit log."""
+        """The caller's name, for the audit log."""
         assert self.caller is not None
         return self.caller.name
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the caller may do."""
+        """The caller's scopes."""
         assert self.caller is not None
         return self.caller.scopes
 
@@ -103,23 +103,23 @@ class Call(Struct, kw_only=True):
         return self.caller.user_id
 
     async def programme(self) -> Programme:
-        """Return the organisation's programme as it is now."""
+        """Return the organisation's current programme."""
         return await self.services.programmes.current(self.org_id)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Return a connection of the pool, to be used with `async with`."""
+        """Return a connection of the pool, for `async with`."""
         return self.services.pool.acquire()
 
     def page(self, shape: type[T], first: T) -> PageRequest[T]:
-        """Return which page of a list is asked for. `shape` and `first` are of its sort key. Raise Invalid."""
+        """Return the page that the request names. `shape` and `first` describe the list's sort key. Raise Invalid."""
         return page_request(self.query, shape, first)
 
 
 class OperationResult(Struct, kw_only=True):
-    """An answer that is more than its data; `content` is one that is no JSON, of type `media`.
+    """A response with more than data: a status, headers, or content of another media type.
 
-    `parts` is one that comes bit by bit, for as long as it likes. One that is `whole` or nothing breaks off if it fails:
-    its end says that nothing is missing.
+    `content` is not JSON but of type `media`. `parts` are streamed for as long as the iterator runs. If a `whole`
+    stream fails, the connection breaks, so that the client notices that parts are missing.
     """
 
     data: Any
@@ -133,7 +133,7 @@ class OperationResult(Struct, kw_only=True):
 
 
 class Parameter(Struct, frozen=True):
-    """A parameter of the query. `schema` is JSON Schema; `names` is the kind of document whose id it is."""
+    """A query parameter. `schema` is JSON Schema; `names` is the kind of document whose id the value is."""
 
     name: str
     description: str
@@ -148,15 +148,18 @@ Schema = type | UnionType | dict[str, Any] | None
 class Operation(Struct, frozen=True, kw_only=True):
     """A row of the table of operations.
 
-    `name` is its operationId, by which generated clients name their methods: it never changes. What does not fit into the
-    `summary` of at most 60 characters stands in the `description`.
-    `scope` is what a server must be allowed to do that calls it; `member`: members may, with a token of their own;
-    `anonymous`: anybody may who names an organisation. With none of these it is open. `error_schema` is the shape of its
-    errors, where that is not its envelope's; `bare_response` what some are answered without one. `shown_once`: the response
-    holds a secret, and this field of its data names what was made. `query` are its parameters, and it takes no others,
-    unless `any_field` of a member may be one. `changes_nothing` is a POST that only reads. `streamed`: its body is taken
-    as it comes; `answers_in_parts`: its response is written as it is made, so it is not compressed. `tries_by_job`: the
-    `dryRun` of its body makes it a job that only tells, and the parameter means the same.
+    `name` is the operationId, which names the method in generated clients and never changes. The `summary` has at most
+    60 characters; details go into the `description`.
+
+    Who may call it: a server with the `scope`; with `member`, also a member's token; with `anonymous`, anyone who names
+    an organisation; with none of the three, anyone.
+
+    `error_schema` is the schema of errors that are not in the usual envelope. `bare_response` is the type of responses
+    that have no envelope for some callers. `shown_once` marks a response with a secret: this field of the data names
+    what was created. `query` lists all parameters that are accepted; with `any_field`, fields of members are accepted
+    too. `changes_nothing` marks a POST that only reads. A `streamed` operation reads its body as it arrives. With
+    `answers_in_parts`, the response is streamed and not compressed. `tries_by_job`: the body has a `dryRun` of its own,
+    which makes a job that only reports, and the parameter means the same.
     """
 
     name: str
@@ -190,17 +193,17 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked who they are."""
+        """Whether callers need no credentials."""
         return self.scope is None and not self.member
 
     @property
     def writes(self) -> bool:
-        """Whether it may change anything, and so can be tried without changing anything."""
+        """Whether it can change anything, and so has a dry run."""
         return self.method != "GET" and not self.changes_nothing
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters that its query may have."""
+        """The query parameters that it accepts."""
         return (*self.query, DRY_RUN) if self.writes else self.query
 
 
@@ -209,15 +212,15 @@ AUDIENCE_PREFIX = "/api/audience"
 
 
 def is_of_the_beta(path: str) -> bool:
-    """Whether a path is under the beta's prefix, where every response has an envelope."""
+    """Return whether a path has the beta's prefix, where every response has an envelope."""
     return path.removeprefix("/loyalty").startswith(ADMIN_PREFIX)
 
 
 def mounted_paths(operation: Operation) -> dict[str, str]:
-    """Where an operation answers, and its name there.
+    """Return the paths of an operation, each with the operation's name there.
 
-    What administers stands under the beta's prefix too, profiles there also as `users`. The audience API is documented under
-    `/v1` as well.
+    Admin operations are also mounted under the beta's prefix, those of profiles also as `users`. The documents have the
+    audience API under `/v1`, too.
     """
     path, name = operation.path, operation.name
     if path.startswith(AUDIENCE_PREFIX):
@@ -252,9 +255,9 @@ _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
 def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
-    """A request's body: a struct of the type `into`, or any JSON value. Raises Invalid or TooLarge.
+    """Return a request's body: a struct of the type `into`, or any JSON value. Raise Invalid or TooLarge.
 
-    No body at all is an object without fields: whatever must be there is named as missing.
+    An empty body is read as an object without fields, so the error names the required ones.
     """
     if len(raw) > limit:
         raise TooLarge(f"The body is too large: at most {limit:,} bytes (got {len(raw):,})")
@@ -275,16 +278,16 @@ def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
 
 
 def decode_json(raw: bytes) -> Any:
-    """Return any JSON value. Raises Invalid for what is not JSON, is nested too deeply, or has a value beyond the bounds."""
+    """Return a JSON value. Raise Invalid if it is not JSON, nested too deeply, or beyond the bounds for values."""
     value = decode_loosely(raw)
     bounds.check(value)
     return value
 
 
 def decode_loosely(raw: bytes) -> Any:
-    """Return any JSON value, also one with parts that are beyond the bounds, for whoever refuses these one by one.
+    """Return a JSON value that may have parts beyond the bounds for values; the caller rejects these one by one.
 
-    Raises Invalid for what is not JSON, or is nested so deeply that nobody can read it.
+    Raise Invalid if it is not JSON or nested too deeply to be read.
     """
     text = without_mark(raw)
     try:
@@ -299,7 +302,7 @@ def decode_loosely(raw: bytes) -> Any:
 
 
 def without_mark(raw: bytes) -> bytes:
-    """A text without the byte order mark that PowerShell and .NET write before it (RFC 8259, 8.1)."""
+    """Return the text without the byte order mark that PowerShell and .NET write before it (RFC 8259, 8.1)."""
     return raw.removeprefix(BYTE_ORDER_MARK)
 
 

@@ -1,4 +1,7 @@
-"""Cursors: where a list goes on. Opaque outside; inside, the sort key of the last item."""
+"""Cursors: where the next page of a list begins.
+
+A cursor is opaque for clients. It encodes the sort key of the last item.
+"""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +23,7 @@ Item = TypeVar("Item")
 
 
 def page_size(query: Mapping[str, str]) -> int:
-    """The `limit` of a request: 50 unless it says otherwise, 100 at most."""
+    """Return the `limit` of a request: 50 by default, at most 100."""
     text = query.get("limit", str(PAGE_SIZE))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= PAGE_SIZE_MAX or len(text) > 9:
         raise invalid_fields([FieldError("limit", f"must be a number from 1 to {PAGE_SIZE_MAX} (got {text!r})")])
@@ -28,17 +31,17 @@ def page_size(query: Mapping[str, str]) -> int:
 
 
 def cursor_of(*key: Any) -> str:
-    """The cursor that says: after the item with this sort key."""
+    """Return the cursor of the page after the item with this sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
 def from_base64url(text: str) -> bytes:
-    """The bytes behind base64url without padding (RFC 4648, 5). Raises ValueError."""
+    """Return the bytes encoded in base64url without padding (RFC 4648, 5). Raise ValueError."""
     return base64.b64decode(text.encode() + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
-    """The sort key in the request's cursor, or `first` when it has none. Raises Invalid for what is no cursor."""
+    """Return the sort key in the request's cursor, or `first` if it has none. Raise Invalid for a malformed cursor."""
     text = query.get("cursor")
     if not text:
         return first
@@ -52,16 +55,16 @@ def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
 
 
 def not_a_cursor() -> Invalid:
-    """The error for a cursor that no list has answered."""
+    """Return the error for a cursor that no list has returned."""
     return invalid_fields([FieldError("cursor", "must be a cursor returned by this list")])
 
 
 def paged(
     items: Sequence[T], size: int, key: Callable[[T], tuple[Any, ...]], end: tuple[Any, ...] | None = None
 ) -> tuple[Sequence[T], str | None]:
-    """A page out of up to one item more than it holds, and the cursor to the next one if there is more.
+    """Return a page of the items, and the cursor of the next page if there is one more item than the page holds.
 
-    `end` is the sort key of the last that was looked at, where that was not to the end of the list.
+    `end` is the sort key of the last item that was examined, if the query stopped before the end of the list.
     """
     if len(items) <= size:
         return items, None if end is None else cursor_of(*end)
@@ -70,23 +73,23 @@ def paged(
 
 
 class PageRequest(Struct, Generic[T], frozen=True):
-    """Which page of a list a request asks for: `size` items after the sort key `start`."""
+    """The page of a list that a request names: `size` items after the sort key `start`."""
 
     size: int
     start: T
 
     @property
     def limit(self) -> int:
-        """How many rows to fetch: one more than the page holds, to see whether there is a next one."""
+        """The number of rows to fetch: one more than the page holds, to find out whether there is a next page."""
         return self.size + 1
 
     def cut(
         self, items: Sequence[Item], key: Callable[[Item], tuple[Any, ...]], end: tuple[Any, ...] | None = None
     ) -> tuple[Sequence[Item], str | None]:
-        """Return the page out of the fetched items, and the cursor to the next one; see `paged`."""
+        """Return the page of the fetched items, and the cursor of the next page; see `paged`."""
         return paged(items, self.size, key, end)
 
 
 def page_request(query: Mapping[str, str], shape: type[T], first: T) -> PageRequest[T]:
-    """Return which page a request asks for. Raise Invalid for a limit or cursor that is none."""
+    """Return the page that a request names. Raise Invalid for a wrong limit or cursor."""
     return PageRequest(page_size(query), read_cursor(query, shape, first))

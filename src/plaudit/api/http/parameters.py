@@ -1,6 +1,6 @@
-"""The parameters of a query: a call names its own, and takes nothing else, as a body takes no unknown field.
+"""Query parameters. An operation accepts only those of its row, just as a body accepts no unknown fields.
 
-names and values ──► those of the call's row ──► documents that are named must exist, or have existed
+names and values ──► those of the operation's row ──► documents that are named must exist, or have existed
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _WORDS_MAX = 64
 
 
 def check_query(operation: Operation, query: Sequence[tuple[str, str]]) -> None:
-    """Raise Invalid for parameters that the call does not have, that come twice, or with values that they cannot have."""
+    """Raise Invalid for unknown parameters, repeated ones, and wrong values."""
     if operation.is_open:
         return  # RFC 6749, 3.2: unknown ones are ignored; and pages add numbers of versions to the scripts they load
     known = {parameter.name: parameter for parameter in operation.parameters}
@@ -50,7 +50,7 @@ def check_query(operation: Operation, query: Sequence[tuple[str, str]]) -> None:
 
 
 def wrong_value(schema: Mapping[str, Any], value: str) -> str | None:
-    """Return what is wrong with a parameter's value by its schema; None if nothing is."""
+    """Return what is wrong with a parameter's value by its schema, or None."""
     got = f"(got {value[:_WORDS_MAX]!r})"
     if "enum" in schema:
         return None if value in schema["enum"] else f"must be one of {', '.join(schema['enum'])} {got}"
@@ -75,7 +75,7 @@ def _is_time(value: str) -> bool:
 
 
 def instant_in(query: Mapping[str, str], name: str) -> datetime | None:
-    """Return the instant in a parameter; one without a zone is UTC. None if it is not given."""
+    """Return the instant in a parameter, or None if it is missing. An instant without a zone is in UTC."""
     text = query.get(name)
     if text is None:
         return None
@@ -87,12 +87,12 @@ def instant_in(query: Mapping[str, str], name: str) -> datetime | None:
 
 
 def wants_dry_run(operation: Operation, query: Mapping[str, str]) -> bool:
-    """Return whether a write is only to be tried."""
+    """Return whether a request is a dry run."""
     return operation.writes and query.get(DRY_RUN.name, FALSE).lower() == TRUE
 
 
 async def check_named(operation: Operation, call: Call) -> None:
-    """Raise Invalid for a parameter that names a document which there has never been."""
+    """Raise Invalid for a parameter that names a document which never existed."""
     named = [
         (parameter, call.query[parameter.name])
         for parameter in operation.query
@@ -137,7 +137,7 @@ _CAUSE_KINDS = frozenset({*CauseKind, *KINDS})  # a mechanic's causes have the n
 
 
 def causes_in(query: Mapping[str, str]) -> CauseFilter:
-    """Return the causes that a query names. Raises Invalid."""
+    """Return the causes that a query names. Raise Invalid."""
     campaign_id, cause = query.get("campaignId"), query.get("cause")
     if campaign_id is not None and cause is not None:
         raise invalid_fields([FieldError("cause", "and campaignId must not both be there")])

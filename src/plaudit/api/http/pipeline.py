@@ -1,4 +1,4 @@
-"""How a request is answered, whatever the call: who asks, may they still, has it been asked before; then the call.
+"""How every request is processed: who calls, may they, was the request made before; then the operation.
 
 secret and scope ──► rate limit ──► Idempotency-Key ──► decode ──► the call ──► envelope, headers
 """
@@ -46,7 +46,7 @@ ACTIONS = "/api/audience/internal/actions"
 
 
 async def handle_request(operation: Operation, request: AnyRequest) -> Response[Any]:
-    """The answer to a request, whatever happens."""
+    """Return the response to a request, whatever happens."""
     correlation_id = correlation_id_in(request.headers)
     started = tracing.now()
     around: dict[str, str] = {CORRELATION: correlation_id}
@@ -70,9 +70,9 @@ async def handle_request(operation: Operation, request: AnyRequest) -> Response[
 
 
 async def _drain_body(request: AnyRequest) -> None:
-    """Read what a request brought that nobody has looked at, most likely because it was refused, if it is little.
+    """Read a small body that was not used, usually because the request was refused.
 
-    A connection with something unread on it is closed after the answer, and the next request on it is lost.
+    The server closes a connection with unread data after the response, and the next request on it would be lost.
     """
     length = request.headers.get("content-length", "0")
     if length.isdigit() and 0 < int(length[:9]) <= DRAIN_BYTES_MAX:
@@ -136,7 +136,7 @@ async def _answered(
 async def _admitted(
     services: Services, operation: Operation, headers: Mapping[str, str], around: dict[str, str]
 ) -> Caller | None:
-    """Return who makes a request, if that is asked at all. `around` gets the headers that tell of it, also of a refusal."""
+    """Return the caller, if the operation needs one. Put the rate limit's headers into `around`, even on a refusal."""
     origin = headers.get("origin")
     if origin is not None:  # until it is known whose call it is, so that the page can see why it failed
         around.update(cors.headers_for(origin, await services.origins.all()))
@@ -163,7 +163,7 @@ async def _admitted(
 
 
 def _named(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The parameters of the path and of the query. Raises Invalid for those that no text can be."""
+    """Return the parameters of the path and of the query. Raise Invalid for values that are not text."""
     path, query = decoded(request.path_params), request.query_params
     wrong = [
         FieldError(name, message)
@@ -212,9 +212,10 @@ async def _run(operation: Operation, call: Call, path: str, *, dry_run: bool = F
 
 
 async def _until_failure(parts: AsyncIterator[bytes], operation: Operation, *, whole: bool) -> AsyncIterator[bytes]:
-    """End a response that has begun if it fails: whoever reads it comes back. The server's own log would show values.
+    """Yield the parts of a streamed response, and end it if it fails: the client resumes.
 
-    One that is whole or nothing is not ended but broken off, so that its reader sees that something is missing.
+    The error is not raised, because the server's own log would show values. A `whole` response is not ended but broken
+    off, so that its reader notices that parts are missing.
     """
     try:
         async for part in parts:

@@ -1,7 +1,7 @@
-"""Rate limits: how many requests an organisation, or a key, may still make; shared by all processes.
+"""Rate limits: how many requests an organisation, or an API key, may still make. All processes share them.
 
-A process takes a small part of a window's requests at once and spends it by itself, so that most requests cost no look
-at the database. No more are ever let through than the window has; a few may stay unused in a process's hands.
+Each process reserves a small part of a window's requests at a time, so most requests need no query. Never more requests
+are accepted than the window has; a few reserved ones may stay unused.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ BLOCK_DIVISOR = 50  # a process takes this part of a window at once
 
 
 class Policy(Struct, frozen=True):
-    """`requests` in each window of `seconds`, for one class of calls."""
+    """A limit of `requests` in each window of `seconds`, for one class of operations."""
 
     name: str
     requests: int
@@ -39,7 +39,7 @@ ANONYMOUS = Policy("anybody", 10_000, 60)  # who only names an organisation: all
 
 
 class _Window:
-    """What this process has in its hands of one window."""
+    """The part of a window that this process has reserved."""
 
     __slots__ = ("ends_at", "granted", "left", "turn")
 
@@ -51,14 +51,14 @@ class _Window:
 
 
 class RateLimits:
-    """The windows that this process spends from."""
+    """The windows that this process has reserved requests of."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._windows: dict[tuple[str, str], _Window] = {}
 
     async def spend(self, policy: Policy, whose: str) -> Mapping[str, str]:
-        """One request of `whose` window. Answers the headers that tell how it stands. Raises TooMany."""
+        """Count one request against the window of `whose`. Return the rate limit's headers. Raise TooMany."""
         now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
         key = (policy.name, whose)
@@ -81,7 +81,7 @@ class RateLimits:
         return headers_of(policy, window.left + window.granted, ends_at, now)
 
     async def standing(self, policy: Policy, whose: str) -> Mapping[str, str]:
-        """Return the headers that tell how a window stands, for a request that spends nothing of it."""
+        """Return the rate limit's headers for a request that is not counted."""
         now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
         window = self._windows.get((policy.name, whose))
@@ -103,7 +103,7 @@ class RateLimits:
 
 
 def headers_of(policy: Policy, remaining: int, ends_at: float, now: float) -> Mapping[str, str]:
-    """The documented headers, and the IETF's fields beside them."""
+    """Return the documented headers, and the IETF's next to them."""
     return {
         "X-RateLimit-Limit": str(policy.requests),
         "X-RateLimit-Remaining": str(remaining),

@@ -1,6 +1,6 @@
-"""What a response shows and a request cannot change: sent back as it was, it says nothing; changed, it is refused.
+"""Fields that a response shows and a request cannot change: an unchanged value is ignored, a changed one is refused.
 
-So what a GET returned can be sent by PUT as it is.
+So clients can send what a GET returned back by PUT.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ GOT_MAX = 64
 
 
 def writable(body: Any, shown: Json, read_only: Collection[str]) -> Any:
-    """Return a body without its read-only fields. Raise Invalid for those that are not as `shown`."""
+    """Return a body without its read-only fields. Raise Invalid for those that differ from `shown`."""
     if not isinstance(body, dict) or not body.keys() & set(read_only):  # pyright: ignore[reportUnknownMemberType]
         return body  # pyright: ignore[reportUnknownVariableType]
     given: Json = dict(body)  # pyright: ignore[reportUnknownArgumentType]

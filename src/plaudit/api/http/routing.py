@@ -1,8 +1,7 @@
-"""Which call a path names, by the path as it was sent: an id with a slash (`%2F`) is one part of it.
+"""Routing by the raw path, as the client sent it: an id with an encoded slash (`%2F`) is one segment.
 
-A server hands the path on decoded, where `/v1/profiles/a%2Fb` looks like a call below the profile `a`. So calls are
-routed by the raw path, and its parameters are decoded afterwards, each once: whatever an id consists of, it comes out as
-it went in. What stands in the table of operations must be written as it stands there.
+The server passes paths on decoded, where `/v1/profiles/a%2Fb` looks like an endpoint below the profile `a`. So paths
+are routed raw, and each parameter is decoded once afterwards. The fixed segments of a path must be sent unencoded.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from .methods import answer_head
 
 
 class App(Litestar):
-    """Litestar, routing by the raw path, and with HEAD for every GET."""
+    """Litestar, with routing by the raw path, and with HEAD for every GET."""
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -34,7 +33,7 @@ class App(Litestar):
 
 
 def decoded(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """The parameters of a raw path. Raises Invalid for what is not UTF-8."""
+    """Return the decoded parameters of a raw path. Raise Invalid if they are not UTF-8."""
     found: dict[str, str] = {}
     for name, value in parameters.items():
         try:

@@ -1,4 +1,4 @@
-"""JSON Schemas of what has no type: parameters of queries, and the error of the token exchange."""
+"""JSON Schemas of what has no type: query parameters, and the error of the token exchange."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ INTEGER = {"type": "integer"}
 
 
 def object_of(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    """An object with these properties."""
+    """Return the schema of an object with these properties."""
     return {
         "type": "object",
         "properties": required | (optional or {}),

@@ -1,4 +1,4 @@
-"""How values look outside: ids with their prefixes, times in milliseconds."""
+"""Values as clients see them: ids with their prefixes, times in milliseconds."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,25 +27,25 @@ __all__ = [
 
 
 def optional_time(instant: datetime | None) -> str | None:
-    """The same, for a time that may not be there."""
+    """Return a time as it is sent; None for None."""
     return None if instant is None else time_text(instant)
 
 
 def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
-    """The ids that an event called so outside may have."""
+    """Return the ids that an event with this outside name may have."""
     ids = [event_id_of(org_id, name)]
     given = uuid_in(name, "evt_")
     return ids if given is None else [given, *ids]
 
 
 def amount_view(program: Program, metric_id: str, scaled: int) -> int | float:
-    """An amount of a metric, which need not be there any more."""
+    """Return an amount of a metric, which may have been deleted since."""
     metric = program.metrics.get(metric_id)
     return to_number(scaled, metric.decimals if metric is not None else 0)
 
 
 def uuid_in(name: str, prefix: str) -> UUID | None:
-    """The UUID behind a prefix; None when the name is not of that form."""
+    """Return the UUID after a prefix, or None if the name does not have that form."""
     try:
         return UUID(name.removeprefix(prefix)) if name.startswith(prefix) else None
     except ValueError:

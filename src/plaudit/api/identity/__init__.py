@@ -1,1 +1,1 @@
-"""Who is calling."""
+"""Who makes a request."""

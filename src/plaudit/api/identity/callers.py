@@ -1,4 +1,4 @@
-"""Who is calling: a server, by its API secret or a service token drawn from it; or a member, by a token."""
+"""The caller of a request: a server, with its API secret or a service token; or a member, with a token."""
 
 import base64
 import binascii
@@ -24,9 +24,9 @@ ANY_SCOPE = "any"  # of a call that every secret opens; it need not name its org
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who makes a call, in which organisation. A member has a `user_id`, a server a `key_id` and `scopes`.
+    """Who makes a call, in which organisation. A member has a `user_id`; a server has a `key_id` and `scopes`.
 
-    `expires_at` is when the key or token that was presented ends, whichever is first; None if it never does.
+    `expires_at` is when the key or the token expires, whichever is first; None for never.
     """
 
     org_id: UUID
@@ -38,17 +38,17 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     @property
     def member_id(self) -> UUID | None:
-        """The member's id: what is kept of who called, since it names nobody."""
+        """The member's id. It is stored instead of the user id, because it identifies nobody outside."""
         return None if self.user_id is None else member_id_of(self.org_id, self.user_id)
 
     def require(self, scope: str, why: str) -> None:
-        """Raise Forbidden if the caller lacks a scope. `why` is what needs it."""
+        """Raise Forbidden if the caller lacks a scope. `why` says what needs it."""
         if scope not in self.scopes:
             raise Forbidden(f"{why} needs the scope {scope}", code="scope_missing")
 
 
 class CallerCache:
-    """The callers that this process has met lately."""
+    """The recent callers of this process, cached."""
 
     def __init__(self, pool: Pool, tokens: TokenService) -> None:
         self._pool = pool
@@ -59,9 +59,9 @@ class CallerCache:
     async def authenticate(
         self, headers: Mapping[str, str], *, scope: str | None, member: bool, anonymous: bool = False
     ) -> Caller:
-        """Who makes a request. `scope` is what a server must be allowed to do, `member` whether members may call.
+        """Return the caller of a request. A server needs `scope`; members may call if `member`.
 
-        Raises Unauthenticated, Forbidden, or Invalid when no organisation is named.
+        Raise Unauthenticated, Forbidden, or Invalid if the request names no organisation.
         """
         kind, _, given = headers.get("authorization", "").partition(" ")
         secret = given.strip()
@@ -86,7 +86,7 @@ class CallerCache:
         return _server(key, key.scopes, key.expires_at)
 
     async def met(self, headers: Mapping[str, str]) -> Caller | None:
-        """Return who a request is from, whatever they may do; or anybody of the organisation that it names. None for none."""
+        """Return the caller, whatever they may do; an anonymous one if only an organisation is named; or None."""
         kind, _, given = headers.get("authorization", "").partition(" ")
         secret = given.strip()
         try:
@@ -104,7 +104,7 @@ class CallerCache:
         return None if named is None else Caller(org_id=named, name="anybody")
 
     def forget(self, key_id: UUID) -> None:
-        """Look anew at a key that has been changed."""
+        """Remove a key that has changed from the cache."""
         self._keys = {name: key for name, key in self._keys.items() if key[0].key_id != key_id}
 
     async def _by_token(self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool) -> Caller:

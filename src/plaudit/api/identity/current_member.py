@@ -1,4 +1,4 @@
-"""The member who makes a call: as they are, with an empty profile if there is none yet; and what they may see."""
+"""The member who makes a call (created with an empty profile on the first call), and what they may see."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,12 +25,12 @@ NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
 
 
 def member_id(call: Call) -> UUID:
-    """The id of the member who makes the call."""
+    """Return the id of the member who makes the call."""
     return member_id_of(call.org_id, call.user_id)
 
 
 async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
-    """The member who makes the call. A first call creates an empty profile, as the documents say."""
+    """Return the member who makes the call. The first call creates an empty profile, as documented."""
     programme = await call.programme()
     view = await _look(call)
     if view is None:
@@ -48,25 +48,25 @@ async def _look(call: Call) -> MemberView | None:
 
 
 def segments_of(view: MemberView) -> frozenset[str]:
-    """The segments that a member is in."""
+    """Return the segments that a member is in."""
     found = [row for row in view.parts["progress"] if row["kind"] == "segment"]
     return frozenset(row["key"] for row in found if msgspec.json.decode(row["state"])[0])
 
 
 def progress_of(view: MemberView) -> dict[str, Progress]:
-    """How far a member is in campaigns."""
+    """Return a member's progress in campaigns."""
     rows = view.parts["progress"]
     return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
 
 
 def is_visible_to(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:
-    """Whether something is for a member who is in these segments."""
+    """Return whether something is visible to a member in these segments."""
     audience = audience_of(segments)
     return audience is None or audience.includes(inside)
 
 
 def visible_campaigns(programme: Programme, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
-    """The campaigns that a member in these segments may see: active ones that are not over."""
+    """Return the campaigns that a member in these segments may see: active ones that have not ended."""
     for campaign_id, campaign in programme.campaigns.items():
         over = campaign.end_date is not None and campaign.end_date <= now
         if campaign.status == "active" and not over and is_visible_to(campaign.segments, inside):

@@ -1,8 +1,8 @@
-"""The published keys of identity providers, so that no provider, whatever it does, holds up anybody's login.
+"""The published keys of identity providers. A slow provider delays only its own logins, and those only briefly.
 
-keys known        they are used at once; older ones are fetched again in the background, and used for a day meanwhile
-key not known     the first to ask starts a fetch, and all wait for this one, a moment at most
-a fetch failed    that is remembered: until the next one, nobody asks the provider and nobody waits
+known key       used immediately; an old set is refreshed in the background, and used for up to a day meanwhile
+unknown key     the first request starts a fetch, and all requests for the provider wait for it, but only briefly
+failed fetch    remembered: until the next attempt no request is sent to the provider, and nobody waits
 """
 
 import asyncio
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class _Provider:
-    """What is known of a provider. `fetched_at` is when its `keys` came; `failed` whether the last fetch did."""
+    """A provider's cached keys. `fetched_at` is when they were fetched, `failed` whether the last fetch failed."""
 
     __slots__ = ("failed", "fetch", "fetched_at", "keys", "next_at", "wait_until")
 
@@ -50,7 +50,7 @@ class _Provider:
 
 
 class JwksCache:
-    """What this process knows of providers' keys. `private` allows addresses in private networks."""
+    """The keys of providers, cached in this process. `private` allows addresses in private networks."""
 
     def __init__(self, *, private: bool, now: Callable[[], float] = time.monotonic) -> None:
         self._private: Final = private
@@ -79,7 +79,7 @@ class JwksCache:
         return found
 
     async def close(self) -> None:
-        """End the fetches that are running."""
+        """Cancel the fetches in progress."""
         await cancel(provider.fetch for provider in self._providers.values() if provider.fetch is not None)
 
     def _provider(self, url: str) -> _Provider:
@@ -134,7 +134,7 @@ class _Set(Struct):
 
 
 def keys_in(content: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys of a published set, by their names. Raises ValueError for what is no such set, and passes over odd keys."""
+    """Return the keys of a JWK set by their ids. Raise ValueError for what is not a set; skip malformed keys."""
     try:
         published = msgspec.json.decode(content, type=_Set).keys
     except RecursionError:

@@ -1,4 +1,4 @@
-"""Tokens of ours: a member's for the proof of an identity provider (RFC 8693), a server's for its API secret (RFC 6749)."""
+"""Issues tokens: to members, for an identity provider's token (RFC 8693); to servers, for an API secret (RFC 6749)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ class _OAuthError(Exception):
 
 
 async def post_token(call: Call) -> OperationResult:
-    """A token of ours, or an error in the words of RFC 6749, 5.2."""
+    """Return a token, or an error in the form of RFC 6749, 5.2."""
     headers = {"Cache-Control": "no-store"}
     try:
         given = _parameters(call)
@@ -121,7 +121,7 @@ async def _org_named(call: Call, given: Mapping[str, str]) -> UUID | None:
 
 
 async def get_jwks(call: Call) -> OperationResult:
-    """The public halves of our keys (RFC 7517)."""
+    """Return the public halves of this server's keys (RFC 7517)."""
     keys: list[Jwk] = []
     for key in await call.services.callers.tokens.keys():
         jwk: dict[str, Any] = RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)

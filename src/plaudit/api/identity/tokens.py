@@ -1,10 +1,10 @@
-"""Members' tokens: whose they are, and ours. Which key may verify a token is settled before its signature is looked at.
+"""Tokens: verify members' and service tokens, and issue them. The key is chosen before the signature is read.
 
-    alg HS256               the organisation's own secret, if it takes such tokens
-    kid of a key of ours    RS256 by that key, our issuer, the organisation among the audiences
-    iss of a provider       one of the algorithms settled for it, by its published keys; an audience settled for it
+    alg HS256               the organisation's own secret, if its settings allow it
+    kid of this server      RS256 with that key, this server as issuer, the organisation among the audiences
+    iss of a provider       an algorithm and an audience from the provider's settings, with its published keys
 
-A header's word counts for nothing more: `jku`, `jwk`, `x5u` are not looked at, and `none` is no algorithm.
+Nothing else in a token's header counts: `jku`, `jwk` and `x5u` are ignored, and `none` is no algorithm.
 """
 
 import time
@@ -35,7 +35,7 @@ TOKEN_BYTES_MAX = 8_192
 
 
 class VerifiedToken(Struct, frozen=True, kw_only=True):
-    """What a token says, verified. `user_id` is None for a service token, which has `scopes` and the key it is of."""
+    """The claims of a verified token. A service token has no `user_id`, but `scopes` and the id of its key."""
 
     org_id: UUID
     user_id: str | None
@@ -47,7 +47,7 @@ class VerifiedToken(Struct, frozen=True, kw_only=True):
 
 
 class TokenService:
-    """Reads tokens, and makes ours."""
+    """Verifies tokens, and issues this server's."""
 
     def __init__(self, pool: Pool, programmes: Programmes, published: JwksCache, settings: Settings) -> None:
         self._pool = pool
@@ -59,7 +59,7 @@ class TokenService:
         self._slugs: dict[str, UUID] = {}
 
     async def org_named(self, headers: Mapping[str, str]) -> UUID | None:
-        """The organisation that a request names, by its header or by the host name of its space."""
+        """Return the organisation that a request names, by its header or by the host name of its space."""
         given = headers.get("x-monterosa-org-id") or headers.get("x-org-id")
         if given:
             try:
@@ -80,7 +80,7 @@ class TokenService:
         return self._slugs[slug]
 
     async def read(self, token: str, named: UUID | None) -> VerifiedToken:
-        """What a token proves. Raises Unauthenticated for one that proves nothing; Invalid without an organisation."""
+        """Return a token's claims, verified. Raise Unauthenticated; or Invalid if no organisation is named."""
         try:
             if len(token) > TOKEN_BYTES_MAX:
                 raise jwt.InvalidTokenError(f"it is longer than {TOKEN_BYTES_MAX:,} bytes")
@@ -147,7 +147,7 @@ class TokenService:
             raise jwt.InvalidTokenError("its organisation is unknown") from None
 
     async def keys(self) -> list[SigningKey]:
-        """Our keys; the first one signs."""
+        """Return this server's keys. The first one signs."""
         if time.monotonic() - self._looked_at > KEYS_SECONDS:
             async with self._pool.acquire() as connection:
                 self._ours = await signing_keys(connection, clock.now())
@@ -155,7 +155,7 @@ class TokenService:
         return self._ours
 
     async def issuer(self, org_id: UUID) -> str:
-        """Who we are for an organisation: its space's address."""
+        """Return this server's issuer name for an organisation: the address of its space."""
         if not self._settings.spaces_domain:
             return self._settings.space_url()
         async with self._pool.acquire() as connection:
@@ -164,7 +164,7 @@ class TokenService:
     async def issue(
         self, org_id: UUID, subject: str, seconds: float, scopes: frozenset[str] | None = None
     ) -> tuple[str, int]:
-        """A token of ours, and for how many seconds it lives. `scopes` are a service token's."""
+        """Return a new token, and its lifetime in seconds. `scopes` are for service tokens."""
         lives = int(min(seconds, TOKEN_SECONDS_MAX))
         now = clock.now()
         claims: dict[str, Any] = {

@@ -1,1 +1,1 @@
-"""The endpoints that take in events."""
+"""The endpoints that accept events."""

@@ -1,4 +1,4 @@
-"""Ingestion: actions in, one or many; durable before the answer."""
+"""Ingestion of actions, one or many. They are stored durably before the response."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ WAIT_SECONDS_MAX = 30.0
 
 
 async def post_action(call: Call) -> OperationResult:
-    """One action: accepted when it is durable, or processed when the client would rather wait."""
+    """Store one action; or, if the client wants to wait, return its outcome."""
     action: Action = call.body
     programme = await call.programme()
     user_id = user_among(action, await known_users(call.services.pool, programme, [action]))
@@ -73,13 +73,13 @@ def _processed(programme: Programme, arrival: Arrival, outcome: ImmediateResult)
 
 
 async def post_batch(call: Call) -> OperationResult:
-    """Up to 1,000 actions, as a JSON array or NDJSON; each answered on its own."""
+    """Store up to 1,000 actions, from a JSON array or NDJSON. Each is validated separately."""
     results = batch_result(await accepted(call, _items_of(call.raw)))
     return OperationResult(data=results, status=202, enveloped=False)
 
 
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
-    """Make the actions of a call durable; return what became of each, in their order."""
+    """Store a call's actions durably, and return the result of each in their order."""
     programme = await call.programme()
     return await accept_actions(call.services.pool, call.services.inbox, programme, items, call.correlation_id)
 

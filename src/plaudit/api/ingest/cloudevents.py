@@ -1,7 +1,4 @@
-"""Further ways in for those who speak them already: here CloudEvents; Segment's calls are in `v1/segment_calls`.
-
-Each is turned into an action and goes the way of all actions: durable before the answer, once by its id.
-"""
+"""CloudEvents: each event becomes an action, is stored durably before the response, and counts once by its id."""
 
 import re
 from base64 import b64decode
@@ -33,9 +30,9 @@ Id = Annotated[str, Meta(min_length=1, max_length=256, extra=AN_ID)]
 
 
 class CloudEvent(Struct, kw_only=True):
-    """CloudEvents 1.0: `subject` is the user, `type` the action, `source` and `id` together make it count once.
+    """CloudEvents 1.0: `subject` is the user, `type` the action; `source` and `id` together make it count once.
 
-    `data` is JSON, or base64 of JSON in `data_base64`; an event may do without. Extension attributes are passed over.
+    `data` is JSON, or base64 of JSON in `data_base64`; both are optional. Extension attributes are ignored.
     """
 
     specversion: Annotated[str, Meta(pattern=r"^1\.\d$")]
@@ -94,19 +91,19 @@ def _data_of(cloud_event: CloudEvent) -> dict[str, Any]:
 
 
 def is_json(media: str) -> bool:
-    """Whether a media type is JSON (`application/json`, `text/json`, `application/vnd.shop+json; charset=utf-8`)."""
+    """Return whether a media type is JSON, such as `text/json` or `application/vnd.shop+json; charset=utf-8`."""
     return _JSON_MEDIA.match(media.partition(";")[0].strip().lower()) is not None
 
 
 def action_from(raw: Json) -> Action:
-    """An action from its fields; those that are None are not there. Raises Invalid."""
+    """Return an action with the fields that are not None. Raise Invalid."""
     return convert({name: value for name, value in raw.items() if value is not None}, Action)
 
 
 def in_the_senders_words(
     results: Sequence[AcceptedAction | PlauditError], names: Mapping[str, str]
 ) -> Sequence[AcceptedAction | PlauditError]:
-    """The same results: what is wrong with an action is said of the field that it came from, by `names`."""
+    """Return the same results, with errors that name the sender's fields: `names` maps an action's fields to them."""
     for result in results:
         if isinstance(result, PlauditError):
             result.fields = [_renamed(field, names) for field in result.fields]
@@ -122,7 +119,7 @@ def _renamed(error: FieldError, names: Mapping[str, str]) -> FieldError:
 
 
 async def cloud_events(call: Call) -> OperationResult:
-    """One event (structured or binary), or a batch of them."""
+    """Store one event (structured or binary), or a batch."""
     media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == f"{_STRUCTURED}-batch+json":
         events = decode_loosely(call.raw)
@@ -167,7 +164,7 @@ def _header_text(value: str) -> str:
 
 
 def bounded(items: list[Any]) -> list[Any]:
-    """The events of a batch. Raises Invalid for too many."""
+    """Return the events of a batch. Raise Invalid if there are too many."""
     if len(items) > BATCH_ACTIONS_MAX:
         raise Invalid(f"A batch may contain at most {BATCH_ACTIONS_MAX:,} events (got {len(items):,})")
     return items

@@ -1,6 +1,6 @@
-"""The calls of Segment's libraries: `track` becomes an action, the traits of `identify` go into the profile.
+"""The calls of Segment's libraries: `track` becomes an action; the traits of `identify` become fields of the profile.
 
-What is not taken is said, with a status that no library takes for success: they forget what was answered 200.
+A rejected call never gets the status 200, because the libraries discard whatever was answered with 200.
 """
 
 import re
@@ -51,7 +51,7 @@ class Track(Struct, kw_only=True, rename="camel"):
 
 
 class Identify(Struct, kw_only=True, rename="camel"):
-    """Segment's `identify`: `traits` are fields of the profile; null takes one away."""
+    """Segment's `identify`: `traits` are fields of the profile; null removes one."""
 
     user_id: UserId | None = None
     traits: dict[str, Any] | None = None
@@ -59,19 +59,19 @@ class Identify(Struct, kw_only=True, rename="camel"):
 
 
 class Batch(Struct, kw_only=True, rename="camel"):
-    """Several calls; `sentAt` is when, by the clock of the device, they were sent."""
+    """Several calls; `sentAt` is when they were sent, by the device's clock."""
 
     batch: list[Any]
     sent_at: datetime | None = None
 
 
 def action_name(event: str) -> str:
-    """The action that a track call's event is: in lower case, joined by `_`; letters of any script stay."""
+    """Return the action of a track call's event: lower case, words joined by `_`; letters of any script are kept."""
     return "_".join(_WORD.findall(unicodedata.normalize("NFC", event).lower())).strip("_")
 
 
 def by_our_clock(timestamp: datetime | None, sent_at: datetime | None, now: datetime) -> datetime | None:
-    """When something happened by our clock: the device's is as far ahead of it as what it sends seems to be."""
+    """Return when something happened by the server's clock, corrected by how far the device's clock is off."""
     if timestamp is None or sent_at is None:
         return timestamp
     try:
@@ -162,12 +162,12 @@ async def _taken(
 
 
 async def track(call: Call) -> OperationResult:
-    """One event of Segment's libraries."""
+    """Store one event of Segment's libraries."""
     return await _one(call, "track")
 
 
 async def identify(call: Call) -> OperationResult:
-    """The traits of one user, as Segment's libraries tell them."""
+    """Write the traits of one user to their profile."""
     return await _one(call, "identify")
 
 
@@ -178,7 +178,7 @@ async def _one(call: Call, kind: str) -> OperationResult:
 
 
 async def segment_batch(call: Call) -> OperationResult:
-    """A batch of Segment's libraries: 200 if all of it is taken, else 400 (or 422, as alone), with what became of each."""
+    """Store a batch of Segment's libraries: 200 if all calls are accepted, else 400 or 422 with each result."""
     given = convert(_each_alone(decode_loosely(call.raw or b"{}")), Batch)
     results = await _taken(call, given.batch, given.sent_at)
     refused = sum(isinstance(result, PlauditError) for result in results)
