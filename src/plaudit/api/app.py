@@ -1,4 +1,4 @@
-"""The application: the operations mounted on Litestar, with what the process has for them. Nothing else."""
+"""The application: the operations mounted on Litestar, with the services they share. Nothing else."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""Calls that take long: a command of ours in a process of its own, so that nobody else waits."""
+"""Long operations: each runs as a command in a subprocess, so that no other request waits."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The messages that webhooks receive, as the API's description shows them: one for each type."""
+"""The messages to webhooks as the API's description shows them, one per type."""
 
 from typing import Any
 

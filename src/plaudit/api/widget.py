@@ -1,4 +1,4 @@
-"""The embeddable widget, as a file: any page may load it, and keeps it until it changes."""
+"""The embeddable widget, as a file. Any page may load it, and caches it until it changes."""
 
 from functools import cache
 from hashlib import blake2b

@@ -1,1 +1,1 @@
-"""What administrators and their servers call."""
+"""The operations for administrators and their servers."""

@@ -1,4 +1,4 @@
-"""API keys: made with the scopes that they need, shown once, rotated with an overlap, revoked."""
+"""API keys: created with scopes, shown once, rotated with an overlap, revoked."""
 
 import secrets
 from collections.abc import Iterable

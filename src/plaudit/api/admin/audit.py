@@ -1,4 +1,4 @@
-"""The audit log: who changed what of the configuration, when, from what to what."""
+"""The audit log: who changed what in the configuration, and when."""
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.schemas import TEXT

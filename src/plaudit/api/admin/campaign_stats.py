@@ -1,4 +1,4 @@
-"""Who takes part in a campaign, and what it has given."""
+"""A campaign's participants, and what it has given."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What campaigns have besides CRUD: their statuses, and the rules of advanced mode."""
+"""The operations of campaigns in addition to CRUD: their statuses, and the rules of advanced mode."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The organisation's clock. A test organisation's can be moved on: what falls due by then happens at once."""
+"""The organisation's clock. A test organisation's can be advanced: everything due by then happens immediately."""
 
 import asyncio
 from datetime import datetime, timedelta

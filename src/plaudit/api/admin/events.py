@@ -1,4 +1,4 @@
-"""Events: what arrived, when, from where, what became of it, and why."""
+"""Events: what arrived, when, from where, its result, and the reasons."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether the server is alive and ready, what it counts, and what it offers."""
+"""Health checks, metrics, and the server's features."""
 
 import hmac
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The books by hand: credits, debits, transfers, holds, and transactions taken back."""
+"""The ledger by hand: credits, debits, transfers, holds, and reversals."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

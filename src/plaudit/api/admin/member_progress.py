@@ -1,4 +1,4 @@
-"""What is done by hand with members' streaks, ladders and campaigns."""
+"""Changes of members' streaks, ladders and campaigns by hand."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""Two members who are the same person become one."""
+"""Merges two members who are the same person."""
 
 from msgspec import Struct, field
 

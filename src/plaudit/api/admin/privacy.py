@@ -1,4 +1,4 @@
-"""What the GDPR asks for: consents with time and source, everything that is held of a person, and its erasure."""
+"""The GDPR: consents with time and source, the export of everything stored about a person, and erasure."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What products have besides CRUD: their stock, and redeeming them."""
+"""The operations of products in addition to CRUD: their stock, and redemption."""
 
 from typing import Annotated
 

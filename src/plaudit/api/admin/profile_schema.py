@@ -1,4 +1,4 @@
-"""The profile schema: each change is a new version, and the old ones stay readable."""
+"""The profile schema: each change creates a version, and earlier versions stay readable."""
 
 from typing import Any, cast
 

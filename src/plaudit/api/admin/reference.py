@@ -1,4 +1,4 @@
-"""Reference data: the effects, operators and triggers that there are, and what conditions can look at."""
+"""Reference data: the effects, operators and triggers, and the properties that conditions can use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Simulation: a campaign, or a whole programme, over what really happened, in a process of its own."""
+"""Simulations of a campaign, or of a whole programme, on past events, in a subprocess."""
 
 import asyncio
 from collections.abc import Sequence

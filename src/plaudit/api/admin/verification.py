@@ -1,4 +1,4 @@
-"""The books checked on request: every invariant of one organisation, in a process of its own."""
+"""Checks the ledger on request: every invariant of one organisation, in a subprocess."""
 
 import asyncio
 

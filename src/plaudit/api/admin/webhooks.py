@@ -1,4 +1,4 @@
-"""What webhooks have besides CRUD: secrets, deliveries, replays; and the feed for those who would rather fetch."""
+"""The operations of webhooks in addition to CRUD: secrets, deliveries, replays; and the feed for clients that poll."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A member by any name: user id, e-mail address or phone number."""
+"""Finds a member by any name: user id, e-mail address or phone number."""
 
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.base import OpenObject

@@ -1,1 +1,1 @@
-"""The first generation of the members' calls."""
+"""The first generation of the member API."""

@@ -1,1 +1,1 @@
-"""What members' apps call, with a member's token."""
+"""The operations for members' apps, with a member's token."""

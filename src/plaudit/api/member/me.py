@@ -1,4 +1,4 @@
-"""The members' own views: read-only, with how far they are and what is next."""
+"""What members read about themselves: their profile, progress, and what is next."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Web Push: the key that browsers subscribe with, and members' subscriptions."""
+"""Web Push: the key to subscribe with, and members' subscriptions."""
 
 import base64
 from typing import Annotated, Any

@@ -1,1 +1,1 @@
-"""What responses show."""
+"""The types of responses."""

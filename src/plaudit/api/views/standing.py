@@ -1,4 +1,4 @@
-"""How the limits of a request's caller stand, told by every response, also where the request was refused before it counted."""
+"""The rate limits of a caller, which every response reports, even to a request that was refused before it counted."""
 
 from collections.abc import Mapping
 
