@@ -187,7 +187,6 @@ PROFILE_FIELDS: list[ProfileField] = [
     _shown("orgId", "string", "identity"),
     _shown("inventory", "array", "achievements"),
     _shown("coupons", "array", "achievements"),
-    _shown("entries", "object", "mechanics"),
 ]  # fmt: skip
 
 FIELDS: dict[str, ProfileField] = {}
