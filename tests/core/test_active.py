@@ -13,13 +13,14 @@ from plaudit.core.event import (
     RECEIPT,
     REDEMPTION,
     REFERRAL,
-    SEGMENT,
     TRANSACTION,
     TRANSFER,
 )
 from plaudit.core.profile_fields import last_active_at
 from plaudit.mechanics.competitions.commands import PRIZE
 from plaudit.mechanics.ladders.commands import LADDER
+from plaudit.mechanics.segments.commands import SEGMENT
+from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.commands import STREAK
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -100,6 +101,6 @@ def test_a_segment_of_the_active_follows_each_action():
     ann = life()
     ann.do("2026-02-01")
     ann.do("2026-03-02", "profile.set", PROFILE, attributes={"city": "Rome"})
-    assert "them" not in ann.member.segments
+    assert "them" not in segments_of(ann.member)
     ann.do("2026-03-03", "look")
-    assert ann.member.segments["them"].member
+    assert segments_of(ann.member)["them"].member

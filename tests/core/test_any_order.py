@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from plaudit.core.member import Progress, SegmentState
+from plaudit.core.member import Progress
+from plaudit.mechanics.segments.state import state_in
 from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from tests.factories import campaign, document, program
 from tests.life import Life
@@ -259,7 +260,5 @@ def test_a_segment(include, exclude, history):
         document("segment", "them", include=include, exclude=exclude),
         document("settings", "settings", timeZone="Europe/London"),
     )
-    in_order, late = (
-        lived(compiled, history, late=late).member.segments.get("them", SegmentState()) for late in (False, True)
-    )
+    in_order, late = (state_in(lived(compiled, history, late=late).member, "them") for late in (False, True))
     assert (late.member, late.due_at) == (in_order.member, in_order.due_at)

@@ -11,6 +11,7 @@ from plaudit.core.fields import Scope
 from plaudit.core.formulas.budget import Budget, BudgetSpent
 from plaudit.core.formulas.limits import EVENT_STEPS_MAX, STEPS_MAX
 from plaudit.core.patterns import PATTERN_MAX, WORK_A_STEP, Pattern, PatternError
+from plaudit.mechanics.segments.state import segments_of
 from tests.factories import campaign, document, event, member, program
 from tests.life import Life
 
@@ -232,9 +233,9 @@ def test_a_segment_that_could_not_be_looked_at_keeps_whom_it_has(side, pattern):
     ann = Life(program(document("segment", "them", **sides), hungry(1), hungry(2), pays))
     ann.do("2026-11-20", "profile", PROFILE, attributes={"country": "NZ"})
     ann.do("2026-11-20", "purchase", s="")
-    assert ann.member.segments["them"].member
+    assert segments_of(ann.member)["them"].member
     ann.do("2026-11-21", "purchase", s=LONG)
     assert ann.member.balances["points"].amount == 10
-    assert ann.member.segments["them"].member
+    assert segments_of(ann.member)["them"].member
     looked = [one for one in ann.decisions[-1].trace if one.cause.text == "segment.them"]
     assert [(one.refusal, one.progress) for one in looked] == [(Refusal.evaluation_failed, {"problem": SPENT})]

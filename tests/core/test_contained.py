@@ -155,7 +155,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         "mechanics.streaks.rules.check_in",
         "mechanics.ladders.rules._climb",
         "mechanics.competitions.scores._score",
-        "core.segments.is_member",
+        "mechanics.segments.rules.is_member",
     ):
         monkeypatch.setattr(f"plaudit.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = decide_one(made, member(), event())

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from plaudit.core.decision import Refusal, Trace
-from plaudit.core.event import ACTION, IMPORT, RECEIPT, SEGMENT, TAKEOVER, TRANSACTION
+from plaudit.core.event import ACTION, IMPORT, RECEIPT, TAKEOVER, TRANSACTION
 from plaudit.core.ledger.earned import Booked, counted_at, is_earned, is_scored
 from plaudit.core.mechanic_rules import documents_that_counted
 from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
+from plaudit.mechanics.segments.commands import SEGMENT
 from tests.core.test_ledger import scored
 from tests.core.test_metrics import reverse
 from tests.factories import document, program

@@ -7,6 +7,7 @@ from plaudit.core.decide_one import decide_one
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.member import STATE_TABLES, Holding, states_of
 from plaudit.mechanics.competitions.state import Standing, entries_of
+from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import NOON, campaign, document, event, member, program
 
@@ -43,12 +44,6 @@ EFFECT_CASES = {
     "call_webhook": (
         {"webhookId": "shop", "data": {"x": 1}}, {"webhookId": "shop"}, lambda d: d.messages[0].data["x"] == 1,
     ),
-    "add_to_segment": (
-        {"segmentId": "vip"}, {"segmentId": "vip", "member": True}, lambda d: d.member.segments["vip"].member,
-    ),
-    "remove_from_segment": (
-        {"segmentId": "vip"}, {"segmentId": "vip", "member": False}, lambda d: d.member.segments["vip"].manual is False,
-    ),
     "remove_product": (
         {"productId": "mug", "quantity": 2}, {"productId": "mug", "removed": 2},
         lambda d: d.member.holdings["mug"].quantity == 1,
@@ -62,6 +57,12 @@ EFFECT_CASES = {
     "check_in": ({"streakId": "daily"}, None, lambda d: streaks_of(d.member)["daily"].current == 1),
     "grant_freeze": ({"streakId": "daily", "quantity": 2}, 2, lambda d: streaks_of(d.member)["daily"].freezes == 2),
     "add_entries": (ENTRIES, ENTRIES, lambda d: entries_of(d.member) == {"draw": 7}),
+    "add_to_segment": (
+        {"segmentId": "vip"}, {"segmentId": "vip", "member": True}, lambda d: segments_of(d.member)["vip"].member,
+    ),
+    "remove_from_segment": (
+        {"segmentId": "vip"}, {"segmentId": "vip", "member": False}, lambda d: segments_of(d.member)["vip"].manual is False,
+    ),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from plaudit.core.decision import Refusal
 from plaudit.core.refusals import MEANINGS, codes_in_logs, message_of
 from plaudit.engine.processed import outcome_from
+from plaudit.mechanics.segments.refusals import SegmentRefusal
 
 
 def test_each_refusal_has_a_meaning():
@@ -34,7 +35,7 @@ def test_a_code_of_an_earlier_version_is_a_refusal_of_today():
 
 @pytest.mark.parametrize(("refusal", "sentence"), [
     (Refusal.metric_not_found, "The metric does not exist"),
-    (Refusal.segment_not_found, "The segment does not exist"),
+    (SegmentRefusal.segment_not_found, "The segment does not exist"),
     (Refusal.amount_out_of_range, "The amount is out of range"),
     (Refusal.limit_per_member_reached, "The member has reached the campaign's limit (`limit.perUser`)"),
 ])  # fmt: skip

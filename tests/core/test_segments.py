@@ -4,6 +4,7 @@ import pytest
 
 from plaudit.core.decision import Refusal
 from plaudit.core.event import PROFILE
+from plaudit.mechanics.segments.state import segments_of
 from tests.factories import campaign, document, program
 from tests.life import Life
 
@@ -23,7 +24,7 @@ def life(*more, zone="UTC", **segment) -> Life:
 
 
 def inside(ann: Life, segment: str = "them") -> bool:
-    return segment in ann.member.segments and ann.member.segments[segment].member
+    return segment in segments_of(ann.member) and segments_of(ann.member)[segment].member
 
 
 def told(ann: Life) -> list[str]:

@@ -21,13 +21,13 @@ from plaudit.core.event import (
     PROFILE,
     REDEMPTION,
     REVERSAL,
-    SEGMENT,
     TRANSACTION,
     TRANSFER,
 )
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.history import backtest
 from plaudit.mechanics.ladders.commands import LADDER
+from plaudit.mechanics.segments.commands import SEGMENT
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.reads import transactions
 from plaudit.storage.orgs import create_org

@@ -17,7 +17,6 @@ from plaudit.core.event import (
     PROFILE,
     RECEIPT,
     REVERSAL,
-    SEGMENT,
     TIMER,
     TRANSACTION,
     TRANSFER,
@@ -40,6 +39,8 @@ from plaudit.mechanics.competitions.state import entries_of, standings_of
 from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
+from plaudit.mechanics.segments.commands import SEGMENT
+from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import streaks_of
 from tests.factories import ORG, document
@@ -318,7 +319,7 @@ def state(core: Core, user: str) -> Json:
                   "reached": list(each.reached)}
             for one, each in sorted(ladders_of(member).items())
         },
-        "segments": {one: each.since for one, each in sorted(member.segments.items()) if each.member},
+        "segments": {one: each.since for one, each in sorted(segments_of(member).items()) if each.member},
         "scores": {one: _standing(core, one, each) for one, each in sorted(standings_of(member).items())},
         "entries": entries_of(member),
     }  # fmt: skip

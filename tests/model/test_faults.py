@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from plaudit.core import campaigns, goals, metrics, segments, sequences
+from plaudit.core import campaigns, goals, metrics, sequences
 from plaudit.core.cause import MANUAL
 from plaudit.core.commands import import_member, reversal, transaction
 from plaudit.core.commands import receipt as receipts
@@ -21,6 +21,7 @@ from plaudit.core.effects import amounts as effect_amounts
 from plaudit.core.ledger import earned, lots, matching, post
 from plaudit.mechanics.competitions import scores
 from plaudit.mechanics.ladders import rules as ladder_rules
+from plaudit.mechanics.segments import rules as segment_rules
 from plaudit.mechanics.streaks import rules
 
 from . import core
@@ -480,9 +481,9 @@ TWICE = {"count": {"trigger": "buy"}}
     [act(0, "buy")],
 )
 def _(monkeypatch):
-    was = segments._counted
+    was = segment_rules._counted
     monkeypatch.setattr(
-        segments, "_counted", lambda d, state, key, tally, amount: was(d, state, key, tally, 2 * amount)
+        segment_rules, "_counted", lambda d, state, key, tally, amount: was(d, state, key, tally, 2 * amount)
     )
 
 

@@ -21,7 +21,7 @@ STATES = {
     "CompetitionState",
     "Holding",
 }
-PARTS = {"balances", "progress", "segments", "holdings"}
+PARTS = {"balances", "progress", "holdings"}
 Symbol = tuple[str, str]  # a module, and a name in it; a method by its class and name
 Function = ast.FunctionDef
 

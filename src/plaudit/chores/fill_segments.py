@@ -13,17 +13,18 @@ from uuid import UUID
 import msgspec
 
 from plaudit import clock
-from plaudit.core.event import SEGMENT
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.member import Member
-from plaudit.core.program import Program, Segment
-from plaudit.core.segments import NOT_IN, is_member
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold, load_members
-from plaudit.engine.segment_tallies import LOOK_SOURCE, evaluation_context, triggers_of
+from plaudit.engine.segment_tallies import LOOK_SOURCE
 from plaudit.mechanics.base import Mechanic
 from plaudit.mechanics.registry import MECHANICS
+from plaudit.mechanics.segments.commands import SEGMENT
+from plaudit.mechanics.segments.compiled import Segment, segment_in
+from plaudit.mechanics.segments.compiling import triggers_of
+from plaudit.mechanics.segments.past import would_change
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.programmes import Programme, Programmes
 from plaudit.storage.queries import queries_beside
@@ -79,7 +80,7 @@ async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted)
         if metric_id is not None:
             looked_at = changed = await _place_bucket(connection, programme, mechanic, metric_id, wanted, bucket)
     else:
-        document = programme.compiled.segments.get(wanted.document_id)
+        document = segment_in(programme.compiled, wanted.document_id)
         if document is not None:
             looked_at, changed = await _fill_bucket(connection, programme, document, wanted, bucket)
     following = bucket + 1
@@ -146,12 +147,6 @@ async def _fill_bucket(
         looked_at += len(rows)
         changed += len(wanted)
         after = rows[-1]["member_id"]
-
-
-def would_change(program: Program, segment: Segment, member: Member, now: datetime) -> bool:
-    """Whether a look at a member would take them in or out. (What is counted of events is not looked at.)"""
-    state = member.segments.get(segment.segment_id, NOT_IN)
-    return is_member(evaluation_context(program, member, now), segment, state) != state.member
 
 
 def _evaluation_event(

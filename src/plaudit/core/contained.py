@@ -2,7 +2,7 @@
 
     a part raises ──► Broken names it ──► the decision is made again from the start, and that part is refused at once
 
-A part is a campaign that an event meets, one of its effects, a mechanic's document, a segment, something that
+A part is a campaign that an event meets, one of its effects, a mechanic's document, something that
 falls due. Deciding is pure and begins with a copy of the member, so making it again leaves nothing of what the part had
 done, and as long as nothing raises it costs nothing.
 """

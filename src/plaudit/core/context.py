@@ -31,7 +31,7 @@ from .decision import (
 from .event import CASCADE, Event
 from .fields import Scope
 from .ids import cascade_id_of, effect_id_of
-from .member import RENEWED, Member, earliest_due
+from .member import RENEWED, Member, earliest_due, groups_of
 from .periods import local_day
 from .program import CASCADE_EVENTS_MAX, Audience, Effect, Program
 
@@ -85,6 +85,7 @@ class Context:
         "coupons",
         "event",
         "follow_ups",
+        "group_changes",
         "identities",
         "is_silent",
         "items",
@@ -97,8 +98,7 @@ class Context:
         "queue",
         "root_event",
         "scope",
-        "segment_changes",
-        "sets_nothing_off",
+                "sets_nothing_off",
         "taken_over",
         "trace",
         "transactions",
@@ -141,7 +141,7 @@ class Context:
         self.moves: list[Move] = []
         self.taken_over: str | None = None
         self.withdrawn: Withdrawn | None = None
-        self.segment_changes: dict[str, int] = {}  # how often each segment was entered or left
+        self.group_changes: dict[str, int] = {}  # how often each group of members was entered or left
         self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self.is_silent = False  # what brings in the past sets nothing off and tells nobody (see CommandType)
         self.sets_nothing_off = False
@@ -174,14 +174,12 @@ class Context:
 
     def is_for(self, audience: Audience) -> bool:
         """Whether the member is among those that something is for."""
-        return audience.includes(
-            frozenset(segment_id for segment_id, state in self.member.segments.items() if state.member)
-        )
+        return audience.includes(groups_of(self.member))
 
     def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
         """Set fields of the profile, and the names that the member is found by; None takes one away.
 
-        A name is a field like any other to whoever looks: conditions, segments, templates.
+        A name is a field like any other to whoever looks: conditions, criteria, templates.
         """
         names = names or {}
         kept = {**self.member.attributes, **attributes, **names}

@@ -18,11 +18,10 @@ from .decision import Decision, Refusal, RefusalCode
 from .due import run_due
 from .effects.registry import EFFECTS
 from .event import ACTION, TIMER, Event, is_own
-from .mechanic_rules import MECHANIC_RULES
+from .mechanic_rules import MECHANIC_RULES, reevaluate
 from .member import Member
 from .profile_fields import ACTIVE, PRESENT
 from .program import MechanicListener, Program
-from .segments import count_event, reevaluate
 
 OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
@@ -71,12 +70,12 @@ def _decided(
         return context.build_decision(Refusal.opted_out)
     present = context.member.latest_at
     context.member.latest_at = event.occurred_at if present is None else max(present, event.occurred_at)
-    if PRESENT in program.segments_by_part:
+    if PRESENT in program.part_listeners:
         context.changed_parts.add(PRESENT)
     if is_own(event) or (command is not None and command.is_own):
         active_at = context.member.active_at
         context.member.active_at = event.occurred_at if active_at is None else max(active_at, event.occurred_at)
-        if ACTIVE in program.segments_by_part:
+        if ACTIVE in program.part_listeners:
             context.changed_parts.add(ACTIVE)
 
     if context.event is not event:
@@ -106,20 +105,18 @@ def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decisio
 
 
 def _process_cascade(context: Context) -> None:
-    """Whatever followed, and whoever came into segments or left them by it, until nothing more does."""
+    """Whatever followed, and whatever of the mechanics looks at what changed by it, until nothing more does."""
     while True:
         while context.queue:
             context.switch_to(context.queue.popleft())
             _apply_event(context)
-        if not context.changed_parts or not context.program.segments:
+        if not context.changed_parts or not context.program.part_listeners:
             return
         reevaluate(context)
 
 
 def _apply_event(context: Context) -> None:
     trigger = context.event.trigger
-    if trigger in context.program.segments_by_trigger:
-        count_event(context)
     if trigger in context.program.mechanic_listeners:
         _meet_mechanics(context, context.program.mechanic_listeners[trigger])
     for listener in context.program.listeners_of(trigger):

@@ -27,7 +27,6 @@ CODES_OF_TODAY: dict[str, str] = {
     "maximum_reached": "balance_at_maximum",
     "transaction_reversed": "reversal_too_large",
     "hold_missing": "hold_not_found",
-    "segment_missing": "segment_not_found",
     "reward_missing": "reward_not_found",
     "product_missing": "product_not_found",
     "product_not_yet": "product_not_available_yet",
@@ -84,7 +83,6 @@ class Refusal(StrEnum):
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
     reversal_too_large = "reversal_too_large"  # no more of it than there was can be taken back
     hold_not_found = "hold_not_found"
-    segment_not_found = "segment_not_found"
     reward_not_found = "reward_not_found"
     reward_inactive = "reward_inactive"
     product_not_found = "product_not_found"

@@ -16,7 +16,7 @@ _DUE = ~2  # tells what falls due from what an event does to the same document o
 def run_due(context: Context) -> None:
     """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
 
-    what its states have due; segments that time alone may change are re-evaluated. What raises is
+    what its states have due. What raises is
     refused, and not due again until something else happens to it: otherwise it would hold up all that the member does.
     """
     for metric_id in sorted(context.member.balances):
@@ -29,11 +29,6 @@ def run_due(context: Context) -> None:
             left = structs.replace(balance.book or EMPTY, due_at=None)
             context.member.balances[metric_id] = structs.replace(balance, book=left)
     _run_mechanics(context)
-    for segment_id in sorted(context.member.segments):
-        inside = context.member.segments[segment_id]
-        if inside.due_at is not None and inside.due_at <= context.now:
-            context.member.segments[segment_id] = structs.replace(inside, due_at=None)
-            context.changed_parts.add(f"segment.{segment_id}")
 
 
 def _run_mechanics(context: Context) -> None:

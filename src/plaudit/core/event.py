@@ -17,7 +17,6 @@ REVERSAL: Final = "reversal"  # a transaction taken back, whole or in part
 TRANSFER: Final = "transfer"  # from this member to another; arrives there as a receipt
 RECEIPT: Final = "receipt"
 HOLD: Final = "hold"  # an amount set apart; then captured or released
-SEGMENT: Final = "segment"  # a member looked at for a new or changed segment
 CAMPAIGN_ENROLMENT: Final = "enrolment"  # joining a campaign
 ENROLMENT: Final = "registration"  # joining the programme, with a profile and a welcome bonus
 IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there

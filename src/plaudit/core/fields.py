@@ -15,11 +15,9 @@ from .profile_fields import FIELDS, MISSING, ProductLike, computed_fields
 
 # What a path without one of these as its first word means is `data.` and the path.
 # (The mechanics add theirs: see `add_scope`.)
-SCOPES: dict[str, None] = dict.fromkeys(
-    ("data", "event", "metadata", "user", "metrics", "segments", "campaigns", "badges")
-)
+SCOPES: dict[str, None] = dict.fromkeys(("data", "event", "metadata", "user", "metrics", "campaigns", "badges"))
 CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
-LISTS = ("segments", "badges")  # scopes that are lists of ids themselves
+LISTS: dict[str, None] = dict.fromkeys(("badges",))  # scopes that are lists of ids themselves: fields of the profile
 EVENT_FIELDS = ("id", "type", "action", "timestamp", "source")
 # The scopes whose first step is an id, and what there is of each.
 PARTS_OF_NAMED: dict[str, tuple[str, ...]] = {
@@ -52,6 +50,16 @@ def add_scope(name: str, scope: StateScope) -> None:
 def remove_scope(name: str) -> None:
     """Take back what `add_scope` has done."""
     del SCOPES[name], PARTS_OF_NAMED[name], KIND_OF_NAMED[name], _STATE_SCOPES[name]
+
+
+def add_list(name: str) -> None:
+    """Let conditions and formulas see a field of the profile that lists ids of documents of a mechanic."""
+    SCOPES[name] = LISTS[name] = None
+
+
+def remove_list(name: str) -> None:
+    """Take back what `add_list` has done."""
+    del SCOPES[name], LISTS[name]
 
 
 class Scope:
@@ -118,10 +126,8 @@ class Scope:
                 return self._metrics()
             case "campaigns":
                 return {key: {"completions": progress.completions} for key, progress in self.member.progress.items()}
-            case "segments":
-                return FIELDS["segments"].compute(self)
-            case "badges":
-                return FIELDS["badges"].compute(self)
+            case _ if scope in LISTS:
+                return FIELDS[scope].compute(self)
             case _:
                 return self._states(_STATE_SCOPES[scope]) if scope in _STATE_SCOPES else {}
 

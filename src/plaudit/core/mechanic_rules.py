@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from .cause import Cause
 from .context import Context
-from .decision import RefusalCode, Trace
+from .decision import ConditionCheck, RefusalCode, Trace
 from .member import Member, states_of
 from .program import MechanicListener, Program
 
@@ -40,6 +40,7 @@ class MechanicRules:
     import_name: str | None = None  # what an order of an import calls what a member brings; None: nothing
     import_type: Any = None  # the type of what is brought for a document
     says_what_counted: bool = False  # orders to reverse a credit name the documents that have counted it
+    groups_members: bool = False  # its documents are groups of members, which audiences name and profiles list
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
         """Apply the present event to a document that listens to it. Return what came of it; None if nothing is told."""
@@ -60,6 +61,21 @@ class MechanicRules:
         `now` is the event's time, `trace` what it says, `at` when it counts. Asked where the mechanic `says_what_counted`.
         """
         return False
+
+    def reevaluate(self, context: Context, compiled: Any) -> None:
+        """Look at the member again: a part that the document looks at has changed."""
+
+    def groups_in(self, states: Mapping[str, Any]) -> frozenset[str]:
+        """Return the ids of the groups that a member belongs to by their states, if the mechanic `groups_members`."""
+        return frozenset()
+
+    def checks_in(self, context: Context, compiled: Any) -> list[ConditionCheck]:
+        """Return what the criteria of a group come to for a member, by their numbers; none where criteria do not decide."""
+        return []
+
+    def path_of(self, field: str, documents: Mapping[str, Any]) -> str | None:
+        """Return what a criterion's field means, as a path, if it is a word for one of the mechanic's documents."""
+        return None
 
     def is_dormant(self, compiled: Any) -> bool:
         """Return whether nothing falls due for a document, because it is not active."""
@@ -163,6 +179,21 @@ def count_earned(
             raise context.blamed(problem, listener.cause) from None
         if refused is not None:
             context.trace.append(refused)
+
+
+def reevaluate(context: Context) -> None:
+    """Let the documents that look at what has changed look at the member again."""
+    changed, context.changed_parts = context.changed_parts, set()
+    by_part = context.program.part_listeners
+    concerned = {listener.cause.text: listener for part in changed for listener in by_part.get(part, ())}
+    for name in sorted(concerned):
+        listener = concerned[name]
+        if context.broken and context.is_broken(listener.cause):
+            continue
+        try:
+            MECHANIC_RULES[listener.mechanic].reevaluate(context, listener.target)
+        except BaseException as problem:
+            raise context.blamed(problem, listener.cause) from None
 
 
 def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

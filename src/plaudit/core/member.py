@@ -1,6 +1,6 @@
 """A member of a programme, with everything that deciding may look at. Amounts are scaled integers (see `metrics`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,19 +55,6 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
     enrolled_at: datetime | None = None
 
 
-class SegmentState(Struct, frozen=True, array_like=True):
-    """Whether a member is in a segment, since when, and what its criteria have tallied: by criterion, by local day.
-
-    `manual` is set for who was put in or out by hand; `due_at` is when time alone may change it.
-    """
-
-    member: bool = False
-    since: datetime | None = None
-    tallies: dict[str, dict[int, int]] = {}
-    manual: bool | None = None
-    due_at: datetime | None = None
-
-
 class Holding(Struct, frozen=True, gc=False):
     """How many of a product a member has, since when, and when the last one came."""
 
@@ -98,7 +85,6 @@ class Member(Struct, kw_only=True):
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    segments: dict[str, SegmentState] = {}
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
     states: dict[str, dict[str, Any]] = {}
@@ -109,7 +95,6 @@ class Member(Struct, kw_only=True):
             self,  # with the attributes, which are replaced as a whole when they change
             balances=self.balances.copy(),
             progress=self.progress.copy(),
-            segments=self.segments.copy(),
             holdings=self.holdings.copy(),
             coupons=self.coupons.copy(),
             states={kind: states.copy() for kind, states in self.states.items()} if self.states else {},
@@ -124,7 +109,7 @@ def earliest_due(member: Member) -> datetime | None:
             at = balance.book.due_at
             if at is not None and (due is None or at < due):
                 due = at
-    for states in (member.segments, *member.states.values()):
+    for states in member.states.values():
         if not states:
             continue
         for state in states.values():
@@ -140,10 +125,25 @@ class StateKind(Struct, frozen=True):
     collection: str
 
 
+# By kind of states, which groups a member belongs to by them. They are registered with the mechanics.
+GROUPINGS: dict[str, Callable[[Mapping[str, Any]], frozenset[str]]] = {}
+
+_NO_GROUPS: frozenset[str] = frozenset()
+
+
+def groups_of(member: Member) -> frozenset[str]:
+    """Return the ids of the groups that a member belongs to: those that audiences name."""
+    groups = _NO_GROUPS
+    for kind, groups_in in GROUPINGS.items():
+        states = member.states.get(kind)
+        if states:
+            groups = groups | groups_in(states) if groups else groups_in(states)
+    return groups
+
+
 # All kinds, but those that have tables of their own. Those of the mechanics are registered with them (see `mechanics.registry`).
 STATE_KINDS: dict[str, StateKind] = {
     "campaign": StateKind(Progress, "campaigns"),
-    "segment": StateKind(SegmentState, "segments"),
 }
 
 
@@ -191,7 +191,7 @@ def state_decoder(kind: str) -> msgspec.json.Decoder[Any]:
 def states_by_kind(member: Member) -> dict[str, dict[str, Any]]:
     """Return all the small documents of a member."""
     small = {kind: states for kind, states in member.states.items() if kind in STATE_KINDS}
-    return {"campaign": member.progress, "segment": member.segments, **small}
+    return {"campaign": member.progress, **small}
 
 
 def states_of(member: Member, kind: str) -> dict[str, Any]:
@@ -199,8 +199,6 @@ def states_of(member: Member, kind: str) -> dict[str, Any]:
     match kind:
         case "campaign":
             return member.progress
-        case "segment":
-            return member.segments
         case _:
             states = member.states.get(kind)
             if states is None:

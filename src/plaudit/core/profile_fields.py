@@ -1,6 +1,6 @@
 """Every field of a profile that the engine knows: its type, who writes it, and how it is computed.
 
-The profile, its schema, conditions, segments, formulas and templates all read this list. The mechanics add theirs. A field with a `value` can be
+The profile, its schema, conditions, criteria, formulas and templates all read this list. The mechanics add theirs. A field with a `value` can be
 used in all of them; what has none but is not written either is shown in profiles only.
 """
 
@@ -49,7 +49,7 @@ class Keeper(StrEnum):
     """Who decides a field's value."""
 
     user = "user"  # who writes the profile
-    engine = "engine"  # computed, and usable in conditions, segments, formulas and templates
+    engine = "engine"  # computed, and usable in conditions, criteria, formulas and templates
     scope = "scope"  # of the engine, too, but addressed by id: `metrics.gold`
     shown = "shown"  # of the engine, and only shown in profiles
 
@@ -58,7 +58,7 @@ class ProfileField(Struct, frozen=True, kw_only=True):
     """A field of a profile.
 
     `type` and `group` are what the API's list of properties says. `parts` are the parts of a member that the `value` follows
-    from (a segment is looked at again when one of them changes). `is_standard` fields are among the 23 that the documents
+    from (what looks at it is evaluated again when one of them changes). `is_standard` fields are among the 23 that the documents
     list; those that `always` exist need no profile schema.
     """
 
@@ -134,10 +134,6 @@ def _badges(source: ProfileSource) -> list[str]:
     return badges_of(sorted(source.member.holdings), source.products)
 
 
-def _segments(source: ProfileSource) -> list[str]:
-    return sorted(segment_id for segment_id, state in source.member.segments.items() if state.member)
-
-
 def _once_joined(time_of: Callable[[Member, datetime], datetime | None]) -> Callable[[ProfileSource], Any]:
     def value(source: ProfileSource) -> Any:
         joined = source.member.enrolled_at
@@ -168,9 +164,8 @@ PROFILE_FIELDS: list[ProfileField] = [
     _written("language", "preferences"),
     _computed(REFERRALS, "number", "social", ["user"], lambda source: source.member.attributes.get(REFERRALS, 0)),
     _written("referredBy", "social"),
-    _computed("segments", "array", "metadata", ["segments"], _segments),
     _written("tags", "metadata", "array"),
-    # Also computed: the documents name these two with the segments, but not in their list of 23.
+    # Also computed: the documents name these two with the computed ones, but not in their list of 23.
     _computed("enrolledAt", "date", "identity", ["user"], _joined, standard=False),
     _computed(
         "updatedAt", "date", "identity", [PRESENT], _once_joined(lambda member, joined: member.latest_at or joined),

@@ -11,10 +11,8 @@ from msgspec.structs import force_setattr
 from .cause import UNKNOWN, Cause, campaign_cause
 from .conditions import ALWAYS, Condition
 from .expressions import Template
-from .fields import Getter
 from .goals import ONCE, Goal
 from .metrics import Metric
-from .operators import Compare
 from .periods import Period
 from .recurrence import Recurrence
 
@@ -118,48 +116,6 @@ class MechanicListener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
 
 
-class EventTally(Struct, frozen=True, kw_only=True):
-    """What is counted of a member's events: how many (`count`), the `sum` of a field, the `days_since` the last.
-
-    `days` is how many local days back, today included; None: ever.
-    """
-
-    type: str
-    trigger: str
-    condition: Condition = ALWAYS
-    get: Getter | None = None
-    days: int | None = None
-
-
-class Criterion(Struct, frozen=True, kw_only=True):
-    """One criterion of a segment: a `condition` on the member, or a `tally` compared with a value.
-
-    `bounds` are the numbers of days since the last event at which the comparison may turn.
-    """
-
-    key: str
-    condition: Condition = ALWAYS
-    tally: EventTally | None = None
-    compare: Compare = bool
-    bounds: tuple[int, ...] = ()
-
-
-class Segment(Struct, frozen=True, kw_only=True):
-    """A group of members: a list of users, or criteria. `depends_on` names the parts of a member that it looks at."""
-
-    segment_id: str
-    name: str
-    active: bool = True
-    users: frozenset[str] | None = None
-    include: tuple[Criterion, ...] = ()
-    exclude: tuple[Criterion, ...] = ()
-    depends_on: frozenset[str] = frozenset()
-    cause: Cause = UNKNOWN  # follows from its id
-
-    def __post_init__(self) -> None:
-        force_setattr(self, "cause", Cause("segment", self.segment_id))
-
-
 class Audience(Struct, frozen=True):
     """Whom something is for: members in any of `include` (everybody, when empty) and in none of `exclude`."""
 
@@ -167,7 +123,7 @@ class Audience(Struct, frozen=True):
     exclude: frozenset[str] = frozenset()
 
     def includes(self, inside: frozenset[str]) -> bool:
-        """Whether a member who is in these segments is among them."""
+        """Whether a member who belongs to these groups is among them."""
         return (not self.include or not self.include.isdisjoint(inside)) and self.exclude.isdisjoint(inside)
 
 
@@ -215,7 +171,8 @@ class Program(Struct, frozen=True, kw_only=True):
     `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
     parts of a member that its campaigns may look at or change, beside balances and progress.
     `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids. `mechanic_listeners` maps a
-    trigger to those that listen to it, `earning_listeners` a metric to those that count what is earned of it.
+    trigger to those that listen to it, `earning_listeners` a metric to those that count what is earned of it,
+    `part_listeners` a part of a member to those that look at it.
     """
 
     org_id: UUID
@@ -233,9 +190,9 @@ class Program(Struct, frozen=True, kw_only=True):
     earning_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
         default_factory=dict[str, tuple[MechanicListener, ...]]
     )
-    segments: Mapping[str, Segment] = field(default_factory=dict[str, Segment])
-    segments_by_trigger: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
-    segments_by_part: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict[str, tuple[Segment, ...]])
+    part_listeners: Mapping[str, tuple[MechanicListener, ...]] = field(
+        default_factory=dict[str, tuple[MechanicListener, ...]]
+    )
     needs: frozenset[str] = frozenset()
     templates: Mapping[str, Texts] = field(default_factory=dict[str, Texts])
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])

@@ -46,7 +46,6 @@ MEANINGS: dict[str, str] = {
     Refusal.earning_cap_reached: "The earning cap of the period is reached. The ledger holds a transaction of 0 with `possibleAt`, when the next period begins.",
     Refusal.reversal_too_large: "More would be reversed than is left of the transaction. It has been reversed before, partly or fully; ask for at most the rest.",
     Refusal.hold_not_found: "The hold does not exist or has ended. Holds are released by themselves when their time is over.",
-    Refusal.segment_not_found: "The segment does not exist.",
     Refusal.reward_not_found: "The reward does not exist.",
     Refusal.reward_inactive: "The reward is inactive. Set its `status` to `active`.",
     Refusal.product_not_found: "The product does not exist.",

@@ -59,8 +59,6 @@ _ROWS = (
     EngineTrigger(
         "campaign.completed", "A member completed a campaign.", {"campaignId": "string", "completions": "number"}
     ),
-    EngineTrigger("segment.entered", "A member entered a segment.", {"segmentId": "string"}),
-    EngineTrigger("segment.left", "A member left a segment.", {"segmentId": "string"}),
     EngineTrigger("reward.granted", "A member was granted a reward.", {"rewardId": "string", "rewardType": "string"}),
 )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from .decision import ConditionCheck
 from .fields import Scope
+from .member import groups_of
 from .program import Audience
 
 
@@ -22,5 +23,4 @@ class Open:
             self._ends_at is not None and at >= self._ends_at
         ):
             return False
-        inside = frozenset(segment_id for segment_id, state in scope.member.segments.items() if state.member)
-        return self._audience is None or self._audience.includes(inside)
+        return self._audience is None or self._audience.includes(groups_of(scope.member))

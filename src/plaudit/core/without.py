@@ -288,11 +288,6 @@ def _order(found: _Found, real: Member, would: Member, doings: Doings, program: 
             if state != would.progress.get(text, Progress())
         },
         parts={kind: parts for kind, rules in MECHANIC_RULES.items() if (parts := rules.to_undo(program, real, would))},
-        segments={
-            segment_id: would.segments[segment_id].manual
-            for segment_id, state in real.segments.items()
-            if segment_id in would.segments and state.manual != would.segments[segment_id].manual
-        },
         attributes={
             name: would.attributes.get(name)
             for name, value in real.attributes.items()

@@ -17,6 +17,11 @@ Description = Annotated[str, Meta(max_length=5_000)]
 PROFILE_FIELD_MARK: dict[str, Any] = {"profile_field": True}
 ProfileFieldName = Annotated[str, Meta(min_length=1, max_length=64, extra=PROFILE_FIELD_MARK)]
 
+MEMBER_FIELD_MARK: dict[str, Any] = {"member_field": True}
+MemberField = Annotated[
+    str, Meta(min_length=1, max_length=256, extra=MEMBER_FIELD_MARK)
+]  # a path to something of a member
+
 
 class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """One piece of configuration, as it is written. Its id, version and times are the store's."""

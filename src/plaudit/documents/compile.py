@@ -28,7 +28,6 @@ from .code_pool import CodePool
 from .compile_effects import audience_of, compile_effect
 from .compile_messages import outbound_of, texts_of
 from .compile_rewards import effect_of_reward
-from .compile_segments import segment_of, segments_by_part, segments_by_trigger
 from .metric import ExpirySpec, MultiplierSpec
 from .metric import Metric as MetricDocument
 from .product import Product
@@ -55,9 +54,11 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
     pushes = any(value.push is not None for value in by_kind["settings"].values())
     listeners = _listeners(by_kind["campaign"], by_kind["rule"], metrics, settings.time_zone)
-    compiled = {kind: mechanic.compile(by_kind, metrics) for kind, mechanic in MECHANICS.items()}
-    mechanics = {kind: documents.by_id for kind, documents in compiled.items()}
-    segments = {key: segment_of(key, value, metrics, mechanics) for key, value in by_kind["segment"].items()}
+    compiled: dict[str, CompiledDocuments] = {}
+    mechanics: dict[str, Mapping[str, Any]] = {}
+    for kind, mechanic in MECHANICS.items():
+        compiled[kind] = mechanic.compile(by_kind, metrics, mechanics)
+        mechanics[kind] = compiled[kind].by_id
     return core.Program(
         org_id=org_id,
         version=version,
@@ -73,9 +74,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
         mechanics=mechanics,
         mechanic_listeners=_in_order(documents.listeners for documents in reversed(compiled.values())),
         earning_listeners=_in_order(documents.earning for documents in compiled.values()),
-        segments=segments,
-        segments_by_trigger=segments_by_trigger(segments.values()),
-        segments_by_part=segments_by_part(segments.values()),
+        part_listeners=_in_order(documents.parts for documents in compiled.values()),
         templates={key: texts_of(template) for key, template in by_kind["template"].items()},
         outbound=outbound_of(by_kind["webhook"].values(), by_kind["trigger"], push=pushes),
         needs=_needs(
@@ -325,6 +324,6 @@ def _needs(
     effects += more
     types = {effect.type for effect in effects}
     needs = {part for name in types for part in EFFECTS[name].needs}
-    # Conditions and segments may look at badges.
+    # Conditions and criteria may look at badges.
     needs |= {"holdings"} if has_products else set()
     return frozenset(needs).union(*of_mechanics)

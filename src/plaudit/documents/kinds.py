@@ -13,7 +13,6 @@ from . import (
     profile_schema,
     reward,
     rule,
-    segment,
     settings,
     template,
     trigger,
@@ -22,7 +21,7 @@ from . import (
 from .base import DocumentKind
 
 _FIRST = (campaign, rule, trigger, metric, product, reward, code_pool)
-_LAST = (segment, template, webhook, custom_field, profile_schema, settings)
+_LAST = (template, webhook, custom_field, profile_schema, settings)
 
 
 class _Kinds(Mapping[str, DocumentKind]):

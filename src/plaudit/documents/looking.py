@@ -11,12 +11,11 @@ from plaudit.core.expressions import formulas_in
 from plaudit.core.fields import CUSTOM, KIND_OF_NAMED, LISTS, SCOPES, scope_and_steps
 from plaudit.core.formulas.names import fields_named
 
-from .base import ProfileFieldName, Reference
+from .base import MemberField, ProfileFieldName, Reference
 from .campaign import PARTS, Campaign, StepSpec, parts_of
 from .effect import EffectSpec
 from .listening import TriggerSpec
 from .rule import Rule
-from .segment import CriterionSpec
 from .template import TextsSpec
 from .webhook import Webhook
 
@@ -96,12 +95,17 @@ def _looks(part: Struct, at: str, triggers: tuple[str, ...], of: Of, effects: tu
         if field.name == "conditions":
             yield from _in_conditions(value, place, triggers, of)
         elif field.name == "field" and isinstance(value, str):
-            yield Look(place, value, triggers, "member" if isinstance(part, CriterionSpec) else of)
-        elif value is not None and ProfileFieldName in (field.type, *get_args(field.type)):
+            yield Look(place, value, triggers, "member" if _is_of(field, MemberField) else of)
+        elif value is not None and _is_of(field, ProfileFieldName):
             yield Look(place, value, (), "profile")
         else:
             for inner, item in _structs_in(value, place):
                 yield from _looks(item, inner, triggers, of, () if field.name in OWN_PARTS else effects)
+
+
+def _is_of(field: structs.FieldInfo, annotation: Any) -> bool:
+    """Return whether a field has a type, or may be null and has it."""
+    return annotation in (field.type, *get_args(field.type))
 
 
 def _structs_in(value: Any, place: str) -> list[tuple[str, Struct]]:

@@ -96,7 +96,6 @@ class MemberLine(_Line, frozen=True, kw_only=True):
     identities: dict[str, str] = {}
     balances: Json = {}
     campaigns: Json = {}
-    segments: Json = {}
     standings: Json = {}
     holdings: Json = {}
     entries: dict[str, int] = {}

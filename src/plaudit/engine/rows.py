@@ -16,6 +16,7 @@ from plaudit.core.decision import Decision, IssuedCoupon, Transaction, Transacti
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.member import STATE_TABLES, Member, StateTable, states_by_kind
 from plaudit.core.notifications import MESSAGE
+from plaudit.mechanics.segments.state import segments_of
 
 from .arrival import Arrival, arrival_of_onward
 from .load import Batch
@@ -171,8 +172,9 @@ class BatchRows:
                 of["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
         if was.holdings:
             of["delete_holdings"] += [(*key, holding) for holding in was.holdings if holding not in member.holdings]
-        for segment_id, inside in member.segments.items():
-            before_it = was.segments.get(segment_id)
+        inside_before = segments_of(was)
+        for segment_id, inside in segments_of(member).items():
+            before_it = inside_before.get(segment_id)
             if inside.member and (before_it is None or inside.since != before_it.since):
                 of["insert_segment_members"].append((*key, arrival.org_id, segment_id, arrival.user_id, inside.since))
             elif not inside.member and before_it is not None and before_it.member:

@@ -16,9 +16,9 @@ from plaudit.core.context import Context
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import ConditionCheck, Trace
 from plaudit.core.fields import Scope
-from plaudit.core.member import Member
+from plaudit.core.mechanic_rules import MECHANIC_RULES
+from plaudit.core.member import Member, groups_of
 from plaudit.core.program import Program
-from plaudit.core.segments import NOT_IN, is_member
 from plaudit.engine.arrival import logged
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import Unavailable
@@ -46,18 +46,14 @@ class Again(Struct, frozen=True):
         """What conditions saw before the event led to anything, with a budget of their own."""
         return self.context.scope.apart()
 
-    def is_in(self, segment_id: str) -> bool:
-        """Whether the member was in a segment."""
-        state = self.context.member.segments.get(segment_id)
-        return state is not None and state.member
+    def is_in(self, group_id: str) -> bool:
+        """Whether the member belonged to a group."""
+        return group_id in groups_of(self.context.member)
 
-    def criteria(self, segment_id: str) -> list[ConditionCheck]:
-        """Each criterion of a segment, as it was for the member; none where criteria do not decide."""
-        checks: list[ConditionCheck] = []
-        segment = self.context.program.segments.get(segment_id)
-        if segment is not None:
-            is_member(self.context, segment, self.context.member.segments.get(segment_id, NOT_IN), checks)
-        return checks
+    def criteria(self, kind: str, group_id: str) -> list[ConditionCheck]:
+        """Each criterion of a group, as it was for the member; none where criteria do not decide."""
+        compiled = self.context.program.compiled(kind, group_id)
+        return [] if compiled is None else MECHANIC_RULES[kind].checks_in(self.context, compiled)
 
 
 async def decided_again(connection: Connection, programme: Programme, row: Row) -> Again | None:

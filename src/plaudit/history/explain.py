@@ -4,7 +4,7 @@ The trace names conditions and effects by number; the programme that judged the 
 at the first condition that settles the matter: what the others came to is known if the event was decided `again`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plaudit.core.cause import Cause, cause_fields
@@ -13,13 +13,13 @@ from plaudit.core.conditions import ConditionError, Formula, Leaf, compile_condi
 from plaudit.core.decision import ConditionCheck, EffectTrace, Refusal, Trace
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.metrics import to_number
-from plaudit.core.program import Program
 from plaudit.core.retry_at import RETRYABLE_REFUSALS
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.effect import AudienceSpec, EffectSpec
 from plaudit.documents.rule import Rule
-from plaudit.documents.segment import CriterionSpec
 from plaudit.engine.processed import Outcome
+from plaudit.mechanics.base import CriterionInWords
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.programmes import Programme
 
 from .decide_again import Again
@@ -62,13 +62,13 @@ def _campaign(
         found["ruleId"] = rule_id
     found["conditions"] = conditions_in_words(tree, trace.checks, more, again if trace.trigger is None else None)
     if trace.refusal == Refusal.not_in_segment and document.segments is not None:
-        found["segments"] = _segments(programme, document.segments, again)
+        found |= _groups(programme, document.segments, again)
     effects: list[Json] = []
     for effect in trace.effects:
         spec = specs[effect.index]
         effects.append(_effect(spec.type, effect))
         if effect.refusal == Refusal.not_in_segment and spec.segments is not None:
-            effects[-1]["segments"] = _segments(programme, spec.segments, again)
+            effects[-1] |= _groups(programme, spec.segments, again)
     found["effects"] = effects
     if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal == Refusal.evaluation_failed) and trace.progress:
         found |= trace.progress
@@ -99,67 +99,60 @@ def conditions_in_words(
     return found
 
 
-def _segments(programme: Programme, audience: AudienceSpec, again: Again | None) -> list[Json]:
-    """Return the segments because of which a campaign or an effect was not for the member, with the criteria that failed."""
+def _groups(programme: Programme, audience: AudienceSpec, again: Again | None) -> Json:
+    """Return the groups because of which something was not for the member, with the criteria that failed.
+
+    They are under the name that profiles have for them.
+    """
+    mechanic = next(mechanic for mechanic in MECHANICS.values() if mechanic.groups_members)
+    documents = programme.mechanics[mechanic.kind]
     found: list[Json] = []
     for wanted, ids in ((True, audience.include), (False, audience.exclude)):
-        for segment_id in ids:
-            member = None if again is None else again.is_in(segment_id)
+        for group_id in ids:
+            member = None if again is None else again.is_in(group_id)
             if member is wanted:
                 continue
-            one: Json = {"segmentId": segment_id, "wanted": wanted, "member": member}
-            document = programme.segments.get(segment_id)
+            group: Json = {mechanic.document.id_field: group_id, "wanted": wanted, "member": member}
+            document = documents.get(group_id)
             if document is not None:
-                criteria = [*document.include, *document.exclude]
-                checks = [] if again is None else again.criteria(segment_id)
-                one |= {
-                    "name": document.name,
-                    "conditions": [_criterion(criteria[check.leaf], check) for check in checks],
-                }
-            found.append(one)
-    return found
+                checks = [] if again is None else again.criteria(mechanic.kind, group_id)
+                conditions = _criteria(mechanic.criteria_of(document) or (), checks)
+                group |= {"name": document.name, "conditions": conditions}
+            found.append(group)
+    return {mechanic.collection: found}
 
 
 def _mechanic(programme: Programme, cause: Cause, trace: Trace) -> Json:
     """What a mechanic or a command made of an event."""
     kind, name = cause.kind, cause.id
-    known = _documents_of(programme.compiled, kind)
+    known = programme.compiled.mechanics.get(kind, {})
     found: Json = {"kind": kind}
     if name in known:
         found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
     if trace.progress is not None:
         found[kind] = trace.progress
-    if kind == "segment" and name in programme.segments:
-        criteria = [*programme.segments[name].include, *programme.segments[name].exclude]
-        found["conditions"] = [_criterion(criteria[check.leaf], check) for check in trace.checks]
+    document = programme.mechanics.get(kind, {}).get(name)
+    criteria = None if document is None else MECHANICS[kind].criteria_of(document)
+    if criteria is not None:
+        found["conditions"] = _criteria(criteria, trace.checks)
     found["effects"] = [_effect(None, effect) for effect in trace.effects]
     return found
 
 
-def _documents_of(program: Program, kind: str) -> Mapping[str, Any]:
-    """Return the compiled documents of a mechanic."""
-    match kind:
-        case "segment":
-            return program.segments
-        case _:
-            return program.mechanics.get(kind, {})
+def _criteria(criteria: Sequence[CriterionInWords], checks: Sequence[ConditionCheck]) -> list[Json]:
+    """Return criteria in words, those that were looked at."""
+    return [_criterion(criteria[check.leaf], check) for check in checks]
 
 
-def _criterion(criterion: CriterionSpec, check: ConditionCheck) -> Json:
-    """A criterion of a segment in words."""
-    counted = criterion.tally()
-    what = criterion.field or ""
-    if counted is not None:
-        name, tally = counted
-        of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
-        what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
+def _criterion(criterion: CriterionInWords, check: ConditionCheck) -> Json:
+    what, operator, value = criterion.what, criterion.operator, criterion.value
     return {
         "field": what,
-        "operator": criterion.operator,
-        "value": criterion.value,
+        "operator": operator,
+        "value": value,
         "actual": check.actual,
         "held": check.held,
-        "sentence": f"{what} {criterion.operator} {_text(criterion.value)}: {_verdict(check.held, what, check.actual)}",
+        "sentence": f"{what} {operator} {_text(value)}: {_verdict(check.held, what, check.actual)}",
     }
 
 

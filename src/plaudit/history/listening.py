@@ -52,11 +52,10 @@ def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: 
 
 
 def is_listened_to(programme: Programme, trigger: str) -> bool:
-    """Whether any campaign, mechanic or segment listens to a trigger."""
+    """Whether any campaign or mechanic listens to a trigger."""
     program = programme.compiled
     listening = (
         program.listeners,
         program.mechanic_listeners,
-        program.segments_by_trigger,
     )
     return any(trigger in mapping for mapping in listening)

@@ -12,12 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of
-from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, SegmentState
+from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
 from plaudit.engine.load import SQL as LOAD
 from plaudit.engine.rows import COPIED, json_text
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
+from plaudit.mechanics.segments.state import KIND as SEGMENT
+from plaudit.mechanics.segments.state import SegmentState
 from plaudit.reads.member_lines import member_id_named, member_lines
 from plaudit.storage.erasure import CHANNEL as ERASURES
 from plaudit.storage.postgres import Connection, to_driver_uuid
@@ -129,7 +131,7 @@ def _add(
     states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}
     holdings = _states(line, "holdings", Holding)
     parts = {name: _states(line, name, table.type) for name, table in STATE_TABLES.items()}
-    segments: dict[str, SegmentState] = states["segment"]
+    segments: dict[str, SegmentState] = states[SEGMENT]
     listless = [text for text, state in segments.items() if state.member and state.since is None]
     if listless:
         raise invalid_fields([FieldError(f"segments.{listless[0]}.since", "is missing")])

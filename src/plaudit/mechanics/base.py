@@ -29,19 +29,22 @@ from plaudit.documents.base import DocumentKind, MetricAmount, Reference
 from plaudit.errors import FieldError
 
 DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and id; of a kind without any, empty
+CompiledByKind = Mapping[str, Mapping[str, Any]]  # the same of compiled documents
 
 
 class CompiledDocuments(Struct, frozen=True):
     """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger.
 
     `earning` are those that count what is earned of a metric, by the metrics. `needs` are the parts of a member that they look
-    at or change themselves, of those that a batch loads only if they are needed (see `EffectType.needs`).
+    at or change themselves, of those that a batch loads only if they are needed (see `EffectType.needs`). `parts`
+    are those that look at a part of a member, by the parts: they are evaluated again when it changes.
     """
 
     by_id: Mapping[str, Any]
     listeners: Mapping[str, Sequence[MechanicListener]] = {}
     earning: Mapping[str, Sequence[MechanicListener]] = {}
     needs: frozenset[str] = frozenset()
+    parts: Mapping[str, Sequence[MechanicListener]] = {}
 
 
 def _never(_: Any) -> bool:
@@ -87,6 +90,14 @@ class MechanicReward(Struct, frozen=True, kw_only=True):
     id_field: str
     number_field: str
     effect: Callable[[Mapping[str, Any]], Effect]
+
+
+class CriterionInWords(Struct, frozen=True):
+    """A criterion of a document, for explanations: what is compared, how, and with what."""
+
+    what: str
+    operator: str
+    value: Any
 
 
 class RecountInvariant(Struct, frozen=True):
@@ -141,13 +152,19 @@ class Mechanic(MechanicRules):
     )
     scope_parts: Sequence[str] = ()  # what conditions and formulas see of a state: `<collection>.<id>.<part>`
 
-    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
-        """Compile the mechanic's documents, of all documents of a programme."""
+    def compile(
+        self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
+    ) -> CompiledDocuments:
+        """Compile the mechanic's documents, of all documents of a programme. `others` are those of mechanics before it."""
         return CompiledDocuments(documents[self.kind])
 
     def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:
         """Return the mechanic's documents, also those that campaigns have as a part, by their ids."""
         return documents[self.kind]
+
+    def criteria_of(self, document: Any) -> Sequence[CriterionInWords] | None:
+        """Return a document's criteria, by the numbers of the checks that its traces have; None if it has none of the kind."""
+        return None
 
     def effects_of(self, compiled: Any) -> Iterable[Effect]:
         """Return the effects that a compiled document may lead to."""
@@ -156,10 +173,6 @@ class Mechanic(MechanicRules):
     def scope_fields(self, compiled: Any | None, state: Any) -> dict[str, Any]:
         """Return what conditions and formulas see of a state: the `scope_parts`. The document may have gone."""
         return {}
-
-    def path_of(self, field: str, documents: Mapping[str, Any]) -> str | None:
-        """Return what a criterion's field means, as a path, if it is a word for one of the mechanic's documents."""
-        return None
 
     def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
         """Return the states that profiles show, by the documents' ids: of those that there are."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from plaudit.core.commands.registry import COMMANDS
 from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
-from plaudit.core.fields import StateScope, add_scope, remove_scope
+from plaudit.core.fields import StateScope, add_list, add_scope, remove_list, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
-from plaudit.core.member import RENEWED, STATE_KINDS, STATE_TABLES, StateKind
+from plaudit.core.member import GROUPINGS, RENEWED, STATE_KINDS, STATE_TABLES, StateKind
 from plaudit.core.profile_fields import Keeper, ProfileField, add_fields, remove_fields
 from plaudit.core.refusals import MEANINGS
 from plaudit.core.triggers import add_triggers, remove_triggers
@@ -22,6 +22,7 @@ from plaudit.documents.dialects import CAMPAIGN_PARTS
 from .base import CampaignPart, Mechanic
 from .competitions.mechanic import MECHANIC as COMPETITIONS
 from .ladders.mechanic import MECHANIC as LADDERS
+from .segments.mechanic import MECHANIC as SEGMENTS
 from .streaks.mechanic import MECHANIC as STREAKS
 
 
@@ -52,6 +53,9 @@ class MechanicRegistry(dict[str, Mechanic]):
             STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
         if mechanic.renews_states:
             RENEWED[kind] = mechanic.renewed
+        if mechanic.groups_members:
+            GROUPINGS[kind] = mechanic.groups_in
+            add_list(mechanic.collection)
         if mechanic.scope_parts:
             add_scope(mechanic.collection, StateScope(kind, tuple(mechanic.scope_parts), mechanic.scope_fields))
         add_fields(_fields_of(mechanic))
@@ -74,6 +78,9 @@ class MechanicRegistry(dict[str, Mechanic]):
         STATE_KINDS.pop(mechanic.kind, None)
         for table in mechanic.tables:
             del STATE_TABLES[table.name]
+        if mechanic.groups_members:
+            del GROUPINGS[mechanic.kind]
+            remove_list(mechanic.collection)
         if mechanic.scope_parts:
             remove_scope(mechanic.collection)
         remove_fields(_fields_of(mechanic))
@@ -104,4 +111,4 @@ class MechanicRegistry(dict[str, Mechanic]):
         yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)
 
 
-MECHANICS = MechanicRegistry((STREAKS, LADDERS, COMPETITIONS))
+MECHANICS = MechanicRegistry((STREAKS, LADDERS, COMPETITIONS, SEGMENTS))

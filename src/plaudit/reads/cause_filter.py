@@ -42,7 +42,7 @@ def of_campaign(campaign_id: str) -> CauseFilter:
 
 
 def of_cause(text: str) -> CauseFilter:
-    """Return the filter for a cause in one word, such as `manual`, `segment.vip`; or a kind such as `segment`."""
+    """Return the filter for a cause in one word, such as `manual`, `expiry.points`; or a kind such as `expiry`."""
     kind, _, id_ = text.partition(".")
     return CauseFilter((kind,), id_ or None)
 

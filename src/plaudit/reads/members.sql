@@ -52,6 +52,6 @@ SELECT member_id, count(*) AS count FROM transactions
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) GROUP BY member_id;
 
 -- name: progress
--- How far members are in campaigns, segments and what the mechanics keep.
+-- How far members are in campaigns, and what the mechanics keep.
 SELECT member_id, kind, key, state FROM progress
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY kind, key;

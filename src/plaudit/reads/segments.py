@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from plaudit.core.program import Program, Segment
-from plaudit.core.segments import NOT_IN
+from plaudit.core.program import Program
 from plaudit.engine.members import load_members
-from plaudit.engine.segment_tallies import past_events, tallied_from, triggers_of, would_be_in
+from plaudit.engine.segment_tallies import past_events
+from plaudit.mechanics.segments.compiled import Segment
+from plaudit.mechanics.segments.compiling import triggers_of
+from plaudit.mechanics.segments.past import tallied_from, would_be_in
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -43,8 +45,7 @@ async def preview(connection: Connection, program: Program, segment: Segment, no
     past = await past_events(connection, keys, triggers_of(segment))
     inside: list[str] = []
     for member_id, member in found.items():
-        state = member.segments.get(segment.segment_id, NOT_IN)
         tallies = tallied_from(program, segment, past.get(member_id, []), now)
-        if would_be_in(program, segment, member, state, tallies, now):
+        if would_be_in(program, segment, member, tallies, now):
             inside.append(member.user_id)
     return len(rows), len(inside), inside[:SAMPLE]

@@ -32,7 +32,6 @@ from plaudit.documents.profile import ProfileValidator, validator_for
 from plaudit.documents.profile_schema import ProfileSchema
 from plaudit.documents.reward import Reward
 from plaudit.documents.rule import Rule
-from plaudit.documents.segment import Segment
 from plaudit.documents.settings import Settings
 from plaudit.documents.template import MessageTemplate
 from plaudit.documents.trigger import Trigger
@@ -60,7 +59,6 @@ class Programme(Struct, frozen=True):
     triggers: dict[str, Trigger]
     campaigns: dict[str, Campaign]
     rules: dict[str, Rule]
-    segments: dict[str, Segment]
     settings: Settings
     profiles: ProfileValidator
     webhooks: dict[str, Webhook]
@@ -264,6 +262,6 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
 
 
 # Kinds whose documents are read as such.
-_READ = ("trigger", "campaign", "segment", "webhook", "metric", "product", "reward", "template")
+_READ = ("trigger", "campaign", "webhook", "metric", "product", "reward", "template")
 # Kinds whose documents are looked up by what is stored of members: those out of force are still found.
 _READ_ANYWAY = frozenset({"trigger", "metric", "template"})

@@ -74,7 +74,7 @@ class Toys(Mechanic):
     undone_first = False
     undone_counts = ("cards",)
 
-    def compile(self, documents, metrics):
+    def compile(self, documents, metrics, others):
         cards, listeners, earning = {}, defaultdict(list), defaultdict(list)
         for card_id, card in documents[KIND].items():
             effects = tuple(compile_effect(spec, metrics) for spec in card.effects)

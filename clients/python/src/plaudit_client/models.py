@@ -74,7 +74,6 @@ Refusal = Literal[
     "reversal_too_large",
     "reward_inactive",
     "reward_not_found",
-    "segment_not_found",
     "step_already_completed",
     "step_locked",
     "stock_empty",

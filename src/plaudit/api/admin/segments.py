@@ -17,12 +17,13 @@ from plaudit.api.views.segments import (
     SegmentMembership,
     SegmentPreview,
 )
-from plaudit.core.event import SEGMENT
 from plaudit.core.ids import BUCKET_COUNT
-from plaudit.documents.compile_segments import segment_of
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.segment import Segment
 from plaudit.errors import FieldError, NotFound, invalid_fields
+from plaudit.mechanics.segments.commands import SEGMENT
+from plaudit.mechanics.segments.compiled import segment_in
+from plaudit.mechanics.segments.compiling import compile_segment
+from plaudit.mechanics.segments.document import Segment
 from plaudit.reads import segments
 from plaudit.storage.documents import validate
 
@@ -65,7 +66,7 @@ async def preview(call: Call) -> SegmentPreview:
     if not isinstance(call.body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     document = cast("Segment", validate(KINDS["segment"], {"name": "Preview", **call.body}))
-    segment = segment_of("preview", document, programme.compiled.metrics, programme.compiled.mechanics)
+    segment = compile_segment("preview", document, programme.compiled.metrics, programme.compiled.mechanics)
     async with call.connection() as connection:
         looked_at, count, sample = await segments.preview(connection, programme.compiled, segment, programme.now())
     return SegmentPreview(looked_at=looked_at, count=count, sample=list(sample))
@@ -82,7 +83,7 @@ async def put_member(call: Call) -> SegmentMembership:
 
 async def _existing(call: Call) -> str:
     segment_id = call.path["segmentId"]
-    if segment_id not in (await call.programme()).compiled.segments:
+    if segment_in((await call.programme()).compiled, segment_id) is None:
         raise NotFound("Segment not found")
     return segment_id
 

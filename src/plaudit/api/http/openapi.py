@@ -24,7 +24,7 @@ BETA_TAG = "Admin API, beta"
 _TAG_GROUPS = {
     "Report what happens": ("Actions", "Events"),
     "Design the programme": (
-        "Campaigns", "Rules", "Triggers", "Metrics", "Segments", "Products", "Rewards",
+        "Campaigns", "Rules", "Triggers", "Metrics", "Products", "Rewards",
         "Code pools", "Templates", "Programme",
     ),
     "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
@@ -37,10 +37,10 @@ _TAG_GROUPS = {
 
 
 def tag_groups() -> dict[str, list[str]]:
-    """Return the groups of the API's reference, with the mechanics before the segments."""
+    """Return the groups of the API's reference, with the mechanics before the products."""
     groups = {name: [*tags] for name, tags in _TAG_GROUPS.items()}
     designing = groups["Design the programme"]
-    place = designing.index("Segments")
+    place = designing.index("Products")
     designing[place:place] = [mechanic.tag for mechanic in MECHANICS.values()]
     return groups
 

@@ -51,6 +51,7 @@ from plaudit.core.metrics import to_number
 from plaudit.mechanics.competitions.compiled import competition_of
 from plaudit.mechanics.competitions.state import KIND as COMPETITION
 from plaudit.mechanics.ladders.compiled import ladders_in
+from plaudit.mechanics.segments.compiled import segments_in
 from plaudit.reads import leaderboards, notifications
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
@@ -139,10 +140,9 @@ async def get_metrics(call: Call) -> Page:
 async def get_segments(call: Call) -> Page:
     """The segments that the member is in."""
     programme, view = await load_current_member(call)
-    inside = sorted(segments_of(view) & programme.compiled.segments.keys())
-    return MemberSegmentList.of(
-        [MemberSegment(segment_id=name, name=programme.compiled.segments[name].name) for name in inside]
-    )
+    segments = segments_in(programme.compiled)
+    inside = sorted(segments_of(view) & segments.keys())
+    return MemberSegmentList.of([MemberSegment(segment_id=name, name=segments[name].name) for name in inside])
 
 
 async def get_ladders(call: Call) -> Page:

@@ -1,4 +1,4 @@
-"""How a member's challenges, streaks, ladders and segments look outside, with what is next."""
+"""How a member's challenges, streaks and ladders look outside, with what is next."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -159,7 +159,6 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
                 for row in view.parts["holdings"]
             },
             progress=states["campaign"],
-            segments={key: state for key, state in states["segment"].items() if key in program.segments},
             states={
                 kind: MECHANICS[kind].states_to_show(documents, states[kind])
                 for kind, documents in program.mechanics.items()

@@ -22,7 +22,7 @@ from plaudit.core.ids import derived_id
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction
 from plaudit.core.mechanic_rules import states_as_logged
-from plaudit.core.member import Balance, Holding, Progress, SegmentState
+from plaudit.core.member import Balance, Holding, Progress
 from plaudit.core.metrics import Metric
 
 from .command_type import CommandType, Strangers
@@ -42,7 +42,6 @@ class Handed(Struct, frozen=True, rename="camel"):
     attributes: dict[str, Any] = {}
     balances: dict[str, Balance] = {}
     progress: dict[str, Progress] = {}
-    segments: dict[str, SegmentState] = {}
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
     active_at: datetime | None = None
@@ -60,8 +59,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}
     handed = Handed(
         member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
-        dict(member.progress), dict(member.segments),
-        dict(member.holdings), dict(member.coupons), member.active_at,
+        dict(member.progress), dict(member.holdings), dict(member.coupons), member.active_at,
     )  # fmt: skip
     data = msgspec.to_builtins(handed, str_keys=True) | states_as_logged(member.states)
     effects: list[EffectTrace] = []
@@ -73,7 +71,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     context.items += [
         ProductChange(cause.MERGE.logged, name, -had.quantity) for name, had in sorted(member.holdings.items())
     ]
-    member.progress, member.segments, member.states = {}, {}, {}
+    member.progress, member.states = {}, {}
     member.holdings, member.coupons = {}, {}
     member.merged_into = into
     context.scope.forget_names()

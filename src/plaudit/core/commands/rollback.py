@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, field, structs
 
-from plaudit.core import event, segments
+from plaudit.core import event
 from plaudit.core.cause import ROLLBACK, Cause, LoggedCause, campaign_cause, cause_from_log
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import ClaimKind, EffectTrace, Refusal, Trace, Transaction, Withdrawn
@@ -81,7 +81,6 @@ class Rollback(Struct, frozen=True, rename="camel"):
     notifications: tuple[UUID, ...] = ()
     progress: dict[str, Progress] = {}
     parts: dict[str, dict[str, Any]] = {}
-    segments: dict[str, bool | None] = {}
     attributes: dict[str, Any] = {}
     whole: bool = False
     reason: str | None = None
@@ -282,12 +281,8 @@ def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusa
 
 
 def _take_the_rest(context: Context, order: Rollback) -> None:
-    """Take places in segments back, and what else the mechanics undo."""
-    program = context.program
+    """Take back what else the mechanics undo."""
     _undo_mechanics(context, order, first=False)
-    for segment_id, manual in order.segments.items():
-        if segment_id in program.segments:
-            segments.set_membership(context, program.segments[segment_id], member=manual)
 
 
 COMMAND = CommandType(

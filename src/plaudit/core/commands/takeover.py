@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from plaudit.core import campaigns, cause, segments
+from plaudit.core import campaigns, cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, ProductChange, Refusal, Trace
 from plaudit.core.event import TAKEOVER
@@ -87,9 +87,6 @@ def _add_mechanics(context: Context, handed: Handed) -> None:
     """How far the other was; what the programme no longer has is kept as it is, unless the member has its own."""
     program = context.program
     by_id = program.campaigns()
-    for segment_id, inside in sorted(handed.segments.items()):
-        if segment_id in program.segments:
-            segments.take_over(context, program.segments[segment_id], inside)
     for kind, rules in reversed(MECHANIC_RULES.items()):
         for document_id, state in sorted(rules.states_from_log(context.event.data).items()):
             compiled = program.compiled(kind, document_id)

@@ -11,7 +11,6 @@ from plaudit.core.context import ApplyEffect
 from . import (
     add_metric,
     add_points,
-    add_to_segment,
     award_product,
     call_webhook,
     emit,
@@ -19,7 +18,6 @@ from . import (
     grant_reward,
     issue_coupon,
     notify,
-    remove_from_segment,
     remove_product,
     set_attribute,
 )
@@ -76,8 +74,6 @@ EFFECTS = EffectRegistry(
         issue_coupon,
         notify,
         call_webhook,
-        add_to_segment,
-        remove_from_segment,
         remove_product,
         set_attribute,
         enrol,

@@ -1,4 +1,4 @@
-"""What is earned, of all that is booked: the one rule that lifetime amounts, mechanics and segments go by.
+"""What is earned, of all that is booked: the one rule that lifetime amounts and mechanics go by.
 
 A credit is earned, unless another member sent it or a merge moved it. Scores (of mechanics) count it when
 it is available, unless the member started or was imported with it. A debit is neither. A reversal takes as much back of

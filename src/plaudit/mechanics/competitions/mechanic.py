@@ -11,7 +11,7 @@ from plaudit.core.decision import Trace
 from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
 from plaudit.core.program import MechanicListener, Program
-from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind, Mechanic
+from plaudit.mechanics.base import CompiledByKind, CompiledDocuments, DocumentsByKind, Mechanic
 
 from . import commands, compiling, scores, undoing
 from .campaign_part import CAMPAIGN_PART
@@ -51,7 +51,9 @@ class Competitions(Mechanic):
     former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
 
-    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+    def compile(
+        self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
+    ) -> CompiledDocuments:
         return compiling.compile_competitions(documents, metrics)
 
     def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:

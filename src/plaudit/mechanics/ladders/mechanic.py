@@ -12,7 +12,7 @@ from plaudit.core.ledger.earned import Earned
 from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
 from plaudit.core.program import Effect, Program
-from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind, Mechanic
+from plaudit.mechanics.base import CompiledByKind, CompiledDocuments, DocumentsByKind, Mechanic
 
 from . import commands, compiling, fields, imported, rules, soundness, undoing
 from .compiled import Ladder
@@ -49,7 +49,9 @@ class Ladders(Mechanic):
     import_type = imported.ImportedRung
     import_spelling = str | imported.ImportedRung
 
-    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+    def compile(
+        self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
+    ) -> CompiledDocuments:
         return compiling.compile_ladders(documents[KIND], metrics)
 
     def effects_of(self, compiled: Ladder) -> Iterable[Effect]:

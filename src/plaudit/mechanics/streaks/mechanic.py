@@ -9,7 +9,7 @@ from plaudit.core.context import Context
 from plaudit.core.decision import Trace
 from plaudit.core.metrics import Metric
 from plaudit.core.program import Effect, MechanicListener
-from plaudit.mechanics.base import CompiledDocuments, DocumentsByKind, Mechanic
+from plaudit.mechanics.base import CompiledByKind, CompiledDocuments, DocumentsByKind, Mechanic
 
 from . import commands, compiling, effects, recount, rules, soundness
 from .campaign_part import CAMPAIGN_PART
@@ -40,7 +40,9 @@ class Streaks(Mechanic):
     recount_invariant = recount.INVARIANT
     scope_parts = ("current", "longest", "freezes", "alive")
 
-    def compile(self, documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
+    def compile(
+        self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
+    ) -> CompiledDocuments:
         return compiling.compile_streaks(documents, metrics)
 
     def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:

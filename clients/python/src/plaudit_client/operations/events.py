@@ -60,7 +60,6 @@ class EventsServerOperations(Transport):
             "earning_cap_reached",
             "reversal_too_large",
             "hold_not_found",
-            "segment_not_found",
             "reward_not_found",
             "reward_inactive",
             "product_not_found",
@@ -91,6 +90,7 @@ class EventsServerOperations(Transport):
             "competition_not_found",
             "competition_not_open",
             "excluded_from_competition",
+            "segment_not_found",
         ]
         | None = None,
         since: datetime | None = None,

@@ -7,12 +7,14 @@ from msgspec import Meta, Struct, field
 
 from plaudit.core.conditions import ConditionError
 from plaudit.core.operators import OPERATORS, OperatorError
+from plaudit.documents.as_meant import ListedId
+from plaudit.documents.base import Document, DocumentKind, MemberField, Reference
+from plaudit.documents.conditions import check_conditions
+from plaudit.documents.listening import TriggerKey
 from plaudit.errors import FieldError
+from plaudit.mechanics.base import CriterionInWords
 
-from .as_meant import ListedId
-from .base import Document, DocumentKind, Reference
-from .conditions import check_conditions
-from .listening import TriggerKey
+from .state import KIND
 
 CRITERIA_MAX = 50
 
@@ -34,7 +36,7 @@ class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 
     operator: str
     value: Any = None
-    field: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    field: MemberField | None = None
     count: TallySpec | None = None
     sum: TallySpec | None = None
     days_since: TallySpec | None = None
@@ -112,8 +114,19 @@ def _references(segment: Segment) -> Sequence[Reference]:
     ]
 
 
-KIND = DocumentKind(
-    name="segment",
+def in_words(criterion: CriterionSpec) -> CriterionInWords:
+    """Return a criterion in words."""
+    what = criterion.field or ""
+    counted = criterion.tally()
+    if counted is not None:
+        name, tally = counted
+        of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
+        what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
+    return CriterionInWords(what, criterion.operator, criterion.value)
+
+
+DOCUMENT = DocumentKind(
+    name=KIND,
     title="Segment",
     collection="segments",
     id_field="segmentId",

@@ -1,21 +1,24 @@
-"""Segments as the core has them: criteria compiled, and what each looks at."""
+"""Segments out of their documents: criteria compiled, and what each looks at."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, cast
 
 import msgspec
 
-from plaudit.core import program as core
 from plaudit.core.conditions import ALWAYS, compile_conditions
 from plaudit.core.fields import LISTS, SCOPES, getter_of
+from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.metrics import Metric
 from plaudit.core.operators import OPERATORS, is_number
 from plaudit.core.profile_fields import FIELDS, USABLE
-from plaudit.mechanics.registry import MECHANICS
+from plaudit.core.program import MechanicListener
+from plaudit.mechanics.base import CompiledDocuments
 
-from .segment import CriterionSpec, Segment
+from . import compiled
+from .document import CriterionSpec, Segment
+from .state import KIND
 
 CompiledMechanics = Mapping[str, Mapping[str, Any]]  # by kind and id
 
@@ -23,10 +26,30 @@ CompiledMechanics = Mapping[str, Mapping[str, Any]]  # by kind and id
 _CUSTOM = ("customFields.", "custom.")
 
 
-def segment_of(
+_COUNTS = 1  # the number of a segment as a listener: tells the counting of an event from the judging that follows
+
+
+def compile_segments(
+    documents: Mapping[str, Segment], metrics: Mapping[str, Metric], mechanics: CompiledMechanics
+) -> CompiledDocuments:
+    """Return the segments of a programme: who listens to the events that they count, and to the parts that they look at."""
+    by_id = {key: compile_segment(key, segment, metrics, mechanics) for key, segment in documents.items()}
+    listeners: dict[str, list[MechanicListener]] = defaultdict(list)
+    parts: dict[str, list[MechanicListener]] = defaultdict(list)
+    for segment in by_id.values():
+        counting = MechanicListener(mechanic=KIND, target=segment, cause=segment.cause, number=_COUNTS)
+        for trigger in triggers_of(segment) if segment.active else ():
+            listeners[trigger].append(counting)
+        looking = MechanicListener(mechanic=KIND, target=segment, cause=segment.cause)
+        for part in (*segment.depends_on, segment.cause.text, "all"):
+            parts[part].append(looking)
+    return CompiledDocuments(by_id, listeners, parts=parts)
+
+
+def compile_segment(
     segment_id: str, segment: Segment, metrics: Mapping[str, Metric], mechanics: CompiledMechanics
-) -> core.Segment:
-    """A segment. `mechanics` are the programme's compiled documents: a criterion may mean one of them."""
+) -> compiled.Segment:
+    """Return a segment as deciding needs it. `mechanics` are the programme's compiled documents: a criterion may mean one of them."""
     include = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.include)
     exclude = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.exclude)
     paths = [
@@ -35,7 +58,7 @@ def segment_of(
         if criterion_spec.field
     ]
     parts = frozenset(part for path in paths for part in _parts(path))
-    return core.Segment(
+    return compiled.Segment(
         segment_id=segment_id,
         name=segment.name,
         active=segment.status == "active",
@@ -58,45 +81,28 @@ def _part(scope: str, rest: str) -> str:
     return scope if scope in ("user", *LISTS) or not rest else f"{scope}.{rest.partition('.')[0]}"
 
 
-def segments_by_part(segments: Iterable[core.Segment]) -> dict[str, tuple[core.Segment, ...]]:
-    """The segments that look at a part of a member, by that part; each also by its own name."""
-    found: dict[str, list[core.Segment]] = defaultdict(list)
-    for segment in segments:
-        for part in (*segment.depends_on, f"segment.{segment.segment_id}", "all"):
-            found[part].append(segment)
-    return {part: tuple(value) for part, value in found.items()}
+def triggers_of(segment: compiled.Segment) -> list[str]:
+    """Return the kinds of events that a segment counts."""
+    return sorted({criterion.tally.trigger for criterion in segment.criteria if criterion.tally is not None})
 
 
-def segments_by_trigger(segments: Iterable[core.Segment]) -> dict[str, tuple[core.Segment, ...]]:
-    """The segments that count events, by the trigger that they count."""
-    found: dict[str, list[core.Segment]] = defaultdict(list)
-    for segment in segments:
-        if segment.active:
-            tallies = [
-                criterion.tally for criterion in (*segment.include, *segment.exclude) if criterion.tally is not None
-            ]
-            for trigger in dict.fromkeys(tally.trigger for tally in tallies):
-                found[trigger].append(segment)
-    return {trigger: tuple(value) for trigger, value in found.items()}
-
-
-def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> core.Criterion:
+def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> compiled.Criterion:
     compare = OPERATORS[spec.operator].compile(spec.value)
     counted = spec.tally()
     if counted is None:
         assert spec.field is not None
         path = _path(spec.field, metrics, mechanics)
         condition, _ = compile_conditions([{"field": path, "operator": spec.operator, "value": spec.value}])
-        return core.Criterion(key="", condition=condition, compare=compare)
+        return compiled.Criterion(key="", condition=condition, compare=compare)
     name, tally = counted
     # What has been counted belongs to what is counted, wherever it stands and whatever it is compared with.
     key = blake2b(name.encode() + msgspec.json.encode(tally, order="sorted"), digest_size=6).hexdigest()
     condition = compile_conditions(tally.conditions)[0] if tally.conditions else ALWAYS
     values = cast("list[Any]", spec.value) if isinstance(spec.value, list) else [spec.value]
     bounds = {int(value) + more for value in values if is_number(value) for more in (0, 1)}
-    return core.Criterion(
+    return compiled.Criterion(
         key=key,
-        tally=core.EventTally(
+        tally=compiled.EventTally(
             type=name,
             trigger=tally.trigger,
             condition=condition,
@@ -117,5 +123,5 @@ def _path(field: str, metrics: Mapping[str, Metric], mechanics: CompiledMechanic
         return field
     if field in metrics:
         return f"metrics.{field}"
-    paths = (mechanic.path_of(field, mechanics.get(kind, {})) for kind, mechanic in MECHANICS.items())
+    paths = (rules.path_of(field, mechanics.get(kind, {})) for kind, rules in MECHANIC_RULES.items())
     return next((path for path in paths if path is not None), f"user.{field}")

@@ -12,39 +12,28 @@ from typing import Any
 
 from msgspec import structs
 
-from .context import Context
-from .decision import ConditionCheck, Refusal, Trace
-from .fields import MISSING
-from .goals import SUM_DECIMALS, summed
-from .member import SegmentState
-from .metrics import SUM_MAX, to_number
-from .periods import first_instant, local_day
-from .program import Criterion, EventTally, Segment
+from plaudit.core.context import Context
+from plaudit.core.decision import ConditionCheck, Refusal, Trace
+from plaudit.core.goals import SUM_DECIMALS, summed
+from plaudit.core.metrics import SUM_MAX, to_number
+from plaudit.core.periods import first_instant, local_day
+from plaudit.core.profile_fields import MISSING
+
+from .compiled import Criterion, EventTally, Segment
+from .state import SegmentState, keep, state_in
+from .triggers import ENTERED, LEFT
 
 SEGMENT_CHANGES_MAX = 4  # how often a segment may be entered and left within one decision
 ALL_TIME = 0
-_TALLIED = ~1  # tells the counting of an event from the judging that follows
 
 
-def count_event(context: Context) -> None:
-    """Let the segments that count events of this kind count the present one."""
-    for segment in context.program.segments_by_trigger.get(context.event.trigger, ()):
-        if context.broken and context.is_broken(segment.cause, _TALLIED):
-            continue
-        try:
-            refused = _tally(context, segment)
-        except BaseException as problem:
-            raise context.blamed(problem, segment.cause, _TALLIED) from None
-        if refused is not None:
-            context.trace.append(refused)
-
-
-def _tally(context: Context, segment: Segment) -> Trace | None:
+def count_event(context: Context, segment: Segment) -> Trace | None:
+    """Let a segment that counts events of this kind count the present one. Return a refusal to be traced, if any."""
     trigger = context.event.trigger
     refusal: Refusal | None = None
-    state = before = context.member.segments.get(segment.segment_id, NOT_IN)
+    state = before = state_in(context.member, segment.segment_id)
     counted = set[str]()  # criteria that look at the same count share it
-    for criterion in (*segment.include, *segment.exclude):
+    for criterion in segment.criteria:
         wanted = criterion.tally
         if wanted is None or wanted.trigger != trigger or criterion.key in counted:
             continue
@@ -57,29 +46,14 @@ def _tally(context: Context, segment: Segment) -> Trace | None:
         else:
             state = _counted(context, state, criterion.key, wanted, amount)
     if state is not before:
-        context.member.segments[segment.segment_id] = state
-    context.changed_parts.add(f"segment.{segment.segment_id}")
+        keep(context.member, segment.segment_id, state)
+    context.changed_parts.add(segment.cause.text)
     return None if refusal is None else Trace(segment.cause.logged, 0, 0, refusal)
 
 
-def reevaluate(context: Context) -> None:
-    """Judge anew the segments that look at what has changed."""
-    touched, context.changed_parts = context.changed_parts, set()
-    by_part = context.program.segments_by_part
-    concerned = {segment.segment_id: segment for part in touched for segment in by_part.get(part, ())}
-    for segment_id in sorted(concerned):
-        segment = concerned[segment_id]
-        if context.broken and context.is_broken(segment.cause):
-            continue
-        try:
-            reevaluate_one(context, segment)
-        except BaseException as problem:
-            raise context.blamed(problem, segment.cause) from None
-
-
-def reevaluate_one(context: Context, segment: Segment) -> None:
-    """Judge one segment: the member may come or go."""
-    state = context.member.segments.get(segment.segment_id, NOT_IN)
+def reevaluate(context: Context, segment: Segment) -> None:
+    """Judge a segment anew: the member may come or go."""
+    state = state_in(context.member, segment.segment_id)
     refused = context.scope.refused
     member = is_member(context, segment, state)
     if context.scope.refused != refused:  # it was not looked at: whoever was in stays in
@@ -89,22 +63,22 @@ def reevaluate_one(context: Context, segment: Segment) -> None:
     due_at = _due_at(context, segment, state)
     if member == state.member:
         if due_at != state.due_at:
-            context.member.segments[segment.segment_id] = structs.replace(state, due_at=due_at)
+            keep(context.member, segment.segment_id, structs.replace(state, due_at=due_at))
         return
-    flips = context.segment_changes.get(segment.segment_id, 0) + 1
-    context.segment_changes[segment.segment_id] = flips
+    flips = context.group_changes.get(segment.segment_id, 0) + 1
+    context.group_changes[segment.segment_id] = flips
     if flips > SEGMENT_CHANGES_MAX:
         if flips == SEGMENT_CHANGES_MAX + 1:
             context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.cascade_cycle))
         return
     since = context.now if member else None
-    context.member.segments[segment.segment_id] = structs.replace(state, member=member, since=since, due_at=due_at)
+    keep(context.member, segment.segment_id, structs.replace(state, member=member, since=since, due_at=due_at))
     context.scope.forget_names()
     context.changed_parts.add("segments")
     checks: list[ConditionCheck] = []
     is_member(context, segment, state, checks)
     context.trace.append(Trace(segment.cause.logged, 0, 0, None, checks, [], None, {"member": member}))
-    context.emit("segment.entered" if member else "segment.left", {"segmentId": segment.segment_id}, segment.cause)
+    context.emit(ENTERED if member else LEFT, {"segmentId": segment.segment_id}, segment.cause)
 
 
 def is_member(
@@ -118,10 +92,7 @@ def is_member(
     if segment.users is not None:
         return context.member.user_id in segment.users
     if checks is not None:
-        checks += [
-            _checked(context, number, criterion, state)
-            for number, criterion in enumerate((*segment.include, *segment.exclude))
-        ]
+        checks += [_checked(context, number, criterion, state) for number, criterion in enumerate(segment.criteria)]
     for criterion in segment.include:  # loops: generators would cost as much as the criteria
         if not _holds(context, criterion, state):
             return False
@@ -133,23 +104,23 @@ def is_member(
 
 def set_membership(context: Context, segment: Segment, *, member: bool | None) -> None:
     """Put a member in or out; None leaves it to the criteria again."""
-    state = context.member.segments.get(segment.segment_id, NOT_IN)
-    context.member.segments[segment.segment_id] = structs.replace(state, manual=member)
-    reevaluate_one(context, segment)
+    state = state_in(context.member, segment.segment_id)
+    keep(context.member, segment.segment_id, structs.replace(state, manual=member))
+    reevaluate(context, segment)
 
 
 def load_tallies(context: Context, segment: Segment, tallies: dict[str, dict[int, int]]) -> None:
     """Take over what was counted from the log, for a segment that is new or has changed."""
-    state = context.member.segments.get(segment.segment_id, NOT_IN)
-    context.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies)
-    reevaluate_one(context, segment)
+    state = state_in(context.member, segment.segment_id)
+    keep(context.member, segment.segment_id, structs.replace(state, tallies=tallies))
+    reevaluate(context, segment)
 
 
 def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
     """Add what was counted of somebody else. Whoever was put in or out by hand, or listed, still is."""
-    state = context.member.segments.get(segment.segment_id, NOT_IN)
+    state = state_in(context.member, segment.segment_id)
     tallies = dict(state.tallies)
-    for criterion in (*segment.include, *segment.exclude):
+    for criterion in segment.criteria:
         counts = other.tallies.get(criterion.key)
         if criterion.tally is None or not counts:
             continue
@@ -163,10 +134,7 @@ def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
     manual = other.manual if state.manual is None else state.manual
     if manual is None and segment.users is not None and other.member:
         manual = True
-    context.member.segments[segment.segment_id] = structs.replace(state, tallies=tallies, manual=manual)
-
-
-NOT_IN = SegmentState()
+    keep(context.member, segment.segment_id, structs.replace(state, tallies=tallies, manual=manual))
 
 
 def _holds(context: Context, criterion: Criterion, state: SegmentState) -> bool:
@@ -233,7 +201,7 @@ def _due_at(context: Context, segment: Segment, state: SegmentState) -> Any:
     """The next midnight at which the passing of time alone could change the answer."""
     today = _today(context)
     days: list[int] = []
-    for criterion in (*segment.include, *segment.exclude):
+    for criterion in segment.criteria:
         wanted = criterion.tally
         if wanted is None or not segment.active:
             continue

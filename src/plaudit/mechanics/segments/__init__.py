@@ -1,0 +1,1 @@
+"""Segments: groups of members, by a list or by criteria."""

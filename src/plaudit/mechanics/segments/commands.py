@@ -1,0 +1,54 @@
+"""The command of segments: a member looked at for a new or changed segment, or put in or out by hand."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from plaudit.core.commands.command_type import CommandType, Strangers, trace_command
+from plaudit.core.commands.looking import is_behind, look_again
+from plaudit.core.context import Context
+from plaudit.core.decision import Refusal, RefusalCode
+
+from . import rules
+from .compiled import segment_in
+from .refusals import SegmentRefusal
+from .state import cause_of
+
+SEGMENT: Final = "segment"  # the kind of its events
+
+
+class SegmentOrder(Struct, frozen=True, rename="camel"):
+    """A look at a member for one segment, with what the log has of what it counts; or `member` put in or out.
+
+    The log had it of the member as of `sequence` (None in orders of earlier versions).
+    """
+
+    segment_id: str
+    tallies: dict[str, dict[int, int]] = {}
+    sequence: int | None = None
+    by_hand: bool = False
+    member: bool | None = None
+
+
+def _look(context: Context, order: SegmentOrder) -> RefusalCode | None:
+    segment = segment_in(context.program, order.segment_id)
+    cause = cause_of(order.segment_id)
+    if segment is None:
+        return trace_command(context, SegmentRefusal.segment_not_found, cause)
+    if order.by_hand:
+        rules.set_membership(context, segment, member=order.member)
+    elif is_behind(context, order.sequence):
+        look_again(context, {"segmentId": order.segment_id})
+    else:
+        rules.load_tallies(context, segment, order.tallies)
+    return trace_command(context, None, cause)
+
+
+COMMAND = CommandType(
+    kind=SEGMENT,
+    order=SegmentOrder,
+    apply=_look,
+    needs_history=True,
+    strangers=Strangers.join_by_api,
+    if_merged=Refusal.member_merged,
+)
