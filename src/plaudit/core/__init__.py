@@ -1,1 +1,1 @@
-"""The pure core: what follows from an event. No I/O, no clock, no chance; nothing of the rest is imported here."""
+"""The pure core: decides the results of an event. No I/O, no clock, no randomness; it imports nothing of the rest."""

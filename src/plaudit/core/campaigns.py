@@ -1,7 +1,7 @@
-"""Whether a campaign that listens to an event fires: window, conditions, cascades, groups, limits; then its effects.
+"""Decide whether a campaign that listens to an event fires: window, conditions, cascades, groups, limits, effects.
 
-A campaign without steps fires each time. One with steps counts towards the goal of the step that was met; a step that
-reaches it brings its effects, and enough steps done complete the campaign (`goals` says how it is counted).
+A campaign without steps fires each time. In one with steps, an event counts towards a step's goal (see `goals`). A step
+that reaches its goal runs its effects, and enough completed steps complete the campaign.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ _NOT_BEGUN = StepProgress()
 
 
 def evaluate(context: Context, listener: Listener) -> Trace:
-    """Let a listener meet the present event: its effects happen, or the refusal says why not."""
+    """Evaluate a listener for the present event: run its effects, or return the trace with the refusal."""
     event = context.event
     campaign = listener.campaign
     checks: list[ConditionCheck] = []
@@ -69,7 +69,7 @@ def evaluate(context: Context, listener: Listener) -> Trace:
 
 
 def _count(context: Context, listener: Listener, *, completes: bool) -> None:
-    """Take down what the event has counted for, for what else of the campaign listens to it."""
+    """Record what the event has counted for, for the campaign's other listeners."""
     met, campaign = context.met, listener.campaign
     met.counted.add((campaign.campaign_id, listener.step))
     if campaign.steps and (campaign.sequential or completes):
@@ -79,7 +79,7 @@ def _count(context: Context, listener: Listener, *, completes: bool) -> None:
 
 
 def _overhear(context: Context, campaign: Campaign, counted_for: int, number: int) -> None:
-    """Let a step remember an event that counted for one before it: it may not, when what comes late has taken its place."""
+    """Let a step remember an event that counted for an earlier step: a late event may yet take its place there."""
     progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
     before = progress.steps.get(number, _NOT_BEGUN)
     is_over = before.done_at is not None and context.now >= before.done_at
@@ -106,7 +106,7 @@ def _counted_before(context: Context, listener: Listener) -> Refusal | None:
 
 
 def _first_refusal(context: Context, listener: Listener, checks: list[ConditionCheck]) -> Refusal | None:
-    """Why a campaign does not meet an event, in the order of precedence."""
+    """Return the first reason, by precedence, why a campaign does not accept an event, or None."""
     event, groups = context.event, context.met.groups
     campaign = listener.campaign
     return (
@@ -122,7 +122,7 @@ def _first_refusal(context: Context, listener: Listener, checks: list[ConditionC
 
 
 def enrol_in_campaign(context: Context, campaign_id: str) -> None:
-    """Let the member join a campaign that asks to be joined. Once is enough."""
+    """Enrol the member in a campaign that requires enrolment. Repeating it changes nothing."""
     before = context.member.progress.get(campaign_id, _NOTHING)
     if before.enrolled_at is None:
         context.member.progress[campaign_id] = structs.replace(before, enrolled_at=context.now)
@@ -174,7 +174,7 @@ def _limit_refusal(context: Context, campaign: Campaign) -> Refusal | None:
 
 
 def claim_overall(context: Context, campaign: Campaign) -> Refusal | None:
-    """Claim one of the completions that all members together may have. Return why not, if so."""
+    """Claim one of the completions allowed across all members. Return the refusal, or None."""
     if campaign.limit_overall is None:
         return None
     claim_id = effect_id_of(context.event.event_id, campaign.campaign_id, -1, 0)
@@ -184,7 +184,7 @@ def claim_overall(context: Context, campaign: Campaign) -> Refusal | None:
 def _step(
     context: Context, campaign: Campaign, number: int
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
-    """Count the event towards a step. Answers why not, the step's progress to show, and what its effects came to."""
+    """Count the event towards a step. Return the refusal, the step's progress to show, and its effects' results."""
     progress = _in_occurrence(context, campaign)
     if progress is None:
         return Refusal.campaign_between_occurrences, None, []
@@ -220,7 +220,7 @@ def _step(
 def _in_turn(
     context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
-    """Count the event towards a step that is open, or was done later than the event happened."""
+    """Count the event towards a step that is open, or was completed after the event happened."""
     goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
     before = progress.steps.get(number, _NOT_BEGUN)
     if before.done_at is not None:
@@ -239,7 +239,7 @@ def _in_turn(
 
 
 def _opened_at(progress: Progress, number: int) -> datetime | None:
-    """When the step before was done: None for the first, and for a step that is not open."""
+    """Return when the step before was completed; None for the first step, and for a step that is not open."""
     before = progress.steps.get(number - 1)
     return None if before is None else before.done_at
 
@@ -253,7 +253,7 @@ def _keep_step(context: Context, campaign: Campaign, progress: Progress, number:
 def _advanced(
     context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress
 ) -> tuple[dict[str, Any], list[EffectTrace]]:
-    """Keep how far a step is, and let follow what its end brings. Return what to show, and what its effects came to."""
+    """Store a step's progress and run the effects of its completion. Return what to show and the effects' results."""
     step = campaign.steps[number]
     done = after.done_at is not None
     if done:
@@ -283,7 +283,7 @@ def _put_forward(
     context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
-    """Count anew towards a step that is done: it may have been so earlier, by this or by what is yet to be reported."""
+    """Recount a completed step: this event, or one yet to be reported, may have completed it earlier."""
     goal, zone, step = campaign.steps[number].goal, context.program.settings.time_zone, progress.steps[number]
     after = sequences.counted_anew(goal, step, heard, opened, zone)
     if after is None or after.done_at is None or step.done_at is None or after.done_at > step.done_at:
@@ -297,7 +297,7 @@ def _put_forward(
 def _opened(
     context: Context, campaign: Campaign, number: int, opened_at: datetime, was_opened_at: datetime | None = None
 ) -> None:
-    """Count towards a step, in their order, what happened after it was opened but was reported before."""
+    """Count towards a newly opened step, in order, the events after its opening that were reported before it."""
     progress = context.member.progress[campaign.campaign_id]
     waiting = progress.steps.get(number, _NOT_BEGUN)
     if not waiting.early or number >= len(campaign.steps):
@@ -314,7 +314,7 @@ def _opened(
 
 
 def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] | Refusal:
-    """Complete a campaign of which enough steps are done, unless it has been completed often enough by all."""
+    """Complete a campaign with enough completed steps, unless all members together have reached its limit."""
     refusal = claim_overall(context, campaign)
     if refusal is not None:
         return refusal
@@ -326,7 +326,7 @@ def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] |
 
 
 def take_over(context: Context, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
-    """Add what somebody else has done: each step counts from where it is sequences.further. That may complete the campaign."""
+    """Add another member's progress: of each step, the further one counts. That may complete the campaign."""
     own = context.member.progress.get(campaign_id, _NOTHING)
     occurrence = max(own.occurrence, other.occurrence)
     goes = [progress.steps for progress in (own, other) if progress.occurrence == occurrence]
@@ -362,7 +362,7 @@ def _done_count(progress: Progress) -> int:
 
 
 def _in_occurrence(context: Context, campaign: Campaign) -> Progress | None:
-    """The progress that the event belongs to: each occurrence has its own. None when that occurrence is over."""
+    """Return the progress of the occurrence that the event belongs to, or None if that occurrence is over."""
     progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
     if campaign.recurrence is None:
         return progress

@@ -1,7 +1,7 @@
-"""Causes: what brought a transaction, a grant or a notification about. Each has a kind and, mostly, an id.
+"""Causes: why a transaction, a grant or a notification exists. Each has a kind and, usually, an id.
 
-Ids of effects are derived from a cause's text, which never changes. The log holds that text too, except where a campaign has an
-id that reads like another cause (`manual_grant`, `streak.daily`): then it holds the kind and the id.
+Ids of effects are derived from a cause's text, so the text never changes. The log stores that text, except where a
+campaign's id reads like another cause (`manual_grant`, `streak.daily`): then it stores the kind and the id.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ from msgspec.structs import force_setattr
 
 
 class CauseKind(StrEnum):
-    """The kinds of causes that belong to no mechanic. A mechanic's causes are of its own name, with its document's id."""
+    """The kinds of causes outside the mechanics. A mechanic's causes have its name, and the document's id."""
 
     campaign = "campaign"  # with its id
     manual = "manual"  # a transaction, transfer, hold or reversal made by hand
@@ -36,9 +36,9 @@ _CAMPAIGN: Final = CauseKind.campaign.value
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """What brought something about: `kind` is a CauseKind or the name of a mechanic; `id` is empty where there is one only.
+    """Why something happened: `kind` is a CauseKind or a mechanic's name; `id` is empty if only one exists.
 
-    `text` names it in one word, and `logged` is what the log holds: both follow from the others.
+    `text` names it in one word, and `logged` is its form in the log: both are derived from the others.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Cause(Struct, frozen=True, gc=False):
 
     @property
     def campaign_id(self) -> str | None:
-        """The campaign, if it is one."""
+        """Return the campaign's id, or None if the cause is no campaign."""
         return self.id if self.kind == _CAMPAIGN else None
 
 

@@ -1,4 +1,4 @@
-"""What came with an achievement, as members are shown it: metrics, items and moves, before and after."""
+"""What an achievement changed, as members see it: metrics, items and moves, before and after."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from .decision import Decision, Move, ProductChange, Transaction
 
 
 class BalanceChange(Struct, frozen=True):
-    """A transaction out of the ledger, as far as a change of a balance goes (scaled integers)."""
+    """A transaction's effect on a balance (scaled integers)."""
 
     metric: str
     amount: int
@@ -18,7 +18,7 @@ class BalanceChange(Struct, frozen=True):
 
 
 class ChangeSummary(Struct, frozen=True, omit_defaults=True):
-    """Balances before and after by metric (scaled integers); items with how many, negative for lost; moves."""
+    """Balances before and after by metric (scaled integers); items with quantities, negative for lost ones; moves."""
 
     metrics: dict[str, tuple[int, int]] = {}
     items: tuple[ProductChange, ...] = ()
@@ -31,7 +31,7 @@ def summarise(
     items: Iterable[ProductChange],
     moves: Iterable[Move],
 ) -> ChangeSummary:
-    """What one cause changed. Moves have none: `moves` are those to be told with this one."""
+    """Return what one cause changed. `moves` are those shown with this cause, as moves have no cause of their own."""
     metrics: dict[str, tuple[int, int]] = {}
     for balance_change in moved:
         if balance_change.cause == cause and balance_change.amount:
@@ -45,5 +45,5 @@ def summarise(
 
 
 def summarise_decision(decision: Decision, cause: Cause) -> ChangeSummary:
-    """What a cause changed in a decision; the moves that followed with it."""
+    """Return what a cause changed in a decision, with the moves that followed."""
     return summarise(cause, decision.transactions, decision.items, decision.moves)

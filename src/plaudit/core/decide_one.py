@@ -1,7 +1,7 @@
-"""decide(program, member, event) -> Decision: what follows from one event. No I/O, no clock, no chance.
+"""Decide one event: `decide_one(program, member, event) -> Decision`. No I/O, no clock, no randomness.
 
-The order of everything: enrolment, the event itself, then what followed from it (first come, first looked at), each
-meeting the mechanics that listen to it, then the campaigns in the order of their priority.
+Order: enrolment, the event itself, then the events that followed from it, first in, first out. Each meets the mechanics
+that listen to it, then the campaigns by priority.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,12 @@ _OTHERS = Strangers.join  # of events that are neither actions nor commands
 
 
 def decide_one(program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED) -> Decision:
-    """What follows from `event` for `member` under `program`. The arguments are not touched.
+    """Return the decision on `event` for `member` under `program`. The arguments are not changed.
 
-    `refused` names the claims (see Decision.claims) that could not be had; any other is taken as granted. A member
-    who has not joined is enrolled by the event, unless the organisation has settled otherwise: then the decision's
-    `refusal` is `unknown_user`, and nothing follows; nor from an action of one who has opted out (`opted_out`). What is
-    due before the event is decided by `run_due_timers`. A part of the decision that raises is refused (see `contained`).
+    `refused` names the claims (see Decision.claims) that failed; all others are assumed to succeed. An event enrols a
+    new member, unless the organisation's settings say otherwise: then the refusal is `unknown_user`. An action of a
+    member who has opted out is refused (`opted_out`). Timers due before the event are decided by `run_due_timers`. A
+    part of the decision that raises is refused (see `contained`).
     """
     broken = NOTHING_BROKEN
     while True:
@@ -93,7 +93,7 @@ def _decided(
 
 
 def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decision:
-    """An event that changes nothing but when the member was last heard of."""
+    """Return a decision that refuses the event: only the member's latest times change."""
     rejected = Context(context.program, member, context.root_event, NOTHING_REFUSED, context.broken)
     if member.enrolled_at is not None:
         rejected.member.latest_at, rejected.member.active_at = context.member.latest_at, context.member.active_at
@@ -105,7 +105,7 @@ def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decisio
 
 
 def _process_cascade(context: Context) -> None:
-    """Whatever followed, and whatever of the mechanics looks at what changed by it, until nothing more does."""
+    """Process the events that followed, and re-evaluate what depends on changed parts, until nothing is left."""
     while True:
         while context.queue:
             context.switch_to(context.queue.popleft())

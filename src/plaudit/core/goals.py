@@ -30,7 +30,7 @@ SEEN_TEXT_MAX = 200
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """When a step is done. `target` is in millionths for a sum. `get` finds the field of a sum or of distinct values."""
+    """A step's goal. `target` is in millionths for a sum. `get` reads the field of a sum or of distinct values."""
 
     type: str
     target: int
@@ -45,9 +45,9 @@ ONCE = Goal(type="count", target=1)
 def count_event(
     goal: Goal, before: StepProgress, amount: int, value: Any, now: datetime, time_zone: str
 ) -> StepProgress | Refusal:
-    """The progress after one more event (see `amount_of`) that meets the step's conditions, or why it does not count.
+    """Return the progress after one more event that meets the step's conditions, or the refusal.
 
-    It says when the target was reached (`done_at`), if it is.
+    `done_at` is set if the event reaches the target. See `amount_of`.
     """
     if goal.rolling is not None:
         return _rolling(goal, goal.rolling, before, now, amount, value)
@@ -59,7 +59,7 @@ def count_event(
 
 
 def _one_more(goal: Goal, before: StepProgress, amount: int, value: Any, now: datetime) -> StepProgress | Refusal:
-    """The progress in one window, or in none."""
+    """Return the progress in one window, or without windows."""
     seen = before.seen
     if goal.type == "distinct":
         if value in seen:
@@ -76,7 +76,7 @@ def _one_more(goal: Goal, before: StepProgress, amount: int, value: Any, now: da
 def _in_another_window(
     goal: Goal, before: StepProgress, key: str, amount: int, value: Any, now: datetime
 ) -> StepProgress | Refusal:
-    """The progress after an event of another calendar window: a new one, or one that is over."""
+    """Return the progress after an event of another calendar window: a new one, or a past one."""
     windows = {window.window: window for window in before.windows}
     if key > before.window:
         if before.window:

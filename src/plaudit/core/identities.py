@@ -1,4 +1,4 @@
-"""The names that members go by beside their user id: how they are written, so that the same is found again."""
+"""Members' names apart from the user id, normalised so that lookups find them."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ def normalise(kind: str, value: str) -> str | None:
 
 
 def candidates(value: str) -> list[tuple[str, str]]:
-    """The identities that a text may be, normal form; kind `*` is any other."""
+    """Return the identities that a text may be, normalised; kind `*` is any other."""
     found = [(kind, normalise(kind, value)) for kind in (*KINDS, "*")]
     found.append((EMAIL, value.strip().lower()))  # as earlier versions kept it
     return list(dict.fromkeys((kind, name) for kind, name in found if name is not None))

@@ -1,4 +1,4 @@
-"""Derived ids: the same question always gets the same id, so nothing can be paid twice (UUIDv5, RFC 9562, 5.5)."""
+"""Derived ids: the same input always gives the same id, so nothing is paid twice (UUIDv5, RFC 9562, 5.5)."""
 
 from hashlib import sha1
 from uuid import UUID, SafeUUID
@@ -10,9 +10,9 @@ _BEGUN = sha1(usedforsecurity=False)  # copied, as to look the algorithm up take
 
 
 def derived_id(namespace: UUID, name: str) -> UUID:
-    """UUIDv5 of `name` in `namespace`; equal to `uuid.uuid5`, without its overhead (a batch derives thousands).
+    """Return UUIDv5 of `name` in `namespace`; equal to `uuid.uuid5`, with less overhead (a batch derives thousands).
 
-    It is of its namespace's class: what a driver has made, of 16 bytes, is sent by it faster than Python's own.
+    Its class is that of the namespace: the driver sends its own class faster than Python's.
     """
     hashing = _BEGUN.copy()
     hashing.update(namespace.bytes + name.encode())
@@ -29,12 +29,12 @@ def derived_id(namespace: UUID, name: str) -> UUID:
 
 
 def member_id_of(org_id: UUID, user_id: str) -> UUID:
-    """The member's id: one for each (organisation, client's identifier)."""
+    """Return the member's id: one for each organisation and client's identifier."""
     return derived_id(org_id, "member:" + user_id)
 
 
 def bucket_of(member_id: UUID) -> int:
-    """The member's share of the table space, 0 to 255: the unit of order, of parallelism and of distribution."""
+    """Return the member's bucket, 0 to 255: the unit of order, parallelism and distribution."""
     return member_id.int & (BUCKET_COUNT - 1)
 
 
@@ -44,20 +44,20 @@ def bucket_of_org(org_id: UUID) -> int:
 
 
 def event_id_of(org_id: UUID, key: str) -> UUID:
-    """The id of an event that its sender named `key`: the same key is the same event."""
+    """Return the id of an event that its sender named `key`: the same key is the same event."""
     return derived_id(org_id, "event:" + key)
 
 
 def effect_id_of(event_id: UUID, campaign_id: str, step: int, index: int) -> UUID:
-    """The id of one effect: of (event, campaign, step, index), as the design's fourth decision says."""
+    """Return the id of an effect, derived from event, cause, step and index (docs/decisions/0004)."""
     return derived_id(event_id, f"{campaign_id}/{step}/{index}")
 
 
 def cascade_id_of(event_id: UUID, ordinal: int) -> UUID:
-    """The id of the `ordinal`-th event that followed from `event_id` within its decision."""
+    """Return the id of the `ordinal`-th event that followed from `event_id` within its decision."""
     return derived_id(event_id, f"cascade:{ordinal}")
 
 
 def event_name(event_id: UUID, event_key: str | None) -> str:
-    """What an event is called outside: by its sender's own name if it has one."""
+    """Return an event's public id: its sender's own name for it, if it has one."""
     return event_key if event_key is not None else f"evt_{event_id}"

@@ -1,10 +1,10 @@
-"""What deciding needs of a mechanic. The core finds the mechanics in `MECHANIC_RULES`, and names none.
+"""The rules of mechanics, as the core calls them. The core finds mechanics in `MECHANIC_RULES` and names none.
 
     a compiled document (of the programme) ─┐
-    the state (of the member) ──────────────┼──► the rules ──► the state afterwards, effects, events of the engine
+    the state (of the member) ──────────────┼──► the rules ──► the new state, effects, engine events
     an event, or a timer at its due time ───┘
 
-A state says all that the rules know of a member's past; a document says nothing of members.
+A state contains all that the rules know of a member's past; a document contains nothing about members.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,94 +22,95 @@ from .program import MechanicListener, Program
 
 
 class MechanicRules:
-    """The rules of one mechanic. Every method has a default, so a mechanic says only what is special about it.
+    """The rules of one mechanic. Every method has a default, so a mechanic only overrides what is special about it.
 
-    `kind` is the kind of its documents and of its states; `<kind>.<document id>` is the cause of what it does.
-    `collection` is what its states are called together, in exports and in orders of the log.
-    A state is a frozen struct with a field `due_at` (None: time alone changes nothing).
+    `kind` is the kind of its documents and its states; `<kind>.<document id>` is the cause of its results. `collection`
+    is the plural name of its states, in exports and in logged orders. A state is a frozen struct with a field `due_at`
+    (None: time alone changes nothing).
     """
 
     kind: str
     collection: str
     state: type[Struct]
-    renews_states: bool = False  # its documents may change in ways that states must follow (see `renewed`)
-    undone_first: bool = True  # by a rollback, before the transactions that it reverses; else after all else
-    undo_name: str | None = None  # what an order of a rollback calls what it undoes; None: as its states are called
-    undo_type: Any = None  # the type of what is undone of a document; None: a state, or null
-    undone_counts: Sequence[str] = ()  # what a rollback counts of it
-    import_name: str | None = None  # what an order of an import calls what a member brings; None: nothing
-    import_type: Any = None  # the type of what is brought for a document
-    says_what_counted: bool = False  # orders to reverse a credit name the documents that have counted it
-    groups_members: bool = False  # its documents are groups of members, which audiences name and profiles list
+    renews_states: bool = False  # its states follow changes of its documents (see `renewed`)
+    undone_first: bool = True  # by a rollback, before its reversals of transactions; otherwise last
+    undo_name: str | None = None  # its name in orders of rollbacks; None: the collection's
+    undo_type: Any = None  # the type of a document's part in such an order; None: a state, or null
+    undone_counts: Sequence[str] = ()  # the names of a rollback's counts
+    import_name: str | None = None  # its name in orders of imports; None: it imports nothing
+    import_type: Any = None  # the type of a document's part in such an order
+    says_what_counted: bool = False  # orders of reversals name the documents that counted the credit
+    groups_members: bool = False  # its documents are groups of members, named by audiences and listed in profiles
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
-        """Apply the present event to a document that listens to it. Return what came of it; None if nothing is told."""
+        """Apply the present event to a document that listens to it. Return the trace, or None to leave none."""
         trigger = context.event.trigger if context.event.depth else None
         return Trace(listener.cause.logged, 0, listener.number, trigger=trigger)
 
     def count_earned(
         self, context: Context, compiled: Any, amount: int, at: datetime, counted_in: frozenset[str] | None
     ) -> Trace | None:
-        """Count what was earned at an instant of a metric that a document goes by. Return a refusal to be traced, if any.
+        """Count an amount earned at an instant of a metric that a document counts. Return a refusal to trace, or None.
 
-        A negative amount was taken back, of what the documents `counted_in` had counted (None: nobody knows).
+        A negative amount reverses a credit that the documents `counted_in` had counted (None: unknown).
         """
 
     def has_counted(self, compiled: Any, trace: Iterable[Trace], user_id: str, now: datetime, at: datetime) -> bool:
-        """Return whether a document has counted for a user what was earned, or taken back, in an event.
+        """Return whether a document counted for a user what an event earned or reversed.
 
-        `now` is the event's time, `trace` what it says, `at` when it counts. Asked where the mechanic `says_what_counted`.
+        `now` is the event's time, `trace` its trace, `at` the time at which it counts. Called if the mechanic
+        `says_what_counted`.
         """
         return False
 
     def reevaluate(self, context: Context, compiled: Any) -> None:
-        """Look at the member again: a part that the document looks at has changed."""
+        """Re-evaluate the member: a part that the document depends on has changed."""
 
     def groups_in(self, states: Mapping[str, Any]) -> frozenset[str]:
         """Return the ids of the groups that a member belongs to by their states, if the mechanic `groups_members`."""
         return frozenset()
 
     def checks_in(self, context: Context, compiled: Any) -> list[ConditionCheck]:
-        """Return what the criteria of a group come to for a member, by their numbers; none where criteria do not decide."""
+        """Return the results of a group's criteria for a member, in order; none if criteria do not decide."""
         return []
 
     def path_of(self, field: str, documents: Mapping[str, Any]) -> str | None:
-        """Return what a criterion's field means, as a path, if it is a word for one of the mechanic's documents."""
+        """Return the path that a criterion's field stands for, if it is a word for one of the mechanic's documents."""
         return None
 
     def is_dormant(self, compiled: Any) -> bool:
-        """Return whether nothing falls due for a document, because it is not active."""
+        """Return whether a document has no timers because it is not active."""
         return False
 
     def run_due(self, context: Context, compiled: Any, state: Any) -> None:
-        """Do what is due now. Afterwards the member's state must be due later, or not at all."""
+        """Run the due timers. Afterwards the member's state must be due later, or never."""
 
     def update_profile(self, context: Context) -> None:
         """React to a change of the member's profile."""
 
     def renewed(self, compiled: Any, state: Any) -> Any:
-        """Return a state by the document as it is now: before anything reads it, if the mechanic `renews_states`."""
+        """Return a state adapted to the current document. Called before any read, if the mechanic `renews_states`."""
         return state
 
     def fresh(self, compiled: Any | None) -> Any:
-        """Return the state of a document that nothing has counted for; of one that is no more, if it is None."""
+        """Return the initial state for a document, or for a deleted one (None)."""
         return self.state()
 
     def take_over(self, context: Context, document_id: str, compiled: Any, state: Any) -> None:
-        """Add the state of somebody else, who goes on as this member."""
+        """Add the state of a member who was merged into this one."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
     def add_former(self, context: Context, document_id: str, state: Any) -> None:
-        """Add the state of somebody else, who goes on as this member, of a document that the programme no longer has."""
+        """Add the state of a merged member for a document that the programme no longer has."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
     def bring_in(self, context: Context, document_id: str, brought: Any) -> RefusalCode | None:
-        """Give a member what an import brings for a document. Return why not, if so."""
+        """Give a member what an import contains for a document. Return the refusal, or None."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
-        """Return what a rollback undoes of a member's documents, by their ids; `would` is the member as they would be.
+        """Return what a rollback undoes for a member, by document ids; `would` is the member without the campaign.
 
-        By default that is the states as they would be (None: as if never begun), of those that it sets back.
+        By default that is the states of `would` (None: initial) for those documents that `is_rolled_back` selects.
         """
         others = would.states.get(self.kind, {})
         return {
@@ -119,46 +120,46 @@ class MechanicRules:
         }
 
     def is_rolled_back(self, state: Any, would: Any | None) -> bool:
-        """Return whether a rollback sets a state to what it would be."""
+        """Return whether a rollback resets a state to what it would be."""
         return state != would
 
     def undo(self, context: Context, parts: Mapping[str, Any]) -> None:
-        """Undo at a member what `to_undo` has returned."""
+        """Undo for a member what `to_undo` returned."""
         for document_id, state in parts.items():
             fresh = self.fresh(context.program.compiled(self.kind, document_id))
             states_of(context.member, self.kind)[document_id] = fresh if state is None else state
             context.changed_parts.update((f"{self.collection}.{document_id}", self.collection))
 
     def count_undone(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, int]:
-        """Return what a rollback has come to, of the member's states before and after it: numbers by `undone_counts`."""
+        """Return what a rollback has undone, comparing the states before and after: numbers by `undone_counts`."""
         return {}
 
     def unsound(self, state: Any) -> Iterator[str]:
-        """Yield what does not hold of a state, whatever came before."""
+        """Yield the invariants that a state violates, whatever its history."""
         yield from ()
 
     def without_due(self, state: Any) -> Any:
-        """Return the state with nothing due."""
+        """Return the state without a timer."""
         return structs.replace(state, due_at=None)
 
     def undone_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a rollback undoes, by the documents' ids, as an order of the log has it."""
+        """Return what a rollback undoes, by document ids, from a logged order."""
         undo_type = self.undo_type or self.state | None
         parts: Any = data.get(self.undo_name or self.collection) or {}
         return msgspec.convert(parts, dict[str, undo_type], strict=False, str_keys=True)
 
     def undone_as_logged(self, parts: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a rollback undoes as an order of the log has it: by its name."""
+        """Return what a rollback undoes in the form of a logged order."""
         return {self.undo_name or self.collection: msgspec.to_builtins(parts, str_keys=True)}
 
     def states_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the states that an order of the log has. One may be null: there is none."""
+        """Return the states in a logged order. A null is a state that does not exist."""
         return msgspec.convert(
             data.get(self.collection) or {}, dict[str, self.state | None], strict=False, str_keys=True
         )
 
     def states_as_logged(self, states: Mapping[str, Any]) -> dict[str, Any]:
-        """Return states as an order of the log has them: by what they are called together."""
+        """Return states in the form of a logged order."""
         return {self.collection: msgspec.to_builtins(states, str_keys=True)}
 
 
@@ -169,7 +170,7 @@ MECHANIC_RULES: dict[str, MechanicRules] = {}
 def count_earned(
     context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
-    """Count what was earned of a metric at an instant, or taken back of it, on all documents that go by the metric."""
+    """Count an amount of a metric, earned or reversed at an instant, for all documents that count the metric."""
     for listener in context.program.earning_listeners.get(metric_id, ()):
         if context.broken and context.is_broken(listener.cause):
             continue
@@ -182,7 +183,7 @@ def count_earned(
 
 
 def reevaluate(context: Context) -> None:
-    """Let the documents that look at what has changed look at the member again."""
+    """Re-evaluate the member for the documents that depend on changed parts."""
     changed, context.changed_parts = context.changed_parts, set()
     by_part = context.program.part_listeners
     concerned = {listener.cause.text: listener for part in changed for listener in by_part.get(part, ())}
@@ -197,7 +198,7 @@ def reevaluate(context: Context) -> None:
 
 
 def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return states by their kinds as an order of the log has them."""
+    """Return states by kind in the form of a logged order."""
     data: dict[str, Any] = {}
     for kind, rules in MECHANIC_RULES.items():
         data |= rules.states_as_logged(states.get(kind, {}))
@@ -205,16 +206,17 @@ def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def cause_of(kind: str, document_id: str) -> Cause:
-    """Return the cause of what a mechanic does."""
+    """Return the cause of a mechanic's results."""
     return Cause(kind, document_id)
 
 
 def documents_that_counted(
     program: Program, trace: Iterable[Trace], metric_id: str, user_id: str, now: datetime, at: datetime
 ) -> frozenset[str]:
-    """Return the documents that have counted for a user what was earned of a metric, or taken back of it, in an event.
+    """Return the documents that counted for a user what an event earned or reversed of a metric.
 
-    `now` is the event's time, `trace` what it says, `at` when it counts. Mechanics that do not say so are left out.
+    `now` is the event's time, `trace` its trace, `at` the time at which it counts. Mechanics that do not say so are
+    left out.
     """
     return frozenset(
         listener.cause.id

@@ -1,9 +1,9 @@
-"""The protocol of a mechanic: all that the rest of Plaudit asks of one. Every method and attribute has a default.
+"""The protocol of a mechanic: everything that the rest of Plaudit requests from one. All of it has defaults.
 
     document ──compile──► compiled ─┐
                      member's state ┴──► rules ──► state, effects, triggers ──► views, explanations, exports, verify
 
-A mechanic is a folder with one instance `MECHANIC`, in the list of `registry`. It is as pure as the core, and nothing
+A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core, and nothing
 outside names it.
 """
 
@@ -33,11 +33,11 @@ CompiledByKind = Mapping[str, Mapping[str, Any]]  # the same of compiled documen
 
 
 class CompiledDocuments(Struct, frozen=True):
-    """The documents of a mechanic as deciding needs them, by their ids, and who listens to which trigger.
+    """A mechanic's compiled documents by id, and which triggers they listen to.
 
-    `earning` are those that count what is earned of a metric, by the metrics. `needs` are the parts of a member that they look
-    at or change themselves, of those that a batch loads only if they are needed (see `EffectType.needs`). `parts`
-    are those that look at a part of a member, by the parts: they are evaluated again when it changes.
+    `earning` lists, by metric, the documents that count what is earned of it. `needs` are the parts of a member that
+    the documents read or change, out of those that a batch loads on demand (see `EffectType.needs`). `parts` lists, by
+    part of a member, the documents to re-evaluate when it changes.
     """
 
     by_id: Mapping[str, Any]
@@ -52,16 +52,15 @@ def _never(_: Any) -> bool:
 
 
 class CampaignPart(Struct, frozen=True, kw_only=True):
-    """A document of the mechanic as a part of a campaign, which has the campaign's id.
+    """A document of the mechanic as a part of a campaign, with the campaign's id.
 
-    `name` is the field of a campaign that has it, `campaign_type` the type of the campaigns that may have it.
-    `sentence` says what such a campaign does. `type` is the part's struct; `fixed` are fields that never change once written.
-    `effects_in` is the field of the part, a list, whose items have effects. `complete` returns a campaign of that type
-    with what was left out; `check` returns what is wrong with a campaign of any type. `references` and `amounts` take
-    the part, and where it stands. `pays` says whether a part gives anything without the campaign's own effects.
-    A campaign of a type that `stands_alone` needs neither triggers nor effects.
-    `listener` returns the trigger and the condition under which the campaign's effects happen, for an id of a campaign;
-    without one they happen by the campaign's own triggers.
+    `name` is the campaign's field, `campaign_type` the type of campaigns that may have it. `sentence` describes such a
+    campaign. `type` is the part's struct; `fixed` are fields that never change. `effects_in` is the part's list whose
+    items have effects. `complete` fills in defaults of a campaign of that type; `check` returns the errors of a
+    campaign of any type. `references` and `amounts` take the part and its place. `pays` says whether a part pays
+    anything without the campaign's own effects. A campaign of a type that `stands_alone` needs neither triggers nor
+    effects. `listener` returns, for a campaign's id, the trigger and condition that run the campaign's effects; without
+    it, the campaign's own triggers do.
     """
 
     name: str
@@ -80,9 +79,10 @@ class CampaignPart(Struct, frozen=True, kw_only=True):
 
 
 class MechanicReward(Struct, frozen=True, kw_only=True):
-    """A type of reward that does something in the mechanic.
+    """A type of reward that acts on the mechanic.
 
-    Its config has the document's id in `id_field`, and may say how many in `number_field`; `effect` returns what it does.
+    Its config has the document's id in `id_field`, and an optional number in `number_field`; `effect` returns the
+    effect.
     """
 
     name: str
@@ -93,7 +93,7 @@ class MechanicReward(Struct, frozen=True, kw_only=True):
 
 
 class CriterionInWords(Struct, frozen=True):
-    """A criterion of a document, for explanations: what is compared, how, and with what."""
+    """A document's criterion for explanations: the field, the operator, and the value."""
 
     what: str
     operator: str
@@ -101,17 +101,17 @@ class CriterionInWords(Struct, frozen=True):
 
 
 class RecountInvariant(Struct, frozen=True):
-    """What `plaudit verify` finds to hold of events and states together, and what to do where it does not."""
+    """An invariant over events and states that `plaudit verify` checks, and the remedy for a violation."""
 
     name: str
     remedy: str
 
 
 class Recount:
-    """What a mechanic checks while the log is decided again: `checked` states, and what is `wrong` with some of them.
+    """A mechanic's checks during a replay: the number of `checked` states, and the `wrong` ones.
 
-    `see_event` is told what a document made of an event, in the order of the log; `see_state` each state after all of its
-    member's events. A state is not `by_events` alone if it came from a merge or a rollback.
+    `see_event` gets each document's trace of an event, in the order of the log; `see_state` each state after all of its
+    member's events. A state is not `by_events` if a merge or a rollback changed it.
     """
 
     def __init__(self) -> None:
@@ -121,24 +121,24 @@ class Recount:
     def see_event(
         self, member_id: UUID, document_id: str, compiled: Any | None, at: datetime, refusal: RefusalCode | None
     ) -> None:
-        """Note what a document made of an event."""
+        """Record a document's result for an event."""
 
     def see_state(self, member_id: UUID, document_id: str, state: Any, *, by_events: bool) -> None:
         """Check a state."""
 
 
 class Mechanic(MechanicRules):
-    """A mechanic: its rules, and what it adds to the rest. What it has none of may be left as it is here."""
+    """A mechanic: its rules, and what it adds to the rest. Leave out what it does not have."""
 
     document: DocumentKind
-    tables: Sequence[StateTable] = ()  # of its own, that states are kept in; without any, they are small documents
+    tables: Sequence[StateTable] = ()  # its own tables of states; without any, states are stored as documents
     campaign_part: CampaignPart | None = None
     effects: Sequence[EffectType] = ()
     rewards: Sequence[MechanicReward] = ()
     commands: Sequence[CommandType] = ()
     triggers: Sequence[EngineTrigger] = ()
-    refusals: Mapping[str, str] = {}  # its own, with what each means
-    former_refusals: Mapping[str, str] = {}  # what codes of earlier versions, which logs may have, are called today
+    refusals: Mapping[str, str] = {}  # its own, with their meanings
+    former_refusals: Mapping[str, str] = {}  # today's codes for those of earlier versions in logs
     profile_fields: Sequence[ProfileField] = ()  # computed from a member's states
     shown_parts: Sequence[
         tuple[str, str]
@@ -155,52 +155,52 @@ class Mechanic(MechanicRules):
     def compile(
         self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
     ) -> CompiledDocuments:
-        """Compile the mechanic's documents, of all documents of a programme. `others` are those of mechanics before it."""
+        """Compile the mechanic's documents. `others` are the compiled documents of the mechanics before it."""
         return CompiledDocuments(documents[self.kind])
 
     def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:
-        """Return the mechanic's documents, also those that campaigns have as a part, by their ids."""
+        """Return the mechanic's documents by id, including those that are parts of campaigns."""
         return documents[self.kind]
 
     def criteria_of(self, document: Any) -> Sequence[CriterionInWords] | None:
-        """Return a document's criteria, by the numbers of the checks that its traces have; None if it has none of the kind."""
+        """Return a document's criteria in the order of its traces' checks, or None if it has no criteria."""
         return None
 
     def effects_of(self, compiled: Any) -> Iterable[Effect]:
-        """Return the effects that a compiled document may lead to."""
+        """Return the effects that a compiled document can run."""
         return ()
 
     def scope_fields(self, compiled: Any | None, state: Any) -> dict[str, Any]:
-        """Return what conditions and formulas see of a state: the `scope_parts`. The document may have gone."""
+        """Return a state's `scope_parts` for conditions and formulas. The document may have been deleted."""
         return {}
 
     def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the states that profiles show, by the documents' ids: of those that there are."""
+        """Return the states that profiles show, by document id: those of existing documents."""
         return {key: state for key, state in states.items() if key in documents}
 
     def metric_of(self, compiled: Any) -> str | None:
-        """Return the metric by whose earnings members are placed on a document that is new or has changed; None: by none."""
+        """Return the metric whose earnings place members on a new or changed document, or None."""
         return None
 
     def placed(self, program: Program, member: Member, compiled: Any, earned: Iterable[Earned], now: datetime) -> Any:
-        """Return the state of a member as if the document had always been there, by what was earned (in order of time)."""
+        """Return a member's state as if the document had always existed, from their earnings in chronological order."""
         return None
 
     def spelled_out(self, brought: Any) -> Any:
-        """Return what a record of an import says of a document (see `import_spelling`) as the order has it."""
+        """Return an import record's content for a document (see `import_spelling`) in the form of the order."""
         return brought
 
     def recount(self) -> Recount:
-        """Return what checks the log as it is decided again."""
+        """Return the checks for a replay of the log."""
         return Recount()
 
     def as_kept(self, state: Any, was: Any | None) -> Any:
-        """Return a state that comes of the log without what an earlier version, which kept `was`, did not remember."""
+        """Return a replayed state without what an earlier version, which stored `was`, did not remember."""
         return state
 
     @property
     def checks_states(self) -> bool:
-        """Whether anything must hold of a state, whatever came before (see `unsound`)."""
+        """Whether states have invariants of their own (see `unsound`)."""
         return type(self).unsound is not MechanicRules.unsound
 
     @property

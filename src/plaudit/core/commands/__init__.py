@@ -1,1 +1,1 @@
-"""What is done by hand, each a kind of event."""
+"""Commands: what a person or another system orders for a member. Each is a kind of event."""

@@ -1,7 +1,7 @@
-"""A campaign applied to what happened before it was so: quietly, once for each event of the past.
+"""Apply a campaign to events before it existed: without notifications, once per past event.
 
-A simulation has decided what the campaign would have given for the event, and how far the member would have come. The
-order says both, so the member gets just that, whatever they have become since.
+A simulation has decided what the campaign would have paid for the event, and the member's progress. The order contains
+both, so the member gets exactly that, whatever has happened since.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ class Backfill(Struct, frozen=True, rename="camel"):
 
 
 def _apply_to_past(context: Context, order: Backfill) -> Refusal | None:
-    """Give what one campaign would have given for one event of the past."""
+    """Pay what one campaign would have paid for one past event."""
     amounts = order.top_up if order.give is None else order.give
     context.switch_to(structs.replace(context.event, trigger=order.trigger, data=order.data))
     found = [

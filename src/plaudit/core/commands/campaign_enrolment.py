@@ -1,4 +1,4 @@
-"""Joining a campaign that asks to be joined."""
+"""Enrolment in a campaign that requires it."""
 
 from msgspec import Struct
 
@@ -12,13 +12,13 @@ from .command_type import CommandType
 
 
 class CampaignEnrolmentOrder(Struct, frozen=True, rename="camel"):
-    """Which campaign."""
+    """The campaign."""
 
     campaign_id: str
 
 
 def _enrol(context: Context, order: CampaignEnrolmentOrder) -> None:
-    """Join a campaign. Once is enough."""
+    """Enrol the member in a campaign. Repeating it changes nothing."""
     enrol_in_campaign(context, order.campaign_id)
     context.trace.append(Trace(campaign_cause(order.campaign_id).logged, 0, 0))
 

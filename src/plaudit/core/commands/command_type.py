@@ -23,7 +23,7 @@ CommandResult = Transaction | RefusalCode | None  # what a command came to: None
 
 
 class Strangers(Enum):
-    """What becomes of a command for a user who is no member (any more)."""
+    """What happens to a command whose user is not a member, or has been erased."""
 
     join = auto()  # it enrols them
     join_if_allowed = auto()  # it enrols them, unless the organisation has settled that actions do not
@@ -33,7 +33,7 @@ class Strangers(Enum):
     are_refused = auto()
 
     def may_join(self, event: Event, *, auto_enrol: bool) -> bool:
-        """Whether an event enrols its user."""
+        """Return whether an event enrols its user."""
         match self:
             case Strangers.join_if_allowed:
                 return auto_enrol
@@ -48,7 +48,7 @@ class Strangers(Enum):
 
 
 class EmptyOrder(Struct, frozen=True):
-    """Of a command that needs to know nothing."""
+    """The order of a command without data."""
 
 
 def decode_order(data: Mapping[str, Any], order: type[Any]) -> Any:
@@ -96,12 +96,12 @@ class CommandType(Struct, frozen=True, kw_only=True):
     effect: str | None = None
 
     def run(self, context: Context) -> RefusalCode | None:
-        """Carry out the command that the present event is. Return why not, if so."""
+        """Run the command of the present event. Return the refusal, or None."""
         return self.apply(context, self.decode(context.event.data, self.order))
 
 
 def trace_command(context: Context, done: CommandResult, cause: Cause = MANUAL) -> RefusalCode | None:
-    """Trace what a command came to. Return why it is refused, if so."""
+    """Trace a command's result. Return its refusal, or None."""
     refusal = done if isinstance(done, str) else None
     outcome = done.amount if isinstance(done, Transaction) else None
     context.trace.append(Trace(cause.logged, 0, 0, None, [], [EffectTrace(0, refusal, outcome)]))

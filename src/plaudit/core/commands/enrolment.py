@@ -1,6 +1,6 @@
-"""Enrolment as the documents have it: the profile, the welcome bonus, the referral and `user.enrolled`, in one decision.
+"""Enrolment as in the reference: profile, welcome bonus, referral and `user.enrolled`, in one decision.
 
-The bonus comes once, also for somebody whom an action had enrolled before; so does the event.
+The bonus is paid once, and the event occurs once, even if an action had enrolled the member before.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from .command_type import CommandType, Strangers
 
 
 class EnrolmentOrder(Struct, frozen=True, rename="camel"):
-    """What is known of a new member. `bonus` is in each metric's smallest units."""
+    """The new member's data. `bonus` is in each metric's smallest units."""
 
     attributes: dict[str, Any] = {}
     identities: dict[str, str | None] = {}

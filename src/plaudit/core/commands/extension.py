@@ -1,4 +1,4 @@
-"""What a member has of a metric lasts longer."""
+"""Extend the expiry of a member's balance."""
 
 from datetime import datetime
 
@@ -14,14 +14,14 @@ from .command_type import CommandResult, CommandType, on_metric
 
 
 class ExtensionOrder(Struct, frozen=True, rename="camel"):
-    """Until when what a member has of a metric lasts at least."""
+    """The earliest instant at which the balance may expire."""
 
     metric: str
     expires_at: datetime
 
 
 def _extend(context: Context, order: ExtensionOrder, metric: Metric) -> CommandResult:
-    """Whatever of a metric would expire before an instant expires then."""
+    """Move every earlier expiry of a metric's lots to an instant."""
     book = balance_of(context, metric).book
     if book is not None:
         replace_book(context, metric, lots.extend_expiry(book, order.expires_at, context.now))

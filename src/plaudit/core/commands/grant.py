@@ -1,4 +1,4 @@
-"""A reward granted by hand, past all rules of campaigns."""
+"""Grant a reward manually, regardless of campaigns' rules."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .command_type import CommandType
 
 
 class GrantOrder(Struct, frozen=True, rename="camel"):
-    """Which reward, and why."""
+    """The reward, and the reason."""
 
     reward_id: str
     reason: Any = None  # a text; anything else is ignored

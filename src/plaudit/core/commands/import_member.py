@@ -27,7 +27,7 @@ from .command_type import CommandType, Strangers
 
 
 class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An amount in smallest units; it expires, and is pending until it is available, if so said."""
+    """An amount in smallest units, with its optional expiry and release."""
 
     amount: int
     expires_at: datetime | None = None
@@ -35,7 +35,7 @@ class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A code that the member has from a pool."""
+    """The member's code from a pool."""
 
     pool_id: str
     code: str
@@ -43,7 +43,7 @@ class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImportOrder(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What a member brings. `lots` by metric, `parts` by mechanic and document, `products` by id."""
+    """A member's imported data. `lots` by metric, `parts` by mechanic and document, `products` by id."""
 
     attributes: dict[str, Any] = {}
     identities: dict[str, str | None] = {}
@@ -76,12 +76,12 @@ def data_of(order: ImportOrder) -> dict[str, Any]:
 
 
 def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
-    """The id of the coupon that an imported code becomes."""
+    """Return the id of the coupon for an imported code."""
     return derived_id(event_id, f"code:{code.pool_id}:{code.code}")
 
 
 def _import_member(context: Context, order: ImportOrder) -> RefusalCode | None:
-    """Take a member in as they are. Refused as a whole when something that is named is not there."""
+    """Import a member as they are. Refuse all of it if something it names does not exist."""
     member, program = context.member, context.program
     if order.enrolled_at is not None:
         member.enrolled_at = min(order.enrolled_at, context.now)

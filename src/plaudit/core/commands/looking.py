@@ -1,4 +1,4 @@
-"""Looks at a member for a new or changed document: what they share."""
+"""Shared by the commands that evaluate a member for a new or changed document."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from plaudit.core.ids import derived_id
 
 
 def is_behind(context: Context, sequence: int | None) -> bool:
-    """Whether something has happened to the member since the log was read, which it would be without."""
+    """Return whether the member has had an event since the log was read, so that reading misses it."""
     return sequence is not None and sequence != context.member.sequence
 
 
 def look_again(context: Context, data: dict[str, Any]) -> None:
-    """Let the member be looked at once more, when the log has what has happened meanwhile."""
+    """Queue the evaluation again, once the log contains what has happened since."""
     event = context.root_event
     context.follow_ups.append(
         FollowUp(

@@ -29,13 +29,13 @@ from .command_type import CommandType, Strangers
 
 
 class MergeOrder(Struct, frozen=True):
-    """Whom the member goes on as: a user_id."""
+    """The user id of the member into whom this one is merged."""
 
     into: str
 
 
 class Handed(Struct, frozen=True, rename="camel"):
-    """All that a member has, in the form that the log keeps; the states of mechanics are added to it."""
+    """Everything that a member has, in the form of the log; mechanics add their states."""
 
     user_id: str = field(name="from")
     merge_id: UUID | None = None
@@ -53,7 +53,7 @@ def takeover_id(merge_id: UUID) -> UUID:
 
 
 def _hand_over(context: Context, order: MergeOrder) -> None:
-    """Hand over everything. What is of a metric that the programme no longer has stays where it is."""
+    """Hand over everything, except balances of metrics that the programme no longer has."""
     member, into = context.member, order.into
     metrics = context.program.metrics
     kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}

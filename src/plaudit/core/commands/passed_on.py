@@ -1,4 +1,4 @@
-"""Events of a member who has been merged into another: they are passed on to that one, or refused."""
+"""Events of a member who was merged into another: passed on to that one, or refused."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ def is_passed_on(member: Member, event: Event, command: CommandType | None) -> b
 
 
 def pass_on(context: Context, command: CommandType | None) -> RefusalCode:
-    """Pass an event on to the member whom this one goes on as. Return why it is not decided here."""
+    """Pass an event on to the member into whom this one was merged. Return the refusal to log here."""
     event, user_id = context.event, context.member.merged_into
     assert user_id is not None
     if command is not None and command.if_merged is not None:

@@ -1,4 +1,4 @@
-"""What a transfer brings to its receiver, or back to its sender."""
+"""The arrival of a transfer at its receiver, or back at its sender."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from .transaction import TransactionOrder, credit_parts
 def receipt_for(
     context: Context, event_id: UUID, order: TransactionOrder, to: str, parts: Sequence[Any], *, returned: bool = False
 ) -> FollowUp:
-    """The event by which an amount arrives at a member. Its id follows from the transfer's (see `receipt_ids`)."""
+    """Return the event that delivers an amount to a member. Its id comes from the transfer's (see `receipt_ids`)."""
     data = {"metric": order.metric, "amount": order.amount, "reason": order.reason, "parts": parts}
     return FollowUp(
         event_id=event_id,
@@ -47,7 +47,7 @@ def _return_id(receipt_id: UUID) -> UUID:
 
 
 def _returns(context: Context) -> list[FollowUp]:
-    """What follows from a receipt that was refused: the amount goes back to its sender, as it was."""
+    """Return the follow-up of a refused receipt: the amount goes back to its sender, with its lots."""
     order: TransactionOrder = decode_order(context.root_event.data, TransactionOrder)
     if order.returned or not order.sender:
         return []
@@ -56,7 +56,7 @@ def _returns(context: Context) -> list[FollowUp]:
 
 
 def _receipt(context: Context, order: TransactionOrder, metric: Metric) -> CommandResult:
-    """What a transfer brings arrives whole, or not at all. What its lots lacked at the sender expires as a credit does."""
+    """Post a transfer's amount, whole or not at all. A part without lots at the sender expires as a credit does."""
     before = balance_of(context, metric)
     after = before.amount + order.amount
     if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and not order.returned):

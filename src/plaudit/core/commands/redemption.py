@@ -1,4 +1,4 @@
-"""Redeeming a product: what it costs, the stock, a code of its pool and the coupon, in one decision or not at all."""
+"""Redeem a product: its price, the stock, a code of its pool and the coupon, in one decision or not at all."""
 
 from datetime import datetime
 
@@ -16,14 +16,14 @@ from .command_type import CommandType
 
 
 class Redemption(Struct, frozen=True, rename="camel"):
-    """Which product, and how many of it."""
+    """The product and the quantity."""
 
     product_id: str
     quantity: int = 1
 
 
 def _redeem(context: Context, order: Redemption) -> RefusalCode | None:
-    """Spend what a product costs, and have it. The first thing that stands against it is the answer."""
+    """Spend a product's price and grant it, or return the first reason against it."""
     product = context.program.products.get(order.product_id)
     if product is None:
         return Refusal.product_not_found
@@ -60,7 +60,7 @@ def _redeem(context: Context, order: Redemption) -> RefusalCode | None:
 
 
 def redemption_refusal(product: Product, now: datetime, had: int, quantity: int, *, admitted: bool) -> Refusal | None:
-    """What stands against having `quantity` more of a product, beside its price, for who has `had` of it."""
+    """Return why a member who has `had` of a product cannot get `quantity` more, apart from its price; or None."""
     if not product.active:
         return Refusal.product_inactive
     if product.starts_at is not None and now < product.starts_at:

@@ -1,4 +1,4 @@
-"""Somebody whom this member referred has joined."""
+"""A user whom this member referred has enrolled."""
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from .command_type import CommandType, Strangers
 
 
 class ReferralOrder(Struct, frozen=True, rename="camel"):
-    """Who has joined."""
+    """The new member."""
 
     user_id: str
 

@@ -32,7 +32,7 @@ class CommandModule(Protocol):
 
 
 class CommandRegistry(dict[str, CommandType]):
-    """Kinds of command by the kinds of their events. `effects` are what explanations show them as, by their causes' kinds."""
+    """Commands by the kinds of their events. `effects` maps causes' kinds to the effects that explanations show."""
 
     def __init__(self, modules: Iterable[CommandModule]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class CommandRegistry(dict[str, CommandType]):
             self.register(module)
 
     def register(self, module: CommandModule) -> None:
-        """Add a module's command. Everything that loads for, decides or explains commands knows it from then on."""
+        """Add a module's command, for loading, deciding and explaining."""
         self.add(module.COMMAND)
 
     def unregister(self, module: CommandModule) -> None:

@@ -1,4 +1,4 @@
-"""A transaction that is taken back, whole or in part."""
+"""Reverse a transaction, in whole or in part."""
 
 import itertools
 from datetime import datetime
@@ -50,7 +50,7 @@ class ReversalOrder(Struct, frozen=True, rename="camel"):
 
     @property
     def origin(self) -> Origin:
-        """What is taken back."""
+        """Return the origin of what is reversed."""
         earned = self.amount > 0 if self.earned is None else self.earned
         return Origin(self.transaction_id, earned, earned and self.scored, self.counted_at, self.counted_in)
 
@@ -60,7 +60,7 @@ def _reverse(context: Context, order: ReversalOrder, metric: Metric) -> CommandR
 
 
 def reverse(context: Context, order: ReversalOrder, metric: Metric, place: EffectPlace) -> Transaction | Refusal:
-    """Take a transaction back: a credit out of the very lots that it made, a debit into those that paid for it."""
+    """Reverse a transaction: a credit out of the lots it made, a debit into the lots that paid for it."""
     balance = balance_of(context, metric)
     book = balance.book or EMPTY
     key = str(order.transaction_id)
@@ -141,7 +141,7 @@ def _undo_credit(
 def _undo_debit(
     context: Context, metric: Metric, book: lots.Book, balance: Balance, order: ReversalOrder, *, kept: bool
 ) -> _Undone:
-    """Give a debit back: debt is paid off first, then the lots get back what they paid, those that expire last first."""
+    """Reverse a debit: pay off debt first, then refill the lots that paid, latest expiry first."""
     room = order.take if metric.maximum is None else max(min(order.take, metric.maximum - balance.amount), 0)
     if room == 0 or (order.whole and room < order.take):
         return Refusal.balance_at_maximum

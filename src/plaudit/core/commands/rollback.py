@@ -28,7 +28,7 @@ STEP_PLACES = 10_000  # reversals that fit in one step: the table's numbers are 
 
 
 class Undone(ReversalOrder, frozen=True, rename="camel"):
-    """A transaction to be taken back, booked under the cause that made it: so its statistics follow."""
+    """A transaction to be reversed under the cause that made it, so its statistics follow."""
 
     logged: LoggedCause = field(default=ROLLBACK.logged, name="campaignId")
 
@@ -39,7 +39,7 @@ class Undone(ReversalOrder, frozen=True, rename="camel"):
 
 
 class Coupon(Struct, frozen=True, rename="camel"):
-    """A coupon to be withdrawn. `pool_id` None: its code is everybody's, and nobody knows whether it was used."""
+    """A coupon to withdraw. `pool_id` None: its code is shared, so whether it was used is unknown."""
 
     coupon_id: UUID
     origin_id: str
@@ -48,7 +48,7 @@ class Coupon(Struct, frozen=True, rename="camel"):
 
 
 class Stays(Struct, frozen=True, rename="camel"):
-    """What the member has sent on and cannot be had back from who received it, and why."""
+    """Points that the member sent on and that cannot be recovered from their receiver, and why."""
 
     to_user_id: str
     metric: str
@@ -148,7 +148,7 @@ def unused_id(event_id: UUID, coupon: Coupon) -> UUID:
 
 
 def _roll_back(context: Context, order: Rollback) -> Refusal | None:
-    """Undo what the order names. Refused as a whole if something has happened to the member since it was worked out."""
+    """Undo what the order names. Refuse all of it if the member has had an event since the order was computed."""
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
     states = {kind: {**states} for kind, states in context.member.states.items()}
@@ -200,7 +200,7 @@ def _undo_mechanics(context: Context, order: Rollback, *, first: bool) -> None:
 
 
 def _set_progress(context: Context, order: Rollback) -> int:
-    """Set how far the member would be. Return how many completions fewer that is."""
+    """Reset the member's progress. Return the number of completions removed."""
     member, fewer = context.member, 0
     for campaign_id, progress in order.progress.items():
         before = member.progress.get(campaign_id, Progress())
@@ -216,7 +216,7 @@ def _set_progress(context: Context, order: Rollback) -> int:
 
 
 def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
-    """Give back to the member what who received it gives back: as much, or nothing happens at either."""
+    """Credit the member with what the receivers give back: all of it, or nothing for either."""
     for number, transfer in enumerate(order.transfers):
         metric = context.program.metrics.get(transfer.metric)
         place = EffectPlace(transfer.cause, number // STEP_PLACES, number % STEP_PLACES)

@@ -1,16 +1,16 @@
-"""The steps that one event has for all its formulas and patterns, so that no document can make it long."""
+"""The steps that one event may spend on formulas and patterns, so that no document can make it slow."""
 
 from .limits import EVENT_STEPS_MAX, FormulaError
 
 
 class BudgetSpent(FormulaError):
-    """An event has used up its steps: whatever formula or pattern comes later is refused."""
+    """An event has spent its steps: every later formula or pattern is refused."""
 
 
 class Budget:
-    """A counter of steps, made for each decision: the event and all that follows from it share it.
+    """A counter of steps for one decision, shared by the event and all that follows from it.
 
-    `refused` is how often something was refused: what depends on that was not looked at.
+    `refused` counts the refusals: what depends on them was not evaluated.
     """
 
     __slots__ = ("left", "most", "refused")
@@ -21,7 +21,7 @@ class Budget:
         self.refused = 0
 
     def spend(self, steps: int) -> None:
-        """Count what is about to be done. Raises BudgetSpent when it is too much, and for all that comes after."""
+        """Count steps before they are done. Raise BudgetSpent if they exceed the budget, then and ever after."""
         self.left -= steps
         if self.left < 0:
             self.refused += 1
@@ -29,5 +29,5 @@ class Budget:
 
     @property
     def problem(self) -> str:
-        """Why something is refused."""
+        """Return the reason for refusals."""
         return f"the event has used up its {self.most:,} steps"

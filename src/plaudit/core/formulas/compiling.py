@@ -1,4 +1,4 @@
-"""Trees to closures: each node becomes a function of a run, made once; what is wrong with a node is said then."""
+"""Compile trees to closures: each node becomes a function once, and reports its errors then."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def compile_tree(tree: Branch) -> Instruction:
 
 
 class _Compiler:
-    """Compiles one formula. `_aliases` are the names of the item in closures that we are in; None is one without."""
+    """The compiler of one formula. `_aliases` are the items' names in the enclosing closures; None: without one."""
 
     def __init__(self) -> None:
         self._aliases: list[str | None] = []

@@ -1,4 +1,4 @@
-"""How dates of formulas are written, and lengths of time such as `1d 5h`."""
+"""Parsing of dates and durations such as `1d 5h` in formulas."""
 
 import re
 from collections.abc import Callable, Mapping

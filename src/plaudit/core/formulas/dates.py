@@ -65,7 +65,7 @@ def date(_: Run, value: Any, time_zone: Any = None) -> Date:
 
 
 def _with(change: Callable[..., datetime]) -> Callable[..., Date]:
-    """Make a method of a change: an invalid date stays so, and what leaves the calendar is invalid."""
+    """Return a method for a change: an invalid date stays invalid, and a date outside the calendar becomes invalid."""
 
     def method(_: Run, this: Date, *arguments: Any) -> Date:
         if this.at is None:
@@ -205,7 +205,7 @@ def _toward_zero(amount: int, unit: int) -> int:
 
 
 def _months_between(a: datetime, b: datetime) -> int:
-    """The whole months from b to a, by the calendar; the last day of a month is a month after any later day."""
+    """Return the whole calendar months from b to a; the last day of a month is a month after any later day."""
     if a.astimezone(UTC) < b.astimezone(UTC):
         return -_months_between(b, a)
     months = (a.year - b.year) * 12 + a.month - b.month

@@ -34,7 +34,7 @@ _MERGE_DEPTH_MAX = 20
 
 
 class Function(Struct, frozen=True):
-    """A function: how many arguments it takes, and what it does with (run, *arguments)."""
+    """A function: its number of arguments, and its implementation (run, *arguments)."""
 
     least: int
     most: int

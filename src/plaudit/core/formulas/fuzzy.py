@@ -1,4 +1,4 @@
-"""How alike two texts are: the Damerau-Levenshtein distance, as a share of the longer one."""
+"""The similarity of two texts: the Damerau-Levenshtein distance, as a share of the longer one."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def likeness(run: Run, value: Any, wanted: Any) -> Number | None:
 
 
 def _distance(a: str, b: str) -> int:
-    """How many insertions, deletions, changes, and exchanges of neighbours it takes from one to the other."""
+    """Return the insertions, deletions, substitutions and transpositions between two texts."""
     far = len(a) + len(b)
     rows = [[far] * (len(b) + 2)] + [[far, i, *([0] * len(b))] for i in range(len(a) + 1)]
     rows[1] = [far, *range(len(b) + 1)]

@@ -115,7 +115,7 @@ def at(part: Branch | Token) -> str:
 
 
 def _check_depth(tree: Branch) -> None:
-    """Look at the tree without recursion: only then is it known that recursion is safe."""
+    """Check the tree's depth without recursion; only afterwards is recursion safe."""
     depths: dict[int, int] = {}
     for branch in tree.iter_subtrees():  # children before their parents
         inner = [depths[id(child)] for child in branch.children if isinstance(child, Tree)]
@@ -125,7 +125,7 @@ def _check_depth(tree: Branch) -> None:
 
 
 def _sentence(source: str, problem: UnexpectedInput) -> str:
-    """The mistake in words: what stands where, and what could stand there, if that is one thing or a closing bracket."""
+    """Return the mistake in words: what was found, and what was expected, if that is one thing or a closing bracket."""
     if isinstance(problem, UnexpectedToken) and problem.token.type == "$END":
         return f"it ends too early{_wanted(problem)}"
     place = problem.pos_in_stream or 0

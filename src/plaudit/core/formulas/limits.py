@@ -1,4 +1,4 @@
-"""The bounds of formulas, and the error of whatever passes one."""
+"""The limits of formulas, and the errors for exceeding them."""
 
 SOURCE_MAX = 2_000  # characters of a formula
 DEPTH_MAX = 40  # nested parts: evaluating goes that deep into Python's stack
@@ -15,8 +15,8 @@ FUZZY_TEXT_MAX = 200  # characters of the texts that fuzzyMatch compares: the wo
 
 
 class FormulaError(ValueError):
-    """A formula that cannot be compiled, or that failed on the values it was given. The sentence says why."""
+    """A formula that cannot be compiled, or failed on its values. The message says why."""
 
 
 class NumberTooLarge(FormulaError):
-    """A number that is beyond the range of formulas."""
+    """A number outside the range of formulas."""

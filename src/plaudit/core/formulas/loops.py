@@ -1,4 +1,4 @@
-"""The functions of formulas that apply a part to each item of a list: map, filter and the like. None in another."""
+"""The functions of formulas that apply a part to each item of a list: map, filter and others. They cannot be nested."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast

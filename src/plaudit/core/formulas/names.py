@@ -1,4 +1,4 @@
-"""What a formula names, without evaluating it: `user.tags` of `count(user.tags) > 1`."""
+"""The names that a formula uses, without evaluating it: `user.tags` of `count(user.tags) > 1`."""
 
 from collections.abc import Iterator
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Numbers of formulas: integers and exact decimals of 28 digits, never floats. What leaves their range is refused."""
+"""Numbers of formulas: integers and exact decimals of 28 digits, never floats. Others are refused."""
 
 from decimal import (
     ROUND_CEILING,

@@ -1,4 +1,4 @@
-"""What the operators of formulas do with two values."""
+"""The operators of formulas, on two values."""
 
 import operator
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What compiled formulas are made of besides operators and functions: each takes a run and looks, or makes one that does."""
+"""The parts of compiled formulas apart from operators and functions: each reads from a run, or makes one that does."""
 
 from collections.abc import Callable
 from typing import Any

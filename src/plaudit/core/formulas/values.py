@@ -17,7 +17,7 @@ OUTPUT_ITEMS_MAX = 100  # of a list that is written into a text
 
 
 class Date:
-    """An instant in a time zone; `at` is None for what was no date."""
+    """An instant in a time zone; `at` is None for an invalid date."""
 
     __slots__ = ("at",)
 
@@ -50,7 +50,7 @@ class Run:
         self.left = STEPS_MAX
 
     def spend(self, steps: int) -> None:
-        """Count what is about to be done. Raises FormulaError when it is too much."""
+        """Count steps before they are done. Raise FormulaError if there are too many."""
         self.left -= steps
         if self.left < 0:
             raise FormulaError(f"needs more than {STEPS_MAX:,} steps")
@@ -58,7 +58,7 @@ class Run:
             self.budget.spend(steps)
 
     def spend_on(self, value: Any) -> None:
-        """Count what a function is about to do with a value, when that is a long text."""
+        """Count the steps of a function on a value, if that is a long text."""
         if value.__class__ is str and len(value) >= TEXT_A_STEP:
             self.spend(len(value) // TEXT_A_STEP)
 

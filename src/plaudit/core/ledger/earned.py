@@ -18,9 +18,9 @@ Earned = tuple[datetime, int]  # when it counts for scores, and how much
 
 
 class Booked(Struct, frozen=True):
-    """What the rule looks at of a transaction that reverses no other. `cause_kind` is its cause's, `kind` its event's.
+    """What the rule reads of a transaction that reverses no other. `cause_kind` is its cause's, `kind` its event's.
 
-    `own_expiry`: its event says when it expires.
+    `own_expiry`: its event sets the expiry.
     """
 
     amount: int

@@ -70,7 +70,7 @@ ACTIVE_KEPT = 20  # of more times of activity, the latest
 
 
 def pending(book: Book) -> int:
-    """What is earned but not yet released."""
+    """Return the amount that is earned but not yet released."""
     return sum(lot.amount for lot in book.lots if lot.available_at is not None)
 
 
@@ -90,7 +90,7 @@ def _held_by_lot(book: Book) -> dict[int, int]:
 def credit(
     book: Book, amount: int, expires_at: datetime | None, available_at: datetime | None
 ) -> tuple[Book, tuple[Posting, ...]]:
-    """Add to the lot of that expiry, or a new one; debt is paid off first, by what is available."""
+    """Add to the lot with that expiry, or to a new one. Available credits pay off debt first."""
     lots = list(book.lots)
     parts: list[Posting] = []
     if lots and lots[0].number == DEBT and available_at is None:
@@ -115,9 +115,9 @@ def credit(
 
 
 def spend(book: Book, amount: int, *, pending_too: bool = False) -> tuple[Book, tuple[Posting, ...]]:
-    """Take an amount that is not held, from the lots that expire soonest, then from the oldest.
+    """Spend an amount that is not held: soonest expiry first, ties by age.
 
-    What all lots lack becomes debt. With `pending_too`, lots that are not available yet come last, before debt.
+    What the lots lack becomes debt. With `pending_too`, pending lots come last, before debt.
     """
     book, parts, missing = _take(book, _to_spend(book, pending_too=pending_too), amount)
     if missing:
@@ -136,7 +136,7 @@ def _to_spend(book: Book, *, pending_too: bool) -> list[Lot]:
 
 
 def take_from_lots(book: Book, numbers: Container[int], amount: int) -> tuple[Book, tuple[Posting, ...], int]:
-    """Take an amount that is not held from these lots, also pending ones. Return also what they lack."""
+    """Take an amount that is not held from these lots, pending ones included. Return also what they lack."""
     return _take(book, [lot for lot in book.lots if lot.number in numbers and lot.number != DEBT], amount)
 
 
@@ -152,7 +152,7 @@ def _take(book: Book, lots: Sequence[Lot], amount: int) -> tuple[Book, tuple[Pos
 
 
 def place_hold(book: Book, hold_id: str, amount: int, until: datetime) -> Book:
-    """Reserve an amount, in the lots that would be spent first. A hold of the same id is replaced."""
+    """Reserve an amount in the lots that would be spent first, replacing a hold with the same id."""
     book = without_hold(book, hold_id)
     _, spent = spend(book, amount)
     parts = tuple(structs.replace(part, amount=-part.amount) for part in spent if part.lot != DEBT)
@@ -165,7 +165,7 @@ def without_hold(book: Book, hold_id: str) -> Book:
 
 
 def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Posting, ...]]:
-    """End a hold and spend `amount` of it, from the lots that it holds first."""
+    """End a hold and spend `amount` of it, from its own lots first."""
     book = without_hold(book, hold.hold_id)
     left = amount
     parts: list[Posting] = []
@@ -182,9 +182,9 @@ def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Posting, .
 
 
 def apply(book: Book, parts: tuple[Posting, ...], available_at: datetime | None = None) -> Book:
-    """The book after postings on its lots; a lot that is empty is closed, one that was closed is opened again.
+    """Return the book after postings on its lots. An empty lot is closed; a closed one is opened again.
 
-    Until `available_at`, if given, what is opened again is pending.
+    A reopened lot is pending until `available_at`, if given.
     """
     by_number = {lot.number: lot for lot in book.lots}
     for part in parts:
@@ -195,7 +195,7 @@ def apply(book: Book, parts: tuple[Posting, ...], available_at: datetime | None 
 
 
 def expire(book: Book, now: datetime) -> tuple[Book, tuple[Posting, ...]]:
-    """Close the lots whose time has come, but for what is held of them."""
+    """Close the lots whose expiry has passed, except for what is held of them."""
     reserved = _held_by_lot(book)
     parts = tuple(
         Posting(lot.number, reserved.get(lot.number, 0) - lot.amount, lot.expires_at)
@@ -225,9 +225,9 @@ def _summed(amounts: Iterable[tuple[datetime, int]]) -> tuple[tuple[datetime, in
 
 
 def release(book: Book, now: datetime) -> tuple[Book, int, int]:
-    """Make available what was pending until now. Return how much that is, and how much counts for scores.
+    """Release pending lots that are due. Return their amount, and how much of it counts for scores.
 
-    Debt is then to be paid off with it.
+    The caller then pays off debt with it.
     """
     numbers = {lot.number for lot in book.lots if lot.available_at is not None and lot.available_at <= now}
     amount = sum(lot.amount for lot in book.lots if lot.number in numbers)
@@ -238,7 +238,7 @@ def release(book: Book, now: datetime) -> tuple[Book, int, int]:
 
 
 def pay_off(book: Book) -> tuple[Book, tuple[Posting, ...]]:
-    """Pay off debt with what is available and not held, spent as always. Return also the postings of that."""
+    """Pay off debt with what is available and not held, in spending order. Return also the postings."""
     if not book.lots or book.lots[0].number != DEBT:
         return book, ()
     owed = -book.lots[0].amount
@@ -313,9 +313,9 @@ _NOTHING_HELD: dict[int, int] = {}
 
 
 def with_next_due(book: Book, remind_at: Callable[[datetime], datetime] | None) -> Book:
-    """The book with its `due_at`: the next release, reminder, expiry, or end of a hold.
+    """Return the book with its `due_at`: the next release, reminder, expiry, or end of a hold.
 
-    `remind_at` says when an expiry is reminded of, if at all.
+    `remind_at` returns when an expiry is reminded of, if at all.
     """
     found: list[datetime] = [hold.until for hold in book.holds]
     found += [at for at, _ in book.corrections]

@@ -27,7 +27,7 @@ _DETAILS = msgspec.json.Decoder(TransactionDetails)
 
 
 class Match(Struct, frozen=True):
-    """That a credit paid for a debit (or expired, or was reversed with it), and with how much of it."""
+    """A credit that paid for a debit (or expired, or was reversed with it), and the amount."""
 
     credit: UUID
     debit: UUID
@@ -35,7 +35,7 @@ class Match(Struct, frozen=True):
 
 
 def details_of(row: Row) -> TransactionDetails:
-    """What the ledger keeps of a transaction beside its amount."""
+    """Return what the ledger stores of a transaction apart from its amount."""
     return NO_DETAILS if row["details"] is None else _DETAILS.decode(row["details"])
 
 
@@ -61,7 +61,7 @@ def matched(rows: Iterable[Row]) -> list[Match]:
 
 
 def _put_back(layers: list[list[Any]], taken: Iterable[list[Any]], part: Posting) -> int:
-    """Put what a debit has taken of a lot back to where it was. Return how much that is."""
+    """Return to a lot's credits what a debit took. Return the amount."""
     left = part.amount
     for item in reversed(list(taken)):
         given = min(left, item[2]) if item[0] == part.lot else 0
@@ -73,7 +73,7 @@ def _put_back(layers: list[list[Any]], taken: Iterable[list[Any]], part: Posting
 
 
 def _take(layers: list[list[Any]], part: Posting, first: UUID | None) -> list[list[Any]]:
-    """Take what a posting takes of a lot: of one credit first, then of the oldest. Return whose it was."""
+    """Take a posting's amount from a lot: from one credit first, then from the oldest. Return the credits."""
     left, found = -part.amount, list[list[Any]]()
     for layer in sorted(layers, key=lambda item: item[0] != first):
         amount = min(left, layer[1])

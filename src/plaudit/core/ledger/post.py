@@ -44,9 +44,9 @@ CAP_PERIODS_KEPT = 32
 def post(
     context: Context, place: EffectPlace, metric: Metric, amount: int, reason: str | None, *, earning: bool = True
 ) -> Transaction | Refusal:
-    """Credit (or, when negative, debit) `amount` smallest units of a metric. Answers the posting or why there is none.
+    """Credit `amount` smallest units of a metric, or debit them if negative. Return the transaction, or the refusal.
 
-    `earning`: it was earned, so earning caps apply; manual credits, transfers and the like are not.
+    Multipliers and earning caps apply only if `earning` is true: not to manual credits or transfers.
     """
     if not -AMOUNT_MAX <= amount <= AMOUNT_MAX:
         return Refusal.amount_out_of_range
@@ -149,7 +149,7 @@ EXPIRED, RELEASED, MERGED = "expired", "released", "merged"
 
 
 def expire(context: Context, metric: Metric) -> None:
-    """Let expire what has had its time and is not held."""
+    """Expire the lots that are due and not held."""
     book = context.member.balances[metric.metric_id].book
     if book is None:
         return
@@ -163,7 +163,7 @@ def expire(context: Context, metric: Metric) -> None:
 
 
 def settle(context: Context, metric: Metric) -> None:
-    """Pay off debt with what has become available: it was released, or is no longer held."""
+    """Pay off debt with what was released, or is no longer held."""
     book = context.member.balances[metric.metric_id].book
     left, parts = lots.pay_off(EMPTY if book is None else book)
     if parts:
@@ -183,20 +183,20 @@ def _earned_by(context: Context, posting: Transaction, origin: Origin | None) ->
 def count_earned(
     context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
-    """Count what was earned at an instant, or what of it was taken back by the documents that had counted it."""
+    """Count an amount earned at an instant, or reversed for the documents that had counted it."""
     if metric_id in context.program.earning_listeners:
         mechanic_rules.count_earned(context, metric_id, amount, at, counted_in)
 
 
 def replace_book(context: Context, metric: Metric, book: Book) -> None:
-    """Change a book without a transaction: a release, a hold, a reminder."""
+    """Replace a book without a transaction: a release, a hold, a reminder."""
     before = balance_of(context, metric)
     due = lots.with_next_due(book, reminders(context, metric.expiry))
     context.member.balances[metric.metric_id] = Balance(before.amount, before.earned, due)
 
 
 def available(balance: Balance) -> int:
-    """What can be spent: the balance without what is pending or held."""
+    """Return the spendable amount: the balance without pending and held parts."""
     book = balance.book
     return balance.amount if book is None else balance.amount - lots.pending(book) - lots.held(book)
 
@@ -209,7 +209,7 @@ def reminders(context: Context, expiry: Expiry | None) -> Callable[[datetime], d
 
 
 def balance_of(context: Context, metric: Metric) -> Balance:
-    """The member's balance; a book that is not open yet is opened with the metric's default."""
+    """Return the member's balance. A new one opens with the metric's default."""
     found = context.member.balances.get(metric.metric_id)
     if found is not None:
         return found
@@ -242,13 +242,13 @@ def balance_of(context: Context, metric: Metric) -> Balance:
 
 
 def in_lots(metric: Metric, balance: Balance) -> bool:
-    """Whether the balance is kept in lots: from when it first needs them, and then for good."""
+    """Return whether the balance is kept in lots: from when it first needs them, for good."""
     book = balance.book
     return metric.keeps_lots or (book is not None and (book.next_number > 1 or bool(book.lots)))
 
 
 def open_book(balance: Balance) -> Book:
-    """The balance's book; what was there before the metric kept lots becomes one that never expires."""
+    """Return the balance's book. A balance from before the metric kept lots becomes a lot that never expires."""
     book = balance.book or EMPTY
     if book.lots or not balance.amount:
         return book
@@ -296,12 +296,12 @@ def _active(context: Context, before: Book | None, book: Book, days: int) -> Boo
 
 
 def _rolling(context: Context, days: int) -> datetime:
-    """The end of the day that is `days` days on, in the organisation's time zone."""
+    """Return the end of the day that is `days` days ahead, in the organisation's time zone."""
     return _days_after(context, local_day(context.now, context.program.settings.time_zone).toordinal(), days)
 
 
 def _days_after(context: Context, day: int, days: int) -> datetime:
-    """The end of the day that is `days` days after a day, in the organisation's time zone."""
+    """Return the end of the day that is `days` days after a day, in the organisation's time zone."""
     return first_instant(date.fromordinal(day) + timedelta(days=days + 1), context.program.settings.time_zone)
 
 
@@ -368,7 +368,7 @@ def _factor(metric: Metric, factors: list[Fraction]) -> Fraction:
 
 
 def _apply_caps(context: Context, metric: Metric, amount: int, before: Balance) -> tuple[int, datetime | None]:
-    """What of an amount fits under the caps, and, if that is less, when the last of those that stop it ends."""
+    """Return how much of an amount fits under the caps, and, if less, when the last limiting cap ends."""
     zone = context.program.settings.time_zone
     credited = before.book.credited if before.book is not None else {}
     next_at: datetime | None = None
@@ -382,7 +382,7 @@ def _apply_caps(context: Context, metric: Metric, amount: int, before: Balance) 
 
 
 def _credited(context: Context, metric: Metric, amount: int, before: Balance) -> dict[str, int]:
-    """The sums of recent periods, with this amount."""
+    """Return the sums of recent periods, including this amount."""
     zone = context.program.settings.time_zone
     sums = dict(before.book.credited) if before.book is not None else {}
     kept: dict[str, int] = {}
