@@ -22,9 +22,9 @@ _SHORT = frozenset({int, float, bool, type(None)})  # what a trace keeps as it i
 
 
 class ConditionError(ValueError):
-    """A tree that cannot be compiled: `field` is the path of the part that is wrong, the sentence what it must be.
+    """A tree that cannot be compiled: `field` is the path of the invalid part, the message what it must be.
 
-    `further` are the other parts that are.
+    `further` are the other invalid parts.
     """
 
     def __init__(self, field: str, sentence: str) -> None:
@@ -37,7 +37,7 @@ class Condition(Protocol):
     """One node of a compiled tree."""
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
-        """Whether it holds; appends to `checks` each leaf looked at, with the value found."""
+        """Return whether it holds; append each evaluated leaf to `checks`, with its value."""
         ...
 
 
@@ -69,7 +69,7 @@ class Leaf:
 
 
 class LongLeaf(Leaf):
-    """A leaf whose work grows with the value found, or with how many are: its steps are of the event's budget."""
+    """A leaf whose work grows with the value it reads: its steps count against the event's budget."""
 
     __slots__ = ("_short", "_steps")
 
@@ -103,7 +103,7 @@ def _one_step(_: Any) -> int:
 
 
 class Formula:
-    """An expression that must come out true; one that fails is not true."""
+    """An expression that must be true; if it fails, it is not true."""
 
     __slots__ = ("_expression", "number", "source")
 
@@ -157,9 +157,9 @@ class Not:
 
 
 class Whole:
-    """A condition that also takes down the leaves that were not needed to judge it, after those that were.
+    """A condition that also records the leaves that its result did not need, after those that it did.
 
-    What is not needed is looked at apart: it spends nothing of the event's budget, and changes no answer.
+    The others are evaluated separately: they spend nothing of the event's budget, and do not change the result.
     """
 
     __slots__ = ("_condition", "_leaves")
@@ -194,7 +194,7 @@ ALWAYS = All(())
 
 
 def compile_conditions(tree: Any, at: str = "conditions") -> tuple[Condition, list[Leaf | Formula]]:
-    """The compiled tree and its leaves by number. Raises ConditionError naming the part that is wrong.
+    """Return the compiled tree and its leaves by number. Raise ConditionError naming the invalid part.
 
     None and `{}` always hold.
     """
@@ -229,7 +229,7 @@ def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> C
 
 
 def _only(node: All) -> Condition:
-    """A list of one is that one: one call less for each event."""
+    """Return the only item of a list of one: one call less per event."""
     return node.parts[0] if len(node.parts) == 1 else node
 
 
@@ -290,7 +290,7 @@ def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
 
 
 def _for_trace(found: Any) -> Any:
-    """What a trace keeps of a value: short, and never a whole document."""
+    """Return a value as a trace stores it: short, and never a whole document."""
     if isinstance(found, str):
         return found if len(found) <= ACTUAL_TEXT_MAX else found[: ACTUAL_TEXT_MAX - 1] + "…"
     if isinstance(found, dict):

@@ -23,7 +23,7 @@ NOTHING_BROKEN: Mapping[BrokenPart, BaseException] = {}
 
 
 class Broken(Exception):
-    """A part of a decision that raised, and what."""
+    """A part of a decision raised an exception."""
 
     def __init__(self, part: BrokenPart, problem: BaseException) -> None:
         super().__init__(part)

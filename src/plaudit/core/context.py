@@ -1,4 +1,4 @@
-"""A decision in the making: the working copy of the member, the facts so far, and what is still to be looked at."""
+"""A decision under construction: the working copy of the member, the facts so far, and the queue of events."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ WHOLE = ~0  # the number of a part that has no others beside it under its cause
 
 
 class EffectPlace(Struct, frozen=True, gc=False):
-    """Where an effect stands: (cause, step, index). With the event it makes the effect's id."""
+    """An effect's place: (cause, step, index). Together with the event it gives the effect's id."""
 
     cause: Cause
     step: int
@@ -152,7 +152,7 @@ class Context:
         self._day: date | None = None
 
     def switch_to(self, event: Event) -> None:
-        """Make `event` the one that conditions, formulas and ids speak of."""
+        """Make `event` the one that conditions, formulas and ids refer to."""
         self.event = event
         self._met = None
         program = self.program
@@ -160,20 +160,20 @@ class Context:
 
     @property
     def met(self) -> Met:
-        """What the present event has counted for so far."""
+        """Return what the present event has counted for so far."""
         if self._met is None:
             self._met = Met()
         return self._met
 
     @property
     def day(self) -> date:
-        """The organisation's local day that it is."""
+        """Return the organisation's local day of the event."""
         if self._day is None:
             self._day = local_day(self.now, self.program.settings.time_zone)
         return self._day
 
     def is_for(self, audience: Audience) -> bool:
-        """Whether the member is among those that something is for."""
+        """Return whether the member belongs to an audience."""
         return audience.includes(groups_of(self.member))
 
     def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
@@ -188,7 +188,7 @@ class Context:
         self.scope.forget_names()
 
     def effect_id(self, place: EffectPlace, part: str = "") -> UUID:
-        """The derived id of an effect, or of a `part` of it that needs an id of its own."""
+        """Return the derived id of an effect, or of a `part` of it that needs its own id."""
         return effect_id_of(self.event.event_id, place.cause.text + part, place.step, place.index)
 
     def claim(
@@ -199,11 +199,11 @@ class Context:
         return REFUSAL_OF_CLAIM[kind] if claim_id in self._refused else None
 
     def withdraw_claim(self, claim_id: UUID) -> None:
-        """Give up a claim that is no longer wanted."""
+        """Withdraw a claim that is no longer needed."""
         self.claims = [claim for claim in self.claims if claim.claim_id != claim_id]
 
     def carry_out(self, effect: Effect, place: EffectPlace) -> EffectTrace:
-        """Let an effect happen; one that raises is refused."""
+        """Apply an effect; if it raises, it is refused."""
         if self.broken:
             problem = self.broken.get(self._part(place.cause, place.step, place.index))
             if problem is not None:
@@ -214,11 +214,11 @@ class Context:
             raise blamed(problem, self._part(place.cause, place.step, place.index)) from None
 
     def apply_effect(self, effect: Effect, place: EffectPlace) -> EffectTrace:
-        """Apply an effect as a part of another, or of a command: one that raises fails the whole."""
+        """Apply an effect as part of another, or of a command: if it raises, the whole is refused."""
         return self._appliers[effect.type](self, place, effect.settings)
 
     def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: Cause, number: int = WHOLE) -> bool:
-        """Let a part of the decision do its work, and put down what it made of the event. False if it had raised."""
+        """Run a part of the decision and record its trace. Return False if it had raised before."""
         if self.broken and self.is_broken(cause, number):
             return False
         try:
@@ -243,18 +243,18 @@ class Context:
         return True
 
     def blamed(self, problem: BaseException, cause: Cause, number: int = WHOLE, step: int = 0) -> BaseException:
-        """What is to be raised for what a part has raised: the decision is made again without it (see `contained`)."""
+        """Return the exception to raise for a part's exception: the decision restarts without it (see `contained`)."""
         return blamed(problem, self._part(cause, step, number))
 
     def _part(self, cause: Cause, step: int, number: int) -> BrokenPart:
         return (self.event.event_id, cause, step, number)
 
     def has_listeners(self, trigger: str) -> bool:
-        """Whether anybody listens to an event of the engine's own, here or in another system."""
+        """Return whether a campaign or another system listens to an engine event."""
         return trigger in self.program.listeners or trigger in self.program.outbound
 
     def emit(self, trigger: str, data: dict[str, Any], cause: Cause) -> None:
-        """Let an event of the engine's own follow, if anybody listens to it; and tell other systems that want to know."""
+        """Queue an engine event for the campaigns that listen to it, and a message for the webhooks that want it."""
         if self.is_silent:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
@@ -282,7 +282,7 @@ class Context:
         )
 
     def build_decision(self, refusal: RefusalCode | None = None) -> Decision:
-        """What has been decided."""
+        """Return the decision."""
         self.member.sequence += 1
         self.member.due_at = earliest_due(self.member)
         return Decision(  # by place: so many names would take longer to tell apart than all else here

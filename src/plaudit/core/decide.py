@@ -24,7 +24,7 @@ from .program import Program
 def decide(
     program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
 ) -> Iterable[tuple[Event, Decision]]:
-    """Decide an event after everything that fell due for the member before it, each with an event of its own."""
+    """Yield the decisions on the timers due before an event, each with its own event, then that on the event."""
     if member.due_at is None:  # most members, most events
         return ((event, decide_one(program, member, event, refused)),)
     return _decide_after_timers(program, member, event, refused)
@@ -42,7 +42,7 @@ def _decide_after_timers(
 def run_due_timers(
     program: Program, member: Member, until: datetime, refused: frozenset[UUID] = NOTHING_REFUSED
 ) -> Iterator[tuple[Event, Decision]]:
-    """Let everything happen that falls due for a member up to an instant, in the order of its time."""
+    """Yield the decisions on a member's timers due up to an instant, in chronological order."""
     while (timer := next_due(member, until)) is not None:
         decision = decide_one(program, member, timer, refused)
         if decision.member.due_at == member.due_at:

@@ -1,4 +1,4 @@
-"""What the core answers: a Decision and its facts. Facts say what follows; the engine carries them out."""
+"""The core's result: a Decision and its facts. Facts say what follows; the engine carries them out."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,9 +38,9 @@ CODES_OF_TODAY: dict[str, str] = {
 
 
 class Refusal(StrEnum):
-    """Why a campaign or an effect did not happen, in order of precedence: the first that applies is reported.
+    """Why a campaign or an effect was refused, in order of precedence: the first that applies is reported.
 
-    The mechanics have refusals of their own, so a field that may have any of them is a `RefusalCode`.
+    Mechanics have their own refusals, so a field that may hold any of them is a `RefusalCode`.
     """
 
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
@@ -102,13 +102,13 @@ class Refusal(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Refusal | None":
-        """Read a code that a log of an earlier version has."""
+        """Return today's code for one in a log of an earlier version."""
         code = CODES_OF_TODAY.get(value) if isinstance(value, str) else None
         return None if code is None else cls(code)
 
 
 class ClaimKind(StrEnum):
-    """What is scarce across members, in the order in which it is locked."""
+    """The kinds of scarce resources, in the order in which they are locked."""
 
     cap = "cap"  # a campaign's limit overall; `key` is the campaign
     stock = "stock"  # `key` is the product
@@ -125,7 +125,7 @@ REFUSAL_OF_CLAIM: dict[ClaimKind, Refusal] = {
 
 
 class Claim(Struct, frozen=True):
-    """Something scarce that a decision counts on. `claim_id` is derived, so asking twice is asking once."""
+    """A scarce resource that a decision needs. `claim_id` is derived, so claiming twice is claiming once."""
 
     claim_id: UUID
     kind: ClaimKind
@@ -159,7 +159,7 @@ class Transaction(Struct, frozen=True, gc=False):
 
 
 class TransactionDetails(Struct, frozen=True, omit_defaults=True):
-    """What the ledger keeps of a transaction beside its amount (see core Posting)."""
+    """What the ledger stores of a transaction apart from its amount."""
 
     parts: tuple[Posting, ...] = ()
     refusal: Refusal | None = None
@@ -168,7 +168,7 @@ class TransactionDetails(Struct, frozen=True, omit_defaults=True):
 
 
 class FollowUp(Struct, frozen=True, kw_only=True):
-    """An event that follows from this one, mostly for another member; it arrives in the inbox with the commit."""
+    """An event that follows from this one, usually for another member; it enters the inbox with the commit."""
 
     event_id: UUID
     user_id: str
@@ -180,7 +180,7 @@ class FollowUp(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True):
-    """Something that other systems are to be told: a trigger that was fired, or what `call_webhook` says."""
+    """A message for other systems: a trigger that was fired, or the data of `call_webhook`."""
 
     type: str
     data: dict[str, Any]
@@ -188,7 +188,7 @@ class Message(Struct, frozen=True):
 
 
 class IssuedCoupon(Struct, frozen=True):
-    """A code in a member's hands. A unique code is filled in by its claim; a shared one stands in `code`."""
+    """A coupon issued to a member. A unique code comes from its claim; a shared one is in `code`."""
 
     coupon_id: UUID
     origin_id: str  # the reward or the product that it came from
@@ -201,7 +201,7 @@ class IssuedCoupon(Struct, frozen=True):
 
 
 class Notification(Struct, frozen=True, kw_only=True):
-    """Something for the member to see: a `message`, or that a `step` or a campaign is completed."""
+    """A notification for the member: a `message`, or the completion of a `step` or a campaign."""
 
     notification_id: UUID
     type: str
@@ -215,7 +215,7 @@ class Notification(Struct, frozen=True, kw_only=True):
 
 
 class ProductChange(Struct, frozen=True, array_like=True):
-    """So many of a product received or, when negative, lost."""
+    """A quantity of a product that the member received or, if negative, lost."""
 
     logged: LoggedCause
     product_id: str
@@ -223,12 +223,12 @@ class ProductChange(Struct, frozen=True, array_like=True):
 
     @property
     def cause(self) -> Cause:
-        """What brought it about."""
+        """Return the cause."""
         return cause_from_log(self.logged)
 
 
 class Move(Struct, frozen=True, array_like=True):
-    """From one place of a mechanic's document to another, by their ids; None is below the first."""
+    """A move between places of a mechanic's document, by their ids; None is below the first."""
 
     document_id: str
     before: str | None
@@ -236,7 +236,7 @@ class Move(Struct, frozen=True, array_like=True):
 
 
 class ConditionCheck(Struct, frozen=True, array_like=True, gc=False):
-    """One condition looked at: which (its number in the step's tree), whether it held, and what was found."""
+    """An evaluated condition: its number in the step's tree, whether it held, and the value read."""
 
     leaf: int
     held: bool
@@ -274,7 +274,7 @@ class Trace(Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def cause(self) -> Cause:
-        """What took part."""
+        """Return the cause."""
         return cause_from_log(self.logged)
 
 

@@ -1,4 +1,4 @@
-"""What a campaign has done, and the events of the log that are decided again without it."""
+"""What a campaign has done, and the logged events that are decided again without it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from .program import Program
 
 
 class Doings(Struct, frozen=True):
-    """What a campaign has done from an instant until another, by the events' own times; or for one event."""
+    """A campaign's results between two instants, by the events' own times; or for one event."""
 
     campaign_id: str
     since: datetime | None = None

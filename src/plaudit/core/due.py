@@ -1,4 +1,4 @@
-"""What a timer event brings about: everything of a member that is due at its instant, in a fixed order."""
+"""Decide a timer: everything of a member that is due at its instant, in a fixed order."""
 
 from msgspec import structs
 
@@ -64,7 +64,7 @@ def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:
 
 
 def _send_reminders(context: Context, metric: Metric, cause: Cause) -> None:
-    """Notify once of each lot that expires soon; the lots of one instant in one event."""
+    """Notify the member once of each lot that expires soon; lots with the same expiry share one event."""
     remind_at = reminders(context, metric.expiry)
     book = context.member.balances[metric.metric_id].book
     if remind_at is None or book is None:

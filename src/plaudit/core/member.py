@@ -56,7 +56,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Holding(Struct, frozen=True, gc=False):
-    """How many of a product a member has, since when, and when the last one came."""
+    """How many of a product a member holds, since when, and when the last one came."""
 
     quantity: int
     first_at: datetime
@@ -102,7 +102,7 @@ class Member(Struct, kw_only=True):
 
 
 def earliest_due(member: Member) -> datetime | None:
-    """When something falls due for a member without an event."""
+    """Return the member's next due time without an event, or None."""
     due: datetime | None = None
     for balance in member.balances.values():
         if balance.book is not None:
@@ -119,7 +119,7 @@ def earliest_due(member: Member) -> datetime | None:
 
 
 class StateKind(Struct, frozen=True):
-    """A kind of the small documents that a member has: their type, and what a collection of them is called in an export."""
+    """A kind of a member's states that are stored as documents: their type, and the collection's name in an export."""
 
     type: type[Struct]
     collection: str

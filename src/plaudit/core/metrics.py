@@ -1,4 +1,4 @@
-"""Amounts of a metric: scaled integers, and the one rounding rule. No floats near money."""
+"""Amounts of a metric: scaled integers, and the one rounding rule. No floats for money."""
 
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow
@@ -30,14 +30,14 @@ class Expiry(Struct, frozen=True, kw_only=True):
 
 
 class Cap(Struct, frozen=True):
-    """How much may be earned of a metric in a calendar period."""
+    """The amount of a metric that may be earned in a calendar period."""
 
     period: Period
     amount: int
 
 
 class Multiplier(Struct, frozen=True, kw_only=True):
-    """What is earned while it holds counts `factor` times. `weekdays` are ISO (1 Monday to 7 Sunday); empty: all."""
+    """While it holds, earned amounts count `factor` times. `weekdays` are ISO (1 Monday to 7 Sunday); empty: all."""
 
     name: str
     factor: Decimal
@@ -69,7 +69,7 @@ class Metric(Struct, frozen=True, kw_only=True):
 
     @property
     def keeps_lots(self) -> bool:
-        """Whether it matters what was earned when."""
+        """Whether the metric needs lots: its points can expire or be pending."""
         return self.expiry is not None or self.pending_days > 0
 
 
@@ -139,5 +139,5 @@ def is_number(value: Any) -> bool:
 
 
 def to_number(amount: int, decimals: int) -> int | float:
-    """A scaled amount as the number that people and conditions see: 12345 with 2 decimals is 123.45."""
+    """Return a scaled amount as a number for people and conditions: 12345 with 2 decimals is 123.45."""
     return amount if decimals == 0 else float(Decimal(amount).scaleb(-decimals))

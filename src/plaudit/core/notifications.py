@@ -1,4 +1,4 @@
-"""What members are told: texts filled in with what is known, in the member's own language."""
+"""Notifications of members: texts in the member's language, with their formulas filled in."""
 
 from uuid import UUID
 

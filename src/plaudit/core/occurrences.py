@@ -27,7 +27,7 @@ _MONDAY = date(1, 1, 1).toordinal()
 
 
 class Occurrences:
-    """The occurrences of a rule from `start` on, which itself is one only if the rule says so."""
+    """The occurrences of a rule from `start` on, which is itself one only if the rule says so."""
 
     def __init__(self, rule: Rule, start: datetime) -> None:
         self.start = start.replace(microsecond=0, tzinfo=None)

@@ -22,7 +22,7 @@ VALUE_LIST_MAX = 10_000
 
 
 class OperatorError(ValueError):
-    """The value of a condition is not one that its operator can compare with."""
+    """A condition's value that its operator cannot compare with."""
 
 
 class Search:
@@ -50,7 +50,7 @@ def _through(found: Any, number: int = 1) -> int:
 
 
 class Operator(Struct, frozen=True):
-    """`compile` makes the comparison from the condition's value, or raises OperatorError saying what it wants."""
+    """`compile` returns the comparison for a condition's value, or raises OperatorError saying what it requires."""
 
     name: str
     sentence: str
@@ -64,12 +64,12 @@ def is_number(value: Any) -> bool:
 
 
 def same(found: Any, wanted: Any) -> bool:
-    """Equality of JSON values: 1 is 1.0, but true is not 1."""
+    """Return whether JSON values are equal: 1 equals 1.0, but true does not equal 1."""
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
 
 
 def instant_of(value: Any) -> datetime | None:
-    """An ISO 8601 date or time as an instant (UTC when it names no zone), or None."""
+    """Return an ISO 8601 date or time as an instant (UTC without a zone), or None."""
     if not isinstance(value, str):
         return None
     try:
@@ -93,7 +93,7 @@ def _not_equals(wanted: Any) -> Compare:
 
 
 def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
-    """An order among numbers, or among texts; between the two there is none."""
+    """Return a comparison among numbers, or among texts; a number and a text have no order."""
 
     def compile_order(wanted: Any) -> Compare:
         if is_number(wanted):

@@ -1,4 +1,4 @@
-"""Regular expressions of the linear-time kind (RE2): compiled once, small, and no text can stall the engine."""
+"""Regular expressions in linear time (RE2): compiled once, bounded in size, so no text can stall the engine."""
 
 from functools import lru_cache
 from typing import Any, cast
@@ -16,11 +16,11 @@ TEXT_MAX = 2_000  # characters: a longer text matches no pattern
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used. The sentence says why."""
+    """A pattern that cannot be used. The message says why."""
 
 
 class Pattern:
-    """A compiled regular expression. `with_groups` is for who wants its groups: finding them costs more."""
+    """A compiled regular expression. `with_groups` also captures groups, which costs more."""
 
     __slots__ = ("_compiled", "_size")
 

@@ -33,7 +33,7 @@ class Period(StrEnum):
 
 
 class Cadence(StrEnum):
-    """How often something is to be done."""
+    """How often something has to be done."""
 
     daily = "daily"
     weekly = "weekly"
@@ -42,7 +42,7 @@ class Cadence(StrEnum):
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
-    """The time zone of that IANA name. Raises ZoneInfoNotFoundError or ValueError for a name that is none."""
+    """Return the time zone with an IANA name. Raise ZoneInfoNotFoundError or ValueError for an unknown name."""
     return ZoneInfo(name)
 
 
@@ -70,18 +70,18 @@ def instant_of(local: datetime, in_zone: ZoneInfo) -> datetime:
 # An event's time is asked for by several mechanics, and days are few: remembered, both cost next to nothing.
 @lru_cache(maxsize=16_384)
 def local_day(instant: datetime, time_zone: str) -> date:
-    """The day that an instant is in."""
+    """Return the local day of an instant."""
     return local_time(instant, zone(time_zone)).date()
 
 
 @lru_cache(maxsize=16_384)
 def first_instant(day: date, time_zone: str) -> datetime:
-    """The instant, in UTC, at which a local day begins."""
+    """Return the instant, in UTC, at which a local day begins."""
     return instant_of(datetime(day.year, day.month, day.day), zone(time_zone))  # noqa: DTZ001 (a local time)
 
 
 def days_after(instant: datetime, days: int, time_zone: str) -> datetime:
-    """The instant, in UTC, at which the local clocks show the same time so many days on; or ago, if they are negative."""
+    """Return the instant, in UTC, with the same local time a number of days later (earlier if negative)."""
     if not days:
         return instant
     in_zone = zone(time_zone)
@@ -93,7 +93,7 @@ def days_after(instant: datetime, days: int, time_zone: str) -> datetime:
 
 
 def first_day(day: date, period: Period) -> date:
-    """The first day of the period that a day is in. Not for hours."""
+    """Return the first day of a day's period. Not for hours."""
     match period:
         case Period.week:
             return day - timedelta(days=day.weekday())
@@ -108,7 +108,7 @@ def first_day(day: date, period: Period) -> date:
 
 
 def next_first_day(day: date, period: Period) -> date:
-    """The first day of the period after the one that a day is in. Not for hours."""
+    """Return the first day of the period after a day's. Not for hours."""
     match period:
         case Period.week:
             return date.fromordinal(min(first_day(day, period).toordinal() + 7, date.max.toordinal()))
@@ -120,7 +120,7 @@ def next_first_day(day: date, period: Period) -> date:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day some months on, or the last of that month where it has no such day (29 February, the 31st)."""
+    """Return the same day some months later, or that month's last day if it is shorter (29 February, the 31st)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     if year > date.max.year:
         return date.max
@@ -128,7 +128,7 @@ def add_months(day: date, months: int) -> date:
 
 
 def next_period_at(instant: datetime, period: Period, time_zone: str) -> datetime:
-    """The instant, in UTC, at which the next period begins."""
+    """Return the instant, in UTC, at which the next period begins."""
     if period is Period.hour:
         hour = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         return min(hour, LAST_INSTANT - _HOUR) + _HOUR
@@ -137,9 +137,9 @@ def next_period_at(instant: datetime, period: Period, time_zone: str) -> datetim
 
 
 def period_key(instant: datetime, period: Period, time_zone: str) -> str:
-    """The name of the period that `instant` falls in, by the local calendar: `2026-11-20`, `2026-W47`, `2026-Q4` …
+    """Return the name of an instant's period by the local calendar: `2026-11-20`, `2026-W47`, `2026-Q4` …
 
-    An hour's key carries its offset from UTC, so that the hour repeated in autumn is two hours.
+    An hour's key includes its offset from UTC, so the hour repeated in autumn is two hours.
     """
     local = local_time(instant, zone(time_zone))
     match period:
@@ -159,7 +159,7 @@ def period_key(instant: datetime, period: Period, time_zone: str) -> str:
 
 
 def period_number(day: date, cadence: Cadence) -> int:
-    """The number of the day, week or month that a day is in: consecutive ones have consecutive numbers."""
+    """Return the number of a day's day, week or month: consecutive periods have consecutive numbers."""
     match cadence:
         case Cadence.daily:
             return day.toordinal()
@@ -170,7 +170,7 @@ def period_number(day: date, cadence: Cadence) -> int:
 
 
 def first_day_of(turn: int, cadence: Cadence) -> date:
-    """The first day of the day, week or month of that number (see `period_number`); the calendar's last year has no more."""
+    """Return the first day of a period by its number (see `period_number`), up to the calendar's last year."""
     turn = min(turn, period_number(_LAST_DAY, cadence))
     match cadence:
         case Cadence.daily:

@@ -16,14 +16,14 @@ from .metrics import Metric, to_number
 
 
 class ProductLike(Protocol):
-    """What is read of a product of the programme."""
+    """The fields of a product that computed fields read."""
 
     @property
     def type(self) -> str: ...
 
 
 class ProfileSource(Protocol):
-    """What computed fields are computed from: a member, and what their programme has."""
+    """The input of computed fields: a member and their programme."""
 
     @property
     def member(self) -> Member: ...
@@ -36,7 +36,7 @@ class ProfileSource(Protocol):
 
 
 class Missing:
-    """The value of a field that is not there (null is there)."""
+    """The value of an absent field (null is a value)."""
 
     def __repr__(self) -> str:
         return "missing"
@@ -46,7 +46,7 @@ MISSING: Final = Missing()
 
 
 class Keeper(StrEnum):
-    """Who decides a field's value."""
+    """Who sets a field's value."""
 
     user = "user"  # who writes the profile
     engine = "engine"  # computed, and usable in conditions, criteria, formulas and templates

@@ -23,7 +23,7 @@ CASCADE_EVENTS_MAX = 500
 
 
 class Effect(Struct, frozen=True):
-    """One effect of a step: its type, by the name in `effects/registry`, and its compiled settings."""
+    """An effect of a step: its type, by its name in `effects/registry`, and its compiled settings."""
 
     type: str
     settings: Any
@@ -31,7 +31,7 @@ class Effect(Struct, frozen=True):
 
 
 class Texts(Struct, frozen=True):
-    """A notification's texts by locale, ready to be filled in. It is not to be shown once it is `expires_after` old."""
+    """A notification's texts by locale. It is not shown once it is older than `expires_after`."""
 
     display: str
     default: str
@@ -39,7 +39,7 @@ class Texts(Struct, frozen=True):
     expires_after: timedelta | None = None
 
     def for_locale(self, locale: str) -> tuple[Template | None, Template]:
-        """Title and message in a locale, in its language, or in the default."""
+        """Return title and message in a locale, in its language, or in the default."""
         found = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
         return found if found is not None else self.by_locale[self.default]
 
@@ -50,7 +50,7 @@ class PeriodLimit(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A part of a campaign: what is to be reached, and what follows then; `notification` says that it is done."""
+    """A step of a campaign: its goal and its effects; `notification` announces its completion."""
 
     name: str
     goal: Goal = ONCE
@@ -117,13 +117,13 @@ class MechanicListener(Struct, frozen=True, kw_only=True):
 
 
 class Audience(Struct, frozen=True):
-    """Whom something is for: members in any of `include` (everybody, when empty) and in none of `exclude`."""
+    """An audience: members in any group of `include` (everybody if empty) and in none of `exclude`."""
 
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 
     def includes(self, inside: frozenset[str]) -> bool:
-        """Whether a member who belongs to these groups is among them."""
+        """Return whether a member who belongs to these groups is in the audience."""
         return (not self.include or not self.include.isdisjoint(inside)) and self.exclude.isdisjoint(inside)
 
 
@@ -142,7 +142,7 @@ class Product(Struct, frozen=True, kw_only=True):
 
 
 class Reward(Struct, frozen=True, kw_only=True):
-    """A reward's effect is the effect that carries it out; `type` is one of the five documented types."""
+    """A reward. Its effect grants it; `type` is one of the five documented types."""
 
     reward_id: str
     name: str
@@ -158,7 +158,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What an organisation has settled for all its campaigns."""
+    """An organisation's settings for all its campaigns."""
 
     auto_enrol: bool = True
     time_zone: str = "UTC"
@@ -203,7 +203,7 @@ class Program(Struct, frozen=True, kw_only=True):
         return None if documents is None else documents.get(document_id)
 
     def listeners_of(self, trigger: str) -> tuple[Listener, ...]:
-        """The steps that listen to a trigger, in the order of priority: an event meets only these."""
+        """Return the steps that listen to a trigger, by priority: an event meets only these."""
         return self.listeners.get(trigger, ())
 
     def campaigns(self) -> dict[str, Campaign]:

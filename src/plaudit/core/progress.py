@@ -1,4 +1,4 @@
-"""What a member's progress in a campaign comes to at an instant: windows pass and occurrences end without any event."""
+"""A member's progress in a campaign as of an instant: windows pass and occurrences end without events."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ def progress_at(campaign: Campaign, progress: Progress, now: datetime, time_zone
 
 
 def is_completed(campaign: Campaign, progress: Progress, now: datetime) -> bool:
-    """Whether a campaign has been completed: a recurring one, in the present occurrence or the last one before."""
+    """Return whether a campaign is completed; a recurring one, in the present or latest occurrence."""
     if progress.last_at is None or campaign.recurrence is None:
         return progress.completions > 0
     start = campaign.recurrence.last_start(now)

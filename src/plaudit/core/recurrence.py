@@ -33,18 +33,18 @@ class Recurrence:
         self._known: tuple[datetime, datetime, datetime | None, datetime | None] = (_LATEST, _LATEST, None, None)
 
     def occurrence_at(self, instant: datetime) -> datetime | None:
-        """The start of the occurrence that an instant is in; None between occurrences."""
+        """Return the start of the occurrence that includes an instant, or None."""
         start, _ = self._around(instant)
         if start is None or (self._lasts is not None and instant - start >= self._lasts):
             return None
         return start
 
     def last_start(self, instant: datetime) -> datetime | None:
-        """The start of the last occurrence up to an instant, whether it has ended or not; None before the first."""
+        """Return the start of the latest occurrence up to an instant, ended or not, or None."""
         return self._around(instant)[0]
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """The start of the first occurrence after an instant; None when there is none."""
+        """Return the start of the first occurrence after an instant, or None."""
         return self._around(instant)[1]
 
     def _around(self, instant: datetime) -> tuple[datetime | None, datetime | None]:

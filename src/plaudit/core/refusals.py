@@ -1,4 +1,4 @@
-"""What each refusal means: a sentence, and what can be done about it. For the reference, and for what commands answer."""
+"""The meaning of each refusal: a sentence, and what can be done about it. For the reference, and for responses."""
 
 import re
 

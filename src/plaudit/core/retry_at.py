@@ -1,4 +1,4 @@
-"""When what was refused may succeed: for the refusals that end by themselves."""
+"""When a refused event can succeed, for refusals that end by themselves."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ RETRYABLE_REFUSALS = frozenset(
 
 
 def next_at(context: Context, campaign: Campaign, refusal: Refusal) -> datetime | None:
-    """The instant from which on a campaign no longer refuses for this reason; None when it never ends."""
+    """Return the instant from which a campaign no longer refuses for this reason, or None if that never ends."""
     progress = context.member.progress.get(campaign.campaign_id)
     match refusal:
         case Refusal.campaign_not_started:

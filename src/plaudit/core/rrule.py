@@ -25,7 +25,7 @@ _ALIASES = {"BYWEEKDAY": "BYDAY"}
 
 
 class Frequency(IntEnum):
-    """How long the periods of a rule are, the longest first."""
+    """The lengths of a rule's periods, longest first."""
 
     YEARLY = 0
     MONTHLY = 1

@@ -28,14 +28,14 @@ def with_heard(step: StepProgress, heard: Counted, most: int) -> StepProgress:
 
 
 def is_near(goal: Goal, step: StepProgress) -> bool:
-    """Whether an event may matter for when a step is done; if not, it need not be remembered."""
+    """Return whether an event can affect when a step is completed; otherwise it need not be remembered."""
     if step.done_at is not None or not _is_plain(goal):
         return True
     return 2 * step.value >= goal.target or (goal.type == "count" and goal.target <= HEARD_MAX)
 
 
 def remembers(step: StepProgress, at: datetime) -> bool:
-    """Whether a step remembers an event of that instant: one that comes late may set it free for the step after."""
+    """Return whether a step remembers an event of that instant: a late event may free it for the next step."""
     return any(time_of(heard) == at for heard in step.early)
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a member's state, however it came about: a book-keeper can check it with nothing else at hand."""
+"""Invariants of a member's state, whatever its history: they can be checked without anything else."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -11,7 +11,7 @@ from .metrics import Metric
 
 
 class Unsound(StrEnum):
-    """What does not hold of the books."""
+    """The invariants of the ledger that can be violated."""
 
     holds = "holds"
     debt = "debt"
@@ -57,7 +57,7 @@ def _of_balance(metric: Metric, balance: Balance) -> Iterator[tuple[Unsound, str
 
 
 def _of_debt(book: Book, reserved: Mapping[int, int]) -> Iterator[tuple[Unsound, str]]:
-    """Debt is only what all lots lack: nothing that could pay it is left."""
+    """Check that a member in debt has nothing left that could pay it."""
     owed = sum(lot.amount for lot in book.lots if lot.number == DEBT)
     left = sum(
         lot.amount - reserved[lot.number] for lot in book.lots if lot.number != DEBT and lot.available_at is None

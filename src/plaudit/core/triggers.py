@@ -1,4 +1,4 @@
-"""The engine's own triggers: what it fires itself. Campaigns listen to them; clients may not report them."""
+"""The engine's own triggers, which it fires itself. Campaigns listen to them; clients may not report them."""
 
 from collections.abc import Iterable
 from typing import Annotated

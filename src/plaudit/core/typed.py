@@ -1,4 +1,4 @@
-"""Conditions that follow from a campaign's type, not from what it says: explanations do not show them as such."""
+"""Conditions that follow from a campaign's type rather than its document: explanations do not show them."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from .program import Audience
 
 
 class Open:
-    """That an event is within a campaign's window, and of a member whom the campaign is for."""
+    """The event is within the campaign's window, and the member in its audience."""
 
     __slots__ = ("_audience", "_ends_at", "_starts_at")
 
@@ -17,7 +17,7 @@ class Open:
         self._starts_at, self._ends_at, self._audience = starts_at, ends_at, audience
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:  # noqa: ARG002
-        """Whether the campaign is open to the event."""
+        """Return whether the campaign is open to the event."""
         at = scope.event.occurred_at
         if (self._starts_at is not None and at < self._starts_at) or (
             self._ends_at is not None and at >= self._ends_at

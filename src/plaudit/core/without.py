@@ -42,7 +42,7 @@ _NOT_OF_CAMPAIGNS: frozenset[str] = frozenset(
 
 
 class _Judged(Struct, frozen=True):
-    """The programme that judged an event, and the trace of that."""
+    """The programme that decided an event, and the trace."""
 
     program: Program
     trace: Sequence[Trace]
@@ -149,7 +149,7 @@ def _undone_before(log: Iterable[Happened]) -> Iterator[Doings]:
 
 
 class _Programs:
-    """Programmes without some campaigns, in which what was spent can be spent, whatever there is."""
+    """Programmes without some campaigns, in which spending always succeeds."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, frozenset[str]], Program] = {}
@@ -239,7 +239,7 @@ def _kind_of(notification: Notification) -> Hashable:
 def _paired(
     these: Iterable[T], others: Iterable[T], named: Callable[[T], UUID], alike: Callable[[T], Hashable]
 ) -> Iterator[tuple[T, T | None]]:
-    """Pair what was with what would be: by id, else what is alike, as a cascade has its id from what went before it."""
+    """Pair actual with simulated results: by id, or else by likeness, as a cascade's ids depend on the events before."""
     left = {named(t): t for t in others}
     open_ones: list[T] = []
     for t in these:
@@ -259,7 +259,7 @@ def _paired(
 
 
 def _order(found: _Found, real: Member, would: Member, doings: Doings, program: Program) -> Rollback | None:
-    """Put what was found into an order."""
+    """Return the findings as an order."""
     caps = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.cap and number > 0}
     stock = {key: number for (kind, key), number in found.claims.items() if kind is ClaimKind.stock and number > 0}
     products = _fewer(

@@ -1,1 +1,1 @@
-"""Effects, one file each: settings, checks, what is loaded for it, how it is compiled, applied and previewed."""
+"""Effects, one file each: settings, checks, the parts loaded for it, how it is compiled, applied and previewed."""

@@ -1,4 +1,4 @@
-"""Amounts of metrics: what `add_points` and `add_metric` have in common."""
+"""Amounts of metrics, shared by `add_points` and `add_metric`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from .effect_type import Amount, Preview, SettingsAmount, SettingsError
 
 
 class AmountSettings(Struct, frozen=True):
-    """An amount of a metric, ready to be posted: fixed (in smallest units), or a formula."""
+    """An amount of a metric, ready to post: fixed (in smallest units), or a formula."""
 
     metric: str
     fixed: int | None
@@ -53,7 +53,7 @@ def preview_amount(metric_id: str, amount: Amount) -> Sequence[Preview]:
 
 
 def apply_amount(context: Context, place: EffectPlace, settings: AmountSettings) -> EffectTrace:
-    """Credit a fixed amount or the value of a formula, times the multipliers, rounded once. A negative one is debited."""
+    """Credit a fixed amount or a formula's value, times the multipliers, rounded once. Debit a negative one."""
     metric = context.program.metrics.get(settings.metric)
     if metric is None:
         return EffectTrace(place.index, Refusal.metric_not_found, settings.metric)

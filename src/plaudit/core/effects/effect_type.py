@@ -21,20 +21,20 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The settings of an effect, as documents write them. The name of its subclass is the title of its JSON Schema."""
+    """An effect's settings, as documents write them. The subclass's name is the title of its JSON Schema."""
 
 
 class SettingsError(Struct, frozen=True):
-    """What is wrong with the settings: `field` as documents write it ("" for all of them), and what it must be."""
+    """An error in the settings: the `field` as documents write it ("" for all of them), and what it must be."""
 
     field: str
     message: str
 
 
 class NamedDocument(Struct, frozen=True):
-    """A document that the settings name: its id is in `field`, or always `document_id`.
+    """A document that the settings refer to: its id is in `field`, or always `document_id`.
 
-    One that is not `required` may be missing.
+    It may be missing unless it is `required`.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class SettingsAmount(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True):
-    """What an effect will give, as far as this is known beforehand. A formula says an `amount` only when it happens."""
+    """What an effect will give, as far as known in advance. A formula's `amount` is only known when it runs."""
 
     kind: Literal["metric", "product", "coupon"]
     id: str

@@ -1,4 +1,4 @@
-"""The effect `grant_reward`. A reward is an effect with a name: its type says which."""
+"""The effect `grant_reward`. A reward is a named effect; its type says which."""
 
 from collections.abc import Sequence
 

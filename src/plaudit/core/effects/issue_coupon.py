@@ -1,4 +1,4 @@
-"""The effect `issue_coupon`; and the coupons that rewards and products bring."""
+"""The effect `issue_coupon`, and the coupons of rewards and products."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ class UniqueCouponSettings(Struct, frozen=True):
 
 
 class SharedCouponSettings(Struct, frozen=True):
-    """The same code for everybody."""
+    """The same code for all members."""
 
     origin_id: str
     code: str
