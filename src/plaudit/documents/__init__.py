@@ -1,1 +1,1 @@
-"""The kinds of configuration: pure types and checks. No I/O here."""
+"""The kinds of configuration documents: pure types and checks. No I/O."""

@@ -1,4 +1,4 @@
-"""What all documents have in common, and what a kind of document tells about itself."""
+"""The form of all documents, and what a kind of document defines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ MemberField = Annotated[
 
 
 class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """One piece of configuration, as it is written. Its id, version and times are the store's."""
+    """Fields that every document has. The server adds id, version and times."""
 
     name: Name
     description: Description | None = None
@@ -32,7 +32,7 @@ class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class Reference(Struct, frozen=True):
-    """That a document names another: where, and which. One that is not `required` may name what is not there."""
+    """A reference to another document: the field and the id. The other may be missing unless it is `required`."""
 
     field: str
     kind: str
@@ -41,7 +41,7 @@ class Reference(Struct, frozen=True):
 
 
 class MetricAmount(Struct, frozen=True):
-    """That a document has an amount of a metric: where, of which, and how much, as it is written."""
+    """An amount of a metric in a document: the field, the metric, and the amount as written."""
 
     field: str
     metric: str
@@ -115,7 +115,7 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
 
     @property
     def list_name(self) -> str:
-        """The name that a list of them stands under: the collection's, as one word."""
+        """Return the name of a list of these documents: the collection's, as one word."""
         first, *rest = self.collection.split("-")
         return first + "".join(word.capitalize() for word in rest)
 

@@ -1,4 +1,4 @@
-"""Campaigns: what members do, and what follows. In simple mode a campaign carries its triggers and effects itself."""
+"""Campaigns: what members do and what follows. In simple mode, a campaign has its own triggers and effects."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
@@ -28,7 +28,7 @@ class PeriodLimitSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limit(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How often a campaign may fire: for a member in all, for a member in a calendar period, for everybody."""
+    """How often the campaign may fire: per member, per member and period, overall."""
 
     per_user: Count | None = None
     per_period: PeriodLimitSpec | None = None
@@ -36,7 +36,7 @@ class Limit(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Window(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Within which a goal must be reached: one calendar `period`, or any `seconds` or `days` (rolling)."""
+    """The window in which the goal must be reached: a calendar `period`, or the last `days` or `seconds`."""
 
     period: Period | None = None
     days: Annotated[int, Meta(ge=1, le=3_660)] | None = None
@@ -44,7 +44,7 @@ class Window(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class GoalSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """When a step is done: `target` events, a sum of `field` of at least `target`, or as many distinct values of it."""
+    """When a step is completed: `target` events, a sum of `field`, or distinct values of `field`."""
 
     type: Literal["count", "sum", "distinct"] = "count"
     target: Annotated[int, Meta(ge=1, le=10**9)] | Annotated[float, Meta(gt=0, le=10**9)] = 1
@@ -53,9 +53,9 @@ class GoalSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StepSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A part of a campaign: what counts, towards which goal, and what follows when it is reached.
+    """One part of a campaign: its triggers, its goal and its effects.
 
-    `notification` tells the member that it is done.
+    `notification` tells the member that the step is completed.
     """
 
     name: Name
@@ -66,11 +66,11 @@ class StepSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """When a recurring campaign comes round: an RFC 5545 rule from `startDate` on, in the organisation's time zone.
+    """Recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
 
-    An occurrence lasts `durationSeconds`, or until the next begins. The rule is by the minute at most, with at most
-    1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000; an occurrence must follow
-    within 100 years.
+    An occurrence lasts `durationSeconds`, or until the next begins. The rule recurs at most once a minute. It has at
+    most 1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. An occurrence must
+    follow within 100 years.
     """
 
     rule: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -78,14 +78,15 @@ class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class Campaign(Document, kw_only=True):
-    """`priority`: the higher goes first. `cooldown` is in seconds. `endDate` itself is no longer inside.
+    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a challenge).
 
-    With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the `order`
-    given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A `Badge` is awarded once, a `Challenge` completed once unless it is
-    `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}. `enrolment`: `open` counts for everybody,
-    `required` for who has joined.
-    `notification` tells the member that it is completed; `subtitle`, `media` and the `show…` are for members' apps.
-    `completedAt` is there when the campaign was over and became `completed` by itself.
+    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive. `effects`
+    of a campaign with steps run when `required` steps (default: all) are completed, in the given `order`; if
+    `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded once, a `Challenge`
+    completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}.
+    `enrolment`: with `required`, only members who have joined take part. `notification` tells the member that it is
+    completed; `subtitle`, `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished
+    campaign became `completed`.
     """
 
     type: str = "Reward"  # of `CAMPAIGN_TYPES`
@@ -117,7 +118,7 @@ class Campaign(Document, kw_only=True):
 
     @property
     def listens(self) -> bool:
-        """Whether events are met: also late ones of its time, if it has become completed by itself."""
+        """Return whether events are accepted: also late ones of its time, after it became completed."""
         by_itself = (
             self.status == "completed"
             and self.completed_at is not UNSET

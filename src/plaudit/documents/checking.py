@@ -1,7 +1,7 @@
-"""What a document must be beyond its types, on saving: new, or over one that is stored.
+"""The checks of a document on saving beyond its types, new or over a stored one.
 
-Checks become stricter with time. What was stored before they did is told as out of force, and must not keep anybody from
-changing something else of it: from pausing a campaign, say.
+Checks become stricter over time. A stored document that fails them is reported as out of force, but its other fields
+can still be changed: pausing a campaign must stay possible.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Code pools: where the unique codes of a product come from. The codes themselves are the engine's, not the document's."""
+"""Code pools: the sources of products' unique codes. The codes themselves are stored by the engine."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -9,9 +9,10 @@ from .base import Document, DocumentId, DocumentKind, Instant, Reference
 
 
 class CodePool(Document, kw_only=True):
-    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more.
+    """The source of a product's unique codes.
 
-    Unless `caseSensitive`, `abc` and `ABC` are the same code.
+    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`, `abc` and
+    `ABC` are the same code.
     """
 
     product_id: DocumentId

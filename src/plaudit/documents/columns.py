@@ -57,7 +57,7 @@ def _json(cell: str) -> Any:
 
 
 def _several(cell: str) -> Any:
-    """A list, as JSON or with bars between its items."""
+    """Return a list, from JSON or from items separated by bars."""
     return _json(cell) if cell.lstrip().startswith("[") else [part.strip() for part in cell.split("|")]
 
 
@@ -72,7 +72,7 @@ _OF_EVERY_PROFILE: Mapping[str, Reader] = {
 
 
 class Column(Struct, frozen=True):
-    """Where the cells of a column go in a record, and how they are read."""
+    """A column: the field of the record that its cells set, and how they are read."""
 
     name: str
     path: tuple[str, ...]
@@ -85,7 +85,7 @@ class Column(Struct, frozen=True):
 
 
 class Columns:
-    """The columns that a kind of file may have. `of` reads a header, `record` a row of it."""
+    """The columns that a kind of file may have. `of` reads a header, `record` a row."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Columns:
         self._other = other
 
     def is_known(self, name: str) -> bool:
-        """Whether a name is one of this kind of file's own."""
+        """Return whether a name is a column of this kind of file."""
         scope, _, rest = name.partition(".")
         return name in self._named or (rest != "" and scope in self._scopes)
 

@@ -1,4 +1,4 @@
-"""Documents to a Program: everything that can be looked up, parsed or rounded beforehand is, once per change."""
+"""Compile documents to a Program: whatever can be looked up, parsed or rounded in advance is, once per change."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ from .settings import SETTINGS_ID, Settings
 
 
 class CompileInput(Struct, frozen=True):
-    """A document as the store has it: in the order of creation."""
+    """A stored document, in the order of creation."""
 
     kind: str
     id: str
@@ -45,7 +45,7 @@ class CompileInput(Struct, frozen=True):
 
 
 def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput]) -> core.Program:
-    """The compiled programme of one organisation. The documents have been checked when they were saved."""
+    """Return the compiled programme of one organisation. Its documents were validated when they were saved."""
     by_kind: dict[str, dict[str, Any]] = defaultdict(dict)
     for kept in documents:
         by_kind[kept.kind][kept.id] = kept.document
@@ -138,7 +138,7 @@ def _multiplier(multiplier_spec: MultiplierSpec) -> Multiplier:
 
 
 def _active_pools(pools: Mapping[str, CodePool]) -> list[tuple[str, CodePool]]:
-    """The pools that products draw from; of several for one product, the oldest that is active."""
+    """Return the pools of products; of several for one product, the oldest active one."""
     return [(name, pool) for name, pool in reversed(list(pools.items())) if pool.status == "active"]
 
 
@@ -241,7 +241,7 @@ def _goal(goal: GoalSpec) -> Goal:
 def _listeners(
     campaigns: Mapping[str, Campaign], rules: Mapping[str, Rule], metrics: Mapping[str, Metric], time_zone: str
 ) -> dict[str, tuple[core.Listener, ...]]:
-    """Who listens to what: by priority of the campaign, then of the rule, then by age."""
+    """Return the listeners by trigger: by priority of the campaign, then of the rule, then by age."""
     found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
     programme = {key: _campaign(key, value, metrics, time_zone) for key, value in campaigns.items() if value.listens}
     for campaign_id, compiled in programme.items():
@@ -317,7 +317,7 @@ def _needs(
     has_products: bool,
     of_mechanics: Iterable[frozenset[str]],
 ) -> frozenset[str]:
-    """Which parts of a member a campaign's effects or a mechanic may touch, so that no batch loads the others."""
+    """Return the parts of a member that effects or mechanics may touch, so that no batch loads the others."""
     met = [listener for item in listeners.values() for listener in item]
     effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
     effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]

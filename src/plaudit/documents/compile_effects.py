@@ -1,4 +1,4 @@
-"""Effects as the core carries them out."""
+"""Compile effects for the core."""
 
 from collections.abc import Mapping
 

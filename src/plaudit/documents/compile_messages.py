@@ -1,4 +1,4 @@
-"""What leaves the engine, as the core has it: templates of notifications, and which messages anybody wants."""
+"""Compile messages for the core: notification templates, and which messages webhooks want."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from .webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED, Webhook, names_o
 
 
 def texts_of(template: MessageTemplate) -> Texts:
-    """A template's texts, ready to be filled in."""
+    """Return a template's texts, compiled."""
     by_locale = {
         locale: (None if texts_spec.title is None else Template(texts_spec.title), Template(texts_spec.message))
         for locale, texts_spec in template.texts.items()
@@ -25,7 +25,7 @@ def _lasting(seconds: int | None) -> timedelta | None:
 
 
 def outbound_of(webhooks: Collection[Webhook], own: Iterable[str], *, push: bool) -> dict[str, tuple[str, ...]]:
-    """What other systems are told of each trigger, of transactions and notifications: only what somebody wants."""
+    """Return the messages of each trigger, of transactions and notifications, that a webhook wants."""
     active = [webhook for webhook in webhooks if webhook.status == "active"]
     found: dict[str, tuple[str, ...]] = {}
     if push:

@@ -1,4 +1,4 @@
-"""Rewards, which are effects with a name, as the core carries them out."""
+"""Compile rewards, which are named effects, for the core."""
 
 from collections.abc import Mapping
 

@@ -7,7 +7,7 @@ from plaudit.errors import FieldError
 
 
 def check_conditions(conditions: Any, at: str) -> list[FieldError]:
-    """What is wrong with a tree of conditions."""
+    """Return the errors of a tree of conditions."""
     try:
         compile_conditions(conditions, at)
     except ConditionError as error:

@@ -1,4 +1,4 @@
-"""Custom fields: what an organisation keeps of its members beyond the profile schema. Deleting one is soft."""
+"""Custom fields: profile fields beyond the profile schema. Deleting one is soft."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -15,7 +15,10 @@ OPTIONS_MAX = 1_000
 
 
 class CustomField(Document, kw_only=True):
-    """`options` are for `select` and `multi-select`; `validation` bounds numbers and texts."""
+    """An extra profile field.
+
+    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    """
 
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,64}$")]
     type: Literal["string", "number", "boolean", "date", "select", "multi-select"]

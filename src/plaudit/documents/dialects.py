@@ -17,7 +17,7 @@ _RULE_EFFECT = "params"
 
 
 def trigger_key(key: str) -> str:
-    """The one name of a trigger."""
+    """Return the canonical name of a trigger."""
     return "user.enrolled" if key == _USER_ENROLLED else OUTSIDE_NAMES.get(key, key)
 
 
@@ -26,7 +26,7 @@ CAMPAIGN_PARTS: dict[str, str] = {}
 
 
 def read_campaign(raw: dict[str, Any]) -> dict[str, Any]:
-    """A campaign's triggers and effects as they are kept."""
+    """Return a campaign with its triggers and effects in canonical spelling."""
     kept = dict(raw)
     if isinstance(raw.get("triggers"), list):
         kept["triggers"] = [_read_trigger(trigger) for trigger in raw["triggers"]]
@@ -50,7 +50,7 @@ def read_parts(kept: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _read_step(raw: Any) -> Any:
-    """A step's one trigger as a list of one, its conditions in it; the rest as in a campaign."""
+    """Return a step with its one trigger as a list, with its conditions in it; the rest as in a campaign."""
     if not isinstance(raw, dict):
         return raw
     kept = dict(cast("dict[str, Any]", raw))
@@ -64,7 +64,7 @@ def _read_step(raw: Any) -> Any:
 
 
 def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:
-    """A campaign as the campaigns page shows it."""
+    """Return a campaign as the reference's campaigns page shows it."""
     triggers: list[Any] = [
         {"eventType": trigger["type"], "conditions": trigger.get("conditions") or []} for trigger in kept["triggers"]
     ]
@@ -72,7 +72,7 @@ def write_campaign(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
-    """A rule's trigger and effects as they are kept."""
+    """Return a rule with its trigger and effects in canonical spelling."""
     kept = dict(raw)
     for spelling in ("eventType", "type"):
         if spelling in kept and "triggerType" not in kept:
@@ -85,7 +85,7 @@ def read_rule(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_rule(kept: dict[str, Any]) -> dict[str, Any]:
-    """A rule as the rules page shows it."""
+    """Return a rule as the reference's rules page shows it."""
     effects = [_write_rule_effect(effect) for effect in kept["effects"]]
     return {**kept, "effects": effects, "conditions": kept.get("conditions") or []}
 
@@ -110,7 +110,7 @@ def _read_trigger(raw: Any) -> Any:
 
 
 def _read_effect(raw: Any) -> Any:
-    """Settings from `config`, `params` or beside the type; the names of fields that have two, to one."""
+    """Return an effect with its settings from `config`, `params` or beside its type, under their canonical names."""
     if not isinstance(raw, dict):
         return raw
     given = dict(cast("dict[str, Any]", raw))

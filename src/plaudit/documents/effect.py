@@ -19,7 +19,7 @@ EFFECTS_MAX = 50
 
 
 class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Who something is for: members in any segment of `include` (everybody if it is empty) and in none of `exclude`."""
+    """Members in any segment of `include` (default: everyone) and in none of `exclude`."""
 
     include: list[str] = field(default_factory=list[str])
     exclude: list[str] = field(default_factory=list[str])
@@ -34,7 +34,7 @@ class AudienceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EffectSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One effect: `type` names one of the effects, `config` its settings, `segments` who it is for."""
+    """One effect: its `type`, its settings in `config`, and the `segments` it applies to."""
 
     type: str
     config: dict[str, Any]

@@ -156,7 +156,7 @@ def _lost(reference: Reference, there: Existing) -> FieldError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Say what there is, as far as it can be read."""
+    """Return the existing names as text, as far as it can be read."""
     if not names:
         return "there is none"
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
@@ -164,7 +164,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def why_wrong(look: Look, there: Existing) -> str | None:
-    """Why a field can never be found, whatever happens; None where it can. What documents it names is not asked here."""
+    """Return why a field can never have a value, or None. The documents it names are not checked here."""
     if look.of == "profile":
         return None if _may_be_written(look.field, there) else _no_field(look.field, _written_names(there))
     if look.of == "member" and is_bare(look.field):
@@ -238,7 +238,7 @@ def _why_not_of_member(field: str, steps: Sequence[str], there: Existing, *, cus
 
 
 def _may_be_written(name: str, there: Existing) -> bool:
-    """Whether a profile may have a field of its own of this name."""
+    """Return whether a profile may have its own field of this name."""
     if name in there.written or name in STANDARD_WRITTEN:
         return True
     return name not in KEPT_BY_ENGINE and there.profiles.may_have(name)

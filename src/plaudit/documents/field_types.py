@@ -1,4 +1,4 @@
-"""Values of the types that profiles are made of, and what keeps a value from being one."""
+"""Types of profile fields, and the errors of values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -23,7 +23,7 @@ FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What a value must keep to, beyond its type."""
+    """The bounds of a value, apart from its type."""
 
     min: float | None = None
     max: float | None = None
@@ -35,14 +35,14 @@ class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
 def wrong_default(
     name: str, kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
 ) -> str | None:
-    """Why a value cannot be what the field `name` is unless it is given; None when it can."""
+    """Return why a value cannot be the default of the field `name`, or None."""
     return value_error(kind, value, options, bounds) or (wrong_zone(value) if name == TIME_ZONE else None)
 
 
 def value_error(
     kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
 ) -> str | None:
-    """Why a value is not of a type, not among the options or out of bounds, as `must …`; None when it is right."""
+    """Return why a value has the wrong type, option or size, as `must …`, or None."""
     types, words = FIELD_TYPES[kind]
     if not isinstance(value, types) or (kind == "number" and isinstance(value, bool)):
         return f"must be {words}"

@@ -1,4 +1,4 @@
-"""A line of an import: a member as other systems write them down, in JSON or in columns."""
+"""A line of an import: a member, in JSON or in columns."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class LotRecord(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An amount with its expiry; `availableAt` is until when it is pending."""
+    """An amount with its expiry; it is pending until `availableAt`."""
 
     amount: Annotated[float, Meta(gt=0)]
     expires_at: Instant | None = None
@@ -27,7 +27,7 @@ class LotRecord(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class MemberRecord(Struct, kw_only=True, rename="camel"):
-    """What is not of the profile. `metrics` are amounts, or lists of lots. The mechanics may add a field each."""
+    """The parts outside the profile. `metrics` are amounts, or lists of lots. Each mechanic may add a field."""
 
     user_id: UserId
     enrolled_at: Instant | None = None
@@ -55,7 +55,7 @@ MECHANICS.follow(_follow_mechanics)
 
 
 def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]) -> tuple[str, ImportOrder]:
-    """A line as a user id and what the member brings. Raises Invalid naming every field that is wrong."""
+    """Return a line's user id and import order. Raise Invalid naming every invalid field."""
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
     given = cast("dict[str, Any]", raw)

@@ -1,4 +1,4 @@
-"""The registry: the one list of kinds that the API, the store, the docs and the compiler read."""
+"""The registry of kinds, for the API, the store, the docs and the compiler."""
 
 from collections.abc import Iterator, Mapping
 
@@ -25,7 +25,7 @@ _LAST = (template, webhook, custom_field, profile_schema, settings)
 
 
 class _Kinds(Mapping[str, DocumentKind]):
-    """The kinds by name: those of the mechanics are theirs to tell."""
+    """The kinds by name. Mechanics add theirs."""
 
     def __init__(self) -> None:
         self._own = {module.KIND.name: module.KIND for module in (*_FIRST, *_LAST)}

@@ -1,4 +1,4 @@
-"""What a document listens to: the types of event that set it off."""
+"""The triggers of a document: the types of events that it reacts to."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TRIGGERS_MAX = 20
 
 
 class TriggerSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What sets a campaign off: a type of event, and the conditions that it must meet."""
+    """An event type that starts the campaign, and the conditions the event must meet."""
 
     type: TriggerKey
     conditions: list[Any] | dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The fields that a document looks at: of events, of members. Found in its conditions, criteria, goals, scores, formulas."""
+"""The fields that a document reads, of events and members: in its conditions, criteria, goals, scores and formulas."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, cast, get_args
@@ -42,7 +42,7 @@ class Look(Struct, frozen=True):
 
 
 class Write(Struct, frozen=True):
-    """That an effect, `at` a place of a document, sets the field `name` of profiles to `value`."""
+    """An effect at the place `at` of a document sets the profile field `name` to `value`."""
 
     at: str
     name: str
@@ -210,6 +210,6 @@ def references_in(looks: list[Look]) -> list[Reference]:
 
 
 def is_bare(field: str) -> bool:
-    """Whether a criterion's field says no scope."""
+    """Return whether a criterion's field names no scope."""
     first = field.partition(".")[0].partition("[")[0]
     return first not in SCOPES and not (first in CUSTOM and first != field)

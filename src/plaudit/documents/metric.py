@@ -1,4 +1,4 @@
-"""Metrics: what is counted for members. `points`, `xp` and `coins` exist from the start."""
+"""Metrics: what is counted for members. `points`, `xp` and `coins` always exist."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -19,10 +19,10 @@ Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
 class ExpirySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """When what is earned expires: at the end of the day `days` days on (rolling), or of a calendar period.
+    """When earned amounts expire: at the end of the day `days` days later, or at the end of a calendar period.
 
-    `extendedByActivity` (rolling): whenever the member earns or spends, all of it lasts as long again. `remindDays`
-    before it expires, `metric.expiring` is fired.
+    `rolling` is by `days`. `extendedByActivity`: earning or spending renews all rolling expiries. `remindDays`: days before
+    expiry to fire `metric.expiring`.
     """
 
     type: Literal["never", "rolling", "end_of_month", "end_of_quarter", "end_of_year"]
@@ -32,16 +32,16 @@ class ExpirySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 
 class EarningCap(Struct, kw_only=True, forbid_unknown_fields=True):
-    """How much may be earned in a calendar period."""
+    """The most that can be earned in a calendar period."""
 
     period: Period
     amount: Bound
 
 
 class MultiplierSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is earned counts `factor` times: from `startDate` to `endDate`, on `weekdays`, where `conditions` hold.
+    """Multiplies what is earned by `factor`, between two dates, on ISO `weekdays`, where `conditions` hold.
 
-    Weekdays are ISO 8601's: 1 is Monday, 7 is Sunday.
+    `weekdays`: 1 is Monday, 7 is Sunday.
     """
 
     name: Name
@@ -53,10 +53,11 @@ class MultiplierSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class Metric(Document, kw_only=True):
-    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end.
+    """Something counted per member, such as points.
 
-    What is earned is pending for `pendingDays`. `onReversal` says what becomes of what is spent already when its
-    credit is taken back: the balance goes to its minimum (`zero`), or into `debt`.
+    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit. `pendingDays`: days
+    until earned amounts can be spent. `onReversal`: if the reversed amount is already spent, stop at the minimum
+    (`zero`) or go below it (`debt`).
     """
 
     status: Literal["active"] = "active"

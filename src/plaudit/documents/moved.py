@@ -30,7 +30,7 @@ class _Line(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fi
 
 
 class Coupon(_Line, frozen=True, kw_only=True):
-    """A code in a member's hands; `state` and what follows are there for one of a pool."""
+    """An issued code. `state` and what follows exist for a code of a pool."""
 
     id: UUID
     origin_id: str
@@ -49,7 +49,7 @@ class Coupon(_Line, frozen=True, kw_only=True):
 
 
 class Consent(_Line, frozen=True, kw_only=True):
-    """What a member has consented to, or taken back."""
+    """A consent that a member has given or withdrawn."""
 
     purpose: str
     granted: bool
@@ -105,7 +105,7 @@ class MemberLine(_Line, frozen=True, kw_only=True):
 
 
 class EventLine(_Line, frozen=True, kw_only=True):
-    """An event of the log, which has been decided. `event_id` is its sender's own name of it."""
+    """A decided event of the log. `event_id` is its sender's own name for it."""
 
     id: UUID
     event_id: str | None = None
@@ -149,7 +149,7 @@ class TransactionLine(_Line, frozen=True, kw_only=True):
 
     @property
     def cause(self) -> Cause:
-        """What brought it about."""
+        """Return the cause."""
         return Cause(self.cause_kind, self.cause_id)
 
 
@@ -168,7 +168,7 @@ class AuditLine(_Line, frozen=True, kw_only=True):
 
 
 class OrganisationLine(_Line, frozen=True, kw_only=True):
-    """What belongs to no member, by its `type` (see imports/moving_organisation.py) and a key that is its own there."""
+    """Data of no member, by its `type` (see imports/moving_organisation.py) and a key unique within the type."""
 
     type: str
     key: str
@@ -231,9 +231,9 @@ def _row(cells: Sequence[str]) -> bytes:
 
 
 def _cell(value: Any, field: structs.FieldInfo) -> str:
-    """An empty cell is what a field is without being said.
+    """Return a cell's value. An empty cell is the field's default.
 
-    A text that could be taken for something else, or would break the line, is written as JSON too.
+    A text that could be mistaken for another value, or would break the line, is written as JSON.
     """
     default = field.default if field.default_factory is NODEFAULT else field.default_factory()
     if value is None or value == default:

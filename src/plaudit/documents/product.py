@@ -1,4 +1,4 @@
-"""Products: what members can have, from a badge to a ticket."""
+"""Products: what members can own, from a badge to a ticket."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -14,10 +14,11 @@ Cost = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class Product(Document, kw_only=True):
-    """`allocatedStock` is how many there are in all; null for no end of them.
+    """Something members can own, from a badge to a ticket.
 
-    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and `segments`. For members'
-    apps: `inventorySet` is the set that it is shown in (its type unless said), `link` where it can be used.
+    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive), `limitPerUser` and
+    `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its type). `link`: where it can be
+    used.
     """
 
     sku: Annotated[str, Meta(min_length=1, max_length=64)]

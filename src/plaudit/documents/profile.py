@@ -1,4 +1,4 @@
-"""A member's profile as it is written: checked against the profile schema and the custom fields."""
+"""A member's profile as written: validated by the profile schema and the custom fields."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -25,21 +25,21 @@ _TOP = _ALWAYS - {"language", "country"}
 
 
 class ProfileUpdate(Struct, frozen=True):
-    """What a request writes of a profile: the attributes, and the names by which the member is found."""
+    """A request's changes of a profile: the attributes, and the names by which the member is found."""
 
     attributes: dict[str, Any]
     names: dict[str, str | None]
 
 
 class ProfileValidator(Struct, frozen=True):
-    """What profiles are judged by. Without a `schema` of the organisation's own any field will do."""
+    """The rules for profiles. Without the organisation's own `schema`, any field is valid."""
 
     schema: ProfileSchema | None = None
     custom: Mapping[str, CustomField] = {}  # the active ones, by key
 
     @property
     def unique(self) -> tuple[str, ...]:
-        """The fields that members are found by."""
+        """Return the fields by which members are found."""
         if self.schema is None:
             return identities.KINDS
         own = [field.name for field in self.schema.fields if field.unique]
@@ -47,7 +47,7 @@ class ProfileValidator(Struct, frozen=True):
 
     @property
     def any_custom(self) -> bool:
-        """Whether custom fields may have any name: there is no list of them, or the schema has an object for them."""
+        """Return whether custom fields may have any name: none are defined, or the schema has an object for them."""
         return self.schema is None or not self.custom or any(field.name == CUSTOM for field in self.schema.fields)
 
     def custom_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
 
 
 def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileValidator:
-    """The rules of an organisation."""
+    """Return the rules of an organisation."""
     return ProfileValidator(
         schema, {custom_field.key: custom_field for custom_field in custom if custom_field.status == "active"}
     )
@@ -99,7 +99,7 @@ def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -
 def validate_update(
     rules: ProfileValidator, body: Mapping[str, Any], *, new: bool
 ) -> tuple[ProfileUpdate, list[FieldError]]:
-    """What `body` writes of a profile, and what is wrong with it. A `new` one gets defaults, and lacks nothing."""
+    """Return the profile changes in `body`, and the errors. A `new` profile gets defaults and must be complete."""
     given = {name: value for name, value in body.items() if name not in ("userId", CUSTOM)}
     wrong = _wrong_shape(given)
     custom: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The profile schema: what a member's profile may and must hold. One document; each change of it is a version `vX.Y.Z`."""
+"""The profile schema: the fields of a profile. One document; each of its changes is a version `vX.Y.Z`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ FieldType = Literal["string", "number", "boolean", "date", "object", "array"]
 
 
 class ProfileField(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A field of a profile. One that is `unique` is a name that its member can be found by."""
+    """A field of a profile. `unique`: members can be found by this field."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
     type: FieldType = "string"
@@ -30,14 +30,14 @@ class ProfileField(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ProfileSchema(Document, kw_only=True):
-    """`label` is its version as the documents write it, given out by the server."""
+    """The fields of a profile. Each change is a version `vX.Y.Z`, kept readable; the server sets it as `label`."""
 
     fields: list[ProfileField] = field(default_factory=list[ProfileField])
     label: Annotated[str, Meta(pattern=r"^v\d{1,9}\.\d{1,9}\.\d{1,9}$")] = "v1.0.0"
 
 
 def next_label(before: ProfileSchema, after: ProfileSchema) -> str:
-    """The version of a changed schema: a major step when what was right may be wrong now, a minor one for more fields."""
+    """Return the version of a changed schema: a major step if valid profiles may become invalid, else a minor one."""
     major, minor, patch = (int(part) for part in before.label.removeprefix("v").split("."))
     old, new = ({profile_field.name: profile_field for profile_field in schema.fields} for schema in (before, after))
     if any(_breaks(profile_field, new.get(name)) for name, profile_field in old.items()) or any(

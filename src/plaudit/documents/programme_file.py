@@ -39,7 +39,7 @@ DesiredDocuments = dict[Key, Document]
 
 
 def section_of(kind: DocumentKind) -> str:
-    """The key that documents of a kind stand under."""
+    """Return the key of a kind's documents in the file."""
     if kind.name in SINGLE:
         return "profileSchema" if kind.name == "profile_schema" else kind.name
     return kind.list_name if kind.collection else f"{kind.name}s"
@@ -49,7 +49,7 @@ SECTIONS = {section_of(kind): kind for kind in KINDS.values()}
 
 
 class PlannedChange(Struct, frozen=True, kw_only=True):
-    """One change that leads to what is wanted; `before` and `after` as canonical documents, None where there is none."""
+    """A planned change; `before` and `after` are canonical documents, None where none exists."""
 
     kind: str
     id: str
@@ -62,7 +62,7 @@ class PlannedChange(Struct, frozen=True, kw_only=True):
 
 
 def without_defaults(kind: DocumentKind, doc: Mapping[str, Any]) -> dict[str, Any]:
-    """A canonical document without the fields that are as they would be anyway."""
+    """Return a canonical document without the fields that have their defaults."""
     defaults = {field.encode_name: field for field in msgspec.structs.fields(kind.type)}
     short = {
         name: value
@@ -84,7 +84,7 @@ def _default(field: Any) -> Any:
 
 
 def to_file(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
-    """A programme, from its canonical documents in their order."""
+    """Return a programme as a file, from its canonical documents in order."""
     found: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         own = {key: without_defaults(kind, doc) for (name, key), doc in docs.items() if name == kind.name}
@@ -94,7 +94,7 @@ def to_file(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as such; no aliases."""
+    """A dumper that writes texts of several lines as such, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -108,7 +108,7 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
-    """A programme as YAML."""
+    """Return a programme as YAML."""
     return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -133,7 +133,7 @@ def _section_called(name: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Times stay texts, and there are no aliases: a few lines of them can stand for gigabytes."""
+    """A loader that keeps times as texts and refuses aliases: a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
@@ -148,7 +148,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def from_yaml(text: str | bytes) -> Any:
-    """YAML (or JSON, which is YAML) as plain values, all within the bounds. Raises Invalid."""
+    """Return YAML (or JSON, which is YAML) as plain values within the bounds. Raise Invalid."""
     try:
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, ValueError) as error:  # the second for numbers that Python does not read
@@ -239,7 +239,7 @@ _AUDIENCE = ("include", "exclude")  # lists of segments, below `segments`
 
 
 class _NameResolver:
-    """The ids behind names: a name counts where nothing has it as its id."""
+    """A resolver of names to ids: a name counts where no document has it as its id."""
 
     def __init__(self, names: Mapping[Key, str]) -> None:
         self._naming = _naming_fields()
@@ -249,7 +249,7 @@ class _NameResolver:
             self._by_name.setdefault((kind, name), []).append(document_id)
 
     def with_ids(self, value: Any, at: str = "", below: str = "") -> Any:
-        """`value` with ids in the places of names. Raises Invalid for a name that more than one thing has, or none."""
+        """Return `value` with ids for names. Raise Invalid for a name of several documents, or of none."""
         if isinstance(value, list):
             items = cast("list[Any]", value)
             if below.startswith("segments."):
@@ -319,9 +319,9 @@ def _still_over(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 
 def plan_changes(wanted: DesiredDocuments, there: Mapping[Key, dict[str, Any]], *, prune: bool) -> list[PlannedChange]:
-    """What leads from the documents that are `there` to those that are wanted.
+    """Return the changes from the documents that are `there` to the wanted ones.
 
-    With `prune`, what is there and not wanted goes, in the collections that are written out at all.
+    With `prune`, unwanted documents are deleted, in the collections that the file contains.
     """
     changes: list[PlannedChange] = []
     for (kind, key), document in wanted.items():

@@ -1,4 +1,4 @@
-"""Rewards: what can be given, by hand or by a campaign; each type with a configuration of its own."""
+"""Rewards: what can be granted, manually or by a campaign; each type has its own configuration."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,7 +38,7 @@ _DISCOUNT = frozenset({"discountType", "discountValue"})
 
 
 class Reward(Document, kw_only=True):
-    """`link` is where a coupon of it can be used."""
+    """Something to grant, of one of five types. `link`: where its coupon can be used."""
 
     reward_type: RewardType
     config: dict[str, Any]

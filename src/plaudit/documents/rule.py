@@ -1,4 +1,4 @@
-"""Rules: how a campaign in advanced mode says what it listens to. Each is a step of its campaign."""
+"""Rules: the triggers of a campaign in advanced mode. Each is a step of its campaign."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,9 +16,10 @@ from .listening import TriggerKey
 
 
 class Rule(Document, kw_only=True):
-    """`priority`: the higher goes first among the rules of a campaign.
+    """A trigger with conditions and effects, in a campaign in advanced mode.
 
-    With `stopProcessing`, once it has fired the rules of the campaign after it are not looked at for that event.
+    `priority`: higher runs first among the campaign's rules. `stopProcessing`: once this rule has fired, later rules of
+    the campaign are skipped for the event.
     """
 
     name: Name | None = None  # pyright: ignore[reportIncompatibleVariableOverride]

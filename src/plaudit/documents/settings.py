@@ -1,4 +1,4 @@
-"""Settings: what an organisation has settled for all its campaigns. One document, versioned like any other."""
+"""Settings of an organisation. One document, versioned like any other."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class WelcomeBonus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a member gets for enrolling; the documents' own numbers."""
+    """The default bonus on enrolment, with the reference's numbers."""
 
     points: Bonus = 100
     coins: Bonus = 50
@@ -26,10 +26,10 @@ class WelcomeBonus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Who proves to an organisation who somebody is: JWTs of `issuer` for one of `audiences`, by its published keys.
+    """An issuer of JWTs that identify members, for one of `audiences`, verified by its published keys.
 
-    `userClaim` holds the user id, which gets `userPrefix` so that two providers' users are not one. With `direct` its
-    JWTs open members' calls themselves; otherwise they are exchanged for our tokens.
+    `userClaim`: the claim with the user id; `userPrefix` is put before it to keep two providers apart. `direct`: accept
+    its JWTs on member calls; otherwise exchange them first.
     """
 
     provider_id: DocumentId
@@ -45,7 +45,7 @@ class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The web pages (their origins; `*` is any) whose scripts may make members' calls."""
+    """Origins whose pages may call the member API; `*` for any."""
 
     origins: Annotated[list[Annotated[str, Meta(pattern=ORIGIN)]], Meta(max_length=100)] = field(
         default_factory=list[str]
@@ -53,16 +53,17 @@ class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Push(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """That notifications are pushed to members' browsers; `contact` is whom push services write to (RFC 8292)."""
+    """Enables Web Push; `contact` is for the push services (RFC 8292)."""
 
     contact: Annotated[str, Meta(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https://[^\s/@]+[^\s@]*)$", max_length=300)]
 
 
 class Settings(Document, kw_only=True):
-    """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
+    """Settings of the organisation.
 
-    `limits` is the tier of rate limits. `welcomeBonus` is what enrolling brings unless the call says otherwise.
-    `sharedSecretTokens`: members' tokens (HS256) signed with the organisation's own secret are taken.
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day begins.
+    `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`: accept member tokens
+    signed with the organisation's secret (HS256).
     """
 
     auto_enrol: bool = True

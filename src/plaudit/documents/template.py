@@ -1,4 +1,4 @@
-"""Templates: notification texts with formulas in them, per locale."""
+"""Templates: notification texts per locale, with formulas."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -16,16 +16,17 @@ Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 class TextsSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A title and a message; `{{ … }}` in them are formulas."""
+    """A title and a message, with formulas in `{{ … }}`."""
 
     message: Text
     title: Text | None = None
 
 
 class MessageTemplate(Document, kw_only=True):
-    """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
+    """Notification texts per locale, with formulas in `{{ … }}`.
 
-    What comes of it is not to be shown once it is `expiresAfter` seconds old.
+    A member gets their `language`, else the language without region, else the default. `expiresAfter`: seconds until
+    the notification is no longer shown.
     """
 
     default_locale: Locale = "en"
@@ -35,7 +36,7 @@ class MessageTemplate(Document, kw_only=True):
 
 
 def texts_for(locale: str, texts: Mapping[str, TextsSpec], default: str) -> TextsSpec:
-    """The texts in a locale, or the nearest to it."""
+    """Return the texts in a locale, or the nearest to it."""
     return texts.get(locale) or texts.get(locale.partition("-")[0]) or texts[default]
 
 

@@ -1,4 +1,4 @@
-"""Triggers: the types of event that an organisation's systems report, with the fields that they carry."""
+"""Triggers: the event types that an organisation's systems report, with their fields."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class TriggerField(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
 
 
 class Trigger(Document, kw_only=True):
-    """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
+    """An event type that clients report. `strict`: reject events whose data does not match `fields`."""
 
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     category: Annotated[str, Meta(max_length=64)] | None = None
@@ -41,7 +41,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_data(trigger: Trigger, data: dict[str, Any]) -> list[FieldError]:
-    """What keeps an event's data from fitting a strict trigger."""
+    """Return why an event's data does not match a strict trigger."""
     wrong: list[FieldError] = []
     for trigger_field in trigger.fields:
         value = data.get(trigger_field.key)

@@ -1,4 +1,4 @@
-"""From JSON values to a struct, with everything that is wrong said at once."""
+"""Convert JSON values to a struct, reporting all errors together."""
 
 import re
 from types import UnionType
@@ -61,7 +61,7 @@ def struct_of(raw: Any, into: type[T]) -> T:
 
 
 def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldError]:
-    """What keeps `raw` from being that struct, field by field, in the order of the struct."""
+    """Return why `raw` is not that struct, field by field, in the order of the struct."""
     if not isinstance(raw, dict):
         return [FieldError(under, f"must be an object (got {_word_of(raw)})")]
     given = cast("dict[str, Any]", raw)
@@ -82,7 +82,7 @@ def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldEr
 
 
 def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
-    """What keeps a value from being of a type: of a list, an object or a struct, whatever is wrong inside."""
+    """Return why a value is not of a type: the errors inside a list, an object or a struct."""
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as problem:
@@ -104,7 +104,7 @@ def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
 
 
 def _alternatives(of: Any) -> list[Any]:
-    """The types that a value may be of: one, or those of a union, without what is said about them."""
+    """Return the types that a value may have: one, or those of a union, without their annotations."""
     if get_origin(of) is Annotated:
         return _alternatives(get_args(of)[0])
     if get_origin(of) in (Union, UnionType):

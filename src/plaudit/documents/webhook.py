@@ -1,4 +1,4 @@
-"""Webhooks: where other systems are told what happens. One without a `url` is for those who fetch (`GET /v1/feed`)."""
+"""Webhooks: where other systems receive messages. One without a `url` is polled (`GET /v1/feed`)."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -29,10 +29,11 @@ EventType = Annotated[str, Meta(pattern=rf"^(\*|{TRIGGER_CHARACTER}{{1,128}})$")
 
 
 class Webhook(Document, kw_only=True):
-    """`events` are the types of messages wanted, `*` for all; `conditions` look at a message's data.
+    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
 
-    `ordered` keeps the order of each member's messages: one that cannot be delivered holds up those after it.
-    `payloadVersion` stays what it is when the form of messages changes.
+    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each member's
+    messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the message format
+    changes.
     """
 
     url: Annotated[str, Meta(max_length=2_000)] | None = None
@@ -44,13 +45,13 @@ class Webhook(Document, kw_only=True):
 
 
 def names_of(trigger: str) -> tuple[str, ...]:
-    """The types that a trigger of the engine is told as: its own name, and what the documents call it."""
+    """Return the message types of an engine trigger: its own name and the reference's."""
     fired = ENGINE_TRIGGERS.get(trigger)
     return (trigger,) if fired is None else (trigger, *fired.also)
 
 
 def wants(webhook: Webhook, type: str) -> bool:
-    """Whether a webhook is to be told of messages of a type."""
+    """Return whether a webhook receives messages of a type."""
     return type in webhook.events or EVERYTHING in webhook.events
 
 

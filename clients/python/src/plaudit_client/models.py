@@ -281,9 +281,7 @@ class AudienceProfileBatch(Struct, frozen=True, kw_only=True, rename="camel", om
 
 
 class AudienceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Who something is for: members in any segment of `include` (everybody if it is empty) and in none of
-    `exclude`.
-    """
+    """Members in any segment of `include` (default: everyone) and in none of `exclude`."""
 
     include: list[str] | UnsetType = UNSET
     exclude: list[str] | UnsetType = UNSET
@@ -370,7 +368,7 @@ class BackfillResult(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a value must keep to, beyond its type."""
+    """The bounds of a value, apart from its type."""
 
     min: Number | None = None
     max: Number | None = None
@@ -380,16 +378,18 @@ class Bounds(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first. `cooldown` is in seconds. `endDate` itself is no longer inside.
+    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    challenge).
 
-    With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the
-    `order` given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A
-    `Badge` is awarded once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each
-    time, so with steps it is `repeatable`; a `Streak` pays its `effects` at each turn of its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for
-    everybody, `required` for who has joined. `notification` tells the member that it is completed;
-    `subtitle`, `media` and the `show…` are for members' apps. `completedAt` is there when the campaign was
-    over and became `completed` by itself.
+    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
+    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
+    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
+    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
+    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
+    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
+    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
+    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
+    `completed`.
     """
 
     org_id: str
@@ -591,16 +591,18 @@ class CampaignTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first. `cooldown` is in seconds. `endDate` itself is no longer inside.
+    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    challenge).
 
-    With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the
-    `order` given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A
-    `Badge` is awarded once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each
-    time, so with steps it is `repeatable`; a `Streak` pays its `effects` at each turn of its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for
-    everybody, `required` for who has joined. `notification` tells the member that it is completed;
-    `subtitle`, `media` and the `show…` are for members' apps. `completedAt` is there when the campaign was
-    over and became `completed` by itself.
+    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
+    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
+    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
+    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
+    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
+    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
+    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
+    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
+    `completed`.
     """
 
     name: str | UnsetType = UNSET
@@ -732,9 +734,10 @@ class CodeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class CodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more.
+    """The source of a product's unique codes.
 
-    Unless `caseSensitive`, `abc` and `ABC` are the same code.
+    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    `abc` and `ABC` are the same code.
     """
 
     org_id: str
@@ -774,9 +777,10 @@ class CodePoolList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CodePoolUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more.
+    """The source of a product's unique codes.
 
-    Unless `caseSensitive`, `abc` and `ABC` are the same code.
+    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    `abc` and `ABC` are the same code.
     """
 
     name: str | UnsetType = UNSET
@@ -818,11 +822,11 @@ class CodesImported(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Competition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Entries and scores are taken from `startDate` until before `endDate`, while the competition is active.
+    """A contest by score, in leagues, or by entries and a draw.
 
-    With a `score` it is a ranking, divided by `scopeField` of the profile, or into the divisions of
-    `leagues`, and the `prizes` are paid `settleAfterMinutes` after the end, when what was late has come in.
-    Those of `excludedUserIds`, and those outside the `segments`, do not take part.
+    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
+    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
+    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
     """
 
     org_id: str
@@ -863,7 +867,7 @@ class CompetitionList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 class CompetitionPart(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The ranking of a campaign of type `Competition`, within the campaign's dates and for its segments.
 
-    Those of `excludedUserIds` do not take part.
+    `excludedUserIds` do not take part.
     """
 
     score: Score | None = None
@@ -875,11 +879,11 @@ class CompetitionPart(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class CompetitionUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Entries and scores are taken from `startDate` until before `endDate`, while the competition is active.
+    """A contest by score, in leagues, or by entries and a draw.
 
-    With a `score` it is a ranking, divided by `scopeField` of the profile, or into the divisions of
-    `leagues`, and the `prizes` are paid `settleAfterMinutes` after the end, when what was late has come in.
-    Those of `excludedUserIds`, and those outside the `segments`, do not take part.
+    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
+    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
+    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
     """
 
     name: str | UnsetType = UNSET
@@ -946,7 +950,7 @@ class Consents(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class Cors(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The web pages (their origins; `*` is any) whose scripts may make members' calls."""
+    """Origins whose pages may call the member API; `*` for any."""
 
     origins: list[str] | UnsetType = UNSET
 
@@ -967,10 +971,7 @@ class CouponRevoked(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class CriterionSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A `field` of the member compared with a `value`; or a number that events come to.
-
-    That is the `count` of events, the `sum` of a field of theirs, or the days since the last (`daysSince`).
-    """
+    """Compare a member `field`, or a number from their events: `count`, `sum` of a field, `daysSince` the last."""
 
     operator: str
     value: Any = None
@@ -995,7 +996,10 @@ class CurrentApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class CustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`options` are for `select` and `multi-select`; `validation` bounds numbers and texts."""
+    """An extra profile field.
+
+    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    """
 
     org_id: str
     field_id: str
@@ -1030,7 +1034,10 @@ class CustomFieldList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class CustomFieldUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`options` are for `select` and `multi-select`; `validation` bounds numbers and texts."""
+    """An extra profile field.
+
+    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    """
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -1144,7 +1151,7 @@ class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much may be earned in a calendar period."""
+    """The most that can be earned in a calendar period."""
 
     period: Period
     amount: Number
@@ -1164,7 +1171,7 @@ class EffectResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class EffectSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One effect: `type` names one of the effects, `config` its settings, `segments` who it is for."""
+    """One effect: its `type`, its settings in `config`, and the `segments` it applies to."""
 
     type: str
     config: Json
@@ -1327,10 +1334,10 @@ class ExpiryExtensionRequest(Struct, frozen=True, kw_only=True, rename="camel", 
 
 
 class ExpirySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """When what is earned expires: at the end of the day `days` days on (rolling), or of a calendar period.
+    """When earned amounts expire: at the end of the day `days` days later, or at the end of a calendar period.
 
-    `extendedByActivity` (rolling): whenever the member earns or spends, all of it lasts as long again.
-    `remindDays` before it expires, `metric.expiring` is fired.
+    `rolling` is by `days`. `extendedByActivity`: earning or spending renews all rolling expiries.
+    `remindDays`: days before expiry to fire `metric.expiring`.
     """
 
     type: Literal["end_of_month", "end_of_quarter", "end_of_year", "never", "rolling"]
@@ -1387,9 +1394,10 @@ class FieldProblem(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Freezes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A freeze spares one miss. Members hold up to `maximum`, begin with `atStart`, and may buy one for `price`.
+    """A freeze protects one missed period.
 
-    If `automatic`, a miss uses one by itself; else the member chooses the day beforehand.
+    `maximum`: how many members hold at once. `atStart`: how many they start with. `automatic`: a miss uses
+    one automatically; otherwise the member chooses the day in advance. `price`: the price of one.
     """
 
     maximum: int = 2
@@ -1399,9 +1407,7 @@ class Freezes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class GoalSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """When a step is done: `target` events, a sum of `field` of at least `target`, or as many distinct values of
-    it.
-    """
+    """When a step is completed: `target` events, a sum of `field`, or distinct values of `field`."""
 
     type: Literal["count", "distinct", "sum"] = "count"
     target: Number = 1
@@ -1470,11 +1476,10 @@ class HoldCommand(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Who proves to an organisation who somebody is: JWTs of `issuer` for one of `audiences`, by its published
-    keys.
+    """An issuer of JWTs that identify members, for one of `audiences`, verified by its published keys.
 
-    `userClaim` holds the user id, which gets `userPrefix` so that two providers' users are not one. With
-    `direct` its JWTs open members' calls themselves; otherwise they are exchanged for our tokens.
+    `userClaim`: the claim with the user id; `userPrefix` is put before it to keep two providers apart.
+    `direct`: accept its JWTs on member calls; otherwise exchange them first.
     """
 
     provider_id: str
@@ -1595,7 +1600,11 @@ class JwkSet(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Ladder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
+    """Rungs that members climb by what they earn of a metric.
+
+    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
+    rung at most.
+    """
 
     org_id: str
     ladder_id: str
@@ -1658,7 +1667,11 @@ class LadderProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class LadderUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
+    """Rungs that members climb by what they earn of a metric.
+
+    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
+    rung at most.
+    """
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -1672,9 +1685,7 @@ class LadderUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class LadderWindow(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What counts: everything ever, what was earned in a calendar year, in a year of membership, or in `days`
-    days.
-    """
+    """What counts: everything, a calendar year, a membership year, or the last `days` days."""
 
     type: Literal["all_time", "calendar_year", "membership_year", "rolling"] = "all_time"
     days: int | None = None
@@ -1703,11 +1714,10 @@ class LeaderboardPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class Leagues(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Rounds of a calendar `period` in `divisions`, the lowest first, where everybody begins.
+    """Divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest.
 
-    After each round the first `promote` of a division go up, and of the others who scored the last `relegate`
-    go down. In the top division, whose first have nowhere to go, only the very first is safe. With one
-    division nobody moves.
+    After each round, the top `promote` of a division go up and the bottom `relegate` of the others who scored
+    go down. In the top division only the winner is safe from relegation. With one division nobody moves.
     """
 
     divisions: list[str]
@@ -1717,7 +1727,7 @@ class Leagues(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class Limit(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How often a campaign may fire: for a member in all, for a member in a calendar period, for everybody."""
+    """How often the campaign may fire: per member, per member and period, overall."""
 
     per_user: int | None = None
     per_period: PeriodLimitSpec | None = None
@@ -2221,10 +2231,11 @@ class MessageFeed(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end.
+    """Something counted per member, such as points.
 
-    What is earned is pending for `pendingDays`. `onReversal` says what becomes of what is spent already when
-    its credit is taken back: the balance goes to its minimum (`zero`), or into `debt`.
+    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
+    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
+    spent, stop at the minimum (`zero`) or go below it (`debt`).
     """
 
     org_id: str
@@ -2299,10 +2310,11 @@ class MetricTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MetricUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end.
+    """Something counted per member, such as points.
 
-    What is earned is pending for `pendingDays`. `onReversal` says what becomes of what is spent already when
-    its credit is taken back: the balance goes to its minimum (`zero`), or into `debt`.
+    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
+    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
+    spent, stop at the minimum (`zero`) or go below it (`debt`).
     """
 
     name: str | UnsetType = UNSET
@@ -2323,17 +2335,16 @@ class MetricUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MilestoneSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What follows when a run has this length; once in each run."""
+    """Effects when a run reaches `length`, once per run."""
 
     length: int
     effects: list[EffectSpec] | UnsetType = UNSET
 
 
 class MultiplierSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is earned counts `factor` times: from `startDate` to `endDate`, on `weekdays`, where `conditions`
-    hold.
+    """Multiplies what is earned by `factor`, between two dates, on ISO `weekdays`, where `conditions` hold.
 
-    Weekdays are ISO 8601's: 1 is Monday, 7 is Sunday.
+    `weekdays`: 1 is Monday, 7 is Sunday.
     """
 
     name: str
@@ -2359,16 +2370,18 @@ class NewApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first. `cooldown` is in seconds. `endDate` itself is no longer inside.
+    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    challenge).
 
-    With `steps`, `effects` are those of the whole: when `required` steps (all unless said) are done, in the
-    `order` given. It begins anew then if `repeatable`. It is a `Challenge` then unless it says its `type`. A
-    `Badge` is awarded once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each
-    time, so with steps it is `repeatable`; a `Streak` pays its `effects` at each turn of its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: `open` counts for
-    everybody, `required` for who has joined. `notification` tells the member that it is completed;
-    `subtitle`, `media` and the `show…` are for members' apps. `completedAt` is there when the campaign was
-    over and became `completed` by itself.
+    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
+    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
+    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
+    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
+    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
+    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
+    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
+    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
+    `completed`.
     """
 
     campaign_id: str | UnsetType = UNSET
@@ -2406,9 +2419,10 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`prefix` stands before generated codes; from `expiresAt` on none is issued any more.
+    """The source of a product's unique codes.
 
-    Unless `caseSensitive`, `abc` and `ABC` are the same code.
+    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    `abc` and `ABC` are the same code.
     """
 
     pool_id: str | UnsetType = UNSET
@@ -2423,11 +2437,11 @@ class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class NewCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Entries and scores are taken from `startDate` until before `endDate`, while the competition is active.
+    """A contest by score, in leagues, or by entries and a draw.
 
-    With a `score` it is a ranking, divided by `scopeField` of the profile, or into the divisions of
-    `leagues`, and the `prizes` are paid `settleAfterMinutes` after the end, when what was late has come in.
-    Those of `excludedUserIds`, and those outside the `segments`, do not take part.
+    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
+    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
+    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
     """
 
     competition_id: str | UnsetType = UNSET
@@ -2447,7 +2461,10 @@ class NewCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class NewCustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`options` are for `select` and `multi-select`; `validation` bounds numbers and texts."""
+    """An extra profile field.
+
+    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    """
 
     field_id: str | UnsetType = UNSET
     name: str
@@ -2463,7 +2480,11 @@ class NewCustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class NewLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
+    """Rungs that members climb by what they earn of a metric.
+
+    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
+    rung at most.
+    """
 
     ladder_id: str | UnsetType = UNSET
     name: str
@@ -2478,10 +2499,11 @@ class NewLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`decimals` places are kept (0 to 6). `minimum` null lets members go into debt without end.
+    """Something counted per member, such as points.
 
-    What is earned is pending for `pendingDays`. `onReversal` says what becomes of what is spent already when
-    its credit is taken back: the balance goes to its minimum (`zero`), or into `debt`.
+    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
+    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
+    spent, stop at the minimum (`zero`) or go below it (`debt`).
     """
 
     metric_id: str | UnsetType = UNSET
@@ -2503,11 +2525,11 @@ class NewMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewProduct(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`allocatedStock` is how many there are in all; null for no end of them.
+    """Something members can own, from a badge to a ticket.
 
-    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and
-    `segments`. For members' apps: `inventorySet` is the set that it is shown in (its type unless said),
-    `link` where it can be used.
+    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
+    type). `link`: where it can be used.
     """
 
     product_id: str | UnsetType = UNSET
@@ -2538,7 +2560,7 @@ class NewPushSubscription(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class NewReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`link` is where a coupon of it can be used."""
+    """Something to grant, of one of five types. `link`: where its coupon can be used."""
 
     reward_id: str | UnsetType = UNSET
     name: str
@@ -2551,10 +2573,10 @@ class NewReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewRule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first among the rules of a campaign.
+    """A trigger with conditions and effects, in a campaign in advanced mode.
 
-    With `stopProcessing`, once it has fired the rules of the campaign after it are not looked at for that
-    event.
+    `priority`: higher runs first among the campaign's rules. `stopProcessing`: once this rule has fired,
+    later rules of the campaign are skipped for the event.
     """
 
     rule_id: str | UnsetType = UNSET
@@ -2571,10 +2593,10 @@ class NewRule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class NewSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A `static` one has the members of `userIds`, and those put in by hand.
+    """A group of members.
 
-    In a `dynamic` one is for whom all of `include` holds and none of `exclude`. `url` is for people, never
-    evaluated.
+    `static`: a list (`userIds`) plus members added by hand. `dynamic`: members who meet all criteria in
+    `include` and none in `exclude`. `url`: for information only.
     """
 
     segment_id: str | UnsetType = UNSET
@@ -2590,10 +2612,11 @@ class NewSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NewStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
+    """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    The day is that of the member's `timezone`, else of the organisation's. Until `graceHours` after its end a
-    missing day can still be made up for. The effect `check_in` and the call count as an action, too.
+    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
+    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
+    `check_in`, effect and API, counts as an action.
     """
 
     streak_id: str | UnsetType = UNSET
@@ -2612,9 +2635,10 @@ class NewStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewTemplate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
+    """Notification texts per locale, with formulas in `{{ … }}`.
 
-    What comes of it is not to be shown once it is `expiresAfter` seconds old.
+    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
+    seconds until the notification is no longer shown.
     """
 
     template_id: str | UnsetType = UNSET
@@ -2653,7 +2677,7 @@ class NewTransfer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class NewTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
+    """An event type that clients report. `strict`: reject events whose data does not match `fields`."""
 
     trigger_id: str | UnsetType = UNSET
     name: str
@@ -2667,10 +2691,11 @@ class NewTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`events` are the types of messages wanted, `*` for all; `conditions` look at a message's data.
+    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
 
-    `ordered` keeps the order of each member's messages: one that cannot be delivered holds up those after it.
-    `payloadVersion` stays what it is when the form of messages changes.
+    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
+    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
+    message format changes.
     """
 
     webhook_id: str | UnsetType = UNSET
@@ -2850,7 +2875,7 @@ class PaidBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class Pause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From `start` to `end` (local days, both included) nobody misses anything."""
+    """From `start` to `end` (local days, inclusive) nobody misses a period."""
 
     start: str
     end: str
@@ -2880,14 +2905,14 @@ class PricePaid(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class PriceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What something costs: an amount of a metric."""
+    """A price: an amount of a metric."""
 
     metric: str = "points"
     amount: Number
 
 
 class PrizeSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the ranks `fromRank` to `toRank` win at the end."""
+    """What ranks `fromRank` to `toRank` win."""
 
     from_rank: int
     to_rank: int
@@ -2903,11 +2928,11 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class Product(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`allocatedStock` is how many there are in all; null for no end of them.
+    """Something members can own, from a badge to a ticket.
 
-    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and
-    `segments`. For members' apps: `inventorySet` is the set that it is shown in (its type unless said),
-    `link` where it can be used.
+    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
+    type). `link`: where it can be used.
     """
 
     org_id: str
@@ -2960,11 +2985,11 @@ class ProductRemoval(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`allocatedStock` is how many there are in all; null for no end of them.
+    """Something members can own, from a badge to a ticket.
 
-    The costs are for redeeming one; so are `startDate`, `endDate` (no longer inside), `limitPerUser` and
-    `segments`. For members' apps: `inventorySet` is the set that it is shown in (its type unless said),
-    `link` where it can be used.
+    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
+    type). `link`: where it can be used.
     """
 
     name: str | UnsetType = UNSET
@@ -3037,7 +3062,7 @@ class Profile(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class ProfileField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A field of a profile. One that is `unique` is a name that its member can be found by."""
+    """A field of a profile. `unique`: members can be found by this field."""
 
     name: str
     type: Literal["array", "boolean", "date", "number", "object", "string"] = "string"
@@ -3068,7 +3093,7 @@ class ProfilePatch(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class ProfileSchemaUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`label` is its version as the documents write it, given out by the server."""
+    """The fields of a profile. Each change is a version `vX.Y.Z`, kept readable; the server sets it as `label`."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -3158,7 +3183,7 @@ class ProgrammeTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Push(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That notifications are pushed to members' browsers; `contact` is whom push services write to (RFC 8292)."""
+    """Enables Web Push; `contact` is for the push services (RFC 8292)."""
 
     contact: str
 
@@ -3217,11 +3242,10 @@ class Reconciliation(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class RecurrenceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """When a recurring campaign comes round: an RFC 5545 rule from `startDate` on, in the organisation's time
-    zone.
+    """Recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
 
-    An occurrence lasts `durationSeconds`, or until the next begins. The rule is by the minute at most, with
-    at most 1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000; an
+    An occurrence lasts `durationSeconds`, or until the next begins. The rule recurs at most once a minute. It
+    has at most 1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. An
     occurrence must follow within 100 years.
     """
 
@@ -3270,7 +3294,7 @@ class RejectedLine(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Repair(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A broken streak may be taken up again within `days`, for `price`."""
+    """A broken streak can be repaired within `days`, for `price`."""
 
     days: int
     price: PriceSpec | None = None
@@ -3323,7 +3347,7 @@ class ReversalRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Reward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`link` is where a coupon of it can be used."""
+    """Something to grant, of one of five types. `link`: where its coupon can be used."""
 
     org_id: str
     reward_id: str
@@ -3378,7 +3402,7 @@ class RewardList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class RewardUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`link` is where a coupon of it can be used."""
+    """Something to grant, of one of five types. `link`: where its coupon can be used."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -3414,10 +3438,10 @@ class RollbackState(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Rule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first among the rules of a campaign.
+    """A trigger with conditions and effects, in a campaign in advanced mode.
 
-    With `stopProcessing`, once it has fired the rules of the campaign after it are not looked at for that
-    event.
+    `priority`: higher runs first among the campaign's rules. `stopProcessing`: once this rule has fired,
+    later rules of the campaign are skipped for the event.
     """
 
     org_id: str
@@ -3454,10 +3478,10 @@ class RuleList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class RuleUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`priority`: the higher goes first among the rules of a campaign.
+    """A trigger with conditions and effects, in a campaign in advanced mode.
 
-    With `stopProcessing`, once it has fired the rules of the campaign after it are not looked at for that
-    event.
+    `priority`: higher runs first among the campaign's rules. `stopProcessing`: once this rule has fired,
+    later rules of the campaign are skipped for the event.
     """
 
     name: str | UnsetType | None = UNSET
@@ -3496,9 +3520,9 @@ class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class RungSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From how much on, what it brings as long as one is on it (`perks`), and what happens on getting there.
+    """A level: `threshold` to reach it, `perks` while on it, `effects` on reaching it.
 
-    With `effectsOnce` that is only the first time.
+    `effectsOnce`: the first time only.
     """
 
     rung_id: str
@@ -3533,7 +3557,7 @@ class SchemaFields(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Score(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is ranked: what is earned of a `metric`, or events of a `trigger`: how many, or the sum of a `field`."""
+    """What is ranked: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
 
     metric: str | None = None
     trigger: str | None = None
@@ -3548,10 +3572,10 @@ class SecretRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Segment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A `static` one has the members of `userIds`, and those put in by hand.
+    """A group of members.
 
-    In a `dynamic` one is for whom all of `include` holds and none of `exclude`. `url` is for people, never
-    evaluated.
+    `static`: a list (`userIds`) plus members added by hand. `dynamic`: members who meet all criteria in
+    `include` and none in `exclude`. `url`: for information only.
     """
 
     org_id: str
@@ -3650,10 +3674,10 @@ class SegmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class SegmentUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A `static` one has the members of `userIds`, and those put in by hand.
+    """A group of members.
 
-    In a `dynamic` one is for whom all of `include` holds and none of `exclude`. `url` is for people, never
-    evaluated.
+    `static`: a list (`userIds`) plus members added by hand. `dynamic`: members who meet all criteria in
+    `include` and none in `exclude`. `url`: for information only.
     """
 
     name: str | UnsetType = UNSET
@@ -3677,11 +3701,11 @@ class SentOn(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Settings(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
+    """Settings of the organisation.
 
-    `limits` is the tier of rate limits. `welcomeBonus` is what enrolling brings unless the call says
-    otherwise. `sharedSecretTokens`: members' tokens (HS256) signed with the organisation's own secret are
-    taken.
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day
+    begins. `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`:
+    accept member tokens signed with the organisation's secret (HS256).
     """
 
     org_id: str
@@ -3706,11 +3730,11 @@ class Settings(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class SettingsUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`autoEnrol`: an action of somebody unknown enrols them. `timeZone` (IANA) says when a day begins.
+    """Settings of the organisation.
 
-    `limits` is the tier of rate limits. `welcomeBonus` is what enrolling brings unless the call says
-    otherwise. `sharedSecretTokens`: members' tokens (HS256) signed with the organisation's own secret are
-    taken.
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day
+    begins. `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`:
+    accept member tokens signed with the organisation's secret (HS256).
     """
 
     name: str | UnsetType = UNSET
@@ -3792,9 +3816,9 @@ class StatusReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class StepSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A part of a campaign: what counts, towards which goal, and what follows when it is reached.
+    """One part of a campaign: its triggers, its goal and its effects.
 
-    `notification` tells the member that it is done.
+    `notification` tells the member that the step is completed.
     """
 
     name: str
@@ -3811,10 +3835,11 @@ class StockUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Streak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
+    """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    The day is that of the member's `timezone`, else of the organisation's. Until `graceHours` after its end a
-    missing day can still be made up for. The effect `check_in` and the call count as an action, too.
+    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
+    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
+    `check_in`, effect and API, counts as an action.
     """
 
     org_id: str
@@ -3864,7 +3889,7 @@ class StreakList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class StreakPart(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The streak of a campaign of type `Streak`, as a streak of its own is: the campaign's `triggers` extend it."""
+    """The streak of a campaign of type `Streak`, like one of its own: the campaign's `triggers` extend it."""
 
     cadence: Cadence = "daily"
     threshold: int = 1
@@ -3903,10 +3928,11 @@ class StreakStanding(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
+    """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    The day is that of the member's `timezone`, else of the organisation's. Until `graceHours` after its end a
-    missing day can still be made up for. The effect `check_in` and the call count as an action, too.
+    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
+    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
+    `check_in`, effect and API, counts as an action.
     """
 
     name: str | UnsetType = UNSET
@@ -3924,9 +3950,7 @@ class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class TallySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Of which events: their trigger, conditions, within how many local days (today included; ever, unless
-    said).
-    """
+    """The events to count: trigger, conditions, and `withinDays` local days including today (default: all time)."""
 
     trigger: str
     conditions: list[Any] | Json | None = None
@@ -3935,9 +3959,10 @@ class TallySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class Template(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
+    """Notification texts per locale, with formulas in `{{ … }}`.
 
-    What comes of it is not to be shown once it is `expiresAfter` seconds old.
+    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
+    seconds until the notification is no longer shown.
     """
 
     org_id: str
@@ -3970,9 +3995,10 @@ class TemplateList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class TemplateUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`texts` by locale. A member gets their own `language`, else its language without region, else the default.
+    """Notification texts per locale, with formulas in `{{ … }}`.
 
-    What comes of it is not to be shown once it is `expiresAfter` seconds old.
+    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
+    seconds until the notification is no longer shown.
     """
 
     name: str | UnsetType = UNSET
@@ -3992,7 +4018,7 @@ class TestMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class TextsSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A title and a message; `{{ … }}` in them are formulas."""
+    """A title and a message, with formulas in `{{ … }}`."""
 
     message: str
     title: str | None = None
@@ -4102,7 +4128,7 @@ class TransferState(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Trigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
+    """An event type that clients report. `strict`: reject events whose data does not match `fields`."""
 
     org_id: str
     trigger_id: str
@@ -4144,7 +4170,7 @@ class TriggerList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class TriggerSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What sets a campaign off: a type of event, and the conditions that it must meet."""
+    """An event type that starts the campaign, and the conditions the event must meet."""
 
     type: str
     conditions: list[Any] | Json | None = None
@@ -4167,7 +4193,7 @@ class TriggerTypeList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class TriggerUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`strict` refuses events whose data does not fit `fields`; otherwise they are there for people."""
+    """An event type that clients report. `strict`: reject events whose data does not match `fields`."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -4244,10 +4270,11 @@ class Verification(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Webhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`events` are the types of messages wanted, `*` for all; `conditions` look at a message's data.
+    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
 
-    `ordered` keeps the order of each member's messages: one that cannot be delivered holds up those after it.
-    `payloadVersion` stays what it is when the form of messages changes.
+    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
+    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
+    message format changes.
     """
 
     org_id: str
@@ -4335,10 +4362,11 @@ class WebhookTestData(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class WebhookUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`events` are the types of messages wanted, `*` for all; `conditions` look at a message's data.
+    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
 
-    `ordered` keeps the order of each member's messages: one that cannot be delivered holds up those after it.
-    `payloadVersion` stays what it is when the form of messages changes.
+    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
+    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
+    message format changes.
     """
 
     name: str | UnsetType = UNSET
@@ -4353,7 +4381,7 @@ class WebhookUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class WelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member gets for enrolling; the documents' own numbers."""
+    """The default bonus on enrolment, with the reference's numbers."""
 
     points: int = 100
     coins: int = 50
@@ -4361,7 +4389,7 @@ class WelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Window(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Within which a goal must be reached: one calendar `period`, or any `seconds` or `days` (rolling)."""
+    """The window in which the goal must be reached: a calendar `period`, or the last `days` or `seconds`."""
 
     period: Period | None = None
     days: int | None = None

@@ -1,4 +1,4 @@
-"""Competitions: contests by entries, with a draw, or by a ranking, with prizes for its places."""
+"""Competitions: contests by score, in leagues, or by entries and a draw."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ Rank = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Score(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is ranked: what is earned of a `metric`, or events of a `trigger`: how many, or the sum of a `field`."""
+    """What is ranked: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
 
     metric: DocumentId | None = None
     trigger: TriggerKey | None = None
@@ -37,7 +37,7 @@ class Score(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class PrizeSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What the ranks `fromRank` to `toRank` win at the end."""
+    """What ranks `fromRank` to `toRank` win."""
 
     from_rank: Rank
     to_rank: Rank
@@ -45,10 +45,10 @@ class PrizeSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Rounds of a calendar `period` in `divisions`, the lowest first, where everybody begins.
+    """Divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest.
 
-    After each round the first `promote` of a division go up, and of the others who scored the last `relegate` go down.
-    In the top division, whose first have nowhere to go, only the very first is safe. With one division nobody moves.
+    After each round, the top `promote` of a division go up and the bottom `relegate` of the others who scored go down.
+    In the top division only the winner is safe from relegation. With one division nobody moves.
     """
 
     divisions: Annotated[list[DocumentId], Meta(min_length=1, max_length=50)]
@@ -58,11 +58,11 @@ class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Competition(Document, kw_only=True):
-    """Entries and scores are taken from `startDate` until before `endDate`, while the competition is active.
+    """A contest by score, in leagues, or by entries and a draw.
 
-    With a `score` it is a ranking, divided by `scopeField` of the profile, or into the divisions of `leagues`, and the `prizes` are paid
-    `settleAfterMinutes` after the end, when what was late has come in. Those of `excludedUserIds`, and those outside
-    the `segments`, do not take part.
+    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile field that
+    divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes` are paid.
+    `excludedUserIds`, and members outside `segments`, do not take part.
     """
 
     status: Literal["draft", "active", "completed", "archived"] = "active"
@@ -80,7 +80,7 @@ class Competition(Document, kw_only=True):
 class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The ranking of a campaign of type `Competition`, within the campaign's dates and for its segments.
 
-    Those of `excludedUserIds` do not take part.
+    `excludedUserIds` do not take part.
     """
 
     score: Score | None = None
@@ -92,7 +92,7 @@ class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None) -> list[FieldError]:
-    """What is wrong with the score of a competition that ends at `ends_at`, and with what goes by it."""
+    """Return the errors of a competition's score, and of what depends on it; it ends at `ends_at`."""
     wrong: list[FieldError] = []
     score, leagues = terms.score, terms.leagues
     if score is not None and (score.metric is None) == (score.trigger is None):
@@ -115,7 +115,7 @@ def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None
 
 
 def ranking_references(terms: Competition | CompetitionPart, under: str = "") -> list[Reference]:
-    """What the score and the prizes of a competition name."""
+    """Return the references of a competition's score and prizes."""
     found: list[Reference] = []
     score = terms.score
     if score is not None and score.metric is not None:
@@ -129,7 +129,7 @@ def ranking_references(terms: Competition | CompetitionPart, under: str = "") ->
 
 
 def prize_amounts(terms: Competition | CompetitionPart, under: str = "") -> list[MetricAmount]:
-    """The amounts of metrics that a competition's prizes give."""
+    """Return the amounts of metrics in a competition's prizes."""
     return [
         effect_amount
         for i, prize in enumerate(terms.prizes)

@@ -1,4 +1,4 @@
-"""Ladders: the rungs that members climb by what they earn of a metric."""
+"""Ladders: rungs that members climb by what they earn of a metric."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,9 +16,9 @@ from .state import KIND
 
 
 class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """From how much on, what it brings as long as one is on it (`perks`), and what happens on getting there.
+    """A level: `threshold` to reach it, `perks` while on it, `effects` on reaching it.
 
-    With `effectsOnce` that is only the first time.
+    `effectsOnce`: the first time only.
     """
 
     rung_id: DocumentId
@@ -30,14 +30,18 @@ class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class LadderWindow(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What counts: everything ever, what was earned in a calendar year, in a year of membership, or in `days` days."""
+    """What counts: everything, a calendar year, a membership year, or the last `days` days."""
 
     type: Literal["all_time", "calendar_year", "membership_year", "rolling"] = "all_time"
     days: Annotated[int, Meta(ge=1, le=1_100)] | None = None
 
 
 class Ladder(Document, kw_only=True):
-    """Members go up at once, and down only at the end of a window, `graceDays` later; one rung if `softLanding`."""
+    """Rungs that members climb by what they earn of a metric.
+
+    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one rung at
+    most.
+    """
 
     status: Literal["active", "archived"] = "active"
     metric: DocumentId = "points"

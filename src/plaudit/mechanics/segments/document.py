@@ -1,4 +1,4 @@
-"""Segments: groups of members, by a list or by criteria."""
+"""Segments: groups of members, listed or by criteria."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ CRITERIA_MAX = 50
 
 
 class TallySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Of which events: their trigger, conditions, within how many local days (today included; ever, unless said)."""
+    """The events to count: trigger, conditions, and `withinDays` local days including today (default: all time)."""
 
     trigger: TriggerKey
     conditions: list[Any] | dict[str, Any] | None = None
@@ -29,10 +29,7 @@ class TallySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A `field` of the member compared with a `value`; or a number that events come to.
-
-    That is the `count` of events, the `sum` of a field of theirs, or the days since the last (`daysSince`).
-    """
+    """Compare a member `field`, or a number from their events: `count`, `sum` of a field, `daysSince` the last."""
 
     operator: str
     value: Any = None
@@ -42,7 +39,7 @@ class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
     days_since: TallySpec | None = None
 
     def tally(self) -> tuple[str, TallySpec] | None:
-        """What it counts, if it counts."""
+        """Return the events that it counts, or None."""
         for name in ("count", "sum", "days_since"):
             spec: TallySpec | None = getattr(self, name)
             if spec is not None:
@@ -51,9 +48,10 @@ class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 
 
 class Segment(Document, kw_only=True):
-    """A `static` one has the members of `userIds`, and those put in by hand.
+    """A group of members.
 
-    In a `dynamic` one is for whom all of `include` holds and none of `exclude`. `url` is for people, never evaluated.
+    `static`: a list (`userIds`) plus members added by hand. `dynamic`: members who meet all criteria in `include` and
+    none in `exclude`. `url`: for information only.
     """
 
     type: Literal["static", "dynamic"] = "dynamic"

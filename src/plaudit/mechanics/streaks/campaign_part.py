@@ -70,7 +70,7 @@ def _wrong_part(campaign: Any) -> list[FieldError]:
 CAMPAIGN_PART = CampaignPart(
     name=KIND,
     campaign_type="Streak",
-    sentence="a `Streak` pays its `effects` at each turn of its `streak`",
+    sentence="a `Streak` runs its `effects` in each period that counts for its `streak`",
     type=StreakPart,
     fixed=("cadence",),
     effects_in="milestones",

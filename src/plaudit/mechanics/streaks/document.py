@@ -1,4 +1,4 @@
-"""Streaks: what is to be done how often in a row, and what spares a miss."""
+"""Streaks: what members do how often in a row, and what protects a missed period."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,16 +20,17 @@ Count = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class PriceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What something costs: an amount of a metric."""
+    """A price: an amount of a metric."""
 
     metric: DocumentId = "points"
     amount: Annotated[int, Meta(ge=1, le=10**9)] | Annotated[float, Meta(gt=0, le=10**9)]
 
 
 class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A freeze spares one miss. Members hold up to `maximum`, begin with `atStart`, and may buy one for `price`.
+    """A freeze protects one missed period.
 
-    If `automatic`, a miss uses one by itself; else the member chooses the day beforehand.
+    `maximum`: how many members hold at once. `atStart`: how many they start with. `automatic`: a miss uses one
+    automatically; otherwise the member chooses the day in advance. `price`: the price of one.
     """
 
     maximum: Count = 2
@@ -39,31 +40,32 @@ class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Repair(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A broken streak may be taken up again within `days`, for `price`."""
+    """A broken streak can be repaired within `days`, for `price`."""
 
     days: Annotated[int, Meta(ge=1, le=366)]
     price: PriceSpec | None = None
 
 
 class Pause(Struct, kw_only=True, forbid_unknown_fields=True):
-    """From `start` to `end` (local days, both included) nobody misses anything."""
+    """From `start` to `end` (local days, inclusive) nobody misses a period."""
 
     start: date
     end: date
 
 
 class MilestoneSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What follows when a run has this length; once in each run."""
+    """Effects when a run reaches `length`, once per run."""
 
     length: Annotated[int, Meta(ge=1, le=100_000)]
     effects: list[EffectSpec] = field(default_factory=list[EffectSpec])
 
 
 class Streak(Document, kw_only=True):
-    """A day (week, month) counts when `threshold` actions that meet one of the `triggers` fall in it.
+    """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    The day is that of the member's `timezone`, else of the organisation's. Until `graceHours` after its end a missing
-    day can still be made up for. The effect `check_in` and the call count as an action, too.
+    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's `timezone`, or
+    the organisation's. `graceHours`: extra time after a period to make up for a miss. `check_in`, effect and API,
+    counts as an action.
     """
 
     status: Literal["draft", "active", "paused", "archived"] = "active"
@@ -78,7 +80,7 @@ class Streak(Document, kw_only=True):
 
 
 class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The streak of a campaign of type `Streak`, as a streak of its own is: the campaign's `triggers` extend it."""
+    """The streak of a campaign of type `Streak`, like one of its own: the campaign's `triggers` extend it."""
 
     cadence: Cadence = Cadence.daily
     threshold: Annotated[int, Meta(ge=1, le=1_000)] = 1
@@ -90,7 +92,7 @@ class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 
 def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
-    """What is wrong with the terms of a streak, whatever extends it."""
+    """Return the errors of a streak's terms, whatever extends it."""
     wrong: list[FieldError] = []
     for i, milestone in enumerate(terms.milestones):
         wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
@@ -103,7 +105,7 @@ def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
 
 
 def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Reference]:
-    """What the terms of a streak name."""
+    """Return the references of a streak's terms."""
     found: list[Reference] = []
     for i, milestone in enumerate(terms.milestones):
         named = effect_references(milestone.effects)
@@ -115,7 +117,7 @@ def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Refere
 
 
 def terms_amounts(terms: Streak | StreakPart, under: str = "") -> list[MetricAmount]:
-    """The amounts of metrics in the terms of a streak."""
+    """Return the amounts of metrics in a streak's terms."""
     found = [
         MetricAmount(f"{under}{at}.price.amount", freezes.price.metric, freezes.price.amount)
         for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair))
