@@ -83,7 +83,7 @@ Refusal = Literal[
 
 
 class AccessToken(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An access token, and for how many seconds it is valid. `scope` is there for servers."""
+    """An access token, and its validity in seconds. `scope` is for servers."""
 
     access_token: str = field(name="access_token")
     issued_token_type: str | None = field(name="issued_token_type", default=None)
@@ -93,7 +93,7 @@ class AccessToken(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That a command was carried out."""
+    """The command succeeded."""
 
     message: str
 
@@ -112,7 +112,7 @@ class Action(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class ActionBatchResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of the actions of a batch: how many, and each in the order of the request."""
+    """The results of a batch: the counts, and each action in the order of the request."""
 
     accepted: int
     duplicate: int
@@ -121,7 +121,7 @@ class ActionBatchResult(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class ActionReceipt(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A reported action. `processed` and `outcome` are for those who waited for it (`Prefer: wait=N`)."""
+    """A reported action. `processed` and `outcome` are for callers who waited for it (`Prefer: wait=N`)."""
 
     event_id: str
     processed: bool
@@ -130,7 +130,7 @@ class ActionReceipt(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class ActionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of one action of several. `index` is its place in the request, from 0."""
+    """The result of one action of several. `index` is its place in the request, from 0."""
 
     index: int
     status: Literal["accepted", "duplicate", "refused"]
@@ -139,7 +139,7 @@ class ActionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Activity(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A transaction, an enrolment or a change of a document; each has fields of its own."""
+    """A transaction, an enrolment or a change of a document; each has its own fields."""
 
     type: str
     timestamp: datetime
@@ -180,7 +180,7 @@ class AnalyticsMetrics(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class AnalyticsSummary(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The totals of a period. `recentActivity` is empty for callers who may not read members."""
+    """The totals of a period. `recentActivity` is empty without the scope `members:read`."""
 
     org_id: str
     period: ReportPeriod
@@ -208,7 +208,7 @@ class ApiKeyList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class ApiKeyRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """For how long the old secret goes on opening doors."""
+    """How long the old secret stays valid."""
 
     overlap_seconds: int = 86400
 
@@ -227,7 +227,7 @@ class ApiKeyWithSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class AudienceProfile(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The member's profile, with the challenges that are open to them."""
+    """The member's profile, with the challenges open to them."""
 
     email: str | None = None
     country: Any = None
@@ -355,7 +355,7 @@ class AuditEntryList(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class BackfillRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far back."""
+    """The start of the period."""
 
     days: Number = 30
 
@@ -433,7 +433,7 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class CampaignComparison(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A campaign as it was, and as it would be."""
+    """A campaign's actual and simulated results."""
 
     campaign_id: str | None
     cause: Cause
@@ -443,7 +443,7 @@ class CampaignComparison(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class CampaignCounts(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many campaigns there are, and how many are active."""
+    """The number of campaigns, and of active ones."""
 
     total: int
     active: int
@@ -460,7 +460,7 @@ class CampaignData(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CampaignDifference(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much more a campaign would give, and to how many members who got nothing."""
+    """How much more a campaign would pay, and to how many members who got nothing."""
 
     metrics: dict[str, Number]
     members_gained: int
@@ -470,13 +470,13 @@ class CampaignDifference(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class CampaignEnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Who joins."""
+    """The user to enrol."""
 
     user_id: str
 
 
 class CampaignEnrolmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That a member was enrolled in a campaign."""
+    """The member was enrolled in the campaign."""
 
     campaign_id: str
     user_id: str
@@ -502,7 +502,7 @@ class CampaignList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CampaignParticipant(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member who takes part in a campaign, and how far they are."""
+    """A member who takes part in a campaign, with their progress."""
 
     completions: int
     last_completed_at: datetime | None
@@ -527,7 +527,7 @@ class CampaignParticipantList(Struct, frozen=True, kw_only=True, rename="camel",
 
 
 class CampaignProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far a member is in a campaign. With steps, `done` of those that are `required`."""
+    """A member's progress in a campaign. With steps: `done` of the `required` ones."""
 
     completions: int
     last_completed_at: datetime | None
@@ -548,7 +548,7 @@ class CampaignRank(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CampaignStats(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many members take part in a campaign and have completed it, and what it has given, by metric."""
+    """A campaign's participants and completions, and what it has paid, by metric."""
 
     campaign_id: str
     participants: int
@@ -559,7 +559,7 @@ class CampaignStats(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class CampaignStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far a member is in a step of a campaign."""
+    """A member's progress in a step of a campaign."""
 
     name: str
     current: Number
@@ -571,7 +571,7 @@ class CampaignStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CampaignTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a campaign gave, or would give, in the simulated time. `days` are amounts by day and metric."""
+    """What a campaign paid, or would pay, in the simulated period. `days` are amounts by day and metric."""
 
     fired: int
     members: int
@@ -584,7 +584,7 @@ class CampaignTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class CampaignTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What sets a campaign off: a type of event, and the conditions that it must meet."""
+    """An event type that starts a campaign, and the conditions the event must meet."""
 
     event_type: str
     conditions: list[Any] | Json
@@ -639,9 +639,7 @@ class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What brought something about: a campaign, a segment, a command by hand, an import … `id` is null for some
-    kinds.
-    """
+    """Why something happened: a campaign, a segment, a manual command, an import … `id` is null for some kinds."""
 
     kind: str
     id: str | None
@@ -661,7 +659,7 @@ class ChallengeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class CheckInRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Count once for a streak."""
+    """A check-in to a streak."""
 
     streak_id: str
     event_id: str | None = None
@@ -684,14 +682,14 @@ class ClockAdvance(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class ClockAdvanceRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far to move the clock on: to an instant, or by so many seconds."""
+    """Advance the clock to an instant, or by a number of seconds."""
 
     to: datetime | None = None
     seconds: int | None = None
 
 
 class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A code of a pool: its state, who has it, and what it is worth once it is issued."""
+    """A code of a pool: its state, its member, and its discount."""
 
     name: str | None = None
     link: str | None = None
@@ -709,14 +707,14 @@ class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class CodeGenerationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many codes, and how long they are without the pool's prefix."""
+    """How many codes to generate, and their length without the pool's prefix."""
 
     quantity: int
     code_length: int = 12
 
 
 class CodeImport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Codes from elsewhere."""
+    """Codes to add to the pool."""
 
     codes: list[str]
 
@@ -794,7 +792,7 @@ class CodePoolUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class CodesExpired(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many unissued codes have expired, and how many the pool has."""
+    """How many unissued codes have expired, and the pool's total."""
 
     pool_id: str
     total_codes: int
@@ -803,7 +801,7 @@ class CodesExpired(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class CodesGenerated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many codes were generated, and how many the pool has now."""
+    """How many codes were generated, and the pool's total."""
 
     pool_id: str
     total_codes: int
@@ -812,7 +810,7 @@ class CodesGenerated(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class CodesImported(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many codes were imported, how many were in the pool before, and how many it has now."""
+    """How many codes were imported, how many the pool had before, and its total."""
 
     pool_id: str
     total_codes: int
@@ -911,7 +909,7 @@ class ConditionOperator(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class ConditionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A condition with the value that it was compared with. `held` is null for one that was not evaluated."""
+    """A condition and the value it was compared with. `held` is null if it was not evaluated."""
 
     actual: Any
     held: bool | None
@@ -923,7 +921,7 @@ class ConditionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class ConsentDecision(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`granted` false takes a consent back. `givenAt` is now unless said otherwise."""
+    """`granted: false` withdraws a consent. `givenAt` is now by default."""
 
     purpose: str
     granted: bool
@@ -932,7 +930,7 @@ class ConsentDecision(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class ConsentRecord(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A consent that was given or withdrawn: for what, where and when, and who recorded it."""
+    """A consent given or withdrawn: purpose, place and time, and who recorded it."""
 
     purpose: str
     granted: bool
@@ -943,7 +941,7 @@ class ConsentRecord(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Consents(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member consents to now, by purpose, and how it came about, newest first."""
+    """A member's current consents by purpose, and their history, newest first."""
 
     consents: dict[str, bool]
     history: list[ConsentRecord]
@@ -956,13 +954,13 @@ class Cors(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class CouponRevocation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Why, for people."""
+    """The reason, for people."""
 
     reason: str | None = None
 
 
 class CouponRevoked(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A coupon that was revoked. Nobody gets its code again."""
+    """A revoked coupon. Its code is not issued again."""
 
     coupon_id: str
     user_id: str
@@ -1079,7 +1077,7 @@ class DeliveryList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class DocumentVersion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A document as it was after one of its changes; `document` is null after its deletion."""
+    """A document after one of its changes; `document` is null after its deletion."""
 
     version: int
     program_version: int
@@ -1123,7 +1121,7 @@ class DrawRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class DrawnWinner(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A winner of a draw, and with how many entries."""
+    """A winner of a draw, with their number of entries."""
 
     rank: int
     user_id: str
@@ -1158,9 +1156,7 @@ class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class EffectResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What came of an effect. `outcome` depends on its type; `amount` says what has changed the amount, if
-    anything has.
-    """
+    """An effect's result. `outcome` depends on its type; `amount` says what changed the amount."""
 
     type: str | None
     done: bool
@@ -1194,9 +1190,9 @@ class EffectTypeList(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class EnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """As documented. `name` is the part of the address before the @ unless given.
+    """The new member. `name` is by default the part of the address before the @.
 
-    Without a `welcomeBonus` the organisation's settings say what there is.
+    Without a `welcomeBonus`, the organisation's settings decide.
     """
 
     user_id: str
@@ -1210,7 +1206,7 @@ class EnrolmentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class EnrolmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member who was enrolled, now or before."""
+    """An enrolled member, whether enrolled now or before."""
 
     message: str
     user_id: str
@@ -1242,9 +1238,7 @@ class EntryList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class Event(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An event, as it arrived, and how its processing went. `reason` says why it was rejected, `error` why it
-    failed.
-    """
+    """An event as received, with its processing. `reason` says why it was rejected, `error` why it failed."""
 
     event_id: str
     user_id: str
@@ -1265,7 +1259,7 @@ class Event(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
 
 class EventExplanation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An event with what each campaign made of it. `note` is there if nothing listens to it."""
+    """An event with each campaign's result. `note` is present if nothing listens to it."""
 
     event_id: str
     user_id: str
@@ -1313,7 +1307,7 @@ class EventTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class ExpiringAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of a balance expires when."""
+    """How much of a balance expires, and when."""
 
     amount: Number
     expires_at: datetime
@@ -1327,7 +1321,7 @@ class ExpiryExtension(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class ExpiryExtensionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Whatever of the metric would expire before `expiresAt` expires then."""
+    """The new expiry of all amounts of the metric that would expire before `expiresAt`."""
 
     metric: str = "points"
     expires_at: datetime
@@ -1370,7 +1364,7 @@ class ExplainedCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class ExplainedStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The step of the campaign that the event counted for, and how far it was after the event."""
+    """The campaign's step that the event counted for, with its progress after the event."""
 
     number: int
     name: str
@@ -1387,7 +1381,7 @@ class FieldChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class FieldProblem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is wrong with a field, by its path in the request."""
+    """An invalid field, by its path in the request, and what is wrong with it."""
 
     field: str
     message: str
@@ -1416,7 +1410,7 @@ class GoalSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class GrantedReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member got: a transaction, a product, entries or a coupon, depending on the type of the reward."""
+    """What the member got: a transaction, a product, entries or a coupon, depending on the reward's type."""
 
     name: str | None = None
     link: str | None = None
@@ -1440,7 +1434,7 @@ class GrantedReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Health(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Whether the process is alive, or the server ready. A server that is ready says how its parts are."""
+    """Whether the process is alive, or the server ready. A ready server reports its parts."""
 
     status: str
     database: str | None = None
@@ -1449,7 +1443,7 @@ class Health(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class HealthWarning(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What does not keep the server from working yet."""
+    """A problem that does not stop the server yet."""
 
     code: str
     message: str
@@ -1465,7 +1459,7 @@ class Hold(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class HoldCommand(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An amount set apart for `seconds`; captured (spent) or released before they are over, or given back then."""
+    """An amount to reserve for `seconds`. Unless captured (spent) or released earlier, it is released then."""
 
     action: Literal["capture", "place", "release"] = "place"
     hold_id: str
@@ -1493,9 +1487,9 @@ class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class IngestResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of the events of a request: how many, and each in the order of the request.
+    """The results of a request's events: the counts, and each event in the order of the request.
 
-    `success` is false when any was refused, and `error` then says so.
+    `success` is false if any was refused; `error` then says so.
     """
 
     success: bool
@@ -1516,7 +1510,7 @@ class InvariantCheck(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class InventoryItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A product that a member has. `name` and `type` are null once the product is deleted."""
+    """A member's product. `name` and `type` are null once the product is deleted."""
 
     product_id: str
     name: str | None
@@ -1526,14 +1520,14 @@ class InventoryItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class ItemChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many of a product came, or went when negative."""
+    """How many of a product were gained, or lost if negative."""
 
     product_id: str
     quantity: int
 
 
 class Job(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A bulk job, and how far it is. A rollback shows what it has undone."""
+    """A bulk job with its progress. A rollback shows what it has undone."""
 
     job_id: str
     kind: str
@@ -1638,7 +1632,7 @@ class LadderList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class LadderPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A ladder with the member's place on it. `ladder` is the ladder's name, `name` the rung's."""
+    """A ladder with the member's rung. `ladder` is the ladder's name, `name` the rung's."""
 
     rung: str | None
     name: str | None
@@ -1654,7 +1648,7 @@ class LadderPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class LadderProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where a member is on a ladder. `rung` is null below the first; `override`: it was set by hand."""
+    """A member's place on a ladder. `rung` is null below the first; `override`: it was set manually."""
 
     rung: str | None
     name: str | None
@@ -1705,7 +1699,7 @@ class Leaderboard(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class LeaderboardPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A place on a leaderboard. Of equal scores, the earlier one ranks higher."""
+    """A place on a leaderboard. Ties: the earlier score ranks higher."""
 
     rank: int
     user_id: str
@@ -1735,28 +1729,28 @@ class Limit(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
 
 class LineError(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A field of a line that is wrong."""
+    """An invalid field of a line."""
 
     field: str
     message: str
 
 
 class LostAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of a metric members had spent already, and how many members."""
+    """How much of a metric members had already spent, and the number of members."""
 
     amount: Number
     members: int
 
 
 class LostItems(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many could not be had back, and of how many members."""
+    """How many could not be recovered, and the number of members."""
 
     number: int
     members: int
 
 
 class LoyaltyChallenge(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A campaign, with its missions and what it gives."""
+    """A campaign with its missions and rewards."""
 
     id: str
     title: str
@@ -1778,7 +1772,7 @@ class LoyaltyConfig(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class LoyaltyCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A coupon of the member. `coupon_id` is the reward or product that it came from."""
+    """A member's coupon. `coupon_id` is the reward or product that it comes from."""
 
     id: str
     title: str
@@ -1790,7 +1784,7 @@ class LoyaltyCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class LoyaltyHistoryEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An achievement or a change of the member's. `timestamp` is in UNIX seconds."""
+    """A member's achievement or change. `timestamp` is in UNIX seconds."""
 
     id: str
     timestamp: int
@@ -1799,14 +1793,14 @@ class LoyaltyHistoryEntry(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class LoyaltyInventoryChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The items that came, and those that went."""
+    """The items gained and lost."""
 
     received: list[LoyaltyItemChange]
     lost: list[LoyaltyItemChange]
 
 
 class LoyaltyInventorySet(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Products that are shown together."""
+    """Products shown together."""
 
     id: str
     title: str
@@ -1814,7 +1808,7 @@ class LoyaltyInventorySet(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class LoyaltyItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A product that members can have."""
+    """A product that members can own."""
 
     id: str
     title: str
@@ -1822,14 +1816,14 @@ class LoyaltyItem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class LoyaltyItemChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An item that came or went, and the inventory set that it is shown in."""
+    """An item that was gained or lost, and its inventory set."""
 
     set_id: str
     item_id: str
 
 
 class LoyaltyMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member will be told, as far as it is known beforehand. `display` says how apps show it."""
+    """A future notification, as far as known in advance. `display` says how apps show it."""
 
     display: str
     title: str
@@ -1837,7 +1831,7 @@ class LoyaltyMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class LoyaltyMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A metric, with the bounds of its balances; a bound that does not exist is the largest safe integer."""
+    """A metric with the bounds of its balances; a missing bound is the largest safe integer."""
 
     id: str
     title: str
@@ -1862,7 +1856,7 @@ class LoyaltyMilestoneChange(Struct, frozen=True, kw_only=True, rename="camel", 
 
 
 class LoyaltyMission(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A step of a challenge, and the type of action that it waits for."""
+    """A step of a challenge, and the type of action it needs."""
 
     id: str
     title: str
@@ -1871,7 +1865,7 @@ class LoyaltyMission(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class LoyaltyNotification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member is told. `timestamp` is in UNIX seconds."""
+    """A notification. `timestamp` is in UNIX seconds."""
 
     id: str
     timestamp: int
@@ -1883,7 +1877,7 @@ class LoyaltyNotification(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class LoyaltyPayload(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What was achieved, and what came with it."""
+    """An achievement, and what it changed."""
 
     challenge_id: str | None = None
     mission_id: str | None = None
@@ -1909,7 +1903,7 @@ class LoyaltyProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class LoyaltyReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a challenge gives: an amount of a metric, an item of the inventory, or a coupon."""
+    """What a challenge pays: an amount of a metric, an item of the inventory, or a coupon."""
 
     type: Literal["coupon", "inventory", "metric"]
     metric_id: str | None = None
@@ -1928,21 +1922,21 @@ class LoyaltyTime(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class MatchedAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Another transaction, and how much of it a transaction has to do with."""
+    """Another transaction, and the amount that connects it with this one."""
 
     transaction_id: str
     amount: Number
 
 
 class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member reports of themselves. Without an action there is nothing to be counted."""
+    """An action that a member reports. Without an action, nothing is counted."""
 
     action: str | None = None
     data: dict[str, str | bool | Number] | UnsetType = UNSET
 
 
 class MemberCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A campaign that is open to the member, with how far they are in it."""
+    """A campaign open to the member, with their progress."""
 
     campaign_id: str
     name: str
@@ -1970,8 +1964,8 @@ class MemberCampaignList(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class MemberCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A competition with the member's entries; or their rank and score, of how many, and in which part of the
-    board.
+    """A competition with the member's entries, or with their rank, score, and the number of competitors in their
+    `scope`.
     """
 
     competition_id: str
@@ -1993,7 +1987,7 @@ class MemberCompetitionList(Struct, frozen=True, kw_only=True, rename="camel", o
 
 
 class MemberCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A coupon that a member has or had."""
+    """A member's present or past coupon."""
 
     name: str | None = None
     link: str | None = None
@@ -2013,7 +2007,7 @@ class MemberCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MemberExport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Everything that is stored about a member, and about those who were merged into them."""
+    """All stored records about a member, and about those merged into them."""
 
     transactions: list[Json]
     events: list[Json]
@@ -2031,7 +2025,7 @@ class MemberExport(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MemberLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where a member is on a ladder."""
+    """A member's place on a ladder."""
 
     ladder_id: str
     ladder: LadderProgress
@@ -2063,7 +2057,7 @@ class MemberMetricList(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class MemberOverview(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The member's profile, and how many notifications are unread."""
+    """The member's profile, and the number of unread notifications."""
 
     email: str | None = None
     country: Any = None
@@ -2110,7 +2104,7 @@ class MemberOverview(OpenStruct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class MemberProfile(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the member is known by: the fields of the profile that clients write, as the profile schema has them."""
+    """The member's own profile: the fields that clients write, by the profile schema."""
 
     email: str | None = None
     country: Any = None
@@ -2153,7 +2147,7 @@ class MemberPropertyList(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class MemberRewards(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the member has, and what they could redeem."""
+    """The member's products and coupons, and what they can redeem."""
 
     inventory: list[InventoryItem]
     coupons: list[MemberCoupon]
@@ -2161,7 +2155,7 @@ class MemberRewards(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class MemberSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A segment that the member is in."""
+    """One of the member's segments."""
 
     segment_id: str
     name: str
@@ -2174,7 +2168,7 @@ class MemberSegmentList(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class MemberStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A streak of a member."""
+    """A member's streak."""
 
     streak_id: str
     streak: StreakProgress
@@ -2187,7 +2181,7 @@ class MemberStreakList(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class MergeRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`from`: who becomes a part of the member, by any of their names."""
+    """`from`: the user to merge into the member, by any of their names."""
 
     from_: str
     event_id: str | None = None
@@ -2203,7 +2197,7 @@ class MergeResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class MergedMember(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is stored about a member who was merged into the exported one."""
+    """The stored records of a member who was merged into the exported one."""
 
     transactions: list[Json]
     events: list[Json]
@@ -2295,14 +2289,14 @@ class MetricList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class MetricPaid(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of a metric a campaign has given, in how many transactions."""
+    """How much of a metric a campaign has paid, in how many transactions."""
 
     amount: Number
     transactions: int
 
 
 class MetricTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What was credited and debited of a metric."""
+    """The credits and debits of a metric."""
 
     credits: Number
     debits: Number
@@ -2356,13 +2350,13 @@ class MultiplierSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class MyRedemptionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many."""
+    """The quantity."""
 
     quantity: int = 1
 
 
 class NewApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`scopes` are what it may do; it opens nothing from `expiresAt` on."""
+    """`scopes` are the key's permissions. It is invalid from `expiresAt` on."""
 
     name: str
     scopes: list[Literal["actions:write", "admin:read", "admin:write", "members:read", "members:write"]]
@@ -2553,7 +2547,7 @@ class NewProduct(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NewPushSubscription(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What `PushSubscription.toJSON()` gives; anything else in it is passed over."""
+    """The result of `PushSubscription.toJSON()`; other fields are ignored."""
 
     endpoint: str
     keys: PushKeys
@@ -2652,9 +2646,7 @@ class NewTemplate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class NewTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A credit, or a debit when `amount` is negative. `expiresAt` instead of when the metric would have it
-    expire.
-    """
+    """A credit, or a debit if `amount` is negative. `expiresAt` replaces the metric's expiry."""
 
     user_id: str
     metric: str = "points"
@@ -2666,7 +2658,7 @@ class NewTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class NewTransfer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From one member to another."""
+    """A transfer from one member to another."""
 
     user_id: str
     to_user_id: str
@@ -2711,7 +2703,7 @@ class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NextRung(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The rung above, and how much of the score is missing."""
+    """The next rung, and how much score is missing."""
 
     rung: str
     name: str
@@ -2720,7 +2712,7 @@ class NextRung(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class NextStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a new member could do next: give the `fields` that their profile lacks, or complete a challenge."""
+    """A suggestion for a new member: provide the missing `fields` of the profile, or complete a challenge."""
 
     type: Literal["challenge", "complete_profile"]
     fields: list[str] | None = None
@@ -2729,7 +2721,7 @@ class NextStep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class NotRecovered(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a rollback could not take back."""
+    """What a rollback could not recover."""
 
     metrics: dict[str, LostAmount]
     products: LostItems | None = None
@@ -2738,7 +2730,7 @@ class NotRecovered(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a member is told, and what came with it. `display` says how apps show it."""
+    """A notification with what it changed. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["campaign.completed", "message", "step.completed"]
@@ -2791,7 +2783,7 @@ class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Offer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A product that the member can redeem for the `costs` by metric; or cannot, for the `reason`."""
+    """A product that the member can redeem for its `costs` by metric, or cannot, for the `reason`."""
 
     product_id: str
     name: str
@@ -2818,9 +2810,7 @@ class OptOutState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Outcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What followed from an action: the campaigns that fired, and what the member got. Only `state` if it
-    failed.
-    """
+    """An action's results: the campaigns that fired, and what the member got. Only `state` if it failed."""
 
     state: str
     reason: str | None = None
@@ -2831,7 +2821,7 @@ class Outcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class OutcomeCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A coupon that was issued. `origin` is the reward or product that it came from."""
+    """An issued coupon. `origin` is the reward or product that it comes from."""
 
     coupon_id: str
     code: str | None
@@ -2852,9 +2842,7 @@ class OutcomeRefusal(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A transaction that followed. `next_available_at` is when the member can earn more, where a cap was
-    reached.
-    """
+    """A transaction that followed. `next_available_at` is when the member can earn more, if a cap was reached."""
 
     transaction_id: str
     metric: str
@@ -2867,7 +2855,7 @@ class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class PaidBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the member got for enrolling; nothing for who was enrolled before."""
+    """The bonus paid for enrolling; nothing for members enrolled before."""
 
     points: int
     coins: int
@@ -2896,7 +2884,7 @@ class PlannedChange(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class PricePaid(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a product has cost: a transaction of the member."""
+    """The transaction that paid for a product."""
 
     transaction_id: str
     metric: str
@@ -2976,7 +2964,7 @@ class ProductList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class ProductRemoval(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of a product was removed from a member, and how much the member still has."""
+    """How many of a product were removed from a member, and how many are left."""
 
     user_id: str
     product_id: str
@@ -3012,10 +3000,10 @@ class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Profile(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member, with further fields as the profile schema has them.
+    """A member, with further fields by the profile schema.
 
     `customFields` are those declared as custom fields, which are also among the further fields. `segments`
-    are those that the member is in. `tier` is the rung on the first ladder.
+    are the member's segments. `tier` is the rung on the first ladder.
     """
 
     email: str | None = None
@@ -3103,7 +3091,7 @@ class ProfileSchemaUpdate(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class ProfileSchemaVersion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A version of the profile schema. The first one is Plaudit's own, and has no `createdAt`."""
+    """A version of the profile schema. The first is Plaudit's own, without `createdAt`."""
 
     org_id: str
     version: str
@@ -3126,7 +3114,7 @@ class ProfileSchemaVersionList(Struct, frozen=True, kw_only=True, rename="camel"
 
 
 class ProgrammeChanges(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What was changed, or with `dryRun` would be, and the programme's version."""
+    """The changes made, or with `dryRun` those that would be, and the programme's version."""
 
     dry_run: bool
     changes: list[PlannedChange]
@@ -3155,7 +3143,7 @@ class ProgrammeFile(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class ProgrammeSimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A programme as it was, and as it would be. `campaigns` are those that would give something else."""
+    """A programme's actual and simulated results. `campaigns` are those that differ."""
 
     days: Number
     events: int
@@ -3166,9 +3154,7 @@ class ProgrammeSimulationReport(Struct, frozen=True, kw_only=True, rename="camel
 
 
 class ProgrammeSimulationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`programme` is written over the present one, in its sections; `sample` is the part of the members to look
-    at.
-    """
+    """`programme` replaces sections of the current one; `sample` is the share of members to simulate."""
 
     programme: Json
     days: Number = 30
@@ -3176,7 +3162,7 @@ class ProgrammeSimulationRequest(Struct, frozen=True, kw_only=True, rename="came
 
 
 class ProgrammeTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What all campaigns together gave, and would give, by metric."""
+    """What all campaigns together paid, and would pay, by metric."""
 
     actual: dict[str, Number]
     simulated: dict[str, Number]
@@ -3189,7 +3175,7 @@ class Push(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class PushKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Whether the organisation pushes, and the `applicationServerKey` to subscribe with."""
+    """Whether the organisation uses Web Push, and the `applicationServerKey` to subscribe with."""
 
     enabled: bool
     public_key: str
@@ -3203,20 +3189,20 @@ class PushKeys(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class PushSubscriptionCreated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The id of a new subscription, by which it is deleted."""
+    """The id of a new subscription, which deletes it."""
 
     subscription_id: str
 
 
 class ReadCount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many notifications were marked as read, and how many are unread now."""
+    """How many notifications were marked as read, and how many are unread."""
 
     read: int
     unread: int
 
 
 class ReadMarker(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Which have been read: these, all up to one, or (when nothing is said) all."""
+    """The notifications to mark as read: these, all up to one, or all (default)."""
 
     ids: list[str] | UnsetType = UNSET
     up_to: str | None = None
@@ -3233,7 +3219,7 @@ class RecentTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class Reconciliation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the lines of a file gave of a metric, and what was posted."""
+    """What a file's lines contain of a metric, and what was posted."""
 
     metric: str
     given: Number
@@ -3254,7 +3240,7 @@ class RecurrenceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Redemption(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A product that a member has redeemed, with the coupon that came of it, if one did."""
+    """A redeemed product, with its coupon, if it has one."""
 
     name: str | None = None
     link: str | None = None
@@ -3272,14 +3258,14 @@ class Redemption(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class RedemptionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Who redeems, and how many."""
+    """The user who redeems, and the quantity."""
 
     user_id: str
     quantity: int = 1
 
 
 class RedemptionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That a product was redeemed."""
+    """The product was redeemed."""
 
     message: str
     result: Redemption
@@ -3301,7 +3287,7 @@ class Repair(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From where on: after a cursor of the feed, or since an instant; one of the two."""
+    """Where to start: after a cursor of the feed, or at an instant; one of the two."""
 
     after: str | None = None
     since: datetime | None = None
@@ -3314,14 +3300,14 @@ class ReplayResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class ReportPeriod(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The whole days that a report is about."""
+    """The whole days that a report covers."""
 
     start: datetime
     end: datetime
 
 
 class RequestedWelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What enrolling brings, in whole points, coins and xp."""
+    """The bonus on enrolment, in whole points, coins and xp."""
 
     points: int = 0
     coins: int = 0
@@ -3329,16 +3315,14 @@ class RequestedWelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", o
 
 
 class RestoreRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Which version of the programme; with `dryRun` only what would change is told."""
+    """The version of the programme to restore; with `dryRun` only the changes are returned."""
 
     program_version: int
     dry_run: bool = False
 
 
 class ReversalRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of the transaction to take back (all of it unless said). `expiresAt`: when what comes back
-    expires.
-    """
+    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of what comes back."""
 
     amount: Number | None = None
     reason: str | None = None
@@ -3367,14 +3351,14 @@ class Reward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class RewardCreated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A reward that has been created."""
+    """The created reward."""
 
     message: str
     reward: Reward
 
 
 class RewardGrantRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A reward for one user, at once and past all campaign rules."""
+    """A reward for one user, immediately and regardless of campaigns' rules."""
 
     reward_id: str
     user_id: str
@@ -3382,7 +3366,7 @@ class RewardGrantRequest(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class RewardGrantResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That a reward was granted."""
+    """The reward was granted."""
 
     message: str
     result: GrantedReward
@@ -3416,7 +3400,7 @@ class RewardUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class RollbackRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From when until before when, by the times of the events; for these users, or for all. `dryRun` only tells."""
+    """The period to roll back, by the events' times, for some users or all. `dryRun` changes nothing."""
 
     from_: datetime
     until: datetime
@@ -3425,7 +3409,7 @@ class RollbackRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class RollbackState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far a rollback is. `members` is how many it concerns."""
+    """A rollback's progress. `members` is the number of members concerned."""
 
     campaign_id: str
     from_: datetime
@@ -3464,7 +3448,7 @@ class Rule(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class RuleEffect(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One effect of a rule: `params` are its settings, `segments` who it is for."""
+    """One effect of a rule: `params` are its settings, `segments` its audience."""
 
     type: str
     params: Json
@@ -3505,7 +3489,7 @@ class RungChange(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class RungKeep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the score must be by when to keep the rung."""
+    """The score needed to keep the rung, and by when."""
 
     threshold: Number
     missing: Number
@@ -3513,7 +3497,7 @@ class RungKeep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A rung by hand, until an instant or for good; null takes it back."""
+    """A rung set manually, until an instant or for good; null removes the override."""
 
     rung: str | None
     until: datetime | None = None
@@ -3534,7 +3518,7 @@ class RungSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class SampleEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An event that the simulation decided again."""
+    """An event that the simulation decided."""
 
     trigger: str
     occurred_at: datetime
@@ -3542,7 +3526,7 @@ class SampleEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class SampleOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a campaign gave for an event, and why."""
+    """What a campaign paid for an event, and why."""
 
     metrics: dict[str, Number]
     coupons: int
@@ -3566,7 +3550,7 @@ class Score(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
 
 class SecretRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """For how long messages are signed with the old secret as well."""
+    """How long messages are also signed with the old secret."""
 
     overlap_seconds: int = 86400
 
@@ -3597,7 +3581,7 @@ class Segment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class SegmentFilling(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far the filling of a segment is: how many members were evaluated, and of how many membership changed."""
+    """The progress of filling a segment: members evaluated, and memberships changed."""
 
     percent: int
     looked_at: int
@@ -3640,21 +3624,21 @@ class SegmentMemberList(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class SegmentMembership(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member whose membership of a segment was set."""
+    """A member whose membership was set manually."""
 
     segment_id: str
     user_id: str
 
 
 class SegmentMembershipRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Put a member in (true) or out (false) by hand; null leaves it to the criteria again."""
+    """Add a member (true) or remove them (false) manually; with null the criteria decide again."""
 
     user_id: str
     member: bool | None
 
 
 class SegmentPreview(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many of the members evaluated would be in a segment, and some of them."""
+    """How many of the evaluated members would be in a segment, and some of them."""
 
     looked_at: int
     count: int
@@ -3662,9 +3646,7 @@ class SegmentPreview(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class SegmentResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A segment because of which something was not for the member: whether they had to be in it, and whether
-    they were.
-    """
+    """A segment that excluded the member: whether they had to be in it, and whether they were."""
 
     segment_id: str
     wanted: bool
@@ -3692,7 +3674,7 @@ class SegmentUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class SentOn(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An amount that a member had transferred to another, who keeps it for the `reason`."""
+    """An amount that a member had transferred to another, who keeps it for this `reason`."""
 
     to_user_id: str
     metric: str
@@ -3752,7 +3734,7 @@ class SettingsUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class SimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A campaign as it was, and as it would be with the changes, over events that really happened."""
+    """A campaign's actual results, and those with the changes, over past events."""
 
     campaign_id: str | None
     cause: Cause
@@ -3767,7 +3749,7 @@ class SimulationReport(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class SimulationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`changes` are fields of the campaign as they would be; `sample` is the part of the members to look at."""
+    """`changes` are fields of the campaign to change; `sample` is the share of members to simulate."""
 
     days: Number = 30
     changes: Json | UnsetType = UNSET
@@ -3775,7 +3757,7 @@ class SimulationRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class SimulationSample(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member for whom an event would have gone otherwise."""
+    """A member with a different result for an event."""
 
     user_id: str
     change: Literal["changed", "gained", "lost"]
@@ -3787,7 +3769,7 @@ class SimulationSample(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class StatusCounts(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many of each there are."""
+    """The number of each."""
 
     campaigns: CampaignCounts
     rules: int
@@ -3829,7 +3811,7 @@ class StepSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class StockUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many there are in all; null for no end of them."""
+    """The total stock; null for unlimited."""
 
     allocated_stock: int | None
 
@@ -3901,7 +3883,7 @@ class StreakPart(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class StreakProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How a streak of a member is. It breaks unless it is extended by `extendBy`."""
+    """A member's run of a streak. It breaks unless extended by `extendBy`."""
 
     current: int
     longest: int
@@ -3913,7 +3895,7 @@ class StreakProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class StreakStanding(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A streak with how the member's is, also one that has not begun."""
+    """A streak with the member's current run, even if it has not started."""
 
     streak_id: str
     name: str
@@ -4047,7 +4029,7 @@ class TopCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """That a call was accepted."""
+    """The call was accepted."""
 
     success: bool
 
@@ -4109,7 +4091,7 @@ class TransactionList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class TransactionLot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A part of an amount that expires together."""
+    """A part of an amount with its own expiry."""
 
     lot: int
     amount: Number
@@ -4117,7 +4099,7 @@ class TransactionLot(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class TransferState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How far a transfer is: whether the receiver has the amount, or has sent it back."""
+    """A transfer's progress: whether the receiver has the amount, or it was sent back."""
 
     status: Literal["arrived", "on_its_way", "returned"]
     from_: str
@@ -4206,7 +4188,7 @@ class TriggerUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class UndoRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Which campaign's doings for the event are undone."""
+    """The campaign whose results for the event are undone."""
 
     campaign_id: str
 
@@ -4223,7 +4205,7 @@ class UndoResult(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class Undone(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much a rollback has taken back, by what it was."""
+    """What a rollback has undone, by type."""
 
     metrics: dict[str, Number]
     transfers: int | None = None

@@ -42,7 +42,7 @@ UNITS = ("day", "week", "month")
 
 
 class _Period:
-    """The whole days that a request asks for, and the instants between them."""
+    """The whole days that a request covers, and the instants between them."""
 
     def __init__(self, programme: Programme, call: Call) -> None:
         zone = programme.compiled.settings.time_zone

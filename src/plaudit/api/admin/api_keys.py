@@ -27,7 +27,7 @@ Scope = Literal["actions:write", "admin:read", "admin:write", "members:read", "m
 
 
 class NewApiKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`scopes` are what it may do; it opens nothing from `expiresAt` on."""
+    """`scopes` are the key's permissions. It is invalid from `expiresAt` on."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
@@ -35,7 +35,7 @@ class NewApiKey(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class ApiKeyRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """For how long the old secret goes on opening doors."""
+    """How long the old secret stays valid."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
 

@@ -24,7 +24,7 @@ ROUNDS_MAX = 400  # that a clock goes through one by one, when it is moved over 
 
 
 class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """How far to move the clock on: to an instant, or by so many seconds."""
+    """Advance the clock to an instant, or by a number of seconds."""
 
     to: Annotated[datetime, Meta(tz=True)] | None = None
     seconds: Annotated[int, Meta(ge=0, le=3_660 * 86_400)] | None = None

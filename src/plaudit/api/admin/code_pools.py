@@ -32,14 +32,14 @@ NewCode = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^{NOT_DOTS
 
 
 class CodeGenerationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How many codes, and how long they are without the pool's prefix."""
+    """How many codes to generate, and their length without the pool's prefix."""
 
     quantity: Annotated[int, Meta(ge=1, le=100_000)]
     code_length: Annotated[int, Meta(ge=6, le=32)] = 12
 
 
 class CodeImport(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Codes from elsewhere."""
+    """Codes to add to the pool."""
 
     codes: Annotated[list[NewCode], Meta(min_length=1, max_length=IMPORT_CODES_MAX)]
 

@@ -19,7 +19,7 @@ Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class RequestedWelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What enrolling brings, in whole points, coins and xp."""
+    """The bonus on enrolment, in whole points, coins and xp."""
 
     points: Bonus = 0
     coins: Bonus = 0
@@ -27,9 +27,9 @@ class RequestedWelcomeBonus(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class EnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """As documented. `name` is the part of the address before the @ unless given.
+    """The new member. `name` is by default the part of the address before the @.
 
-    Without a `welcomeBonus` the organisation's settings say what there is.
+    Without a `welcomeBonus`, the organisation's settings decide.
     """
 
     user_id: UserId

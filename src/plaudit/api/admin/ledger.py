@@ -33,7 +33,7 @@ Reason = Annotated[str, Meta(max_length=500)]
 
 
 class NewTransaction(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A credit, or a debit when `amount` is negative. `expiresAt` instead of when the metric would have it expire."""
+    """A credit, or a debit if `amount` is negative. `expiresAt` replaces the metric's expiry."""
 
     user_id: UserId
     metric: str = "points"
@@ -45,7 +45,7 @@ class NewTransaction(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class ReversalRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How much of the transaction to take back (all of it unless said). `expiresAt`: when what comes back expires."""
+    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of what comes back."""
 
     amount: SignedAmount | None = None
     reason: Reason | None = None
@@ -54,7 +54,7 @@ class ReversalRequest(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 class NewTransfer(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """From one member to another."""
+    """A transfer from one member to another."""
 
     user_id: UserId
     to_user_id: UserId
@@ -65,7 +65,7 @@ class NewTransfer(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
 
 
 class HoldCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An amount set apart for `seconds`; captured (spent) or released before they are over, or given back then."""
+    """An amount to reserve for `seconds`. Unless captured (spent) or released earlier, it is released then."""
 
     action: Literal["place", "capture", "release"] = "place"
     hold_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -76,7 +76,7 @@ class HoldCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
 
 
 class ExpiryExtensionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Whatever of the metric would expire before `expiresAt` expires then."""
+    """The new expiry of all amounts of the metric that would expire before `expiresAt`."""
 
     metric: str = "points"
     expires_at: Annotated[datetime, Meta(tz=True)]

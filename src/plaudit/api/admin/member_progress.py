@@ -25,7 +25,7 @@ from plaudit.reads import members
 
 
 class CheckInRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Count once for a streak."""
+    """A check-in to a streak."""
 
     streak_id: str
     event_id: EventKey | None = None
@@ -42,14 +42,14 @@ class StreakCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 
 
 class RungOverride(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A rung by hand, until an instant or for good; null takes it back."""
+    """A rung set manually, until an instant or for good; null removes the override."""
 
     rung: str | None
     until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class CampaignEnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Who joins."""
+    """The user to enrol."""
 
     user_id: UserId
 

@@ -15,7 +15,7 @@ from plaudit.reads.identities import members_there, users_called
 
 
 class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`from`: who becomes a part of the member, by any of their names."""
+    """`from`: the user to merge into the member, by any of their names."""
 
     former: AnyName = field(name="from")
     event_id: EventKey | None = None

@@ -20,7 +20,7 @@ from plaudit.storage.erasure import erase
 
 
 class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`granted` false takes a consent back. `givenAt` is now unless said otherwise."""
+    """`granted: false` withdraws a consent. `givenAt` is now by default."""
 
     purpose: Annotated[str, Meta(min_length=1, max_length=64)]
     granted: bool

@@ -18,7 +18,7 @@ PRODUCT = KINDS["product"]
 
 
 class StockUpdate(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How many there are in all; null for no end of them."""
+    """The total stock; null for unlimited."""
 
     allocated_stock: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None
 
@@ -30,7 +30,7 @@ async def set_stock(call: Call) -> View:
 
 
 class RedemptionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Who redeems, and how many."""
+    """The user who redeems, and the quantity."""
 
     user_id: UserId
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1

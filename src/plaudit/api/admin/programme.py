@@ -21,7 +21,7 @@ YAML = "application/yaml"
 
 
 class RestoreRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Which version of the programme; with `dryRun` only what would change is told."""
+    """The version of the programme to restore; with `dryRun` only the changes are returned."""
 
     program_version: Annotated[int, Meta(ge=0, le=2**53)]
     dry_run: bool = False

@@ -17,7 +17,7 @@ from plaudit.errors import NotFound
 
 
 class RewardGrantRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A reward for one user, at once and past all campaign rules."""
+    """A reward for one user, immediately and regardless of campaigns' rules."""
 
     reward_id: str
     user_id: UserId

@@ -36,7 +36,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class RollbackRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """From when until before when, by the times of the events; for these users, or for all. `dryRun` only tells."""
+    """The period to roll back, by the events' times, for some users or all. `dryRun` changes nothing."""
 
     since: Instant = field(name="from")
     until: Instant
@@ -45,13 +45,13 @@ class RollbackRequest(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 class UndoRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Which campaign's doings for the event are undone."""
+    """The campaign whose results for the event are undone."""
 
     campaign_id: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class CouponRevocation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Why, for people."""
+    """The reason, for people."""
 
     reason: Reason | None = None
 

@@ -29,7 +29,7 @@ from plaudit.storage.documents import validate
 
 
 class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Put a member in (true) or out (false) by hand; null leaves it to the criteria again."""
+    """Add a member (true) or remove them (false) manually; with null the criteria decide again."""
 
     user_id: UserId
     member: bool | None

@@ -26,7 +26,7 @@ _running = asyncio.Semaphore(AT_ONCE)
 
 
 class SimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`changes` are fields of the campaign as they would be; `sample` is the part of the members to look at."""
+    """`changes` are fields of the campaign to change; `sample` is the share of members to simulate."""
 
     days: Days = 30
     changes: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -34,7 +34,7 @@ class SimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fie
 
 
 class ProgrammeSimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`programme` is written over the present one, in its sections; `sample` is the part of the members to look at."""
+    """`programme` replaces sections of the current one; `sample` is the share of members to simulate."""
 
     programme: dict[str, Any]
     days: Days = 30
@@ -42,7 +42,7 @@ class ProgrammeSimulationRequest(Struct, kw_only=True, rename="camel", forbid_un
 
 
 class BackfillRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How far back."""
+    """The start of the period."""
 
     days: Days = 30
 

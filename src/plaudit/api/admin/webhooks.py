@@ -43,13 +43,13 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class SecretRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """For how long messages are signed with the old secret as well."""
+    """How long messages are also signed with the old secret."""
 
     overlap_seconds: Annotated[int, Meta(ge=0, le=7 * 86_400)] = OVERLAP_SECONDS
 
 
 class ReplayRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """From where on: after a cursor of the feed, or since an instant; one of the two."""
+    """Where to start: after a cursor of the feed, or at an instant; one of the two."""
 
     after: str | None = None
     since: Instant | None = None

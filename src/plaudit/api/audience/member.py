@@ -179,7 +179,7 @@ async def _opted_out(call: Call, *, value: bool | None) -> OptOutState:
 
 
 class MyRedemptionRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """How many."""
+    """The quantity."""
 
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
 

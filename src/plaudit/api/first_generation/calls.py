@@ -310,7 +310,7 @@ def _type_of(entry: HistoryEntry, achieved: tuple[str, str] | None) -> HistoryTy
 
 
 class MemberAction(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a member reports of themselves. Without an action there is nothing to be counted."""
+    """An action that a member reports. Without an action, nothing is counted."""
 
     action: TriggerName | None = None
     data: Annotated[dict[str, Annotated[str, Meta(max_length=TEXT_MAX)] | int | float | bool], Meta(max_length=100)] = (

@@ -31,7 +31,7 @@ class PushKeys(Struct, kw_only=True):
 
 
 class NewPushSubscription(Struct, kw_only=True, rename="camel"):
-    """What `PushSubscription.toJSON()` gives; anything else in it is passed over."""
+    """The result of `PushSubscription.toJSON()`; other fields are ignored."""
 
     endpoint: Annotated[str, Meta(min_length=1, max_length=2_000)]
     keys: PushKeys

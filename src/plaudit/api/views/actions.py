@@ -16,7 +16,7 @@ Status = Literal["accepted", "duplicate", "refused"]
 
 
 class ActionReceipt(View):
-    """A reported action. `processed` and `outcome` are for those who waited for it (`Prefer: wait=N`)."""
+    """A reported action. `processed` and `outcome` are for callers who waited for it (`Prefer: wait=N`)."""
 
     event_id: str
     processed: bool
@@ -25,7 +25,7 @@ class ActionReceipt(View):
 
 
 class FieldProblem(View):
-    """What is wrong with a field, by its path in the request."""
+    """An invalid field, by its path in the request, and what is wrong with it."""
 
     field: str
     message: str
@@ -40,7 +40,7 @@ class Problem(View):
 
 
 class ActionResult(View):
-    """What became of one action of several. `index` is its place in the request, from 0."""
+    """The result of one action of several. `index` is its place in the request, from 0."""
 
     index: int
     status: Status
@@ -49,7 +49,7 @@ class ActionResult(View):
 
 
 class ActionBatchResult(View):
-    """What became of the actions of a batch: how many, and each in the order of the request."""
+    """The results of a batch: the counts, and each action in the order of the request."""
 
     accepted: int
     duplicate: int
@@ -58,9 +58,9 @@ class ActionBatchResult(View):
 
 
 class IngestResult(View, kw_only=True):
-    """What became of the events of a request: how many, and each in the order of the request.
+    """The results of a request's events: the counts, and each event in the order of the request.
 
-    `success` is false when any was refused, and `error` then says so.
+    `success` is false if any was refused; `error` then says so.
     """
 
     success: bool
@@ -71,7 +71,7 @@ class IngestResult(View, kw_only=True):
 
 
 class TrackResult(View):
-    """That a call was accepted."""
+    """The call was accepted."""
 
     success: bool
 

@@ -10,7 +10,7 @@ from .base import Time, View, page_of
 
 
 class ReportPeriod(View):
-    """The whole days that a report is about."""
+    """The whole days that a report covers."""
 
     start: Time
     end: Time
@@ -46,7 +46,7 @@ class RecentTransaction(View):
 
 
 class AnalyticsSummary(View):
-    """The totals of a period. `recentActivity` is empty for callers who may not read members."""
+    """The totals of a period. `recentActivity` is empty without the scope `members:read`."""
 
     org_id: str
     period: ReportPeriod
@@ -57,7 +57,7 @@ class AnalyticsSummary(View):
 
 
 class Activity(View):
-    """A transaction, an enrolment or a change of a document; each has fields of its own."""
+    """A transaction, an enrolment or a change of a document; each has its own fields."""
 
     type: str
     timestamp: Time
@@ -74,7 +74,7 @@ class Activity(View):
 
 
 class MetricTotals(View):
-    """What was credited and debited of a metric."""
+    """The credits and debits of a metric."""
 
     credits: float
     debits: float
@@ -97,14 +97,14 @@ class TimeSeries(View):
 
 
 class CampaignCounts(View):
-    """How many campaigns there are, and how many are active."""
+    """The number of campaigns, and of active ones."""
 
     total: int
     active: int
 
 
 class StatusCounts(View):
-    """How many of each there are."""
+    """The number of each."""
 
     campaigns: CampaignCounts
     rules: int

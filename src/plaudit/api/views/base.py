@@ -21,7 +21,7 @@ class View(Struct, kw_only=True, rename="camel"):
 
 
 class Acknowledgement(View):
-    """That a command was carried out."""
+    """The command succeeded."""
 
     message: str
 

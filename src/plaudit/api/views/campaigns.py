@@ -5,14 +5,14 @@ from .member_progress import CampaignProgress
 
 
 class MetricPaid(View):
-    """How much of a metric a campaign has given, in how many transactions."""
+    """How much of a metric a campaign has paid, in how many transactions."""
 
     amount: float
     transactions: int
 
 
 class CampaignStats(View):
-    """How many members take part in a campaign and have completed it, and what it has given, by metric."""
+    """A campaign's participants and completions, and what it has paid, by metric."""
 
     campaign_id: str
     participants: int
@@ -23,7 +23,7 @@ class CampaignStats(View):
 
 
 class CampaignParticipant(CampaignProgress, kw_only=True):
-    """A member who takes part in a campaign, and how far they are."""
+    """A member who takes part in a campaign, with their progress."""
 
     user_id: str
 

@@ -8,7 +8,7 @@ from .base import View
 
 
 class Cause(View):
-    """What brought something about: a campaign, a segment, a command by hand, an import … `id` is null for some kinds."""
+    """Why something happened: a campaign, a segment, a manual command, an import … `id` is null for some kinds."""
 
     kind: str
     id: str | None

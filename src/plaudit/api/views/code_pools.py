@@ -13,26 +13,26 @@ class _PoolCounts(View):
 
 
 class CodesGenerated(_PoolCounts):
-    """How many codes were generated, and how many the pool has now."""
+    """How many codes were generated, and the pool's total."""
 
     generated: int
 
 
 class CodesImported(_PoolCounts):
-    """How many codes were imported, how many were in the pool before, and how many it has now."""
+    """How many codes were imported, how many the pool had before, and its total."""
 
     imported: int
     duplicates: int
 
 
 class CodesExpired(_PoolCounts):
-    """How many unissued codes have expired, and how many the pool has."""
+    """How many unissued codes have expired, and the pool's total."""
 
     expired: int
 
 
 class Code(CouponWorth, kw_only=True):
-    """A code of a pool: its state, who has it, and what it is worth once it is issued."""
+    """A code of a pool: its state, its member, and its discount."""
 
     pool_id: str
     code: str
@@ -46,7 +46,7 @@ class Code(CouponWorth, kw_only=True):
 
 
 class CouponRevoked(View):
-    """A coupon that was revoked. Nobody gets its code again."""
+    """A revoked coupon. Its code is not issued again."""
 
     coupon_id: str
     user_id: str

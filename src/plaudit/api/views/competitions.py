@@ -18,7 +18,7 @@ def score_decimals(program: Program, competition: Competition) -> int:
 
 
 class LeaderboardPlace(View):
-    """A place on a leaderboard. Of equal scores, the earlier one ranks higher."""
+    """A place on a leaderboard. Ties: the earlier score ranks higher."""
 
     rank: int
     user_id: str
@@ -34,7 +34,7 @@ class Entry(View):
 
 
 class DrawnWinner(View):
-    """A winner of a draw, and with how many entries."""
+    """A winner of a draw, with their number of entries."""
 
     rank: int
     user_id: str

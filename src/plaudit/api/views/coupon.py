@@ -15,7 +15,7 @@ from .base import Time, View
 
 
 class CouponWorth(View):
-    """What a coupon is called, where it can be used, and what discount it gives."""
+    """A coupon's name, where it can be used, and its discount."""
 
     name: str | UnsetType | None = UNSET
     link: str | UnsetType | None = UNSET
@@ -24,7 +24,7 @@ class CouponWorth(View):
 
 
 class WithIssuedCoupon(CouponWorth):
-    """The fields of a response that contains the coupon that was issued, if one was."""
+    """The fields of a response with the issued coupon, if there is one."""
 
     coupon_id: str | UnsetType = UNSET
     code: str | UnsetType | None = UNSET

@@ -21,13 +21,13 @@ _NEXT_AVAILABLE = "next_available_at"
 
 
 class OutcomeTransaction(EventTransaction, kw_only=True):
-    """A transaction that followed. `next_available_at` is when the member can earn more, where a cap was reached."""
+    """A transaction that followed. `next_available_at` is when the member can earn more, if a cap was reached."""
 
     next_available_at: Time | UnsetType = field(name=_NEXT_AVAILABLE, default=UNSET)
 
 
 class OutcomeCoupon(View):
-    """A coupon that was issued. `origin` is the reward or product that it came from."""
+    """An issued coupon. `origin` is the reward or product that it comes from."""
 
     coupon_id: str
     code: str | None
@@ -48,7 +48,7 @@ class OutcomeRefusal(View):
 
 
 class Outcome(View):
-    """What followed from an action: the campaigns that fired, and what the member got. Only `state` if it failed."""
+    """An action's results: the campaigns that fired, and what the member got. Only `state` if it failed."""
 
     state: str
     reason: str | UnsetType = UNSET

@@ -25,14 +25,14 @@ class DocumentBody(Struct):
 
 
 class CampaignTrigger(View):
-    """What sets a campaign off: a type of event, and the conditions that it must meet."""
+    """An event type that starts a campaign, and the conditions the event must meet."""
 
     event_type: str
     conditions: list[Any] | Json
 
 
 class RuleEffect(View):
-    """One effect of a rule: `params` are its settings, `segments` who it is for."""
+    """One effect of a rule: `params` are its settings, `segments` its audience."""
 
     type: str
     params: Json
@@ -40,7 +40,7 @@ class RuleEffect(View):
 
 
 class DocumentVersion(View):
-    """A document as it was after one of its changes; `document` is null after its deletion."""
+    """A document after one of its changes; `document` is null after its deletion."""
 
     version: int
     program_version: int

@@ -10,7 +10,7 @@ from .profiles import Profile
 
 
 class PaidBonus(View):
-    """What the member got for enrolling; nothing for who was enrolled before."""
+    """The bonus paid for enrolling; nothing for members enrolled before."""
 
     points: int
     coins: int
@@ -18,7 +18,7 @@ class PaidBonus(View):
 
 
 class NextStep(View):
-    """What a new member could do next: give the `fields` that their profile lacks, or complete a challenge."""
+    """A suggestion for a new member: provide the missing `fields` of the profile, or complete a challenge."""
 
     type: Literal["complete_profile", "challenge"]
     fields: list[str] | UnsetType = UNSET
@@ -27,7 +27,7 @@ class NextStep(View):
 
 
 class EnrolmentResult(View):
-    """A member who was enrolled, now or before."""
+    """An enrolled member, whether enrolled now or before."""
 
     message: str
     user_id: str

@@ -10,7 +10,7 @@ from .base import Json, Time, View, page_of
 
 
 class Event(View, kw_only=True):
-    """An event, as it arrived, and how its processing went. `reason` says why it was rejected, `error` why it failed."""
+    """An event as received, with its processing. `reason` says why it was rejected, `error` why it failed."""
 
     event_id: str
     user_id: str
@@ -43,7 +43,7 @@ class EventTransaction(View):
 
 
 class ConditionResult(View):
-    """A condition with the value that it was compared with. `held` is null for one that was not evaluated."""
+    """A condition and the value it was compared with. `held` is null if it was not evaluated."""
 
     actual: Any
     held: bool | None
@@ -55,7 +55,7 @@ class ConditionResult(View):
 
 
 class SegmentResult(View):
-    """A segment because of which something was not for the member: whether they had to be in it, and whether they were."""
+    """A segment that excluded the member: whether they had to be in it, and whether they were."""
 
     segment_id: str
     wanted: bool
@@ -65,7 +65,7 @@ class SegmentResult(View):
 
 
 class EffectResult(View):
-    """What came of an effect. `outcome` depends on its type; `amount` says what has changed the amount, if anything has."""
+    """An effect's result. `outcome` depends on its type; `amount` says what changed the amount."""
 
     type: str | None
     done: bool
@@ -76,7 +76,7 @@ class EffectResult(View):
 
 
 class ExplainedStep(View):
-    """The step of the campaign that the event counted for, and how far it was after the event."""
+    """The campaign's step that the event counted for, with its progress after the event."""
 
     number: int
     name: str
@@ -108,7 +108,7 @@ class ExplainedCampaign(View):
 
 
 class EventExplanation(Event, kw_only=True):
-    """An event with what each campaign made of it. `note` is there if nothing listens to it."""
+    """An event with each campaign's result. `note` is present if nothing listens to it."""
 
     campaigns: list[ExplainedCampaign]
     transactions: list[EventTransaction]

@@ -21,7 +21,7 @@ HistoryType = Literal["challengeCompleted", "missionCompleted", "inventoryChange
 
 
 class LoyaltyMetric(View):
-    """A metric, with the bounds of its balances; a bound that does not exist is the largest safe integer."""
+    """A metric with the bounds of its balances; a missing bound is the largest safe integer."""
 
     id: str
     title: str
@@ -32,7 +32,7 @@ class LoyaltyMetric(View):
 
 
 class LoyaltyItem(View):
-    """A product that members can have."""
+    """A product that members can own."""
 
     id: str
     title: str
@@ -40,7 +40,7 @@ class LoyaltyItem(View):
 
 
 class LoyaltyInventorySet(View):
-    """Products that are shown together."""
+    """Products shown together."""
 
     id: str
     title: str
@@ -48,7 +48,7 @@ class LoyaltyInventorySet(View):
 
 
 class LoyaltyMessage(View):
-    """What a member will be told, as far as it is known beforehand. `display` says how apps show it."""
+    """A future notification, as far as known in advance. `display` says how apps show it."""
 
     display: str
     title: str
@@ -64,7 +64,7 @@ class LoyaltyTime(View):
 
 
 class LoyaltyMission(View):
-    """A step of a challenge, and the type of action that it waits for."""
+    """A step of a challenge, and the type of action it needs."""
 
     id: str
     title: str
@@ -73,7 +73,7 @@ class LoyaltyMission(View):
 
 
 class LoyaltyReward(View):
-    """What a challenge gives: an amount of a metric, an item of the inventory, or a coupon."""
+    """What a challenge pays: an amount of a metric, an item of the inventory, or a coupon."""
 
     type: Literal["metric", "inventory", "coupon"]
     metric_id: str | UnsetType = UNSET
@@ -84,7 +84,7 @@ class LoyaltyReward(View):
 
 
 class LoyaltyChallenge(View):
-    """A campaign, with its missions and what it gives."""
+    """A campaign with its missions and rewards."""
 
     id: str
     title: str
@@ -128,14 +128,14 @@ class LoyaltyMetricChange(View):
 
 
 class LoyaltyItemChange(View):
-    """An item that came or went, and the inventory set that it is shown in."""
+    """An item that was gained or lost, and its inventory set."""
 
     set_id: str
     item_id: str
 
 
 class LoyaltyInventoryChange(View):
-    """The items that came, and those that went."""
+    """The items gained and lost."""
 
     received: list[LoyaltyItemChange]
     lost: list[LoyaltyItemChange]
@@ -149,7 +149,7 @@ class LoyaltyMilestoneChange(View):
 
 
 class LoyaltyPayload(View, kw_only=True):
-    """What was achieved, and what came with it."""
+    """An achievement, and what it changed."""
 
     challenge_id: str | UnsetType = UNSET
     mission_id: str | UnsetType = UNSET
@@ -160,7 +160,7 @@ class LoyaltyPayload(View, kw_only=True):
 
 
 class LoyaltyNotification(View):
-    """What a member is told. `timestamp` is in UNIX seconds."""
+    """A notification. `timestamp` is in UNIX seconds."""
 
     id: str
     timestamp: int
@@ -172,7 +172,7 @@ class LoyaltyNotification(View):
 
 
 class LoyaltyHistoryEntry(View):
-    """An achievement or a change of the member's. `timestamp` is in UNIX seconds."""
+    """A member's achievement or change. `timestamp` is in UNIX seconds."""
 
     id: str
     timestamp: int
@@ -181,7 +181,7 @@ class LoyaltyHistoryEntry(View):
 
 
 class LoyaltyCoupon(View, rename="lower"):
-    """A coupon of the member. `coupon_id` is the reward or product that it came from."""
+    """A member's coupon. `coupon_id` is the reward or product that it comes from."""
 
     id: str
     title: str

@@ -6,14 +6,14 @@ from .base import View
 
 
 class HealthWarning(View):
-    """What does not keep the server from working yet."""
+    """A problem that does not stop the server yet."""
 
     code: str
     message: str
 
 
 class Health(View):
-    """Whether the process is alive, or the server ready. A server that is ready says how its parts are."""
+    """Whether the process is alive, or the server ready. A ready server reports its parts."""
 
     status: str
     database: str | UnsetType = UNSET

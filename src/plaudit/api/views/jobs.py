@@ -16,7 +16,7 @@ PREFIX = "job_"
 
 
 class Reconciliation(View):
-    """What the lines of a file gave of a metric, and what was posted."""
+    """What a file's lines contain of a metric, and what was posted."""
 
     metric: str
     given: float
@@ -25,7 +25,7 @@ class Reconciliation(View):
 
 
 class Undone(View):
-    """How much a rollback has taken back, by what it was."""
+    """What a rollback has undone, by type."""
 
     metrics: dict[str, float]
     transfers: int | UnsetType = UNSET
@@ -38,21 +38,21 @@ class Undone(View):
 
 
 class LostAmount(View):
-    """How much of a metric members had spent already, and how many members."""
+    """How much of a metric members had already spent, and the number of members."""
 
     amount: float
     members: int
 
 
 class LostItems(View):
-    """How many could not be had back, and of how many members."""
+    """How many could not be recovered, and the number of members."""
 
     number: int
     members: int
 
 
 class SentOn(View):
-    """An amount that a member had transferred to another, who keeps it for the `reason`."""
+    """An amount that a member had transferred to another, who keeps it for this `reason`."""
 
     to_user_id: str
     metric: str
@@ -61,7 +61,7 @@ class SentOn(View):
 
 
 class NotRecovered(View):
-    """What a rollback could not take back."""
+    """What a rollback could not recover."""
 
     metrics: dict[str, LostAmount]
     products: LostItems | UnsetType = UNSET
@@ -70,7 +70,7 @@ class NotRecovered(View):
 
 
 class RollbackState(View):
-    """How far a rollback is. `members` is how many it concerns."""
+    """A rollback's progress. `members` is the number of members concerned."""
 
     campaign_id: str
     since: Time = msgspec.field(name="from")
@@ -94,7 +94,7 @@ class UndoResult(View):
 
 
 class Job(View):
-    """A bulk job, and how far it is. A rollback shows what it has undone."""
+    """A bulk job with its progress. A rollback shows what it has undone."""
 
     job_id: str
     kind: str
@@ -112,7 +112,7 @@ class Job(View):
 
 
 class LineError(View):
-    """A field of a line that is wrong."""
+    """An invalid field of a line."""
 
     field: str
     message: str

@@ -13,13 +13,13 @@ from .transactions import Transaction
 
 
 class MemberOverview(Profile, kw_only=True):
-    """The member's profile, and how many notifications are unread."""
+    """The member's profile, and the number of unread notifications."""
 
     unread_notifications: int
 
 
 class MemberProfile(WrittenFields, kw_only=True):
-    """What the member is known by: the fields of the profile that clients write, as the profile schema has them."""
+    """The member's own profile: the fields that clients write, by the profile schema."""
 
     user_id: str
     custom_fields: Json
@@ -28,7 +28,7 @@ class MemberProfile(WrittenFields, kw_only=True):
 
 
 class MemberCampaign(View):
-    """A campaign that is open to the member, with how far they are in it."""
+    """A campaign open to the member, with their progress."""
 
     campaign_id: str
     name: str
@@ -58,14 +58,14 @@ class MemberMetric(MetricBalance):
 
 
 class MemberSegment(View):
-    """A segment that the member is in."""
+    """One of the member's segments."""
 
     segment_id: str
     name: str
 
 
 class LadderPlace(LadderProgress):
-    """A ladder with the member's place on it. `ladder` is the ladder's name, `name` the rung's."""
+    """A ladder with the member's rung. `ladder` is the ladder's name, `name` the rung's."""
 
     ladder_id: str
     ladder: str
@@ -73,7 +73,7 @@ class LadderPlace(LadderProgress):
 
 
 class StreakStanding(View):
-    """A streak with how the member's is, also one that has not begun."""
+    """A streak with the member's current run, even if it has not started."""
 
     streak_id: str
     name: str
@@ -88,7 +88,7 @@ class StreakStanding(View):
 
 
 class MemberCompetition(View):
-    """A competition with the member's entries; or their rank and score, of how many, and in which part of the board."""
+    """A competition with the member's entries, or with their rank, score, and the number of competitors in their `scope`."""
 
     competition_id: str
     name: str
@@ -103,7 +103,7 @@ class MemberCompetition(View):
 
 
 class Offer(View):
-    """A product that the member can redeem for the `costs` by metric; or cannot, for the `reason`."""
+    """A product that the member can redeem for its `costs` by metric, or cannot, for the `reason`."""
 
     product_id: str
     name: str
@@ -118,7 +118,7 @@ class Offer(View):
 
 
 class MemberRewards(View):
-    """What the member has, and what they could redeem."""
+    """The member's products and coupons, and what they can redeem."""
 
     inventory: list[InventoryItem]
     coupons: list[MemberCoupon]
@@ -126,7 +126,7 @@ class MemberRewards(View):
 
 
 class AudienceProfile(Profile, kw_only=True):
-    """The member's profile, with the challenges that are open to them."""
+    """The member's profile, with the challenges open to them."""
 
     challenges: list[MemberCampaign]
 

@@ -31,7 +31,7 @@ from .base import Time, View
 
 
 class CampaignStep(View):
-    """How far a member is in a step of a campaign."""
+    """A member's progress in a step of a campaign."""
 
     name: str
     current: float
@@ -43,7 +43,7 @@ class CampaignStep(View):
 
 
 class CampaignProgress(View):
-    """How far a member is in a campaign. With steps, `done` of those that are `required`."""
+    """A member's progress in a campaign. With steps: `done` of the `required` ones."""
 
     completions: int
     last_completed_at: Time | None
@@ -55,7 +55,7 @@ class CampaignProgress(View):
 
 
 class StreakProgress(View):
-    """How a streak of a member is. It breaks unless it is extended by `extendBy`."""
+    """A member's run of a streak. It breaks unless extended by `extendBy`."""
 
     current: int
     longest: int
@@ -67,7 +67,7 @@ class StreakProgress(View):
 
 
 class NextRung(View):
-    """The rung above, and how much of the score is missing."""
+    """The next rung, and how much score is missing."""
 
     rung: str
     name: str
@@ -76,7 +76,7 @@ class NextRung(View):
 
 
 class RungKeep(View):
-    """What the score must be by when to keep the rung."""
+    """The score needed to keep the rung, and by when."""
 
     threshold: float
     missing: float
@@ -84,7 +84,7 @@ class RungKeep(View):
 
 
 class LadderProgress(View):
-    """Where a member is on a ladder. `rung` is null below the first; `override`: it was set by hand."""
+    """A member's place on a ladder. `rung` is null below the first; `override`: it was set manually."""
 
     rung: str | None
     name: str | None
@@ -97,21 +97,21 @@ class LadderProgress(View):
 
 
 class MemberStreak(View):
-    """A streak of a member."""
+    """A member's streak."""
 
     streak_id: str
     streak: StreakProgress
 
 
 class MemberLadder(View):
-    """Where a member is on a ladder."""
+    """A member's place on a ladder."""
 
     ladder_id: str
     ladder: LadderProgress
 
 
 class CampaignEnrolmentResult(View):
-    """That a member was enrolled in a campaign."""
+    """The member was enrolled in the campaign."""
 
     campaign_id: str
     user_id: str

@@ -26,7 +26,7 @@ class MetricChange(View):
 
 
 class ItemChange(View):
-    """How many of a product came, or went when negative."""
+    """How many of a product were gained, or lost if negative."""
 
     product_id: str
     quantity: int
@@ -41,7 +41,7 @@ class RungChange(View):
 
 
 class Notification(View):
-    """What a member is told, and what came with it. `display` says how apps show it."""
+    """A notification with what it changed. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["message", "step.completed", "campaign.completed"]
@@ -59,7 +59,7 @@ class Notification(View):
 
 
 class ReadCount(View):
-    """How many notifications were marked as read, and how many are unread now."""
+    """How many notifications were marked as read, and how many are unread."""
 
     read: int
     unread: int
@@ -69,7 +69,7 @@ NotificationList = page_of(Notification, "notifications", [("unread", int)])
 
 
 class ReadMarker(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Which have been read: these, all up to one, or (when nothing is said) all."""
+    """The notifications to mark as read: these, all up to one, or all (default)."""
 
     ids: Annotated[list[UUID], Meta(max_length=IDS_MAX)] = field(default_factory=list[UUID])
     up_to: UUID | None = None

@@ -5,7 +5,7 @@ from .profiles import Profile
 
 
 class ConsentRecord(View):
-    """A consent that was given or withdrawn: for what, where and when, and who recorded it."""
+    """A consent given or withdrawn: purpose, place and time, and who recorded it."""
 
     purpose: str
     granted: bool
@@ -16,14 +16,14 @@ class ConsentRecord(View):
 
 
 class Consents(View):
-    """What a member consents to now, by purpose, and how it came about, newest first."""
+    """A member's current consents by purpose, and their history, newest first."""
 
     consents: dict[str, bool]
     history: list[ConsentRecord]
 
 
 class StoredRecords(View):
-    """Everything that is stored about a member besides the profile, as it is stored."""
+    """All stored records about a member besides the profile."""
 
     transactions: list[Json]
     events: list[Json]
@@ -37,13 +37,13 @@ class StoredRecords(View):
 
 
 class MergedMember(StoredRecords):
-    """What is stored about a member who was merged into the exported one."""
+    """The stored records of a member who was merged into the exported one."""
 
     user_id: str
 
 
 class MemberExport(StoredRecords):
-    """Everything that is stored about a member, and about those who were merged into them."""
+    """All stored records about a member, and about those merged into them."""
 
     exported_at: Time
     profile: Profile

@@ -5,7 +5,7 @@ from .coupon import WithIssuedCoupon
 
 
 class PricePaid(View):
-    """What a product has cost: a transaction of the member."""
+    """The transaction that paid for a product."""
 
     transaction_id: str
     metric: str
@@ -14,7 +14,7 @@ class PricePaid(View):
 
 
 class Redemption(WithIssuedCoupon, kw_only=True):
-    """A product that a member has redeemed, with the coupon that came of it, if one did."""
+    """A redeemed product, with its coupon, if it has one."""
 
     user_id: str
     product_id: str
@@ -25,14 +25,14 @@ class Redemption(WithIssuedCoupon, kw_only=True):
 
 
 class RedemptionResult(View):
-    """That a product was redeemed."""
+    """The product was redeemed."""
 
     message: str
     result: Redemption
 
 
 class ProductRemoval(View):
-    """How much of a product was removed from a member, and how much the member still has."""
+    """How many of a product were removed from a member, and how many are left."""
 
     user_id: str
     product_id: str

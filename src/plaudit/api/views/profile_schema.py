@@ -12,7 +12,7 @@ class SchemaFields(View):
 
 
 class ProfileSchemaVersion(View):
-    """A version of the profile schema. The first one is Plaudit's own, and has no `createdAt`."""
+    """A version of the profile schema. The first is Plaudit's own, without `createdAt`."""
 
     org_id: str
     version: str

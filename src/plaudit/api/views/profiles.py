@@ -34,7 +34,7 @@ from .member_progress import (
 
 
 class ExpiringAmount(View):
-    """How much of a balance expires when."""
+    """How much of a balance expires, and when."""
 
     amount: float
     expires_at: Time
@@ -51,7 +51,7 @@ class MetricBalance(View):
 
 
 class InventoryItem(View):
-    """A product that a member has. `name` and `type` are null once the product is deleted."""
+    """A member's product. `name` and `type` are null once the product is deleted."""
 
     product_id: str
     name: str | None
@@ -61,7 +61,7 @@ class InventoryItem(View):
 
 
 class MemberCoupon(CouponWorth, kw_only=True):
-    """A coupon that a member has or had."""
+    """A member's present or past coupon."""
 
     coupon_id: str
     code: str | None
@@ -130,10 +130,10 @@ else:
 
 
 class Profile(ComputedFields, kw_only=True):
-    """A member, with further fields as the profile schema has them.
+    """A member, with further fields by the profile schema.
 
-    `customFields` are those declared as custom fields, which are also among the further fields. `segments` are those that
-    the member is in. `tier` is the rung on the first ladder.
+    `customFields` are those declared as custom fields, which are also among the further fields. `segments` are the
+    member's segments. `tier` is the rung on the first ladder.
     """
 
     org_id: str

@@ -22,7 +22,7 @@ class PlannedChange(View):
 
 
 class ProgrammeChanges(View):
-    """What was changed, or with `dryRun` would be, and the programme's version."""
+    """The changes made, or with `dryRun` those that would be, and the programme's version."""
 
     dry_run: bool
     changes: list[PlannedChange]

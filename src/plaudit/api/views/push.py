@@ -4,13 +4,13 @@ from .base import View
 
 
 class PushKey(View):
-    """Whether the organisation pushes, and the `applicationServerKey` to subscribe with."""
+    """Whether the organisation uses Web Push, and the `applicationServerKey` to subscribe with."""
 
     enabled: bool
     public_key: str
 
 
 class PushSubscriptionCreated(View):
-    """The id of a new subscription, by which it is deleted."""
+    """The id of a new subscription, which deletes it."""
 
     subscription_id: str

@@ -17,14 +17,14 @@ else:
 
 
 class RewardCreated(View):
-    """A reward that has been created."""
+    """The created reward."""
 
     message: str
     reward: Reward
 
 
 class GrantedReward(WithIssuedCoupon, kw_only=True):
-    """What a member got: a transaction, a product, entries or a coupon, depending on the type of the reward."""
+    """What the member got: a transaction, a product, entries or a coupon, depending on the reward's type."""
 
     user_id: str
     reward_id: str
@@ -41,7 +41,7 @@ class GrantedReward(WithIssuedCoupon, kw_only=True):
 
 
 class RewardGrantResult(View):
-    """That a reward was granted."""
+    """The reward was granted."""
 
     message: str
     result: GrantedReward

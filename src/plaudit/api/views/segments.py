@@ -11,7 +11,7 @@ class SegmentMember(View):
 
 
 class SegmentFilling(View):
-    """How far the filling of a segment is: how many members were evaluated, and of how many membership changed."""
+    """The progress of filling a segment: members evaluated, and memberships changed."""
 
     percent: int
     looked_at: int
@@ -20,14 +20,14 @@ class SegmentFilling(View):
 
 
 class SegmentMembership(View):
-    """A member whose membership of a segment was set."""
+    """A member whose membership was set manually."""
 
     segment_id: str
     user_id: str
 
 
 class SegmentPreview(View):
-    """How many of the members evaluated would be in a segment, and some of them."""
+    """How many of the evaluated members would be in a segment, and some of them."""
 
     looked_at: int
     count: int

@@ -9,7 +9,7 @@ from .events import ExplainedCampaign
 
 
 class CampaignTotals(View):
-    """What a campaign gave, or would give, in the simulated time. `days` are amounts by day and metric."""
+    """What a campaign paid, or would pay, in the simulated period. `days` are amounts by day and metric."""
 
     fired: int
     members: int
@@ -22,7 +22,7 @@ class CampaignTotals(View):
 
 
 class CampaignDifference(View):
-    """How much more a campaign would give, and to how many members who got nothing."""
+    """How much more a campaign would pay, and to how many members who got nothing."""
 
     metrics: dict[str, float]
     members_gained: int
@@ -32,14 +32,14 @@ class CampaignDifference(View):
 
 
 class ProgrammeTotals(View):
-    """What all campaigns together gave, and would give, by metric."""
+    """What all campaigns together paid, and would pay, by metric."""
 
     actual: dict[str, float]
     simulated: dict[str, float]
 
 
 class SampleEvent(View):
-    """An event that the simulation decided again."""
+    """An event that the simulation decided."""
 
     trigger: str
     occurred_at: Time
@@ -47,7 +47,7 @@ class SampleEvent(View):
 
 
 class SampleOutcome(View):
-    """What a campaign gave for an event, and why."""
+    """What a campaign paid for an event, and why."""
 
     metrics: dict[str, float]
     coupons: int
@@ -56,7 +56,7 @@ class SampleOutcome(View):
 
 
 class SimulationSample(View):
-    """A member for whom an event would have gone otherwise."""
+    """A member with a different result for an event."""
 
     user_id: str
     change: Literal["gained", "lost", "changed"]
@@ -68,7 +68,7 @@ class SimulationSample(View):
 
 
 class CampaignComparison(View):
-    """A campaign as it was, and as it would be."""
+    """A campaign's actual and simulated results."""
 
     campaign_id: str | None
     cause: Cause
@@ -78,7 +78,7 @@ class CampaignComparison(View):
 
 
 class SimulationReport(CampaignComparison):
-    """A campaign as it was, and as it would be with the changes, over events that really happened."""
+    """A campaign's actual results, and those with the changes, over past events."""
 
     days: float
     events: int
@@ -88,7 +88,7 @@ class SimulationReport(CampaignComparison):
 
 
 class ProgrammeSimulationReport(View):
-    """A programme as it was, and as it would be. `campaigns` are those that would give something else."""
+    """A programme's actual and simulated results. `campaigns` are those that differ."""
 
     days: float
     events: int

@@ -8,7 +8,7 @@ from .base import View
 
 
 class AccessToken(View, rename="lower", kw_only=True):
-    """An access token, and for how many seconds it is valid. `scope` is there for servers."""
+    """An access token, and its validity in seconds. `scope` is for servers."""
 
     access_token: str
     issued_token_type: str | UnsetType = UNSET

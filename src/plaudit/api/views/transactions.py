@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 class TransactionLot(View):
-    """A part of an amount that expires together."""
+    """A part of an amount with its own expiry."""
 
     lot: int
     amount: float
@@ -27,7 +27,7 @@ class TransactionLot(View):
 
 
 class TransferState(View):
-    """How far a transfer is: whether the receiver has the amount, or has sent it back."""
+    """A transfer's progress: whether the receiver has the amount, or it was sent back."""
 
     status: Literal["arrived", "on_its_way", "returned"]
     sender: str = field(name="from")
@@ -38,7 +38,7 @@ class TransferState(View):
 
 
 class MatchedAmount(View):
-    """Another transaction, and how much of it a transaction has to do with."""
+    """Another transaction, and the amount that connects it with this one."""
 
     transaction_id: str
     amount: float
