@@ -59,7 +59,7 @@ EventKey = Annotated[str, Meta(pattern=_EVENT_KEY, extra={"id": True})]
 
 
 def check(body: Any) -> None:
-    """Refuse a decoded body, a struct or any JSON value, that has a value beyond the bounds. Raises Invalid."""
+    """Refuse a decoded body, a struct or any JSON value, with a value out of bounds. Raise Invalid."""
     if not _fits(body, 0):
         refuse(body)
 
@@ -83,12 +83,12 @@ def fitting(value: T) -> T | Invalid:
 
 
 def too_deep() -> Invalid:
-    """The error for what is nested too deeply."""
+    """Return the error for a value that is nested too deeply."""
     return Invalid(f"The body is nested too deeply: at most {NESTING_MAX} levels", code="nested_too_deep")
 
 
 def wrong_values(value: Any, at: str = "") -> list[FieldError]:
-    """What is beyond the bounds in a value that is not nested too deeply, by the path of each."""
+    """Return the errors of a value that is not nested too deeply, by path."""
     found: list[FieldError] = []
     for wrong in _wrong_in(value, at):
         found.append(wrong)
@@ -98,7 +98,7 @@ def wrong_values(value: Any, at: str = "") -> list[FieldError]:
 
 
 def _fits(value: Any, depth: int) -> bool:
-    """Whether all values in `value` are within the bounds. Every action passes here: the usual ones without a call."""
+    """Return whether all values in `value` are within bounds. Called for every action: the usual ones need no further call."""
     kind = value.__class__
     if kind is dict:
         for key in value:
@@ -130,7 +130,7 @@ def _fits(value: Any, depth: int) -> bool:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Whether a value is not nested too deeply: level by level, as it may be nested more deeply than a stack is high."""
+    """Return whether a value is not nested too deeply: level by level, as it may exceed the stack."""
     level = [value]
     for _ in range(NESTING_MAX + 1):
         level = [part for item in level for _, part in _parts_of(item) if isinstance(part, _WITH_PARTS)]
@@ -169,7 +169,7 @@ def _parts_of(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def wrong_scalar(value: Any) -> str | None:
-    """What keeps a single value from being accepted, as `must …`; None if it is fine, or has parts instead."""
+    """Return why a single value is refused, as `must …`, or None for a valid one or a container."""
     if isinstance(value, str):
         return wrong_text(value)
     if isinstance(value, int | float):
@@ -178,7 +178,7 @@ def wrong_scalar(value: Any) -> str | None:
 
 
 def wrong_text(text: str) -> str | None:
-    """What keeps a string from being accepted: U+0000, or half of a surrogate pair."""
+    """Return why a string is refused: U+0000, or half of a surrogate pair."""
     if "\0" in text:
         return "must not contain the NUL character (U+0000)"
     if text.isascii():
@@ -191,7 +191,7 @@ def wrong_text(text: str) -> str | None:
 
 
 def wrong_number(value: float) -> str | None:
-    """What keeps a number from being accepted."""
+    """Return why a number is refused, or None."""
     if isinstance(value, int):
         if INTEGER_MIN <= value <= INTEGER_MAX:
             return None
@@ -202,7 +202,7 @@ def wrong_number(value: float) -> str | None:
 
 
 def number_in(text: str) -> int | float | None:
-    """The number that a text writes as JSON does; None for one that does not, or that is beyond the bounds."""
+    """Return the number in a text, as in JSON, or None if it is none or out of bounds."""
     if len(text) > _SHOWN_MAX or not text.isascii():
         return None
     try:
@@ -213,7 +213,7 @@ def number_in(text: str) -> int | float | None:
 
 
 def wrong_time(instant: datetime) -> str | None:
-    """What keeps an instant from being accepted; one without a zone counts as UTC."""
+    """Return why an instant is refused, or None; one without a zone counts as UTC."""
     naive = instant.tzinfo is None
     if EARLIEST <= (instant.replace(tzinfo=UTC) if naive else instant) <= LATEST:
         return None
@@ -221,7 +221,7 @@ def wrong_time(instant: datetime) -> str | None:
 
 
 def wrong_id(text: str, longest: int = ID_MAX) -> str | None:
-    """What keeps a text from being a client's own id of something, such as a user or an event."""
+    """Return why a text cannot be a client's own id, such as a user's or an event's, or None."""
     if len(text) <= longest and re.search(_ID, text):
         return None
     return f"must be {_id_wanted(longest)}"
@@ -241,7 +241,7 @@ WANTED: Mapping[str, str] = {
 
 
 def wrong_zone(name: Any) -> str | None:
-    """What keeps a value from being the name of a time zone."""
+    """Return why a value is not the name of a time zone, or None."""
     try:
         zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
@@ -250,7 +250,7 @@ def wrong_zone(name: Any) -> str | None:
 
 
 def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None:
-    """What keeps a text from being an address that can be called: scheme, host (by IDNA), port, no user name."""
+    """Return why a text is not a URL to call, or None: scheme, host (by IDNA), port, no user name."""
     wanted = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {to_json_number(url)})"
     if not 1 <= len(url) <= ADDRESS_MAX or not url.isprintable() or " " in url:
         return wanted
@@ -265,7 +265,7 @@ def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None
 
 
 def is_host(host: str) -> bool:
-    """Whether a text is a host's name, by IDNA, or an address of IPv4 or IPv6."""
+    """Return whether a text is a host's name, by IDNA, or an address of IPv4 or IPv6."""
     try:
         if ":" in host:
             return ipaddress.IPv6Address(host).scope_id is None
@@ -325,7 +325,7 @@ NUL_IN_JSON = r"\u0000"
 
 
 def without_nul(value: Any) -> Any:
-    """A value that an earlier version took, without U+0000 in its texts and names."""
+    """Return a value that an earlier version stored, without U+0000 in its texts and names."""
     if isinstance(value, dict):
         given = cast("dict[str, Any]", value)
         return {name.replace("\0", ""): without_nul(item) for name, item in given.items()}

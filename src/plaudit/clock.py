@@ -14,12 +14,12 @@ from msgspec import Struct
 
 
 def now() -> datetime:
-    """The present instant, in UTC, to the microsecond."""
+    """Return the present instant, in UTC, to the microsecond."""
     return datetime.now(UTC)
 
 
 class Move(Struct, frozen=True):
-    """A clock was moved: when (by the wall clock), how far it was ahead before, and how far it is since."""
+    """A change of a clock: when (by the wall clock), and how far it was ahead before and after."""
 
     moved_at: datetime
     before: timedelta
@@ -27,24 +27,24 @@ class Move(Struct, frozen=True):
 
 
 class OrgClock(Struct, frozen=True):
-    """An organisation's clock: how far it is ahead of the wall clock, and how it came to that."""
+    """An organisation's clock: how far it is ahead of the wall clock, and its changes."""
 
     offset: timedelta = timedelta(0)
     moves: tuple[Move, ...] = ()
 
     def now(self) -> datetime:
-        """The present instant by this clock."""
+        """Return the present instant by this clock."""
         return now() + self.offset
 
     def from_wall(self, instant: datetime) -> datetime:
-        """What this clock showed at an instant of the wall clock."""
+        """Return what this clock showed at an instant of the wall clock."""
         for move in reversed(self.moves):
             if instant >= move.moved_at:
                 return instant + move.after
         return instant + (self.moves[0].before if self.moves else self.offset)
 
     def wall_of(self, instant: datetime) -> datetime:
-        """The instant of the wall clock from which on this clock showed `instant` or later."""
+        """Return the instant of the wall clock from which on this clock showed `instant` or later."""
         for move in reversed(self.moves):
             if instant >= move.moved_at + move.after:
                 return instant - move.after
@@ -57,7 +57,7 @@ WALL = OrgClock()  # of an organisation whose clock nobody has moved
 
 
 def time_text(instant: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, as the documents show times."""
+    """Return an instant as ISO 8601 in UTC with milliseconds, as in the reference."""
     utc = instant.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
@@ -69,7 +69,7 @@ os.register_at_fork(after_in_child=_random_buffer.clear)
 
 
 def new_uuid7() -> UUID:
-    """A drawn id that grows with time (UUIDv7, RFC 9562, 5.7), so that what is written together lies together."""
+    """Return a random id that grows with time (UUIDv7, RFC 9562, 5.7), so rows written together are stored together."""
     milliseconds = time.time_ns() // 1_000_000
     if len(_random_buffer) < 10:
         _random_buffer.extend(os.urandom(10 * DRAWN_AT_ONCE))

@@ -1,4 +1,4 @@
-"""A small, good-looking programme to try things out on: a club's fans."""
+"""A small demo programme: a football club's fans."""
 
 from uuid import UUID
 
@@ -183,7 +183,7 @@ DEMO_CODES = 500
 
 
 async def create_demo(connection: Connection) -> Credentials:
-    """A demo organisation with its programme, whole or not at all."""
+    """Create a demo organisation with its programme, whole or not at all."""
     async with atomic(connection):
         credentials = await create_org(connection, NAME, clock.now())
         for kind, document_id, raw in _DOCUMENTS:
@@ -195,7 +195,7 @@ async def create_demo(connection: Connection) -> Credentials:
 
 
 async def create_demo_test(connection: Connection) -> Credentials:
-    """An empty test organisation beside it, for the guides: its clock can be moved."""
+    """Create an empty test organisation for the guides: its clock can be advanced."""
     return await create_org(connection, TEST_NAME, clock.now(), is_test=True, slug=TEST_NAME)
 
 

@@ -1,4 +1,4 @@
-"""What the code of each error means, and with which status it comes. For the reference, and for the problem pages."""
+"""The meaning of each error code, and its status. For the reference, and for the problem pages."""
 
 from plaudit.core.refusals import MEANINGS
 from plaudit.documents.kinds import KINDS

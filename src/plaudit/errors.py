@@ -1,4 +1,4 @@
-"""One family of errors: a stable code, a kind, a sentence, and the fields concerned. Knows nothing of HTTP."""
+"""The error hierarchy: a stable code, a kind, a message, and the invalid fields. It knows nothing of HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class ErrorKind(StrEnum):
-    """What sort of thing went wrong; `api/http/errors` maps each to a status, once."""
+    """The kind of an error; `api/http/errors` maps each to a status, once."""
 
     invalid = "invalid"
     unauthenticated = "unauthenticated"
@@ -25,13 +25,13 @@ class ErrorKind(StrEnum):
 
 
 class FieldError(Struct, frozen=True):
-    """What is wrong with one field: its path in the request, and what it must be."""
+    """An invalid field: its path in the request, and what it must be."""
 
     field: str
     message: str
 
     def under(self, prefix: str) -> "FieldError":
-        """The same, where the field is part of something larger."""
+        """Return the error with its field inside a larger one."""
         joint = "" if self.field.startswith("[") or not self.field or not prefix else "."
         return FieldError(prefix + joint + self.field, self.message)
 
@@ -65,84 +65,84 @@ class PlauditError(Exception):
 
 
 class Invalid(PlauditError):
-    """The request is not what it must be; every field that is wrong is named."""
+    """The request is invalid; every invalid field is named."""
 
     kind = ErrorKind.invalid
     code = "invalid"
 
 
 class Unauthenticated(PlauditError):
-    """There is no secret, or one that nobody knows."""
+    """The secret is missing or unknown."""
 
     kind = ErrorKind.unauthenticated
     code = "unauthenticated"
 
 
 class Forbidden(PlauditError):
-    """The secret is known, but not for this organisation or not for this call."""
+    """The secret is valid, but not for this organisation or this call."""
 
     kind = ErrorKind.forbidden
     code = "forbidden"
 
 
 class NotFound(PlauditError):
-    """There is no such thing in this organisation."""
+    """It does not exist in this organisation."""
 
     kind = ErrorKind.not_found
     code = "not_found"
 
 
 class Conflict(PlauditError):
-    """It cannot be done in the present state of things: it exists already, is referred to, or has run out."""
+    """It is impossible at present: it already exists, is referred to, or has run out."""
 
     kind = ErrorKind.conflict
     code = "conflict"
 
 
 class TooLarge(PlauditError):
-    """The body is larger than the call takes."""
+    """The body is larger than the call allows."""
 
     kind = ErrorKind.too_large
     code = "too_large"
 
 
 class TooSlow(PlauditError):
-    """The body does not come, or hardly."""
+    """The body does not arrive, or too slowly."""
 
     kind = ErrorKind.too_slow
     code = "too_slow"
 
 
 class UnsupportedMedia(PlauditError):
-    """A body in a format that the call does not take."""
+    """The body has a format that the call does not support."""
 
     kind = ErrorKind.unsupported
     code = "unsupported_media"
 
 
 class IdempotencyConflict(PlauditError):
-    """The same key came with another content before."""
+    """The same key came with other content before."""
 
     kind = ErrorKind.mismatch
     code = "idempotency_mismatch"
 
 
 class RateLimited(PlauditError):
-    """More requests than the organisation's limit; `next_at` is when there may be more."""
+    """The organisation has exceeded its limit; `next_at` is when it may call again."""
 
     kind = ErrorKind.too_many
     code = "rate_limited"
 
 
 class Unavailable(PlauditError):
-    """The server cannot do it now; trying again later is right."""
+    """The server cannot do it now; retry later."""
 
     kind = ErrorKind.unavailable
     code = "unavailable"
 
 
 def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
-    """The error for fields that are wrong, in the documents' words where some are missing. So many are named at most."""
+    """Return the error for invalid fields, in the reference's words if some are missing. At most 50 are named."""
     errors = errors[:FIELDS_MAX]
     missing = [error.field for error in errors if error.message == FIELD_MISSING]
     if missing:

@@ -49,7 +49,7 @@ _NUMBER = struct.Struct("<Q")
 
 
 class Doing(Struct, frozen=True):
-    """Something that a process does in one go: `id` names it; `given` is an arrival that nobody else has."""
+    """Something that a process does without waiting: `id` names it; `given` is an arrival that is not in the inbox."""
 
     kind: str  # as the table `suspects` has it
     id: UUID
@@ -58,7 +58,7 @@ class Doing(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True, kw_only=True):
-    """What a process left when it ended: why it did, what it was doing at that very moment, what else it had in hand."""
+    """What a process left when it ended: the reason, its current work, and everything else that was in progress."""
 
     reason: str
     hung: bool
@@ -68,12 +68,12 @@ class Left(Struct, frozen=True, kw_only=True):
 
     @property
     def nothing(self) -> bool:
-        """Whether it had nothing in hand."""
+        """Return whether it had nothing in progress."""
         return self.event_id is None and self.doing is None and not self.in_hand
 
 
 class Slot:
-    """The memory that a process and its parent share. Without a `path` it is the process's own."""
+    """The memory shared by a process and its parent. Without a `path`, it is the process's own."""
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
@@ -91,21 +91,21 @@ class Slot:
     # --------------------------------------------------------------------------------------------- by the process
 
     def event(self, event_id: UUID) -> None:
-        """Note the event that is decided now, until `clear`."""
+        """Record the event that is being decided, until `clear`."""
         self._map[_EVENT] = event_id.bytes
 
     def clear(self) -> None:
-        """Note that no event is being decided right now."""
+        """Record that no event is being decided."""
         self._map[_EVENT] = _NOTHING
 
     def arrival(self, event_id: UUID, given: Any) -> None:
-        """Note an event that is not in the inbox: should the process end, there is no other trace of it."""
+        """Record an event that is not in the inbox: if the process ends, there is no other trace of it."""
         self._write(_DOING, _DOING_BYTES, _ENCODER.encode(Doing("event", event_id, None, Raw(_ENCODER.encode(given)))))
         self._map[_EVENT] = event_id.bytes
 
     @contextmanager
     def doing(self, kind: str, id: UUID, org_id: UUID | None) -> Generator[None]:
-        """Note what is done in one go, without any waiting."""
+        """Record work that is done without waiting."""
         self._write(_DOING, _DOING_BYTES, _ENCODER.encode(Doing(kind, id, org_id)))
         try:
             yield
@@ -113,12 +113,12 @@ class Slot:
             self._write(_DOING, _DOING_BYTES, b"")
 
     async def steps(self, kind: str, id: UUID, org_id: UUID, work: Coroutine[Any, Any, T]) -> T:
-        """Do some work, and note it whenever it runs: not while it waits, and others run."""
+        """Do some work, recorded while it runs, not while it waits and other tasks run."""
         return await _Steps(self._map, bytes([_STEP_KINDS.index(kind)]) + id.bytes + org_id.bytes, work)
 
     @contextmanager
     def batch(self, event_ids: Iterable[UUID]) -> Generator[None]:
-        """Note events that are in hand, among others."""
+        """Record events in progress, among others."""
         if not self._free:
             yield
             return
@@ -134,7 +134,7 @@ class Slot:
             self._free.append(number)
 
     async def beat(self) -> None:
-        """Show that the loop of this process runs, for ever."""
+        """Show forever that the loop of this process runs."""
         beats = self.beats
         while True:
             beats += 1
@@ -142,7 +142,7 @@ class Slot:
             await asyncio.sleep(BEAT_SECONDS)
 
     def is_ready(self) -> None:
-        """Note that the process does what it is there for."""
+        """Record that the process is ready."""
         self._map[_READY] = 1
 
     def left(self) -> Left | None:
@@ -167,7 +167,7 @@ class Slot:
         return None if found.nothing else found
 
     def forget(self) -> None:
-        """Begin with nothing in hand."""
+        """Start with nothing in progress."""
         self.clear()
         self._map[_STEP] = _NO_STEP
         self._map[_HUNG] = 0
@@ -180,21 +180,21 @@ class Slot:
 
     @property
     def beats(self) -> int:
-        """How often the process has shown that it runs."""
+        """Return how often the process has shown that it runs."""
         return _NUMBER.unpack_from(self._map, _BEATS)[0]
 
     @property
     def ready(self) -> bool:
-        """Whether the process does what it is there for."""
+        """Return whether the process is ready."""
         return self._map[_READY] == 1
 
     def begin(self) -> None:
-        """Have nothing of the predecessor's but what it left."""
+        """Start with nothing of the predecessor's except what it left."""
         _NUMBER.pack_into(self._map, _BEATS, 0)
         self._map[_READY] = 0
 
     def ended(self, reason: str, *, hung: bool) -> None:
-        """Note why the process has ended, or is ended now; the first reason counts."""
+        """Record why the process has ended, or is being ended; the first reason counts."""
         if not self._read(_REASON, _REASON_BYTES):
             self._write(_REASON, _REASON_BYTES, reason.encode())
             self._map[_HUNG] = hung
@@ -212,7 +212,7 @@ class Slot:
 
 
 class _Steps:
-    """Work that a task does, each step of which is noted."""
+    """A task's work, each step of which is recorded."""
 
     def __init__(self, shared: mmap.mmap, mark: bytes, work: Coroutine[Any, Any, Any]) -> None:
         self._shared = shared
@@ -245,7 +245,7 @@ _DECODER = msgspec.json.Decoder(Doing)
 
 
 class Suspect(Struct, frozen=True, kw_only=True):
-    """What a process has died of or hung on, as far as is known. `reason` says why it ended."""
+    """Something that may have stopped a process. `reason` says why it ended."""
 
     suspect_id: UUID
     kind: str
@@ -257,7 +257,7 @@ class Suspect(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it is not tried again."""
+        """Return whether it is not tried again."""
         return self.tries >= TRIES_MAX
 
 
@@ -265,7 +265,7 @@ STOPPED_ORG = 3  # events, or chores, of one organisation
 
 
 class Known:
-    """The suspects that this process knows of: as the table `suspects` had them a moment ago."""
+    """The suspects that this process knows: the table `suspects` as of a moment ago."""
 
     def __init__(self) -> None:
         self.all: dict[UUID, Suspect] = {}
@@ -275,7 +275,7 @@ class Known:
         self._chores_of: set[UUID] = set()  # the organisations that have all of theirs left out
 
     def learn(self, found: Iterable[Suspect], since: datetime) -> None:
-        """Take over what the table has. Organisations and chores are judged by what has been noted since an instant."""
+        """Replace the suspects by the table's. Organisations and chores count records since an instant."""
         self.all = {suspect.suspect_id: suspect for suspect in found}
         stopped = [suspect for suspect in self.all.values() if suspect.is_stopped]
         self.members = {

@@ -1,4 +1,4 @@
-"""The socket that the API listens on: nobody else's, and held by the parent while its child is replaced."""
+"""The API's socket: exclusive to it, and held by the parent while its child is replaced."""
 
 import errno
 import os

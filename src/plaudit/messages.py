@@ -17,10 +17,10 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class WebhookMessage(Struct, kw_only=True, rename="camel"):
-    """A message. `id` is the same each time that it is delivered; `data` depends on the `type`.
+    """A message. `id` is the same at each delivery; `data` depends on the `type`.
 
-    `userId`, `eventId` and `occurredAt` are there when it is about a member and an event; `correlationId` is that of the
-    request that set it off.
+    `userId`, `eventId` and `occurredAt` are present if it is about a member and an event; `correlationId` is that of
+    the request that caused it.
     """
 
     id: str
@@ -40,14 +40,14 @@ class MessageData(Struct, kw_only=True, rename="camel"):
 
 
 class CauseData(MessageData):
-    """What brought something about. `id` is null for some kinds."""
+    """Why something happened. `id` is null for some kinds."""
 
     kind: str
     id: str | None
 
 
 class TransactionData(MessageData):
-    """A transaction that was posted: a credit or a debit."""
+    """A posted transaction: a credit or a debit."""
 
     transaction_id: str
     metric: str
@@ -60,7 +60,7 @@ class TransactionData(MessageData):
 
 
 class NotificationData(MessageData):
-    """A notification that a member was sent."""
+    """A notification sent to a member."""
 
     notification_id: str
     type: str
@@ -74,7 +74,7 @@ class NotificationData(MessageData):
 
 
 class CampaignData(MessageData):
-    """A campaign that was created, updated or archived, and by whom."""
+    """A created, updated or archived campaign, and by whom."""
 
     campaign_id: str
     name: str
@@ -84,7 +84,7 @@ class CampaignData(MessageData):
 
 
 class WebhookDisabledData(MessageData):
-    """A webhook that no messages are delivered to any more, and why."""
+    """A webhook that no longer receives messages, and why."""
 
     webhook_id: str
     reason: str

@@ -31,7 +31,7 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the public internet."""
+    """Return whether an address is on the public internet."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -45,7 +45,7 @@ def is_public(address: str) -> bool:
 
 
 class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
-    """Connects to what a name stands for, if that is allowed."""
+    """A backend that connects to a name's address, if that is allowed."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -78,7 +78,7 @@ class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
 
 
 def public_only_pool(*, private: bool) -> httpcore.AsyncConnectionPool:
-    """Connections that are kept for a while. `private` allows targets in private networks."""
+    """Return a pool of connections. `private` allows targets in private networks."""
     return httpcore.AsyncConnectionPool(
         max_connections=CONNECTIONS,
         max_keepalive_connections=20,

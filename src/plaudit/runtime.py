@@ -1,4 +1,4 @@
-"""Processes of one server: what each does for itself, and children that end with their parent."""
+"""The processes of a server: their limits and priorities, and children that end with their parent."""
 
 import asyncio
 import ctypes
@@ -61,9 +61,9 @@ def memory() -> int:
 
 
 def limit_memory(megabytes: int) -> None:
-    """Let this process have so much memory and no more; 0 is half of what there is, 4 GB at most.
+    """Limit this process's memory; 0 is half of the machine's, 4 GB at most.
 
-    What asks for more gets a MemoryError, or ends this process alone, rather than the machine's others.
+    An allocation beyond it raises MemoryError, or ends this process alone, rather than the machine's others.
     """
     import resource
 
@@ -76,7 +76,7 @@ def limit_memory(megabytes: int) -> None:
 
 
 def allow_files(number: int) -> None:
-    """As many open files as the system lets us have, up to `number`: each connection is one."""
+    """Raise the limit of open files as far as the system allows, up to `number`: each connection is one."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -96,11 +96,10 @@ def tune_gc() -> None:
 
 
 def set_niceness(nice: int) -> None:
-    """Take a niceness (-20 to 19), as far as that is allowed: one below 0 takes a right to it (CAP_SYS_NICE).
+    """Set this process's niceness (-20 to 19). Negative values need CAP_SYS_NICE and are ignored without it.
 
-    A worker feeds several of the database's processes. If it has to wait for a core like each of these, they are idle
-    after it. Linux may share its cores out by sessions first (sched(7), autogroup), so a session of one's own
-    takes the same niceness.
+    One worker keeps several PostgreSQL processes busy; if it waits for a core, they all wait. Linux may share its cores out
+    by sessions first (sched(7), autogroup), so a session of the process's own gets the same niceness.
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, nice)

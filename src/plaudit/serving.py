@@ -1,4 +1,4 @@
-"""The API as a process: Granian in this process's own loop, on a socket that is already there."""
+"""The API as a process: Granian in this process's own loop, on an inherited socket."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ HEADERS_SECONDS = 30  # for the head of a request to come, and the next one on t
 
 
 class _Server(Server):
-    """Granian, on a socket of ours: its own would share the port with any other server that wants it."""
+    """Granian on our socket: its own would share the port with any other server that wants it."""
 
     def __init__(self, sock: socket.socket, **settings: Any) -> None:
         super().__init__(**settings)
@@ -33,7 +33,7 @@ class _Server(Server):
 
 
 async def run_api(sock: socket.socket) -> None:
-    """Answer requests until SIGTERM or SIGINT, then finish those that are being answered."""
+    """Serve requests until SIGTERM or SIGINT, then finish those in progress."""
     allow_files(2 * CONNECTIONS_MAX)
     server = _Server(
         sock,

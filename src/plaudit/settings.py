@@ -1,4 +1,4 @@
-"""Every setting: its type, its default, its unit. From the environment (PLAUDIT_*), or from options of the commands."""
+"""All settings: type, default, unit. From the environment (PLAUDIT_*), or from the commands' options."""
 
 import os
 from pathlib import Path
@@ -95,7 +95,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise Invalid(f"The setting {PREFIX}{at.rstrip('`').upper()} is wrong: {what}") from None
 
     def space_url(self, slug: str | None = None) -> str:
-        """The address of an organisation's space, without a trailing slash: who issues its members' tokens."""
+        """Return the URL of an organisation's space, without a trailing slash: the issuer of its members' tokens."""
         base = (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
         if slug is None or not self.spaces_domain:
             return base

@@ -1,4 +1,4 @@
-"""A parent that keeps its children running: one that has ended, or hangs, is replaced."""
+"""A parent that keeps its children running: it replaces one that has ended or hangs."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Command(Struct, frozen=True):
-    """What a child runs: a command of `plaudit`, what is added to its environment, the open files that it gets."""
+    """What a child runs: a command of `plaudit`, additions to its environment, and open files."""
 
     name: str
     arguments: Sequence[str]
@@ -32,7 +32,7 @@ class Command(Struct, frozen=True):
 
 
 class _Child:
-    """A command that is being run. What it has in hand is in the file `slot`."""
+    """A running command. The file `slot` has what it is doing."""
 
     def __init__(self, command: Command, environment: Mapping[str, str], path: Path) -> None:
         self._command = command
@@ -71,7 +71,7 @@ class _Child:
             self.process.kill()
 
     def _is_silent(self, seconds: float) -> bool:
-        """Whether it has not shown that it runs, for as many looks: those of a parent that was asleep do not count."""
+        """Return whether it has not shown that it runs for as many checks; a sleeping parent's checks do not count."""
         beats = self.slot.beats
         if beats != self._beats:
             self._beats, self._looks = beats, 0
@@ -104,7 +104,7 @@ class Supervisor:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Keep the children running until asked to stop; then stop them, and wait."""
+        """Keep the children running until stopped; then stop them, and wait."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         try:
@@ -127,7 +127,7 @@ class Supervisor:
                     process.wait()
 
     def is_ready(self, name: str) -> bool:
-        """Whether a child does what it is there for."""
+        """Return whether a child is ready."""
         return name in self._children and self._children[name].slot.ready
 
     def _asked_to_stop(self, _number: int, _frame: object) -> None:

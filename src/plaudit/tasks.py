@@ -1,4 +1,4 @@
-"""Tasks that run beside each other, and how they are ended."""
+"""Run and cancel tasks that belong together."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -21,7 +21,7 @@ async def run_together(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait until each has ended. What they raise is not of interest any more."""
+    """Cancel tasks, and wait until each has ended. Ignore what they raise."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

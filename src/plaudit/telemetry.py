@@ -1,4 +1,4 @@
-"""Logs, counters, histograms. Never called metrics: that word is taken."""
+"""Logs, counters, histograms. Not called metrics: that word is taken."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ class _Library(logging.Handler):
 
 
 def configure_logs() -> None:
-    """Write one JSON object a line to the error output, without personal data."""
+    """Write one JSON object per line to standard error, without personal data."""
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[

@@ -30,12 +30,12 @@ def _tracer() -> "Tracer":
 
 
 def now() -> int:
-    """When something began, in nanoseconds; 0 where nobody traces."""
+    """Return the present time in nanoseconds, or 0 without an exporter."""
     return time.time_ns() if ENABLED else 0
 
 
 def record(name: str, correlation_id: str | None, started: int, kind: str = "internal", **attributes: Any) -> None:
-    """A span that has just ended, in the trace of a correlation id; nothing where nobody traces."""
+    """Record a span that has just ended, in the trace of a correlation id, if there is an exporter."""
     if not ENABLED or correlation_id is None or len(correlation_id) != 32:
         return
     from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context

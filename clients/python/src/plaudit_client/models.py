@@ -450,7 +450,7 @@ class CampaignCounts(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class CampaignData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A campaign that was created, updated or archived, and by whom."""
+    """A created, updated or archived campaign, and by whom."""
 
     campaign_id: str
     name: str
@@ -646,7 +646,7 @@ class Cause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
 
 class CauseData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What brought something about. `id` is null for some kinds."""
+    """Why something happened. `id` is null for some kinds."""
 
     kind: str
     id: str | None
@@ -2748,7 +2748,7 @@ class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class NotificationData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A notification that a member was sent."""
+    """A notification sent to a member."""
 
     notification_id: str
     type: str
@@ -4066,7 +4066,7 @@ class Transaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class TransactionData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A transaction that was posted: a credit or a debit."""
+    """A posted transaction: a credit or a debit."""
 
     transaction_id: str
     metric: str
@@ -4278,7 +4278,7 @@ class Webhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class WebhookDisabledData(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A webhook that no messages are delivered to any more, and why."""
+    """A webhook that no longer receives messages, and why."""
 
     webhook_id: str
     reason: str
@@ -4298,10 +4298,10 @@ class WebhookList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class WebhookMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A message. `id` is the same each time that it is delivered; `data` depends on the `type`.
+    """A message. `id` is the same at each delivery; `data` depends on the `type`.
 
-    `userId`, `eventId` and `occurredAt` are there when it is about a member and an event; `correlationId` is
-    that of the request that set it off.
+    `userId`, `eventId` and `occurredAt` are present if it is about a member and an event; `correlationId` is
+    that of the request that caused it.
     """
 
     id: str
