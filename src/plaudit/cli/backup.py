@@ -12,7 +12,8 @@ from rich.table import Table
 from plaudit.errors import PlauditError
 
 from .common import FOLDER, Child, Data, Existing, Key, Server, Url, console, run
-from .places import Json, Target
+from .places import Json
+from .target import Target
 
 
 def add_backup_commands(app: typer.Typer) -> None:

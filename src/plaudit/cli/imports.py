@@ -8,7 +8,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from .common import FOLDER, Data, Existing, Key, Org, Server, Url, console
-from .places import Json, Target
+from .places import Json
+from .target import Target
 
 ERRORS_SHOWN = 20
 

@@ -1,17 +1,14 @@
-"""Where a command does its work: on a database, or over a running server's API. Both show the same.
+"""The interface of the commands' work: on a database, or through a running server's API. Both show the same.
 
-command ──► Place ──► Local (cli_local): the database
-                 └──► Remote (cli_remote): --url, --key
+command ──► Target ──► Place: Local (on_database): the database
+                            └ Remote (over_api): --url, --key
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from msgspec import Struct
-
-from plaudit.errors import Invalid, PlauditError
 
 Json = dict[str, Any]
 Heard = Callable[[int, str], None]  # how many bytes of a file have been read, and a word on how far it is
@@ -49,30 +46,3 @@ class Place(Protocol):
     def verify(self) -> list[Json]:
         """Verify the ledger: return the invariants, the number of checks and violations, and examples."""
         ...
-
-
-class Target(Struct, frozen=True, kw_only=True):
-    """Where a command works, by its options."""
-
-    org: str
-    data: Path
-    database_url: str
-    url: str
-    key: str
-
-    def place(self) -> Place:
-        """Return the place that the options name. Raises PlauditError if they name none."""
-        if self.url:
-            from .over_api import Remote
-
-            if not self.key:
-                raise PlauditError("--url needs an API secret: pass --key, or set PLAUDIT_KEY")
-            parts = urlsplit(self.url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise Invalid(f"--url must be an address such as https://plaudit.example.com (got {self.url!r})")
-            return Remote(self.url.rstrip("/"), self.key, self.org)
-        if self.key:
-            raise PlauditError("--key is for a running server: pass its address with --url, or set PLAUDIT_URL")
-        from .on_database import Local
-
-        return Local(self.org, self.data, self.database_url)

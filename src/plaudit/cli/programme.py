@@ -10,7 +10,8 @@ import typer
 from plaudit.errors import PlauditError
 
 from .common import FOLDER, Data, Key, Org, Server, Url, console, errors
-from .places import Json, Target
+from .places import Json
+from .target import Target
 
 Programme = Annotated[Path, typer.Argument(help="Programme file (- for standard input)")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this kind, such as campaigns (repeatable)")]

@@ -12,8 +12,9 @@ from rich.table import Table
 from plaudit.errors import Invalid, PlauditError
 
 from .common import FOLDER, Child, Data, Key, Org, Server, Url, console
-from .places import Simulated, Target
+from .places import Simulated
 from .programme import Only, Without, WithSettings, read_programme
+from .target import Target
 
 
 def add_simulate_command(app: typer.Typer) -> None:

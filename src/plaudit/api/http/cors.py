@@ -14,8 +14,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from plaudit.storage.documents import SQL
 from plaudit.storage.postgres import UNREACHABLE, Pool
 
-from .operations import Services
-
 KEPT_SECONDS = 5.0
 PREFLIGHT_SECONDS = 600
 ALLOWED = "Access-Control-Allow-Origin"
@@ -69,9 +67,9 @@ def answering_preflights(app: ASGIApp) -> ASGIApp:
         origin = headers.get("origin")
         if origin is None or "access-control-request-method" not in headers:
             return await app(scope, receive, send)
-        services: Services = scope["litestar_app"].state.services
+        origins: AllowedOrigins = scope["litestar_app"].state.services.origins
         try:
-            allowed = is_allowed(origin, await services.origins.all())
+            allowed = is_allowed(origin, await origins.all())
         except UNREACHABLE:
             allowed = False
         found = [("Vary", "Origin")]

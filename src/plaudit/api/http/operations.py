@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -25,11 +25,9 @@ from plaudit.reads.leaderboards import Leaderboards
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.programmes import Programme, Programmes
 
+from .cors import AllowedOrigins
 from .paging import PageRequest, page_request
 from .rate_limits import RateLimits
-
-if TYPE_CHECKING:
-    from .cors import AllowedOrigins
 
 T = TypeVar("T")
 
@@ -46,7 +44,7 @@ class Services(Struct, frozen=True, kw_only=True):
     programmes: Programmes
     inbox: Inbox
     callers: CallerCache
-    origins: "AllowedOrigins"
+    origins: AllowedOrigins
     streams: LiveStreams
     private_networks: bool
     boards: Leaderboards
