@@ -150,3 +150,5 @@ def test_every_exception_is_needed():
     assert {*EXCEPTIONS} - named == set()
     for kind, exceptions in EXCEPTIONS_OF.items():
         assert {*exceptions} - _named_in(kind) == set()
+    for kind, exceptions in EXCEPTIONS_OF.items():
+        assert {*exceptions} - _named_in(kind) == set()
