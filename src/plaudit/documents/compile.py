@@ -27,11 +27,11 @@ from .campaign import Campaign, GoalSpec, parts_of
 from .code_pool import CodePool
 from .compile_effects import audience_of, compile_effect
 from .compile_messages import outbound_of, texts_of
-from .compile_rewards import effect_of_reward
 from .metric import ExpirySpec, MultiplierSpec
 from .metric import Metric as MetricDocument
 from .product import Product
 from .reward import Reward
+from .reward_types import REWARD_TYPES
 from .rule import Rule
 from .settings import SETTINGS_ID, Settings
 
@@ -169,7 +169,7 @@ def _reward(reward_id: str, reward: Reward, metrics: Mapping[str, Metric]) -> co
         name=reward.name,
         type=reward.reward_type,
         active=reward.status == "active",
-        effect=effect_of_reward(reward_id, reward, metrics),
+        effect=REWARD_TYPES[reward.reward_type].effect(reward_id, reward.name, reward.config, metrics),
     )
 
 

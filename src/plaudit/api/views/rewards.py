@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
-from plaudit.documents.reward import RewardType
+from plaudit.documents.reward import RewardTypeName
 
 from .base import Time, View
 from .coupon import WithIssuedCoupon
@@ -28,7 +28,7 @@ class GrantedReward(WithIssuedCoupon, kw_only=True):
 
     user_id: str
     reward_id: str
-    reward_type: RewardType
+    reward_type: RewardTypeName
     campaign_id: str
     granted_at: Time
     event_id: str
