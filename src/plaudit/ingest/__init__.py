@@ -1,1 +1,1 @@
-"""What every endpoint that takes in events shares; no HTTP."""
+"""The entry point of every source of events: `actions.accept_actions` stores them durably. No HTTP (see `api/ingest`)."""

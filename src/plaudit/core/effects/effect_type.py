@@ -87,6 +87,9 @@ class EffectType(Struct, frozen=True, kw_only=True):
     `profile_field` are the fields that name a field of the profile and its new value.
     `check` returns what is wrong beyond types and formulas, `amounts` the fixed amounts of metrics.
     `compile` makes of the settings, with the programme's metrics, what `apply` takes.
+    `apply` does no I/O. It changes `context.member`, claims what is scarce (`context.claim`: see `issue_coupon`), queues
+    messages for other systems (`context.messages`: see `call_webhook`) or engine events (`context.emit`), and returns an
+    `EffectTrace`.
     `preview` returns what it will give; its second argument does the same for a reward's id.
     """
 
