@@ -105,7 +105,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 def meaning_of(code: str) -> tuple[tuple[int, ...], str] | None:
-    """Return the statuses that an error's code comes with, and what it means; None for a code that there is not."""
+    """Return the statuses that an error's code comes with, and what it means; None for an unknown code."""
     if code in CODES:
         return CODES[code]
     for refusal, sentence in MEANINGS.items():

@@ -1,4 +1,4 @@
-"""What a process has in hand, written where its parent can see it: should it hang or die, the culprit is known.
+"""Records what a process is working on where its parent can read it, so a hang or a crash has a known cause.
 
     worker ──beats, and the event that it decides──► a small file in memory ◄──looks── its parent
                                                               │
@@ -41,7 +41,7 @@ _SIZE = _BATCHES + BATCHES_MAX * _BATCH_BYTES
 _IN_BATCH = (_BATCH_BYTES - 4) // 16
 _NOTHING = bytes(16)
 _NO_STEP = bytes(33)
-# What a worker does beside deciding, each for one document.
+# A worker's tasks other than deciding, each for one document.
 CHORES = ("segment", "competition", "league", "rollback", "ending")
 _STEP_KINDS = ("", "message", *CHORES)
 _COUNT = struct.Struct("<I")

@@ -28,8 +28,8 @@ def child_environment() -> dict[str, str]:
 def exit_with_parent(parent: int | None = None) -> None:
     """End this process at once when its parent is gone: a killed server leaves nobody behind.
 
-    `parent` is the process that started this one, unless the environment names it. The system sees to it where it can,
-    so that a process that hangs ends as well. Elsewhere a thread does.
+    `parent` is the process that started this one, unless the environment names it. On Linux the kernel does it,
+    so a process that hangs also ends. Elsewhere a thread does it.
     """
     parent = parent or int(os.environ.pop(PARENT, "0")) or os.getppid()
     if sys.platform != "linux" or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:

@@ -82,7 +82,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs commands as children until SIGTERM or SIGINT. `look_after` is called several times a second as well.
+    """Runs commands as children until SIGTERM or SIGINT, and calls `look_after` several times a second.
 
     A child that is silent for `silent_seconds` hangs; 0 is never. What children have in hand is kept in `folder`.
     """

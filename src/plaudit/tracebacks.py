@@ -27,7 +27,7 @@ def described(error: BaseException) -> str:
 
 
 def facts_of(error: BaseException) -> str:
-    """Return what may be told of an error: its type, and what is known to be no value."""
+    """Return what may be logged of an error: its type, and details that are known to contain no values."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     told: list[Any] = []
     if isinstance(error, PlauditError):

@@ -44,7 +44,7 @@ async def run_command(
     also: Mapping[str, dict[str, Any]] = NOBODY,
     through: Sequence[str] = (),
 ) -> tuple[ProcessedEvent, datetime, UUID]:
-    """Decide a command and write down what follows. Answers it, when it was, and the event's id.
+    """Decide a command and commit the results. Return the processed event, its time and its id.
 
     With `key` it is done once: coming again with the same content, it is answered as a duplicate. Raises Conflict when
     the decision is a refusal; then nothing is written. `also` is the same command for other members, by user id: all
@@ -86,7 +86,7 @@ async def run_command(
     if outcome.conflicting:
         raise IdempotencyConflict(f"Event {key!r} was already reported with different content")
     if outcome.processed.decision is None and key is None:
-        # Its first answer was lost with the process that made it: an Idempotency-Key guards the books all the same.
+        # The first response was lost with its process; the Idempotency-Key still prevents a second posting.
         raise Conflict("It has been done before", code="already_done")
     return outcome.processed, now, arrival.event_id
 

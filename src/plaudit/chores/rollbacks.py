@@ -89,7 +89,7 @@ class _Result(Struct):
 
 
 class _WorkedOut(Struct):
-    """A member as they are by now, what undoes at them, and what was done before; with claims known to be refused.
+    """A member's present state, the order that undoes, or what it has done before; and claims known to fail.
 
     `log` begins with the first event that the campaign may have met.
     """
@@ -224,7 +224,7 @@ class Rollbacks:
     async def _with_what_was_sent_on(
         self, programme: Programme, found: "_WorkedOut", order: Rollback, user_id: str, event_id: UUID, now: datetime
     ) -> tuple[Arrival, list[Arrival]]:
-        """Return the event that carries an order out, and those of who gives back what the member has sent on."""
+        """Return the event of the order, and the events of members who give back what this member sent on."""
         arrival = arrival_at(programme, user_id, event_id, order, now)
         lost = rolled_back_in(
             decide_one(programme.compiled, found.member, arrival.event(), found.refused).trace
@@ -342,7 +342,7 @@ def _arrival(programme: Programme, kind: str, user_id: str, event_id: UUID, data
 
 
 def rolled_back_in(trace: Sequence[Trace]) -> RolledBack:
-    """Return what came of a rollback at a member, as its trace says."""
+    """Return a rollback's result for a member, from its trace."""
     found = next((entry.progress for entry in trace if entry.cause == ROLLBACK_CAUSE), None)
     return rolled_back_from(found or {})
 

@@ -74,7 +74,7 @@ def serve(
     """Run everything on one machine: PostgreSQL, migrations, API, workers and delivery."""
     from plaudit.storage.embedded import DataFolderLock, EmbeddedPostgres
 
-    Settings.from_environment()  # what is wrong there is told now, rather than by each child in turn
+    Settings.from_environment()  # report errors once, now, and not from each child
     sock = listening(host, port)
     lock = DataFolderLock(data)
     embedded = None if database_url else EmbeddedPostgres(data / "postgres")

@@ -23,7 +23,7 @@ class Remote:
 
     def __init__(self, url: str, key: str, org: str) -> None:
         headers = {"Authorization": f"Bearer {key}", "User-Agent": f"plaudit/{__version__}"}
-        # What is asked may take as long as it takes: an import, a simulation, the books of millions.
+        # A request may take any time: an import, a simulation, the ledger of millions of members.
         self._options: Any = {"headers": headers, "timeout": httpx.Timeout(None, connect=CONNECT_SECONDS)}
         self._url = url
         self._org = org

@@ -17,7 +17,7 @@ from .expressions import must_pass
 
 # The event (or the one that followed from it), the cause that the part acts as, and two numbers of its own.
 BrokenPart = tuple[UUID, Cause, int, int]
-BROKEN_MAX = 50  # parts of one decision; beyond them the event as a whole has failed
+BROKEN_MAX = 50  # parts of one decision; with more, the whole event fails
 
 NOTHING_BROKEN: Mapping[BrokenPart, BaseException] = {}
 

@@ -66,7 +66,7 @@ class Met:
 
 
 class Context:
-    """Mutable inside one call of `decide`, and seen by nobody else.
+    """The mutable state of one call of `decide`, visible to nothing else.
 
     `refused` holds the claims that could not be had; every other claim is taken as granted (the engine asks again
     with what was refused, see `engine/process`). `appliers` are what applies the effects, by their types; a context
@@ -143,7 +143,7 @@ class Context:
         self.withdrawn: Withdrawn | None = None
         self.group_changes: dict[str, int] = {}  # how often each group of members was entered or left
         self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
-        self.is_silent = False  # what brings in the past sets nothing off and tells nobody (see CommandType)
+        self.is_silent = False  # imports of the past trigger nothing and notify no one (see CommandType)
         self.sets_nothing_off = False
         self._appliers = appliers
         self._met: Met | None = None

@@ -6,7 +6,7 @@ lived it:
 
     member.due_at <= event.occurred_at  ──►  a timer event at due_at  ──►  … until nothing is due  ──►  the event
 
-What is due in the same instant as an event comes before it: who spends in the second of an expiry has expired.
+Timers due at the instant of an event run before it: points that expire at 12:00:00 cannot be spent at 12:00:00.
 """
 
 from collections.abc import Iterable, Iterator

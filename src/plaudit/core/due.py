@@ -14,7 +14,7 @@ _DUE = ~2  # tells what falls due from what an event does to the same document o
 
 
 def run_due(context: Context) -> None:
-    """Let happen what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
+    """Run what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
 
     what its states have due. What raises is
     refused, and not due again until something else happens to it: otherwise it would hold up all that the member does.

@@ -78,7 +78,7 @@ def formulas_in(source: str) -> list[str]:
 
 
 def must_pass(problem: BaseException) -> bool:
-    """Return whether an exception is not about what was being done, but ends the doing: nobody may keep it."""
+    """Return whether an exception, such as a cancellation, ends the task and must not be caught."""
     # A cancellation is known by its name, because the core knows nothing of asyncio.
     ends = isinstance(problem, KeyboardInterrupt | SystemExit | GeneratorExit)
     return ends or type(problem).__name__ == "CancelledError"

@@ -100,7 +100,7 @@ class Scope:
         return 0 if self._budget is None else self._budget.refused
 
     def apart(self) -> "Scope":
-        """The same, with a budget of its own: to look at what must not cost the event anything."""
+        """Return the same scope with its own budget, for evaluations that must not cost the event anything."""
         return Scope(self.event, self.member, self.metrics, self.mechanics, self.products)
 
     def names(self) -> "Names":

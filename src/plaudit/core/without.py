@@ -67,7 +67,7 @@ class _Found(Struct):
     gone: set[UUID] = field(default_factory=set[UUID])  # coupons and notifications that were withdrawn before
 
     def book(self, member: Member, postings: Iterable[Transaction]) -> None:
-        """Add what was booked of a member's."""
+        """Add a member's postings."""
         for posting in postings:
             self.booked.setdefault((member.member_id, posting.metric), []).append(_row_of(posting))
 

@@ -25,10 +25,10 @@ from .webhooks import Attempt
 
 SQL = queries_beside(__file__)
 
-ATTEMPT_LEASE = timedelta(seconds=8)  # an attempt that was begun by a process that is no more is made again after this
+ATTEMPT_LEASE = timedelta(seconds=8)  # then an attempt of a process that died is repeated
 DISABLE_AFTER = timedelta(days=3)
 RETENTION = timedelta(days=30)
-PUSH = "push:"  # before a subscription's id, where a webhook's id stands
+PUSH = "push:"  # the prefix of a subscription's id in the place of a webhook's id
 
 
 class DueDelivery(Struct, frozen=True, kw_only=True):

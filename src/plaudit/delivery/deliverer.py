@@ -111,7 +111,7 @@ class Deliverer:
         """
         async with self._pool.acquire() as connection:
             handed = await self._hand_out(connection)
-            if known.all:  # some of it may have been cleared, to be tried anew
+            if known.all:  # some suspects may have been cleared, to be tried again
                 await learn(connection)
             judged = await evaluate_conditions(connection, self._listeners, clock.now()) if self._judging else 0
             self._judging = judged > 0
@@ -127,7 +127,7 @@ class Deliverer:
         return handed + judged + len(due)
 
     def _on_notify(self, said: str) -> None:
-        """Look at the buckets that a commit has named, or at all."""
+        """Note the buckets that a commit has named; if it has named none, all."""
         if said:
             self._news |= set(map(int, said.split(",")))
         else:
@@ -135,9 +135,9 @@ class Deliverer:
         self._wake.set()
 
     async def _hand_out(self, connection: Connection) -> int:
-        """Hand out what there is in the buckets that were named. Return how many messages that was.
+        """Hand out the messages of the buckets that commits have named. Return their number.
 
-        Each second in all: a word may have been lost, or another process have ended with its buckets.
+        Once a second all buckets are checked: a notification may be lost, or another process may have died.
         """
         now = monotonic()
         named, self._news = self._news, set()
@@ -185,7 +185,7 @@ class Deliverer:
             self._places.end(due, attempt)
 
     async def _reached(self, once: Callable[[], Awaitable[T]]) -> T:
-        """`once`, again while the database is away: a message in hand neither waits for its lease nor goes out twice."""
+        """Call `once`, retrying while the database is unreachable: no delivery waits for its lease or is repeated."""
         for _ in range(LOOKS_MAX):
             try:
                 return await once()
@@ -196,7 +196,7 @@ class Deliverer:
         return await once()
 
     async def _attempt(self, due: DueDelivery) -> Attempt:
-        """Try once. Whatever it raises is what came of it, unless the database is away."""
+        """Try once. An exception is the attempt's result, unless the database is unreachable."""
         provider: DeliveryChannel = self._push if due.webhook_id.startswith(attempts.PUSH) else self
         try:
             return await provider.send(await self._programmes.current(due.org_id), due)
@@ -251,7 +251,7 @@ class Deliverer:
             log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
 
     async def _renew_leases(self) -> bool:
-        """Keep what is being tried: its leases are short, for others to go on soon when a process is no more."""
+        """Renew the leases of running attempts. They are short, so others soon take over from a process that died."""
         if self._running:
             async with self._pool.acquire() as connection:
                 await attempts.keep(connection, list(self._running.values()), clock.now())

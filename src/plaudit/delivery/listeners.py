@@ -108,7 +108,7 @@ class Listeners:
     async def programme_of(self, org_id: UUID, *, refresh: bool = False) -> Programme | None:
         """Return an organisation's programme, read again with `refresh`, or None where it cannot be had.
 
-        That is its own trouble, and not that of the other organisations; `/replay` sends what was not sent then.
+        A failure affects only this organisation; `/replay` sends the messages that were not sent.
         """
         try:
             return await (self._programmes.refresh(org_id) if refresh else self._programmes.current(org_id))

@@ -163,7 +163,7 @@ class LiveStreams:
             self._wake.set()
 
     def _send_to_all(self) -> None:
-        """What was said while nobody listened may have been about anybody."""
+        """Check every stream: notifications that were missed may concern any member."""
         self._named |= self._held.keys()
         self._wake.set()
 

@@ -27,7 +27,7 @@ _ITEM = re.compile(r"([^.\[]+)\[(\d+)\]")
 def checked_document(kind: DocumentKind, raw: dict[str, Any], stored: Mapping[str, Any] | None = None) -> Document:
     """Return a document. Raises Invalid naming every field that is wrong.
 
-    Over a `stored` one, what is wrong with that in the same way, in a field that stays as it is, is left alone.
+    Errors that the `stored` document has too, in fields that do not change, are ignored.
     """
     document = _completed(kind, struct_of(kind.suppose(kind.read(raw)), kind.type), stored)
     for find in _FINDERS:

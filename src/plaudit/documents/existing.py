@@ -122,7 +122,7 @@ def wrong_names(
 ) -> list[FieldError]:
     """Return what a document names or looks at that does not exist.
 
-    What the one that it goes `over` does in the same way is left alone, unless it names what is only `gone` now.
+    References that the document it replaces (`over`) also has are ignored, unless their target is only `gone` now.
     """
     lost = [
         reference

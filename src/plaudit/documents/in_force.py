@@ -62,13 +62,13 @@ def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, 
     try:
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception:
-        # Rare, so only now is each looked at by itself.
+        # Rare, so only now is each compiled separately.
         documents, reasons = _sound(org_id, documents)
         out |= reasons
     try:
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception as problem:
-        # Each is right by itself, and together they are not: nothing is in force rather than nobody else's events.
+        # Each compiles alone, but not together: nothing is in force, or no other events would be decided either.
         out |= {(document.kind, document.id): _reason(problem) for document in documents}
         return InForce(compile_program(org_id, version, []), readable, out)
 

@@ -1,8 +1,8 @@
 """Structs as objects whose fields have names, and back: how a member's state is written where others read it.
 
-The database keeps such states as lists, to be short. Here every field is called by its name, and one that is as it is
-without being said is left out, so that a state of an earlier version reads as it is. Whatever field a struct gets, it is
-written and read from then on without a word here.
+The database keeps such states as lists, to save space. Here every field has its name, and a field with its default is
+left out, so a state of an earlier version can be read. A field that is added to a struct is written and read without
+a change here.
 """
 
 from collections.abc import Mapping

@@ -82,7 +82,7 @@ def conditions_in_words(
 ) -> list[Json]:
     """Return all conditions of a tree, in the order of writing: those that were looked at, and what the others came to.
 
-    What nobody has looked at is looked at now, with the member as they were before the event (`again`).
+    Conditions not evaluated then are evaluated now, with the member as they were before the event (`again`).
     """
     try:
         _, leaves = compile_conditions(tree)

@@ -34,7 +34,7 @@ class Invariant(Struct, frozen=True):
     remedy: str
 
     def check(self, counted: int, violations: list[str]) -> InvariantResult:
-        """Return what came of checking it."""
+        """Return the result of the check."""
         return InvariantResult(self.name, counted, len(violations), violations[:EXAMPLES_MAX], self.remedy)
 
 

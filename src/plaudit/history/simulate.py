@@ -235,7 +235,7 @@ class _Simulator:
             self._fall_due(arrival, event.occurred_at, {event.occurred_at: decision})
             return
         if arrival.kind == BACKFILL and event.data.get("campaignId") == self._campaign_id:
-            return  # what was made up for afterwards would have been given at once
+            return  # what was backfilled would have been given immediately
         self._fall_due(arrival, event.occurred_at, {})
         would = self._orders.as_would_be(event)
         if would is None:
@@ -244,7 +244,7 @@ class _Simulator:
             self._would_be(arrival, would, decision, frozenset(outcome.refused))
 
     async def pass_time(self, now: datetime, version: int, held: Collection[UUID]) -> None:
-        """Let happen what falls due up to now, also what the workers have not come to. For who is `held` it has to wait."""
+        """Run what is due by now, also timers that the workers have not reached; those of `held` members wait."""
         program = await self._program_of(version)
         for member_id, last in self._last.items():
             if member_id in held:
@@ -259,7 +259,7 @@ class _Simulator:
             self._fall_due(last, now, late)
 
     def _fall_due(self, cause: Arrival, until: datetime, was: dict[datetime, Decision]) -> None:
-        """Let happen under the other programme what falls due up to an instant; `was` is what did, by its time."""
+        """Run what is due up to an instant under the other programme. `was`: the timers' real decisions, by time."""
         member_id = cause.member_id
         while (timer := next_due(self._would[member_id], until)) is not None:
             at = timer.occurred_at

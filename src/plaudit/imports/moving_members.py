@@ -185,5 +185,5 @@ async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequen
             await connection.copy_records_to_table(table, records=rows[table], columns=columns)
     if codes:  # one that nobody here has yet, be it new or in its pool; another's raises
         await connection.execute(SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
-    if rows["standings"]:  # boards in memory are built anew
+    if rows["standings"]:  # leaderboards in memory are rebuilt
         await connection.execute(SQL.tell, ERASURES, str(org_id))

@@ -67,7 +67,7 @@ async def run_job(
     async def work_through() -> AsyncGenerator[Job]:
         nonlocal hands
         async for chunk in _chunks(records, job.lines):
-            if len(chunk) == CHUNK_LINES:  # what is no longer than one is over before they would be there
+            if len(chunk) == CHUNK_LINES:  # a shorter file is done before they would be ready
                 helpers.start()
             there = helpers.there() or hands
             few = len(chunk) < SINGLE_BATCH_LINES_MAX
@@ -131,7 +131,7 @@ async def _chunks(records: Records, done: int) -> AsyncGenerator[list[InputLine]
 
 
 def _begin(org_id: UUID, kind: str, chunk: Sequence[InputLine], hands: Hands) -> _ChunkInProgress:
-    """Share a chunk out. A member's lines are always the same hand's, which takes its parts in their order."""
+    """Split a chunk among the importers. A member's lines always go to the same importer, which keeps their order."""
     shares: list[list[InputLine]] = [[] for _ in hands]
     for line in chunk:
         shares[_share(org_id, line) % len(hands)].append(line)
@@ -163,7 +163,7 @@ def _share(org_id: UUID, line: InputLine) -> int:
 
 
 async def _finish(pool: Pool, job: Job, chunk: _ChunkInProgress) -> None:
-    """See a chunk done, then move the job on. Should it be done twice, for want of the second, it counts once in the books."""
+    """Finish a chunk, then save the job's progress. If saving fails, the chunk is repeated but is posted only once."""
     done = await asyncio.gather(*chunk.parts)
     job.lines = chunk.last
     for part in done:

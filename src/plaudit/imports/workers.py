@@ -1,4 +1,4 @@
-"""Who works off the parts of an import: this process, or processes of the import's own beside it.
+"""Runs the parts of an import: in this process, or in subprocesses of the import.
 
 A long import would keep the process that takes it in from answering anybody else, and could use one core only. So a job
 that turns out to be long gets helpers: processes with a connection each, which end with the job or with their parent.
@@ -37,11 +37,11 @@ class LocalImporter:
     def __init__(self, pool: Pool, programmes: Programmes) -> None:
         self._pool = pool
         self._programmes = programmes
-        self._turn = asyncio.Lock()  # it is had in the order of asking
+        self._turn = asyncio.Lock()  # granted in the order of requests
         self._failed = False
 
     async def work(self, part: ImportBatch) -> BatchResult:
-        """What came of a part."""
+        """Return the result of a part."""
         async with self._turn:
             if self._failed:
                 raise Unavailable("An earlier part of this import failed; resume the job")
@@ -55,24 +55,24 @@ class LocalImporter:
 
 
 class ImportSubprocess:
-    """A Hand in a process of its own."""
+    """An importer in a process of its own."""
 
     def __init__(self, url: str) -> None:
         self._process = ProcessPoolExecutor(1, mp_context=_context(), initializer=_begin, initargs=(url,))
 
     async def work(self, part: ImportBatch) -> BatchResult:
-        """What came of a part. Raises Unavailable when the process, or its connection, is gone."""
+        """Return the result of a part. Raise Unavailable if the process, or its connection, is gone."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._process, _work, part)
         except BrokenProcessPool:
             raise Unavailable("An import process died; resume the job", code="helper_ended") from None
 
     async def ready(self) -> None:
-        """Return when it can begin. Who makes it waits until the process that it is forked off has read the modules."""
+        """Wait until the process is ready. In a thread: `submit` blocks until the fork server has its modules."""
         await asyncio.wrap_future(await asyncio.to_thread(self._process.submit, _ready))
 
     def close(self) -> None:
-        """Let it end after what it is at."""
+        """Shut the process down after its current part."""
         self._process.shutdown(wait=False, cancel_futures=True)
 
 
@@ -96,7 +96,7 @@ class ImportPool:
         self._starting: asyncio.Task[object] | None = None
 
     def start(self) -> None:
-        """Have them started, unless they are, or another job has some, or there is no database for them (a dry run)."""
+        """Start the subprocesses, unless they are started, another job has some, or there is no URL (a dry run)."""
         if not self._url or self._starting is not None or ImportPool._somebody_has_them:
             return
         ImportPool._somebody_has_them = True
@@ -119,12 +119,12 @@ class ImportPool:
         return self._starting is not None and not self._starting.done()
 
     def there(self) -> Sequence[ImportSubprocess]:
-        """All of them as soon as they can begin; before that, or if they cannot be started, nobody."""
+        """Return the subprocesses once they are ready; none before that, or if they could not be started."""
         starting = self._starting
         return self._all if starting is not None and starting.done() and starting.exception() is None else ()
 
     def close(self) -> None:
-        """Let them end."""
+        """Shut the subprocesses down."""
         if self._starting is not None:
             self._starting.cancel()
             ImportPool._somebody_has_them = False
@@ -146,7 +146,7 @@ _hand: LocalImporter
 def _begin(url: str) -> None:
     global _runner, _hand  # noqa: PLW0603 (what a process has for all its life)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then lets go of this one
-    # Whoever wants it is not always its parent: helpers are forked off a process that ends with the one that wants them.
+    # The owner is not always the parent: subprocesses are forked from a fork server, which ends with the owner.
     exit_with_parent()
     threading.Thread(target=_end_with_owner, daemon=True).start()
     tune_gc()
@@ -155,7 +155,7 @@ def _begin(url: str) -> None:
 
 
 def _end_with_owner() -> None:
-    """A killed process leaves no helpers behind. They are another's children: who wanted them is told by a pipe."""
+    """End this process with its owner. The fork server is its parent, so a pipe shows when the owner is gone."""
     owner = multiprocessing.parent_process()
     assert owner is not None
     owner.join()

@@ -48,7 +48,7 @@ async def accept_actions(
     pool: Pool, inbox: Inbox, programme: Programme, items: Sequence[Action | PlauditError], correlation_id: str = "",
     job_id: UUID | None = None,
 ) -> list[AcceptedAction | PlauditError]:  # fmt: skip
-    """Make actions durable; return what became of each, in their order. `job_id` is of the import that brings them."""
+    """Store actions durably. Return one result per action, in order. `job_id`: the import that contains them."""
     known = await known_users(pool, programme, [action for action in items if isinstance(action, Action)])
     arrivals: list[Arrival | PlauditError] = []
     for item in items:

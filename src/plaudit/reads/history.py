@@ -53,7 +53,7 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
             metric, amount, balance_after, kind, id_ = item
             moved[position].append(BalanceChange(metric, amount, balance_after, Cause(kind, id_)))
         for row in rows:
-            # Who asks goes on from the last second that was answered, so no second may be answered in part.
+            # The caller continues after the last second returned, so no second may be returned in part.
             if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
                 microsecond=0
             ):

@@ -70,7 +70,7 @@ class _Past(Struct):
     _programmes: dict[int, Program] = {}
 
     async def program(self, version: int | None) -> Program:
-        """Return the programme of a version; the present one where nobody knows which it was."""
+        """Return the programme of a version; the present one if the version is unknown."""
         if version is None or version == self.programme.compiled.version:
             return self.programme.compiled
         if version not in self._programmes:

@@ -21,7 +21,7 @@ DATABASE = "plaudit"
 
 BUFFERS_MIN, BUFFERS_MAX = 128 << 20, 4 << 30
 
-# What a server of one's own on a small machine wants. Durability is left as strict as it comes.
+# Settings for the bundled server on a small machine. Durability keeps PostgreSQL's strict defaults.
 _CONFIGURATION = """\
 # Written by Plaudit at each start.
 listen_addresses = ''

@@ -142,7 +142,7 @@ async def fail(pool: Pool, job: Job, error: Exception) -> None:
     try:
         await finish(pool, job, "failed", error)
     except UNREACHABLE:
-        log.warning("job_not_ended", job_id=str(job.job_id))  # what ended it is what is to be told
+        log.warning("job_not_ended", job_id=str(job.job_id))  # the caller reports the error that ended the job
 
 
 async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -> None:

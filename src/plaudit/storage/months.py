@@ -1,8 +1,8 @@
 """The months of the tables that are kept by month: made before they are needed.
 
-A row whose month is missing falls into the table's rest (the default partition): written while months could not be made,
-or by a clock that was wrong. As long as it lies there the server refuses to make its month. So a month takes what there
-is of it in the rest along:
+A row without a month goes to the table's rest (the default partition): it was written while months could not be made,
+or with a wrong clock. As long as it is there, PostgreSQL refuses to create its month. So a new month takes its rows
+out of the rest:
 
     few rows        the month is made beside the table, takes its rows, and is attached
     very many       the rest itself is attached as the months that its rows are of, and a new rest takes its place

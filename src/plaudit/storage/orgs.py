@@ -68,8 +68,8 @@ async def create_org(
 ) -> Credentials:
     """A new organisation with the standard metrics, its settings, and a key that may do everything.
 
-    The clock of one that `is_test` can be moved. `slug` names its space, where each has a host name of its own. `org_id`
-    is that of one that moves here from another server: what is derived from it stays the same.
+    The clock of a test organisation (`is_test`) can be moved. `slug` names its space, if each has its own host name.
+    `org_id` is for an organisation that moves here from another server: ids derived from it stay the same.
     Raises Invalid or Conflict for a slug that cannot be used, and Conflict for an id that is taken.
     """
     if slug is not None and not re.fullmatch(SLUG, slug):

@@ -36,8 +36,8 @@ RECONNECT_SECONDS = 0.2  # between two looks for a server that is away
 ERROR_BACKOFF_SECONDS = 1.0
 TROUBLE_SECONDS_MAX = 600.0
 
-# The server took the transaction back for reasons of order, or is not there (or not able to write): the same again
-# may well succeed, and what was to be done is not to blame.
+# The transaction was rolled back because of a conflict, or the server is unreachable or read-only. Retrying can
+# succeed; the work itself is not at fault.
 RETRIABLE = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -152,7 +152,7 @@ async def snapshot(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
-    """Call `heard[channel]` with the notifications of each channel, forever, on a connection of its own.
+    """Call `handlers[channel]` with each notification of the channel, forever, on a dedicated connection.
 
     Call `connected` each time it starts to listen: notifications before that were missed.
     """
@@ -171,7 +171,7 @@ async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connec
             while not ended.is_set():
                 try:
                     await asyncio.wait_for(ended.wait(), HEARTBEAT_SECONDS)
-                except TimeoutError:  # a line that was cut is as quiet as one on which nobody speaks
+                except TimeoutError:  # a broken connection is as silent as an idle one
                     await connection.fetchval("SELECT 1", timeout=PULSE_ANSWER_SECONDS)
         finally:
             connection.terminate()

@@ -19,12 +19,12 @@ from plaudit.storage import jobs
 
 KINDS = ("members", "codes", "events")
 EXPORT = "export"
-# What a file of this kind does beside importing members.
+# The scope that a file of this kind needs in addition.
 SCOPES = {"events": "actions:write", "codes": "admin:write"}
 
 
 async def import_lines(call: Call) -> Job:
-    """Take a file in, as it comes. Sent again with `job` it goes on after the lines that are done."""
+    """Import a file while it arrives. Sent again with `job`, it resumes after the lines that are done."""
     kind, origin = call.query.get("kind", "members"), call.query.get("from")
     if origin not in (None, EXPORT):
         raise invalid_fields([FieldError("from", f"must be {EXPORT}, or left out (got {origin[:64]!r})")])

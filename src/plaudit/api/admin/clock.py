@@ -40,7 +40,7 @@ async def get_clock(call: Call) -> Clock:
 
 
 async def advance_clock(call: Call) -> ClockAdvance:
-    """Move the clock, after everything that has arrived is decided; then let happen what is due."""
+    """Move the clock once all queued events are decided, then run what is due."""
     body: ClockAdvanceRequest = call.body
     services = call.services
     programme = await call.programme()
@@ -74,7 +74,7 @@ async def advance_clock(call: Call) -> ClockAdvance:
 
 
 async def _move(call: Call, until: datetime) -> int:
-    """Move the clock to an instant; let happen what is due, and settle the rounds that are over. Return how many timers."""
+    """Move the clock to an instant, run what is due, and settle finished rounds. Return the number of timers."""
     services = call.services
     by = until - (await call.programme()).now()
     async with services.pool.acquire() as connection:
@@ -90,7 +90,7 @@ async def _move(call: Call, until: datetime) -> int:
 
 
 async def _until_decided(call: Call) -> None:
-    """What was reported before the clock is moved must be judged before it, too."""
+    """Wait until the inbox is empty, so events reported before the clock is moved are decided before it."""
     if call.decide_queued is not None:
         await call.decide_queued()
     deadline = clock.now() + timedelta(seconds=INBOX_SECONDS_MAX)

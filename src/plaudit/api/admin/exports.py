@@ -11,12 +11,12 @@ from plaudit.errors import FieldError, invalid_fields
 from plaudit.reads import exports
 
 FORMATS = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
-# What holds secrets of the programme, or of nobody's: codes to be given out, seeds of draws, headers of webhooks.
+# Exports that contain secrets: unissued codes, seeds of draws, headers of webhooks.
 SCOPES = {"organisation": "admin:write", "audit": "admin:write"}
 
 
 async def export_lines(call: Call) -> OperationResult:
-    """Answer all lines of a kind, or those after one. What is wrong is told before the first."""
+    """Stream all lines of a kind, or those after the cursor. Errors are raised before the first line."""
     kind = call.query.get("kind", "members")
     if kind not in LINES:
         raise invalid_fields([FieldError("kind", f"must be one of {', '.join(LINES)} (got {kind[:64]!r})")])

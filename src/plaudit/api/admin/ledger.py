@@ -134,9 +134,9 @@ async def reverse_transaction(call: Call) -> Transaction:
 async def _original(
     call: Call, connection: Connection, row: dict[str, Any], sides: MergeSides | None
 ) -> tuple[str, dict[str, Any]]:
-    """Return who takes a transaction back, and what the reversal must know of it.
+    """Return the user whose event reverses a transaction, and the data of that event.
 
-    That is who the member goes on as; a merge that is reversed lets them be there again.
+    If the member was merged, it is the member who remains; reversing the merge restores the merged member.
     """
     user_id: str = row["user_id"]
     said: dict[str, Any] = {}
@@ -204,7 +204,7 @@ async def hold(call: Call) -> Hold:
 
 
 async def extend(call: Call) -> ExpiryExtension:
-    """Let what a member has of a metric last at least until an instant."""
+    """Move every earlier expiry of a member's balance to an instant."""
     body: ExpiryExtensionRequest = call.body
     metric = await _metric(call, body.metric)
     data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
@@ -232,7 +232,7 @@ async def _run_ledger_command(
     call: Call, kind: str, user_id: str, data: dict[str, Any], key: str | None, metadata: dict[str, Any] | None = None,
     *, also: Mapping[str, dict[str, Any]] = NOBODY, through: Sequence[str] = (),
 ) -> Transaction:  # fmt: skip
-    """Carry out a command of the books, and show the transaction that it made (also when it had made it before)."""
+    """Run a ledger command. Return the transaction that it posted, now or when it first ran."""
     processed, _, event_id = await run_command(
         call,
         kind=kind,

@@ -172,7 +172,7 @@ async def feed(call: Call) -> MessageFeed:
 
 
 def _place_in(after: str | None) -> feeds.FeedPosition:
-    """Return the place in a cursor of the feed."""
+    """Return the feed position that a cursor encodes."""
     try:
         return read_cursor({"cursor": after or ""}, feeds.FeedPosition, feeds.START)
     except Invalid:

@@ -163,7 +163,7 @@ async def get_challenges(call: Call) -> Page:
 
 
 async def post_opt_out(call: Call) -> OptOutState:
-    """Take part no longer: actions are still taken down, but nothing follows from them. What is had stays."""
+    """Opt the member out: actions are still recorded, but have no effect. Balances and items stay."""
     return await _opted_out(call, value=True)
 
 

@@ -231,7 +231,7 @@ def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None,
         progress = progress_at(campaign, kept, now, programme.compiled.settings.time_zone)
     count = max(len(programme.campaigns[campaign_id].steps), 1)
     done = [number for number, step in progress.steps.items() if step.done_at is not None]
-    if completed and not done:  # it has begun anew, or has no steps: all there is to it has been done
+    if completed and not done:  # it has started again, or has no steps: all of it is done
         done = list(range(count))
     missions = [mission_id(programme, campaign_id, number) for number in sorted(done) if number < count]
     return LoyaltyProgress(is_completed=completed, missions_completed=missions)

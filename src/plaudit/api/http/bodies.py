@@ -14,7 +14,7 @@ from litestar import Request
 from plaudit.errors import TooSlow
 
 GRACE_SECONDS = 30.0
-BYTES_A_SECOND = 1 << 14  # slower than this is no line that anybody has
+BYTES_A_SECOND = 1 << 14  # no real connection is slower
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:

@@ -17,7 +17,7 @@ from plaudit.storage.postgres import Pool
 
 from .tokens import TokenService, VerifiedToken
 
-# A key that is revoked goes on opening doors for this long at most; a token whose provider is no more, as well.
+# A revoked key still works for this long at most, and so does a token whose provider was removed.
 CACHED_SECONDS = 5.0
 CACHED_MAX = 20_000
 ANY_SCOPE = "any"  # of a call that every secret opens; it need not name its organisation either

@@ -153,7 +153,7 @@ def _binary(call: Call, media: str) -> Json:
 def _header_text(value: str) -> str:
     """The text behind a header's value: percent-encoded (HTTP binding, 3.1.3.2), or bare UTF-8 as many send it.
 
-    The server hands a header on as Latin-1, which is what it is when it is nothing else.
+    The server decodes headers as Latin-1; a value that is not UTF-8 stays so.
     """
     if len(value) >= 2 and value[0] == value[-1] == '"':
         value = re.sub(r"\\(.)", r"\1", value[1:-1])

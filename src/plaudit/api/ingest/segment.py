@@ -142,7 +142,7 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
 async def _taken(
     call: Call, messages: Sequence[Any], sent_at: datetime | None
 ) -> Sequence[AcceptedAction | PlauditError]:
-    """What became of each call. Profiles come first, so that the actions find who they are about."""
+    """Return the result of each call. Profiles come first, so the actions find their members."""
     now = (await call.programme()).now()
     results: dict[int, AcceptedAction | PlauditError] = {}
     actions: dict[int, Action | PlauditError] = {}

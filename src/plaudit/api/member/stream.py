@@ -1,4 +1,4 @@
-"""What a member is told, live: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
+"""A member's live stream: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
 
 event: ready            the stream has begun; its id is where it begins
 event: reset            it begins at the present, because the id given is not one of this server's; `changed` follows

@@ -87,7 +87,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
 
 class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What came of it at a member: amounts by metric, numbers of the rest; `lost_…` is what could not be had back."""
+    """A rollback's result for a member: amounts by metric, numbers of the rest. `lost_…` could not be recovered."""
 
     metrics: dict[str, int] = {}
     lost_metrics: dict[str, int] = {}

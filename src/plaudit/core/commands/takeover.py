@@ -22,7 +22,7 @@ from .merge import Handed
 
 
 def _take_over(context: Context, handed: Handed) -> Refusal | None:
-    """Take over what somebody else had. Refused as a whole when a balance would be out of its bounds."""
+    """Take over all that the merged member had. Refused as a whole if a balance would be out of its bounds."""
     member, program = context.member, context.program
     context.taken_over = handed.user_id
     referred = [int(row.get(REFERRALS, 0)) for row in (handed.attributes, member.attributes)]
@@ -74,7 +74,7 @@ def _add_holding(context: Context, product_id: str, had: Holding) -> None:
     product, own = context.program.products.get(product_id), context.member.holdings.get(product_id)
     before = 0 if own is None else own.quantity
     quantity = before + had.quantity
-    if product is not None and product.type == "badge":  # which one has or has not
+    if product is not None and product.type == "badge":  # a member has a badge or not
         quantity = max(before, had.quantity)
     first_at: datetime = had.first_at if own is None else min(own.first_at, had.first_at)
     last_at: datetime = had.last_at if own is None else max(own.last_at, had.last_at)

@@ -64,7 +64,7 @@ class Run:
 
 
 def kind_of(value: Any) -> str:
-    """Return the name of a value's type, as `type()` has it."""
+    """Return the name of a value's type, as the formula function `type()` returns it."""
     if value is None:
         return "null"
     for types, name in _KINDS:

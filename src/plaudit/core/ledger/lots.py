@@ -49,7 +49,7 @@ class Book(Struct, frozen=True, array_like=True):
     """A member's lots of one metric, and what else must be remembered of it.
 
     `credited` counts what was earned in recent periods, for earning caps; `reversed` says how much of which
-    transaction has been taken back; `due_at` is when something of the book falls due by itself. `active` are the first
+    transaction has been taken back; `due_at` is when the book next has something due. `active` are the first
     and last days (ordinals) of times without a pause long enough for anything to expire (see `lasting`).
     `corrections` say by how much what counts for scores at an instant is more, or less, than what is released then
     (see `counting`).

@@ -95,7 +95,7 @@ def append_transaction(
     context: Context, place: EffectPlace, metric: Metric, amount: int, book: Book | None, parts: tuple[Posting, ...] | None,
     reason: str | None, *, origin: Origin | None = None, available_at: datetime | None = None, lifetime: int | None = None,
 ) -> Transaction:  # fmt: skip
-    """Put one transaction into the books, and tell who listens.
+    """Post one transaction to the ledger and notify its listeners.
 
     A reversal has its `origin`, a credit that is pending is `available_at` an instant: what has not counted for scores
     by now counts when it is released. `lifetime`: see Posting.
@@ -108,7 +108,7 @@ def append_transaction(
             expiry is not None
             and expiry.extended_by_activity
             and expiry.days is not None
-            and place.cause.kind not in (CauseKind.merge, CauseKind.expiry)  # nobody did anything
+            and place.cause.kind not in (CauseKind.merge, CauseKind.expiry)  # not an activity of the member
         ):
             book = _active(context, before.book, book, expiry.days)
         book = lots.with_next_due(book, reminders(context, expiry))

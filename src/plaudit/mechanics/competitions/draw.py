@@ -1,4 +1,4 @@
-"""Draws that can be checked: a function of a seed whose hash was published beforehand. Whoever has the entries can do it again."""
+"""Verifiable draws: a function of a seed whose hash was published before. Anyone with the entries can repeat one."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Ticket(Struct, frozen=True):
-    """Somebody's entries in a draw."""
+    """A member's entries in a draw."""
 
     member_id: UUID
     user_id: str

@@ -133,7 +133,7 @@ def _score_in_league(
 
 
 def take_over(context: Context, competition: Competition | None, competition_id: str, state: CompetitionState) -> None:
-    """Add what somebody else has in a competition; also in one that is no more (None)."""
+    """Add another member's state in a competition, also in a deleted one (None)."""
     add_entries(context.member, competition_id, state.entries)
     if state.standing is not None:
         _add_standing(context, competition, competition_id, state.standing)

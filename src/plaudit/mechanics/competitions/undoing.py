@@ -1,4 +1,4 @@
-"""What a rollback takes back of competitions: entries, and what triggers have counted. What was earned counts less by itself."""
+"""Rollbacks in competitions: entries and scores by triggers. Scores by earnings fall with the reversals."""
 
 from collections.abc import Mapping
 from typing import Any, Final

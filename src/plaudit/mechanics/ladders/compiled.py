@@ -41,7 +41,7 @@ class Ladder(Struct, frozen=True, kw_only=True):
 
     @property
     def never_down(self) -> bool:
-        """Whether nobody ever falls."""
+        """Whether members never move down."""
         return self.window == "all_time"
 
     @property

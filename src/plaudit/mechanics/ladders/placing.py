@@ -1,4 +1,4 @@
-"""Placing a member on a ladder that is new or has changed: by what was earned before, and quietly.
+"""Places members on a new or changed ladder by their earlier earnings, without effects or notifications.
 
     what was earned, by the instant at which it counts ──► lived through again, alone ──► where the member would be now
 

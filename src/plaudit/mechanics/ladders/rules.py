@@ -135,9 +135,9 @@ def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime 
 
 
 def place(context: Context, ladder: Ladder, state: LadderState | None) -> None:
-    """Put a member where what was earned before has led them (see `placing`): quietly, and nobody goes down by it.
+    """Place a member by earlier earnings (see `placing`): no effects, no notifications, and no move down.
 
-    What getting there would have brought is not paid, now or later. Who is on a higher rung keeps it for another window.
+    The rungs' effects do not run, now or later. A member on a higher rung keeps it for another window.
     """
     own = ladders_of(context.member).get(ladder.ladder_id)
     if state is not None:

@@ -68,7 +68,7 @@ class Segments(Mechanic):
         rules.take_over(context, compiled, state)
 
     def add_former(self, context: Context, document_id: str, state: SegmentState) -> None:
-        """Nobody is in a segment that is no more."""
+        """Do nothing: a deleted segment has no members."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
         """Return what would be by hand in the segments in which something else is."""

@@ -46,7 +46,7 @@ def tallied_from(program: Program, segment: Segment, past: Sequence[Event], now:
 
 
 def _counted(program: Program, wanted: EventTally, event: Event, budget: Budget) -> int | None:
-    """What an event of the past counts. Conditions see it as it was; the member, as nobody in particular."""
+    """Return what a past event counts. Conditions see the event as it was, and a member without a profile."""
     if event.trigger != wanted.trigger:
         return None
     member = Member(member_id=event.member_id, user_id=event.user_id)

@@ -52,11 +52,11 @@ def count_event(context: Context, segment: Segment) -> Trace | None:
 
 
 def reevaluate(context: Context, segment: Segment) -> None:
-    """Judge a segment anew: the member may come or go."""
+    """Re-evaluate a segment: the member may enter or leave it."""
     state = state_in(context.member, segment.segment_id)
     refused = context.scope.refused
     member = is_member(context, segment, state)
-    if context.scope.refused != refused:  # it was not looked at: whoever was in stays in
+    if context.scope.refused != refused:  # it was not evaluated: a member who was in stays in
         told = {"problem": context.scope.budget.problem}
         context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.evaluation_failed, [], [], None, told))
         return
@@ -117,7 +117,7 @@ def load_tallies(context: Context, segment: Segment, tallies: dict[str, dict[int
 
 
 def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
-    """Add what was counted of somebody else. Whoever was put in or out by hand, or listed, still is."""
+    """Add another member's tallies. If either was set by hand or listed, that still applies."""
     state = state_in(context.member, segment.segment_id)
     tallies = dict(state.tallies)
     for criterion in segment.criteria:

@@ -40,7 +40,7 @@ def state_in(member: Member, segment_id: str) -> SegmentState:
 
 
 def keep(member: Member, segment_id: str, state: SegmentState) -> None:
-    """Put down how a member stands to a segment."""
+    """Store a member's state in a segment."""
     states_of(member, KIND)[segment_id] = state
 
 

@@ -117,7 +117,7 @@ def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Refere
 
 
 def terms_amounts(terms: Streak | StreakPart, under: str = "") -> list[MetricAmount]:
-    """Return the amounts of metrics in a streak's terms."""
+    """Return the metric amounts in a streak: the prices, and the effects of milestones."""
     found = [
         MetricAmount(f"{under}{at}.price.amount", freezes.price.metric, freezes.price.amount)
         for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair))

@@ -26,7 +26,7 @@ MonthlyAllowance = tuple[datetime | None, int]
 
 
 class Missed(Struct, frozen=True):
-    """What became of the missed turns: the freezes that are left, the turns they spare, when a run last ended."""
+    """The result for the missed turns: the freezes left, the turns they protect, when a run last ended."""
 
     freezes: int
     frozen: tuple[int, ...]

@@ -14,7 +14,7 @@ AWARDED_KEPT = 200
 
 
 def pay_milestones(context: Context, streak: Streak, before: StreakState | None) -> None:
-    """Let the milestones happen that the streak has come to without an action of its own, and put that down."""
+    """Run the milestones that the streak has reached without an action of its own, and add them to the trace."""
     effects = reach_milestones(context, streak, before, streaks_of(context.member)[streak.streak_id])
     shown = streak_fields(streaks_of(context.member)[streak.streak_id])
     context.trace.append(Trace(streak.cause.logged, 0, 0, None, [], effects, None, shown))

@@ -85,7 +85,7 @@ def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, An
 
 
 def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
-    """What a missed turn brings: a freeze is used, or the streak is broken."""
+    """Handle a missed turn: use a freeze, or break the streak."""
     measured = _with_lengths(context, streak, state)
     if measured.alive and _gap_missed_at(context, streak, state, context.now) == state.due_at:
         _store(context, streak, _decided_anew(context, streak, state, state))
@@ -107,7 +107,7 @@ def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
 
 
 def update_time_zone(context: Context) -> None:
-    """The member's profile has changed: streaks look at the time zone anew."""
+    """Update the streaks' time zone after a change of the member's profile."""
     for streak_id, state in list(streaks_of(context.member).items()):
         streak = streak_of(context.program, streak_id)
         if streak is None:
@@ -120,7 +120,7 @@ def update_time_zone(context: Context) -> None:
 
 
 def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None:
-    """Freezes given, up to what may be held. What is refused is remembered: a late action may tell that there was room."""
+    """Grant freezes up to the maximum. Refused ones are remembered: a late action may show that there was room."""
     before = _state(context, streak)
     if not streak.freezes_max:
         return StreakRefusal.freezes_at_maximum
@@ -196,7 +196,7 @@ def add_absence(context: Context, streak: Streak, first: date, last: date) -> st
 
 
 def take_over(context: Context, streak: Streak, other: StreakState) -> None:
-    """Add the turns of somebody else's streak: whatever counted for either counts. A milestone is reached once in a run."""
+    """Add the turns of another member's streak: a turn counts if it did for either. A run reaches a milestone once."""
     own = streaks_of(context.member).get(streak.streak_id, StreakState())
     zoned = own if own.zone else other
     counts = {turn: own.counts.get(turn, 0) + other.counts.get(turn, 0) for turn in {**own.counts, **other.counts}}
@@ -231,7 +231,7 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
 
 
 def _measured_unless_missed(context: Context, streak: Streak, state: StreakState) -> StreakState:
-    """The state measured; if it was alive and has missed a turn by now, a timer sees to what that brings."""
+    """Return the state measured. If it was alive and has missed a turn by now, a timer handles the miss."""
     measured = _with_lengths(context, streak, state)
     if measured.alive or not state.alive:
         return measured
