@@ -118,7 +118,8 @@ def expiry(world: Any, metric: Json, book: Book) -> datetime | None:
     if wanted["type"] == "never":
         return None
     if wanted["type"] == "rolling":  # the end of the day `days` days on
-        return rolling(world, wanted, book)
+        until = rolling(world, wanted, book)
+        return with_others(world, book, until) if wanted.get("extendedByActivity") else until
     return midnight(first_of_next_period(day, PERIODS[wanted["type"]]), world.zone)
 
 
@@ -135,6 +136,14 @@ def rolling(world: Any, wanted: Json, book: Book) -> datetime:
             if day < later <= days_on(day, wanted["days"]):
                 day = later
     return midnight(days_on(day, wanted["days"] + 1), world.zone)
+
+
+def with_others(world: Any, book: Book, until: datetime) -> datetime:
+    """A credit extends what expires before it, and is one lot with that from the beginning."""
+    if any(day_of(one["at"], world.zone) > day_of(world.now, world.zone) for one in book.transactions):
+        return until  # reported late
+    lots = [lot["expires"] for lot in book.lots.values() if lot["expires"] and lot["pending_until"] is None]
+    return next((expires for expires in lots if world.now < expires <= until), until)
 
 
 def remembered(done: list[date], days: int) -> list[date]:
