@@ -264,7 +264,7 @@ def test_stepping_down_is_told_and_what_getting_there_brought_stays():
     ann.do("2026-01-01", "earn", amount=500)
     reverse(ann, "2026-01-02", ann.transactions[0], 500)
     assert (rung(ann), ann.balance("xp")) == ("bronze", 11)
-    assert [one.after for one in ann.decisions[-1].moves] == ["bronze"]
+    assert [move.after for move in ann.decisions[-1].moves] == ["bronze"]
     assert [n.message for d in ann.decisions for n in d.notifications] == ["up", "down"]
     ann.do("2026-01-03", "earn", amount=500)
     assert (rung(ann), ann.balance("xp")) == ("gold", 21)  # silver's is for the first time only

@@ -77,7 +77,7 @@ def test_it_says_what_becomes_of_strangers():
 @pytest.mark.usefixtures("stamp")
 def test_it_says_what_becomes_of_it_after_a_merge(refusal, is_passed_on):
     decision = decided(member(enrolled_at=NOON, merged_into="bob"))
-    assert (decision.refusal, [one.user_id for one in decision.follow_ups]) == (refusal, ["bob"] * is_passed_on)
+    assert (decision.refusal, [event.user_id for event in decision.follow_ups]) == (refusal, ["bob"] * is_passed_on)
 
 
 @pytest.mark.parametrize(("stamp", "active_at"), [({}, None), ({"is_own": True}, NOON)], indirect=["stamp"])

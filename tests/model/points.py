@@ -140,7 +140,8 @@ def rolling(world: Any, wanted: Json, book: Book) -> datetime:
 
 def with_others(world: Any, book: Book, until: datetime) -> datetime:
     """A credit extends what expires before it, and is one lot with that from the beginning."""
-    if any(day_of(one["at"], world.zone) > day_of(world.now, world.zone) for one in book.transactions):
+    today = day_of(world.now, world.zone)
+    if any(day_of(transaction["at"], world.zone) > today for transaction in book.transactions):
         return until  # reported late
     lots = [lot["expires"] for lot in book.lots.values() if lot["expires"] and lot["pending_until"] is None]
     return next((expires for expires in lots if world.now < expires <= until), until)

@@ -117,12 +117,14 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
 def _applies_an_effect(node: ast.AST) -> bool:
     """`self._appliers[…](…)`: the place where an effect's function is found by its type, and called.
 
-    Likewise `MECHANIC_RULES[…].meet(…)`: what a mechanic does may lead to effects.
+    Likewise `MECHANIC_RULES[…].meet(…)`, or `MECHANIC_RULES[…].meet` handed to a call: a mechanic may run effects.
     """
     match node:
         case ast.Call(func=ast.Subscript(value=ast.Attribute(attr="appliers" | "_appliers"))):
             return True
         case ast.Call(func=ast.Attribute(value=ast.Subscript(value=ast.Name(id="MECHANIC_RULES")))):
+            return True
+        case ast.Call(args=[ast.Attribute(value=ast.Subscript(value=ast.Name(id="MECHANIC_RULES"))), *_]):
             return True
         case _:
             return False

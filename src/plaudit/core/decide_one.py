@@ -130,11 +130,4 @@ def _apply_event(context: Context) -> None:
 
 def _meet_mechanics(context: Context, listeners: Sequence[MechanicListener]) -> None:
     for listener in listeners:
-        if context.broken and context.is_broken(listener.cause, ~listener.number):
-            continue
-        try:
-            trace = MECHANIC_RULES[listener.mechanic].meet(context, listener)
-        except BaseException as problem:
-            raise context.blamed(problem, listener.cause, ~listener.number) from None
-        if trace is not None:
-            context.trace.append(trace)
+        context.contain(MECHANIC_RULES[listener.mechanic].meet, listener, cause=listener.cause, number=~listener.number)

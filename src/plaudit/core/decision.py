@@ -102,7 +102,7 @@ class Refusal(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Refusal | None":
-        """Return today's code for one in a log of an earlier version."""
+        """Return today's code for a code in an earlier version's log."""
         code = CODES_OF_TODAY.get(value) if isinstance(value, str) else None
         return None if code is None else cls(code)
 

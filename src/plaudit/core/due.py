@@ -14,10 +14,10 @@ _DUE = ~2  # tells what falls due from what an event does to the same document o
 
 
 def run_due(context: Context) -> None:
-    """Run what is due now: for each metric its ends of holds, releases, reminders and expiries; for each mechanic
+    """Run what is due now: each metric's ends of holds, releases, reminders and expiries, then the mechanics' states.
 
-    what its states have due. What raises is
-    refused, and not due again until something else happens to it: otherwise it would hold up all that the member does.
+    A part that raises is refused, and not due again until something else happens to it: otherwise it would hold up all
+    of the member's events.
     """
     for metric_id in sorted(context.member.balances):
         book = context.member.balances[metric_id].book

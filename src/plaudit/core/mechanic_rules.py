@@ -172,14 +172,14 @@ def count_earned(
 ) -> None:
     """Count an amount of a metric, earned or reversed at an instant, for all documents that count the metric."""
     for listener in context.program.earning_listeners.get(metric_id, ()):
-        if context.broken and context.is_broken(listener.cause):
-            continue
-        try:
-            refused = MECHANIC_RULES[listener.mechanic].count_earned(context, listener.target, amount, at, counted_in)
-        except BaseException as problem:
-            raise context.blamed(problem, listener.cause) from None
-        if refused is not None:
-            context.trace.append(refused)
+        context.contain(
+            MECHANIC_RULES[listener.mechanic].count_earned,
+            listener.target,
+            amount,
+            at,
+            counted_in,
+            cause=listener.cause,
+        )
 
 
 def reevaluate(context: Context) -> None:
@@ -189,12 +189,7 @@ def reevaluate(context: Context) -> None:
     concerned = {listener.cause.text: listener for part in changed for listener in by_part.get(part, ())}
     for name in sorted(concerned):
         listener = concerned[name]
-        if context.broken and context.is_broken(listener.cause):
-            continue
-        try:
-            MECHANIC_RULES[listener.mechanic].reevaluate(context, listener.target)
-        except BaseException as problem:
-            raise context.blamed(problem, listener.cause) from None
+        context.contain(MECHANIC_RULES[listener.mechanic].reevaluate, listener.target, cause=listener.cause)
 
 
 def states_as_logged(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

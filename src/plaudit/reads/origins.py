@@ -48,11 +48,13 @@ async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str,
         return frozenset()
     *reversals, first = rows
     found: frozenset[str] | None = None
+    counting = [reversal for reversal in reversals if reversal["occurred_at"] >= at]
     credit = first if at == first["occurred_at"] else await past.release(first, user_id, at)
     if credit is None:
-        found = documents_that_counted((await past.program_before(at)), (), metric, first["user_id"], at, at)
-    later = [reversal for reversal in reversals if reversal["occurred_at"] >= at]
-    for row in later if credit is None else [credit, *later]:
+        found = documents_that_counted(await past.program_before(at), (), metric, first["user_id"], at, at)
+    else:
+        counting.insert(0, credit)
+    for row in counting:
         if row["program_version"] is None:
             return None
         program, now = await past.program(row["program_version"]), max(row["occurred_at"], at)

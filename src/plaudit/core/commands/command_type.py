@@ -53,7 +53,7 @@ class EmptyOrder(Struct, frozen=True):
 
 def decode_order(data: Mapping[str, Any], order: type[Any]) -> Any:
     """Return an event's data as an order."""
-    return msgspec.convert(data, order, strict=False)
+    return msgspec.convert(data, order, strict=False, str_keys=True)
 
 
 def _no_follow_ups(_: Context) -> Sequence[FollowUp]:

@@ -1,10 +1,6 @@
 """What a merge hands over, taken over by the member who goes on for both (see `merge`)."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from plaudit.core import campaigns, cause
 from plaudit.core.context import Context, EffectPlace
@@ -98,15 +94,10 @@ def _add_mechanics(context: Context, handed: Handed) -> None:
         campaigns.take_over(context, campaign_id, by_id.get(campaign_id), progress)
 
 
-def _decode(data: Mapping[str, Any], order: type[Any]) -> Any:
-    return msgspec.convert(data, order, strict=False, str_keys=True)
-
-
 COMMAND = CommandType(
     kind=TAKEOVER,
     order=Handed,
     apply=_take_over,
-    decode=_decode,
     strangers=Strangers.are_refused,
     if_merged=Refusal.member_merged,
 )
