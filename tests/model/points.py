@@ -139,7 +139,7 @@ def rolling(world: Any, wanted: Json, book: Book) -> datetime:
 
 
 def with_others(world: Any, book: Book, until: datetime) -> datetime:
-    """A credit extends what expires before it, and is one lot with that from the beginning."""
+    """Return the expiry of the lot that a credit extends, which it joins, or else `until`."""
     today = day_of(world.now, world.zone)
     if any(day_of(transaction["at"], world.zone) > today for transaction in book.transactions):
         return until  # reported late

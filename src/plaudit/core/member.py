@@ -167,9 +167,14 @@ class StateTable(Struct, frozen=True):
     put: Callable[[Any | None, Any], Any]
     follows_position: bool = False
 
-    def row(self, part: Any) -> tuple[Any, ...]:
-        """Return what a row holds."""
-        return structs.astuple(part) if isinstance(part, Struct) else (part,)
+    def row(
+        self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, part: Any, position: int
+    ) -> tuple[Any, ...]:
+        """Return the row of a part: of a member by `key`, for a document, as of an event's position in the log."""
+        values = structs.astuple(part) if isinstance(part, Struct) else (part,)
+        if self.follows_position:
+            return (*key, org_id, document_id, user_id, *values, position)
+        return (*key, document_id, *values)
 
 
 # By their names. They are registered with the mechanics.

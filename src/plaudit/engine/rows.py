@@ -194,11 +194,8 @@ class BatchRows:
             before, part = old.get(document_id), table.part(state)
             if part is None or state is before or (before is not None and part == table.part(before)):
                 continue
-            if table.follows_position:
-                of_whom = (arrival.org_id, document_id, arrival.user_id)
-                rows.append((*key, *of_whom, *table.row(part), self.positions[arrival.bucket]))
-            else:
-                rows.append((*key, document_id, *table.row(part)))
+            position = self.positions[arrival.bucket]
+            rows.append(table.row(key, arrival.org_id, arrival.user_id, document_id, part, position))
         if removed is not None and old:
             left = {document_id for document_id, state in now.items() if table.part(state) is not None}
             removed += [(*key, id_) for id_, state in old.items() if id_ not in left and table.part(state) is not None]

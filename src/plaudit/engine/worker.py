@@ -83,9 +83,7 @@ class Worker:
         self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
         self._busy: set[int] = set()  # buckets of the batches in progress
         self._wakes = [asyncio.Event() for _ in range(lanes)]
-        self._decide_lock = (
-            asyncio.Lock()
-        )  # one batch is decided at a time: two at the same time would both finish later
+        self._decide_lock = asyncio.Lock()  # one batch is decided at a time: two would both finish later
         self._beside = beside  # the chores
         self._stopping = asyncio.Event()
 

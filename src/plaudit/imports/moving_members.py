@@ -151,10 +151,7 @@ def _add(
     ]
     for name, table in STATE_TABLES.items():
         for id_, part in parts[name].items():
-            if table.follows_position:
-                rows[name].append((*key, org_id, id_, line.user_id, *table.row(part), position))
-            else:
-                rows[name].append((*key, id_, *table.row(part)))
+            rows[name].append(table.row(key, org_id, line.user_id, id_, part, position))
     rows["holdings"] += [
         (*key, product_id, *msgspec.structs.astuple(holding)) for product_id, holding in holdings.items()
     ]
