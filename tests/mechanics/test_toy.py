@@ -145,8 +145,6 @@ def test_the_description_the_reference_and_exports_know_it():
 def test_a_server_commits_explains_exports_and_verifies_it(staged, fresh_database):
     async def play():
         async with staged(fresh_database) as stage:
-            # The table knows the kinds that there are: a mechanic that is new brings a migration.
-            await stage.fetch("ALTER TABLE progress DROP CONSTRAINT progress_kind_check")
             await stage.write("toy", "card", name="Card", trigger="purchase", size=1, effects=PAY)
             await stage.append(stage.arrival())
             await stage.drain()

@@ -7,7 +7,7 @@ import msgspec
 
 from plaudit.core.ids import bucket_of
 from plaudit.core.ledger.lots import Book
-from plaudit.core.member import STATE_TABLES, Balance, Holding, Member, state_decoder, states_of
+from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, Member, state_decoder, states_of
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
@@ -55,7 +55,8 @@ async def load_members(
     for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
     for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):
-        states_of(members[number - 1], kind)[key] = state_decoder(kind).decode(state)
+        if kind in STATE_KINDS:  # states of other kinds stay as they are, and `verify` reports them
+            states_of(members[number - 1], kind)[key] = state_decoder(kind).decode(state)
     if "holdings" in needs:
         for number, product_id, *holding in await connection.fetch(SQL.holdings, *wanted):
             members[number - 1].holdings[product_id] = Holding(*holding)

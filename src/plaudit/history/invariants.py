@@ -93,6 +93,10 @@ BY_QUERY = {
     "inbox_and_log": Invariant("events", "no event both queued and decided", REPORT),
 }  # fmt: skip
 
+STATE_KINDS_KNOWN = Invariant(
+    "states", "every state is a campaign's or a mechanic's",
+    "Run the version of Plaudit that has the mechanic; else delete the rows that are named from the table `progress`",
+)  # fmt: skip
 TRANSFERS = Invariant(
     "transfers", "every transfer has arrived whole, is on its way, or has come back",
     "Credit the receiver, or the sender, with what is missing (POST /v1/transactions), and report it",
@@ -145,6 +149,6 @@ def of_members() -> dict[str, Invariant]:
 def every() -> list[Invariant]:
     """Return all that is checked, in order."""
     return [
-        *BY_QUERY.values(), TRANSFERS, counted_once(), *of_mechanics().values(), *of_members().values(), REPLAY,
+        *BY_QUERY.values(), STATE_KINDS_KNOWN, TRANSFERS, counted_once(), *of_mechanics().values(), *of_members().values(), REPLAY,
         NOT_COMPARABLE,
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from plaudit.core.commands.passed_on import passed_on_id
 from plaudit.core.commands.receipt import receipt_ids
+from plaudit.core.member import STATE_KINDS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -12,6 +13,7 @@ from .invariants import (
     EXAMPLES_MAX,
     NOT_COMPARABLE,
     REPLAY,
+    STATE_KINDS_KNOWN,
     TRANSFERS,
     InvariantResult,
     counted_once,
@@ -75,6 +77,8 @@ async def _checks(connection: Connection) -> list[InvariantResult]:
     for query, invariant in BY_QUERY.items():
         rows = await connection.fetch(SQL.by_name[query])
         found.append(invariant.check(counted[invariant.counted], [str(row[0]) for row in rows]))
+    others = await connection.fetch(SQL.states_of_others, [*STATE_KINDS])
+    found.append(STATE_KINDS_KNOWN.check(counted[STATE_KINDS_KNOWN.counted], [str(row[0]) for row in others]))
     found.append(await _transfers(connection))
     replayed = await replay(connection)
     found += _of_recount(replayed.recount)

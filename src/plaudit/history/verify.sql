@@ -239,6 +239,11 @@ SELECT format('code %s of %s: expired at %s, issued at %s, redeemed at %s', c.co
 FROM coupons AS c LEFT JOIN codes USING (org_id, pool_id, coupon_id, code)
 WHERE (expires_at <= issued_at AND cause_kind <> 'import') OR redeemed_at >= expires_at;
 
+-- name: states_of_others
+-- States of other kinds than these, which no mechanic has.
+SELECT format('member %s: %s %s', member_id, kind, key) FROM progress WHERE kind <> ALL($1::text[])
+ORDER BY bucket, member_id, kind, key;
+
 -- name: transfers
 -- Transfers, with what left their senders, after one: in the order of the log, some at a time.
 SELECT e.bucket, e.position, e.event_id, -t.amount AS amount FROM events AS e
@@ -269,4 +274,4 @@ SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transa
     (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM segment_members) AS segment_members,
     (SELECT count(*) FROM events WHERE kind = 'prize') AS prizes, (SELECT count(*) FROM positions) AS positions,
     (SELECT count(*) FROM daily_totals) AS daily_totals, (SELECT count(*) FROM members) AS members,
-    (SELECT count(*) FROM standings) AS standings;
+    (SELECT count(*) FROM standings) AS standings, (SELECT count(*) FROM progress) AS states;

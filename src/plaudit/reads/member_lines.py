@@ -78,8 +78,9 @@ def _balance(into: dict[str, Any], row: Row) -> None:
 
 
 def _state(into: dict[str, Any], row: Row) -> None:
-    state = state_decoder(row["kind"]).decode(row["state"])
-    into[STATE_KINDS[row["kind"]].collection][row["key"]] = spelled(state)
+    if row["kind"] in STATE_KINDS:
+        state = state_decoder(row["kind"]).decode(row["state"])
+        into[STATE_KINDS[row["kind"]].collection][row["key"]] = spelled(state)
 
 
 def _of_own_table(table: StateTable) -> Callable[[dict[str, Any], Row], None]:

@@ -222,7 +222,7 @@ COMMENT ON COLUMN balances.book IS 'Lots, holds and cap counters (core/ledger/lo
 CREATE TABLE progress (
     bucket smallint NOT NULL,
     member_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('campaign', 'streak', 'ladder', 'segment', 'standing')),
+    kind text NOT NULL,
     key text NOT NULL,
     state json NOT NULL,
     PRIMARY KEY (bucket, member_id, kind, key)
@@ -230,7 +230,7 @@ CREATE TABLE progress (
 COMMENT ON TABLE progress IS 'Members'' states in campaigns, streaks, ladders …: one small document each.';
 COMMENT ON COLUMN progress.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN progress.member_id IS 'The member.';
-COMMENT ON COLUMN progress.kind IS 'The kind of document that the state belongs to.';
+COMMENT ON COLUMN progress.kind IS 'The kind of document that the state belongs to: campaign, or a mechanic''s kind.';
 COMMENT ON COLUMN progress.key IS 'The document''s id.';
 COMMENT ON COLUMN progress.state IS 'The state, as JSON; see core/member.py.';
 -- Who takes part? is asked of a campaign, a streak, a ladder.

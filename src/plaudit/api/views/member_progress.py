@@ -143,7 +143,8 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
     """Return a member as profiles show them."""
     states: dict[str, dict[str, Any]] = {kind: {} for kind in STATE_KINDS}
     for row in view.parts["progress"]:
-        states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
+        if row["kind"] in states:
+            states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
     return ShownProfile(
         program,
         Member(
