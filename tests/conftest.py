@@ -17,9 +17,9 @@ from plaudit.storage.migrate import migrate
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import create_pool
 from plaudit.storage.programmes import Programmes
-from tests.books import assert_books_hold, note
-from tests.servers import Server, new_folder
-from tests.stage import Stage
+from tests.support.invariants import assert_invariants_hold, record_creator
+from tests.support.server import Server, new_folder
+from tests.support.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,7 +73,7 @@ def fresh_database(clone, request) -> Iterator[str]:
     url = clone()[1]
     yield url
     if request.node.get_closest_marker(BREAKS) is None:
-        assert_books_hold(url)
+        assert_invariants_hold(url)
 
 
 @pytest.fixture(scope="session")
@@ -83,13 +83,13 @@ def shared() -> dict[str, str | Server]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def books_hold(request, shared):
+def invariants_hold(request, shared):
     """After each module of tests, the books hold of whatever it has left behind in what is shared."""
     yield
     used = request.config.stash[USED].pop(request.node.nodeid, set())
     for name in sorted(used & {*shared}):
         where = shared[name]
-        assert_books_hold(where if isinstance(where, str) else where.database_url)
+        assert_invariants_hold(where if isinstance(where, str) else where.database_url)
 
 
 USED = pytest.StashKey[dict[str, set[str]]]()
@@ -117,7 +117,7 @@ async def _staged(url: str):
     try:
         async with pool.acquire() as connection:
             credentials = await create_org(connection, "Test", clock.now())
-        note(credentials.org_id)
+        record_creator(credentials.org_id)
         yield Stage(url, pool, Programmes(pool, url), credentials.org_id)
     finally:
         await pool.close()
@@ -162,7 +162,7 @@ def own_server(request):
 
     def made(*options: str) -> Server:
         servers.append(Server(new_folder(), *options))
-        servers[-1].books_hold = request.node.get_closest_marker(BREAKS) is None
+        servers[-1].invariants_hold = request.node.get_closest_marker(BREAKS) is None
         return servers[-1]
 
     yield made

@@ -15,7 +15,7 @@ import structlog
 
 from plaudit import telemetry
 from plaudit.tracebacks import described, facts_of
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 # Each person is known by an id, an e-mail address and a phone number that appear nowhere else.
 ANN = {"userId": "ann.known", "email": "ann.known@example.com", "phone": "+4915155550001"}

@@ -29,7 +29,7 @@ from plaudit.engine.processed import outcome_from
 from plaudit.errors import Invalid
 from plaudit.history.explain import explained
 from plaudit.storage.documents import validate
-from tests.factories import campaign, event, member, program
+from tests.support.factories import campaign, event, member, program
 
 DOCS = Path(__file__).parents[2] / "docs"
 

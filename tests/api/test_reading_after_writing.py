@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 WRITES = {
     "a profile": (lambda shop: shop.post("/v1/profiles", json={"userId": "ann", "city": "Bath"}), "ann", {"city": "Bath"}),

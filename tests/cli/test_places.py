@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from tests.journeys.conftest import ok
-from tests.waiting import wait_until
+from tests.support.eventually import wait_until
+from tests.support.http import ok
 
 PROGRAMME = """
 settings: {name: Shop, timeZone: Europe/Paris}

@@ -27,7 +27,7 @@ import plaudit
 from plaudit.api.app import OPERATIONS
 from plaudit.delivery.signatures import secret_of, signed_headers
 from plaudit.messages import payload_of
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from plaudit.mechanics.ladders.commands import LADDER
 from plaudit.mechanics.segments.commands import SEGMENT
 from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.commands import STREAK
-from tests.factories import campaign, document, program
-from tests.life import Life
+from tests.support.factories import campaign, document, program
+from tests.support.life import Life
 
 OWN = [
     ("visit", "action", {}),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from plaudit.core.member import Progress
 from plaudit.mechanics.segments.state import state_in
 from plaudit.mechanics.streaks.state import StreakState, streaks_of
-from tests.factories import campaign, document, program
-from tests.life import Life
+from tests.support.factories import campaign, document, program
+from tests.support.life import Life
 
 BEGIN = datetime(2026, 3, 20, tzinfo=UTC)
 DAYS = 24

@@ -12,8 +12,8 @@ from plaudit.core.formulas.budget import Budget, BudgetSpent
 from plaudit.core.formulas.limits import EVENT_STEPS_MAX, STEPS_MAX
 from plaudit.core.patterns import PATTERN_MAX, WORK_A_STEP, Pattern, PatternError
 from plaudit.mechanics.segments.state import segments_of
-from tests.factories import campaign, document, event, member, program
-from tests.life import Life
+from tests.support.factories import campaign, document, event, member, program
+from tests.support.life import Life
 
 LONG = "x" * 2_000
 LARGE = "((x?){13}){13}y"  # about the most that is accepted, and slow on LONG

@@ -20,8 +20,8 @@ from plaudit.core.recurrence import Recurrence
 from plaudit.documents.in_force import compile_in_force
 from plaudit.mechanics.competitions.compiled import competition_of
 from plaudit.mechanics.competitions.state import standings_of
-from tests.factories import NOON, ORG, campaign, document, program
-from tests.life import Life
+from tests.support.factories import NOON, ORG, campaign, document, program
+from tests.support.life import Life
 
 NO_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 ZONES = ["Pacific/Kiritimati", "Etc/GMT+12"]  # UTC+14 and UTC-12

@@ -8,8 +8,8 @@ import pytest
 from plaudit.core.decision import Refusal
 from plaudit.core.goals import OLDER_MAX, WINDOWS_MAX
 from plaudit.core.sequences import HEARD_MAX
-from tests.factories import document, program
-from tests.life import Life
+from tests.support.factories import document, program
+from tests.support.life import Life
 
 PAY = [{"type": "add_points", "config": {"amount": 100}}]
 

@@ -14,8 +14,8 @@ from plaudit.core.program import Effect
 from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.state import streaks_of
-from tests.factories import NOON, campaign, document, event, member, program
-from tests.life import Life
+from tests.support.factories import NOON, campaign, document, event, member, program
+from tests.support.life import Life
 
 
 class PanicError(BaseException):

@@ -8,7 +8,7 @@ from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.core.event import GRANT
 from plaudit.mechanics.competitions.state import entries_of
-from tests.factories import NOON, campaign, document, event, member, program
+from tests.support.factories import NOON, campaign, document, event, member, program
 
 
 def points(decision) -> int:

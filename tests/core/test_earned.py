@@ -13,8 +13,8 @@ from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.segments.commands import SEGMENT
 from tests.core.test_ledger import scored
 from tests.core.test_metrics import reverse
-from tests.factories import document, program
-from tests.life import Life
+from tests.support.factories import document, program
+from tests.support.life import Life
 
 PENDING = {"pendingDays": 10}
 

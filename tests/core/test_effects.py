@@ -9,7 +9,7 @@ from plaudit.core.member import STATE_TABLES, Holding, states_of
 from plaudit.mechanics.competitions.state import Standing, entries_of
 from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.state import streaks_of
-from tests.factories import NOON, campaign, document, event, member, program
+from tests.support.factories import NOON, campaign, document, event, member, program
 
 PROGRAMME = [
     document("product", "mug", sku="mug", type="merchandise"),

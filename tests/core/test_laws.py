@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plaudit.core.decide_one import decide_one
-from tests.factories import campaign, document, event, member, program
+from tests.support.factories import campaign, document, event, member, program
 
 AMOUNTS = st.one_of(
     st.integers(-200, 200).filter(bool), st.sampled_from(["floor(data.amount * 10)", "data.amount / 3", "data.nope"])

@@ -15,8 +15,8 @@ from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import ROLLING, life, reverse
-from tests.factories import campaign, document, program
-from tests.life import Life
+from tests.support.factories import campaign, document, program
+from tests.support.life import Life
 
 NO_MINIMUM = {**ROLLING, "minimum": None}
 
@@ -29,7 +29,7 @@ def free(ann: Life) -> int:
     return available(ann.member.balances["points"])
 
 
-def books_hold(ann: Life) -> None:
+def invariants_hold(ann: Life) -> None:
     """What `plaudit verify` checks of a balance."""
     balance = ann.member.balances.get("points")
     if balance is None:
@@ -59,7 +59,7 @@ def test_what_is_held_does_not_expire_before_the_hold_ends():
     held(ann, "2026-02-11", "capture", 50)
     assert ann.balance() == 0  # 50 are spent, and the 10 that only the hold has kept expire
     assert [one.amount for one in ann.transactions] == [100, -40, -50, -10]
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 @pytest.mark.parametrize("way", ["release", "over"])
@@ -74,7 +74,7 @@ def test_what_has_only_been_held_expires_when_the_hold_ends(way):
         ann.until("2026-03-01")
     assert (ann.balance(), free(ann)) == (0, 0)
     assert ann.member.due_at is None
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_what_is_held_cannot_be_reversed():
@@ -86,7 +86,7 @@ def test_what_is_held_cannot_be_reversed():
     assert (ann.balance(), free(ann)) == (80, 0)
     held(ann, "2026-01-04", "capture")
     assert ann.balance() == 0
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_a_reversal_that_may_lead_into_debt_leaves_what_is_held_as_well():
@@ -97,7 +97,7 @@ def test_a_reversal_that_may_lead_into_debt_leaves_what_is_held_as_well():
     assert (ann.balance(), ann.lots()) == (0, [-80, 80])
     held(ann, "2026-01-04", "capture")
     assert (ann.balance(), ann.lots()) == (-80, [-80])
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 @pytest.mark.parametrize("way", ["release", "capture", "over"])
@@ -116,7 +116,7 @@ def test_what_is_no_longer_held_pays_off_debt(way):
     left = {"release": [], "capture": [-50], "over": []}[way]
     assert (ann.balance(), ann.lots()) == (sum(left), left)
     assert (ann.transactions[-1].amount, ann.transactions[-1].reason) == (0, "released")
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_a_hold_from_before_a_metric_kept_lots_holds_some_when_it_does():
@@ -140,7 +140,7 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
     assert held(ann, "2026-01-05", "place", 51).refusal is Refusal.balance_insufficient
     assert held(ann, "2026-01-05", "place", 30).refusal is None
     assert free(ann) == 20
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 # ------------------------------------------------------------------------------------------------- releases and debt
@@ -160,7 +160,7 @@ def test_released_points_pay_off_debt_first():
     ann.until("2026-01-15 12:00")
     assert (ann.balance(), ann.lots(), free(ann)) == (30, [30], 30)
     assert (ann.transactions[-1].amount, ann.transactions[-1].reason) == (0, "released")
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_released_points_that_reach_a_rung_which_pays_the_same_metric_lose_nothing():
@@ -176,7 +176,7 @@ def test_released_points_that_reach_a_rung_which_pays_the_same_metric_lose_nothi
     assert (ann.balance(), sorted(ann.lots())) == (125, [25, 100])
     ann.until("2026-04-01")
     assert ann.balance() == 0
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def club(**metric) -> Life:
@@ -223,7 +223,7 @@ def test_a_spending_into_debt_is_given_back_to_what_paid_for_it():
     assert ann.lots() == [-20]
     reverse(ann, "2026-01-03", ann.transactions[-1], 30)
     assert (ann.balance(), ann.lots()) == (10, [10])
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_debt_that_was_paid_off_meanwhile_comes_back_as_a_credit():
@@ -237,7 +237,7 @@ def test_debt_that_was_paid_off_meanwhile_comes_back_as_a_credit():
     assert sorted(ann.lots()) == [10, 20]
     assert ann.until("2026-02-10").balance() == 20
     assert ann.until("2026-02-20").balance() == 0
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_what_is_given_back_with_an_expiry_of_its_own_expires_also_where_nothing_else_does():
@@ -259,7 +259,7 @@ def test_debt_is_only_what_all_lots_lack():
     reverse(ann, "2026-01-11", earned, 100)
     assert (ann.balance(), ann.lots()) == (-30, [-30])
     assert ann.until("2026-04-01").balance() == -30  # nothing is left that could expire
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 @pytest.mark.parametrize("metric", [ROLLING, {}], ids=["lots", "plain"])
@@ -271,7 +271,7 @@ def test_without_debt_a_reversal_goes_down_to_the_minimum_with_lots_and_without(
     ann.do("2026-01-02", "spend", amount=60)
     reverse(ann, "2026-01-03", earned, 100)
     assert ann.balance() == left
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_what_has_expired_of_a_credit_is_not_taken_again():
@@ -283,7 +283,7 @@ def test_what_has_expired_of_a_credit_is_not_taken_again():
     reverse(ann, "2026-02-03", earned, 100, expired=100)
     assert (ann.balance(), ann.transactions[-1].amount) == (50, 0)
     assert reverse(ann, "2026-02-03", earned, 1, expired=100).refusal is Refusal.reversal_too_large
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_a_debit_that_a_maximum_leaves_no_room_for_can_be_given_back_later():
@@ -298,7 +298,7 @@ def test_a_debit_that_a_maximum_leaves_no_room_for_can_be_given_back_later():
     ann.do("2026-01-05", "spend", amount=50)
     reverse(ann, "2026-01-06", spent, 30)
     assert ann.balance() == 80
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 # ------------------------------------------------------------------------------------- where a reversal counts
@@ -374,7 +374,7 @@ def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
     assert (ann.balance(), free(ann)) == (60, 0)
     ann.until("2026-01-15 12:00")
     assert (ann.balance(), free(ann), month(ann, "2026-01-15")) == (60, 60, 60)
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 # -------------------------------------------------------------------------------------------------------- transfers
@@ -393,8 +393,8 @@ def test_a_transfer_arrives_whole_also_what_its_sender_owes_for_it():
     assert (ann.balance(), bob.balance()) == (-20, 30)
     assert bob.until("2026-02-01").balance() == 20  # what ann had for it keeps its expiry
     assert bob.until("2026-02-10").balance() == 0
-    books_hold(ann)
-    books_hold(bob)
+    invariants_hold(ann)
+    invariants_hold(bob)
 
 
 def test_a_transfer_that_cannot_arrive_comes_back_with_its_lots():
@@ -410,7 +410,7 @@ def test_a_transfer_that_cannot_arrive_comes_back_with_its_lots():
     ann.do("2026-01-12", back.trigger, RECEIPT, **back.data)
     assert ann.balance() == 130  # what was ann's comes back whatever the maximum is
     assert ann.until("2026-02-01").balance() == 30
-    books_hold(ann)
+    invariants_hold(ann)
 
 
 def test_nobody_joins_by_a_transfer_where_actions_enrol_nobody():
@@ -480,10 +480,10 @@ class Ledger(RuleBasedStateMachine):
         reverse(self.ann, self.now(), posting, data.draw(st.integers(1, abs(posting.amount))))
 
     @invariant()
-    def books_hold(self):
+    def invariants_hold(self):
         if self.ann is None:
             return
-        books_hold(self.ann)
+        invariants_hold(self.ann)
         balance = self.ann.member.balances.get("points")
         metric = self.ann.program.metrics["points"]
         if balance is not None:

@@ -13,8 +13,8 @@ from plaudit.mechanics.competitions.state import entries_of, standings_of
 from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.state import streaks_of
-from tests.factories import ORG, campaign, document, program
-from tests.life import Life
+from tests.support.factories import ORG, campaign, document, program
+from tests.support.life import Life
 
 ROLLING = {"expiry": {"type": "rolling", "days": 30}}
 EARN = campaign("earn", "earn", effects=[{"type": "add_points", "config": {"amount": "amount"}}])

@@ -12,8 +12,8 @@ from plaudit.core.ledger.post import available
 from plaudit.core.member import Balance
 from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
-from tests.factories import campaign, document, program
-from tests.life import Life
+from tests.support.factories import campaign, document, program
+from tests.support.life import Life
 
 EARN = campaign(trigger="earn", effects=[{"type": "add_points", "config": {"amount": "amount"}}])
 SPEND = campaign("camp_2", trigger="spend", effects=[{"type": "add_points", "config": {"amount": "-amount"}}])

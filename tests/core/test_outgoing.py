@@ -7,8 +7,8 @@ import pytest
 from plaudit.core.decide_one import decide_one
 from plaudit.core.event import BACKFILL, Event
 from plaudit.core.ids import derived_id
-from tests.factories import campaign, document, program
-from tests.life import Life
+from tests.support.factories import campaign, document, program
+from tests.support.life import Life
 
 TEMPLATE = document(
     "template", "tpl_1", defaultLocale="en",

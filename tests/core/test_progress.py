@@ -12,7 +12,7 @@ from plaudit.core.member import StepProgress
 from plaudit.core.periods import Period
 from plaudit.core.progress import is_completed, progress_at
 from tests.core.test_challenges import challenge, step
-from tests.factories import NOON
+from tests.support.factories import NOON
 
 DAILY = {"mode": "recurring", "startDate": "2026-01-01T00:00:00Z", "recurrence": {"rule": "FREQ=DAILY"}}
 SATURDAYS = {

@@ -14,7 +14,7 @@ from plaudit.core.occurrences import Occurrences
 from plaudit.core.recurrence import Recurrence, check_recurrence
 from plaudit.core.rrule import read_rule
 from plaudit.errors import Invalid
-from tests.factories import document
+from tests.support.factories import document
 
 SATURDAY = datetime(2026, 1, 31, 10, 20, 30)
 

@@ -20,7 +20,7 @@ from plaudit.delivery.places import AT_ONCE, LANE_MAX, LANE_START, ORG_MAX, SLOW
 from plaudit.delivery.webhooks import Attempt, WebhookClient
 from plaudit.storage.orgs import create_org
 from tests.delivery.test_webhooks import deliver_all, pay, receiver, run, webhook
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 __all__ = ["receiver"]
 

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.api.test_first_generation import data_of
-from tests.journeys.conftest import ok
+from tests.api.first_generation.test_first_generation import data_of
+from tests.support.http import ok
 
 ENOUGH_SECONDS = 20
 

@@ -17,7 +17,7 @@ from plaudit.delivery.signatures import signed_headers
 from plaudit.delivery.webhooks import WebhookClient
 from plaudit.net import is_public
 from plaudit.storage.programmes import Programmes
-from tests.delivery.receiver import Receiver
+from tests.support.receiver import Receiver
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ def run(staged, url, scenario):
     async def main():
         async with staged(url) as stage:
             found = await scenario(stage)
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
             return found
 
     return asyncio.run(main())

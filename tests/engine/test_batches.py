@@ -72,6 +72,6 @@ def test_batches_of_any_size_give_the_same_rows(staged, fresh_database):
                         await whole.commit()
             assert found[0] == found[1] == found[2]
             assert all(found[0].values())
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(scenario())

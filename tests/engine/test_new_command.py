@@ -14,7 +14,7 @@ from plaudit.core.decision import Refusal
 from plaudit.engine import load
 from plaudit.engine.processed import outcome_from
 from plaudit.history.explain import explained
-from tests.factories import NOON, event, member, program
+from tests.support.factories import NOON, event, member, program
 
 STAMPED = Cause("stamped")
 

@@ -19,7 +19,7 @@ from plaudit.engine.worker import LANES, POOL_SIZE, Worker
 from plaudit.guard import CHORES
 from plaudit.storage.months import month_of, months_from, name_of
 from plaudit.storage.postgres import connect, create_pool
-from tests.stage import Stage
+from tests.support.stage import Stage
 
 LOCK = 4711
 PAST = {"startDate": "2026-01-01T00:00:00Z", "endDate": "2026-01-02T00:00:00Z"}

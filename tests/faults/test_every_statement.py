@@ -89,7 +89,7 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
                         raise AssertionError("the failure was swallowed")
                 await process(connection, programmes, batch, at)
                 assert await rows(connection) == expected
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(main())
 
@@ -128,6 +128,6 @@ def test_a_failure_after_any_statement_of_a_merge_leaves_two_members(staged, fre
                     break
             assert survives > 20
             assert [await stage.points(user) for user in ("guest", "ann")] == [0, 20]
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(main())

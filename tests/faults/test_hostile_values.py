@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.faults.hostile import Requests, Sent, send_all
-from tests.servers import Server, new_folder
-from tests.waiting import wait_until
+from tests.support.eventually import wait_until
+from tests.support.server import Server, new_folder
 
 SECONDS = float(os.environ.get("PLAUDIT_FUZZ_SECONDS", "20"))
 SEED = int(os.environ.get("PLAUDIT_FUZZ_SEED", str(random.randrange(2**31))))

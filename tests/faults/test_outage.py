@@ -11,10 +11,10 @@ import pytest
 from plaudit.delivery.attempts import ATTEMPT_LEASE
 from plaudit.storage.embedded import running_url
 from plaudit.storage.postgres import connect
-from tests.api.test_live import Heard, report
-from tests.delivery.receiver import Receiver
+from tests.api.member.test_live import Heard, report
 from tests.faults.test_kills import postmaster
-from tests.journeys.conftest import ok
+from tests.support.http import ok
+from tests.support.receiver import Receiver
 
 ACTIONS = "/api/audience/internal/actions"
 AWAY_SECONDS = 4.0  # longer than any part waits between two looks

@@ -10,8 +10,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.delivery.receiver import Receiver
-from tests.journeys.conftest import ok
+from tests.support.http import ok
+from tests.support.receiver import Receiver
 
 ACTIONS = "/api/audience/internal/actions"
 POISON = Path(__file__).parent / "poison"

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.faults.test_kills import children_of
-from tests.journeys.conftest import ok
-from tests.servers import free_port, new_folder
+from tests.support.http import ok
+from tests.support.server import free_port, new_folder
 
 PLAUDIT = [sys.executable, "-m", "plaudit"]
 

@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 
 def test_a_cup_and_a_draw(shop):

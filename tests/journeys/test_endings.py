@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 DAY = 86_400
 WEEK = 7 * DAY

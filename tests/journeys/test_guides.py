@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.api.test_cases import assert_like
-from tests.servers import PLAIN, free_port
-from tests.waiting import wait_until
+from tests.support.eventually import wait_until
+from tests.support.server import PLAIN, free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs" / "guides").glob("*.md"), *(ROOT / "docs" / "recipes").glob("*.md")])

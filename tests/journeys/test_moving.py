@@ -6,8 +6,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.journeys.conftest import ok
-from tests.waiting import wait_until
+from tests.support.eventually import wait_until
+from tests.support.http import ok
 
 KINDS = ("organisation", "audit", "events", "transactions", "members")
 DAY = 86_400

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 
 def test_a_season(shop):

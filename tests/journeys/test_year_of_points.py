@@ -1,6 +1,6 @@
 """Points that live, over HTTP, with the clock moved: earned, pending, spent, returned, reminded of, expired."""
 
-from tests.journeys.conftest import ok
+from tests.support.http import ok
 
 
 def test_points_are_pending_spent_returned_and_expire(shop):

@@ -30,9 +30,9 @@ from plaudit.history.verify import verify
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.reads.member_lines import member_lines
 from plaudit.storage.documents import validate
-from tests.factories import NOON, ORG, campaign, document, event, member, program
 from tests.mechanics.toy.mechanic import MECHANIC
 from tests.mechanics.toy.rules import CardState, ToyRefusal
+from tests.support.factories import NOON, ORG, campaign, document, event, member, program
 
 PAY = [{"type": "add_points", "config": {"amount": 7}}]
 

@@ -43,7 +43,7 @@ from plaudit.mechanics.segments.commands import SEGMENT
 from plaudit.mechanics.segments.state import segments_of
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import streaks_of
-from tests.factories import ORG, document
+from tests.support.factories import ORG, document
 
 from .amounts import Json
 

@@ -15,8 +15,8 @@ import pytest
 
 from plaudit.storage.backup import BackupFailedError, NotEmptyError, backup, restore, without_password
 from plaudit.storage.postgres import connect
-from tests.journeys.conftest import ok
-from tests.servers import Server
+from tests.support.http import ok
+from tests.support.server import Server
 
 ALL_ROWS = "SELECT json_agg(t ORDER BY t::text)::text FROM {} AS t"
 # Not of the server but of its cluster's present: who is alive, what streams are held, what is still being delivered.

@@ -43,6 +43,6 @@ def test_rows_of_earlier_versions_come_to_what_is_decided_today(staged, fresh_da
                 )
                 assert (await replay(connection)).differences == []
             assert [row["earned"] for row in await stage.fetch("SELECT earned FROM balances")] == [100]
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(scenario())

@@ -80,7 +80,7 @@ def test_rows_in_no_month_are_moved_into_theirs_and_warned_of_until_then(fresh_d
                 assert kept == {f"{table}_2031_05": 2, f"{table}_1999_02": 1, this_month: 1}
             await decided_on(stage, monkeypatch, at_noon(date(2031, 8, 1)), "dan")
             assert (await kept_in(stage, "events"))["events_2031_08"] == 1  # the months ahead are there as well
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
             rest = await stage.fetch("SELECT obj_description('events_2031_05'::regclass) AS said")
             assert rest[0]["said"] == "The 2031-05 of events."
 
@@ -131,7 +131,7 @@ def test_very_many_rows_are_not_moved_but_become_their_month(fresh_database, sta
             await decided_on(stage, monkeypatch, at_noon(date(2031, 6, 30)), "eve")
             await decided_on(stage, monkeypatch, at_noon(date(2041, 6, 30)), "fay")
             assert await kept_in(stage, "events") == {"events_2031_05": 4, "events_2031_07": 1, "events_rest": 1}
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(scenario())
 
@@ -179,7 +179,7 @@ def test_rows_are_moved_while_a_worker_writes_more_of_them(fresh_database, stage
                 await ensure_months(connection, FAR)
                 assert await health.warnings(connection) == []
             assert await kept_in(stage, "events") == {"events_2031_05": 402}
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(scenario())
 

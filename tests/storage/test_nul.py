@@ -39,6 +39,6 @@ def test_a_profile_of_then_is_repaired_and_the_log_gives_the_same(staged, fresh_
             await stage.drain()
             states = {row["state"] for row in await stage.fetch("SELECT state FROM events")}
             assert states == {"processed"}
-            await stage.assert_books_hold()
+            await stage.assert_invariants_hold()
 
     asyncio.run(scenario())

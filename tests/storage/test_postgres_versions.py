@@ -15,7 +15,7 @@ from plaudit.storage import postgres
 from plaudit.storage.backup import backup, restore
 from plaudit.storage.postgres import POSTGRESQL_MIN, ServerTooOldError, connect, create_pool, require_version
 from tests.journeys import test_cup, test_season, test_year_of_points
-from tests.servers import Server, new_folder
+from tests.support.server import Server, new_folder
 
 # The distribution's own, as on Debian. (CI installs it; without any, the test is left out.)
 INSTALLED = sorted(

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from plaudit.storage.embedded import EmbeddedPostgres, program, running_url
-from tests.api.test_live import Heard
-from tests.delivery.receiver import Receiver
+from tests.api.member.test_live import Heard
 from tests.delivery.test_push import Browser
-from tests.journeys.conftest import ok
+from tests.support.http import ok
+from tests.support.receiver import Receiver
 
 CLAP = {
     "campaignId": "clap", "name": "Clap", "triggers": [{"type": "clapped"}],

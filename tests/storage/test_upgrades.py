@@ -29,8 +29,8 @@ from plaudit.storage.migrate import DatabaseNewerError, MigrationFailedError, mi
 from plaudit.storage.orgs import SCOPES, create_api_key
 from plaudit.storage.postgres import connect
 from plaudit.storage.schema import MIGRATIONS, is_migrated
-from tests.journeys.conftest import ok
-from tests.servers import Server, new_folder
+from tests.support.http import ok
+from tests.support.server import Server, new_folder
 
 FOLDER = Path(__file__).parent / "upgrades"
 FILLED = sorted(FOLDER.glob("*.sql.gz"))
@@ -66,7 +66,7 @@ async def ask(url: str, work):
         await connection.close()
 
 
-async def assert_books_hold(connection) -> None:
+async def assert_invariants_hold(connection) -> None:
     for check in await verify(connection):
         assert check.holds, check
 
@@ -176,7 +176,7 @@ def test_a_database_of_each_earlier_version_becomes_one_of_this(server, dump):
         assert await is_migrated(connection)
         assert (await counted(connection), await balances(connection)) == before
         assert await earned(connection) == await earned_by_the_ledger(connection)
-        await assert_books_hold(connection)
+        await assert_invariants_hold(connection)
         return await opened(connection)
 
     orgs = asyncio.run(ask(url, upgraded))
@@ -196,7 +196,7 @@ def served(url: str, orgs: dict[str, tuple[str, str]]) -> None:
                 views_work(client, is_empty=name == TEST_NAME)  # nobody has followed a guide there
     finally:
         assert running.stop() == 0, running.log()
-    asyncio.run(ask(url, assert_books_hold))
+    asyncio.run(ask(url, assert_invariants_hold))
 
 
 def test_there_is_a_database_of_each_migration_but_the_newest():
@@ -232,7 +232,7 @@ def test_the_totals_of_the_past_are_of_the_days_of_then_and_leave_right_ones_alo
         await connection.execute(again)  # there is nothing left to fill
         assert {tuple(row) for row in await connection.fetch(sums)} == before
         await migrate(url)
-        await assert_books_hold(connection)
+        await assert_invariants_hold(connection)
 
     asyncio.run(ask(url, scenario))
 
@@ -310,6 +310,6 @@ def test_a_migration_that_gets_no_lock_fails_by_a_sentence_and_can_be_run_again(
         assert not await is_migrated(connection)
         await migrate(url)
         assert await is_migrated(connection)
-        await assert_books_hold(connection)
+        await assert_invariants_hold(connection)
 
     asyncio.run(ask(url, scenario))

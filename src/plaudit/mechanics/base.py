@@ -4,7 +4,7 @@
                      member's state ┴──► rules ──► state, effects, triggers ──► views, explanations, exports, verify
 
 A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core. Nothing outside names
-it, except what it has of tables, chores and operations: the exceptions in `tests/tidy/test_mechanics.py`.
+it, except what it has of tables, chores and operations: the exceptions in `tests/contracts/test_mechanics.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -33,7 +33,7 @@ def inside(out: Path) -> None:
     from tests.journeys.test_cup import test_a_cup_and_a_draw, test_a_league_promotes_and_relegates_after_each_week
     from tests.journeys.test_season import test_a_season
     from tests.journeys.test_year_of_points import test_points_are_pending_spent_returned_and_expire
-    from tests.servers import Server
+    from tests.support.server import Server
 
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

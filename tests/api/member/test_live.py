@@ -1,0 +1,206 @@
+"""Live streams: what a member is told, at once, each thing once, wherever the line broke."""
+
+import json
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+
+from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
+from tests.api.first_generation.test_first_generation import data_of
+from tests.support.http import ok
+
+
+@pytest.fixture(scope="module")
+def club(server_process):
+    with server_process.client_of("Live", is_test=True) as client:
+        campaign = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
+                    "notification": {"title": "Thanks", "message": "You have {{ metrics.points }}"}}  # fmt: skip
+        ok(client.post("/v1/campaigns", json={"campaignId": "clap", **campaign}), 201)
+        quiet = {"name": "Walk", "triggers": [{"type": "walked"}], "effects": [{"type": "add_points", "amount": 1}]}
+        ok(client.post("/v1/campaigns", json=quiet), 201)
+        yield client
+
+
+class Heard:
+    """A stream, read in a thread: `events` are (event, id, data)."""
+
+    def __init__(self, member: httpx.Client, **headers: str) -> None:
+        self.events: list[tuple[str, str, dict]] = []
+        self.status = 0
+        self._response = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(member, headers), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def _read(self, member: httpx.Client, headers: dict[str, str]) -> None:
+        client = httpx.Client(base_url=member.base_url, headers={**member.headers, **headers}, timeout=60)
+        try:
+            with client, client.stream("GET", "/api/loyalty/me/stream") as response:
+                self._response = response
+                self.status = response.status_code
+                if self.status != 200:
+                    self._ready.set()
+                    return
+                assert response.headers["Content-Type"].startswith("text/event-stream")
+                fields: dict[str, str] = {}
+                for line in response.iter_lines():
+                    name, _, value = line.partition(":")
+                    if name:
+                        fields[name] = value.strip()
+                    elif fields:
+                        if "event" in fields:
+                            self.events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
+                            self._ready.set()
+                        fields = {}
+        except httpx.HTTPError:
+            pass
+
+    def close(self) -> None:
+        self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    def notes(self) -> list[dict]:
+        return [data for event, _, data in self.events if event == "notification"]
+
+    def wait_for(self, holds, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.events
+            time.sleep(0.002)
+
+
+def report(club, user_id, action) -> None:
+    assert club.post("/api/audience/internal/actions", json={"userId": user_id, "action": action}).status_code == 202
+
+
+def test_what_happens_is_heard_and_what_was_missed_is_heard_on_return(club, server_process):
+    with server_process.member_of(club, "ann") as ann:
+        stream = Heard(ann)
+        assert [event for event, _, _ in stream.events] == ["ready"]
+        report(club, "ann", "clapped")
+        stream.wait_for(lambda: len(stream.events) >= 3)
+        assert [event for event, _, _ in stream.events] == ["ready", "notification", "changed"]
+        (note,) = stream.notes()
+        assert note == data_of(ann.get("/api/loyalty/me/notifications"))["notifications"][0]
+        assert (note["message"], note["metrics"]) == ("You have 3", {"points": {"from": 0, "to": 3}})
+        report(club, "ann", "walked")  # nothing to be told, but something to look at
+        stream.wait_for(lambda: len(stream.events) == 4)
+        assert stream.events[3][0] == "changed"
+        stream.close()
+
+        last = stream.events[1][1]
+        for _ in range(3):
+            report(club, "ann", "clapped")
+        resumed = Heard(ann, **{"Last-Event-ID": last})
+        resumed.wait_for(lambda: len(resumed.notes()) == 3)
+        report(club, "ann", "clapped")
+        resumed.wait_for(lambda: len(resumed.notes()) == 4)
+        report(club, "ann", "clapped")
+        resumed.wait_for(lambda: resumed.notes()[-1]["message"] == "You have 19")
+        assert [one["message"] for one in resumed.notes()] == [f"You have {n}" for n in (7, 10, 13, 16, 19)]
+        resumed.close()
+
+
+def test_a_stream_hears_its_own_member_only(club, server_process):
+    with server_process.member_of(club, "bob") as bob, server_process.member_of(club, "eve") as eve:
+        bobs, eves = Heard(bob), Heard(eve)
+        report(club, "bob", "clapped")
+        bobs.wait_for(lambda: len(bobs.notes()) == 1)
+        before_it = str(int(bobs.events[1][1]) - 1)
+        for _ in range(2):
+            report(club, "eve", "clapped")
+        eves.wait_for(lambda: len(eves.notes()) == 2)
+        resumed = Heard(eve, **{"Last-Event-ID": before_it})
+        resumed.wait_for(lambda: len(resumed.notes()) == 2)
+        own = data_of(eve.get("/api/loyalty/me/notifications"))["notifications"]
+        assert eves.notes() == resumed.notes() == own[::-1]
+        assert len(bobs.notes()) == 1
+        resumed.close()
+        eves.close()
+        bobs.close()
+
+
+def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
+    with server_process.member_of(club, "many") as many:
+        held = [Heard(many) for _ in range(STREAMS_OF_MEMBER_MAX)]
+        refused = many.get("/api/loyalty/me/stream")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
+        held.pop().close()
+        deadline = time.monotonic() + 20
+        while (again := Heard(many)).status != 200:  # until the server notices that the line is gone
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        held.append(again)
+        report(club, "many", "clapped")
+        for one in held:
+            one.wait_for(lambda one=one: len(one.notes()) == 1)
+            one.close()
+
+
+def test_a_server_that_stops_ends_its_streams_and_another_takes_them_up(own_server):
+    server = own_server("--no-demo").start()
+    with server.client_of("Restart") as club, server.member_of(club, "ann") as ann:
+        campaign = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
+                    "notification": {"message": "Thanks"}}  # fmt: skip
+        ok(club.post("/v1/campaigns", json=campaign), 201)
+        stream = Heard(ann)
+        report(club, "ann", "clapped")
+        stream.wait_for(lambda: len(stream.notes()) == 1)
+        assert server.stop() == 0
+        assert "Killing" not in server.log()  # it waited for nobody
+        server.start()
+        report(club, "ann", "clapped")
+        again = Heard(ann, **{"Last-Event-ID": stream.events[1][1]})
+        again.wait_for(lambda: len(again.notes()) == 1)
+        assert again.notes()[0]["metrics"] == {"points": {"from": 3, "to": 6}}
+        again.close()
+
+
+@pytest.mark.parametrize("place", ["99999", "9" * 18])
+def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, server_process, place):
+    """As after a restore: whoever resumes there is told so, and hears what comes from now on."""
+    with server_process.member_of(club, f"later-{place}") as member:
+        user_id = f"later-{place}"
+        report(club, user_id, "clapped")  # before the stream: not told again
+        deadline = time.monotonic() + 20
+        while not data_of(member.get("/api/loyalty/me/notifications"))["notifications"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        stream = Heard(member, **{"Last-Event-ID": place})
+        stream.wait_for(lambda: len(stream.events) == 3)
+        (ready, present, _), (reset, _, _), (changed, _, _) = stream.events
+        assert (ready, reset, changed) == ("ready", "reset", "changed")
+        assert 0 < int(present) < 99_999
+        report(club, user_id, "clapped")
+        stream.wait_for(lambda: len(stream.notes()) == 1)
+        assert stream.notes()[0]["message"] == "You have 6"
+        stream.close()
+        # From the place that it was given, it goes on as ever.
+        resumed = Heard(member, **{"Last-Event-ID": present})
+        resumed.wait_for(lambda: len(resumed.notes()) == 1)
+        assert [event for event, _, _ in resumed.events][:2] == ["ready", "notification"]
+        resumed.close()
+
+
+def test_wrong_places_to_resume_are_refused(club, server_process):
+    with server_process.member_of(club, "ann") as ann:
+        for wrong in ("x", "-1", "1" * 30, "1.5", "1e3", "\u0661", "0x1", "NaN"):
+            answer = ann.get("/api/loyalty/me/stream", headers={"Last-Event-ID": wrong.encode("utf-8")})
+            assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "Last-Event-ID")
+
+
+def test_the_widget_is_served_to_any_page_and_small(server_process):
+    import gzip
+
+    answer = httpx.get(f"{server_process.url}/widget/plaudit-member.js")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert len(gzip.compress(answer.content)) < 15_000
+    again = httpx.get(
+        f"{server_process.url}/widget/plaudit-member.js", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
