@@ -19,8 +19,9 @@ from plaudit import clock
 from plaudit.core.event import ACTION
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
-from plaudit.engine import commit, inbox, load
+from plaudit.engine import commit, inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
+from plaudit.engine.load import lock_buckets
 from plaudit.engine.rows import COPIED
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
 from plaudit.runtime import set_niceness, tune_gc
@@ -29,6 +30,7 @@ from plaudit.storage.documents import Change, create
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import Connection, Pool, array_literal, atomic, create_pool
 from plaudit.storage.programmes import Programmes
+from plaudit.storage.queries import queries_beside
 
 LISTENING = 5
 CHUNK_MEMBERS = 100_000
@@ -201,8 +203,8 @@ async def bare_rows(url: str, org: Org, count: int) -> float:
     async def lane(number: int) -> None:
         buckets = list(range(256))[number::LANES]
         async with pool.acquire() as connection:
-            while rows := await connection.fetch(inbox.SQL.peek, buckets, BATCH_EVENTS_MAX):
-                await _write(connection, rows)
+            while arrivals := await inbox.peek(connection, buckets, BATCH_EVENTS_MAX):
+                await _write(connection, arrivals)
 
     started = time.perf_counter()
     await asyncio.gather(*map(lane, range(LANES)))
@@ -211,32 +213,32 @@ async def bare_rows(url: str, org: Org, count: int) -> float:
     return count / seconds
 
 
-async def _write(connection: Any, rows: list[Any]) -> None:
+async def _write(connection: Any, arrivals: list[Arrival]) -> None:
     at = clock.now()
     async with atomic(connection):
-        locked = await connection.fetch(load.SQL.lock_buckets, sorted({row["bucket"] for row in rows}))
-        positions = {row["bucket"]: row["position"] for row in locked}
-        keys = [row["bucket"] for row in rows], [row["inbox_id"] for row in rows]
-        await connection.fetchval(inbox.SQL.remove, *map(array_literal, keys), len(rows))
+        positions = (await lock_buckets(connection, (arrival.bucket for arrival in arrivals))).positions
+        await inbox.remove(connection, arrivals)
         log, ids, ledger = [], [], []
-        for row in rows:
-            bucket, member, event = row["bucket"], row["member_id"], row["event_id"]
+        for arrival in arrivals:
+            bucket, member, event = arrival.bucket, arrival.member_id, arrival.event_id
             position = positions[bucket] = positions[bucket] + 1
             log.append(
-                (bucket, position, event, None, row["org_id"], member, row["user_id"], row["kind"], row["trigger"],
-                 row["occurred_at"], row["received_at"], at, row["source"], "processed", 1, row["payload"], OUTCOME)
+                (bucket, position, event, None, arrival.org_id, member, arrival.user_id, arrival.kind, arrival.trigger,
+                 arrival.occurred_at, arrival.received_at, at, arrival.source, "processed", 1, arrival.payload, OUTCOME)
             )  # fmt: skip
             ids.append((event, bucket, member, position, at, None))
             ledger.append(
-                (bucket, member, position, 0, derived_id(event, "x"), row["org_id"], row["user_id"], "points", 5, 5,
-                 "camp_0", 0, 0, event, "Purchase", at, at, None, None)
+                (bucket, member, position, 0, derived_id(event, "x"), arrival.org_id, arrival.user_id, "points", 5, 5,
+                 "campaign", "camp_0", 0, 0, event, "Purchase", at, at, None, None)
             )  # fmt: skip
         for table, records in (("event_ids", ids), ("events", log), ("transactions", ledger)):
             await connection.copy_records_to_table(table, records=records, columns=COPIED[table])
-        members = {row["member_id"]: row["bucket"] for row in rows}
+        members = {arrival.member_id: arrival.bucket for arrival in arrivals}
         number = len(members)
         key = array_literal(members.values()), array_literal(members)
         ones, fives = array_literal([1] * number), array_literal([5] * number)
         texts = [commit.join_texts([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
         updates = [*key, [at] * number, ones, None, *key, texts[0], fives, fives, texts[1], *key, *texts[2:]]
-        await connection.execute(commit.SQL.move_on, *updates, list(positions), list(positions.values()), at)
+        await connection.execute(
+            queries_beside(commit.__file__).move_on, *updates, list(positions), list(positions.values()), at
+        )

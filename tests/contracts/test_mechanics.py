@@ -42,6 +42,7 @@ EXCEPTIONS = {
     "chores/settle_competitions.py": "a chore, which writes",
     "chores/settle_competitions.sql": "likewise",
     "chores/settle_leagues.py": "likewise",
+    "chores/settle_leagues.sql": "likewise",
     "chores/complete_documents.sql": "which documents are over, and when",
     "chores/of_workers.py": "the list of chores",
     "chores/pieces.py": "the kinds of work of chores",

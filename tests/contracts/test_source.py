@@ -139,6 +139,22 @@ def test_sql_stands_in_sql_files():
     assert lines([path for path in MODULES if name_of(path) not in early], is_sql) == []
 
 
+def test_a_module_runs_no_queries_but_its_own():
+    """Another module's queries are behind its functions: one place knows their parameters and their rows."""
+    assert lines(MODULES, _takes_queries_of_another) == []
+
+
+def _takes_queries_of_another(node: ast.AST) -> bool:
+    match node:
+        case ast.ImportFrom():
+            return any(alias.name in ("SQL", "_SQL") for alias in node.names)
+        case ast.Attribute(attr="SQL" | "_SQL"):
+            return True
+        case ast.Assign(value=ast.Call(func=ast.Name(id="queries_beside"), args=[beside])):
+            return ast.unparse(node.targets[0]) != "_SQL" or ast.unparse(beside) != "__file__"
+    return False
+
+
 def test_reads_only_read():
     writes = re.compile(r"\b(INSERT|UPDATE|DELETE|TRUNCATE)\b")
     reads = [path for path in QUERIES if name_of(path).startswith("reads/")]
@@ -205,7 +221,7 @@ WALL_CLOCK = {
     "deliveries": ("api/admin/webhooks.py", "delivery/web_push.py", "delivery/deliverer.py", "delivery/webhooks.py"),
     "leases, jobs, health and what is deleted when": (
         "api/admin/health.py", "api/admin/analytics.py", "api/admin/privacy.py", "chores/of_workers.py", "engine/aftermath.py", "engine/leases.sql",
-        "chores/pieces.py", "storage/jobs.py", "chores/rollbacks.py", "engine/load.sql", "engine/segment_tallies.sql", "history/simulate.sql", "storage/watches.sql",
+        "chores/pieces.py", "storage/jobs.py", "chores/rollbacks.py", "engine/load.sql", "engine/segment_tallies.sql", "engine/timers.py", "engine/timers.sql", "history/simulate.sql", "storage/watches.sql",
         "reads/health.sql", "reads/gauges.sql", "storage/migrate.py", "storage/suspects.py",
     ),
     "the organisation's clock itself": ("clock.py", "history/simulate.py"),

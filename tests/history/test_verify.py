@@ -10,10 +10,12 @@ from msgspec import structs
 from plaudit import clock
 from plaudit.core.event import HOLD, REVERSAL, TRANSACTION, TRANSFER
 from plaudit.engine.arrival import Payload, arrival_from_client
+from plaudit.history import verify as verifying
 from plaudit.history.invariants import BY_QUERY, REPLAY, every
-from plaudit.history.verify import SQL, verify
+from plaudit.history.verify import verify
 from plaudit.storage.erasure import erase
 from plaudit.storage.postgres import connect
+from plaudit.storage.queries import queries_beside
 
 CUP = {"name": "Cup", "score": {"metric": "points"}}
 ANN = "member_id = (SELECT member_id FROM members WHERE user_id = 'ann')"
@@ -192,6 +194,6 @@ def test_a_transfer_that_is_taken_back_at_one_end_only_is_named(clone, lived_in,
 
 def test_every_query_is_an_invariant_and_says_what_to_do():
     others = {"counted", "states_of_others", "transfers", "arrived", "transfers_reversed"}
-    assert set(SQL.by_name) == {*BY_QUERY, *others}
+    assert set(queries_beside(verifying.__file__).by_name) == {*BY_QUERY, *others}
     assert all(one.remedy for one in every())
     assert len({one.name for one in every()}) == len(every())

@@ -6,9 +6,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from plaudit.engine.inbox import SQL
+from plaudit.engine import inbox
 from plaudit.reads import codes
 from plaudit.storage.postgres import create_pool
+from plaudit.storage.queries import queries_beside
 
 
 @pytest.mark.parametrize("name", ["append", "take_back_decided", "peek", "remove"])
@@ -17,7 +18,7 @@ def test_an_inbox_that_was_empty_is_not_scanned_for_ever(fresh_database, name):
         pool = await create_pool(fresh_database, size=1, by_key=True)
         async with pool.acquire() as connection:
             await connection.execute("VACUUM ANALYZE inbox, event_ids")
-            query = SQL.by_name[name]
+            query = queries_beside(inbox.__file__).by_name[name]
             parameters = len((await connection.prepare(query)).get_parameters())
             await connection.execute(f"PREPARE looked_at AS {query}")
             rows = await connection.fetch(f"EXPLAIN EXECUTE looked_at ({', '.join(['NULL'] * parameters)})")
@@ -33,7 +34,7 @@ def test_an_inbox_that_was_empty_is_not_scanned_for_ever(fresh_database, name):
 def test_a_code_is_found_by_an_index_in_whichever_case_it_is_typed(fresh_database):
     async def planned() -> str:
         connection = await asyncpg.connect(fresh_database)
-        await connection.execute(f"PREPARE looked_up AS {codes.SQL.but_for_case}")
+        await connection.execute(f"PREPARE looked_up AS {queries_beside(codes.__file__).but_for_case}")
         await connection.execute("SET enable_seqscan = off")
         rows = await connection.fetch(f"EXPLAIN EXECUTE looked_up ('{uuid4()}', 'pool', 'a1')")
         await connection.close()

@@ -22,12 +22,14 @@ from alembic.script import ScriptDirectory
 
 from plaudit import clock
 from plaudit.demo import TEST_NAME
-from plaudit.history.verify import SQL, verify
+from plaudit.history import verify as verifying
+from plaudit.history.verify import verify
 from plaudit.storage import migrate as migrating
 from plaudit.storage.embedded import program
 from plaudit.storage.migrate import DatabaseNewerError, MigrationFailedError, migrate
 from plaudit.storage.orgs import SCOPES, create_api_key
 from plaudit.storage.postgres import connect
+from plaudit.storage.queries import queries_beside
 from plaudit.storage.schema import MIGRATIONS, is_migrated
 from tests.support.http import ok
 from tests.support.server import Server, new_folder
@@ -267,7 +269,7 @@ def test_what_campaigns_named_like_other_causes_gave_stays_theirs(server):
         counted = "SELECT count(*) FROM transactions WHERE org_id = $1 AND (cause_kind, cause_id) = ($2, $3)"
         assert await connection.fetchval(counted, org_id, "campaign", "manual") == own
         assert await connection.fetchval(counted, org_id, "manual", "") == by_hand
-        assert await connection.fetch(SQL.totals_are_sums) == []
+        assert await connection.fetch(queries_beside(verifying.__file__).totals_are_sums) == []
 
     asyncio.run(ask(url, scenario))
 

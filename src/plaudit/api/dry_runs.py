@@ -138,8 +138,8 @@ async def _decide_queued(call: Call, connection: Connection, watched: Watched) -
         watched.queued.clear()
         waiting: list[Arrival] = []
         for bucket in sorted(by_bucket):
-            rows = await connection.fetch(inbox.SQL.waiting, bucket, by_bucket[bucket])
-            waiting += [Arrival(*row) for row in rows if row["org_id"] == call.org_id]
+            arrivals = await inbox.fetch_waiting(connection, bucket, by_bucket[bucket])
+            waiting += [arrival for arrival in arrivals if arrival.org_id == call.org_id]
         if waiting:
             await process(connection, {call.org_id: program}, waiting, clock.now())
 

@@ -13,7 +13,7 @@ from plaudit.storage.queries import queries_beside
 
 from .pieces import Piece, attempt
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 BY = "plaudit"  # whom their history names
 
@@ -21,7 +21,7 @@ BY = "plaudit"  # whom their history names
 async def complete_what_is_over(pool: Pool) -> None:
     """Complete the finished documents, each on its own."""
     async with pool.acquire() as connection:
-        for org_id, kind, document_id, version in await connection.fetch(SQL.over):
+        for org_id, kind, document_id, version in await connection.fetch(_SQL.over):
             piece = Piece("ending", org_id, f"{kind} {document_id}", version)
             if not piece.is_left_out:
                 await attempt(connection, piece, _complete(connection, piece, kind, document_id))

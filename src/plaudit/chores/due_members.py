@@ -5,8 +5,7 @@ from uuid import UUID
 
 from plaudit import clock
 from plaudit.core.program import Program
-from plaudit.engine.arrival import timer_tick
-from plaudit.engine.load import SQL
+from plaudit.engine import timers
 from plaudit.engine.process import process
 from plaudit.guard import known
 from plaudit.storage.postgres import Pool, with_retries
@@ -19,11 +18,10 @@ async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> 
     done = 0
     while True:
         async with pool.acquire() as connection:
-            rows = await connection.fetch(SQL.due_of_org, org_id, now, BATCH_MEMBERS_MAX)
-            rows = [row for row in rows if row["member_id"] not in known.members]
-            if not rows:
+            due = await timers.fetch_due_of_org(connection, org_id, now, BATCH_MEMBERS_MAX)
+            ticks = [tick for tick in due if tick.member_id not in known.members]
+            if not ticks:
                 return done
-            ticks = [timer_tick(**row, now=now, at=clock.now()) for row in rows]
             processed = await with_retries(
                 lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
             )

@@ -31,7 +31,7 @@ from plaudit.storage.queries import queries_beside
 
 from .pieces import Piece, attempt
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 CHUNK_MEMBERS = 1_000
 
@@ -57,9 +57,9 @@ class _Wanted(msgspec.Struct, frozen=True):
 async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
     """Fill one bucket of one document. Return False if none needs filling, another process does it, or it raised."""
     async with pool.acquire() as connection, connection.transaction():
-        if not await connection.fetchval(SQL.one_at_a_time):
+        if not await connection.fetchval(_SQL.one_at_a_time):
             return False
-        rows = [*await connection.fetch(SQL.to_fill), *await connection.fetch(SQL.documents_to_fill)]
+        rows = [*await connection.fetch(_SQL.to_fill), *await connection.fetch(_SQL.documents_to_fill)]
         found = [_Wanted(Piece("segment", *row[:3]), *row[3:]) for row in rows]
         wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
         if wanted is None:
@@ -70,7 +70,7 @@ async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
 async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted) -> bool:
     piece = wanted.piece
     key = piece.org_id, piece.document_id, piece.version
-    bucket = await connection.fetchval(SQL.take_fill, *key)
+    bucket = await connection.fetchval(_SQL.take_fill, *key)
     programme = await programmes.refresh(piece.org_id)
     looked_at = changed = 0
     mechanic = wanted.mechanic
@@ -85,7 +85,7 @@ async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted)
             looked_at, changed = await _fill_bucket(connection, programme, document, wanted, bucket)
     following = bucket + 1
     finished_at = programme.now() if following == BUCKET_COUNT or document is None else None
-    await connection.execute(SQL.fill_moved, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
+    await connection.execute(_SQL.fill_moved, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
     return True
 
 
@@ -99,7 +99,7 @@ async def _place_bucket(
     now = programme.now()
     while True:
         of = after, metric_id, mechanic.kind, wanted.document_id, CHUNK_MEMBERS
-        rows = await connection.fetch(SQL.members_to_place, *key, *of)
+        rows = await connection.fetch(_SQL.members_to_place, *key, *of)
         if not rows:
             return looked_at
         there = await hold(connection, [row["member_id"] for row in rows])
@@ -123,14 +123,14 @@ async def _fill_bucket(
     now = programme.now()
     while True:
         org_id = programme.compiled.org_id
-        rows = await connection.fetch(SQL.members_of_bucket, bucket, org_id, after, CHUNK_MEMBERS)
+        rows = await connection.fetch(_SQL.members_of_bucket, bucket, org_id, after, CHUNK_MEMBERS)
         if not rows:
             return looked_at, changed
         users = {row["member_id"]: row["user_id"] for row in rows}
         members = await load_members(connection, dict.fromkeys(users, bucket), users)
         counting: set[UUID] = set()
         if triggers:
-            found = await connection.fetch(SQL.members_with_events, bucket, list(users), triggers)
+            found = await connection.fetch(_SQL.members_with_events, bucket, list(users), triggers)
             counting = {row["member_id"] for row in found}
         wanted = [
             member

@@ -15,7 +15,7 @@ from plaudit.core.expressions import must_pass
 from plaudit.core.ids import derived_id
 from plaudit.guard import in_hand, known
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE, Connection, atomic
-from plaudit.storage.suspects import SQL, Noted, learn, note
+from plaudit.storage.suspects import Noted, clear, learn, note
 
 T = TypeVar("T")
 
@@ -69,6 +69,5 @@ async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any
         await learn(connection)
         return None
     if suspect_id in known.all:
-        await connection.execute(SQL.cleared, suspect_id)
-        known.all.pop(suspect_id, None)
+        await clear(connection, suspect_id)
     return done

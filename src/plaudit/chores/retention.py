@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 from plaudit.storage.postgres import Pool
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 BATCH_ROWS = 1_000
 JOBS_DAYS = 30
 
 # statement: for how long after its time a row is kept
 _KEPT = {
-    SQL.clear_idempotency_keys: timedelta(hours=24),
-    SQL.clear_importing_members: timedelta(days=1),
-    SQL.clear_job_errors: timedelta(days=JOBS_DAYS),
-    SQL.clear_jobs: timedelta(days=JOBS_DAYS),
-    SQL.clear_signing_keys: timedelta(days=1),
-    SQL.clear_watches: timedelta(days=1),
+    _SQL.clear_idempotency_keys: timedelta(hours=24),
+    _SQL.clear_importing_members: timedelta(days=1),
+    _SQL.clear_job_errors: timedelta(days=JOBS_DAYS),
+    _SQL.clear_jobs: timedelta(days=JOBS_DAYS),
+    _SQL.clear_signing_keys: timedelta(days=1),
+    _SQL.clear_watches: timedelta(days=1),
 }
 _WINDOWS_KEPT = timedelta(hours=1)  # longer than the clocks of two processes may differ
 
@@ -44,6 +44,6 @@ async def _clear_windows(pool: Pool, ended_before: datetime) -> None:
     last, rows = "", BATCH_ROWS
     while rows == BATCH_ROWS:
         async with pool.acquire() as connection:
-            row = await connection.fetchrow(SQL.clear_rate_windows, ended_before, BATCH_ROWS, last)
+            row = await connection.fetchrow(_SQL.clear_rate_windows, ended_before, BATCH_ROWS, last)
         assert row is not None
         last, rows = row["last"], row["rows"]

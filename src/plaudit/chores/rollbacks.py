@@ -49,7 +49,7 @@ from plaudit.storage.queries import queries_beside
 from .pieces import Piece, attempt
 from .rollback_sums import Sums, sums_view
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 log = structlog.get_logger(__name__)
 
 KIND = "rollback"
@@ -120,7 +120,7 @@ async def coupon(connection: Connection, org_id: UUID, named: str) -> tuple[str,
         coupon_id = UUID(named)
     except ValueError:
         return None
-    row = await connection.fetchrow(SQL.coupon, org_id, coupon_id)
+    row = await connection.fetchrow(_SQL.coupon, org_id, coupon_id)
     if row is not None and row["revoked_at"] is not None:
         raise Conflict("The coupon has been revoked before", code="coupon_revoked")
     return None if row is None else (row["user_id"], Coupon(coupon_id, row["origin_id"], row["pool_id"], row["code"]))
@@ -128,10 +128,10 @@ async def coupon(connection: Connection, org_id: UUID, named: str) -> tuple[str,
 
 async def begin(connection: Connection, org_id: UUID, asked: Asked, by: str) -> UUID:
     """Create the job of a rollback, which workers then run."""
-    members = await connection.fetchval(SQL.how_many, org_id, asked.campaign_id, asked.user_ids)
+    members = await connection.fetchval(_SQL.how_many, org_id, asked.campaign_id, asked.user_ids)
     job_id = clock.new_uuid7()
     result = msgspec.json.encode(_Result(RollbackState(asked, members))).decode()
-    await connection.execute(SQL.begin, job_id, org_id, clock.now(), by, result)
+    await connection.execute(_SQL.begin, job_id, org_id, clock.now(), by, result)
     return job_id
 
 
@@ -146,9 +146,9 @@ class Rollbacks:
     async def continue_once(self) -> bool:
         """Process some members of one job. Return False if no job is open, or other workers process it."""
         async with self._pool.acquire() as connection, connection.transaction():
-            for row in await connection.fetch(SQL.running):
+            for row in await connection.fetch(_SQL.running):
                 piece = Piece("rollback", *row)
-                taken = None if piece.is_left_out else await connection.fetchrow(SQL.take, UUID(piece.document_id))
+                taken = None if piece.is_left_out else await connection.fetchrow(_SQL.take, UUID(piece.document_id))
                 if taken is not None:
                     return bool(await attempt(connection, piece, self._go_on(connection, dict(taken))))
         self._past.clear()
@@ -161,7 +161,7 @@ class Rollbacks:
         doings = Doings(asked.campaign_id, asked.since, asked.until)
         programme = await self._programmes.cached(org_id)
         rows = await connection.fetch(
-            SQL.members, org_id, asked.campaign_id, kept.last, asked.user_ids, MEMBERS_AT_ONCE
+            _SQL.members, org_id, asked.campaign_id, kept.last, asked.user_ids, MEMBERS_AT_ONCE
         )
         loop = asyncio.get_running_loop()
         stop_at, is_cut = loop.time() + SECONDS_AT_ONCE, False
@@ -178,8 +178,7 @@ class Rollbacks:
                 raise
             except PlauditError as error:
                 job.refused += 1
-                told = f"{user_id}: {error.message}"
-                await connection.execute(jobs.SQL.add_errors, job.job_id, [job.lines], [told], ["[]"])
+                await jobs.add_error(connection, job.job_id, job.lines, f"{user_id}: {error.message}")
                 done = None
             else:
                 job.accepted += done is not None
@@ -190,7 +189,7 @@ class Rollbacks:
         result = _Result(kept, job.unchanged, _wanted(kept.sums), kept.sums.metrics)
         state = "running" if is_cut or len(rows) == MEMBERS_AT_ONCE else "finished"
         text = msgspec.json.encode(result).decode()
-        await connection.execute(SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), text, state)
+        await connection.execute(_SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), text, state)
         return True
 
     async def undo(
@@ -244,7 +243,7 @@ class Rollbacks:
         bucket, member_id, user_id = key
         blank = Member(member_id=member_id, user_id=user_id)
         async with self._pool.acquire() as connection:
-            rows = [dict(row) for row in await connection.fetch(SQL.log, bucket, member_id)]
+            rows = [dict(row) for row in await connection.fetch(_SQL.log, bucket, member_id)]
             if not rows:
                 raise Conflict("the member was erased, and what decided then with them", code=NOT_UNDONE)
             before = next((row for row in rows if row["event_id"] == event_id), None)
@@ -265,7 +264,7 @@ class Rollbacks:
     ) -> "_WorkedOut":
         """Add the codes of coupons, without those that are gone. What only would ask for used codes is nothing to do."""
         ids = [coupon.coupon_id for coupon in order.coupons]
-        rows = await connection.fetch(SQL.coupons, *key[:2], ids) if ids else []
+        rows = await connection.fetch(_SQL.coupons, *key[:2], ids) if ids else []
         coupons = {
             row["coupon_id"]: Coupon(row["coupon_id"], row["origin_id"], row["pool_id"], row["code"]) for row in rows
         }
@@ -294,7 +293,7 @@ class Rollbacks:
             log = [
                 dict(record)
                 for record in await connection.fetch(
-                    SQL.log_until_merge, bucket_of(former_id), former_id, row["user_id"]
+                    _SQL.log_until_merge, bucket_of(former_id), former_id, row["user_id"]
                 )
             ]
             while log and str(log[-1]["event_id"]) != handed["mergeId"]:

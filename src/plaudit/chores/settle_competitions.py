@@ -21,7 +21,7 @@ from plaudit.storage.queries import queries_beside
 
 from .pieces import Piece, attempt
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 SEED_BYTES = 32
 
@@ -31,9 +31,9 @@ Json = dict[str, Any]
 async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
     """Create missing seeds, and pay the prizes of finished competitions. Return how many were settled."""
     async with pool.acquire() as connection:
-        for row in await connection.fetch(SQL.unopened):
+        for row in await connection.fetch(_SQL.unopened):
             await open_draw(connection, row["org_id"], row["id"])
-        ended = [Piece("competition", *row) for row in await connection.fetch(SQL.ended)]
+        ended = [Piece("competition", *row) for row in await connection.fetch(_SQL.ended)]
         ended = [piece for piece in ended if not piece.is_left_out]
         for piece in ended:
             await attempt(connection, piece, _settle(connection, programmes, piece))
@@ -43,7 +43,7 @@ async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
 async def open_draw(connection: Connection, org_id: UUID, competition_id: str) -> None:
     """Generate a competition's seed, unless it has one."""
     at = (await clock_of(connection, org_id)).now()
-    await connection.execute(SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
+    await connection.execute(_SQL.open_contest, org_id, competition_id, secrets.token_bytes(SEED_BYTES), at)
 
 
 async def _settle(connection: Connection, programmes: Programmes, piece: Piece) -> None:
@@ -57,11 +57,11 @@ async def _give_prizes(connection: Connection, programme: Programme, competition
     """Pay each winner's prize by an event whose id comes from the competition and the rank: it is paid once."""
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
-        held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
+        held = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
         if held is None or held["settled_at"] is not None:
             return
         last = max(prize.last for prize in competition.prizes)
-        rows = await connection.fetch(SQL.places, org_id, competition_id, last)
+        rows = await connection.fetch(_SQL.places, org_id, competition_id, last)
         there = await hold(connection, [row["member_id"] for row in rows])
         rows = [row for row in rows if row["member_id"] in there]
         winners: list[Json] = []
@@ -88,7 +88,7 @@ async def _give_prizes(connection: Connection, programme: Programme, competition
         if arrivals:
             await inbox.append(connection, arrivals)
         result = msgspec.json.encode({"winners": winners}).decode()
-        await connection.execute(SQL.settle_contest, org_id, competition_id, now, result)
+        await connection.execute(_SQL.settle_contest, org_id, competition_id, now, result)
 
 
 async def draw_winners(connection: Connection, programme: Programme, competition: Competition, winners: int) -> Json:
@@ -102,18 +102,18 @@ async def draw_winners(connection: Connection, programme: Programme, competition
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     await open_draw(connection, org_id, competition_id)
     async with atomic(connection):
-        held = await connection.fetchrow(SQL.lock_contest, org_id, competition_id)
+        held = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
         assert held is not None
         if held["settled_at"] is not None:
             return msgspec.json.decode(held["result"])
-        rows = await connection.fetch(SQL.tickets, org_id, competition_id)
+        rows = await connection.fetch(_SQL.tickets, org_id, competition_id)
         tickets = draw_order(
             Ticket(row["member_id"], row["user_id"], row["entries"])
             for row in rows
             if row["user_id"] not in competition.excluded
         )
         result = _result(held["seed"], tickets, winners)
-        await connection.execute(SQL.settle_contest, org_id, competition_id, now, msgspec.json.encode(result).decode())
+        await connection.execute(_SQL.settle_contest, org_id, competition_id, now, msgspec.json.encode(result).decode())
         return result
 
 

@@ -16,9 +16,11 @@ from plaudit.mechanics.competitions.compiled import Competition, League, competi
 from plaudit.mechanics.competitions.leagues import PLACES_KEPT, outcome_of_place
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.programmes import Programme, Programmes
+from plaudit.storage.queries import queries_beside
 
-from . import settle_competitions as competitions
 from .pieces import Piece, attempt
+
+_SQL = queries_beside(__file__)
 
 Json = dict[str, Any]
 
@@ -30,7 +32,7 @@ _OF_PLACE = ("scope", "rank", "score", "reached_at")
 async def settle_rounds(connection: Connection, programmes: Programmes, org_id: UUID | None = None) -> int:
     """Settle the finished rounds of all leagues, or of an organisation's. Return their number."""
     settled = 0
-    for *key, minutes in await connection.fetch(competitions.SQL.leagues):
+    for *key, minutes in await connection.fetch(_SQL.leagues):
         piece = Piece("league", *key)
         if not piece.is_left_out and org_id in (None, piece.org_id):
             settled += await attempt(connection, piece, _settle_rounds_of(connection, programmes, piece, minutes)) or 0
@@ -55,16 +57,16 @@ async def _settle(
     present = period_key(at, league.period, zone)
     before = period_key(begins_at - timedelta(seconds=1), league.period, zone)
     key = programme.compiled.org_id, competition.competition_id
-    if await connection.fetchval(competitions.SQL.round_settled, *key, before):
+    if await connection.fetchval(_SQL.round_settled, *key, before):
         return 0
     patient = at < begins_at + timedelta(minutes=PATIENCE_MINUTES)
-    if await connection.fetchval(competitions.SQL.waits_before, programme.compiled.org_id, begins_at, patient):
+    if await connection.fetchval(_SQL.waits_before, programme.compiled.org_id, begins_at, patient):
         return 0
-    played = [row["round"] for row in await connection.fetch(competitions.SQL.rounds_played, *key, present)]
+    played = [row["round"] for row in await connection.fetch(_SQL.rounds_played, *key, present)]
     settled = 0
     for name in dict.fromkeys([*played, before]):
         if await connection.fetchval(
-            competitions.SQL.prizes_wait, programme.compiled.org_id, _key_of(competition.competition_id, "")
+            _SQL.prizes_wait, programme.compiled.org_id, _key_of(competition.competition_id, "")
         ):
             break
         await _settle_round(connection, programme, competition, league, name)
@@ -75,13 +77,13 @@ async def _settle(
 async def next_end(connection: Connection, programme: Programme) -> datetime | None:
     """Return when a league's next round with scores can be settled, or None if no round is known to have any."""
     org_id, zone, now = programme.compiled.org_id, programme.compiled.settings.time_zone, programme.now()
-    due = await connection.fetchval(competitions.SQL.next_due, org_id, now)
+    due = await connection.fetchval(_SQL.next_due, org_id, now)
     found: list[datetime] = []
-    for value, competition_id, _, minutes in await connection.fetch(competitions.SQL.leagues):
+    for value, competition_id, _, minutes in await connection.fetch(_SQL.leagues):
         competition = competition_of(programme.compiled, competition_id)
         if value != org_id or competition is None or competition.league is None:
             continue
-        played = await connection.fetch(competitions.SQL.rounds_played, org_id, competition_id, _ANY)
+        played = await connection.fetch(_SQL.rounds_played, org_id, competition_id, _ANY)
         busy = now if played else due
         if busy is not None:
             late = timedelta(minutes=minutes)
@@ -94,7 +96,7 @@ async def _settle_round(
 ) -> None:
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
-        rows = await connection.fetch(competitions.SQL.places_of_round, org_id, competition_id, name)
+        rows = await connection.fetch(_SQL.places_of_round, org_id, competition_id, name)
         there = await hold(connection, [row["member_id"] for row in rows])
         moved = [
             one
@@ -105,9 +107,7 @@ async def _settle_round(
         places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in kept]
         members = {row["scope"]: row["members"] for row in rows}
         result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
-        if await connection.fetchval(
-            competitions.SQL.settle_round, org_id, competition_id, name, programme.now(), result
-        ):
+        if await connection.fetchval(_SQL.settle_round, org_id, competition_id, name, programme.now(), result):
             arrivals = [_arrival(programme, competition_id, name, record) for record in moved]
             if arrivals:
                 await inbox.append(connection, arrivals)

@@ -90,12 +90,11 @@ async def _org_called(connection: "Connection", name: str) -> UUID:
     from plaudit.storage import orgs
 
     if not name:
-        row = await connection.fetchrow(orgs.SQL.oldest_org)
-        if row is None:
+        existing = await orgs.fetch_orgs(connection)
+        if not existing:
             raise PlauditError("No organisation yet: create one with plaudit org create NAME")
-        return row["org_id"]
-    rows = await connection.fetch(orgs.SQL.orgs_called, name)
-    found = [row["org_id"] for row in rows if row["rank"] == rows[0]["rank"]]
+        return existing[0].org_id
+    found = await orgs.org_ids_named(connection, name)
     if not found:
         raise NotFound(f"No organisation has the id, slug or name {name!r}; plaudit org list shows them all")
     if len(found) > 1:

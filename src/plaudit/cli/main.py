@@ -155,7 +155,7 @@ async def _prepare(url: str, data: Path, *, demo: bool) -> None:
     await migrate(url)
     connection = await connect(url)
     try:
-        if demo and await connection.fetchval(orgs.SQL.count_orgs) == 0:
+        if demo and not await orgs.fetch_orgs(connection):
             _keep_credentials(data / "credentials.json", await create_demo(connection))
             _keep_credentials(data / f"{TEST_NAME}.json", await create_demo_test(connection))
             console.print("A demo organisation was created:", highlight=False)

@@ -66,27 +66,27 @@ def list_orgs(
 
     url = url_of(data, database_url)
 
-    async def work() -> list[dict[str, object]]:
+    async def work() -> list[orgs.Org]:
         connection = await connect(url)
         try:
-            return [dict(row) for row in await connection.fetch(orgs.SQL.orgs)]
+            return await orgs.fetch_orgs(connection)
         finally:
             await connection.close()
 
-    rows = run(work)
+    existing = run(work)
     if as_json:
         shown = [
             {
-                "orgId": str(row["org_id"]), "name": row["name"], "slug": row["slug"], "isTest": row["is_test"],
-                "createdAt": row["created_at"],
+                "orgId": str(org.org_id), "name": org.name, "slug": org.slug, "isTest": org.is_test,
+                "createdAt": org.created_at,
             }
-            for row in rows
+            for org in existing
         ]  # fmt: skip
         typer.echo(msgspec.json.encode(shown).decode())
         return
     table = Table("id", "slug", "name", "")
-    for row in rows:
-        table.add_row(str(row["org_id"]), str(row["slug"] or ""), str(row["name"]), "test" if row["is_test"] else "")
+    for org in existing:
+        table.add_row(str(org.org_id), org.slug or "", org.name, "test" if org.is_test else "")
     console.print(table, markup=False)
 
 

@@ -23,7 +23,7 @@ from .listeners import Listener, Row
 from .signatures import secret_of
 from .webhooks import Attempt
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 ATTEMPT_LEASE = timedelta(seconds=8)  # then an attempt of a process that died is repeated
 DISABLE_AFTER = timedelta(days=3)
@@ -87,19 +87,19 @@ async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[
     """Return due messages, taking turns between organisations. No other process gets them until the lease ends."""
     lanes = [(org_id, lane, room) for (org_id, lane), room in rooms.lanes.items()]
     rows = await connection.fetch(
-        SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
+        _SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
         [lane[2] for lane in lanes], rooms.lane, list(rooms.orgs), list(rooms.orgs.values()), rooms.org,
     )  # fmt: skip
     gone = [(row["org_id"], row["webhook_id"], row["message_id"]) for row in rows if row["payload"] is None]
     if gone:  # the person that the message was about was erased
-        await connection.executemany(SQL.drop, gone)
+        await connection.executemany(_SQL.drop, gone)
     return sorted((DueDelivery(**row) for row in rows if row["payload"] is not None), key=lambda due: due.number)
 
 
 async def keep(connection: Connection, those: Sequence[DueDelivery], at: datetime) -> None:
     """Renew the leases of messages that are being sent."""
     await connection.execute(
-        SQL.keep, [due_delivery.org_id for due_delivery in those], [due_delivery.webhook_id for due_delivery in those], [due_delivery.message_id for due_delivery in those],
+        _SQL.keep, [due_delivery.org_id for due_delivery in those], [due_delivery.webhook_id for due_delivery in those], [due_delivery.message_id for due_delivery in those],
         at + ATTEMPT_LEASE,
     )  # fmt: skip
 
@@ -115,17 +115,17 @@ async def record_attempt(connection: Connection, due: DueDelivery, attempt: Atte
         state, next_at = ("dead", at) if later is None else ("waiting", max(later, asked))
     async with atomic(connection):
         await connection.execute(
-            SQL.note, *key, due.message_id, state, next_at, at, attempt.status, attempt.error, attempt.milliseconds
+            _SQL.note, *key, due.message_id, state, next_at, at, attempt.status, attempt.error, attempt.milliseconds
         )
-        since = await connection.fetchval(SQL.note_state, *key, None if attempt.succeeded else at)
+        since = await connection.fetchval(_SQL.note_state, *key, None if attempt.succeeded else at)
     return since is not None and at - since > DISABLE_AFTER
 
 
 async def secrets_of(connection: Connection, org_id: UUID, webhook_id: str, at: datetime) -> SigningSecrets:
     """Return a webhook's secrets; the first call creates one."""
-    row = await connection.fetchrow(SQL.secrets, org_id, webhook_id)
+    row = await connection.fetchrow(_SQL.secrets, org_id, webhook_id)
     if row is None:
-        row = await connection.fetchrow(SQL.first_secret, org_id, webhook_id, secret_of(secrets.token_bytes(32)))
+        row = await connection.fetchrow(_SQL.first_secret, org_id, webhook_id, secret_of(secrets.token_bytes(32)))
     assert row is not None
     until = row["previous_until"]
     return SigningSecrets(row["secret"], row["previous_secret"] if until is not None and until > at else None)
@@ -135,7 +135,7 @@ async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: date
     """Create a new secret. The old one keeps signing until the overlap ends."""
     await secrets_of(connection, org_id, webhook_id, at)
     fresh = secret_of(secrets.token_bytes(32))
-    await connection.execute(SQL.rotate, org_id, webhook_id, fresh, at + overlap)
+    await connection.execute(_SQL.rotate, org_id, webhook_id, fresh, at + overlap)
     return fresh
 
 
@@ -145,16 +145,16 @@ async def redeliver(connection: Connection, listener: Listener, messages: Sequen
     wanted = [(*delivery_row(listener, row), at) for row in messages]
     if wanted:
         await connection.execute(
-            SQL.try_anew, [suspect_id_of(row["message_id"], listener.webhook_id) for row in messages]
+            _SQL.try_anew, [suspect_id_of(row["message_id"], listener.webhook_id) for row in messages]
         )
-        await connection.executemany(SQL.deliver_again, wanted)
+        await connection.executemany(_SQL.deliver_again, wanted)
     return len(wanted)
 
 
 async def once_more(connection: Connection, org_id: UUID, webhook_id: str, message_id: UUID, at: datetime) -> bool:
     """Queue one message again, whatever the conditions are. Return whether it was ever queued for the webhook."""
-    await connection.execute(SQL.try_anew, [suspect_id_of(message_id, webhook_id)])
-    done = await connection.execute(SQL.once_more, org_id, webhook_id, message_id, at)
+    await connection.execute(_SQL.try_anew, [suspect_id_of(message_id, webhook_id)])
+    done = await connection.execute(_SQL.once_more, org_id, webhook_id, message_id, at)
     return done.endswith(" 1")
 
 
@@ -162,18 +162,23 @@ async def deliveries(
     connection: Connection, org_id: UUID, webhook_id: str, before: int, state: str | None, size: int
 ) -> list[Row]:
     """Return a webhook's deliveries, newest first."""
-    return [dict(row) for row in await connection.fetch(SQL.deliveries, org_id, webhook_id, before, state, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.deliveries, org_id, webhook_id, before, state, size)]
 
 
 async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row:
     """Return a webhook's state."""
-    row = await connection.fetchrow(SQL.state, org_id, webhook_id)
+    row = await connection.fetchrow(_SQL.state, org_id, webhook_id)
     assert row is not None
     return dict(row)
 
 
+async def record_disabled(connection: Connection, org_id: UUID, webhook_id: str, at: datetime, reason: str) -> None:
+    """Store when and why a webhook was disabled. Its time of failing starts again when it is activated."""
+    await connection.execute(_SQL.disabled, org_id, webhook_id, at, reason)
+
+
 async def delete_old(connection: Connection, at: datetime) -> None:
     """Delete messages that are a month old."""
-    await connection.execute(SQL.clear_outbox, at - RETENTION)
-    await connection.execute(SQL.clear_feed, at - RETENTION)
-    await connection.execute(SQL.clear_deliveries, at - RETENTION)
+    await connection.execute(_SQL.clear_outbox, at - RETENTION)
+    await connection.execute(_SQL.clear_feed, at - RETENTION)
+    await connection.execute(_SQL.clear_deliveries, at - RETENTION)

@@ -23,7 +23,7 @@ from .attempts import suspect_id_of
 from .listeners import Listener, Listeners, Row, columns
 from .webhooks import error_of
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 LEASE = timedelta(seconds=5)
 AT_ONCE, OF_ORG_AT_ONCE = 500, 200
@@ -36,7 +36,7 @@ async def evaluate_conditions(connection: Connection, listeners: Listeners, at: 
     """Evaluate the conditions of deliveries that wait for it. Return how many were evaluated."""
     done = 0
     for size, again in ((AT_ONCE, False), (1, True)):
-        rows = await connection.fetch(SQL.begin, at, at + LEASE, min(size, OF_ORG_AT_ONCE), size, again)
+        rows = await connection.fetch(_SQL.begin, at, at + LEASE, min(size, OF_ORG_AT_ONCE), size, again)
         if rows:
             done += await _judge_those(connection, listeners, sorted(map(dict, rows), key=_number), at)
     return done
@@ -61,7 +61,7 @@ async def _judge_those(connection: Connection, listeners: Listeners, rows: list[
     async with atomic(connection):
         for name, keys in found.items():
             given = columns(keys)
-            await connection.execute(SQL.by_name[name], *given, *([] if name == "drop" else [at]))
+            await connection.execute(_SQL.by_name[name], *given, *([] if name == "drop" else [at]))
     return len(rows) - len(found["put_back"])
 
 

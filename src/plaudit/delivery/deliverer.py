@@ -24,12 +24,11 @@ from plaudit.storage.documents import Change, deactivate
 from plaudit.storage.outgoing import enqueue
 from plaudit.storage.postgres import RECONNECT_SECONDS, UNREACHABLE, Connection, Pool, atomic, create_pool, listen
 from plaudit.storage.programmes import Programme, Programmes
-from plaudit.storage.suspects import SQL as SUSPECTS
-from plaudit.storage.suspects import learn, note_what_was_done
+from plaudit.storage.suspects import clear, learn, note_what_was_done
 from plaudit.tasks import cancel
 
 from . import attempts
-from .attempts import SQL, DueDelivery
+from .attempts import DueDelivery
 from .conditions import evaluate_conditions
 from .hand_out import buckets_with_news, hand_out
 from .listeners import Listeners
@@ -162,7 +161,7 @@ class Deliverer:
         await in_hand.steps("message", suspect_id, due.org_id, self._deliver_unless(due, stopped))
         if stopped is None and suspect_id in known.all:
             async with self._pool.acquire() as connection:
-                await connection.execute(SUSPECTS.cleared, suspect_id)
+                await clear(connection, suspect_id)
 
     async def _deliver_unless(self, due: DueDelivery, stopped: Suspect | None) -> None:
         attempt = None
@@ -245,7 +244,7 @@ class Deliverer:
         with suppress(NotFound):
             async with self._pool.acquire() as connection, atomic(connection):
                 await deactivate(connection, change)
-                await connection.execute(SQL.disabled, org_id, webhook_id, at, reason)
+                await attempts.record_disabled(connection, org_id, webhook_id, at, reason)
                 await enqueue(connection, org_id, message_id, WEBHOOK_DISABLED, payload, at, None)
             await self._programmes.refresh(org_id)
             log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)

@@ -17,7 +17,7 @@ from plaudit.storage.queries import queries_beside
 
 from .listeners import Row
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Number = Annotated[int, Meta(ge=0, le=2**62)]
 FeedPosition = tuple[
@@ -36,8 +36,8 @@ async def number_after(connection: Connection, org_id: UUID, place: FeedPosition
     """Return the number of a place. Raise Conflict if this database has not reached it."""
     number, name = place
     if isinstance(name, int):
-        return await connection.fetchval(SQL.earlier, org_id, number, name) or 0
-    row = await connection.fetchrow(SQL.end_of, org_id, number)
+        return await connection.fetchval(_SQL.earlier, org_id, number, name) or 0
+    row = await connection.fetchrow(_SQL.end_of, org_id, number)
     assert row is not None
     known = row["message_id"]
     if number > row["number"] or (known is not None and known.hex[:DIGITS] != name):
@@ -53,4 +53,4 @@ async def messages_after(
     connection: Connection, org_id: UUID, number: int, since: datetime | None, size: int
 ) -> Sequence[dict[str, Any]]:
     """Return an organisation's messages after a number; only those since an instant, if one is given."""
-    return [dict(row) for row in await connection.fetch(SQL.after, org_id, number, since, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.after, org_id, number, since, size)]

@@ -21,7 +21,7 @@ from plaudit.storage.queries import queries_beside
 from .attempts import PUSH, delivery_row
 from .listeners import Listeners, Row, columns
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 HAND_OUT_BATCH = 1_000
 OF_BUCKET_MIN = 10  # of each bucket, however many have something
@@ -29,7 +29,7 @@ OF_BUCKET_MIN = 10  # of each bucket, however many have something
 
 async def buckets_with_news(connection: Connection) -> set[int]:
     """Return the buckets that have messages to hand out."""
-    return {row["bucket"] for row in await connection.fetch(SQL.with_news)}
+    return {row["bucket"] for row in await connection.fetch(_SQL.with_news)}
 
 
 async def hand_out(
@@ -40,11 +40,11 @@ async def hand_out(
     Buckets that another process works on are skipped. Conditions are not evaluated here but in `conditions`.
     """
     async with atomic(connection):
-        places = await connection.fetch(SQL.lock_handed, list(buckets))
+        places = await connection.fetch(_SQL.lock_handed, list(buckets))
         if not places:
             return 0, set()
         of_each = max(OF_BUCKET_MIN, HAND_OUT_BATCH // len(places))
-        rows = [dict(row) for row in await connection.fetch(SQL.after, *columns(places), of_each)]
+        rows = [dict(row) for row in await connection.fetch(_SQL.after, *columns(places), of_each)]
         if not rows:
             return 0, set()
         await _number(connection, rows)
@@ -55,9 +55,9 @@ async def hand_out(
             wanted += [delivery_row(listener, row) for listener in those if listener.may_want(row)]
             wanted += await _pushes(connection, listeners, row)
         if wanted:
-            await connection.execute(SQL.insert_deliveries, *columns(wanted), at)
+            await connection.execute(_SQL.insert_deliveries, *columns(wanted), at)
         reached = {row["bucket"]: (row["bucket"], row["position"], row["ordinal"]) for row in rows}
-        await connection.execute(SQL.move_handed, *columns(list(reached.values())))
+        await connection.execute(_SQL.move_handed, *columns(list(reached.values())))
     counts = Counter(row["bucket"] for row in rows)
     return len(rows), {bucket for bucket, count in counts.items() if count == of_each}
 
@@ -65,11 +65,11 @@ async def hand_out(
 async def _number(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Give each message its number, the next of its organisation."""
     before = [row["message_id"] for row in rows if row["position"] == 0]
-    earlier = await connection.fetch(SQL.numbered_before, before) if before else []
+    earlier = await connection.fetch(_SQL.numbered_before, before) if before else []
     known: dict[UUID, int] = {row["message_id"]: row["number"] for row in earlier}
     fresh = [row for row in rows if row["message_id"] not in known]
     counts = Counter(row["org_id"] for row in fresh)
-    ends = await connection.fetch(SQL.count_on, list(counts), list(counts.values())) if counts else []
+    ends = await connection.fetch(_SQL.count_on, list(counts), list(counts.values())) if counts else []
     last = {row["org_id"]: row["number"] - counts[row["org_id"]] for row in ends}
     for row in rows:
         number = known.get(row["message_id"])
@@ -78,7 +78,7 @@ async def _number(connection: Connection, rows: Sequence[dict[str, Any]]) -> Non
         row["number"] = number
     if fresh:
         numbered = [(row["org_id"], row["number"], row["message_id"], row["created_at"]) for row in fresh]
-        await connection.execute(SQL.insert_feed, *columns(numbered))
+        await connection.execute(_SQL.insert_feed, *columns(numbered))
 
 
 async def _pushes(connection: Connection, listeners: Listeners, row: Row) -> list[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from plaudit.core.decision import Claim, ClaimKind
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 ScarceResource = tuple[UUID, ClaimKind, str]
 
@@ -92,9 +92,9 @@ class BatchClaims:
                 counts[claim_request.resource] += claim.quantity
         if counts:
             taken = [(org, kind.value, key, count) for (org, kind, key), count in counts.items()]
-            await self._connection.execute(SQL.add_claimed, *_columns(taken))
+            await self._connection.execute(_SQL.add_claimed, *_columns(taken))
         if codes:
-            await self._connection.execute(SQL.allocate_codes, self._at, *_columns(codes))
+            await self._connection.execute(_SQL.allocate_codes, self._at, *_columns(codes))
 
     async def _lock_counts(self, resources: list[ScarceResource]) -> None:
         unknown = sorted(
@@ -103,8 +103,8 @@ class BatchClaims:
         if not unknown:
             return
         columns = _columns([(org, kind.value, key) for org, kind, key in unknown])
-        await self._connection.execute(SQL.open_claimed, *columns)
-        for row in await self._connection.fetch(SQL.lock_claimed, *columns):
+        await self._connection.execute(_SQL.open_claimed, *columns)
+        for row in await self._connection.fetch(_SQL.lock_claimed, *columns):
             resource = (row["org_id"], ClaimKind(row["kind"]), row["key"])
             self._gone[resource] = row["quantity"]  # how much there is comes with the claim
 
@@ -112,7 +112,7 @@ class BatchClaims:
         org_id, _, pool_id = resource
         locked = self._codes[resource]
         free = len(locked) - self._used[resource]
-        for query in (SQL.free_codes, SQL.last_codes):
+        for query in (_SQL.free_codes, _SQL.last_codes):
             if free >= count:
                 break
             rows = await self._connection.fetch(query, org_id, pool_id, locked, count - free)
@@ -122,7 +122,7 @@ class BatchClaims:
     async def _lock_unused(self, resource: ScarceResource) -> None:
         org_id, _, key = resource
         pool_id, _, code = key.partition("/")
-        self._gone[resource] = 0 if await self._connection.fetchval(SQL.lock_unused, org_id, pool_id, code) else 1
+        self._gone[resource] = 0 if await self._connection.fetchval(_SQL.lock_unused, org_id, pool_id, code) else 1
 
     def _give(self, resource: ScarceResource, claim: Claim) -> None:
         if claim.kind is ClaimKind.code:

@@ -20,7 +20,7 @@ from .processed import ProcessedEvent
 from .rows import COPIED, UPDATED, WRITTEN, BatchRows, Row
 from .totals import add_totals
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_at: datetime) -> None:
@@ -34,18 +34,18 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
             await connection.copy_records_to_table(table, records=rows.of[table], columns=columns)
     for query in WRITTEN:
         if rows.of[query]:
-            await connection.execute(SQL.by_name[query], *_columns(rows.of[query]))
+            await connection.execute(_SQL.by_name[query], *_columns(rows.of[query]))
     moved = [bucket for bucket, position in rows.positions.items() if position != batch.positions[bucket]]
     at = [rows.positions[bucket] for bucket in moved]
     updates = [column for part in UPDATED for column in _encode_columns(rows.of[part], _TAKEN_AS[part])]
-    await connection.execute(SQL.move_on, *updates, moved, at, decided_at)
+    await connection.execute(_SQL.move_on, *updates, moved, at, decided_at)
     await _write_identities(connection, rows.identities)
     if rows.onward:
         await inbox.append(connection, rows.onward)
     for said in changed_members(rows.changed):
-        await connection.execute(SQL.announce_members, said)
+        await connection.execute(_SQL.announce_members, said)
     if rows.of["outbox"]:
-        await connection.execute(SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
+        await connection.execute(_SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
     # Last: only here can two lanes wait for each other.
     await add_totals(connection, rows.totals)
 
@@ -60,7 +60,7 @@ async def set_aside(connection: Connection, failed: Iterable[ProcessedEvent], at
         for processed_event in failed
         for arrival in (processed_event.arrival,)
     ]  # fmt: skip
-    await connection.execute(SQL.set_aside, *_columns(rows), at)
+    await connection.execute(_SQL.set_aside, *_columns(rows), at)
 
 
 SEPARATOR = "\x1e"
@@ -98,14 +98,14 @@ async def _write_identities(
     if not given:
         return
     gone: list[Row] = [(arrival.bucket, member_id, kind) for (member_id, kind), (arrival, _) in given.items()]
-    await connection.execute(SQL.delete_identities, *_columns(gone))
+    await connection.execute(_SQL.delete_identities, *_columns(gone))
     kept: list[Row] = [
         (arrival.org_id, kind, value, arrival.bucket, member_id, arrival.user_id)
         for (member_id, kind), (arrival, value) in given.items()
         if value is not None
     ]
     if kept:
-        await connection.execute(SQL.insert_identities, *_columns(kept))
+        await connection.execute(_SQL.insert_identities, *_columns(kept))
 
 
 def _columns(rows: list[Row]) -> list[Any]:

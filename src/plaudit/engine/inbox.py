@@ -11,13 +11,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.errors import Unavailable
-from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, with_retries
+from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, array_literal, atomic, with_retries
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival
 from .watching import WATCHED
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 GROUP_ARRIVALS_MAX = 2_000
 QUEUED_ARRIVALS_MAX = 50_000  # arrivals that one process holds; more are refused, so memory stays bounded
@@ -54,30 +54,55 @@ async def append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendR
 async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
     columns = [[getattr(arrival, name) for arrival in arrivals] for name in COLUMNS]
     if all(arrival.event_key is None for arrival in arrivals):
-        rows = await connection.fetch(SQL.append, *columns)
+        rows = await connection.fetch(_SQL.append, *columns)
         return AppendResult(frozenset(row["event_id"] for row in rows), frozenset())
     async with atomic(connection):
-        rows = await connection.fetch(SQL.append, *columns)
+        rows = await connection.fetch(_SQL.append, *columns)
         new = frozenset(row["event_id"] for row in rows)
         if new:
-            new -= {row["event_id"] for row in await connection.fetch(SQL.take_back_decided, list(new))}
+            new -= {row["event_id"] for row in await connection.fetch(_SQL.take_back_decided, list(new))}
     again = [arrival for arrival in arrivals if arrival.event_id not in new]
-    return AppendResult(new, await _mismatched(connection, again) if again else frozenset())
+    return AppendResult(new, await mismatched(connection, again))
 
 
-async def _mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
-    given = {arrival.event_id: arrival for arrival in again}
-    rows = await connection.fetch(SQL.fingerprints, list(given))
-    return frozenset(row["event_id"] for row in rows if not given[row["event_id"]].says(row["fingerprint"]))
+async def mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
+    """Return the ids of the events whose key came with other content before."""
+    by_id = {arrival.event_id: arrival for arrival in again}
+    rows = await connection.fetch(_SQL.fingerprints, list(by_id)) if by_id else []
+    return frozenset(row["event_id"] for row in rows if not by_id[row["event_id"]].says(row["fingerprint"]))
+
+
+async def peek(connection: Connection, buckets: Sequence[int], size: int) -> list[Arrival]:
+    """Return up to `size` of the next arrivals of these buckets, in the order of their arrival within each."""
+    return [Arrival(*row) for row in await connection.fetch(_SQL.peek, buckets, size)]
+
+
+async def fetch_waiting(connection: Connection, bucket: int, event_ids: Sequence[UUID]) -> list[Arrival]:
+    """Return those of these events that wait in a bucket, in the order of their arrival."""
+    return [Arrival(*row) for row in await connection.fetch(_SQL.waiting, bucket, event_ids)]
+
+
+async def remove(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Take arrivals out of the inbox. Return those that no other worker has taken: a lease can expire while its holder is slow."""
+    waiting = [arrival for arrival in arrivals if arrival.inbox_id is not None]
+    if not waiting:
+        return list(arrivals)
+    buckets = array_literal([arrival.bucket for arrival in waiting])
+    ids = array_literal([arrival.inbox_id or 0 for arrival in waiting])
+    there = await connection.fetchval(_SQL.remove, buckets, ids, len(waiting))
+    if there is None:
+        return list(arrivals)
+    removed = set(there)
+    return [arrival for arrival in arrivals if arrival.inbox_id is None or arrival.inbox_id in removed]
 
 
 async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> bool:
     """Put a failed event back into the inbox. Return False if no failed event has that id."""
     async with atomic(connection):
-        buckets = await connection.fetch(SQL.back_from_failed, org_id, event_id)
+        buckets = await connection.fetch(_SQL.back_from_failed, org_id, event_id)
         if not buckets:
             return False
-        await connection.execute(SQL.forget_failed, org_id, event_id)
+        await connection.execute(_SQL.forget_failed, org_id, event_id)
         watched = WATCHED.get()
         if watched is not None:
             watched.queued += [(row["bucket"], event_id) for row in buckets]

@@ -15,7 +15,7 @@ from plaudit.storage.postgres import Pool, with_retries
 
 from . import inbox
 from .arrival import Arrival
-from .load import SQL
+from .load import lock_buckets
 from .process import is_duplicate, process
 from .processed import ProcessedEvent
 from .quarantine import what_stops, why_set_aside
@@ -86,7 +86,7 @@ async def _process(
         async def attempt() -> ProcessedEvent:
             async with connection.transaction():
                 if through:  # in the order in which all transactions lock them
-                    await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket, *through}))
+                    await lock_buckets(connection, {arrival.bucket, *through})
                 done = await process(connection, programmes, arrivals, clock.now())
                 wanted = {arrival.event_id for arrival in arrivals}
                 main = next(
@@ -95,7 +95,7 @@ async def _process(
                 onward = main.decision.follow_ups if through and main.decision is not None else []
                 for bucket in sorted(set(through)) if onward else ():
                     ids = [follow_up.event_id for follow_up in onward if follow_up.event_id not in known.all]
-                    led_to = [Arrival(*row) for row in await connection.fetch(inbox.SQL.waiting, bucket, ids)]
+                    led_to = await inbox.fetch_waiting(connection, bucket, ids)
                     wanted |= {follow_up.event_id for follow_up in led_to}
                     done += await process(connection, programmes, led_to, clock.now())
                 for processed_event in done if whole else ():
@@ -111,6 +111,4 @@ async def _process(
             processed = await with_retries(attempt)  # it is in the log now
         if processed.state != "duplicate":
             return ImmediateResult(processed)
-        rows = await connection.fetch(inbox.SQL.fingerprints, [arrival.event_id])
-        differs = any(not arrival.says(row["fingerprint"]) for row in rows)
-        return ImmediateResult(processed, frozenset({arrival.event_id}) if differs else frozenset())
+        return ImmediateResult(processed, await inbox.mismatched(connection, [arrival]))

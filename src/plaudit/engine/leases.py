@@ -16,23 +16,23 @@ from plaudit.core.ids import BUCKET_COUNT
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -> list[int]:
     """Record that the worker is alive; renew, release and acquire leases up to its fair share. Return its buckets."""
     async with atomic(connection):
-        await connection.execute(SQL.seen, worker_id)
-        await connection.execute(SQL.forget_dead, lease_seconds)
-        alive = await connection.fetchval(SQL.alive)
+        await connection.execute(_SQL.seen, worker_id)
+        await connection.execute(_SQL.forget_dead, lease_seconds)
+        alive = await connection.fetchval(_SQL.alive)
         share = -(-BUCKET_COUNT // alive)
-        rows = await connection.fetch(SQL.renew, worker_id, lease_seconds)
+        rows = await connection.fetch(_SQL.renew, worker_id, lease_seconds)
         held = sorted(row["bucket"] for row in rows)
         if len(held) > share:
-            await connection.execute(SQL.release, worker_id, held[share:])
+            await connection.execute(_SQL.release, worker_id, held[share:])
             held = held[:share]
         if len(held) < share:
-            rows = await connection.fetch(SQL.acquire, worker_id, lease_seconds, share - len(held))
+            rows = await connection.fetch(_SQL.acquire, worker_id, lease_seconds, share - len(held))
             held = sorted([*held, *(row["bucket"] for row in rows)])
         return held
 
@@ -40,5 +40,5 @@ async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -
 async def release(connection: Connection, worker_id: UUID) -> None:
     """Release all leases: the worker stops."""
     async with atomic(connection):
-        await connection.execute(SQL.release, worker_id, list(range(BUCKET_COUNT)))
-        await connection.execute(SQL.gone, worker_id)
+        await connection.execute(_SQL.release, worker_id, list(range(BUCKET_COUNT)))
+        await connection.execute(_SQL.gone, worker_id)

@@ -22,7 +22,7 @@ from .arrival import Arrival
 from .members import all_parts, load_members
 from .segment_tallies import attach_past
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class Batch(Struct, kw_only=True):
@@ -35,6 +35,13 @@ class Batch(Struct, kw_only=True):
     watched_buckets: frozenset[int] = frozenset()  # buckets with an open live stream
 
 
+class LockedBuckets(Struct, frozen=True):
+    """Locked buckets: the last position of each one's log, and those with an open live stream."""
+
+    positions: dict[int, int]
+    watched: frozenset[int]
+
+
 async def load(
     connection: Connection, programmes: Mapping[UUID, Program], arrivals: Sequence[Arrival], *, unseen: bool = False
 ) -> Batch:
@@ -42,13 +49,11 @@ async def load(
 
     `unseen`: none of them is known to have been decided, so the log is not queried for duplicates; its key finds any.
     """
-    buckets = sorted({arrival.bucket for arrival in arrivals})
-    rows = await connection.fetch(SQL.lock_buckets, buckets)
-    positions = {row["bucket"]: row["position"] for row in rows}
-    there = await _remove_from_inbox(connection, arrivals)
+    locked = await lock_buckets(connection, (arrival.bucket for arrival in arrivals))
+    there = await inbox.remove(connection, arrivals)
     decided: set[UUID] = set()
     if not unseen:
-        found = await connection.fetch(SQL.decided_before, array_literal(arrival.event_id for arrival in there))
+        found = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in there))
         decided = {row["event_id"] for row in found}
     fresh, again = _split_duplicates(there, decided)
     kinds = {arrival.kind for arrival in fresh}
@@ -58,8 +63,16 @@ async def load(
     members = await load_members(connection, keys, users, needs)
     if any(map(needs_history, kinds)):
         fresh = await attach_past(connection, programmes, fresh, members)
-    watched = frozenset(row["bucket"] for row in rows if row["watched"])
-    return Batch(arrivals=fresh, duplicates=again, members=members, positions=positions, watched_buckets=watched)
+    return Batch(
+        arrivals=fresh, duplicates=again, members=members, positions=locked.positions, watched_buckets=locked.watched
+    )
+
+
+async def lock_buckets(connection: Connection, buckets: Iterable[int]) -> LockedBuckets:
+    """Lock buckets until the transaction ends, in ascending order, as all transactions do."""
+    rows = await connection.fetch(_SQL.lock_buckets, sorted(set(buckets)))
+    positions = {row["bucket"]: row["position"] for row in rows}
+    return LockedBuckets(positions, frozenset(row["bucket"] for row in rows if row["watched"]))
 
 
 def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str]:
@@ -76,24 +89,10 @@ def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str
 
 async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Take arrivals out of the inbox, to set them aside. Return those that nobody else has taken or decided."""
-    await connection.fetch(SQL.lock_buckets, sorted({arrival.bucket for arrival in arrivals}))
-    there = await _remove_from_inbox(connection, arrivals)
-    rows = await connection.fetch(SQL.decided_before, array_literal(arrival.event_id for arrival in there))
+    await lock_buckets(connection, (arrival.bucket for arrival in arrivals))
+    there = await inbox.remove(connection, arrivals)
+    rows = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in there))
     return _split_duplicates(there, {row["event_id"] for row in rows})[0]
-
-
-async def _remove_from_inbox(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Return the arrivals that no other worker has taken: a lease can expire while its holder is slow."""
-    waiting = [arrival for arrival in arrivals if arrival.inbox_id is not None]
-    if not waiting:
-        return list(arrivals)
-    buckets = array_literal([arrival.bucket for arrival in waiting])
-    ids = array_literal([arrival.inbox_id or 0 for arrival in waiting])
-    there = await connection.fetchval(inbox.SQL.remove, buckets, ids, len(waiting))
-    if there is None:
-        return list(arrivals)
-    removed = set(there)
-    return [arrival for arrival in arrivals if arrival.inbox_id is None or arrival.inbox_id in removed]
 
 
 def _split_duplicates(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:

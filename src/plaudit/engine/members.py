@@ -11,7 +11,7 @@ from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, Mem
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 _BOOK = msgspec.json.Decoder(Book)
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, object])
@@ -33,7 +33,7 @@ async def load_members(
     found = {id_: Member(member_id=id_, user_id=users[id_]) for id_ in keys}
     members = list(found.values())
     wanted = array_literal(keys.values()), array_literal(keys)
-    there = await connection.fetch(SQL.members, *wanted)
+    there = await connection.fetch(_SQL.members, *wanted)
     number: int  # of a member in the list, from 1
     for number, attributes, enrolled_at, present, active_at, sequence, due_at, merged_into in there:
         member = members[number - 1]
@@ -52,20 +52,20 @@ async def load_members(
             array_literal(keys[member.member_id] for member in members),
             array_literal(member.member_id for member in members),
         )
-    for number, metric, amount, earned, book in await connection.fetch(SQL.balances, *wanted):
+    for number, metric, amount, earned, book in await connection.fetch(_SQL.balances, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
-    for number, kind, key, state in await connection.fetch(SQL.progress, *wanted):
+    for number, kind, key, state in await connection.fetch(_SQL.progress, *wanted):
         if kind in STATE_KINDS:  # states of other kinds stay as they are, and `verify` reports them
             states_of(members[number - 1], kind)[key] = state_decoder(kind).decode(state)
     if "holdings" in needs:
-        for number, product_id, *holding in await connection.fetch(SQL.holdings, *wanted):
+        for number, product_id, *holding in await connection.fetch(_SQL.holdings, *wanted):
             members[number - 1].holdings[product_id] = Holding(*holding)
     if "coupons" in needs:
-        for number, origin_id, had in await connection.fetch(SQL.coupons, *wanted):
+        for number, origin_id, had in await connection.fetch(_SQL.coupons, *wanted):
             members[number - 1].coupons[origin_id] = had
     for name, table in STATE_TABLES.items():
         if name in needs:
-            for number, key, *row in await connection.fetch(SQL.by_name[name], *wanted):
+            for number, key, *row in await connection.fetch(_SQL.by_name[name], *wanted):
                 states = states_of(members[number - 1], table.kind)
                 states[key] = table.put(states.get(key), table.type(*row))
     return found
@@ -74,5 +74,5 @@ async def load_members(
 async def hold(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
     """Return those of these members who have not been erased, and prevent their erasure until the transaction ends."""
     wanted = list(member_ids)
-    rows = await connection.fetch(SQL.hold, sorted({bucket_of(id_) for id_ in wanted}), wanted)
+    rows = await connection.fetch(_SQL.hold, sorted({bucket_of(id_) for id_ in wanted}), wanted)
     return {row["member_id"] for row in rows}

@@ -21,7 +21,7 @@ from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival, Payload
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -77,12 +77,12 @@ async def earned_by_members(
 
     With them goes what those have earned who have been merged into them.
     """
-    rows = await connection.fetch(SQL.with_former, list(ids.values()), list(ids))
+    rows = await connection.fetch(_SQL.with_former, list(ids.values()), list(ids))
     owner = {row["former_id"]: row["member_id"] for row in rows}
     keys = [row["bucket"] for row in rows], [row["former_id"] for row in rows]
     by_owner: dict[UUID, list[Change]] = {}
     for member_id, transaction_id, reverses, *booked in await connection.fetch(
-        SQL.credits_and_reversals, *keys, metric_id
+        _SQL.credits_and_reversals, *keys, metric_id
     ):
         by_owner.setdefault(owner[member_id], []).append(Change(transaction_id, reverses, Booked(*booked)))
     metric = program.metrics.get(metric_id)

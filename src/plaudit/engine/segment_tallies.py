@@ -23,7 +23,7 @@ from plaudit.storage.queries import queries_beside
 from .arrival import Arrival, Payload, logged
 from .placement import placed_by_ledger
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 LOOK_SOURCE = "engine"  # of the events by which fills look at members
 
@@ -70,7 +70,7 @@ async def _in_their_time(
         for arrival in arrivals
         if arrival.source == LOOK_SOURCE and needs_history(arrival.kind)
     }
-    rows = await connection.fetch(SQL.being_imported, list(looks.values()), list(looks)) if looks else []
+    rows = await connection.fetch(_SQL.being_imported, list(looks.values()), list(looks)) if looks else []
     held = {row["member_id"] for row in rows}
 
     def in_time(arrival: Arrival) -> Arrival:
@@ -101,7 +101,7 @@ async def past_events(connection: Connection, keys: Mapping[UUID, int], triggers
     """The events of these kinds that members (with their buckets) have in the log, in their order."""
     found: dict[UUID, list[Event]] = {}
     if triggers:
-        rows = await connection.fetch(SQL.events_of_members, list(keys.values()), list(keys), triggers)
+        rows = await connection.fetch(_SQL.events_of_members, list(keys.values()), list(keys), triggers)
         for row in rows:
             found.setdefault(row["member_id"], []).append(logged(dict(row)).event())
     return found

@@ -11,7 +11,7 @@ from plaudit.core.program import Program
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Key = tuple[UUID, date, str, str, str]  # organisation, day, metric, the kind and the id of the cause
 Totals = dict[Key, list[int]]  # credits, debits, how many of each
@@ -62,4 +62,4 @@ async def add_totals(connection: Connection, totals: Mapping[Key, list[int]]) ->
     """Add totals to those stored. They are locked in the order of their keys."""
     if totals:
         rows = [(*key, *sums) for key, sums in sorted(totals.items())]
-        await connection.execute(SQL.add_totals, *(list(column) for column in zip(*rows, strict=True)))
+        await connection.execute(_SQL.add_totals, *(list(column) for column in zip(*rows, strict=True)))

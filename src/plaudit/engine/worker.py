@@ -21,16 +21,15 @@ from plaudit import clock, telemetry
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.core.program import Program
 from plaudit.guard import in_hand, known
+from plaudit.storage import suspects
 from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, atomic, listen, run_forever, with_retries
 from plaudit.storage.programmes import Programmes
-from plaudit.storage.suspects import SQL as SUSPECTS
-from plaudit.storage.suspects import learn
 from plaudit.tasks import cancel
 
-from . import inbox, leases
-from .arrival import Arrival, timer_tick
+from . import inbox, leases, timers
+from .arrival import Arrival
 from .commit import set_aside
-from .load import SQL, take_out
+from .load import take_out
 from .process import is_duplicate, process
 from .processed import ProcessedEvent
 from .quarantine import TrialPart, apart, why_set_aside
@@ -116,7 +115,7 @@ class Worker:
         """Renew the leases once. Return the buckets held."""
         async with self._pool.acquire() as connection:
             held = await leases.lease(connection, self._worker_id, self._lease_seconds)
-            await learn(connection)  # another worker may have died of an event in these
+            await suspects.learn(connection)  # another worker may have died of an event in these
         self._due |= set(held) - set(self._held)
         self._held = held
         return held
@@ -152,7 +151,7 @@ class Worker:
         self._busy.update(mine)
         try:
             async with self._pool.acquire() as connection:
-                arrivals = [Arrival(*row) for row in await connection.fetch(inbox.SQL.peek, mine, BATCH_EVENTS_MAX)]
+                arrivals = await inbox.peek(connection, mine, BATCH_EVENTS_MAX)
                 if len(arrivals) == BATCH_EVENTS_MAX:
                     self._due.update(mine)
                     self._last[lane] = arrivals[-1].bucket
@@ -175,12 +174,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         async with self._pool.acquire() as connection:
             begun = loop.time()
-            rows = await connection.fetch(SQL.due, mine, BATCH_EVENTS_MAX)
+            ticks = await timers.fetch_due(connection, mine, BATCH_EVENTS_MAX)
             self._looked[lane] = loop.time() - begun
-            at = clock.now()
-            for part in apart([timer_tick(**row, at=at) for row in rows if row["member_id"] not in known.members]):
+            for part in apart([tick for tick in ticks if tick.member_id not in known.members]):
                 await self._process_part(connection, part)
-        return len(rows)
+        return len(ticks)
 
     def _lane_buckets(self, lane: int) -> list[int]:
         """Return the buckets that a lane serves now."""
@@ -200,13 +198,12 @@ class Worker:
         if part.stopped is not None:
             await self._set_aside(connection, part.arrivals, why_set_aside(part.arrivals[0], part.stopped))
             if part.stopped.org_id is None:  # its organisation is known now, and may have stopped too many processes
-                await learn(connection)
+                await suspects.learn(connection)
             return
         with in_hand.batch(arrival.event_id for arrival in part.arrivals):
             await self._process(connection, part.arrivals)
         if part.suspected:
-            await connection.execute(SUSPECTS.cleared, part.arrivals[0].event_id)
-            known.all.pop(part.arrivals[0].event_id, None)
+            await suspects.clear(connection, part.arrivals[0].event_id)
 
     async def _programs_of(
         self, connection: Connection, arrivals: Sequence[Arrival]
@@ -291,7 +288,7 @@ class Worker:
             failed = [ProcessedEvent(arrival=arrival, state="failed", error=error) for arrival in taken]
             await set_aside(connection, failed, at)
             for arrival in taken:
-                await connection.execute(SUSPECTS.stopped, arrival.event_id, arrival.org_id)
+                await suspects.store_org(connection, arrival.event_id, arrival.org_id)
         _count(failed, at)
 
     async def _run_lane(self, lane: int) -> None:

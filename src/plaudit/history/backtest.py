@@ -18,7 +18,7 @@ from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.errors import NotFound, invalid_fields
 from plaudit.storage import programme_changes
-from plaudit.storage.documents import validate
+from plaudit.storage.documents import fetch, validate
 from plaudit.storage.postgres import Connection
 from plaudit.storage.programmes import Programme, clock_of, load_programme, programme_from_documents
 
@@ -79,15 +79,13 @@ async def queue_backfill(connection: Connection, org_id: UUID, campaign_id: str,
     nothing is given twice. Yields how many events have been queued. What was queued before is not queued again.
     """
     programme = await load_programme(connection, org_id)
-    rows = await connection.fetchrow(programme_changes.SQL.one, org_id, "campaign", campaign_id)
-    if rows is None:
-        raise NotFound("Campaign not found", code="campaign_not_found")
+    campaign = await fetch(connection, org_id, KINDS["campaign"], campaign_id)
     since = programme.clock.wall_of(programme.now() - timedelta(days=days))
     found = Simulation()
     async for simulation in simulate(connection, programme, since, campaign_id=campaign_id):
         found = simulation
     queued = 0
-    arrivals = list(_backfills(programme, found, rows["version"], campaign_id))
+    arrivals = list(_backfills(programme, found, campaign.version, campaign_id))
     for start in range(0, len(arrivals), APPENDED):
         appended = await inbox.append(connection, arrivals[start : start + APPENDED])
         queued += len(appended.new)

@@ -19,7 +19,7 @@ from plaudit.storage.queries import queries_beside
 
 from .recount import Recount
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 _ONCE_OTHERWISE = {"progress", "balances"}  # which earlier versions kept less of
 
@@ -56,9 +56,9 @@ async def replay(connection: Connection) -> ReplayResult:
     """Decide the whole log again, bucket by bucket, and compare the result with the tables. Change nothing."""
     replayed = ReplayResult()
     programmes: dict[tuple[UUID, int], Programme] = {}
-    for row in await connection.fetch(SQL.buckets):
+    for row in await connection.fetch(_SQL.buckets):
         bucket = row["bucket"]
-        rows = [dict(row) for row in await connection.fetch(SQL.log_of_bucket, bucket)]
+        rows = [dict(row) for row in await connection.fetch(_SQL.log_of_bucket, bucket)]
         decided = await _decided_again(connection, rows, programmes, replayed.recount)
         replayed.events += len(rows)
         await _compare(connection, bucket, decided, replayed)
@@ -105,7 +105,7 @@ async def _compare(connection: Connection, bucket: int, decided: _Bucket, replay
             wrong.append((member_id, f"member {member_id}: {', '.join(parts)}"))
     written = [
         (row["member_id"], (row["transaction_id"], row["amount"], row["balance_after"]))
-        for row in await connection.fetch(SQL.transactions_of_bucket, bucket)
+        for row in await connection.fetch(_SQL.transactions_of_bucket, bucket)
     ]
     differing = {member_id for member_id, _ in wrong}
     if decided.posted != written:

@@ -28,7 +28,7 @@ from plaudit.engine.arrival import logged
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Json = dict[str, Any]
 Row = matching.Row
@@ -98,7 +98,7 @@ async def sent_on(
 
 
 async def _rows(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:
-    return [dict(row) for row in await connection.fetch(SQL.on_lots, bucket_of(member_id), member_id, metric_id)]
+    return [dict(row) for row in await connection.fetch(_SQL.on_lots, bucket_of(member_id), member_id, metric_id)]
 
 
 async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id: str) -> Sequence[Row]:
@@ -108,7 +108,7 @@ async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id
     while name is not None:
         member_id = member_id_of(org_id, name)
         rows = matching.continued(rows, await _rows(connection, member_id, metric_id))
-        found = await connection.fetchrow(SQL.receiver, bucket_of(member_id), member_id, metric_id)
+        found = await connection.fetchrow(_SQL.receiver, bucket_of(member_id), member_id, metric_id)
         name = None if found is None else found["merged_into"]
     return rows
 
@@ -127,7 +127,7 @@ def _left_of(row: Row, rows: Sequence[Row], book: Book | None) -> int:
 async def _receiver(connection: Connection, program: Program, user_id: str, metric: Metric) -> _Receiver:
     while True:
         member_id = member_id_of(program.org_id, user_id)
-        row = await connection.fetchrow(SQL.receiver, bucket_of(member_id), member_id, metric.metric_id)
+        row = await connection.fetchrow(_SQL.receiver, bucket_of(member_id), member_id, metric.metric_id)
         if row is None or row["erased_at"] is not None:
             return _Receiver(user_id, 0, lots.EMPTY, is_erased=True)
         if row["merged_into"] is None:

@@ -36,7 +36,7 @@ from plaudit.storage.queries import queries_beside
 from .simulated_claims import Left, give_back, settled
 from .simulated_orders import Orders, causes_first
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 SAMPLES_MAX = 10
 FETCHED = 2_000
@@ -122,24 +122,24 @@ async def simulate(
     found = Simulation()
     async with snapshot(connection):
         await connection.execute("SET LOCAL statement_timeout = 0")
-        row = await connection.fetchrow(SQL.extent, org_id, since, share)
+        row = await connection.fetchrow(_SQL.extent, org_id, since, share)
         assert row is not None
         found.total, found.members = row["events"], row["members"]
         if not found.total:
             yield found
             return
-        taken_back = {record["reverses"] for record in await connection.fetch(SQL.reversed, org_id, since)}
+        taken_back = {record["reverses"] for record in await connection.fetch(_SQL.reversed, org_id, since)}
         runner = _Simulator(connection, programme, since, found, campaign_id, cases_max, Orders(taken_back))
         await runner.load_scarce_resources(share)
-        row = await connection.fetchrow(SQL.present, org_id)
+        row = await connection.fetchrow(_SQL.present, org_id)
         assert row is not None
         # Only members of whom there is something in the window; of them, everything.
-        async for rows in _commits(connection.cursor(SQL.log, org_id, since, share, prefetch=FETCHED)):
+        async for rows in _commits(connection.cursor(_SQL.log, org_id, since, share, prefetch=FETCHED)):
             for record in causes_first(rows):
                 await runner.meet(record)
                 if found.events % PROGRESS_EVERY == 0:
                     yield found
-        held = {record["member_id"] for record in await connection.fetch(SQL.held, org_id)}
+        held = {record["member_id"] for record in await connection.fetch(_SQL.held, org_id)}
         await runner.pass_time(clock.now() + row["clock_offset"], row["program_version"], held)
     yield found
 
@@ -190,17 +190,17 @@ class _Simulator:
         What is taken now, less what was taken in the window: known by deciding that once more.
         """
         org_id = self._program.org_id
-        for row in await self._connection.fetch(SQL.codes_left, org_id, self._since):
+        for row in await self._connection.fetch(_SQL.codes_left, org_id, self._since):
             self._left[ClaimKind.code, row["pool_id"]] = row["number"]
             self._left_now[ClaimKind.code, row["pool_id"]] = row["now"]
-        taken = await self._connection.fetch(SQL.taken_now, org_id)
+        taken = await self._connection.fetch(_SQL.taken_now, org_id)
         if not taken:
             return
         for row in taken:
             key = ClaimKind(row["kind"]), row["key"]
             self._left[key] = self._left_now[key] = -row["number"]  # the claim says how much there is
         members: dict[UUID, Member] = {}
-        async for record in self._connection.cursor(SQL.log, org_id, self._since, share, prefetch=FETCHED):
+        async for record in self._connection.cursor(_SQL.log, org_id, self._since, share, prefetch=FETCHED):
             program = await self._program_of(record["program_version"])
             refused = frozenset(outcome_from(record["outcome"]).refused)
             in_window, arrival = record["in_window"], logged(dict(record))

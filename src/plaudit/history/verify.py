@@ -24,7 +24,7 @@ from .one_org import see_only
 from .recount import Recount
 from .replay import replay
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 TRANSFERS_AT_ONCE = 5_000
 
@@ -38,14 +38,14 @@ def _arrivals(transfer_id: UUID) -> list[UUID]:
 async def _transfers(connection: Connection) -> InvariantResult:
     """Check that every transfer has arrived or come back whole, or is in progress, and is reversed on both sides."""
     counted, wrong = 0, list[str]()
-    taken_back = {row["event_id"]: row["amount"] for row in await connection.fetch(SQL.transfers_reversed)}
+    taken_back = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.transfers_reversed)}
     place = (-1, 0)
-    while rows := await connection.fetch(SQL.transfers, *place, TRANSFERS_AT_ONCE):
+    while rows := await connection.fetch(_SQL.transfers, *place, TRANSFERS_AT_ONCE):
         place = (rows[-1]["bucket"], rows[-1]["position"])
         counted += len(rows)
         ways = {row["event_id"]: _arrivals(row["event_id"]) for row in rows}
         ids = [event_id for both in ways.values() for event_id in both]
-        there = {row["event_id"]: row["amount"] for row in await connection.fetch(SQL.arrived, ids)}
+        there = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.arrived, ids)}
         for row in rows:
             transfer_id = row["event_id"]
             arrived = [there[event_id] for event_id in ways[transfer_id] if event_id in there]
@@ -71,13 +71,13 @@ async def verify(connection: Connection, org_id: UUID | None = None) -> list[Inv
 
 
 async def _checks(connection: Connection) -> list[InvariantResult]:
-    counted = await connection.fetchrow(SQL.counted)
+    counted = await connection.fetchrow(_SQL.counted)
     assert counted is not None
     found: list[InvariantResult] = []
     for query, invariant in BY_QUERY.items():
-        rows = await connection.fetch(SQL.by_name[query])
+        rows = await connection.fetch(_SQL.by_name[query])
         found.append(invariant.check(counted[invariant.counted], [str(row[0]) for row in rows]))
-    others = await connection.fetch(SQL.states_of_others, [*STATE_KINDS])
+    others = await connection.fetch(_SQL.states_of_others, [*STATE_KINDS])
     found.append(STATE_KINDS_KNOWN.check(counted[STATE_KINDS_KNOWN.counted], [str(row[0]) for row in others]))
     found.append(await _transfers(connection))
     replayed = await replay(connection)

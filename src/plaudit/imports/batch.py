@@ -29,7 +29,7 @@ from plaudit.storage.queries import queries_beside
 
 from .reader import InputLine
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 CODE_MAX = 128
 
@@ -110,8 +110,7 @@ async def _import_members(
     into.errors += await _take_codes(connection, programme, arrivals)
     processed = await _processed(connection, programme, arrivals, into.errors)
     again = [id_ for id_, state in processed.items() if state == "duplicate"]
-    known = await connection.fetch(inbox.SQL.fingerprints, again) if again else []
-    differ = {row["event_id"] for row in known if not arrivals[row["event_id"]][1].says(row["fingerprint"])}
+    differ = await inbox.mismatched(connection, (arrivals[id_][1] for id_ in again))
     for event_id in differ:
         number, _, _ = arrivals[event_id]
         into.errors.append((number, Invalid("This user was already imported with different values", code="changed")))
@@ -122,7 +121,7 @@ async def _import_members(
         for metric, value in arrivals[event_id][2].lots.items():
             into.given[metric] += sum(lot.amount for lot in value)
     if counted:
-        for row in await connection.fetch(SQL.booked, counted):
+        for row in await connection.fetch(_SQL.booked, counted):
             into.booked[row["metric"]] += int(row["amount"])
 
 
@@ -138,8 +137,8 @@ async def _take_codes(connection: Connection, programme: Programme, arrivals: di
         return []
     first = {row[:3]: row for row in reversed(rows)}  # of two who bring one code, the first has it
     columns = [list(column) for column in zip(*first.values(), strict=True)]
-    await connection.execute(SQL.take_codes, *columns)
-    mine = {row["coupon_id"] for row in await connection.fetch(SQL.codes_taken, *columns[:3], columns[5])}
+    await connection.execute(_SQL.take_codes, *columns)
+    mine = {row["coupon_id"] for row in await connection.fetch(_SQL.codes_taken, *columns[:3], columns[5])}
     errors: Errors = []
     for event_id, (number, arrival, brought) in list(arrivals.items()):
         if any(coupon_id not in mine for *_, coupon_id in _codes_of(programme, arrival, brought)):
@@ -161,7 +160,7 @@ def _codes_of(programme: Programme, arrival: Arrival, brought: ImportOrder) -> l
 async def _release_codes(connection: Connection, programme: Programme, arrival: Arrival, brought: ImportOrder) -> None:
     rows = _codes_of(programme, arrival, brought)
     if rows:
-        await connection.execute(SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
+        await connection.execute(_SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def _processed(
@@ -238,7 +237,7 @@ async def _update_members(
     at, now = clock.now(), programme.now()
     users = [id_text(line.fields.get("userId")) for line in lines]
     keys = [member_id_of(programme.compiled.org_id, str(user)) for user in users]
-    rows = await connection.fetch(SQL.existing, [bucket_of(key) for key in keys], keys)
+    rows = await connection.fetch(_SQL.existing, [bucket_of(key) for key in keys], keys)
     there = {row["user_id"] for row in rows}
     for line, user_id in zip(lines, users, strict=True):
         if not isinstance(user_id, str) or user_id not in there:

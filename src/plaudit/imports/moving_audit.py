@@ -17,7 +17,7 @@ from plaudit.storage.queries import queries_beside
 from .batch import BatchResult
 from .moving_history import changed
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 CHANGES = ("created", "updated", "deleted")
 Key = tuple[str, str, int]
@@ -36,12 +36,12 @@ async def take(connection: Connection, programme: Programme, lines: Sequence[tup
             done.errors.append((number, invalid_fields(wrong)))
         else:
             good.append((number, line))
-    await connection.fetchval(SQL.lock_org, org_id)
+    await connection.fetchval(_SQL.lock_org, org_id)
     there = await _there(connection, org_id, [line for _, line in good])
     differs = any(there.get(_key(line), line) != line for _, line in good)
-    last = await connection.fetchrow(SQL.last_version, org_id)
-    if good and (differs or not there) and last is not None and await connection.fetchval(SQL.is_untouched, org_id):
-        await connection.execute(SQL.clear, org_id)
+    last = await connection.fetchrow(_SQL.last_version, org_id)
+    if good and (differs or not there) and last is not None and await connection.fetchval(_SQL.is_untouched, org_id):
+        await connection.execute(_SQL.clear, org_id)
         there, last = {}, None
     place = (-1, -1) if last is None else (last["program_version"], last["ordinal"])
     new: list[AuditLine] = []
@@ -82,7 +82,7 @@ def _key(line: AuditLine) -> Key:
 
 async def _there(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> dict[Key, AuditLine]:
     keys = [[getattr(line, name) for line in lines] for name in ("kind", "id", "program_version")]
-    found = [audit_line(row) for row in await connection.fetch(SQL.versions_there, org_id, *keys)]
+    found = [audit_line(row) for row in await connection.fetch(_SQL.versions_there, org_id, *keys)]
     return {_key(line): line for line in found}
 
 
@@ -95,14 +95,14 @@ async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine
         )
         for line in lines
     ]  # fmt: skip
-    await connection.execute(SQL.insert_versions, org_id, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_SQL.insert_versions, org_id, *(list(column) for column in zip(*rows, strict=True)))
     last = {(line.kind, line.id): line for line in lines}
     kinds, ids = [kind for kind, _ in last], [name for _, name in last]
-    await connection.execute(SQL.forget_documents, org_id, kinds, ids)
-    await connection.execute(SQL.put_documents, org_id, kinds, ids)
-    await connection.fetchval(SQL.number_on)
+    await connection.execute(_SQL.forget_documents, org_id, kinds, ids)
+    await connection.execute(_SQL.put_documents, org_id, kinds, ids)
+    await connection.fetchval(_SQL.number_on)
     for line in last.values():
         if line.document is not None:
             await documents.refer(connection, org_id, KINDS[line.kind], line.id, line.document)
-    await connection.execute(SQL.reach_version, org_id, max(line.program_version for line in lines))
-    await connection.execute(SQL.tell, str(org_id))
+    await connection.execute(_SQL.reach_version, org_id, max(line.program_version for line in lines))
+    await connection.execute(_SQL.tell, str(org_id))

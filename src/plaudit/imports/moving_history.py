@@ -16,7 +16,7 @@ from plaudit.core.decision import TransactionDetails
 from plaudit.core.ids import bucket_of, event_id_of
 from plaudit.documents.moved import EventLine, TransactionLine
 from plaudit.engine.arrival import Payload
-from plaudit.engine.load import SQL as LOAD
+from plaudit.engine.load import lock_buckets
 from plaudit.engine.processed import Outcome
 from plaudit.engine.rows import COPIED, json_text
 from plaudit.engine.totals import Totals, add_totals, count_in
@@ -29,7 +29,7 @@ from plaudit.storage.queries import queries_beside
 
 from .batch import BatchResult
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 STATES = ("processed", "rejected")
 
@@ -57,9 +57,8 @@ async def take_events(
             good.append((number, line))
         except PlauditError as error:
             done.errors.append((number, error))
-    buckets = sorted({bucket_of(member) for member in members.values()})
-    positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
-    there: dict[UUID, Any] = {row["event_id"]: row for row in await connection.fetch(SQL.events_there, list(members))}
+    positions = (await lock_buckets(connection, map(bucket_of, members.values()))).positions
+    there: dict[UUID, Any] = {row["event_id"]: row for row in await connection.fetch(_SQL.events_there, list(members))}
     joined = await _joined(connection, members.values())
     rows: list[tuple[EventLine, UUID, int]] = []
     for number, line in good:
@@ -80,9 +79,9 @@ async def take_events(
             done.accepted += 1
     if rows:
         await _write_events(connection, org_id, rows)
-        await connection.execute(SQL.move_positions, list(positions), list(positions.values()), clock.now())
+        await connection.execute(_SQL.move_positions, list(positions), list(positions.values()), clock.now())
         version = max(line.program_version for line, *_ in rows)
-        await connection.execute(SQL.reach_version, org_id, version)
+        await connection.execute(_SQL.reach_version, org_id, version)
     return done
 
 
@@ -115,7 +114,7 @@ def _wrong_shape(name: str, value: Any, of: type[Struct]) -> list[FieldError]:
 
 async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
     ids = list(member_ids)
-    return {row["member_id"] for row in await connection.fetch(SQL.joined, [bucket_of(id_) for id_ in ids], ids)}
+    return {row["member_id"] for row in await connection.fetch(_SQL.joined, [bucket_of(id_) for id_ in ids], ids)}
 
 
 async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tuple[EventLine, UUID, int]]) -> None:
@@ -144,11 +143,11 @@ async def take_transactions(
     """Write transactions into the ledger, each with its event."""
     org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
     asked = list({line.event for _, line in lines})
-    places = {row["event_id"]: row for row in await connection.fetch(SQL.places_of_events, org_id, asked)}
-    await connection.fetch(LOAD.lock_buckets, sorted({row["bucket"] for row in places.values()}))
+    places = {row["event_id"]: row for row in await connection.fetch(_SQL.places_of_events, org_id, asked)}
+    await lock_buckets(connection, (row["bucket"] for row in places.values()))
     there: dict[tuple[UUID, int], Any] = {
         (row["event_id"], row["ordinal"]): row
-        for row in await connection.fetch(SQL.transactions_there, *_keys(places.values()))
+        for row in await connection.fetch(_SQL.transactions_there, *_keys(places.values()))
     }
     joined = await _joined(connection, (row["member_id"] for row in places.values()))
     rows: list[tuple[Any, ...]] = []
@@ -207,6 +206,6 @@ async def totals_of(connection: Connection, member_ids: Sequence[UUID]) -> dict[
     """Return what the ledger has of these members, by metric."""
     found: dict[UUID, Counter[str]] = {member_id: Counter() for member_id in member_ids}
     keys = [bucket_of(member_id) for member_id in member_ids], member_ids
-    for row in await connection.fetch(SQL.totals_of, *keys):
+    for row in await connection.fetch(_SQL.totals_of, *keys):
         found[row["member_id"]][row["metric"]] = int(row["amount"])
     return found

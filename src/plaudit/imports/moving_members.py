@@ -15,7 +15,7 @@ from plaudit.core.ids import bucket_of
 from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
-from plaudit.engine.load import SQL as LOAD
+from plaudit.engine.load import lock_buckets
 from plaudit.engine.rows import COPIED, json_text
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 from plaudit.mechanics.segments.state import KIND as SEGMENT
@@ -29,7 +29,7 @@ from plaudit.storage.queries import queries_beside
 from .batch import BatchResult
 from .moving_history import changed, totals_of
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 _MORE: Mapping[str, tuple[str, ...]] = {
     "holdings": ("bucket", "member_id", "product_id", "quantity", "first_at", "last_at"),
@@ -63,11 +63,10 @@ async def take(connection: Connection, programme: Programme, lines: Sequence[tup
         except PlauditError as error:
             done.errors.append((number, error))
     members = list(dict.fromkeys(ids.values()))
-    buckets = sorted({bucket_of(member) for member in members})
-    positions = {row["bucket"]: row["position"] for row in await connection.fetch(LOAD.lock_buckets, buckets)}
+    positions = (await lock_buckets(connection, map(bucket_of, members))).positions
     keys = [bucket_of(member) for member in members], members
     there = {member_line.user_id: member_line for member_line in await member_lines(connection, org_id, members)}
-    logged = {row["member_id"]: row["events"] for row in await connection.fetch(SQL.logged, *keys)}
+    logged = {row["member_id"]: row["events"] for row in await connection.fetch(_SQL.logged, *keys)}
     booked = await totals_of(connection, members)
     rows: Rows = {name: [] for name in COLUMNS}
     codes: list[tuple[Any, ...]] = []
@@ -181,6 +180,6 @@ async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequen
         if rows[table]:
             await connection.copy_records_to_table(table, records=rows[table], columns=columns)
     if codes:  # one that nobody here has yet, be it new or in its pool; another's raises
-        await connection.execute(SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
+        await connection.execute(_SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
     if rows["standings"]:  # leaderboards in memory are rebuilt
-        await connection.execute(SQL.tell, ERASURES, str(org_id))
+        await connection.execute(_SQL.tell, ERASURES, str(org_id))

@@ -19,7 +19,7 @@ from plaudit.storage.queries import queries_beside
 from .batch import BatchResult
 from .moving_history import changed
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class _Value(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -74,11 +74,11 @@ async def take(
 
 # What writes a line, and what asks whether it is there as it is.
 _SAME = {
-    SQL.put_claimed: SQL.same_claimed,
-    SQL.put_code: SQL.same_code,
-    SQL.put_contest: SQL.same_contest,
-    SQL.put_round: SQL.same_round,
-    SQL.put_fill: SQL.same_fill,
+    _SQL.put_claimed: _SQL.same_claimed,
+    _SQL.put_code: _SQL.same_code,
+    _SQL.put_contest: _SQL.same_contest,
+    _SQL.put_round: _SQL.same_round,
+    _SQL.put_fill: _SQL.same_fill,
 }
 
 
@@ -88,21 +88,21 @@ def _row(org_id: UUID, line: OrganisationLine) -> tuple[str, tuple[Any, ...]]:
         raise invalid_fields([FieldError("key", f"must be of two parts with a slash between (got {line.key[:64]!r})")])
     match line.type:
         case "cap" | "stock":
-            return SQL.put_claimed, (org_id, line.type, line.key, convert(line.value, _Claimed).quantity)
+            return _SQL.put_claimed, (org_id, line.type, line.key, convert(line.value, _Claimed).quantity)
         case "code" | "expired_code":
             convert(line.value, _Code)
-            return SQL.put_code, (org_id, before, after, "available" if line.type == "code" else "expired")
+            return _SQL.put_code, (org_id, before, after, "available" if line.type == "code" else "expired")
         case "contest":
             contest = convert(line.value, _Contest)
             result = None if contest.result is None else json_text(contest.result)
             seed = _bytes(contest.seed)
-            return SQL.put_contest, (org_id, line.key, seed, contest.opened_at, contest.settled_at, result)
+            return _SQL.put_contest, (org_id, line.key, seed, contest.opened_at, contest.settled_at, result)
         case "round":
             settled = convert(line.value, _Round)
-            return SQL.put_round, (org_id, before, after, settled.settled_at, json_text(settled.result))
+            return _SQL.put_round, (org_id, before, after, settled.settled_at, json_text(settled.result))
         case "fill":
             fill = convert(line.value, _Fill)
-            return SQL.put_fill, (org_id, line.key, fill.version, fill.looked_at, fill.changed, fill.finished_at)
+            return _SQL.put_fill, (org_id, line.key, fill.version, fill.looked_at, fill.changed, fill.finished_at)
         case _:
             raise invalid_fields([FieldError("type", f"must be one of {', '.join(TYPES)} (got {line.type[:64]!r})")])
 

@@ -10,21 +10,21 @@ from plaudit.storage.queries import queries_beside
 
 from .cause_filter import CauseFilter
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
 
 async def by_metric(connection: Connection, org_id: UUID, first: date, last: date, metric: str | None) -> list[Row]:
     """Return the sums and numbers of credits and debits, by metric."""
-    return [dict(row) for row in await connection.fetch(SQL.by_metric, org_id, first, last, metric)]
+    return [dict(row) for row in await connection.fetch(_SQL.by_metric, org_id, first, last, metric)]
 
 
 async def top_campaigns(
     connection: Connection, org_id: UUID, first: date, last: date, metric: str | None, size: int
 ) -> list[Row]:
     """Return the campaigns with the most transactions."""
-    return [dict(row) for row in await connection.fetch(SQL.top_campaigns, org_id, first, last, metric, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.top_campaigns, org_id, first, last, metric, size)]
 
 
 async def unique_users(
@@ -36,7 +36,7 @@ async def unique_users(
     written_since: datetime,
 ) -> int:
     """Return how many members had a transaction in the period, which began at `written_since` by the wall clock."""
-    return await connection.fetchval(SQL.unique_users, org_id, since, until, metric, written_since)
+    return await connection.fetchval(_SQL.unique_users, org_id, since, until, metric, written_since)
 
 
 async def series(
@@ -50,13 +50,13 @@ async def series(
     causes: CauseFilter,
 ) -> list[Row]:
     """Return the totals by metric, and by day, ISO week or month."""
-    rows = await connection.fetch(SQL.series, org_id, first, last, unit, metric, causes.kinds, causes.id)
+    rows = await connection.fetch(_SQL.series, org_id, first, last, unit, metric, causes.kinds, causes.id)
     return [dict(row) for row in rows]
 
 
 async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, before: datetime, size: int) -> list[Row]:
     """Return the latest activity of all sources, newest first, by the organisation's clock."""
-    found = await connection.fetch(SQL.activity, org_id, before, size, org_clock.wall_of(before))
+    found = await connection.fetch(_SQL.activity, org_id, before, size, org_clock.wall_of(before))
     rows = [
         {**row, "at": org_clock.from_wall(row["at"])} if row["type"] == "transaction" else dict(row) for row in found
     ]
@@ -67,6 +67,6 @@ async def activity(connection: Connection, org_id: UUID, org_clock: OrgClock, be
 
 async def counts(connection: Connection, org_id: UUID) -> dict[str, int]:
     """Return the counts of everything."""
-    row = await connection.fetchrow(SQL.counts, org_id)
+    row = await connection.fetchrow(_SQL.counts, org_id)
     assert row is not None
     return dict(row)

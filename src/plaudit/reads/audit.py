@@ -11,7 +11,7 @@ from msgspec import Struct
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[int, int], filters: Sequence[str | None], size: int
 ) -> list[AuditEntry]:
     """Return changes, newest first. `filters` are a kind, an id and an author, or None."""
-    rows = await connection.fetch(SQL.page, org_id, *before, *filters, size)
+    rows = await connection.fetch(_SQL.page, org_id, *before, *filters, size)
     return [
         AuditEntry(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]
         for row in rows

@@ -6,24 +6,24 @@ from uuid import UUID
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
 
 async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple[Row, list[Row]]:
     """Return a campaign's counts, and what it has given by metric."""
-    counts = await connection.fetchrow(SQL.stats, org_id, campaign_id)
+    counts = await connection.fetchrow(_SQL.stats, org_id, campaign_id)
     assert counts is not None
-    paid = await connection.fetch(SQL.paid, org_id, campaign_id)
+    paid = await connection.fetch(_SQL.paid, org_id, campaign_id)
     return dict(counts), [dict(row) for row in paid]
 
 
 async def taking_part(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
     """Return a page of the participants."""
-    return [dict(row) for row in await connection.fetch(SQL.taking_part, org_id, campaign_id, after, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.taking_part, org_id, campaign_id, after, size)]
 
 
 async def leaderboard(connection: Connection, org_id: UUID, campaign_id: str, size: int) -> list[Row]:
     """Return the members who have completed the campaign most often."""
-    return [dict(row) for row in await connection.fetch(SQL.leaderboard, org_id, campaign_id, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.leaderboard, org_id, campaign_id, size)]

@@ -13,7 +13,7 @@ from plaudit.storage.queries import queries_beside
 
 from .cause_filter import ALL_CAUSES, CauseFilter
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
@@ -38,12 +38,12 @@ class EventFilter(Struct, frozen=True, kw_only=True):
 
 async def fetch_event(connection: Connection, org_id: UUID, event_ids: Sequence[UUID]) -> Row | None:
     """Return the event with one of these ids, wherever it is. Its `state` says where."""
-    for query, state in ((SQL.in_log, None), (SQL.failed, "failed"), (SQL.waiting, "queued")):
+    for query, state in ((_SQL.in_log, None), (_SQL.failed, "failed"), (_SQL.waiting, "queued")):
         row = await connection.fetchrow(query, org_id, event_ids)
         if row is not None:
             return dict(row) | ({"state": state} if state else {})
     # It may have left the inbox for the log between the looks.
-    row = await connection.fetchrow(SQL.in_log, org_id, event_ids)
+    row = await connection.fetchrow(_SQL.in_log, org_id, event_ids)
     return None if row is None else dict(row)
 
 
@@ -57,12 +57,12 @@ async def page_of_log(
     """Return decided events, newest first, and the place where the search stopped if it did not reach the end."""
     bucket = None if wanted.member_id is None else bucket_of(wanted.member_id)
     rows = await connection.fetch(
-        SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
+        _SQL.page_of_log, org_id, *before, wanted.member_id, wanted.state, size, wanted.action, wanted.since,
         wanted.until, wanted.causes.logged_patterns, wanted.outcome, wanted.reasons, bucket, LOOKED_AT_MAX,
     )  # fmt: skip
     end = None
     if len(rows) < size:
-        end = await connection.fetchrow(SQL.end_of_log, org_id, *before, wanted.member_id, bucket, LOOKED_AT_MAX)
+        end = await connection.fetchrow(_SQL.end_of_log, org_id, *before, wanted.member_id, bucket, LOOKED_AT_MAX)
     return [dict(row) for row in rows], None if end is None else tuple(end)
 
 
@@ -71,7 +71,7 @@ async def page_of_failed(
 ) -> list[Row]:
     """Return failed events, newest first."""
     rows = await connection.fetch(
-        SQL.page_of_failed, org_id, *before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
+        _SQL.page_of_failed, org_id, *before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
     )
     return [dict(row) | {"state": "failed"} for row in rows]
 
@@ -79,7 +79,7 @@ async def page_of_failed(
 async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wanted: EventFilter, size: int) -> list[Row]:
     """Return events that wait to be decided, newest first."""
     rows = await connection.fetch(
-        SQL.page_of_inbox, org_id, before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
+        _SQL.page_of_inbox, org_id, before, wanted.member_id, size, wanted.action, wanted.since, wanted.until
     )
     return [dict(row) | {"state": "queued"} for row in rows]
 
@@ -87,4 +87,4 @@ async def page_of_inbox(connection: Connection, org_id: UUID, before: int, wante
 async def transactions_of(connection: Connection, event: Row) -> list[Row]:
     """Return the transactions of a decided event."""
     place = (event["bucket"], event["member_id"], event["position"])
-    return [dict(row) for row in await connection.fetch(SQL.transactions_of, *place)]
+    return [dict(row) for row in await connection.fetch(_SQL.transactions_of, *place)]

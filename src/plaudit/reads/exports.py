@@ -28,7 +28,7 @@ from plaudit.storage.queries import queries_beside
 from .member_lines import ERASED, member_lines, said_id
 from .organisation_lines import OrganisationPlace, organisation_page, organisation_place
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 MEMBERS_AT_ONCE = 200
 MEMBERS_WITH_HISTORY = 50  # at a time, so that a page of history is at most so many limits long
@@ -105,7 +105,7 @@ async def _members(
     connection: Connection, org_id: UUID, after: MemberPlace
 ) -> tuple[list[MemberLine], MemberPlace | None]:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(SQL.members_from, org_id, after.at, after.member_id, MEMBERS_AT_ONCE)
+        rows = await connection.fetch(_SQL.members_from, org_id, after.at, after.member_id, MEMBERS_AT_ONCE)
         ids = [row["member_id"] for row in rows if row["member_id"] != after.member_id]
         lines = await member_lines(connection, org_id, ids)
     last = rows[-1] if len(rows) == MEMBERS_AT_ONCE else None
@@ -120,7 +120,7 @@ async def _place_of_member(connection: Connection, org_id: UUID, cursor: str) ->
         except ValueError:
             return None
     for member_id in ids:
-        at = await connection.fetchval(SQL.joined, bucket_of(member_id), member_id, org_id)
+        at = await connection.fetchval(_SQL.joined, bucket_of(member_id), member_id, org_id)
         if at is not None:
             return MemberPlace(at, member_id)
     return None
@@ -133,7 +133,7 @@ async def _of_members(
     connection: Connection, org_id: UUID, after: HistoryPlace, query: str, columns: Sequence[str]
 ) -> tuple[list[Row], HistoryPlace]:
     """The next records of members, each member from where they are through."""
-    members = await connection.fetch(SQL.members_from, org_id, after.at, after.member_id, MEMBERS_WITH_HISTORY)
+    members = await connection.fetch(_SQL.members_from, org_id, after.at, after.member_id, MEMBERS_WITH_HISTORY)
     if not members:
         return [], HistoryPlace(at=None)
     through = {"position": after.position, "ordinal": after.ordinal}
@@ -153,12 +153,14 @@ async def _events(
     connection: Connection, org_id: UUID, after: HistoryPlace
 ) -> tuple[list[EventLine], HistoryPlace | None]:
     if after.at is not None:
-        rows, place = await _of_members(connection, org_id, after, SQL.events_of, ("position",))
+        rows, place = await _of_members(connection, org_id, after, _SQL.events_of, ("position",))
         return [event_line(org_id, row) for row in rows], place
-    log = await connection.fetch(SQL.log_after, org_id, after.decided_at, after.bucket, after.position, STRANGERS_AMONG)
+    log = await connection.fetch(
+        _SQL.log_after, org_id, after.decided_at, after.bucket, after.position, STRANGERS_AMONG
+    )
     strangers = [row for row in log if row["is_strangers"]]
     keys = [[row[name] for row in strangers] for name in ("bucket", "member_id", "position", "decided_at")]
-    rows = await connection.fetch(SQL.events_at, *keys) if strangers else []
+    rows = await connection.fetch(_SQL.events_at, *keys) if strangers else []
     last = log[-1] if len(log) == STRANGERS_AMONG else None
     return [event_line(org_id, row) for row in rows], None if last is None else _after_stranger(last)
 
@@ -181,7 +183,7 @@ def event_line(org_id: UUID, row: Row) -> EventLine:
 async def _transactions(
     connection: Connection, org_id: UUID, after: HistoryPlace
 ) -> tuple[list[TransactionLine], HistoryPlace | None]:
-    rows, place = await _of_members(connection, org_id, after, SQL.transactions_of, ("position", "ordinal"))
+    rows, place = await _of_members(connection, org_id, after, _SQL.transactions_of, ("position", "ordinal"))
     return [transaction_line(org_id, row) for row in rows], None if place.at is None else place
 
 
@@ -197,16 +199,16 @@ def transaction_line(org_id: UUID, row: Row) -> TransactionLine:
 
 
 async def _place_of_event(connection: Connection, org_id: UUID, cursor: str) -> HistoryPlace | None:
-    row = await connection.fetchrow(SQL.place_of_event, _uuid_in(cursor), org_id)
+    row = await connection.fetchrow(_SQL.place_of_event, _uuid_in(cursor), org_id)
     if row is None:
         return None
-    at = await connection.fetchval(SQL.joined, row["bucket"], row["member_id"], org_id)
+    at = await connection.fetchval(_SQL.joined, row["bucket"], row["member_id"], org_id)
     return _after_stranger(row) if at is None else HistoryPlace(at, row["member_id"], row["position"])
 
 
 async def _place_of_transaction(connection: Connection, org_id: UUID, cursor: str) -> HistoryPlace | None:
-    row = await connection.fetchrow(SQL.place_of_transaction, org_id, _uuid_in(cursor))
-    at = None if row is None else await connection.fetchval(SQL.joined, row["bucket"], row["member_id"], org_id)
+    row = await connection.fetchrow(_SQL.place_of_transaction, org_id, _uuid_in(cursor))
+    at = None if row is None else await connection.fetchval(_SQL.joined, row["bucket"], row["member_id"], org_id)
     if row is None or at is None:
         return None
     return HistoryPlace(at, row["member_id"], row["position"], row["ordinal"])
@@ -224,7 +226,7 @@ def _uuid_in(text: str) -> UUID | None:
 
 async def _audit(connection: Connection, org_id: UUID, after: AuditPlace) -> tuple[list[AuditLine], AuditPlace | None]:
     place = after.program_version, after.ordinal, after.kind, after.id
-    lines = [audit_line(row) for row in await connection.fetch(SQL.audit_after, org_id, *place, ROWS_AT_ONCE)]
+    lines = [audit_line(row) for row in await connection.fetch(_SQL.audit_after, org_id, *place, ROWS_AT_ONCE)]
     if len(lines) < ROWS_AT_ONCE:
         return lines, None
     last = lines[-1]
@@ -245,7 +247,7 @@ async def _place_of_version(connection: Connection, org_id: UUID, cursor: str) -
     kind, _, document_id = rest.partition("/")
     if not (version.isascii() and version.isdigit() and len(version) <= DIGITS_MAX):
         return None
-    ordinal = await connection.fetchval(SQL.version_at, org_id, int(version), kind, document_id)
+    ordinal = await connection.fetchval(_SQL.version_at, org_id, int(version), kind, document_id)
     return None if ordinal is None else AuditPlace(int(version), ordinal, kind, document_id)
 
 

@@ -1,35 +1,46 @@
 """Gauges for monitoring: waiting events by bucket, codes and stock left, failing webhooks."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-from . import health
+from .health import fetch_months
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
-# name of the gauge: its help, its labels, its query, the column that has the value
-GAUGES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
-    "plaudit_oldest_waiting_seconds": ("Age of the oldest event that waits.", ("bucket",), SQL.waiting, "value"),
-    "plaudit_code_pools_empty": ("Active code pools without an available code.", (), SQL.empty_pools, "value"),
-    "plaudit_products_sold_out": ("Active products without stock.", (), SQL.sold_out, "value"),
-    "plaudit_rows_outside_months": ("Rows that are in no month.", ("table",), health.SQL.months, "outside"),
-    "plaudit_months_ahead": ("Months that are made ahead of the present one.", ("table",), health.SQL.months, "ahead"),
-    "plaudit_deliveries": ("Webhook deliveries, by state.", ("state",), SQL.deliveries, "value"),
+Fetch = Callable[[Connection], Awaitable[Sequence[asyncpg.Record]]]
+
+
+def _by(query: str) -> Fetch:
+    return lambda connection: connection.fetch(query)
+
+
+# name of the gauge: its help, its labels, what fetches its rows, the column that has the value
+GAUGES: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
+    "plaudit_oldest_waiting_seconds": ("Age of the oldest event that waits.", ("bucket",), _by(_SQL.waiting), "value"),
+    "plaudit_code_pools_empty": ("Active code pools without an available code.", (), _by(_SQL.empty_pools), "value"),
+    "plaudit_products_sold_out": ("Active products without stock.", (), _by(_SQL.sold_out), "value"),
+    "plaudit_rows_outside_months": ("Rows that are in no month.", ("table",), fetch_months, "outside"),
+    "plaudit_months_ahead": ("Months that are made ahead of the present one.", ("table",), fetch_months, "ahead"),
+    "plaudit_deliveries": ("Webhook deliveries, by state.", ("state",), _by(_SQL.deliveries), "value"),
 }
 
 # Those that name organisations, for servers whose operator wants them.
-GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], str, str]] = {
-    "plaudit_codes_available": ("Codes that a pool has left.", ("org", "pool"), SQL.codes, "value"),
-    "plaudit_stock_left": ("How many of a product are left.", ("org", "product"), SQL.stock, "value"),
+GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
+    "plaudit_codes_available": ("Codes that a pool has left.", ("org", "pool"), _by(_SQL.codes), "value"),
+    "plaudit_stock_left": ("How many of a product are left.", ("org", "product"), _by(_SQL.stock), "value"),
 }
 
 
 async def levels(connection: Connection, *, by_org: bool) -> list[str]:
     """Return the current gauges in Prometheus' format."""
     lines: list[str] = []
-    for name, (sentence, labels, query, column) in (GAUGES | (GAUGES_BY_ORG if by_org else {})).items():
+    for name, (sentence, labels, fetch, column) in (GAUGES | (GAUGES_BY_ORG if by_org else {})).items():
         lines += [f"# HELP {name} {sentence}", f"# TYPE {name} gauge"]
-        for row in await connection.fetch(query):
+        for row in await fetch(connection):
             named = ",".join(f'{label}="{row[label]}"' for label in labels)
             lines.append(f"{name}{{{named}}} {float(row[column]):g}" if named else f"{name} {float(row[column]):g}")
     return lines

@@ -3,13 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
 from plaudit.guard import CHORES, TRIES_MAX
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class EngineHealth(Struct, frozen=True):
@@ -23,14 +24,14 @@ class EngineHealth(Struct, frozen=True):
 
 async def state(connection: Connection) -> EngineHealth:
     """Return the current state of the engine."""
-    row = await connection.fetchrow(SQL.state)
+    row = await connection.fetchrow(_SQL.state)
     assert row is not None
     return EngineHealth(row["writable"], row["workers"], row["worker_seen_at"], row["oldest_waiting_at"])
 
 
 async def waiting(connection: Connection, org_id: UUID) -> bool:
     """Return whether an organisation has events that wait to be decided."""
-    return await connection.fetchval(SQL.waiting, org_id)
+    return await connection.fetchval(_SQL.waiting, org_id)
 
 
 class Notice(Struct, frozen=True):
@@ -40,10 +41,15 @@ class Notice(Struct, frozen=True):
     message: str
 
 
+async def fetch_months(connection: Connection) -> list[asyncpg.Record]:
+    """Return, for each monthly table, its rows outside of all months, whether the present month exists, and how many ahead."""
+    return await connection.fetch(_SQL.months)
+
+
 async def warnings(connection: Connection) -> list[Notice]:
     """Return the problems that an operator should fix soon."""
     found: list[Notice] = []
-    for row in await connection.fetch(SQL.months):
+    for row in await fetch_months(connection):
         table = row["table"]
         if row["outside"]:
             found.append(
@@ -53,7 +59,7 @@ async def warnings(connection: Connection) -> list[Notice]:
             found.append(Notice("month_missing", f"{table} has no partition for the present month"))
         elif not row["ahead"]:
             found.append(Notice("month_missing", f"{table} has no partition for the next month"))
-    for row in await connection.fetch(SQL.chores_left_out, CHORES, TRIES_MAX):
+    for row in await connection.fetch(_SQL.chores_left_out, CHORES, TRIES_MAX):
         what = f"{row['documents']} of kind {row['kind']} are not seen to for now (chore_failed or process_left in the log)"
         found.append(Notice("chore_left_out", what))
     return found

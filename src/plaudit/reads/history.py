@@ -16,7 +16,7 @@ from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 ENTRIES_MAX = 1_000
 EVENTS_AT_ONCE = 500
@@ -47,9 +47,9 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
     found: list[HistoryEntry] = []
     place = BEFORE_ALL, 0
     while True:
-        rows = await connection.fetch(SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
+        rows = await connection.fetch(_SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
         moved: dict[int, list[BalanceChange]] = defaultdict(list)
-        for position, *item in await connection.fetch(SQL.moved, *key, [row["position"] for row in rows]):
+        for position, *item in await connection.fetch(_SQL.moved, *key, [row["position"] for row in rows]):
             metric, amount, balance_after, kind, id_ = item
             moved[position].append(BalanceChange(metric, amount, balance_after, Cause(kind, id_)))
         for row in rows:

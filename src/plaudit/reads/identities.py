@@ -8,7 +8,7 @@ from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def users_known_as(
@@ -19,7 +19,7 @@ async def users_known_as(
     kinds = [kind for name in names.values() for kind, _ in name]
     values = [value for name in names.values() for _, value in name]
     rows = await connection.fetch(
-        SQL.users_known_as, org_id, kinds, values, [name for name in unique if name not in KINDS]
+        _SQL.users_known_as, org_id, kinds, values, [name for name in unique if name not in KINDS]
     )
     users: dict[str, str] = {}
     order = {kind: place for place, kind in enumerate((*KINDS, *unique))}
@@ -48,7 +48,7 @@ async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[s
     now = {user_id: user_id for user_id in user_ids}
     while now:  # who was merged into somebody who was merged in turn goes on as the last of them
         ids = [member_id_of(org_id, key) for key in set(now.values())]
-        rows = await connection.fetch(SQL.merged, [bucket_of(id_) for id_ in ids], ids)
+        rows = await connection.fetch(_SQL.merged, [bucket_of(id_) for id_ in ids], ids)
         into: dict[str, str] = {row["user_id"]: row["merged_into"] for row in rows}
         now: dict[str, str] = {name: into[value] for name, value in now.items() if value in into}
         found |= now
@@ -60,7 +60,7 @@ async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list
     found: list[str] = []
     while True:
         member_id = member_id_of(org_id, found[-1] if found else user_id)
-        into = await connection.fetchrow(SQL.merged, [bucket_of(member_id)], [member_id])
+        into = await connection.fetchrow(_SQL.merged, [bucket_of(member_id)], [member_id])
         if into is None:
             return found
         found.append(into["merged_into"])
@@ -70,14 +70,14 @@ async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> lis
     """Return all users who were merged into this one, also through others."""
     found = [user_id]
     for name in found:  # which grows meanwhile
-        found += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, name)]
+        found += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
     return found[1:]
 
 
 async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
     """Return those of these users who exist."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
-    rows = await connection.fetch(SQL.members_there, [bucket_of(id_) for id_ in ids], ids)
+    rows = await connection.fetch(_SQL.members_there, [bucket_of(id_) for id_ in ids], ids)
     return {row["user_id"] for row in rows}
 
 

@@ -19,7 +19,7 @@ from plaudit.core.ids import BUCKET_COUNT, bucket_of, member_id_of
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 BOARDS_MAX = 64  # how many boards a process keeps; the one that was not looked at for longest goes first
 
@@ -64,7 +64,7 @@ class Leaderboard:
         """Apply the changes since the last read."""
         async with self._turn:
             buckets = list(range(BUCKET_COUNT))
-            found = await connection.fetch(SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
+            found = await connection.fetch(_SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
             rows: Sequence[Any] = found
             if rows:
                 if self._members:
@@ -146,16 +146,16 @@ async def entries(
     connection: Connection, org_id: UUID, competition_id: str, after: UUID, size: int
 ) -> list[dict[str, Any]]:
     """Return a page of a competition's entries."""
-    return [dict(row) for row in await connection.fetch(SQL.entries, org_id, competition_id, after, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.entries, org_id, competition_id, after, size)]
 
 
 async def contest(connection: Connection, org_id: UUID, competition_id: str) -> Mapping[str, Any] | None:
     """Return a competition's seed and result, if it has been opened."""
-    row = await connection.fetchrow(SQL.contest, org_id, competition_id)
+    row = await connection.fetchrow(_SQL.contest, org_id, competition_id)
     return None if row is None else dict(row)
 
 
 async def standings_of(connection: Connection, member_id: UUID) -> dict[str, tuple[str, str]]:
     """Return the competitions that a member has a score in, each with its scope and round."""
-    rows = await connection.fetch(SQL.standings_of_member, bucket_of(member_id), member_id)
+    rows = await connection.fetch(_SQL.standings_of_member, bucket_of(member_id), member_id)
     return {row["competition_id"]: (row["scope"], row["round"]) for row in rows}

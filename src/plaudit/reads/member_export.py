@@ -9,7 +9,7 @@ from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
@@ -19,7 +19,7 @@ _DECODED = ("payload", "outcome", "details", "state", "terms")
 async def consents(connection: Connection, org_id: UUID, user_id: str) -> list[Row]:
     """Return a member's consents in chronological order."""
     member_id = member_id_of(org_id, user_id)
-    return [dict(row) for row in await connection.fetch(SQL.consents, bucket_of(member_id), member_id)]
+    return [dict(row) for row in await connection.fetch(_SQL.consents, bucket_of(member_id), member_id)]
 
 
 async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict[str, list[Row]]:
@@ -33,9 +33,9 @@ async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict
 
 
 _HELD = {
-    "transactions": SQL.held_transactions, "events": SQL.held_events, "waiting": SQL.held_waiting,
-    "failed": SQL.held_failed, "notifications": SQL.held_notifications, "pushSubscriptions": SQL.held_push, "progress": SQL.held_progress,
-    "segments": SQL.held_segments, "standings": SQL.held_standings,
+    "transactions": _SQL.held_transactions, "events": _SQL.held_events, "waiting": _SQL.held_waiting,
+    "failed": _SQL.held_failed, "notifications": _SQL.held_notifications, "pushSubscriptions": _SQL.held_push, "progress": _SQL.held_progress,
+    "segments": _SQL.held_segments, "standings": _SQL.held_standings,
 }  # fmt: skip
 
 

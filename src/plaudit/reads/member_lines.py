@@ -16,7 +16,7 @@ from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 ERASED = "erased_"
 
@@ -48,10 +48,10 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
         return []
     keys = [bucket_of(id_) for id_ in ids], ids
     parts: list[dict[str, Any]] = [defaultdict(dict) for _ in ids]
-    rows: list[Row] = list(await connection.fetch(SQL.members_now, *keys))
+    rows: list[Row] = list(await connection.fetch(_SQL.members_now, *keys))
     readers = {**_PARTS, **{name: _of_own_table(table) for name, table in STATE_TABLES.items()}}
     for name, read in readers.items():
-        found: list[Row] = list(await connection.fetch(SQL.by_name[name], *keys))
+        found: list[Row] = list(await connection.fetch(_SQL.by_name[name], *keys))
         for row in found:
             read(parts[int(row["number"]) - 1], row)
     return [_member(org_id, row, parts[int(row["number"]) - 1]) for row in rows]

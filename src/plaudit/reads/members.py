@@ -14,7 +14,7 @@ from plaudit.core.ledger.lots import EMPTY, Book
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress", "transactions")
@@ -35,7 +35,7 @@ class MemberView(Struct, kw_only=True):
 async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
     """Return the member with that user id."""
     member_id = member_id_of(org_id, user_id)
-    row = await connection.fetchrow(SQL.member, bucket_of(member_id), member_id)
+    row = await connection.fetchrow(_SQL.member, bucket_of(member_id), member_id)
     if row is None:
         return None
     (found,) = await _with_parts(connection, [dict(row)])
@@ -45,7 +45,7 @@ async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> Me
 async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
     """Return the members with these user ids who exist, in this order."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
-    rows = await connection.fetch(SQL.members, [bucket_of(id_) for id_ in ids], ids)
+    rows = await connection.fetch(_SQL.members, [bucket_of(id_) for id_ in ids], ids)
     found = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
     return [found[user_id] for user_id in user_ids if user_id in found]
 
@@ -54,7 +54,7 @@ async def fetch_page(
     connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
 ) -> list[MemberView]:
     """Return members in the order of joining; only those whose fields, as text, equal `filters`."""
-    rows = await connection.fetch(SQL.page, org_id, *after, size, list(filters), list(filters.values()))
+    rows = await connection.fetch(_SQL.page, org_id, *after, size, list(filters), list(filters.values()))
     return await _with_parts(connection, [dict(row) for row in rows])
 
 
@@ -72,7 +72,7 @@ async def _with_parts(connection: Connection, rows: list[Row]) -> list[MemberVie
     keys = [row["bucket"] for row in rows], [row["member_id"] for row in rows]
     parts: dict[UUID, dict[str, list[Row]]] = defaultdict(lambda: {part: [] for part in PARTS})
     for part in PARTS:
-        for row in await connection.fetch(SQL.by_name[part], *keys):
+        for row in await connection.fetch(_SQL.by_name[part], *keys):
             parts[row["member_id"]][part].append(dict(row))
     return [
         MemberView(

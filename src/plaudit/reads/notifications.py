@@ -15,7 +15,7 @@ from plaudit.core.ids import bucket_of
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 UNREAD_MAX = 500
 NOTHING_CHANGED = ChangeSummary()
@@ -42,7 +42,7 @@ class NotificationRow(Struct, frozen=True, kw_only=True):
 
 async def unread(connection: Connection, member_id: UUID, now: datetime) -> list[NotificationRow]:
     """Return a member's unread notifications, oldest first; at most 500."""
-    rows = await connection.fetch(SQL.unread, bucket_of(member_id), member_id, now, UNREAD_MAX)
+    rows = await connection.fetch(_SQL.unread, bucket_of(member_id), member_id, now, UNREAD_MAX)
     return [_note(row) for row in rows]
 
 
@@ -50,25 +50,25 @@ async def fetch_page(
     connection: Connection, member_id: UUID, before: int, now: datetime, size: int
 ) -> list[NotificationRow]:
     """Return a page of all notifications of a member, newest first."""
-    rows = await connection.fetch(SQL.page, bucket_of(member_id), member_id, before, now, size)
+    rows = await connection.fetch(_SQL.page, bucket_of(member_id), member_id, before, now, size)
     return [_note(row) for row in rows]
 
 
 async def unread_count(connection: Connection, member_id: UUID, now: datetime) -> int:
     """Return the number of a member's unread notifications."""
-    return await connection.fetchval(SQL.unread_count, bucket_of(member_id), member_id, now)
+    return await connection.fetchval(_SQL.unread_count, bucket_of(member_id), member_id, now)
 
 
 async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> list[tuple[UUID, NotificationRow]]:
     """Return the notifications after the sequence that each member has seen, in order, at most `most` in total."""
     ids = list(seen)
-    rows = await connection.fetch(SQL.of_members, [bucket_of(id_) for id_ in ids], ids, list(seen.values()), most)
+    rows = await connection.fetch(_SQL.of_members, [bucket_of(id_) for id_ in ids], ids, list(seen.values()), most)
     return [(row["member_id"], _note(row)) for row in rows]
 
 
 async def last(connection: Connection, member_id: UUID) -> int:
     """Return the sequence of a member's newest notification; 0 if there is none."""
-    return await connection.fetchval(SQL.last, bucket_of(member_id), member_id)
+    return await connection.fetchval(_SQL.last, bucket_of(member_id), member_id)
 
 
 def _note(row: asyncpg.Record) -> NotificationRow:

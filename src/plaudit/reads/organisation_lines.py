@@ -19,7 +19,7 @@ from plaudit.documents.moved import OrganisationLine
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 ROWS_AT_ONCE = 2_000
 TYPES = ("cap", "stock", "code", "expired_code", "contest", "round", "fill")
@@ -51,17 +51,17 @@ async def _rows(connection: Connection, org_id: UUID, after: OrganisationPlace) 
     pool_id, _, code = after.key.partition("/")
     match after.type:
         case "cap" | "stock":
-            return await connection.fetch(SQL.claimed_after, org_id, after.type, after.key, ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.claimed_after, org_id, after.type, after.key, ROWS_AT_ONCE)
         case "code":
-            return await connection.fetch(SQL.codes_after, org_id, pool_id, after.ordinal, ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.codes_after, org_id, pool_id, after.ordinal, ROWS_AT_ONCE)
         case "expired_code":
-            return await connection.fetch(SQL.expired_codes_after, org_id, pool_id, code, ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.expired_codes_after, org_id, pool_id, code, ROWS_AT_ONCE)
         case "contest":
-            return await connection.fetch(SQL.results_after, org_id, after.key, ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.results_after, org_id, after.key, ROWS_AT_ONCE)
         case "round":
-            return await connection.fetch(SQL.rounds_after, org_id, *_halves(after.key), ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.rounds_after, org_id, *_halves(after.key), ROWS_AT_ONCE)
         case _:
-            return await connection.fetch(SQL.fills_after, org_id, after.key, ROWS_AT_ONCE)
+            return await connection.fetch(_SQL.fills_after, org_id, after.key, ROWS_AT_ONCE)
 
 
 def _halves(key: str) -> tuple[str, str]:
@@ -93,5 +93,5 @@ async def organisation_place(connection: Connection, org_id: UUID, cursor: str) 
         return None
     if type_ != "code":
         return OrganisationPlace(type_, key)
-    ordinal = await connection.fetchval(SQL.code_at, org_id, *_halves(key))
+    ordinal = await connection.fetchval(_SQL.code_at, org_id, *_halves(key))
     return None if ordinal is None else OrganisationPlace(type_, key, ordinal)

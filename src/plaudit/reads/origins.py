@@ -15,14 +15,14 @@ from plaudit.storage.postgres import Connection
 from plaudit.storage.programmes import Programme, load_at_version
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
 
 async def origin_of(connection: Connection, programme: Programme, row: Row, user_id: str) -> Origin:
     """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
-    rows = [dict(record) for record in await connection.fetch(SQL.chain, row["bucket"], row["transaction_id"])]
+    rows = [dict(record) for record in await connection.fetch(_SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
     if first["reverses"] is not None:  # what it goes back to is gone
         return Origin(row["transaction_id"], earned=False, scored=False)
@@ -83,11 +83,11 @@ class _Past(Struct):
     async def program_before(self, instant: datetime) -> Program:
         """Return the programme as it was just before an instant."""
         org_id = self.programme.compiled.org_id
-        version = await self.connection.fetchval(SQL.version_before, org_id, instant)
+        version = await self.connection.fetchval(_SQL.version_before, org_id, instant)
         return await self.program(version or 0)
 
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
         """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""
         ids = list({credit["member_id"], member_id_of(self.programme.compiled.org_id, user_id)})
-        row = await self.connection.fetchrow(SQL.release, [bucket_of(value) for value in ids], ids, at)
+        row = await self.connection.fetchrow(_SQL.release, [bucket_of(value) for value in ids], ids, at)
         return None if row is None else {**credit, **dict(row), "occurred_at": at}

@@ -13,7 +13,7 @@ from plaudit.storage.queries import queries_beside
 
 from .leaderboards import RankedMember
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
@@ -81,7 +81,7 @@ _DECODER = msgspec.json.Decoder(Round)
 
 async def settled(connection: Connection, org_id: UUID, competition_id: str, name: str | None) -> Settled | None:
     """Return a settled round: the one with this name, or the latest."""
-    row = await connection.fetchrow(SQL.settled, org_id, competition_id, name)
+    row = await connection.fetchrow(_SQL.settled, org_id, competition_id, name)
     return None if row is None else Settled(row["round"], row["settled_at"], _DECODER.decode(row["result"]))
 
 
@@ -91,7 +91,7 @@ async def board_of(
     """Return the board of a division in a past round, or None if the round is unknown."""
     found = await settled(connection, org_id, competition_id, name)
     if found is None:
-        rows = await connection.fetch(SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)
+        rows = await connection.fetch(_SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)
         places = [RankedMember(row["rank"], row["user_id"], row["score"], row["reached_at"]) for row in rows]
         return PastBoard(places, rows[0]["members"]) if rows else None
     kept = found.round

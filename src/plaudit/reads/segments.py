@@ -13,7 +13,7 @@ from plaudit.mechanics.segments.past import tallied_from, would_be_in
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 PREVIEW_MEMBERS_MAX = 5_000
 SAMPLE = 20
@@ -23,23 +23,23 @@ async def members(
     connection: Connection, org_id: UUID, segment_id: str, after: UUID, size: int
 ) -> list[Mapping[str, Any]]:
     """Return a page of a segment's members."""
-    return [dict(row) for row in await connection.fetch(SQL.members, org_id, segment_id, after, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.members, org_id, segment_id, after, size)]
 
 
 async def count_members(connection: Connection, org_id: UUID, segment_id: str) -> int:
     """Return how many members a segment has."""
-    return await connection.fetchval(SQL.count_members, org_id, segment_id)
+    return await connection.fetchval(_SQL.count_members, org_id, segment_id)
 
 
 async def fill(connection: Connection, org_id: UUID, segment_id: str) -> Mapping[str, Any] | None:
     """Return how far the filling of a segment is, or None if it has not started."""
-    row = await connection.fetchrow(SQL.fill, org_id, segment_id)
+    row = await connection.fetchrow(_SQL.fill, org_id, segment_id)
     return None if row is None else dict(row)
 
 
 async def preview(connection: Connection, program: Program, segment: Segment, now: Any) -> tuple[int, int, list[str]]:
     """Evaluate a segment for members. Return how many were evaluated, how many match, and some of these."""
-    rows = await connection.fetch(SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
+    rows = await connection.fetch(_SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
     keys = {row["member_id"]: row["bucket"] for row in rows}
     found = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})
     past = await past_events(connection, keys, triggers_of(segment))

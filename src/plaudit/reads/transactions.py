@@ -23,7 +23,7 @@ from plaudit.storage.queries import queries_beside
 from .cause_filter import ALL_CAUSES, CauseFilter
 from .identities import goes_on_as
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
@@ -54,10 +54,10 @@ async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: TransactionFilter, size: int
 ) -> tuple[list[Row], tuple[datetime, int, int, int] | None]:
     """Return an organisation's transactions, newest first, and the place where the search stopped if not at the end."""
-    rows = await connection.fetch(SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
+    rows = await connection.fetch(_SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
     end = None
     if len(rows) < size:
-        end = await connection.fetchrow(SQL.end_of_page, org_id, *before, LOOKED_AT_MAX)
+        end = await connection.fetchrow(_SQL.end_of_page, org_id, *before, LOOKED_AT_MAX)
     return [dict(row) for row in rows], None if end is None else tuple(end)
 
 
@@ -66,22 +66,22 @@ async def page_of_member(
 ) -> list[Row]:
     """Return a member's transactions, newest first."""
     key = bucket_of(member_id), member_id
-    rows = await connection.fetch(SQL.page_of_member, *key, *before, *wanted.all, size)
+    rows = await connection.fetch(_SQL.page_of_member, *key, *before, *wanted.all, size)
     return [dict(row) for row in rows]
 
 
 async def fetch_transaction(connection: Connection, org_id: UUID, transaction_id: UUID) -> Row | None:
     """Return one transaction."""
-    row = await connection.fetchrow(SQL.one, org_id, transaction_id)
+    row = await connection.fetchrow(_SQL.one, org_id, transaction_id)
     return None if row is None else dict(row)
 
 
 async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID | None, event_id: UUID) -> Row:
     """Return the transaction of a command, found by its event if the command was carried out before. Raise NotFound."""
     if transaction_id is not None:
-        row = await connection.fetchrow(SQL.one, org_id, transaction_id)
+        row = await connection.fetchrow(_SQL.one, org_id, transaction_id)
     else:
-        row = await connection.fetchrow(SQL.of_event, org_id, event_id)
+        row = await connection.fetchrow(_SQL.of_event, org_id, event_id)
     if row is None:
         raise NotFound("Transaction not found", code="transaction_not_found")
     return dict(row)
@@ -100,13 +100,13 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     users = await goes_on_as(connection, row["org_id"], row["user_id"])
     ids = [member_id_of(row["org_id"], user) for user in users]
     keys = [bucket_of(id_) for id_ in ids], ids
-    onward = await connection.fetch(SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
+    onward = await connection.fetch(_SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
     return parts_left(row, await _on_lots(connection, row), [dict(record) for record in onward])
 
 
 async def _on_lots(connection: Connection, row: Row) -> list[matching.Row]:
     return [
-        dict(record) for record in await connection.fetch(SQL.on_lots, row["bucket"], row["member_id"], row["metric"])
+        dict(record) for record in await connection.fetch(_SQL.on_lots, row["bucket"], row["member_id"], row["metric"])
     ]
 
 
@@ -159,7 +159,7 @@ async def other_side(connection: Connection, row: Row) -> Row | None:
     cannot be taken back at one end alone.
     """
     if row["reverses"] is not None:
-        origin = await connection.fetchrow(SQL.one, row["org_id"], row["reverses"])
+        origin = await connection.fetchrow(_SQL.one, row["org_id"], row["reverses"])
         if (
             origin is not None
             and await _event_of(connection, dict(origin), TRANSFER, RECEIPT, MERGE, TAKEOVER) is not None
@@ -205,17 +205,17 @@ async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
 
 async def of_merge(connection: Connection, org_id: UUID, event_id: UUID | None) -> list[Row]:
     """Return what a merge, or the takeover that follows from it, has booked."""
-    return [dict(row) for row in await connection.fetch(SQL.of_merge, org_id, event_id)]
+    return [dict(row) for row in await connection.fetch(_SQL.of_merge, org_id, event_id)]
 
 
 async def _of_event(connection: Connection, org_id: UUID, event_id: UUID | str | None) -> Row | None:
-    found = None if event_id is None else await connection.fetchrow(SQL.of_event, org_id, UUID(str(event_id)))
+    found = None if event_id is None else await connection.fetchrow(_SQL.of_event, org_id, UUID(str(event_id)))
     return None if found is None else dict(found)
 
 
 async def _event_of(connection: Connection, row: Row, *kinds: str) -> Row | None:
     key = row["bucket"], row["member_id"], row["position"], row["event_id"]
-    event = await connection.fetchrow(SQL.event_of, *key, list(kinds))
+    event = await connection.fetchrow(_SQL.event_of, *key, list(kinds))
     return None if event is None else dict(event)
 
 
@@ -225,4 +225,4 @@ class _Payload(Struct, frozen=True):
 
 async def newest(connection: Connection, org_id: UUID, metric: str | None, size: int) -> list[Row]:
     """Return the newest transactions that changed a balance."""
-    return [dict(row) for row in await connection.fetch(SQL.newest, org_id, metric, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.newest, org_id, metric, size)]

@@ -20,7 +20,7 @@ from .postgres import connect
 from .queries import queries_beside
 from .schema import revision_of
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class BackupFailedError(PlauditError):
@@ -91,7 +91,7 @@ async def restore(url: str, file: Path) -> None:
     """Restore a backup into an empty database, whole or not at all. Raise NotEmptyError or BackupFailedError."""
     connection = await connect(url)
     try:
-        tables = await connection.fetchval(SQL.count_tables)
+        tables = await connection.fetchval(_SQL.count_tables)
     finally:
         await connection.close()
     if tables:

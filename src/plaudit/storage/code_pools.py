@@ -10,7 +10,7 @@ from plaudit.errors import Conflict, NotFound
 from .postgres import Connection, atomic
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 # Read aloud and typed at tills: nothing that is mistaken for something else (no I, L, O, U, 0, 1).
 ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -24,7 +24,7 @@ def drawn_code(prefix: str, length: int) -> str:
 
 async def add(connection: Connection, org_id: UUID, pool_id: str, codes: Sequence[str]) -> int:
     """Add codes to a pool. Return the number of new ones."""
-    return len(await connection.fetch(SQL.add, org_id, pool_id, codes))
+    return len(await connection.fetch(_SQL.add, org_id, pool_id, codes))
 
 
 async def generate(
@@ -41,9 +41,9 @@ async def generate(
 
 async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, at: datetime) -> datetime:
     """Mark a code as used. Raise NotFound, or Conflict if it is unissued, used, revoked or expired."""
-    if await connection.fetchval(SQL.redeem, org_id, pool_id, code, at) is not None:
+    if await connection.fetchval(_SQL.redeem, org_id, pool_id, code, at) is not None:
         return at
-    row = await connection.fetchrow(SQL.one, org_id, pool_id, code)
+    row = await connection.fetchrow(_SQL.one, org_id, pool_id, code)
     if row is None:
         raise NotFound("Code not found", code="code_not_found")
     if row["state"] == "redeemed":
@@ -57,9 +57,9 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
 
 async def expire(connection: Connection, org_id: UUID, pool_id: str) -> int:
     """Expire the unissued codes of a pool. Return their number."""
-    return len(await connection.fetch(SQL.expire, org_id, pool_id))
+    return len(await connection.fetch(_SQL.expire, org_id, pool_id))
 
 
 async def expire_due(connection: Connection) -> int:
     """Expire the unissued codes of every pool that is due by its organisation's clock. Return their number."""
-    return len(await connection.fetch(SQL.expire_due))
+    return len(await connection.fetch(_SQL.expire_due))

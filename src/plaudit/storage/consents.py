@@ -6,7 +6,7 @@ from uuid import UUID
 from .postgres import Connection
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def add_consent(
@@ -22,4 +22,4 @@ async def add_consent(
 ) -> bool:
     """Record a consent. Return False if the member does not exist."""
     values = (bucket, member_id, purpose, granted, source, given_at, at, by)
-    return await connection.fetchval(SQL.add_consent, *values) is not None
+    return await connection.fetchval(_SQL.add_consent, *values) is not None

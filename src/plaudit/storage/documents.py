@@ -22,13 +22,13 @@ from .postgres import Connection, atomic
 from .queries import queries_beside
 from .references import Own, refuse_referred_to, wrong_references
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 Json = dict[str, Any]
 
 # A delete that would leave something of the members' without its document is refused, with this reason.
 _GUARDS = {
-    "metric": (SQL.guard_metric, "members have balances of it"),
-    "code_pool": (SQL.guard_code_pool, "members have codes of it; set its status to inactive instead"),
+    "metric": (_SQL.guard_metric, "members have balances of it"),
+    "code_pool": (_SQL.guard_code_pool, "members have codes of it; set its status to inactive instead"),
 }
 
 
@@ -88,7 +88,7 @@ async def create(connection: Connection, change: Change, raw: Any, copied: Json 
     Invalid fields of the stored document that it is `copied` from are accepted as long as they do not change.
     """
     async with atomic(connection):
-        program_version = await _next_version(connection, change)
+        program_version = await next_version(connection, change.org_id)
         document = await _checked_whole(connection, change, raw, None, copied)
         return await write(connection, change, document, program_version, new=True)
 
@@ -116,7 +116,7 @@ async def update(connection: Connection, change: Change, raw: Any) -> StoredDocu
             return before  # which makes no version of it, nor of the programme
         lost = parts_lost(before.doc, document)
         await refuse_referred_to(connection, change.org_id, change.kind, change.id, lost)
-        return await write(connection, change, document, await _next_version(connection, change), new=False)
+        return await write(connection, change, document, await next_version(connection, change.org_id), new=False)
 
 
 async def _checked_whole(
@@ -179,7 +179,7 @@ async def complete(connection: Connection, change: Change, version: int, now: da
 
 async def _set(connection: Connection, change: Change, fields: Json, version: int | None) -> None:
     """Set fields of a document without validating the rest: an earlier version may have accepted more."""
-    program_version = await _next_version(connection, change)
+    program_version = await next_version(connection, change.org_id)
     before = await fetch(connection, change.org_id, change.kind, change.id)
     if version in (None, before.version):
         document = msgspec.convert(before.doc | fields, change.kind.type)
@@ -199,9 +199,9 @@ async def write(
     key = (change.org_id, change.kind.name, change.id)
     try:
         if new:
-            row = await connection.fetchrow(SQL.insert_document, *key, doc, change.at, change.by)
+            row = await connection.fetchrow(_SQL.insert_document, *key, doc, change.at, change.by)
         else:
-            row = await connection.fetchrow(SQL.update_document, *key, doc, change.at)
+            row = await connection.fetchrow(_SQL.update_document, *key, doc, change.at)
     except asyncpg.UniqueViolationError as error:
         raise _taken(change.kind, error) from None
     if row is None:
@@ -209,10 +209,10 @@ async def write(
     stored = _stored(row)
     await _store_version(connection, change, stored, program_version, "created" if new else "updated", doc)
     if not new:
-        await connection.execute(SQL.delete_references, *key)
+        await connection.execute(_SQL.delete_references, *key)
     await _store_references(connection, change.org_id, change.kind, change.id, document)
     if change.kind.refills(before, stored.doc):
-        await connection.execute(SQL.refill, change.org_id, fill_id(change.kind.name, change.id), stored.version)
+        await connection.execute(_SQL.refill, change.org_id, fill_id(change.kind.name, change.id), stored.version)
     return stored
 
 
@@ -236,7 +236,7 @@ async def delete(connection: Connection, change: Change) -> None:
     """Delete a document. Raise NotFound, or Conflict naming the documents that refer to it."""
     kind = change.kind
     async with atomic(connection):
-        program_version = await _next_version(connection, change)
+        program_version = await next_version(connection, change.org_id)
         await fetch(connection, change.org_id, kind, change.id)
         await refuse_referred_to(connection, change.org_id, kind, change.id)
         await remove(connection, change, program_version)
@@ -250,15 +250,15 @@ async def remove(connection: Connection, change: Change, program_version: int) -
     if guard and await connection.fetchval(guard[0], change.org_id, change.id):
         raise Conflict(f"{kind.title} {change.id} cannot be deleted: {guard[1]}", code="in_use")
     if kind.name == "code_pool":
-        await connection.execute(SQL.delete_codes, change.org_id, change.id)
-    await connection.execute(SQL.delete_fill, change.org_id, fill_id(kind.name, change.id))
-    await connection.execute(SQL.delete_document, change.org_id, kind.name, change.id)
+        await connection.execute(_SQL.delete_codes, change.org_id, change.id)
+    await connection.execute(_SQL.delete_fill, change.org_id, fill_id(kind.name, change.id))
+    await connection.execute(_SQL.delete_document, change.org_id, kind.name, change.id)
     await _store_version(connection, change, before, program_version, "deleted", None)
 
 
 async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: str) -> StoredDocument:
     """Return a document. Raise NotFound."""
-    row = await connection.fetchrow(SQL.one, org_id, kind.name, id)
+    row = await connection.fetchrow(_SQL.one, org_id, kind.name, id)
     if row is None:
         raise NotFound(f"{kind.title} not found", code=f"{kind.name}_not_found")
     return _stored(row)
@@ -267,7 +267,7 @@ async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: st
 async def ever_existed(connection: Connection, org_id: UUID, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return which of these kinds and ids are documents, or were."""
     kinds, ids = [kind for kind, _ in keys], [name for _, name in keys]
-    rows = await connection.fetch(SQL.ever_existed, org_id, kinds, ids)
+    rows = await connection.fetch(_SQL.ever_existed, org_id, kinds, ids)
     return {(row["kind"], row["id"]) for row in rows}
 
 
@@ -282,7 +282,7 @@ async def fetch_page(
 ) -> list[StoredDocument]:
     """Return up to `size` documents of a kind after an ordinal, in the order of creation."""
     wanted = msgspec.json.encode(filters).decode()
-    rows = await connection.fetch(SQL.page, org_id, kind.name, after, wanted, size)
+    rows = await connection.fetch(_SQL.page, org_id, kind.name, after, wanted, size)
     return [_stored(row) for row in rows]
 
 
@@ -296,7 +296,7 @@ async def versions(
     size: int,
 ) -> list[DocumentVersion]:
     """Return a document's versions, newest first, also after its deletion. Raise NotFound."""
-    rows = await connection.fetch(SQL.versions, org_id, kind.name, id, before, size)
+    rows = await connection.fetch(_SQL.versions, org_id, kind.name, id, before, size)
     found = [
         DocumentVersion(
             version=row["version"],
@@ -308,19 +308,20 @@ async def versions(
         )
         for row in rows
     ]
-    if not found and not await connection.fetch(SQL.versions, org_id, kind.name, id, 2**62, 1):
+    if not found and not await connection.fetch(_SQL.versions, org_id, kind.name, id, 2**62, 1):
         raise NotFound(f"{kind.title} not found", code=f"{kind.name}_not_found")
     return found
 
 
 async def take_turn(connection: Connection, org_id: UUID) -> None:
     """Lock the organisation's programme against other changes until the transaction ends. Raise NotFound."""
-    if await connection.fetchval(SQL.take_turn, org_id) is None:
+    if await connection.fetchval(_SQL.take_turn, org_id) is None:
         raise NotFound("Organisation not found", code="org_not_found")
 
 
-async def _next_version(connection: Connection, change: Change) -> int:
-    version = await connection.fetchval(SQL.next_program_version, change.org_id)
+async def next_version(connection: Connection, org_id: UUID) -> int:
+    """Lock the organisation's programme like `take_turn`. Return the number of the version that the change makes."""
+    version = await connection.fetchval(_SQL.next_program_version, org_id)
     if version is None:
         raise NotFound("Organisation not found", code="org_not_found")
     return version
@@ -348,26 +349,17 @@ async def _store_references(
             for i, reference in enumerate(references)
         ]
         named = ([getattr(reference, name) for reference in references] for name in ("kind", "id", "required"))
-        await connection.execute(SQL.insert_references, org_id, kind.name, id, fields, *named)
+        await connection.execute(_SQL.insert_references, org_id, kind.name, id, fields, *named)
 
 
 async def _store_version(
     connection: Connection, change: Change, stored: StoredDocument, program_version: int, what: str, doc: str | None
 ) -> None:
+    key = (change.org_id, change.kind.name, change.id)
     await connection.execute(
-        SQL.insert_version,
-        change.org_id,
-        change.kind.name,
-        change.id,
-        stored.version,
-        stored.ordinal,
-        program_version,
-        what,
-        doc,
-        change.at,
-        change.by,
+        _SQL.insert_version, *key, stored.version, stored.ordinal, program_version, what, doc, change.at, change.by
     )
-    await connection.execute(SQL.announce, str(change.org_id))
+    await connection.execute(_SQL.announce, str(change.org_id))
     if change.kind.name == "campaign" and doc is not None:
         await _notify(connection, change, stored, what)
 

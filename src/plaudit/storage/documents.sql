@@ -76,34 +76,6 @@ SELECT version, change, doc, changed_at, changed_by, program_version
 FROM document_versions WHERE org_id = $1 AND kind = $2 AND id = $3 AND program_version < $4
 ORDER BY program_version DESC LIMIT $5;
 
--- name: all_now
--- Everything that a programme is compiled from.
-SELECT kind, id, doc FROM documents WHERE org_id = $1 ORDER BY ordinal;
-
--- name: all_at_version
--- Everything that a programme was compiled from at one of its versions.
-SELECT kind, id, doc FROM (
-    SELECT DISTINCT ON (kind, id) kind, id, ordinal, doc FROM document_versions
-    WHERE org_id = $1 AND program_version <= $2
-    ORDER BY kind, id, program_version DESC
-) AS latest WHERE doc IS NOT NULL ORDER BY ordinal;
-
--- name: program_version
--- The version of the programme as it is now, and how far the organisation's clock is ahead.
-SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
-
--- name: program_versions
--- The versions of these organisations' programmes as they are now.
-SELECT org_id, program_version, clock_offset FROM orgs WHERE org_id = ANY($1::uuid[]);
-
--- name: clock_offset
--- How far an organisation's clock is ahead.
-SELECT clock_offset FROM orgs WHERE org_id = $1;
-
--- name: clock_moves
--- How an organisation's clock came to be as far ahead as it is.
-SELECT moved_at, offset_before, offset_after FROM clock_moves WHERE org_id = $1 ORDER BY moved_at;
-
 -- name: announce
 -- Tell every process that an organisation's programme has changed, when the change is committed.
 SELECT pg_notify('plaudit_programs', $1::text);
@@ -121,14 +93,3 @@ SELECT EXISTS (SELECT FROM codes WHERE org_id = $1 AND pool_id = $2 AND state IN
 -- name: delete_codes
 -- The codes of a pool that goes.
 DELETE FROM codes WHERE org_id = $1 AND pool_id = $2;
-
--- name: orphans
--- References to these kinds and ids that must lead somewhere.
-SELECT r.kind, r.id, r.field, r.to_kind, r.to_id FROM document_references AS r
-JOIN unnest($2::text[], $3::text[]) AS gone (to_kind, to_id) USING (to_kind, to_id)
-WHERE r.org_id = $1 AND r.required ORDER BY r.kind, r.id, r.field LIMIT 10;
-
--- name: origins
--- The origins of web pages that organisations have settled, one list each.
-SELECT DISTINCT doc #>> '{cors,origins}' AS origins FROM documents
-WHERE kind = 'settings' AND doc #>> '{cors,origins}' IS NOT NULL;

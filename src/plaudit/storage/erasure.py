@@ -17,7 +17,7 @@ from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from .postgres import Connection, atomic
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 CHANNEL = "plaudit_erased"
 
@@ -27,10 +27,10 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
     async with atomic(connection):
         everyone = [user_id]
         for name in everyone:  # which grows meanwhile
-            everyone += [row["user_id"] for row in await connection.fetch(SQL.merged_into, org_id, name)]
+            everyone += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
         if len(everyone) > 1:
             buckets = sorted({bucket_of(member_id_of(org_id, name)) for name in everyone})
-            await connection.fetch(SQL.lock_buckets, buckets)
+            await connection.fetch(_SQL.lock_buckets, buckets)
         erased = [await _erase(connection, org_id, name, at) for name in everyone]
     return erased[0]
 
@@ -41,49 +41,49 @@ async def _erase(connection: Connection, org_id: UUID, user_id: str, at: datetim
     pseudonym = secrets.token_bytes(15) + member_id.bytes[-1:]  # of the same bucket, which is the last byte
     new_id, new_name = UUID(bytes=pseudonym), f"erased_{pseudonym.hex()}"
     async with atomic(connection):
-        position = await connection.fetchval(SQL.lock_bucket, bucket)
-        if not await connection.fetchval(SQL.is_there, bucket, member_id):
+        position = await connection.fetchval(_SQL.lock_bucket, bucket)
+        if not await connection.fetchval(_SQL.is_there, bucket, member_id):
             return False
         key = (bucket, member_id)
         old, new = _as_json(user_id), _as_json(new_name)
         event_id = derived_id(new_id, "erasure")
-        names = [user_id, *(row["value"] for row in await connection.fetch(SQL.names_of, *key))]
+        names = [user_id, *(row["value"] for row in await connection.fetch(_SQL.names_of, *key))]
         for query, values in (
-            (SQL.rename_member, (*key, new_id, new_name, at)),
+            (_SQL.rename_member, (*key, new_id, new_name, at)),
             *((query, key) for query in _FORGOTTEN),
             *((query, (*key, new_id)) for query in _RENAMED),
-            (SQL.rename_transactions, (*key, new_id, new_name)),
-            (SQL.rename_events, (*key, new_id, new_name)),
-            (SQL.rename_codes, (org_id, *key, new_id)),
-            (SQL.forget_deliveries, (org_id, *key)),
-            (SQL.forget_outbox, key),
-            (SQL.forget_answers, (org_id, user_id, member_id)),
+            (_SQL.rename_transactions, (*key, new_id, new_name)),
+            (_SQL.rename_events, (*key, new_id, new_name)),
+            (_SQL.rename_codes, (org_id, *key, new_id)),
+            (_SQL.forget_deliveries, (org_id, *key)),
+            (_SQL.forget_outbox, key),
+            (_SQL.forget_answers, (org_id, user_id, member_id)),
             *((query, (org_id, old, new)) for query in _MENTIONING),
-            (SQL.leave_lists, (org_id, user_id)),
-            (SQL.leave_old_lists, (org_id, user_id)),
-            (SQL.leave_exclusions, (org_id, user_id)),
-            (SQL.leave_old_exclusions, (org_id, user_id)),
-            (SQL.forget_job_errors, (org_id, _pattern(names))),
+            (_SQL.leave_lists, (org_id, user_id)),
+            (_SQL.leave_old_lists, (org_id, user_id)),
+            (_SQL.leave_exclusions, (org_id, user_id)),
+            (_SQL.leave_old_exclusions, (org_id, user_id)),
+            (_SQL.forget_job_errors, (org_id, _pattern(names))),
             # The log says that it was done.
-            (SQL.log_id, (event_id, bucket, new_id, position + 1, at)),
-            (SQL.log_erasure, (bucket, position + 1, event_id, org_id, new_id, new_name, at)),
-            (SQL.move_position, (bucket, position + 1, at)),
-            (SQL.tell, (org_id,)),
+            (_SQL.log_id, (event_id, bucket, new_id, position + 1, at)),
+            (_SQL.log_erasure, (bucket, position + 1, event_id, org_id, new_id, new_name, at)),
+            (_SQL.move_position, (bucket, position + 1, at)),
+            (_SQL.tell, (org_id,)),
         ):
             await connection.execute(query, *values)
     return True
 
 
 _FORGOTTEN = (
-    SQL.forget_identities, SQL.forget_consents, SQL.forget_notifications, SQL.forget_push, SQL.forget_inbox, SQL.forget_failed,
-    SQL.leave_segments, SQL.leave_boards, SQL.leave_draws,
+    _SQL.forget_identities, _SQL.forget_consents, _SQL.forget_notifications, _SQL.forget_push, _SQL.forget_inbox, _SQL.forget_failed,
+    _SQL.leave_segments, _SQL.leave_boards, _SQL.leave_draws,
 )  # fmt: skip
 _RENAMED = (
-    SQL.rename_balances, SQL.rename_progress, SQL.rename_holdings, SQL.rename_coupons, SQL.rename_event_ids,
+    _SQL.rename_balances, _SQL.rename_progress, _SQL.rename_holdings, _SQL.rename_coupons, _SQL.rename_event_ids,
 )  # fmt: skip
 _MENTIONING = (
-    SQL.rename_winners, SQL.rename_rounds, SQL.rename_mentions, SQL.rename_waiting_mentions, SQL.rename_failed_mentions,
-    SQL.rename_referrer,
+    _SQL.rename_winners, _SQL.rename_rounds, _SQL.rename_mentions, _SQL.rename_waiting_mentions, _SQL.rename_failed_mentions,
+    _SQL.rename_referrer,
 )  # fmt: skip
 
 

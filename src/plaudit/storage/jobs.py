@@ -17,10 +17,10 @@ from .postgres import UNREACHABLE, Connection, Pool, atomic
 from .programmes import Programme
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 log = structlog.get_logger(__name__)
 
-# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (load.sql has it too.)
+# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (timers.sql has it too.)
 ABANDONED_AFTER = timedelta(hours=1)
 ERRORS_MAX = 10_000  # how many lines' errors a job keeps; all are counted
 
@@ -48,7 +48,7 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
     """Return a new job, or the existing one of that id, to be resumed."""
     async with pool.acquire() as connection:
         if job_id is not None:
-            row = await connection.fetchrow(SQL.take_up, org_id, job_id, kind, clock.now())
+            row = await connection.fetchrow(_SQL.take_up, org_id, job_id, kind, clock.now())
             if row is None:
                 raise Invalid("No resumable job of this kind has this id", code="job_not_found")
             kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
@@ -57,7 +57,7 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
                 refused=row["refused"], unchanged=kept.unchanged, given=kept.given, booked=kept.booked,
             )  # fmt: skip
         job = Job(job_id=clock.new_uuid7(), org_id=org_id, kind=kind)
-        await connection.execute(SQL.begin, job.job_id, org_id, kind, clock.now(), by)
+        await connection.execute(_SQL.begin, job.job_id, org_id, kind, clock.now(), by)
         return job
 
 
@@ -80,14 +80,19 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
                 msgspec.json.encode([msgspec.structs.asdict(field) for field in error.fields]) for _, error in kept
             ]
             await connection.execute(
-                SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
+                _SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
                 [part.decode() for part in fields],
             )  # fmt: skip
         state = await connection.fetchval(
-            SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
+            _SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
         )
     if state == CANCELLED:
         raise Conflict("The job was cancelled; what it had taken by then stays", code="job_cancelled")
+
+
+async def add_error(connection: Connection, job_id: UUID, line: int, message: str) -> None:
+    """Store why a line was refused."""
+    await connection.execute(_SQL.add_errors, job_id, [line], [message], ["[]"])
 
 
 async def take_members(connection: Connection, job_id: UUID, members: Iterable[tuple[int, UUID]]) -> None:
@@ -96,7 +101,7 @@ async def take_members(connection: Connection, job_id: UUID, members: Iterable[t
     Timers due before one of their events still run before it, at their own time.
     """
     buckets, ids = zip(*members, strict=True)
-    await connection.execute(SQL.take_members, buckets, ids, job_id)
+    await connection.execute(_SQL.take_members, buckets, ids, job_id)
 
 
 async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
@@ -105,7 +110,7 @@ async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
     Raise NotFound, or Conflict if it has finished.
     """
     async with pool.acquire() as connection:
-        await connection.execute(SQL.cancel, org_id, job_id, clock.now())
+        await connection.execute(_SQL.cancel, org_id, job_id, clock.now())
         row = await job_row(connection, org_id, job_id)
     if row is None:
         raise NotFound("Job not found", code="job_not_found")
@@ -149,8 +154,8 @@ async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -
     """End a job with its final state."""
     async with pool.acquire() as connection:
         if error is not None:
-            await connection.execute(SQL.add_errors, job.job_id, [job.lines + 1], [error.message], ["[]"])
-        await connection.execute(SQL.end, job.job_id, state, clock.now())
+            await add_error(connection, job.job_id, job.lines + 1, error.message)
+        await connection.execute(_SQL.end, job.job_id, state, clock.now())
 
 
 def reconciliation(programme: Programme, job: Job) -> list[Json]:
@@ -169,7 +174,7 @@ def reconciliation(programme: Programme, job: Job) -> list[Json]:
 
 async def errors_of(connection: Connection, job_id: UUID, after: int, size: int) -> list[Json]:
     """Return the refused lines of a job."""
-    return [dict(row) for row in await connection.fetch(SQL.errors, job_id, after, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.errors, job_id, after, size)]
 
 
 def error_view(row: Json) -> Json:
@@ -179,13 +184,13 @@ def error_view(row: Json) -> Json:
 
 async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | None:
     """Return a job's row, or None."""
-    row = await connection.fetchrow(SQL.one, org_id, job_id)
+    row = await connection.fetchrow(_SQL.one, org_id, job_id)
     return None if row is None else dict(row)
 
 
 async def job_rows(connection: Connection, org_id: UUID, before: UUID, size: int) -> list[Json]:
     """Return jobs' rows, newest first, before a given one."""
-    return [dict(row) for row in await connection.fetch(SQL.newest, org_id, before, size)]
+    return [dict(row) for row in await connection.fetch(_SQL.newest, org_id, before, size)]
 
 
 def job_of(row: Json) -> Job:

@@ -23,7 +23,7 @@ from plaudit.errors import PlauditError
 from .postgres import UNREACHABLE, Connection, atomic
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 # The tables that are kept by month, with the time that says which, and the months that are there before they are needed.
 MONTHLY = {"events": "decided_at", "transactions": "created_at"}
@@ -33,7 +33,7 @@ ROWS_MOVED_MAX = 200_000  # more than these are not moved (a few seconds' work):
 LOCK_SECONDS = 2  # how long others may have to wait behind us while we wait
 WORK_SECONDS_MAX = 3_600
 
-_OUTSIDE = {"events": SQL.events_outside, "transactions": SQL.transactions_outside}
+_OUTSIDE = {"events": _SQL.events_outside, "transactions": _SQL.transactions_outside}
 
 
 class MonthsNotMadeError(PlauditError):
@@ -102,7 +102,7 @@ async def _outside(connection: Connection, table: str) -> Mapping[date, int]:
 
 
 async def _covered(connection: Connection, table: str) -> list[Range]:
-    rows = await connection.fetch(SQL.kept_by_month, table)
+    rows = await connection.fetch(_SQL.kept_by_month, table)
     return [Range(_day(row["first"], date.min), _day(row["following"], date.max)) for row in rows]
 
 
@@ -144,7 +144,7 @@ async def _adopt_rest(connection: Connection, table: str, span: Range) -> None:
     """Attach the default partition as the months of its rows, and create a new one. No row is moved."""
     name, rest = name_of(table, span), f"{table}_rest"
     async with _changing(connection, table, "ACCESS EXCLUSIVE"):
-        said = await connection.fetchval(SQL.comment_of, rest)
+        said = await connection.fetchval(_SQL.comment_of, rest)
         await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {rest}")
         await connection.execute(f"ALTER TABLE {rest} RENAME TO {name}")
         months = f"{span.first:%Y-%m} and on, up to {span.following}"
@@ -176,7 +176,7 @@ async def _changing(connection: Connection, table: str, mode: str) -> AsyncGener
     async with atomic(connection):
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         await connection.execute("SET LOCAL statement_timeout = 0")
-        await connection.execute(SQL.one_at_a_time)
+        await connection.execute(_SQL.one_at_a_time)
         await connection.execute(f"LOCK TABLE ONLY {table} IN {mode} MODE")
         await connection.execute(f"LOCK TABLE {table}_rest IN ACCESS EXCLUSIVE MODE")
         yield

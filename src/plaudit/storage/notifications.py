@@ -9,17 +9,17 @@ from plaudit.core.ids import bucket_of
 from .postgres import Connection
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def mark_read(connection: Connection, member_id: UUID, ids: Sequence[UUID], at: datetime) -> int:
     """Mark a member's notifications as read. Return how many were unread."""
-    return _count(await connection.execute(SQL.mark, bucket_of(member_id), member_id, list(ids), at))
+    return _count(await connection.execute(_SQL.mark, bucket_of(member_id), member_id, list(ids), at))
 
 
 async def mark_read_up_to(connection: Connection, member_id: UUID, last: UUID | None, at: datetime) -> int:
     """Mark a member's notifications as read, up to one of them or all. Return how many were unread."""
-    return _count(await connection.execute(SQL.mark_up_to, bucket_of(member_id), member_id, last, at))
+    return _count(await connection.execute(_SQL.mark_up_to, bucket_of(member_id), member_id, last, at))
 
 
 def _count(done: str) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -18,7 +18,7 @@ from .documents import Change, create
 from .postgres import Connection, atomic
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 SLUG = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 SCOPES = ("actions:write", "admin:read", "admin:write", "members:read", "members:write")
@@ -30,6 +30,16 @@ class Credentials(Struct, frozen=True, rename="camel"):
     org_id: UUID
     api_secret: str
     jwt_secret: str
+
+
+class Org(Struct, frozen=True):
+    """An organisation. `slug` names its space; the clock of one that `is_test` can be moved."""
+
+    org_id: UUID
+    name: str
+    slug: str | None
+    is_test: bool
+    created_at: datetime
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -74,13 +84,13 @@ async def create_org(
     """
     if slug is not None and not re.fullmatch(SLUG, slug):
         raise invalid_fields([FieldError("slug", "must contain only lower-case letters, digits and hyphens")])
-    if slug is not None and await connection.fetchval(SQL.org_of_slug, slug) is not None:
+    if slug is not None and await org_id_of_slug(connection, slug) is not None:
         raise Conflict(f"An organisation with the slug {slug!r} already exists", code="already_exists")
-    if org_id is not None and await connection.fetchval(SQL.is_test, org_id) is not None:
+    if org_id is not None and await find_org(connection, org_id) is not None:
         raise Conflict(f"There is an organisation with the id {org_id}", code="already_exists")
     credentials = Credentials(org_id or uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     async with atomic(connection):
-        await connection.execute(SQL.insert_org, credentials.org_id, name, credentials.jwt_secret, at, is_test, slug)
+        await connection.execute(_SQL.insert_org, credentials.org_id, name, credentials.jwt_secret, at, is_test, slug)
         await create_api_key(connection, credentials.org_id, "first", credentials.api_secret, SCOPES, at)
         for kind, document_id, title in [
             ("settings", SETTINGS_ID, name),
@@ -89,6 +99,33 @@ async def create_org(
             change = Change(org_id=credentials.org_id, kind=KINDS[kind], id=document_id, by="plaudit", at=at)
             await create(connection, change, {"name": title})
     return credentials
+
+
+async def find_org(connection: Connection, org_id: UUID) -> Org | None:
+    """Return an organisation, or None."""
+    row = await connection.fetchrow(_SQL.org, org_id)
+    return None if row is None else Org(*row)
+
+
+async def org_id_of_slug(connection: Connection, slug: str) -> UUID | None:
+    """Return the id of the organisation whose space has that name, or None."""
+    return await connection.fetchval(_SQL.org_of_slug, slug)
+
+
+async def fetch_orgs(connection: Connection) -> list[Org]:
+    """Return all organisations, oldest first."""
+    return [Org(*row) for row in await connection.fetch(_SQL.orgs)]
+
+
+async def org_ids_named(connection: Connection, name: str) -> list[UUID]:
+    """Return the organisations with this id; without any, those with this slug; without any, those with this name."""
+    rows = await connection.fetch(_SQL.orgs_called, name)
+    return [row["org_id"] for row in rows if row["rank"] == rows[0]["rank"]]
+
+
+async def advance_clock(connection: Connection, org_id: UUID, by: timedelta, at: datetime) -> None:
+    """Advance an organisation's clock at an instant of the wall clock, and notify every process."""
+    await connection.execute(_SQL.move_clock, org_id, by, at)
 
 
 async def create_api_key(
@@ -102,13 +139,13 @@ async def create_api_key(
 ) -> KeyRow:
     """Store a key for a secret that the caller has generated."""
     key_id = uuid4()
-    await connection.execute(SQL.insert_api_key, key_id, org_id, name, hash_of(secret), list(scopes), at, expires_at)
+    await connection.execute(_SQL.insert_api_key, key_id, org_id, name, hash_of(secret), list(scopes), at, expires_at)
     return KeyRow(key_id, name, frozenset(scopes), at, expires_at)
 
 
 async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
     """Return an organisation's keys in force, oldest first."""
-    rows = await connection.fetch(SQL.api_keys, org_id)
+    rows = await connection.fetch(_SQL.api_keys, org_id)
     return [
         KeyRow(row["key_id"], row["name"], frozenset(row["scopes"]), row["created_at"], row["expires_at"])
         for row in rows
@@ -117,17 +154,17 @@ async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
 
 async def end_api_key(connection: Connection, org_id: UUID, key_id: UUID, at: datetime) -> None:
     """End a key at an instant."""
-    await connection.execute(SQL.end_api_key, org_id, key_id, at)
+    await connection.execute(_SQL.end_api_key, org_id, key_id, at)
 
 
 async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:
     """Return the key of a secret, or None."""
-    return _key_in(await connection.fetchrow(SQL.api_key, hash_of(secret)))
+    return _key_in(await connection.fetchrow(_SQL.api_key, hash_of(secret)))
 
 
 async def api_key_of_id(connection: Connection, key_id: UUID) -> ApiKey | None:
     """Return the key of an id if it is in force, or None."""
-    return _key_in(await connection.fetchrow(SQL.api_key_of_id, key_id))
+    return _key_in(await connection.fetchrow(_SQL.api_key_of_id, key_id))
 
 
 def _key_in(row: asyncpg.Record | None) -> ApiKey | None:
@@ -144,7 +181,7 @@ def _key_in(row: asyncpg.Record | None) -> ApiKey | None:
 
 async def jwt_secret_of(connection: Connection, org_id: UUID) -> str:
     """Return the secret that signs an organisation's member tokens. Raise NotFound."""
-    secret = await connection.fetchval(SQL.jwt_secret, org_id)
+    secret = await connection.fetchval(_SQL.jwt_secret, org_id)
     if secret is None:
         raise NotFound("Organisation not found", code="org_not_found")
     return secret

@@ -24,14 +24,6 @@ SELECT key_id, org_id, name, scopes, expires_at FROM api_keys WHERE secret_hash 
 -- What an organisation's members' tokens are signed with.
 SELECT jwt_secret FROM orgs WHERE org_id = $1;
 
--- name: count_orgs
--- How many organisations there are.
-SELECT count(*) FROM orgs;
-
--- name: oldest_org
--- The organisation that was created first.
-SELECT org_id, jwt_secret FROM orgs ORDER BY created_at, org_id LIMIT 1;
-
 -- name: orgs
 -- All organisations, the oldest first.
 SELECT org_id, name, slug, is_test, created_at FROM orgs ORDER BY created_at, org_id;
@@ -43,11 +35,7 @@ FROM orgs WHERE $1 IN (slug, name) OR org_id::text = lower($1) ORDER BY rank, cr
 
 -- name: org
 -- An organisation.
-SELECT org_id, name, slug, is_test FROM orgs WHERE org_id = $1;
-
--- name: is_test
--- Whether an organisation's clock may be moved.
-SELECT is_test FROM orgs WHERE org_id = $1;
+SELECT org_id, name, slug, is_test, created_at FROM orgs WHERE org_id = $1;
 
 -- name: move_clock
 -- Move an organisation's clock on, note when that was by the wall clock, and tell every process.
@@ -63,10 +51,6 @@ SELECT clock_offset, pg_notify('plaudit_programs', org_id::text) FROM moved;
 -- name: org_of_slug
 -- The organisation whose space has that name.
 SELECT org_id FROM orgs WHERE slug = $1;
-
--- name: slug
--- The name of an organisation's space.
-SELECT slug FROM orgs WHERE org_id = $1;
 
 -- name: api_key_of_id
 -- A key that is in force, by its name.

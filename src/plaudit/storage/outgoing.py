@@ -8,18 +8,18 @@ from plaudit.core.ids import bucket_of_org
 from .postgres import Connection
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 async def enqueue(
     connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime, only_to: str | None
 ) -> None:
     """Queue a message, for all webhooks or `only_to` one."""
-    await connection.execute(SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, only_to, False)
+    await connection.execute(_SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, only_to, False)
 
 
 async def tell_if_wanted(
     connection: Connection, org_id: UUID, message_id: UUID, type: str, payload: str, at: datetime
 ) -> None:
     """Queue a message if a webhook wants its type."""
-    await connection.execute(SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, None, True)
+    await connection.execute(_SQL.tell, bucket_of_org(org_id), org_id, message_id, type, payload, at, None, True)

@@ -22,20 +22,21 @@ from plaudit.documents.programme_file import (
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 
 from . import documents
-from .documents import SQL, Change
+from .documents import Change
 from .postgres import Connection, atomic
+from .programmes import fetch_documents
+from .queries import queries_beside
+
+_SQL = queries_beside(__file__)
 
 Docs = dict[Key, dict[str, Any]]
 
 
 async def current_documents(connection: Connection, org_id: UUID, version: int | None = None) -> Docs:
     """Return a programme's canonical documents in order, as they are now or as of one of its versions."""
-    if version is None:
-        rows = await connection.fetch(SQL.all_now, org_id)
-    else:
-        rows = await connection.fetch(SQL.all_at_version, org_id, version)
-        if not rows:
-            raise NotFound("No such programme version", code="version_not_found")
+    rows = await fetch_documents(connection, org_id, version)
+    if version is not None and not rows:
+        raise NotFound("No such programme version", code="version_not_found")
     return {(row["kind"], row["id"]): msgspec.json.decode(row["doc"]) for row in rows}
 
 
@@ -81,7 +82,7 @@ async def apply(
         changes = await plan(connection, org_id, wanted, prune=prune)
         if not changes:
             return []
-        version = await connection.fetchval(SQL.next_program_version, org_id)
+        version = await documents.next_version(connection, org_id)
         for planned_change in changes:
             change = Change(
                 org_id=org_id, kind=KINDS[planned_change.kind], id=planned_change.id, by=by, at=at, scopes=scopes
@@ -103,7 +104,7 @@ async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[Pl
     if not gone:
         return
     rows = await connection.fetch(
-        SQL.orphans, org_id, [kind for kind, _ in gone], [document_id for _, document_id in gone]
+        _SQL.orphans, org_id, [kind for kind, _ in gone], [document_id for _, document_id in gone]
     )
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)

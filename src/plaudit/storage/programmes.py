@@ -41,9 +41,11 @@ from plaudit.guard import in_hand, known
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.tasks import run_together
 
-from .documents import SQL
 from .erasure import CHANNEL as ERASURES
 from .postgres import UNREACHABLE, Connection, Pool, listen, run_forever, snapshot
+from .queries import queries_beside
+
+_SQL = queries_beside(__file__)
 
 CHANNEL = "plaudit_programs"
 COMPARE_SECONDS = 5
@@ -99,7 +101,7 @@ class Programmes:
 
     async def changed(self, connection: Connection, org_ids: Collection[UUID]) -> set[UUID]:
         """Return which of these organisations' programmes this process has in an earlier version, and must `refresh`."""
-        rows = await connection.fetch(SQL.program_versions, org_ids)
+        rows = await connection.fetch(_SQL.program_versions, org_ids)
         return {
             row["org_id"]
             for row in rows
@@ -118,7 +120,7 @@ class Programmes:
     async def refresh(self, org_id: UUID) -> Programme:
         """Load and compile the programme if it has changed, and replace the cached one."""
         async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
-            row = await connection.fetchrow(SQL.program_version, org_id)
+            row = await connection.fetchrow(_SQL.program_version, org_id)
             if row is None:
                 self._current.pop(org_id, None)
                 raise NotFound("Organisation not found", code="org_not_found")
@@ -200,26 +202,33 @@ def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
 async def load_programme(connection: Connection, org_id: UUID) -> Programme:
     """Return an organisation's current programme, compiled."""
     async with snapshot(connection):
-        row = await connection.fetchrow(SQL.program_version, org_id)
-        rows = await connection.fetch(SQL.all_now, org_id)
+        row = await connection.fetchrow(_SQL.program_version, org_id)
+        rows = await fetch_documents(connection, org_id)
         org_clock = await clock_of(connection, org_id)
     if row is None:
         raise NotFound("Organisation not found", code="org_not_found")
     return _compiled(org_id, row["program_version"], rows, org_clock)
 
 
+async def fetch_documents(connection: Connection, org_id: UUID, version: int | None = None) -> list[asyncpg.Record]:
+    """Return the kind, id and doc of all documents in order, as they are now or as of a version of the programme."""
+    if version is None:
+        return await connection.fetch(_SQL.all_now, org_id)
+    return await connection.fetch(_SQL.all_at_version, org_id, version)
+
+
 async def clock_of(connection: Connection, org_id: UUID) -> OrgClock:
     """Return an organisation's clock."""
-    offset = await connection.fetchval(SQL.clock_offset, org_id)
+    offset = await connection.fetchval(_SQL.clock_offset, org_id)
     if not offset:
         return WALL
-    moves = await connection.fetch(SQL.clock_moves, org_id)
+    moves = await connection.fetch(_SQL.clock_moves, org_id)
     return OrgClock(offset, tuple(Move(*row) for row in moves))
 
 
 async def load_at_version(connection: Connection, org_id: UUID, version: int) -> Programme:
     """Return an organisation's programme as of one of its versions, compiled."""
-    return _compiled(org_id, version, await connection.fetch(SQL.all_at_version, org_id, version))
+    return _compiled(org_id, version, await fetch_documents(connection, org_id, version))
 
 
 def programme_from_documents(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Programme:

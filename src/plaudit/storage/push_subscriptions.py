@@ -12,7 +12,7 @@ from .postgres import Connection, atomic
 from .queries import queries_beside
 from .signing_keys import pem_of
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 SUBSCRIPTIONS_MAX = 20  # of a member: the oldest make room
 
@@ -28,10 +28,10 @@ class Subscription(Struct, frozen=True):
 
 async def private_key(connection: Connection, at: datetime) -> bytes:
     """Return the server's key as PEM. It is created on first use."""
-    found = await connection.fetchval(SQL.key)
+    found = await connection.fetchval(_SQL.key)
     if found is None:
-        await connection.execute(SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
-        found = await connection.fetchval(SQL.key)
+        await connection.execute(_SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
+        found = await connection.fetchval(_SQL.key)
     return str(found).encode()
 
 
@@ -42,18 +42,18 @@ async def subscribe(
     subscription_id = derived_id(member_id, f"push:{endpoint}")
     key = bucket_of(member_id), member_id
     async with atomic(connection):
-        await connection.execute(SQL.subscribe, *key, subscription_id, org_id, endpoint, p256dh, auth, at)
-        await connection.execute(SQL.keep_newest, *key, SUBSCRIPTIONS_MAX)
+        await connection.execute(_SQL.subscribe, *key, subscription_id, org_id, endpoint, p256dh, auth, at)
+        await connection.execute(_SQL.keep_newest, *key, SUBSCRIPTIONS_MAX)
     return subscription_id
 
 
 async def unsubscribe(connection: Connection, member_id: UUID, subscription_id: UUID) -> bool:
     """Delete a subscription. Return False if it did not exist."""
-    done = await connection.execute(SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
+    done = await connection.execute(_SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
     return done.endswith(" 1")
 
 
 async def subscriptions(connection: Connection, member_id: UUID) -> list[Subscription]:
     """Return a member's subscriptions."""
-    rows = await connection.fetch(SQL.of_member, bucket_of(member_id), member_id)
+    rows = await connection.fetch(_SQL.of_member, bucket_of(member_id), member_id)
     return [Subscription(*row) for row in rows]

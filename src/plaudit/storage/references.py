@@ -17,7 +17,7 @@ from plaudit.errors import Conflict, FieldError
 from .postgres import Connection
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 
 class Own(Struct, frozen=True):
@@ -32,13 +32,13 @@ async def wrong_references(
     connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, own: Own
 ) -> list[FieldError]:
     """Return what is wrong with what a document names and looks at, unless the one before it did the same."""
-    rows = await connection.fetch(SQL.keys, org_id, OWN_PARTS)
+    rows = await connection.fetch(_SQL.keys, org_id, OWN_PARTS)
     keys = frozenset((row["kind"], row["id"]) for row in rows)
     doc = msgspec.to_builtins(document)
     wrong = clashes(kind.name, own.id, doc, own.before, keys)
     docs: Docs = {(kind.name, own.id): doc}
     if looks_of(document) or writes_of(document):
-        docs = read_docs(await connection.fetch(SQL.saying_what_there_is, org_id)) | docs
+        docs = read_docs(await connection.fetch(_SQL.saying_what_there_is, org_id)) | docs
     there = there_is(keys, docs, keys_of({(kind.name, own.id): doc}))
     lost = wrong_names(kind, document, there, own.over)
     if isinstance(document, Reward) and not lost:
@@ -55,7 +55,7 @@ async def _empty_pools(
     for reference in references:
         if reference.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == reference.id):
             continue
-        if not await connection.fetchval(SQL.pool_has_codes, org_id, reference.id):
+        if not await connection.fetchval(_SQL.pool_has_codes, org_id, reference.id):
             wanted = f"must reference a code pool with available codes (got {reference.id!r}, which has none)"
             wrong.append(FieldError(reference.field, wanted))
     return wrong
@@ -68,7 +68,7 @@ async def _wrong_amounts(
     metrics = metrics_of(kind, document)
     if not metrics:
         return ()
-    rows = await connection.fetch(SQL.metrics_of, org_id, list(metrics))
+    rows = await connection.fetch(_SQL.metrics_of, org_id, list(metrics))
     decimals = decimals_in(("metric", row["id"], msgspec.json.decode(row["doc"])) for row in rows)
     return misfits(kind, document, decimals, over)
 
@@ -78,7 +78,7 @@ async def refuse_referred_to(
 ) -> None:
     """Raise Conflict if others refer to a document, or to the `parts` of it that are given."""
     kinds = [kind.name, *(OWN_PARTS if kind.name == "campaign" else ())] if parts is None else parts
-    referring = await connection.fetch(SQL.referring, org_id, kinds, document_id, kind.name)
+    referring = await connection.fetch(_SQL.referring, org_id, kinds, document_id, kind.name)
     if referring:
         names = ", ".join(f"{row['kind']} {row['id']} ({row['field']})" for row in referring)
         details = [FieldError(row["field"], f"of {row['kind']} {row['id']}") for row in referring]

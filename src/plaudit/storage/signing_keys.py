@@ -14,7 +14,7 @@ from msgspec import Struct
 from .postgres import Connection, atomic
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 KEY_BITS = 2048
 TOKEN_SECONDS_MAX = 24 * 3_600  # no token of ours lives longer
@@ -29,23 +29,23 @@ class SigningKey(Struct, frozen=True):
 
 async def signing_keys(connection: Connection, at: datetime) -> list[SigningKey]:
     """Return the keys whose tokens are valid; the first one signs. Create one if there is none."""
-    rows = await connection.fetch(SQL.keys)
+    rows = await connection.fetch(_SQL.keys)
     if not rows:
         async with atomic(connection):
-            await connection.execute(SQL.lock)
-            rows = await connection.fetch(SQL.keys)
+            await connection.execute(_SQL.lock)
+            rows = await connection.fetch(_SQL.keys)
             if not rows:
                 await _insert(connection, at)
-                rows = await connection.fetch(SQL.keys)
+                rows = await connection.fetch(_SQL.keys)
     return [_read(row["kid"], row["private_key"]) for row in rows]
 
 
 async def rotate(connection: Connection, at: datetime) -> str:
     """Create a new signing key; the others end with their tokens. Return its id."""
     async with atomic(connection):
-        await connection.execute(SQL.lock)
+        await connection.execute(_SQL.lock)
         kid = await _insert(connection, at)
-        await connection.execute(SQL.retire_others, kid, at + timedelta(seconds=TOKEN_SECONDS_MAX))
+        await connection.execute(_SQL.retire_others, kid, at + timedelta(seconds=TOKEN_SECONDS_MAX))
     return kid
 
 
@@ -59,7 +59,7 @@ def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 async def _insert(connection: Connection, at: datetime) -> str:
     kid = secrets.token_urlsafe(12)
     key = await asyncio.to_thread(rsa.generate_private_key, 65_537, KEY_BITS)
-    await connection.execute(SQL.insert_key, kid, pem_of(key), at)
+    await connection.execute(_SQL.insert_key, kid, pem_of(key), at)
     return kid
 
 

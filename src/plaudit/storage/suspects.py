@@ -13,7 +13,7 @@ from plaudit.guard import TRIES_MAX, Suspect, in_hand, known
 from .postgres import Connection, Pool
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def note(connection: Connection, found: Sequence[Noted], reason: str, at: 
     """Record suspects. Return how often each has been one."""
     told = [f"{noted.kind} {noted.suspect_id} of {noted.org_id or 'an organisation'}" for noted in found[:10]]
     log.error("process_left", reason=reason, suspects=told)
-    await connection.execute(SQL.forget, at - KEPT)
+    await connection.execute(_SQL.forget, at - KEPT)
     once = {noted.suspect_id: noted for noted in found}.values()
     columns = (
         [noted.suspect_id for noted in once],
@@ -45,13 +45,24 @@ async def note(connection: Connection, found: Sequence[Noted], reason: str, at: 
         [noted.member_id for noted in once],
         [TRIES_MAX if noted.certain else 1 for noted in once],
     )
-    rows = await connection.fetch(SQL.note, *columns, reason, at)
+    rows = await connection.fetch(_SQL.note, *columns, reason, at)
     return {row["suspect_id"]: row["tries"] for row in rows}
+
+
+async def clear(connection: Connection, suspect_id: UUID) -> None:
+    """Delete a suspect that was innocent, in this process too."""
+    await connection.execute(_SQL.clear, suspect_id)
+    known.all.pop(suspect_id, None)
+
+
+async def store_org(connection: Connection, event_id: UUID, org_id: UUID) -> None:
+    """Store which organisation an event that is not tried again belongs to: that was not known of every suspect."""
+    await connection.execute(_SQL.store_org, event_id, org_id)
 
 
 async def learn(connection: Connection) -> None:
     """Load all suspects into this process."""
-    rows = await connection.fetch(SQL.all, SUSPECTS_MAX)
+    rows = await connection.fetch(_SQL.all, SUSPECTS_MAX)
     known.learn((Suspect(**row) for row in rows), clock.now() - ORG_STOPPED)
 
 

@@ -13,11 +13,11 @@ RETURNING suspect_id, tries;
 -- All suspects, the oldest first.
 SELECT suspect_id, kind, org_id, member_id, tries, reason, noted_at FROM suspects ORDER BY noted_at LIMIT $1;
 
--- name: stopped
+-- name: store_org
 -- A suspect is not tried again: whose it is, is known by now.
 UPDATE suspects SET org_id = $2 WHERE suspect_id = $1;
 
--- name: cleared
+-- name: clear
 -- A suspect was innocent, or is to be tried anew.
 DELETE FROM suspects WHERE suspect_id = $1;
 

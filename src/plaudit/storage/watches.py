@@ -11,7 +11,7 @@ from uuid import UUID
 from .postgres import Connection
 from .queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 CHANNEL = "plaudit_members"
 WATCHED_SECONDS = 120
@@ -33,4 +33,4 @@ def changed_members(members: Iterable[UUID]) -> Iterator[str]:
 
 async def watch(connection: Connection, buckets: Iterable[int]) -> None:
     """Announce changes in these buckets for another two minutes."""
-    await connection.execute(SQL.watch, list(buckets), timedelta(seconds=WATCHED_SECONDS))
+    await connection.execute(_SQL.watch, list(buckets), timedelta(seconds=WATCHED_SECONDS))

@@ -14,6 +14,7 @@ from plaudit.api.http import idempotency
 from plaudit.api.http.rate_limits import Policy, RateLimits
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
 from plaudit.errors import IdempotencyConflict, RateLimited
+from plaudit.storage.queries import queries_beside
 from tests.support.http import ok
 
 PRODUCT = {"name": "Cup", "sku": "CUP", "type": "merchandise"}
@@ -155,7 +156,7 @@ def test_a_key_that_is_claimed_while_one_waits_for_it_is_in_use(staged, database
             async with stage.pool.acquire() as first:
                 transaction = first.transaction()
                 await transaction.start()
-                await first.fetchrow(idempotency.SQL.begin, *claim, b"other", clock.now())
+                await first.fetchrow(queries_beside(idempotency.__file__).begin, *claim, b"other", clock.now())
                 second = asyncio.create_task(idempotency.begin(stage.pool, *claim, "credit", b"{}"))
                 while not await first.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
                     await asyncio.sleep(0.01)

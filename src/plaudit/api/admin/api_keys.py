@@ -66,16 +66,16 @@ async def get_current_key(call: Call) -> CurrentApiKey:
         key = next(
             api_key for api_key in await orgs.api_keys(connection, call.org_id) if api_key.key_id == call.caller.key_id
         )
-        org = await connection.fetchrow(orgs.SQL.org, call.org_id)
+        org = await orgs.find_org(connection, call.org_id)
     assert org is not None
     return _key_view(
         key,
         CurrentApiKey,
         scopes=sorted(call.scopes),
         org_id=str(call.org_id),
-        org_name=org["name"],
-        slug=org["slug"],
-        is_test=org["is_test"],
+        org_name=org.name,
+        slug=org.slug,
+        is_test=org.is_test,
     )
 
 

@@ -34,9 +34,10 @@ async def get_clock(call: Call) -> Clock:
     """What time it is."""
     programme = await call.programme()
     async with call.connection() as connection:
-        is_test = await connection.fetchval(orgs.SQL.is_test, call.org_id)
+        org = await orgs.find_org(connection, call.org_id)
+    assert org is not None
     offset = int(programme.clock.offset.total_seconds())
-    return Clock(now=time_text(programme.now()), offset_seconds=offset, test=is_test)
+    return Clock(now=time_text(programme.now()), offset_seconds=offset, test=org.is_test)
 
 
 async def advance_clock(call: Call) -> ClockAdvance:
@@ -52,10 +53,9 @@ async def advance_clock(call: Call) -> ClockAdvance:
             [FieldError("to", "must be between now and ten years from now; a clock cannot be moved back")]
         )
     async with services.pool.acquire() as connection:
-        if not await connection.fetchval(orgs.SQL.is_test, call.org_id):
-            raise Forbidden(
-                "Only a test organisation's clock can be moved (plaudit org create --test)", code="not_a_test"
-            )
+        org = await orgs.find_org(connection, call.org_id)
+    if org is None or not org.is_test:
+        raise Forbidden("Only a test organisation's clock can be moved (plaudit org create --test)", code="not_a_test")
     await _until_decided(call)
     timers, until = 0, programme.now() + by
     for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
@@ -78,7 +78,7 @@ async def _move(call: Call, until: datetime) -> int:
     services = call.services
     by = until - (await call.programme()).now()
     async with services.pool.acquire() as connection:
-        await connection.execute(orgs.SQL.move_clock, call.org_id, max(by, timedelta(0)), clock.now())
+        await orgs.advance_clock(connection, call.org_id, max(by, timedelta(0)), clock.now())
     programme = await services.programmes.refresh(call.org_id)
     timers = await run_due(services.engine_pool, programme.compiled, call.org_id, programme.now())
     settled = 1

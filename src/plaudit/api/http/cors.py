@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from plaudit.storage.documents import SQL
 from plaudit.storage.postgres import UNREACHABLE, Pool
+from plaudit.storage.queries import queries_beside
+
+_SQL = queries_beside(__file__)
 
 KEPT_SECONDS = 5.0
 PREFLIGHT_SECONDS = 600
@@ -51,7 +53,7 @@ class AllowedOrigins:
         """Return the origins, at most a few seconds old."""
         if time.monotonic() - self._at > KEPT_SECONDS:
             async with self._pool.acquire() as connection:
-                rows = await connection.fetch(SQL.origins)
+                rows = await connection.fetch(_SQL.origins)
             self._known = tuple({value for row in rows for value in msgspec.json.decode(row["origins"])})
             self._at = time.monotonic()
         return self._known

@@ -24,7 +24,7 @@ from plaudit.storage.queries import queries_beside
 if TYPE_CHECKING:
     from plaudit.api.identity.callers import Caller
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 KEY_MAX = 128
 REFUSED_FROM = 400  # statuses from here on mean that nothing was made
@@ -64,11 +64,11 @@ async def begin(
     async with pool.acquire() as connection:
         row = None
         while row is None:  # claimed by another statement that this one could not see yet: the next one does
-            row = await connection.fetchrow(SQL.begin, org_id, key, fingerprint, clock.now())
+            row = await connection.fetchrow(_SQL.begin, org_id, key, fingerprint, clock.now())
             if row is None or row["mine"] or row["status"] is None or row["caller"] in (None, caller):
                 continue
             if row["status"] >= REFUSED_FROM:  # a refusal of another caller, who may have been allowed less
-                await connection.execute(SQL.free, org_id, key)
+                await connection.execute(_SQL.free, org_id, key)
                 row = None
     if row["mine"]:
         return None
@@ -95,6 +95,6 @@ async def finish(
     """Store the response (None: only that it was done, and what was `made`); or free the key if the fault is ours."""
     async with pool.acquire() as connection:
         if status >= 500:
-            await connection.execute(SQL.free, org_id, key)
+            await connection.execute(_SQL.free, org_id, key)
         else:
-            await connection.execute(SQL.finish, org_id, key, status, content, caller, made)
+            await connection.execute(_SQL.finish, org_id, key, status, content, caller, made)

@@ -16,7 +16,7 @@ from plaudit.errors import RateLimited
 from plaudit.storage.postgres import Pool
 from plaudit.storage.queries import queries_beside
 
-SQL = queries_beside(__file__)
+_SQL = queries_beside(__file__)
 
 HOUR = 3_600
 BLOCK_DIVISOR = 50  # a process takes this part of a window at once
@@ -88,14 +88,14 @@ class RateLimits:
         if window is not None and window.ends_at == ends_at:
             return headers_of(policy, window.left + window.granted, ends_at, now)
         async with self._pool.acquire() as connection:
-            used = await connection.fetchval(SQL.used, f"{policy.name}:{whose}", datetime.fromtimestamp(ends_at, UTC))
+            used = await connection.fetchval(_SQL.used, f"{policy.name}:{whose}", datetime.fromtimestamp(ends_at, UTC))
         return headers_of(policy, max(0, policy.requests - (used or 0)), ends_at, now)
 
     async def _take(self, policy: Policy, whose: str, window: _Window) -> None:
         wanted = max(1, min(policy.requests // BLOCK_DIVISOR, window.left // 10))
         async with self._pool.acquire() as connection:
             used = await connection.fetchval(
-                SQL.take, f"{policy.name}:{whose}", datetime.fromtimestamp(window.ends_at, UTC), wanted
+                _SQL.take, f"{policy.name}:{whose}", datetime.fromtimestamp(window.ends_at, UTC), wanted
             )
         before = used - wanted
         window.granted = max(0, min(wanted, policy.requests - before))

@@ -73,7 +73,7 @@ class TokenService:
         slug = host.removesuffix(f".{domain}")
         if slug not in self._slugs:
             async with self._pool.acquire() as connection:
-                org_id = await connection.fetchval(orgs.SQL.org_of_slug, slug)
+                org_id = await orgs.org_id_of_slug(connection, slug)
             if org_id is None:
                 raise NotFound("No organisation uses this host name", code="org_not_found")
             self._slugs[slug] = org_id
@@ -159,7 +159,8 @@ class TokenService:
         if not self._settings.spaces_domain:
             return self._settings.space_url()
         async with self._pool.acquire() as connection:
-            return self._settings.space_url(await connection.fetchval(orgs.SQL.slug, org_id))
+            org = await orgs.find_org(connection, org_id)
+        return self._settings.space_url(None if org is None else org.slug)
 
     async def issue(
         self, org_id: UUID, subject: str, seconds: float, scopes: frozenset[str] | None = None
