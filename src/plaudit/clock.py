@@ -56,12 +56,6 @@ class OrgClock(Struct, frozen=True):
 WALL = OrgClock()  # of an organisation whose clock nobody has moved
 
 
-def time_text(instant: datetime) -> str:
-    """Return an instant as ISO 8601 in UTC with milliseconds, as in the reference."""
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
-
-
 # Asking the system for chance takes longer than all the rest of an id: it is asked for many at once.
 DRAWN_AT_ONCE = 512
 _random_buffer = bytearray()

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from plaudit.clock import time_text
+from plaudit.view import time_text
 
 VERSION = "v1"
 _ENCODER = msgspec.json.Encoder()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -33,7 +34,9 @@ from plaudit.storage.documents import validate
 from tests.mechanics.toy.mechanic import MECHANIC
 from tests.mechanics.toy.rules import CardState, ToyRefusal
 from tests.support.factories import NOON, ORG, campaign, document, event, member, program
+from tests.support.http import ok
 
+ROOT = Path(__file__).parents[2]
 PAY = [{"type": "add_points", "config": {"amount": 7}}]
 
 
@@ -162,3 +165,29 @@ def test_a_server_commits_explains_exports_and_verifies_it(staged, fresh_databas
                 assert all(invariant.holds for invariant in await verify(connection))
 
     asyncio.run(play())
+
+
+def test_a_server_shows_it_in_profiles_lists_explanations_and_its_description(own_server, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent / 'toy' / 'site'}:{ROOT}")
+    server = own_server().start()
+    with server.client_of("Toys") as shop:
+        card = {"toyId": "card", "name": "Card", "trigger": "visit", "size": 2, "effects": PAY}
+        ok(shop.post("/v1/toys", json=card), 201)
+        for _ in range(3):
+            action = {"userId": "ann", "action": "visit"}
+            ok(shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}))
+        profile = ok(shop.get("/v1/profiles/ann"))
+        assert (profile["toys"], profile["fullCards"]) == ({"card": {"stamps": 1, "full": 1}}, 1)
+        with server.member_of(shop, "ann") as ann:
+            own = ok(ann.get("/api/loyalty/me/toys"))
+        assert own["toys"] == [{"toyId": "card", "name": "Card", "stamps": 1, "full": 1}]
+        event_id = ok(shop.get("/v1/events", params={"userId": "ann", "limit": 1}))["events"][0]["eventId"]
+        (explained,) = ok(shop.get(f"/v1/events/{event_id}/explain"))["campaigns"]
+        assert (explained["kind"], explained["toyId"], explained["toy"]) == ("toy", "card", {"stamps": 1})
+        described = shop.get("/openapi.json").json()
+        schemas = described["components"]["schemas"]
+        assert schemas["Profile"]["properties"]["toys"]["additionalProperties"] == {
+            "$ref": "#/components/schemas/CardView"
+        }
+        assert schemas["CardView"]["properties"].keys() == {"stamps", "full"}
+        assert {"/v1/toys/{toyId}", "/api/loyalty/me/toys"} <= described["paths"].keys()

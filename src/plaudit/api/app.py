@@ -32,6 +32,7 @@ from .admin import (
     api_keys,
     audit,
     bulk,
+    campaign_enrolment,
     campaign_stats,
     campaigns,
     clock,
@@ -41,8 +42,8 @@ from .admin import (
     events,
     exports,
     health,
+    ladders,
     ledger,
-    member_progress,
     merging,
     privacy,
     products,
@@ -55,6 +56,7 @@ from .admin import (
     segments,
     settings,
     simulation,
+    streaks,
     transactions,
     verification,
     webhooks,
@@ -75,7 +77,9 @@ from .identity.callers import CallerCache
 from .identity.jwks import JwksCache
 from .identity.tokens import TokenService
 from .ingest import actions, cloudevents, segment
-from .member import me, push_subscriptions, stream
+from .member import competitions as my_competitions
+from .member import history, me, push_subscriptions, stream
+from .member import rewards as my_rewards
 from .pages import page_handlers
 
 PREFIXES = ("", "/loyalty")
@@ -103,7 +107,9 @@ OPERATIONS: Sequence[Operation] = [
     *events.OPERATIONS,
     *clock.OPERATIONS,
     *segments.OPERATIONS,
-    *member_progress.OPERATIONS,
+    *streaks.OPERATIONS,
+    *ladders.OPERATIONS,
+    *campaign_enrolment.OPERATIONS,
     *competitions.OPERATIONS,
     *campaign_stats.OPERATIONS,
     *webhooks.OPERATIONS,
@@ -121,6 +127,9 @@ OPERATIONS: Sequence[Operation] = [
     *token_exchange.OPERATIONS,
     *calls.OPERATIONS,
     *me.OPERATIONS,
+    *my_competitions.OPERATIONS,
+    *my_rewards.OPERATIONS,
+    *history.OPERATIONS,
     *stream.OPERATIONS,
     *push_subscriptions.OPERATIONS,
     *widget.OPERATIONS,

@@ -45,6 +45,7 @@ from plaudit.storage import jobs
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE, Connection, Pool
 from plaudit.storage.programmes import Programme, Programmes, load_at_version
 from plaudit.storage.queries import queries_beside
+from plaudit.view import time_text
 
 from .pieces import Piece, attempt
 from .rollback_sums import Sums, sums_view
@@ -109,7 +110,7 @@ def rollback_view(programme: Programme, row: Json) -> Json:
     kept = _DECODER.decode(row["result"]).rollback
     asked = kept.asked
     return {
-        "campaignId": asked.campaign_id, "from": clock.time_text(asked.since), "until": clock.time_text(asked.until),
+        "campaignId": asked.campaign_id, "from": time_text(asked.since), "until": time_text(asked.until),
         "userIds": asked.user_ids, "dryRun": asked.dry_run, "members": kept.members, **sums_view(programme, kept.sums),
     }  # fmt: skip
 

@@ -59,7 +59,7 @@ class ProfileField(Struct, frozen=True, kw_only=True):
 
     `type` and `group` are what the API's list of properties says. `parts` are the parts of a member that the `value` follows
     from (what looks at it is evaluated again when one of them changes). `is_standard` fields are among the 23 that the documents
-    list; those that `always` exist need no profile schema.
+    list; those that `always` exist need no profile schema. `about` explains the field in the description of profiles.
     """
 
     name: str
@@ -70,6 +70,7 @@ class ProfileField(Struct, frozen=True, kw_only=True):
     value: Callable[[ProfileSource], Any] | None = None
     is_standard: bool = True
     always: bool = False
+    about: str = ""
 
     def compute(self, source: ProfileSource) -> Any:
         """Return the value for a member; MISSING where there is none."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from plaudit.clock import time_text
 from plaudit.core.cause import Cause, public_campaign_id
 from plaudit.core.decision import Decision, Notification, Transaction
 from plaudit.core.ids import derived_id
@@ -12,6 +11,7 @@ from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.documents.webhook import NOTIFICATION_CREATED, TRANSACTION_CREATED
 from plaudit.messages import CauseData, MessageData, NotificationData, TransactionData, payload_of
+from plaudit.view import time_text
 
 from .arrival import Arrival, correlation_id_of
 

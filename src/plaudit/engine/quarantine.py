@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from plaudit.clock import time_text
 from plaudit.guard import STOPPED_ORG, Suspect, known
 from plaudit.storage.suspects import ORG_STOPPED
+from plaudit.view import time_text
 
 from .arrival import Arrival
 

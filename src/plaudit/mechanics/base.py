@@ -27,6 +27,7 @@ from plaudit.core.program import Effect, MechanicListener, Program
 from plaudit.core.triggers import EngineTrigger
 from plaudit.documents.base import DocumentKind, MetricAmount, Reference
 from plaudit.errors import FieldError
+from plaudit.view import View
 
 DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and id; of a kind without any, empty
 CompiledByKind = Mapping[str, Mapping[str, Any]]  # the same of compiled documents
@@ -144,6 +145,10 @@ class Mechanic(MechanicRules):
         tuple[str, str]
     ] = ()  # of the `scope_parts`, with types: those that the API lists as properties
     shown_group: str = "engagement"  # of these properties
+    state_view: Any = None  # the type of a state's view in profiles; None: they do not show it
+    profile_field: str | None = None  # of profiles, with these views by document id; None: the collection's name
+    own_view: type[View] | None = None  # of a document in the list that members see; None: there is no list
+    own_summary: str = ""  # of the operation that returns this list, if the collection's name does not say enough
     counts_events: bool = False  # each of its documents counts an event once at most
     recount_invariant: RecountInvariant | None = None  # what its `recount` checks
     moves_members: bool = False  # between places of its documents, which the log's outcomes say
@@ -178,6 +183,15 @@ class Mechanic(MechanicRules):
         """Return the states that profiles show, by document id: those of existing documents."""
         return {key: state for key, state in states.items() if key in documents}
 
+    def view(self, program: Program, member: Member, document_id: str, now: datetime) -> Any:
+        """Return the `state_view` of a member's state: by default, of its `scope_parts`."""
+        state = member.states[self.kind][document_id]
+        return self.state_view(**self.scope_fields(program.compiled(self.kind, document_id), state))
+
+    def own_views(self, program: Program, member: Member, now: datetime) -> Sequence[View]:
+        """Return the `own_view`s of the documents that a member sees, with their state."""
+        return ()
+
     def metric_of(self, compiled: Any) -> str | None:
         """Return the metric whose earnings place members on a new or changed document, or None."""
         return None
@@ -202,6 +216,11 @@ class Mechanic(MechanicRules):
     def checks_states(self) -> bool:
         """Whether states have invariants of their own (see `unsound`)."""
         return type(self).unsound is not MechanicRules.unsound
+
+    @property
+    def name_in_profiles(self) -> str:
+        """The field of profiles that has the views of states."""
+        return self.profile_field or self.collection
 
     @property
     def tag(self) -> str:

@@ -106,6 +106,10 @@ class MechanicRegistry(dict[str, Mechanic]):
         for update in self._followers:
             update()
 
+    def in_order_of_views(self) -> Iterator[Mechanic]:
+        """Yield the mechanics as profiles and members' lists show them: as events meet them."""
+        yield from reversed(self.values())
+
     def campaign_parts(self) -> Iterator[CampaignPart]:
         """Yield the parts of campaigns that are documents of a mechanic."""
         yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)

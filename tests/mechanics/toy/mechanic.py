@@ -16,6 +16,7 @@ from plaudit.mechanics.base import CompiledDocuments, Mechanic
 
 from .document import DOCUMENT
 from .rules import KIND, CardState, CompiledCard, ToyRefusal, empty, stamp
+from .view import CardView, OwnCard
 
 
 class StampToy(EffectSettings, frozen=True):
@@ -66,6 +67,8 @@ class Toys(Mechanic):
         ),
     )  # fmt: skip
     shown_parts = (("full", "number"),)
+    state_view = CardView
+    own_view = OwnCard
     renews_states = True
     import_name = "stamps"
     import_type = import_spelling = int
@@ -90,6 +93,13 @@ class Toys(Mechanic):
 
     def scope_fields(self, compiled, state):
         return {"stamps": state.stamps, "full": state.full}
+
+    def own_views(self, program, member, now):
+        return [
+            OwnCard(toy_id=card_id, name=card.name, stamps=state.stamps, full=state.full)
+            for card_id, card in program.mechanics[KIND].items()
+            if (state := member.states[KIND].get(card_id)) is not None
+        ]
 
     def meet(self, context, listener):
         state, effects = stamp(context, listener.target)

@@ -17,7 +17,6 @@ from plaudit.api.views.campaigns import (
     CampaignStats,
     MetricPaid,
 )
-from plaudit.api.views.competitions import Leaderboard
 from plaudit.api.views.member_progress import progress_fields
 from plaudit.core.member import Progress
 from plaudit.core.program import Campaign
@@ -114,6 +113,6 @@ OPERATIONS = [
         scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
         errors=(400, 404),
         query=(Parameter("scope", "A part of the board of a competition: see there.", {"type": "string"}), LIMIT),
-        answer=CampaignLeaderboard | Leaderboard,
+        answer=CampaignLeaderboard | competitions.LeaderboardPage,
     ),
 ]  # fmt: skip

@@ -13,7 +13,6 @@ from plaudit.api.views.base import Page
 from plaudit.api.views.code_pools import Code, CodeList, CodesExpired, CodesGenerated, CodesImported
 from plaudit.api.views.coupon import worth_of
 from plaudit.bounds import NOT_DOTS
-from plaudit.clock import time_text
 from plaudit.core.ids import member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -23,6 +22,7 @@ from plaudit.reads.codes import Row, codes_of, named, totals
 from plaudit.storage import code_pools, documents
 from plaudit.storage.postgres import Connection
 from plaudit.storage.programmes import Programme
+from plaudit.view import time_text
 
 from .documented import POOL_STATES
 

@@ -4,26 +4,32 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from plaudit.api.http.operations import PAGING, Call, Operation, Parameter
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.wire import optional_time, time_text
-from plaudit.api.views.base import Page
-from plaudit.api.views.competitions import Draw, Entry, EntryList, LeaderboardPlace, Winner, WinnerList, score_decimals
-from plaudit.api.views.competitions import Leaderboard as LeaderboardPage
+from plaudit.api.views.base import Page, page_of
 from plaudit.chores.settle_competitions import draw_winners, open_draw
 from plaudit.core.metrics import to_number
 from plaudit.core.periods import period_key
 from plaudit.errors import FieldError, Invalid, NotFound, invalid_fields
 from plaudit.mechanics.competitions.compiled import Competition, competition_of
 from plaudit.mechanics.competitions.draw import seed_hash
+from plaudit.mechanics.competitions.view import Draw, Entry, LeaderboardPlace, Winner, score_decimals
 from plaudit.reads import leaderboards, rounds
 from plaudit.reads.leaderboards import Leaderboard, RankedMember
 from plaudit.reads.rounds import PastBoard
 from plaudit.storage.programmes import Programme
+from plaudit.view import Time
 
 USERS_MAX = 100
+
+LeaderboardPage = page_of(LeaderboardPlace, "leaderboard", [("count", int)], name="Leaderboard")
+EntryList = page_of(Entry, "entries")
+WinnerList = page_of(
+    Winner, "winners", [("settled_at", Time | None), ("round", str | UnsetType | None, UNSET)], paged=False
+)
 
 
 class DrawRequest(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -8,15 +8,8 @@ from msgspec import Struct
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.http.wire import UserId, optional_time, time_text
 from plaudit.api.run_command import run_command
-from plaudit.api.views.base import Page
+from plaudit.api.views.base import Page, page_of
 from plaudit.api.views.documents import TYPES
-from plaudit.api.views.segments import (
-    SegmentFilling,
-    SegmentMember,
-    SegmentMemberList,
-    SegmentMembership,
-    SegmentPreview,
-)
 from plaudit.core.ids import BUCKET_COUNT
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
@@ -24,8 +17,11 @@ from plaudit.mechanics.segments.commands import SEGMENT
 from plaudit.mechanics.segments.compiled import segment_in
 from plaudit.mechanics.segments.compiling import compile_segment
 from plaudit.mechanics.segments.document import Segment
+from plaudit.mechanics.segments.view import SegmentFilling, SegmentMember, SegmentMembership, SegmentPreview
 from plaudit.reads import segments
 from plaudit.storage.documents import validate
+
+SegmentMemberList = page_of(SegmentMember, "members", [("count", int), ("filling", SegmentFilling)])
 
 
 class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):

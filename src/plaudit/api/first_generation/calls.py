@@ -11,10 +11,10 @@ from plaudit import telemetry
 from plaudit.api.http.etags import etag_response
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
 from plaudit.api.identity.current_member import (
+    groups_of,
     load_current_member,
     member_id,
     progress_of,
-    segments_of,
     visible_campaigns,
 )
 from plaudit.api.views.first_generation import (
@@ -81,7 +81,7 @@ async def get_config(call: Call) -> OperationResult:
         programme, inside, scope = await call.programme(), frozenset[str](), "public"
     else:
         programme, view = await load_current_member(call)
-        inside, scope = segments_of(view), "private"
+        inside, scope = groups_of(view), "private"
     rules: dict[str, list[Rule]] = defaultdict(list)
     for rule in programme.rules.values():
         rules[rule.campaign_id].append(rule)

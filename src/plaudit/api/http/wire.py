@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from plaudit.bounds import EventKey, UserId
-from plaudit.clock import time_text
 from plaudit.core.ids import event_id_of, event_name
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
+from plaudit.view import optional_time, time_text
 
 Json = dict[str, Any]
 
@@ -24,11 +24,6 @@ __all__ = [
     "time_text",
     "uuid_in",
 ]
-
-
-def optional_time(instant: datetime | None) -> str | None:
-    """Return a time as it is sent; None for None."""
-    return None if instant is None else time_text(instant)
 
 
 def event_ids_named(org_id: UUID, name: str) -> list[UUID]:

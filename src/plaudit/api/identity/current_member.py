@@ -12,7 +12,7 @@ from plaudit.api.http.operations import Call
 from plaudit.api.run_command import run_command
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import member_id_of
-from plaudit.core.member import Progress
+from plaudit.core.member import GROUPINGS, Progress, state_decoder
 from plaudit.documents.campaign import Campaign
 from plaudit.documents.compile_effects import audience_of
 from plaudit.documents.effect import AudienceSpec
@@ -21,6 +21,8 @@ from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
 
 _PROGRESS = msgspec.json.Decoder(Progress)
+# What all operations of a member on themselves have in common.
+OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
 
 
@@ -47,10 +49,13 @@ async def _look(call: Call) -> MemberView | None:
         return await members.fetch_member(connection, call.org_id, call.user_id)
 
 
-def segments_of(view: MemberView) -> frozenset[str]:
-    """Return the segments that a member is in."""
-    found = [row for row in view.parts["progress"] if row["kind"] == "segment"]
-    return frozenset(row["key"] for row in found if msgspec.json.decode(row["state"])[0])
+def groups_of(view: MemberView) -> frozenset[str]:
+    """Return the ids of the groups that a member belongs to: those that audiences name."""
+    groups: frozenset[str] = frozenset()
+    for kind, groups_in in GROUPINGS.items():
+        rows = [row for row in view.parts["progress"] if row["kind"] == kind]
+        groups |= groups_in({row["key"]: state_decoder(kind).decode(row["state"]) for row in rows})
+    return groups
 
 
 def progress_of(view: MemberView) -> dict[str, Progress]:
@@ -59,15 +64,15 @@ def progress_of(view: MemberView) -> dict[str, Progress]:
     return {row["key"]: _PROGRESS.decode(row["state"]) for row in rows if row["kind"] == "campaign"}
 
 
-def is_visible_to(segments: AudienceSpec | None, inside: frozenset[str]) -> bool:
-    """Return whether something is visible to a member in these segments."""
-    audience = audience_of(segments)
-    return audience is None or audience.includes(inside)
+def is_visible_to(audience: AudienceSpec | None, groups: frozenset[str]) -> bool:
+    """Return whether what is for an audience is visible to a member of these groups."""
+    compiled = audience_of(audience)
+    return compiled is None or compiled.includes(groups)
 
 
-def visible_campaigns(programme: Programme, inside: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
-    """Return the campaigns that a member in these segments may see: active ones that have not ended."""
+def visible_campaigns(programme: Programme, groups: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
+    """Return the campaigns that a member of these groups may see: active ones that have not ended."""
     for campaign_id, campaign in programme.campaigns.items():
         over = campaign.end_date is not None and campaign.end_date <= now
-        if campaign.status == "active" and not over and is_visible_to(campaign.segments, inside):
+        if campaign.status == "active" and not over and is_visible_to(campaign.segments, groups):
             yield campaign_id, campaign

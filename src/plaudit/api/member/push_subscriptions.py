@@ -1,7 +1,7 @@
 """Web Push: the key to subscribe with, and members' subscriptions."""
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -11,7 +11,7 @@ from plaudit import bounds, clock
 from plaudit.api.http.operations import Call, Operation, OperationResult
 from plaudit.api.http.paging import from_base64url
 from plaudit.api.http.wire import uuid_in
-from plaudit.api.identity.current_member import load_current_member, member_id
+from plaudit.api.identity.current_member import OWN, load_current_member, member_id
 from plaudit.api.views.push import PushKey, PushSubscriptionCreated
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 from plaudit.storage.push_subscriptions import private_key, subscribe, unsubscribe
@@ -99,21 +99,19 @@ def _is_point(text: str) -> bool:
     return len(_decoded(text)) == POINT_BYTES
 
 
-_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
-
 OPERATIONS = [
     Operation(
         name="getPushKey", method="GET", path="/api/loyalty/me/push",
         summary="Get the key for Web Push subscriptions", run=get_push,
-        answer=PushKey, **_OWN,
+        answer=PushKey, **OWN,
     ),
     Operation(
         name="createPushSubscription", method="POST", path="/api/loyalty/me/push/subscriptions",
         summary="Subscribe a browser to push notifications", run=post_subscription, body=NewPushSubscription,
-        answer=PushSubscriptionCreated, status=201, errors=(400, 409, 413), **_OWN,
+        answer=PushSubscriptionCreated, status=201, errors=(400, 409, 413), **OWN,
     ),
     Operation(
         name="deletePushSubscription", method="DELETE", path="/api/loyalty/me/push/subscriptions/{subscriptionId}",
-        summary="Delete a push subscription", run=delete_subscription, status=204, **_OWN,
+        summary="Delete a push subscription", run=delete_subscription, status=204, **OWN,
     ),
 ]  # fmt: skip

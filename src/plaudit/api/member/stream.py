@@ -8,13 +8,12 @@ event: changed          something of the member's has changed: balances, progres
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import msgspec
 
 from plaudit import clock
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
-from plaudit.api.identity.current_member import load_current_member, member_id
+from plaudit.api.identity.current_member import OWN, load_current_member, member_id
 from plaudit.api.views.notification import notification_view
 from plaudit.delivery.live import HEARTBEAT_SECONDS, LiveStream, LiveStreams
 from plaudit.errors import FieldError, invalid_fields
@@ -76,12 +75,11 @@ _SEEN = Parameter(
     "Where to go on, for those who cannot set the header Last-Event-ID: the id seen last.",
     {"type": "string"},
 )
-_OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
 
 OPERATIONS = [
     Operation(
         name="streamMyNotifications", method="GET", path="/api/loyalty/me/stream",
         summary="Stream notifications as server-sent events", run=get_stream, query=(_SEEN,), answers_in_parts=True,
-        errors=(400, 429), other_media=("text/event-stream",), **_OWN,
+        errors=(400, 429), other_media=("text/event-stream",), **OWN,
     ),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from uuid import UUID
 from plaudit.api.http.operations import Call
 from plaudit.api.http.paging import page_size, paged, read_cursor
 from plaudit.api.http.wire import optional_time
-from plaudit.api.identity.current_member import member_id, progress_of, segments_of, visible_campaigns
+from plaudit.api.identity.current_member import groups_of, member_id, progress_of, visible_campaigns
 from plaudit.api.views.base import Page
 from plaudit.api.views.member_api import MemberCampaign
 from plaudit.api.views.member_progress import progress_fields
@@ -38,7 +38,7 @@ def campaign_views(programme: Programme, view: MemberView) -> list[MemberCampaig
     states = progress_of(view)
     return [
         _campaign_view(programme, campaign_id, campaign, compiled.get(campaign_id), states.get(campaign_id, Progress()))
-        for campaign_id, campaign in visible_campaigns(programme, segments_of(view), programme.now())
+        for campaign_id, campaign in visible_campaigns(programme, groups_of(view), programme.now())
     ]
 
 

@@ -9,10 +9,12 @@ import asyncpg
 from plaudit.api.http.operations import Call
 from plaudit.api.run_command import run_command
 from plaudit.api.views.base import OpenObject
+from plaudit.api.views.member_progress import profile_source
 from plaudit.api.views.profiles import profile_view
 from plaudit.core.event import PROFILE
 from plaudit.documents.profile import ProfileUpdate
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.reads import members
 
 
@@ -24,6 +26,17 @@ async def fetch_profile(call: Call, user_id: str) -> OpenObject:
     if view is None:
         raise NotFound("User not found", code="user_not_found")
     return profile_view(programme, view)
+
+
+async def fetch_state(call: Call, kind: str, document_id: str) -> Any:
+    """Return the view of a member's state in a mechanic's document. Raise NotFound."""
+    programme = await call.programme()
+    async with call.connection() as connection:
+        view = await members.fetch_member(connection, call.org_id, call.path["userId"])
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    member = profile_source(programme.compiled, view).member
+    return MECHANICS[kind].view(programme.compiled, member, document_id, programme.now())
 
 
 def object_in(body: Any) -> dict[str, Any]:

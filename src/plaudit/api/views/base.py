@@ -6,18 +6,28 @@ schema's description.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self, cast, get_args, get_origin
+from typing import Any, ClassVar, Self, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Raw, Struct, defstruct, structs
+from msgspec import Raw, defstruct, structs
 
-# A time as it is sent: RFC 3339 in milliseconds, from `wire.time_text`.
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+from plaudit.view import Time, View
+
 Json = dict[str, Any]
 
-
-class View(Struct, kw_only=True, rename="camel"):
-    """The base of all response types. A field that is UNSET is left out of the response."""
+__all__ = [
+    "ENCODER",
+    "Acknowledgement",
+    "Json",
+    "OpenObject",
+    "OpenView",
+    "Page",
+    "Time",
+    "View",
+    "page_of",
+    "to_builtins",
+    "view_from",
+]
 
 
 class Acknowledgement(View):

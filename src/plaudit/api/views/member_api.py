@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType, field
 from plaudit.core.decision import Refusal
 
 from .base import Json, Time, View, page_of
-from .member_progress import CampaignStep, LadderProgress
+from .member_progress import CampaignStep
 from .profiles import InventoryItem, MemberCoupon, MetricBalance, Profile, WrittenFields
 from .transactions import Transaction
 
@@ -55,51 +55,6 @@ class MemberMetric(MetricBalance):
     metric_id: str
     name: str
     media: str | None
-
-
-class MemberSegment(View):
-    """One of the member's segments."""
-
-    segment_id: str
-    name: str
-
-
-class LadderPlace(LadderProgress):
-    """A ladder with the member's rung. `ladder` is the ladder's name, `name` the rung's."""
-
-    ladder_id: str
-    ladder: str
-    metric: str
-
-
-class StreakStanding(View):
-    """A streak with the member's current run, even if it has not started."""
-
-    streak_id: str
-    name: str
-    cadence: str
-    current: int
-    longest: int
-    alive: bool
-    freezes: int
-    extend_by: Time | None
-    broken_at: Time | None
-    time_zone: str | UnsetType = UNSET
-
-
-class MemberCompetition(View):
-    """A competition with the member's entries, or with their rank, score, and the number of competitors in their `scope`."""
-
-    competition_id: str
-    name: str
-    status: str
-    starts_at: Time | None
-    ends_at: Time | None
-    entries: int | UnsetType = UNSET
-    rank: int | UnsetType | None = UNSET
-    score: float | UnsetType | None = UNSET
-    of: int | UnsetType | None = UNSET
-    scope: str | UnsetType | None = UNSET
 
 
 class Offer(View):
@@ -173,10 +128,6 @@ class UserLookup(WrittenFields, kw_only=True):
 
 MemberCampaignList = page_of(MemberCampaign, "campaigns", paged=False)
 MemberMetricList = page_of(MemberMetric, "metrics", paged=False)
-MemberSegmentList = page_of(MemberSegment, "segments", paged=False)
-MemberLadderList = page_of(LadderPlace, "ladders", name="MemberLadderList", paged=False)
-MemberStreakList = page_of(StreakStanding, "streaks", name="MemberStreakList", paged=False)
-MemberCompetitionList = page_of(MemberCompetition, "competitions", paged=False)
 ChallengeList = page_of(MemberCampaign, "challenges", name="ChallengeList", paged=False)
 AudienceTransactionList = page_of(
     AudienceTransaction, "transactions", [("last_evaluated_key", str | None)], paged=False

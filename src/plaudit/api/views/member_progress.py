@@ -1,4 +1,4 @@
-"""How a member's challenges, streaks and ladders look outside, with what is next."""
+"""How a member's challenges, and their states in the mechanics' documents, look outside."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +10,7 @@ from plaudit.api.http.wire import optional_time
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.member import (
     STATE_KINDS,
+    STATE_TABLES,
     Balance,
     Holding,
     Member,
@@ -20,11 +21,7 @@ from plaudit.core.member import (
 from plaudit.core.metrics import Metric, to_number
 from plaudit.core.program import Campaign, Product, Program, Step
 from plaudit.core.progress import progress_at
-from plaudit.mechanics.ladders.compiled import ladders_in
-from plaudit.mechanics.ladders.rules import describe, score
-from plaudit.mechanics.ladders.state import LadderState, ladders_of
 from plaudit.mechanics.registry import MECHANICS
-from plaudit.mechanics.streaks.state import StreakState, streaks_of
 from plaudit.reads.members import MemberView
 
 from .base import Time, View
@@ -52,62 +49,6 @@ class CampaignProgress(View):
     required: int | UnsetType = UNSET
     percent: int | UnsetType = UNSET
     enrolled_at: Time | UnsetType | None = UNSET
-
-
-class StreakProgress(View):
-    """A member's run of a streak. It breaks unless extended by `extendBy`."""
-
-    current: int
-    longest: int
-    alive: bool
-    freezes: int
-    extend_by: Time | None
-    broken_at: Time | None
-    time_zone: str
-
-
-class NextRung(View):
-    """The next rung, and how much score is missing."""
-
-    rung: str
-    name: str
-    threshold: float
-    missing: float
-
-
-class RungKeep(View):
-    """The score needed to keep the rung, and by when."""
-
-    threshold: float
-    missing: float
-    by: Time | None
-
-
-class LadderProgress(View):
-    """A member's place on a ladder. `rung` is null below the first; `override`: it was set manually."""
-
-    rung: str | None
-    name: str | None
-    perks: list[str]
-    since: Time | None
-    score: float
-    override: bool
-    next: NextRung | None
-    keep: RungKeep | None
-
-
-class MemberStreak(View):
-    """A member's streak."""
-
-    streak_id: str
-    streak: StreakProgress
-
-
-class MemberLadder(View):
-    """A member's place on a ladder."""
-
-    ladder_id: str
-    ladder: LadderProgress
 
 
 class CampaignEnrolmentResult(View):
@@ -141,10 +82,15 @@ class ShownProfile(Struct, frozen=True):
 
 def profile_source(program: Program, view: MemberView) -> ShownProfile:
     """Return a member as profiles show them."""
-    states: dict[str, dict[str, Any]] = {kind: {} for kind in STATE_KINDS}
+    states: dict[str, dict[str, Any]] = {kind: {} for kind in (*STATE_KINDS, *MECHANICS)}
     for row in view.parts["progress"]:
-        if row["kind"] in states:
+        if row["kind"] in STATE_KINDS:
             states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
+    for table in STATE_TABLES.values():
+        of_kind = states[table.kind]
+        for row in view.parts.get(table.name, ()):
+            _, key, *part = row.values()
+            of_kind[key] = table.put(of_kind.get(key), table.type(*part))
     return ShownProfile(
         program,
         Member(
@@ -161,28 +107,29 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
             },
             progress=states["campaign"],
             states={
-                kind: MECHANICS[kind].states_to_show(documents, states[kind])
-                for kind, documents in program.mechanics.items()
-                if kind in states
+                kind: mechanic.states_to_show(program.mechanics.get(kind, {}), states[kind])
+                for kind, mechanic in MECHANICS.items()
             },
         ),
     )
 
 
-def mechanics_fields(shown: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
-    """Return a member's `campaigns`, `streaks` and `ladders`."""
+def progress_parts(shown: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return a member's `campaigns`, and their states in the documents of each mechanic that profiles show."""
     program, member = shown.program, shown.member
-    return {
-        "ladders": {
-            ladder_id: _ladder_view(shown, ladder_id, state, now) for ladder_id, state in ladders_of(member).items()
-        },
-        "streaks": {streak_id: streak_view(state) for streak_id, state in streaks_of(member).items()},
+    parts: dict[str, dict[str, Any]] = {
         "campaigns": {
             campaign_id: progress_view(program, campaign, member.progress.get(campaign_id, Progress()), now)
             for campaign_id, campaign in program.campaigns().items()
             if campaign.steps or campaign_id in member.progress
-        },
+        }
     }
+    for kind, mechanic in MECHANICS.items():
+        if mechanic.state_view is not None:
+            parts[mechanic.name_in_profiles] = {
+                document_id: mechanic.view(program, member, document_id, now) for document_id in member.states[kind]
+            }
+    return parts
 
 
 def progress_view(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> CampaignProgress:
@@ -220,31 +167,4 @@ def _step_view(step: Step, state: StepProgress) -> CampaignStep:
         percent=100 * current // step.goal.target,
         done=state.done_at is not None,
         done_at=optional_time(state.done_at),
-    )
-
-
-def streak_view(state: StreakState) -> StreakProgress:
-    """Return how a streak of a member is."""
-    return StreakProgress(
-        current=state.current,
-        longest=state.longest,
-        alive=state.alive,
-        freezes=state.freezes,
-        extend_by=optional_time(state.due_at),
-        broken_at=None if state.alive else optional_time(state.lapsed_at),
-        time_zone=state.zone,
-    )
-
-
-def _ladder_view(shown: ShownProfile, ladder_id: str, state: LadderState, now: datetime) -> LadderProgress:
-    program, ladder = shown.program, ladders_in(shown.program)[ladder_id]
-    metric = program.metrics.get(ladder.metric)
-    counted = score(ladder, state, now, program.settings.time_zone, shown.member.enrolled_at)
-    place = describe(ladder, state, counted, metric.decimals if metric else 0)
-    place["since"] = optional_time(place["since"])
-    following, keep = place.pop("next"), place.pop("keep")
-    return LadderProgress(
-        **place,
-        next=None if following is None else NextRung(**following),
-        keep=None if keep is None else RungKeep(**keep | {"by": optional_time(keep["by"])}),
     )

@@ -16,6 +16,7 @@ from plaudit.core.ledger.lots import Book
 from plaudit.core.metrics import Metric, to_number
 from plaudit.core.profile_fields import COMPUTED, PROFILE_FIELDS, TIME_ZONE, Keeper, badges_of, computed_fields
 from plaudit.documents.profile import CUSTOM
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.reads import members
 from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
@@ -23,14 +24,7 @@ from plaudit.storage.programmes import Programme
 from .base import Json, OpenObject, OpenView, Time, View, page_of
 from .coupon import CouponWorth, worth_of
 from .documents import snake_case
-from .member_progress import (
-    CampaignProgress,
-    LadderProgress,
-    ShownProfile,
-    StreakProgress,
-    mechanics_fields,
-    profile_source,
-)
+from .member_progress import CampaignProgress, ShownProfile, profile_source, progress_parts
 
 
 class ExpiringAmount(View):
@@ -129,13 +123,7 @@ else:
     )
 
 
-class Profile(ComputedFields, kw_only=True):
-    """A member, with further fields by the profile schema.
-
-    `customFields` are those declared as custom fields, which are also among the further fields. `segments` are the
-    member's segments. `tier` is the rung on the first ladder.
-    """
-
+class _ProfileBase(ComputedFields, kw_only=True):
     org_id: str
     user_id: str
     custom_fields: Json
@@ -143,11 +131,43 @@ class Profile(ComputedFields, kw_only=True):
     metrics: dict[str, MetricBalance]
     inventory: list[InventoryItem]
     coupons: list[MemberCoupon]
-    ladders: dict[str, LadderProgress]
-    streaks: dict[str, StreakProgress]
-    campaigns: dict[str, CampaignProgress]
-    entries: dict[str, int]
 
+
+def _states_shown(*, in_own_tables: bool) -> list[tuple[str, Any]]:
+    return [
+        (mechanic.name_in_profiles, dict[str, mechanic.state_view])
+        for mechanic in MECHANICS.in_order_of_views()
+        if mechanic.state_view is not None and bool(mechanic.tables) is in_own_tables
+    ]
+
+
+_ABOUT = """A member, with further fields by the profile schema.
+
+`customFields` are those declared as custom fields, which are also among the further fields. """
+
+
+def _about_profiles() -> str:
+    about = [field.about for mechanic in MECHANICS.in_order_of_views() for field in mechanic.profile_fields]
+    return _ABOUT + " ".join(filter(None, about))
+
+
+if TYPE_CHECKING:
+
+    class Profile(_ProfileBase, kw_only=True):
+        campaigns: dict[str, CampaignProgress]
+else:
+    Profile = defstruct(
+        "Profile",
+        [
+            *_states_shown(in_own_tables=False),
+            ("campaigns", dict[str, CampaignProgress]),
+            *_states_shown(in_own_tables=True),
+        ],
+        bases=(_ProfileBase,),
+        kw_only=True,
+        rename="camel",
+        namespace={"__doc__": _about_profiles()},
+    )
 
 ProfileList = page_of(Profile, "profiles")
 
@@ -186,8 +206,7 @@ def profile_fields(programme: Programme, view: MemberView) -> dict[str, Any]:
         "metrics": balances_view(programme, view),
         "inventory": inventory_view(programme, view),
         "coupons": coupons_view(programme, view),
-        **mechanics_fields(shown, programme.now()),
-        "entries": {row["competition_id"]: row["entries"] for row in view.parts["entries"]},
+        **progress_parts(shown, programme.now()),
     }
 
 

@@ -20,7 +20,7 @@ from .document import DOCUMENT
 from .effects import EFFECTS, REWARDS
 from .fields import PROFILE_FIELDS
 from .refusals import FORMER, MEANINGS
-from .state import ENTRIES, KIND, STANDINGS, TABLES, CompetitionState, Standing
+from .state import ENTRIES, KIND, STANDINGS, TABLES, CompetitionState, Standing, entries_of
 from .triggers import TRIGGERS
 
 
@@ -50,6 +50,8 @@ class Competitions(Mechanic):
     refusals = MEANINGS
     former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
+    state_view = int
+    profile_field = ENTRIES
 
     def compile(
         self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
@@ -58,6 +60,13 @@ class Competitions(Mechanic):
 
     def all_documents(self, documents: DocumentsByKind) -> Mapping[str, Any]:
         return compiling.all_documents(documents)
+
+    def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those with entries, also in competitions that were deleted."""
+        return {key: state for key, state in states.items() if state.entries}
+
+    def view(self, program: Program, member: Member, document_id: str, now: datetime) -> int:
+        return entries_of(member)[document_id]
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
         return scores.meet(context, listener.target)

@@ -37,6 +37,7 @@ def path_of(field: str, ladders: Mapping[str, Ladder]) -> str | None:
 
 PROFILE_FIELDS = (
     ProfileField(
-        name=FIRST_RUNG, type="string", group="loyalty", kept_by=Keeper.engine, parts=("ladders",), value=_first_rung
+        name=FIRST_RUNG, type="string", group="loyalty", kept_by=Keeper.engine, parts=("ladders",), value=_first_rung,
+        about="`tier` is the rung on the first ladder.",
     ),
-)
+)  # fmt: skip

@@ -22,6 +22,7 @@ from .refusals import FORMER, MEANINGS
 from .rungs import renumbered, rung_for
 from .state import KIND, LadderState, ladders_of
 from .triggers import TRIGGERS
+from .view import LadderPlace, LadderProgress, ladder_places, ladder_view
 
 
 class Ladders(Mechanic):
@@ -38,6 +39,9 @@ class Ladders(Mechanic):
     profile_fields = fields.PROFILE_FIELDS
     shown_parts = (("rung", "string"),)
     shown_group = "loyalty"
+    state_view = LadderProgress
+    own_view = LadderPlace
+    own_summary = "List the member's rungs and what is next"
     scope_parts = ("rung", "number")
     moves_members = True
     renews_states = True
@@ -80,6 +84,12 @@ class Ladders(Mechanic):
             key: renumbered(ladder, states[key]) if key in states else LadderState(rung=rung_for(ladder, 0))
             for key, ladder in documents.items()
         }
+
+    def view(self, program: Program, member: Member, document_id: str, now: datetime) -> LadderProgress:
+        return ladder_view(program, member, document_id, now)
+
+    def own_views(self, program: Program, member: Member, now: datetime) -> list[LadderPlace]:
+        return ladder_places(program, member, now)
 
     def metric_of(self, compiled: Ladder) -> str:
         return compiled.metric

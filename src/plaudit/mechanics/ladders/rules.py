@@ -10,13 +10,12 @@ original counted in. A late credit counts in the window that it belongs to, as l
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from msgspec import structs
 
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, Move, Trace
-from plaudit.core.metrics import SUM_MAX, to_number
+from plaudit.core.metrics import SUM_MAX
 from plaudit.core.periods import add_months, days_after, first_instant, local_day
 
 from .compiled import Ladder
@@ -219,36 +218,6 @@ def window_key(ladder: Ladder, instant: datetime, zone: str, enrolled_at: dateti
             return str(_year_of_membership(day, local_day(enrolled_at, zone)))
         case _:
             return str(day.year)
-
-
-def describe(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> dict[str, Any]:
-    """Where a member is: the rung, what is missing to the next, what to keep this one needs by when."""
-    rung = state.effective
-    following = ladder.rungs[rung + 1] if rung + 1 < len(ladder.rungs) else None
-    found: dict[str, Any] = {
-        "rung": None if rung == NO_RUNG else ladder.rungs[rung].rung_id,
-        "name": None if rung == NO_RUNG else ladder.rungs[rung].name,
-        "perks": [] if rung == NO_RUNG else list(ladder.rungs[rung].perks),
-        "since": state.since,
-        "score": to_number(counted, decimals),
-        "override": state.override is not None,
-        "next": None,
-        "keep": None,
-    }
-    if following is not None:
-        missing = max(following.threshold - counted, 0)
-        threshold = to_number(following.threshold, decimals)
-        found["next"] = {
-            "rung": following.rung_id,
-            "name": following.name,
-            "threshold": threshold,
-            "missing": to_number(missing, decimals),
-        }
-    if state.ends_at is not None and rung != NO_RUNG and not ladder.never_down:
-        threshold = ladder.rungs[rung].threshold
-        missing = to_number(max(threshold - counted, 0), decimals)
-        found["keep"] = {"threshold": to_number(threshold, decimals), "missing": missing, "by": state.ends_at}
-    return found
 
 
 def _zone(context: Context) -> str:

@@ -11,6 +11,7 @@ def _segments(source: ProfileSource) -> list[str]:
 
 PROFILE_FIELDS = (
     ProfileField(
-        name="segments", type="array", group="metadata", kept_by=Keeper.engine, parts=("segments",), value=_segments
+        name="segments", type="array", group="metadata", kept_by=Keeper.engine, parts=("segments",), value=_segments,
+        about="`segments` are the member's segments.",
     ),
-)
+)  # fmt: skip

@@ -1,6 +1,7 @@
 """Segments as a mechanic: what they plug in where."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from plaudit.core.context import Context
@@ -18,6 +19,7 @@ from .fields import PROFILE_FIELDS
 from .refusals import FORMER, MEANINGS
 from .state import KIND, SegmentState, groups_in, keep, segments_of, state_in
 from .triggers import TRIGGERS
+from .view import MemberSegment, member_segments
 
 
 class Segments(Mechanic):
@@ -33,6 +35,7 @@ class Segments(Mechanic):
     refusals = MEANINGS
     former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
+    own_view = MemberSegment
     groups_members = True
     undone_first = False
     undo_type = bool | None  # put in or out by hand, or neither
@@ -52,6 +55,9 @@ class Segments(Mechanic):
 
     def criteria_of(self, document: SegmentDocument) -> list[CriterionInWords]:
         return [in_words(criterion) for criterion in (*document.include, *document.exclude)]
+
+    def own_views(self, program: Program, member: Member, now: datetime) -> list[MemberSegment]:
+        return member_segments(program, member)
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
         return rules.count_event(context, listener.target)

@@ -1,5 +1,6 @@
 """Streaks as deciding needs them."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 from msgspec import Struct
@@ -47,6 +48,14 @@ class Streak(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", cause_of(self.streak_id))
+
+
+_NONE: Mapping[str, Streak] = {}
+
+
+def streaks_in(program: Program) -> Mapping[str, Streak]:
+    """Return the streaks of a programme by their ids."""
+    return program.mechanics.get(KIND, _NONE)
 
 
 def streak_of(program: Program, streak_id: str) -> Streak | None:

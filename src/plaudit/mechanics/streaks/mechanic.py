@@ -1,14 +1,16 @@
 """Streaks as a mechanic: what they plug in where."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import structs
 
 from plaudit.core.context import Context
 from plaudit.core.decision import Trace
+from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
-from plaudit.core.program import Effect, MechanicListener
+from plaudit.core.program import Effect, MechanicListener, Program
 from plaudit.mechanics.base import CompiledByKind, CompiledDocuments, DocumentsByKind, Mechanic
 
 from . import commands, compiling, effects, recount, rules, soundness
@@ -17,8 +19,9 @@ from .compiled import Streak
 from .document import DOCUMENT
 from .fields import PROFILE_FIELDS
 from .refusals import FORMER, MEANINGS
-from .state import KIND, StreakState, streak_fields
+from .state import KIND, StreakState, streak_fields, streaks_of
 from .triggers import TRIGGERS
+from .view import StreakProgress, StreakStanding, streak_standings, streak_view
 
 
 class Streaks(Mechanic):
@@ -36,6 +39,8 @@ class Streaks(Mechanic):
     former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
     shown_parts = (("current", "number"), ("longest", "number"))
+    state_view = StreakProgress
+    own_view = StreakStanding
     counts_events = True
     recount_invariant = recount.INVARIANT
     scope_parts = ("current", "longest", "freezes", "alive")
@@ -53,6 +58,12 @@ class Streaks(Mechanic):
 
     def scope_fields(self, compiled: Streak | None, state: StreakState) -> dict[str, Any]:
         return streak_fields(state)
+
+    def view(self, program: Program, member: Member, document_id: str, now: datetime) -> StreakProgress:
+        return streak_view(streaks_of(member)[document_id])
+
+    def own_views(self, program: Program, member: Member, now: datetime) -> list[StreakStanding]:
+        return streak_standings(program, member)
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace:
         return rules.meet(context, listener)

@@ -1,12 +1,12 @@
-"""What the operations on competitions return."""
+"""What operations show of competitions: boards, entries, draws and winners."""
 
 from msgspec import UNSET, UnsetType
 
 from plaudit.core.goals import SUM_DECIMALS
 from plaudit.core.program import Program
-from plaudit.mechanics.competitions.compiled import Competition
+from plaudit.view import Time, View
 
-from .base import Time, View, page_of
+from .compiled import Competition
 
 
 def score_decimals(program: Program, competition: Competition) -> int:
@@ -66,8 +66,16 @@ class Winner(View):
     entries: int | UnsetType = UNSET
 
 
-Leaderboard = page_of(LeaderboardPlace, "leaderboard", [("count", int)], name="Leaderboard")
-EntryList = page_of(Entry, "entries")
-WinnerList = page_of(
-    Winner, "winners", [("settled_at", Time | None), ("round", str | UnsetType | None, UNSET)], paged=False
-)
+class MemberCompetition(View):
+    """A competition with the member's entries, or with their rank, score, and the number of competitors in their `scope`."""
+
+    competition_id: str
+    name: str
+    status: str
+    starts_at: Time | None
+    ends_at: Time | None
+    entries: int | UnsetType = UNSET
+    rank: int | UnsetType | None = UNSET
+    score: float | UnsetType | None = UNSET
+    of: int | UnsetType | None = UNSET
+    scope: str | UnsetType | None = UNSET

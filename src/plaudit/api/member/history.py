@@ -1,0 +1,29 @@
+"""What has happened to the calling member: their notifications and transactions."""
+
+from plaudit.api.http.operations import PAGING, Call, Operation
+from plaudit.api.identity.current_member import OWN, member_id
+from plaudit.api.shared.member_pages import own_notifications_page, transactions_page
+from plaudit.api.views.base import Page
+from plaudit.api.views.notification import NotificationList
+from plaudit.api.views.transactions import TransactionList, transaction_view
+
+
+async def get_own_transactions(call: Call) -> Page:
+    """A page of the member's transactions, the newest first."""
+    programme = await call.programme()
+    page, cursor = await transactions_page(call, member_id(call), call.query.get("cursor", ""))
+    return TransactionList.of([transaction_view(programme, row) for row in page], cursor=cursor)
+
+
+OPERATIONS = [
+    Operation(
+        name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
+        summary="List the member's notifications", run=own_notifications_page, answer=NotificationList, query=PAGING,
+        **OWN,
+    ),
+    Operation(
+        name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",
+        summary="List the member's transactions", run=get_own_transactions, answer=TransactionList, query=PAGING,
+        **OWN,
+    ),
+]  # fmt: skip
