@@ -6,9 +6,10 @@ from itertools import permutations
 import pytest
 
 from plaudit.core.decision import Refusal
-from plaudit.core.goals import OLDER_MAX, WINDOWS_MAX
+from plaudit.core.goals import Goal, count_event
+from plaudit.core.member import StepProgress
 from plaudit.core.sequences import HEARD_MAX
-from tests.support.factories import document, program
+from tests.support.factories import NOON, document, program
 from tests.support.life import Life
 
 PAY = [{"type": "add_points", "config": {"amount": 100}}]
@@ -56,18 +57,26 @@ def test_goals(goal, events, done):
     assert (ann.balance() == 100) is done
 
 
-def test_a_late_event_of_longer_ago_than_is_remembered_is_refused():
-    ann = challenge(step(target=3, window={"days": 1}))
-    for n in range(OLDER_MAX + 2):
+@pytest.mark.parametrize(("target", "done"), [(1_000, True), (1_001, False)])
+def test_a_rolling_window_counts_its_latest_thousand_events(target, done):
+    goal = Goal(type="count", target=target, rolling=timedelta(days=1))
+    times = tuple((NOON + timedelta(seconds=n), 1) for n in range(1_000))
+    before = StepProgress(value=1_000, times=times, last_at=times[-1][0])
+    after = count_event(goal, before, 1, None, NOON + timedelta(hours=1), "UTC")
+    assert (after.value, after.done_at is not None) == (1_000, done)
+
+
+@pytest.mark.parametrize(("window", "days"), [({"days": 1}, 52), ({"period": "day"}, 7)])
+def test_a_late_event_of_longer_ago_than_is_remembered_is_refused(window, days):
+    """Fifty events older than a rolling window are remembered, and five calendar windows that are over."""
+    ann = challenge(step(target=9, window=window))
+    for n in range(days):
         ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
     for _ in range(2):
         ann.do("2026-02-01")
         assert ann.refusals() == [Refusal.goal_window_closed]
-    ann = challenge(step(target=3, window={"period": "day"}))
-    for n in range(WINDOWS_MAX + 2):
-        ann.do((date(2026, 2, 1) + timedelta(days=n)).isoformat())
-    ann.do("2026-02-01")
-    assert ann.refusals() == [Refusal.goal_window_closed]
+    ann.do("2026-02-02")
+    assert ann.refusals() == [None]
 
 
 def test_steps_in_order_wait_for_those_before():

@@ -86,6 +86,13 @@ def test_a_credit_is_cut_to_the_maximum():
     assert again.trace[0].effects[0].refusal is Refusal.balance_at_maximum
 
 
+def test_a_balance_above_a_maximum_that_was_lowered_stays():
+    before = decide_one(program(campaign()), member(), event()).member
+    decision = decide_one(program(campaign(), points={"maximum": 4}), before, event(2))
+    assert decision.trace[0].effects[0].refusal is Refusal.balance_at_maximum
+    assert (decision.transactions, decision.member.balances["points"].amount) == ([], 10)
+
+
 def test_a_metric_keeps_its_decimals_as_integers():
     cash = document("metric", "cash", decimals=2, default=0.5)
     earn = campaign(effects=[{"type": "add_metric", "config": {"metric": "cash", "amount": 0.1}}])
@@ -124,6 +131,15 @@ def test_a_late_event_counts_in_the_period_it_belongs_to():
     again = decide_one(programme, yesterday.member, event(3, at=NOON - timedelta(days=1)))
     assert (refusals(yesterday), refusals(again)) == ([None], [Refusal.limit_per_period_reached])
     assert again.member.latest_at == NOON
+
+
+def test_a_limit_per_period_remembers_the_latest_32_periods():
+    programme, state = program(campaign(limit={"perPeriod": {"period": "day", "count": 1}})), member()
+    for day in range(33):
+        state = decide_one(programme, state, event(day, at=NOON + timedelta(days=day))).member
+    remembered = decide_one(programme, state, event(40, at=NOON + timedelta(days=1)))
+    forgotten = decide_one(programme, state, event(41, at=NOON))
+    assert (refusals(remembered), refusals(forgotten)) == ([Refusal.limit_per_period_reached], [None])
 
 
 def test_the_higher_priority_wins_an_exclusive_group():

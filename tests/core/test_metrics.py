@@ -1,6 +1,6 @@
 """Points that live: lots, expiry, pending, caps, multipliers, reversals. Given this metric, when …, then …."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from msgspec import structs
@@ -58,6 +58,15 @@ def test_the_soonest_to_expire_is_spent_first():
     assert [(part.lot, part.amount) for part in ann.transactions[-1].postings] == [(1, -100), (2, -20)]
     assert ann.until("2026-02-01").balance() == 30
     assert ann.until("2026-02-11").balance() == 0
+
+
+def test_the_soonest_to_expire_is_spent_before_what_was_earned_earlier_and_what_never_expires_last():
+    ann = life()
+    ann.do("2026-01-01", "earn", amount=100)
+    for until, amount in (("2026-06-01", 50), ("2026-03-01", 30)):
+        ann.do("2026-01-02", "credit", TRANSACTION, metric="points", amount=amount, expiresAt=f"{until}T00:00:00Z")
+    ann.do("2026-01-03", "spend", amount=90)
+    assert [(part.lot, part.amount) for part in ann.transactions[-1].postings] == [(3, -30), (2, -50), (1, -10)]
 
 
 def test_an_expiry_in_the_same_second_as_a_spend_comes_first():
@@ -167,6 +176,16 @@ def test_a_reminder_comes_at_midnight_though_the_clocks_change(day):
     ann.do(f"{earned:%Y-%m-%d}", "earn", amount=100)
     reminded = [one.created_at for d in ann.until(f"{day}").decisions for one in d.notifications]
     assert reminded == [ann.at(f"{ann.at(day) - timedelta(days=5):%Y-%m-%d} 00:00")]
+
+
+def test_a_cap_remembers_the_latest_32_periods():
+    ann = life(earningCaps=[{"period": "day", "amount": 5}])
+    for day in range(33):
+        ann.do((date(2026, 1, 1) + timedelta(days=day)).isoformat(), "earn", amount=5)
+    ann.do("2026-01-02", "earn", amount=5)
+    assert ann.balance() == 33 * 5
+    ann.do("2026-01-01", "earn", amount=5)  # forgotten: it has a cap of its own
+    assert ann.balance() == 34 * 5
 
 
 def test_a_cap_cuts_then_stops_and_says_until_when():
@@ -342,6 +361,20 @@ def test_a_hold_keeps_points_from_being_spent_until_it_is_captured_released_or_o
     assert ann.do("2026-01-02", "hold", HOLD, action="release", **hold).refusal is Refusal.hold_not_found
     ann.do("2026-01-02", "hold", HOLD, action="place", **hold | {"amount": 50})
     assert available(ann.until("2026-01-03").member.balances["points"]) == 50
+
+
+def test_what_is_pending_or_held_cannot_be_held():
+    ann = life(pendingDays=5)
+    hold = {"metric": "points", "until": "2026-03-01T00:00:00Z", "action": "place"}
+    ann.do("2026-01-01", "earn", amount=100)
+    refused = ann.do("2026-01-02", "hold", HOLD, holdId="a", amount=1, **hold).refusal
+    assert refused is Refusal.balance_insufficient
+    ann.until("2026-01-06 12:00")
+    refusals = [
+        ann.do("2026-01-07", "hold", HOLD, holdId=name, amount=amount, **hold).refusal
+        for name, amount in (("a", 60), ("b", 41), ("b", 40), ("c", 1))
+    ]
+    assert refusals == [None, Refusal.balance_insufficient, None, Refusal.balance_insufficient]
 
 
 def test_a_transfer_takes_its_expiry_along():

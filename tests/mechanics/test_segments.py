@@ -78,6 +78,14 @@ def test_time_alone_takes_a_member_out_at_local_midnight(zone):
     assert told(ann) == ["entered", "left"]
 
 
+@pytest.mark.parametrize(("today", "wanted"), [("2026-03-30", True), ("2026-03-31", False)])
+def test_thirty_days_are_today_and_the_twenty_nine_before(today, wanted):
+    ann = life(include=[bought(2)])
+    for day in ("2026-03-01", today):
+        ann.do(day, "buy")
+    assert inside(ann) is wanted
+
+
 def test_who_has_been_away_for_a_month_comes_in_and_leaves_on_coming_back():
     away = {"daysSince": {"trigger": "visit"}, "operator": ">=", "value": 30}
     ann = life(include=[away])

@@ -331,6 +331,24 @@ def test_nothing_is_gained_by_switching_zones():
     assert longest <= 2
 
 
+@pytest.mark.parametrize(("moment", "zone"), [("2026-03-09 11:59", TOKYO), ("2026-03-09 12:00", HNL)])
+def test_a_zone_is_taken_over_at_most_once_in_seven_days(moment, zone):
+    ann = life()
+    ann.do("2026-03-01")
+    for local, name in (("2026-03-02 12:00", TOKYO), (moment, HNL)):
+        ann.do(local, "profile", PROFILE, attributes={"timezone": name})
+    assert streak(ann).zone == zone
+
+
+@pytest.mark.parametrize(("moment", "day"), [("2026-03-04 11:59", "2026-03-04"), ("2026-03-04 12:00", "2026-03-05")])
+def test_the_calendar_of_the_zone_before_counts_for_two_days(moment, day):
+    ann = life(LA)
+    ann.do("2026-03-02 09:00", zone=LA)
+    ann.do("2026-03-02 12:00", "profile", PROFILE, zone=LA, attributes={"timezone": TOKYO})
+    ann.do(moment, zone=LA)
+    assert streak(ann).spans[-1] == (date.fromisoformat(day).toordinal(),) * 2
+
+
 def reference(days: list[date], present: date) -> tuple[int, int]:
     """Slow and obvious: walk back from today (or yesterday) while the days are there; the longest by trying all."""
     there = set(days)
