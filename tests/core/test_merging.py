@@ -305,6 +305,16 @@ def test_the_profile_is_filled_in_and_nothing_is_overwritten():
     assert ann.member.attributes == {"name": "Ann", "size": "M"}
 
 
+def test_campaigns_can_listen_to_a_merge():
+    pay = {"type": "add_points", "config": {"amount": 5}}
+    welcome = campaign("welcome", "user.merged", [{"field": "from", "operator": "equals", "value": "guest"}], [pay])
+    guest, ann = two(EARN, welcome)
+    guest.do("2026-02-01", "earn", amount=60)
+    ann.do("2026-02-01", "earn", amount=1)
+    merge(guest, ann)
+    assert ann.balance() == 66
+
+
 def test_what_comes_later_is_passed_on_and_nothing_is_decided_twice():
     guest, ann = two()
     guest.do("2026-02-01", "earn", amount=60)

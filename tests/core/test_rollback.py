@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from plaudit.core.cause import ROLLBACK as ROLLBACK_CAUSE
-from plaudit.core.commands.rollback import data_of
+from plaudit.core.commands.rollback import Coupon, Rollback, data_of
 from plaudit.core.decision import Refusal
 from plaudit.core.doings import Doings, Happened
 from plaudit.core.event import REDEMPTION, REVERSAL, ROLLBACK, TRANSACTION
@@ -236,6 +236,13 @@ def test_coupons_notifications_entries_and_fields_of_the_profile_are_taken_back(
     assert done.withdrawn.notifications == tuple(one.notification_id for one in issued.notifications)
     assert (life.member.coupons, entries_of(life.member), life.member.attributes) == ({}, {}, {})
     assert life.plan() is None
+
+
+def test_a_coupon_that_the_member_does_not_have_is_refused():
+    ann = Logged(PAY)
+    ann.do("2026-03-02", "buy")
+    coupon = Coupon(coupon_id=ann.member.member_id, origin_id="cup", code="SAVE")
+    assert ann.order(Rollback(coupons=(coupon,), whole=True)).refusal is Refusal.coupon_not_found
 
 
 def test_nothing_is_set_off_by_it():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from plaudit.core.event import PROFILE
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.mechanics.competitions.commands import PRIZE
 from plaudit.mechanics.competitions.draw import Ticket, draw, seed_hash
 from plaudit.mechanics.competitions.leagues import outcome_of_place
 from plaudit.mechanics.competitions.state import standings_of
@@ -150,3 +151,20 @@ def test_a_league_begins_anew_each_week_and_remembers_the_one_before():
         "2026-W03", 1_000_000, "2026-W02", 3_000_000,
     )  # fmt: skip
     assert standing.scope == "bronze"
+
+
+def test_the_end_of_a_round_is_told_and_pays_its_prize():
+    told = [
+        campaign(name, name, effects=[{"type": "notify", "message": f"{name} {{{{ rank }}}}"}])
+        for name in ("competition.promoted", "competition.relegated", "competition.ended")
+    ]
+    prizes = [{"fromRank": 1, "toRank": 3, "effects": [{"type": "add_points", "amount": 50}]}]
+    ann = Life(program(document("competition", "cup", **LEAGUE, prizes=prizes), *told))
+    ann.do("2026-01-05", "goal")
+    place = {"competitionId": "cup", "round": "2026-W02"}
+    messages = []
+    for day, more in (("12", {"division": "silver", "rank": 1, "band": 0}), ("19", {"division": "bronze", "rank": 9})):
+        decision = ann.do(f"2026-01-{day}", PRIZE, PRIZE, **place, **more)
+        messages.append([notification.message for notification in decision.notifications])
+    assert messages == [["competition.promoted 1", "competition.ended 1"], ["competition.relegated 9"]]
+    assert (ann.balance(), standings_of(ann.member)["cup"].scope) == (50, "bronze")
