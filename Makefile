@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test model check docs verify bench lock clean
+.PHONY: help install run test model mutants check docs verify bench lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: install ## all tests
 
 model: install ## random histories against a slow model, HISTORIES=20000 of them; SEED= for the same again
 	PLAUDIT_MODEL_HISTORIES=$(or $(HISTORIES),20000) PLAUDIT_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal -rP tests/model
+
+mutants: install ## change one thing of the rules at a time, SAMPLE=200 of them (0: all) in PLACES=; a test must fail; SEED= for others
+	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),200) --seed $(or $(SEED),0) $(PLACES)
 
 check: install ## style, types, and generated files
 	$(BIN)/ruff check .
