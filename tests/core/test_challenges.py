@@ -8,7 +8,7 @@ import pytest
 from plaudit.core.decision import Refusal
 from plaudit.core.goals import Goal, count_event
 from plaudit.core.member import StepProgress
-from plaudit.core.sequences import HEARD_MAX
+from plaudit.core.sequences import HEARD_MAX, further
 from tests.support.factories import NOON, document, program
 from tests.support.life import Life
 
@@ -275,3 +275,10 @@ def test_what_came_early_counts_for_one_step_only():
     assert ann.balance() == 0
     ann.do("2026-01-03", "b")
     assert ann.balance() == 100
+
+
+def test_of_two_members_steps_the_further_one_goes_on_and_what_came_early_for_steps_not_begun_is_kept():
+    first, second = ((NOON + timedelta(days=n), 1, None) for n in range(2))
+    begun = StepProgress(value=2, early=(first,))
+    assert further(begun, StepProgress(early=(second,))) == begun
+    assert further(StepProgress(early=(second,)), StepProgress(early=(first,))).early == (first, second)

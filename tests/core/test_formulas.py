@@ -52,6 +52,28 @@ def test_the_documented_examples_are_true(source, expected):
         assert isinstance(found, bool) == isinstance(wanted, bool)
 
 
+@pytest.mark.parametrize(
+    ("texts", "alike"),
+    [
+        (("kitten", "sitting"), 4 / 7), (("ab", "ba"), 1 / 2), (("ca", "abc"), 1 / 3), (("b", "ab"), 1 / 2),
+        (("abc", ""), 0), (("", "ab"), 0), (("same", "same"), 1),
+    ],
+)  # fmt: skip
+def test_what_is_alike(texts, alike):
+    """By the insertions, deletions, substitutions and transpositions between two texts."""
+    assert result("fuzzyMatch(a, b)", dict(zip("ab", texts, strict=True))) == pytest.approx(alike)
+
+
+@pytest.mark.parametrize(("depth", "accepted"), [(40, True), (41, False)])
+def test_a_formula_is_nested_forty_deep_at_most(depth, accepted):
+    source = "[" * depth + "]" * depth
+    if accepted:
+        Expression(source)
+    else:
+        with pytest.raises(ExpressionError, match="nested at most 40 deep"):
+            Expression(source)
+
+
 def test_every_function_and_method_has_an_example():
     formulas = " ".join(source for source, _ in EXAMPLES)
     assert len(EXAMPLES) > 130

@@ -143,6 +143,21 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
     invariants_hold(ann)
 
 
+# --------------------------------------------------------------------------------------------------------- activity
+
+
+@pytest.mark.parametrize(
+    ("day", "active"),
+    [
+        (30, ((10, 10), (30, 32))), (33, ((10, 10), (30, 33))), (15, ((10, 15), (30, 32))), (20, ((10, 10), (20, 20), (30, 32))),
+        (25, ((10, 10), (25, 32))), (9, ((9, 10), (30, 32))),
+    ],
+)  # fmt: skip
+def test_days_of_activity_are_one_time_with_those_that_are_near(day, active):
+    book = lots.Book(active=((10, 10), (30, 32)))
+    assert lots.with_activity(book, day, 5).active == active
+
+
 # ------------------------------------------------------------------------------------------------- releases and debt
 
 

@@ -184,6 +184,15 @@ def test_what_both_have_completed_is_not_paid_again():
     assert (ann.balance(), ann.member.progress["ch"].completions) == (1_000, 2)
 
 
+def test_what_one_of_them_has_completed_is_not_completed_again_by_both():
+    guest, ann = two(CHALLENGE)
+    for life, triggers in ((guest, ("look", "look", "buy", "buy")), (ann, ("look",))):
+        for trigger in triggers:
+            life.do("2026-02-01", trigger)
+    merge(guest, ann)
+    assert (ann.balance(), ann.member.progress["ch"].completions) == (500, 1)
+
+
 DAILY = document(
     "streak", "daily", triggers=[{"type": "visit"}], freezes={"maximum": 3},
     milestones=[{"length": 4, "effects": [{"type": "add_points", "config": {"amount": 40}}]}],
@@ -295,6 +304,14 @@ def test_scores_and_entries_are_added():
     merge(guest, ann)
     standing = standings_of(ann.member)["race"]
     assert (standing.score, standing.reached_at) == (110, ann.at("2026-02-02"))
+
+
+def test_who_is_excluded_takes_no_score_over():
+    guest, ann = two(EARN, document("competition", "race", score={"metric": "points"}, excludedUserIds=["ann"]))
+    guest.do("2026-02-01", "earn", amount=60)
+    ann.do("2026-02-02", "earn", amount=50)
+    merge(guest, ann)
+    assert "race" not in standings_of(ann.member)
 
 
 def test_the_profile_is_filled_in_and_nothing_is_overwritten():

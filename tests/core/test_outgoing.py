@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from plaudit.core.decide_one import decide_one
+from plaudit.core.decision import Refusal
 from plaudit.core.event import BACKFILL, Event
 from plaudit.core.ids import derived_id
 from tests.support.factories import campaign, document, program
@@ -51,15 +52,28 @@ def test_only_what_somebody_wants_is_told():
     }  # fmt: skip
 
 
-def test_the_past_is_brought_in_quietly():
-    effects = [POINTS, {"type": "notify", "config": {"message": "m"}}]
-    everything = document("webhook", "wh_1", events=["*"])
-    life = Life(program(everything, campaign(trigger="visit", effects=effects)))
+def backfill(life, **order):
+    """An event of the past, for which a campaign is applied."""
     made = Event(
         event_id=derived_id(life.member.member_id, "past"), member_id=life.member.member_id, user_id="ann",
         kind=BACKFILL, trigger="campaign.backfilled", occurred_at=life.at("2026-01-01"),
-        data={"campaignId": "camp_1", "eventId": str(UUID(int=1)), "trigger": "visit", "data": {}},
+        data={"campaignId": "camp_1", "eventId": str(UUID(int=1)), "trigger": "visit", "data": {}, **order},
     )  # fmt: skip
-    decision = decide_one(life.program, life.member, made)
+    return decide_one(life.program, life.member, made)
+
+
+def test_the_past_is_brought_in_quietly():
+    effects = [POINTS, {"type": "notify", "config": {"message": "m"}}]
+    everything = document("webhook", "wh_1", events=["*"])
+    decision = backfill(Life(program(everything, campaign(trigger="visit", effects=effects))))
     assert [one.amount for one in decision.transactions] == [5]
     assert (decision.notifications, decision.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("give", "refusal", "amounts"),
+    [({"points": 7, "xp": 2}, None, [7, 2]), ({"gems": 7}, Refusal.metric_not_found, [])],
+)
+def test_the_past_pays_what_was_worked_out(give, refusal, amounts):
+    decision = backfill(Life(program(campaign(trigger="visit", effects=[POINTS]))), give=give)
+    assert (decision.refusal, [one.amount for one in decision.transactions]) == (refusal, amounts)

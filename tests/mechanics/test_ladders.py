@@ -294,3 +294,11 @@ def test_a_rung_that_a_member_came_with_rests_on_no_points_of_here():
     ann.do("2026-01-02", "earn", amount=500)
     reverse(ann, "2026-01-03", next(one for one in ann.transactions if one.metric == "points"), 500)
     assert rung(ann) == "gold"
+
+
+def test_who_stays_on_a_rung_has_been_there_since_they_reached_it():
+    ann = life(**YEAR)
+    ann.do("2026-01-01", "earn", amount=150)
+    reverse(ann, "2026-01-05", ann.transactions[0], 40, earned=True, countedAt=ann.at("2026-01-01").isoformat())
+    state = ladders_of(ann.member)["club"]
+    assert (rung(ann), state.since) == ("silver", ann.at("2026-01-01"))

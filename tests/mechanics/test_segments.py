@@ -105,6 +105,14 @@ def test_a_late_event_counts_in_the_window_that_it_belongs_to():
     assert not inside(ann.until("2026-03-22"))
 
 
+def test_the_explanation_shows_each_criterion_and_what_it_found():
+    ann = life(include=[{"field": "points", "operator": ">=", "value": 100}, bought(1)])
+    ann.do("2026-01-01", "buy")
+    decision = ann.do("2026-01-02", "earn", amount=100)
+    (trace,) = [trace for trace in decision.trace if trace.cause.text == "segment.them"]
+    assert [(check.leaf, check.held, check.actual) for check in trace.checks] == [(0, True, 100), (1, True, 1)]
+
+
 def test_a_list_and_by_hand():
     put = campaign("camp_put", trigger="put", effects=[{"type": "add_to_segment", "segmentId": "them"}])
     out = campaign("camp_out", trigger="out", effects=[{"type": "remove_from_segment", "segmentId": "them"}])
