@@ -1,6 +1,6 @@
 """Periods, ids, rounding."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plaudit.core.ids import derived_id
 from plaudit.core.metrics import to_scaled
-from plaudit.core.periods import Period, period_key
+from plaudit.core.periods import Cadence, Period, first_day_of, period_key, period_number
 from plaudit.storage.postgres import to_driver_uuid
 
 PERIODS = [
@@ -27,6 +27,22 @@ PERIODS = [
 @pytest.mark.parametrize(("instant", "period", "zone", "key"), PERIODS)
 def test_period_keys(instant, period, zone, key):
     assert period_key(datetime.fromisoformat(instant).astimezone(UTC), period, zone) == key
+
+
+TURNS = [
+    (Cadence.daily, "2026-12-31", "2026-12-31", "2027-01-01"),
+    (Cadence.weekly, "2027-01-03", "2026-12-28", "2027-01-04"),  # a Sunday, the Monday before it, the next
+    (Cadence.monthly, "2026-12-31", "2026-12-01", "2027-01-01"),
+    (Cadence.monthly, "2028-02-29", "2028-02-01", "2028-03-01"),
+    (Cadence.monthly, "2026-10-15", "2026-10-01", "2026-11-01"),
+]
+
+
+@pytest.mark.parametrize(("cadence", "day", "first", "following"), TURNS)
+def test_periods_of_streaks_begin_with_the_calendars(cadence, day, first, following):
+    number = period_number(date.fromisoformat(day), cadence)
+    found = [str(first_day_of(number + more, cadence)) for more in (0, 1)]
+    assert found == [first, following]
 
 
 ROUNDED = [(2.5, 0, 3), (-2.5, 0, -3), (0.005, 2, 1), (1.15, 2, 115), ("0.30", 1, 3), (7, 3, 7000),

@@ -302,3 +302,9 @@ def test_who_stays_on_a_rung_has_been_there_since_they_reached_it():
     reverse(ann, "2026-01-05", ann.transactions[0], 40, earned=True, countedAt=ann.at("2026-01-01").isoformat())
     state = ladders_of(ann.member)["club"]
     assert (rung(ann), state.since) == ("silver", ann.at("2026-01-01"))
+
+
+def test_what_a_rung_pays_has_the_ladder_as_its_cause():
+    ann = life()
+    ann.do("2026-01-01", "earn", amount=100)
+    assert [(one.metric, one.cause.text) for one in ann.transactions] == [("points", "camp_1"), ("xp", "ladder.club")]

@@ -230,6 +230,27 @@ def test_a_freeze_that_is_given_late_spares_the_miss_that_came_after_it():
     assert (lengths(ann), streak(ann).freezes) == ((3, 3), 0)
 
 
+def test_a_freeze_that_is_given_late_pays_the_milestone_that_it_leads_to():
+    give = {"type": "grant_freeze", "streakId": "daily", "quantity": 1}
+    three = {"length": 3, "effects": [{"type": "add_points", "amount": 30}]}
+    made = document("streak", "daily", triggers=[{"type": "visit"}], freezes={"maximum": 1}, milestones=[three])
+    ann = Life(program(made, document("campaign", "gift", triggers=[{"type": "gift"}], effects=[give])))
+    for day in days(1, 3, 4):
+        ann.do(day)
+    assert ann.balance() == 0
+    ann.do("2026-01-01 13:00", "gift")
+    assert ann.balance() == 30
+
+
+def test_a_freeze_that_was_not_needed_comes_back_once():
+    ann = life(freezes={"maximum": 3, "atStart": 2})
+    for day in days(1, 3):
+        ann.do(day)
+    assert streak(ann).freezes == 1
+    ann.do("2026-01-02")
+    assert (streak(ann).freezes, lengths(ann)) == (2, (3, 3))
+
+
 def test_a_freeze_for_which_there_was_room_only_in_the_order_of_things_is_there():
     give = {"type": "grant_freeze", "streakId": "daily", "quantity": 1}
     made = document("streak", "daily", triggers=[{"type": "visit"}], freezes=ONE)
