@@ -1,9 +1,12 @@
 """The meaning of each error code, and its status. For the reference, and for the problem pages."""
 
+from collections.abc import Mapping
+
 from plaudit.core.refusals import MEANINGS
 from plaudit.documents.kinds import KINDS
+from plaudit.mechanics.registry import MECHANICS
 
-CODES: dict[str, tuple[tuple[int, ...], str]] = {
+_GENERAL: Mapping[str, tuple[tuple[int, ...], str]] = {
     "already_done": ((409,), "The request was done before, but its response was not kept or was another caller's. Read the result instead of repeating the request; `id` names what was made."),
     "already_exists": ((409,), "Something with this id, SKU, key or slug already exists. Choose another, or change what is there."),
     "api_key_not_found": ((404,), "The organisation has no API key with this id, or it has been revoked."),
@@ -20,7 +23,6 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "code_not_found": ((404,), "The pool has no such code."),
     "code_revoked": ((409,), "The code's coupon has been revoked, so it cannot be redeemed."),
     "command_failed": ((500,), "The command failed on the server's side; nothing was changed. Report it."),
-    "competition_open": ((409,), "The competition is still open. Winners are drawn after its `endDate`."),
     "conflict": ((409,), "It cannot be done in the present state of things. The message says why."),
     "coupon_not_found": ((404,), "The member has no such coupon."),
     "coupon_revoked": ((404, 409), "The coupon has been revoked: it is not valid, and cannot be revoked again."),
@@ -43,7 +45,6 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "inbox_busy": ((409,), "Actions are queued and no worker decides them, so the clock was not moved. Start a worker."),
     "internal_error": ((500,), "Something went wrong on the server's side. Report it with the correlation id."),
     "invalid": ((400,), "The request is not what it must be. `details` names each field, and what would be right."),
-    "is_a_ranking": ((400,), "A competition with a `score` has no draw: its prizes go to its places."),
     "job_cancelled": ((409,), "The job was cancelled. What it had taken by then stays."),
     "job_finished": ((409,), "The job has finished, so it cannot be cancelled."),
     "job_not_found": ((400, 404), "There is no such job, or none of this kind that could be taken up."),
@@ -56,7 +57,6 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "missing_fields": ((400,), "Required fields are missing. `details` names them, and what else is wrong."),
     "nested_too_deep": ((400,), "The body is nested too deeply: at most 32 levels."),
     "no_worker": ((503,), "No worker is running. Start `plaudit worker`."),
-    "not_a_ranking": ((400,), "The competition has no `score`, so it has no leaderboard."),
     "not_a_test": ((403,), "Only a test organisation's clock can be moved (`plaudit org create NAME --test`)."),
     "not_found": ((404,), "There is no such call, or no such thing in this organisation."),
     "not_migrated": ((503,), "The database does not have this version's schema. Run `plaudit migrate`."),
@@ -77,7 +77,6 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "records_missing": ((409,), "The file's records were not all accepted, unchanged or refused. Send the file again as a new job."),
     "referred_to": ((409,), "Other documents refer to it, so it cannot be deleted. `details` names them."),
     "refused": ((400,), "The line is not tried again, because a process ended or hung when it was taken in."),
-    "round_not_found": ((404,), "The league has no such round, or not yet."),
     "scope_missing": ((403,), "The API secret or service token lacks the scope that the message names."),
     "servers_only": ((403,), "The call is for servers. Use an API secret, not a member's token."),
     "simple_mode": ((400,), "The campaign is in simple mode, where its rules are generated. Set `simplifiedMode` to false to write rules."),
@@ -102,6 +101,18 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "webhook_inactive": ((409,), "The webhook has no `url` or is inactive, so nothing can be delivered."),
     "workers_behind": ((503,), "The workers are more than 30 seconds behind."),
 }  # fmt: skip
+CODES: dict[str, tuple[tuple[int, ...], str]] = {}  # in alphabetical order
+
+
+def _follow_mechanics() -> None:
+    codes = {**_GENERAL}
+    for mechanic in MECHANICS.values():
+        codes |= mechanic.error_codes
+    CODES.clear()
+    CODES.update(sorted(codes.items()))
+
+
+MECHANICS.follow(_follow_mechanics)
 
 
 def meaning_of(code: str) -> tuple[tuple[int, ...], str] | None:

@@ -33,17 +33,17 @@ _BEATS = 0
 _READY = 8
 _HUNG = 9
 _EVENT = slice(16, 32)
-_STEP = slice(32, 65)  # the kind's number and the id, then whose it is
-_REASON, _REASON_BYTES = 72, 952
+_KIND_BYTES = 16
+_STEP = slice(32, 80)  # the kind and the id, then whose it is
+_REASON, _REASON_BYTES = 80, 944
 _DOING, _DOING_BYTES = 1024, (4 << 20) - 1024
 _BATCHES, _BATCH_BYTES = 4 << 20, 16 << 10
 _SIZE = _BATCHES + BATCHES_MAX * _BATCH_BYTES
 _IN_BATCH = (_BATCH_BYTES - 4) // 16
 _NOTHING = bytes(16)
-_NO_STEP = bytes(33)
-# A worker's tasks other than deciding, each for one document.
-CHORES = ("segment", "competition", "league", "rollback", "ending")
-_STEP_KINDS = ("", "message", *CHORES)
+_NO_STEP = bytes(48)
+# The kinds of suspects that are no chores: a worker's chores, each for one document, have kinds of their own.
+NOT_CHORES = ("event", "tick", "programme", "document", "message")
 _COUNT = struct.Struct("<I")
 _NUMBER = struct.Struct("<Q")
 
@@ -114,7 +114,7 @@ class Slot:
 
     async def steps(self, kind: str, id: UUID, org_id: UUID, work: Coroutine[Any, Any, T]) -> T:
         """Do some work, recorded while it runs, not while it waits and other tasks run."""
-        return await _Steps(self._map, bytes([_STEP_KINDS.index(kind)]) + id.bytes + org_id.bytes, work)
+        return await _Steps(self._map, _mark(kind, id, org_id), work)
 
     @contextmanager
     def batch(self, event_ids: Iterable[UUID]) -> Generator[None]:
@@ -156,7 +156,7 @@ class Slot:
             doing = None
         step = self._map[_STEP]
         if doing is None and step != _NO_STEP:  # else it is done within the step
-            doing = Doing(_STEP_KINDS[step[0]], UUID(bytes=step[1:17]), UUID(bytes=step[17:]))
+            doing = _doing(step)
         in_hand: list[UUID] = []
         for number in range(BATCHES_MAX):
             at = _BATCHES + number * _BATCH_BYTES
@@ -209,6 +209,17 @@ class Slot:
     def _read(self, at: int, size: int) -> bytes:
         (length,) = _COUNT.unpack_from(self._map, at)
         return self._map[at + 4 : at + 4 + min(length, size - 4)]
+
+
+def _mark(kind: str, id: UUID, org_id: UUID) -> bytes:
+    name = kind.encode()
+    assert len(name) <= _KIND_BYTES
+    return name.ljust(_KIND_BYTES, b"\0") + id.bytes + org_id.bytes
+
+
+def _doing(mark: bytes) -> Doing:
+    name, of = mark[:_KIND_BYTES], mark[_KIND_BYTES:]
+    return Doing(name.rstrip(b"\0").decode(errors="replace"), UUID(bytes=of[:16]), UUID(bytes=of[16:]))
 
 
 class _Steps:
@@ -285,7 +296,7 @@ class Known:
         }
         lately = [suspect for suspect in stopped if suspect.noted_at >= since]
         self.orgs = _of_which_several(suspect for suspect in lately if suspect.kind in ("event", "tick"))
-        chores = [suspect for suspect in lately if suspect.kind in CHORES]
+        chores = [suspect for suspect in lately if suspect.kind not in NOT_CHORES]
         self._chores = {chore.suspect_id for chore in chores}
         self._chores_of = set(_of_which_several(chores))
 

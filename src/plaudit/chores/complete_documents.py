@@ -15,6 +15,8 @@ from .pieces import Piece, attempt
 
 _SQL = queries_beside(__file__)
 
+CHORE = "complete_documents"
+
 BY = "plaudit"  # whom their history names
 
 
@@ -22,7 +24,7 @@ async def complete_what_is_over(pool: Pool) -> None:
     """Complete the finished documents, each on its own."""
     async with pool.acquire() as connection:
         for org_id, kind, document_id, version in await connection.fetch(_SQL.over):
-            piece = Piece("ending", org_id, f"{kind} {document_id}", version)
+            piece = Piece(CHORE, "ending", org_id, f"{kind} {document_id}", version)
             if not piece.is_left_out:
                 await attempt(connection, piece, _complete(connection, piece, kind, document_id))
 

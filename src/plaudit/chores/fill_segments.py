@@ -33,6 +33,8 @@ from .pieces import Piece, attempt
 
 _SQL = queries_beside(__file__)
 
+CHORE = "fill_segments"
+
 CHUNK_MEMBERS = 1_000
 
 
@@ -60,7 +62,7 @@ async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
         if not await connection.fetchval(_SQL.one_at_a_time):
             return False
         rows = [*await connection.fetch(_SQL.to_fill), *await connection.fetch(_SQL.documents_to_fill)]
-        found = [_Wanted(Piece("segment", *row[:3]), *row[3:]) for row in rows]
+        found = [_Wanted(Piece(CHORE, "segment", *row[:3]), *row[3:]) for row in rows]
         wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
         if wanted is None:
             return False

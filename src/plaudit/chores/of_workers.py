@@ -9,13 +9,9 @@ from plaudit.storage.months import ensure_months
 from plaudit.storage.postgres import Pool
 from plaudit.storage.programmes import Programmes
 
+from . import complete_documents, fill_segments, rollbacks, settle_competitions, settle_leagues
 from .chore import Chore, run_chores
-from .complete_documents import complete_what_is_over
-from .fill_segments import fill_next_bucket
 from .retention import clear
-from .rollbacks import Rollbacks
-from .settle_competitions import settle_competitions
-from .settle_leagues import settle_rounds
 
 POLL_SECONDS = 1.0
 PARTITIONS_SECONDS = 6 * 3_600.0
@@ -32,14 +28,14 @@ async def run_chores_of_worker(pool: Pool, programmes: Programmes) -> None:
 
 def chores_of_worker(pool: Pool, programmes: Programmes) -> list[Chore]:
     """Return the chores of a worker. Several workers may run them at the same time."""
-    rollbacks = Rollbacks(pool, programmes)
+    rolling_back = rollbacks.Rollbacks(pool, programmes)
     return [
         Chore("partitions", PARTITIONS_SECONDS, partial(_make_partitions, pool)),
-        Chore("fill_segments", POLL_SECONDS, partial(fill_next_bucket, pool, programmes)),
-        Chore("settle_competitions", POLL_SECONDS, partial(_settle_competitions, pool, programmes)),
-        Chore("settle_leagues", POLL_SECONDS, partial(_settle_leagues, pool, programmes)),
-        Chore("complete_documents", POLL_SECONDS, partial(_complete_documents, pool)),
-        Chore("continue_rollbacks", POLL_SECONDS, rollbacks.continue_once),
+        Chore(fill_segments.CHORE, POLL_SECONDS, partial(fill_segments.fill_next_bucket, pool, programmes)),
+        Chore(settle_competitions.CHORE, POLL_SECONDS, partial(_settle_competitions, pool, programmes)),
+        Chore(settle_leagues.CHORE, POLL_SECONDS, partial(_settle_leagues, pool, programmes)),
+        Chore(complete_documents.CHORE, POLL_SECONDS, partial(_complete_documents, pool)),
+        Chore(rollbacks.CHORE, POLL_SECONDS, rolling_back.continue_once),
         Chore("expire_codes", POLL_SECONDS, partial(_expire_codes, pool)),
         Chore("retention", RETENTION_SECONDS, partial(_delete_old_rows, pool)),
     ]
@@ -52,18 +48,18 @@ async def _make_partitions(pool: Pool) -> bool:
 
 
 async def _settle_competitions(pool: Pool, programmes: Programmes) -> bool:
-    await settle_competitions(pool, programmes)
+    await settle_competitions.settle_competitions(pool, programmes)
     return False
 
 
 async def _settle_leagues(pool: Pool, programmes: Programmes) -> bool:
     async with pool.acquire() as connection:
-        await settle_rounds(connection, programmes)
+        await settle_leagues.settle_rounds(connection, programmes)
     return False
 
 
 async def _complete_documents(pool: Pool) -> bool:
-    await complete_what_is_over(pool)
+    await complete_documents.complete_what_is_over(pool)
     return False
 
 

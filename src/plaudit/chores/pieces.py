@@ -1,4 +1,4 @@
-"""Work apart from deciding, for one document at a time: filling a segment, settling a competition or a league.
+"""Work apart from deciding, for one document at a time.
 
 A piece that raises, or stops its process, is tried once more and then left out for some minutes. The others continue.
 """
@@ -21,19 +21,11 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-# The chore that each kind of work belongs to, as its log line and its counter name it.
-NAMES = {
-    "segment": "fill_segments",
-    "competition": "settle_competitions",
-    "league": "settle_leagues",
-    "rollback": "continue_rollbacks",
-    "ending": "complete_documents",
-}
-
 
 class Piece(Struct, frozen=True):
-    """The work for one version of a document. `kind` is one of CHORES in `plaudit.guard`."""
+    """The work for one version of a document: its `kind`, and the `chore` that does it."""
 
+    chore: str
     kind: str
     org_id: UUID
     document_id: str
@@ -61,9 +53,10 @@ async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any
     except BaseException as problem:
         if must_pass(problem):
             raise
-        name = NAMES[piece.kind]
-        telemetry.chore_failures.labels(name).inc()
-        log.exception("chore_failed", chore=name, kind=piece.kind, org_id=str(piece.org_id), id=piece.document_id)
+        telemetry.chore_failures.labels(piece.chore).inc()
+        log.exception(
+            "chore_failed", chore=piece.chore, kind=piece.kind, org_id=str(piece.org_id), id=piece.document_id
+        )
         noted = Noted(suspect_id, piece.kind, piece.org_id)
         await note(connection, [noted], f"it raised {type(problem).__name__}", clock.now())
         await learn(connection)

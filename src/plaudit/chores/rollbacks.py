@@ -51,6 +51,8 @@ from .pieces import Piece, attempt
 from .rollback_sums import Sums, sums_view
 
 _SQL = queries_beside(__file__)
+
+CHORE = "continue_rollbacks"
 log = structlog.get_logger(__name__)
 
 KIND = "rollback"
@@ -148,7 +150,7 @@ class Rollbacks:
         """Process some members of one job. Return False if no job is open, or other workers process it."""
         async with self._pool.acquire() as connection, connection.transaction():
             for row in await connection.fetch(_SQL.running):
-                piece = Piece("rollback", *row)
+                piece = Piece(CHORE, "rollback", *row)
                 taken = None if piece.is_left_out else await connection.fetchrow(_SQL.take, UUID(piece.document_id))
                 if taken is not None:
                     return bool(await attempt(connection, piece, self._go_on(connection, dict(taken))))

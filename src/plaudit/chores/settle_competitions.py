@@ -23,6 +23,8 @@ from .pieces import Piece, attempt
 
 _SQL = queries_beside(__file__)
 
+CHORE = "settle_competitions"
+
 SEED_BYTES = 32
 
 Json = dict[str, Any]
@@ -33,7 +35,7 @@ async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
     async with pool.acquire() as connection:
         for row in await connection.fetch(_SQL.unopened):
             await open_draw(connection, row["org_id"], row["id"])
-        ended = [Piece("competition", *row) for row in await connection.fetch(_SQL.ended)]
+        ended = [Piece(CHORE, "competition", *row) for row in await connection.fetch(_SQL.ended)]
         ended = [piece for piece in ended if not piece.is_left_out]
         for piece in ended:
             await attempt(connection, piece, _settle(connection, programmes, piece))

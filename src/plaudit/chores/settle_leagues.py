@@ -22,6 +22,8 @@ from .pieces import Piece, attempt
 
 _SQL = queries_beside(__file__)
 
+CHORE = "settle_leagues"
+
 Json = dict[str, Any]
 
 PATIENCE_MINUTES = 10  # for what is due to members by the end of a round
@@ -33,7 +35,7 @@ async def settle_rounds(connection: Connection, programmes: Programmes, org_id: 
     """Settle the finished rounds of all leagues, or of an organisation's. Return their number."""
     settled = 0
     for *key, minutes in await connection.fetch(_SQL.leagues):
-        piece = Piece("league", *key)
+        piece = Piece(CHORE, "league", *key)
         if not piece.is_left_out and org_id in (None, piece.org_id):
             settled += await attempt(connection, piece, _settle_rounds_of(connection, programmes, piece, minutes)) or 0
     return settled

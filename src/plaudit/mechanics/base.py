@@ -140,6 +140,7 @@ class Mechanic(MechanicRules):
     triggers: Sequence[EngineTrigger] = ()
     refusals: Mapping[str, str] = {}  # its own, with their meanings
     former_refusals: Mapping[str, str] = {}  # today's codes for those of earlier versions in logs
+    error_codes: Mapping[str, tuple[tuple[int, ...], str]] = {}  # of its operations, with their statuses and meanings
     profile_fields: Sequence[ProfileField] = ()  # computed from a member's states
     shown_parts: Sequence[
         tuple[str, str]

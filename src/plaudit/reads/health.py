@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from plaudit.guard import CHORES, TRIES_MAX
+from plaudit.guard import NOT_CHORES, TRIES_MAX
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -59,7 +59,7 @@ async def warnings(connection: Connection) -> list[Notice]:
             found.append(Notice("month_missing", f"{table} has no partition for the present month"))
         elif not row["ahead"]:
             found.append(Notice("month_missing", f"{table} has no partition for the next month"))
-    for row in await connection.fetch(_SQL.chores_left_out, CHORES, TRIES_MAX):
+    for row in await connection.fetch(_SQL.chores_left_out, NOT_CHORES, TRIES_MAX):
         what = f"{row['documents']} of kind {row['kind']} are not seen to for now (chore_failed or process_left in the log)"
         found.append(Notice("chore_left_out", what))
     return found

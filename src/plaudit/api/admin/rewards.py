@@ -8,7 +8,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import Json, UserId, time_text
 from plaudit.api.run_command import run_command
 from plaudit.api.views.coupon import issued_coupon_fields
-from plaudit.api.views.rewards import GrantedReward, RewardGrantResult
+from plaudit.api.views.rewards import GIVEN, NUMBERS, GrantedReward, RewardGrantResult
 from plaudit.core.cause import MANUAL_GRANT, CauseKind
 from plaudit.core.decision import Decision
 from plaudit.core.event import GRANT
@@ -67,18 +67,11 @@ def _given(decision: Decision) -> dict[str, Any]:
             continue
         outcome: Json = considered.effects[0].outcome
         given = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}
-        shown_of = {field: given[name] for name, field in _GIVEN.items() if name in given}
-        number = shown_of.get("quantity", shown_of.get("entries"))
+        shown_of = {field: given[name] for name, field in GIVEN.items() if name in given}
+        number = next((shown_of[name] for name in NUMBERS if name in shown_of), None)
         return shown_of if number is None else {"amount": number, **shown_of}
     return {}
 
-
-_GIVEN = {
-    "productId": "product_id",
-    "competitionId": "competition_id",
-    "quantity": "quantity",
-    "entries": "entries",
-}
 
 OPERATIONS = [
     Operation(

@@ -1,12 +1,13 @@
 """What the operations on bulk jobs, and on rollbacks, return."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, defstruct
 
 from plaudit.api.http.wire import time_text
 from plaudit.chores.rollbacks import KIND, rollback_view
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage import jobs
 from plaudit.storage.programmes import Programme
 
@@ -24,17 +25,32 @@ class Reconciliation(View):
     agrees: bool
 
 
-class Undone(View):
-    """What a rollback has undone, by type."""
+def _counts(*, in_own_tables: bool) -> list[tuple[str, Any, Any]]:
+    return [
+        (name, int | UnsetType, UNSET)
+        for mechanic in MECHANICS.values()
+        if bool(mechanic.tables) is in_own_tables
+        for name in mechanic.undone_counts
+    ]
 
-    metrics: dict[str, float]
-    transfers: int | UnsetType = UNSET
-    products: int | UnsetType = UNSET
-    coupons: int | UnsetType = UNSET
-    entries: int | UnsetType = UNSET
-    notifications: int | UnsetType = UNSET
-    completions: int | UnsetType = UNSET
-    rungs: int | UnsetType = UNSET
+
+if TYPE_CHECKING:
+    Undone = View
+else:
+    Undone = defstruct(
+        "Undone",
+        [
+            ("metrics", dict[str, float]),
+            *((name, int | UnsetType, UNSET) for name in ("transfers", "products", "coupons")),
+            *_counts(in_own_tables=True),
+            *((name, int | UnsetType, UNSET) for name in ("notifications", "completions")),
+            *_counts(in_own_tables=False),
+        ],
+        bases=(View,),
+        kw_only=True,
+        rename="camel",
+        namespace={"__doc__": "What a rollback has undone, by type."},
+    )
 
 
 class LostAmount(View):

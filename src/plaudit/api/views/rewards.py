@@ -1,14 +1,15 @@
 """What the operations on rewards return."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, defstruct
 
 from plaudit.documents.reward import RewardTypeName
+from plaudit.mechanics.registry import MECHANICS
 
 from .base import Time, View
 from .coupon import WithIssuedCoupon
-from .documents import TYPES
+from .documents import TYPES, snake_case
 
 if TYPE_CHECKING:
     Reward = View
@@ -23,9 +24,7 @@ class RewardCreated(View):
     reward: Reward
 
 
-class GrantedReward(WithIssuedCoupon, kw_only=True):
-    """What the member got: a transaction, a product, entries or a coupon, depending on the reward's type."""
-
+class _GrantedReward(WithIssuedCoupon, kw_only=True):
     user_id: str
     reward_id: str
     reward_type: RewardTypeName
@@ -36,8 +35,37 @@ class GrantedReward(WithIssuedCoupon, kw_only=True):
     amount: float | UnsetType = UNSET
     product_id: str | UnsetType = UNSET
     quantity: int | UnsetType = UNSET
-    competition_id: str | UnsetType = UNSET
-    entries: int | UnsetType = UNSET
+
+
+# What an effect's outcome says of what was granted, by the names in the response; and which of it is a number.
+GIVEN = {"productId": "product_id", "quantity": "quantity"}
+NUMBERS = ["quantity"]
+
+
+def _of_mechanics() -> list[tuple[str, Any, Any]]:
+    fields: list[tuple[str, Any, Any]] = []
+    for mechanic in MECHANICS.values():
+        for reward in mechanic.rewards:
+            names = snake_case(reward.id_field), snake_case(reward.number_field)
+            fields += [(names[0], str | UnsetType, UNSET), (names[1], int | UnsetType, UNSET)]
+            GIVEN.update(zip((reward.id_field, reward.number_field), names, strict=True))
+            NUMBERS.append(names[1])
+    return fields
+
+
+if TYPE_CHECKING:
+    GrantedReward = _GrantedReward
+else:
+    GrantedReward = defstruct(
+        "GrantedReward",
+        _of_mechanics(),
+        bases=(_GrantedReward,),
+        kw_only=True,
+        rename="camel",
+        namespace={
+            "__doc__": "What the member got: a transaction, a product, entries or a coupon, depending on the reward's type."
+        },
+    )
 
 
 class RewardGrantResult(View):

@@ -19,7 +19,7 @@ from .compiled import Competition
 from .document import DOCUMENT
 from .effects import EFFECTS, REWARDS
 from .fields import PROFILE_FIELDS
-from .refusals import FORMER, MEANINGS
+from .refusals import ERROR_CODES, FORMER, MEANINGS
 from .state import ENTRIES, KIND, STANDINGS, TABLES, CompetitionState, Standing, entries_of
 from .triggers import TRIGGERS
 
@@ -49,6 +49,7 @@ class Competitions(Mechanic):
     triggers = TRIGGERS
     refusals = MEANINGS
     former_refusals = FORMER
+    error_codes = ERROR_CODES
     profile_fields = PROFILE_FIELDS
     state_view = int
     profile_field = ENTRIES
