@@ -221,7 +221,7 @@ WALL_CLOCK = {
     "deliveries": ("api/admin/webhooks.py", "delivery/web_push.py", "delivery/deliverer.py", "delivery/webhooks.py"),
     "leases, jobs, health and what is deleted when": (
         "api/admin/health.py", "api/admin/analytics.py", "api/admin/privacy.py", "chores/of_workers.py", "engine/aftermath.py", "engine/leases.sql",
-        "chores/pieces.py", "storage/jobs.py", "chores/rollbacks.py", "engine/load.sql", "engine/segment_tallies.sql", "engine/timers.py", "engine/timers.sql", "history/simulate.sql", "storage/watches.sql",
+        "chores/pieces.py", "storage/jobs.py", "chores/rollbacks.py", "engine/load.sql", "engine/past.sql", "engine/timers.py", "engine/timers.sql", "history/simulate.sql", "storage/watches.sql",
         "reads/health.sql", "reads/gauges.sql", "storage/migrate.py", "storage/suspects.py",
     ),
     "the organisation's clock itself": ("clock.py", "history/simulate.py"),

@@ -18,7 +18,7 @@ from plaudit.core.member import Member
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold, load_members
-from plaudit.engine.segment_tallies import LOOK_SOURCE
+from plaudit.engine.past import LOOK_SOURCE
 from plaudit.mechanics.base import Mechanic
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.mechanics.segments.commands import SEGMENT

@@ -167,6 +167,14 @@ class StateTable(Struct, frozen=True):
     put: Callable[[Any | None, Any], Any]
     follows_position: bool = False
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a row, in its order."""
+        of_type = self.type.__struct_fields__ if issubclass(self.type, Struct) else (self.name,)
+        if self.follows_position:
+            return ("bucket", "member_id", "org_id", f"{self.kind}_id", "user_id", *of_type, "position")
+        return ("bucket", "member_id", f"{self.kind}_id", *of_type)
+
     def row(
         self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, part: Any, position: int
     ) -> tuple[Any, ...]:
@@ -179,6 +187,33 @@ class StateTable(Struct, frozen=True):
 
 # By their names. They are registered with the mechanics.
 STATE_TABLES: dict[str, StateTable] = {}
+
+
+class StateList(Struct, frozen=True):
+    """A table that lists who is in each document of a `kind`, as their states say, and `since` when.
+
+    `insert` and `delete` name the queries that write it.
+    """
+
+    name: str
+    kind: str
+    insert: str
+    delete: str
+    is_in: Callable[[Any], bool]
+    since: Callable[[Any], datetime | None]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a row, in its order."""
+        return ("bucket", "member_id", "org_id", f"{self.kind}_id", "user_id", "since")
+
+    def row(self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, state: Any) -> tuple[Any, ...]:
+        """Return the row of a member who is in a document."""
+        return (*key, org_id, document_id, user_id, self.since(state))
+
+
+# By their names. They are registered with the mechanics.
+STATE_LISTS: dict[str, StateList] = {}
 
 
 _DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}

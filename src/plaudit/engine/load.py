@@ -20,7 +20,7 @@ from plaudit.storage.queries import queries_beside
 from . import inbox
 from .arrival import Arrival
 from .members import all_parts, load_members
-from .segment_tallies import attach_past
+from .past import attach_past
 
 _SQL = queries_beside(__file__)
 

@@ -14,9 +14,9 @@ import msgspec
 from plaudit.core.change_summary import summarise_decision
 from plaudit.core.decision import Decision, IssuedCoupon, Transaction, TransactionDetails, Withdrawn
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.core.member import STATE_TABLES, Member, StateTable, states_by_kind
+from plaudit.core.member import STATE_LISTS, STATE_TABLES, Member, StateTable, states_by_kind
 from plaudit.core.notifications import MESSAGE
-from plaudit.mechanics.segments.state import segments_of
+from plaudit.mechanics.registry import MECHANICS
 
 from .arrival import Arrival, arrival_of_onward
 from .load import Batch
@@ -64,8 +64,8 @@ UPDATED = ("members_now", "balances_now", "progress_now")
 # The queries of what few batches have, in this order.
 WRITTEN = (
     "close_members", "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
-    "insert_segment_members", "delete_segment_members", "upsert_standings", "take_over", "delete_entries",
-    "withdraw_coupons", "withdraw_notifications", "give_back",
+    *(query for mechanic in MECHANICS.values() for listing in mechanic.lists for query in (listing.insert, listing.delete)),
+    "upsert_standings", "take_over", "delete_entries", "withdraw_coupons", "withdraw_notifications", "give_back",
 )  # fmt: skip
 
 
@@ -172,13 +172,18 @@ class BatchRows:
                 of["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
         if was.holdings:
             of["delete_holdings"] += [(*key, holding) for holding in was.holdings if holding not in member.holdings]
-        inside_before = segments_of(was)
-        for segment_id, inside in segments_of(member).items():
-            before_it = inside_before.get(segment_id)
-            if inside.member and (before_it is None or inside.since != before_it.since):
-                of["insert_segment_members"].append((*key, arrival.org_id, segment_id, arrival.user_id, inside.since))
-            elif not inside.member and before_it is not None and before_it.member:
-                of["delete_segment_members"].append((*key, segment_id))
+        for listing in STATE_LISTS.values():
+            before = was.states.get(listing.kind, _NO_STATES)
+            for document_id, state in member.states.get(listing.kind, _NO_STATES).items():
+                state_before = before.get(document_id)
+                if state is state_before:
+                    continue
+                if listing.is_in(state):
+                    if state_before is None or listing.since(state) != listing.since(state_before):
+                        row = listing.row(key, arrival.org_id, arrival.user_id, document_id, state)
+                        of[listing.insert].append(row)
+                elif state_before is not None and listing.is_in(state_before):
+                    of[listing.delete].append((*key, document_id))
         for table in STATE_TABLES.values():
             old, now = was.states.get(table.kind, _NO_STATES), member.states.get(table.kind, _NO_STATES)
             if old or now:

@@ -12,14 +12,13 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of
-from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding
+from plaudit.core.member import STATE_KINDS, STATE_LISTS, STATE_TABLES, Balance, Holding
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
 from plaudit.engine.load import lock_buckets
 from plaudit.engine.rows import COPIED, json_text
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
-from plaudit.mechanics.segments.state import KIND as SEGMENT
-from plaudit.mechanics.segments.state import SegmentState
+from plaudit.mechanics.registry import MECHANICS
 from plaudit.reads.member_lines import member_id_named, member_lines
 from plaudit.storage.erasure import CHANNEL as ERASURES
 from plaudit.storage.postgres import Connection, to_driver_uuid
@@ -33,13 +32,7 @@ _SQL = queries_beside(__file__)
 
 _MORE: Mapping[str, tuple[str, ...]] = {
     "holdings": ("bucket", "member_id", "product_id", "quantity", "first_at", "last_at"),
-    "entries": ("bucket", "member_id", "competition_id", "entries"),
     "identities": ("org_id", "kind", "value", "bucket", "member_id", "user_id"),
-    "segment_members": ("bucket", "member_id", "org_id", "segment_id", "user_id", "since"),
-    "standings": (
-        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round", "previous_round",
-        "previous_score", "previous_reached_at", "position",
-    ),
     "consents": ("bucket", "member_id", "purpose", "granted", "source", "given_at", "recorded_at", "recorded_by"),
 }  # fmt: skip
 _OTHERWISE: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +41,7 @@ _OTHERWISE: Mapping[str, tuple[str, ...]] = {
 }
 COLUMNS = {
     **{table: COPIED[table] for table in ("balances", "progress", "coupons")}, **_MORE, **_OTHERWISE,
+    **{table.name: table.columns for mechanic in MECHANICS.values() for table in (*mechanic.tables, *mechanic.lists)},
 }  # fmt: skip
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -130,10 +124,11 @@ def _add(
     states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}
     holdings = _states(line, "holdings", Holding)
     parts = {name: _states(line, name, table.type) for name, table in STATE_TABLES.items()}
-    segments: dict[str, SegmentState] = states[SEGMENT]
-    listless = [text for text, state in segments.items() if state.member and state.since is None]
-    if listless:
-        raise invalid_fields([FieldError(f"segments.{listless[0]}.since", "is missing")])
+    lists = [(listing, states[listing.kind]) for listing in STATE_LISTS.values()]
+    for listing, of_kind in lists:
+        for id_, state in of_kind.items():
+            if listing.is_in(state) and listing.since(state) is None:
+                raise invalid_fields([FieldError(f"{STATE_KINDS[listing.kind].collection}.{id_}.since", "is missing")])
     rows["members"].append((
         *key, org_id, line.user_id, json_text(line.profile), line.enrolled_at, line.latest_at, line.active_at, line.sequence,
         line.due_at, line.erased_at, line.merged_into,
@@ -143,11 +138,10 @@ def _add(
         for metric, balance in balances.items()
     ]
     rows["progress"] += [(*key, kind, id_, json_text(state)) for kind in states for id_, state in states[kind].items()]
-    rows["segment_members"] += [
-        (*key, org_id, segment_id, line.user_id, segment_state.since)
-        for segment_id, segment_state in segments.items()
-        if segment_state.member
-    ]
+    for listing, of_kind in lists:
+        rows[listing.name] += [
+            listing.row(key, org_id, line.user_id, id_, state) for id_, state in of_kind.items() if listing.is_in(state)
+        ]
     for name, table in STATE_TABLES.items():
         for id_, part in parts[name].items():
             rows[name].append(table.row(key, org_id, line.user_id, id_, part, position))

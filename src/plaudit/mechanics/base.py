@@ -18,9 +18,10 @@ from plaudit.core.commands.command_type import CommandType
 from plaudit.core.conditions import Condition
 from plaudit.core.decision import RefusalCode
 from plaudit.core.effects.effect_type import EffectType
+from plaudit.core.event import Event
 from plaudit.core.ledger.earned import Earned
 from plaudit.core.mechanic_rules import MechanicRules
-from plaudit.core.member import Member, StateTable
+from plaudit.core.member import Member, StateList, StateTable
 from plaudit.core.metrics import Metric
 from plaudit.core.profile_fields import ProfileField
 from plaudit.core.program import Effect, MechanicListener, Program
@@ -133,6 +134,7 @@ class Mechanic(MechanicRules):
 
     document: DocumentKind
     tables: Sequence[StateTable] = ()  # its own tables of states; without any, states are stored as documents
+    lists: Sequence[StateList] = ()  # its tables that list who is in a document
     campaign_part: CampaignPart | None = None
     effects: Sequence[EffectType] = ()
     rewards: Sequence[MechanicReward] = ()
@@ -192,6 +194,16 @@ class Mechanic(MechanicRules):
     def own_views(self, program: Program, member: Member, now: datetime) -> Sequence[View]:
         """Return the `own_view`s of the documents that a member sees, with their state."""
         return ()
+
+    def triggers_of_past(self, program: Program, order: Mapping[str, Any]) -> Sequence[str]:
+        """Return the kinds of past events that a document counts, if this order looks at a member for one."""
+        return ()
+
+    def counted_in_past(
+        self, program: Program, order: Mapping[str, Any], past: Sequence[Event], now: datetime
+    ) -> dict[str, Any]:
+        """Return what the document counts of these past events, as fields to add to the order."""
+        return {}
 
     def metric_of(self, compiled: Any) -> str | None:
         """Return the metric whose earnings place members on a new or changed document, or None."""

@@ -13,7 +13,7 @@ from plaudit.core.decision import CODES_OF_TODAY
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.fields import StateScope, add_list, add_scope, remove_list, remove_scope
 from plaudit.core.mechanic_rules import MECHANIC_RULES
-from plaudit.core.member import GROUPINGS, RENEWED, STATE_KINDS, STATE_TABLES, StateKind
+from plaudit.core.member import GROUPINGS, RENEWED, STATE_KINDS, STATE_LISTS, STATE_TABLES, StateKind
 from plaudit.core.profile_fields import Keeper, ProfileField, add_fields, remove_fields
 from plaudit.core.refusals import MEANINGS
 from plaudit.core.triggers import add_triggers, remove_triggers
@@ -51,6 +51,7 @@ class MechanicRegistry(dict[str, Mechanic]):
             STATE_TABLES.update((table.name, table) for table in mechanic.tables)
         else:
             STATE_KINDS[kind] = StateKind(mechanic.state, mechanic.collection)
+        STATE_LISTS.update((listing.name, listing) for listing in mechanic.lists)
         if mechanic.renews_states:
             RENEWED[kind] = mechanic.renewed
         if mechanic.groups_members:
@@ -78,6 +79,8 @@ class MechanicRegistry(dict[str, Mechanic]):
         STATE_KINDS.pop(mechanic.kind, None)
         for table in mechanic.tables:
             del STATE_TABLES[table.name]
+        for listing in mechanic.lists:
+            del STATE_LISTS[listing.name]
         if mechanic.groups_members:
             del GROUPINGS[mechanic.kind]
             remove_list(mechanic.collection)

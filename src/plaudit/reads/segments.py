@@ -6,7 +6,7 @@ from uuid import UUID
 
 from plaudit.core.program import Program
 from plaudit.engine.members import load_members
-from plaudit.engine.segment_tallies import past_events
+from plaudit.engine.past import past_events
 from plaudit.mechanics.segments.compiled import Segment
 from plaudit.mechanics.segments.compiling import triggers_of
 from plaudit.mechanics.segments.past import tallied_from, would_be_in

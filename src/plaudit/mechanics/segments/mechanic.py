@@ -1,11 +1,12 @@
 """Segments as a mechanic: what they plug in where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from plaudit.core.context import Context
 from plaudit.core.decision import ConditionCheck, Trace
+from plaudit.core.event import Event
 from plaudit.core.member import Member
 from plaudit.core.metrics import Metric
 from plaudit.core.program import MechanicListener, Program
@@ -16,8 +17,9 @@ from .compiled import Segment, segment_in
 from .document import DOCUMENT, in_words
 from .document import Segment as SegmentDocument
 from .fields import PROFILE_FIELDS
+from .past import tallied_from
 from .refusals import FORMER, MEANINGS
-from .state import KIND, SegmentState, groups_in, keep, segments_of, state_in
+from .state import KIND, LISTS, SegmentState, groups_in, keep, segments_of, state_in
 from .triggers import TRIGGERS
 from .view import MemberSegment, member_segments
 
@@ -28,6 +30,7 @@ class Segments(Mechanic):
     kind = KIND
     collection = "segments"
     state = SegmentState
+    lists = LISTS
     document = DOCUMENT
     effects = effects.EFFECTS
     commands = (commands.COMMAND,)
@@ -58,6 +61,16 @@ class Segments(Mechanic):
 
     def own_views(self, program: Program, member: Member, now: datetime) -> list[MemberSegment]:
         return member_segments(program, member)
+
+    def triggers_of_past(self, program: Program, order: Mapping[str, Any]) -> list[str]:
+        segment = segment_in(program, str(order.get("segmentId")))
+        return [] if segment is None or order.get("byHand") else compiling.triggers_of(segment)
+
+    def counted_in_past(
+        self, program: Program, order: Mapping[str, Any], past: Sequence[Event], now: datetime
+    ) -> dict[str, Any]:
+        segment = segment_in(program, str(order.get("segmentId")))
+        return {} if segment is None else {"tallies": tallied_from(program, segment, past, now)}
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
         return rules.count_event(context, listener.target)

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from plaudit.core.cause import Cause
-from plaudit.core.member import Member, states_of
+from plaudit.core.member import Member, StateList, states_of
 
 KIND: Final = "segment"  # of the states and the documents; causes are `segment.<id>`
 
@@ -52,3 +52,14 @@ def groups_in(states: Mapping[str, SegmentState]) -> frozenset[str]:
 def cause_of(segment_id: str) -> Cause:
     """Return a segment as a cause."""
     return Cause(KIND, segment_id)
+
+
+def _is_in(state: SegmentState) -> bool:
+    return state.member
+
+
+def _since(state: SegmentState) -> datetime | None:
+    return state.since
+
+
+LISTS = (StateList("segment_members", KIND, "insert_segment_members", "delete_segment_members", _is_in, _since),)

@@ -1,4 +1,4 @@
-"""What the criteria of segments count of members' events in the log, when a member is looked at for a segment.
+"""What the log has of what a mechanic's document counts, when a member is looked at for a new or changed document.
 
 Read under the lock of the member's bucket, so that nothing is missed.
 """
@@ -12,11 +12,8 @@ from plaudit.core.commands.registry import needs_history
 from plaudit.core.event import Event
 from plaudit.core.member import Member
 from plaudit.core.program import Program
+from plaudit.mechanics.base import Mechanic
 from plaudit.mechanics.registry import MECHANICS
-from plaudit.mechanics.segments.commands import SEGMENT
-from plaudit.mechanics.segments.compiled import segment_in
-from plaudit.mechanics.segments.compiling import triggers_of
-from plaudit.mechanics.segments.past import tallied_from
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -34,7 +31,7 @@ async def attach_past(
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
 ) -> list[Arrival]:
-    """The arrivals, those that look at a segment or a mechanic's document with what the log has of what it counts.
+    """Return the arrivals, those that look at a member for a document with what the log has of what it counts.
 
     Their buckets are locked, and the members as of the log: what happens to one of them before the look, in the same
     batch, leads to another look.
@@ -42,10 +39,10 @@ async def attach_past(
     arrivals = await _in_their_time(connection, arrivals, members)
     found: list[Arrival] = []
     for arrival in arrivals:
-        if arrival.kind == SEGMENT:
-            found.append(
-                await _attach_tallies(connection, programmes[arrival.org_id], arrival, members[arrival.member_id])
-            )
+        mechanic = MECHANICS.get(arrival.kind)
+        if mechanic is not None:
+            key = programmes[arrival.org_id], members[arrival.member_id]
+            found.append(await _with_past_events(connection, mechanic, arrival, *key))
         else:
             found.append(arrival)
     for org_id, program in programmes.items():
@@ -82,22 +79,23 @@ async def _in_their_time(
     return [in_time(arrival) for arrival in arrivals]
 
 
-async def _attach_tallies(connection: Connection, program: Program, arrival: Arrival, member: Member) -> Arrival:
+async def _with_past_events(
+    connection: Connection, mechanic: Mechanic, arrival: Arrival, program: Program, member: Member
+) -> Arrival:
     event = arrival.event()
-    segment = segment_in(program, str(event.data.get("segmentId")))
-    if segment is None or event.data.get("byHand"):
-        return arrival
-    triggers = triggers_of(segment)
+    triggers = mechanic.triggers_of_past(program, event.data)
     if not triggers:
         return arrival
     past = await past_events(connection, {arrival.member_id: arrival.bucket}, triggers)
-    tallies = tallied_from(program, segment, past.get(arrival.member_id, []), arrival.occurred_at)
-    data = {**event.data, "tallies": tallies, "sequence": member.sequence}
+    counted = mechanic.counted_in_past(program, event.data, past.get(arrival.member_id, []), arrival.occurred_at)
+    data = {**event.data, **counted, "sequence": member.sequence}
     payload = msgspec.json.encode(Payload(data, event.metadata)).decode()
     return msgspec.structs.replace(arrival, payload=payload)
 
 
-async def past_events(connection: Connection, keys: Mapping[UUID, int], triggers: list[str]) -> dict[UUID, list[Event]]:
+async def past_events(
+    connection: Connection, keys: Mapping[UUID, int], triggers: Sequence[str]
+) -> dict[UUID, list[Event]]:
     """The events of these kinds that members (with their buckets) have in the log, in their order."""
     found: dict[UUID, list[Event]] = {}
     if triggers:
