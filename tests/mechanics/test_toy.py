@@ -190,4 +190,5 @@ def test_a_server_shows_it_in_profiles_lists_explanations_and_its_description(ow
             "$ref": "#/components/schemas/CardView"
         }
         assert schemas["CardView"]["properties"].keys() == {"stamps", "full"}
+        assert "cards" in schemas["Undone"]["properties"]
         assert {"/v1/toys/{toyId}", "/api/loyalty/me/toys"} <= described["paths"].keys()

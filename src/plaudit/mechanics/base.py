@@ -3,8 +3,9 @@
     document ──compile──► compiled ─┐
                      member's state ┴──► rules ──► state, effects, triggers ──► views, explanations, exports, verify
 
-A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core. Nothing outside names
-it, except what it has of tables, chores and operations: the exceptions in `tests/contracts/test_mechanics.py`.
+A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core. What reads or writes for
+it alone is outside: its operations, chores and queries. Nothing else names it, but for the exceptions in
+`tests/contracts/test_mechanics.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

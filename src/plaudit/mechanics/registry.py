@@ -44,7 +44,10 @@ class MechanicRegistry(dict[str, Mechanic]):
             self.register(mechanic)
 
     def register(self, mechanic: Mechanic) -> None:
-        """Add a mechanic, with its rules, effects, commands and triggers. Everything knows it from then on."""
+        """Add a mechanic, with its rules, effects, commands and triggers. Everything knows it from then on.
+
+        The API does if it is imported later: the types of its responses are made once.
+        """
         kind = mechanic.kind
         self[kind] = MECHANIC_RULES[kind] = mechanic
         if mechanic.tables:
