@@ -7,7 +7,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from plaudit.core.decision import Refusal
 from plaudit.core.event import HOLD, RECEIPT, TRANSFER
+from plaudit.core.ids import derived_id
 from plaudit.core.ledger import lots
+from plaudit.core.ledger.matching import matched
 from plaudit.core.ledger.post import available
 from plaudit.core.soundness import unsound
 from plaudit.mechanics.competitions.state import standings_of
@@ -15,7 +17,7 @@ from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import ROLLING, life, reverse
-from tests.support.factories import campaign, document, program
+from tests.support.factories import ORG, campaign, document, program
 from tests.support.life import Life
 
 NO_MINIMUM = {**ROLLING, "minimum": None}
@@ -141,6 +143,20 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
     assert held(ann, "2026-01-05", "place", 30).refusal is None
     assert free(ann) == 20
     invariants_hold(ann)
+
+
+# -------------------------------------------------------------------------------------------------------- matching
+
+
+def test_a_debit_without_lots_is_of_the_earliest_credits():
+    ids = [derived_id(ORG, f"row:{number}") for number in range(4)]
+    rows = [
+        {"transaction_id": row_id, "amount": amount, "details": None, "reverses": None}
+        for row_id, amount in zip(ids, (10, 5, -12, -2), strict=True)
+    ]
+    assert [(ids.index(one.credit), ids.index(one.debit), one.amount) for one in matched(rows)] == [
+        (0, 2, 10), (1, 2, 2), (1, 3, 2),
+    ]  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------- activity
