@@ -64,6 +64,22 @@ def test_what_is_alike(texts, alike):
     assert result("fuzzyMatch(a, b)", dict(zip("ab", texts, strict=True))) == pytest.approx(alike)
 
 
+@pytest.mark.parametrize(
+    ("length", "wanted"),
+    [
+        ("2h 30m", "2026-01-01 02:30"), ("1h", "2026-01-01 01:00"), ("1w", "2026-01-08 00:00"), ("90s", "2026-01-01 00:01"),
+        ("1M", "2026-02-01 00:00"), ("1q", "2026-04-01 00:00"), ("1y", "2027-01-01 00:00"), ("1d" * 30, "2026-01-31 00:00"),
+    ],
+)  # fmt: skip
+def test_lengths_of_time(length, wanted):
+    assert result('d("2026-01-01").add(s).format("%Y-%m-%d %H:%M")', {"s": length}) == wanted
+
+
+def test_a_length_of_time_is_of_sixty_characters_at_most():
+    with pytest.raises(ExpressionError, match="a length of time"):
+        result('d("2026-01-01").add(s)', {"s": "1d" * 31})
+
+
 @pytest.mark.parametrize(("depth", "accepted"), [(40, True), (41, False)])
 def test_a_formula_is_nested_forty_deep_at_most(depth, accepted):
     source = "[" * depth + "]" * depth
