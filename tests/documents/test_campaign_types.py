@@ -234,6 +234,12 @@ SCORED = [
     ("until its end", BY_VISITS | {"endDate": "2026-01-02T00:00:00Z"}, 1_000_000, 0),
     ("not in a draft", BY_VISITS | {"status": "draft"}, None, 0),
     ("not while paused", BY_VISITS | {"status": "paused"}, None, 0),
+    (
+        "by a sum, not while paused",
+        CUP | {"competition": {"score": {"trigger": "visit", "field": "n"}}, "status": "paused"},
+        None,
+        0,
+    ),
 ]
 
 
