@@ -28,8 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     private_networks: Annotated[
         bool,
         Meta(
-            description="Whether webhooks and identity providers may be in private networks: "
-            "for a server of one's own only."
+            description="Allow webhooks and identity providers in private networks. Only safe if you trust everyone who can "
+            "configure them."
         ),
     ] = False
     public_url: Annotated[
@@ -42,10 +42,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         str, Meta(description="Parent domain for one host name per organisation: `<slug>.<domain>`.")
     ] = ""
     metrics_token: Annotated[
-        str, Meta(description="The bearer token that `/metrics` asks for; it is open to anybody when empty.")
+        str, Meta(description="The bearer token that `/metrics` requires. If empty, `/metrics` is public.")
     ] = ""
     metrics_by_org: Annotated[
-        bool, Meta(description="Whether `/metrics` tells codes and stock of each organisation, by its id.")
+        bool, Meta(description="Whether `/metrics` reports codes and stock of each organisation, by its id.")
     ] = False
     lease_seconds: Annotated[
         float,
@@ -57,8 +57,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker_nice: Annotated[
         int,
         Meta(
-            description="The niceness of workers. Below 0 they get a core before others that want one, "
-            "where the system allows it.",
+            description="Niceness of workers, from -20 to 19. Negative values give them priority and need CAP_SYS_NICE.",
             ge=-20,
             le=19,
         ),

@@ -15,10 +15,10 @@ SHARED = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-actions_accepted = Counter("plaudit_actions_accepted_total", "Actions that were made durable.")
+actions_accepted = Counter("plaudit_actions_accepted_total", "Actions stored durably.")
 events_decided = Counter("plaudit_events_decided_total", "Events decided, by state.", ["state"])
 faults_contained = Counter(
-    "plaudit_faults_contained_total", "Parts of decisions (campaigns, effects, …) that raised, and were refused."
+    "plaudit_faults_contained_total", "Parts of decisions (campaigns, effects, …) that failed and were refused."
 )
 decide_lag_seconds = Histogram(
     "plaudit_decide_lag_seconds", "Time from receiving a batch's oldest event until it is decided.", buckets=_SECONDS
@@ -38,7 +38,7 @@ chore_failures = Counter(
     "Passes of background jobs that raised, and documents that made one fail.",
     ["chore"],
 )
-requests_answered = Counter("plaudit_requests_total", "Requests answered, by status.", ["status"])
+requests_answered = Counter("plaudit_requests_total", "HTTP requests, by response status.", ["status"])
 
 
 class _Library(logging.Handler):

@@ -191,8 +191,8 @@ REFUSED = [
     ("len(map([1..1000], len(map([1..1000], 1))))", "map at character 24 must not stand within another"),
     ("filter(l, some(l, # > 1))", "some at character 11 must not stand within another"),
     ("1" * 2_001, "at most 2,000 characters"),
-    ("-" * 1_500 + "1", "nested at most 40 deep"),
-    ("[" * 500 + "]" * 500, "nested at most 40 deep"),
+    ("-" * 1_500 + "1", "nested at most 40 levels deep"),
+    ("[" * 500 + "]" * 500, "nested at most 40 levels deep"),
     ("1 + 1e999999", "1e999999 at character 5 cannot be worked out: a number is beyond 10^28"),
     ("1" * 40, "beyond 10^28"),
     # What can never succeed

@@ -146,7 +146,7 @@ WRONG = [
     ("FREQ=MONTHLY;BYDAY=0MO", "BYDAY must list days such as MO or 2TU (got '0MO')"),
     ("FREQ=MONTHLY;BYDAY=XX", "BYDAY must list days such as MO or 2TU (got 'XX')"),
     ("FREQ=WEEKLY;BYDAY=2MO", "BYDAY may have numbers only with FREQ=MONTHLY, or FREQ=YEARLY without BYWEEKNO"),
-    ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS is for a rule with another part that begins with BY"),
+    ("FREQ=DAILY;BYSETPOS=1", "BYSETPOS requires another part that begins with BY"),
     ("FREQ=DAILY;WKST=1", "WKST must be one of MO, TU, WE, TH, FR, SA, SU (got '1')"),
     ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL must be a time such as 20261231T235959Z (got 'TOMORROW')"),
     ("FREQ=MINUTELY;BYSECOND=0,30", "BYHOUR, BYMINUTE and BYSECOND must make at most 1,440 times a day (got 2,880)"),
@@ -168,7 +168,7 @@ def test_a_document_must_not_have_a_rule_that_says_nothing_or_too_much(rule, sen
 
 
 def test_an_unknown_part_is_named_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"each part must be one of FREQ, INTERVAL, .* \(got 'BYEASTER=0'\)"):
+    with pytest.raises(ValueError, match=r"every part must be one of FREQ, INTERVAL, .* \(got 'BYEASTER=0'\)"):
         check_recurrence("FREQ=DAILY;BYEASTER=0", datetime(2026, 1, 1, tzinfo=UTC))
 
 

@@ -74,7 +74,7 @@ def test_conditions_that_raise_are_noted_and_hold_up_nobody(staged, fresh_databa
 
     dead, delivered = run(staged, fresh_database, scenario)
     assert (dead["state"], dead["attempts"]) == ("dead", 0)
-    assert dead["error"].startswith("the conditions could not be looked at: Panic: called")
+    assert dead["error"].startswith("the conditions could not be evaluated: Panic: called")
     assert (delivered["state"], delivered["error"]) == ("delivered", None)
     assert [one["userId"] for one in there.messages] == ["bob"]
 
@@ -112,7 +112,7 @@ def test_conditions_that_end_the_process_are_given_up_at_the_second_time(staged,
     for row in rows:
         if row["org_id"] == poison[0]:
             assert (row["state"], row["judging"]) == ("dead", None)
-            assert "the process ended over them" in row["error"]
+            assert "the process ended twice" in row["error"]
         else:
             assert (row["state"], row["judging"], row["error"]) == ("waiting", None, None)
 

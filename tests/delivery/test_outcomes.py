@@ -102,11 +102,11 @@ def test_one_that_is_gone_is_set_inactive_at_once_and_the_others_are_told(staged
     statuses, state, row = run(staged, fresh_database, scenario)
     assert statuses == {"wh_gone": "inactive", "wh_watching": "active"}
     assert state["disabled_at"] is not None
-    assert state["disabled_reason"] == "the address answered 410 Gone"
+    assert state["disabled_reason"] == "the address returned 410 Gone"
     assert row == ("dead", 1, 410)
     assert len(gone.requests) == 1
     assert [one["data"] for one in watching.messages] == [
-        {"webhookId": "wh_gone", "reason": "the address answered 410 Gone"}
+        {"webhookId": "wh_gone", "reason": "the address returned 410 Gone"}
     ]
 
 

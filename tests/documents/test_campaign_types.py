@@ -78,8 +78,8 @@ REFUSED = [
     ("a challenge three times", VISIT | {"type": "Challenge", "limit": {"perUser": 3}}, "limit.perUser", "not repeatable"),
     ("a challenge with a pause", STEPS | {"type": "Challenge", "cooldown": 60}, "cooldown", "not repeatable"),
     ("a recurring challenge without steps", VISIT | DAILY | {"type": "Challenge"}, "steps", "each occurrence"),
-    ("a schedule", VISIT | {"triggers": [{"type": "visit"}, {"type": "schedule"}]}, "triggers[1].type", "nothing fires"),
-    ("a step by schedule", STEPS | {"steps": [{"name": "s", "trigger": "schedule"}]}, "steps[0].triggers[0].type", "nothing fires"),
+    ("a schedule", VISIT | {"triggers": [{"type": "visit"}, {"type": "schedule"}]}, "triggers[1].type", "no trigger fires"),
+    ("a step by schedule", STEPS | {"steps": [{"name": "s", "trigger": "schedule"}]}, "steps[0].triggers[0].type", "no trigger fires"),
 ]  # fmt: skip
 
 

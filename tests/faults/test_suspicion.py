@@ -59,11 +59,11 @@ def test_an_innocent_event_of_a_stopped_organisation_is_told_until_when(known):
 
 def test_an_event_that_hung_says_so(known):
     known.learn([suspect(11, 1), suspect(12, 2), suspect(13, 3)], NOON)
-    assert refusal(arrival(11)) == f"It was set aside: while it was being decided, {HUNG}"
+    assert refusal(arrival(11)) == f"It was quarantined: while it was being decided, {HUNG}"
 
 
 def test_an_event_of_a_member_whose_timer_hung_says_so(known):
     known.learn([suspect(11, 1, "tick", MEMBER)], NOON)
     told = refusal(arrival(99, member_id=MEMBER))
-    assert told == f"It was set aside undecided: while a timer of its member was being decided, {HUNG}"
+    assert told == f"It was quarantined undecided: while a timer of its member was being decided, {HUNG}"
     assert _may_be_tried([arrival(99)], whole=False)

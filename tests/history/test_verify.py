@@ -144,18 +144,18 @@ BROKEN = {
         ["UPDATE progress SET state = jsonb_set(state::jsonb, '{0}', '[]')::json WHERE kind = 'streak' AND " + ANN],
         "streak visits: turns",
     ),
-    "streaks are whole": (
+    "streaks are consistent": (
         ["UPDATE progress SET state = jsonb_set(state::jsonb, '{3}', '0')::json WHERE kind = 'streak' AND " + ANN],
         "2 in a row, 0 at the longest",
     ),
-    "what is held is there": (
+    "every held amount exists": (
         [BOOK.format("jsonb_set(book::jsonb, '{2,0,3,0,0}', '77')::json")], "5 of lot 77 are held, and it has 0",
     ),
     "nothing below its metric's minimum is available": (
         ["UPDATE balances SET book = jsonb_set(book::jsonb, '{2,0,1}', '31')::json WHERE metric = 'xp' AND " + ANN],
-        "-1 are available of a balance of 30",
+        "-1 available of a balance of 30",
     ),
-    "debt is only what all lots lack": ([POSTED, BOOK.format(OWED)], "5 are owed"),
+    "debt is only what the lots lack": ([POSTED, BOOK.format(OWED)], "5 are owed"),
 }  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_a_transfer_that_is_taken_back_at_one_end_only_is_named(clone, lived_in,
     found = asyncio.run(scenario())
     assert (
         "[-8] were taken back at its two ends"
-        in found["every transfer has arrived whole, is on its way, or has come back"][0]
+        in found["every transfer has arrived in full, is on its way, or was returned"][0]
     )
 
 

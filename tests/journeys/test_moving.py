@@ -288,7 +288,7 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
     assert [one["line"] for one in job["errors"]] == [2, 3]
     assert {one["field"] for one in job["errors"][1]["details"]} == {"enrolledAt", "latestAt", "sequence"}
     (error,) = taken_in(shop, "members", json.dumps(changed))["errors"]
-    assert error["message"] == "The line was taken in before with other values"
+    assert error["message"] == "The line was already imported with different values"
     header = b"userId,enrolledAt,present,sequence,nonsense\r\n"
     answer = shop.post("/v1/bulk/import?kind=members&from=export", content=header, headers={"Content-Type": "text/csv"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_header")

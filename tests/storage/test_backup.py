@@ -201,7 +201,9 @@ def test_a_backup_does_not_take_the_place_of_what_is_no_file(fresh_database, tmp
     if through_a_link:
         named.symlink_to(file)
     names = sorted(tmp_path.iterdir())
-    with pytest.raises(BackupFailedError, match=rf"{named} must be a file, or a name that nothing has \(got {kind}\)"):
+    with pytest.raises(
+        BackupFailedError, match=rf"{named} must be a file, or a path that does not exist \(got {kind}\)"
+    ):
         asyncio.run(backup(fresh_database, named))
     assert (file.stat().st_ino, file.stat().st_mode) == (before.st_ino, before.st_mode)
     assert sorted(tmp_path.iterdir()) == names

@@ -297,7 +297,9 @@ def test_a_database_of_a_later_version_is_refused_by_a_sentence(fresh_database):
         await connection.execute("UPDATE alembic_version SET version_num = '20991231_2359'")
         await migrate(fresh_database)
 
-    with pytest.raises(DatabaseNewerError, match=r"or earlier \(got 20991231_2359\): run the Plaudit that made it so$"):
+    with pytest.raises(
+        DatabaseNewerError, match=r"or earlier \(got 20991231_2359\): run the version of Plaudit that migrated it$"
+    ):
         asyncio.run(ask(fresh_database, scenario))
 
 

@@ -91,7 +91,7 @@ async def try_out(operation: Operation, call: Call) -> Tried:
     except _Undo:
         pass
     except TimeoutError:
-        raise Unavailable(f"The dry run took more than {SECONDS_MAX:g} seconds; try less at a time") from None
+        raise Unavailable(f"The dry run took more than {SECONDS_MAX:g} seconds; send less at a time") from None
     finally:
         WATCHED.reset(token)
     assert tried is not None

@@ -123,7 +123,7 @@ async def reference_file(name: str) -> Response[Any]:
     if name == "start.js":
         return _answer(_START, "text/javascript")
     if name not in _ASSETS:
-        raise NotFound("There is no such file")
+        raise NotFound("No such file")
     return _answer(_asset(name), _ASSETS[name], kept=True)
 
 
@@ -187,7 +187,7 @@ async def manual_top(name: str) -> Response[str]:
 def _manual_page(name: str, *, up: str) -> Response[str]:
     plain = name.removesuffix(".md")
     if plain not in _pages():
-        raise NotFound("There is no such page; /manual lists them")
+        raise NotFound("No such page; /manual lists the pages")
     text = (_manual() / f"{plain}.md").read_text(encoding="utf-8")
     if plain != name:
         return _answer(text, "text/markdown")
@@ -215,7 +215,7 @@ async def llms() -> Response[str]:
     """What there is to read, for language models (llmstxt.org)."""
     lines = [
         "# Plaudit", "",
-        "> A self-hosted engine for loyalty and gamification: events in, decisions made exactly once, books that add up.",
+        "> A self-hosted engine for loyalty and gamification: events in, decisions made exactly once, a ledger that always balances.",
         "", "## API", "", "- [Description](openapi.json): every call, OpenAPI 3.1",
     ]  # fmt: skip
     for folder, title in _FOLDERS.items():
@@ -233,7 +233,7 @@ async def problem_page(code: str) -> Response[str]:
     """What an error means, where the `type` of its problem details leads."""
     found = meaning_of(code)
     if found is None:
-        raise NotFound("There is no such problem")
+        raise NotFound("No such problem type")
     statuses, sentence = found
     listed = " or ".join(map(str, statuses))
     body = f"<h1><code>{escape(code)}</code></h1><p>Status {listed}</p>{_MARKDOWN.render(sentence)}"

@@ -1,8 +1,8 @@
 """Who a call is about: a member may be named by an e-mail address, a phone number or a unique field, wherever by user id.
 
 It is looked up once, before the call runs, which then knows the member by the user id alone. Members' own calls name
-nobody, and may not find out who has which address. A member who was merged into another goes on as the other, in a
-server's call as with a token of their own.
+nobody, and may not find out who has which address. A call about a member who was merged into another is about the
+remaining member, in a server's call as with a token of their own.
 """
 
 from msgspec import Struct, structs

@@ -24,7 +24,7 @@ EVENT_KEY_MAX = 128
 _OTHERS: dict[str, str] = {
     Refusal.balance_at_maximum: "The receiver's balance would exceed its maximum",
     Refusal.unknown_user: "The receiver does not exist",
-    Refusal.member_merged: "The receiver has been merged into another: name that one",
+    Refusal.member_merged: "The receiver has been merged into another member: use that one",
     Refusal.balance_insufficient: "The receiver no longer has the points",
     Refusal.reversal_too_large: "The receiver's transaction has been reversed before",
 }
@@ -87,7 +87,7 @@ async def run_command(
         raise IdempotencyConflict(f"Event {key!r} was already reported with different content")
     if outcome.processed.decision is None and key is None:
         # The first response was lost with its process; the Idempotency-Key still prevents a second posting.
-        raise Conflict("It has been done before", code="already_done")
+        raise Conflict("The command was already run", code="already_done")
     return outcome.processed, now, arrival.event_id
 
 

@@ -221,7 +221,9 @@ class Rollbacks:
                 raise Conflict(f"it was refused ({decision and decision.refusal})", code=NOT_UNDONE) from None
             if outcome is not None and outcome.processed.decision is not None:
                 return rolled_back_in(outcome.processed.decision.trace)
-        raise Conflict("too much happens to the member, or the log is not whole: nothing was undone", code=NOT_UNDONE)
+        raise Conflict(
+            "too many events of the member arrive, or the log is incomplete: nothing was undone", code=NOT_UNDONE
+        )
 
     async def _with_what_was_sent_on(
         self, programme: Programme, found: "_WorkedOut", order: Rollback, user_id: str, event_id: UUID, now: datetime
@@ -248,7 +250,7 @@ class Rollbacks:
         async with self._pool.acquire() as connection:
             rows = [dict(row) for row in await connection.fetch(_SQL.log, bucket, member_id)]
             if not rows:
-                raise Conflict("the member was erased, and what decided then with them", code=NOT_UNDONE)
+                raise Conflict("the member was erased, and with them what the decisions were based on", code=NOT_UNDONE)
             before = next((row for row in rows if row["event_id"] == event_id), None)
             if before is not None:
                 return _WorkedOut(blank, done=rolled_back_in(outcome_from(before["outcome"]).trace))
@@ -302,7 +304,7 @@ class Rollbacks:
             while log and str(log[-1]["event_id"]) != handed["mergeId"]:
                 log.pop()
             if not log:
-                why = f"{handed['from']} was merged into this one, and erased, or the merge reversed since"
+                why = f"{handed['from']} was merged into this member and then erased, or the merge was reversed"
                 raise Conflict(why, code=NOT_UNDONE)
             found |= {row["event_id"]: log} | await self._formers(connection, log)
         return found

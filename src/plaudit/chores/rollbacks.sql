@@ -37,7 +37,7 @@ FROM events WHERE bucket = $1 AND member_id = $2
 ORDER BY position;
 
 -- name: log_until_merge
--- The log of a member who goes on as another ($3), in its order; nothing if they no longer do, or were erased.
+-- The log of a member who was merged into another ($3), in order; nothing if the merge was reversed or they were erased.
 SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
     program_version, payload, outcome, state
 FROM events WHERE bucket = $1 AND member_id = $2

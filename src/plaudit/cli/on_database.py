@@ -77,7 +77,7 @@ class Local:
                 pool.terminate()
                 raise PlauditError(
                     f"The import broke off after line {done.lines:,} because of an error ({facts_of(error)}); "
-                    f"go on with --job job_{done.job_id}"
+                    f"resume it with --job job_{done.job_id}"
                 ) from None
             return found
 

@@ -102,7 +102,7 @@ class Remote:
             with httpx.Client(base_url=self._url, **self._options) as client:
                 response = client.request(method, path, params=query, headers=headers, content=content)
         except httpx.TransportError as error:
-            raise PlauditError(f"no server answers at {self._url} ({error or type(error).__name__})") from None
+            raise PlauditError(f"no server responds at {self._url} ({error or type(error).__name__})") from None
         try:
             given: Any = msgspec.json.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -118,7 +118,7 @@ def _error_in(given: Any, response: httpx.Response, url: str) -> PlauditError:
         told = msgspec.convert(given, _Refused).error
     except msgspec.ValidationError:
         status = f"{response.status_code} {response.reason_phrase}".strip()
-        return PlauditError(f"{url} does not answer like a Plaudit server ({status})")
+        return PlauditError(f"{url} does not respond like a Plaudit server ({status})")
     return PlauditError(told.message, code=told.code, fields=told.details)
 
 

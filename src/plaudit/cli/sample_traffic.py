@@ -53,7 +53,7 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
                 except httpx.TransportError as error:
                     raise PlauditError(f"No server is running at {url} ({type(error).__name__})") from None
                 if answer.status_code != 202:
-                    raise PlauditError(f"The server answered {answer.status_code}: {answer.text[:500]}")
+                    raise PlauditError(f"The server returned {answer.status_code}: {answer.text[:500]}")
                 accepted += answer.json()["accepted"]
                 progress.advance(task, len(batch))
                 if rate:

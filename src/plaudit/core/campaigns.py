@@ -191,14 +191,14 @@ def _step(
     steps = progress.steps
     before = steps.get(number, _NOT_BEGUN)
     step = campaign.steps[number]
-    in_turn = campaign.sequential and len(campaign.steps) > 1
-    came_late = in_turn and before.done_at is not None and context.now < before.done_at
+    in_order = campaign.sequential and len(campaign.steps) > 1
+    came_late = in_order and before.done_at is not None and context.now < before.done_at
     if (before.done_at is not None and not came_late) or _done_count(progress) >= campaign.required:
         return Refusal.step_already_completed, None, []
     amount, value = amount_of(step.goal, context.scope)
     if isinstance(amount, Refusal):
         return amount, None, []
-    if not in_turn:
+    if not in_order:
         after = count_event(step.goal, before, amount, value, context.now, context.program.settings.time_zone)
         return (
             (after, None, [])
@@ -214,10 +214,10 @@ def _step(
             context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
         )
         return Refusal.step_locked, None, []
-    return _in_turn(context, campaign, progress, number, (context.now, amount, value), opened_at)
+    return _in_order(context, campaign, progress, number, (context.now, amount, value), opened_at)
 
 
-def _in_turn(
+def _in_order(
     context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
     """Count the event towards a step that is open, or was completed after the event happened."""

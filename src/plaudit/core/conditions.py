@@ -204,7 +204,7 @@ def compile_conditions(tree: Any, at: str = "conditions") -> tuple[Condition, li
 
 def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> Condition:
     if depth > DEPTH_MAX:
-        raise ConditionError(at, f"conditions may be nested {DEPTH_MAX} deep at most")
+        raise ConditionError(at, f"must be nested at most {DEPTH_MAX} levels deep")
     if tree is None or tree == {}:
         return ALWAYS
     if isinstance(tree, list):
@@ -214,7 +214,7 @@ def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> C
     node = cast("dict[str, Any]", tree)
     words = node.keys() & {"and", "or", "not", "all", "any", "expression"}
     if words and len(node) != 1:
-        raise ConditionError(at, f"'{min(words)}' must stand alone (found {', '.join(sorted(node))})")
+        raise ConditionError(at, f"'{min(words)}' cannot be combined with other keys (got {', '.join(sorted(node))})")
     match node:
         case {"and": parts} | {"all": parts}:
             return _only(All(_parts(parts, f"{at}.{next(iter(node))}", depth, leaves)))
@@ -254,7 +254,7 @@ def _parts(parts: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> tup
 
 def _numbered(leaves: list[Leaf | Formula], at: str, leaf: Leaf | Formula) -> Leaf | Formula:
     if len(leaves) >= LEAVES_MAX:
-        raise ConditionError(at, f"a tree may have at most {LEAVES_MAX} conditions")
+        raise ConditionError(at, f"must contain at most {LEAVES_MAX} conditions")
     leaves.append(leaf)
     return leaf
 

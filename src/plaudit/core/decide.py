@@ -46,7 +46,7 @@ def run_due_timers(
     while (timer := next_due(member, until)) is not None:
         decision = decide_one(program, member, timer, refused)
         if decision.member.due_at == member.due_at:
-            raise AssertionError(f"what is due at {member.due_at} stays due")
+            raise AssertionError(f"timers due at {member.due_at} stay due")
         member = decision.member
         yield timer, decision
 

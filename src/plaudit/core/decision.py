@@ -44,7 +44,7 @@ class Refusal(StrEnum):
     """
 
     unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
-    member_merged = "member_merged"  # the event: the member goes on as another, to whom it is passed on
+    member_merged = "member_merged"  # the event: the member was merged into another, to whom it is passed on
     member_moved_on = "member_moved_on"  # the event: something has happened to the member since it was worked out
     already_merged = "already_merged"  # the event: a merge of one who has been merged before
     opted_out = "opted_out"  # the event: the member does not want to take part

@@ -70,8 +70,8 @@ class Member(Struct, kw_only=True):
     same object, so the commit needs no marks. `enrolled_at` is None for somebody who has not joined yet.
     `latest_at` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
     `sequence` counts the member's events; `due_at` is when something falls due without one (see `run_due_timers`).
-    `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user whom
-    the member goes on as. `states` are what the mechanics keep: by kind, then by the document that they are of.
+    `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user into
+    whom the member was merged. `states` are what the mechanics keep: by kind, then by the document that they are of.
     """
 
     member_id: UUID

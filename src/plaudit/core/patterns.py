@@ -51,7 +51,7 @@ class Pattern:
     def fitting(self, text: str) -> str:
         """Return a text that the pattern can be looked for in. Raises FormulaError for one that is too long."""
         if len(text) > TEXT_MAX:
-            raise FormulaError(f"a pattern looks at texts of at most {TEXT_MAX:,} characters (got {len(text):,})")
+            raise FormulaError(f"a pattern matches texts of at most {TEXT_MAX:,} characters (got {len(text):,})")
         return text
 
     def _search(self, text: str) -> Any:

@@ -169,13 +169,13 @@ def period_number(day: date, cadence: Cadence) -> int:
             return day.year * 12 + day.month - 1
 
 
-def first_day_of(turn: int, cadence: Cadence) -> date:
+def first_day_of(period: int, cadence: Cadence) -> date:
     """Return the first day of a period by its number (see `period_number`), up to the calendar's last year."""
-    turn = min(turn, period_number(_LAST_DAY, cadence))
+    period = min(period, period_number(_LAST_DAY, cadence))
     match cadence:
         case Cadence.daily:
-            return date.fromordinal(turn)
+            return date.fromordinal(period)
         case Cadence.weekly:
-            return date.fromordinal(turn * 7 + _MONDAY)
+            return date.fromordinal(period * 7 + _MONDAY)
         case Cadence.monthly:
-            return date(turn // 12, turn % 12 + 1, 1)
+            return date(period // 12, period % 12 + 1, 1)

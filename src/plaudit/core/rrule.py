@@ -99,7 +99,7 @@ def check_bounds(rule: Rule, text: str) -> None:
     if numbered and any(_WEEKDAY.fullmatch(day) and day[:1] in "+-0123456789" for day in _listed(text, "BYDAY")):
         raise ValueError("BYDAY may have numbers only with FREQ=MONTHLY, or FREQ=YEARLY without BYWEEKNO")
     if rule.by_position and not any(name in _parts(text) for name in ("BYDAY", *_RANGES) if name != "BYSETPOS"):
-        raise ValueError("BYSETPOS is for a rule with another part that begins with BY")
+        raise ValueError("BYSETPOS requires another part that begins with BY")
     hours = len(rule.by_hour) or (24 if rule.frequency >= Frequency.HOURLY else 1)
     minutes = len(rule.by_minute) or (60 if rule.frequency >= Frequency.MINUTELY else 1)
     times = hours * minutes * (len(rule.by_second) or 1)
@@ -115,7 +115,7 @@ def _parts(text: str) -> dict[str, str]:
         name, equals, value = part.strip().partition("=")
         name = _ALIASES.get(name, name)
         if name not in PARTS:
-            raise ValueError(f"each part must be one of {', '.join(PARTS)} (got {_short(part)})")
+            raise ValueError(f"every part must be one of {', '.join(PARTS)} (got {_short(part)})")
         if not equals or not value or name in parts:
             raise ValueError(f"{name} must be given once, with a value")
         parts[name] = value.strip()

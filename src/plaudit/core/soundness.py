@@ -37,7 +37,7 @@ def unsound(member: Member, metrics: Mapping[str, Metric]) -> Iterator[tuple[str
 def _of_balance(metric: Metric, balance: Balance) -> Iterator[tuple[Unsound, str]]:
     free = available(balance)
     if metric.minimum is not None and not metric.into_debt and free < min(metric.minimum, 0):
-        yield Unsound.available, f"{free} are available of a balance of {balance.amount}"
+        yield Unsound.available, f"{free} available of a balance of {balance.amount}"
     book = balance.book
     if book is None:
         return

@@ -27,7 +27,7 @@ _ROWS = (
     EngineTrigger("user.enrolled", "A member joined the programme.", {"userId": "string", "source": "string"}),
     EngineTrigger("user.referred", "Someone this member referred joined the programme.", {"userId": "string"}),
     EngineTrigger("user.updated", "A member's profile changed.", {"fields": "array"}),
-    EngineTrigger("user.merged", "Another member goes on as this one.", {"userId": "string", "from": "string"}),
+    EngineTrigger("user.merged", "Another member was merged into this member.", {"userId": "string", "from": "string"}),
     EngineTrigger(
         "metric.changed",
         "A member's balance changed.",

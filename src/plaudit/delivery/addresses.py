@@ -17,7 +17,7 @@ def as_sent(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         if not host or parts.scheme not in ("http", "https") or parts.username is not None or port == 0:
-            raise AddressError("the address must be of http or https, with a host and without a user name")
+            raise AddressError("the address must be an http or https URL with a host and without a user name")
         if ":" in host:
             host = f"[{host}]"
         elif not host.isascii():

@@ -1,4 +1,4 @@
-"""Looking at webhooks' conditions: by turns of the organisations, each within its time, whatever the conditions do.
+"""Evaluate webhooks' conditions, one organisation after the other, each within its time, whatever the conditions do.
 
 hand_out ──► a delivery to be judged ──► its conditions hold: it may be tried
                                      ├─► they do not: it is dropped
@@ -29,7 +29,7 @@ LEASE = timedelta(seconds=5)
 AT_ONCE, OF_ORG_AT_ONCE = 500, 200
 OF_ORG_SECONDS = 0.05  # of one pass
 TRIES_MAX = 2
-ENDED_PROCESS = "the conditions could not be looked at: the process ended over them, twice"
+ENDED_PROCESS = "the conditions could not be evaluated: the process ended twice while evaluating them"
 
 
 async def evaluate_conditions(connection: Connection, listeners: Listeners, at: datetime) -> int:
@@ -71,14 +71,14 @@ def _verdict(listener: Listener | None, row: Row) -> bool | str:
     suspect_id = suspect_id_of(row["message_id"], row["webhook_id"])
     stopped = known.stopped(suspect_id)
     if stopped is not None:
-        return f"when it was looked at whether it is for the webhook, {stopped.reason}"
+        return f"while the webhook's conditions were evaluated, {stopped.reason}"
     if row["judging"] > TRIES_MAX:
         return ENDED_PROCESS
     with in_hand.doing("message", suspect_id, row["org_id"]):
         try:
             return listener.verdict(row)
         except BaseException as problem:
-            return f"the conditions could not be looked at: {error_of(problem)}"
+            return f"the conditions could not be evaluated: {error_of(problem)}"
 
 
 def _number(row: Row) -> int:

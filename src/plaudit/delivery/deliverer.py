@@ -167,13 +167,13 @@ class Deliverer:
         attempt = None
         try:
             if stopped is not None:
-                attempt = Attempt(None, f"it is not tried again: when it was, {stopped.reason}", 0, final=True)
+                attempt = Attempt(None, f"not retried: during the last attempt, {stopped.reason}", 0, final=True)
             else:
                 attempt = await self._reached(lambda: self._attempt(due))
             telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
             failing = await self._reached(lambda: self._note(due, attempt))
             if attempt.gone:
-                await self._disable(due, "the address answered 410 Gone")
+                await self._disable(due, "the address returned 410 Gone")
             elif failing:
                 await self._disable(due, f"no attempt has succeeded for {attempts.DISABLE_AFTER.days} days")
         except UNREACHABLE:

@@ -67,7 +67,7 @@ def listener_of(programme: Programme, webhook_id: str, webhook: Webhook) -> List
     suspect_id = derived_id(org_id, f"webhook:{webhook_id}:{version}")
     stopped = known.stopped(suspect_id)
     if stopped is not None:
-        told = f"the conditions are not compiled again: when they were, {stopped.reason}"
+        told = f"the conditions are not compiled again: the last time, {stopped.reason}"
         return Listener(webhook_id=webhook_id, webhook=webhook, problem=told)
     try:
         with in_hand.doing("webhook", suspect_id, org_id):

@@ -109,7 +109,7 @@ class LiveStreams:
         name = name_of(member_id)
         if sum(live_stream.member_id == member_id for live_stream in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
             raise RateLimited(
-                f"A member may hold {STREAMS_OF_MEMBER_MAX} streams at the same time", code="too_many_streams"
+                f"A member may have at most {STREAMS_OF_MEMBER_MAX} open streams", code="too_many_streams"
             )
         if self._count >= STREAMS_MAX or self._ending:
             raise Unavailable("Too many open streams on this server; retry")

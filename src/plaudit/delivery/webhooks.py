@@ -72,12 +72,12 @@ class WebhookClient:
         except ForbiddenAddressError:
             error = "the address is in a private network, which this server does not allow"
         except TimeoutError:
-            error = f"no answer within {ATTEMPT_SECONDS:g} seconds"
+            error = f"no response within {ATTEMPT_SECONDS:g} seconds"
         except BaseException as problem:
             error = error_of(problem)
         if status is not None:
             redirected = " (redirects are not followed)" if 300 <= status < 400 else ""
-            error = None if 200 <= status < 300 else f"answered {status}{redirected}"
+            error = None if 200 <= status < 300 else f"HTTP {status}{redirected}"
         milliseconds = round((perf_counter() - started) * 1000)
         gone = status == GONE
         return Attempt(status, error, milliseconds, final=gone, gone=gone, retry_after=retry_after)

@@ -134,7 +134,7 @@ def _never_fired(kind: DocumentKind, document: Document) -> Sequence[FieldError]
     return [
         FieldError(
             reference.field,
-            "must be a trigger that is fired: nothing fires by a schedule. Let your own scheduler send an action at these "
+            "must be a trigger that fires: no trigger fires on a schedule. Let your own scheduler send an action at these "
             f"times, or make the campaign recurring (got {reference.id!r})",
         )
         for reference in kind.references(document)

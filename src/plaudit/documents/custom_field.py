@@ -35,7 +35,7 @@ def _check(custom_field: CustomField) -> Sequence[FieldError]:
         if not custom_field.options:
             wrong.append(FieldError("options", f"is required for {custom_field.type}"))
         elif len(custom_field.options) > OPTIONS_MAX or len(set(custom_field.options)) < len(custom_field.options):
-            wrong.append(FieldError("options", f"must be at most {OPTIONS_MAX}, each there once only"))
+            wrong.append(FieldError("options", f"must have at most {OPTIONS_MAX} distinct items"))
     elif custom_field.options is not None:
         wrong.append(FieldError("options", "is only allowed for select and multi-select"))
     if custom_field.validation is not None and custom_field.validation.pattern is not None:

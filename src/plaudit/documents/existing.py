@@ -187,9 +187,7 @@ def why_wrong(look: Look, there: Existing) -> str | None:
         return _why_not_of_member(look.field, steps, there, custom=custom)
     if scope in LISTS:
         right = len(steps) <= 1 and all(step == "" or step.isdigit() for step in steps)
-        return (
-            None if right else f"must be {scope}, which is an array of ids: it contains one or not (got {look.field!r})"
-        )
+        return None if right else f"must be {scope}, which is an array of ids: use contains (got {look.field!r})"
     if scope in KIND_OF_NAMED:
         parts = PARTS_OF_NAMED[scope]
         right = steps[0] != "" and (len(steps) == 1 or (len(steps) == 2 and steps[1] in parts))
@@ -203,7 +201,7 @@ def _no_whole(scope: str, field: str) -> str:
 
 
 def _no_field(field: str, names: Sequence[str]) -> str:
-    return f"is a field that there cannot be (got {field!r}): {_listed(names)}"
+    return f"is not a field that can exist (got {field!r}): {_listed(names)}"
 
 
 def _why_not_of_data(look: Look, name: str, there: Existing) -> str | None:

@@ -66,7 +66,7 @@ def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]
     for metric_id, amounts in record.metrics.items():
         metric = metrics.get(metric_id)
         if metric is None:
-            wrong.append(FieldError(f"metrics.{metric_id}", "is not a metric that there is"))
+            wrong.append(FieldError(f"metrics.{metric_id}", "must reference an existing metric"))
             continue
         item = amounts if isinstance(amounts, list) else [LotRecord(amount=amounts)] if amounts else []
         message = next(

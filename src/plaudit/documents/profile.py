@@ -61,7 +61,7 @@ class ProfileValidator(Struct, frozen=True):
     def why_not(self, name: str, value: Any) -> str | None:
         """Return why a field that these rules know cannot be set to a value by an effect; None if it can."""
         if name in self.unique:
-            return "is of a field that members are found by, which no effect can set"
+            return "sets an identity field, which no effect can set"
         if value is None:
             return "cannot be null: the field is required" if name in _required(self) else None
         own = None if self.schema is None else next((field for field in self.schema.fields if field.name == name), None)
@@ -82,7 +82,7 @@ def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
     if name in KEPT_BY_ENGINE or name in ("userId", CUSTOM):
         return [FieldError("name", f"is computed and cannot be set (got {name!r})")]
     if name in identities.KINDS:
-        return [FieldError("name", f"is a name that members are found by, which no effect can set (got {name!r})")]
+        return [FieldError("name", f"is an identity field, which no effect can set (got {name!r})")]
     if name == TIME_ZONE and value is not None:
         why = bounds.wrong_zone(value)
         return [] if why is None else [FieldError("value", why)]

@@ -126,7 +126,7 @@ def _section_called(name: str) -> str:
     for section, kind in SECTIONS.items():
         if name in (section, kind.name, kind.collection):
             return section
-    raise Invalid(f"There is no kind {name!r}: it must be one of {', '.join(SECTIONS)}")
+    raise Invalid(f"Unknown kind {name!r}: it must be one of {', '.join(SECTIONS)}")
 
 
 # ------------------------------------------------------------------------------------------------------- reading
@@ -168,7 +168,11 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object of collections such as campaigns and metrics")])
     given = cast("dict[str, Any]", raw)
-    wrong = [FieldError(str(name), "is not a collection that there is") for name in given if name not in SECTIONS]
+    wrong = [
+        FieldError(str(name), f"is not a known collection (known: {', '.join(SECTIONS)})")
+        for name in given
+        if name not in SECTIONS
+    ]
     found: dict[Key, Any] = {}
     for section, kind in SECTIONS.items():
         docs = given.get(section)
@@ -177,7 +181,7 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
         if kind.name in SINGLE:
             docs = {SINGLE[kind.name]: docs}
         if not isinstance(docs, dict):
-            wrong.append(FieldError(section, "must be an object: ids and documents"))
+            wrong.append(FieldError(section, "must be an object that maps ids to documents"))
             continue
         for key, doc in cast("dict[Any, Any]", docs).items():
             try:

@@ -35,7 +35,7 @@ async def _recover(connection: Connection, left: Left) -> None:
     if arrival is None:
         return
     if tries[arrival.event_id] >= TRIES_MAX:
-        error = f"It was set aside: while it was being decided, {left.reason}"
+        error = f"It was quarantined: while it was being decided, {left.reason}"
         await set_aside(connection, [ProcessedEvent(arrival=arrival, state="failed", error=error)], at)
     elif arrival.kind == ACTION and arrival.event_key is not None:
         await inbox.append(connection, [arrival])  # a worker tries it; its sender retries with the same key

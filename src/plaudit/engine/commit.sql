@@ -30,8 +30,8 @@ FROM unnest($18::smallint[], $19::bigint[]) AS after (bucket, position)
 WHERE positions.bucket = after.bucket;
 
 -- name: close_members
--- Members who go on as others, and have nothing themselves any more; or who are there again. Boards in memory, which
--- follow what changes, are told to forget who has left them.
+-- Members who were merged into others and have nothing left, or whose merge was reversed. Boards in memory, which follow
+-- the changes, are notified to remove them.
 WITH changed AS (
     UPDATE members SET merged_into = after.merged_into
     FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::text[]) AS after (bucket, member_id, org_id, merged_into)
@@ -50,8 +50,8 @@ WITH changed AS (
 SELECT pg_notify('plaudit_erased', org_id::text) FROM (SELECT DISTINCT org_id FROM left_boards) AS once;
 
 -- name: take_over
--- What somebody had who goes on as another member, beside what is decided on: coupons with their codes, notifications,
--- browsers, consents, and every other name that the member has none of that kind of.
+-- Move what a merged member has, in addition to the state that is decided on: coupons with their codes, notifications,
+-- browsers, consents, and identities of each kind that the remaining member lacks.
 WITH merged AS (
     SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::uuid[], $6::text[])
         AS m (org_id, from_bucket, from_id, bucket, member_id, user_id)

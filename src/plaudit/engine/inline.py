@@ -71,7 +71,7 @@ def _may_be_tried(arrivals: Sequence[Arrival], *, whole: bool) -> bool:
         if suspect is None:
             continue
         if whole:
-            raise PlauditError(f"It is not tried again: when it was decided, {suspect.reason}", code="event_stopped")
+            raise PlauditError(f"It is not retried: when it was decided, {suspect.reason}", code="event_stopped")
         return False
     return True
 

@@ -14,9 +14,9 @@ from .arrival import Arrival
 def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
     """Return why an event is set aside: because of itself, or undecided because of others of its organisation."""
     if stopped.suspect_id == arrival.event_id:
-        return f"It was set aside: while it was being decided, {stopped.reason}"
+        return f"It was quarantined: while it was being decided, {stopped.reason}"
     if stopped.kind == "tick" and stopped.member_id == arrival.member_id:
-        return f"It was set aside undecided: while a timer of its member was being decided, {stopped.reason}"
+        return f"It was quarantined undecided: while a timer of its member was being decided, {stopped.reason}"
     until = time_text(stopped.noted_at + ORG_STOPPED)
     return (
         f"It was set aside undecided: so are all events of its organisation until {until}, unless others hang again, "

@@ -98,7 +98,7 @@ class Worker:
         try:
             await asyncio.wait([*others, *lanes], return_when=asyncio.FIRST_COMPLETED)
             if not self._stopping.is_set():
-                raise RuntimeError("a part of the worker has ended")
+                raise RuntimeError("a task of the worker has ended")
             await asyncio.gather(*lanes)  # each finishes its current batch
         finally:
             await cancel([*others, *lanes])

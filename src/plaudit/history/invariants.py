@@ -7,8 +7,8 @@ from plaudit.mechanics.registry import MECHANICS
 
 EXAMPLES_MAX = 5
 
-REPORT = "Take a backup of the database as it is, and report it with the examples"
-_NOT_BY_HAND = f"{REPORT}; if a row was changed by hand, put back what it was"
+REPORT = "Back up the database as it is, and report the violation with the examples"
+_NOT_BY_HAND = f"{REPORT}; if a row was changed by hand, restore its value"
 _RESTORE = f"{REPORT}; then restore the last backup that verifies"
 
 
@@ -52,11 +52,11 @@ BY_QUERY = {
     "postings_are_transaction": Invariant("transactions", "transaction = sum of its postings on lots", _RESTORE),
     "reversed_once": Invariant(
         "transactions", "no transaction over-reversed",
-        "Give back what was taken too much (POST /v1/transactions), and report it",
+        "Return the excess (POST /v1/transactions), and report it",
     ),
     "reversals_in_time": Invariant(
         "transactions", "a reversal counts when its original did",
-        "Look at the member's scores for the two times that are named, and report it",
+        "Compare the member's scores at the two times named, and report it",
     ),
     "transaction_has_event": Invariant("transactions", "every transaction has its event", _RESTORE),
     "effect_once": Invariant(
@@ -73,10 +73,10 @@ BY_QUERY = {
     ),
     "nothing_oversold": Invariant(
         "claimed", "nothing oversold",
-        "If the product's allocatedStock was lowered since, raise it; else report it, and see who is to get none",
+        "If the product's allocatedStock was lowered since, raise it; otherwise report it, and decide which members get none",
     ),
     "segments_listed": Invariant(
-        "segment_members", "segments and their lists agree", "Save the segment again, so that it is filled anew; report it"
+        "segment_members", "segments and their lists agree", "Save the segment again to refill it; report it"
     ),
     "erased_are_nowhere": Invariant(
         "members", "no erased person on a board, in a draw or in a segment",
@@ -84,7 +84,7 @@ BY_QUERY = {
     ),
     "scores_are_sums": Invariant(
         "standings", "score = sum of what counted in the competition",
-        "Do not settle the competition by hand before this is understood; report it",
+        "Do not settle the competition by hand before the cause is known; report it",
     ),
     "prizes_once": Invariant(
         "prizes", "every prize once", "Reverse the second one (POST /v1/transactions/{id}/reverse), and report it"
@@ -98,19 +98,19 @@ STATE_KINDS_KNOWN = Invariant(
     "Run the version of Plaudit that has the mechanic; else delete the rows that are named from the table `progress`",
 )  # fmt: skip
 TRANSFERS = Invariant(
-    "transfers", "every transfer has arrived whole, is on its way, or has come back",
+    "transfers", "every transfer has arrived in full, is on its way, or was returned",
     "Credit the receiver, or the sender, with what is missing (POST /v1/transactions), and report it",
 )  # fmt: skip
 REPLAY = Invariant("events", "replaying the log gives the same rows", _NOT_BY_HAND)
 NOT_COMPARABLE = Invariant(
-    "members", "members not comparable: of their programme, something is out of force today",
-    "Nothing: an earlier version decided for them by what this one has no more",
+    "members", "members not comparable: a part of their programme is not in force today",
+    "Nothing: an earlier version decided by something that this version no longer has",
 )  # fmt: skip
 
 # Checked while the log is decided again: of each event as it was decided, and of each member as they are.
 OF_BOOKS: dict[str, Invariant] = {
-    Unsound.holds: Invariant("members", "what is held is there", "Release the hold, place it anew, and report it"),
-    Unsound.debt: Invariant("members", "debt is only what all lots lack", _NOT_BY_HAND),
+    Unsound.holds: Invariant("members", "every held amount exists", "Release the hold, place it again, and report it"),
+    Unsound.debt: Invariant("members", "debt is only what the lots lack", _NOT_BY_HAND),
     Unsound.available: Invariant(
         "members", "nothing below its metric's minimum is available",
         "If the metric's minimum was raised since, credit the member (POST /v1/transactions); else report it",
@@ -139,7 +139,7 @@ def of_mechanics() -> dict[str, Invariant]:
 def of_members() -> dict[str, Invariant]:
     """Return what holds of each member, by what `soundness` calls it."""
     states = {
-        kind: Invariant("members", f"{mechanic.collection} are whole", _NOT_BY_HAND)
+        kind: Invariant("members", f"{mechanic.collection} are consistent", _NOT_BY_HAND)
         for kind, mechanic in MECHANICS.items()
         if mechanic.checks_states
     }

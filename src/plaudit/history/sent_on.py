@@ -44,7 +44,7 @@ class Back(Struct, frozen=True):
 
 
 class _Receiver(Struct):
-    """Who goes on as who received something, and how much they can give back."""
+    """The remaining member for one who received something, and how much they can return."""
 
     user_id: str
     room: int
@@ -102,7 +102,7 @@ async def _rows(connection: Connection, member_id: UUID, metric_id: str) -> list
 
 
 async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id: str) -> Sequence[Row]:
-    """Return the transactions of a user's metric, and those of whom they go on as."""
+    """Return the transactions of a user's metric, and those of the remaining member."""
     rows: Sequence[Row] = []
     name: str | None = user_id
     while name is not None:

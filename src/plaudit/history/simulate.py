@@ -265,7 +265,7 @@ class _Simulator:
             at = timer.occurred_at
             self._would_be(_named_by_time(cause, timer), timer, was.pop(at, None))
             if self._would[member_id].due_at == at:
-                raise AssertionError(f"what is due at {at} stays due")
+                raise AssertionError(f"timers due at {at} stay due")
         for at, decision in was.items():  # what would not fall due
             timer = structs.replace(cause.event(), kind=TIMER, trigger=TIMER, occurred_at=at)
             self._compare(_named_by_time(cause, timer), decision, _nothing(timer, self._would[member_id]))

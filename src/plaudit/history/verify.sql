@@ -258,7 +258,7 @@ WHERE event_id = ANY($1::uuid[]) AND cause_kind = 'manual' GROUP BY event_id
 UNION ALL SELECT event_id, NULL FROM inbox WHERE event_id = ANY($1::uuid[]);
 
 -- name: transfers_reversed
--- What of these events' transactions was taken back, by whoever goes on as the member, and given back again since.
+-- What of these events' transactions was reversed, also at the remaining member, and credited again since.
 WITH RECURSIVE back AS (
     SELECT t.event_id, r.transaction_id, r.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
     JOIN transactions AS r ON r.reverses = t.transaction_id WHERE t.cause_kind = 'manual' AND e.kind IN ('transfer', 'receipt')

@@ -97,7 +97,8 @@ def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[
             errors.append((line.number, error))
             continue
         if arrival.event_id in arrivals:
-            errors.append((line.number, Invalid("The same user stands in an earlier line", code="twice")))
+            message = f"This user already appears in line {arrivals[arrival.event_id][0]}"
+            errors.append((line.number, Invalid(message, code="twice")))
             continue
         arrivals[arrival.event_id] = (line.number, arrival, brought)
     return arrivals, errors
@@ -141,8 +142,10 @@ async def _take_codes(connection: Connection, programme: Programme, arrivals: di
     mine = {row["coupon_id"] for row in await connection.fetch(_SQL.codes_taken, *columns[:3], columns[5])}
     errors: Errors = []
     for event_id, (number, arrival, brought) in list(arrivals.items()):
-        if any(coupon_id not in mine for *_, coupon_id in _codes_of(programme, arrival, brought)):
-            errors.append((number, invalid_fields([FieldError("codes", "are in other hands")])))
+        others = [code for _, _, code, *_, coupon_id in _codes_of(programme, arrival, brought) if coupon_id not in mine]
+        if others:
+            message = f"include one that belongs to another member: {others[0]}"
+            errors.append((number, invalid_fields([FieldError("codes", message)])))
             del arrivals[event_id]
             await _release_codes(connection, programme, arrival, brought)
     return errors
@@ -170,7 +173,7 @@ async def _processed(
     found: dict[UUID, str] = {}
     stopped = {event_id: known.all[event_id] for event_id in taken if event_id in known.all} if known.all else {}
     for event_id, suspect in stopped.items():
-        errors.append((taken[event_id][0], Invalid(f"The line is not tried again: {suspect.reason}", code="refused")))
+        errors.append((taken[event_id][0], Invalid(f"The line is not retried: {suspect.reason}", code="refused")))
     rest = [arrival for _, arrival, _ in taken.values() if arrival.event_id not in stopped]
     todo = [rest] if rest else []
     while todo:
@@ -241,7 +244,9 @@ async def _update_members(
     there = {row["user_id"] for row in rows}
     for line, user_id in zip(lines, users, strict=True):
         if not isinstance(user_id, str) or user_id not in there:
-            message = "is missing" if user_id is None else "must reference an existing user"
+            message = (
+                "is missing" if user_id is None else f"must reference an existing user (got {str(user_id)[:64]!r})"
+            )
             errors.append((line.number, invalid_fields([FieldError("userId", message)])))
             continue
         found, wrong = validate_update(programme.profiles, line.fields, new=False)

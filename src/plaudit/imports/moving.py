@@ -90,7 +90,7 @@ async def _take(
                 todo += [batch[middle:], batch[:middle]]  # the first lines first
                 continue
             what = getattr(problem, "constraint_name", None) or type(problem).__name__
-            into.errors.append((batch[0][0], Invalid(f"The database cannot keep the line ({what})", code="refused")))
+            into.errors.append((batch[0][0], Invalid(f"The database cannot store the line ({what})", code="refused")))
             continue
         into.accepted += done.accepted
         into.unchanged += done.unchanged

@@ -72,7 +72,7 @@ def _wrong_fields(line: AuditLine) -> list[FieldError]:
     if line.change not in CHANGES:
         wrong.append(FieldError("change", f"must be one of {', '.join(CHANGES)} (got {line.change[:64]!r})"))
     if (line.document is None) != (line.change == "deleted"):
-        wrong.append(FieldError("document", "must be there, except after a deletion"))
+        wrong.append(FieldError("document", "is required, except after a deletion"))
     return wrong
 
 

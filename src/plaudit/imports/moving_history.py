@@ -36,7 +36,7 @@ STATES = ("processed", "rejected")
 
 def changed() -> Invalid:
     """Return the error of a line that exists here with different content."""
-    return Invalid("The line was taken in before with other values", code="changed")
+    return Invalid("The line was already imported with different values", code="changed")
 
 
 def already_a_member() -> Invalid:
@@ -100,7 +100,7 @@ def _member_of_event(org_id: UUID, line: EventLine) -> UUID:
 def _wrong_org(org_id: UUID, said: UUID) -> list[FieldError]:
     if said == org_id:
         return []
-    wanted = "must be this organisation's: make one with the id of that which moves (plaudit org create --id)"
+    wanted = "must be this organisation's: create an organisation with the id of the one that moves (plaudit org create --id)"
     return [FieldError("orgId", f"{wanted} (got {said})")]
 
 
@@ -185,7 +185,7 @@ def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[
     wrong = _wrong_org(org_id, line.org_id)
     if place is None:
         wrong.append(
-            FieldError("event", f"must be an event that there is: take in kind=events first (got {line.event})")
+            FieldError("event", f"must reference an existing event: import kind=events first (got {line.event})")
         )
     elif place["user_id"] != line.user_id:
         wrong.append(FieldError("userId", "must be that of the event"))

@@ -91,13 +91,13 @@ def _plain(line: MemberLine) -> Any:
 def _require_history(line: MemberLine, events: int, booked: Mapping[str, int]) -> None:
     if events < line.sequence:
         raise Invalid(
-            f"The log has {events:,} of the member's {line.sequence:,} events: take in kind=events first",
+            f"The log has {events:,} of the member's {line.sequence:,} events: import kind=events first",
             code="history_missing",
         )
     amounts = {metric: int(balance.get("amount", 0)) for metric, balance in line.balances.items()}
     wrong = [
         FieldError(
-            f"balances.{metric}", f"must be what the ledger has, {had}: take in kind=transactions first (got {amount})"
+            f"balances.{metric}", f"must be what the ledger has, {had}: import kind=transactions first (got {amount})"
         )
         for metric, amount in amounts.items()
         if amount != (had := booked.get(metric, 0))

@@ -85,7 +85,7 @@ _SAME = {
 def _row(org_id: UUID, line: OrganisationLine) -> tuple[str, tuple[Any, ...]]:
     before, _, after = line.key.partition("/")
     if line.type in ("code", "expired_code", "round") and not after:
-        raise invalid_fields([FieldError("key", f"must be of two parts with a slash between (got {line.key[:64]!r})")])
+        raise invalid_fields([FieldError("key", f"must be two parts separated by a slash (got {line.key[:64]!r})")])
     match line.type:
         case "cap" | "stock":
             return _SQL.put_claimed, (org_id, line.type, line.key, convert(line.value, _Claimed).quantity)

@@ -37,12 +37,12 @@ class LocalImporter:
     def __init__(self, pool: Pool, programmes: Programmes) -> None:
         self._pool = pool
         self._programmes = programmes
-        self._turn = asyncio.Lock()  # granted in the order of requests
+        self._lock = asyncio.Lock()  # granted in the order of requests
         self._failed = False
 
     async def work(self, part: ImportBatch) -> BatchResult:
         """Return the result of a part."""
-        async with self._turn:
+        async with self._lock:
             if self._failed:
                 raise Unavailable("An earlier part of this import failed; resume the job")
             try:

@@ -1,7 +1,7 @@
 """Which member is meant: one place for every entry point, whether it names members in a path, a body or an action.
 
 A user id means its member. An e-mail address, a phone number or a unique field means the member who has it, unless it is
-somebody's user id. A member who was merged into another goes on as that one.
+a user id. For a member who was merged into another, it means the remaining member.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ async def resolve_users(connection: Connection, programme: Programme, names: Col
 
 
 async def user_who_goes_on(connection: Connection, org_id: UUID, user_id: str) -> str:
-    """Return the user id that a user goes on as: their own, unless they were merged into another."""
+    """Return the user id of the remaining member: the user's own, unless they were merged into another."""
     return (await who_goes_on(connection, org_id, [user_id])).get(user_id, user_id)
 
 

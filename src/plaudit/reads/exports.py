@@ -93,7 +93,7 @@ async def place_of(connection: Connection, org_id: UUID, kind: str, cursor: str)
     """
     found = await _PLACES[kind](connection, org_id, cursor)
     if found is None:
-        wanted = "must name the last line that you have whole, as the guide says; or leave it out to begin anew"
+        wanted = "must be the cursor of the last complete line that you have; leave it out to start again"
         raise invalid_fields([FieldError("cursor", f"{wanted} (got {cursor[:100]!r})")])
     return found
 

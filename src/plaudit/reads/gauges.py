@@ -20,18 +20,23 @@ def _by(query: str) -> Fetch:
 
 # name of the gauge: its help, its labels, what fetches its rows, the column that has the value
 GAUGES: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
-    "plaudit_oldest_waiting_seconds": ("Age of the oldest event that waits.", ("bucket",), _by(_SQL.waiting), "value"),
+    "plaudit_oldest_waiting_seconds": ("Age of the oldest queued event.", ("bucket",), _by(_SQL.waiting), "value"),
     "plaudit_code_pools_empty": ("Active code pools without an available code.", (), _by(_SQL.empty_pools), "value"),
     "plaudit_products_sold_out": ("Active products without stock.", (), _by(_SQL.sold_out), "value"),
-    "plaudit_rows_outside_months": ("Rows that are in no month.", ("table",), fetch_months, "outside"),
-    "plaudit_months_ahead": ("Months that are made ahead of the present one.", ("table",), fetch_months, "ahead"),
+    "plaudit_rows_outside_months": ("Rows outside all monthly partitions.", ("table",), fetch_months, "outside"),
+    "plaudit_months_ahead": (
+        "Monthly partitions that exist ahead of the current month.",
+        ("table",),
+        fetch_months,
+        "ahead",
+    ),
     "plaudit_deliveries": ("Webhook deliveries, by state.", ("state",), _by(_SQL.deliveries), "value"),
 }
 
 # Those that name organisations, for servers whose operator wants them.
 GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
-    "plaudit_codes_available": ("Codes that a pool has left.", ("org", "pool"), _by(_SQL.codes), "value"),
-    "plaudit_stock_left": ("How many of a product are left.", ("org", "product"), _by(_SQL.stock), "value"),
+    "plaudit_codes_available": ("Codes left in a pool.", ("org", "pool"), _by(_SQL.codes), "value"),
+    "plaudit_stock_left": ("Stock left of a product.", ("org", "product"), _by(_SQL.stock), "value"),
 }
 
 

@@ -53,13 +53,16 @@ async def warnings(connection: Connection) -> list[Notice]:
         table = row["table"]
         if row["outside"]:
             found.append(
-                Notice("rows_outside_months", f"{row['outside']} rows of {table} are in no month ({table}_rest)")
+                Notice(
+                    "rows_outside_months",
+                    f"{row['outside']} rows of {table} are outside all monthly partitions ({table}_rest)",
+                )
             )
         if not row["present"]:
             found.append(Notice("month_missing", f"{table} has no partition for the present month"))
         elif not row["ahead"]:
             found.append(Notice("month_missing", f"{table} has no partition for the next month"))
     for row in await connection.fetch(_SQL.chores_left_out, NOT_CHORES, TRIES_MAX):
-        what = f"{row['documents']} of kind {row['kind']} are not seen to for now (chore_failed or process_left in the log)"
+        what = f"{row['documents']} of kind {row['kind']} are skipped for now (chore_failed or process_left in the log)"
         found.append(Notice("chore_left_out", what))
     return found

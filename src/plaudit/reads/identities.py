@@ -46,7 +46,7 @@ async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[s
     """Return, for those of these users who have been merged, the user that each was merged into."""
     found: dict[str, str] = {}
     now = {user_id: user_id for user_id in user_ids}
-    while now:  # who was merged into somebody who was merged in turn goes on as the last of them
+    while now:  # a remaining member can have been merged in turn
         ids = [member_id_of(org_id, key) for key in set(now.values())]
         rows = await connection.fetch(_SQL.merged, [bucket_of(id_) for id_ in ids], ids)
         into: dict[str, str] = {row["user_id"]: row["merged_into"] for row in rows}
@@ -55,7 +55,7 @@ async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[s
     return found
 
 
-async def goes_on_as(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
+async def remaining_users(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
     """Return the user that a user was merged into, then the one that this user was merged into, and so on."""
     found: list[str] = []
     while True:

@@ -55,14 +55,14 @@ class Leaderboard:
         self._seen = [-1] * BUCKET_COUNT
         self._keys: SortedList[int] = SortedList()
         self._members: dict[int, tuple[int, str]] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._keys)
 
     async def refresh(self, connection: Connection) -> None:
         """Apply the changes since the last read."""
-        async with self._turn:
+        async with self._lock:
             buckets = list(range(BUCKET_COUNT))
             found = await connection.fetch(_SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
             rows: Sequence[Any] = found

@@ -29,7 +29,7 @@ def member_id_named(org_id: UUID, user_id: str, said: UUID | None) -> UUID:
     if said is None or said == derived:
         return derived
     if user_id != f"{ERASED}{said.hex}":
-        raise invalid_fields([FieldError("memberId", f"must be left out, or {derived} (got {said})")])
+        raise invalid_fields([FieldError("memberId", f"must be absent, or {derived} (got {said})")])
     return said
 
 

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 async def origin_of(connection: Connection, programme: Programme, row: Row, user_id: str) -> Origin:
-    """Return what a transaction is, or goes back to through reversals; `user_id` is who its member goes on as."""
+    """Return what a transaction is, or goes back to through reversals; `user_id` is the remaining member."""
     rows = [dict(record) for record in await connection.fetch(_SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
     if first["reverses"] is not None:  # what it goes back to is gone
@@ -87,7 +87,7 @@ class _Past(Struct):
         return await self.program(version or 0)
 
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
-        """Return what was pending of a credit as it was released, if it was, by its member or who goes on as them."""
+        """Return what was pending of a credit when it was released, if it was, by its member or the remaining one."""
         ids = list({credit["member_id"], member_id_of(self.programme.compiled.org_id, user_id)})
         row = await self.connection.fetchrow(_SQL.release, [bucket_of(value) for value in ids], ids, at)
         return None if row is None else {**credit, **dict(row), "occurred_at": at}

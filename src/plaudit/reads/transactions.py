@@ -21,7 +21,7 @@ from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
 from .cause_filter import ALL_CAUSES, CauseFilter
-from .identities import goes_on_as
+from .identities import remaining_users
 
 _SQL = queries_beside(__file__)
 
@@ -97,7 +97,7 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     """Return the postings of a transaction on lots, of a debit without what has been given back to them."""
     if row["amount"] > 0:
         return parts_left(row, ())
-    users = await goes_on_as(connection, row["org_id"], row["user_id"])
+    users = await remaining_users(connection, row["org_id"], row["user_id"])
     ids = [member_id_of(row["org_id"], user) for user in users]
     keys = [bucket_of(id_) for id_ in ids], ids
     onward = await connection.fetch(_SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
@@ -111,9 +111,9 @@ async def _on_lots(connection: Connection, row: Row) -> list[matching.Row]:
 
 
 async def expired_of(connection: Connection, row: Row) -> int:
-    """Return how much of a credit has expired, of its member or of whom that one goes on as."""
+    """Return how much of a credit has expired, at its member or at the remaining one."""
     rows = await _on_lots(connection, row)
-    for user_id in await goes_on_as(connection, row["org_id"], row["user_id"]):
+    for user_id in await remaining_users(connection, row["org_id"], row["user_id"]):
         member_id = member_id_of(row["org_id"], user_id)
         there = row | {"bucket": bucket_of(member_id), "member_id": member_id}
         rows = matching.continued(rows, await _on_lots(connection, there))
@@ -164,13 +164,13 @@ async def other_side(connection: Connection, row: Row) -> Row | None:
             origin is not None
             and await _event_of(connection, dict(origin), TRANSFER, RECEIPT, MERGE, TAKEOVER) is not None
         ):
-            raise Conflict("What was taken back at two members stays so: transfer or merge again", code="taken_back")
+            raise Conflict("A reversal at both members is final: transfer or merge again", code="taken_back")
         return None
     transfer = await transfer_of(connection, row)
     if transfer is None:
         return None
     if transfer.returned:
-        raise Conflict("The transfer could not arrive and has come back", code="transfer_returned")
+        raise Conflict("The transfer could not arrive and was returned", code="transfer_returned")
     if transfer.received is None:
         raise Conflict("The transfer is still on its way; try again in a moment", code="transfer_not_found")
     if transfer.sent is None:

@@ -52,7 +52,7 @@ WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'man
 SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
 
 -- name: reversed_onward
--- What reversed a transaction at these members, whom its own goes on as.
+-- What reversed a transaction at these members, into whom its own was merged.
 SELECT t.* FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN transactions AS t USING (bucket, member_id) WHERE reverses = $3 ORDER BY created_at, position, ordinal;
 

@@ -74,7 +74,7 @@ def _to_be_written(file: Path) -> Path:
     else:
         if not stat.S_ISREG(mode):
             kind = next((name for is_one, name in _KINDS if is_one(mode)), "something else")
-            raise BackupFailedError(f"{file} must be a file, or a name that nothing has (got {kind})")
+            raise BackupFailedError(f"{file} must be a file, or a path that does not exist (got {kind})")
     return Path(os.path.realpath(file))
 
 
@@ -143,7 +143,7 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _failed(said: str, status: int) -> BackupFailedError:
-    lines = said.strip().splitlines() or ["it said nothing"]
+    lines = said.strip().splitlines() or ["it printed nothing"]
     return BackupFailedError(f"{lines[0]} (exit status {status})")
 
 

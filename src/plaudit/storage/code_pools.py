@@ -52,7 +52,7 @@ async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, 
         raise Conflict("The code has expired", code="code_expired")
     if row["state"] == "revoked":
         raise Conflict("The code has been revoked", code="code_revoked")
-    raise Conflict(f"The code is {row['state']}: it is in nobody's hands", code="code_not_allocated")
+    raise Conflict(f"The code is {row['state']}: it has not been issued", code="code_not_allocated")
 
 
 async def expire(connection: Connection, org_id: UUID, pool_id: str) -> int:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 # A delete that would leave something of the members' without its document is refused, with this reason.
 _GUARDS = {
-    "metric": (_SQL.guard_metric, "members have balances of it"),
+    "metric": (_SQL.guard_metric, "members hold balances of it"),
     "code_pool": (_SQL.guard_code_pool, "members have codes of it; set its status to inactive instead"),
 }
 
@@ -77,7 +77,7 @@ def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document
     document_id = derived_id(UUID(int=0), f"{kind.name}:{content}")
     stopped = known.stopped(document_id)
     if stopped is not None:
-        raise Invalid(f"The document is not looked at again: when it was, {stopped.reason}", code="document_stopped")
+        raise Invalid(f"The document is not evaluated again: the last time, {stopped.reason}", code="document_stopped")
     with in_hand.doing("document", document_id, None):
         return checked_document(kind, raw, over)  # pyright: ignore[reportUnknownArgumentType]
 
@@ -100,7 +100,7 @@ async def update(connection: Connection, change: Change, raw: Any) -> StoredDocu
     if not raw:
         raise Invalid("The body is empty: there is nothing to update", code="empty_body")
     async with atomic(connection):
-        await take_turn(connection, change.org_id)
+        await lock_organisation(connection, change.org_id)
         before = await fetch(connection, change.org_id, change.kind, change.id)
         given = change.kind.read(raw)  # pyright: ignore[reportUnknownArgumentType]
         fixed = [
@@ -313,14 +313,14 @@ async def versions(
     return found
 
 
-async def take_turn(connection: Connection, org_id: UUID) -> None:
+async def lock_organisation(connection: Connection, org_id: UUID) -> None:
     """Lock the organisation's programme against other changes until the transaction ends. Raise NotFound."""
-    if await connection.fetchval(_SQL.take_turn, org_id) is None:
+    if await connection.fetchval(_SQL.lock_organisation, org_id) is None:
         raise NotFound("Organisation not found", code="org_not_found")
 
 
 async def next_version(connection: Connection, org_id: UUID) -> int:
-    """Lock the organisation's programme like `take_turn`. Return the number of the version that the change makes."""
+    """Lock the organisation's programme like `lock_organisation`. Return the number of the version that the change makes."""
     version = await connection.fetchval(_SQL.next_program_version, org_id)
     if version is None:
         raise NotFound("Organisation not found", code="org_not_found")

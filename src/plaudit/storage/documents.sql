@@ -1,4 +1,4 @@
--- name: take_turn
+-- name: lock_organisation
 -- Take the organisation's turn to change, before it is known whether anything changes.
 SELECT org_id FROM orgs WHERE org_id = $1 FOR NO KEY UPDATE;
 

@@ -3,7 +3,7 @@
 SELECT position FROM positions WHERE bucket = $1 FOR UPDATE;
 
 -- name: merged_into
--- Who goes on as a member, and is erased with them.
+-- Who was merged into a member, and is erased with them.
 SELECT user_id FROM members WHERE org_id = $1 AND merged_into = $2;
 
 -- name: lock_buckets

@@ -87,7 +87,7 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
             _SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
         )
     if state == CANCELLED:
-        raise Conflict("The job was cancelled; what it had taken by then stays", code="job_cancelled")
+        raise Conflict("The job was cancelled; what it had imported by then stays", code="job_cancelled")
 
 
 async def add_error(connection: Connection, job_id: UUID, line: int, message: str) -> None:
@@ -141,8 +141,8 @@ async def fail(pool: Pool, job: Job, error: Exception) -> None:
     """End a job with an error. Of an unexpected one, only the kind is stored: its message may quote a row."""
     if not isinstance(error, PlauditError):
         error = PlauditError(
-            f"The import broke off because of an error on our side ({type(error).__name__}); "
-            "take the job up with the same file, or send the file again"
+            f"The import broke off because of an error of the server ({type(error).__name__}); "
+            "resume the job with the same file, or send the file again"
         )
     try:
         await finish(pool, job, "failed", error)

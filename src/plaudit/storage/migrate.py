@@ -62,7 +62,7 @@ async def _pending(connection: Connection) -> list[tuple[str, str]]:
     known = [script.revision for script in newest_first]
     if found is not None and found not in known:
         raise DatabaseNewerError(
-            f"the database must be of version {known[0]} or earlier (got {found}): run the Plaudit that made it so"
+            f"the database must be of version {known[0]} or earlier (got {found}): run the version of Plaudit that migrated it"
         )
     lacking = newest_first[: known.index(found)] if found is not None else newest_first
     return [(script.revision, script.doc) for script in reversed(lacking)]
@@ -81,7 +81,7 @@ async def migrate(url: str) -> None:
         try:
             await _migrate(url)
         except asyncpg.PostgresError as error:
-            raise MigrationFailedError(f"a migration failed, and was taken back: {error}") from error
+            raise MigrationFailedError(f"a migration failed and was rolled back: {error}") from error
         try:
             await ensure_months(lock, clock.now().date())
         except MonthsNotMadeError as error:  # the workers try again; /readyz says so meanwhile

@@ -18,7 +18,7 @@ class OneConnection:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Connection]:
@@ -27,7 +27,7 @@ class OneConnection:
             async with self._connection.transaction():
                 yield self._connection
             return
-        async with self._turn:
+        async with self._lock:
             token = _HELD.set(_HELD.get() | {id(self)})
             try:
                 async with self._connection.transaction():

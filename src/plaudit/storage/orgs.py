@@ -83,11 +83,13 @@ async def create_org(
     Raises Invalid or Conflict for a slug that cannot be used, and Conflict for an id that is taken.
     """
     if slug is not None and not re.fullmatch(SLUG, slug):
-        raise invalid_fields([FieldError("slug", "must contain only lower-case letters, digits and hyphens")])
+        raise invalid_fields(
+            [FieldError("slug", f"must contain only lower-case letters, digits and hyphens (got {slug!r})")]
+        )
     if slug is not None and await org_id_of_slug(connection, slug) is not None:
         raise Conflict(f"An organisation with the slug {slug!r} already exists", code="already_exists")
     if org_id is not None and await find_org(connection, org_id) is not None:
-        raise Conflict(f"There is an organisation with the id {org_id}", code="already_exists")
+        raise Conflict(f"An organisation with the id {org_id} already exists", code="already_exists")
     credentials = Credentials(org_id or uuid4(), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
     async with atomic(connection):
         await connection.execute(_SQL.insert_org, credentials.org_id, name, credentials.jwt_secret, at, is_test, slug)

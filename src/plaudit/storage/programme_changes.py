@@ -78,7 +78,7 @@ async def apply(
     `scopes` are the author's permissions; None for the operator.
     """
     async with atomic(connection):
-        await documents.take_turn(connection, org_id)
+        await documents.lock_organisation(connection, org_id)
         changes = await plan(connection, org_id, wanted, prune=prune)
         if not changes:
             return []

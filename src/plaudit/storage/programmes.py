@@ -87,7 +87,7 @@ class Programmes:
         self.url = url  # of the database, for who needs connections of their own
         self._current: dict[UUID, Programme] = {}
         self._forgetting: list[Callable[[UUID | None], None]] = []
-        self._turns: dict[UUID, asyncio.Lock] = {}
+        self._locks: dict[UUID, asyncio.Lock] = {}
 
     async def current(self, org_id: UUID) -> Programme:
         """Return the current programme. Raise NotFound if the organisation does not exist."""
@@ -119,7 +119,7 @@ class Programmes:
 
     async def refresh(self, org_id: UUID) -> Programme:
         """Load and compile the programme if it has changed, and replace the cached one."""
-        async with self._turns.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
+        async with self._locks.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
             row = await connection.fetchrow(_SQL.program_version, org_id)
             if row is None:
                 self._current.pop(org_id, None)
@@ -242,7 +242,7 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     stopped = known.stopped(programme_id)
     if stopped is not None:
         raise Unavailable(
-            f"Version {version} of the programme is not compiled again: when it was, {stopped.reason}",
+            f"Version {version} of the programme is not compiled again: the last time, {stopped.reason}",
             code=STOPPED,
         )
     with in_hand.doing("programme", programme_id, org_id):

@@ -20,7 +20,7 @@ class Queries:
         try:
             return self.by_name[name]
         except KeyError:
-            raise AttributeError(f"there is no query named {name}") from None
+            raise AttributeError(f"no query is named {name}") from None
 
 
 def queries_beside(module_file: str) -> Queries:

@@ -87,7 +87,7 @@ def test_each_wrong_line_is_told_and_spoils_no_other(ready):
     assert wrong[2].startswith("The line is not JSON")
     assert (wrong[3], wrong[4], wrong[5]) == (["userId"], ["email"], ["metrics.gold"])
     assert wrong[7] == "The ladder has no such rung"
-    assert (wrong[9], wrong[10]) == (["codes"], "The same user stands in an earlier line")
+    assert (wrong[9], wrong[10]) == (["codes"], "This user already appears in line 1")
     assert {11, 12} & wrong.keys() == {11} or {11, 12} & wrong.keys() == {12}
     read = ok(ready.get(f"/v1/bulk/jobs/{job['jobId']}?limit=3"))
     assert len(read["errors"]) == 3
@@ -233,7 +233,7 @@ def test_profiles_are_updated_in_bulk(ready):
     job = send(ready, lines({"userId": "ann", "country": "IT"}, {"userId": "zed", "country": "IT"}), path="update")
     assert (job["accepted"], job["errors"][0]["details"]) == (
         1,
-        [{"field": "userId", "message": "must reference an existing user"}],
+        [{"field": "userId", "message": "must reference an existing user (got 'zed')"}],
     )
     ann = ok(ready.get("/v1/profiles/ann"))
     assert (ann["city"], ann["country"]) == ("Rome", "IT")

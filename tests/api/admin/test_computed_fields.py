@@ -136,9 +136,9 @@ def test_an_effect_fires_no_trigger_of_the_engines(club):
 @pytest.mark.parametrize(("config", "place", "told"), [
     ({"name": "points", "value": 1}, "name", "is computed and cannot be set (got 'points')"),
     ({"name": "userId", "value": "eve"}, "name", "is computed and cannot be set (got 'userId')"),
-    ({"name": "email", "value": "a@b.co"}, "name", "is a name that members are found by, which no effect can set (got 'email')"),
+    ({"name": "email", "value": "a@b.co"}, "name", "is an identity field, which no effect can set (got 'email')"),
     ({"name": "timezone", "value": "Mars/Base"}, "value", "must be an IANA time zone such as Europe/Berlin (got 'Mars/Base')"),
-    ({"name": "card", "value": "1"}, "value", "is of a field that members are found by, which no effect can set"),
+    ({"name": "card", "value": "1"}, "value", "sets an identity field, which no effect can set"),
     ({"name": "plan", "value": "gold"}, "value", "must be one of free, paid"),
     ({"name": "age", "value": "old"}, "value", "must be a number"),
     ({"name": "plan"}, "value", "cannot be null: the field is required"),

@@ -50,12 +50,12 @@ def test_a_condition_may_look_at_what_there_can_be(club, field):
     ("ladders.tier.rung", "must be one of tiers (got 'tier')"),
     ("ladders.tiers.name", "must be ladders.tiers.rung or ladders.tiers.number (got 'ladders.tiers.name')"),
     ("campaigns.second.completions", "must be one of first (got 'second')"),
-    ("user.colour", "is a field that there cannot be (got 'user.colour'): there are plan, pet, "),
+    ("user.colour", "is not a field that can exist (got 'user.colour'): there are plan, pet, "),
     ("user.inventory", "is only shown in profiles, and cannot be compared or used in formulas (got 'user.inventory')"),
     ("user.points.balance", "must be user.points, which has no parts (got 'user.points.balance')"),
-    ("event.data.amount", "is a field that there cannot be (got 'event.data.amount'): there are event.id, event.type"),
-    ("segments.vip", "must be segments, which is an array of ids: it contains one or not (got 'segments.vip')"),
-    ("badges.hero", "must be badges, which is an array of ids: it contains one or not (got 'badges.hero')"),
+    ("event.data.amount", "is not a field that can exist (got 'event.data.amount'): there are event.id, event.type"),
+    ("segments.vip", "must be segments, which is an array of ids: use contains (got 'segments.vip')"),
+    ("badges.hero", "must be badges, which is an array of ids: use contains (got 'badges.hero')"),
 ])  # fmt: skip
 def test_a_condition_on_what_cannot_be_is_refused(club, field, told):
     (found,) = wrong(club.post("/v1/campaigns", json=campaign("data.amount", field))).items()
@@ -124,11 +124,11 @@ def test_formulas_of_effects_and_texts_are_looked_at_as_conditions_are(club, col
 
 
 @pytest.mark.parametrize(("formula", "told"), [
-    ("user.nmae", "is a field that there cannot be (got 'user.nmae'): there are plan, pet, "),
+    ("user.nmae", "is not a field that can exist (got 'user.nmae'): there are plan, pet, "),
     ("metrics['gem']", NO_METRIC),
     ("streaks.nope.current", "must be one of daily (got 'nope')"),
     ("streaks.daily.curent", "must be streaks.daily.current or "),
-    ("len(filter(items, # > event.when))", "is a field that there cannot be (got 'event.when')"),
+    ("len(filter(items, # > event.when))", "is not a field that can exist (got 'event.when')"),
     ("sum(map(items as user, user.nmae)) + user_points", None), ("amount * (user.pet.age ?? 1)", None),
     ("data.anything.at[0] + len(badges) + custom.size", None), ("$root.amount", None), ("round(amount)", None),
     ("metrics.gems + streaks.daily.current + campaigns.first.completions", None),

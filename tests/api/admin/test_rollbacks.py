@@ -280,7 +280,7 @@ def test_a_merge_that_was_reversed_since_is_left_to_people(shop):
     done = roll_back(shop)
     assert done["refused"] == 1
     errors = ok(shop.get(f"/v1/bulk/jobs/{done['jobId']}"))["errors"]
-    assert "guest was merged into this one, and erased, or the merge reversed since" in str(errors)
+    assert "guest was merged into this member and then erased, or the merge was reversed" in str(errors)
     assert profile(shop, "ann")["points"] == 100
 
 

@@ -56,7 +56,7 @@ class _Period:
         self.until = min(first_instant(self.last + timedelta(days=1), zone), now + timedelta(minutes=5))
         self.metric = call.query.get("metric")
         if self.metric is not None and self.metric not in programme.compiled.metrics:
-            raise invalid_fields([FieldError("metric", "must be a metric that there is")])
+            raise invalid_fields([FieldError("metric", f"must reference an existing metric (got {self.metric!r})")])
 
     def view(self) -> ReportPeriod:
         """Return the period as it is shown."""

@@ -27,10 +27,12 @@ async def import_lines(call: Call) -> Job:
     """Import a file while it arrives. Sent again with `job`, it resumes after the lines that are done."""
     kind, origin = call.query.get("kind", "members"), call.query.get("from")
     if origin not in (None, EXPORT):
-        raise invalid_fields([FieldError("from", f"must be {EXPORT}, or left out (got {origin[:64]!r})")])
+        raise invalid_fields([FieldError("from", f"must be {EXPORT}, or absent (got {origin[:64]!r})")])
     kinds = KINDS if origin is None else tuple(LINES)
     if kind not in kinds:
-        wanted = f"must be one of {', '.join(kinds)}" + (f", or from={EXPORT} given too" if kind in LINES else "")
+        wanted = f"must be one of {', '.join(kinds)}" + (
+            f", or from={EXPORT} must also be given" if kind in LINES else ""
+        )
         raise invalid_fields([FieldError("kind", wanted)])
     assert call.caller is not None
     if origin is not None:
@@ -116,7 +118,7 @@ OPERATIONS = [
         scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=JobReport,
         errors=(400, 413), query=(
             Parameter("kind", "What the lines contain", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
-            Parameter("from", "Whether they are lines of an export, to be taken in as they were.", {"enum": [EXPORT]}),
+            Parameter("from", "Whether the lines come from an export and are imported unchanged.", {"enum": [EXPORT]}),
             _JOB_ID,
         ),
     ),
@@ -137,7 +139,7 @@ OPERATIONS = [
     Operation(
         name="cancelJob", method="POST", path="/v1/bulk/jobs/{jobId}/cancel", run=cancel_job, scope="members:write",
         tag="Bulk jobs", summary="Cancel a bulk job that has not finished",
-        description="What the job has taken in stays. The timers of its members run again.", answer=JobReport,
+        description="What the job has imported stays. The timers of its members run again.", answer=JobReport,
         errors=(400, 404, 409),
     ),
 ]  # fmt: skip

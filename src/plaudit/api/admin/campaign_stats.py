@@ -112,7 +112,7 @@ OPERATIONS = [
         name="getCampaignLeaderboard", method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard,
         scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
         errors=(400, 404),
-        query=(Parameter("scope", "A part of the board of a competition: see there.", {"type": "string"}), LIMIT),
+        query=(Parameter("scope", "One part of the board of a competition: a scopeField value or a division", {"type": "string"}), LIMIT),
         answer=CampaignLeaderboard | competitions.LeaderboardPage,
     ),
 ]  # fmt: skip

@@ -46,12 +46,10 @@ async def advance_clock(call: Call) -> ClockAdvance:
     services = call.services
     programme = await call.programme()
     if (body.to is None) == (body.seconds is None):
-        raise invalid_fields([FieldError("to", "or seconds is needed, and only one of them")])
+        raise invalid_fields([FieldError("", "must have exactly one of to and seconds")])
     by = timedelta(seconds=body.seconds or 0) if body.to is None else body.to - programme.now()
     if not timedelta(0) <= by <= ADVANCE_MAX:
-        raise invalid_fields(
-            [FieldError("to", "must be between now and ten years from now; a clock cannot be moved back")]
-        )
+        raise invalid_fields([FieldError("to", "must be between now and ten years from now: a clock cannot go back")])
     async with services.pool.acquire() as connection:
         org = await orgs.find_org(connection, call.org_id)
     if org is None or not org.is_test:

@@ -75,7 +75,7 @@ async def _codes_in(call: Call) -> list[str]:
     try:
         return msgspec.convert({"codes": given}, CodeImport).codes
     except msgspec.ValidationError as error:
-        raise invalid_fields([FieldError("codes", f"are not right: {error}")]) from None
+        raise invalid_fields([FieldError("codes", f"do not form a valid pool: {error}")]) from None
 
 
 async def _counts(connection: Connection, org_id: UUID, pool_id: str) -> dict[str, Any]:

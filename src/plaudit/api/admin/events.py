@@ -92,7 +92,7 @@ def _wanted(call: Call) -> EventFilter:
     state, user_id = query.get("status"), query.get("userId")
     if state in ("queued", "failed"):
         wrong = [
-            FieldError(name, f"is for events that were decided, and not allowed with status {state}")
+            FieldError(name, f"is only for decided events, and not allowed with status {state}")
             for name in ("campaignId", "cause", "outcome", "reason")
             if name in query
         ]
@@ -193,13 +193,13 @@ OPERATIONS = [
             *CAUSE_PARAMETERS,
             Parameter(
                 "outcome",
-                "fired: a campaign fired; refused: one listened and did not, or the event was rejected; nothing: none "
-                "listened. With campaignId, of that campaign.",
+                "fired: a campaign fired; refused: a campaign listened and did not fire, or the event was rejected; "
+                "nothing: no campaign listened. With campaignId, of that campaign.",
                 {"enum": list(OUTCOMES)},
             ),
             Parameter(
                 "reason",
-                "Only those that were refused, or of which an effect was, for this reason.",
+                "Only events that were refused for this reason, or had an effect that was.",
                 {"enum": all_refusals()},
             ),
             *BETWEEN,

@@ -72,7 +72,7 @@ OPERATIONS = [
         query=(
             Parameter("kind", "What to export.", {"enum": list(LINES), "default": "members"}),
             Parameter("format", "NDJSON or CSV; without it, CSV is what `Accept: text/csv` asks for.", {"enum": list(FORMATS)}),
-            Parameter("cursor", "The last whole line of a stream that broke off, to go on after it.", TEXT),
+            Parameter("cursor", "The cursor of the last complete line of an interrupted stream, to continue after it.", TEXT),
         ),
     )
 ]  # fmt: skip

@@ -192,7 +192,7 @@ async def hold(call: Call) -> Hold:
     positive = body.action == "place"
     amount = _scaled(metric, body.amount, positive=positive) if positive or body.amount else 0
     if amount < 0:
-        raise invalid_fields([FieldError("amount", "must be more than 0")])
+        raise invalid_fields([FieldError("amount", "must be greater than 0")])
     programme = await call.programme()
     until = programme.now() + timedelta(seconds=body.seconds)
     data = {
@@ -215,14 +215,14 @@ async def extend(call: Call) -> ExpiryExtension:
 async def _metric(call: Call, metric_id: str) -> Metric:
     metric = (await call.programme()).compiled.metrics.get(metric_id)
     if metric is None:
-        raise invalid_fields([FieldError("metric", f"must be the id of a metric (got {metric_id!r})")])
+        raise invalid_fields([FieldError("metric", f"must reference an existing metric (got {metric_id!r})")])
     return metric
 
 
 def _scaled(metric: Metric, amount: float, *, positive: bool) -> int:
     message = misfit(amount, metric.decimals)
     if message is None and (amount == 0 or (positive and amount < 0)):
-        message = f"must be more than 0 (got {amount})" if positive else "must not be 0"
+        message = f"must be greater than 0 (got {amount})" if positive else "must not be 0"
     if message is not None:
         raise invalid_fields([FieldError("amount", message)])
     return int(Decimal(str(amount)).scaleb(metric.decimals))

@@ -162,7 +162,7 @@ def _quantity(call: Call, had: int) -> int:
     return number
 
 
-_QUANTITY = Parameter("quantity", "How many of it; all unless given.", {"type": "integer", "minimum": 1})
+_QUANTITY = Parameter("quantity", "How many to remove (default: all).", {"type": "integer", "minimum": 1})
 
 OPERATIONS = [
     Operation(

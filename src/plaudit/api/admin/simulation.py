@@ -67,7 +67,7 @@ async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, 
     async with _running:
         told = await asked_of_child(
             call, ["simulate", *words, "--days", str(days), "--sample", str(sample)], msgspec.json.encode(given),
-            too_long="It takes too long: ask for fewer days, or a sample",
+            too_long="The simulation takes too long; use fewer days or a smaller sample",
         )  # fmt: skip
     # The totals are for all who may read; the members in the sample for those who may read members.
     return told if "members:read" in call.scopes else told | {"sample": []}

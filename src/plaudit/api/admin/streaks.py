@@ -52,7 +52,7 @@ async def change_streak(call: Call) -> MemberStreak:
         raise invalid_fields([FieldError("day", "is missing")])
     until = body.until or body.day
     if body.day is not None and until is not None and not 0 <= (until - body.day).days <= 366:
-        raise invalid_fields([FieldError("until", "must not be before day, or more than a year after it")])
+        raise invalid_fields([FieldError("until", "must be on or after day, and at most a year after it")])
     data: dict[str, Any] = {"streakId": streak_id, "action": body.action, "quantity": body.quantity}
     if body.day is not None and until is not None:
         data |= {"day": body.day.isoformat(), "until": until.isoformat()}
@@ -65,7 +65,7 @@ async def change_streak(call: Call) -> MemberStreak:
 async def _existing(call: Call, streak_id: str, field: str) -> None:
     program = (await call.programme()).compiled
     if program.compiled(KIND, streak_id) is None:
-        raise invalid_fields([FieldError(field, f"must be the id of one that there is (got {streak_id!r})")])
+        raise invalid_fields([FieldError(field, f"must reference an existing streak (got {streak_id!r})")])
 
 
 OPERATIONS = [

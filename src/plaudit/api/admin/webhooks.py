@@ -144,7 +144,7 @@ async def replay(call: Call) -> ReplayResult:
     body: ReplayRequest = call.body
     webhook_id, webhook = await _webhook(call)
     if (body.after is None) == (body.since is None):
-        raise invalid_fields([FieldError("after", "or since must be there, and not both")])
+        raise invalid_fields([FieldError("after", "or since is required, and not both")])
     place = _place_in(body.after)
     listener = Listener(webhook_id=webhook_id, webhook=webhook)  # who delivers looks at its conditions
     queued = 0

@@ -217,7 +217,7 @@ OPERATIONS = [
         answer=AudienceTransactionList, query=(
             Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
             Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
-            Parameter("lastEvaluatedKey", "Where to go on: that of the page before.", {"type": "string"}),
+            Parameter("lastEvaluatedKey", "Where to continue: the cursor of the previous page.", {"type": "string"}),
         ), **_OWN,
     ),
     Operation(

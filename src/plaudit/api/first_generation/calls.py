@@ -357,7 +357,7 @@ OPERATIONS = [
     ),
     Operation(
         name="markNotificationsRead", method="POST", path="/api/loyalty/notifications/read",
-        summary="Mark notifications as read", description="The ones given, all up to one, or all.", run=post_read,
+        summary="Mark notifications as read", description="Those listed, all up to a given notification, or all.", run=post_read,
         body=ReadMarker, answer=ReadCount, errors=(400, 413), **_MEMBERS,
     ),
     Operation(

@@ -60,6 +60,6 @@ def _seconds_for(come: int) -> float:
 
 def _too_slow(seconds: float, come: int) -> TooSlow:
     return TooSlow(
-        f"The body must come within {GRACE_SECONDS:g} seconds, and one more for each {BYTES_A_SECOND} bytes of it "
+        f"The body must arrive within {GRACE_SECONDS:g} seconds, plus one for each {BYTES_A_SECOND} bytes "
         f"(got {come} bytes and no end in {seconds:.0f} seconds)"
     )

@@ -42,7 +42,7 @@ def key_in(given: str | None) -> str | None:
     if given is None:
         return None
     if not 1 <= len(given) <= KEY_MAX or not given.isascii() or not given.isprintable():
-        raise invalid_fields([FieldError("Idempotency-Key", f"must have 1 to {KEY_MAX} printable ASCII characters")])
+        raise invalid_fields([FieldError("Idempotency-Key", f"must be 1 to {KEY_MAX} printable ASCII characters")])
     return given
 
 
@@ -75,10 +75,10 @@ async def begin(
     if row["fingerprint"] != fingerprint:
         raise IdempotencyConflict("This Idempotency-Key was already used for a different request")
     if row["status"] is None:
-        raise Conflict("A request with this Idempotency-Key is being processed", code="in_progress")
+        raise Conflict("A request with this Idempotency-Key is still in progress; retry shortly", code="in_progress")
     if row["content"] is None or row["caller"] not in (None, caller):
         why = "its response held a secret, which is shown once" if row["content"] is None else "by another caller"
-        raise Conflict(f"This request was done before: {why}", code="already_done", made=row["made"])
+        raise Conflict(f"This request was already processed: {why}", code="already_done", made=row["made"])
     return StoredResponse(row["status"], row["content"])
 
 

@@ -27,7 +27,7 @@ _TAG_GROUPS = {
         "Campaigns", "Rules", "Triggers", "Metrics", "Products", "Rewards",
         "Code pools", "Templates", "Programme",
     ),
-    "Look after members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
+    "Manage members": ("Profiles", "Profile schema", "Privacy", "Ledger", "Bulk jobs"),
     "Connect": ("Webhooks", "Tokens", "API keys"),
     "Observe": ("Analytics", "Audit log", "Reference data", "System"),
     "Administer": ("Settings", "Clock"),
@@ -55,7 +55,7 @@ _DETAILS = {
         },
     },
     "next_available_at": {"type": "string", "format": "date-time"},
-    "id": {"type": "string", "description": "What was made when the request came first (code already_done)."},
+    "id": {"type": "string", "description": "The id of what the first request created (code already_done)."},
 }
 _TEXT = {"type": "string"}
 
@@ -150,7 +150,7 @@ def _operation(operation: Operation, path: str, components: Components) -> dict[
         found["security"] = doors
     needs = ""
     if operation.scope == ANY_SCOPE:
-        needs = "Any API secret opens it."
+        needs = "Any API secret may call it."
         doors.append({"secret": []})  # which knows its organisation
     elif operation.scope is not None:
         needs = f"Needs the scope `{operation.scope}`" + (" or a member's token." if operation.member else ".")

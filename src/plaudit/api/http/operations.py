@@ -241,7 +241,7 @@ DRY_RUN = Parameter(
 LIMIT = Parameter("limit", "Page size, from 1 to 100", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50})
 CURSOR = Parameter("cursor", "Cursor from the previous page", {"type": "string"})
 PAGING = (LIMIT, CURSOR)
-ANY_LIMIT = Parameter("limit", "How many at most; all unless given.", {"type": "integer", "minimum": 1, "maximum": 100})
+ANY_LIMIT = Parameter("limit", "The maximum number (default: all).", {"type": "integer", "minimum": 1, "maximum": 100})
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 

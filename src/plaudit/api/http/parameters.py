@@ -140,7 +140,7 @@ def causes_in(query: Mapping[str, str]) -> CauseFilter:
     """Return the causes that a query names. Raise Invalid."""
     campaign_id, cause = query.get("campaignId"), query.get("cause")
     if campaign_id is not None and cause is not None:
-        raise invalid_fields([FieldError("cause", "and campaignId must not both be there")])
+        raise invalid_fields([FieldError("cause", "and campaignId must not both be given")])
     if campaign_id is not None:
         return of_campaign(campaign_id)
     if cause is None:
@@ -148,5 +148,7 @@ def causes_in(query: Mapping[str, str]) -> CauseFilter:
     found = of_cause(cause)
     if found.kinds is not None and not _CAUSE_KINDS.issuperset(found.kinds):
         kinds = ", ".join(CauseKind)
-        raise invalid_fields([FieldError("cause", f"must be {kinds} or a mechanic, or begin so (got {cause[:64]!r})")])
+        raise invalid_fields(
+            [FieldError("cause", f"must be {kinds} or a mechanic, or begin with one (got {cause[:64]!r})")]
+        )
     return found

@@ -41,13 +41,13 @@ ANONYMOUS = Policy("anybody", 10_000, 60)  # who only names an organisation: all
 class _Window:
     """The part of a window that this process has reserved."""
 
-    __slots__ = ("ends_at", "granted", "left", "turn")
+    __slots__ = ("ends_at", "granted", "left", "lock")
 
     def __init__(self, ends_at: float, left: int) -> None:
         self.ends_at = ends_at
         self.granted = 0
         self.left = left  # what nobody has taken yet, as far as this process knows
-        self.turn = asyncio.Lock()
+        self.lock = asyncio.Lock()
 
 
 class RateLimits:
@@ -68,13 +68,13 @@ class RateLimits:
                 self._windows = {window_id: value for window_id, value in self._windows.items() if value.ends_at > now}
             window = self._windows[key] = _Window(ends_at, policy.requests)
         if window.granted == 0:
-            async with window.turn:
+            async with window.lock:
                 if window.granted == 0 and window.left > 0:
                     await self._take(policy, whose, window)
         if window.granted == 0:
             at = datetime.fromtimestamp(ends_at, UTC)
             raise RateLimited(
-                f"Rate limit exceeded: {policy.requests:,} requests per {policy.seconds} seconds. Wait until the window ends",
+                f"Rate limit exceeded: {policy.requests:,} requests per {policy.seconds} seconds. Retry after {ends_at - now:.0f} seconds",
                 next_at=at,
             )
         window.granted -= 1

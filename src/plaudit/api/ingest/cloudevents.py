@@ -76,7 +76,7 @@ def _data_of(cloud_event: CloudEvent) -> dict[str, Any]:
     if cloud_event.data_base64 is UNSET or cloud_event.data_base64 is None:
         return data or {}
     if data is not None:
-        raise invalid_fields([FieldError("data_base64", "must not be there beside data")])
+        raise invalid_fields([FieldError("data_base64", "must not be given together with data")])
     if cloud_event.datacontenttype is not None and not is_json(cloud_event.datacontenttype):
         raise invalid_fields(
             [FieldError("datacontenttype", f"must be JSON (got {cloud_event.datacontenttype[:100]!r})")]

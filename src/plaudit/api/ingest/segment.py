@@ -182,7 +182,7 @@ async def segment_batch(call: Call) -> OperationResult:
     given = convert(_each_alone(decode_loosely(call.raw or b"{}")), Batch)
     results = await _taken(call, given.batch, given.sent_at)
     refused = sum(isinstance(result, PlauditError) for result in results)
-    message = f"{refused} of {len(results)} calls were refused; the others are taken, and count once if sent again"
+    message = f"{refused} of {len(results)} calls were refused; the others are accepted, and count once if sent again"
     error = Problem(message=message, code="partly_refused") if refused else UNSET
     only_mismatches = all(
         isinstance(result, IdempotencyConflict) for result in results if isinstance(result, PlauditError)

@@ -72,7 +72,7 @@ async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:
 
 _SEEN = Parameter(
     "lastEventId",
-    "Where to go on, for those who cannot set the header Last-Event-ID: the id seen last.",
+    "Where to continue, for clients that cannot set the header Last-Event-ID: the last id received.",
     {"type": "string"},
 )
 

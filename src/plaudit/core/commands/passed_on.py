@@ -14,7 +14,7 @@ from .command_type import CommandType
 
 
 def is_passed_on(member: Member, event: Event, command: CommandType | None) -> bool:
-    """Return whether an event is not decided at a member: it is once they go on as another, until that is reversed."""
+    """Return whether an event is passed on, not decided: the member was merged into another, and that was not reversed."""
     return member.merged_into is not None and not (command is not None and command.reopens(event))
 
 

@@ -27,8 +27,8 @@ class ReversalOrder(Struct, frozen=True, rename="camel"):
     `earned`, `scored`, `counted_at` and `counted_in` are of what it goes back to, through the reversals that it may be
     itself (see `earned.Origin`).
     `pending`: points that come back before `counted_at` are pending until then (orders of earlier versions made them available).
-    `merged`: it was made by somebody who goes on as this member, where lots had other numbers. `reopens`: it was made by
-    a merge, and the member who goes on as another from it is to be there again.
+    `merged`: it was made by a member who was merged into this one, where lots had other numbers. `reopens`: it was made by
+    a merge, and the reversal restores the member who was merged.
     """
 
     transaction_id: UUID

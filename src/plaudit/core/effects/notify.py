@@ -29,7 +29,7 @@ class Notify(EffectSettings, frozen=True):
 
 def check(settings: Notify) -> Sequence[SettingsError]:
     if (settings.message is None) == (settings.template_id is None):
-        return (SettingsError("message", "or templateId must be there, and not both"),)
+        return (SettingsError("message", "or templateId is required, and not both"),)
     return ()
 
 

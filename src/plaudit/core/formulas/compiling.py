@@ -236,7 +236,7 @@ class _Compiler:
         if name in IMPURE:
             raise FormulaError(
                 f"'{name}' {at(tree)} is not allowed: a formula must give the same result every time. "
-                "Use event.timestamp, or d(…) with an instant"
+                "Use event.timestamp, or d(…) with a fixed time"
             )
         if name in LOOPS:
             return self._loop(name, tree, given)
@@ -248,7 +248,7 @@ class _Compiler:
         if name == "d" and not given:
             raise FormulaError(
                 f"'d()' {at(tree)} is not allowed: a formula must give the same result every time. "
-                "Use event.timestamp, or d(…) with an instant"
+                "Use event.timestamp, or d(…) with a fixed time"
             )
         _check_count(name, tree, given, function.least, function.most)
         return self._called(

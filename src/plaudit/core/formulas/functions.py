@@ -85,7 +85,7 @@ def merge_deep(run: Run, value: Any) -> Object:
 
 def _merged(run: Run, base: Any, patch: Any, depth: int) -> Any:
     if depth == 0:
-        raise FormulaError(f"mergeDeep looks at most {_MERGE_DEPTH_MAX} levels into objects")
+        raise FormulaError(f"mergeDeep merges at most {_MERGE_DEPTH_MAX} levels of objects")
     if isinstance(base, dict) and isinstance(patch, dict):
         base, patch = cast("Object", base), cast("Object", patch)
         run.spend(len(base) + len(patch))

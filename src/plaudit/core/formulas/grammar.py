@@ -121,7 +121,7 @@ def _check_depth(tree: Branch) -> None:
         inner = [depths[id(child)] for child in branch.children if isinstance(child, Tree)]
         depth = depths[id(branch)] = 1 + max(inner, default=0)
         if depth > DEPTH_MAX + 1:
-            raise FormulaError(f"it must be nested at most {DEPTH_MAX} deep")
+            raise FormulaError(f"it must be nested at most {DEPTH_MAX} levels deep")
 
 
 def _sentence(source: str, problem: UnexpectedInput) -> str:

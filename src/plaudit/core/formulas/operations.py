@@ -53,7 +53,7 @@ def among(run: Run, value: Any, several: Any) -> bool:
     if isinstance(several, dict) and isinstance(value, str):
         return value in several
     if isinstance(value, list | dict):
-        raise FormulaError(f"in cannot look for a value of type {kind_of(value)}")
+        raise FormulaError(f"in cannot search for a value of type {kind_of(value)}")
     return any(same(read(item), value) for item in items(run, several, "in"))
 
 

@@ -99,7 +99,7 @@ def expired_by(rows: Iterable[Row]) -> dict[UUID, int]:
 
 
 def continued(rows: Sequence[Row], following: Sequence[Row]) -> list[Row]:
-    """Return the transactions of a member's metric with those of whom the member goes on as, as one history of lots.
+    """Return the transactions of a member's metric with those of the remaining member, as one history of lots.
 
     What a merge hands over is no debit here and no credit there: each lot goes on under the number that it has there.
     """
@@ -162,7 +162,7 @@ def reversals_by(rows: Iterable[Row]) -> dict[UUID, list[Row]]:
 def parts_left(row: Row, rows: Iterable[Row], onward: Iterable[Row] = ()) -> tuple[Posting, ...]:
     """Return the postings of a debit without what its reversals have given back to their lots; those of a credit.
 
-    `onward` are reversals at whom the member goes on as: there lots have other numbers, and are told by their expiries.
+    `onward` are reversals at the remaining member, where lots have other numbers and are matched by their expiries.
     """
     parts = details_of(row).parts
     if row["amount"] > 0:

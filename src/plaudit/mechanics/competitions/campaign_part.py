@@ -28,7 +28,7 @@ def _wrong_part(campaign: Any) -> list[FieldError]:
     if campaign.type != _TYPE:
         why = f"must be absent: it is for a campaign of type Competition (got {campaign.type!r})"
         return [] if part is None else [FieldError("competition", why)]
-    needed = "is needed in a Competition: score must say what is ranked, a metric or a trigger"
+    needed = "is required in a Competition: score must say what is ranked, a metric or a trigger"
     if part is None:
         is_live = campaign.simplified_mode and campaign.status == "active"
         return [FieldError("competition", needed)] if is_live else []
@@ -36,13 +36,13 @@ def _wrong_part(campaign: Any) -> list[FieldError]:
     if part.score is None:
         wrong.append(FieldError("competition.score", needed.replace("score must say", "it must say")))
     if campaign.effects and not campaign.triggers and not campaign.steps:
-        why = "must have at least one item for effects to come: what places win are competition.prizes"
+        why = "must have at least one item if the campaign has effects: prizes for places are competition.prizes"
         wrong.append(FieldError("triggers", why))
     if campaign.mode == "recurring":
-        why = "must be always-on or time-bound in a Competition: competition.leagues come round (got 'recurring')"
+        why = "must be always-on or time-bound in a Competition: competition.leagues recur by themselves (got 'recurring')"
         wrong.append(FieldError("mode", why))
     if campaign.enrolment == "required":
-        why = "must be open in a Competition: who is to take part is said by segments (got 'required')"
+        why = "must be open in a Competition: use segments to restrict who takes part (got 'required')"
         wrong.append(FieldError("enrolment", why))
     return wrong
 

@@ -24,5 +24,5 @@ ERROR_CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "competition_open": ((409,), "The competition is still open. Winners are drawn after its `endDate`."),
     "is_a_ranking": ((400,), "A competition with a `score` has no draw: its prizes go to its places."),
     "not_a_ranking": ((400,), "The competition has no `score`, so it has no leaderboard."),
-    "round_not_found": ((404,), "The league has no such round, or not yet."),
+    "round_not_found": ((404,), "The league has no such round, or it has not been played yet."),
 }

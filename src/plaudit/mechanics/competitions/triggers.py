@@ -21,7 +21,7 @@ TRIGGERS = (
     ),
     EngineTrigger(
         ENDED,
-        "A competition or league round ended and the member won a prize. (A better name would be `competition.prize_won`; add it as an alias.)",
+        "A competition or league round ended and the member won a prize. ",
         {"competitionId": "string", "rank": "number"},
     ),
 )

@@ -58,7 +58,7 @@ def _wrong_part(campaign: Any) -> list[FieldError]:
             FieldError("steps", "must be absent in a Streak: what there is to reach are its streak.milestones")
         )
     if campaign.mode == "recurring":
-        why = "must be always-on or time-bound in a Streak: streak.cadence says how it comes round (got 'recurring')"
+        why = "must be always-on or time-bound in a Streak: streak.cadence says how it recurs (got 'recurring')"
         wrong.append(FieldError("mode", why))
     if campaign.enrolment == "required":
         wrong.append(

@@ -28,7 +28,7 @@ class Milestone(Struct, frozen=True):
 
 
 class Streak(Struct, frozen=True, kw_only=True):
-    """`threshold` actions make a turn count. Pauses are first and last days, for everybody."""
+    """`threshold` actions make a period count. Pauses are first and last days, for everybody."""
 
     streak_id: str
     name: str

@@ -1,7 +1,7 @@
-"""Missed turns decided anew, when something that is reported late changes what was missed, or what could spare it.
+"""Re-evaluate missed periods, when a late report changes which were missed or which a freeze protects.
 
-    the turns that count ───┐
-    the freezes, by time ───┴──► each missed turn, in order: a freeze spares it, or the run ends there
+    the periods that count ───┐
+    the freezes, by time ───┴──► each missed period, in order: a freeze spares it, or the run ends there
 
 What comes out is what the same actions, reported in their order, would have come to. A use by choice stays as it was
 made, and so does everything up to when the freezes were settled: when a state came from elsewhere (a merge, an earlier
@@ -26,7 +26,7 @@ MonthlyAllowance = tuple[datetime | None, int]
 
 
 class Missed(Struct, frozen=True):
-    """The result for the missed turns: the freezes left, the turns they protect, when a run last ended."""
+    """The result for the missed periods: the freezes left, the periods they protect, when a run last ended."""
 
     freezes: int
     frozen: tuple[int, ...]
@@ -34,17 +34,17 @@ class Missed(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """What decides a missed turn. `missed_at` tells when a turn that does not count is missed."""
+    """What decides a missed period. `missed_at` tells when a period that does not count is missed."""
 
     streak: Streak
     missed_at: Callable[[int], datetime]
 
 
 def protected_periods(streak: Streak, state: StreakState) -> runs.Bridged:
-    """Which turns need not count: frozen, repaired, wholly or partly in a pause or an absence."""
+    """Which periods need not count: frozen, repaired, wholly or partly in a pause or an absence."""
     if not (state.frozen or state.repaired or state.absences or streak.pauses):
         return ()
-    spared = [(turn, turn) for turn in (*state.frozen, *state.repaired)]
+    spared = [(period, period) for period in (*state.frozen, *state.repaired)]
     away = (
         (period_number(first, streak.cadence), period_number(last, streak.cadence))
         for first, last in (
@@ -61,9 +61,9 @@ def first_given(freezes: int, at: datetime | None) -> tuple[MonthlyAllowance, ..
 
 
 def missed(state: StreakState, rules: Rules, until: datetime) -> Missed:
-    """Decide each turn that was missed by an instant, in their order, with the freezes that there were by then."""
+    """Decide each period that was missed by an instant, in order, with the freezes held by then."""
     settled_at, freezes = state.given[0] if state.given else (None, 0)
-    kept = [turn for turn in state.frozen if turn in state.chosen or _is_settled(turn, settled_at, rules)]
+    kept = [period for period in state.frozen if period in state.chosen or _is_settled(period, settled_at, rules)]
     bridged = protected_periods(rules.streak, structs.replace(state, frozen=tuple(kept)))
     waiting = sorted(state.given[1:], key=_when, reverse=True)
     frozen: list[int] = []
@@ -104,24 +104,24 @@ def with_given(state: StreakState, rules: Rules, at: datetime, quantity: int) ->
     return structs.replace(state, given=((settled_at, left), *(item for item in later if _when(item) > settled_at)))
 
 
-def given_back(state: StreakState, rules: Rules, turn: int, at: datetime) -> StreakState:
-    """Return the state without the freeze of a turn, which was not needed after all: the freeze is there again."""
+def given_back(state: StreakState, rules: Rules, period: int, at: datetime) -> StreakState:
+    """Return the state without the freeze of a period, which was not needed after all: the member has it again."""
     settled_at, settled = state.given[0] if state.given else (None, 0)
-    if turn in state.chosen:
+    if period in state.chosen:
         state = with_given(state, rules, at, 1)
-    elif _is_settled(turn, settled_at, rules):
+    elif _is_settled(period, settled_at, rules):
         given = ((settled_at, received(settled, 1, rules.streak.freezes_max)), *state.given[1:])
         state = structs.replace(state, given=given)
     return structs.replace(
         state,
-        frozen=_without(state.frozen, turn),
-        chosen=_without(state.chosen, turn),
+        frozen=_without(state.frozen, period),
+        chosen=_without(state.chosen, period),
         freezes=received(state.freezes, 1, rules.streak.freezes_max),
     )
 
 
-def _without(turns: Iterable[int], turn: int) -> tuple[int, ...]:
-    return tuple(number for number in turns if number != turn)
+def _without(periods: Iterable[int], period: int) -> tuple[int, ...]:
+    return tuple(number for number in periods if number != period)
 
 
 def _when(given: MonthlyAllowance) -> datetime:
@@ -129,5 +129,5 @@ def _when(given: MonthlyAllowance) -> datetime:
     return given[0]
 
 
-def _is_settled(turn: int, settled_at: datetime | None, rules: Rules) -> bool:
-    return settled_at is not None and rules.missed_at(turn) <= settled_at
+def _is_settled(period: int, settled_at: datetime | None, rules: Rules) -> bool:
+    return settled_at is not None and rules.missed_at(period) <= settled_at

@@ -45,7 +45,7 @@ def _reach_in_run(context: Context, streak: Streak, run: tuple[int, int, int], o
     """The milestones of a run. `offset` tells their effects from those of other runs that the same event adds to."""
     start, last, length = run
     awarded = streaks_of(context.member)[streak.streak_id].awarded
-    before = max((reached for turn, reached in awarded if start <= turn <= last), default=0)
+    before = max((reached for period, reached in awarded if start <= period <= last), default=0)
     effects: list[EffectTrace] = []
     for number, milestone in enumerate(streak.milestones):
         if not before < milestone.length <= length:

@@ -21,7 +21,7 @@ INVARIANT = RecountInvariant(
 
 
 class _Counted(Struct):
-    """When a streak counted for a member, by the events' times. Without a `cadence` it cannot be said for which turns."""
+    """When a streak counted for a member, by the events' times. Without a `cadence`, for which periods is unknown."""
 
     times: list[datetime] = field(default_factory=list[datetime])
     cadence: Cadence | None = None
@@ -29,7 +29,7 @@ class _Counted(Struct):
 
 
 class StreakRecount(Recount):
-    """The turns that events counted for, and the spans in which they must be."""
+    """The periods that events counted for, and the spans in which they must be."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class StreakRecount(Recount):
         if state.zone_since is not None or not state.zone:  # another calendar may have counted
             return
         self.checked += 1
-        turns = {period_number(local_day(at, state.zone), counted.cadence) for at in counted.times}
-        first = state.spans[0][0] if len(state.spans) == SPANS_KEPT else min(turns)
-        missing = sorted(turn for turn in turns if turn >= first and not counts(state.spans, turn))
+        periods = {period_number(local_day(at, state.zone), counted.cadence) for at in counted.times}
+        first = state.spans[0][0] if len(state.spans) == SPANS_KEPT else min(periods)
+        missing = sorted(period for period in periods if period >= first and not counts(state.spans, period))
         if missing:
             named = f"member {member_id}, streak {document_id}"
-            self.wrong.append(f"{named}: turns {missing[:5]} counted, and are not in its spans")
+            self.wrong.append(f"{named}: periods {missing[:5]} counted but are not in its spans")

@@ -48,7 +48,7 @@ def meet(context: Context, listener: MechanicListener) -> Trace:
 
 
 def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, Any], list[EffectTrace]]:
-    """One count of a streak, for the turn that the event's time is in."""
+    """Count an event for the period that its time is in."""
     known = streaks_of(context.member).get(streak.streak_id)
     if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
         wanted = context.member.attributes.get("timezone") or context.program.settings.time_zone
@@ -57,21 +57,21 @@ def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, An
         ):
             return StreakRefusal.already_checked_in, streak_fields(known), []
     state = zoned(context, _state(context, streak))
-    turn = _period_for(context, streak, state)
-    if runs.counts(state.spans, turn):
+    period = _period_for(context, streak, state)
+    if runs.counts(state.spans, period):
         return StreakRefusal.already_checked_in, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
-        counts = {**state.counts, turn: state.counts.get(turn, 0) + 1}
+        counts = {**state.counts, period: state.counts.get(period, 0) + 1}
         state = structs.replace(state, counts={count: counts[count] for count in sorted(counts)[-COUNTS_KEPT:]})
-        if counts[turn] < streak.threshold:
+        if counts[period] < streak.threshold:
             _store(context, streak, state)
-            return None, streak_fields(state) | {"counted": counts[turn], "threshold": streak.threshold}, []
-        del state.counts[turn]
-    before, spared = state, turn in state.frozen
+            return None, streak_fields(state) | {"counted": counts[period], "threshold": streak.threshold}, []
+        del state.counts[period]
+    before, spared = state, period in state.frozen
     if spared:  # it was not needed after all
-        state = given_back(state, _rules(context, streak, state), turn, context.now)
+        state = given_back(state, _rules(context, streak, state), period, context.now)
     state = _linked(
-        structs.replace(state, spans=runs.add_period(state.spans, turn)[-SPANS_KEPT:]), streak, context.now, turn
+        structs.replace(state, spans=runs.add_period(state.spans, period)[-SPANS_KEPT:]), streak, context.now, period
     )
     late = spared or _is_late(context)
     state = _decided_anew(context, streak, before, state) if late else _with_lengths(context, streak, state)
@@ -85,7 +85,7 @@ def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, An
 
 
 def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
-    """Handle a missed turn: use a freeze, or break the streak."""
+    """Handle a missed period: use a freeze, or break the streak."""
     measured = _with_lengths(context, streak, state)
     if measured.alive and _gap_missed_at(context, streak, state, context.now) == state.due_at:
         _store(context, streak, _decided_anew(context, streak, state, state))
@@ -138,23 +138,23 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None
 def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
     """A freeze for a day to come, or for today, by the member's choice."""
     state = zoned(context, _state(context, streak))
-    turn = period_number(day, streak.cadence)
+    period = period_number(day, streak.cadence)
     if state.freezes == 0:
         return StreakRefusal.no_freeze_left
-    if turn < _period_for(context, streak, state) or turn in state.frozen or runs.counts(state.spans, turn):
+    if period < _period_for(context, streak, state) or period in state.frozen or runs.counts(state.spans, period):
         return StreakRefusal.day_not_freezable
     state = structs.replace(
         with_given(state, _rules(context, streak, state), context.now, -1),
         freezes=state.freezes - 1,
-        frozen=(*state.frozen, turn)[-SPANS_KEPT:],
-        chosen=(*state.chosen, turn)[-SPANS_KEPT:],
+        frozen=(*state.frozen, period)[-SPANS_KEPT:],
+        chosen=(*state.chosen, period)[-SPANS_KEPT:],
     )
     _store(context, streak, _with_lengths(context, streak, state))
     return None
 
 
 def repair(context: Context, streak: Streak) -> str | None:
-    """Take the end of a streak back: the turns missed are bridged. The price has been paid by the caller."""
+    """Undo the end of a streak: bridge the missed periods. The caller has charged the price."""
     state = _state(context, streak)
     missed = _missed(context, streak, state)
     if state.lapsed_at is None or not missed:
@@ -168,7 +168,7 @@ def repair(context: Context, streak: Streak) -> str | None:
 
 
 def _missed(context: Context, streak: Streak, state: StreakState) -> list[int]:
-    """The turns that broke the latest run, or the one before it if another has begun since."""
+    """The periods that broke the latest run, or the one before it if another has begun since."""
     bridged = protected_periods(streak, state)
     if not state.spans:
         return []
@@ -180,8 +180,8 @@ def _missed(context: Context, streak: Streak, state: StreakState) -> list[int]:
 
 
 def _not_bridged(bridged: runs.Bridged, first: int, end: int) -> list[int]:
-    """Return the last turns of a range that are not bridged; no more than can be kept as repaired."""
-    found = (turn for turn in range(end - 1, first - 1, -1) if not runs.is_bridged(bridged, turn, turn))
+    """Return the last periods of a range that are not bridged; no more than can be kept as repaired."""
+    found = (period for period in range(end - 1, first - 1, -1) if not runs.is_bridged(bridged, period, period))
     return list(islice(found, SPANS_KEPT))[::-1]
 
 
@@ -196,18 +196,20 @@ def add_absence(context: Context, streak: Streak, first: date, last: date) -> st
 
 
 def take_over(context: Context, streak: Streak, other: StreakState) -> None:
-    """Add the turns of another member's streak: a turn counts if it did for either. A run reaches a milestone once."""
+    """Add the periods of another member's streak: a period counts if it did for either. A run reaches a milestone once."""
     own = streaks_of(context.member).get(streak.streak_id, StreakState())
     zoned = own if own.zone else other
-    counts = {turn: own.counts.get(turn, 0) + other.counts.get(turn, 0) for turn in {**own.counts, **other.counts}}
-    enough = [(turn, turn) for turn, count in counts.items() if count >= streak.threshold]
+    counts = {
+        period: own.counts.get(period, 0) + other.counts.get(period, 0) for period in {**own.counts, **other.counts}
+    }
+    enough = [(period, period) for period, count in counts.items() if count >= streak.threshold]
     spans = runs.joined((*own.spans, *other.spans, *enough))[-SPANS_KEPT:]
     frozen = sorted({*own.frozen, *other.frozen})
-    needed = tuple(turn for turn in frozen if not runs.counts(spans, turn))
+    needed = tuple(period for period in frozen if not runs.counts(spans, period))
     freezes = own.freezes + other.freezes + len(frozen) - len(needed)
     state = StreakState(
         spans=spans,
-        counts={turn: counts[turn] for turn in sorted(counts)[-COUNTS_KEPT:] if not runs.counts(spans, turn)},
+        counts={period: counts[period] for period in sorted(counts)[-COUNTS_KEPT:] if not runs.counts(spans, period)},
         current=max(own.current, other.current),
         longest=max(own.longest, other.longest),
         alive=own.alive or other.alive,
@@ -219,7 +221,7 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
         zone=zoned.zone,
         previous_zone=zoned.previous_zone,
         zone_since=zoned.zone_since,
-        chosen=tuple(turn for turn in needed if turn in own.chosen or turn in other.chosen)[-SPANS_KEPT:],
+        chosen=tuple(period for period in needed if period in own.chosen or period in other.chosen)[-SPANS_KEPT:],
         lapsed_at=max(
             (streak_state.lapsed_at for streak_state in (own, other) if streak_state.lapsed_at is not None),
             default=None,
@@ -231,7 +233,7 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
 
 
 def _measured_unless_missed(context: Context, streak: Streak, state: StreakState) -> StreakState:
-    """Return the state measured. If it was alive and has missed a turn by now, a timer handles the miss."""
+    """Return the state measured. If it was alive and has missed a period by now, a timer handles the miss."""
     measured = _with_lengths(context, streak, state)
     if measured.alive or not state.alive:
         return measured
@@ -266,12 +268,12 @@ def _is_late(context: Context) -> bool:
 
 def _rules(context: Context, streak: Streak, state: StreakState) -> Rules:
     present = _present(context)
-    return Rules(streak, lambda turn: _missed_at(context, streak, state, turn, present))
+    return Rules(streak, lambda period: _missed_at(context, streak, state, period, present))
 
 
-def _missed_at(context: Context, streak: Streak, state: StreakState, turn: int, present: datetime) -> datetime:
-    """When a turn that does not count is missed: at the end of its grace, in whichever zone it ends last."""
-    following = first_day_of(turn + 1, streak.cadence)
+def _missed_at(context: Context, streak: Streak, state: StreakState, period: int, present: datetime) -> datetime:
+    """When a period that does not count is missed: at the end of its grace, in whichever zone it ends last."""
+    following = first_day_of(period + 1, streak.cadence)
     return max(first_instant(following, zone) for zone in zones(context, state, present)) + streak.grace
 
 
@@ -290,20 +292,22 @@ def _decided_anew(context: Context, streak: Streak, before: StreakState, state: 
 
 
 def _period_for(context: Context, streak: Streak, state: StreakState) -> int:
-    """The turn that an action now counts for: the earliest of the calendars' that does not count yet.
+    """The period that an action now counts for: the earliest of the calendars' that does not count yet.
 
-    Within the grace after a turn's end, a turn that is missing is made up for first.
+    Within the grace after a period's end, a period that is missing is made up for first.
     """
     instant = context.now
     if state.zone_since is None and not streak.grace:
         return period_number(local_day(instant, state.zone), streak.cadence)
-    turns = sorted({period_number(local_day(instant, zone), streak.cadence) for zone in zones(context, state, instant)})
+    periods = sorted(
+        {period_number(local_day(instant, zone), streak.cadence) for zone in zones(context, state, instant)}
+    )
     if streak.grace and state.spans:
         before = period_number(local_day(instant - streak.grace, state.zone), streak.cadence)
         missing = runs.next_missing(state.spans, protected_periods(streak, _by_then(context, streak, state)))
-        if before == missing < turns[0]:
+        if before == missing < periods[0]:
             return before
-    return next((turn for turn in turns if not runs.counts(state.spans, turn)), turns[0])
+    return next((period for period in periods if not runs.counts(state.spans, period)), periods[0])
 
 
 def _by_then(context: Context, streak: Streak, state: StreakState) -> StreakState:
@@ -311,15 +315,15 @@ def _by_then(context: Context, streak: Streak, state: StreakState) -> StreakStat
     if not _is_late(context):
         return state
     frozen = tuple(
-        turn
-        for turn in state.frozen
-        if turn in state.chosen or _missed_at(context, streak, state, turn, context.now) <= context.now
+        period
+        for period in state.frozen
+        if period in state.chosen or _missed_at(context, streak, state, period, context.now) <= context.now
     )
     return structs.replace(state, frozen=frozen)
 
 
-def _linked(state: StreakState, streak: Streak, now: datetime, turn: int) -> StreakState:
-    """The state after a turn has counted: if by the zone before, the present one's turns up to now are not missed."""
+def _linked(state: StreakState, streak: Streak, now: datetime, period: int) -> StreakState:
+    """The state after a period has counted: if by the zone before, the present one's periods up to now are not missed."""
     if not state.previous_zone or state.zone_since is None or now >= state.zone_since + OLD_ZONE_GRACE:
         return state
     before, present = (
@@ -327,7 +331,7 @@ def _linked(state: StreakState, streak: Streak, now: datetime, turn: int) -> Str
     )
     if before == present:
         return state
-    ahead = tuple(range(turn + 1, present + 1))
+    ahead = tuple(range(period + 1, present + 1))
     return structs.replace(state, previous_zone="", repaired=(*state.repaired, *ahead)[-SPANS_KEPT:])
 
 
@@ -356,7 +360,7 @@ def _with_lengths(context: Context, streak: Streak, state: StreakState) -> Strea
 
 
 def _gap_missed_at(context: Context, streak: Streak, state: StreakState, present: datetime) -> datetime | None:
-    """When the turn is missed that is missing before the last run. It may be yet to come, within a grace or on a journey."""
+    """Return when the period before the last run is missed. That may be yet to come, within a grace or while travelling."""
     if len(state.spans) < 2 or (not streak.grace and state.zone_since is None):
         return None
     missing = runs.following(state.spans[-2][1], protected_periods(streak, state))

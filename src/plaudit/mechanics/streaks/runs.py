@@ -1,6 +1,6 @@
-"""Runs of turns: which days (weeks, months) count, kept as spans of consecutive ones, and how long a run is.
+"""Runs of periods: which days (weeks, months) count, kept as spans of consecutive ones, and how long a run is.
 
-A turn that is bridged (frozen, repaired, paused, absent) keeps a run together and does not make it longer. What is
+A period that is bridged (frozen, repaired, paused, absent) keeps a run together and does not make it longer. What is
 bridged is spans as well, so a pause of centuries costs no more than one of a day.
 """
 
@@ -8,25 +8,25 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 
-Span = tuple[int, int]  # the first and the last turn, both included
-Spans = tuple[Span, ...]  # in order, apart from each other by at least one turn
-Bridged = Spans  # the turns that need not count
+Span = tuple[int, int]  # the first and the last period, both included
+Spans = tuple[Span, ...]  # in order, apart from each other by at least one period
+Bridged = Spans  # the periods that need not count
 
 
-def counts(spans: Spans, turn: int) -> bool:
-    """Whether a turn counts. Mostly it is asked of the last ones."""
-    if spans and turn >= spans[-1][0]:
-        return turn <= spans[-1][1]
-    return any(first <= turn <= last for first, last in reversed(spans))
+def counts(spans: Spans, period: int) -> bool:
+    """Whether a period counts. Most calls are for the latest periods."""
+    if spans and period >= spans[-1][0]:
+        return period <= spans[-1][1]
+    return any(first <= period <= last for first, last in reversed(spans))
 
 
-def add_period(spans: Spans, turn: int) -> Spans:
-    """The spans with one more turn."""
-    if counts(spans, turn):
+def add_period(spans: Spans, period: int) -> Spans:
+    """Return the spans with one more period."""
+    if counts(spans, period):
         return spans
     if not spans:
-        return ((turn, turn),)
-    return joined([*spans, (turn, turn)])
+        return ((period, period),)
+    return joined([*spans, (period, period)])
 
 
 def joined(spans: Iterable[Span]) -> Spans:
@@ -41,14 +41,14 @@ def joined(spans: Iterable[Span]) -> Spans:
 
 
 def is_bridged(bridged: Bridged, first: int, last: int) -> bool:
-    """Return whether all turns from the first to the last are bridged; also if there are none."""
+    """Return whether all periods from the first to the last are bridged; also if there are none."""
     return first > last or _end_of(bridged, first) >= last
 
 
-def _end_of(bridged: Bridged, turn: int) -> int:
-    """Return the last turn of the span that a turn is in; the turn before it where it is in none."""
-    place = bisect_right(bridged, turn, key=_first_of) - 1
-    return max(bridged[place][1], turn - 1) if place >= 0 else turn - 1
+def _end_of(bridged: Bridged, period: int) -> int:
+    """Return the last period of the span that a period is in; the period before it where it is in none."""
+    place = bisect_right(bridged, period, key=_first_of) - 1
+    return max(bridged[place][1], period - 1) if place >= 0 else period - 1
 
 
 def _first_of(span: Span) -> int:
@@ -56,7 +56,7 @@ def _first_of(span: Span) -> int:
 
 
 def last_run(spans: Spans, bridged: Bridged) -> tuple[int, int]:
-    """The run that ends with the last turn that counts: its first turn, and how many of its turns count."""
+    """The run that ends with the last period that counts: its first period, and how many of its periods count."""
     if not spans:
         return 0, 0
     start, length = spans[-1][0], spans[-1][1] - spans[-1][0] + 1
@@ -68,7 +68,7 @@ def last_run(spans: Spans, bridged: Bridged) -> tuple[int, int]:
 
 
 def all_runs(spans: Spans, bridged: Bridged) -> list[tuple[int, int, int]]:
-    """All runs in order: the first and the last turn of each that count, and how many count."""
+    """All runs in order: the first and the last period of each that count, and how many count."""
     found: list[tuple[int, int, int]] = []
     for first, last in spans:
         length = last - first + 1
@@ -93,10 +93,10 @@ def longest_run(spans: Spans, bridged: Bridged) -> int:
 
 
 def next_missing(spans: Spans, bridged: Bridged) -> int:
-    """The first turn after the last that counts that must count if the run is to go on."""
+    """The first period after the last that counts that must count if the run is to go on."""
     return following(spans[-1][1], bridged)
 
 
-def following(turn: int, bridged: Bridged) -> int:
-    """The first turn after one that is not bridged."""
-    return _end_of(bridged, turn + 1) + 1
+def following(period: int, bridged: Bridged) -> int:
+    """The first period after one that is not bridged."""
+    return _end_of(bridged, period + 1) + 1

@@ -15,6 +15,6 @@ def unsound(state: StreakState) -> Iterator[str]:
         yield f"its spans {state.spans} are not apart and in order"
     if state.current > state.longest or state.freezes < 0:
         yield f"{state.current} in a row, {state.longest} at the longest, {state.freezes} freezes"
-    spared = [turn for turn in state.frozen if runs.counts(state.spans, turn)]
+    spared = [period for period in state.frozen if runs.counts(state.spans, period)]
     if spared:
         yield f"periods {spared} both count and are frozen"

@@ -13,12 +13,12 @@ KIND: Final = "streak"  # of the states and the documents; causes are `streak.<i
 
 
 class StreakState(Struct, frozen=True, array_like=True):
-    """How a member's streak stands. Turns are numbers of days, weeks or months (see `periods.period_number`).
+    """How a member's streak stands. Periods are numbers of days, weeks or months (see `periods.period_number`).
 
-    `spans` are the turns that count, `counts` how often in turns that do not yet; `awarded` says up to which length,
-    and by which turn, milestones have been reached; `absences` are first and last days (ordinals).
+    `spans` are the periods that count, `counts` how often in periods that do not yet; `awarded` says up to which length,
+    and by which period, milestones have been reached; `absences` are first and last days (ordinals).
     `given` is how many freezes there were to begin with, or at an instant, and then what was given (or used by choice)
-    when; `chosen` are the frozen turns that were chosen (see `freezes`).
+    when; `chosen` are the frozen periods that were chosen (see `freezes`).
     """
 
     spans: tuple[tuple[int, int], ...] = ()

@@ -77,7 +77,7 @@ class BulkJobsServerOperations(AsyncTransport):
     async def cancel_job(self, job_id: str, *, idempotency_key: str | None = None) -> models.JobReport:
         """Cancel a bulk job that has not finished.
 
-        What the job has taken in stays. The timers of its members run again.
+        What the job has imported stays. The timers of its members run again.
         """
         return await self.send(
             Request(

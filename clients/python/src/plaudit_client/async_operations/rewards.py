@@ -84,7 +84,7 @@ class RewardsServerOperations(AsyncTransport):
     ) -> models.RewardGrantResult:
         """Grant a reward directly, bypassing campaign rules.
 
-        Takes effect at once.
+        Takes effect immediately.
         """
         return await self.send(
             Request(

@@ -35,7 +35,7 @@ class ApiKeysServerOperations(Transport):
     def get_current_api_key(self) -> models.CurrentApiKey:
         """Get the API key that makes the call.
 
-        Any API secret opens it.
+        Any API secret may call it.
         """
         return self.send(Request(method="GET", path="/v1/api-keys/current", result=models.CurrentApiKey))
 

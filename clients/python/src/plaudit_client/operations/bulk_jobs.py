@@ -73,7 +73,7 @@ class BulkJobsServerOperations(Transport):
     def cancel_job(self, job_id: str, *, idempotency_key: str | None = None) -> models.JobReport:
         """Cancel a bulk job that has not finished.
 
-        What the job has taken in stays. The timers of its members run again.
+        What the job has imported stays. The timers of its members run again.
         """
         return self.send(
             Request(

@@ -30,7 +30,7 @@ class MemberApiFirstGenerationMemberOperations(Transport):
     ) -> models.ReadCount:
         """Mark notifications as read.
 
-        The ones given, all up to one, or all.
+        Those listed, all up to a given notification, or all.
         """
         return self.send(
             Request(
