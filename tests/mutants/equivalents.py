@@ -11,4 +11,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "spent = post(context, EffectPlace(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=False)",
         "spent = post(context, EffectPlace(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=True)",
     ): "a debit is neither multiplied nor capped",
+    (
+        "mechanics/streaks/freezes.py",
+        "freezes=received(state.freezes, 1, rules.streak.freezes_max),",
+        "freezes=received(state.freezes, 2, rules.streak.freezes_max),",
+    ): "whoever gives a freeze back decides what was missed again, which counts the freezes",
 }
