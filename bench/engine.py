@@ -19,18 +19,17 @@ from plaudit import clock
 from plaudit.core.event import ACTION
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
-from plaudit.engine import commit, inbox
+from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.load import lock_buckets
-from plaudit.engine.rows import COPIED
+from plaudit.engine.tables import EVENT_IDS, EVENTS, TRANSACTIONS, UPDATE_ALL, UPDATED
 from plaudit.engine.worker import BATCH_EVENTS_MAX, LANES, Worker
 from plaudit.runtime import set_niceness, tune_gc
 from plaudit.settings import Settings
 from plaudit.storage.documents import Change, create
 from plaudit.storage.orgs import create_org
-from plaudit.storage.postgres import Connection, Pool, array_literal, atomic, create_pool
+from plaudit.storage.postgres import Connection, Pool, atomic, create_pool
 from plaudit.storage.programmes import Programmes
-from plaudit.storage.queries import queries_beside
 
 LISTENING = 5
 CHUNK_MEMBERS = 100_000
@@ -231,14 +230,12 @@ async def _write(connection: Any, arrivals: list[Arrival]) -> None:
                 (bucket, member, position, 0, derived_id(event, "x"), arrival.org_id, arrival.user_id, "points", 5, 5,
                  "campaign", "camp_0", 0, 0, event, "Purchase", at, at, None, None)
             )  # fmt: skip
-        for table, records in (("event_ids", ids), ("events", log), ("transactions", ledger)):
-            await connection.copy_records_to_table(table, records=records, columns=COPIED[table])
-        members = {arrival.member_id: arrival.bucket for arrival in arrivals}
-        number = len(members)
-        key = array_literal(members.values()), array_literal(members)
-        ones, fives = array_literal([1] * number), array_literal([5] * number)
-        texts = [commit.join_texts([text] * number) for text in ("points", "", "campaign", "camp_0", STATE)]
-        updates = [*key, [at] * number, ones, None, *key, texts[0], fives, fives, texts[1], *key, *texts[2:]]
-        await connection.execute(
-            queries_beside(commit.__file__).move_on, *updates, list(positions), list(positions.values()), at
-        )
+        for table, records in ((EVENT_IDS, ids), (EVENTS, log), (TRANSACTIONS, ledger)):
+            await connection.copy_records_to_table(table.name, records=records, columns=table.names)
+        keys = {arrival.member_id: arrival.bucket for arrival in arrivals}
+        members = [(bucket, member, at, at, 1, None) for member, bucket in keys.items()]
+        balances = [(bucket, member, "points", 5, 5, None) for member, bucket in keys.items()]
+        progress = [(bucket, member, "campaign", "camp_0", STATE) for member, bucket in keys.items()]
+        logs = [(bucket, position, at) for bucket, position in positions.items()]
+        rows = zip(UPDATED, (members, balances, progress, logs), strict=True)
+        await connection.execute(UPDATE_ALL, *(part for table, new in rows for part in table.parameters(new)))

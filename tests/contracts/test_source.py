@@ -129,8 +129,8 @@ def _words(node: ast.AST) -> set[str]:
 
 
 def test_sql_stands_in_sql_files():
-    # These ask before there is a schema; a month's table has another name each time.
-    early = {"storage/embedded.py", "storage/schema.py", "storage/months.py"}
+    # These ask before there is a schema; a month's table has another name each time; what all tables have alike is built.
+    early = {"storage/embedded.py", "storage/schema.py", "storage/months.py", "storage/statements.py"}
     statement = re.compile(r"\s*(SELECT .* FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.DOTALL)
 
     def is_sql(node: ast.AST) -> bool:

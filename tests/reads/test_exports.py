@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from plaudit.documents.moved import LINES, as_csv, as_ndjson, columns_of, header_of
-from plaudit.engine.rows import COPIED
+from plaudit.engine.tables import EVENTS, TRANSACTIONS
 from plaudit.imports import moving_members
 from plaudit.imports.csv_records import CsvReader
 from plaudit.reads import exports, organisation_lines
@@ -75,16 +75,14 @@ def test_a_line_of_csv_says_what_the_line_of_json_says(staged, database):
 LEFT_OUT = {"consents": {"ordinal"}, "notifications": {"sequence"}}  # which are drawn anew, in the same order
 
 
-@pytest.mark.parametrize("table", [*moving_members.COLUMNS, "events", "transactions"])
+@pytest.mark.parametrize("table", [*moving_members.tables(), EVENTS, TRANSACTIONS], ids=lambda table: table.name)
 def test_every_column_of_a_member_moves(staged, database, table):
-    columns = moving_members.COLUMNS.get(table) or COPIED[table]
-
     async def run():
         async with staged(database) as stage:
             rows = await stage.fetch(
                 "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1",
-                table,
+                table.name,
             )
-            assert {row["column_name"] for row in rows} - LEFT_OUT.get(table, set()) == set(columns)
+            assert {row["column_name"] for row in rows} - LEFT_OUT.get(table.name, set()) == set(table.names)
 
     asyncio.run(run())

@@ -168,12 +168,22 @@ class StateTable(Struct, frozen=True):
     follows_position: bool = False
 
     @property
+    def document_column(self) -> str:
+        """Return the name of the column that has the document's id."""
+        return f"{self.kind}_id"
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that have the part itself."""
+        return self.type.__struct_fields__ if issubclass(self.type, Struct) else (self.name,)
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns of a row, in its order."""
-        of_type = self.type.__struct_fields__ if issubclass(self.type, Struct) else (self.name,)
+        """Return the names of a row's columns, in the order of `row`."""
+        key = ("bucket", "member_id", self.document_column)
         if self.follows_position:
-            return ("bucket", "member_id", "org_id", f"{self.kind}_id", "user_id", *of_type, "position")
-        return ("bucket", "member_id", f"{self.kind}_id", *of_type)
+            return (*key, "org_id", "user_id", *self.value_columns, "position")
+        return (*key, *self.value_columns)
 
     def row(
         self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, part: Any, position: int
@@ -181,7 +191,7 @@ class StateTable(Struct, frozen=True):
         """Return the row of a part: of a member by `key`, for a document, as of an event's position in the log."""
         values = structs.astuple(part) if isinstance(part, Struct) else (part,)
         if self.follows_position:
-            return (*key, org_id, document_id, user_id, *values, position)
+            return (*key, document_id, org_id, user_id, *values, position)
         return (*key, document_id, *values)
 
 
@@ -190,26 +200,26 @@ STATE_TABLES: dict[str, StateTable] = {}
 
 
 class StateList(Struct, frozen=True):
-    """A table that lists who is in each document of a `kind`, as their states say, and `since` when.
-
-    `insert` and `delete` name the queries that write it.
-    """
+    """A table that lists who is in each document of a `kind`, as their states say, and `since` when."""
 
     name: str
     kind: str
-    insert: str
-    delete: str
     is_in: Callable[[Any], bool]
     since: Callable[[Any], datetime | None]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns of a row, in its order."""
-        return ("bucket", "member_id", "org_id", f"{self.kind}_id", "user_id", "since")
+        """Return the names of a row's columns, in the order of `row`."""
+        return ("bucket", "member_id", self.document_column, "org_id", "user_id", "since")
+
+    @property
+    def document_column(self) -> str:
+        """Return the name of the column that has the document's id."""
+        return f"{self.kind}_id"
 
     def row(self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, state: Any) -> tuple[Any, ...]:
         """Return the row of a member who is in a document."""
-        return (*key, org_id, document_id, user_id, self.since(state))
+        return (*key, document_id, org_id, user_id, self.since(state))
 
 
 # By their names. They are registered with the mechanics.

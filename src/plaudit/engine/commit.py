@@ -4,12 +4,13 @@ Append-only rows are copied in. A changed row is updated if it was loaded and in
 database half as much as an upsert.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from plaudit.storage.postgres import Connection, array_literal
+from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 from plaudit.storage.watches import changed_members
 
@@ -17,7 +18,20 @@ from . import inbox
 from .arrival import Arrival
 from .load import Batch
 from .processed import ProcessedEvent
-from .rows import COPIED, UPDATED, WRITTEN, BatchRows, Row
+from .rows import BatchRows, Row
+from .tables import (
+    COPIED,
+    DELETE_IDENTITIES,
+    FAILED_EVENTS,
+    IDENTITIES,
+    INSERT_IDENTITIES,
+    SET_ASIDE,
+    UPDATE_ALL,
+    UPDATED,
+    WRITES,
+    Write,
+    state_writes,
+)
 from .totals import add_totals
 
 _SQL = queries_beside(__file__)
@@ -29,16 +43,19 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
         await set_aside(connection, rows.failed, decided_at)
     if not rows.of["events"]:
         return
-    for table, columns in COPIED.items():
-        if rows.of[table]:
-            await connection.copy_records_to_table(table, records=rows.of[table], columns=columns)
-    for query in WRITTEN:
-        if rows.of[query]:
-            await connection.execute(_SQL.by_name[query], *_columns(rows.of[query]))
-    moved = [bucket for bucket, position in rows.positions.items() if position != batch.positions[bucket]]
-    at = [rows.positions[bucket] for bucket in moved]
-    updates = [column for part in UPDATED for column in _encode_columns(rows.of[part], _TAKEN_AS[part])]
-    await connection.execute(_SQL.move_on, *updates, moved, at, decided_at)
+    for table in COPIED:
+        if rows.of[table.name]:
+            await connection.copy_records_to_table(table.name, records=rows.of[table.name], columns=table.names)
+    for write in chain(WRITES, state_writes()):
+        if rows.of[write.name]:
+            await _execute(connection, write, rows.of[write.name])
+    rows.of["positions_now"] = [
+        (bucket, position, decided_at)
+        for bucket, position in rows.positions.items()
+        if position != batch.positions[bucket]
+    ]
+    updates = [parameter for table in UPDATED for parameter in table.parameters(rows.of[f"{table.name}_now"])]
+    await connection.execute(UPDATE_ALL, *updates)
     await _write_identities(connection, rows.identities)
     if rows.onward:
         await inbox.append(connection, rows.onward)
@@ -52,61 +69,30 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
 
 async def set_aside(connection: Connection, failed: Iterable[ProcessedEvent], at: datetime) -> None:
     """Store events that could not be decided, with their errors."""
-    rows = [
-        (
-            arrival.event_id, arrival.bucket, arrival.event_key, arrival.org_id, arrival.member_id, arrival.user_id, arrival.kind, arrival.trigger,
-            arrival.occurred_at, arrival.received_at, arrival.source, arrival.fingerprint, arrival.payload, processed_event.error,
-        )
-        for processed_event in failed
-        for arrival in (processed_event.arrival,)
-    ]  # fmt: skip
-    await connection.execute(_SQL.set_aside, *_columns(rows), at)
+    rows = [FAILED_EVENTS.row(**_arrived(event.arrival), error=event.error, failed_at=at) for event in failed]
+    await _execute(connection, SET_ASIDE, rows)
 
 
-SEPARATOR = "\x1e"
+def _arrived(arrival: Arrival) -> dict[str, Any]:
+    return {name: getattr(arrival, name) for name in inbox.COLUMNS}
 
 
-def join_texts(texts: Iterable[str | None]) -> str:
-    """Return texts joined into one; None counts as empty."""
-    return SEPARATOR.join([text or "" for text in texts])
-
-
-def none_if_all_null(column: Iterable[Any]) -> list[Any] | None:
-    """Return the column, or None if it holds nothing but nulls."""
-    values = list(column)
-    return values if any(values) else None
-
-
-def _encode_columns(rows: Sequence[Row], ways: Sequence[Callable[[Iterable[Any]], Any]]) -> list[Any]:
-    """Return the columns of rows, each encoded by its encoder, also if there are no rows."""
-    columns: Iterable[tuple[Any, ...]] = zip(*rows, strict=True) if rows else ((),) * len(ways)
-    return [way(column) for way, column in zip(ways, columns, strict=True)]
-
-
-# How `move_on` takes the columns of what it updates.
-_TAKEN_AS: Mapping[str, Sequence[Callable[[Iterable[Any]], Any]]] = {
-    "members_now": (array_literal, array_literal, list, list, array_literal, none_if_all_null),
-    "balances_now": (array_literal, array_literal, join_texts, array_literal, array_literal, join_texts),
-    "progress_now": (array_literal, array_literal, join_texts, join_texts, join_texts),
-}
+async def _execute(connection: Connection, write: Write, rows: Sequence[Row]) -> None:
+    if rows:
+        await connection.execute(write.statement, *write.table.parameters(rows))
 
 
 async def _write_identities(
-    connection: Connection, given: Mapping[tuple[UUID, str], tuple[Arrival, str | None]]
+    connection: Connection, identities: Mapping[tuple[UUID, str], tuple[Arrival, str | None]]
 ) -> None:
     """Write members' identities. Raise UniqueViolationError if one belongs to another member."""
-    if not given:
-        return
-    gone: list[Row] = [(arrival.bucket, member_id, kind) for (member_id, kind), (arrival, _) in given.items()]
-    await connection.execute(_SQL.delete_identities, *_columns(gone))
-    kept: list[Row] = [
-        (arrival.org_id, kind, value, arrival.bucket, member_id, arrival.user_id)
-        for (member_id, kind), (arrival, value) in given.items()
-        if value is not None
-    ]
-    if kept:
-        await connection.execute(_SQL.insert_identities, *_columns(kept))
-
-
-def _columns(rows: list[Row]) -> list[Any]:
-    return [list(column) for column in zip(*rows, strict=True)]
+    rows = [
+        IDENTITIES.row(
+            bucket=arrival.bucket, member_id=member_id, kind=kind, org_id=arrival.org_id, value=value,
+            user_id=arrival.user_id,
+        )
+        for (member_id, kind), (arrival, value) in identities.items()
+    ]  # fmt: skip
+    await _execute(connection, DELETE_IDENTITIES, [row[: IDENTITIES.key] for row in rows])
+    value = IDENTITIES.names.index("value")
+    await _execute(connection, INSERT_IDENTITIES, [row for row in rows if row[value] is not None])

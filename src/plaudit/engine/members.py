@@ -11,6 +11,8 @@ from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, Mem
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
+from .tables import query_of_states
+
 _SQL = queries_beside(__file__)
 
 _BOOK = msgspec.json.Decoder(Book)
@@ -65,7 +67,7 @@ async def load_members(
             members[number - 1].coupons[origin_id] = had
     for name, table in STATE_TABLES.items():
         if name in needs:
-            for number, key, *row in await connection.fetch(_SQL.by_name[name], *wanted):
+            for number, key, *row in await connection.fetch(query_of_states(table), *wanted):
                 states = states_of(members[number - 1], table.kind)
                 states[key] = table.put(states.get(key), table.type(*row))
     return found

@@ -31,18 +31,6 @@ FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (b
 WHERE revoked_at IS NULL
 GROUP BY number, origin_id;
 
--- name: entries
--- Their entries in competitions.
-SELECT number, competition_id, entries
-FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
-    JOIN entries USING (bucket, member_id);
-
--- name: standings
--- Their scores in competitions.
-SELECT number, competition_id, score, reached_at, scope, round, previous_round, previous_score, previous_reached_at
-FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
-    JOIN standings USING (bucket, member_id);
-
 -- name: hold
 -- Those of these members who have not been erased. Until the commit nobody erases them: what is put into the inbox for
 -- them is there by then, for the erasure to take out.

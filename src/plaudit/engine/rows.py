@@ -16,56 +16,20 @@ from plaudit.core.decision import Decision, IssuedCoupon, Transaction, Transacti
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.member import STATE_LISTS, STATE_TABLES, Member, StateTable, states_by_kind
 from plaudit.core.notifications import MESSAGE
-from plaudit.mechanics.registry import MECHANICS
 
 from .arrival import Arrival, arrival_of_onward
 from .load import Batch
 from .outgoing import message_rows
 from .processed import ProcessedEvent, outcome_of
+from .tables import COPIED, UPDATED, WRITES, state_writes
 from .totals import Totals, count_in
 
 Row = tuple[Any, ...]
 
 _ENCODER = msgspec.json.Encoder()
 _NO_STATES: Mapping[str, Any] = {}
-
-# What is copied in, in this order: all that is append-only, and what members have for the first time.
-COPIED: Mapping[str, tuple[str, ...]] = {
-    "event_ids": ("event_id", "bucket", "member_id", "position", "decided_at", "fingerprint"),
-    "events": (
-        "bucket", "position", "event_id", "event_key", "org_id", "member_id", "user_id", "kind", "trigger",
-        "occurred_at", "received_at", "decided_at", "source", "state", "program_version", "payload", "outcome",
-    ),
-    "transactions": (
-        "bucket", "member_id", "position", "ordinal", "transaction_id", "org_id", "user_id", "metric", "amount",
-        "balance_after", "cause_kind", "cause_id", "step", "index", "event_id", "reason", "occurred_at", "created_at",
-        "reverses", "details",
-    ),
-    "coupons": (
-        "bucket", "member_id", "coupon_id", "org_id", "origin_id", "pool_id", "code", "terms", "cause_kind", "cause_id",
-        "event_id", "issued_at", "expires_at", "revoked_at",
-    ),
-    "notifications": (
-        "bucket", "member_id", "notification_id", "type", "cause_kind", "cause_id", "step", "display", "title", "message",
-        "created_at", "expires_at", "changes",
-    ),
-    "members": (
-        "bucket", "member_id", "org_id", "user_id", "attributes", "enrolled_at", "latest_at", "active_at", "sequence",
-        "due_at",
-    ),
-    "balances": ("bucket", "member_id", "metric", "amount", "earned", "book"),
-    "progress": ("bucket", "member_id", "kind", "key", "state"),
-    "outbox": (
-        "bucket", "position", "ordinal", "message_id", "org_id", "member_id", "type", "only_to", "payload", "created_at",
-    ),
-}  # fmt: skip
-# What changes where it was loaded, in the order of `move_on`'s parameters (see commit.sql).
-UPDATED = ("members_now", "balances_now", "progress_now")
-# The queries of what few batches have, in this order.
-WRITTEN = (
-    "close_members", "update_attributes", "upsert_holdings", "delete_holdings", "upsert_entries",
-    *(query for mechanic in MECHANICS.values() for listing in mechanic.lists for query in (listing.insert, listing.delete)),
-    "upsert_standings", "take_over", "delete_entries", "withdraw_coupons", "withdraw_notifications", "give_back",
+_NAMES = (
+    *(table.name for table in COPIED), *(f"{table.name}_now" for table in UPDATED), *(write.name for write in WRITES),
 )  # fmt: skip
 
 
@@ -76,7 +40,9 @@ class BatchRows:
         self._at = at
         self._watched = batch.watched_buckets
         self.positions = dict(batch.positions)
-        self.of: dict[str, list[Row]] = {name: [] for name in (*COPIED, *UPDATED, *WRITTEN)}
+        self.of: dict[str, list[Row]] = {name: [] for name in _NAMES}
+        for write in state_writes():
+            self.of[write.name] = []
         self.failed: list[ProcessedEvent] = []
         self.identities: dict[tuple[UUID, str], tuple[Arrival, str | None]] = {}  # by member and kind
         self.onward: list[Arrival] = []
@@ -181,9 +147,9 @@ class BatchRows:
                 if listing.is_in(state):
                     if state_before is None or listing.since(state) != listing.since(state_before):
                         row = listing.row(key, arrival.org_id, arrival.user_id, document_id, state)
-                        of[listing.insert].append(row)
+                        of[f"upsert_{listing.name}"].append(row)
                 elif state_before is not None and listing.is_in(state_before):
-                    of[listing.delete].append((*key, document_id))
+                    of[f"delete_{listing.name}"].append((*key, document_id))
         for table in STATE_TABLES.values():
             old, now = was.states.get(table.kind, _NO_STATES), member.states.get(table.kind, _NO_STATES)
             if old or now:
@@ -194,14 +160,14 @@ class BatchRows:
     ) -> None:
         """Add the rows of states that are kept in a table of their own."""
         key = (arrival.bucket, arrival.member_id)
-        rows, removed = self.of[f"upsert_{table.name}"], self.of.get(f"delete_{table.name}")
+        rows, removed = self.of[f"upsert_{table.name}"], self.of[f"delete_{table.name}"]
         for document_id, state in now.items():
             before, part = old.get(document_id), table.part(state)
             if part is None or state is before or (before is not None and part == table.part(before)):
                 continue
             position = self.positions[arrival.bucket]
             rows.append(table.row(key, arrival.org_id, arrival.user_id, document_id, part, position))
-        if removed is not None and old:
+        if old:
             left = {document_id for document_id, state in now.items() if table.part(state) is not None}
             removed += [(*key, id_) for id_, state in old.items() if id_ not in left and table.part(state) is not None]
 

@@ -18,7 +18,8 @@ from plaudit.documents.moved import EventLine, TransactionLine
 from plaudit.engine.arrival import Payload
 from plaudit.engine.load import lock_buckets
 from plaudit.engine.processed import Outcome
-from plaudit.engine.rows import COPIED, json_text
+from plaudit.engine.rows import json_text
+from plaudit.engine.tables import EVENT_IDS, EVENTS, TRANSACTIONS
 from plaudit.engine.totals import Totals, add_totals, count_in
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 from plaudit.reads.exports import event_line, transaction_line
@@ -119,19 +120,24 @@ async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUI
 
 async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tuple[EventLine, UUID, int]]) -> None:
     ids = [
-        (line.id, bucket_of(member_id), member_id, position, line.decided_at, line.fingerprint)
-        for line, member_id, position in rows
-    ]
-    await connection.copy_records_to_table("event_ids", records=ids, columns=COPIED["event_ids"])
-    events = [
-        (
-            bucket_of(member_id), position, line.id, line.event_id, org_id, member_id, line.user_id, line.kind,
-            line.trigger, line.occurred_at, line.received_at, line.decided_at, line.source, line.state,
-            line.program_version, json_text(line.payload), json_text(line.outcome),
+        EVENT_IDS.row(
+            event_id=line.id, bucket=bucket_of(member_id), member_id=member_id, position=position,
+            decided_at=line.decided_at, fingerprint=line.fingerprint,
         )
         for line, member_id, position in rows
     ]  # fmt: skip
-    await connection.copy_records_to_table("events", records=events, columns=COPIED["events"])
+    await connection.copy_records_to_table("event_ids", records=ids, columns=EVENT_IDS.names)
+    events = [
+        EVENTS.row(
+            bucket=bucket_of(member_id), position=position, event_id=line.id, event_key=line.event_id, org_id=org_id,
+            member_id=member_id, user_id=line.user_id, kind=line.kind, trigger=line.trigger,
+            occurred_at=line.occurred_at, received_at=line.received_at, decided_at=line.decided_at, source=line.source,
+            state=line.state, program_version=line.program_version, payload=json_text(line.payload),
+            outcome=json_text(line.outcome),
+        )
+        for line, member_id, position in rows
+    ]  # fmt: skip
+    await connection.copy_records_to_table("events", records=events, columns=EVENTS.names)
 
 
 # --------------------------------------------------------------------------------------------------- transactions
@@ -171,7 +177,7 @@ async def take_transactions(
             count_in(totals, programme.compiled, [line])
             done.accepted += 1
     if rows:
-        await connection.copy_records_to_table("transactions", records=rows, columns=COPIED["transactions"])
+        await connection.copy_records_to_table("transactions", records=rows, columns=TRANSACTIONS.names)
         await add_totals(connection, totals)
     return done
 
@@ -195,10 +201,13 @@ def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[
 
 
 def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[Any, ...]:
-    return (
-        place["bucket"], place["member_id"], place["position"], line.ordinal, line.id, org_id, line.user_id, line.metric,
-        line.amount, line.balance_after, line.cause_kind, line.cause_id, line.step, line.index, line.event, line.reason,
-        line.occurred_at, line.created_at, line.reverses, None if line.details is None else json_text(line.details),
+    return TRANSACTIONS.row(
+        bucket=place["bucket"], member_id=place["member_id"], position=place["position"], ordinal=line.ordinal,
+        transaction_id=line.id, org_id=org_id, user_id=line.user_id, metric=line.metric, amount=line.amount,
+        balance_after=line.balance_after, cause_kind=line.cause_kind, cause_id=line.cause_id, step=line.step,
+        index=line.index, event_id=line.event, reason=line.reason, occurred_at=line.occurred_at,
+        created_at=line.created_at, reverses=line.reverses,
+        details=None if line.details is None else json_text(line.details),
     )  # fmt: skip
 
 

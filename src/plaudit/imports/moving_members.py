@@ -16,33 +16,46 @@ from plaudit.core.member import STATE_KINDS, STATE_LISTS, STATE_TABLES, Balance,
 from plaudit.documents.moved import MemberLine
 from plaudit.documents.spelling import meant
 from plaudit.engine.load import lock_buckets
-from plaudit.engine.rows import COPIED, json_text
+from plaudit.engine.rows import json_text
+from plaudit.engine.tables import (
+    BALANCES,
+    COUPONS,
+    HOLDINGS,
+    IDENTITIES,
+    MEMBERS,
+    NOTIFICATIONS,
+    PROGRESS,
+    table_of_states,
+)
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
-from plaudit.mechanics.registry import MECHANICS
 from plaudit.reads.member_lines import member_id_named, member_lines
 from plaudit.storage.erasure import CHANNEL as ERASURES
 from plaudit.storage.postgres import Connection, to_driver_uuid
 from plaudit.storage.programmes import Programme
 from plaudit.storage.queries import queries_beside
+from plaudit.storage.statements import BOOLEAN, SMALLINT, TEXT, TIME, Table
+from plaudit.storage.statements import UUID as UUID_COLUMN
 
 from .batch import BatchResult
 from .moving_history import changed, totals_of
 
 _SQL = queries_beside(__file__)
 
-_MORE: Mapping[str, tuple[str, ...]] = {
-    "holdings": ("bucket", "member_id", "product_id", "quantity", "first_at", "last_at"),
-    "identities": ("org_id", "kind", "value", "bucket", "member_id", "user_id"),
-    "consents": ("bucket", "member_id", "purpose", "granted", "source", "given_at", "recorded_at", "recorded_by"),
-}  # fmt: skip
-_OTHERWISE: Mapping[str, tuple[str, ...]] = {
-    "members": (*COPIED["members"], "erased_at", "merged_into"),
-    "notifications": (*COPIED["notifications"], "read_at"),
-}
-COLUMNS = {
-    **{table: COPIED[table] for table in ("balances", "progress", "coupons")}, **_MORE, **_OTHERWISE,
-    **{table.name: table.columns for mechanic in MECHANICS.values() for table in (*mechanic.tables, *mechanic.lists)},
-}  # fmt: skip
+_CONSENTS = Table.of(
+    "consents", bucket=SMALLINT, member_id=UUID_COLUMN, purpose=TEXT, granted=BOOLEAN, source=TEXT, given_at=TIME,
+    recorded_at=TIME, recorded_by=TEXT,
+)  # fmt: skip
+_MEMBERS = MEMBERS.also(erased_at=TIME, merged_into=TEXT)
+_NOTIFICATIONS = NOTIFICATIONS.also(read_at=TIME)
+
+
+def tables() -> Sequence[Table]:
+    """Return the tables that a member's rows are in, with all columns that move."""
+    of_states = map(table_of_states, (*STATE_TABLES.values(), *STATE_LISTS.values()))
+    return (
+        BALANCES, PROGRESS, COUPONS, HOLDINGS, IDENTITIES, *of_states, _CONSENTS, _MEMBERS, _NOTIFICATIONS,
+    )  # fmt: skip
+
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -62,7 +75,7 @@ async def take(connection: Connection, programme: Programme, lines: Sequence[tup
     there = {member_line.user_id: member_line for member_line in await member_lines(connection, org_id, members)}
     logged = {row["member_id"]: row["events"] for row in await connection.fetch(_SQL.logged, *keys)}
     booked = await totals_of(connection, members)
-    rows: Rows = {name: [] for name in COLUMNS}
+    rows: Rows = {table.name: [] for table in tables()}
     codes: list[tuple[Any, ...]] = []
     for number, line in lines:
         if number not in ids:
@@ -119,7 +132,8 @@ def _add(
     rows: Rows, codes: list[tuple[Any, ...]], org_id: UUID, member_id: UUID, line: MemberLine, position: int
 ) -> None:
     """Add a member's rows. Raise Invalid, adding none, if a state is invalid."""
-    key = (bucket_of(member_id), member_id)
+    bucket = bucket_of(member_id)
+    key = (bucket, member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
     states = {kind: _states(line, of.collection, of.type) for kind, of in STATE_KINDS.items()}
     holdings = _states(line, "holdings", Holding)
@@ -129,9 +143,10 @@ def _add(
         for id_, state in of_kind.items():
             if listing.is_in(state) and listing.since(state) is None:
                 raise invalid_fields([FieldError(f"{STATE_KINDS[listing.kind].collection}.{id_}.since", "is missing")])
-    rows["members"].append((
-        *key, org_id, line.user_id, json_text(line.profile), line.enrolled_at, line.latest_at, line.active_at, line.sequence,
-        line.due_at, line.erased_at, line.merged_into,
+    rows["members"].append(_MEMBERS.row(
+        bucket=bucket, member_id=member_id, org_id=org_id, user_id=line.user_id, attributes=json_text(line.profile),
+        enrolled_at=line.enrolled_at, latest_at=line.latest_at, active_at=line.active_at, sequence=line.sequence,
+        due_at=line.due_at, erased_at=line.erased_at, merged_into=line.merged_into,
     ))  # fmt: skip
     rows["balances"] += [
         (*key, metric, balance.amount, balance.earned, None if balance.book is None else json_text(balance.book))
@@ -148,21 +163,25 @@ def _add(
     rows["holdings"] += [
         (*key, product_id, *msgspec.structs.astuple(holding)) for product_id, holding in holdings.items()
     ]
-    rows["identities"] += [(org_id, kind, value, *key, line.user_id) for kind, value in line.identities.items()]
+    rows["identities"] += [(*key, kind, org_id, value, line.user_id) for kind, value in line.identities.items()]
     rows["consents"] += [
         (*key, c.purpose, c.granted, c.source, c.given_at, c.recorded_at, c.recorded_by) for c in line.consents
     ]
     rows["notifications"] += [
-        (
-            *key, note.id, note.type, note.cause_kind, note.cause_id, note.step, note.display, note.title, note.message,
-            note.created_at, note.expires_at, None if note.changes is None else json_text(note.changes), note.read_at,
+        _NOTIFICATIONS.row(
+            bucket=bucket, member_id=member_id, notification_id=note.id, type=note.type, cause_kind=note.cause_kind,
+            cause_id=note.cause_id, step=note.step, display=note.display, title=note.title, message=note.message,
+            created_at=note.created_at, expires_at=note.expires_at, read_at=note.read_at,
+            changes=None if note.changes is None else json_text(note.changes),
         )
         for note in line.notifications
     ]  # fmt: skip
     for coupon in line.coupons:
-        rows["coupons"].append((
-            *key, coupon.id, org_id, coupon.origin_id, coupon.pool_id, coupon.code, json_text(coupon.terms),
-            coupon.cause_kind, coupon.cause_id, coupon.event, coupon.issued_at, coupon.expires_at, coupon.revoked_at,
+        rows["coupons"].append(COUPONS.row(
+            bucket=bucket, member_id=member_id, coupon_id=coupon.id, org_id=org_id, origin_id=coupon.origin_id,
+            pool_id=coupon.pool_id, code=coupon.code, terms=json_text(coupon.terms), cause_kind=coupon.cause_kind,
+            cause_id=coupon.cause_id, event_id=coupon.event, issued_at=coupon.issued_at, expires_at=coupon.expires_at,
+            revoked_at=coupon.revoked_at,
         ))  # fmt: skip
         if coupon.pool_id is not None and coupon.state is not None:
             of_pool = (org_id, coupon.pool_id, coupon.code, coupon.state)
@@ -170,9 +189,9 @@ def _add(
 
 
 async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequence[tuple[Any, ...]]) -> None:
-    for table, columns in COLUMNS.items():
-        if rows[table]:
-            await connection.copy_records_to_table(table, records=rows[table], columns=columns)
+    for table in tables():
+        if rows[table.name]:
+            await connection.copy_records_to_table(table.name, records=rows[table.name], columns=table.names)
     if codes:  # one that nobody here has yet, be it new or in its pool; another's raises
         await connection.execute(_SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
     if rows["standings"]:  # leaderboards in memory are rebuilt

@@ -62,4 +62,4 @@ def _since(state: SegmentState) -> datetime | None:
     return state.since
 
 
-LISTS = (StateList("segment_members", KIND, "insert_segment_members", "delete_segment_members", _is_in, _since),)
+LISTS = (StateList("segment_members", KIND, _is_in, _since),)
