@@ -10,7 +10,7 @@ from plaudit.tasks import cancel, run_together
 async def for_ever(told: list[str]) -> None:
     """As what gives back a connection does: it is not done at once when it is cancelled."""
     try:
-        await asyncio.sleep(3_600)
+        await asyncio.Event().wait()
     finally:
         for _ in range(3):
             await asyncio.sleep(0)
@@ -22,7 +22,7 @@ async def broken() -> None:
 
 
 async def at_once(_told: list[str]) -> None:
-    await asyncio.sleep(3_600)
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("other", [at_once, for_ever])

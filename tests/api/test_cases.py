@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -79,7 +79,7 @@ def test_the_documents_case(organisation, server_process, path):
             if user not in clients:
                 clients[user] = members.enter_context(server_process.member_of(organisation, user))
             send = partial(is_answered, clients[user], step, organisation.headers["X-Monterosa-Org-ID"])
-            wait_until(send)
+            eventually(send)
 
 
 def test_a_leaked_or_misspelt_field_fails_where_all_is_shown():

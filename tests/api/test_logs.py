@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import sys
-import time
 from urllib.parse import quote
 
 import asyncpg
@@ -15,6 +14,7 @@ import structlog
 
 from plaudit import telemetry
 from plaudit.tracebacks import described, facts_of
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 # Each person is known by an id, an e-mail address and a phone number that appear nowhere else.
@@ -33,13 +33,6 @@ BEGIN RAISE EXCEPTION 'refused' USING DETAIL = NEW.user_id, CONSTRAINT = 'test_r
 def everything_logged(server) -> str:
     files = [one for one in server.folder.parent.rglob("*") if one.suffix == ".log" or one.name == "log"]
     return "\n".join(one.read_text(errors="replace") for one in files if one.is_file())
-
-
-def wait_for(holds) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def use_everything(server, client, person) -> None:
@@ -86,10 +79,10 @@ def test_the_log_names_nobody(own_server):
         server.sql("ALTER TABLE consents RENAME TO elsewhere")
         use_everything(server, client, BROKEN)
         client.post("/api/audience/internal/actions", json={"userId": LATE["userId"], "action": "a", "data": LATE})
-        wait_for(lambda: ok(client.get("/v1/events?status=failed"))["events"])
+        eventually(lambda: ok(client.get("/v1/events?status=failed"))["events"])
         server.sql("ALTER SYSTEM SET default_transaction_read_only = on")
         server.sql("SELECT pg_reload_conf()")
-        wait_for(lambda: client.post("/v1/profiles", json=ANN | {"userId": "ann.known.2"}).status_code == 503)
+        eventually(lambda: client.post("/v1/profiles", json=ANN | {"userId": "ann.known.2"}).status_code == 503)
         use_everything(server, client, ANN)
     assert server.stop() == 0
     logged = everything_logged(server)

@@ -1,9 +1,8 @@
 """A member is the same by user id, e-mail address, phone number or unique field, whatever the way in."""
 
-import time
 from uuid import uuid4
 
-from tests.support.http import ok
+from tests.support.http import ok, processed_event
 
 ACTIONS = "/api/audience/internal/actions"
 NOW = {"Prefer": "wait=60"}
@@ -19,13 +18,7 @@ def people(shop):
 
 
 def who(shop, event_id):
-    deadline = time.monotonic() + 60
-    while True:
-        found = shop.get(f"/v1/events/{event_id}")
-        if found.status_code == 200 and found.json()["data"]["processed"]:
-            return found.json()["data"]["userId"]
-        assert time.monotonic() < deadline, found.text
-        time.sleep(0.05)
+    return processed_event(shop, event_id)["userId"]
 
 
 def reported(shop, name, field="userId"):

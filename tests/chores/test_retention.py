@@ -15,6 +15,7 @@ from plaudit.api.http.rate_limits import Policy, RateLimits
 from plaudit.chores import retention
 from plaudit.errors import RateLimited
 from plaudit.storage import migrate
+from tests.support.eventually import eventually_async
 
 ORG = UUID(int=7)
 ROWS = 2 * retention.BATCH_ROWS + 100
@@ -115,9 +116,7 @@ def test_a_worker_clears_by_itself(staged, fresh_database):
             worker = stage.worker()
             running = asyncio.create_task(worker.run())
             try:
-                async with asyncio.timeout(60):
-                    while await stage.fetch("SELECT FROM idempotency_keys"):
-                        await asyncio.sleep(0.02)
+                await eventually_async(lambda: stage.fetch("SELECT FROM idempotency_keys"), [])
             finally:
                 worker.stop()
                 await running

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 PROGRAMME = """
@@ -91,7 +91,7 @@ def test_actions_are_imported_once_and_refused_lines_name_the_column(plaudit, pl
         "events.csv:4: Missing required fields: userId",
     ]
     assert "3 records in 4 lines: 1 imported, 0 unchanged, 2 refused" in said.out
-    wait_until(lambda: shop.get("/v1/profiles/ann").json().get("data", {}).get("points") == 500)
+    eventually(lambda: shop.get("/v1/profiles/ann").json().get("data", {}).get("points") == 500)
     again = plaudit("import", events, "--kind", "events", *place)
     assert "3 records in 4 lines: 0 imported, 1 unchanged, 2 refused" in again.out
 

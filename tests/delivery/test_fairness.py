@@ -20,6 +20,7 @@ from plaudit.delivery.places import AT_ONCE, LANE_MAX, LANE_START, ORG_MAX, SLOW
 from plaudit.delivery.webhooks import Attempt, WebhookClient
 from plaudit.storage.orgs import create_org
 from tests.delivery.test_webhooks import deliver_all, pay, receiver, run, webhook
+from tests.support.eventually import eventually_async
 from tests.support.stage import Stage
 
 __all__ = ["receiver"]
@@ -171,8 +172,7 @@ def test_a_flood_to_an_address_that_hangs_leaves_places_for_others(staged, fresh
         await paying(other, quick.url, "bob")
         deliverer._on_notify("")
         await deliverer.once()
-        while not quick.messages:
-            await asyncio.sleep(0.01)
+        await eventually_async(lambda: quick.messages)
         still = sum(one.org_id == stage.org_id for one in deliverer._running.values())
         released.set()
         await asyncio.gather(*deliverer._running)

@@ -3,7 +3,6 @@
 import base64
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import http_ece
@@ -13,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.api.first_generation.test_first_generation import data_of
+from tests.support.eventually import eventually
 from tests.support.http import ok
-
-ENOUGH_SECONDS = 20
 
 
 def b64(raw: bytes) -> str:
@@ -62,10 +60,7 @@ class Browser:
         return json.loads(body)
 
     def wait_for(self, number: int) -> None:
-        deadline = time.monotonic() + ENOUGH_SECONDS
-        while len(self.came) < number:
-            assert time.monotonic() < deadline, self.came
-            time.sleep(0.02)
+        eventually(lambda: len(self.came) >= number, show=lambda: self.came)
 
     def close(self) -> None:
         self.server.shutdown()
@@ -134,10 +129,7 @@ def test_a_notification_is_pushed_to_the_members_browser(own_server, monkeypatch
         browser.status = 410
         report(club)
         browser.wait_for(2)
-        deadline = time.monotonic() + ENOUGH_SECONDS
-        while held(club):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: not held(club))
         browser.status = 201
         ok(eve.post(url, json=browser.subscription()), 201)
         report(club)

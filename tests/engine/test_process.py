@@ -15,6 +15,7 @@ from plaudit.engine.inbox import retry_failed
 from plaudit.engine.inline import process_inline
 from plaudit.engine.process import process
 from plaudit.errors import Unavailable
+from tests.support.eventually import eventually_async
 
 AWARD = [{"type": "award_product", "config": {"productId": "prod_1"}}]
 
@@ -126,8 +127,7 @@ def test_a_code_that_is_given_back_is_had_by_the_next(staged, fresh_database):
             await undone.start()
             await process(first, {stage.org_id: program}, [stage.arrival("ann")], clock.now())
             second = asyncio.create_task(process_inline(stage.pool, program, stage.arrival("bob"), seconds=20))
-            while not await stage.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.01)
+            await eventually_async(lambda: stage.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"))
             await undone.rollback()
         outcome = await second
         assert list(outcome.processed.codes.values()) == ["ONLY"]
@@ -211,7 +211,7 @@ def test_what_the_server_does_not_take_is_refused_rather_than_held(staged, fresh
         door = inbox.Inbox(pool)
         async with pool.acquire():  # the server is busy: what comes now waits
             kept = [asyncio.create_task(door.append([stage.arrival()])) for _ in range(3)]
-            await asyncio.sleep(0.1)
+            await eventually_async(lambda: door._carriers and not door._waiting)
             with pytest.raises(Unavailable):
                 await door.append([stage.arrival() for _ in range(4)])
         await asyncio.gather(*kept)

@@ -17,6 +17,7 @@ from plaudit.chores.rollbacks import Asked
 from plaudit.engine.worker import LANES, POOL_SIZE, Worker
 from plaudit.storage.months import month_of, months_from, name_of
 from plaudit.storage.postgres import connect, create_pool
+from tests.support.eventually import eventually_async
 from tests.support.stage import Stage
 
 LOCK = 4711
@@ -117,6 +118,10 @@ def failures_of(name: str) -> float:
     return telemetry.chore_failures.labels(name)._value.get()
 
 
+async def are_undone_only(stage, faults) -> bool:
+    return not await undone(stage) > {*faults}
+
+
 def run(staged, url, monkeypatch, faults, then=None):
     async def scenario():
         async with staged(url) as stage:
@@ -125,12 +130,10 @@ def run(staged, url, monkeypatch, faults, then=None):
             holder = await connect(url)
             await holder.execute("SELECT pg_advisory_lock($1)", LOCK)
             try:
-                async with at_work(stage, monkeypatch, faults), asyncio.timeout(30):
-                    while await undone(stage) > {*faults}:
-                        await asyncio.sleep(0.05)
+                async with at_work(stage, monkeypatch, faults):
+                    await eventually_async(lambda: are_undone_only(stage, faults))
                     await stage.append(*(stage.arrival(f"user_{number}") for number in range(20)))  # and the lanes
-                    while await stage.fetch("SELECT FROM inbox"):
-                        await asyncio.sleep(0.05)
+                    await eventually_async(lambda: stage.fetch("SELECT FROM inbox"), [])
             finally:
                 await holder.close()
             assert await undone(stage) == {*faults}

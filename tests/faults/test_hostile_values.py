@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.faults.hostile import Requests, Sent, send_all
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.server import Server, new_folder
 
 SECONDS = float(os.environ.get("PLAUDIT_FUZZ_SECONDS", "20"))
@@ -146,7 +146,7 @@ def attacked(server: Server, client: httpx.Client, first_seed: int, seconds: flo
             send_all(Requests(asked, EXAMPLES, NAMES), who, first_seed + turn, ROUND, told)
             client.put("/v1/settings", json={"limits": "unlimited", "sharedSecretTokens": True, "name": "S"})
             turn += 1
-    wait_until(lambda: not waiting(client), seconds=120)
+    eventually(lambda: not waiting(client))
     failed = client.get("/v1/events", params={"status": "failed"}).json()["data"]["events"]
     found.faults += [f"failed: {one}" for one in failed]
     return found

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import UUID
@@ -10,11 +9,13 @@ from uuid import UUID
 import httpx
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.http import ok
 from tests.support.receiver import Receiver
 
 ACTIONS = "/api/audience/internal/actions"
 POISON = Path(__file__).parent / "poison"
+HANGING = "hanging"  # a file that is written by what hangs
 WHY = {
     "raise": "RuntimeError: poison",
     "panic": "Panic",
@@ -34,19 +35,12 @@ def receiver():
 
 
 @pytest.fixture
-def poisoned_server(own_server, monkeypatch):
+def poisoned_server(own_server, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(POISON), prepend=os.pathsep)
     monkeypatch.setenv("PLAUDIT_PRIVATE_NETWORKS", "true")
     monkeypatch.setenv("PLAUDIT_MEMORY_MB", "1024")
+    monkeypatch.setenv("POISON_HANGING", str(tmp_path / HANGING))
     return own_server("--no-demo").start()
-
-
-def until(holds, seconds=600.0):  # what does not hold never will; what does, may take its time on a busy machine
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture
@@ -81,13 +75,13 @@ def goes_on(victim: httpx.Client, receiver: Receiver, event_id: str) -> None:
     """Its events are decided, and its messages delivered."""
     before = len(receiver.messages)
     is_decided(victim, event_id)
-    receiver.wait_for(before + 1, 600)
+    receiver.wait_for(before + 1)
 
 
 def is_decided(club: httpx.Client, event_id: str) -> None:
     """An event is taken and decided, however long that takes: who waits for the outcome is answered 202 after a while."""
-    until(lambda: _taken(club, event_id))
-    until(lambda: state_of(club, event_id)["status"] == "processed")
+    eventually(lambda: _taken(club, event_id))
+    eventually(lambda: state_of(club, event_id)["status"] == "processed")
 
 
 def _taken(club: httpx.Client, event_id: str) -> bool:
@@ -107,7 +101,7 @@ def test_an_event_that_its_process_does_not_survive_is_set_aside_alone(poisoned_
         with suppress(httpx.TransportError):  # its process dies
             clap(poisoner, name, at_once=where == "api", poison=poison)
         goes_on(victim, receiver, f"{name}-meanwhile")
-        shown = until(lambda: (found := state_of(poisoner, name))["status"] == "failed" and found)  # noqa: B023
+        shown = eventually(lambda: (found := state_of(poisoner, name))["status"] == "failed" and found)  # noqa: B023
         assert why in str(shown), shown
         # Asked for again, it is not tried here again; another event of the same organisation is decided.
         if where == "api" and poison == "hang":
@@ -121,18 +115,19 @@ def test_an_event_that_its_process_does_not_survive_is_set_aside_alone(poisoned_
 
 
 @pytest.mark.slow
-def test_a_server_that_is_killed_while_an_event_hangs_comes_to_its_end_all_the_same(poisoned_server, club_of, receiver):
+def test_a_server_that_is_killed_while_an_event_hangs_comes_to_its_end_all_the_same(
+    poisoned_server, club_of, receiver, tmp_path
+):
     server = poisoned_server
     victim = club_of(server, "Victim", name="there", url=receiver.url)
     poisoner = club_of(server, "Poisoner")
     assert clap(poisoner, "poison", poison="hang").status_code == 202
-    until(lambda: state_of(poisoner, "poison")["status"] == "queued")
-    time.sleep(1)  # it is being decided
+    eventually((tmp_path / HANGING).exists)  # it is being decided
     server.process.kill()
     server.process.wait()
     server.start()
     goes_on(victim, receiver, "meanwhile")
-    until(lambda: state_of(poisoner, "poison")["status"] == "failed")
+    eventually(lambda: state_of(poisoner, "poison")["status"] == "failed")
 
 
 def org_of(club: httpx.Client) -> str:
@@ -155,7 +150,7 @@ def test_a_message_whose_conditions_delivery_does_not_survive_is_given_up_alone(
         poisoner = club_of(server, f"Poisoner {poison}", **bad)
         assert clap(poisoner, poison).status_code == 202
         goes_on(victim, receiver, f"{poison}-meanwhile")
-        until(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["dead"])  # noqa: B023
+        eventually(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["dead"])  # noqa: B023
         assert why in deliveries_of(poisoner)[0]["error"]
     assert server.stop() == 0
     server.start()
@@ -174,7 +169,7 @@ def test_a_message_that_delivery_does_not_survive_sending_is_given_up_alone(pois
         goes_on(victim, receiver, f"{poison}-meanwhile")
         # What raises is an attempt that has failed: the next one is made later.
         wanted = "dead" if poison in ("hang", "die") else "waiting"
-        until(lambda: [why in (one["error"] or "") for one in deliveries_of(poisoner)] == [True])  # noqa: B023
+        eventually(lambda: [why in (one["error"] or "") for one in deliveries_of(poisoner)] == [True])  # noqa: B023
         assert [one["state"] for one in deliveries_of(poisoner)] == [wanted]
     assert server.stop() == 0
     server.start()
@@ -184,7 +179,7 @@ def test_a_message_that_delivery_does_not_survive_sending_is_given_up_alone(pois
     ok(poisoner.put("/v1/webhooks/bad", json={"url": receiver.url}))
     (dead,) = deliveries_of(poisoner)
     ok(poisoner.post(f"/v1/webhooks/bad/deliveries/{dead['deliveryId']}/retry"), 202)
-    until(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["delivered"])
+    eventually(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["delivered"])
 
 
 SEGMENT = {"name": "All", "include": [{"field": "userId", "operator": "not_equals", "value": "nobody"}]}
@@ -207,8 +202,10 @@ def test_a_chore_that_its_process_does_not_survive_is_left_out_alone(poisoned_se
     ok(victim.post("/v1/competitions", json=CUP | {"competitionId": "cup"}), 201)
     goes_on(victim, receiver, "meanwhile")
     filled = "SELECT FROM segment_fills WHERE segment_id = 'all' AND finished_at IS NOT NULL"
-    until(lambda: server.sql(filled))
-    until(lambda: server.sql("SELECT FROM competition_results WHERE competition_id = 'cup' AND settled_at IS NOT NULL"))
+    eventually(lambda: server.sql(filled))
+    eventually(
+        lambda: server.sql("SELECT FROM competition_results WHERE competition_id = 'cup' AND settled_at IS NOT NULL")
+    )
 
     def left_out() -> bool:
         with suppress(httpx.TransportError):
@@ -216,7 +213,7 @@ def test_a_chore_that_its_process_does_not_survive_is_left_out_alone(poisoned_se
             return [one["code"] for one in found] == ["chore_left_out"] * 2
         return False
 
-    until(left_out)
+    eventually(left_out)
     is_decided(poisoner, "next")
 
 
@@ -225,10 +222,10 @@ def test_a_league_that_hangs_a_worker_is_left_out_alone(poisoned_server, club_of
     server = poisoned_server
     poisoner, victim = club_of(server, "Poisoner"), club_of(server, "Victim", name="there", url=receiver.url)
     ok(poisoner.post("/v1/competitions", json=LEAGUE | {"competitionId": "chore-hang"}), 201)
-    until(lambda: [row["kind"] for row in server.sql("SELECT kind FROM suspects WHERE tries >= 2")] == ["league"])
+    eventually(lambda: [row["kind"] for row in server.sql("SELECT kind FROM suspects WHERE tries >= 2")] == ["league"])
     goes_on(victim, receiver, "meanwhile")
     ok(victim.post("/v1/segments", json=SEGMENT | {"segmentId": "all"}), 201)
-    until(lambda: server.sql("SELECT FROM segment_fills WHERE finished_at IS NOT NULL"))
+    eventually(lambda: server.sql("SELECT FROM segment_fills WHERE finished_at IS NOT NULL"))
 
 
 @pytest.mark.slow
@@ -238,11 +235,11 @@ def test_what_falls_due_and_hangs_a_worker_is_set_aside_for_its_member_alone(poi
     poisoner, victim = club_of(server, "Poisoner"), club_of(server, "Victim", name="there", url=receiver.url)
     action = {"userId": "tick-hang", "action": "clapped", "eventId": "first"}
     assert poisoner.post(ACTIONS, json=action).status_code == 202
-    until(lambda: state_of(poisoner, "first")["status"] == "processed")
+    eventually(lambda: state_of(poisoner, "first")["status"] == "processed")
     server.sql("UPDATE members SET due_at = now() WHERE user_id = 'tick-hang'")
-    until(lambda: server.sql("SELECT FROM suspects WHERE kind = 'tick' AND tries >= 2"))
+    eventually(lambda: server.sql("SELECT FROM suspects WHERE kind = 'tick' AND tries >= 2"))
     goes_on(victim, receiver, "meanwhile")
-    (failed,) = until(lambda: ok(poisoner.get("/v1/events", params={"status": "failed"}))["events"])
+    (failed,) = eventually(lambda: ok(poisoner.get("/v1/events", params={"status": "failed"}))["events"])
     assert WHY["hang"] in str(failed)
 
 
@@ -295,8 +292,8 @@ def test_an_organisation_of_which_three_events_end_a_worker_has_its_others_set_a
     for number in range(5):
         assert clap(poisoner, f"poison-{number}", poison="hang").status_code == 202
     goes_on(victim, receiver, "meanwhile")
-    until(lambda: all(state_of(poisoner, f"poison-{number}")["status"] == "failed" for number in range(5)))
+    eventually(lambda: all(state_of(poisoner, f"poison-{number}")["status"] == "failed" for number in range(5)))
     assert len(server.sql("SELECT FROM suspects WHERE tries >= 2")) == 3
     assert clap(poisoner, "good").status_code == 202
-    until(lambda: state_of(poisoner, "good")["status"] == "failed")
+    eventually(lambda: state_of(poisoner, "good")["status"] == "failed")
     goes_on(victim, receiver, "after")

@@ -13,18 +13,11 @@ import psutil
 import pytest
 
 from tests.faults.test_kills import children_of
+from tests.support.eventually import eventually
 from tests.support.http import ok
 from tests.support.server import free_port, new_folder
 
 PLAUDIT = [sys.executable, "-m", "plaudit"]
-
-
-def until(holds, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def ours(process: psutil.Process) -> list[psutil.Process]:
@@ -52,12 +45,12 @@ def test_a_server_that_is_killed_leaves_nobody_behind_whenever_that_is(own_serve
     before = ours(process)
     for one in before:
         one.kill()
-    until(lambda: len({one.pid for one in ours(process)} - {one.pid for one in before}) >= 3)
-    time.sleep(after)
+    eventually(lambda: len({one.pid for one in ours(process)} - {one.pid for one in before}) >= 3)
+    time.sleep(after)  # they are at another step of their start each time
     children = ours(process)
     process.kill()
     server.process.wait()
-    until(lambda: all_gone(children), 10)
+    eventually(lambda: all_gone(children), seconds=10)
     with closing(socket.socket()) as sock, pytest.raises(ConnectionRefusedError):
         sock.connect(("127.0.0.1", server.port))
     server.start()  # the folder and the port are free
@@ -79,10 +72,10 @@ def test_a_part_that_runs_alone_ends_with_its_parent(fresh_database):
     for part in ("api", "worker", "deliver"):
         parent = subprocess.Popen([*PLAUDIT, part], env=environment)
         process = psutil.Process(parent.pid)
-        (child,) = until(lambda: ours(process))  # noqa: B023
+        (child,) = eventually(lambda: ours(process))  # noqa: B023
         parent.kill()
         parent.wait()
-        until(lambda: all_gone([child]), 10)  # noqa: B023
+        eventually(lambda: all_gone([child]), seconds=10)  # noqa: B023
 
 
 @pytest.mark.slow
@@ -102,7 +95,7 @@ def test_a_second_server_on_a_port_is_refused_at_once(own_server, command):
 def test_the_api_is_announced_when_it_is_this_servers_own(own_server):
     server = own_server("--no-demo").start()
     (api,) = children_of(server, "api")
-    until(lambda: f"http://127.0.0.1:{server.port}" in server.log())
+    eventually(lambda: f"http://127.0.0.1:{server.port}" in server.log())
     # Replaced, it listens on the very same socket: nobody is refused meanwhile.
     api.kill()
     with server.client_of("Club") as club:
@@ -154,9 +147,9 @@ def test_helpers_of_an_import_end_with_the_api(own_server):
         command = [sys.executable, "-c", _IMPORT, str(club.base_url), club.headers["Authorization"],
                    club.headers["X-Monterosa-Org-ID"]]  # fmt: skip
         asking = subprocess.Popen(command)
-        helpers = until(lambda: ours(api)[2:] and ours(api))  # and what forks them off
+        helpers = eventually(lambda: ours(api)[2:] and ours(api))  # and what forks them off
         api.send_signal(signal.SIGKILL)
-        until(lambda: all_gone(helpers), 20)
+        eventually(lambda: all_gone(helpers), seconds=20)
         asking.kill()
         asking.wait()
 

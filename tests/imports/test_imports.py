@@ -18,6 +18,7 @@ from plaudit.errors import Invalid, PlauditError, Unavailable
 from plaudit.imports import runner
 from plaudit.imports.workers import ImportPool, ImportSubprocess, LocalImporter
 from plaudit.storage import jobs
+from tests.support.eventually import eventually_async
 
 MEMBERS = 90
 
@@ -43,8 +44,8 @@ class Watched:
         monkeypatch.setattr(ImportSubprocess, "work", work)
 
     async def there(self) -> None:
-        while self.wanted and (self.helpers is None or not self.helpers.there()):
-            await asyncio.sleep(0.01)
+        if self.wanted:
+            await eventually_async(lambda: self.helpers is not None and self.helpers.there())
 
 
 @pytest.fixture(params=["alone", "helped"])
@@ -201,12 +202,12 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
 
 
 OWNER = """
-import asyncio, sys, time
+import asyncio, signal, sys
 from plaudit.imports.workers import ImportSubprocess
 helper = ImportSubprocess(sys.argv[1])
 asyncio.run(helper.ready())
 print("ready", flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

@@ -1,9 +1,9 @@
 """A cup over HTTP: a board with ties, friends, a scope; prizes paid once at the end; a draw that can be checked."""
 
-import time
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 
@@ -54,13 +54,10 @@ def test_a_cup_and_a_draw(shop):
     published = ok(shop.get("/v1/competitions/raffle/draw"))["seedHash"]
     assert shop.post("/v1/competitions/raffle/draw", json={"winners": 2}).json()["error"]["code"] == "competition_open"
     ok(shop.post("/v1/clock/advance", json={"seconds": 53 * week}))
-    deadline = time.monotonic() + 30
-    while True:
-        coins = {user: ok(shop.get(f"/v1/profiles/{user}"))["coins"] for user in ("ann", "bob", "cat", "dan")}
-        if coins == {"dan": 100, "ann": 10, "bob": 10, "cat": 0}:
-            break
-        assert time.monotonic() < deadline, coins
-        time.sleep(0.05)
+    eventually(
+        lambda: {user: ok(shop.get(f"/v1/profiles/{user}"))["coins"] for user in ("ann", "bob", "cat", "dan")},
+        {"dan": 100, "ann": 10, "bob": 10, "cat": 0},
+    )
     winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
     assert [(one["rank"], one["userId"], one["score"]) for one in winners] == [
         (1, "dan", 101),
@@ -178,10 +175,7 @@ def test_a_competition_that_is_a_part_of_a_campaign_gives_its_prizes(shop):
     assert [one["field"] for one in refused.json()["error"]["details"]] == ["competition.score"]
     assert [one["userId"] for one in ok(shop.get("/v1/campaigns/scorers/leaderboard"))["leaderboard"]] == ["fay", "eve"]
     ok(shop.post("/v1/clock/advance", json={"to": end.replace("-01T", "-02T")}))
-    deadline = time.monotonic() + 60
-    while ok(shop.get("/v1/profiles/fay"))["points"] != 500:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: ok(shop.get("/v1/profiles/fay"))["points"], 500)
     winners = ok(shop.get("/v1/competitions/scorers/winners"))["winners"]
     assert winners == [{"rank": 1, "userId": "fay", "score": 2}]
     assert ok(shop.get("/v1/profiles/eve"))["points"] == 0

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.api.test_cases import assert_like
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.server import PLAIN, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def settled(shop) -> None:
         filling = [shop.get(f"/v1/segments/{one['segmentId']}/members").json()["data"]["filling"] for one in segments]
         return not queued and all(one["finishedAt"] for one in filling)
 
-    wait_until(done)
+    eventually(done)
 
 
 def the_part_of(found, wanted):
@@ -72,7 +72,7 @@ def follow(shop, server_process, path: Path, *, alone: bool = True) -> None:
         method, target = first.split()
         settled(shop)
         if target.startswith("/v1/feed"):  # messages are numbered by the deliverer, a moment after the commit
-            wait_until(lambda target=target: shop.get(target).json()["data"]["messages"])
+            eventually(lambda target=target: shop.get(target).json()["data"]["messages"])
         headers = {"Content-Type": "application/json"}
         if member:
             headers["Authorization"] = f"Bearer {server_process.token_of(shop, member)}"
@@ -159,7 +159,7 @@ def test_the_webhook_receiver_believes_signed_messages_only(tmp_path):
                 return None
 
         signed = signed_headers("m-1", int(time.time()), body, ["whsec_test"])
-        assert wait_until(lambda: post(signed)) == 204
+        assert eventually(lambda: post(signed)) == 204
         assert post(signed) == 204  # the same message again
         assert post(signed | {"webhook-signature": "v1,bm8="}) == 401
         assert post(signed_headers("m-1", int(time.time()) - 3_600, body, ["whsec_test"])) == 401

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 KINDS = ("organisation", "audit", "events", "transactions", "members")
@@ -137,7 +137,7 @@ def lives(client):
     assert client.delete("/v1/profiles/gone").status_code in (200, 204)
     act(client, "cat", "purchase", amount=11.5)  # pending
     assert bought["processed"]
-    wait_until(lambda: exported(client, "organisation").count(b'"type":"fill"') == 2)  # of the segment and the ladder
+    eventually(lambda: exported(client, "organisation").count(b'"type":"fill"') == 2)  # of the segment and the ladder
 
 
 def act_transactions(client, user):
@@ -242,8 +242,8 @@ def test_an_export_that_was_cut_goes_on_after_any_line(shop, kind, format):
     for user in ("ann", "bob"):
         act(shop, user, "purchase", amount=3)
         act(shop, user, "visit")
-    wait_until(lambda: exported(shop, "organisation").count(b'"type":"fill"') == 2)
-    wait_until(lambda: b'"contest"' in exported(shop, "organisation"))
+    eventually(lambda: exported(shop, "organisation").count(b'"type":"fill"') == 2)
+    eventually(lambda: b'"contest"' in exported(shop, "organisation"))
     whole = exported(shop, kind, format)
     lines = whole.splitlines(keepends=True)
     rows = [json.loads(line) for line in exported(shop, kind).splitlines()]

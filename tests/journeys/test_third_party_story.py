@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 
 import httpx
+
+from tests.support.eventually import eventually
 
 CAMPAIGN = {
     "name": "Reward Purchases Over $100",
@@ -50,13 +51,8 @@ def test_the_story_and_a_restart(own_server):
             return answer["eventId"]
 
         def processed(event_id):
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                found = http.get(f"/v1/events/{event_id}/explain").json()["data"]
-                if found["processed"]:
-                    return found
-                time.sleep(0.02)
-            raise AssertionError(found)
+            path = f"/v1/events/{event_id}/explain"
+            return eventually(lambda: (event := http.get(path).json()["data"])["processed"] and event)
 
         def profile(user):
             return http.get(f"/v1/profiles/{user}").json()["data"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import time
 
 import asyncpg
 import httpx
@@ -11,6 +10,7 @@ import pytest
 from plaudit.storage.embedded import EmbeddedPostgres, program, running_url
 from tests.api.member.test_live import Heard
 from tests.delivery.test_push import Browser
+from tests.support.eventually import eventually
 from tests.support.http import ok
 from tests.support.receiver import Receiver
 
@@ -73,12 +73,7 @@ def numbers(club, after: str) -> tuple[list, str]:
 
 
 def until_fed(club, after: str, count: int) -> tuple[list, str]:
-    deadline = time.monotonic() + 20
-    while True:
-        found, cursor = numbers(club, after)
-        if len(found) >= count or time.monotonic() > deadline:
-            return found, cursor
-        time.sleep(0.02)
+    return eventually(lambda: len((page := numbers(club, after))[0]) >= count and page)
 
 
 @pytest.mark.slow

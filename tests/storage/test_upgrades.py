@@ -31,6 +31,7 @@ from plaudit.storage.orgs import SCOPES, create_api_key
 from plaudit.storage.postgres import connect
 from plaudit.storage.queries import queries_beside
 from plaudit.storage.schema import MIGRATIONS, is_migrated
+from tests.support.eventually import eventually
 from tests.support.http import ok
 from tests.support.server import Server, new_folder
 
@@ -125,10 +126,7 @@ def client_of(server: Server, org_id: str) -> httpx.Client:
 
 def decided_again(client: httpx.Client) -> None:
     """What waited when the database was dumped is decided, and so is what comes now."""
-    deadline = time.monotonic() + 120
-    while ok(client.get("/v1/events", params={"status": "queued"}))["events"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: ok(client.get("/v1/events", params={"status": "queued"}))["events"], [])
     was = ok(client.get("/v1/profiles/zoe"))["points"]
     assert was > 0
     body = {"userId": "zoe", "action": "shop_purchase", "eventId": "now-1", "data": {"amount": 10, "currency": "GBP"}}

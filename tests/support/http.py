@@ -1,19 +1,42 @@
 """What responses of the API contain, and that they are as expected."""
 
+from typing import Any
+from urllib.parse import quote
 
-def ok(response, status=200):
+import httpx
+
+from tests.support.eventually import eventually
+
+
+def ok(response: httpx.Response, status: int = 200) -> Any:
     """Return the data of a response with this status."""
     assert response.status_code == status, response.text
     return response.json().get("data", response.json())
 
 
-def saved(response):
+def saved(response: httpx.Response) -> Any:
     """Return what a request saved."""
     assert response.status_code in (200, 201), response.text
     return response.json()["data"]
 
 
-def wrong(response):
+def wrong(response: httpx.Response) -> dict[str, str]:
     """Return the fields that a request has wrong, with the reasons."""
     assert response.status_code == 400, response.text
     return {error["field"]: error["message"] for error in response.json()["error"]["details"]}
+
+
+def decided_event(client: httpx.Client, event_id: str) -> dict[str, Any]:
+    """Return an event as soon as it is decided, however."""
+    return eventually(lambda: (event := _event(client, event_id)).get("status") not in (None, "queued") and event) or {}
+
+
+def processed_event(client: httpx.Client, event_id: str) -> dict[str, Any]:
+    """Return an event as soon as it is processed."""
+    return eventually(lambda: (event := _event(client, event_id)).get("processed") and event)
+
+
+def _event(client: httpx.Client, event_id: str) -> dict[str, Any]:
+    response = client.get(f"/v1/events/{quote(event_id, safe='')}")
+    assert response.status_code in (200, 404), response.text
+    return response.json().get("data", {})

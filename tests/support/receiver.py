@@ -2,8 +2,9 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.eventually import eventually
 
 
 class Receiver:
@@ -54,11 +55,9 @@ class Receiver:
         """What was taken with a 2xx, in its order."""
         return [json.loads(body) for _, body, status in self.requests if 200 <= status < 300]
 
-    def wait_for(self, number: int, seconds: float = 60) -> list[dict]:
-        deadline = time.monotonic() + seconds
-        while len(self.messages) < number:
-            assert time.monotonic() < deadline, [status for _, _, status in self.requests]
-            time.sleep(0.02)
+    def wait_for(self, number: int) -> list[dict]:
+        """Return the messages as soon as there are so many."""
+        eventually(lambda: len(self.messages) >= number, show=lambda: [status for _, _, status in self.requests])
         return self.messages
 
     def close(self) -> None:

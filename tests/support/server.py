@@ -19,6 +19,7 @@ from plaudit import clock
 from plaudit.storage.embedded import running_url
 from plaudit.storage.orgs import Credentials, create_org
 from plaudit.storage.postgres import connect
+from tests.support.eventually import eventually
 from tests.support.invariants import assert_invariants_hold, record_creator, run_in_thread
 
 PLAIN = False  # nothing is encrypted here, and reading the certificates of all the world takes a client 30 ms
@@ -51,21 +52,18 @@ class Server:
         self.jwt_secrets: dict[str, str] = {}
         self.invariants_hold = True  # whether they are to hold whenever it is stopped
 
-    def start(self, seconds: float = 240) -> "Server":
+    def start(self) -> "Server":
         command = [sys.executable, "-m", "plaudit", "serve", "--data", str(self.folder), "--port", str(self.port)]
         environment = os.environ | {"PLAUDIT_LEASE_SECONDS": "1"}
         with (self.folder.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log, env=environment)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}/readyz", verify=PLAIN).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                pass
-            assert self.process.poll() is None, self.log()
-            time.sleep(0.05)
-        raise AssertionError(self.log())
+        eventually(self._is_ready, despite=httpx.TransportError, show=self.log)
+        return self
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        return httpx.get(f"{self.url}/readyz", verify=PLAIN).status_code == 200
 
     @property
     def database_url(self) -> str | None:

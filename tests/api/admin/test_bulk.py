@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -148,6 +148,16 @@ def test_what_spreadsheets_and_other_systems_send_is_read(ready):
     assert (marked["accepted"], marked["refused"]) == (2, 0)
 
 
+def points_reach(shop, points):
+    """Wait for Ann's points; a user who has only acted does not exist until a worker has processed the action."""
+
+    def current():
+        response = shop.get("/v1/profiles/ann")
+        return None if response.status_code == 404 else ok(response)["points"]
+
+    eventually(current, points)
+
+
 def test_actions_are_imported_from_columns(ready):
     pays = {
         "name": "Pay",
@@ -158,10 +168,7 @@ def test_actions_are_imported_from_columns(ready):
     text = "eventId;action;userId;timestamp;data.amount\ne1;buy;ann;2026-10-01T00:00:00Z;12\ne2;buy;ann;soon;3\n"
     job = send(ready, text, "?kind=events", headers=CSV)
     assert (job["state"], job["accepted"], [one["line"] for one in job["errors"]]) == ("finished", 1, [3])
-    deadline = time.monotonic() + 60
-    while (found := ready.get("/v1/profiles/ann")).status_code == 404 or ok(found)["points"] < 12:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    points_reach(ready, 12)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +264,7 @@ def test_events_are_imported_in_bulk_each_once(ready):
     assert job["errors"][0]["line"] == 1501
     again = send(ready, text, f"?kind=events&job={job['jobId']}")
     assert (again["accepted"], again["lines"]) == (1201, 1502)
-    deadline = time.monotonic() + 30
-    # Who has only acted so far is nobody until a worker has come to it.
-    while (found := ready.get("/v1/profiles/ann")).status_code == 404 or ok(found)["points"] < 1201:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    points_reach(ready, 1201)
 
 
 def programme_that_time_moves(shop):
@@ -302,13 +305,6 @@ def what_they_have(shop):
     ]
 
 
-def until(there):
-    deadline = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_an_import_of_history_with_a_pause_gives_what_it_gives_without_one(server_process):
     """Timers run in the pause, as they would for everybody else; when the import has ended they run up to now."""
     history = history_of_visits()
@@ -321,7 +317,7 @@ def test_an_import_of_history_with_a_pause_gives_what_it_gives_without_one(serve
             def body(shop=shop, other=other, pause=pause):
                 yield lines(*history[:1000]).encode() + b"\n"
                 if pause:
-                    until(lambda: (jobs := ok(other.get("/v1/bulk/jobs"))["jobs"]) and jobs[0]["lines"] == 1000)
+                    eventually(lambda: (jobs := ok(other.get("/v1/bulk/jobs"))["jobs"]) and jobs[0]["lines"] == 1000)
                     job = ok(other.get("/v1/bulk/jobs"))["jobs"][0]
                     assert (job["state"], job["timersWaitUntil"] > job["movedAt"]) == ("running", True)
                     assert ok(other.post("/v1/clock/advance", json={"seconds": 1}))["timers"] == 0
@@ -342,7 +338,7 @@ def test_a_job_that_was_cancelled_holds_nobody_and_is_not_taken_up(shop):
 
     def body():
         yield lines(*(next(sent) for _ in range(1000))).encode() + b"\n"
-        until(lambda: (jobs := ok(shop.get("/v1/bulk/jobs"))["jobs"]) and jobs[0]["lines"] == 1000)
+        eventually(lambda: (jobs := ok(shop.get("/v1/bulk/jobs"))["jobs"]) and jobs[0]["lines"] == 1000)
         job_id = ok(shop.get("/v1/bulk/jobs"))["jobs"][0]["jobId"]
         cancelled = ok(shop.post(f"/v1/bulk/jobs/{job_id}/cancel"))
         assert (cancelled["state"], cancelled["timersWaitUntil"]) == ("cancelled", None)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from plaudit.api.app import OPERATIONS
 from tests.api.admin.test_members import subscription_at
-from tests.support.eventually import wait_for_event, wait_until
-from tests.support.http import ok
+from tests.support.eventually import eventually
+from tests.support.http import decided_event, ok
 
 WRITES = [one for one in OPERATIONS if one.writes]
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -132,8 +132,8 @@ def club(server_process):
         ok(client.post("/v1/campaigns", json={"campaignId": "enter", "name": "Enter", "triggers": [{"type": "entered"}],
                                               "effects": [{"type": "add_entries", "competitionId": "cup"}]}), 201)  # fmt: skip
         client.post("/api/audience/internal/actions", json={"userId": "ann", "action": "entered", "eventId": "enter"})
-        wait_for_event(client, "enter")
-        wait_until(lambda: ok(client.get("/v1/segments/fans/members"))["filling"]["finishedAt"])
+        decided_event(client, "enter")
+        eventually(lambda: ok(client.get("/v1/segments/fans/members"))["filling"]["finishedAt"])
         ok(client.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
         key = ok(client.post("/v1/api-keys", json={"name": "Old", "scopes": ["admin:read"]}), 201)
         client.places = {"transactionId": credit["transactionId"], "keyId": key["keyId"]}
@@ -232,8 +232,8 @@ def test_a_dry_run_of_any_write_changes_no_table(operation, club, server_process
     path = path.replace("{couponId}", "none").replace("{jobId}", "none")
     if name == "POST /v1/config/restore":
         body = {"programVersion": 2}
-    wait_until(lambda: not server_process.sql("SELECT FROM inbox LIMIT 1"))
-    wait_until(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
+    eventually(lambda: not server_process.sql("SELECT FROM inbox LIMIT 1"))
+    eventually(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
     before = contents()
     answer = sent(club, operation, path, body)
     after = contents()
@@ -356,7 +356,7 @@ def test_what_a_dry_run_says_is_what_then_happens(market, calls):
             continue
         assert without_times(tried.json()) == without_times(done.json())
         for event in tried.json()["dryRun"]["events"]:
-            wait_for_event(market, event["eventId"])
+            decided_event(market, event["eventId"])
             assert without_times(ok(market.get(f"/v1/events/{event['eventId']}/explain"))) == without_times(event)
 
 

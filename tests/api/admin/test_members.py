@@ -1,7 +1,6 @@
 """Members as administrators keep them: the schema, custom fields, enrolment, consents, and what the GDPR asks for."""
 
 import asyncio
-import time
 
 import asyncpg
 import pytest
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from plaudit.storage.embedded import running_url
 from tests.delivery.test_push import subscription_at
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 FIELDS = [
@@ -223,10 +223,7 @@ def test_points_that_come_back_or_are_sent_are_not_earned_again(shop):
         found = ok(shop.get("/v1/profiles/eve"))
         return found["points"], found["lifetimePoints"], list(found["segments"])
 
-    deadline = time.monotonic() + 60
-    while eve()[0] < 500 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert eve() == (500, 100, [])
+    eventually(eve, (500, 100, []))
     received = ok(shop.get("/v1/transactions?userId=eve"))["transactions"][0]["transactionId"]
     book(f"/v1/transactions/{received}/reverse", amount=300)
     assert eve() == (200, 100, [])
@@ -259,26 +256,20 @@ def test_whoever_is_erased_is_on_no_board_wins_nothing_and_is_in_no_segment(shop
     def members(segment):
         return sorted(one["userId"] for one in ok(shop.get(f"/v1/segments/{segment}/members"))["members"])
 
-    def wait_for(holds):
-        deadline = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
     assert board() == ["first", "second"]
-    wait_for(lambda: members("new") == ["first", "second"])
+    eventually(lambda: members("new") == ["first", "second"])
     ok(shop.delete("/v1/profiles/first"))
     assert (board(), members("new")) == (["second"], ["second"])
     ok(shop.post("/v1/segments", json={
         "segmentId": "late", "name": "L", "include": [{"field": "points", "operator": ">=", "value": 0}],
     }), 201)  # fmt: skip
-    wait_for(lambda: ok(shop.get("/v1/segments/late/members"))["filling"]["percent"] == 100)
+    eventually(lambda: ok(shop.get("/v1/segments/late/members"))["filling"]["percent"] == 100)
     assert members("late") == ["second"]
 
     while ok(shop.post("/v1/clock/advance", json={"seconds": 366 * 86_400}))["now"] < ends:
         pass
     ok(shop.post("/v1/clock/advance", json={"seconds": 600}))
-    wait_for(lambda: ok(shop.get("/v1/profiles/second"))["points"] == 1_000)
+    eventually(lambda: ok(shop.get("/v1/profiles/second"))["points"] == 1_000)
     winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
     assert [(one["rank"], one["userId"]) for one in winners] == [(1, "second")]
     drawn = ok(shop.post("/v1/competitions/draw/draw", json={"winners": 2}))

@@ -1,12 +1,11 @@
 """A campaign overpaid: what it led to is undone, for all members or one, once, and the books hold."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 ACTIONS = "/api/audience/internal/actions"
@@ -23,11 +22,8 @@ def roll_back(shop, campaign="over", **more):
     body = {"from": ago(days=1), "until": ago(hours=-1), **more}
     path, _, query = campaign.partition("?")
     job = ok(shop.post(f"/v1/campaigns/{path}/rollback?{query}", json=body), 202)
-    deadline = time.monotonic() + 240
-    while job["state"] == "running":
-        assert time.monotonic() < deadline, job
-        time.sleep(0.2)
-        job = ok(shop.get(f"/v1/bulk/jobs/{job['jobId']}"))
+    path = f"/v1/bulk/jobs/{job['jobId']}"
+    job = eventually(lambda: (current := ok(shop.get(path)))["state"] != "running" and current)
     assert job["state"] == "finished", job
     return job
 
@@ -75,13 +71,10 @@ def overpaid(shop, server_process):
     ok(shop.post(f"{ACTIONS}/batch", json=batch), 202)
     buy(shop, "u0")
     buy(shop, "u0")  # the challenge, and gold
-    deadline = time.monotonic() + 120
-    while ok(shop.get("/v1/campaigns/over/stats"))["completions"] < MEMBERS + 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(lambda: ok(shop.get("/v1/campaigns/over/stats"))["completions"], MEMBERS + 1)
     # The ladder is new: looks at its members move them on.
-    wait_until(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
-    wait_until(lambda: not server_process.sql("SELECT FROM inbox LIMIT 1"))
+    eventually(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
+    eventually(lambda: not server_process.sql("SELECT FROM inbox LIMIT 1"))
     return shop
 
 

@@ -12,7 +12,7 @@ from plaudit.core.event import TRANSFER
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Payload, arrival_from_client
-from tests.support.eventually import wait_until
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 
@@ -96,11 +96,11 @@ def test_a_transfer_that_a_worker_decides_is_on_its_way_until_the_receiver_has_i
 
     with busy(url, bucket_of(member_id_of(org_id, there))):
         asyncio.run(queue())
-        own = wait_until(sent)["transactionId"]
+        own = eventually(sent)["transactionId"]
         assert transfer() == {"status": "on_its_way", "from": "ann", "to": there, "receivedAt": None,
                               "sentTransactionId": own, "receivedTransactionId": None}  # fmt: skip
         assert club.post(f"/v1/transactions/{own}/reverse", json={}).json()["error"]["code"] == "transfer_not_found"
-    wait_until(lambda: transfer()["status"] == "arrived")
+    eventually(lambda: transfer()["status"] == "arrived")
     body = {"userId": "ann", "toUserId": there, "amount": 20, "eventId": "gift"}
     again = ok(club.post("/v1/transfers", json=body), 201)
     assert (again["duplicate"], again["transfer"], points(club, there)) == (True, transfer(), [20])

@@ -1,10 +1,10 @@
 """The first generation's calls, field by field and type by type as its document shows them."""
 
 import re
-import time
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 CHALLENGE = "123e4567-e89b-12d3-a456-426614174000"
@@ -82,10 +82,7 @@ def watch(client, servers) -> None:
 
 def settle(servers) -> None:
     """Until everything that came has been decided. (An action that is waited for may overtake one that is not.)"""
-    deadline = time.monotonic() + 30
-    while ok(servers.get("/v1/events?status=queued"))["events"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: ok(servers.get("/v1/events?status=queued"))["events"], [])
 
 
 def data_of(answer):

@@ -26,7 +26,7 @@ def impatient(monkeypatch):
 
 async def coming(part: bytes, every: float, number: int):
     for _ in range(number):
-        await asyncio.sleep(every)
+        await asyncio.sleep(every)  # a slow sender
         yield part
 
 
@@ -79,7 +79,7 @@ def test_what_is_done_with_a_body_may_take_its_time():
     async def slowly() -> int:
         parts = 0
         async for _ in bodies.paced(coming(b"x", 0.001, 5)):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # a slow receiver
             parts += 1
         return parts
 

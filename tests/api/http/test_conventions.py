@@ -15,6 +15,7 @@ from plaudit.api.http.rate_limits import Policy, RateLimits
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
 from plaudit.errors import IdempotencyConflict, RateLimited
 from plaudit.storage.queries import queries_beside
+from tests.support.eventually import eventually_async
 from tests.support.http import ok
 
 PRODUCT = {"name": "Cup", "sku": "CUP", "type": "merchandise"}
@@ -158,8 +159,7 @@ def test_a_key_that_is_claimed_while_one_waits_for_it_is_in_use(staged, database
                 await transaction.start()
                 await first.fetchrow(queries_beside(idempotency.__file__).begin, *claim, b"other", clock.now())
                 second = asyncio.create_task(idempotency.begin(stage.pool, *claim, "credit", b"{}"))
-                while not await first.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-                    await asyncio.sleep(0.01)
+                await eventually_async(lambda: first.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
                 await transaction.commit()
             with pytest.raises(IdempotencyConflict):
                 await second
@@ -224,7 +224,7 @@ def test_a_refused_request_whose_body_comes_late_leaves_the_connection_to_the_ne
     alive = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server_process.port), timeout=10) as line:
         line.sendall(asked)
-        time.sleep(0.2)
+        time.sleep(0.2)  # the body is late
         line.sendall(b"{}")
         assert line.recv(65536).startswith(b"HTTP/1.1 401")
         line.sendall(alive)

@@ -3,8 +3,7 @@
 import pytest
 
 from plaudit.api.app import OPERATIONS
-from tests.support.eventually import wait_for_event
-from tests.support.http import ok
+from tests.support.http import decided_event, ok
 
 ASKED = [one for one in OPERATIONS if not one.is_open and one.scope is not None and not one.any_field]
 
@@ -81,8 +80,8 @@ def bought(shop):
         action = {"userId": "ann", "action": "bought", "data": {"amount": amount}, "timestamp": at, "eventId": key}
         shop.post("/api/audience/internal/actions", json=action)
     shop.post("/api/audience/internal/actions", json={"userId": "ann", "action": "looked", "eventId": "look"})
-    wait_for_event(shop, "look")
-    wait_for_event(shop, "large")
+    decided_event(shop, "look")
+    decided_event(shop, "large")
     ok(shop.post("/v1/transactions", json={"userId": "bob", "metric": "xp", "amount": 3}), 201)
     return shop
 

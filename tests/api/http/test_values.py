@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from plaudit.api.identity.jwks import keys_in
-from tests.support.eventually import wait_for_event
+from tests.support.http import decided_event
 
 ACTIONS = "/api/audience/internal/actions"
 WAIT = {"Prefer": "wait=10"}
@@ -319,7 +319,7 @@ def named(text):
 @pytest.mark.parametrize("key", [one.replace(" ", "_") for one in ODD if one.isascii()])
 def test_an_event_with_any_id_is_found_and_explained(books, key):
     assert books.post(ACTIONS, json={"userId": "k", "action": "x", "eventId": key}).status_code == 202
-    wait_for_event(books, key)
+    decided_event(books, key)
     assert books.get(f"/v1/events/{quote(key, safe='')}/explain").status_code == 200
 
 

@@ -1,25 +1,14 @@
 """What senders write in another way and mean the same: numbers for ids, null for nothing, dates, marks, order of keys."""
 
-import time
 from uuid import uuid4
 
 import pytest
 
-from tests.support.http import ok
+from tests.support.http import ok, processed_event
 
 ACTIONS = "/api/audience/internal/actions"
 BOM = b"\xef\xbb\xbf"
 NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-def decided(shop, event_id):
-    deadline = time.monotonic() + 60
-    while True:
-        found = shop.get(f"/v1/events/{event_id}")
-        if found.status_code == 200 and found.json()["data"]["processed"]:
-            return found.json()["data"]
-        assert time.monotonic() < deadline, found.text
-        time.sleep(0.05)
 
 
 def members(shop):
@@ -39,10 +28,10 @@ SHOPIFY = {
 
 def test_a_number_as_a_user_id_means_its_decimal_text(shop):
     ok(shop.post(ACTIONS, json=SHOPIFY | {"eventId": 6200407294252}), 202)
-    assert decided(shop, "6200407294252")["userId"] == "7064055069300"
+    assert processed_event(shop, "6200407294252")["userId"] == "7064055069300"
     batch = [{"userId": 7064055069300, "action": "a"}, {"userId": 12345, "action": "a", "eventId": 1}]
     assert shop.post(f"{ACTIONS}/batch", json=batch).json()["accepted"] == 2
-    decided(shop, "1")
+    processed_event(shop, "1")
     track = {"userId": 12345, "event": "Order Completed", "messageId": "m1"}
     assert shop.post("/v1/track", json=track).status_code == 200
     cloud = {"specversion": "1.0", "id": "c", "source": "/s", "type": "t", "subject": 12345, "data": {}}
@@ -79,7 +68,7 @@ def test_a_number_names_the_member_in_whatever_is_done_by_hand(shop):
 def test_whole_numbers_are_ids(shop, given, meant):
     event_id = f"whole-{uuid4()}"
     ok(shop.post(ACTIONS, json={"userId": given, "action": "a", "eventId": event_id}), 202)
-    assert decided(shop, event_id)["userId"] == meant
+    assert processed_event(shop, event_id)["userId"] == meant
 
 
 @pytest.mark.parametrize("given", [7.5, 1e20, 10**30, True, ["7"], {"id": 7}])
@@ -133,7 +122,7 @@ def test_null_is_no_value_of_a_field_that_must_be_there(http):
 def test_a_day_without_a_time_of_day_begins_at_midnight(shop):
     body = {"userId": "day", "action": "a", "timestamp": "2026-01-02", "eventId": f"day-{uuid4()}"}
     ok(shop.post(ACTIONS, json=body), 202)
-    assert decided(shop, body["eventId"])["timestamp"].startswith("2026-01-02T00:00:00")
+    assert processed_event(shop, body["eventId"])["timestamp"].startswith("2026-01-02T00:00:00")
     assert shop.post(ACTIONS, json=body | {"timestamp": "2026-02-30"}).status_code == 400
 
 

@@ -3,24 +3,21 @@
 import base64
 import gzip
 import json
-import time
 import zlib
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from tests.support.http import ok
+from tests.support.eventually import eventually
+from tests.support.http import ok, processed_event
 
 CE = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "com.shop.purchase", "subject": "ann"}
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 
 
 def points(shop, user, wanted):
-    deadline = time.monotonic() + 10
-    while shop.get(f"/v1/profiles/{user}").json().get("data", {}).get("points") != wanted:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: shop.get(f"/v1/profiles/{user}").json().get("data", {}).get("points"), wanted)
 
 
 def pays(shop, trigger):
@@ -70,16 +67,6 @@ def test_segments_libraries_find_their_calls(shop):
     points(shop, "bob", 2)
 
 
-def seen(shop, event_id):
-    deadline = time.monotonic() + 60
-    while True:
-        found = shop.get(f"/v1/events/{event_id}")
-        if found.status_code == 200 and found.json()["data"]["processed"]:
-            return found.json()["data"]
-        assert time.monotonic() < deadline, found.text
-        time.sleep(0.05)
-
-
 def people(shop):
     return [one["userId"] for one in shop.get("/v1/profiles").json()["data"]["profiles"]]
 
@@ -90,7 +77,7 @@ def people(shop):
 def test_the_data_of_a_cloud_event_may_be_base64(shop):
     event = CE | {"datacontenttype": "application/json", "data_base64": "eyJhbW91bnQiOiA3MH0="}
     told = ok(shop.post("/v1/ingest/cloudevents", json=event, headers=STRUCTURED), 202)
-    assert seen(shop, told["results"][0]["eventId"])["data"] == {"amount": 70}
+    assert processed_event(shop, told["results"][0]["eventId"])["data"] == {"amount": 70}
 
 
 @pytest.mark.parametrize(
@@ -116,10 +103,10 @@ def test_what_is_wrong_with_a_cloud_event_is_said_of_its_own_field(http, wrong, 
 def test_a_cloud_event_may_do_without_data(shop):
     for i, data in enumerate(({}, {"data": None})):
         told = ok(shop.post("/v1/ingest/cloudevents", json=CE | {"id": f"none-{i}"} | data, headers=STRUCTURED), 202)
-        assert seen(shop, told["results"][0]["eventId"])["data"] == {}
+        assert processed_event(shop, told["results"][0]["eventId"])["data"] == {}
     binary = {f"ce-{name}": value for name, value in (CE | {"id": "none"}).items()}
     told = ok(shop.post("/v1/ingest/cloudevents", content=b"", headers=binary), 202)
-    assert seen(shop, told["results"][0]["eventId"])["data"] == {}
+    assert processed_event(shop, told["results"][0]["eventId"])["data"] == {}
 
 
 def test_extension_attributes_are_not_what_is_wrong(http):
@@ -138,7 +125,7 @@ def test_the_headers_of_a_cloud_event_are_decoded(shop, subject):
     headers = [(name, subject if name == b"ce-subject" else value) for name, value in headers]
     headers.append((b"content-type", b"application/json"))
     told = ok(shop.post("/v1/ingest/cloudevents", content=b'{"a": 1}', headers=headers), 202)
-    seen(shop, told["results"][0]["eventId"])
+    processed_event(shop, told["results"][0]["eventId"])
     assert people(shop) == ["j\u00fcrgen"]
 
 
@@ -165,7 +152,7 @@ def test_the_clock_of_a_device_is_corrected_by_when_it_sent(shop):
     assert ok(shop.post("/v1/batch", json=own))["success"] is True
     ok(shop.post("/v1/track", json=call | {"messageId": "one", "sentAt": text(ahead)}))
     for name in ("fast", "own", "one"):
-        happened = datetime.fromisoformat(seen(shop, name)["timestamp"])
+        happened = datetime.fromisoformat(processed_event(shop, name)["timestamp"])
         age = ahead - timedelta(minutes=12) - happened
         assert timedelta(seconds=30) < age <= timedelta(seconds=91), age
     refused = shop.post("/v1/batch", json={"batch": [call | {"messageId": "unsent"}]})
@@ -235,7 +222,7 @@ NAMES = [
 def test_names_in_any_script_stay_distinct(shop):
     for i, name in enumerate(NAMES):
         ok(shop.post("/v1/track", json={"event": f"{name} {name}", "userId": "n", "messageId": f"n-{i}"}))
-    found = [seen(shop, f"n-{i}")["action"] for i in range(len(NAMES))]
+    found = [processed_event(shop, f"n-{i}")["action"] for i in range(len(NAMES))]
     assert found == [f"{name.lower()}_{name.lower()}" for name in NAMES]
     pays(shop, found[0])
     ok(shop.post("/v1/track", json={"event": f"{NAMES[0]} {NAMES[0]}!", "userId": "paid", "messageId": "n-paid"}))
@@ -243,7 +230,7 @@ def test_names_in_any_script_stay_distinct(shop):
     composed, decomposed = "Caf\u00e9", "Cafe\u0301"
     for name in (composed, decomposed):
         ok(shop.post("/v1/track", json={"event": name, "userId": "n", "messageId": f"c-{len(name)}"}))
-    assert seen(shop, "c-4")["action"] == seen(shop, "c-5")["action"]
+    assert processed_event(shop, "c-4")["action"] == processed_event(shop, "c-5")["action"]
     assert shop.post("/v1/track", json={"event": "!?", "userId": "n"}).status_code == 400
 
 

@@ -3,13 +3,13 @@
 import json
 import socket
 import threading
-import time
 
 import httpx
 import pytest
 
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
 from tests.api.first_generation.test_first_generation import data_of
+from tests.support.eventually import eventually
 from tests.support.http import ok
 
 
@@ -65,11 +65,8 @@ class Heard:
     def notes(self) -> list[dict]:
         return [data for event, _, data in self.events if event == "notification"]
 
-    def wait_for(self, holds, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, self.events
-            time.sleep(0.002)
+    def wait_for(self, holds) -> None:
+        eventually(holds, show=lambda: self.events)
 
 
 def report(club, user_id, action) -> None:
@@ -129,10 +126,8 @@ def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
         refused = many.get("/api/loyalty/me/stream")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
         held.pop().close()
-        deadline = time.monotonic() + 20
-        while (again := Heard(many)).status != 200:  # until the server notices that the line is gone
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        # Until the server notices that the line is gone.
+        again = eventually(lambda: (stream := Heard(many)).status == 200 and stream)
         held.append(again)
         report(club, "many", "clapped")
         for one in held:
@@ -165,10 +160,7 @@ def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, s
     with server_process.member_of(club, f"later-{place}") as member:
         user_id = f"later-{place}"
         report(club, user_id, "clapped")  # before the stream: not told again
-        deadline = time.monotonic() + 20
-        while not data_of(member.get("/api/loyalty/me/notifications"))["notifications"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: data_of(member.get("/api/loyalty/me/notifications"))["notifications"])
         stream = Heard(member, **{"Last-Event-ID": place})
         stream.wait_for(lambda: len(stream.events) == 3)
         (ready, present, _), (reset, _, _), (changed, _, _) = stream.events

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 
 class Panic(BaseException):
@@ -25,6 +26,7 @@ def panic() -> None:
 
 
 def hang() -> None:
+    Path(os.environ["POISON_HANGING"]).touch()
     ctypes.PyDLL(None).pause()  # in C, with the interpreter's lock
 
 
