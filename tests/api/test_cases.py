@@ -37,8 +37,8 @@ def assert_like(wanted, found, org: str, where: str = "answer") -> None:
     elif isinstance(wanted, list):
         assert isinstance(found, list), where
         assert len(wanted) == len(found), where
-        for i, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            assert_like(one, other, org, f"{where}[{i}]")
+        for i, (item, other) in enumerate(zip(wanted, found, strict=True)):
+            assert_like(item, other, org, f"{where}[{i}]")
     elif isinstance(wanted, str) and "<" in wanted:
         pattern = re.escape(wanted).replace("<uuid>", UUID).replace("<time>", TIME).replace("<org>", org)
         assert re.fullmatch(pattern, found), f"{where}: {found}"
@@ -85,9 +85,9 @@ def test_the_documents_case(organisation, server_process, path):
 def test_a_leaked_or_misspelt_field_fails_where_all_is_shown():
     wanted = {"data": {"<exact>": True, "userId": "<any>", "points": 1}}
     assert_like(wanted, {"data": {"userId": "u", "points": 1}, "more": True}, "org")
-    for found in ({"userId": "u", "points": 1, "secret": 2}, {"userid": "u", "points": 1}):
+    for row in ({"userId": "u", "points": 1, "secret": 2}, {"userid": "u", "points": 1}):
         with pytest.raises(AssertionError):
-            assert_like(wanted, {"data": found}, "org")
+            assert_like(wanted, {"data": row}, "org")
 
 
 def test_every_documented_answer_is_shown_whole():

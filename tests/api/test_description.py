@@ -30,7 +30,11 @@ schema = schemathesis.openapi.from_dict(json.loads(msgspec.json.encode(describe(
 # A stream has no end to be looked at.
 own = schemathesis.openapi.from_dict(
     json.loads(
-        msgspec.json.encode(describe(one for one in OPERATIONS if one.member and not one.path.endswith("/stream")))
+        msgspec.json.encode(
+            describe(
+                operation for operation in OPERATIONS if operation.member and not operation.path.endswith("/stream")
+            )
+        )
     )
 )
 SAME_AGAIN = "^/api/loyalty/admin"  # the beta's prefix: the same calls in another envelope

@@ -31,8 +31,8 @@ BEGIN RAISE EXCEPTION 'refused' USING DETAIL = NEW.user_id, CONSTRAINT = 'test_r
 
 
 def everything_logged(server) -> str:
-    files = [one for one in server.folder.parent.rglob("*") if one.suffix == ".log" or one.name == "log"]
-    return "\n".join(one.read_text(errors="replace") for one in files if one.is_file())
+    files = [path for path in server.folder.parent.rglob("*") if path.suffix == ".log" or path.name == "log"]
+    return "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
 
 
 def use_everything(server, client, person) -> None:
@@ -90,14 +90,14 @@ def test_the_log_names_nobody(own_server):
         assert mark not in logged, logged[max(0, logged.index(mark) - 2_000) : logged.index(mark) + 200]
     entries = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
     # It would prove little if nothing had failed, or if the log did not say where and why.
-    failed = [one for one in entries if one["event"] == "request_failed"]
-    assert {one["route"] for one in failed} >= {"/api/audience/internal/actions", "/v1/profiles/{userId}/consents"}
-    assert any("RaiseError: P0001, test_refusal" in one["exception"] for one in failed)
-    assert any("UndefinedTableError: 42P01" in one["exception"] for one in failed)
-    assert [one for one in entries if one["event"] == "event_failed" and "RaiseError" in one["exception"]]
-    refused = [one for one in entries if one["event"] == "request_refused"]
-    assert {one["route"] for one in refused} >= {"/v1/profiles"}
-    assert all(one["correlation_id"] for one in [*failed, *refused])
+    failed = [entry for entry in entries if entry["event"] == "request_failed"]
+    assert {value["route"] for value in failed} >= {"/api/audience/internal/actions", "/v1/profiles/{userId}/consents"}
+    assert any("RaiseError: P0001, test_refusal" in value["exception"] for value in failed)
+    assert any("UndefinedTableError: 42P01" in value["exception"] for value in failed)
+    assert [entry for entry in entries if entry["event"] == "event_failed" and "RaiseError" in entry["exception"]]
+    refused = [entry for entry in entries if entry["event"] == "request_refused"]
+    assert {value["route"] for value in refused} >= {"/v1/profiles"}
+    assert all(value["correlation_id"] for value in [*failed, *refused])
 
 
 def _raised(error: Exception) -> Exception:

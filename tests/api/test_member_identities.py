@@ -14,7 +14,7 @@ SCHEMA = {
 
 
 def people(shop):
-    return {one["userId"] for one in ok(shop.get("/v1/profiles"))["profiles"]}
+    return {profile["userId"] for profile in ok(shop.get("/v1/profiles"))["profiles"]}
 
 
 def who(shop, event_id):
@@ -24,10 +24,10 @@ def who(shop, event_id):
 def reported(shop, name, field="userId"):
     """Who an action is about that names its user so, by every way in that takes actions."""
     keys = [f"e-{uuid4()}" for _ in range(5)]
-    one = {field: name, "action": "seen"}
-    ok(shop.post(ACTIONS, json=one | {"eventId": keys[0]}), 202)
-    ok(shop.post(ACTIONS, json=one | {"eventId": keys[1]}, headers=NOW), 200)
-    ok(shop.post(f"{ACTIONS}/batch", json=[one | {"eventId": keys[2]}]), 202)
+    row = {field: name, "action": "seen"}
+    ok(shop.post(ACTIONS, json=row | {"eventId": keys[0]}), 202)
+    ok(shop.post(ACTIONS, json=row | {"eventId": keys[1]}, headers=NOW), 200)
+    ok(shop.post(f"{ACTIONS}/batch", json=[row | {"eventId": keys[2]}]), 202)
     if field == "userId":
         ok(shop.post("/v1/track", json={"userId": name, "event": "seen", "messageId": keys[3]}))
         event = {"specversion": "1.0", "id": keys[4], "source": "/s", "type": "seen", "subject": name}
@@ -145,7 +145,7 @@ def test_only_badges_count_as_badges(shop):
         "include": [{"field": "badgeCount", "operator": "equals", "value": 1}],
     }
     ok(shop.post("/v1/segments", json=owner), 201)
-    give = [{"type": "award_product", "config": {"productId": one}} for one in ("star", "mug")]
+    give = [{"type": "award_product", "config": {"productId": name}} for name in ("star", "mug")]
     ok(shop.post("/v1/campaigns", json={"name": "Give", "triggers": [{"type": "visit"}], "effects": give}), 201)
     act = {"userId": "ann", "action": "visit"}
     shop.post("/api/audience/internal/actions", json=act, headers={"Prefer": "wait=10"})

@@ -38,8 +38,8 @@ class Links(HTMLParser):
 
 def own_links(answer) -> set[str]:
     """The links of a page, none of which may lead to another host by itself."""
-    links = [urljoin(answer.request.url.path, one) for one in Links(answer.text).found]
-    return {one for one in links if not one.startswith(("http", "data:"))}
+    links = [urljoin(answer.request.url.path, name) for name in Links(answer.text).found]
+    return {link for link in links if not link.startswith(("http", "data:"))}
 
 
 def test_every_page_of_the_server_and_what_it_leads_to_is_there(http):
@@ -140,5 +140,5 @@ def test_every_family_of_errors_and_every_refusal_has_its_sentence():
         if family.__module__ == "plaudit.errors":
             assert STATUS_OF_KIND[family.kind] in CODES[family.code][0]
     assert set(MEANINGS) == set(all_refusals()) >= set(Refusal)
-    for sentence in [*MEANINGS.values(), *(one for _, one in CODES.values())]:
+    for sentence in [*MEANINGS.values(), *(name for _, name in CODES.values())]:
         assert sentence.endswith(".")

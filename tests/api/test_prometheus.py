@@ -16,14 +16,15 @@ from tests.support.http import ok
 
 def stocked(client) -> None:
     """A pool with codes, one without; a product with stock, one without."""
-    for one in ("full", "empty"):
+    for name in ("full", "empty"):
         ok(
             client.post(
-                "/v1/products", json={"productId": one, "name": one, "sku": one, "type": "badge", "allocatedStock": 1}
+                "/v1/products",
+                json={"productId": name, "name": name, "sku": name, "type": "badge", "allocatedStock": 1},
             ),
             201,
         )
-        ok(client.post("/v1/code-pools", json={"poolId": f"pool-{one}", "name": one, "productId": "full"}), 201)
+        ok(client.post("/v1/code-pools", json={"poolId": f"pool-{name}", "name": name, "productId": "full"}), 201)
     ok(client.post("/v1/code-pools/pool-full/import", json={"codes": ["c-1", "c-2"]}), 201)
     ok(client.post("/v1/profiles", json={"userId": "ann"}), 201)
     ok(client.post("/v1/products/empty/redeem", json={"userId": "ann"}))
@@ -48,10 +49,10 @@ def test_metrics_name_no_organisation_unless_asked_to(own_server, monkeypatch):
 def test_metrics_may_need_a_token(own_server, monkeypatch):
     monkeypatch.setenv("PLAUDIT_METRICS_TOKEN", "for-the-watchman")
     server = own_server("--no-demo").start()
-    for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "for-the-watchman"},
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "for-the-watchman"},
                   {"Authorization": "Bearer for-the-watchman-"}, {"Authorization": "Bearer for-the-watchma"},
                   {"Authorization": "Bearer für".encode()}):  # fmt: skip
-        answer = httpx.get(f"{server.url}/metrics", headers=given)
+        answer = httpx.get(f"{server.url}/metrics", headers=headers)
         assert (answer.status_code, answer.headers.get("WWW-Authenticate")) == (401, "Bearer")
         assert answer.json()["error"]["code"] == "unauthenticated"
     answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": "Bearer for-the-watchman"})

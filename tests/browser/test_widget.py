@@ -181,7 +181,7 @@ def test_who_has_no_token_is_told_so_and_page_and_script_may_listen(page, site, 
     page.get_by_role("alert").wait_for()
     assert page.get_by_role("alert").inner_text() == "This can't be shown right now."
     assert page.evaluate("window.failed") == 401
-    assert any("the token is not accepted" in one for one in page.said)
+    assert any("the token is not accepted" in line for line in page.said)
 
 
 def test_the_example_shows_a_toast_for_a_click(page, site, server_process, club):
@@ -201,6 +201,6 @@ def test_a_page_of_a_forbidden_origin_is_told_so(page, site, server_process, clu
     try:
         show(page, site, server_process, f'<plaudit-member token="{token}"></plaudit-member>')
         page.get_by_role("alert").wait_for()
-        assert any(f"{site[1]} is not among the settings' cors.origins" in one for one in page.said)
+        assert any(f"{site[1]} is not among the settings' cors.origins" in line for line in page.said)
     finally:
         ok(club.put("/v1/settings", json={"cors": {"origins": [site[1]]}}))

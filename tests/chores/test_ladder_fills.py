@@ -51,8 +51,8 @@ async def settled(stage):
 
 
 async def live(stage, *arrivals):
-    for one in arrivals:
-        await stage.append(one)
+    for arrival in arrivals:
+        await stage.append(arrival)
         await settled(stage)
 
 
@@ -99,7 +99,9 @@ def run(staged, url, scenario):
             await pays(stage)
             await scenario(stage)
             async with stage.pool.acquire() as connection:
-                assert [one for one in await verify(connection) if not one.holds] == []
+                assert [
+                    invariant_result for invariant_result in await verify(connection) if not invariant_result.holds
+                ] == []
                 assert (await replay(connection)).differences == []
 
     asyncio.run(whole())
@@ -138,7 +140,7 @@ def test_a_new_ladder_stands_as_one_that_was_there_all_the_time(staged, fresh_da
         assert await filled(stage) == 0
         assert await balance(stage, "xp") == had
         for user_id in ("ann", "bob"):
-            always, new = [await on(stage, one, user_id) for one in ("always", "new")]
+            always, new = [await on(stage, name, user_id) for name in ("always", "new")]
             assert always.earned == new.earned
             assert (always.rung, always.ends_at) == (new.rung, new.ends_at)
 

@@ -87,7 +87,7 @@ def test_every_argument_and_option_has_its_help():
                 walk(child, f"{name} {word}")
             return
         assert command.help, name
-        for one in command.params:
-            assert one.hidden or one.help, f"{name} {one.name}"
+        for param in command.params:
+            assert param.hidden or param.help, f"{name} {param.name}"
 
     walk(typer.main.get_command(app), "plaudit")

@@ -122,10 +122,10 @@ def test_a_programme_and_a_campaign_are_simulated(plaudit, place, file, shop, tm
 
 def test_the_books_of_one_organisation_are_checked(plaudit, place, shop, server_process):
     ok(shop.post("/v1/transactions", json={"userId": "ann", "amount": 25}), 201)
-    checks = {one["name"]: one for one in json.loads(plaudit("verify", "--json", *place).out)}
+    checks = {load["name"]: load for load in json.loads(plaudit("verify", "--json", *place).out)}
     assert checks["balance = sum of transactions"]["counted"] == 1
     assert checks["replaying the log gives the same rows"]["counted"] >= 1
-    assert all(one["violations"] == 0 for one in checks.values())
+    assert all(check["violations"] == 0 for check in checks.values())
     org_id = shop.headers["X-Monterosa-Org-ID"]
     (row,) = server_process.sql("SELECT member_id FROM members WHERE org_id = $1 AND user_id = 'ann'", org_id)
     change = "UPDATE balances SET amount = amount + $2 WHERE member_id = $1"
@@ -143,7 +143,7 @@ def test_the_books_of_others_are_not_looked_at(plaudit, server_process, shop):
     with server_process.client_of("Other") as other:
         ok(other.post("/v1/transactions", json={"userId": "cy", "amount": 25}), 201)
         checks = ok(shop.post("/v1/verify"))["checks"]
-    counted = {one["name"]: one["counted"] for one in checks}
+    counted = {check["name"]: check["counted"] for check in checks}
     assert (counted["balance = sum of transactions"], counted["replaying the log gives the same rows"]) == (0, 0)
 
 
@@ -176,7 +176,7 @@ def test_an_organisation_is_created_with_credentials_that_open_it(plaudit, serve
 
 def test_organisations_are_listed_and_found_by_name_and_slug(plaudit, server_process):
     rows = json.loads(plaudit("org", "list", "--json", "--data", server_process.folder).out)
-    assert [(one["name"], one["slug"], one["isTest"]) for one in rows[:2]] == [
+    assert [(organisation["name"], organisation["slug"], organisation["isTest"]) for organisation in rows[:2]] == [
         ("Riverside FC", None, False),
         ("demo-test", "demo-test", True),
     ]

@@ -46,15 +46,17 @@ class _Core:
                 if isinstance(node, Function):
                     self.functions[module, node.name] = node
                 elif isinstance(node, ast.ClassDef):
-                    self.functions |= {(node.name, one.name): one for one in node.body if isinstance(one, Function)}
+                    self.functions |= {
+                        (node.name, child.name): child for child in node.body if isinstance(child, Function)
+                    }
                 elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    bodies |= {(module, one.id): node.value for one in targets if isinstance(one, ast.Name)}
+                    bodies |= {(module, target.id): node.value for target in targets if isinstance(target, ast.Name)}
         self.modules = {symbol: symbol[0] for symbol in self.functions} | _modules_of_methods(trees)
         bodies |= self.functions
         named = {symbol: set(self._named(self.modules.get(symbol, symbol[0]), body)) for symbol, body in bodies.items()}
         self.emitting = {symbol for symbol, body in bodies.items() if any(map(_applies_an_effect, ast.walk(body)))}
-        while more := {one for one, used in named.items() if used & self.emitting} - self.emitting:
+        while more := {symbol for symbol, used in named.items() if used & self.emitting} - self.emitting:
             self.emitting |= more
 
     def _named(self, module: str, body: ast.AST) -> Iterator[Symbol]:
@@ -81,14 +83,14 @@ class _Core:
         if _applies_an_effect(node):
             return True
         called = [node.func, *node.args]  # a function that is handed on is called
-        return any(self.symbol(module, one) in self.emitting for one in called)
+        return any(self.symbol(module, name) in self.emitting for name in called)
 
     def states_in(self, module: str, call: ast.Call) -> list[bool]:
         """Return which items of the tuple that a call returns are states."""
         function = self.functions.get(self.symbol(module, call.func) or ("", ""))
         returns = None if function is None else function.returns
         if isinstance(returns, ast.Subscript) and isinstance(returns.slice, ast.Tuple):
-            return [_is_of_state(each) for each in returns.slice.elts]
+            return [_is_of_state(element) for element in returns.slice.elts]
         return []
 
     def returns_state(self, module: str, call: ast.Call) -> bool:
@@ -98,20 +100,20 @@ class _Core:
 
 def _modules_of_methods(trees: Mapping[str, ast.Module]) -> dict[Symbol, str]:
     return {
-        (node.name, one.name): module
+        (node.name, child.name): module
         for module, tree in trees.items()
         for node in tree.body
         if isinstance(node, ast.ClassDef)
-        for one in node.body
-        if isinstance(one, Function)
+        for child in node.body
+        if isinstance(child, Function)
     }
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, Symbol]]:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("plaudit.")):
-            for one in node.names:
-                yield one.asname or one.name, ((node.module or "").rpartition(".")[2], one.name)
+            for name in node.names:
+                yield name.asname or name.name, ((node.module or "").rpartition(".")[2], name.name)
 
 
 def _applies_an_effect(node: ast.AST) -> bool:
@@ -132,7 +134,7 @@ def _applies_an_effect(node: ast.AST) -> bool:
 
 def _is_of_state(annotation: ast.AST | None) -> bool:
     return annotation is not None and any(
-        isinstance(one, ast.Name) and one.id in STATES for one in ast.walk(annotation)
+        isinstance(inner, ast.Name) and inner.id in STATES for inner in ast.walk(annotation)
     )
 
 
@@ -148,10 +150,10 @@ class _Flow:
         return _Flow(set(self.states), set(self.stale), self.over)
 
     def join(self, others: Iterable["_Flow"]) -> None:
-        going_on = [one for one in others if not one.over]
+        going_on = [flow for flow in others if not flow.over]
         self.over = not going_on
-        self.states = set().union(*(one.states for one in going_on))
-        self.stale = set().union(*(one.stale for one in going_on))
+        self.states = set().union(*(flow.states for flow in going_on))
+        self.stale = set().union(*(flow.stale for flow in going_on))
 
 
 class _Reader:
@@ -164,7 +166,7 @@ class _Reader:
         """Return the stale uses in a function, by line and variable."""
         self._module = self._core.modules.get((self._module, function.name), self._module)
         arguments = [*function.args.args, *function.args.kwonlyargs]
-        flow = _Flow({one.arg for one in arguments if _is_of_state(one.annotation)})
+        flow = _Flow({argument.arg for argument in arguments if _is_of_state(argument.annotation)})
         self._block(function.body, flow)
         return list(self._found)
 
@@ -189,11 +191,11 @@ class _Reader:
                     self._branches([node.body, []], flow)
             case ast.Try():
                 self._branches([node.body, []], flow)
-                self._branches([*(one.body for one in node.handlers), node.orelse], flow)
+                self._branches([*(handler.body for handler in node.handlers), node.orelse], flow)
                 self._block(node.finalbody, flow)
             case ast.Match():
                 self._expression(node.subject, flow)
-                self._branches([*(one.body for one in node.cases), []], flow)
+                self._branches([*(case.body for case in node.cases), []], flow)
             case ast.With():
                 self._block(node.body, flow)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
@@ -219,22 +221,26 @@ class _Reader:
 
     def _expression(self, node: ast.AST, flow: _Flow) -> None:
         """Note the stale variables that are used, then what its calls make stale."""
-        for one in ast.walk(node):
-            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one.id in flow.stale:
-                self._found[one.lineno, one.id] = None
-        if any(self._core.emits(self._module, one) for one in ast.walk(node)):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load) and inner.id in flow.stale:
+                self._found[inner.lineno, inner.id] = None
+        if any(self._core.emits(self._module, inner) for inner in ast.walk(node)):
             flow.stale |= flow.states
 
     def _bind(self, target: ast.expr, value: ast.expr, flow: _Flow) -> None:
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-            for each, of in zip(target.elts, value.elts, strict=True):
-                self._bind(each, of, flow)
+            for element, of in zip(target.elts, value.elts, strict=True):
+                self._bind(element, of, flow)
             return
-        names = [one.id for one in ast.walk(target) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
-        states = [one for one in names if self._is_state(value, flow)]
+        names = [
+            inner.id for inner in ast.walk(target) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        ]
+        states = [name for name in names if self._is_state(value, flow)]
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Call):
             states = [
-                one for one, is_state in zip(names, self._core.states_in(self._module, value), strict=False) if is_state
+                name
+                for name, is_state in zip(names, self._core.states_in(self._module, value), strict=False)
+                if is_state
             ]
         flow.stale.difference_update(names)
         flow.states.difference_update(names)
@@ -251,7 +257,7 @@ class _Reader:
             case ast.IfExp():
                 return self._is_state(value.body, flow) or self._is_state(value.orelse, flow)
             case ast.BoolOp():
-                return any(self._is_state(one, flow) for one in value.values)
+                return any(self._is_state(inner, flow) for inner in value.values)
             case ast.Call(func=ast.Attribute(attr="replace")):
                 return self._is_state(value.args[0], flow) if value.args else False
             case ast.Call(func=ast.Attribute(attr="get" | "values" | "items", value=of)):

@@ -11,6 +11,7 @@ import asyncpg
 
 import plaudit
 from plaudit.storage.queries import queries_beside
+from tests.contracts.names import says_nothing
 
 SOURCE = Path(plaudit.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if "migrations" not in path.parts)
@@ -91,7 +92,7 @@ def test_only_the_clock_reads_the_time():
 
 
 def _acquires(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Attribute) and each.attr == "acquire" for each in ast.walk(node))
+    return any(isinstance(inner, ast.Attribute) and inner.attr == "acquire" for inner in ast.walk(node))
 
 
 def _functions(path: Path) -> dict[str, bool]:
@@ -109,7 +110,7 @@ def test_no_request_holds_a_connection_while_it_waits_for_another():
         def waits(node: ast.AST, own: dict[str, bool] = own) -> bool:
             if not (isinstance(node, ast.AsyncWith) and any(_acquires(item.context_expr) for item in node.items)):
                 return False
-            calls = [each for part in node.body for each in ast.walk(part) if isinstance(each, ast.Call)]
+            calls = [inner for part in node.body for inner in ast.walk(part) if isinstance(inner, ast.Call)]
             names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
             return any(map(_acquires, node.body)) or any(own.get(name, name in acquiring) for name in names)
 
@@ -125,7 +126,7 @@ def test_words_of_others_stay_outside():
 def _words(node: ast.AST) -> set[str]:
     names = [getattr(node, part, None) for part in ("id", "attr", "arg", "name")]
     words = [re.split(r"_|(?<=[a-z])(?=[A-Z])", name) for name in names if isinstance(name, str)]
-    return {word.lower().removesuffix("s") for each in words for word in each}
+    return {word.lower().removesuffix("s") for parts in words for word in parts}
 
 
 def test_sql_stands_in_sql_files():
@@ -245,28 +246,11 @@ def test_only_what_is_named_here_asks_the_wall_clock():
     assert asking == set(named)
 
 
-# Names that say nothing where they stand: the thing itself has a name.
-SAYING_NOTHING = {"one", "each", "found", "given", "there"}
-NOT_A_VERB = re.compile(r"_?(told|said|heard|shown_\w+|see_to\w*)")
-
-
-def _says_nothing(node: ast.AST) -> bool:
-    """A variable of a loop, of a comprehension or of a lambda; or a function."""
-    match node:
-        case ast.For(target=target) | ast.AsyncFor(target=target) | ast.comprehension(target=target):
-            return any(isinstance(part, ast.Name) and part.id in SAYING_NOTHING for part in ast.walk(target))
-        case ast.Lambda(args=arguments):
-            return any(argument.arg in SAYING_NOTHING for argument in arguments.args)
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            return NOT_A_VERB.fullmatch(name) is not None
-    return False
-
-
 def test_loops_and_functions_are_named_by_nouns_and_verbs():
     named = [
         f"{name_of(path)}:{getattr(node, 'lineno', None) or node.target.lineno}"
         for path in MODULES
         for node in nodes_of(path)
-        if _says_nothing(node)
+        if says_nothing(node)
     ]
     assert named == []

@@ -75,4 +75,4 @@ def test_the_code_without_its_care_is_found(early):
     }[early]
     assert text.count(wanted[0]) == 1
     found = list(stale_uses({**MODULES, "campaigns": text.replace(*wanted)}))
-    assert [one.split(":")[0] for one in found] == ["campaigns._advanced"]
+    assert [name.split(":")[0] for name in found] == ["campaigns._advanced"]

@@ -1,7 +1,10 @@
-"""The contracts of the tests: nothing waits for a length of time."""
+"""The contracts of the tests: nothing waits for a length of time, and names say what they name."""
 
+import ast
 import re
 from pathlib import Path
+
+from tests.contracts.names import says_nothing
 
 TESTS = Path(__file__).parents[1]
 MODULES = sorted(TESTS.rglob("*.py"))
@@ -27,3 +30,13 @@ def name_of(path: Path) -> str:
 def test_nothing_waits_for_a_length_of_time():
     sleeping = {name_of(path) for path in MODULES if SLEEP.search(path.read_text(encoding="utf-8"))}
     assert sleeping - {"contracts/test_tests.py"} == set(MAY_SLEEP)
+
+
+def test_loops_and_functions_are_named_by_nouns_and_verbs():
+    named = [
+        f"{name_of(path)}:{getattr(node, 'lineno', None) or node.target.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if says_nothing(node)
+    ]
+    assert named == []

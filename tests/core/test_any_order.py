@@ -21,7 +21,7 @@ DELAYS = st.one_of(st.just(0), st.integers(0, 60), st.integers(0, DAYS * 24))
 
 def histories(triggers: list[str], size: int = 24):
     happening = st.tuples(HOURS, st.sampled_from(triggers), st.integers(1, 9), DELAYS)
-    return st.lists(happening, min_size=1, max_size=size, unique_by=lambda one: one[0])
+    return st.lists(happening, min_size=1, max_size=size, unique_by=lambda event: event[0])
 
 
 def local(instant: datetime) -> str:
@@ -34,7 +34,7 @@ def lived(compiled, history, *, late: bool, timers: bool = True) -> Life:
     Without `timers` what falls due is seen to by the members' own events only, as when a file is read that has them so.
     """
     ann = Life(compiled)
-    ordered = sorted(history, key=lambda one: (one[0] + one[3], one[0]) if late else (one[0], 0))
+    ordered = sorted(history, key=lambda entry: (entry[0] + entry[3], entry[0]) if late else (entry[0], 0))
     for hour, trigger, amount, delay in ordered:
         if timers:
             ann.until(local(BEGIN + timedelta(hours=hour + (delay if late else 0))))
@@ -140,7 +140,7 @@ def books(ann: Life):
 
 
 def expired(ann: Life) -> int:
-    return -sum(one.amount for one in ann.transactions if one.reason == "expired")
+    return -sum(transaction.amount for transaction in ann.transactions if transaction.reason == "expired")
 
 
 @given(POINTS, histories(["earn"]))
@@ -191,7 +191,7 @@ WINDOWS = st.sampled_from([None, {"days": 2}, {"days": 5}, {"period": "week"}, {
 def step_program(*steps, order: str):
     pay = [{"type": "add_points", "amount": 100}]
     written = [
-        {"name": "s", "triggers": [{"type": each} for each in triggers], "goal": goal, "effects": pay}
+        {"name": "s", "triggers": [{"type": trigger} for trigger in triggers], "goal": goal, "effects": pay}
         for triggers, goal in steps
     ]
     return program(

@@ -62,7 +62,7 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), ORDINARY, ids=[one[0][:30] for one in ORDINARY])
+@pytest.mark.parametrize(("pattern", "text"), ORDINARY, ids=[case[0][:30] for case in ORDINARY])
 @pytest.mark.parametrize("with_groups", [False, True])
 def test_an_ordinary_pattern_is_accepted_and_takes_few_steps(pattern, text, with_groups):
     made = Pattern(pattern, with_groups=with_groups)
@@ -96,7 +96,7 @@ DATA = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("source", HOSTILE, ids=[one[:60] for one in HOSTILE])
+@pytest.mark.parametrize("source", HOSTILE, ids=[source[:60] for source in HOSTILE])
 def test_an_evaluation_is_refused_once_its_steps_are_used_up(source):
     budget = Budget()
     with pytest.raises(ExpressionError, match="needs more than 50,000 steps"):
@@ -147,7 +147,7 @@ def test_what_is_refused_for_want_of_steps_is_met_neither_way():
             checks = []
             condition, _ = compile_conditions(wanted)
             assert not condition.holds(scope({"s": "y"}, Budget(0)), checks)
-            assert {one.actual for one in checks} == {SPENT.replace("250,000", "0")}
+            assert {check.actual for check in checks} == {SPENT.replace("250,000", "0")}
 
 
 def test_a_spent_budget_refuses_all_that_comes_later():
@@ -161,13 +161,15 @@ def test_a_spent_budget_refuses_all_that_comes_later():
 
 def listening(id, *conditions, trigger="purchase", **more):
     """A campaign with a trigger for each of these conditions. It pays nothing."""
-    triggers = [{"type": trigger, "conditions": one} for one in conditions]
+    triggers = [{"type": trigger, "conditions": condition} for condition in conditions]
     return document("campaign", id, triggers=triggers, effects=[{"type": "emit", "trigger": "nothing"}], **more)
 
 
 def hungry(number):
     """A campaign whose every trigger searches for a slow pattern."""
-    return listening(f"camp_{number:03}", *[[{**SEARCH, "value": f"{LARGE}{one}"}] for one in range(20)], priority=500)
+    return listening(
+        f"camp_{number:03}", *[[{**SEARCH, "value": f"{LARGE}{digit}"}] for digit in range(20)], priority=500
+    )
 
 
 def test_the_rest_of_an_event_goes_on_when_its_steps_are_used_up():
@@ -183,7 +185,7 @@ def test_the_rest_of_an_event_goes_on_when_its_steps_are_used_up():
         ),
     )
     decision = decide_one(made, member(), event(s=LONG, amount=5))
-    by_campaign = {one.cause.text: one for one in decision.trace}
+    by_campaign = {trace.cause.text: trace for trace in decision.trace}
     refused = by_campaign["camp_formula"].effects[0]
     assert (refused.refusal, refused.outcome) == (Refusal.evaluation_failed, SPENT)
     assert by_campaign["camp_not"].refusal is Refusal.condition_failed
@@ -204,7 +206,9 @@ def test_what_follows_from_an_event_shares_its_steps():
     )  # fmt: skip
 
     def followed(text):
-        return next(one for one in decide_one(made, member(), event(s=text)).trace if one.cause.text == "camp_more")
+        return next(
+            trace for trace in decide_one(made, member(), event(s=text)).trace if trace.cause.text == "camp_more"
+        )
 
     assert followed("").refusal is None
     assert followed(LONG).refusal is Refusal.condition_failed
@@ -238,5 +242,5 @@ def test_a_segment_that_could_not_be_looked_at_keeps_whom_it_has(side, pattern):
     ann.do("2026-11-21", "purchase", s=LONG)
     assert ann.member.balances["points"].amount == 10
     assert segments_of(ann.member)["them"].member
-    looked = [one for one in ann.decisions[-1].trace if one.cause.text == "segment.them"]
-    assert [(one.refusal, one.progress) for one in looked] == [(Refusal.evaluation_failed, {"problem": SPENT})]
+    looked = [trace for trace in ann.decisions[-1].trace if trace.cause.text == "segment.them"]
+    assert [(trace.refusal, trace.progress) for trace in looked] == [(Refusal.evaluation_failed, {"problem": SPENT})]

@@ -262,10 +262,13 @@ def test_what_a_step_remembers_is_bounded_and_forgotten_when_the_campaign_is_com
     ann = challenge(step("a", target=50), step("a"))
     for day in range(50):
         ann.do((date(2026, 1, 1) + timedelta(days=day)).isoformat(), "a")
-    assert [len(each.early) for each in ann.member.progress["camp_1"].steps.values()] == [HEARD_MAX, HEARD_MAX]
+    assert [len(step_progress.early) for step_progress in ann.member.progress["camp_1"].steps.values()] == [
+        HEARD_MAX,
+        HEARD_MAX,
+    ]
     ann.do("2026-01-01 13:00", "a")  # takes the place of the last one, which is left for the step after it
     assert ann.balance() == 100
-    assert [each.early for each in ann.member.progress["camp_1"].steps.values()] == [(), ()]
+    assert [step_progress.early for step_progress in ann.member.progress["camp_1"].steps.values()] == [(), ()]
 
 
 def test_what_came_early_counts_for_one_step_only():

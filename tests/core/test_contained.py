@@ -50,10 +50,12 @@ def with_effect(made, campaign_id, effect):
     """A programme in which a campaign's first effect is another."""
     listeners = {
         trigger: tuple(
-            structs.replace(one, effects=(effect, *one.effects[1:])) if one.campaign.campaign_id == campaign_id else one
-            for one in each
+            structs.replace(entry, effects=(effect, *entry.effects[1:]))
+            if entry.campaign.campaign_id == campaign_id
+            else entry
+            for entry in listener
         )
-        for trigger, each in made.listeners.items()
+        for trigger, listener in made.listeners.items()
     }
     return structs.replace(made, listeners=listeners)
 
@@ -61,10 +63,10 @@ def with_effect(made, campaign_id, effect):
 def with_condition(made, campaign_id, condition):
     listeners = {
         trigger: tuple(
-            structs.replace(one, condition=condition) if one.campaign.campaign_id == campaign_id else one
-            for one in each
+            structs.replace(entry, condition=condition) if entry.campaign.campaign_id == campaign_id else entry
+            for entry in listener
         )
-        for trigger, each in made.listeners.items()
+        for trigger, listener in made.listeners.items()
     }
     return structs.replace(made, listeners=listeners)
 
@@ -84,7 +86,7 @@ def test_an_effect_that_raises_is_refused_and_leaves_nothing_of_what_it_did(prob
     before = member()
     decision = decide_one(broken, before, event())
     assert points(decision) == 11  # 1 of the effect after it, 10 of the other campaign, nothing of its own
-    assert [one.amount for one in decision.transactions] == [1, 10]
+    assert [transaction.amount for transaction in decision.transactions] == [1, 10]
     first, second = decision.trace
     assert first.refusal is None
     assert first.effects[0] == EffectTrace(0, Refusal.evaluation_failed, f"could not be evaluated ({problem.__name__})")
@@ -129,11 +131,11 @@ def test_each_of_several_parts_that_raise_is_refused_and_what_follows_from_the_o
         campaign("camp_a", effects=TWO), campaign("camp_b", effects=emit), campaign("camp_c", trigger="more"),
         campaign("camp_d", trigger="more", effects=TWO),
     )  # fmt: skip
-    for one in ("camp_a", "camp_d"):
-        made = with_effect(made, one, raising(PanicError))
+    for name in ("camp_a", "camp_d"):
+        made = with_effect(made, name, raising(PanicError))
     decision = decide_one(made, member(), event())
     assert points(decision) == 12
-    assert [one.cause.text for one in decision.trace if any(each.refusal for each in one.effects)] == [
+    assert [trace.cause.text for trace in decision.trace if any(effect.refusal for effect in trace.effects)] == [
         "camp_a",
         "camp_d",
     ]
@@ -160,7 +162,7 @@ def test_streaks_ladders_competitions_and_segments_contain_their_own_faults(monk
         monkeypatch.setattr(f"plaudit.{name}", lambda *_: (_ for _ in ()).throw(PanicError))
     decision = decide_one(made, member(), event())
     assert points(decision) == 10
-    refused = {one.cause.text: one.refusal for one in decision.trace}
+    refused = {trace.cause.text: trace.refusal for trace in decision.trace}
     assert refused.pop("camp_a") is None
     assert refused == dict.fromkeys(
         ["streak.daily", "ladder.status", "competition.cup", "competition.race", "segment.big"],
@@ -199,7 +201,7 @@ def test_a_condition_whose_value_raises_when_it_is_looked_at_is_not_met():
     decision = decide_one(
         program(campaign("camp_a", conditions=shop), campaign("camp_b")), member(), event(shop=Odd("x"))
     )
-    assert [one.refusal for one in decision.trace] == [Refusal.condition_failed, None]
+    assert [trace.refusal for trace in decision.trace] == [Refusal.condition_failed, None]
     assert decision.trace[0].checks[0].actual == "could not be evaluated (PanicError)"
 
 
@@ -236,7 +238,7 @@ def test_a_score_beyond_what_can_be_written_down_is_refused_and_stays_as_it_was(
         ann = decision.member
     assert ann.balances["points"].amount == 6
     assert standings_of(ann)["cup"].score == sum(1764064800000 + n for n in range(5)) * 10**6
-    assert [(one.cause.text, one.refusal) for one in decision.trace] == [
+    assert [(trace.cause.text, trace.refusal) for trace in decision.trace] == [
         ("competition.cup", Refusal.amount_out_of_range), ("camp_c", None)
     ]  # fmt: skip
     for hostile in (10**400, -(10**40), 1e300, "1e30", "1e999999", "9" * 40):
@@ -258,7 +260,7 @@ def test_a_sum_beyond_what_can_be_written_down_is_refused_in_goals_and_segments(
     )
     decision = decide_one(made, member(), event(at=NOON, value=value))
     assert points(decision) == 10
-    refused = {one.cause.text: one.refusal for one in decision.trace}
+    refused = {trace.cause.text: trace.refusal for trace in decision.trace}
     assert refused == {
         "segment.spenders": Refusal.amount_out_of_range, "camp_a": Refusal.amount_out_of_range, "camp_b": None
     }  # fmt: skip

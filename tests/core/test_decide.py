@@ -16,7 +16,7 @@ def points(decision) -> int:
 
 
 def refusals(decision) -> list:
-    return [one.refusal for one in decision.trace]
+    return [trace.refusal for trace in decision.trace]
 
 
 BIG = [{"field": "amount", "operator": ">=", "value": 100}]
@@ -99,7 +99,7 @@ def test_a_debit_below_the_minimum_is_refused_and_nothing_is_posted():
 
 def test_a_credit_is_cut_to_the_maximum():
     decision = decide_one(program(campaign(), points={"maximum": 4}), member(), event())
-    assert [one.amount for one in decision.transactions] == [4]
+    assert [transaction.amount for transaction in decision.transactions] == [4]
     again = decide_one(program(campaign(), points={"maximum": 4}), decision.member, event(2))
     assert again.trace[0].effects[0].refusal is Refusal.balance_at_maximum
 
@@ -115,7 +115,10 @@ def test_a_metric_keeps_its_decimals_as_integers():
     cash = document("metric", "cash", decimals=2, default=0.5)
     earn = campaign(effects=[{"type": "add_metric", "config": {"metric": "cash", "amount": 0.1}}])
     decision = decide_one(program(cash, earn), member(), event())
-    assert [(one.amount, one.balance_after) for one in decision.transactions] == [(50, 50), (10, 60)]
+    assert [(transaction.amount, transaction.balance_after) for transaction in decision.transactions] == [
+        (50, 50),
+        (10, 60),
+    ]
 
 
 LIMITS = [
@@ -180,7 +183,7 @@ def test_what_follows_is_met_in_the_same_decision():
     )
     decision = decide_one(program(campaign(), tenfold), member(), event())
     assert decision.member.balances["xp"].amount == 100
-    assert [one.trigger for one in decision.trace] == [None, "metric.changed", "metric.changed"]
+    assert [trace.trigger for trace in decision.trace] == [None, "metric.changed", "metric.changed"]
 
 
 def test_a_cycle_is_cut_and_reported():
@@ -208,7 +211,7 @@ def test_a_badge_brings_a_code_of_its_pool_and_is_had_once():
     programme = program(VIP, POOL, campaign(effects=AWARD))
     first = decide_one(programme, member(), event(1))
     assert first.member.holdings["prod_vip"].quantity == 1
-    assert [one.pool_id for one in first.coupons] == ["pool_vip"]
+    assert [coupon.pool_id for coupon in first.coupons] == ["pool_vip"]
     second = decide_one(programme, first.member, event(2))
     assert (second.coupons, second.claims, second.member.holdings) == ([], [], first.member.holdings)
 
@@ -216,7 +219,7 @@ def test_a_badge_brings_a_code_of_its_pool_and_is_had_once():
 def test_an_empty_pool_leaves_the_badge_and_says_so():
     programme = program(VIP, POOL, campaign(effects=AWARD))
     claims = decide_one(programme, member(), event()).claims
-    decision = decide_one(programme, member(), event(), frozenset(one.claim_id for one in claims))
+    decision = decide_one(programme, member(), event(), frozenset(claim.claim_id for claim in claims))
     assert decision.member.holdings["prod_vip"].quantity == 1
     assert decision.coupons == []
     assert decision.trace[0].effects[0].outcome["coupon"] == {"refusal": "pool_empty"}
@@ -225,10 +228,10 @@ def test_an_empty_pool_leaves_the_badge_and_says_so():
 def test_a_product_that_is_its_code_is_not_given_without_one_nor_taken_from_the_stock():
     ticket = document("product", "prod_vip", sku="VIP", type="unique_code_pool", allocatedStock=5)
     programme = program(ticket, POOL, campaign(effects=AWARD))
-    code = next(one for one in decide_one(programme, member(), event()).claims if one.kind == "code")
+    code = next(claim for claim in decide_one(programme, member(), event()).claims if claim.kind == "code")
     decision = decide_one(programme, member(), event(), frozenset({code.claim_id}))
     assert decision.trace[0].effects[0].refusal is Refusal.pool_empty
-    assert (decision.member.holdings, [one.kind for one in decision.claims]) == ({}, ["code"])
+    assert (decision.member.holdings, [claim.kind for claim in decision.claims]) == ({}, ["code"])
 
 
 REWARDS = [
@@ -244,7 +247,7 @@ REWARDS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "config", "given"), REWARDS, ids=[one[0] for one in REWARDS])
+@pytest.mark.parametrize(("kind", "config", "given"), REWARDS, ids=[case[0] for case in REWARDS])
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by a campaign"])
 def test_rewards(kind, config, given, by_hand):
     reward = document("reward", "rew_1", rewardType=kind, config=config)

@@ -41,7 +41,9 @@ def undo(day: int, number: int, **more):
     def take_back(ann: Life):
         posting = origin = ann.transactions[number]
         while origin.reverses is not None:
-            origin = next(one for one in ann.transactions if one.transaction_id == origin.reverses)
+            origin = next(
+                transaction for transaction in ann.transactions if transaction.transaction_id == origin.reverses
+            )
         pending = ann.program.metrics["points"].pending_days
         at = origin.occurred_at + timedelta(days=pending)
         said = {"earned": origin.amount > 0, "scored": origin.cause.kind != "import", "countedAt": at.isoformat()}
@@ -164,8 +166,8 @@ RULE = [
 
 @pytest.mark.parametrize(("booked", "wanted"), [c[1:] for c in RULE], ids=[c[0] for c in RULE])
 def test_what_is_earned_and_what_is_scored(booked, wanted):
-    one = Booked(*booked, NOON)
-    assert (is_earned(one), is_scored(one)) == wanted
+    booking = Booked(*booked, NOON)
+    assert (is_earned(booking), is_scored(booking)) == wanted
 
 
 @pytest.mark.parametrize(("campaign", "kind", "own", "days"), [

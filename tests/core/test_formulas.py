@@ -21,8 +21,8 @@ DOCUMENTED = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL).group(1
 CODE = r"(?:``\s(?P<{0}2>.+?)\s``|`(?P<{0}1>[^`]+)`)"
 ROW = re.compile(rf"^\|(?:[^|]*\|)? {CODE.format('formula')} \| (?:{CODE.format('result')}|fails) \|$", re.MULTILINE)
 EXAMPLES = [
-    (one["formula1"] or one["formula2"], one["result1"] or one["result2"])
-    for one in (found.groupdict() for found in ROW.finditer(PAGE))
+    (row["formula1"] or row["formula2"], row["result1"] or row["result2"])
+    for row in (match.groupdict() for match in ROW.finditer(PAGE))
 ]
 
 
@@ -33,15 +33,15 @@ def plain(value):
     if isinstance(value, Date):
         return str(value)
     if isinstance(value, list):
-        return [plain(one) for one in value]
-    return {key: plain(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return [plain(item) for item in value]
+    return {key: plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def result(source, names):
     return plain(Expression(source).evaluate(names))
 
 
-@pytest.mark.parametrize(("source", "expected"), EXAMPLES, ids=[one[0] for one in EXAMPLES])
+@pytest.mark.parametrize(("source", "expected"), EXAMPLES, ids=[case[0] for case in EXAMPLES])
 def test_the_documented_examples_are_true(source, expected):
     if expected is None:
         with pytest.raises(ExpressionError):
@@ -153,7 +153,7 @@ SEMANTICS = [
 ]
 
 
-@pytest.mark.parametrize(("source", "expected"), SEMANTICS, ids=[one[0][:60] for one in SEMANTICS])
+@pytest.mark.parametrize(("source", "expected"), SEMANTICS, ids=[case[0][:60] for case in SEMANTICS])
 def test_operators_and_functions_mean_what_they_are_known_to_mean(source, expected):
     found = result(source, DATA)
     assert found == expected
@@ -207,7 +207,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("source", "sentence"), REFUSED, ids=[one[0][:50] for one in REFUSED])
+@pytest.mark.parametrize(("source", "sentence"), REFUSED, ids=[case[0][:50] for case in REFUSED])
 def test_a_formula_that_cannot_be_used_is_refused_on_saving_with_its_position(source, sentence):
     with pytest.raises(ExpressionError) as refused:
         Expression(source)
@@ -258,7 +258,7 @@ class PanicError(BaseException):
     """As a library in another language raises it: no `except Exception` holds it."""
 
 
-@pytest.mark.parametrize(("source", "sentence"), FAILING, ids=[one[0] for one in FAILING])
+@pytest.mark.parametrize(("source", "sentence"), FAILING, ids=[case[0] for case in FAILING])
 def test_a_formula_that_fails_says_why_and_raises_nothing_else(source, sentence):
     hostile = {
         "huge": 10**40, "far": 1e300, "nan": float("nan"), "long": "x" * 15_000, "many": [1] * 5_001,
@@ -334,7 +334,7 @@ def combined(parts):
         st.builds(lambda pair: f"`${{{pair[0]}}}${{{pair[1]}}}`", two),
         st.builds(lambda pair: f"{pair[0]}[{pair[1]}:]", two),
         st.builds(lambda pair: f"{pair[0]} in [{pair[1]}..{pair[0]})", two),
-        st.builds(lambda one: f"-{one}", parts),
+        st.builds(lambda part: f"-{part}", parts),
     )
 
 

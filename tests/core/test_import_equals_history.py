@@ -120,16 +120,18 @@ def test_importing_a_year_gives_what_living_it_gives_byte_for_byte(metric, strea
 @settings(max_examples=120, deadline=None)
 def test_the_books_balance_whatever_happens(metric, streak, ladder, history):
     member, decided = lived(programme(metric, streak, ladder), history, every_hours=None)
-    transactions = [one for _, decision in decided for one in decision.transactions]
-    assert len({one.transaction_id for one in transactions}) == len(transactions)
+    transactions = [transaction for _, decision in decided for transaction in decision.transactions]
+    assert len({transaction.transaction_id for transaction in transactions}) == len(transactions)
     assert len({event.event_id for event, _ in decided}) == len(decided)
     for metric_id, balance in member.balances.items():
-        own = [one for one in transactions if one.metric == metric_id]
-        assert balance.amount == sum(one.amount for one in own)
+        own = [transaction for transaction in transactions if transaction.metric == metric_id]
+        assert balance.amount == sum(transaction.amount for transaction in own)
         assert balance.amount >= 0
         if balance.book is not None and balance.book.lots:
             assert balance.amount == sum(lot.amount for lot in balance.book.lots)
             assert all(lot.amount > 0 for lot in balance.book.lots)
-        for one in own:
-            assert one.postings is None or sum(part.amount for part in one.postings) == one.amount
+        for transaction in own:
+            assert (
+                transaction.postings is None or sum(part.amount for part in transaction.postings) == transaction.amount
+            )
     assert member.due_at is None or member.due_at > BEGIN + timedelta(days=2 * DAYS)

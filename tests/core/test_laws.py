@@ -60,16 +60,16 @@ def lived(programme, events):
 @settings(max_examples=150, deadline=None)
 def test_books_balance_and_stay_in_their_bounds(campaigns, events):
     states, decisions = lived(programme_of(campaigns), events)
-    ids = [one.transaction_id for decision in decisions for one in decision.transactions]
+    ids = [transaction.transaction_id for decision in decisions for transaction in decision.transactions]
     assert len(ids) == len(set(ids))
     for state in states.values():
         for metric, balance in state.balances.items():
             own = [
-                one for d in decisions for one in d.transactions
-                if one.metric == metric and d.member.user_id == state.user_id
+                transaction for d in decisions for transaction in d.transactions
+                if transaction.metric == metric and d.member.user_id == state.user_id
             ]  # fmt: skip
-            assert balance.amount == sum(one.amount for one in own)
-            assert balance.earned == sum(one.amount for one in own if one.amount > 0)
+            assert balance.amount == sum(transaction.amount for transaction in own)
+            assert balance.earned == sum(transaction.amount for transaction in own if transaction.amount > 0)
             assert balance.amount >= 0
             assert metric != "points" or balance.amount <= 500
 
@@ -91,7 +91,7 @@ def test_deciding_twice_gives_the_same_and_touches_nothing(campaigns, events):
 def test_the_order_of_different_members_does_not_matter(campaigns, events):
     programme = programme_of(campaigns)
     numbered = list(enumerate(events))
-    regrouped = sorted(numbered, key=lambda one: one[1][1])
+    regrouped = sorted(numbered, key=lambda pair: pair[1][1])
     by_turns, by_member = ({}, {}), ({}, {})
     for order, (states, facts) in ((numbered, by_turns), (regrouped, by_member)):
         for n, (trigger, user, amount) in order:

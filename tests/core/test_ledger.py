@@ -37,14 +37,16 @@ def invariants_hold(ann: Life) -> None:
     if balance is None:
         return
     assert list(unsound(ann.member, ann.program.metrics)) == []
-    assert balance.amount == sum(one.amount for one in ann.transactions if one.metric == "points")
+    assert balance.amount == sum(
+        transaction.amount for transaction in ann.transactions if transaction.metric == "points"
+    )
     for posting in ann.transactions:
         assert posting.postings is None or posting.amount == sum(part.amount for part in posting.postings)
     if balance.book is not None and balance.book.lots:
         assert balance.amount == sum(lot.amount for lot in balance.book.lots)
         assert all((lot.number == lots.DEBT) == (lot.amount < 0) for lot in balance.book.lots)
         by_lot: dict[int, int] = {}
-        for part in (part for one in ann.transactions for part in one.postings or ()):
+        for part in (part for transaction in ann.transactions for part in transaction.postings or ()):
             by_lot[part.lot] = by_lot.get(part.lot, 0) + part.amount
         assert {lot.number: lot.amount for lot in balance.book.lots} == {n: a for n, a in by_lot.items() if a}
 
@@ -60,7 +62,7 @@ def test_what_is_held_does_not_expire_before_the_hold_ends():
     assert (ann.balance(), free(ann)) == (60, 0)
     held(ann, "2026-02-11", "capture", 50)
     assert ann.balance() == 0  # 50 are spent, and the 10 that only the hold has kept expire
-    assert [one.amount for one in ann.transactions] == [100, -40, -50, -10]
+    assert [transaction.amount for transaction in ann.transactions] == [100, -40, -50, -10]
     invariants_hold(ann)
 
 
@@ -154,7 +156,7 @@ def test_a_debit_without_lots_is_of_the_earliest_credits():
         {"transaction_id": row_id, "amount": amount, "details": None, "reverses": None}
         for row_id, amount in zip(ids, (10, 5, -12, -2), strict=True)
     ]
-    assert [(ids.index(one.credit), ids.index(one.debit), one.amount) for one in matched(rows)] == [
+    assert [(ids.index(match.credit), ids.index(match.debit), match.amount) for match in matched(rows)] == [
         (0, 2, 10), (1, 2, 2), (1, 3, 2),
     ]  # fmt: skip
 
@@ -456,7 +458,7 @@ def test_nobody_joins_by_a_transfer_where_actions_enrol_nobody():
     ann.do("2026-01-01", "earn", amount=100)
     decision = transferred(ann, bob, "2026-01-10", 30)
     assert (decision.refusal, decision.member.enrolled_at) == (Refusal.unknown_user, None)
-    assert [one.user_id for one in decision.follow_ups] == ["ann"]
+    assert [follow_up.user_id for follow_up in decision.follow_ups] == ["ann"]
 
 
 # --------------------------------------------------------------------------------------------------------- any order
@@ -504,10 +506,12 @@ class Ledger(RuleBasedStateMachine):
         until = self.ann.at(self.now()).replace(month=2, day=days)
         held(self.ann, self.now(), action, amount, until.isoformat(), name)
 
-    @precondition(lambda self: self.ann and any(one.amount for one in self.ann.transactions))
+    @precondition(lambda self: self.ann and any(transaction.amount for transaction in self.ann.transactions))
     @rule(data=st.data())
     def take_back(self, data):
-        posting = data.draw(st.sampled_from([one for one in self.ann.transactions if one.amount]))
+        posting = data.draw(
+            st.sampled_from([transaction for transaction in self.ann.transactions if transaction.amount])
+        )
         reverse(self.ann, self.now(), posting, data.draw(st.integers(1, abs(posting.amount))))
 
     @invariant()

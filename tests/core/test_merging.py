@@ -53,10 +53,10 @@ def held(life, metric="points"):
 
 
 def nothing_is_left(guest):
-    one = guest.member
-    assert all(each.amount == 0 and each.earned == 0 for each in one.balances.values())
-    assert not any((one.progress, one.states, standings_of(one), one.holdings, entries_of(one)))
-    assert one.due_at is None
+    former = guest.member
+    assert all(balance.amount == 0 and balance.earned == 0 for balance in former.balances.values())
+    assert not any((former.progress, former.states, standings_of(former), former.holdings, entries_of(former)))
+    assert former.due_at is None
 
 
 def test_lots_arrive_with_their_expiries_and_what_was_earned_goes_along():
@@ -67,8 +67,14 @@ def test_lots_arrive_with_their_expiries_and_what_was_earned_goes_along():
     merge(guest, ann)
     assert held(ann) == [(50, "2026-03-18"), (70, "2026-03-13")]
     assert (ann.member.balances["points"].amount, ann.member.balances["points"].earned) == (120, 150)
-    assert [(one.amount, one.reason, one.lifetime) for one in guest.transactions][-1] == (-70, "merged", -100)
-    assert [(one.amount, one.reason, one.lifetime) for one in ann.transactions][-1] == (70, "merged", 100)
+    assert [(transaction.amount, transaction.reason, transaction.lifetime) for transaction in guest.transactions][
+        -1
+    ] == (-70, "merged", -100)
+    assert [(transaction.amount, transaction.reason, transaction.lifetime) for transaction in ann.transactions][-1] == (
+        70,
+        "merged",
+        100,
+    )
     nothing_is_left(guest)
     ann.until("2026-03-14")
     assert ann.balance() == 50  # the guest's expire when they would have
@@ -225,8 +231,8 @@ def test_freezes_are_added_up_to_what_may_be_held():
 LADDER = document(
     "ladder", "club", metric="points", window={"type": "calendar_year"},
     rungs=[
-        {"rungId": one, "name": one, "threshold": at, "effects": [{"type": "add_metric", "metric": "coins", "amount": 1}]}
-        for one, at in (("silver", 100), ("gold", 200), ("black", 1000))
+        {"rungId": name, "name": name, "threshold": at, "effects": [{"type": "add_metric", "metric": "coins", "amount": 1}]}
+        for name, at in (("silver", 100), ("gold", 200), ("black", 1000))
     ],
 )  # fmt: skip
 
@@ -263,14 +269,18 @@ def test_segments_are_judged_by_both_and_those_by_hand_stay():
         assert not any(state.member for state in segments_of(life.member).values())
     guest.do("2026-02-01", "segment", "segment", segmentId="chosen", byHand=True, member=True)
     merge(guest, ann)
-    assert {one for one, state in segments_of(ann.member).items() if state.member} == {"rich", "keen", "chosen"}
+    assert {segment_id for segment_id, state in segments_of(ann.member).items() if state.member} == {
+        "rich",
+        "keen",
+        "chosen",
+    }
 
 
 @pytest.mark.parametrize("own", [5, None])
 def test_the_score_is_on_the_board_of_the_part_that_the_profile_names(own):
     """The member's own club, or the other's if the member has none."""
     contest = document("competition", "race", score={"metric": "points"}, scopeField="club")
-    for club, found in (("Blues", "Blues"), (None, "Reds")):
+    for club, name in (("Blues", "Blues"), (None, "Reds")):
         guest, ann = two(EARN, contest)
         guest.do("2026-02-01", PROFILE, PROFILE, attributes={"club": "Reds"})
         guest.do("2026-02-10", "earn", amount=30)
@@ -279,7 +289,7 @@ def test_the_score_is_on_the_board_of_the_part_that_the_profile_names(own):
             ann.do("2026-02-11", "earn", amount=own)
         merge(guest, ann)
         standing = standings_of(ann.member)["race"]
-        assert (standing.scope, standing.score) == (found, 30 + (own or 0))
+        assert (standing.scope, standing.score) == (name, 30 + (own or 0))
 
 
 def test_what_either_did_puts_a_late_credit_off():

@@ -74,7 +74,10 @@ def test_an_expiry_in_the_same_second_as_a_spend_comes_first():
     ann.do("2026-01-01", "earn", amount=100)
     decision = ann.do("2026-02-01 00:00", "spend", amount=100)
     assert decision.trace[0].effects[0].refusal is Refusal.balance_insufficient
-    assert [(one.amount, one.reason) for one in ann.transactions] == [(100, None), (-100, "expired")]
+    assert [(transaction.amount, transaction.reason) for transaction in ann.transactions] == [
+        (100, None),
+        (-100, "expired"),
+    ]
 
 
 def test_a_late_credit_that_has_expired_already_expires_at_the_next_look():
@@ -174,7 +177,7 @@ def test_a_reminder_comes_at_midnight_though_the_clocks_change(day):
     ann = life("Europe/London", expiry={"type": "rolling", "days": 10, "remindDays": 7})
     earned = ann.at(day) - timedelta(days=9)  # expires at the second midnight after the change
     ann.do(f"{earned:%Y-%m-%d}", "earn", amount=100)
-    reminded = [one.created_at for d in ann.until(f"{day}").decisions for one in d.notifications]
+    reminded = [notification.created_at for d in ann.until(f"{day}").decisions for notification in d.notifications]
     assert reminded == [ann.at(f"{ann.at(day) - timedelta(days=5):%Y-%m-%d} 00:00")]
 
 
@@ -192,7 +195,7 @@ def test_a_cap_cuts_then_stops_and_says_until_when():
     ann = life("Europe/London", earningCaps=[{"period": "day", "amount": 100}, {"period": "month", "amount": 150}])
     for day, amount in (("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-28", 80), ("2026-03-29", 80)):
         ann.do(day, "earn", amount=amount)
-    assert [one.amount for one in ann.transactions] == [80, 20, 0, 50]
+    assert [transaction.amount for transaction in ann.transactions] == [80, 20, 0, 50]
     stopped = ann.transactions[2]
     assert stopped.refusal is Refusal.earning_cap_reached
     assert stopped.next_at == ann.at("2026-03-29 00:00")

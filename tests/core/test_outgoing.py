@@ -45,7 +45,10 @@ def test_only_what_somebody_wants_is_told():
     ladder = document("ladder", "club", metric="points", rungs=rungs)
     life = Life(program(crm, other, ladder, campaign(trigger="visit", effects=effects)))
     messages = life.do("2026-01-01").messages
-    assert [(one.type, one.only_to) for one in messages] == [("user.tier_changed", None), ("webhook.called", "wh_crm")]
+    assert [(message.type, message.only_to) for message in messages] == [
+        ("user.tier_changed", None),
+        ("webhook.called", "wh_crm"),
+    ]
     assert messages[0].data["newRung"] == "gold"
     assert messages[1].data == {
         "campaignId": "camp_1", "cause": {"kind": "campaign", "id": "camp_1"}, "trigger": "visit", "event": {}, "note": "x",
@@ -66,7 +69,7 @@ def test_the_past_is_brought_in_quietly():
     effects = [POINTS, {"type": "notify", "config": {"message": "m"}}]
     everything = document("webhook", "wh_1", events=["*"])
     decision = backfill(Life(program(everything, campaign(trigger="visit", effects=effects))))
-    assert [one.amount for one in decision.transactions] == [5]
+    assert [transaction.amount for transaction in decision.transactions] == [5]
     assert (decision.notifications, decision.messages) == ([], [])
 
 
@@ -76,4 +79,4 @@ def test_the_past_is_brought_in_quietly():
 )
 def test_the_past_pays_what_was_worked_out(give, refusal, amounts):
     decision = backfill(Life(program(campaign(trigger="visit", effects=[POINTS]))), give=give)
-    assert (decision.refusal, [one.amount for one in decision.transactions]) == (refusal, amounts)
+    assert (decision.refusal, [transaction.amount for transaction in decision.transactions]) == (refusal, amounts)

@@ -81,5 +81,7 @@ def test_the_next_event_counts_on_top_of_what_is_shown(goal, events, later):
     on_top = count_event(goal, standing, 1, "another", now, "UTC")
     assert isinstance(on_top, StepProgress)
     # Windows that are over are remembered beside it, for late events.
-    counts_now = [structs.replace(standing_at(goal, each, now, "UTC"), windows=()) for each in (on_top, after)]
+    counts_now = [
+        structs.replace(standing_at(goal, step_progress, now, "UTC"), windows=()) for step_progress in (on_top, after)
+    ]
     assert counts_now[0] == counts_now[1]

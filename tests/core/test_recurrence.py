@@ -57,7 +57,7 @@ def test_a_rule_gives_the_times_that_dateutil_gives(rule):
 
 
 def listed(numbers, most=3):
-    return st.lists(numbers, min_size=1, max_size=most, unique=True).map(lambda found: ",".join(map(str, found)))
+    return st.lists(numbers, min_size=1, max_size=most, unique=True).map(lambda parts: ",".join(map(str, parts)))
 
 
 DAYS = st.sampled_from(["MO", "TU", "WE", "TH", "FR", "SA", "SU"])
@@ -79,7 +79,7 @@ def rules(draw):
     }
     if frequency in ("YEARLY", "MONTHLY") and draw(st.booleans()):
         maybe["BYDAY"] = st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, -1, -2]), DAYS), min_size=1, max_size=3).map(
-            lambda found: ",".join(f"{n}{day}" for n, day in found)
+            lambda parts: ",".join(f"{n}{day}" for n, day in parts)
         )
     for name in draw(st.lists(st.sampled_from(sorted(maybe)), max_size=3, unique=True)):
         parts[name] = draw(maybe[name])
@@ -253,7 +253,7 @@ def test_where_the_clocks_change(rule, day, wanted):
         at = recurrence.next_after(at)
         assert recurrence.occurrence_at(at) == at
         found.append(at)
-    assert [one.strftime("%dT%H:%M") for one in found] == wanted
+    assert [instant.strftime("%dT%H:%M") for instant in found] == wanted
 
 
 def test_every_instant_is_in_the_last_occurrence_that_began_before_it():

@@ -58,11 +58,11 @@ class Logged(Life):
         done = self.order(order, local)
         assert done.refusal is None
         assert self.plan(local, **which) is None  # twice is once
-        return done.trace[-1].progress if done.trace[-1].cause == ROLLBACK_CAUSE else told(done)
+        return done.trace[-1].progress if done.trace[-1].cause == ROLLBACK_CAUSE else rollback_progress(done)
 
 
-def told(done):
-    return next(one.progress for one in done.trace if one.cause == ROLLBACK_CAUSE)
+def rollback_progress(done):
+    return next(trace.progress for trace in done.trace if trace.cause == ROLLBACK_CAUSE)
 
 
 def test_what_was_paid_within_the_time_is_taken_back_under_the_campaigns_name():
@@ -73,7 +73,10 @@ def test_what_was_paid_within_the_time_is_taken_back_under_the_campaigns_name():
     done = life.roll_back()
     assert (life.balance(), life.member.balances["points"].earned) == (205, 205)
     assert done == {"campaignId": "pay", "metrics": {"points": 200}, "completions": 2}
-    assert [(one.cause.text, one.amount) for one in life.transactions[-2:]] == [("pay", -100), ("pay", -100)]
+    assert [(transaction.cause.text, transaction.amount) for transaction in life.transactions[-2:]] == [
+        ("pay", -100),
+        ("pay", -100),
+    ]
     assert life.member.progress["pay"].completions == 2
 
 
@@ -229,11 +232,11 @@ def test_coupons_notifications_entries_and_fields_of_the_profile_are_taken_back(
     )  # fmt: skip
     issued = life.do("2026-03-02", "buy")
     order = life.plan()
-    assert [one.coupon_id for one in order.coupons] == [issued.coupons[0].coupon_id]
+    assert [coupon.coupon_id for coupon in order.coupons] == [issued.coupons[0].coupon_id]
     done = life.order(order)
-    assert [one.kind for one in done.claims] == ["unused"]
+    assert [claim.kind for claim in done.claims] == ["unused"]
     assert done.withdrawn.coupons == (issued.coupons[0].coupon_id,)
-    assert done.withdrawn.notifications == tuple(one.notification_id for one in issued.notifications)
+    assert done.withdrawn.notifications == tuple(notification.notification_id for notification in issued.notifications)
     assert (life.member.coupons, entries_of(life.member), life.member.attributes) == ({}, {}, {})
     assert life.plan() is None
 

@@ -77,7 +77,7 @@ def test_conditions_that_raise_are_noted_and_hold_up_nobody(staged, fresh_databa
     assert (dead["state"], dead["attempts"]) == ("dead", 0)
     assert dead["error"].startswith("the conditions could not be evaluated: Panic: called")
     assert (delivered["state"], delivered["error"]) == ("delivered", None)
-    assert [one["userId"] for one in there.messages] == ["bob"]
+    assert [message["userId"] for message in there.messages] == ["bob"]
 
 
 def test_conditions_that_end_the_process_are_given_up_at_the_second_time(staged, fresh_database, monkeypatch):
@@ -173,7 +173,7 @@ def test_a_flood_to_an_address_that_hangs_leaves_places_for_others(staged, fresh
         deliverer._on_notify("")
         await deliverer.once()
         await eventually_async(lambda: quick.messages)
-        still = sum(one.org_id == stage.org_id for one in deliverer._running.values())
+        still = sum(delivery.org_id == stage.org_id for delivery in deliverer._running.values())
         released.set()
         await asyncio.gather(*deliverer._running)
         await sender.close()
@@ -181,7 +181,7 @@ def test_a_flood_to_an_address_that_hangs_leaves_places_for_others(staged, fresh
 
     at_once, still = run(staged, fresh_database, scenario)
     assert at_once == still == LANE_START
-    assert [one["userId"] for one in quick.messages] == ["bob"]
+    assert [message["userId"] for message in quick.messages] == ["bob"]
 
 
 def test_what_is_due_is_taken_by_turns_of_the_organisations(staged, fresh_database):
@@ -195,7 +195,7 @@ def test_what_is_due_is_taken_by_turns_of_the_organisations(staged, fresh_databa
             rooms = Places().rooms()
             assert rooms is not None
             taken = await attempts.lease_due(connection, clock.now() + timedelta(seconds=1), rooms)
-        return [one.org_id for one in taken], other.org_id
+        return [delivery.org_id for delivery in taken], other.org_id
 
     taken, other = run(staged, fresh_database, scenario)
     assert taken.count(other) == 2
@@ -214,7 +214,7 @@ def test_a_delivery_of_a_message_that_is_no_more_is_dropped(staged, fresh_databa
         return await stage.fetch("SELECT state FROM deliveries")
 
     assert [tuple(row) for row in run(staged, fresh_database, scenario)] == [("delivered",)]
-    assert [one["userId"] for one in there.messages] == ["bob"]
+    assert [message["userId"] for message in there.messages] == ["bob"]
 
 
 def due(org_id: UUID, webhook_id: str = "wh_1") -> DueDelivery:
@@ -227,10 +227,10 @@ def due(org_id: UUID, webhook_id: str = "wh_1") -> DueDelivery:
 SLOW, QUICK = Attempt(None, "no answer", SLOW_MILLISECONDS + 1), Attempt(200, None, 5)
 
 
-def room_of(places: Places, one: DueDelivery) -> int:
+def room_of(places: Places, delivery: DueDelivery) -> int:
     rooms = places.rooms()
     assert rooms is not None
-    return rooms.lanes.get((one.org_id, one.webhook_id), rooms.lane)
+    return rooms.lanes.get((delivery.org_id, delivery.webhook_id), rooms.lane)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_one_that_is_gone_is_set_inactive_at_once_and_the_others_are_told(staged
             "SELECT disabled_at, disabled_reason FROM webhook_states WHERE webhook_id = 'wh_gone'"
         )
         (row,) = await stage.fetch("SELECT state, attempts, status FROM deliveries WHERE webhook_id = 'wh_gone'")
-        return {one["id"]: one["status"] for one in documents}, state, tuple(row)
+        return {document["id"]: document["status"] for document in documents}, state, tuple(row)
 
     statuses, state, row = run(staged, fresh_database, scenario)
     assert statuses == {"wh_gone": "inactive", "wh_watching": "active"}
@@ -105,7 +105,7 @@ def test_one_that_is_gone_is_set_inactive_at_once_and_the_others_are_told(staged
     assert state["disabled_reason"] == "the address returned 410 Gone"
     assert row == ("dead", 1, 410)
     assert len(gone.requests) == 1
-    assert [one["data"] for one in watching.messages] == [
+    assert [message["data"] for message in watching.messages] == [
         {"webhookId": "wh_gone", "reason": "the address returned 410 Gone"}
     ]
 
@@ -175,7 +175,7 @@ def test_what_no_header_can_carry_is_in_the_body_only(staged, fresh_database, re
         await deliver_all(stage)
 
     run(staged, fresh_database, scenario)
-    assert sorted(one["correlationId"] for one in there.messages) == sorted(given)
+    assert sorted(message["correlationId"] for message in there.messages) == sorted(given)
     assert sorted(headers.get("x-correlation-id", "none") for headers, _, _ in there.requests) == [
         "fine-1",
         "none",

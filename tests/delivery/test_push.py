@@ -100,7 +100,7 @@ def test_a_notification_is_pushed_to_the_members_browser(own_server, monkeypatch
         wrong = browser.subscription()
         wrong["keys"] = {"p256dh": b64(b"\x04" + b"1" * 64), "auth": b64(b"short, but long enough to be read")}
         refused = ann.post(url, json=wrong)
-        assert [one["field"] for one in refused.json()["error"]["details"]] == ["keys.p256dh", "keys.auth"]
+        assert [error["field"] for error in refused.json()["error"]["details"]] == ["keys.p256dh", "keys.auth"]
         made = [ok(ann.post(url, json=browser.subscription()), 201)["subscriptionId"] for _ in range(2)]
         assert made[0] == made[1]
 
@@ -109,13 +109,15 @@ def test_a_notification_is_pushed_to_the_members_browser(own_server, monkeypatch
         browser.wait_for(1)
         said = browser.read(0)
         assert (said["title"], said["message"], said["type"]) == ("Thanks", "You have 4", "campaign.completed")
-        assert said["notificationId"] in [one["id"] for one in data_of(ann.get("/api/loyalty/notifications"))]
+        assert said["notificationId"] in [
+            notification["id"] for notification in data_of(ann.get("/api/loyalty/notifications"))
+        ]
         headers = browser.came[0][0]
         assert (headers["content-encoding"], int(headers["ttl"]) > 0) == ("aes128gcm", True)
 
         # The push service knows by the key that the browser subscribed with who it is from (RFC 8292).
         scheme, _, given = headers["authorization"].partition(" ")
-        parts = dict(one.strip().split("=", 1) for one in given.split(","))
+        parts = dict(part.strip().split("=", 1) for part in given.split(","))
         public = data_of(ann.get("/api/loyalty/me/push"))
         assert (scheme, public["enabled"], public["publicKey"]) == ("vapid", True, parts["k"])
         point = base64.urlsafe_b64decode(parts["k"] + "=")

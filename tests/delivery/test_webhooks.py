@@ -42,8 +42,8 @@ def receiver():
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for receiver_ in made:
+        receiver_.close()
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def test_each_message_arrives_once_signed_both_ways(staged, fresh_database, rece
             return await delivery_run.attempts.secrets_of(connection, stage.org_id, "wh_1", clock.now())
 
     secrets = run(staged, fresh_database, scenario)
-    assert sorted((one["userId"], one["type"]) for one in there.messages) == [
+    assert sorted((message["userId"], message["type"]) for message in there.messages) == [
         (user, kind) for user in ("ann", "bob") for kind in ("campaign.completed", "transaction.created")
     ]
-    message = next(one for one in there.messages if one["type"] == "transaction.created")
+    message = next(sent for sent in there.messages if sent["type"] == "transaction.created")
     assert (message["version"], message["data"]["amount"], message["data"]["type"]) == ("v1", 10, "credit")
     for headers, body, _ in there.requests:
         Verifier(secrets.current).verify(body, headers)
@@ -165,7 +165,7 @@ def test_the_order_of_each_member_is_kept_where_asked(staged, fresh_database, re
 
     run(staged, fresh_database, scenario)
     for user in ("ann", "bob"):
-        balances = [one["data"]["balanceAfter"] for one in there.messages if one["userId"] == user]
+        balances = [message["data"]["balanceAfter"] for message in there.messages if message["userId"] == user]
         assert balances == [10, 20, 30, 40, 50]
 
 
@@ -234,7 +234,7 @@ def test_conditions_look_at_the_message(staged, fresh_database, receiver):
         await deliver_all(stage)
 
     run(staged, fresh_database, scenario)
-    assert sorted(one["data"]["balanceAfter"] for one in there.messages) == [20, 30]
+    assert sorted(message["data"]["balanceAfter"] for message in there.messages) == [20, 30]
 
 
 def test_a_webhook_that_fails_for_days_is_given_up_and_the_others_are_told(staged, fresh_database, receiver, soon):
@@ -252,7 +252,7 @@ def test_a_webhook_that_fails_for_days_is_given_up_and_the_others_are_told(stage
         return {row["id"]: row["status"] for row in rows}
 
     assert run(staged, fresh_database, scenario) == {"wh_broken": "inactive", "wh_watching": "active"}
-    assert [one["data"] for one in watching.messages] == [
+    assert [message["data"] for message in watching.messages] == [
         {"webhookId": "wh_broken", "reason": "no attempt has succeeded for 3 days"}
     ]
 

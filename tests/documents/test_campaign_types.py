@@ -87,7 +87,7 @@ REFUSED = [
 def test_what_makes_no_sense_in_a_type_is_refused(campaign, field, why):
     with pytest.raises(Invalid) as refused:
         saved(**campaign)
-    assert [one.field for one in refused.value.fields] == [field]
+    assert [error.field for error in refused.value.fields] == [field]
     assert why in refused.value.fields[0].message
 
 
@@ -100,7 +100,7 @@ def test_no_document_listens_to_a_schedule():
     ]:  # fmt: skip
         with pytest.raises(Invalid) as refused:
             saved(kind=kind, **raw)
-        assert [one.field for one in refused.value.fields] == [field]
+        assert [error.field for error in refused.value.fields] == [field]
 
 
 def test_what_a_type_adds_is_in_the_document():
@@ -176,7 +176,7 @@ def test_the_streak_of_a_campaign_has_its_id_and_pays_for_no_other():
     ann.do("2026-01-02")
     assert (streaks_of(ann.member)["camp_1"].current, streaks_of(ann.member)["other"].current) == (2, 1)
     assert (ann.balance(), ann.member.progress["camp_1"].completions) == (20, 2)
-    assert {one.cause.text for one in ann.transactions} == {"camp_1"}
+    assert {transaction.cause.text for transaction in ann.transactions} == {"camp_1"}
 
 
 def test_a_streak_counts_for_those_in_its_segments_only():
@@ -263,7 +263,7 @@ def test_what_members_see_of_competitions_has_those_of_campaigns():
     made = programme_from_documents(
         ORG, 1, {("campaign", "camp_1"): saved(**BY_VISITS), ("campaign", "old"): stored(**VISIT | CUP)}
     )
-    assert {one: each.name for one, each in made.mechanics["competition"].items()} == {"camp_1": "Cup"}
+    assert {key: value.name for key, value in made.mechanics["competition"].items()} == {"camp_1": "Cup"}
 
 
 def test_a_competition_that_was_stored_without_its_part_stays_as_it_was():
@@ -289,7 +289,7 @@ BAD_CUPS = [
 def test_a_competition_that_makes_no_sense_is_refused(campaign, fields, why):
     with pytest.raises(Invalid) as refused:
         saved(**campaign)
-    assert [one.field for one in refused.value.fields] == fields
+    assert [field.field for field in refused.value.fields] == fields
     assert why in refused.value.fields[0].message
 
 

@@ -72,15 +72,15 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "doc", "reason"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
+@pytest.mark.parametrize(("name", "doc", "reason"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
 def test_a_document_that_cannot_be_compiled_is_out_of_force_alone_and_the_reason_is_known(name, doc, reason):
     ruled = {"name": "Ruled", "triggers": [], "simplifiedMode": False}
     rows = documents(campaign__camp_ruled=ruled, **{name: doc})
-    made = compile_in_force(ORG, 1, [(kind, one, json.dumps(each)) for (kind, one), each in rows.items()])
+    made = compile_in_force(ORG, 1, [(kind, key, json.dumps(row)) for (kind, key), row in rows.items()])
     assert list(made.out) == [tuple(name.split("__"))]
     assert reason in next(iter(made.out.values()))
     decision = decide_one(made.program, member(), event(amount=5))
-    assert [(one.cause.text, one.refusal) for one in decision.trace] == [("camp_good", None)]
+    assert [(trace.cause.text, trace.refusal) for trace in decision.trace] == [("camp_good", None)]
 
 
 def test_a_programme_without_faults_has_nothing_out_of_force():
@@ -91,7 +91,7 @@ def test_a_rule_that_is_out_of_force_keeps_its_place():
     ruled = {"name": "Ruled", "triggers": [], "simplifiedMode": False}
     rule = {"name": "R", "campaignId": "camp_ruled", "triggerType": "purchase", "effects": PAID}
     made = programme(campaign__camp_ruled=ruled, rule__a=rule | {"conditions": {"expression": NESTED}}, rule__b=rule)
-    (second,) = [one for one in bought(made).trace if one.cause.text == "camp_ruled"]
+    (second,) = [trace for trace in bought(made).trace if trace.cause.text == "camp_ruled"]
     assert (second.step, second.refusal) == (1, None)
 
 
@@ -103,7 +103,7 @@ def test_a_metric_keeps_its_balances_and_loses_only_its_multipliers():
 
 
 def test_documents_that_only_fail_together_do_not_raise(monkeypatch):
-    rows = [(kind, one, json.dumps(doc)) for (kind, one), doc in documents().items()]
+    rows = [(kind, name, json.dumps(doc)) for (kind, name), doc in documents().items()]
     compiled = compile_in_force.__globals__["compile_program"]
 
     def together(org_id, version, kept):
@@ -120,4 +120,4 @@ def test_documents_that_only_fail_together_do_not_raise(monkeypatch):
 def test_a_formula_that_fails_on_saving_never_fired_for_the_others():
     made = programme(campaign__bad=BROKEN[0][2])
     assert "bad" not in made.campaigns
-    assert Refusal.evaluation_failed not in [one.refusal for one in bought(made).trace]
+    assert Refusal.evaluation_failed not in [trace.refusal for trace in bought(made).trace]

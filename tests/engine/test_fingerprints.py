@@ -29,9 +29,9 @@ def arrival(data):
 def in_another_way(value):
     """The same JSON value: its objects from back to front, its whole numbers with a fraction."""
     if isinstance(value, dict):
-        return {name: in_another_way(one) for name, one in reversed(value.items())}
+        return {name: in_another_way(item) for name, item in reversed(value.items())}
     if isinstance(value, list):
-        return [in_another_way(one) for one in value]
+        return [in_another_way(item) for item in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

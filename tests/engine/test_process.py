@@ -69,7 +69,7 @@ def test_split_batches_give_the_same_as_one(staged, fresh_database):
                     )
                 }
                 await undone.rollback()
-            return {query: [tuple(map(str, row)) for row in found] for query, found in rows.items()}
+            return {query: [tuple(map(str, row)) for row in value] for query, value in rows.items()}
 
         in_one = await rows_of(together)
         assert in_one == await rows_of(together[:1], together[1:17], together[17:18], together[18:])
@@ -188,14 +188,14 @@ def test_no_bucket_waits_for_another_to_be_empty(staged, fresh_database, monkeyp
 
     async def scenario(stage):
         await stage.pay()
-        by_bucket = {one.bucket: one for one in (stage.arrival(f"user_{n}") for n in range(20))}
+        by_bucket = {arrival.bucket: arrival for arrival in (stage.arrival(f"user_{n}") for n in range(20))}
         busy, *others = [by_bucket[bucket] for bucket in sorted(by_bucket)[:3]]
         await stage.append(*[stage.arrival(busy.user_id) for _ in range(20)], *others)
         worker = stage.worker()
         await worker.renew_leases()
         for _ in range(3):
             await worker.run_once()
-        assert [await stage.points(each.user_id) for each in others] == [10, 10]
+        assert [await stage.points(arrival.user_id) for arrival in others] == [10, 10]
         assert await stage.points(busy.user_id) < 200
         await worker.drain()
         await worker.release()
@@ -285,7 +285,7 @@ def test_what_cannot_be_written_is_found_by_halving(staged, fresh_database, monk
 
         async def commit_or_raise(connection, batch, rows, at):
             await commit(connection, batch, rows, at)
-            if any(one.user_id == "user_3" for one in batch.arrivals):
+            if any(arrival.user_id == "user_3" for arrival in batch.arrivals):
                 raise asyncpg.DataError("cannot be written")
 
         monkeypatch.setattr(processing, "commit", commit_or_raise)

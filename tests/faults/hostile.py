@@ -104,7 +104,9 @@ class Requests:
             (method, path, call)
             for path, calls in description["paths"].items()
             for method, call in calls.items()
-            if not path.endswith(LEFT_OUT) and not any(f"{one}/" in path for one in LEFT_OUT) and "/admin/" not in path
+            if not path.endswith(LEFT_OUT)
+            and not any(f"{name}/" in path for name in LEFT_OUT)
+            and "/admin/" not in path
         ]
 
     def draw(self, draw: Callable[[Any], Any]) -> Sent:
@@ -113,13 +115,13 @@ class Requests:
         where = draw(st.sampled_from(["body", "body", "body", "path", "query", "header", "raw", "none"]))
         query: dict[str, str] = {}
         filled = path
-        for one in call.get("parameters", ()):
-            if one["in"] == "path":
-                good = draw(st.sampled_from(self._names.get(one["name"], ["ann"])))
+        for parameter in call.get("parameters", ()):
+            if parameter["in"] == "path":
+                good = draw(st.sampled_from(self._names.get(parameter["name"], ["ann"])))
                 value = draw(st.sampled_from([*TEXTS, *self._cursors()])) if where == "path" else good
-                filled = filled.replace("{" + one["name"] + "}", _quoted(value) or "%20")
+                filled = filled.replace("{" + parameter["name"] + "}", _quoted(value) or "%20")
             elif where == "query" and draw(st.booleans()):
-                query[one["name"]] = draw(st.sampled_from([*TEXTS, *map(str, NUMBERS), *self._cursors()]))
+                query[parameter["name"]] = draw(st.sampled_from([*TEXTS, *map(str, NUMBERS), *self._cursors()]))
         if where == "query" and draw(st.booleans()):
             query[draw(st.sampled_from(TEXTS)) or "x"] = draw(st.sampled_from(TEXTS))
         headers = {"Content-Type": "application/json"}
@@ -163,7 +165,11 @@ def _quoted(text: str) -> str:
 
 
 def send_all(
-    requests: Requests, client: httpx.Client, first_seed: int, count: int, told: Callable[[Sent, httpx.Response], None]
+    requests: Requests,
+    client: httpx.Client,
+    first_seed: int,
+    count: int,
+    on_response: Callable[[Sent, httpx.Response], None],
 ) -> None:
     """Send `count` requests that follow from a seed, and tell of each with its answer."""
 
@@ -177,8 +183,8 @@ def send_all(
     )
     @given(st.data())
     def send(data: Any) -> None:
-        one = requests.draw(data.draw)
-        headers = {name.encode(): value.encode("latin-1") for name, value in one.headers.items()}
-        told(one, client.request(one.method, one.path, content=one.content, headers=headers))
+        sent = requests.draw(data.draw)
+        headers = {name.encode(): value.encode("latin-1") for name, value in sent.headers.items()}
+        on_response(sent, client.request(sent.method, sent.path, content=sent.content, headers=headers))
 
     send()

@@ -84,7 +84,9 @@ async def at_work(stage: Stage, monkeypatch, faults: dict):
         def fault(name):
             return lambda: faults[name](pool)
 
-        return [Chore(one.name, 0.05, fault(one.name)) if one.name in faults else one for one in original(*given)]
+        return [
+            Chore(chore.name, 0.05, fault(chore.name)) if chore.name in faults else chore for chore in original(*given)
+        ]
 
     monkeypatch.setattr(of_workers, "chores_of_worker", with_faults)
     worker = Worker(pool, stage.url, stage.programmes, beside=of_workers.run_chores_of_worker)
@@ -143,7 +145,7 @@ def run(staged, url, monkeypatch, faults, then=None):
 
 def test_every_chore_is_seen_to_here():
     pool = programmes = cast(Any, None)
-    assert {one.name for one in of_workers.chores_of_worker(pool, programmes)} == {*DONE}
+    assert {chore.name for chore in of_workers.chores_of_worker(pool, programmes)} == {*DONE}
     assert month_of(clock.now().date()) != MONTH
 
 

@@ -127,11 +127,11 @@ def attacked(server: Server, client: httpx.Client, first_seed: int, seconds: flo
         client.post("/v1/profiles", json={"userId": user_id, **PROFILE}).raise_for_status()
     found = Found()
 
-    def told(one: Sent, answer: httpx.Response) -> None:
+    def on_response(sent: Sent, answer: httpx.Response) -> None:
         found.sent += 1
         found.taken += answer.status_code < 300
         if answer.status_code >= 500:
-            found.faults.append(f"{answer.status_code} for {one}: {answer.text[:300]}")
+            found.faults.append(f"{answer.status_code} for {sent}: {answer.text[:300]}")
 
     description = client.get("/openapi.json").json()
     own = {
@@ -143,12 +143,12 @@ def attacked(server: Server, client: httpx.Client, first_seed: int, seconds: flo
     with server.member_of(client, "ann") as member:
         while time.monotonic() < deadline and not found.faults:
             asked, who = (description, client) if turn % 3 else (description | {"paths": own}, member)
-            send_all(Requests(asked, EXAMPLES, NAMES), who, first_seed + turn, ROUND, told)
+            send_all(Requests(asked, EXAMPLES, NAMES), who, first_seed + turn, ROUND, on_response)
             client.put("/v1/settings", json={"limits": "unlimited", "sharedSecretTokens": True, "name": "S"})
             turn += 1
     eventually(lambda: not waiting(client))
     failed = client.get("/v1/events", params={"status": "failed"}).json()["data"]["events"]
-    found.faults += [f"failed: {one}" for one in failed]
+    found.faults += [f"failed: {value}" for value in failed]
     return found
 
 

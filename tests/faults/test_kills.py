@@ -22,13 +22,13 @@ SENDERS = 4
 def children_of(server, word: str) -> list[psutil.Process]:
     """The processes of the server that run that command, the deepest last."""
     found = []
-    for one in psutil.Process(server.process.pid).children(recursive=True):
+    for process in psutil.Process(server.process.pid).children(recursive=True):
         try:
-            line = one.cmdline()
+            line = process.cmdline()
         except psutil.Error:
             continue
         if word in line or (word == "api" and line[:1] == ["granian"]):
-            found.append(one)
+            found.append(process)
     return found
 
 
@@ -86,7 +86,7 @@ def test_nothing_acknowledged_is_lost_or_counted_twice(own_server):
                         continue
                     if answer.status_code == 202:
                         assert answer.json()["refused"] == 0, answer.text
-                        acknowledged.update({one["eventId"]: one["userId"] for one in batch})
+                        acknowledged.update({event["eventId"]: event["userId"] for event in batch})
                         break
                     assert answer.status_code == 503, answer.text
                     await asyncio.sleep(0.05)

@@ -150,7 +150,7 @@ def test_a_message_whose_conditions_delivery_does_not_survive_is_given_up_alone(
         poisoner = club_of(server, f"Poisoner {poison}", **bad)
         assert clap(poisoner, poison).status_code == 202
         goes_on(victim, receiver, f"{poison}-meanwhile")
-        eventually(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["dead"])  # noqa: B023
+        eventually(lambda: [delivery["state"] for delivery in deliveries_of(poisoner)] == ["dead"])  # noqa: B023
         assert why in deliveries_of(poisoner)[0]["error"]
     assert server.stop() == 0
     server.start()
@@ -169,8 +169,8 @@ def test_a_message_that_delivery_does_not_survive_sending_is_given_up_alone(pois
         goes_on(victim, receiver, f"{poison}-meanwhile")
         # What raises is an attempt that has failed: the next one is made later.
         wanted = "dead" if poison in ("hang", "die") else "waiting"
-        eventually(lambda: [why in (one["error"] or "") for one in deliveries_of(poisoner)] == [True])  # noqa: B023
-        assert [one["state"] for one in deliveries_of(poisoner)] == [wanted]
+        eventually(lambda: [why in (delivery["error"] or "") for delivery in deliveries_of(poisoner)] == [True])  # noqa: B023
+        assert [delivery["state"] for delivery in deliveries_of(poisoner)] == [wanted]
     assert server.stop() == 0
     server.start()
     goes_on(victim, receiver, "after")
@@ -179,7 +179,7 @@ def test_a_message_that_delivery_does_not_survive_sending_is_given_up_alone(pois
     ok(poisoner.put("/v1/webhooks/bad", json={"url": receiver.url}))
     (dead,) = deliveries_of(poisoner)
     ok(poisoner.post(f"/v1/webhooks/bad/deliveries/{dead['deliveryId']}/retry"), 202)
-    eventually(lambda: [one["state"] for one in deliveries_of(poisoner)] == ["delivered"])
+    eventually(lambda: [delivery["state"] for delivery in deliveries_of(poisoner)] == ["delivered"])
 
 
 SEGMENT = {"name": "All", "include": [{"field": "userId", "operator": "not_equals", "value": "nobody"}]}
@@ -210,7 +210,7 @@ def test_a_chore_that_its_process_does_not_survive_is_left_out_alone(poisoned_se
     def left_out() -> bool:
         with suppress(httpx.TransportError):
             found = httpx.get(f"{server.url}/readyz").json().get("warnings", [])
-            return [one["code"] for one in found] == ["chore_left_out"] * 2
+            return [value["code"] for value in found] == ["chore_left_out"] * 2
         return False
 
     eventually(left_out)
@@ -260,7 +260,7 @@ def test_a_document_or_a_programme_that_hangs_the_api_is_looked_at_no_more(poiso
     refused = poisoner.get("/v1/clock")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "programme_stopped")
     # What can be changed can be found; a change makes another version of it.
-    assert [one["campaignId"] for one in ok(poisoner.get("/v1/campaigns"))["campaigns"]] == ["clap", "bad"]
+    assert [campaign["campaignId"] for campaign in ok(poisoner.get("/v1/campaigns"))["campaigns"]] == ["clap", "bad"]
     ok(poisoner.put("/v1/campaigns/bad", json={"name": "Good"}))
     is_decided(poisoner, "next")
 
@@ -269,7 +269,7 @@ def test_a_document_or_a_programme_that_hangs_the_api_is_looked_at_no_more(poiso
 def test_a_line_of_an_import_that_hangs_the_api_is_refused_alone(poisoned_server, club_of, receiver):
     server = poisoned_server
     poisoner, victim = club_of(server, "Poisoner"), club_of(server, "Victim", name="there", url=receiver.url)
-    lines = "".join(json.dumps({"userId": one}) + "\n" for one in ("ann", "user-hang", "bob"))
+    lines = "".join(json.dumps({"userId": name}) + "\n" for name in ("ann", "user-hang", "bob"))
 
     def import_members() -> httpx.Response:
         return poisoner.post("/v1/bulk/import?kind=members", content=lines)

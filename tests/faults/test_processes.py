@@ -23,17 +23,17 @@ PLAUDIT = [sys.executable, "-m", "plaudit"]
 def ours(process: psutil.Process) -> list[psutil.Process]:
     """What a server has started, but for PostgreSQL, which outlives it."""
     found = []
-    for one in process.children(recursive=True):
+    for child in process.children(recursive=True):
         try:
-            if "plaudit" in one.cmdline() or "multiprocessing" in " ".join(one.cmdline()):
-                found.append(one)
+            if "plaudit" in child.cmdline() or "multiprocessing" in " ".join(child.cmdline()):
+                found.append(child)
         except psutil.NoSuchProcess:
             pass
     return found
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
-    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
 @pytest.mark.slow
@@ -43,9 +43,9 @@ def test_a_server_that_is_killed_leaves_nobody_behind_whenever_that_is(own_serve
     process = psutil.Process(server.process.pid)
     # Its children begin anew, and so it is killed while they are starting.
     before = ours(process)
-    for one in before:
-        one.kill()
-    eventually(lambda: len({one.pid for one in ours(process)} - {one.pid for one in before}) >= 3)
+    for child in before:
+        child.kill()
+    eventually(lambda: len({child.pid for child in ours(process)} - {child.pid for child in before}) >= 3)
     time.sleep(after)  # they are at another step of their start each time
     children = ours(process)
     process.kill()
@@ -123,13 +123,13 @@ def test_no_secret_is_among_the_arguments_of_a_process(own_server):
         command = [sys.executable, "-c", _SIMULATE, str(club.base_url), secret, club.headers["X-Monterosa-Org-ID"]]
         asking = subprocess.Popen(command)
         while asking.poll() is None:
-            for one in ours(psutil.Process(server.process.pid)):
+            for process in ours(psutil.Process(server.process.pid)):
                 with suppress(psutil.NoSuchProcess):
-                    seen.add(" ".join(one.cmdline()))
+                    seen.add(" ".join(process.cmdline()))
         assert asking.returncode == 0
-    assert any("simulate" in one for one in seen)
-    for one in seen:
-        assert not re.search(r"postgres(ql)?://|database-url", one), one
+    assert any("simulate" in name for name in seen)
+    for name in seen:
+        assert not re.search(r"postgres(ql)?://|database-url", name), name
 
 
 _SIMULATE = """

@@ -25,10 +25,12 @@ def test_of_work_side_by_side_that_is_noted_which_runs():
         return name
 
     async def both() -> list[UUID]:
-        return await asyncio.gather(*(slot.steps("message", one, ORG, work(one)) for one in (FIRST, SECOND)))
+        return await asyncio.gather(
+            *(slot.steps("message", message_id, ORG, work(message_id)) for message_id in (FIRST, SECOND))
+        )
 
     assert asyncio.run(both()) == [FIRST, SECOND]
-    assert seen == [(one, ("message", one, ORG)) for _ in range(3) for one in (FIRST, SECOND)]
+    assert seen == [(message_id, ("message", message_id, ORG)) for _ in range(3) for message_id in (FIRST, SECOND)]
     assert at_present(slot) is None
 
 

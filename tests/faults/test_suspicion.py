@@ -34,11 +34,11 @@ def arrival(number: int, org_id: UUID = ORG, member_id: UUID = OTHER_MEMBER):
     return SimpleNamespace(event_id=UUID(int=number), org_id=org_id, member_id=member_id)
 
 
-def refusal(one) -> str:
+def refusal(event) -> str:
     with pytest.raises(PlauditError) as raised:
-        _may_be_tried([one], whole=False)
-    (part,) = quarantine.apart([one])  # a worker gives the same reason
-    assert str(raised.value) == quarantine.why_set_aside(one, part.stopped)
+        _may_be_tried([event], whole=False)
+    (part,) = quarantine.apart([event])  # a worker gives the same reason
+    assert str(raised.value) == quarantine.why_set_aside(event, part.stopped)
     assert raised.value.code == "event_stopped"
     return str(raised.value)
 

@@ -30,8 +30,8 @@ def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
                 await stage.drain()
             async with stage.pool.acquire() as connection:
                 programme = await stage.programmes.current(stage.org_id)
-                async for each in simulate(connection, programme, clock.now() - timedelta(days=1)):
-                    found = each
+                async for simulation in simulate(connection, programme, clock.now() - timedelta(days=1)):
+                    found = simulation
             assert found.events == 80
             assert found.cases == []
             assert found.was == found.would

@@ -146,8 +146,12 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
             assert_the_same(found)
             await run_due(stage.pool, programme.compiled, stage.org_id, clock.now())
             assert given_by(found.was) == await booked(stage, now - timedelta(days=1))
-            fired = {one.text for one, tally in found.was.items() if tally.fired}
-            assert {f"camp_{one.replace('.', '_')}" for one in MORE} | {"camp_joined", "manual", "redemption"} <= fired
+            fired = {cause.text for cause, tally in found.was.items() if tally.fired}
+            assert {f"camp_{name.replace('.', '_')}" for name in MORE} | {
+                "camp_joined",
+                "manual",
+                "redemption",
+            } <= fired
 
     asyncio.run(main())
 
@@ -165,7 +169,7 @@ def test_a_draft_on_what_is_done_by_hand_is_simulated_as_it_would_have_been_live
         async with staged(fresh_database) as stage:
             found = await assert_lived_as_simulated(stage, write, live_through, seed=5)
             coins = found.would[campaign_cause("camp_draft")].metrics["coins"]
-            assert sum(one.after.metrics["coins"] for one in found.cases) == coins > 0
+            assert sum(case.after.metrics["coins"] for case in found.cases) == coins > 0
 
     asyncio.run(main())
 

@@ -84,7 +84,7 @@ async def live_through(stage, chance, now, *, half_way=lambda: None) -> None:
 
 async def simulated(stage, programme, since, **more):
     async with stage.pool.acquire() as connection:
-        return [each async for each in simulate(connection, programme, since, **more)][-1]
+        return [simulation async for simulation in simulate(connection, programme, since, **more)][-1]
 
 
 async def booked(stage, since) -> dict:
@@ -113,7 +113,7 @@ def assert_the_same(found) -> None:
     was, would = found.was.pop(FIRST), found.would.pop(FIRST)
     assert (was.fired, was.metrics) == (would.fired, would.metrics)
     assert found.was == found.would
-    assert {one.cause for one in found.cases} <= {FIRST}
+    assert {case.cause for case in found.cases} <= {FIRST}
     found.was[FIRST], found.would[FIRST] = was, would
 
 
@@ -158,7 +158,7 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
             again = await simulated(stage, programme, begun)
             assert given_by(again.was) == given_by(whole.was)
             assert_the_same(again)
-            fired = {one.text for one, tally in again.was.items() if tally.fired}
+            fired = {cause.text for cause, tally in again.was.items() if tally.fired}
             assert {"camp_streak_broken", "camp_metric_expired", "camp_segment_left", "camp_steps"} <= fired
 
     asyncio.run(main())
@@ -178,9 +178,9 @@ def test_a_draft_on_what_time_does_is_simulated_as_it_would_have_been_lived(stag
             found = await assert_lived_as_simulated(stage, write, live_through, seed=7)
             assert found.would[campaign_cause("camp_draft")].fired > 2
             assert (
-                sum(one.after.metrics["points"] for one in found.cases)
+                sum(case.after.metrics["points"] for case in found.cases)
                 == found.would[campaign_cause("camp_draft")].metrics["points"]
             )
-            assert all(one.arrival.trigger == "timer" or trigger == "segment.left" for one in found.cases)
+            assert all(case.arrival.trigger == "timer" or trigger == "segment.left" for case in found.cases)
 
     asyncio.run(main())

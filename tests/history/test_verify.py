@@ -88,7 +88,9 @@ async def violated(url: str, *queries: str) -> dict[str, tuple[str, str]]:
     finally:
         await connection.close()
     return {
-        one.name: ("; ".join(one.examples), one.remedy) for one in checks if not one.holds and one.name != REPLAY.name
+        check.name: ("; ".join(check.examples), check.remedy)
+        for check in checks
+        if not check.holds and check.name != REPLAY.name
     }
 
 
@@ -167,7 +169,7 @@ def test_what_does_not_hold_is_named_with_what_to_do(clone, lived_in, name):
     assert set(found) == {name}
     told, remedy = found[name]
     assert example in told
-    assert remedy == next(one.remedy for one in every() if one.name == name)
+    assert remedy == next(invariant.remedy for invariant in every() if invariant.name == name)
 
 
 @pytest.mark.breaks_tables("that is what is tested")
@@ -195,5 +197,5 @@ def test_a_transfer_that_is_taken_back_at_one_end_only_is_named(clone, lived_in,
 def test_every_query_is_an_invariant_and_says_what_to_do():
     others = {"counted", "states_of_others", "transfers", "arrived", "transfers_reversed"}
     assert set(queries_beside(verifying.__file__).by_name) == {*BY_QUERY, *others}
-    assert all(one.remedy for one in every())
-    assert len({one.name for one in every()}) == len(every())
+    assert all(invariant.remedy for invariant in every())
+    assert len({invariant.name for invariant in every()}) == len(every())

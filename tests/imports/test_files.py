@@ -35,10 +35,11 @@ def read(file: bytes | str, columns=ANY_PROFILE, *, piece: int = 1 << 16, after:
 
     async def all_of() -> dict:
         records = Records(parts(), columns)
-        found = {one.number: one async for one in records.after(after)}
+        found = {line.number: line async for line in records.after(after)}
         assert records.count >= len(found)
         return {
-            number: one.error.message if one.error is not None else one.read().value for number, one in found.items()
+            number: line.error.message if line.error is not None else line.read().value
+            for number, line in found.items()
         }
 
     return asyncio.run(all_of())
@@ -109,7 +110,7 @@ def test_an_open_quote_does_not_keep_more_than_a_record_may_have():
     found = read(HEAD + 'r2,"open,2\n' + rows)
     assert found.pop(2) == "The line has a quote that is not closed"
     assert len(found) == 2 * RECORD_BYTES_MAX // 1_000
-    assert all(isinstance(one, dict) for one in found.values())
+    assert all(isinstance(record, dict) for record in found.values())
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,8 @@ def test_however_a_file_is_quoted_every_line_is_taken_or_refused_and_pieces_make
     found = read(file, piece=piece)
     assert found == read(file)
     covered = sum(
-        1 if isinstance(one, str) else 1 + sum(cell.count("\n") for cell in one.values()) for one in found.values()
+        1 if isinstance(record, str) else 1 + sum(cell.count("\n") for cell in record.values())
+        for record in found.values()
     )
     said = [line for line in file.split("\n")[1:] if line.replace(",", "").replace('""', "")]
     assert covered >= len(said) - rows.count('"')  # blank lines inside of cells, and cells of nothing but quotes

@@ -57,7 +57,7 @@ def watched(monkeypatch, request) -> Watched:
 
 async def run(stage, watched, lines, taken_up=None, *, broken=False, then=lambda: None):
     async def parts():
-        said = [json.dumps(one).encode() + b"\n" for one in lines]
+        said = [json.dumps(record).encode() + b"\n" for record in lines]
         yield b"".join(said[:7])
         await watched.there()
         then()
@@ -88,7 +88,7 @@ async def job_of(stage) -> tuple:
 def test_of_two_lines_about_a_member_the_first_counts_in_whichever_chunks_they_are(staged, database, watched):
     first = [line(number, "London") for number in range(MEMBERS)]
     other = [line(number, "Paris") for number in range(MEMBERS)]
-    begun = [each for n in range(8, MEMBERS) for each in (first[n], other[n - 8])]  # in the next chunk or the one after
+    begun = [row for n in range(8, MEMBERS) for row in (first[n], other[n - 8])]  # in the next chunk or the one after
     behind = [*first[:8], *begun]
 
     async def play():
@@ -145,7 +145,7 @@ def test_a_job_that_meets_an_error_nobody_expected_fails_and_tells_no_row(
 ):
     lines = [line(number, "London") for number in range(MEMBERS)]
     file = tmp_path / "members.ndjson"
-    file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    file.write_text("".join(json.dumps(row) + "\n" for row in lines))
 
     async def raising(_hand, _part):
         raise UniqueViolationError("Key (value)=(ann@example.org) already exists.")
@@ -170,7 +170,7 @@ def test_a_job_that_meets_an_error_nobody_expected_fails_and_tells_no_row(
             assert "ann@" not in said.exception.message
             assert said.exception.__suppress_context__
             states = await stage.fetch("SELECT state FROM jobs WHERE org_id = $1", stage.org_id)
-            assert [one["state"] for one in states] == ["failed", "failed"]
+            assert [delivery["state"] for delivery in states] == ["failed", "failed"]
 
     asyncio.run(play())
 
@@ -191,7 +191,7 @@ def test_lines_that_are_wrong_are_told_by_whoever_reads_them(staged, database, w
             assert (job.accepted, job.refused) == (MEMBERS - 4, 4)
             async with stage.pool.acquire() as connection:
                 told = await jobs.errors_of(connection, job.job_id, 0, 9)
-            assert [(one["line"], one["message"]) for one in told] == [
+            assert [(error["line"], error["message"]) for error in told] == [
                 (4, "The body must be an object"),
                 (21, "userId must be a string (got true or false)"),
                 (41, "Missing required fields: userId"),
@@ -230,7 +230,7 @@ def test_timers_wait_for_an_import_until_it_ends_or_has_not_moved_for_an_hour(st
             async with stage.pool.acquire() as connection:
                 for _ in range(2):  # a chunk may come twice
                     await jobs.take_members(
-                        connection, job.job_id, [(one.bucket, one.member_id) for one in arrivals[:1]]
+                        connection, job.job_id, [(arrival.bucket, arrival.member_id) for arrival in arrivals[:1]]
                     )
             await stage.append(*arrivals)
             await stage.drain()

@@ -40,7 +40,7 @@ def test_a_cup_and_a_draw(shop):
 
     def board(**query):
         found = ok(shop.get("/v1/competitions/cup/leaderboard", params=query))["leaderboard"]
-        return [(one["rank"], one["userId"], one["score"]) for one in found]
+        return [(standing["rank"], standing["userId"], standing["score"]) for standing in found]
 
     assert board() == [(1, "ann", 30), (2, "bob", 20), (3, "cat", 20), (4, "dan", 1)]
     assert board(userIds="dan,ann,nobody") == [(1, "ann", 30), (4, "dan", 1)]
@@ -59,7 +59,7 @@ def test_a_cup_and_a_draw(shop):
         {"dan": 100, "ann": 10, "bob": 10, "cat": 0},
     )
     winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
-    assert [(one["rank"], one["userId"], one["score"]) for one in winners] == [
+    assert [(standing["rank"], standing["userId"], standing["score"]) for standing in winners] == [
         (1, "dan", 101),
         (2, "ann", 30),
         (3, "bob", 20),
@@ -68,9 +68,9 @@ def test_a_cup_and_a_draw(shop):
     assert sha256(bytes.fromhex(drawn["seed"])).hexdigest() == published
     lines = "".join(f"{user}\t2\n" for user in ("ann", "bob", "cat", "dan"))
     assert drawn["entriesDigest"] == sha256(lines.encode()).hexdigest()
-    assert len({one["userId"] for one in drawn["winners"]}) == 2
+    assert len({winner["userId"] for winner in drawn["winners"]}) == 2
     assert ok(shop.post("/v1/competitions/raffle/draw", json={"winners": 4})) == drawn
-    assert [one["userId"] for one in ok(shop.get("/v1/competitions/raffle/entries"))["entries"]] != []
+    assert [entry["userId"] for entry in ok(shop.get("/v1/competitions/raffle/entries"))["entries"]] != []
 
 
 def test_a_league_promotes_and_relegates_after_each_week(shop):
@@ -89,7 +89,7 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
 
     def board(division):
         answer = shop.get("/v1/competitions/league/leaderboard", params={"scope": division})
-        return [(one["userId"], one["score"]) for one in ok(answer)["leaderboard"]]
+        return [(standing["userId"], standing["score"]) for standing in ok(answer)["leaderboard"]]
 
     def next_week():
         ok(shop.post("/v1/clock/advance", json={"seconds": week}))
@@ -112,7 +112,7 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
 def past_board(shop, of_round, division):
     query = {"round": of_round, "scope": division}
     answer = shop.get("/v1/competitions/league/leaderboard", params=query)
-    return [(one["userId"], one["score"]) for one in ok(answer)["leaderboard"]]
+    return [(standing["userId"], standing["score"]) for standing in ok(answer)["leaderboard"]]
 
 
 def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
@@ -135,7 +135,7 @@ def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
         rounds.append((now + timedelta(days=9)).date().isoformat())
     ok(shop.post("/v1/clock/advance", json={"seconds": 30 * day}))
     divisions = ("bronze", "silver", "gold")
-    assert [[past_board(shop, one, division) for division in divisions] for one in rounds] == [
+    assert [[past_board(shop, round_, division) for division in divisions] for round_ in rounds] == [
         [[("ann", 30), ("bob", 20)], [], []],
         [[("bob", 40)], [("ann", 10)], []],
         [[], [("bob", 5)], [("ann", 10)]],
@@ -155,7 +155,9 @@ def test_late_rounds_are_settled_one_after_the_other(shop):
             answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
             assert answer.json()["processed"]
     ok(shop.post("/v1/clock/advance", json={"seconds": 86_400}))
-    boards = [[past_board(shop, one.date().isoformat(), each) for each in ("bronze", "silver")] for one in rounds]
+    boards = [
+        [past_board(shop, instant.date().isoformat(), name) for name in ("bronze", "silver")] for instant in rounds
+    ]
     assert boards == [[[("ann", 30), ("bob", 20)], []], [[("bob", 40)], [("ann", 10)]]]
 
 
@@ -172,8 +174,11 @@ def test_a_competition_that_is_a_part_of_a_campaign_gives_its_prizes(shop):
         body = {"userId": user, "action": "goal"}
         assert shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body).json()["processed"]
     refused = shop.put("/v1/campaigns/scorers", json={"competition": {"score": {"metric": "xp"}, "prizes": prizes}})
-    assert [one["field"] for one in refused.json()["error"]["details"]] == ["competition.score"]
-    assert [one["userId"] for one in ok(shop.get("/v1/campaigns/scorers/leaderboard"))["leaderboard"]] == ["fay", "eve"]
+    assert [error["field"] for error in refused.json()["error"]["details"]] == ["competition.score"]
+    assert [standing["userId"] for standing in ok(shop.get("/v1/campaigns/scorers/leaderboard"))["leaderboard"]] == [
+        "fay",
+        "eve",
+    ]
     ok(shop.post("/v1/clock/advance", json={"to": end.replace("-01T", "-02T")}))
     eventually(lambda: ok(shop.get("/v1/profiles/fay"))["points"], 500)
     winners = ok(shop.get("/v1/competitions/scorers/winners"))["winners"]

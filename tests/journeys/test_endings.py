@@ -38,7 +38,7 @@ def test_a_weekly_board_with_prizes_needs_one_division_and_its_rounds_can_be_loo
 
     def board(**query):
         found = ok(shop.get("/v1/competitions/weekly/leaderboard", params=query))
-        return [(one["rank"], one["userId"], one["score"]) for one in found["leaderboard"]]
+        return [(standing["rank"], standing["userId"], standing["score"]) for standing in found["leaderboard"]]
 
     played = [(1, "ann", 3), (2, "bob", 2.5), (3, "cat", 1)]
     assert board() == board(round=first) == played
@@ -53,7 +53,7 @@ def test_a_weekly_board_with_prizes_needs_one_division_and_its_rounds_can_be_loo
 
     def winners(**query):
         found = ok(shop.get("/v1/competitions/weekly/winners", params=query))
-        return found["round"], [(one["rank"], one["userId"], one["score"]) for one in found["winners"]]
+        return found["round"], [(winner["rank"], winner["userId"], winner["score"]) for winner in found["winners"]]
 
     assert winners(round=first) == (first, [(1, "ann", 3)])
     assert winners() == winners(round=second) == (second, [(1, "bob", 7)])
@@ -83,18 +83,18 @@ def test_what_is_over_completes_itself_and_still_takes_what_is_reported_late(sho
     campaign = ok(shop.get("/v1/campaigns/sale"))
     assert campaign["status"] == "completed"
     assert datetime.fromisoformat(end) <= datetime.fromisoformat(campaign["completedAt"]) <= late + timedelta(minutes=1)
-    assert [one["campaignId"] for one in ok(shop.get("/v1/campaigns?status=active"))["campaigns"]] == []
+    assert [value["campaignId"] for value in ok(shop.get("/v1/campaigns?status=active"))["campaigns"]] == []
     assert status("competitions/cup") == "active"  # what is late may still come in
     act(shop, "ann", "buy", now)
     act(shop, "ann", "buy")
     assert ok(shop.get("/v1/profiles/ann"))["points"] == 10
     advance(shop, 3_600)
     assert status("competitions/cup") == "completed"
-    assert [one["score"] for one in ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]] == [1]
+    assert [standing["score"] for standing in ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]] == [1]
 
     applied = ok(shop.put("/v1/config", content=written, headers={"Content-Type": "application/yaml"}))
     assert [
-        one["id"] for one in applied["changes"] if one["kind"] == "campaign"
+        change["id"] for change in applied["changes"] if change["kind"] == "campaign"
     ] == []  # it is over, whoever says active
     later = (late + timedelta(days=9)).isoformat()
     ok(shop.put("/v1/campaigns/sale", json={"status": "active", "endDate": later}))

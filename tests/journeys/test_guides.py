@@ -39,8 +39,10 @@ def settled(shop) -> None:
     def done() -> bool:
         queued = shop.get("/v1/events", params={"status": "queued"}).json()["data"]["events"]
         segments = shop.get("/v1/segments").json()["data"]["segments"]
-        filling = [shop.get(f"/v1/segments/{one['segmentId']}/members").json()["data"]["filling"] for one in segments]
-        return not queued and all(one["finishedAt"] for one in filling)
+        filling = [
+            shop.get(f"/v1/segments/{segment['segmentId']}/members").json()["data"]["filling"] for segment in segments
+        ]
+        return not queued and all(fill["finishedAt"] for fill in filling)
 
     eventually(done)
 
@@ -50,9 +52,9 @@ def the_part_of(found, wanted):
     if isinstance(wanted, dict) and isinstance(found, dict):
         return {name: the_part_of(value, wanted.get(name)) for name, value in found.items()}
     if isinstance(wanted, list) and isinstance(found, list) and wanted and isinstance(wanted[0], dict):
-        names = [{name: each for name, each in one.items() if name.endswith("Id")} for one in wanted]
+        names = [{name: id_ for name, id_ in item.items() if name.endswith("Id")} for item in wanted]
         if all(names):
-            return [one for one in found if any(name.items() <= one.items() for name in names)]
+            return [item for item in found if any(name.items() <= item.items() for name in names)]
     return found
 
 

@@ -126,7 +126,9 @@ def lives(client):
     act(client, "ann", "vote", option="x")
     advance(client, 2 * DAY)
     ok(client.post("/v1/transactions", json={"userId": "bob", "amount": -50, "reason": "", "eventId": "mug"}), 201)
-    (earned,) = [one for one in act_transactions(client, "bob") if one["campaignId"] == "a_point_a_pound"]
+    (earned,) = [
+        campaign for campaign in act_transactions(client, "bob") if campaign["campaignId"] == "a_point_a_pound"
+    ]
     ok(client.post(f"/v1/transactions/{earned['transactionId']}/reverse", json={}), 201)  # in debt
     ok(client.post("/v1/profiles/ann/holds", json={"holdId": "basket", "amount": 15, "seconds": 7 * DAY}))
     ok(client.post("/v1/transfers", json={"userId": "cat", "toUserId": "dan", "amount": 20}), 201)
@@ -190,7 +192,10 @@ def test_an_organisation_moves_to_another_server_byte_for_byte(server_process, o
             for client in (source, moved):
                 act(client, "ann", "purchase", "later", amount=5)
                 act(client, "dan", "big", "later-too")
-            given = [[one["code"] for one in ok(one.get("/v1/profiles/dan"))["coupons"]] for one in (source, moved)]
+            given = [
+                [coupon["code"] for coupon in ok(server.get("/v1/profiles/dan"))["coupons"]]
+                for server in (source, moved)
+            ]
             assert given == [["CODE-2"], ["CODE-2"]]  # the next of the pool, in its order
             target.verify()
 
@@ -276,7 +281,7 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
         (error, *_) = taken_in(other, "events", exported(shop, "events"))["errors"]
         assert (error["line"], error["details"][0]["field"]) == (1, "orgId")
         (error, *_) = taken_in(other, "transactions", exported(shop, "transactions"))["errors"]
-        assert [one["field"] for one in error["details"]] == ["orgId", "event"]
+        assert [value["field"] for value in error["details"]] == ["orgId", "event"]
         (error, *_) = taken_in(other, "members", exported(shop, "members"))["errors"]
         assert error["message"].startswith("The log has 0 of the member's"), error
 
@@ -285,8 +290,8 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
     changed["balances"]["points"]["book"]["lots"][0]["amount"] = "many"
     job = taken_in(shop, "members", b"\n".join([first, b"{", b'{"userId": "cat"}', second]))
     assert (job["unchanged"], job["refused"]) == (2, 2)
-    assert [one["line"] for one in job["errors"]] == [2, 3]
-    assert {one["field"] for one in job["errors"][1]["details"]} == {"enrolledAt", "latestAt", "sequence"}
+    assert [value["line"] for value in job["errors"]] == [2, 3]
+    assert {value["field"] for value in job["errors"][1]["details"]} == {"enrolledAt", "latestAt", "sequence"}
     (error,) = taken_in(shop, "members", json.dumps(changed))["errors"]
     assert error["message"] == "The line was already imported with different values"
     header = b"userId,enrolledAt,present,sequence,nonsense\r\n"

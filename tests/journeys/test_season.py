@@ -49,7 +49,7 @@ def test_a_season(shop):
     act("vote")
     act("purchase", amount=60)
     derby = ann()["campaigns"]["camp_derby"]
-    assert [(one["current"], one["target"], one["percent"]) for one in derby["steps"]] == [(1, 2, 50), (0, 50, 0)]
+    assert [(step["current"], step["target"], step["percent"]) for step in derby["steps"]] == [(1, 2, 50), (0, 50, 0)]
     event = act("vote")["eventId"]
     act("purchase", amount=20.5)
     act("purchase", amount=29.5)
@@ -75,8 +75,8 @@ def test_a_season(shop):
     ok(shop.post("/v1/segments", json={"segmentId": "spenders", "name": "Spenders", **spenders}), 201)
     eventually(lambda: ok(shop.get("/v1/segments/spenders/members"))["filling"]["finishedAt"])
     eventually(lambda: "spenders" in ann()["segments"])
-    assert [one["userId"] for one in ok(shop.get("/v1/segments/spenders/members"))["members"]] == ["ann"]
-    looked = next(one for one in ok(shop.get("/v1/events?userId=ann"))["events"] if one["kind"] == "segment")
+    assert [member["userId"] for member in ok(shop.get("/v1/segments/spenders/members"))["members"]] == ["ann"]
+    looked = next(value for value in ok(shop.get("/v1/events?userId=ann"))["events"] if value["kind"] == "segment")
     explained = ok(shop.get(f"/v1/events/{looked['eventId']}/explain"))["campaigns"]
     assert (
         explained[0]["conditions"][0]["sentence"]

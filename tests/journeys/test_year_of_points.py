@@ -57,7 +57,7 @@ def test_points_are_pending_spent_returned_and_expire(shop):
     advance(11)
     assert points() == {"balance": 0, "pending": 0, "available": 0, "lifetime": 50, "expiring": []}
     assert ok(shop.get("/v1/profiles/bob"))["points"] == 0
-    reasons = [one["reason"] for one in ok(shop.get("/v1/transactions?userId=ann"))["transactions"]]
+    reasons = [transaction["reason"] for transaction in ok(shop.get("/v1/transactions?userId=ann"))["transactions"]]
     assert reasons[0] == "expired"
 
 

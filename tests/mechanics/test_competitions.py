@@ -104,8 +104,8 @@ def test_a_draw_can_be_done_again_by_anybody():
         box = [user for user, number in entries for _ in range(number)]
         drawn = box[int.from_bytes(new(seed, str(n).encode(), sha256).digest(), "big") % len(box)]
         again.append(drawn)
-        entries = [one for one in entries if one[0] != drawn]
-    assert [one.user_id for one in draw(seed, tickets[::-1], 3)] == again
+        entries = [entry for entry in entries if entry[0] != drawn]
+    assert [ticket.user_id for ticket in draw(seed, tickets[::-1], 3)] == again
     assert seed_hash(seed) == sha256(seed).hexdigest()
 
 
@@ -113,7 +113,7 @@ def test_a_draw_is_fair_and_nobody_wins_twice():
     tickets = [Ticket(UUID(int=1), "one", 1), Ticket(UUID(int=2), "three", 3)]
     firsts = Counter(draw(n.to_bytes(4, "big"), tickets, 1)[0].user_id for n in range(4_000))
     assert 2_850 < firsts["three"] < 3_150
-    assert sorted(one.user_id for one in draw(b"x", tickets, 5)) == ["one", "three"]
+    assert sorted(ticket.user_id for ticket in draw(b"x", tickets, 5)) == ["one", "three"]
 
 
 def test_a_score_of_nothing_loses_no_tie():

@@ -104,14 +104,14 @@ def test_placing_is_quiet_and_nobody_goes_down_by_it(before, earned, wanted, sin
     ann = life()
     if before is not None:
         ann.do("2026-06-01", "earn", amount=before)
-    had, told = ann.balance("xp"), sum(len(one.notifications) for one in ann.decisions)
+    had, told = ann.balance("xp"), sum(len(decision.notifications) for decision in ann.decisions)
     ladder = ladders_in(ann.program)["club"]
     history = [(ann.at("2026-01-01"), earned)] if earned else []
     state = placed(ann.program, ann.member, ladder, history, ann.at("2026-07-01"))
     order = {"ladderId": "club", "fill": True, "state": msgspec.to_builtins(state), "sequence": ann.member.sequence}
     done = ann.do("2026-07-01", LADDER, LADDER, **order)
     assert (done.refusal, done.follow_ups, done.transactions, done.moves) == (None, [], [], [])
-    assert (ann.balance("xp"), sum(len(one.notifications) for one in ann.decisions)) == (had, told)
+    assert (ann.balance("xp"), sum(len(decision.notifications) for decision in ann.decisions)) == (had, told)
     if wanted is None:
         assert "club" not in ladders_of(ann.member)
         return
@@ -120,7 +120,7 @@ def test_placing_is_quiet_and_nobody_goes_down_by_it(before, earned, wanted, sin
 
 
 def rungs(**thresholds):
-    return [{"rungId": one, "name": one, "threshold": each} for one, each in thresholds.items()]
+    return [{"rungId": rung, "name": rung, "threshold": threshold} for rung, threshold in thresholds.items()]
 
 
 # What a ladder's rungs become, and where those are then who were on gold, on silver by hand, and on bronze.
@@ -184,7 +184,7 @@ def test_a_look_at_a_member_who_has_gone_on_meanwhile_is_made_again():
     order = {"ladderId": "club", "fill": True, "state": None, "sequence": ann.member.sequence - 1}
     done = ann.do("2026-01-02", LADDER, LADDER, **order)
     assert rung(ann) == "silver"
-    assert [(one.user_id, one.kind, one.data) for one in done.follow_ups] == [
+    assert [(follow_up.user_id, follow_up.kind, follow_up.data) for follow_up in done.follow_ups] == [
         ("ann", LADDER, {"ladderId": "club", "fill": True})
     ]
 
@@ -282,7 +282,7 @@ def test_a_rung_by_hand_outlasts_a_reversal_and_not_longer_than_it_was_given_for
     ann = life()
     ann.do("2026-01-01", "earn", amount=500)
     ann.do("2026-01-02", "ladder", LADDER, ladderId="club", rung="silver", until="2026-02-01T00:00:00Z")
-    first = next(one for one in ann.transactions if one.metric == "points")
+    first = next(transaction for transaction in ann.transactions if transaction.metric == "points")
     reverse(ann, "2026-01-03", first, 500)
     assert (rung(ann), ann.decisions[-1].moves) == ("silver", [])
     assert rung(ann.until("2026-02-01 00:00")) == "bronze"
@@ -292,7 +292,9 @@ def test_a_rung_that_a_member_came_with_rests_on_no_points_of_here():
     ann = life()
     ann.do("2026-01-01", "import", IMPORT, rungs={"club": {"rung": "gold"}})
     ann.do("2026-01-02", "earn", amount=500)
-    reverse(ann, "2026-01-03", next(one for one in ann.transactions if one.metric == "points"), 500)
+    reverse(
+        ann, "2026-01-03", next(transaction for transaction in ann.transactions if transaction.metric == "points"), 500
+    )
     assert rung(ann) == "gold"
 
 
@@ -307,4 +309,7 @@ def test_who_stays_on_a_rung_has_been_there_since_they_reached_it():
 def test_what_a_rung_pays_has_the_ladder_as_its_cause():
     ann = life()
     ann.do("2026-01-01", "earn", amount=100)
-    assert [(one.metric, one.cause.text) for one in ann.transactions] == [("points", "camp_1"), ("xp", "ladder.club")]
+    assert [(transaction.metric, transaction.cause.text) for transaction in ann.transactions] == [
+        ("points", "camp_1"),
+        ("xp", "ladder.club"),
+    ]

@@ -27,7 +27,7 @@ def inside(ann: Life, segment: str = "them") -> bool:
     return segment in segments_of(ann.member) and segments_of(ann.member)[segment].member
 
 
-def told(ann: Life) -> list[str]:
+def messages_of(ann: Life) -> list[str]:
     return [n.message for d in ann.decisions for n in d.notifications]
 
 
@@ -75,7 +75,7 @@ def test_time_alone_takes_a_member_out_at_local_midnight(zone):
         ann.do(f"2026-03-{day}", "buy")
     assert inside(ann.until("2026-03-30 23:59"))
     assert not inside(ann.until("2026-03-31 00:00"))
-    assert told(ann) == ["entered", "left"]
+    assert messages_of(ann) == ["entered", "left"]
 
 
 @pytest.mark.parametrize(("today", "wanted"), [("2026-03-30", True), ("2026-03-31", False)])
@@ -122,7 +122,7 @@ def test_a_list_and_by_hand():
     ann.do("2026-01-02", "out")
     assert not inside(ann)
     ann.do("2026-01-03", "put")
-    assert (inside(ann), told(ann)) == (True, ["entered", "left", "entered"])
+    assert (inside(ann), messages_of(ann)) == (True, ["entered", "left", "entered"])
 
 
 def test_campaigns_and_effects_are_for_whom_they_are_for():

@@ -29,7 +29,7 @@ def life(zone="UTC", **streak) -> Life:
     return Life(program(made, document("settings", "settings", timeZone=zone), *told), zone=zone)
 
 
-def told(ann: Life, trigger: str) -> list[str]:
+def times_of_messages(ann: Life, trigger: str) -> list[str]:
     return [n.created_at.isoformat() for d in ann.decisions for n in d.notifications if n.message == trigger]
 
 
@@ -81,7 +81,7 @@ def test_it_breaks_exactly_when_the_missed_day_ends():
     ann.until("2026-03-28 23:59")
     assert lengths(ann) == (1, 1)
     ann.until("2026-06-01")
-    assert (lengths(ann), told(ann, "streak.broken")) == ((0, 1), ["2026-03-29T00:00:00+00:00"])
+    assert (lengths(ann), times_of_messages(ann, "streak.broken")) == ((0, 1), ["2026-03-29T00:00:00+00:00"])
 
 
 def test_a_freeze_that_turns_out_not_to_be_needed_comes_back():
@@ -179,7 +179,7 @@ def test_milestones_are_paid_once_in_a_run():
     for day in ("01", "02", "02", "03", "04", "06", "07"):
         ann.do(f"2026-01-{day}")
     assert ann.balance() == 30
-    assert len(told(ann, "streak.milestone")) == 3
+    assert len(times_of_messages(ann, "streak.milestone")) == 3
 
 
 PAID = [{"type": "add_points", "amount": 10}]
@@ -317,8 +317,8 @@ JOURNEYS = [
 @pytest.mark.parametrize(("zone", "way", "current"), [c[1:] for c in JOURNEYS], ids=[c[0] for c in JOURNEYS])
 def test_journeys(zone, way, current):
     ann = life(zone)
-    for one in way:
-        day, hour, *more = one.removeprefix(">").split()
+    for stop in way:
+        day, hour, *more = stop.removeprefix(">").split()
         at = f"2026-{day} {hour}"
         if more:
             (zone,) = more
@@ -336,7 +336,7 @@ def test_a_day_that_has_ended_where_the_member_is_now_breaks_the_streak_there_an
     ann.do("2026-03-03 20:00", zone=HNL)
     fly(ann, "2026-03-06 02:00", TOKYO)  # the 5th of March has ended there, and no longer goes by Honolulu
     ann.until("2026-03-06 12:00")
-    assert (streak(ann).current, told(ann, "streak.broken")) == (0, ["2026-03-05T17:00:00+00:00"])
+    assert (streak(ann).current, times_of_messages(ann, "streak.broken")) == (0, ["2026-03-05T17:00:00+00:00"])
 
 
 def test_nothing_is_gained_by_switching_zones():
@@ -386,7 +386,7 @@ def reference(days: list[date], present: date) -> tuple[int, int]:
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=40), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_the_length_is_what_a_slow_reference_says_whatever_the_order(offsets, late):
-    days = [date(2026, 2, 10) + timedelta(days=one) for one in (offsets if late else sorted(offsets))]
+    days = [date(2026, 2, 10) + timedelta(days=offset) for offset in (offsets if late else sorted(offsets))]
     ann = life("Europe/London")
     for day in days:
         ann.do(day.isoformat())

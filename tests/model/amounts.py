@@ -38,7 +38,9 @@ def formula(text: Any, data: Json) -> Fraction | None:
 
 def meets(conditions: list[Json] | None, look: Any) -> bool:
     """Whether all conditions hold; `look` finds a field, or None."""
-    return all(compared(look(one["field"]), one["operator"], one["value"]) for one in conditions or [])
+    return all(
+        compared(look(condition["field"]), condition["operator"], condition["value"]) for condition in conditions or []
+    )
 
 
 def compared(found: Any, operator: str, value: Any) -> bool:

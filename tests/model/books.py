@@ -25,11 +25,11 @@ class Book:
     @property
     def balance(self) -> int:
         """A balance is the sum of its transactions, for ever."""
-        return sum(one["amount"] for one in self.transactions)
+        return sum(transaction["amount"] for transaction in self.transactions)
 
     @property
     def lifetime(self) -> int:
-        return max(sum(one["earned"] for one in self.transactions), 0)
+        return max(sum(transaction["earned"] for transaction in self.transactions), 0)
 
     @property
     def pending(self) -> int:
@@ -170,7 +170,9 @@ class Book:
     @property
     def shows_lots(self) -> bool:
         """Whether it matters what was earned when: for good, once anything had an expiry or was pending."""
-        return self.keeps_lots or any(move["expires"] is not None for one in self.transactions for move in one["moves"])
+        return self.keeps_lots or any(
+            move["expires"] is not None for transaction in self.transactions for move in transaction["moves"]
+        )
 
     def due(self) -> list[datetime]:
         """When something falls due by itself."""
@@ -186,12 +188,14 @@ class Book:
 
     def reversed_of(self, number: int) -> int:
         """How much of a transaction has been taken back so far."""
-        return sum(one["counts_as_reversed"] for one in self.transactions if one["reverses"] == number)
+        return sum(
+            transaction["counts_as_reversed"] for transaction in self.transactions if transaction["reverses"] == number
+        )
 
     def expired_of(self, number: int) -> int:
         """How much of a credit has expired."""
-        expiries = [one for one in self.transactions if one.get("reason") == "expired"]
-        return -sum(move["amount"] for one in expiries for move in one["moves"] if move["credit"] == number)
+        expiries = [transaction for transaction in self.transactions if transaction.get("reason") == "expired"]
+        return -sum(move["amount"] for expiry in expiries for move in expiry["moves"] if move["credit"] == number)
 
 
 def amount_in(lot: Json) -> int:

@@ -24,7 +24,7 @@ def of(member: Json, campaign_id: str) -> Json:
 def meet(world: Any, member: Json, event: Json) -> None:
     """Let all campaigns meet an event: the higher priority first, then the older."""
     taken: set[str] = set()
-    for campaign_id, campaign in sorted(world.of("campaign"), key=lambda one: -one[1].get("priority", 5)):
+    for campaign_id, campaign in sorted(world.of("campaign"), key=lambda value: -value[1].get("priority", 5)):
         if campaign.get("status", "active") != "active":
             continue
         if campaign.get("steps"):
@@ -43,7 +43,8 @@ def meet(world: Any, member: Json, event: Json) -> None:
 def _hit(world: Any, member: Json, event: Json, triggers: list[Json]) -> bool:
     """However many of the triggers hold, it is one event."""
     return any(
-        one["type"] == event["trigger"] and meets(one.get("conditions"), world.look(member, event)) for one in triggers
+        trigger["type"] == event["trigger"] and meets(trigger.get("conditions"), world.look(member, event))
+        for trigger in triggers
     )
 
 
@@ -68,7 +69,11 @@ def _may(world: Any, member: Json, event: Json, campaign_id: str, campaign: Json
         return False
     if limit.get("perPeriod"):
         period = limit["perPeriod"]["period"]
-        same = [one for one in done["fired"] if period_of(one, period, world.zone) == period_of(at, period, world.zone)]
+        same = [
+            value
+            for value in done["fired"]
+            if period_of(value, period, world.zone) == period_of(at, period, world.zone)
+        ]
         if len(same) >= limit["perPeriod"]["count"]:
             return False
     cooldown = timedelta(seconds=campaign.get("cooldown") or 0)
@@ -142,12 +147,12 @@ def _count_early(world: Any, member: Json, event: Json, campaign_id: str, campai
     present, step = of(member, campaign_id)["rounds"][-1], campaign["steps"][number]
     opened = opened_at(campaign, present, number, world.zone)
     assert opened is not None
-    early = [one for one in present if one["step"] == number and one.get("early")]
-    for one in early:
-        present.remove(one)
-    for one in sorted(early, key=lambda one: one["at"]):
-        item = {"at": one["at"], "step": number, "value": one["value"]}
-        if one["at"] > opened and is_news(step, present, item, world.zone):
+    early = [occurrence for occurrence in present if occurrence["step"] == number and occurrence.get("early")]
+    for occurrence in early:
+        present.remove(occurrence)
+    for occurrence in sorted(early, key=lambda occurrence: occurrence["at"]):
+        item = {"at": occurrence["at"], "step": number, "value": occurrence["value"]}
+        if occurrence["at"] > opened and is_news(step, present, item, world.zone):
             present.append(item)
             if is_done(step, present, number, world.zone):
                 _step_done(world, member, event, campaign_id, campaign, number)
@@ -169,25 +174,25 @@ def value_of(step: Json, data: Json) -> Any:
 
 def counting(step: Json, present: list[Json], number: int, zone: str, last: datetime | None = None) -> list[Json]:
     """What counts of a step, within its window: a calendar period, or so long back from whichever comes last."""
-    items = [one for one in present if one["step"] == number and not one.get("early")]
+    items = [occurrence for occurrence in present if occurrence["step"] == number and not occurrence.get("early")]
     window = (step.get("goal") or {}).get("window")
     if not window or not items:
         return items
-    last = last or max(one["at"] for one in items)
+    last = last or max(entry["at"] for entry in items)
     if window.get("period"):
         return [
-            one
-            for one in items
-            if period_of(one["at"], window["period"], zone) == period_of(last, window["period"], zone)
+            entry
+            for entry in items
+            if period_of(entry["at"], window["period"], zone) == period_of(last, window["period"], zone)
         ]
     length = timedelta(days=window.get("days") or 0, seconds=window.get("seconds") or 0)
-    return [one for one in items if last - length < one["at"] <= last]
+    return [entry for entry in items if last - length < entry["at"] <= last]
 
 
 def reached(step: Json, items: list[Json]) -> Fraction:
     if (step.get("goal") or {}).get("type") == "distinct":
-        return Fraction(len({one["value"] for one in items}))
-    return sum((one["value"] for one in items), Fraction(0))
+        return Fraction(len({entry["value"] for entry in items}))
+    return sum((entry["value"] for entry in items), Fraction(0))
 
 
 def is_done(step: Json, present: list[Json], number: int, zone: str) -> bool:
@@ -195,7 +200,7 @@ def is_done(step: Json, present: list[Json], number: int, zone: str) -> bool:
     target = exact((step.get("goal") or {}).get("target", 1))
     if not is_rolling(step):
         return reached(step, counting(step, present, number, zone)) >= target
-    ends = [one["at"] for one in present if one["step"] == number and not one.get("early")]
+    ends = [occurrence["at"] for occurrence in present if occurrence["step"] == number and not occurrence.get("early")]
     return any(reached(step, counting(step, present, number, zone, last)) >= target for last in ends)
 
 
@@ -208,14 +213,16 @@ def done_at(campaign: Json, present: list[Json], number: int, zone: str) -> date
     step = campaign["steps"][number]
     if not is_done(step, present, number, zone):
         return None
-    return max(one["at"] for one in present if one["step"] == number and not one.get("early"))
+    return max(
+        occurrence["at"] for occurrence in present if occurrence["step"] == number and not occurrence.get("early")
+    )
 
 
 def opened_at(campaign: Json, present: list[Json], number: int, zone: str) -> datetime | None:
     """When a step of a sequential campaign was opened: when those before it were done."""
     if number == 0:
         return datetime.min.replace(tzinfo=UTC)
-    times = [done_at(campaign, present, one, zone) for one in range(number)]
+    times = [done_at(campaign, present, step_index, zone) for step_index in range(number)]
     return None if None in times else times[-1]
 
 
@@ -232,7 +239,7 @@ def is_news(step: Json, present: list[Json], item: Json, zone: str) -> bool:
     with_it = counting(step, [*present, item], item["step"], zone)
     if item not in with_it:
         return False
-    seen = {one["value"] for one in with_it if one is not item}
+    seen = {row["value"] for row in with_it if row is not item}
     return (step.get("goal") or {}).get("type") != "distinct" or item["value"] not in seen
 
 

@@ -24,7 +24,7 @@ def compare(documents: Documents, history: list[Json]) -> None:
         for user in sorted(users):
             differences += unlike(user, touched(world.state(ours, user)), touched(core.state(theirs, user)))
         if differences:
-            raise Different(told(documents, history[: number + 1], differences))
+            raise Different(described(documents, history[: number + 1], differences))
 
 
 def compare_in_any_order(documents: Documents, history: list[Json]) -> None:
@@ -38,13 +38,13 @@ def compare_in_any_order(documents: Documents, history: list[Json]) -> None:
     for number, what in enumerate(reported):
         theirs.happen(what)
         ours = world.World(documents, core.id_of)  # from the beginning, with all that is known by now
-        for known in sorted(reported[: number + 1], key=lambda one: one["at"]):
+        for known in sorted(reported[: number + 1], key=lambda row: row["at"]):
             ours.happen(known)
         ours.clock = max(ours.clock, theirs.clock)
         ours.pass_time(ours.clock)
         differences = unlike("ann", in_any_order(world.state(ours, "ann")), in_any_order(core.state(theirs, "ann")))
         if differences:
-            raise Different(told(documents, reported[: number + 1], differences))
+            raise Different(described(documents, reported[: number + 1], differences))
 
 
 def in_any_order(state: Json) -> Json:
@@ -52,29 +52,31 @@ def in_any_order(state: Json) -> Json:
     state = touched(state)
     return {
         "books": {
-            name: {part: one[part] for part in ("balance", "available", "pending", "lifetime", "lots")}
-            for name, one in state["books"].items()
+            name: {part: book[part] for part in ("balance", "available", "pending", "lifetime", "lots")}
+            for name, book in state["books"].items()
         },
         "streaks": state["streaks"],
         "campaigns": {
-            name: {"completions": one["completions"], "done": [step["done"] for step in one["steps"]]}
-            for name, one in state["campaigns"].items() if one["completions"] or any(step["done"] for step in one["steps"])
+            name: {"completions": campaign["completions"], "done": [step["done"] for step in campaign["steps"]]}
+            for name, campaign in state["campaigns"].items() if campaign["completions"] or any(step["done"] for step in campaign["steps"])
         },
-        "ladders": {name: one["score"] for name, one in state["ladders"].items() if one["score"]},
+        "ladders": {name: standing["score"] for name, standing in state["ladders"].items() if standing["score"]},
         "segments": sorted(state["segments"]),
-        "scores": {name: one for name, one in state["scores"].items() if one["rounds"]},
+        "scores": {name: score for name, score in state["scores"].items() if score["rounds"]},
     }  # fmt: skip
 
 
 def touched(state: Json) -> Json:
     """A state without what has only been looked at: that is as if it were not there."""
     kept = {
-        "books": lambda one: one["transactions"] or one["held"],
-        "campaigns": lambda one: one["completions"] or any(step["value"] or step["done"] for step in one["steps"]),
-        "ladders": lambda one: one["score"] or one["reached"],
+        "books": lambda book: book["transactions"] or book["held"],
+        "campaigns": lambda campaign: (
+            campaign["completions"] or any(step["value"] or step["done"] for step in campaign["steps"])
+        ),
+        "ladders": lambda standing: standing["score"] or standing["reached"],
     }
     return state | {
-        part: {name: one for name, one in state[part].items() if keeps(one)} for part, keeps in kept.items()
+        part: {name: value for name, value in state[part].items() if keeps(value)} for part, keeps in kept.items()
     }
 
 
@@ -82,17 +84,21 @@ def unlike(at: str, wanted: Any, found: Any) -> list[tuple[str, Any, Any]]:
     """Where two states differ, by path."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         return [
-            each
+            difference
             for name in sorted(set(wanted) | set(found), key=str)
-            for each in unlike(f"{at}.{name}", wanted.get(name), found.get(name))
+            for difference in unlike(f"{at}.{name}", wanted.get(name), found.get(name))
         ]
     if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        return [each for n, pair in enumerate(zip(wanted, found, strict=True)) for each in unlike(f"{at}[{n}]", *pair)]
+        return [
+            difference
+            for n, pair in enumerate(zip(wanted, found, strict=True))
+            for difference in unlike(f"{at}[{n}]", *pair)
+        ]
     return [] if wanted == found else [(at, wanted, found)]
 
 
-def told(documents: Documents, history: list[Json], differences: list[tuple[str, Any, Any]]) -> str:
+def described(documents: Documents, history: list[Json], differences: list[tuple[str, Any, Any]]) -> str:
     lines = ["programme:", *(f"  {kind} {name}: {raw}" for kind, name, raw in documents)]
     lines += ["history:", *(f"  {what}" for what in history)]
-    lines += ["the model, and the core:", *(f"  {at}: {wanted}  |  {found}" for at, wanted, found in differences)]
+    lines += ["the model, and the core:", *(f"  {at}: {wanted}  |  {value}" for at, wanted, value in differences)]
     return "\n" + "\n".join(lines)

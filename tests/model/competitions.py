@@ -21,7 +21,7 @@ def count(world: Any, member: Json, metric_id: str, book: Any, number: int, amou
     for competition_id, competition in world.of("competition"):
         if (competition.get("score") or {}).get("metric") != metric_id:
             continue
-        counted = {one["of"] for one in member["scores"].get(competition_id, {"list": []})["list"]}
+        counted = {value["of"] for value in member["scores"].get(competition_id, {"list": []})["list"]}
         if (counted | member["would_count"].get(competition_id, set())).issuperset(before):
             add(
                 world,
@@ -86,7 +86,7 @@ def add(
     leagues = competition.get("leagues")
     if leagues:
         scores["division"] = scores["division"] or leagues["divisions"][0]
-        played = {one["round"] for one in scores["list"]}
+        played = {score["round"] for score in scores["list"]}
         this = period_of(at, leagues["period"], world.zone)
         if played and this not in sorted(played)[-2:] and this < max(played):
             return  # a late score counts in the round before at most
@@ -99,11 +99,11 @@ def add(
 
 def standing(scores: Json, this: str) -> tuple[Fraction, datetime] | None:
     """The score of a round, and when it was reached: a score of 0 does not reach it again."""
-    items = [one for one in scores["list"] if one["round"] == this]
+    items = [score for score in scores["list"] if score["round"] == this]
     if not items:
         return None
-    moved = [one["reached"] for one in items[1:] if one["amount"]]
-    return sum((one["amount"] for one in items), Fraction(0)), max([items[0]["reached"], *moved])
+    moved = [entry["reached"] for entry in items[1:] if entry["amount"]]
+    return sum((entry["amount"] for entry in items), Fraction(0)), max([items[0]["reached"], *moved])
 
 
 def board(world: Any, competition_id: str, this: str) -> dict[str, list[Json]]:
@@ -116,7 +116,7 @@ def board(world: Any, competition_id: str, this: str) -> dict[str, list[Json]]:
             entry = {"user": member["user"], "score": place[0], "reached": place[1], "id": world.id_of(member["user"])}
             found.setdefault(scores["division"] or "", []).append(entry)
     return {
-        part: sorted(places, key=lambda one: (-one["score"], one["reached"], one["id"]))
+        part: sorted(places, key=lambda row: (-row["score"], row["reached"], row["id"]))
         for part, places in found.items()
     }
 
@@ -130,11 +130,11 @@ def moves(world: Any, competition_id: str, this: str) -> list[tuple[str, int, st
         number = divisions.index(part)
         is_top = number == len(divisions) - 1
         up = [] if is_top else places[:promote]
-        others = [one for one in places if one not in up and one is not places[0]]
+        others = [place for place in places if place not in up and place is not places[0]]
         down = others[len(others) - min(relegate, len(others)) :] if number > 0 else []
-        for rank, one in enumerate(places, 1):
-            to = divisions[number + 1] if one in up else divisions[number - 1] if one in down else None
-            found.append((one["user"], rank, to))
+        for rank, place in enumerate(places, 1):
+            to = divisions[number + 1] if place in up else divisions[number - 1] if place in down else None
+            found.append((place["user"], rank, to))
     return found
 
 

@@ -133,7 +133,10 @@ class Core:
                     return decision.refusal.value
                 self.members, self.rows = kept
                 return decision.refusal.value
-            waiting += [(one.user_id, one.kind, one.trigger, one.data) for one in decision.follow_ups]
+            waiting += [
+                (follow_up.user_id, follow_up.kind, follow_up.trigger, follow_up.data)
+                for follow_up in decision.follow_ups
+            ]
         return None
 
     def _decide(self, user: str, kind: str, trigger: str, at: datetime, data: Json) -> Decision:
@@ -191,7 +194,9 @@ class Core:
         rows = self.of_metric(user, row["metric"])
         chain = [row]  # the transaction, and what it goes back to
         while chain[-1]["reverses"] is not None:
-            chain.append(next(one for one in rows if one["transaction_id"] == chain[-1]["reverses"]))
+            chain.append(
+                next(transaction for transaction in rows if transaction["transaction_id"] == chain[-1]["reverses"])
+            )
         source = chain[-1]
         own_expiry = bool(source["event"].data.get("expiresAt"))
         booked = Booked(source["amount"], source["cause_kind"], source["event"].kind, source["occurred_at"], own_expiry)
@@ -202,10 +207,10 @@ class Core:
             before = [program for since, program in self.programs if since < at]
             program, trace = self.timers.get((user, at), (before[-1], []))
         counted_in = documents_that_counted(program, trace, row["metric"], user, at, at)
-        for one in chain[:-1]:
-            if one["occurred_at"] >= at:
+        for transaction in chain[:-1]:
+            if transaction["occurred_at"] >= at:
                 counted_in &= documents_that_counted(
-                    one["program"], one["trace"], row["metric"], user, one["occurred_at"], at
+                    transaction["program"], transaction["trace"], row["metric"], user, transaction["occurred_at"], at
                 )
         return {
             "transactionId": str(row["transaction_id"]),
@@ -225,11 +230,11 @@ class Core:
             return None
         transfer_id = row["event"].data.get("transferId") or str(row["event"].event_id)
         for user, rows in self.rows.items():
-            for one in rows:
-                event = one["event"]
+            for record in rows:
+                event = record["event"]
                 same = (event.data.get("transferId") or str(event.event_id)) == transfer_id
-                if same and one is not row and one["cause"] == MANUAL and event.kind in (TRANSFER, RECEIPT):
-                    return user, one
+                if same and record is not row and record["cause"] == MANUAL and event.kind in (TRANSFER, RECEIPT):
+                    return user, record
         return None
 
     # Time passes.
@@ -262,44 +267,50 @@ class Core:
             of_time = competition.league.period, self.program.settings.time_zone
             present = period_key(self.clock, *of_time)
             standings = [
-                standings_of(one)[competition_id]
-                for one in self.members.values()
-                if competition_id in standings_of(one)
+                standings_of(member)[competition_id]
+                for member in self.members.values()
+                if competition_id in standings_of(member)
             ]
-            played = {name for one in standings for name in (one.round, one.previous_round) if name}
+            played = {name for standing in standings for name in (standing.round, standing.previous_round) if name}
             unsettled = {name for name in played if (competition_id, name) not in self.settled}
             over = {name for name in unsettled if name < present}
-            due = [one.due_at for one in self.members.values() if one.due_at is not None]
+            due = [member.due_at for member in self.members.values() if member.due_at is not None]
             if over:
                 found.append((self.clock, competition_id, over))
             elif unsettled or due:
                 busy = self.clock if unsettled else max(self.clock, min(due))
                 found.append((next_period_at(busy, *of_time), competition_id, set()))
-        return min((one for one in found if one[0] <= until), default=None, key=lambda one: one[:2])
+        return min(
+            (candidate for candidate in found if candidate[0] <= until),
+            default=None,
+            key=lambda candidate: candidate[:2],
+        )
 
     def _settle(self, competition_id: str, this: str) -> None:
         competition = self.program.mechanics["competition"][competition_id]
         played: dict[str, list[Json]] = {}
         for user, member in self.members.items():
-            one = standings_of(member).get(competition_id)
-            if one is None or this not in (one.round, one.previous_round):
+            standing = standings_of(member).get(competition_id)
+            if standing is None or this not in (standing.round, standing.previous_round):
                 continue
-            now = one.round == this
-            place = {"user_id": user, "score": one.score if now else one.previous_score, "scope": one.scope,
-                     "at": one.reached_at if now else one.previous_reached_at, "id": member.member_id}  # fmt: skip
-            played.setdefault(one.scope, []).append(place)
+            now = standing.round == this
+            place = {"user_id": user, "score": standing.score if now else standing.previous_score, "scope": standing.scope,
+                     "at": standing.reached_at if now else standing.previous_reached_at, "id": member.member_id}  # fmt: skip
+            played.setdefault(standing.scope, []).append(place)
         moved = []
-        for each in played.values():
-            ranked = sorted(each, key=lambda place: (-place["score"], place["at"], place["id"]))
+        for places in played.values():
+            ranked = sorted(places, key=lambda place: (-place["score"], place["at"], place["id"]))
             for rank, place in enumerate(ranked, 1):
-                found = outcome_of_place(competition, competition.league, {**place, "rank": rank, "members": len(each)})
+                found = outcome_of_place(
+                    competition, competition.league, {**place, "rank": rank, "members": len(places)}
+                )
                 if found is not None:
                     moved.append(found)
-        for one in moved:
+        for row in moved:
             data = {"competitionId": competition_id, "round": this} | {
-                part: one[part] for part in ("division", "rank", "band")
+                part: row[part] for part in ("division", "rank", "band")
             }
-            self._decide(one["userId"], PRIZE, PRIZE, self.clock, data)
+            self._decide(row["userId"], PRIZE, PRIZE, self.clock, data)
 
 
 def state(core: Core, user: str) -> Json:
@@ -308,19 +319,19 @@ def state(core: Core, user: str) -> Json:
     zone = program.settings.time_zone
     return {
         "joined": member.enrolled_at,
-        "books": {one: _book(core, user, one) for one in sorted(member.balances)},
+        "books": {balance: _book(core, user, balance) for balance in sorted(member.balances)},
         "streaks": {
-            one: {"current": each.current, "longest": each.longest, "alive": each.alive, "freezes": each.freezes}
-            for one, each in sorted(streaks_of(member).items())
+            name: {"current": streak_state.current, "longest": streak_state.longest, "alive": streak_state.alive, "freezes": streak_state.freezes}
+            for name, streak_state in sorted(streaks_of(member).items())
         },
-        "campaigns": {one: _campaign(core, member, one) for one in member.progress},
+        "campaigns": {name: _campaign(core, member, name) for name in member.progress},
         "ladders": {
-            one: {"rung": each.rung, "score": score(ladders_in(program)[one], each, core.clock, zone, member.enrolled_at),
-                  "reached": list(each.reached)}
-            for one, each in sorted(ladders_of(member).items())
+            name: {"rung": ladder_state.rung, "score": score(ladders_in(program)[name], ladder_state, core.clock, zone, member.enrolled_at),
+                  "reached": list(ladder_state.reached)}
+            for name, ladder_state in sorted(ladders_of(member).items())
         },
-        "segments": {one: each.since for one, each in sorted(segments_of(member).items()) if each.member},
-        "scores": {one: _standing(core, one, each) for one, each in sorted(standings_of(member).items())},
+        "segments": {name: segment_state.since for name, segment_state in sorted(segments_of(member).items()) if segment_state.member},
+        "scores": {name: _standing(core, name, standing) for name, standing in sorted(standings_of(member).items())},
         "entries": entries_of(member),
     }  # fmt: skip
 
@@ -341,16 +352,18 @@ def _book(core: Core, user: str, metric_id: str) -> Json:
         "held": held(book) if book else 0,
         "lifetime": balance.earned,
         "lots": sorted(((*key, amount) for key, amount in lots.items() if amount), key=str),
-        "holds": {one.hold_id: one.amount for one in book.holds} if book else {},
+        "holds": {hold.hold_id: hold.amount for hold in book.holds} if book else {},
         "transactions": [
-            (one["cause"].text, one["amount"], one["occurred_at"]) for one in core.of_metric(user, metric_id)
+            (row["cause"].text, row["amount"], row["occurred_at"]) for row in core.of_metric(user, metric_id)
         ],
     }
 
 
 def _campaign(core: Core, member: Member, campaign_id: str) -> Json:
     progress = member.progress[campaign_id]
-    compiled = {one.campaign.campaign_id: one.campaign for each in core.program.listeners.values() for one in each}
+    compiled = {
+        entry.campaign.campaign_id: entry.campaign for listener in core.program.listeners.values() for entry in listener
+    }
     steps = compiled[campaign_id].steps if campaign_id in compiled else ()
     found = []
     for number, step in enumerate(steps):
@@ -361,10 +374,10 @@ def _campaign(core: Core, member: Member, campaign_id: str) -> Json:
     return {"completions": progress.completions, "steps": found}
 
 
-def _standing(core: Core, competition_id: str, one: Any) -> Json:
+def _standing(core: Core, competition_id: str, value: Any) -> Json:
     competition = core.program.mechanics["competition"][competition_id]
     unit = 1 if competition.metric is not None else 10**SUM_DECIMALS
-    rounds = [(Fraction(one.score, unit), one.reached_at)]
-    if one.previous_reached_at is not None and one.previous_round:
-        rounds.append((Fraction(one.previous_score, unit), one.previous_reached_at))
-    return {"division": one.scope, "rounds": rounds}
+    rounds = [(Fraction(value.score, unit), value.reached_at)]
+    if value.previous_reached_at is not None and value.previous_round:
+        rounds.append((Fraction(value.previous_score, unit), value.previous_reached_at))
+    return {"division": value.scope, "rounds": rounds}

@@ -90,7 +90,7 @@ def placed(thing: Json, user: str, at: datetime) -> Json:
     if what["do"] not in ("wait", "save"):
         what["user"] = user
     if what["do"] == "transfer":
-        what["to"] = next(one for one in USERS if one != user)
+        what["to"] = next(name for name in USERS if name != user)
     pending = what.pop("pending", None)
     if pending is not None:
         what["availableAt"] = (at + timedelta(days=pending)).isoformat()

@@ -42,7 +42,9 @@ def year_ends(world: Any, member: Json, ladder: Json, day: date) -> datetime:
 def earned(world: Any, member: Json, ladder: Json) -> list[tuple[date, int]]:
     """What was earned, with the day on which it counts."""
     metric_id = ladder.get("metric", "points")
-    return [(day_of(one["at"], world.zone), one["amount"]) for one in member["earned"] if one["metric"] == metric_id]
+    return [
+        (day_of(entry["at"], world.zone), entry["amount"]) for entry in member["earned"] if entry["metric"] == metric_id
+    ]
 
 
 def score(world: Any, member: Json, ladder: Json, at: datetime) -> int:
@@ -96,7 +98,7 @@ def scores(world: Any, member: Json, ladder: Json, at: datetime) -> list[int]:
         return [score(world, member, ladder, at)]
     year = year_of(world, member, ladder, day_of(at, world.zone))
     found = [(year_of(world, member, ladder, day), amount) for day, amount in earned(world, member, ladder)]
-    return [sum(amount for one, amount in found if one == wanted) for wanted in (year, year - 1)]
+    return [sum(amount for number, amount in found if number == wanted) for wanted in (year, year - 1)]
 
 
 def step_down(world: Any, member: Json, ladder_id: str, ladder: Json, state: Json, taken: Json) -> None:
@@ -122,7 +124,7 @@ def best(world: Any, member: Json, ladder: Json, state: Json) -> int:
         return max(in_grace + scores(world, member, ladder, ended))
     day, today = state["kept"] or day_of(now, world.zone), day_of(now, world.zone)
     days = [days_on(day, n) for n in range((today - day).days + 1)]
-    return max(in_grace + [score(world, member, ladder, midnight(one, world.zone)) for one in days])
+    return max(in_grace + [score(world, member, ladder, midnight(day, world.zone)) for day in days])
 
 
 def keep(world: Any, member: Json, ladder: Json, state: Json) -> None:

@@ -105,8 +105,8 @@ def count_earned(world: Any, member: Json, metric_id: str, amounts: dict[int, in
     book, amount = member["books"][metric_id], sum(amounts.values())
     member["earned"].append({"metric": metric_id, "amount": amount, "at": at})
     ladders.count(world, member, metric_id, amount, at)
-    for number, each in amounts.items():
-        competitions.count(world, member, metric_id, book, number, each, at)
+    for number, value in amounts.items():
+        competitions.count(world, member, metric_id, book, number, value, at)
 
 
 # ----------------------------------------------------------------------------------- "Expiry", "Caps", "Multipliers"
@@ -128,9 +128,9 @@ def rolling(world: Any, wanted: Json, book: Book) -> datetime:
     day = day_of(world.now, world.zone)
     if wanted.get("extendedByActivity"):
         done = {
-            day_of(one["at"], world.zone)
-            for one in book.transactions
-            if not one["why"].startswith(("expiry.", "opening"))
+            day_of(transaction["at"], world.zone)
+            for transaction in book.transactions
+            if not transaction["why"].startswith(("expiry.", "opening"))
         }
         for later in remembered(sorted(done), wanted["days"]):
             if day < later <= days_on(day, wanted["days"]):
@@ -168,8 +168,8 @@ def under_caps(world: Any, metric: Json, book: Book, amount: int) -> int:
     for cap in metric.get("earningCaps", []):
         period = period_of(world.now, cap["period"], world.zone)
         earned = sum(
-            one["amount"] for one in book.transactions
-            if one.get("caps") and period_of(one["at"], cap["period"], world.zone) == period
+            entry["amount"] for entry in book.transactions
+            if entry.get("caps") and period_of(entry["at"], cap["period"], world.zone) == period
         )  # fmt: skip
         amount = min(amount, max(bound(cap | metric, "amount", 0) - earned, 0))
     return amount
@@ -185,12 +185,12 @@ def under_maximum(metric: Json, book: Book, amount: int) -> tuple[int, str | Non
 
 def factor(world: Any, member: Json, metric: Json) -> Fraction:
     found = [
-        exact(one["factor"])
-        for one in metric.get("multipliers", [])
-        if (not one.get("weekdays") or day_of(world.now, world.zone).isoweekday() in one["weekdays"])
-        and (one.get("startDate") is None or datetime.fromisoformat(one["startDate"]) <= world.now)
-        and (one.get("endDate") is None or world.now < datetime.fromisoformat(one["endDate"]))
-        and meets(one.get("conditions"), world.look(member))
+        exact(multiplier["factor"])
+        for multiplier in metric.get("multipliers", [])
+        if (not multiplier.get("weekdays") or day_of(world.now, world.zone).isoweekday() in multiplier["weekdays"])
+        and (multiplier.get("startDate") is None or datetime.fromisoformat(multiplier["startDate"]) <= world.now)
+        and (multiplier.get("endDate") is None or world.now < datetime.fromisoformat(multiplier["endDate"]))
+        and meets(multiplier.get("conditions"), world.look(member))
     ]
     if not found:
         return Fraction(1)
@@ -198,10 +198,10 @@ def factor(world: Any, member: Json, metric: Json) -> Fraction:
         case "highest":
             return max(found)
         case "add":
-            return max(1 + sum((one - 1 for one in found), Fraction(0)), Fraction(0))
+            return max(1 + sum((number - 1 for number in found), Fraction(0)), Fraction(0))
     product = Fraction(1)
-    for one in found:
-        product *= one
+    for number in found:
+        product *= number
     return product
 
 
@@ -294,7 +294,7 @@ def fall_due(world: Any, member: Json, metric_id: str) -> None:
     book.pay_off(world.now, cause)
     if released:
         world.follow("metric.released", {"metric": metric_id, "amount": shown(released, metric)}, cause)
-    for name, at in [one for one in member["waiting"] if one[0] == metric_id and one[1] <= world.now]:
+    for name, at in [value for value in member["waiting"] if value[0] == metric_id and value[1] <= world.now]:
         amounts = member["waiting"].pop((name, at))
         if any(amounts.values()):  # also those of which nothing is left: they may be given back
             count_earned(world, member, metric_id, amounts, world.now)

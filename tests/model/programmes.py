@@ -190,7 +190,7 @@ def challenges(draw: Any, *, with_streaks: bool = False) -> Documents:
                     [config(metric="xp", amount=7), {"type": "grant_freeze", "config": {"streakId": "streak_0"}}]
                 )
             )
-            if paid["type"] == "add_metric" or ("streak", "streak_0") in [one[:2] for one in found]:
+            if paid["type"] == "add_metric" or ("streak", "streak_0") in [effect[:2] for effect in found]:
                 found.append(("campaign", f"camp_{trigger}", campaign(trigger, paid, priority=4 - number)))
     return found
 
@@ -322,7 +322,9 @@ def patient(draw: Any) -> Documents:
     found.append(("campaign", "camp_earn", campaign("buy", config(amount="amount"), priority=9)))
     if points["expiry"] == put_off:
         points["earningCaps"] = []
-        found += [("campaign", f"camp_{one}", campaign(one, config(amount=1), priority=8)) for one in ("visit", "play")]
+        found += [
+            ("campaign", f"camp_{name}", campaign(name, config(amount=1), priority=8)) for name in ("visit", "play")
+        ]
     found += [
         ("campaign", f"camp_{n}", {**draw(a_patient_challenge()), "priority": 7 - n})
         for n in range(draw(st.integers(0, 2)))
@@ -333,7 +335,7 @@ def patient(draw: Any) -> Documents:
     rungs = [{"rungId": f"r{n}", "name": "R", "threshold": 80 * n} for n in range(3)]
     window = draw(st.sampled_from([{"type": "all_time"}, {"type": "rolling", "days": 10}]))
     found.append(("ladder", "club", {"metric": "points", "window": window, "rungs": rungs}))
-    criteria = [one for one in CRITERIA if "ladders" not in str(one)]
+    criteria = [criterion for criterion in CRITERIA if "ladders" not in str(criterion)]
     found.append(("segment", "seg_0", {"include": draw(st.lists(st.sampled_from(criteria), min_size=1, max_size=2))}))
     score = draw(st.sampled_from([{"metric": "points"}, {"trigger": "buy"}]))
     found.append(("competition", "comp_0", {"score": score, "startDate": "2026-03-10T00:00:00+00:00"}))

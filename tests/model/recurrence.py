@@ -12,7 +12,7 @@ from .calendar import zone_of
 def occurrence(campaign: Json, at: datetime, zone: str) -> datetime | None:
     """The start of the occurrence that an instant is in; None between occurrences."""
     rule = campaign["recurrence"]
-    begun = [one for one in starts(rule["rule"], campaign["startDate"], zone) if one <= at]
+    begun = [instant for instant in starts(rule["rule"], campaign["startDate"], zone) if instant <= at]
     if not begun:
         return None
     seconds = rule.get("durationSeconds")
@@ -24,4 +24,4 @@ def starts(rule: str, start: str, zone: str) -> list[datetime]:
     """All starts within two years, as instants: the rule is by the local clock."""
     local = datetime.fromisoformat(start).astimezone(zone_of(zone)).replace(tzinfo=None)
     found = rrulestr(rule, dtstart=local).between(local, local + timedelta(days=731), inc=True)
-    return sorted(one.replace(tzinfo=zone_of(zone)).astimezone(UTC) for one in found)
+    return sorted(instant.replace(tzinfo=zone_of(zone)).astimezone(UTC) for instant in found)

@@ -19,8 +19,8 @@ def is_in(world: Any, member: Json, segment_id: str) -> bool:
         return by_hand
     if segment.get("type", "dynamic") == "static":
         return member["user"] in segment.get("userIds", [])
-    return all(holds(world, member, one) for one in segment.get("include", [])) and not any(
-        holds(world, member, one) for one in segment.get("exclude", [])
+    return all(holds(world, member, value) for value in segment.get("include", [])) and not any(
+        holds(world, member, value) for value in segment.get("exclude", [])
     )
 
 
@@ -35,9 +35,9 @@ def tallied(world: Any, member: Json, criterion: Json) -> Any:
     wanted = criterion[kind]
     today = day_of(world.present(member), world.zone)
     events = [
-        (day_of(one["at"], world.zone), one["data"])
-        for one in member["events"]
-        if one["trigger"] == wanted["trigger"] and meets(wanted.get("conditions"), one["data"].get)
+        (day_of(event["at"], world.zone), event["data"])
+        for event in member["events"]
+        if event["trigger"] == wanted["trigger"] and meets(wanted.get("conditions"), event["data"].get)
     ]
     if kind == "daysSince":
         return (today - max(day for day, _ in events)).days if events else None
@@ -75,7 +75,9 @@ def due(world: Any, member: Json) -> list[datetime]:
                 continue
             (kind,) = {"count", "sum", "daysSince"} & set(criterion)
             wanted = criterion[kind]
-            days = {day_of(one["at"], world.zone) for one in member["events"] if one["trigger"] == wanted["trigger"]}
+            days = {
+                day_of(event["at"], world.zone) for event in member["events"] if event["trigger"] == wanted["trigger"]
+            }
             value = int(criterion["value"])
             after = (
                 [value, value + 1]

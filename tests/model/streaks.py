@@ -40,7 +40,7 @@ class Walk:
         self.threshold = streak.get("threshold", 1)
         self.maximum = freezes.get("maximum", 2) if streak.get("freezes") else 0
         self.automatic = freezes.get("automatic", True)
-        self.milestones = sorted(one["length"] for one in streak.get("milestones", []))
+        self.milestones = sorted(milestone["length"] for milestone in streak.get("milestones", []))
         self.freezes = freezes.get("atStart", 0)
         self.counts: dict[int, int] = {}
         self.counted: set[int] = set()
@@ -55,7 +55,7 @@ class Walk:
         self.repair_days = (streak.get("repair") or {}).get("days", 0)
         self.alive = False
         self.log: list[Json] = []
-        for thing in sorted(things, key=lambda one: one["at"]):
+        for thing in sorted(things, key=lambda row: row["at"]):
             self.lapse(thing["at"])
             getattr(self, thing["what"])(thing)
         self.lapse(until)
@@ -171,8 +171,8 @@ def of(member: Json, streak_id: str) -> Json:
 
 def meet(world: Any, member: Json, event: Json) -> None:
     for streak_id, streak in world.of("streak"):
-        hit = [one for one in streak.get("triggers", []) if one["type"] == event["trigger"]]
-        if any(meets(one.get("conditions"), world.look(member, event)) for one in hit):
+        hit = [message for message in streak.get("triggers", []) if message["type"] == event["trigger"]]
+        if any(meets(value.get("conditions"), world.look(member, event)) for value in hit):
             check_in(world, member, streak_id)
 
 
@@ -206,8 +206,8 @@ def is_told(entry: Json, told: list[Json]) -> bool:
     if entry["what"] != "milestone":
         return entry in told
     return any(
-        one["what"] == "milestone" and one["length"] >= entry["length"] and set(one["run"]) & set(entry["run"])
-        for one in told
+        row["what"] == "milestone" and row["length"] >= entry["length"] and set(row["run"]) & set(entry["run"])
+        for row in told
     )
 
 

@@ -76,7 +76,7 @@ def challenge(*steps: Any, **raw: Any) -> list[Any]:
 def step(target: int = 1, *triggers: str, **goal: Any) -> Any:
     return {
         "name": "s",
-        "triggers": [{"type": one} for one in triggers or ("buy",)],
+        "triggers": [{"type": trigger} for trigger in triggers or ("buy",)],
         "goal": {"target": target, **goal},
     }
 
@@ -173,9 +173,11 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     def expired_of(row, rows):
-        cause = {one["transaction_id"] for one in rows if one["cause"].text == "expiry.points"}
+        cause = {row["transaction_id"] for row in rows if row["cause"].text == "expiry.points"}
         return sum(
-            one.amount for one in matching.matched(rows) if one.credit == row["transaction_id"] and one.debit in cause
+            match.amount
+            for match in matching.matched(rows)
+            if match.credit == row["transaction_id"] and match.debit in cause
         )
 
     monkeypatch.setattr(core, "expired_of", expired_of)

@@ -83,5 +83,5 @@ def test_the_core_does_what_the_model_says(kind):
 def test_a_draw_has_the_winners_that_the_model_draws(draw_seed, entries, winners):
     tickets = [places.Ticket(id_of(user), user, entries[user]) for user in entries]
     drawn = places.draw(draw_seed, tickets, winners)
-    assert [one.user_id for one in drawn] == competitions.draw(draw_seed, entries, winners)
+    assert [ticket.user_id for ticket in drawn] == competitions.draw(draw_seed, entries, winners)
     assert places.tickets_digest(places.draw_order(tickets)) == competitions.entries_digest(entries)

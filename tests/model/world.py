@@ -305,8 +305,8 @@ class World:
                 continue
             period = competition["leagues"]["period"]
             present = period_of(self.clock, period, self.zone)
-            scores = [one["scores"][competition_id] for one in self.members.values() if competition_id in one["scores"]]
-            unsettled = {one["round"] for each in scores for one in each["list"]} - self.settled(competition_id)
+            scores = [row["scores"][competition_id] for row in self.members.values() if competition_id in row["scores"]]
+            unsettled = {value["round"] for score in scores for value in score["list"]} - self.settled(competition_id)
             over = {this for this in unsettled if this < present}
             due = [at for member in self.members.values() if member["joined"] for at in self._due(member)]
             if over:
@@ -314,7 +314,11 @@ class World:
             elif unsettled or due:
                 busy = day_of(self.clock if unsettled else max(self.clock, min(due)), self.zone)
                 found.append((midnight(first_of_next_period(busy, period), self.zone), competition_id, set()))
-        return min((one for one in found if one[0] <= until), default=None, key=lambda one: one[:2])
+        return min(
+            (candidate for candidate in found if candidate[0] <= until),
+            default=None,
+            key=lambda candidate: candidate[:2],
+        )
 
     def _settle(self, competition_id: str, this: str) -> None:
         """A round of a league is over: who goes up, who goes down, who has won."""
@@ -349,25 +353,25 @@ def state(world: World, user: str) -> Json:
     books = {
         metric_id: {
             "balance": book.balance, "available": book.available, "pending": book.pending, "held": book.held,
-            "lifetime": book.lifetime, "lots": spread(book), "holds": {name: one["amount"] for name, one in book.holds.items()},
-            "transactions": [(one["why"], one["amount"], one["at"]) for one in book.transactions],
+            "lifetime": book.lifetime, "lots": spread(book), "holds": {name: hold["amount"] for name, hold in book.holds.items()},
+            "transactions": [(entry["why"], entry["amount"], entry["at"]) for entry in book.transactions],
         }
         for metric_id, book in sorted(member["books"].items())
     }  # fmt: skip
     return {
         "joined": member["joined"],
         "books": books,
-        "streaks": {one: streaks.state(world, member, one) for one in sorted(member["streaks"])},
+        "streaks": {streak: streaks.state(world, member, streak) for streak in sorted(member["streaks"])},
         "campaigns": {
-            one: challenges.state(world, member, one, raw)
-            for one, raw in world.of("campaign")
-            if one in member["campaigns"]
+            key: challenges.state(world, member, key, raw)
+            for key, raw in world.of("campaign")
+            if key in member["campaigns"]
         },
-        "ladders": {one: ladders.state(world, member, one) for one in sorted(member["ladders"])},
+        "ladders": {ladder: ladders.state(world, member, ladder) for ladder in sorted(member["ladders"])},
         "segments": dict(sorted(member["segments"].items())),
         "scores": {
-            one: {"division": scores["division"] or "", "rounds": _rounds(scores)}
-            for one, scores in sorted(member["scores"].items())
+            value: {"division": scores["division"] or "", "rounds": _rounds(scores)}
+            for value, scores in sorted(member["scores"].items())
         },
         "entries": member["entries"],
     }
@@ -375,5 +379,5 @@ def state(world: World, user: str) -> Json:
 
 def _rounds(scores: Json) -> list[Any]:
     """The score of the present round and of the one before, and when each was reached."""
-    latest = sorted({one["round"] for one in scores["list"]})[-2:]
-    return [competitions.standing(scores, one) for one in reversed(latest)]
+    latest = sorted({score["round"] for score in scores["list"]})[-2:]
+    return [competitions.standing(scores, value) for value in reversed(latest)]

@@ -72,7 +72,7 @@ def fill(client: httpx.Client) -> None:
 
 def board(client: httpx.Client) -> list[tuple]:
     found = ok(client.get("/v1/competitions/cup/leaderboard"))["leaderboard"]
-    return [(one["userId"], one["score"]) for one in found]
+    return [(standing["userId"], standing["score"]) for standing in found]
 
 
 def app_of(server: Server, credentials: dict, user_id: str) -> httpx.Client:
@@ -82,7 +82,7 @@ def app_of(server: Server, credentials: dict, user_id: str) -> httpx.Client:
 
 
 def notes(app: httpx.Client) -> list[str]:
-    return [one["message"] for one in ok(app.get("/api/loyalty/me/notifications"))["notifications"]]
+    return [notification["message"] for notification in ok(app.get("/api/loyalty/me/notifications"))["notifications"]]
 
 
 def test_a_backup_of_a_running_server_becomes_the_same_server_in_a_fresh_cluster(own_server, tmp_path):
@@ -115,7 +115,7 @@ def test_a_backup_of_a_running_server_becomes_the_same_server_in_a_fresh_cluster
             "campaignId": "camp_later", "name": "Later", "triggers": [{"type": "earn"}],
             "effects": [{"type": "add_points", "amount": 1}],
         }), 201)  # fmt: skip
-        listed = [one["campaignId"] for one in ok(client.get("/v1/campaigns?limit=100"))["campaigns"]]
+        listed = [campaign["campaignId"] for campaign in ok(client.get("/v1/campaigns?limit=100"))["campaigns"]]
         assert listed.index("camp_later") > listed.index("camp_earn")
         ready = httpx.get(f"{new.url}/readyz").json()
         assert (ready["workers"], ready["warnings"]) == (1, [])

@@ -67,7 +67,7 @@ def test_rows_in_no_month_are_moved_into_theirs_and_warned_of_until_then(fresh_d
             await decided_on(stage, monkeypatch, at_noon(long_ago), "cid")
             async with stage.pool.acquire() as connection:
                 warned = await health.warnings(connection)
-                assert [one.code for one in warned] == ["rows_outside_months", "rows_outside_months"]
+                assert [notice.code for notice in warned] == ["rows_outside_months", "rows_outside_months"]
                 gauges = await levels(connection, by_org=False)
                 for table in ("events", "transactions"):
                     assert f'plaudit_rows_outside_months{{table="{table}"}} 3' in gauges

@@ -90,13 +90,19 @@ def test_what_waits_is_handed_out_once_and_earlier_cursors_go_on(earlier_databas
                 fed = await messages_after(connection, org_id, 0, None, 100)
                 past = await number_after(connection, org_id, (10_000, 1))
             rows = await stage.fetch("SELECT message_id, state, attempts, number FROM deliveries ORDER BY number")
-            return names, rows, [one["message_id"] for one in after], [one["message_id"] for one in fed], past
+            return (
+                names,
+                rows,
+                [message["message_id"] for message in after],
+                [message["message_id"] for message in fed],
+                past,
+            )
 
     names, rows, after, fed, past = asyncio.run(scenario())
-    assert [names[one] for one in fed] == [
+    assert [names[value] for value in fed] == [
         "first", "of_the_organisation", "last_handed", "waiting_of_an_earlier_transaction", "waiting", "since_the_move",
     ]  # fmt: skip
-    assert [names[one] for one in after] == ["waiting_of_an_earlier_transaction", "waiting", "since_the_move"]
+    assert [names[value] for value in after] == ["waiting_of_an_earlier_transaction", "waiting", "since_the_move"]
     assert past == 5  # all but what was written since the move, which no reader has seen
     assert [(names[row["message_id"]], row["state"], row["attempts"], row["number"]) for row in rows] == [
         ("first", "delivered", 3, 1),

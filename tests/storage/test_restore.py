@@ -69,7 +69,7 @@ def clap(club, *keys: str) -> None:
 def numbers(club, after: str) -> tuple[list, str]:
     """What the feed has after a cursor: the balances that were told, and where to go on."""
     page = ok(club.get("/v1/feed", params={"after": after}))
-    return [one["data"].get("balanceAfter") for one in page["messages"]], page["cursor"]
+    return [message["data"].get("balanceAfter") for message in page["messages"]], page["cursor"]
 
 
 def until_fed(club, after: str, count: int) -> tuple[list, str]:
@@ -89,7 +89,7 @@ def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, mon
         clap(club, "one", "two")
         there.wait_for(2)
         found, cursor = until_fed(club, "", 4)  # a transaction and a notification each
-        assert [one for one in found if one] == [3, 6]
+        assert [balance for balance in found if balance] == [3, 6]
         dump = dumped(first)
         headers = club.headers
         clap(club, "lost")
@@ -108,14 +108,14 @@ def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, mon
         clap(club, "three", "four")
         there.wait_for(told + 2)
         found, cursor = until_fed(club, cursor, 4)
-        assert [one for one in found if one] == [9, 12]
+        assert [balance for balance in found if balance] == [9, 12]
         browser.wait_for(pushed + 2)
         heard.wait_for(lambda: len(heard.notes()) == 2)
         heard.close()
         # The restored feed has come past the place of the cursor that was lost, with another message there.
         assert club.get("/v1/feed", params={"after": beyond}).status_code == 409
         assert numbers(club, cursor) == ([], cursor)
-    amounts = [one["data"]["balanceAfter"] for one in there.messages]
+    amounts = [message["data"]["balanceAfter"] for message in there.messages]
     assert sorted(amounts) == [3, 6, 9, 9, 12]
-    assert len({one["id"] for one in there.messages}) == 5
+    assert len({message["id"] for message in there.messages}) == 5
     assert second.verify() == 0

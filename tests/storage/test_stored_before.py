@@ -68,7 +68,7 @@ def test_what_is_wrong_and_stays_as_it_is_refuses_no_other_change(staged, fresh_
             assert copy.doc == stored.doc
             with pytest.raises(Invalid) as refused:
                 await documents.update(connection, change, {field: worse})
-            assert {one.field.split("[")[0].split(".")[0] for one in refused.value.fields} == {field}
+            assert {error.field.split("[")[0].split(".")[0] for error in refused.value.fields} == {field}
             with pytest.raises(Invalid):
                 await documents.update(connection, change, {"steps": [{"name": "s", "triggers": []}]})
             with pytest.raises(Invalid):
@@ -181,7 +181,7 @@ def test_members_who_differ_by_a_programme_not_wholly_in_force_today_are_not_com
             assert (apart.counted, apart.examples) == (1, [f"member {arrivals[0].member_id}"])
             await stage.fetch("UPDATE balances SET amount = 11 WHERE member_id = $1", arrivals[1].member_id)
             found = await replay(connection)
-            assert set(found.not_comparable) == {f"member {one.member_id}" for one in arrivals}
+            assert set(found.not_comparable) == {f"member {arrival.member_id}" for arrival in arrivals}
             # With all in force, whoever is not what the log says is a violation, told without what the member has.
             await store(stage, "campaign", "camp_1", "triggers", [{"type": "purchase"}])
             found = await replay(connection)

@@ -145,11 +145,11 @@ def views_work(client: httpx.Client, *, is_empty: bool) -> None:
     events = ok(client.get("/v1/events"))["events"]
     assert members or is_empty
     assert events or is_empty
-    for one in events:
-        ok(client.get(f"/v1/events/{one['eventId']}/explain"))
-    for one in members:
-        ok(client.get(f"/v1/profiles/{one['userId']}/export"))
-        ok(client.get("/v1/transactions", params={"userId": one["userId"]}))
+    for event in events:
+        ok(client.get(f"/v1/events/{event['eventId']}/explain"))
+    for row in members:
+        ok(client.get(f"/v1/profiles/{row['userId']}/export"))
+        ok(client.get("/v1/transactions", params={"userId": row["userId"]}))
     for kind in ("campaigns", "streaks", "ladders", "segments", "competitions", "products", "webhooks"):
         ok(client.get(f"/v1/{kind}"))
     for path in ("/v1/config", "/v1/analytics", "/v1/audit", "/v1/feed", "/v1/bulk/jobs", "/v1/settings"):
@@ -202,7 +202,7 @@ def served(url: str, orgs: dict[str, tuple[str, str]]) -> None:
 def test_there_is_a_database_of_each_migration_but_the_newest():
     """When this fails: a migration was added, and the one before it has no database yet. See upgrades/fill.py."""
     script = ScriptDirectory(str(MIGRATIONS))
-    every = {one.revision for one in script.walk_revisions()}
+    every = {revision.revision for revision in script.walk_revisions()}
     filled = {path.name.split(".")[0] for path in FILLED}
     assert filled <= every
     assert every - filled <= {script.get_current_head()}, "make what is missing as upgrades/fill.py says"

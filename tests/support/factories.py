@@ -22,7 +22,7 @@ def document(kind: str, id: str, **raw) -> CompileInput:
 
 def program(*documents: CompileInput, **metrics) -> Program:
     """A compiled programme with the standard metrics; `points={...}` sets a metric's fields."""
-    standard = [document("metric", one, **metrics.get(one, {})) for one in ("points", "xp", "coins")]
+    standard = [document("metric", name, **metrics.get(name, {})) for name in ("points", "xp", "coins")]
     return compile_program(ORG, 1, [*standard, *documents])
 
 

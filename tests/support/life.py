@@ -64,7 +64,7 @@ class Life:
 
     @property
     def transactions(self) -> list[Transaction]:
-        return [one for decision in self.decisions for one in decision.transactions]
+        return [transaction for decision in self.decisions for transaction in decision.transactions]
 
     def balance(self, metric: str = "points") -> int:
         found = self.member.balances.get(metric)
@@ -75,4 +75,4 @@ class Life:
 
     def refusals(self) -> list[str | None]:
         """Of the campaigns that the last event met."""
-        return [one.refusal for one in self.decisions[-1].trace]
+        return [trace.refusal for trace in self.decisions[-1].trace]

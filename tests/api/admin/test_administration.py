@@ -25,7 +25,7 @@ def test_analytics_are_exact_and_of_the_documented_form(shop):
     assert metrics["averagePerTransaction"] == {"points": 40, "xp": 7}
     assert metrics["uniqueUsers"] == 2
     assert found["topCampaigns"] == []  # what is booked by hand is no campaign's
-    assert [one["amount"] for one in found["recentActivity"]] == [7, -30, 50, 100]
+    assert [activity["amount"] for activity in found["recentActivity"]] == [7, -30, 50, 100]
     assert ok(shop.get("/v1/analytics?metric=xp"))["metrics"]["totalTransactions"] == 1
     assert ok(shop.get("/v1/analytics?endDate=2020-01-01"))["metrics"]["totalTransactions"] == 0
     wrong = shop.get("/v1/analytics?startDate=then&metric=gold")
@@ -37,11 +37,11 @@ def test_a_series_has_a_point_a_period(shop):
     ok(shop.post("/v1/clock/advance", json={"seconds": 40 * 86_400}))
     credit(shop, "ann", 5)
     days = ok(shop.get("/v1/analytics/timeseries?startDate=2026-01-01"))["series"]
-    assert [one["metrics"]["points"]["credits"] for one in days] == [10, 5]
+    assert [day["metrics"]["points"]["credits"] for day in days] == [10, 5]
     assert ok(shop.get("/v1/analytics/timeseries?startDate=2026-01-01&cause=manual"))["series"] == days
     assert ok(shop.get("/v1/analytics/timeseries?startDate=2026-01-01&cause=import"))["series"] == []
     months = ok(shop.get("/v1/analytics/timeseries?startDate=2026-01-01&interval=month&metric=points"))["series"]
-    assert {one["date"][-2:] for one in months} == {"01"}
+    assert {month["date"][-2:] for month in months} == {"01"}
     assert shop.get("/v1/analytics/timeseries?interval=hour").status_code == 400
 
 
@@ -51,7 +51,7 @@ def test_the_feed_has_all_sources(shop):
     types, cursor = [], ""
     while cursor is not None:
         page = ok(shop.get(f"/v1/analytics/recent-activity?limit=2&cursor={cursor}"))
-        types += [one["type"] for one in page["activities"]]
+        types += [activity["type"] for activity in page["activities"]]
         cursor = page["cursor"]
     assert set(types) == {"transaction", "enrolment", "configuration"}
 
@@ -78,7 +78,7 @@ def test_a_key_can_do_what_its_scopes_say_until_it_is_rotated_or_revoked(shop):
         ok(narrow.get("/v1/products"))
         ok(shop.delete(f"/v1/api-keys/{rotated['keyId']}"))
         assert narrow.get("/v1/products").status_code == 401
-    own = next(one for one in listed if one["name"] == "first")
+    own = next(value for value in listed if value["name"] == "first")
     assert shop.delete(f"/v1/api-keys/{own['keyId']}").status_code == 409
 
 
@@ -96,7 +96,7 @@ def test_the_audit_log_tells_from_what_to_what(shop):
     ok(shop.put(f"/v1/products/{made['productId']}", json={"name": "Mug"}))
     ok(shop.delete(f"/v1/products/{made['productId']}"))
     changes = ok(shop.get("/v1/audit?kind=product"))["changes"]
-    assert [one["change"] for one in changes] == ["deleted", "updated", "created"]
+    assert [change["change"] for change in changes] == ["deleted", "updated", "created"]
     assert changes[1]["changes"] == [{"field": "name", "from": "Cup", "to": "Mug"}]
     assert changes[1]["changedBy"] == "key:first"
 
@@ -128,16 +128,16 @@ def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(ow
     there = Receiver()
     with server.client_of("Shop") as shop:
         hook = ok(shop.post("/v1/webhooks", json={"name": "Shop", "url": there.url, "events": ["*"]}), 201)
-        one = f"/v1/webhooks/{hook['webhookId']}"
-        secret = ok(shop.get(f"{one}/secret"))["secret"]
-        tested = ok(shop.post(f"{one}/test", headers={"X-Correlation-ID": "corr-1"}), 202)
+        name = f"/v1/webhooks/{hook['webhookId']}"
+        secret = ok(shop.get(f"{name}/secret"))["secret"]
+        tested = ok(shop.post(f"{name}/test", headers={"X-Correlation-ID": "corr-1"}), 202)
         (message,) = there.wait_for(1)
         assert (message["type"], message["id"]) == ("webhook.test", tested["messageId"])
         headers, body, _ = there.requests[0]
         Verifier(secret).verify(body, headers)
         assert headers["x-correlation-id"] == message["correlationId"] == "corr-1"
 
-        rotated = ok(shop.post(f"{one}/rotate-secret", json={}))["secret"]
+        rotated = ok(shop.post(f"{name}/rotate-secret", json={}))["secret"]
         credit(shop, "ann", 10)
         there.wait_for(2)
         headers, body, _ = there.requests[-1]
@@ -145,19 +145,19 @@ def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(ow
             Verifier(valid).verify(body, headers)
 
         def delivered():
-            return ok(shop.get(f"{one}/deliveries?state=delivered"))["deliveries"]
+            return ok(shop.get(f"{name}/deliveries?state=delivered"))["deliveries"]
 
         eventually(lambda: len(delivered()) >= len(there.messages))
-        assert {one["type"] for one in delivered()} >= {"webhook.test", "transaction.created", "user.enrolled"}
-        assert ok(shop.get(f"{one}/state"))["waiting"] == 0
+        assert {value["type"] for value in delivered()} >= {"webhook.test", "transaction.created", "user.enrolled"}
+        assert ok(shop.get(f"{name}/state"))["waiting"] == 0
 
         before = len(there.messages)
         fetched = ok(shop.get("/v1/feed"))
         assert [m["id"] for m in fetched["messages"]] == [m["deliveryId"] for m in reversed(delivered())]
         assert ok(shop.get(f"/v1/feed?after={fetched['cursor']}"))["messages"] == []
-        ok(shop.post(f"{one}/deliveries/{tested['messageId']}/retry"), 202)
+        ok(shop.post(f"{name}/deliveries/{tested['messageId']}/retry"), 202)
         there.wait_for(before + 1)
-        queued = ok(shop.post(f"{one}/replay", json={"since": "2026-01-01T00:00:00Z"}), 202)["queued"]
+        queued = ok(shop.post(f"{name}/replay", json={"since": "2026-01-01T00:00:00Z"}), 202)["queued"]
         assert queued == before
         there.wait_for(before + 1 + queued)
         campaign = ok(shop.post("/v1/campaigns", json={"name": "C", "status": "draft"}), 201)
@@ -166,7 +166,7 @@ def test_a_webhook_has_a_secret_a_log_and_replays_and_the_feed_tells_the_same(ow
         assert types == {"campaign.created", "campaign.archived"}  # each by a connection of its own: in any order
         fetched = ok(shop.get(f"/v1/feed?after={fetched['cursor']}"))
         assert [m["type"] for m in fetched["messages"]] == ["campaign.created", "campaign.archived"]
-        assert shop.post(f"{one}/replay", json={}).status_code == 400
+        assert shop.post(f"{name}/replay", json={}).status_code == 400
     there.close()
 
 
@@ -192,7 +192,10 @@ def test_a_product_is_redeemed_whole_or_refused_with_the_reason(shop):
         credit(shop, user, 100, "coins")
     result = ok(shop.post("/v1/products/cup/redeem", json={"userId": "ann"}))["result"]
     assert result["code"] == "C-1"
-    assert {one["metric"]: one["balanceAfter"] for one in result["transactions"]} == {"points": 60, "coins": 95}
+    assert {transaction["metric"]: transaction["balanceAfter"] for transaction in result["transactions"]} == {
+        "points": 60,
+        "coins": 95,
+    }
     ann = ok(shop.get("/v1/profiles/ann"))
     assert (ann["points"], ann["inventory"][0]["quantity"], ann["coupons"][0]["code"]) == (60, 1, "C-1")
     assert ok(shop.get("/v1/products/cup"))["redeemedStock"] == 1

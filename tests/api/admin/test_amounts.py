@@ -46,11 +46,11 @@ def metrics(http):
     return http
 
 
-@pytest.mark.parametrize(("path", "body", "field", "places"), WRONG, ids=[f"{one[0]} {one[2]}" for one in WRONG])
+@pytest.mark.parametrize(("path", "body", "field", "places"), WRONG, ids=[f"{case[0]} {case[2]}" for case in WRONG])
 def test_an_amount_with_too_many_decimal_places_is_refused(metrics, path, body, field, places):
     answer = metrics.post(path, json=body)
     assert answer.status_code == 400, answer.text
-    found = {one["field"]: one["message"] for one in answer.json()["error"]["details"]}
+    found = {error["field"]: error["message"] for error in answer.json()["error"]["details"]}
     assert list(found) == [field]
     assert found[field].startswith(f"must have at most {places} decimal places (got ")
 
@@ -62,7 +62,7 @@ BEYOND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "body", "field"), BEYOND, ids=[one[0] for one in BEYOND])
+@pytest.mark.parametrize(("path", "body", "field"), BEYOND, ids=[case[0] for case in BEYOND])
 def test_an_amount_that_no_balance_can_come_to_is_refused(metrics, path, body, field):
     answer = metrics.post(path, json=body)
     assert answer.status_code == 400, answer.text
@@ -87,7 +87,7 @@ def test_a_change_is_refused_too_and_so_is_a_simulated_one(metrics):
         metrics.post(f"{path}/simulate", json={"changes": {"effects": [PAY]}}),
     ):
         assert answer.status_code == 400, answer.text
-        assert [one["field"] for one in answer.json()["error"]["details"]] == ["effects[0].config.amount"]
+        assert [error["field"] for error in answer.json()["error"]["details"]] == ["effects[0].config.amount"]
 
 
 def test_decimals_do_not_change_under_what_is_counted_in_them(metrics):
@@ -99,11 +99,13 @@ def test_every_kind_of_document_with_effects_tells_their_amounts():
     without = KINDS["trigger"].amounts
     having = [kind.name for kind in KINDS.values() if _has_effects(msgspec.inspect.type_info(kind.type))]
     assert {"campaign", "rule", "streak", "ladder", "competition"} <= set(having)
-    assert [one for one in having if KINDS[one].amounts is without] == []
+    assert [name for name in having if KINDS[name].amounts is without] == []
 
 
 def _has_effects(of: object) -> bool:
     if isinstance(of, StructType):
         return of.cls is EffectSpec or any(_has_effects(field.type) for field in of.fields)
     inner = [getattr(of, name, None) for name in ("type", "item_type", "value_type")]
-    return any(_has_effects(one) for one in (*inner, *cast("tuple[object, ...]", getattr(of, "types", ()))) if one)
+    return any(
+        _has_effects(value) for value in (*inner, *cast("tuple[object, ...]", getattr(of, "types", ()))) if value
+    )

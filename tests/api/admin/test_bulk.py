@@ -15,7 +15,7 @@ CSV = {"Content-Type": "text/csv"}
 
 
 def lines(*records):
-    return "\n".join(json.dumps(one) for one in records)
+    return "\n".join(json.dumps(record) for record in records)
 
 
 def send(shop, text, query="", path="import", headers=NDJSON):
@@ -55,14 +55,14 @@ def test_a_member_comes_with_lots_pending_points_rungs_products_and_codes(ready)
     ann = ok(ready.get("/v1/profiles/ann"))
     points = ann["metrics"]["points"]
     assert (points["balance"], points["pending"], points["available"]) == (140, 40, 100)
-    assert [one["amount"] for one in points["expiring"]] == [100, 40]
+    assert [lot["amount"] for lot in points["expiring"]] == [100, 40]
     assert (ann["xp"], ann["tier"], ann["badges"], ann["enrolledAt"]) == (
         7,
         "gold",
         ["cup"],
         "2024-05-06T07:08:09.000Z",
     )
-    assert [(one["code"], one["status"]) for one in ann["coupons"]] == [("OLD-1", "allocated")]
+    assert [(coupon["code"], coupon["status"]) for coupon in ann["coupons"]] == [("OLD-1", "allocated")]
     ok(ready.post("/v1/code-pools/pool/codes/OLD-1/redeem"))
 
     again = send(ready, lines(ANN, {"userId": "bob", "metrics": {"points": 5}}))
@@ -83,7 +83,9 @@ def test_each_wrong_line_is_told_and_spoils_no_other(ready):
     ])  # fmt: skip
     job = send(ready, text)
     assert (job["lines"], job["accepted"], job["refused"]) == (12, 3, 8)
-    wrong = {one["line"]: [field["field"] for field in one["details"]] or one["message"] for one in job["errors"]}
+    wrong = {
+        error["line"]: [field["field"] for field in error["details"]] or error["message"] for error in job["errors"]
+    }
     assert wrong[2].startswith("The line is not JSON")
     assert (wrong[3], wrong[4], wrong[5]) == (["userId"], ["email"], ["metrics.gold"])
     assert wrong[7] == "The ladder has no such rung"
@@ -96,7 +98,7 @@ def test_each_wrong_line_is_told_and_spoils_no_other(ready):
 
 def test_an_amount_that_a_metric_cannot_hold_is_reported_and_not_rounded(ready):
     job = send(ready, "userId,metrics.points\nann,700.5\nbob,700\n", headers=CSV)
-    assert [(one["line"], one["message"]) for one in job["errors"]] == [
+    assert [(error["line"], error["message"]) for error in job["errors"]] == [
         (2, "metrics.points must have at most 0 decimal places (got 700.5)")
     ]
     assert job["reconciliation"] == [{"metric": "points", "given": 700, "booked": 700, "agrees": True}]
@@ -118,7 +120,9 @@ def test_a_quote_that_is_never_closed_costs_its_line_only(ready):
     text = 'userId,firstName,metrics.points\nr1,Ann,1\nr2,"pipe,2\nr3,Cy,3\nr4,Di,4\nr5,5" pipe,5\n'
     job = send(ready, text, headers=CSV)
     assert (job["state"], job["lines"], job["accepted"], job["refused"]) == ("finished", 6, 4, 1)
-    assert [(one["line"], one["message"]) for one in job["errors"]] == [(3, "The line has a quote that is not closed")]
+    assert [(error["line"], error["message"]) for error in job["errors"]] == [
+        (3, "The line has a quote that is not closed")
+    ]
     assert job["reconciliation"] == [{"metric": "points", "given": 13, "booked": 13, "agrees": True}]
     assert ok(ready.get("/v1/profiles/r5"))["firstName"] == '5" pipe'
 
@@ -167,7 +171,7 @@ def test_actions_are_imported_from_columns(ready):
     ok(ready.post("/v1/campaigns", json=pays), 201)
     text = "eventId;action;userId;timestamp;data.amount\ne1;buy;ann;2026-10-01T00:00:00Z;12\ne2;buy;ann;soon;3\n"
     job = send(ready, text, "?kind=events", headers=CSV)
-    assert (job["state"], job["accepted"], [one["line"] for one in job["errors"]]) == ("finished", 1, [3])
+    assert (job["state"], job["accepted"], [error["line"] for error in job["errors"]]) == ("finished", 1, [3])
     points_reach(ready, 12)
 
 
@@ -212,7 +216,7 @@ def test_codes_are_taken_from_a_column_without_the_blanks_around_them(ready):
 def test_codes_are_taken_from_files_of_any_separator(ready, text, encoding):
     sent = ready.post("/v1/code-pools/pool/import", content=text.encode(encoding), headers=CSV)
     assert (sent.status_code, sent.json().get("imported")) == (201, 2), sent.text
-    assert [one["code"] for one in ok(ready.get("/v1/code-pools/pool/codes"))["codes"]] == ["X5", "X6"]
+    assert [code["code"] for code in ok(ready.get("/v1/code-pools/pool/codes"))["codes"]] == ["X5", "X6"]
 
 
 def test_a_job_that_stopped_goes_on_after_the_lines_that_are_done(ready):
@@ -300,8 +304,8 @@ def history_of_visits():
 
 def what_they_have(shop):
     return [
-        {name: found[name] for name in ("points", "xp", "coins", "streak", "longestStreak", "tier", "lastActiveAt")}
-        for found in (ok(shop.get(f"/v1/profiles/u{user}")) for user in range(20))
+        {name: value[name] for name in ("points", "xp", "coins", "streak", "longestStreak", "tier", "lastActiveAt")}
+        for value in (ok(shop.get(f"/v1/profiles/u{user}")) for user in range(20))
     ]
 
 
@@ -328,8 +332,8 @@ def test_an_import_of_history_with_a_pause_gives_what_it_gives_without_one(serve
             assert ok(shop.post("/v1/clock/advance", json={"seconds": 1}))["timers"] > 0  # up to now
             found.append(what_they_have(shop))
     assert found[0] == found[1]
-    assert all((one["points"], one["streak"], one["xp"] > 0) == (0, 0, True) for one in found[0])
-    assert {one["coins"] for one in found[0]} <= {7, 8}  # one for each pause of a member, not one more
+    assert all((profile["points"], profile["streak"], profile["xp"] > 0) == (0, 0, True) for profile in found[0])
+    assert {profile["coins"] for profile in found[0]} <= {7, 8}  # one for each pause of a member, not one more
 
 
 def test_a_job_that_was_cancelled_holds_nobody_and_is_not_taken_up(shop):

@@ -73,16 +73,16 @@ def test_what_was_before_a_move_stays_where_it_was(shop):
         return round((now - datetime.fromisoformat(text)) / timedelta(days=1))
 
     shown = ok(shop.get("/v1/transactions"))["transactions"]
-    assert [(one["userId"], ago(one["createdAt"])) for one in shown] == [("cy", 0), ("bob", 20), ("ann", 30)]
+    assert [(row["userId"], ago(row["createdAt"])) for row in shown] == [("cy", 0), ("bob", 20), ("ann", 30)]
     # The feed of all that happened is in the order of that clock, page by page.
     told, query = [], "?limit=2"
     while query:
         page = ok(shop.get(f"/v1/analytics/recent-activity{query}"))
         told += page["activities"]
         query = f"?limit=2&cursor={page['cursor']}" if page["cursor"] else ""
-    times = [datetime.fromisoformat(one["timestamp"]) for one in told]
+    times = [datetime.fromisoformat(entry["timestamp"]) for entry in told]
     assert times == sorted(times, reverse=True)
-    paid = [(one["userId"], ago(one["timestamp"])) for one in told if one["type"] == "transaction"]
+    paid = [(entry["userId"], ago(entry["timestamp"])) for entry in told if entry["type"] == "transaction"]
     assert paid == [("cy", 0), ("bob", 20), ("ann", 30)]
     # A simulation of the last days, and the members of a period, are by it too.
     for days, members in ((1, 1), (19, 1), (21, 2), (31, 3)):
@@ -113,8 +113,8 @@ def test_a_code_shows_by_that_clock_when_it_was_issued(shop):
     brought = {"userId": "bob", "codes": [{"poolId": "teas", "code": "T-2"}]}
     assert ok(shop.post("/v1/bulk/import", json=brought))["accepted"] == 1
     now = datetime.fromisoformat(ok(shop.get("/v1/clock"))["now"])
-    for one in shop.get("/v1/code-pools/teas/codes").json()["codes"]:
-        assert abs(datetime.fromisoformat(one["allocatedAt"]) - now) < timedelta(minutes=30), one["code"]
+    for code in shop.get("/v1/code-pools/teas/codes").json()["codes"]:
+        assert abs(datetime.fromisoformat(code["allocatedAt"]) - now) < timedelta(minutes=30), code["code"]
 
 
 @pytest.mark.parametrize("days", [0, DAYS])

@@ -56,7 +56,7 @@ def comparable(value):
 
 @pytest.mark.parametrize("name", sorted(USABLE))
 def test_what_is_usable_is_offered_shown_and_the_same_wherever_it_is_used(club, server_process, name):
-    offered = {one["field"]: one for one in saved(club.get("/v1/users/schema"))["properties"]}
+    offered = {field["field"]: field for field in saved(club.get("/v1/users/schema"))["properties"]}
     assert "exists" in offered[name]["operators"]
     criterion = {"field": name, "operator": "exists"}
     saved(club.post("/v1/segments?dryRun=true", json={"name": "S", "include": [criterion]}))
@@ -66,16 +66,16 @@ def test_what_is_usable_is_offered_shown_and_the_same_wherever_it_is_used(club, 
     told = {"type": "notify", "config": {"title": name, "message": f"{{{{ user.{name} }}}}"}}
     made = campaign(club, looks, [told], trigger=f"look.{name}", campaignId=f"looks-{name}")
     explained = saved(club.get(f"/v1/events/{act(club, f'look.{name}')}/explain"))
-    (found,) = [one for one in explained["campaigns"] if one["campaignId"] == made["campaignId"]]
-    assert [one["held"] for one in found["conditions"]] == [True, True]
+    (found,) = [value for value in explained["campaigns"] if value["campaignId"] == made["campaignId"]]
+    assert [condition["held"] for condition in found["conditions"]] == [True, True]
 
     shown = saved(club.get("/v1/profiles/ann"))[name]
     assert comparable(found["conditions"][0]["actual"]) == comparable(shown)
     with server_process.member_of(club, "ann") as own:
         notes = own.get("/api/loyalty/notifications").json()["data"]
-    (note,) = [one for one in notes if one["title"] == name]
+    (note,) = [notification for notification in notes if notification["title"] == name]
     if isinstance(shown, list):
-        assert all(one in note["message"] for one in shown)
+        assert all(text in note["message"] for text in shown)
     else:
         assert comparable(note["message"]) == comparable(str(shown))
 
@@ -84,7 +84,7 @@ def test_what_is_usable_is_offered_shown_and_the_same_wherever_it_is_used(club, 
 def test_what_is_only_shown_is_refused_wherever_it_would_be_used(club, name):
     assert name in ONLY_SHOWN or name in IN_SCOPES
     assert name in saved(club.get("/v1/profiles/ann"))
-    offered = {one["field"]: one for one in saved(club.get("/v1/users/schema"))["properties"]}
+    offered = {field["field"]: field for field in saved(club.get("/v1/users/schema"))["properties"]}
     assert offered.get(name, {"operators": []})["operators"] == []
 
     why = "is only shown in profiles, and cannot be compared or used in formulas"

@@ -12,7 +12,7 @@ from tests.api.admin.test_members import subscription_at
 from tests.support.eventually import eventually
 from tests.support.http import decided_event, ok
 
-WRITES = [one for one in OPERATIONS if one.writes]
+WRITES = [operation for operation in OPERATIONS if operation.writes]
 LINES = {"Content-Type": "application/x-ndjson"}
 MEDIA = {"/v1/ingest/cloudevents": "application/cloudevents+json"}
 WEBHOOK = {"name": "Hook", "url": "https://example.com/hook", "events": ["*"]}
@@ -158,10 +158,10 @@ def contents(server_process, club):
     )
     org_id = club.headers["X-Monterosa-Org-ID"]
     query = " UNION ALL ".join(
-        f"SELECT '{one['name']}' AS name, {HASH} AS hash FROM {one['name']} AS t"
-        + (f" WHERE org_id = '{org_id}'" if one["own"] else "")
-        for one in tables
-        if one["name"] not in PASSING
+        f"SELECT '{table['name']}' AS name, {HASH} AS hash FROM {table['name']} AS t"
+        + (f" WHERE org_id = '{org_id}'" if table["own"] else "")
+        for table in tables
+        if table["name"] not in PASSING
     )
 
     def read():
@@ -224,7 +224,7 @@ TAKING_BACK = {
 }
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.name)
 def test_a_dry_run_of_any_write_changes_no_table(operation, club, server_process, contents):
     name = f"{operation.method} {operation.path}"
     path, body = request_of(operation, club)
@@ -260,7 +260,7 @@ def test_every_write_says_that_it_can_be_tried(http):
     }
     for path, methods in described.items():
         for method, operation in methods.items():
-            names = [one["name"] for one in operation["parameters"]]
+            names = [parameter["name"] for parameter in operation["parameters"]]
             plain = path.replace("/api/loyalty/admin", "/v1")
             assert ("dryRun" in names) == (method != "get" and plain not in reading), (method, path)
 
@@ -272,7 +272,7 @@ def without_times(value):
                 "occurredAt", "grantedAt", "dryRun", "issuedAt", "coupons", "present", "at"}  # fmt: skip
         return {name: without_times(part) for name, part in value.items() if name not in drop}
     if isinstance(value, list):
-        return [without_times(one) for one in value]
+        return [without_times(item) for item in value]
     return value
 
 
@@ -350,7 +350,7 @@ def test_what_a_dry_run_says_is_what_then_happens(market, calls):
             continue
         if call[0] == "grant":  # which has no key of its own: only its transactions' ids are new
             follows = tried.json()["dryRun"]["transactions"]
-            assert [one["amount"] for one in follows if one["campaignId"] == "manual_grant"] == (
+            assert [campaign["amount"] for campaign in follows if campaign["campaignId"] == "manual_grant"] == (
                 [10] if call[1]["rewardId"] == "ten" else []
             )
             continue

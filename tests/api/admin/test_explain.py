@@ -38,7 +38,7 @@ def test_all_conditions_are_shown_as_the_member_was_then(shop):
     for event_id, points, held in (("x-1", 10, [False, True, False, False]), ("x-2", 20, [False, True, True, False])):
         picky = by_campaign(ok(shop.get(f"/v1/events/{event_id}/explain")))["picky"]
         assert picky["reason"] == "condition_failed"
-        assert [one["held"] for one in picky["conditions"]] == held
+        assert [condition["held"] for condition in picky["conditions"]] == held
         assert picky["conditions"][1]["sentence"] == f"user.points >= 5: met (user.points was {points})"
 
 
@@ -54,10 +54,10 @@ def test_a_campaign_for_others_names_the_segment_and_the_criterion_that_failed(s
     act(shop, "x-1", amount=1)
     found = by_campaign(act(shop, "x-2", amount=1))
     whole = found["for_rich"]
-    assert (whole["reason"], [one["held"] for one in whole["conditions"]]) == ("not_in_segment", [False])
+    assert (whole["reason"], [condition["held"] for condition in whole["conditions"]]) == ("not_in_segment", [False])
     rich, new = whole["segments"]
     assert (rich["segmentId"], rich["wanted"], rich["member"]) == ("rich", True, False)
-    assert [(one["held"], one["actual"]) for one in rich["conditions"]] == [(True, 1), (False, 0)]
+    assert [(condition["held"], condition["actual"]) for condition in rich["conditions"]] == [(True, 1), (False, 0)]
     assert (new["segmentId"], new["wanted"], new["member"]) == ("new", False, True)
     (effect,) = found["partly"]["effects"]
     assert (effect["reason"], effect["segments"][0]["name"]) == ("not_in_segment", "Rich")
@@ -87,7 +87,7 @@ def test_paused_and_draft_campaigns_that_would_have_listened_are_marked(shop):
     campaign(shop, "elsewhere", status="paused")
     ok(shop.put("/v1/campaigns/elsewhere", json={"triggers": [{"type": "other"}]}))
     found = by_campaign(act(shop, "x-1", amount=5))
-    assert {one: (each["reason"], each["fired"]) for one, each in found.items()} == {
+    assert {value: (trace["reason"], trace["fired"]) for value, trace in found.items()} == {
         "paused": ("campaign_paused", False),
         "draft": ("campaign_in_draft", False),
     }
@@ -107,7 +107,7 @@ def test_of_an_erased_members_event_what_was_posted_is_all_that_is_known(shop):
     ok(shop.delete("/v1/profiles/eve"))
     explained = ok(shop.get("/v1/events/x-1/explain"))
     assert explained["campaigns"] == []
-    assert [one["amount"] for one in explained["transactions"]] == [10]
+    assert [transaction["amount"] for transaction in explained["transactions"]] == [10]
 
 
 def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
@@ -144,5 +144,5 @@ def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
     assert kinds(cause="campaign.manual_grant") == both[1:]
     assert ok(shop.get("/v1/campaigns/manual_grant/stats"))["metrics"]["points"]["amount"] == 10
     seen = ok(shop.get("/v1/events", params={"campaignId": "manual"}))["events"]
-    assert [one["eventId"] for one in seen] == ["x-1"]
+    assert [event["eventId"] for event in seen] == ["x-1"]
     assert ok(shop.get("/v1/events", params={"cause": "manual"}))["events"] == []

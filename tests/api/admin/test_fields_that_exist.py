@@ -154,7 +154,7 @@ def test_formulas_may_name_only_the_data_of_strict_triggers(club):
         assert wrong(of(f"{name} * 2", trigger="order")) == {"effects[0].config.amount": told.format(name)}
     conditions = {"triggers": [{"type": "order", "conditions": [{"expression": "(amout ?? 0) > 1"}]}]}
     assert wrong(of("amount", **conditions)) == {"triggers[0].conditions[0].expression": told.format("amout")}
-    steps = {"steps": [{"name": one, "trigger": one, "effects": [PAY_AMOUNT]} for one in ("order", "metric.changed")]}
+    steps = {"steps": [{"name": key, "trigger": key, "effects": [PAY_AMOUNT]} for key in ("order", "metric.changed")]}
     saved(of("amount + balance", **steps, triggers=[]))
     assert list(wrong(of("balanse", **steps, triggers=[]))) == ["effects[0].config.amount"]
 

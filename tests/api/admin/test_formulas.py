@@ -47,7 +47,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "message"), REFUSED, ids=[one[1] for one in REFUSED])
+@pytest.mark.parametrize(("body", "field", "message"), REFUSED, ids=[case[1] for case in REFUSED])
 def test_what_has_no_bound_is_refused_on_saving_with_its_field_and_its_position(shop, body, field, message):
     refused = shop.post("/v1/campaigns", json=body)
     assert refused.status_code == 400
@@ -75,7 +75,9 @@ def test_an_event_affects_only_the_formulas_that_read_what_they_cannot_compute(s
     assert found["processed"]
     event = ok(shop.get("/v1/events/E1"))
     assert event["status"] == "processed"
-    explained = {one["campaignId"]: one["effects"][0] for one in ok(shop.get("/v1/events/E1/explain"))["campaigns"]}
+    explained = {
+        value["campaignId"]: value["effects"][0] for value in ok(shop.get("/v1/events/E1/explain"))["campaigns"]
+    }
     assert (explained["f"]["done"], explained["f"]["outcome"]) == (True, 10)
     assert (explained["g"]["reason"], explained["g"]["outcome"]) == ("amount_out_of_range", "a number is beyond 10^28")
 

@@ -30,8 +30,8 @@ def test_each_change_of_the_schema_is_a_version(shop):
     old = ok(shop.get("/v1/profiles/schema?version=v1.1.0"))
     assert (len(old["schema"]["fields"]), old["isActive"]) == (6, False)
     history = ok(shop.get("/v1/profiles/schema/history"))["versions"]
-    assert [one["version"] for one in history] == ["v2.0.0", "v1.1.0", "v1.0.0"]
-    assert [one["isActive"] for one in history] == [True, False, False]
+    assert [version["version"] for version in history] == ["v2.0.0", "v1.1.0", "v1.0.0"]
+    assert [version["isActive"] for version in history] == [True, False, False]
     assert shop.get("/v1/profiles/schema?version=v9.0.0").status_code == 404
 
 
@@ -39,7 +39,7 @@ def test_profiles_are_judged_by_the_schema(shop):
     ok(shop.put("/v1/profiles/schema", json={"fields": FIELDS}))
     wrong = shop.post("/v1/profiles", json={"userId": "ann", "born": "soon", "size": "XXL", "hat": 1})
     assert wrong.status_code == 400
-    assert {one["field"] for one in wrong.json()["error"]["details"]} == {"email", "born", "size", "hat"}
+    assert {error["field"] for error in wrong.json()["error"]["details"]} == {"email", "born", "size", "hat"}
     body = {"userId": "ann", "email": "Ann@Example.com", "membership": "M-1", "born": "1990-02-28"}
     profile = ok(shop.post("/v1/profiles", json=body), 201)
     assert (profile["size"], profile["email"], profile["membership"]) == ("M", "ann@example.com", "M-1")
@@ -54,8 +54,8 @@ def test_profiles_are_found_by_any_field(shop):
     for name, country in (("ann", "GB"), ("bob", "FR"), ("cy", "GB")):
         ok(shop.post("/v1/profiles", json={"userId": name, "country": country, "email": f"{name}@x.org"}), 201)
     found = ok(shop.get("/v1/profiles?country=GB"))["profiles"]
-    assert [one["userId"] for one in found] == ["ann", "cy"]
-    assert [one["userId"] for one in ok(shop.get("/v1/profiles?email=BOB@x.org"))["profiles"]] == ["bob"]
+    assert [row["userId"] for row in found] == ["ann", "cy"]
+    assert [profile["userId"] for profile in ok(shop.get("/v1/profiles?email=BOB@x.org"))["profiles"]] == ["bob"]
 
 
 def test_custom_fields_are_kept_checked_and_looked_at(shop):
@@ -75,7 +75,7 @@ def test_custom_fields_are_kept_checked_and_looked_at(shop):
     assert preview["count"] == 1
     schema = ok(shop.get("/v1/users/schema"))["properties"]
     assert {"field": "custom.favorite_team", "options": ["Lakers", "Heat"]}.items() <= schema[-1].items()
-    assert len([one for one in schema if one["source"] == "standard"]) == 23
+    assert len([field for field in schema if field["source"] == "standard"]) == 23
     ok(shop.delete(f"/v1/custom-fields/{made['fieldId']}"))
     assert ok(shop.get(f"/v1/custom-fields/{made['fieldId']}"))["status"] == "deleted"
     assert ok(shop.get("/v1/custom-fields?status=active"))["customFields"] == []
@@ -107,7 +107,7 @@ def test_enrolling_pays_once_and_tells_the_referrer(shop):
     cy = ok(shop.post("/v1/users/enroll", json=own), 201)["profile"]
     assert (cy["points"], cy["coins"], cy["xp"]) == (150, 75, 50)
     wrong = shop.post("/v1/users/enroll", json={"userId": "dan", "email": "nope", "referredBy": "nobody"})
-    assert {one["field"] for one in wrong.json()["error"]["details"]} == {"email", "referredBy"}
+    assert {error["field"] for error in wrong.json()["error"]["details"]} == {"email", "referredBy"}
 
 
 def test_whom_an_action_had_enrolled_gets_the_bonus_all_the_same(shop):
@@ -182,9 +182,11 @@ def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server
             201,
         )
     export = ok(shop.get("/v1/profiles/zoe-7/export"))
-    assert [one["endpoint"] for one in export["pushSubscriptions"]] == ["https://push.example.com/zoe-7"]
+    assert [subscription["endpoint"] for subscription in export["pushSubscriptions"]] == [
+        "https://push.example.com/zoe-7"
+    ]
     assert export["profile"]["email"] == "zoe.7@example.com"
-    assert {one["trigger"] for one in export["events"]} >= {"buy", "registration"}
+    assert {event["trigger"] for event in export["events"]} >= {"buy", "registration"}
     assert len(export["consents"]) == 1
     assert len(ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]) == 2
     before = ok(shop.get("/v1/analytics"))["metrics"]
@@ -197,7 +199,7 @@ def test_the_person_is_gone_and_the_books_still_balance(shop, everything, server
     assert shop.get("/v1/profiles/zoe-7").status_code == 404
     assert shop.get("/api/audience/zoe.7@example.com").status_code == 404
     board = ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]
-    assert [(one["rank"], one["userId"]) for one in board] == [(1, "ann")]
+    assert [(standing["rank"], standing["userId"]) for standing in board] == [(1, "ann")]
     assert ok(shop.get("/v1/analytics"))["metrics"] == before
     again = shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}).json()
     assert again["message"] == "Action had been processed before"
@@ -251,10 +253,10 @@ def test_whoever_is_erased_is_on_no_board_wins_nothing_and_is_in_no_segment(shop
         ok(shop.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"}))
 
     def board():
-        return [one["userId"] for one in ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]]
+        return [standing["userId"] for standing in ok(shop.get("/v1/competitions/cup/leaderboard"))["leaderboard"]]
 
     def members(segment):
-        return sorted(one["userId"] for one in ok(shop.get(f"/v1/segments/{segment}/members"))["members"])
+        return sorted(member["userId"] for member in ok(shop.get(f"/v1/segments/{segment}/members"))["members"])
 
     assert board() == ["first", "second"]
     eventually(lambda: members("new") == ["first", "second"])
@@ -271,9 +273,9 @@ def test_whoever_is_erased_is_on_no_board_wins_nothing_and_is_in_no_segment(shop
     ok(shop.post("/v1/clock/advance", json={"seconds": 600}))
     eventually(lambda: ok(shop.get("/v1/profiles/second"))["points"] == 1_000)
     winners = ok(shop.get("/v1/competitions/cup/winners"))["winners"]
-    assert [(one["rank"], one["userId"]) for one in winners] == [(1, "second")]
+    assert [(winner["rank"], winner["userId"]) for winner in winners] == [(1, "second")]
     drawn = ok(shop.post("/v1/competitions/draw/draw", json={"winners": 2}))
-    assert [one["userId"] for one in drawn["winners"]] == ["second"]
+    assert [winner["userId"] for winner in drawn["winners"]] == ["second"]
     assert shop.get("/v1/profiles/first").status_code == 404
     assert server_process.verify() == 0
 
@@ -317,4 +319,4 @@ def test_declared_custom_fields_are_the_only_ones_and_books_cannot_be_written_by
     assert refused == [{"field": "customFields.other", "message": "must be one of the custom fields team"}]
     body = ENROLMENT | {"customFields": {"points": 1_000}}
     refused = shop.post("/v1/users/enroll", json=body).json()["error"]["details"]
-    assert "customFields.points" in {one["field"] for one in refused}
+    assert "customFields.points" in {error["field"] for error in refused}

@@ -44,9 +44,9 @@ def test_a_guest_who_registers_is_one_member_with_everything(club, server_proces
     assert [profile(club, user)["points"] for user in (GUEST, "u1")] == [100, 100]
     done = ok(merge(club))
     assert (done["userId"], done["from"], done["duplicate"]) == ("u1", GUEST, False)
-    assert [(one["amount"], one["reason"]) for one in done["transactions"]] == [(100, "merged")]
+    assert [(transaction["amount"], transaction["reason"]) for transaction in done["transactions"]] == [(100, "merged")]
     listed = ok(club.get("/v1/profiles"))["profiles"]
-    assert [(one["userId"], one["points"], one["lifetimePoints"]) for one in listed] == [("u1", 200, 200)]
+    assert [(row["userId"], row["points"], row["lifetimePoints"]) for row in listed] == [("u1", 200, 200)]
     server_process.verify()
 
 
@@ -79,7 +79,7 @@ def test_coupons_and_products_go_along_and_can_be_used(club, server_process):
     ok(merge(club))
     (had,) = profile(club)["coupons"]
     assert (had["code"], had["status"]) == ("A-1", "allocated")
-    assert [(one["productId"], one["quantity"]) for one in profile(club)["inventory"]] == [("mug", 1)]
+    assert [(holding["productId"], holding["quantity"]) for holding in profile(club)["inventory"]] == [("mug", 1)]
     server_process.verify()
     ok(club.post("/v1/code-pools/pool/codes/A-1/redeem"))
     assert profile(club)["coupons"][0]["status"] == "redeemed"
@@ -173,7 +173,7 @@ def test_what_has_expired_after_a_merge_is_not_taken_a_second_time(shop, server_
     ok(shop.post("/v1/transactions", json={"userId": chain[-1], "amount": -70}), 201)
     ok(shop.post("/v1/clock/advance", json={"seconds": 32 * 86_400}))
     ok(shop.post("/v1/transactions", json={"userId": chain[-1], "amount": 200}), 201)
-    back = [ok(shop.post(f"/v1/transactions/{one}/reverse", json={}), 201)["amount"] for one in earned]
+    back = [ok(shop.post(f"/v1/transactions/{value}/reverse", json={}), 201)["amount"] for value in earned]
     assert back == taken  # of the second, what is left of the 70 beside the first and the 5 of each was spent
     server_process.verify()
 
@@ -186,14 +186,17 @@ def test_boards_show_the_member_once(club, server_process):
     path = f"/v1/competitions/{cup['competitionId']}/leaderboard"
     assert len(ok(club.get(path))["leaderboard"]) == 2
     ok(merge(club))
-    eventually(lambda: [(row["userId"], row["score"]) for row in ok(club.get(path))["leaderboard"]], [("u1", 200)])
+    eventually(
+        lambda: [(standing["userId"], standing["score"]) for standing in ok(club.get(path))["leaderboard"]],
+        [("u1", 200)],
+    )
     server_process.verify()
 
 
 def test_the_whole_person_is_exported_and_erased(club, server_process):
     ok(merge(club))
     (merged,) = ok(club.get("/v1/profiles/u1/export"))["merged"]
-    assert (merged["userId"], [one["amount"] for one in merged["transactions"]]) == (GUEST, [100, -100])
+    assert (merged["userId"], [transaction["amount"] for transaction in merged["transactions"]]) == (GUEST, [100, -100])
     ok(club.delete("/v1/profiles/u1"))
     for user in ("u1", GUEST):
         assert club.get(f"/v1/profiles/{user}").status_code == 404
@@ -209,7 +212,7 @@ def test_what_is_given_back_in_parts_after_a_merge_goes_to_each_lot_once(shop, s
     ok(shop.post("/v1/profiles", json={"userId": "u"}), 201)
     ok(merge(shop, "u", "g"))
     given = [ok(shop.post(f"/v1/transactions/{spent}/reverse", json={"amount": 50}), 201)["lots"] for _ in range(2)]
-    assert [[(lot["amount"], lot["expiresAt"][5:7]) for lot in each] for each in given] == [
+    assert [[(lot["amount"], lot["expiresAt"][5:7]) for lot in value] for value in given] == [
         [(40, "06"), (10, "01")], [(50, "01")],
     ]  # fmt: skip
     server_process.verify()

@@ -36,7 +36,7 @@ def put(shop, text, query="", status=200):
 
 def test_a_programme_is_applied_as_a_whole_and_comes_out_as_it_went_in(shop):
     dry = put(shop, PROGRAMME, "?dryRun=true")
-    assert {(one["change"], one["kind"], one["id"]) for one in dry["changes"]} == {
+    assert {(change["change"], change["kind"], change["id"]) for change in dry["changes"]} == {
         ("created", "campaign", "camp_vip"), ("created", "product", "prod_vip"),
         ("created", "code_pool", "pool_vip"), ("updated", "settings", "settings"),
     }  # fmt: skip
@@ -64,7 +64,7 @@ def test_all_that_is_wrong_is_told_from_the_top_and_nothing_is_done(shop):
         .replace("Paris", "Atlantis")
     )
     answer = shop.put("/v1/config", content=bad, headers=YAML)
-    assert {one["field"] for one in answer.json()["error"]["details"]} == {
+    assert {error["field"] for error in answer.json()["error"]["details"]} == {
         "campaigns.camp_vip.effects[0].config.productId", "products.prod_vip.sku", "settings.timeZone",
     }  # fmt: skip
     bad = PROGRAMME.replace("VIP badge}     #", "Gold badge}     #")
@@ -86,7 +86,7 @@ def test_what_is_no_longer_there_goes_if_so_asked_but_leaves_no_orphan(shop):
     without = PROGRAMME.replace(
         "  prod_vip: {name: VIP badge, sku: VIP, type: badge}", "  prod_cup: {name: Cup, sku: CUP, type: ticket}"
     )
-    assert [one["change"] for one in put(shop, without)["changes"]] == ["created"]
+    assert [change["change"] for change in put(shop, without)["changes"]] == ["created"]
     answer = shop.put("/v1/config?prune=true", content=without, headers=YAML)
     assert answer.status_code == 400
     for query in ("?prune=true&dryRun=true", "?prune=true"):  # a dry run is refused as it would be refused
@@ -102,7 +102,7 @@ def test_any_version_can_be_restored(shop):
     put(shop, "campaigns: {camp_more: {name: More, status: draft}}")
     ok(shop.put("/v1/campaigns/camp_vip", json={"name": "Changed"}))
     restored = ok(shop.post("/v1/config/restore", json={"programVersion": first}))
-    assert {(one["change"], one["id"]) for one in restored["changes"]} == {
+    assert {(change["change"], change["id"]) for change in restored["changes"]} == {
         ("updated", "camp_vip"),
         ("deleted", "camp_more"),
     }

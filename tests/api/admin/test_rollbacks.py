@@ -85,7 +85,8 @@ def test_what_200_members_were_overpaid_comes_back(overpaid, server_process):
     for user in ("u1", "u2", "u3"):
         ok(shop.post("/v1/products/mug/redeem", json={"userId": user}))
     codes = [
-        next(one for one in profile(shop, user)["coupons"] if one["origin"] == "pool")["code"] for user in ("u4", "u5")
+        next(coupon for coupon in profile(shop, user)["coupons"] if coupon["origin"] == "pool")["code"]
+        for user in ("u4", "u5")
     ]
     for code in codes:
         ok(shop.post(f"/v1/code-pools/pool/codes/{code}/redeem"))
@@ -105,11 +106,11 @@ def test_what_200_members_were_overpaid_comes_back(overpaid, server_process):
     }  # fmt: skip
     after = profile(shop, "u0")
     assert (after["points"], after["lifetimePoints"], after["coins"]) == (10, 10, 0)
-    assert [one["status"] for one in after["coupons"]] == ["revoked"] * 2
+    assert [coupon["status"] for coupon in after["coupons"]] == ["revoked"] * 2
     assert after["ladders"]["status"]["rung"] == "base"
     assert [profile(shop, user)["points"] for user in ("u1", "u4", "u9")] == [0, 0, 0]
-    assert [one["status"] for one in profile(shop, "u4")["coupons"]] == ["redeemed"]
-    assert [one["productId"] for one in profile(shop, "u1")["inventory"]] == ["mug"]
+    assert [coupon["status"] for coupon in profile(shop, "u4")["coupons"]] == ["redeemed"]
+    assert [holding["productId"] for holding in profile(shop, "u1")["inventory"]] == ["mug"]
     stats = ok(shop.get("/v1/campaigns/over/stats"))
     assert (stats["completions"], stats["metrics"]["points"]["amount"]) == (0, 180)
     again = roll_back(shop)
@@ -161,7 +162,7 @@ def test_a_single_completion_coupon_and_product_are_undone(shop, server_process)
     again = ok(shop.post(f"/v1/events/{second}/undo", json={"campaignId": "over"}))
     assert profile(shop, "ann")["points"] == 100
     assert again["undone"] == undone["undone"]
-    (coupon,) = [one for one in profile(shop, "ann")["coupons"] if one["status"] == "allocated"]
+    (coupon,) = [value for value in profile(shop, "ann")["coupons"] if value["status"] == "allocated"]
     revoked = ok(shop.post(f"/v1/coupons/{coupon['couponId']}/revoke", json={"reason": "wrong"}))
     assert revoked == {"couponId": coupon["couponId"], "userId": "ann", "code": coupon["code"], "status": "revoked"}
     left = ok(shop.delete("/v1/profiles/ann/products/mug?quantity=1"))
@@ -182,7 +183,7 @@ def test_a_revoked_coupon_is_seen_as_revoked_and_not_taken(shop, server_process)
     make(shop, "/v1/campaigns", campaignId="both", triggers=[{"type": "buy"}], effects=[
         {"type": "issue_coupon", "config": {"codePoolId": "pool"}}, {"type": "grant_reward", "config": {"rewardId": "hi"}}])  # fmt: skip
     buy(shop, "ann")
-    coupons = {one["origin"]: one["couponId"] for one in profile(shop, "ann")["coupons"]}
+    coupons = {coupon["origin"]: coupon["couponId"] for coupon in profile(shop, "ann")["coupons"]}
     for coupon_id in coupons.values():
         ok(shop.post(f"/v1/coupons/{coupon_id}/revoke", json={"reason": "wrong"}))
         again = shop.post(f"/v1/coupons/{coupon_id}/revoke", json={})
@@ -191,8 +192,8 @@ def test_a_revoked_coupon_is_seen_as_revoked_and_not_taken(shop, server_process)
         seen = ok(ann.get("/api/loyalty/me/rewards"))["coupons"]
         gone = ann.get(f"/api/loyalty/coupons/{coupons['hi']}")
     for shown in (seen, profile(shop, "ann")["coupons"]):
-        assert {one["origin"]: one["status"] for one in shown} == {"pool": "revoked", "hi": "revoked"}
-        assert all(one["revokedAt"] for one in shown)
+        assert {coupon["origin"]: coupon["status"] for coupon in shown} == {"pool": "revoked", "hi": "revoked"}
+        assert all(coupon["revokedAt"] for coupon in shown)
     assert (gone.status_code, gone.json()["error"]["code"]) == (404, "coupon_revoked")
     (listed,) = ok(shop.get("/v1/code-pools/pool/codes?state=revoked"))["codes"]
     assert (listed["code"], listed["status"], listed["userId"]) == ("A", "revoked", "ann")
@@ -258,7 +259,7 @@ def test_who_was_merged_since_is_rolled_back_under_the_id_they_have_now(shop, se
     )  # fmt: skip
     after = profile(shop, "ann")
     assert (after["points"], after["lifetimePoints"], after["inventory"]) == (21, 21, [])
-    assert {one["status"] for one in after["coupons"]} == {"revoked"}
+    assert {coupon["status"] for coupon in after["coupons"]} == {"revoked"}
     assert ok(shop.get("/v1/campaigns/over/stats"))["completions"] == 0
     assert roll_back(shop)["accepted"] == 0
     server_process.verify()
@@ -295,7 +296,7 @@ def test_points_that_were_sent_on_come_back_from_who_received_them(shop, server_
         "metrics": {"points": {"amount": 60, "members": 1}},
         "sentOn": [{"toUserId": "beas-friend", "metric": "points", "amount": 60, "reason": "balance_insufficient"}],
     }
-    assert [profile(shop, one)["points"] for one in ("ann", "bea", "anns-friend", "beas-friend")] == [0, 0, 0, 0]
+    assert [profile(shop, name)["points"] for name in ("ann", "bea", "anns-friend", "beas-friend")] == [0, 0, 0, 0]
     for user, left in (("ann", 0), ("bea", 60)):
         back = shop.post(f"/v1/transactions/{sent[user]['transactionId']}/reverse", json={"amount": 80})
         assert back.status_code == 409

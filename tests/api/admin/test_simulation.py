@@ -44,7 +44,7 @@ def test_a_draft_is_tried_on_what_happened_and_nothing_changes(shop):
     assert found["difference"] == {
         "metrics": {"points": 30}, "membersGained": 2, "membersLost": 0, "coupons": 0, "products": 0,
     }  # fmt: skip
-    assert {(one["userId"], one["change"]) for one in found["sample"]} == {("ann", "gained"), ("cy", "gained")}
+    assert {(change["userId"], change["change"]) for change in found["sample"]} == {("ann", "gained"), ("cy", "gained")}
     (reason,) = found["sample"][0]["simulated"]["reasons"]
     assert reason["conditions"][0]["sentence"] == "amount >= 100: met (amount was 150)"
     assert ok(shop.get("/v1/events"))["events"] == before
@@ -65,7 +65,7 @@ def test_a_change_is_shown_beside_what_was(shop):
         1,
     )  # bob; cy comes too late
     assert found["simulated"]["capsHit"] == {"limit_overall_reached": 2}
-    assert {one["userId"]: one["change"] for one in found["sample"]} == {
+    assert {change["userId"]: change["change"] for change in found["sample"]} == {
         "bob": "gained",
         "cy": "lost",
         "ann": "changed",
@@ -140,7 +140,7 @@ def test_the_past_gives_what_the_simulation_says_and_brings_members_as_far(shop,
         assert (queued == 0) == bool(again)
         ok(shop.post("/v1/clock/advance", json={"seconds": 1}))
         found = ok(shop.get("/v1/profiles/ann"))
-        shown = [one["current"] for one in found["campaigns"]["c"]["steps"]] if wanted[1] else []
+        shown = [value["current"] for value in found["campaigns"]["c"]["steps"]] if wanted[1] else []
         assert (found["points"], shown) == wanted
     act(shop, "ann", *more)
     assert ok(shop.get("/v1/profiles/ann"))["points"] == then
@@ -152,7 +152,7 @@ def test_the_past_has_what_was_done_by_hand(shop):
     pays = [{"type": "add_metric", "config": {"metric": "xp", "amount": 7}}]
     ok(shop.post("/v1/campaigns", json={"campaignId": "c", "name": "c", "triggers": [to_points], "effects": pays}), 201)
     said = simulate(shop, "c", days=7)
-    assert (said["simulated"]["metrics"], [one["userId"] for one in said["sample"]]) == ({"xp": 7}, ["ann"])
+    assert (said["simulated"]["metrics"], [row["userId"] for row in said["sample"]]) == ({"xp": 7}, ["ann"])
     for queued in (1, 0):
         assert ok(shop.post("/v1/campaigns/c/apply-to-past", json={"days": 7}), 202)["queued"] == queued
         ok(shop.post("/v1/clock/advance", json={"seconds": 1}))

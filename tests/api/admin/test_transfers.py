@@ -75,7 +75,7 @@ def busy(url, bucket):
 def test_a_transfer_that_a_worker_decides_is_on_its_way_until_the_receiver_has_it(club, server_process):
     org_id, now, url = UUID(club.headers["X-Monterosa-Org-ID"]), datetime.now(UTC), server_process.database_url
     bucket = bucket_of(member_id_of(org_id, "ann"))
-    there = next(one for one in map("bob{}".format, range(99)) if bucket_of(member_id_of(org_id, one)) != bucket)
+    there = next(name for name in map("bob{}".format, range(99)) if bucket_of(member_id_of(org_id, name)) != bucket)
     data = {"metric": "points", "amount": 20, "reason": None, "to": there}
     arrival = arrival_from_client(
         org_id=org_id, user_id="ann", kind=TRANSFER, trigger=TRANSFER, occurred_at=now, received_at=now,

@@ -98,7 +98,7 @@ def test_config_is_as_documented(servers, ann):
         headers = {"Authorization": ""} if client is servers else {}
         config = data_of(client.get("/api/loyalty/config", headers=headers))
         assert config.keys() == {"metrics", "inventory", "challenges"}
-        points = next(one for one in config["metrics"] if one["id"] == "points")
+        points = next(metric for metric in config["metrics"] if metric["id"] == "points")
         assert points == {"id": "points", "title": "Points", "media": "", "defaultValue": 0, "minimumValue": 0,
                           "maximumValue": 2**53 - 1}  # fmt: skip
         item = {"id": "cinephile", "title": "Cinephile", "media": "https://cdn.example.com/cine.png"}
@@ -120,11 +120,11 @@ def test_config_is_as_documented(servers, ann):
                 {"type": "coupon", "couponId": "ten-off"},
             ],
         }
-        assert [one["title"] for one in missions] == ["The first film", "Two more"]
-        for one in missions:
-            assert one.keys() == {"id", "title", "type", "notification"}
-            assert UUID.fullmatch(one["id"])
-            assert one["type"] == "film_watched"
+        assert [mission["title"] for mission in missions] == ["The first film", "Two more"]
+        for mission in missions:
+            assert mission.keys() == {"id", "title", "type", "notification"}
+            assert UUID.fullmatch(mission["id"])
+            assert mission["type"] == "film_watched"
         assert missions[0]["notification"] == {"display": "none", "title": "The first film", "message": "One down"}
 
 
@@ -149,7 +149,7 @@ def test_a_first_call_creates_an_empty_profile(server_process, servers):
 
 
 def test_the_way_through_a_challenge(servers, ann):
-    first, second = (one["id"] for one in data_of(ann.get("/api/loyalty/config"))["challenges"][0]["missions"])
+    first, second = (mission["id"] for mission in data_of(ann.get("/api/loyalty/config"))["challenges"][0]["missions"])
     watch(ann, servers)
     profile = data_of(ann.get("/api/loyalty/profile"))
     assert profile["metrics"]["points"] == 10
@@ -191,19 +191,21 @@ def test_the_way_through_a_challenge(servers, ann):
     }
 
     entries = data_of(ann.get("/api/loyalty/history"))
-    assert [one["type"] for one in entries] == ["missionCompleted", "challengeCompleted"]
-    assert [one.keys() for one in entries] == [{"id", "timestamp", "type", "payload"}] * 2
+    assert [entry["type"] for entry in entries] == ["missionCompleted", "challengeCompleted"]
+    assert [entry.keys() for entry in entries] == [{"id", "timestamp", "type", "payload"}] * 2
     assert entries[0]["payload"] == step["payload"]
     assert entries[1]["payload"] == whole["payload"]
     at = entries[1]["timestamp"]
-    assert [one["id"] for one in data_of(ann.get(f"/api/loyalty/history?from={at}&to={at}"))][-1] == entries[1]["id"]
+    assert [entry_["id"] for entry_ in data_of(ann.get(f"/api/loyalty/history?from={at}&to={at}"))][-1] == entries[1][
+        "id"
+    ]
     assert data_of(ann.get(f"/api/loyalty/history?from={at + 1}")) == []
     assert data_of(ann.get("/api/loyalty/history?to=1")) == []
 
     # Reading does not consume; marking does.
     marked = data_of(ann.post("/api/loyalty/notifications/read", json={"upTo": step["id"]}))
     assert marked == {"read": 1, "unread": 1}
-    assert [one["id"] for one in data_of(ann.get("/api/loyalty/notifications"))] == [whole["id"]]
+    assert [notification["id"] for notification in data_of(ann.get("/api/loyalty/notifications"))] == [whole["id"]]
     assert data_of(ann.post("/api/loyalty/notifications/read", json={"ids": [whole["id"], whole["id"]]}))["unread"] == 0
 
     coupon = ok(servers.get("/v1/profiles/ann"))["coupons"][0]
@@ -258,7 +260,7 @@ def test_an_action_that_cannot_be_taken(ann, body, status, field):
     error = answer.json()
     assert error.keys() == {"message", "error"}
     if field is not None:
-        assert field in [one["field"] for one in error["error"]["details"]], error
+        assert field in [detail["field"] for detail in error["error"]["details"]], error
 
 
 def test_challenges_have_uuids_that_stay_and_are_understood_everywhere(server_process):
@@ -277,10 +279,10 @@ def test_challenges_have_uuids_that_stay_and_are_understood_everywhere(server_pr
         action = {"userId": "ann", "action": "seen"}
         client.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"})
         found = ok(client.get("/v1/transactions", params={"campaignId": first["id"]}))["transactions"]
-        assert [one["campaignId"] for one in found] == ["plain"]
+        assert [campaign["campaignId"] for campaign in found] == ["plain"]
         entries = data_of(ann.get("/api/loyalty/history"))
-        assert {one["payload"]["challengeId"] for one in entries} == {first["id"], own}
-        assert all("missionId" in one["payload"] for one in entries)
+        assert {entry["payload"]["challengeId"] for entry in entries} == {first["id"], own}
+        assert all("missionId" in entry["payload"] for entry in entries)
 
 
 def test_a_coupon_can_be_found_and_sets_have_titles_for_people(server_process):
@@ -296,11 +298,11 @@ def test_a_coupon_can_be_found_and_sets_have_titles_for_people(server_process):
             201,
         )
         told = data_of(ann.get("/api/loyalty/config"))
-        assert [one["title"] for one in told["inventory"]] == ["Coupons", "Fan pins"]
+        assert [holding["title"] for holding in told["inventory"]] == ["Coupons", "Fan pins"]
         assert told["challenges"][0]["rewards"] == [{"type": "coupon", "couponId": "ten"}]
         action = {"userId": "ann", "action": "seen"}
         client.post("/api/audience/internal/actions", json=action, headers={"Prefer": "wait=10"})
-        (entry,) = [one for one in data_of(ann.get("/api/loyalty/history")) if "couponId" in one["payload"]]
+        (entry,) = [entry_ for entry_ in data_of(ann.get("/api/loyalty/history")) if "couponId" in entry_["payload"]]
         coupon = data_of(ann.get(f"/api/loyalty/coupons/{entry['payload']['couponId']}"))
         assert coupon == {
             "id": entry["payload"]["couponId"], "title": "Ten off", "link": "https://shop.example", "coupon_id": "ten",
@@ -335,18 +337,24 @@ def test_every_view_shows_progress_as_it_is_now(server_process):
             ok(client.post("/v1/campaigns", json=campaign), 201)
 
         listed = data_of(ann.get("/api/loyalty/config"))["challenges"]
-        daily_id = next(one["id"] for one in listed if one["title"] == "Daily")
+        daily_id = next(campaign["id"] for campaign in listed if campaign["title"] == "Daily")
 
         def views() -> list[tuple]:
             """Whether the daily one is completed, how many steps it has done, and how far the other is, in each view."""
             first = data_of(ann.get("/api/loyalty/profile"))["challenges"][daily_id]
-            own = {one["campaignId"]: one for one in data_of(ann.get("/api/loyalty/me/campaigns"))["campaigns"]}
+            own = {
+                campaign["campaignId"]: campaign
+                for campaign in data_of(ann.get("/api/loyalty/me/campaigns"))["campaigns"]
+            }
             profile = ok(client.get("/v1/profiles/ann"))["campaigns"]
-            listed = {one: ok(client.get(f"/v1/campaigns/{one}/participants"))["participants"][0] for one in own}
+            listed = {
+                campaign_id: ok(client.get(f"/v1/campaigns/{campaign_id}/participants"))["participants"][0]
+                for campaign_id in own
+            }
             return [
                 (first["isCompleted"], len(first["missionsCompleted"])),
                 (own["daily"]["completed"], own["daily"]["done"], own["soon"]["steps"][0]["current"]),
-                *((one["daily"]["done"], one["soon"]["steps"][0]["current"]) for one in (own, profile, listed)),
+                *((row["daily"]["done"], row["soon"]["steps"][0]["current"]) for row in (own, profile, listed)),
             ]
 
         act = {"userId": "ann", "action": "visit"}

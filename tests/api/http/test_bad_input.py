@@ -64,13 +64,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "field"), WRONG, ids=lambda one: str(one)[:60])
+@pytest.mark.parametrize(("method", "path", "body", "field"), WRONG, ids=lambda value: str(value)[:60])
 def test_the_field_is_named(http, method, path, body, field):
     answer = http.request(method, path, json=body)
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
     assert answer.json()["success"] is False
-    assert field in [one["field"] for one in error["details"]], error
+    assert field in [detail["field"] for detail in error["details"]], error
 
 
 RAW = [
@@ -101,7 +101,7 @@ def test_the_character_that_the_database_cannot_keep_is_refused(http):
 def test_one_bad_line_spoils_no_other(http):
     answer = http.post(f"{ACTIONS}/batch", json=[GOOD, {"userId": "ann"}, 7, GOOD | {"eventId": "a-line"}])
     assert answer.status_code == 202
-    assert [one["status"] for one in answer.json()["results"]] == ["accepted", "refused", "refused", "accepted"]
+    assert [result["status"] for result in answer.json()["results"]] == ["accepted", "refused", "refused", "accepted"]
     assert answer.json()["refused"] == 2
 
 

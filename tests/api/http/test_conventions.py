@@ -108,7 +108,7 @@ def test_errors_are_problem_details_for_those_who_accept_them(shop):
     problem = answer.json()
     assert problem["status"] == answer.status_code == 400
     assert problem["title"] == "Bad Request"
-    assert {one["field"] for one in problem["errors"]} == {"name", "sku", "type"}
+    assert {error["field"] for error in problem["errors"]} == {"name", "sku", "type"}
 
 
 def test_a_correlation_id_is_given_back_or_made(shop):
@@ -177,7 +177,7 @@ def test_every_answer_tells_the_limit(shop):
     assert first["RateLimit-Policy"] == '"admin";q=1000;w=3600'
     action = {"userId": "ann", "action": "hello"}
     answers = [shop.post("/api/audience/internal/actions", json=action) for _ in range(3)]
-    assert [one.headers["RateLimit-Policy"] for one in answers] == ['"ingestion";q=500;w=5'] * 3
+    assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"ingestion";q=500;w=5'] * 3
 
 
 def test_refusals_of_every_kind_tell_the_limit(shop, server_process):
@@ -198,7 +198,7 @@ def test_refusals_of_every_kind_tell_the_limit(shop, server_process):
     with server_process.member_of(shop, "ann") as ann:
         assert ann.get("/v1/products").headers["X-RateLimit-Limit"] == "100"  # 403: a member's own
         answers = [ann.get("/api/loyalty/me/metrics") for _ in range(201)]
-        beyond = next(one for one in answers if one.status_code == 429)
+        beyond = next(response for response in answers if response.status_code == 429)
         assert (beyond.headers["X-RateLimit-Limit"], beyond.headers["X-RateLimit-Remaining"]) == ("100", "0")
         assert int(beyond.headers["Retry-After"]) >= 1
 

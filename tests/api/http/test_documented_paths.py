@@ -30,7 +30,7 @@ def test_rules_are_found_by_id_and_keep_their_versions(shop):
     assert ok(shop.get(url)) == made
     ok(shop.put(url, json={"priority": 9}))
     versions = ok(shop.get(f"{url}/versions"))["versions"]
-    assert [(one["version"], one["document"]["priority"]) for one in versions] == [(2, 9), (1, 5)]
+    assert [(version["version"], version["document"]["priority"]) for version in versions] == [(2, 9), (1, 5)]
     assert shop.get("/v1/campaigns/adv/rules/none").status_code == 404
     simple = {"campaignId": "simple", "name": "S", "triggers": [{"type": "x"}], "effects": rule["effects"]}
     ok(shop.post("/v1/campaigns", json=simple), 201)
@@ -53,14 +53,14 @@ def pool(shop):
 
 def test_the_codes_of_a_pool_are_listed_and_looked_up(pool):
     def listed(**query):
-        return [one["code"] for one in pool.get("/v1/code-pools/pool/codes", params=query).json()["codes"]]
+        return [coupon["code"] for coupon in pool.get("/v1/code-pools/pool/codes", params=query).json()["codes"]]
 
     assert listed() == ["Ab-1", "Cd-2", "Ef-3"]
     assert listed(state="available") == ["Cd-2", "Ef-3"]
     assert listed(userId="ann") == listed(state="allocated") == ["Ab-1"]
     assert listed(userId="bob") == []
     first = pool.get("/v1/code-pools/pool/codes", params={"limit": 2}).json()
-    assert [one["code"] for one in first["codes"]] == ["Ab-1", "Cd-2"]
+    assert [coupon["code"] for coupon in first["codes"]] == ["Ab-1", "Cd-2"]
     assert listed(limit=2, cursor=first["cursor"]) == ["Ef-3"]
     code = pool.get("/v1/code-pools/pool/codes/Ab-1").json()
     assert code.items() >= {
@@ -105,30 +105,32 @@ def test_all_that_is_wrong_with_a_document_is_said_at_once(shop):
         "effects": [{"type": "award_product", "productId": "nope"}],
     }
     error = shop.post("/v1/campaigns", json=campaign).json()["error"]
-    assert {one["field"] for one in error["details"]} == {
+    assert {detail["field"] for detail in error["details"]} == {
         "name", "surprise", "triggers[0].conditions[0].operator", "effects[0].config.productId"
     }  # fmt: skip
     reward = {"name": "R", "rewardType": "points", "config": {}, "surprise": 1}
     error = shop.post("/v1/rewards", json=reward).json()["error"]
-    assert {one["field"] for one in error["details"]} == {"surprise", "config.amount"}
+    assert {detail["field"] for detail in error["details"]} == {"surprise", "config.amount"}
     ok(shop.post("/v1/campaigns", json={"campaignId": "c", "name": "C", "status": "draft"}), 201)
     error = shop.put("/v1/campaigns/c", json=campaign).json()["error"]
     assert len(error["details"]) == 4
 
 
 def test_a_mismatch_is_a_422_at_every_way_in(shop):
-    def told(path, body, **headers):
+    def status_of(path, body, **headers):
         return shop.post(path, json=body, headers=headers).status_code
 
     for number, wanted in ((1, {200, 201, 202}), (2, {422})):
         action = {"userId": "u", "action": "a", "data": {"n": number}}
-        assert told("/api/audience/internal/actions", action | {"eventId": "one"}) in wanted
-        assert told("/api/audience/internal/actions", action | {"eventId": "two"}, Prefer="wait=5") in wanted
-        assert told("/v1/transactions", {"userId": "u", "amount": 50 + number, "eventId": "three"}) in wanted
-        assert told("/v1/transfers", {"userId": "u", "toUserId": "v", "amount": number, "eventId": "four"}) in wanted
+        assert status_of("/api/audience/internal/actions", action | {"eventId": "one"}) in wanted
+        assert status_of("/api/audience/internal/actions", action | {"eventId": "two"}, Prefer="wait=5") in wanted
+        assert status_of("/v1/transactions", {"userId": "u", "amount": 50 + number, "eventId": "three"}) in wanted
+        assert (
+            status_of("/v1/transfers", {"userId": "u", "toUserId": "v", "amount": number, "eventId": "four"}) in wanted
+        )
         track = {"type": "track", "userId": "u", "event": "Paid", "messageId": "five", "properties": {"n": number}}
-        assert told("/v1/track", track) in wanted
-        assert told("/v1/batch", {"batch": [track | {"messageId": "six"}]}) in wanted
-        assert told("/v1/identify", {"userId": "u", "messageId": "seven", "traits": {"n": number}}) in wanted
+        assert status_of("/v1/track", track) in wanted
+        assert status_of("/v1/batch", {"batch": [track | {"messageId": "six"}]}) in wanted
+        assert status_of("/v1/identify", {"userId": "u", "messageId": "seven", "traits": {"n": number}}) in wanted
         headers = {"ce-id": "8", "ce-source": "s", "ce-type": "paid", "ce-specversion": "1.0", "ce-subject": "u"}
-        assert told("/v1/ingest/cloudevents", {"n": number}, **headers) in wanted
+        assert status_of("/v1/ingest/cloudevents", {"n": number}, **headers) in wanted

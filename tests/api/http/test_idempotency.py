@@ -34,10 +34,10 @@ def _names_in(answer) -> set[str]:
 def test_every_call_that_shows_a_secret_says_so():
     """Or its response would be kept: a POST whose response has a field for a secret names what it made instead."""
     showing = {
-        one.name for one in OPERATIONS
-        if one.method == "POST" and not one.is_open and any("secret" in name.lower() for name in _names_in(one.answer))
+        operation.name for operation in OPERATIONS
+        if operation.method == "POST" and not operation.is_open and any("secret" in name.lower() for name in _names_in(operation.answer))
     }  # fmt: skip
-    assert showing == {one.name for one in OPERATIONS if one.shown_once is not None}
+    assert showing == {operation.name for operation in OPERATIONS if operation.shown_once is not None}
     assert len(showing) == 3
 
 

@@ -5,7 +5,11 @@ import pytest
 from plaudit.api.app import OPERATIONS
 from tests.support.http import decided_event, ok
 
-ASKED = [one for one in OPERATIONS if not one.is_open and one.scope is not None and not one.any_field]
+ASKED = [
+    operation
+    for operation in OPERATIONS
+    if not operation.is_open and operation.scope is not None and not operation.any_field
+]
 
 
 def sent(client, operation, query):
@@ -16,12 +20,12 @@ def sent(client, operation, query):
     return client.request(operation.method, path, params=query, json={} if operation.body else None)
 
 
-@pytest.mark.parametrize("operation", ASKED, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", ASKED, ids=lambda operation: operation.name)
 def test_an_unknown_parameter_is_refused_by_every_call(operation, http):
     answer = sent(http, operation, {"surprise": "1"})
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
-    assert [one["field"] for one in error["details"]] == ["surprise"]
+    assert [detail["field"] for detail in error["details"]] == ["surprise"]
     assert "is not a parameter of this call" in error["details"][0]["message"]
 
 
@@ -89,7 +93,8 @@ def bought(shop):
 def test_transactions_are_filtered_by_what_they_show(bought):
     def found(**query):
         return {
-            (one["userId"], one["metric"]) for one in ok(bought.get("/v1/transactions", params=query))["transactions"]
+            (transaction["userId"], transaction["metric"])
+            for transaction in ok(bought.get("/v1/transactions", params=query))["transactions"]
         }
 
     everything = {("ann", "points"), ("bob", "xp")}
@@ -114,7 +119,7 @@ def test_transactions_are_filtered_by_what_they_show(bought):
 
 def test_events_are_filtered_by_what_came_of_them(bought):
     def found(**query):
-        return {one["eventId"] for one in ok(bought.get("/v1/events", params={"userId": "ann", **query}))["events"]}
+        return {event["eventId"] for event in ok(bought.get("/v1/events", params={"userId": "ann", **query}))["events"]}
 
     assert found() == {"small", "large", "look"}
     assert found(action="bought") == {"small", "large"}

@@ -6,7 +6,9 @@ from plaudit.documents.kinds import KINDS
 from tests.api.admin.test_dry_runs import DOCUMENTS
 from tests.support.http import ok
 
-KIND_OF = {one.collection: one for one in KINDS.values() if one.collection in DOCUMENTS}
+KIND_OF = {
+    document_kind.collection: document_kind for document_kind in KINDS.values() if document_kind.collection in DOCUMENTS
+}
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def books(server_process):
 
 def fields_of(answer):
     assert answer.status_code == 400, answer.text
-    return [one["field"] for one in answer.json()["error"]["details"]]
+    return [error["field"] for error in answer.json()["error"]["details"]]
 
 
 def sent(client, method, path, body, **headers):
@@ -56,14 +56,14 @@ ENTRIES = [
 
 def filled(body, value):
     if isinstance(body, dict):
-        return {name: filled(one, value) for name, one in body.items()}
+        return {name: filled(item, value) for name, item in body.items()}
     if isinstance(body, list):
-        return [filled(one, value) for one in body]
+        return [filled(item, value) for item in body]
     return value if body == "?" else body
 
 
 @pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize(("method", "path", "body", "field"), ENTRIES, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(("method", "path", "body", "field"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_a_value_beyond_the_bounds_is_refused_by_its_path(http, method, path, body, field, name):
     answer = sent(http, method, path, filled(body, VALUES[name]))
     assert fields_of(answer) == [field]
@@ -127,7 +127,7 @@ def test_the_end_of_the_calendar_stands_for_no_end_wherever_a_time_is_given(shop
     multiplier = {"name": "Double", "factor": 2} | always
     expiry = {"type": "rolling", "days": 30, "remindDays": 7}
     assert shop.put("/v1/metrics/points", json={"expiry": expiry, "multipliers": [multiplier]}).status_code == 200
-    assert {one["endDate"] for one in shop.get("/v1/campaigns").json()["data"]["campaigns"]} == {end}
+    assert {campaign["endDate"] for campaign in shop.get("/v1/campaigns").json()["data"]["campaigns"]} == {end}
     key = shop.post("/v1/api-keys", json={"name": "K", "scopes": ["admin:read"], "expiresAt": end})
     assert (key.status_code, key.json()["data"]["expiresAt"]) == (201, "9999-12-31T23:59:59.000Z")
     body = {"userId": "ann", "amount": 5, "expiresAt": end}
@@ -147,7 +147,7 @@ def test_one_member_cannot_break_the_search_for_all(server_process, shop):
     with server_process.member_of(shop, "mallory") as mallory:
         assert fields_of(mallory.patch("/api/audience/profile", json={"displayName": NUL})) == ["displayName"]
     found = shop.get("/v1/profiles?city=Bonn").json()["data"]["profiles"]
-    assert [one["userId"] for one in found] == ["ann"]
+    assert [row["userId"] for row in found] == ["ann"]
 
 
 def test_a_refused_profile_leaves_the_members_events_alone(shop):
@@ -178,8 +178,8 @@ def test_one_bad_value_in_a_batch_spoils_no_other(http):
     lines = [good, good | {"data": {"x": NUL}}, good | {"data": {"x": BIG}}, good]
     for content in (json.dumps(lines), "\n".join(map(json.dumps, lines))):
         results = http.post(f"{ACTIONS}/batch", content=content).json()["results"]
-        assert [one["status"] for one in results] == ["accepted", "refused", "refused", "accepted"]
-        assert [one["error"]["details"][0]["field"] for one in results[1:3]] == ["data.x", "data.x"]
+        assert [result["status"] for result in results] == ["accepted", "refused", "refused", "accepted"]
+        assert [result["error"]["details"][0]["field"] for result in results[1:3]] == ["data.x", "data.x"]
 
 
 # Values beyond the bounds as they stand in JSON, among them those that a decoder does not take at all.
@@ -203,7 +203,7 @@ BATCHES = {
 }
 
 
-@pytest.mark.parametrize("value", UNFIT, ids=lambda one: one[:12])
+@pytest.mark.parametrize("value", UNFIT, ids=lambda value: value[:12])
 @pytest.mark.parametrize("path", BATCHES)
 def test_an_item_of_a_batch_with_any_value_beyond_the_bounds_is_refused_alone(http, path, value):
     media, batch, item, status = BATCHES[path]
@@ -216,7 +216,7 @@ def test_an_item_of_a_batch_with_any_value_beyond_the_bounds_is_refused_alone(ht
     if value.startswith("["):
         assert bad["error"]["code"] == "nested_too_deep"
     else:
-        assert [one["field"] for one in bad["error"]["details"]] in (["data.x"], ["properties.x"])
+        assert [error["field"] for error in bad["error"]["details"]] in (["data.x"], ["properties.x"])
 
 
 @pytest.mark.parametrize("value", UNFIT, ids=lambda text: text[:12])
@@ -316,7 +316,7 @@ def named(text):
     return "%73chema" if text == "schema" else quote(text, safe="")
 
 
-@pytest.mark.parametrize("key", [one.replace(" ", "_") for one in ODD if one.isascii()])
+@pytest.mark.parametrize("key", [text.replace(" ", "_") for text in ODD if text.isascii()])
 def test_an_event_with_any_id_is_found_and_explained(books, key):
     assert books.post(ACTIONS, json={"userId": "k", "action": "x", "eventId": key}).status_code == 202
     decided_event(books, key)
@@ -326,7 +326,7 @@ def test_an_event_with_any_id_is_found_and_explained(books, key):
 def test_a_code_with_any_character_is_redeemed(shop):
     shop.post("/v1/products", json={"productId": "c", "name": "C", "sku": "C", "type": "unique_code_pool"})
     shop.post("/v1/code-pools", json={"poolId": "p", "name": "P", "productId": "c"}).raise_for_status()
-    codes = [one.replace(" ", "_") for one in ODD if one.isascii()]
+    codes = [text.replace(" ", "_") for text in ODD if text.isascii()]
     imported = shop.post("/v1/code-pools/p/import", json={"codes": codes})
     assert imported.json()["imported"] == len(codes), imported.text
     effects = [{"type": "issue_coupon", "config": {"codePoolId": "p"}}]
@@ -418,7 +418,7 @@ def test_an_address_that_cannot_be_called_is_refused(server_process, books, url)
     with server_process.member_of(books, "ann") as ann:
         answer = ann.post("/api/loyalty/me/push/subscriptions", json={"endpoint": url, "keys": keys})
     assert answer.status_code == 400, answer.text
-    assert "endpoint" in [one["field"] for one in answer.json()["error"]["details"]]
+    assert "endpoint" in [error["field"] for error in answer.json()["error"]["details"]]
     assert fields_of(books.post("/v1/webhooks", json={"name": "W", "events": ["*"], "url": url})) == ["url"]
     provider = {"providerId": "p", "issuer": "i", "audiences": ["a"], "jwksUrl": url}
     wrong = fields_of(books.put("/v1/settings", json={"identityProviders": [provider]}))

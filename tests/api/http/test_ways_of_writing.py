@@ -12,7 +12,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 def members(shop):
-    return {one["userId"] for one in shop.get("/v1/profiles").json()["data"]["profiles"]}
+    return {profile["userId"] for profile in shop.get("/v1/profiles").json()["data"]["profiles"]}
 
 
 # ------------------------------------------------------------------------------------------------ numbers for ids
@@ -75,7 +75,7 @@ def test_whole_numbers_are_ids(shop, given, meant):
 def test_what_is_no_whole_number_is_no_id(http, given):
     answer = http.post(ACTIONS, json={"userId": given, "action": "a"})
     assert answer.status_code == 400
-    assert [one["field"] for one in answer.json()["error"]["details"]] == ["userId"]
+    assert [error["field"] for error in answer.json()["error"]["details"]] == ["userId"]
 
 
 # ---------------------------------------------------------------------------------------------- null, dates, marks
@@ -116,7 +116,7 @@ def test_null_says_nothing_where_a_field_may_be_absent(shop, path, body, status)
 def test_null_is_no_value_of_a_field_that_must_be_there(http):
     answer = http.post(ACTIONS, json={"userId": "u", "action": None})
     assert answer.status_code == 400
-    assert [one["field"] for one in answer.json()["error"]["details"]] == ["action"]
+    assert [error["field"] for error in answer.json()["error"]["details"]] == ["action"]
 
 
 def test_a_day_without_a_time_of_day_begins_at_midnight(shop):
@@ -130,7 +130,7 @@ def test_no_body_is_an_object_without_fields(shop):
     made = shop.post("/v1/segments/preview", content=b"")
     assert made.status_code == 400
     answer = shop.post(ACTIONS, content=b"")
-    assert [one["field"] for one in answer.json()["error"]["details"]] == ["action"]
+    assert [error["field"] for error in answer.json()["error"]["details"]] == ["action"]
 
 
 @pytest.mark.parametrize("action", ["product.viewed", "campaign.opened", "reward.claimed", "segment.joined", "step.1"])
@@ -173,9 +173,9 @@ def test_the_same_event_may_be_written_in_another_order(shop):
 
 
 def test_the_same_line_may_be_written_in_another_order(shop):
-    one = b'{"userId":"r","firstName":"A","lastName":"B","metrics":{"points":5}}\n'
+    name = b'{"userId":"r","firstName":"A","lastName":"B","metrics":{"points":5}}\n'
     two = b'{"metrics":{"points":5.0},"lastName":"B","firstName":"A","userId":"r"}\n'
-    assert ok(shop.post("/v1/bulk/import", content=one, headers=NDJSON), 200)["accepted"] == 1
+    assert ok(shop.post("/v1/bulk/import", content=name, headers=NDJSON), 200)["accepted"] == 1
     told = ok(shop.post("/v1/bulk/import", content=two, headers=NDJSON), 200)
     assert (told["unchanged"], told["refused"]) == (1, 0)
 

@@ -12,7 +12,7 @@ from plaudit.api.http.operations import mounted_paths
 from plaudit.storage.orgs import SCOPES
 from tests.support.http import ok
 
-GUARDED = [one for one in OPERATIONS if one.scope is not None]
+GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
 PERSON = "zoe.person@example.com"  # a user id as people choose them
 
 # Reading needs admin:read and writing admin:write, but for these.
@@ -90,13 +90,13 @@ def expected_scope(operation) -> str:
     return "admin:read" if reads or name in ADMIN_READ_BY_POST else "admin:write"
 
 
-@pytest.mark.parametrize("operation", GUARDED, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: operation.name)
 def test_every_call_needs_the_scope_of_what_it_shows_or_changes(operation):
     assert operation.scope == expected_scope(operation)
 
 
 def test_the_lists_of_calls_name_calls_that_exist():
-    there = {f"{one.method} {one.path}" for one in GUARDED}
+    there = {f"{operation.method} {operation.path}" for operation in GUARDED}
     assert there >= MEMBERS_READ | MEMBERS_WRITE | ACTIONS_WRITE | EVERY_KEY | ADMIN_READ_BY_POST | ADMIN_WRITE_BY_GET
 
 
@@ -143,7 +143,7 @@ def club(server_process):
 
 
 def filled(path, ids):
-    return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "one"), path)
+    return re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "one"), path)
 
 
 def shows_person(answer) -> bool:
@@ -202,7 +202,7 @@ def refused(answer, code="scope_missing"):
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, code), answer.text
 
 
-@pytest.mark.parametrize("scope", [one for one in SCOPES if one != "admin:write"])
+@pytest.mark.parametrize("scope", [name for name in SCOPES if name != "admin:write"])
 def test_no_key_is_made_or_rotated_by_a_key_with_fewer_scopes(shop, scope):
     with key_of(shop, "admin:write") as narrow, key_of(shop, "admin:write", scope) as broad:
         refused(narrow.post("/v1/api-keys", json={"name": "Wide", "scopes": [scope]}))
@@ -219,7 +219,7 @@ def test_no_key_is_made_or_rotated_by_a_key_with_fewer_scopes(shop, scope):
 
 def test_a_key_that_expires_makes_none_that_outlives_it(shop):
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    first = next(one for one in ok(shop.get("/v1/api-keys"))["apiKeys"] if one["name"] == "first")["keyId"]
+    first = next(key for key in ok(shop.get("/v1/api-keys"))["apiKeys"] if key["name"] == "first")["keyId"]
     with key_of(shop, *SCOPES, expiresAt=soon.isoformat()) as passing:
         for later in (None, (soon + timedelta(seconds=1)).isoformat()):
             body = {"name": "Longer", "scopes": ["admin:read"], "expiresAt": later}

@@ -14,8 +14,8 @@ from plaudit.api.identity.callers import ANY_SCOPE
 from plaudit.storage.orgs import SCOPES
 from tests.support.http import ok
 
-GUARDED = [one for one in OPERATIONS if one.scope is not None]
-SCOPED = [one for one in GUARDED if one.scope != ANY_SCOPE]
+GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
+SCOPED = [operation for operation in GUARDED if operation.scope != ANY_SCOPE]
 BODIES = {"PUT": {"name": "Mine now"}, "POST": {"name": "Mine now"}, "PATCH": {}, "GET": None, "DELETE": None}
 
 
@@ -82,10 +82,10 @@ def two(server_process):
 
 
 def filled(path, ids):
-    return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "secret-1"), path)
+    return re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "secret-1"), path)
 
 
-@pytest.mark.parametrize("operation", GUARDED, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: operation.name)
 def test_a_strangers_key_opens_nothing(two, operation):
     anns, strangers, ids = two
     for path in mounted_paths(operation):
@@ -106,7 +106,7 @@ def test_a_strangers_key_opens_nothing(two, operation):
             assert "secret-1" not in strangers.get(url).text
 
 
-@pytest.mark.parametrize("operation", SCOPED, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", SCOPED, ids=lambda operation: operation.name)
 def test_a_key_without_the_scope_opens_nothing(two, operation):
     anns, _, ids = two
     others = [scope for scope in SCOPES if scope != operation.scope]
@@ -124,7 +124,7 @@ def test_a_key_without_the_scope_opens_nothing(two, operation):
 
 
 def test_what_any_key_may_ask_is_not_told_without_one(two):
-    (operation,) = (one for one in GUARDED if one.scope == ANY_SCOPE)
+    (operation,) = (guarded for guarded in GUARDED if guarded.scope == ANY_SCOPE)
     assert httpx.request(operation.method, f"{two[0].base_url}{operation.path}").status_code == 401
 
 

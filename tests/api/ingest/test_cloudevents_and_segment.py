@@ -40,7 +40,7 @@ def test_cloud_events_structured_binary_and_in_batches(shop):
     batch = [CE | {"id": "3"}, CE | {"id": "4", "specversion": "0.3"}, CE | {"id": "1", "source": "/other"}]
     headers = {"Content-Type": "application/cloudevents-batch+json"}
     found = shop.post("/v1/ingest/cloudevents", json=batch, headers=headers).json()
-    assert [one["status"] for one in found["results"]] == ["accepted", "refused", "accepted"]
+    assert [result["status"] for result in found["results"]] == ["accepted", "refused", "accepted"]
     assert found["results"][1]["error"]["details"][0]["field"] == "specversion"
     points(shop, "ann", 4)
     wrong = shop.post("/v1/ingest/cloudevents", json={"id": "1"}, headers=STRUCTURED)
@@ -61,14 +61,14 @@ def test_segments_libraries_find_their_calls(shop):
         assert segment.post("/v1/track", json=event).json() == {"success": True}
         batch = {"batch": [event, event | {"messageId": "m-2"}, {"type": "identify", "userId": "bob"}]}
         told = segment.post("/v1/batch", json=batch).json()
-        assert [one["status"] for one in told["results"]] == ["duplicate", "accepted", "accepted"]
+        assert [result["status"] for result in told["results"]] == ["duplicate", "accepted", "accepted"]
         assert segment.post("/v1/track", json={"event": "X"}).status_code == 400
         assert segment.get("/v1/products").status_code == 401  # only a way in
     points(shop, "bob", 2)
 
 
 def people(shop):
-    return [one["userId"] for one in shop.get("/v1/profiles").json()["data"]["profiles"]]
+    return [profile["userId"] for profile in shop.get("/v1/profiles").json()["data"]["profiles"]]
 
 
 # ----------------------------------------------------------------------------------------------------- CloudEvents
@@ -96,7 +96,7 @@ def test_the_data_of_a_cloud_event_may_be_base64(shop):
 def test_what_is_wrong_with_a_cloud_event_is_said_of_its_own_field(http, wrong, field):
     answer = http.post("/v1/ingest/cloudevents", json=CE | wrong, headers=STRUCTURED)
     assert answer.status_code == 400, answer.text
-    assert [one["field"] for one in answer.json()["error"]["details"]] == [field]
+    assert [error["field"] for error in answer.json()["error"]["details"]] == [field]
     assert field in answer.json()["error"]["message"]
 
 
@@ -112,7 +112,7 @@ def test_a_cloud_event_may_do_without_data(shop):
 def test_extension_attributes_are_not_what_is_wrong(http):
     event = {name: value for name, value in CE.items() if name != "subject"} | {"comexample": "v"}
     answer = http.post("/v1/ingest/cloudevents", json=event, headers=STRUCTURED)
-    assert [one["field"] for one in answer.json()["error"]["details"]] == ["subject"]
+    assert [error["field"] for error in answer.json()["error"]["details"]] == ["subject"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_segment_sends_and_nobody_takes_is_told(shop):
     told = shop.post("/v1/batch", json={"batch": calls})
     assert told.status_code == 400
     assert (told.json()["success"], told.json()["accepted"], told.json()["refused"]) == (False, 1, 3)
-    assert [one["status"] for one in told.json()["results"]] == ["accepted", "refused", "refused", "refused"]
+    assert [result["status"] for result in told.json()["results"]] == ["accepted", "refused", "refused", "refused"]
     assert told.json()["results"][1]["error"]["details"][0]["field"] == "type"
     assert told.json()["error"]["code"] == "partly_refused"
     again = shop.post("/v1/batch", json={"batch": [good]})
@@ -188,7 +188,7 @@ def test_traits_go_into_the_profile(shop):
     }  # fmt: skip
     batch = [call | {"type": "identify"}, {"type": "identify", "userId": "zoe", "traits": {"plan": None}}]
     told = ok(shop.post("/v1/batch", json={"batch": batch}))
-    assert [one["status"] for one in told["results"]] == ["duplicate", "accepted"]
+    assert [result["status"] for result in told["results"]] == ["duplicate", "accepted"]
     assert "plan" not in ok(shop.get("/v1/profiles/zoe"))
     wrong = shop.post("/v1/identify", json={"userId": "zoe", "traits": {"points": 5}})
     assert wrong.status_code == 400
@@ -205,7 +205,7 @@ def test_a_key_that_may_only_report_actions_writes_no_profile(shop):
         assert segment.post("/v1/identify", json=call).status_code == 403
         told = segment.post("/v1/batch", json={"batch": [call, {"type": "track", "event": "E", "userId": "u"}]})
     assert told.status_code == 400
-    assert [one["status"] for one in told.json()["results"]] == ["refused", "accepted"]
+    assert [result["status"] for result in told.json()["results"]] == ["refused", "accepted"]
 
 
 NAMES = [

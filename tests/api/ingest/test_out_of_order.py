@@ -22,6 +22,9 @@ def test_a_step_whose_event_was_reported_too_early_counts_once_it_is_open(shop):
         ok(shop.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=10"}))
     profile = ok(shop.get("/v1/profiles/o"))
     assert profile["points"] == 3
-    assert [one["done"] for one in profile["campaigns"]["seq"]["steps"]] == [True, True]
+    assert [step["done"] for step in profile["campaigns"]["seq"]["steps"]] == [True, True]
     explained = ok(shop.get("/v1/events/o.created/explain"))["campaigns"]
-    assert {one["step"]["name"]: one["fired"] for one in explained} == {"created": True, "paid": True}
+    assert {occurrence["step"]["name"]: occurrence["fired"] for occurrence in explained} == {
+        "created": True,
+        "paid": True,
+    }

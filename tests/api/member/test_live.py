@@ -97,7 +97,9 @@ def test_what_happens_is_heard_and_what_was_missed_is_heard_on_return(club, serv
         resumed.wait_for(lambda: len(resumed.notes()) == 4)
         report(club, "ann", "clapped")
         resumed.wait_for(lambda: resumed.notes()[-1]["message"] == "You have 19")
-        assert [one["message"] for one in resumed.notes()] == [f"You have {n}" for n in (7, 10, 13, 16, 19)]
+        assert [notification["message"] for notification in resumed.notes()] == [
+            f"You have {n}" for n in (7, 10, 13, 16, 19)
+        ]
         resumed.close()
 
 
@@ -130,9 +132,9 @@ def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
         again = eventually(lambda: (stream := Heard(many)).status == 200 and stream)
         held.append(again)
         report(club, "many", "clapped")
-        for one in held:
-            one.wait_for(lambda one=one: len(one.notes()) == 1)
-            one.close()
+        for heard in held:
+            heard.wait_for(lambda heard=heard: len(heard.notes()) == 1)
+            heard.close()
 
 
 def test_a_server_that_stops_ends_its_streams_and_another_takes_them_up(own_server):

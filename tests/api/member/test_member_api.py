@@ -9,7 +9,7 @@ from plaudit.api.app import OPERATIONS
 from tests.api.first_generation.test_first_generation import data_of, put_up, settle, watch
 from tests.support.http import ok
 
-OWN = [one for one in OPERATIONS if one.member]
+OWN = [operation for operation in OPERATIONS if operation.member]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def test_the_three_generations_tell_the_same(club, ann):
         == beta["badges"]
         == ["cinephile"]
     )
-    for one in (me, audience, beta):
-        assert {name: one[name] for name in admin} == admin
+    for profile in (me, audience, beta):
+        assert {name: profile[name] for name in admin} == admin
     (challenge,) = audience["challenges"]
     assert challenge == data_of(ann.get("/api/loyalty/me/campaigns"))["campaigns"][0]
     assert challenge == ok(ann.get("/api/audience/challenges"))["challenges"][0]
@@ -77,23 +77,25 @@ def test_the_three_generations_tell_the_same(club, ann):
     unread = data_of(ann.get("/api/loyalty/notifications"))
     pages = data_of(ann.get("/api/loyalty/me/notifications"))
     assert pages == ok(ann.get("/api/audience/notifications"))
-    assert [one["id"] for one in unread] == [one["notificationId"] for one in reversed(pages["notifications"])]
+    assert [notification["id"] for notification in unread] == [
+        notification["notificationId"] for notification in reversed(pages["notifications"])
+    ]
     assert me["unreadNotifications"] == pages["unread"] == len(unread) == 2
     own = data_of(ann.get("/api/loyalty/me/transactions"))["transactions"]
     assert own == ok(club.get("/v1/transactions?userId=ann"))["transactions"]
     moved = [
         change
-        for one in data_of(ann.get("/api/loyalty/history"))
-        for change in one["payload"]["metricChanges"].values()
+        for entry in data_of(ann.get("/api/loyalty/history"))
+        for change in entry["payload"]["metricChanges"].values()
     ]
-    assert [one["newValue"] for one in moved] == [one["balanceAfter"] for one in reversed(own)]
+    assert [change["newValue"] for change in moved] == [change["balanceAfter"] for change in reversed(own)]
 
 
 def test_the_own_views(club, ann):
     def view(name):
         return data_of(ann.get(f"/api/loyalty/me/{name}"))[name]
 
-    points = next(one for one in view("metrics") if one["metricId"] == "points")
+    points = next(metric for metric in view("metrics") if metric["metricId"] == "points")
     assert (points["balance"], points["available"], points["name"]) == (35, 35, "Points")
     assert view("segments") == [{"segmentId": "fans", "name": "Fans"}]
     (ladder,) = view("ladders")
@@ -102,11 +104,11 @@ def test_the_own_views(club, ann):
     assert (streak["streakId"], streak["current"], streak["alive"]) == ("daily", 1, True)
     (race,) = view("competitions")
     board = ok(club.get("/v1/competitions/race/leaderboard"))  # others may have joined by now
-    rank = next(one["rank"] for one in board["leaderboard"] if one["userId"] == "ann")
+    rank = next(standing["rank"] for standing in board["leaderboard"] if standing["userId"] == "ann")
     assert (race["rank"], race["score"], race["of"]) == (rank, 35, board["count"])
     rewards = data_of(ann.get("/api/loyalty/me/rewards"))
-    assert [one["productId"] for one in rewards["inventory"]] == ["cinephile"]
-    assert [(one["productId"], one["costs"], one["redeemable"]) for one in rewards["available"]] == [
+    assert [product["productId"] for product in rewards["inventory"]] == ["cinephile"]
+    assert [(product["productId"], product["costs"], product["redeemable"]) for product in rewards["available"]] == [
         ("ticket", {"points": 20}, True)
     ]
     profile = data_of(ann.get("/api/loyalty/me/profile"))
@@ -139,7 +141,7 @@ def test_transactions_of_the_audience_api(ann):
     (newest,) = first["transactions"]
     assert (newest["type"], newest["currency"], newest["amount"]) == ("credit", "points", 25)
     rest = ok(ann.get(f"/api/audience/transactions?limit=1&lastEvaluatedKey={first['lastEvaluatedKey']}"))
-    assert [one["amount"] for one in rest["transactions"]] == [10]
+    assert [transaction["amount"] for transaction in rest["transactions"]] == [10]
     assert rest["lastEvaluatedKey"] is None
     assert ok(ann.get("/api/audience/transactions?type=debit"))["transactions"] == []
     for wrong in ("type=both", "currency=gold", "lastEvaluatedKey=%21"):
@@ -151,9 +153,12 @@ def test_servers_read_and_write_many_profiles_at_once(club, ann):
         "/api/audience/profile", json=[{"user_id": "ann", "data": {"country": "AT"}}, {"user_id": "ben", "data": {}}]
     )
     assert put.json()["message"] == "OK"
-    assert [one["user_id"] for one in put.json()["users"]] == ["ann", "ben"]
+    assert [user["user_id"] for user in put.json()["users"]] == ["ann", "ben"]
     got = club.get("/api/audience/profile?user_ids=ben,ann,nobody").json()
-    assert [(one["user_id"], one["data"].get("country")) for one in got["users"]] == [("ben", None), ("ann", "AT")]
+    assert [(user["user_id"], user["data"].get("country")) for user in got["users"]] == [
+        ("ben", None),
+        ("ann", "AT"),
+    ]
     wrong = club.put(
         "/api/audience/profile",
         json=[{"user_id": "ann", "data": {"country": "DE"}}, {"user_id": "", "data": {"points": 1}}, 7],
@@ -161,7 +166,7 @@ def test_servers_read_and_write_many_profiles_at_once(club, ann):
     assert wrong.status_code == 400
     assert ok(club.get("/v1/profiles/ann"))["country"] == "AT"
     taken = [{"user_id": "ann", "data": {"email": "a@x.org"}}, {"user_id": "ben", "data": {"email": "a@x.org"}}]
-    assert [one.get("error", {}).get("code") for one in club.put("/api/audience/profile", json=taken).json()["users"]] == [
+    assert [user.get("error", {}).get("code") for user in club.put("/api/audience/profile", json=taken).json()["users"]] == [
         None, "identity_taken",
     ]  # fmt: skip
     assert club.get("/api/audience/profile").status_code == 400
@@ -196,7 +201,10 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
         assert rita.post("/api/audience/products/nothing/redeem", json={}).status_code == 404
         assert rita.post("/api/audience/products/once/redeem", json={"userId": "ann"}).status_code == 400
         assert data_of(rita.get("/api/loyalty/profile"))["metrics"]["points"] == 15
-        reasons = {one["productId"]: one["reason"] for one in data_of(rita.get("/api/loyalty/me/rewards"))["available"]}
+        reasons = {
+            reward["productId"]: reward["reason"]
+            for reward in data_of(rita.get("/api/loyalty/me/rewards"))["available"]
+        }
         assert reasons == {"early": "product_not_available_yet", "late": "product_no_longer_available", "gone": None, "dear": "balance_insufficient",
                            "once": "product_limit_reached", "ticket": "balance_insufficient"}  # fmt: skip
 
@@ -209,7 +217,10 @@ def test_who_opts_out_earns_nothing_until_they_are_back(club, server_process):
         assert data_of(olga.get("/api/loyalty/me/profile"))["optedOut"] is True
         assert data_of(olga.get("/api/loyalty/profile"))["metrics"]["points"] == 10
         events = ok(club.get("/v1/events?userId=olga"))["events"]
-        assert [one["status"] for one in events if one["action"] == "film_watched"] == ["rejected", "processed"], events
+        assert [event["status"] for event in events if event["action"] == "film_watched"] == [
+            "rejected",
+            "processed",
+        ], events
         assert ok(olga.post("/api/audience/opt-in")) == {"optedOut": False}
         ok(club.put("/v1/profiles/olga", json={"optedOut": False}))  # said, it is the same as not said
         watch(olga, club)
@@ -228,7 +239,7 @@ def test_two_hundred_redeem_the_last_ten(club, server_process):
     ok(club.post("/v1/code-pools", json={"poolId": "lasts", "name": "Lasts", "productId": "last"}), 201)
     ok(club.post("/v1/code-pools/lasts/generate", json={"quantity": 10}), 201)
     names = [f"rush_{i}" for i in range(200)]
-    lines = "\n".join(json.dumps({"userId": one, "metrics": {"points": 5}}) for one in names)
+    lines = "\n".join(json.dumps({"userId": key, "metrics": {"points": 5}}) for key in names)
     job = ok(club.post("/v1/bulk/import", content=lines))
     assert job["accepted"] == 200, job
 
@@ -238,13 +249,13 @@ def test_two_hundred_redeem_the_last_ten(club, server_process):
 
     with ThreadPoolExecutor(40) as crowd:
         answers = list(crowd.map(redeem, names))
-    won = [ok(one) for one in answers if one.status_code == 200]
-    lost = [one.json()["error"]["code"] for one in answers if one.status_code != 200]
+    won = [ok(response) for response in answers if response.status_code == 200]
+    lost = [response.json()["error"]["code"] for response in answers if response.status_code != 200]
     assert (len(won), len(lost)) == (10, 190)
     assert set(lost) <= {"stock_empty", "pool_empty"}
-    assert len({one["result"]["code"] for one in won}) == 10
+    assert len({value["result"]["code"] for value in won}) == 10
     assert ok(club.get("/v1/products/last"))["redeemedStock"] == 10
-    balances = [ok(club.get(f"/v1/profiles/{one}"))["points"] for one in names]
+    balances = [ok(club.get(f"/v1/profiles/{key}"))["points"] for key in names]
     assert (balances.count(2), balances.count(5)) == (10, 190)
     assert server_process.verify() == 0
 
@@ -268,10 +279,10 @@ def test_ids_and_cursors_of_others_lead_nowhere(club, ann, mallory):
     )
     assert (stolen.status_code, stolen.json()) == (404, absent.json())
 
-    notes = [one["id"] for one in data_of(ann.get("/api/loyalty/notifications"))]
+    notes = [notification["id"] for notification in data_of(ann.get("/api/loyalty/notifications"))]
     assert data_of(mallory.post("/api/loyalty/notifications/read", json={"ids": notes}))["read"] == 0
     assert data_of(mallory.post("/api/loyalty/notifications/read", json={"upTo": notes[-1]}))["read"] == 0
-    assert [one["id"] for one in data_of(ann.get("/api/loyalty/notifications"))] == notes
+    assert [notification["id"] for notification in data_of(ann.get("/api/loyalty/notifications"))] == notes
 
     cursor = ok(ann.get("/api/audience/transactions?limit=1"))["lastEvaluatedKey"]
     assert ok(mallory.get(f"/api/audience/transactions?lastEvaluatedKey={cursor}"))["transactions"] == []
@@ -281,15 +292,15 @@ def test_ids_and_cursors_of_others_lead_nowhere(club, ann, mallory):
 
 @pytest.mark.parametrize(
     "operation",
-    [one for one in OWN if one.method == "GET" and not one.path.endswith("/stream")],
-    ids=lambda one: one.name,
+    [operation for operation in OWN if operation.method == "GET" and not operation.path.endswith("/stream")],
+    ids=lambda operation: operation.name,
 )
 def test_naming_somebody_else_changes_nothing(mallory, ann, operation):
     """By query and header: what comes back is one's own, or a refusal."""
     path = operation.path.replace("{couponId}", "x")
     named = {"userId": "ann", "user_id": "ann", "sub": "ann", "user_ids": "ann"}
     headers = {"X-User-ID": "ann", "X-Monterosa-User-ID": "ann", "X-Forwarded-User": "ann"}
-    for query in [{one: value} for one, value in named.items()]:
+    for query in [{key: value} for key, value in named.items()]:
         answer = mallory.get(path, params=query, headers=headers)
         assert answer.status_code in (200, 400, 403, 404), answer.text
         assert "cinephile" not in answer.text or path == "/api/loyalty/config" or "/campaigns" in path
@@ -326,7 +337,7 @@ def other_ann(server_process):
         yield client
 
 
-@pytest.mark.parametrize("operation", OWN, ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", OWN, ids=lambda operation: operation.name)
 def test_no_token_no_answer(other_ann, club, operation):
     path = operation.path.replace("{couponId}", "x").replace("{productId}", "ticket").replace("{subscriptionId}", "x")
     nobody = other_ann.request(operation.method, path, headers={"Authorization": ""}, json={})
@@ -337,14 +348,14 @@ def test_no_token_no_answer(other_ann, club, operation):
 
 
 def test_members_share_no_idempotency_keys(club, ann, mallory, server_process):
-    for one in ("kim", "lee"):
-        ok(club.post("/v1/transactions", json={"userId": one, "metric": "points", "amount": 30}), 201)
-        with server_process.member_of(club, one) as member:
+    for name in ("kim", "lee"):
+        ok(club.post("/v1/transactions", json={"userId": name, "metric": "points", "amount": 30}), 201)
+        with server_process.member_of(club, name) as member:
             for _ in range(2):  # each has one, however often it is sent
                 answer = member.post(
                     "/api/audience/products/ticket/redeem", json={}, headers={"Idempotency-Key": "buy"}
                 )
-                assert ok(answer)["result"]["userId"] == one
+                assert ok(answer)["result"]["userId"] == name
     headers = {"Idempotency-Key": "the-same"}
     mine = ann.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)
     theirs = mallory.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)

@@ -82,7 +82,7 @@ def poison_the_parts() -> None:
 
     def compiled_name(_org_id, _version, rows) -> str:
         names = [json.loads(doc)["name"] for _, _, doc in rows]
-        return next((one for one in names if one.startswith("compile-")), "")
+        return next((name for name in names if name.startswith("compile-")), "")
 
     decide_one._apply_event, WebhookClient.attempt = poisoned_meet, poisoned_attempt
     poisoned_at("judge", Listener, "verdict", lambda listener, _: listener.webhook.name)

@@ -87,7 +87,7 @@ def hold(server, command: str) -> None:
 
 def children(server) -> list[int]:
     pid = server.process.pid
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(part) for part in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def client_of_test(server):
