@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -49,9 +50,10 @@ def test_metrics_name_no_organisation_unless_asked_to(own_server, monkeypatch):
 def test_metrics_may_need_a_token(own_server, monkeypatch):
     monkeypatch.setenv("PLAUDIT_METRICS_TOKEN", "for-the-watchman")
     server = own_server("--no-demo").start()
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "for-the-watchman"},
+    refused: list[Any] = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "for-the-watchman"},
                   {"Authorization": "Bearer for-the-watchman-"}, {"Authorization": "Bearer for-the-watchma"},
-                  {"Authorization": "Bearer für".encode()}):  # fmt: skip
+                  {"Authorization": "Bearer für".encode()}]  # fmt: skip
+    for headers in refused:
         answer = httpx.get(f"{server.url}/metrics", headers=headers)
         assert (answer.status_code, answer.headers.get("WWW-Authenticate")) == (401, "Bearer")
         assert answer.json()["error"]["code"] == "unauthenticated"

@@ -10,6 +10,7 @@ from plaudit import clock
 from plaudit.chores import rollbacks
 from plaudit.chores.rollbacks import Asked, Rollbacks
 from plaudit.storage import jobs
+from tests.support.existing import existing
 
 USERS = [f"u{number}" for number in range(7)]
 
@@ -28,7 +29,7 @@ async def begun(stage, asked: Asked):
 
 async def row_of(stage, job_id) -> dict:
     async with stage.pool.acquire() as connection:
-        return await jobs.job_row(connection, stage.org_id, job_id)
+        return existing(await jobs.job_row(connection, stage.org_id, job_id))
 
 
 async def finish(stage) -> None:

@@ -6,6 +6,7 @@ import typer.main
 from plaudit import __version__
 from plaudit.cli.main import app
 from plaudit.storage.embedded import running_url
+from tests.support.existing import existing
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ from plaudit.storage.embedded import running_url
     ],
 )
 def test_what_is_wrong_is_said(words, sentence, plaudit, server_process, tmp_path):
-    here = running_url(server_process.folder / "postgres")
+    here = existing(running_url(server_process.folder / "postgres"))
     address, _, query = here.rpartition("/plaudit?")
     names = {"tmp": tmp_path, "url": server_process.url, "other": address, "query": query}
     words = [word.format(**names) for word in words]

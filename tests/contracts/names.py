@@ -18,3 +18,8 @@ def says_nothing(node: ast.AST) -> bool:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             return NOT_A_VERB.fullmatch(name) is not None
     return False
+
+
+def line_of(node: ast.AST) -> int:
+    """Return the line of a node; that of a comprehension is its variable's."""
+    return getattr(node.target if isinstance(node, ast.comprehension) else node, "lineno", 0)

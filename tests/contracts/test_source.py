@@ -11,7 +11,7 @@ import asyncpg
 
 import plaudit
 from plaudit.storage.queries import queries_beside
-from tests.contracts.names import says_nothing
+from tests.contracts.names import line_of, says_nothing
 
 SOURCE = Path(plaudit.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if "migrations" not in path.parts)
@@ -42,7 +42,7 @@ def nodes_of(path: Path) -> list[ast.AST]:
 
 def lines(paths: Iterable[Path], wrong: Callable[[ast.AST], bool]) -> list[str]:
     """Where a node of these modules is what it should not be."""
-    return [f"{name_of(path)}:{node.lineno}" for path in paths for node in nodes_of(path) if wrong(node)]
+    return [f"{name_of(path)}:{line_of(node)}" for path in paths for node in nodes_of(path) if wrong(node)]
 
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -247,10 +247,5 @@ def test_only_what_is_named_here_asks_the_wall_clock():
 
 
 def test_loops_and_functions_are_named_by_nouns_and_verbs():
-    named = [
-        f"{name_of(path)}:{getattr(node, 'lineno', None) or node.target.lineno}"
-        for path in MODULES
-        for node in nodes_of(path)
-        if says_nothing(node)
-    ]
+    named = [f"{name_of(path)}:{line_of(node)}" for path in MODULES for node in nodes_of(path) if says_nothing(node)]
     assert named == []

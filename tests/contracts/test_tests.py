@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.contracts.names import says_nothing
+from tests.contracts.names import line_of, says_nothing
 
 TESTS = Path(__file__).parents[1]
 MODULES = sorted(TESTS.rglob("*.py"))
@@ -34,7 +34,7 @@ def test_nothing_waits_for_a_length_of_time():
 
 def test_loops_and_functions_are_named_by_nouns_and_verbs():
     named = [
-        f"{name_of(path)}:{getattr(node, 'lineno', None) or node.target.lineno}"
+        f"{name_of(path)}:{line_of(node)}"
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if says_nothing(node)

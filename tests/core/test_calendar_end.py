@@ -20,6 +20,7 @@ from plaudit.core.recurrence import Recurrence
 from plaudit.documents.in_force import compile_in_force
 from plaudit.mechanics.competitions.compiled import competition_of
 from plaudit.mechanics.competitions.state import standings_of
+from tests.support.existing import existing
 from tests.support.factories import NOON, ORG, campaign, document, program
 from tests.support.life import Life
 
@@ -71,7 +72,7 @@ def test_what_ends_never_is_open_in_every_zone(zone):
     ann.do("2026-11-20", "purchase")
     assert ann.refusals() == [None, None]
     assert ann.balance() == 40
-    assert competition_of(ann.program, "cup").is_open(NOON)
+    assert existing(competition_of(ann.program, "cup")).is_open(NOON)
     assert standings_of(ann.member)["cup"].score == 40
 
 

@@ -63,6 +63,7 @@ def test_a_rolling_window_counts_its_latest_thousand_events(target, done):
     times = tuple((NOON + timedelta(seconds=n), 1) for n in range(1_000))
     before = StepProgress(value=1_000, times=times, last_at=times[-1][0])
     after = count_event(goal, before, 1, None, NOON + timedelta(hours=1), "UTC")
+    assert isinstance(after, StepProgress)
     assert (after.value, after.done_at is not None) == (1_000, done)
 
 

@@ -1,6 +1,7 @@
 """A part of a decision that raises, whatever it raises, is refused; the rest of the event is as if it were not there."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from msgspec import structs
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import EffectTrace, Refusal, Trace
 from plaudit.core.effects.effect_type import EffectSettings, EffectType
-from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.effects.registry import EFFECTS, EffectModule
 from plaudit.core.program import Effect
 from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.ladders.state import ladders_of
@@ -36,7 +37,7 @@ def raise_effect():
         raise problem
 
     effect_type = EffectType(name="raise", sentence="Raise.", settings=EffectSettings, apply=apply)
-    module = SimpleNamespace(EFFECT=effect_type)
+    module = cast("EffectModule", SimpleNamespace(EFFECT=effect_type))
     EFFECTS.register(module)
     yield
     EFFECTS.unregister(module)

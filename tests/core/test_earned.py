@@ -166,7 +166,8 @@ RULE = [
 
 @pytest.mark.parametrize(("booked", "wanted"), [c[1:] for c in RULE], ids=[c[0] for c in RULE])
 def test_what_is_earned_and_what_is_scored(booked, wanted):
-    booking = Booked(*booked, NOON)
+    amount, cause, kind = booked
+    booking = Booked(amount, cause, kind, NOON)
     assert (is_earned(booking), is_scored(booking)) == wanted
 
 

@@ -15,9 +15,10 @@ from plaudit.core.formulas.dates import METHODS
 from plaudit.core.formulas.functions import FUNCTIONS
 from plaudit.core.formulas.loops import LOOPS
 from plaudit.core.formulas.values import Date
+from tests.support.existing import existing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "formulas.md").read_text(encoding="utf-8")
-DOCUMENTED = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL).group(1))
+DOCUMENTED = json.loads(existing(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)).group(1))
 CODE = r"(?:``\s(?P<{0}2>.+?)\s``|`(?P<{0}1>[^`]+)`)"
 ROW = re.compile(rf"^\|(?:[^|]*\|)? {CODE.format('formula')} \| (?:{CODE.format('result')}|fails) \|$", re.MULTILINE)
 EXAMPLES = [

@@ -17,6 +17,7 @@ from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.rules import score
 from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import ROLLING, life, reverse
+from tests.support.existing import existing
 from tests.support.factories import ORG, campaign, document, program
 from tests.support.life import Life
 
@@ -129,7 +130,7 @@ def test_a_hold_from_before_a_metric_kept_lots_holds_some_when_it_does():
     held(ann, "2026-01-02", "place", 80)
     ann.program = life(**ROLLING).program
     ann.do("2026-01-03", "earn", amount=10)
-    (hold,) = ann.member.balances["points"].book.holds
+    (hold,) = ann.book().holds
     assert [(part.lot, part.amount) for part in hold.parts] == [(1, 80)]
     assert free(ann) == 30
 
@@ -140,7 +141,7 @@ def test_others_are_spent_while_some_are_held_and_a_second_hold_replaces_the_fir
     ann.do("2026-01-02", "earn", amount=50)
     held(ann, "2026-01-03", "place", 50)
     ann.do("2026-01-04", "spend", amount=50)
-    assert ann.transactions[-1].postings[0].lot == 2
+    assert existing(ann.transactions[-1].postings)[0].lot == 2
     assert held(ann, "2026-01-05", "place", 51).refusal is Refusal.balance_insufficient
     assert held(ann, "2026-01-05", "place", 30).refusal is None
     assert free(ann) == 20
@@ -471,33 +472,37 @@ class Ledger(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ann: Life | None = None
+        self.begun: Life | None = None
 
-    @precondition(lambda self: self.ann is None)
+    @precondition(lambda self: self.begun is None)
     @rule(
         expiry=st.sampled_from([None, {"type": "rolling", "days": 5}, {"type": "rolling", "days": 4, "extendedByActivity": True}]),
         pending=st.sampled_from([0, 3]), policy=st.sampled_from(["zero", "debt"]),
         minimum=st.sampled_from([0, None, -40]), maximum=st.sampled_from([None, 150]),
     )  # fmt: skip
     def begin(self, expiry, pending, policy, minimum, maximum):
-        self.ann = life(expiry=expiry, pendingDays=pending, onReversal=policy, minimum=minimum, maximum=maximum)
+        self.begun = life(expiry=expiry, pendingDays=pending, onReversal=policy, minimum=minimum, maximum=maximum)
         self.hours = 0
+
+    @property
+    def ann(self) -> Life:
+        return existing(self.begun)
 
     def now(self) -> str:
         return f"2026-01-{1 + self.hours // 24:02} {self.hours % 24:02}:00"
 
-    @precondition(lambda self: self.ann)
+    @precondition(lambda self: self.begun)
     @rule(hours=st.integers(1, 40))
     def wait(self, hours):
         self.hours = min(self.hours + hours, 30 * 24)
         self.ann.until(self.now())
 
-    @precondition(lambda self: self.ann)
+    @precondition(lambda self: self.begun)
     @rule(amount=amounts, trigger=st.sampled_from(["earn", "earn", "spend"]))
     def act(self, amount, trigger):
         self.ann.do(self.now(), trigger, amount=amount)
 
-    @precondition(lambda self: self.ann)
+    @precondition(lambda self: self.begun)
     @rule(
         amount=amounts, action=st.sampled_from(["place", "place", "capture", "release"]),
         name=st.sampled_from(["h1", "h2"]), days=st.integers(1, 9),
@@ -506,7 +511,7 @@ class Ledger(RuleBasedStateMachine):
         until = self.ann.at(self.now()).replace(month=2, day=days)
         held(self.ann, self.now(), action, amount, until.isoformat(), name)
 
-    @precondition(lambda self: self.ann and any(transaction.amount for transaction in self.ann.transactions))
+    @precondition(lambda self: self.begun and any(transaction.amount for transaction in self.ann.transactions))
     @rule(data=st.data())
     def take_back(self, data):
         posting = data.draw(
@@ -516,7 +521,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def invariants_hold(self):
-        if self.ann is None:
+        if self.begun is None:
             return
         invariants_hold(self.ann)
         balance = self.ann.member.balances.get("points")

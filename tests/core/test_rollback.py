@@ -17,6 +17,7 @@ from plaudit.mechanics.ladders.commands import LADDER
 from plaudit.mechanics.ladders.state import ladders_of
 from plaudit.mechanics.streaks.commands import STREAK
 from plaudit.mechanics.streaks.state import streaks_of
+from tests.support.existing import existing
 from tests.support.factories import campaign, document, program
 from tests.support.life import Life
 
@@ -232,9 +233,11 @@ def test_coupons_notifications_entries_and_fields_of_the_profile_are_taken_back(
     )  # fmt: skip
     issued = life.do("2026-03-02", "buy")
     order = life.plan()
+    assert order is not None
     assert [coupon.coupon_id for coupon in order.coupons] == [issued.coupons[0].coupon_id]
     done = life.order(order)
     assert [claim.kind for claim in done.claims] == ["unused"]
+    assert done.withdrawn is not None
     assert done.withdrawn.coupons == (issued.coupons[0].coupon_id,)
     assert done.withdrawn.notifications == tuple(notification.notification_id for notification in issued.notifications)
     assert (life.member.coupons, entries_of(life.member), life.member.attributes) == ({}, {}, {})
@@ -296,9 +299,9 @@ def test_a_product_bought_with_the_points_stays():
 def test_a_limit_for_all_is_given_back():
     life = Logged(campaign("pay", "buy", effects=[points(1)], limit={"overall": 5}))
     life.do("2026-03-02", "buy")
-    order = life.plan()
+    order = existing(life.plan())
     assert order.caps == {"pay": 1}
-    assert life.order(order).withdrawn.given_back == (("cap", "pay", 1),)
+    assert existing(life.order(order).withdrawn).given_back == (("cap", "pay", 1),)
 
 
 def test_nothing_to_undo_is_no_order():

@@ -1,5 +1,7 @@
 """The types of campaign: what each means, what it adds to a document, and what it refuses."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -17,7 +19,7 @@ from tests.support.factories import ORG, document, program
 from tests.support.life import Life
 
 PAY = [{"type": "add_points", "config": {"amount": 10}}]
-VISIT = {"name": "Visits", "triggers": [{"type": "visit"}], "effects": PAY}
+VISIT: dict[str, Any] = {"name": "Visits", "triggers": [{"type": "visit"}], "effects": PAY}
 STEPS = {"name": "Steps", "steps": [{"name": "Visit", "trigger": "visit"}], "effects": PAY}
 DAILY = {"mode": "recurring", "startDate": "2026-01-01T00:00:00Z", "recurrence": {"rule": "FREQ=DAILY"}}
 
@@ -221,8 +223,10 @@ def test_a_streak_that_makes_no_sense_is_refused(campaign, field, why):
     test_what_makes_no_sense_in_a_type_is_refused(campaign, field, why)
 
 
-CUP = {"name": "Cup", "type": "Competition", "endDate": "2026-02-01T00:00:00Z"}
-BY_VISITS = CUP | {"triggers": [{"type": "visit", "conditions": [{"field": "n", "operator": ">", "value": 1}]}]}
+CUP: dict[str, Any] = {"name": "Cup", "type": "Competition", "endDate": "2026-02-01T00:00:00Z"}
+BY_VISITS: dict[str, Any] = CUP | {
+    "triggers": [{"type": "visit", "conditions": [{"field": "n", "operator": ">", "value": 1}]}]
+}
 PRIZES = [{"fromRank": 1, "toRank": 1, "effects": [{"type": "add_points", "amount": 500}]}]
 
 SCORED = [

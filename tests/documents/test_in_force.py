@@ -20,7 +20,9 @@ def documents(**more):
         ("metric", "points"): {"name": "Points"},
         ("campaign", "camp_good"): {"name": "Good", "triggers": [{"type": "purchase"}], "effects": PAID},
     }
-    return good | {tuple(name.split("__")): doc for name, doc in more.items()}
+    return good | {
+        (kind, id_): doc for (kind, _, id_), doc in ((name.partition("__"), doc) for name, doc in more.items())
+    }
 
 
 def programme(**more):

@@ -1,14 +1,15 @@
 """A command is one module: one that is registered at run time is decided, loaded for, passed on and explained as its row says."""
 
 import asyncio
-from types import ModuleType
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from msgspec import Struct, structs
 
 from plaudit.core.cause import Cause
 from plaudit.core.commands.command_type import CommandType, Strangers, trace_command
-from plaudit.core.commands.registry import COMMANDS
+from plaudit.core.commands.registry import COMMANDS, CommandModule
 from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal
 from plaudit.engine import load
@@ -34,11 +35,11 @@ def apply(context, order):
 
 @pytest.fixture
 def stamp(request):
-    module = ModuleType("stamp")
     row = CommandType(kind="stamp", order=StampOrder, apply=apply, cause=STAMPED, effect="stamp")
-    module.COMMAND = structs.replace(row, **getattr(request, "param", {}))
+    row = structs.replace(row, **getattr(request, "param", {}))
+    module = cast("CommandModule", SimpleNamespace(COMMAND=row))
     COMMANDS.register(module)
-    yield module.COMMAND
+    yield row
     COMMANDS.unregister(module)
     assert "stamp" not in COMMANDS
     assert "stamped" not in COMMANDS.effects

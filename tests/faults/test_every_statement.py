@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import cast
 
 from msgspec import structs
 
@@ -9,6 +10,7 @@ from plaudit import clock
 from plaudit.core.event import MERGE
 from plaudit.engine.inline import process_inline
 from plaudit.engine.process import process
+from plaudit.storage.postgres import Connection, Pool
 
 TABLES = ("balances", "progress", "holdings", "coupons", "positions", "claimed", "notifications", "members")
 
@@ -74,14 +76,14 @@ def test_a_failure_after_any_statement_changes_nothing(staged, fresh_database):
                 undisturbed = connection.transaction()
                 await undisturbed.start()
                 counting = Failing(connection, 10_000)
-                await process(counting, programmes, batch, at)
+                await process(cast("Connection", counting), programmes, batch, at)
                 expected = await rows(connection)
                 await undisturbed.rollback()
                 before = await rows(connection)
                 assert counting.calls > 12
                 for survives in range(1, counting.calls + 1):
                     try:
-                        await process(Failing(connection, survives), programmes, batch, at)
+                        await process(cast("Connection", Failing(connection, survives)), programmes, batch, at)
                     except LostConnectionError:
                         assert await rows(connection) == before, f"after statement {survives}"
                         assert len(await connection.fetch("SELECT 1 FROM inbox")) == len(batch)
@@ -109,7 +111,7 @@ def test_a_failure_after_any_statement_of_a_merge_leaves_two_members(staged, fre
                 tables = (*TABLES, "transactions", "inbox")
                 return [sorted(map(repr, await stage.fetch(f"SELECT * FROM {table}"))) for table in tables]
 
-            class Pool:
+            class FailingPool:
                 def __init__(self, survives: int) -> None:
                     self.survives = survives
 
@@ -121,7 +123,9 @@ def test_a_failure_after_any_statement_of_a_merge_leaves_two_members(staged, fre
             before = await rows()
             for survives in range(1, 1_000):
                 try:
-                    await process_inline(Pool(survives), program, merging, seconds=60, whole=True, through=[into])
+                    await process_inline(
+                        cast("Pool", FailingPool(survives)), program, merging, seconds=60, whole=True, through=[into]
+                    )
                 except LostConnectionError:
                     assert await rows() == before
                 else:

@@ -159,7 +159,7 @@ def waiting(client: httpx.Client) -> list:
 
 def test_hostile_values_break_nothing():
     print(f"PLAUDIT_FUZZ_SEED={SEED}")
-    server = Server(new_folder()).start(seconds=300)
+    server = Server(new_folder()).start()
     try:
         with server.client_of("Fuzzed", is_test=True) as client:
             found = attacked(server, client, SEED, SECONDS)
@@ -194,7 +194,7 @@ def test_a_bug_put_there_on_purpose_is_found(tmp_path, monkeypatch, first_seed):
     """With a function broken for some texts, by a module that only this server starts with, the attack must notice."""
     (tmp_path / "sitecustomize.py").write_text(BROKEN)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = Server(new_folder()).start(seconds=300)
+    server = Server(new_folder()).start()
     try:
         with server.client_of("Broken", is_test=True) as client:
             assert attacked(server, client, first_seed, 60).faults

@@ -13,6 +13,7 @@ from plaudit.storage.postgres import connect
 from tests.api.member.test_live import Heard, report
 from tests.faults.test_kills import postmaster
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 from tests.support.http import ok
 from tests.support.receiver import Receiver
 
@@ -59,7 +60,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
         away = {"userId": "ann", "action": "clapped", "eventId": "away"}
         server.process.send_signal(signal.SIGSTOP)  # so that nobody starts it again
         try:
-            os.kill(postmaster(server).pid, signal.SIGKILL)
+            os.kill(existing(postmaster(server)).pid, signal.SIGKILL)
             eventually(lambda: refused(club.post(ACTIONS, json=away)))  # what is on its way may still be taken
             ends = time.monotonic() + AWAY_SECONDS
             while time.monotonic() < ends:
@@ -92,7 +93,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
 def test_a_database_that_may_only_be_read_is_one_that_is_away(own_server):
     """As after a failover, on connections to the server that was demoted: no event is to blame."""
     server = own_server().start()
-    url = running_url(server.folder / "postgres")
+    url = existing(running_url(server.folder / "postgres"))
     action = {"userId": "ann", "action": "poll_vote"}
 
     async def may_write(word: str) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from plaudit.engine import quarantine
 from plaudit.engine.inline import _may_be_tried
 from plaudit.errors import PlauditError
 from plaudit.guard import TRIES_MAX, Known, Suspect
+from tests.support.existing import existing
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ORG, OTHER_ORG, MEMBER, OTHER_MEMBER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
@@ -30,7 +32,7 @@ def suspect(number: int, minutes: int, kind: str = "event", member_id: UUID | No
                    reason=HUNG, noted_at=NOON + timedelta(minutes=minutes))  # fmt: skip
 
 
-def arrival(number: int, org_id: UUID = ORG, member_id: UUID = OTHER_MEMBER):
+def arrival(number: int, org_id: UUID = ORG, member_id: UUID = OTHER_MEMBER) -> Any:
     return SimpleNamespace(event_id=UUID(int=number), org_id=org_id, member_id=member_id)
 
 
@@ -38,7 +40,7 @@ def refusal(event) -> str:
     with pytest.raises(PlauditError) as raised:
         _may_be_tried([event], whole=False)
     (part,) = quarantine.apart([event])  # a worker gives the same reason
-    assert str(raised.value) == quarantine.why_set_aside(event, part.stopped)
+    assert str(raised.value) == quarantine.why_set_aside(event, existing(part.stopped))
     assert raised.value.code == "event_stopped"
     return str(raised.value)
 

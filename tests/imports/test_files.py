@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -25,7 +26,7 @@ NOBODY = UUID(int=0)
 ANY_PROFILE = member_columns(ProfileValidator())
 
 
-def read(file: bytes | str, columns=ANY_PROFILE, *, piece: int = 1 << 16, after: int = 0):
+def read(file: bytes | str, columns: Any = ANY_PROFILE, *, piece: int = 1 << 16, after: int = 0):
     """What a file says by line: the record, or the sentence of what is wrong."""
     data = file.encode() if isinstance(file, str) else file
 

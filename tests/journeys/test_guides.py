@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.test_cases import assert_like
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 from tests.support.server import PLAIN, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def follow(shop, server_process, path: Path, *, alone: bool = True) -> None:
     shown = 0
     for kind, member, text in BLOCK.findall(path.read_text(encoding="utf-8")):
         if kind == "json":
-            found, wanted = answer.json(), json.loads(text)
+            found, wanted = existing(answer).json(), json.loads(text)
             found = found.get("data", found)
             found = found if alone else the_part_of(found, wanted)
             assert_like(wanted, found, shop.headers["X-Monterosa-Org-ID"], path.stem)

@@ -17,6 +17,7 @@ from plaudit.mechanics.competitions.leagues import outcome_of_place
 from plaudit.mechanics.competitions.state import standings_of
 from plaudit.mechanics.competitions.undoing import TooMuch, as_logged, from_log
 from plaudit.reads.leaderboards import Leaderboard
+from tests.support.existing import existing
 from tests.support.factories import NOON, ORG, campaign, document, program
 from tests.support.life import Life
 
@@ -89,7 +90,7 @@ def test_a_rank_is_what_a_full_sort_says(changes, scope):
     places = board.top(1, 100)
     assert [place.user_id for place in places] == [user_id for _, user_id in wanted]
     for rank, (row, user_id) in enumerate(wanted, start=1):
-        place = board.rank(user_id)
+        place = existing(board.rank(user_id))
         assert (place.rank, place.score, place.reached_at) == (rank, -row[0], row[1])
     assert len(board) == len(wanted)
 

@@ -1,5 +1,7 @@
 """Ladders: given these rungs and this window, when points are earned at these times, then the member is there."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from plaudit.mechanics.ladders.compiled import ladders_in
 from plaudit.mechanics.ladders.placing import placed
 from plaudit.mechanics.ladders.state import ladders_of
 from tests.core.test_metrics import reverse
+from tests.support.existing import existing
 from tests.support.factories import campaign, document, program
 from tests.support.life import Life
 
@@ -33,7 +36,7 @@ def rung(ann: Life) -> str | None:
     return None if number < 0 else RUNGS[number]["rungId"]
 
 
-YEAR = {"window": {"type": "calendar_year"}}
+YEAR: dict[str, Any] = {"window": {"type": "calendar_year"}}
 ROLLING = {"window": {"type": "rolling", "days": 365}}
 MONTH = {"window": {"type": "rolling", "days": 30}, "graceDays": 30}
 MEMBERSHIP = {"window": {"type": "membership_year"}}
@@ -85,7 +88,7 @@ def test_a_ladder_that_is_filled_stands_as_if_it_had_always_been_there(zone, lad
     for at, amount in sorted(earned):
         ann.do(at, "earn", amount=amount)
     ann.until(then)
-    state = placed(ann.program, ann.member, ladders_in(ann.program)["club"], history, ann.at(then))
+    state = existing(placed(ann.program, ann.member, ladders_in(ann.program)["club"], history, ann.at(then)))
     assert RUNGS[state.rung]["rungId"] == wanted
     assert state == ladders_of(ann.member)["club"]
 

@@ -178,15 +178,15 @@ def counting(step: Json, present: list[Json], number: int, zone: str, last: date
     window = (step.get("goal") or {}).get("window")
     if not window or not items:
         return items
-    last = last or max(entry["at"] for entry in items)
+    latest = last or max(entry["at"] for entry in items)
     if window.get("period"):
         return [
             entry
             for entry in items
-            if period_of(entry["at"], window["period"], zone) == period_of(last, window["period"], zone)
+            if period_of(entry["at"], window["period"], zone) == period_of(latest, window["period"], zone)
         ]
     length = timedelta(days=window.get("days") or 0, seconds=window.get("seconds") or 0)
-    return [entry for entry in items if last - length < entry["at"] <= last]
+    return [entry for entry in items if latest - length < entry["at"] <= latest]
 
 
 def reached(step: Json, items: list[Json]) -> Fraction:

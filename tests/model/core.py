@@ -130,9 +130,9 @@ class Core:
             decision = self._decide(user, kind, trigger, at, data)
             if decision.refusal is not None:
                 if kind == ACTION:
-                    return decision.refusal.value
+                    return str(decision.refusal)
                 self.members, self.rows = kept
-                return decision.refusal.value
+                return str(decision.refusal)
             waiting += [
                 (follow_up.user_id, follow_up.kind, follow_up.trigger, follow_up.data)
                 for follow_up in decision.follow_ups

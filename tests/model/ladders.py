@@ -19,7 +19,7 @@ def of(world: Any, member: Json, ladder_id: str) -> Json:
 def rung_for(world: Any, ladder: Json, score: int) -> int:
     metric = world.metric(ladder.get("metric", "points"))
     return max(
-        [n for n, rung in enumerate(ladder["rungs"]) if points.bound(metric | rung, "threshold", 0) <= score],
+        [n for n, rung in enumerate(ladder["rungs"]) if points.set_bound(metric | rung, "threshold") <= score],
         default=BELOW,
     )
 

@@ -17,6 +17,11 @@ def bound(metric: Json, name: str, default: int | None) -> int | None:
     return None if value is None else int(exact(value) * 10 ** metric.get("decimals", 0))
 
 
+def set_bound(metric: Json, name: str) -> int:
+    """A bound that is always there, or nothing."""
+    return bound(metric, name, 0) or 0
+
+
 def smallest(metric: Json, amount: Fraction) -> int:
     return rounded(amount * 10 ** metric.get("decimals", 0))
 
@@ -171,7 +176,7 @@ def under_caps(world: Any, metric: Json, book: Book, amount: int) -> int:
             entry["amount"] for entry in book.transactions
             if entry.get("caps") and period_of(entry["at"], cap["period"], world.zone) == period
         )  # fmt: skip
-        amount = min(amount, max(bound(cap | metric, "amount", 0) - earned, 0))
+        amount = min(amount, max(set_bound(cap | metric, "amount") - earned, 0))
     return amount
 
 

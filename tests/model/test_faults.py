@@ -290,7 +290,7 @@ def league(**more: Any) -> Any:
 def origin_with(**wrong: Any) -> Any:
     """What a reversal takes back, with something wrong about it."""
     was = reversal.ReversalOrder.origin
-    return property(lambda self: structs.replace(was.fget(self), **wrong))
+    return property(lambda self: structs.replace(was.__get__(self), **wrong))
 
 
 @fault(

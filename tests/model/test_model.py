@@ -6,6 +6,7 @@ that it was found by, and the seed.
 
 import os
 import random
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -63,7 +64,7 @@ def test_the_core_does_what_the_model_says(kind):
     @seed(SEED)
     @settings(
         max_examples=max(HISTORIES // len(KINDS), 1), deadline=None, database=None, print_blob=False,
-        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=cast("list[HealthCheck]", list(HealthCheck)), phases=[Phase.generate, Phase.shrink],
     )  # fmt: skip
     @given(documents, history)
     def compared(documents, history):

@@ -13,6 +13,7 @@ from plaudit.storage import months
 from plaudit.storage.embedded import running_url
 from plaudit.storage.months import MONTHLY, MonthsNotMadeError, ensure_months, month_of, months_from, name_of
 from plaudit.storage.postgres import connect, trouble_seconds
+from tests.support.existing import existing
 
 FAR = date(2031, 5, 17)  # its months are not there: those of the templates are of today
 
@@ -206,7 +207,7 @@ def test_the_month_of_december_ends_with_the_year():
 
 def test_the_server_warns_of_what_lies_outside_without_being_down(own_server):
     server = own_server("--no-demo").start()
-    url = running_url(server.folder / "postgres")
+    url = existing(running_url(server.folder / "postgres"))
 
     async def let_go():
         connection = await connect(url)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_a_backup_moves_from_the_server_that_comes_along_to_the_distributions(
 
 
 def test_an_older_server_is_refused_by_a_sentence():
-    old = SimpleNamespace(get_server_version=lambda: SimpleNamespace(major=14, minor=9))
+    old: Any = SimpleNamespace(get_server_version=lambda: SimpleNamespace(major=14, minor=9))
     with pytest.raises(
         ServerTooOldError, match=r"^the PostgreSQL server must be of version 15 or later \(got 14\.9\)$"
     ):

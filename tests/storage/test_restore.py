@@ -11,6 +11,7 @@ from plaudit.storage.embedded import EmbeddedPostgres, program, running_url
 from tests.api.member.test_live import Heard
 from tests.delivery.test_push import Browser
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 from tests.support.http import ok
 from tests.support.receiver import Receiver
 
@@ -73,7 +74,12 @@ def numbers(club, after: str) -> tuple[list, str]:
 
 
 def until_fed(club, after: str, count: int) -> tuple[list, str]:
-    return eventually(lambda: len((page := numbers(club, after))[0]) >= count and page)
+
+    def fed() -> tuple[list, str] | None:
+        page = numbers(club, after)
+        return page if len(page[0]) >= count else None
+
+    return existing(eventually(fed))
 
 
 @pytest.mark.slow

@@ -92,10 +92,11 @@ def test_a_programme_that_was_read_can_be_written_back_and_changed_elsewhere(sta
             assert await programme_changes.plan(connection, stage.org_id, wanted, prune=True) == []
             raw["campaigns"]["camp_1"]["status"] = "paused"
             wanted = await programme_changes.read(connection, stage.org_id, raw)
-            (one,) = await programme_changes.apply(
+            (change,) = await programme_changes.apply(
                 connection, stage.org_id, wanted, prune=True, by="test", at=clock.now()
             )
-            assert (one.id, one.after["status"], one.after[field]) == ("camp_1", "paused", broken)
+            assert change.after is not None
+            assert (change.id, change.after["status"], change.after[field]) == ("camp_1", "paused", broken)
             raw["campaigns"]["camp_1"][field] = worse
             with pytest.raises(Invalid):
                 await programme_changes.read(connection, stage.org_id, raw)

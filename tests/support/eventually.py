@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 Errors = type[Exception] | tuple[type[Exception], ...]
@@ -55,7 +55,7 @@ async def eventually_async(
     while True:
         try:
             result = read()
-            value: T = await result if isawaitable(result) else result
+            value = await _awaited(result)
         except despite as error:
             last: object = error
         else:
@@ -63,6 +63,10 @@ async def eventually_async(
                 return value
             last = value
         await asyncio.sleep(wait.pause_after(last))
+
+
+async def _awaited(result: T | Awaitable[T]) -> T:
+    return await cast("Awaitable[T]", result) if isawaitable(result) else cast("T", result)
 
 
 class _Wait:

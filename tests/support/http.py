@@ -6,6 +6,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 
 
 def ok(response: httpx.Response, status: int = 200) -> Any:
@@ -28,12 +29,22 @@ def wrong(response: httpx.Response) -> dict[str, str]:
 
 def decided_event(client: httpx.Client, event_id: str) -> dict[str, Any]:
     """Return an event as soon as it is decided, however."""
-    return eventually(lambda: (event := _event(client, event_id)).get("status") not in (None, "queued") and event) or {}
+
+    def decided() -> dict[str, Any] | None:
+        event = _event(client, event_id)
+        return None if event.get("status") in (None, "queued") else event
+
+    return existing(eventually(decided))
 
 
 def processed_event(client: httpx.Client, event_id: str) -> dict[str, Any]:
     """Return an event as soon as it is processed."""
-    return eventually(lambda: (event := _event(client, event_id)).get("processed") and event)
+
+    def processed() -> dict[str, Any] | None:
+        event = _event(client, event_id)
+        return event if event.get("processed") else None
+
+    return existing(eventually(processed))
 
 
 def _event(client: httpx.Client, event_id: str) -> dict[str, Any]:

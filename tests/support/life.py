@@ -10,9 +10,11 @@ from plaudit.core.decide import decide, run_due_timers
 from plaudit.core.decision import Decision, Transaction
 from plaudit.core.event import ACTION, Event
 from plaudit.core.ids import derived_id, member_id_of
+from plaudit.core.ledger.lots import Book
 from plaudit.core.mechanic_rules import MECHANIC_RULES
 from plaudit.core.member import Member
 from plaudit.core.program import Program
+from tests.support.existing import existing
 from tests.support.factories import ORG
 
 
@@ -71,7 +73,11 @@ class Life:
         return 0 if found is None else found.amount
 
     def lots(self, metric: str = "points") -> list[int]:
-        return [lot.amount for lot in self.member.balances[metric].book.lots]
+        return [lot.amount for lot in self.book(metric).lots]
+
+    def book(self, metric: str = "points") -> Book:
+        """Return the lots and holds of a metric that has some."""
+        return existing(self.member.balances[metric].book)
 
     def refusals(self) -> list[str | None]:
         """Of the campaigns that the last event met."""

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_each_wrong_line_is_told_and_spoils_no_other(ready):
     ])  # fmt: skip
     job = send(ready, text)
     assert (job["lines"], job["accepted"], job["refused"]) == (12, 3, 8)
-    wrong = {
+    wrong: dict[int, Any] = {
         error["line"]: [field["field"] for field in error["details"]] or error["message"] for error in job["errors"]
     }
     assert wrong[2].startswith("The line is not JSON")

@@ -1,6 +1,7 @@
 """Dry runs: every write can be tried, tells what would follow, and changes nothing."""
 
 import json
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -239,7 +240,8 @@ def test_a_dry_run_of_any_write_changes_no_table(operation, club, server_process
     after = contents()
     if operation.tries_by_job:
         assert answer.json()["data"]["rollback"]["dryRun"] is True
-        before.pop("jobs"), after.pop("jobs")
+        before.pop("jobs")
+        after.pop("jobs")
     assert after == before
     if name in TAKING_BACK:
         assert answer.status_code in (200, 202, 400, 404, 409), answer.text
@@ -336,7 +338,9 @@ def request_for(call, number):
             return f"/v1/profiles/{body['userId']}/check-in", {"streakId": "daily", **key}
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=12, deadline=None, derandomize=True, suppress_health_check=cast("list[HealthCheck]", list(HealthCheck))
+)
 @given(calls=st.lists(CALLS, min_size=1, max_size=6))
 def test_what_a_dry_run_says_is_what_then_happens(market, calls):
     for call in calls:

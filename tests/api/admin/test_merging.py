@@ -16,7 +16,7 @@ def buy(shop, headers=NOW, **who):
     return shop.post(ACTIONS, json={"action": "buy", **who}, headers=headers)
 
 
-def merge(shop, into="u1", former=GUEST, **more):
+def merge(shop, into="u1", former: object = GUEST, **more):
     return shop.post(f"/v1/profiles/{into}/merge", json={"from": former, **more})
 
 

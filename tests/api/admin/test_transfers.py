@@ -13,6 +13,7 @@ from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Payload, arrival_from_client
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 from tests.support.http import ok
 
 
@@ -96,7 +97,7 @@ def test_a_transfer_that_a_worker_decides_is_on_its_way_until_the_receiver_has_i
 
     with busy(url, bucket_of(member_id_of(org_id, there))):
         asyncio.run(queue())
-        own = eventually(sent)["transactionId"]
+        own = existing(eventually(sent))["transactionId"]
         assert transfer() == {"status": "on_its_way", "from": "ann", "to": there, "receivedAt": None,
                               "sentTransactionId": own, "receivedTransactionId": None}  # fmt: skip
         assert club.post(f"/v1/transactions/{own}/reverse", json={}).json()["error"]["code"] == "transfer_not_found"

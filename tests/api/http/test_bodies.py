@@ -6,6 +6,7 @@ import os
 import socket
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from litestar import Request, post
@@ -38,11 +39,12 @@ async def call() -> None:
 def request_with(parts) -> Request:
     """A request whose body comes like this."""
 
-    async def receive():
+    async def receive() -> Any:
         part = await anext(parts, b"")
         return {"type": "http.request", "body": part, "more_body": part != b""}
 
-    return Request({"type": "http", "method": "POST", "headers": [], "state": {}, "route_handler": call}, receive)
+    scope: Any = {"type": "http", "method": "POST", "headers": [], "state": {}, "route_handler": call}
+    return Request(scope, receive)
 
 
 async def all_of(parts) -> bytes:

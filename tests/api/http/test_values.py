@@ -8,6 +8,7 @@ import jwt
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
 from plaudit.api.identity.jwks import keys_in
 from tests.support.http import decided_event
@@ -435,7 +436,7 @@ def test_a_published_set_that_is_none_is_told_as_such(document):
 
 
 def test_one_odd_key_of_a_published_set_hides_no_other():
-    key = jwt.algorithms.RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
+    key = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
     good = key | {"kid": "good", "use": "sig", "alg": "RS256"}
     odd = [
         None, 1, "x", [], {}, {"kid": ["a"]}, good | {"kid": ["list"]}, good | {"kid": {"a": 1}}, good | {"n": 1},

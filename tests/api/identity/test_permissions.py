@@ -100,12 +100,18 @@ def test_the_lists_of_calls_name_calls_that_exist():
     assert there >= MEMBERS_READ | MEMBERS_WRITE | ACTIONS_WRITE | EVERY_KEY | ADMIN_READ_BY_POST | ADMIN_WRITE_BY_GET
 
 
+class Narrow(httpx.Client):
+    """A client, and the id of its key."""
+
+    key_id: str
+
+
 @contextmanager
 def key_of(client, *scopes, **fields):
     """A client with a key of these scopes only."""
     made = ok(client.post("/v1/api-keys", json={"name": "Narrow", "scopes": list(scopes), **fields}), 201)
     headers = {**client.headers, "authorization": f"Bearer {made['apiSecret']}"}
-    with httpx.Client(base_url=client.base_url, headers=headers, timeout=60) as narrow:
+    with Narrow(base_url=client.base_url, headers=headers, timeout=60) as narrow:
         narrow.key_id = made["keyId"]
         yield narrow
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from typing import Self
+from typing import Any, Self
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from plaudit.api.identity import jwks
 from plaudit.api.identity.jwks import AGAIN_SECONDS, KEPT_SECONDS, USABLE_SECONDS, JwksCache
@@ -15,7 +15,7 @@ from plaudit.errors import Unavailable
 
 def keys(*kids) -> bytes:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
-    shown = jwt.algorithms.ECAlgorithm.to_jwk(public, as_dict=True)
+    shown = ECAlgorithm.to_jwk(public, as_dict=True)
     return json.dumps({"keys": [{**shown, "kid": kid, "use": "sig"} for kid in kids]}).encode()
 
 
@@ -55,8 +55,7 @@ class Provider:
             await self.key(kid)
         assert error.value.next_at is not None
 
-    @property
-    def fetch(self):
+    def fetching(self) -> Any:
         return self.published._providers[self.url].fetch
 
 
@@ -92,7 +91,7 @@ def test_a_provider_that_is_silent_holds_up_nobody(monkeypatch):
             await asyncio.gather(*(provider.unavailable("junk") for _ in range(50)))
             provider.now += 1  # whoever comes later does not even wait for the moment that the first ones do
             await provider.unavailable("ann's")
-            assert provider.fetch is not None
+            assert provider.fetching() is not None
             assert provider.asked == 1
 
     run(scenario)
@@ -107,7 +106,7 @@ def test_keys_are_used_while_their_provider_is_silent_for_a_day_at_most(monkeypa
             provider.content = None
             provider.now += KEPT_SECONDS + 1
             assert await provider.key("a")  # at once: the fetch in the background has only begun
-            assert provider.fetch is not None
+            assert provider.fetching() is not None
             junk = [asyncio.create_task(provider.unavailable("junk")) for _ in range(50)]
             assert await provider.key("a")
             await asyncio.gather(*junk)
@@ -124,15 +123,15 @@ def test_a_failure_is_remembered_until_the_next_fetch(monkeypatch):
     async def scenario():
         async with Provider(None) as provider:
             await provider.unavailable("a")
-            assert provider.fetch is None
+            assert provider.fetching() is None
             provider.content = keys("a")
             for _ in range(50):
                 await provider.unavailable("a")
             assert provider.asked == 1
             provider.now += AGAIN_SECONDS
             await provider.unavailable("a")  # nobody waits for a provider that has failed
-            while provider.fetch is not None:
-                await provider.fetch
+            while provider.fetching() is not None:
+                await provider.fetching()
             assert await provider.key("a")
             assert provider.asked == 2
 
@@ -158,18 +157,18 @@ def test_garbage_is_a_failure_of_the_provider_only(content):
     async def scenario():
         async with Provider(content) as provider:
             await provider.unavailable("a")
-            assert provider.fetch is None
+            assert provider.fetching() is None
             provider.content = keys("a")
             provider.now += AGAIN_SECONDS
             await provider.unavailable("a")
-            while provider.fetch is not None:
-                await provider.fetch
+            while provider.fetching() is not None:
+                await provider.fetching()
             assert await provider.key("a")
             # And afterwards: the keys that are known stay.
             provider.content = content
             provider.now += KEPT_SECONDS + 1
             assert await provider.key("a")
-            await provider.fetch
+            await provider.fetching()
             assert await provider.key("a")
 
     run(scenario)

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from tests.support.http import ok
 from tests.support.server import Server, new_folder
@@ -26,9 +27,9 @@ class Provider:
 
     def __init__(self) -> None:
         self.keys = {
-            "rsa": (rsa.generate_private_key(65_537, 2048), "RS256", jwt.algorithms.RSAAlgorithm),
-            "ec": (ec.generate_private_key(ec.SECP256R1()), "ES256", jwt.algorithms.ECAlgorithm),
-            "ed": (ed25519.Ed25519PrivateKey.generate(), "EdDSA", jwt.algorithms.OKPAlgorithm),
+            "rsa": (rsa.generate_private_key(65_537, 2048), "RS256", RSAAlgorithm),
+            "ec": (ec.generate_private_key(ec.SECP256R1()), "ES256", ECAlgorithm),
+            "ed": (ed25519.Ed25519PrivateKey.generate(), "EdDSA", OKPAlgorithm),
         }
         self.published = ["rsa", "ec", "ed"]
         self.asked = 0
@@ -174,7 +175,7 @@ def test_a_rotated_key_lives_as_long_as_its_tokens(club, provider, server):
 
 
 def test_a_key_that_is_new_is_looked_for(club, provider):
-    provider.keys["new"] = (rsa.generate_private_key(65_537, 2048), "RS256", jwt.algorithms.RSAAlgorithm)
+    provider.keys["new"] = (rsa.generate_private_key(65_537, 2048), "RS256", RSAAlgorithm)
     assert me(club, provider.token("new")).status_code == 401
     before = provider.asked
     for _ in range(5):  # strangers' names of keys do not make us ask again and again
@@ -232,7 +233,7 @@ def _forgeries(server, club, other, provider):
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     stranger = rsa.generate_private_key(65_537, 2048)
-    theirs = {"jwk": jwt.algorithms.RSAAlgorithm.to_jwk(stranger.public_key(), as_dict=True), "jku": provider.url}
+    theirs = {"jwk": RSAAlgorithm.to_jwk(stranger.public_key(), as_dict=True), "jku": provider.url}
     ours = {
         "sub": "ann",
         "iss": "http://club.spaces.test",

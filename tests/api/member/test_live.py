@@ -10,6 +10,7 @@ import pytest
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
 from tests.api.first_generation.test_first_generation import data_of
 from tests.support.eventually import eventually
+from tests.support.existing import existing
 from tests.support.http import ok
 
 
@@ -30,7 +31,7 @@ class Heard:
     def __init__(self, member: httpx.Client, **headers: str) -> None:
         self.events: list[tuple[str, str, dict]] = []
         self.status = 0
-        self._response = None
+        self._response: httpx.Response | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(member, headers), daemon=True)
         self._thread.start()
@@ -60,7 +61,7 @@ class Heard:
             pass
 
     def close(self) -> None:
-        self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        existing(self._response).extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def notes(self) -> list[dict]:
         return [data for event, _, data in self.events if event == "notification"]
@@ -129,7 +130,7 @@ def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
         held.pop().close()
         # Until the server notices that the line is gone.
-        again = eventually(lambda: (stream := Heard(many)).status == 200 and stream)
+        again = existing(eventually(lambda: stream if (stream := Heard(many)).status == 200 else None))
         held.append(again)
         report(club, "many", "clapped")
         for heard in held:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 
 class Panic(BaseException):
@@ -84,7 +85,8 @@ def poison_the_parts() -> None:
         names = [json.loads(doc)["name"] for _, _, doc in rows]
         return next((name for name in names if name.startswith("compile-")), "")
 
-    decide_one._apply_event, WebhookClient.attempt = poisoned_meet, poisoned_attempt
+    decide_one._apply_event = poisoned_meet
+    WebhookClient.attempt = cast("Any", poisoned_attempt)
     poisoned_at("judge", Listener, "verdict", lambda listener, _: listener.webhook.name)
     poisoned_at("user", process, "decide", lambda _, member, *__: member.user_id)
     poisoned_at("tick", process, "run_due_timers", lambda _, member, *__: member.user_id)
