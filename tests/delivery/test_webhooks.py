@@ -189,7 +189,7 @@ def test_one_that_hangs_holds_up_nobody_else(staged, fresh_database, receiver, m
     _, states = run(staged, fresh_database, scenario)
     assert states["wh_quick"] == ("delivered", None)
     assert states["wh_slow"][0] == "waiting"
-    assert "no answer" in states["wh_slow"][1]
+    assert "no response" in states["wh_slow"][1]
     assert len(quick.messages) == 20
 
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -128,23 +129,28 @@ def test_a_row_by_names_has_neither_more_nor_fewer_columns():
 
 
 @dataclass(frozen=True)
-class Named:
+class _Named:
     """A value that knows its name."""
 
     name: str
 
 
-class Recorder:
+class _Recorder:
     """What has any attribute: a value with the attribute's name."""
 
     def __init__(self, **given):
         self.__dict__.update(given)
 
     def __getattr__(self, name):
-        return Named(name)
+        return _Named(name)
 
 
+# They stand for what the engine passes, whose types they do not have.
+Named: Any = _Named
+Recorder: Any = _Recorder
+Namespace: Any = SimpleNamespace
 AT = datetime(2026, 3, 1, tzinfo=UTC)
+FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -167,11 +173,9 @@ def test_events_are_rows_by_their_columns(texts, monkeypatch):
     none = dict.fromkeys(("transactions", "coupons", "notifications", "messages", "follow_ups", "identities"), ())
     decision = Recorder(**none, taken_over=None, withdrawn=None)
     program = Recorder(outbound=(), version=7)
-    batch = SimpleNamespace(watched_buckets=frozenset(), positions={3: 41})
+    batch = Namespace(watched_buckets=frozenset(), positions={3: 41})
     rows = engine_rows.BatchRows(batch, AT)
-    rows.add(
-        SimpleNamespace(arrival=Recorder(bucket=3), decision=decision, program=program, state="processed", refused=())
-    )
+    rows.add(Namespace(arrival=Recorder(bucket=3), decision=decision, program=program, state="processed", refused=()))
     (event_id,), (event,) = rows.of["event_ids"], rows.of["events"]
     assert other_than_named(COPIED[0], event_id) == {"bucket": 3, "position": 42, "decided_at": AT}
     assert other_than_named(EVENTS, event) == {
@@ -201,7 +205,7 @@ def test_notifications_are_rows_by_their_columns(texts, monkeypatch):
 
 
 def test_members_are_rows_by_their_columns(texts):
-    batch = SimpleNamespace(watched_buckets=frozenset(), positions={})
+    batch = Namespace(watched_buckets=frozenset(), positions={})
     parts = {
         "balances": {"points": Balance(5, 6)}, "progress": {"c1": Named("state")}, "holdings": {}, "states": {},
         "merged_into": None,
@@ -213,7 +217,7 @@ def test_members_are_rows_by_their_columns(texts):
     )  # fmt: skip
     new, changed = engine_rows.BatchRows(batch, AT), engine_rows.BatchRows(batch, AT)
     new.add_member(empty, Recorder(), Recorder(**parts))
-    member = Recorder(**parts | {"holdings": {"cup": Holding(1, 2, 3)}})
+    member = Recorder(**parts | {"holdings": {"cup": Holding(1, FIRST, LAST)}})
     changed.add_member(loaded, Recorder(), member)
     tables = {table.name: table for table in COPIED} | {f"{table.name}_now": table for table in UPDATED}
     for of, ending in ((new.of, ""), (changed.of, "_now")):
@@ -225,7 +229,7 @@ def test_members_are_rows_by_their_columns(texts):
     writes = {write.name: write.table for write in WRITES}
     assert other_than_named(writes["update_attributes"], attributes) == {}
     assert other_than_named(writes["upsert_holdings"], holding) == {
-        "product_id": "cup", "quantity": 1, "first_at": 2, "last_at": 3,
+        "product_id": "cup", "quantity": 1, "first_at": FIRST, "last_at": LAST,
     }  # fmt: skip
 
 
@@ -235,9 +239,9 @@ def test_what_few_events_change_is_rows_by_its_columns(texts, monkeypatch):
     withdrawn = Withdrawn((Named("coupon_id"),), (Named("notification_id"),), ((ClaimKind.cap, "c1", 4),))
     none = dict.fromkeys(("transactions", "coupons", "notifications", "follow_ups", "identities"), ())
     decision = Recorder(**none, taken_over="bob", withdrawn=withdrawn)
-    rows = engine_rows.BatchRows(SimpleNamespace(watched_buckets=frozenset(), positions={3: 41}), AT)
+    rows = engine_rows.BatchRows(Namespace(watched_buckets=frozenset(), positions={3: 41}), AT)
     arrival = Recorder(bucket=3, org_id=uuid4())
-    rows.add(SimpleNamespace(arrival=arrival, decision=decision, program=Recorder(), state="processed", refused=()))
+    rows.add(Namespace(arrival=arrival, decision=decision, program=Recorder(), state="processed", refused=()))
     found = {
         write.name: other_than_named(write.table, rows.of[write.name][0]) for write in QUERIES if rows.of[write.name]
     }

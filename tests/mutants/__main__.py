@@ -19,9 +19,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, ModuleType
 
 import pytest
 
@@ -58,7 +60,7 @@ class WithoutDatabase:
         settings.load_profile("mutants")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if "server" not in item.fixturenames]
+        items[:] = [item for item in items if "server" not in getattr(item, "fixturenames", ())]
 
 
 class Tests(WithoutDatabase):
@@ -81,7 +83,7 @@ class Tests(WithoutDatabase):
             sys.exit(f"A test fails without any mutant: {failed}")
         functions = _functions_by_code()
         gc.freeze()
-        results = dict.fromkeys((KILLED, TIMED_OUT, SURVIVED), 0)
+        results: dict[str, int] = dict.fromkeys((KILLED, TIMED_OUT, SURVIVED), 0)
         for number, mutant in enumerate(self.mutants, 1):
             result = self._test(mutant, functions)
             results[result] += 1
@@ -183,7 +185,7 @@ def _test_on_import(mutant: Mutant) -> str:
     return TIMED_OUT if done.returncode < 0 else KILLED if done.returncode else SURVIVED
 
 
-class Importer:
+class Importer(MetaPathFinder, Loader):
     """Finds one module, with other source than it has."""
 
     def __init__(self, path: Path, source: bytes) -> None:
@@ -191,20 +193,20 @@ class Importer:
         self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         self.path, self.source = path, source
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> object:
-        if name != self.name:
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
+        if fullname != self.name:
             return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+        return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
 
-    def create_module(self, _spec: object) -> None:
+    def create_module(self, spec: object) -> None:  # noqa: ARG002
         return None
 
-    def exec_module(self, module: object) -> None:
+    def exec_module(self, module: ModuleType) -> None:
         exec(compile(self.source, str(self.path), "exec", dont_inherit=True), module.__dict__)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("places", nargs="*", help="modules or folders, path or path:line; default: core and mechanics")
     parser.add_argument("--sample", type=int, default=0, help="how many mutants, at random; default: all")
     parser.add_argument("--seed", type=int, default=0, help="which sample")

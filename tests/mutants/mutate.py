@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+Node = ast.expr | ast.stmt  # what has a place in the source
 COMPARISONS = {
     ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="), ast.GtE: (">=", ">"), ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="),
     ast.Is: ("is", "is not"), ast.IsNot: (r"is\s+not", "is"), ast.In: ("in", "not in"), ast.NotIn: (r"not\s+in", "in"),
@@ -60,20 +61,22 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
 
-    def begin(node: ast.AST) -> int:
+    def begin(node: Node) -> int:
         return starts[node.lineno - 1] + node.col_offset
 
-    def end(node: ast.AST) -> int:
+    def end(node: Node) -> int:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return starts[node.end_lineno - 1] + node.end_col_offset
 
     def changes(node: ast.AST) -> Iterator[tuple[int, int, str]]:
         """Return what to put in place of which bytes."""
 
-        def between(left: ast.AST, right: ast.AST, pattern: str, text: str) -> tuple[int, int, str]:
+        def between(left: Node, right: Node, pattern: str, text: str) -> tuple[int, int, str]:
             gap = source[end(left) : begin(right)].decode()
             return end(left), begin(right), re.sub(pattern, text.replace("\\", ""), gap, count=1)
 
-        def instead(part: ast.AST, *texts: str) -> Iterator[tuple[int, int, str]]:
+        def instead(part: Node, *texts: str) -> Iterator[tuple[int, int, str]]:
             return ((begin(part), end(part), text) for text in texts)
 
         match node:
@@ -96,7 +99,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
                 yield from instead(node, str(value + 1), *([str(value - 1)] if value else []))
             case ast.Call(func=ast.Name(id=name)) if name in OPPOSITES:
                 yield from instead(node.func, OPPOSITES[name])
-            case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and not value.value):
+            case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and not value.value):
                 yield from instead(value, "None")
             case ast.If(test=test) | ast.IfExp(test=test):
                 yield from instead(test, "True", "False")
@@ -104,7 +107,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
                 yield from instead(test, "False")
             case ast.comprehension(ifs=tests):
                 yield from (change for test in tests for change in instead(test, "True"))
-            case ast.match_case(guard=ast.AST() as guard):
+            case ast.match_case(guard=ast.expr() as guard):
                 yield from instead(guard, "True")
             case ast.Expr(value=ast.Call()):
                 yield from instead(node, "pass")
