@@ -87,7 +87,7 @@ def test_a_formula_is_nested_forty_deep_at_most(depth, accepted):
     if accepted:
         Expression(source)
     else:
-        with pytest.raises(ExpressionError, match="nested at most 40 deep"):
+        with pytest.raises(ExpressionError, match="nested at most 40 levels deep"):
             Expression(source)
 
 

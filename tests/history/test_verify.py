@@ -144,7 +144,7 @@ BROKEN = {
     ),
     "every event that counted for a streak is in it": (
         ["UPDATE progress SET state = jsonb_set(state::jsonb, '{0}', '[]')::json WHERE kind = 'streak' AND " + ANN],
-        "streak visits: turns",
+        "streak visits: periods",
     ),
     "streaks are consistent": (
         ["UPDATE progress SET state = jsonb_set(state::jsonb, '{3}', '0')::json WHERE kind = 'streak' AND " + ANN],

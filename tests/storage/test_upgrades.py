@@ -307,7 +307,7 @@ def test_a_migration_that_gets_no_lock_fails_by_a_sentence_and_can_be_run_again(
     async def scenario(connection):
         async with connection.transaction():
             await connection.execute("LOCK TABLE events IN ACCESS SHARE MODE")  # as a dump does
-            with pytest.raises(MigrationFailedError, match="taken back: canceling statement due to lock timeout"):
+            with pytest.raises(MigrationFailedError, match="rolled back: canceling statement due to lock timeout"):
                 await migrate(url)
         assert not await is_migrated(connection)
         await migrate(url)

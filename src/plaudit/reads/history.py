@@ -1,6 +1,7 @@
 """A member's history: achievements and what they brought, combined from the log and the ledger."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -38,8 +39,10 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     changes: ChangeSummary
 
 
-async def history(connection: Connection, member_id: UUID, since: datetime, until: datetime) -> list[HistoryEntry]:
-    """Return the entries from `since` to before `until`, in chronological order.
+async def history(
+    connection: Connection, member_id: UUID, since: datetime, until: datetime, is_shown: Callable[[HistoryEntry], bool]
+) -> list[HistoryEntry]:
+    """Return the entries from `since` to before `until` that are shown, in chronological order.
 
     If there are more than 1,000, return about as many, without cutting a second in two.
     """
@@ -58,7 +61,7 @@ async def history(connection: Connection, member_id: UUID, since: datetime, unti
                 microsecond=0
             ):
                 return found
-            found += _entries(row, outcome_from(row["outcome"]), moved[row["position"]])
+            found += filter(is_shown, _entries(row, outcome_from(row["outcome"]), moved[row["position"]]))
         if len(rows) < EVENTS_AT_ONCE:
             return found
         place = rows[-1]["occurred_at"], rows[-1]["position"]

@@ -220,6 +220,28 @@ def test_the_way_through_a_challenge(servers, ann):
     }
 
 
+def test_the_history_leaves_out_what_changed_nothing_to_show(servers, server_process):
+    """A streak that grows, a place on a new ladder: nothing of it is an achievement, or has a field in an entry."""
+    ok(
+        servers.post(
+            "/v1/streaks",
+            json={"streakId": "walks", "name": "Walks", "cadence": "daily", "triggers": [{"type": "walked"}]},
+        ),
+        201,
+    )
+    wait = {"Prefer": "wait=20"}
+    action = {"userId": "dora", "action": "walked"}
+    assert servers.post("/api/audience/internal/actions", json=action, headers=wait).status_code == 200
+    ok(servers.post("/v1/transactions", json={"userId": "dora", "metric": "xp", "amount": 5}), 201)
+    rungs = [{"rungId": "low", "name": "Low", "threshold": 0}, {"rungId": "high", "name": "High", "threshold": 5}]
+    ok(servers.post("/v1/ladders", json={"ladderId": "late", "name": "Late", "metric": "xp", "rungs": rungs}), 201)
+    eventually(lambda: ok(servers.get("/v1/profiles/dora"))["ladders"].get("late", {}).get("rung"), "high")
+    with server_process.member_of(servers, "dora") as dora:
+        (entry,) = data_of(dora.get("/api/loyalty/history"))
+        assert entry["type"] == "metricChanged"
+        assert entry["payload"]["metricChanges"] == {"xp": {"oldValue": 0, "newValue": 5}}
+
+
 def test_what_is_lost_is_told(servers, server_process):
     campaign = {"name": "Gone", "triggers": [{"type": "cheated"}], "effects": [{"type": "remove_product", "productId": "cinephile"}],
                 "notification": {"message": "It is gone"}}  # fmt: skip

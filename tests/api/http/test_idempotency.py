@@ -107,7 +107,7 @@ def test_what_a_key_has_done_is_not_done_again_by_another_key(staged, database):
         async with staged(database) as stage:
             claim = (stage.pool, stage.org_id, "pay")
             assert await idempotency.begin(*claim, "credit", b"{}", "one") is None
-            with pytest.raises(Conflict, match="being processed"):
+            with pytest.raises(Conflict, match="still in progress"):
                 await idempotency.begin(*claim, "credit", b"{}", "two")
             await idempotency.finish(*claim, 201, b'{"a":1}', caller="one")
             kept = existing(await idempotency.begin(*claim, "credit", b"{}", "one"))

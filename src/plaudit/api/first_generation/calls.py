@@ -40,6 +40,7 @@ from plaudit.api.views.first_generation import (
     set_title,
 )
 from plaudit.api.views.notification import ReadCount, ReadMarker, post_read, unread_of
+from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.effects.effect_type import Preview
 from plaudit.core.effects.registry import EFFECTS
 from plaudit.core.ids import derived_id
@@ -239,6 +240,8 @@ def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None,
 
 # ----------------------------------------------------------------------------------------- notifications and history
 
+_NO_CHANGES = ChangeSummary()
+
 
 async def get_notifications(call: Call) -> list[LoyaltyNotification]:
     """What the member has not read, the oldest first. Reading does not consume."""
@@ -273,9 +276,18 @@ async def get_history(call: Call) -> list[LoyaltyHistoryEntry]:
     """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
     since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
     programme = await call.programme()
-    async with call.connection() as connection:
-        entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1))
     coupons = await coupons_of(call)
+
+    def is_shown(entry: HistoryEntry) -> bool:
+        """Return whether an entry has anything to show: most decisions of mechanics and commands have nothing."""
+        return (
+            entry.changes != _NO_CHANGES
+            or _achieved_by(programme, entry) is not None
+            or (entry.cause, entry.at) in coupons
+        )
+
+    async with call.connection() as connection:
+        entries = await log.history(connection, member_id(call), since, until + timedelta(seconds=1), is_shown)
     return [_entry_view(programme, entry, coupons) for entry in entries]
 
 
@@ -288,8 +300,12 @@ def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(int(given), UTC)
 
 
+def _achieved_by(programme: Programme, entry: HistoryEntry) -> tuple[str, str] | None:
+    return _achieved(programme, entry.cause.campaign_id, entry.step) if entry.fired else None
+
+
 def _entry_view(programme: Programme, entry: HistoryEntry, coupons: Coupons) -> LoyaltyHistoryEntry:
-    achieved = _achieved(programme, entry.cause.campaign_id, entry.step) if entry.fired else None
+    achieved = _achieved_by(programme, entry)
     return LoyaltyHistoryEntry(
         id=str(entry.entry_id),
         timestamp=int(entry.at.timestamp()),
