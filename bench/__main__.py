@@ -20,33 +20,31 @@ from bench import http, mechanics, members
 from bench.bulk import import_rates
 from bench.engine import Org, bare_rows, engine_rate, like_a_worker, prepare, processes_rate
 from bench.scale import serve_megabytes
+from bench.sizes import SIZES
 from plaudit.runtime import tune_gc
 from plaudit.storage.embedded import EmbeddedPostgres, program
 from plaudit.storage.migrate import migrate
 
-MEMBERS = 100_000
-EVENTS = 60_000
-BOARD = 1_000_000
-ROUNDS = 5  # of what is measured by turns
+MEMBERS, EVENTS, BOARD = SIZES.members, SIZES.events, SIZES.board
 
 console = Console(width=130)
 
 
 def pgbench(url: str) -> Callable[[], float]:
-    """A measure of TPC-B transactions a second (prepared statements, scale 20), with the best of 1, 8 and 32 clients."""
+    """A measure of TPC-B transactions a second (prepared statements), with the best of several numbers of clients."""
     host = re.search(r"host=([^&]+)", url)
     assert host
     base = [str(program("pgbench")), "-h", host[1], "-U", "postgres", "plaudit"]
-    subprocess.run([*base, "-i", "-s", "20", "-q"], check=True, capture_output=True)
+    subprocess.run([*base, "-i", "-s", str(SIZES.pgbench_scale), "-q"], check=True, capture_output=True)
 
     def rate(clients: int) -> float:
-        run = [*base, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", "5"]
+        run = [*base, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(SIZES.pgbench_seconds)]
         output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
         found = re.search(r"tps = ([0-9.]+)", output)
         assert found
         return float(found[1])
 
-    return partial(rate, max((1, 8, 32), key=rate))
+    return partial(rate, max(SIZES.pgbench_clients, key=rate))
 
 
 class Report:
@@ -81,7 +79,7 @@ class Report:
 
 def by_turns(*measures: Callable[[], float]) -> list[tuple[float, ...]]:
     """What each measure finds, several times. They take turns: what the machine does meanwhile meets all of them."""
-    return list(zip(*([measure() for measure in measures] for _ in range(ROUNDS)), strict=True))
+    return list(zip(*([measure() for measure in measures] for _ in range(SIZES.rounds)), strict=True))
 
 
 def engine_rates(url: str, *orgs: Org, events: int = EVENTS) -> list[tuple[float, ...]]:
@@ -98,9 +96,9 @@ def bench_engine(report: Report, url: str) -> Org:
     report.ratio("events decided and committed, one worker; pgbench TPC-B", engine, tpcb, 2)
     report.ratio("the same; the same rows without an engine", engine, bare, 0.5)
     few = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
-    many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=1_000))
+    many = uvloop.run(prepare(url, MEMBERS // 10, campaigns=SIZES.campaigns))
     ten, thousand = engine_rates(url, few, many, events=EVENTS // 2)
-    report.ratio("1,000 campaigns; 10", thousand, ten, 0.9)
+    report.ratio(f"{SIZES.campaigns:,} campaigns; 10", thousand, ten, 0.9)
     one, two = by_turns(*(partial(_with_processes, url, org, workers) for workers in (1, 2)))
     report.ratio("two workers; one", two, one, 1.3)
     return org
@@ -113,16 +111,16 @@ def _with_processes(url: str, org: Org, workers: int) -> float:
 def bench_http(report: Report, url: str, org: Org) -> None:
     """The API, and everything together."""
     headers = http.headers_of(org)
-    with http.running(url, 18_431, noop=True):
-        nothing = uvloop.run(http.post_rate(18_431, headers, org, tag="noop"))
-    with http.running(url, 18_432):
-        single = uvloop.run(http.post_rate(18_432, headers, org, tag="single"))
-        batch = uvloop.run(http.post_rate(18_432, headers, org, tag="batch", batch=http.BATCH))
+    with http.running(url, noop=True) as port:
+        nothing = uvloop.run(http.post_rate(port, headers, org, tag="noop"))
+    with http.running(url) as port:
+        single = uvloop.run(http.post_rate(port, headers, org, tag="single"))
+        batch = uvloop.run(http.post_rate(port, headers, org, tag="batch", batch=SIZES.batch))
     report.ratio("single POSTs accepted, durable; the same POST with nothing stored", [single], [nothing], 0.5)
-    report.ratio(f"actions in batches of {http.BATCH}; single POSTs", [batch], [single], 4)
-    with http.running(url, 18_433, worker=True):
-        capacity = uvloop.run(http.processed_rate(url, 18_433, headers, org))
-        p50, p99 = uvloop.run(http.latency(url, 18_433, headers, org, capacity / 2))
+    report.ratio(f"actions in batches of {SIZES.batch}; single POSTs", [batch], [single], 4)
+    with http.running(url, worker=True) as port:
+        capacity = uvloop.run(http.processed_rate(url, port, headers, org))
+        p50, p99 = uvloop.run(http.latency(url, port, headers, org, capacity / 2))
     report.bound(f"from the 202 to the effect, p50, at {capacity / 2:,.0f}/s (half of capacity)", p50 * 1000, 15, "ms")
     report.bound("the same, p99", p99 * 1000, 60, "ms")
 
@@ -132,25 +130,27 @@ def bench_members(report: Report, url: str) -> None:
     org = uvloop.run(prepare(url, MEMBERS // 10, campaigns=10))
     secret = uvloop.run(members.prepare_members(url, org))
     uvloop.run(engine_rate(url, org, EVENTS))  # some six events each
-    with http.running(url, 18_434, worker=True, app="bench.members:create_app"):
-        times = uvloop.run(members.read_times(18_434, org, secret))
+    with http.running(url, worker=True, app="bench.members:create_app") as port:
+        times = uvloop.run(members.read_times(port, org, secret))
         for path in members.READS:
             report.times(
                 f"GET {path}, p99; a primary-key SELECT through the same stack", times[path], times[members.SELECT], 5
             )
-        capacity = uvloop.run(http.processed_rate(url, 18_434, http.headers_of(org), org))
-        reads, writes = uvloop.run(members.reads_beside_writes(18_434, org, secret, capacity / 2))
+        capacity = uvloop.run(http.processed_rate(url, port, http.headers_of(org), org))
+        reads, writes = uvloop.run(members.reads_beside_writes(port, org, secret, capacity / 2))
         report.rate(f"GET /api/loyalty/me beside {writes:,.0f} actions/s (half of capacity)", reads, "reads")
-        held, p50, p99 = uvloop.run(members.toasts(18_434, org, secret))
+        held, p50, p99 = uvloop.run(members.toasts(port, org, secret))
     report.bound(f"from an action to its toast, {held:,} streams on one process, p50", p50 * 1000, 50, "ms")
     report.bound("the same, p99", p99 * 1000, 100, "ms")
 
 
 def bench_scale(report: Report, url: str) -> None:
     """What grows with the number of members and campaigns."""
-    rich = uvloop.run(prepare(url, MEMBERS, campaigns=1_000))
+    rich = uvloop.run(prepare(url, MEMBERS, campaigns=SIZES.campaigns))
     memory = serve_megabytes(url, rich)
-    report.bound(f"memory of serve beside PostgreSQL, {MEMBERS:,} members, 1,000 campaigns", memory, 300, "MB")
+    report.bound(
+        f"memory of serve beside PostgreSQL, {MEMBERS:,} members, {SIZES.campaigns:,} campaigns", memory, 300, "MB"
+    )
     few, many = (uvloop.run(prepare(url, number)) for number in (MEMBERS // 10, MEMBERS * 100))
     little, much = engine_rates(url, few, many)
     report.ratio(f"{many.members:,} members; {few.members:,}", much, little, 0.9)
@@ -170,7 +170,7 @@ def bench_mechanics(report: Report, url: str) -> None:
     report.rate(f"a segment filled over {BOARD:,} members", uvloop.run(mechanics.fill_rate(url, BOARD)), "members")
     report.rate(
         "a year of history imported, all mechanics live",
-        like_a_worker(partial(mechanics.import_rate, url, 2_000, EVENTS)),
+        like_a_worker(partial(mechanics.import_rate, url, SIZES.history_members, EVENTS)),
         "events",
     )
 
@@ -202,7 +202,7 @@ PARTS: dict[str, Callable[[Report, str], None]] = {
 
 @contextmanager
 def server() -> Generator[str]:
-    """A database of a part's own: what one leaves behind is nothing to the next."""
+    """A database, which is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="plaudit-bench-"))
     folder.chmod(0o755)
     embedded = EmbeddedPostgres(folder / "postgres")
@@ -220,9 +220,11 @@ def main() -> None:
     tune_gc()
     report = Report()
     try:
-        for name in sys.argv[1:] or PARTS:
+        names = sys.argv[1:] or [*PARTS]
+        for group in [[name] for name in names] if SIZES.database_each else [names]:
             with server() as url:
-                PARTS[name](report, url)
+                for name in group:
+                    PARTS[name](report, url)
     finally:
         console.print(report.table)
 

@@ -16,14 +16,11 @@ import msgspec
 from litestar import Litestar
 
 from bench.engine import Org
+from bench.sizes import SIZES, free_port
 from plaudit.core.ids import bucket_of, event_id_of, member_id_of
 from plaudit.engine.inbox import AppendResult, Inbox
 
-CONNECTIONS = 48
-SECONDS = 6.0
-LATENCY_SECONDS = 30.0  # a single stall of a tenth of a second is more than a hundredth of six seconds
-BATCH = 500
-WATCHED_EVERY = 40  # watching costs queries of its own, which must not be what is measured
+CONNECTIONS, SECONDS = SIZES.connections, SIZES.seconds
 PATH = "/api/audience/internal/actions"
 NOOP = "PLAUDIT_BENCH_NOOP"
 
@@ -45,10 +42,9 @@ def create_app() -> Litestar:
 
 
 @contextmanager
-def running(
-    url: str, port: int, *, noop: bool = False, worker: bool = False, app: str = "bench.http:create_app"
-) -> Iterator[None]:
-    """The API on a port, and a worker if wanted, as processes of their own."""
+def running(url: str, *, noop: bool = False, worker: bool = False, app: str = "bench.http:create_app") -> Iterator[int]:
+    """The API, on the port that is returned, and a worker if wanted, as processes of their own."""
+    port = free_port()
     environment = os.environ | {"PLAUDIT_DATABASE_URL": url} | ({NOOP: "1"} if noop else {})
     api = [
         sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--loop", "uvloop", "--port", str(port),
@@ -58,7 +54,7 @@ def running(
     # A session each, as `serve` starts them: the system shares its cores out by sessions first.
     children = [subprocess.Popen(command, env=environment, start_new_session=True) for command in commands]
     try:
-        yield
+        yield port
     finally:
         for child in children:
             child.send_signal(signal.SIGTERM)
@@ -195,7 +191,7 @@ async def latency(url: str, port: int, headers: dict[str, str], org: Org, rate: 
     async def send(client: Client, number: int) -> None:
         body = action(org, chance, f"latency-{number}")
         assert await client.post(PATH, msgspec.json.encode(body)) == b"202"
-        if number % WATCHED_EVERY == 0:
+        if number % SIZES.watched_every == 0:
             task = asyncio.create_task(watch(body))
             watching.add(task)
             task.add_done_callback(watching.discard)
@@ -214,8 +210,8 @@ async def latency(url: str, port: int, headers: dict[str, str], org: Org, rate: 
 
         started = time.perf_counter()
         number = 0
-        while (passed := time.perf_counter() - started) < LATENCY_SECONDS:
-            while number < passed * rate:
+        while (passed := time.perf_counter() - started) < SIZES.latency_seconds:
+            while number < passed * rate + 2:  # those two at once: there are no quantiles of one
                 task = asyncio.create_task(turn(number))
                 sending.add(task)
                 task.add_done_callback(sending.discard)

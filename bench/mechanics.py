@@ -8,21 +8,22 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from bench.engine import Org
+from bench.sizes import SIZES
 from plaudit import clock
 from plaudit.chores.fill_segments import fill_next_bucket
 from plaudit.core.event import ACTION
 from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.member import STATE_TABLES
 from plaudit.documents.kinds import KINDS
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Payload, arrival_from_client
 from plaudit.engine.worker import LANES, Worker
+from plaudit.mechanics.competitions.state import Standing
 from plaudit.reads.leaderboards import Leaderboards
 from plaudit.storage.documents import Change, create, update
 from plaudit.storage.orgs import create_org
 from plaudit.storage.postgres import Pool, create_pool
 from plaudit.storage.programmes import Programmes
-
-LOOKS = 300
 
 
 async def write(pool: Pool, org_id: UUID, kind: str, id: str, **raw) -> None:
@@ -49,7 +50,7 @@ async def live_mechanics(pool: Pool, org_id: UUID) -> None:
 
 async def _p99(look: Callable[[], Awaitable[object]]) -> float:
     times = []
-    for _ in range(LOOKS):
+    for _ in range(SIZES.looks):
         started = time.perf_counter()
         await look()
         times.append(time.perf_counter() - started)
@@ -65,17 +66,19 @@ async def board_times(url: str, members: int) -> tuple[float, float, float]:
     chance = random.Random(1)
     now = clock.now()
     ids = [(member_id_of(org_id, f"user_{n}"), f"user_{n}") for n in range(members)]
+    table = STATE_TABLES["standings"]
     rows = [
-        (bucket_of(one), one, org_id, "cup", user, chance.randrange(10**6), now, "", "", "", 0, 1) for one, user in ids
+        table.row(
+            (bucket_of(key), key), org_id, user, "cup", Standing(score=chance.randrange(10**6), reached_at=now), 1
+        )
+        for key, user in ids
     ]
-    columns = (
-        "bucket", "member_id", "org_id", "competition_id", "user_id", "score", "reached_at", "scope", "round",
-        "last_round", "last_score", "position",
-    )  # fmt: skip
     async with pool.acquire() as connection:
         await connection.execute("UPDATE positions SET position = greatest(position, 1)")
         for start in range(0, members, 100_000):
-            await connection.copy_records_to_table("standings", records=rows[start : start + 100_000], columns=columns)
+            await connection.copy_records_to_table(
+                "standings", records=rows[start : start + 100_000], columns=table.columns
+            )
         await connection.execute("VACUUM ANALYZE standings")
     boards = Leaderboards(pool)
     await boards.board(org_id, "cup")

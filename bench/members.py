@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from bench.engine import Org
 from bench.http import CONNECTIONS, PATH, SECONDS, Client, action, clients, headers_of
+from bench.sizes import SIZES
 from plaudit import clock
 from plaudit.core.ids import bucket_of
 from plaudit.documents.kinds import KINDS
@@ -20,10 +21,7 @@ from plaudit.storage.postgres import create_pool
 
 SELECT = "/bench/select"
 READS = ("/api/loyalty/profile", "/api/loyalty/me", "/api/loyalty/history")
-ROUNDS = 1_500
-STREAMS = 5_000
 STREAMS_EACH = 5
-TOASTS = 400
 TOASTS_A_SECOND = 40
 
 
@@ -34,15 +32,18 @@ def create_app() -> Litestar:
     from plaudit.api.identity.current_member import member_id
 
     async def select(call: Call) -> object:
-        one = member_id(call)
+        key = member_id(call)
         await call.services.programmes.current(call.org_id)
         async with call.services.pool.acquire() as connection:
             row = await connection.fetchrow(
-                "SELECT user_id FROM members WHERE bucket = $1 AND member_id = $2", bucket_of(one), one
+                "SELECT user_id FROM members WHERE bucket = $1 AND member_id = $2", bucket_of(key), key
             )
         return {"userId": row["user_id"]}
 
-    own = Operation(method="GET", path=SELECT, summary="", run=select, scope=None, member=True, tag="Bench")
+    own = Operation(
+        name="selectMember", method="GET", path=SELECT, summary="Select a member", run=select, answer=dict[str, str],
+        scope=None, member=True, tag="Bench",
+    )  # fmt: skip
     app.OPERATIONS = [*app.OPERATIONS, own]
     return app.create_app()
 
@@ -74,7 +75,7 @@ async def read_times(port: int, org: Org, secret: str) -> dict[str, float]:
     """The p99 of each read and of the SELECT, in seconds, by turns on one connection."""
     times: dict[str, list[float]] = {path: [] for path in (SELECT, *READS)}
     opened = [await Client(port, token_headers(org, secret, f"user_{i}")).open() for i in range(20)]
-    for turn in range(ROUNDS):
+    for turn in range(SIZES.reads):
         client = opened[turn % len(opened)]
         for path, found in times.items():
             started = time.perf_counter()
@@ -82,7 +83,7 @@ async def read_times(port: int, org: Org, secret: str) -> dict[str, float]:
             found.append(time.perf_counter() - started)
     for one in opened:
         one.close()
-    return {path: statistics.quantiles(found[100:], n=100)[98] for path, found in times.items()}
+    return {path: statistics.quantiles(found[SIZES.reads // 15 :], n=100)[98] for path, found in times.items()}
 
 
 async def reads_beside_writes(port: int, org: Org, secret: str, writes: float) -> tuple[float, float]:
@@ -143,7 +144,7 @@ async def toasts(port: int, org: Org, secret: str) -> tuple[int, float, float]:
         ready += 1
 
     held: list[Listening] = []
-    for i in range(STREAMS // STREAMS_EACH):
+    for i in range(SIZES.streams // STREAMS_EACH):
         user_id = f"user_{i}"
         heard[user_id] = []
         lines = "".join(f"{name}: {value}\r\n" for name, value in token_headers(org, secret, user_id).items())
@@ -158,11 +159,11 @@ async def toasts(port: int, org: Org, secret: str) -> tuple[int, float, float]:
     deadline = time.perf_counter() + 60
     while ready < len(held) and time.perf_counter() < deadline:
         await asyncio.sleep(0.05)
-    await asyncio.sleep(2)  # each looks for itself once after it began
+    await asyncio.sleep(SIZES.settle_seconds)  # each looks for itself once after it began
 
     waits: list[float] = []
     async with clients(port, headers_of(org), 4) as (one, *_):
-        for number in range(TOASTS):
+        for number in range(SIZES.toasts):
             user_id = f"user_{number * 7 % len(heard)}"
             already = len(heard[user_id])
             body = msgspec.json.encode({"userId": user_id, "action": "toast", "eventId": f"toast-{number}"})

@@ -13,31 +13,31 @@ import uvloop
 
 from bench import http
 from bench.engine import Org
-
-PORT = 18_435
+from bench.sizes import SIZES, free_port
 
 
 def serve_megabytes(url: str, org: Org) -> float:
     """The memory of a busy `plaudit serve`, all its processes, beside PostgreSQL; what they share counts once."""
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "plaudit", "serve", "--database-url", url, "--data", folder, "--no-demo"]
         with (Path(folder) / "log").open("wb") as log:
-            server = subprocess.Popen([*command, "--port", str(PORT)], stdout=log, stderr=log, start_new_session=True)
+            server = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log, start_new_session=True)
         try:
-            uvloop.run(_work(url, org))
+            uvloop.run(_work(url, org, port))
             return sum(map(_kilobytes, _family(server.pid))) / 1024
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(60)
 
 
-async def _work(url: str, org: Org) -> None:
+async def _work(url: str, org: Org, port: int) -> None:
     headers = http.headers_of(org)
-    await http.post_rate(PORT, headers, org, tag="memory")
+    await http.post_rate(port, headers, org, tag="memory")
     connection = await asyncpg.connect(url)
     await http.drained(connection)
     await connection.close()
-    await asyncio.sleep(2)
+    await asyncio.sleep(SIZES.settle_seconds)
 
 
 def _family(pid: int) -> list[int]:
