@@ -167,9 +167,12 @@ class BatchRows:
                 continue
             position = self.positions[arrival.bucket]
             rows.append(table.row(key, arrival.org_id, arrival.user_id, document_id, part, position))
-        if old:
-            left = {document_id for document_id, state in now.items() if table.part(state) is not None}
-            removed += [(*key, id_) for id_, state in old.items() if id_ not in left and table.part(state) is not None]
+        for document_id, state in old.items():
+            after = now.get(document_id)
+            if state is after or table.part(state) is None:
+                continue
+            if after is None or table.part(after) is None:
+                removed.append((*key, document_id))
 
 
 def _transaction_rows(

@@ -21,7 +21,7 @@ TRIGGERS = (
     ),
     EngineTrigger(
         ENDED,
-        "A competition or league round ended and the member won a prize. ",
+        "A competition or league round ended and the member won a prize.",
         {"competitionId": "string", "rank": "number"},
     ),
 )
