@@ -144,7 +144,7 @@ def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
 
 def test_late_rounds_are_settled_one_after_the_other(shop):
     ok(shop.post("/v1/competitions", json={
-        "competitionId": "league", "name": "League", "score": {"trigger": "goal", "field": "n"}, "settleAfterMinutes": 0,
+        "competitionId": "league", "name": "League", "score": {"trigger": "goal", "field": "n"}, "settleAfterMinutes": 3 * 24 * 60,
         "leagues": {"period": "day", "divisions": ["bronze", "silver"], "promote": 1, "relegate": 1},
     }), 201)  # fmt: skip
     now = datetime.fromisoformat(ok(shop.get("/v1/clock"))["now"])
@@ -154,7 +154,7 @@ def test_late_rounds_are_settled_one_after_the_other(shop):
             body = {"userId": user, "action": "goal", "data": {"n": n}, "timestamp": at.isoformat()}
             answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
             assert answer.json()["processed"]
-    ok(shop.post("/v1/clock/advance", json={"seconds": 86_400}))
+    ok(shop.post("/v1/clock/advance", json={"seconds": 2 * 86_400}))
     boards = [
         [past_board(shop, instant.date().isoformat(), name) for name in ("bronze", "silver")] for instant in rounds
     ]

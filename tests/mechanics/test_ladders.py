@@ -281,6 +281,15 @@ def test_reversing_the_reversal_leads_up_again():
     assert rung(ann) == "gold"
 
 
+@pytest.mark.parametrize(("then", "wanted"), [("2026-12-31", "gold"), ("2027-12-31", "gold"), ("2028-01-01", "bronze")])
+def test_reversing_a_reversal_leads_up_by_this_year_or_the_one_before(then, wanted):
+    ann = life(**YEAR)
+    ann.do("2026-01-01", "earn", amount=500)
+    reverse(ann, "2026-01-02", ann.transactions[0], 500, earned=True, countedAt="2026-01-01T00:00:00Z")
+    reverse(ann, then, ann.transactions[-1], 500, earned=True, countedAt="2026-01-01T00:00:00Z")
+    assert rung(ann) == wanted
+
+
 def test_a_rung_by_hand_outlasts_a_reversal_and_not_longer_than_it_was_given_for():
     ann = life()
     ann.do("2026-01-01", "earn", amount=500)

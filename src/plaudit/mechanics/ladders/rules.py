@@ -36,7 +36,7 @@ def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> Non
         earned = {name: earned[name] for name in sorted(earned)[-ladder.windows_kept :]}
     after = structs.replace(state, earned=earned)
     if amount > 0:
-        _climb(context, ladder, after, key)
+        _climb(context, ladder, after, key if at == context.now else None)
     else:
         _step_down(context, ladder, state, after)
 
@@ -177,7 +177,7 @@ def take_over(context: Context, ladder: Ladder, other: LadderState) -> None:
     )
     _store(context, ladder, state)
     _notify(context, ladder, before, state.effective)
-    _climb(context, ladder, state, window_key(ladder, context.now, _zone(context), context.member.enrolled_at))
+    _climb(context, ladder, state)
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -272,15 +272,17 @@ def _renew_window(context: Context, ladder: Ladder, state: LadderState) -> Ladde
     return structs.replace(state, ends_at=_ends_at(context, ladder), grace_until=None)
 
 
-def _climb(context: Context, ladder: Ladder, state: LadderState, key: str) -> None:
-    """Keep a state; and up at once, by the score of this window or, for a late credit (to that of `key`), the one before."""
+def _climb(context: Context, ladder: Ladder, state: LadderState, key: str | None = None) -> None:
+    """Keep a state; and up at once, by the score of the present window or of the one before, if what counted there is late.
+
+    `key` is the window of the event's instant, where it is known. The present one may be later: the event may be late.
+    """
     zone, enrolled_at = _zone(context), context.member.enrolled_at
     now = max(context.now, context.member.latest_at or context.now)
     if ladder.days is None:
-        current = key if now == context.now else window_key(ladder, now, zone, enrolled_at)
-        best = state.earned.get(current, 0)
-        if len(state.earned) > 1:
-            best = max([best, *(amount for key, amount in state.earned.items() if _is_before(key, current))])
+        current = key if key is not None and now == context.now else window_key(ladder, now, zone, enrolled_at)
+        counted = [amount for name, amount in state.earned.items() if name == current or _is_before(name, current)]
+        best = max(counted, default=0)
     else:
         best = score(ladder, state, now, zone, enrolled_at)
     reached = rung_for(ladder, best)
