@@ -30,7 +30,7 @@ from plaudit.core.program import Program
 from plaudit.engine.arrival import Arrival, arrival_of_onward, logged, timer_arrival
 from plaudit.engine.processed import Outcome, outcome_from
 from plaudit.storage.postgres import Connection, snapshot
-from plaudit.storage.programmes import Programme, load_at_version
+from plaudit.storage.programmes import Programme, fetch_version, load_at_version
 from plaudit.storage.queries import queries_beside
 
 from .simulated_claims import Left, give_back, settled
@@ -131,8 +131,7 @@ async def simulate(
         taken_back = {record["reverses"] for record in await connection.fetch(_SQL.reversed, org_id, since)}
         runner = _Simulator(connection, programme, since, found, campaign_id, cases_max, Orders(taken_back))
         await runner.load_scarce_resources(share)
-        row = await connection.fetchrow(_SQL.present, org_id)
-        assert row is not None
+        row = await fetch_version(connection, org_id)
         # Only members of whom there is something in the window; of them, everything.
         async for rows in _commits(connection.cursor(_SQL.log, org_id, since, share, prefetch=FETCHED)):
             for record in causes_first(rows):

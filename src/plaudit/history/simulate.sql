@@ -30,10 +30,6 @@ SELECT DISTINCT reverses FROM transactions WHERE org_id = $1 AND created_at >= $
 -- What is taken of overall limits and stock now.
 SELECT kind, key, quantity AS number FROM claimed WHERE org_id = $1;
 
--- name: present
--- The programme as it is now, and how far the organisation's clock is ahead.
-SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
-
 -- name: held
 -- Members whose history is being imported: nothing falls due for them meanwhile (an hour: jobs.ABANDONED_AFTER).
 SELECT DISTINCT member_id FROM importing_members JOIN jobs USING (job_id)

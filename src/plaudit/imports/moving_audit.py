@@ -11,7 +11,7 @@ from plaudit.errors import Conflict, FieldError, PlauditError, invalid_fields
 from plaudit.reads.exports import audit_line
 from plaudit.storage import documents
 from plaudit.storage.postgres import Connection
-from plaudit.storage.programmes import Programme
+from plaudit.storage.programmes import Programme, announce_change
 from plaudit.storage.queries import queries_beside
 
 from .batch import BatchResult
@@ -105,4 +105,4 @@ async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine
         if line.document is not None:
             await documents.refer(connection, org_id, KINDS[line.kind], line.id, line.document)
     await connection.execute(_SQL.reach_version, org_id, max(line.program_version for line in lines))
-    await connection.execute(_SQL.tell, str(org_id))
+    await announce_change(connection, org_id)

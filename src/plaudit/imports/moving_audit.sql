@@ -60,7 +60,3 @@ FROM documents;
 -- name: reach_version
 -- The programme is of this version now, at least.
 UPDATE orgs SET program_version = greatest(program_version, $2) WHERE org_id = $1;
-
--- name: tell
--- Every process reads the programme again.
-SELECT pg_notify('plaudit_programs', $1);

@@ -19,6 +19,7 @@ from plaudit.messages import CampaignData, payload_of
 
 from .outgoing import tell_if_wanted
 from .postgres import Connection, atomic
+from .programmes import announce_change
 from .queries import queries_beside
 from .references import Own, refuse_referred_to, wrong_references
 
@@ -359,7 +360,7 @@ async def _store_version(
     await connection.execute(
         _SQL.insert_version, *key, stored.version, stored.ordinal, program_version, what, doc, change.at, change.by
     )
-    await connection.execute(_SQL.announce, str(change.org_id))
+    await announce_change(connection, change.org_id)
     if change.kind.name == "campaign" and doc is not None:
         await _notify(connection, change, stored, what)
 

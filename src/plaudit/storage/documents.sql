@@ -76,10 +76,6 @@ SELECT version, change, doc, changed_at, changed_by, program_version
 FROM document_versions WHERE org_id = $1 AND kind = $2 AND id = $3 AND program_version < $4
 ORDER BY program_version DESC LIMIT $5;
 
--- name: announce
--- Tell every process that an organisation's programme has changed, when the change is committed.
-SELECT pg_notify('plaudit_programs', $1::text);
-
 -- name: guard_metric
 -- Whether members have something of a metric: their books would be orphaned.
 SELECT EXISTS (

@@ -120,10 +120,11 @@ class Programmes:
     async def refresh(self, org_id: UUID) -> Programme:
         """Load and compile the programme if it has changed, and replace the cached one."""
         async with self._locks.setdefault(org_id, asyncio.Lock()), self._pool.acquire() as connection:
-            row = await connection.fetchrow(_SQL.program_version, org_id)
-            if row is None:
+            try:
+                row = await fetch_version(connection, org_id)
+            except NotFound:
                 self._current.pop(org_id, None)
-                raise NotFound("Organisation not found", code="org_not_found")
+                raise
             known = self._current.get(org_id)
             if known is not None and _is_of(known, row):
                 return known
@@ -199,14 +200,25 @@ def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
     return (programme.compiled.version, programme.clock.offset) == (row["program_version"], row["clock_offset"])
 
 
+async def fetch_version(connection: Connection, org_id: UUID) -> asyncpg.Record:
+    """Return the current `program_version` of an organisation, and its `clock_offset`. Raise NotFound."""
+    row = await connection.fetchrow(_SQL.program_version, org_id)
+    if row is None:
+        raise NotFound("Organisation not found", code="org_not_found")
+    return row
+
+
+async def announce_change(connection: Connection, org_id: UUID) -> None:
+    """Notify every process, at the commit, that an organisation's programme has changed."""
+    await connection.execute(_SQL.announce_change, CHANNEL, org_id)
+
+
 async def load_programme(connection: Connection, org_id: UUID) -> Programme:
     """Return an organisation's current programme, compiled."""
     async with snapshot(connection):
-        row = await connection.fetchrow(_SQL.program_version, org_id)
+        row = await fetch_version(connection, org_id)
         rows = await fetch_documents(connection, org_id)
         org_clock = await clock_of(connection, org_id)
-    if row is None:
-        raise NotFound("Organisation not found", code="org_not_found")
     return _compiled(org_id, row["program_version"], rows, org_clock)
 
 

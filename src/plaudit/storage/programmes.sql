@@ -14,6 +14,10 @@ SELECT kind, id, doc FROM (
 -- The version of the programme as it is now, and how far the organisation's clock is ahead.
 SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
 
+-- name: announce_change
+-- Notify the processes that listen on the channel $1 of a changed programme, when the change is committed.
+SELECT pg_notify($1, $2::uuid::text);
+
 -- name: program_versions
 -- The versions of these organisations' programmes as they are now.
 SELECT org_id, program_version, clock_offset FROM orgs WHERE org_id = ANY($1::uuid[]);
