@@ -25,6 +25,7 @@ from plaudit.core.member import Member
 from plaudit.core.metrics import AMOUNT_MAX, Metric
 from plaudit.core.program import Program
 from plaudit.engine.arrival import logged
+from plaudit.reads.transactions import of_metric
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 
@@ -71,7 +72,7 @@ async def sent_on(
     for metric_id, amount in lacking.items():
         short = amount
         receivers: dict[str, _Receiver] = {}
-        metric, rows = program.metrics[metric_id], await _rows(connection, member.member_id, metric_id)
+        metric, rows = program.metrics[metric_id], await of_metric(connection, member.member_id, metric_id)
         for event in sent if short > 0 else ():
             to = str(event.data["to"])
             own = _by_hand(rows, event.event_id) if event.data["metric"] == metric_id else None
@@ -97,17 +98,13 @@ async def sent_on(
     return Back(tuple(transfers), tuple(orders), tuple(stays))
 
 
-async def _rows(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:
-    return [dict(row) for row in await connection.fetch(_SQL.on_lots, bucket_of(member_id), member_id, metric_id)]
-
-
 async def _history(connection: Connection, org_id: UUID, user_id: str, metric_id: str) -> Sequence[Row]:
     """Return the transactions of a user's metric, and those of the remaining member."""
     rows: Sequence[Row] = []
     name: str | None = user_id
     while name is not None:
         member_id = member_id_of(org_id, name)
-        rows = matching.continued(rows, await _rows(connection, member_id, metric_id))
+        rows = matching.continued(rows, await of_metric(connection, member_id, metric_id))
         found = await connection.fetchrow(_SQL.receiver, bucket_of(member_id), member_id, metric_id)
         name = None if found is None else found["merged_into"]
     return rows

@@ -1,7 +1,3 @@
--- name: on_lots
--- The transactions of a member's metric, in their order.
-SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
-
 -- name: receiver
 -- A member: as whom they go on if they were merged, whether they were erased, and what they have of a metric.
 SELECT merged_into, erased_at, amount, book FROM members AS m

@@ -89,8 +89,8 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
 
 async def matches(connection: Connection, row: Row) -> list[Match]:
     """Return the credits and debits that a transaction's amount is matched with, of the same member and metric."""
-    own = row["transaction_id"]
-    return [match for match in matched(await _on_lots(connection, row)) if own in (match.credit, match.debit)]
+    own, rows = row["transaction_id"], await of_metric(connection, row["member_id"], row["metric"])
+    return [match for match in matched(rows) if own in (match.credit, match.debit)]
 
 
 async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
@@ -101,22 +101,22 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     ids = [member_id_of(row["org_id"], user) for user in users]
     keys = [bucket_of(id_) for id_ in ids], ids
     onward = await connection.fetch(_SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
-    return parts_left(row, await _on_lots(connection, row), [dict(record) for record in onward])
+    rows = await of_metric(connection, row["member_id"], row["metric"])
+    return parts_left(row, rows, [dict(record) for record in onward])
 
 
-async def _on_lots(connection: Connection, row: Row) -> list[matching.Row]:
-    return [
-        dict(record) for record in await connection.fetch(_SQL.on_lots, row["bucket"], row["member_id"], row["metric"])
-    ]
+async def of_metric(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:
+    """Return all transactions of a member's metric, in their order."""
+    rows = await connection.fetch(_SQL.of_metric, bucket_of(member_id), member_id, metric_id)
+    return [dict(row) for row in rows]
 
 
 async def expired_of(connection: Connection, row: Row) -> int:
     """Return how much of a credit has expired, at its member or at the remaining one."""
-    rows = await _on_lots(connection, row)
+    rows = await of_metric(connection, row["member_id"], row["metric"])
     for user_id in await remaining_users(connection, row["org_id"], row["user_id"]):
         member_id = member_id_of(row["org_id"], user_id)
-        there = row | {"bucket": bucket_of(member_id), "member_id": member_id}
-        rows = matching.continued(rows, await _on_lots(connection, there))
+        rows = matching.continued(rows, await of_metric(connection, member_id, row["metric"]))
     return matching.expired_of(row, rows)
 
 

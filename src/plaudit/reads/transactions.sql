@@ -47,7 +47,7 @@ WHERE bucket = $1 AND member_id = $2 AND position = $3 AND event_id = $4 AND kin
 SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
 WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'manual' ORDER BY ordinal LIMIT 1;
 
--- name: on_lots
+-- name: of_metric
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
 SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
 
