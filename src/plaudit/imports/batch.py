@@ -12,7 +12,6 @@ from msgspec import Struct, field
 from plaudit import bounds, clock
 from plaudit.core.commands.import_member import ImportOrder, coupon_id_of, data_of
 from plaudit.core.event import IMPORT, PROFILE
-from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.refusals import message_of
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.import_record import read_member
@@ -22,6 +21,7 @@ from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.process import process
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 from plaudit.guard import known
+from plaudit.reads.identities import members_there
 from plaudit.storage import code_pools
 from plaudit.storage.postgres import Connection, Pool, atomic, with_retries
 from plaudit.storage.programmes import Programme
@@ -239,11 +239,10 @@ async def _update_members(
     numbers: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), programme.now()
     users = [id_text(line.fields.get("userId")) for line in lines]
-    keys = [member_id_of(programme.compiled.org_id, str(user)) for user in users]
-    rows = await connection.fetch(_SQL.existing, [bucket_of(key) for key in keys], keys)
-    there = {row["user_id"] for row in rows}
+    named = [user_id for user_id in users if isinstance(user_id, str)]
+    existing = await members_there(connection, programme.compiled.org_id, named)
     for line, user_id in zip(lines, users, strict=True):
-        if not isinstance(user_id, str) or user_id not in there:
+        if not isinstance(user_id, str) or user_id not in existing:
             message = (
                 "is missing" if user_id is None else f"must reference an existing user (got {str(user_id)[:64]!r})"
             )

@@ -1,8 +1,3 @@
--- name: existing
--- Which of these members there are.
-SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id) JOIN members USING (bucket, member_id)
-WHERE erased_at IS NULL;
-
 -- name: booked
 -- What the ledger has of these imports, by metric.
 SELECT metric, sum(amount) AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position)
