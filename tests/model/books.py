@@ -4,11 +4,12 @@ A lot is a list of layers, what was put in first first: which transaction put ho
 become of a credit: spent, expired, taken back, or still there.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
 DEBT = 0
+BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Book:
@@ -68,6 +69,8 @@ class Book:
             amount -= paid
         if not amount:
             return
+        if not self.shows_lots and (expires is not None or pending_until is not None):
+            self.net()
         same = [n for n, lot in self.lots.items() if (lot["expires"], lot["pending_until"]) == (expires, pending_until)]
         if same:
             number = same[0]
@@ -79,6 +82,15 @@ class Book:
         transaction["moves"].append(
             {"lot": number, "credit": transaction["number"], "amount": amount, "expires": expires}
         )
+
+    def net(self) -> None:
+        """Lots begin to matter: what is there until then is one amount, less what is owed, also of what is held."""
+        holds, self.holds = self.holds, {}
+        owed, self.owed = self.owed, 0
+        self.owed = self.take(self.begin(BEFORE, "", earned=False), self.spending_order(), owed)
+        self.lots = {number: lot for number, lot in self.lots.items() if amount_in(lot)}
+        for name, hold in holds.items():
+            self.hold(name, hold["amount"], hold["until"])
 
     def pay(self, transaction: Json, amount: int) -> None:
         """Pay debt off, or owe more when it is negative."""

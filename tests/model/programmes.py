@@ -312,14 +312,15 @@ def a_patient_streak(draw: Any) -> Json:
 def patient(draw: Any) -> Documents:
     """A programme under which events come to the same in whichever order they are reported."""
     caps = draw(st.sampled_from([[], [], [{"period": "day", "amount": 90}]]))
-    # No pause between two events is long enough for anything to expire before the later one arrives.
+    # No pause between two events is long enough for anything to expire before the later one arrives: each earns something.
     put_off = {"type": "rolling", "days": 21, "extendedByActivity": True}
     points: Json = {
         "expiry": draw(st.sampled_from([None, {"type": "rolling", "days": 5}, {"type": "end_of_month"}, put_off])), "earningCaps": caps,
         "pendingDays": 0 if caps else draw(st.sampled_from([0, 3])),
     }  # fmt: skip
     found: Documents = [settings(draw(st.sampled_from(ZONES))), ("metric", "points", points), ("metric", "xp", {})]
-    found.append(("campaign", "camp_earn", campaign("buy", config(amount="amount"), priority=9)))
+    amount = "amount + 1" if points["expiry"] == put_off else "amount"
+    found.append(("campaign", "camp_earn", campaign("buy", config(amount=amount), priority=9)))
     if points["expiry"] == put_off:
         points["earningCaps"] = []
         found += [
