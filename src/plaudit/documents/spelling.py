@@ -39,7 +39,7 @@ def meant(value: Any, into: type[T], at: str) -> T:
     try:
         return msgspec.convert(listed, into, str_keys=True)
     except msgspec.ValidationError as error:
-        raise invalid_fields([FieldError(at, f"is not valid: {error}".replace("`", ""))]) from None
+        raise invalid_fields([FieldError(at, f"is invalid: {error}".replace("`", ""))]) from None
 
 
 @cache

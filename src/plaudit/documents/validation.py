@@ -145,7 +145,7 @@ def _field_error(name: str, message: str, value: Any) -> FieldError:
         return FieldError(path, f"must be an ISO 8601 time, such as {bounds.TIME_EXAMPLE}{got}")
     if sentence.startswith("Expected "):
         return FieldError(path, "must be " + sentence.removeprefix("Expected ").replace("`", ""))
-    return FieldError(path, "is not valid: " + sentence.replace("`", ""))
+    return FieldError(path, "is invalid: " + sentence.replace("`", ""))
 
 
 def _got(value: Any) -> str:

@@ -109,7 +109,7 @@ def _wrong_shape(name: str, value: Any, of: type[Struct]) -> list[FieldError]:
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as error:
-        return [FieldError(name, f"is not valid: {error}".replace("`", ""))]
+        return [FieldError(name, f"is invalid: {error}".replace("`", ""))]
     return []
 
 

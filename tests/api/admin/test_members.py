@@ -46,6 +46,7 @@ def test_profiles_are_judged_by_the_schema(shop):
     assert shop.get("/api/audience/M-1").json()["userId"] == "ann"
     taken = shop.post("/v1/profiles", json={"userId": "bob", "email": "bob@example.com", "membership": "M-1"})
     assert (taken.status_code, taken.json()["error"]["code"]) == (409, "identity_taken")
+    assert taken.json()["error"]["details"] == [{"field": "membership", "message": "already belongs to another user"}]
     gone = shop.put("/v1/profiles/ann", json={"email": None})
     assert gone.json()["error"]["details"] == [{"field": "email", "message": "cannot be removed: it is required"}]
 

@@ -73,7 +73,7 @@ class JwksCache:
             found = self._known(provider, kid)
         if found is None and (provider.failed or provider.fetch is not None):
             raise Unavailable(
-                "The identity provider's keys cannot be fetched; retry later",
+                f"The identity provider's keys cannot be fetched from {url}; retry later",
                 next_at=clock.now() + timedelta(seconds=max(1.0, provider.next_at - self._now())),
             )
         return found

@@ -1,5 +1,6 @@
 """Read and write a member's profile, whoever calls."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -54,14 +55,22 @@ async def write_profile(call: Call, user_id: str, found: ProfileUpdate) -> OpenO
     return await fetch_profile(call, user_id)
 
 
+_TAKEN = re.compile(
+    r"=\([^,]+, ([^,]+), "
+)  # PostgreSQL's detail: Key (org_id, kind, value)=(…, email, …) already exists.
+
+
 @contextmanager
 def identity_conflicts() -> Generator[None]:
-    """Raise Conflict if an e-mail address, phone number or unique field is another user's."""
+    """Raise Conflict, which names the field, if an e-mail address, phone number or unique field is another user's."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
         if error.table_name != "identities":
             raise
+        field = _TAKEN.search(error.detail or "")
         raise Conflict(
-            "Another user already has this e-mail address, phone number or unique field", code="identity_taken"
+            "Another user already has this e-mail address, phone number or unique field",
+            code="identity_taken",
+            fields=[FieldError(field[1], "already belongs to another user")] if field else [],
         ) from None
