@@ -53,7 +53,6 @@ EXCEPTIONS = {
         "engine/tables.sql": "segment",
         "imports/moving_organisation.sql": "competition segment",
         "reads/members.sql": "competition",
-        "reads/member_lines.sql": "competition",
         "reads/member_export.sql": "competition segment",
         "reads/member_export.py": "segment",
         "reads/organisation_lines.py": "competition segment",

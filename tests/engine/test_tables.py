@@ -25,6 +25,9 @@ from plaudit.engine.tables import (
     EVENTS,
     INSERT_IDENTITIES,
     NOTIFICATIONS,
+    SELECT_BALANCES,
+    SELECT_HOLDINGS,
+    SELECT_PROGRESS,
     SET_ASIDE,
     TRANSACTIONS,
     UPDATE_ALL,
@@ -112,6 +115,22 @@ def test_a_mechanics_table_is_loaded_in_the_order_of_its_fields(database):
                 "number", table.document_column, *table.value_columns,
             ]  # fmt: skip
             assert set(table.value_columns) < set(table_of_states(table).names)
+
+    asyncio.run(_with(database, run))
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        (SELECT_BALANCES, ["metric", *Balance.__struct_fields__]),
+        (SELECT_PROGRESS, ["kind", "key", "state"]),
+        (SELECT_HOLDINGS, ["product_id", *Holding.__struct_fields__]),
+    ],
+)
+def test_members_rows_are_loaded_in_the_order_of_their_fields(database, query, columns):
+    async def run(connection):
+        prepared = await connection.prepare(query)
+        assert [attribute.name for attribute in prepared.get_attributes()] == ["number", *columns]
 
     asyncio.run(_with(database, run))
 

@@ -11,7 +11,7 @@ from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, Mem
 from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
-from .tables import query_of_states
+from .tables import SELECT_BALANCES, SELECT_HOLDINGS, SELECT_PROGRESS, query_of_states
 
 _SQL = queries_beside(__file__)
 
@@ -54,13 +54,13 @@ async def load_members(
             array_literal(keys[member.member_id] for member in members),
             array_literal(member.member_id for member in members),
         )
-    for number, metric, amount, earned, book in await connection.fetch(_SQL.balances, *wanted):
+    for number, metric, amount, earned, book in await connection.fetch(SELECT_BALANCES, *wanted):
         members[number - 1].balances[metric] = Balance(amount, earned, None if book is None else _BOOK.decode(book))
-    for number, kind, key, state in await connection.fetch(_SQL.progress, *wanted):
+    for number, kind, key, state in await connection.fetch(SELECT_PROGRESS, *wanted):
         if kind in STATE_KINDS:  # states of other kinds stay as they are, and `verify` reports them
             states_of(members[number - 1], kind)[key] = state_decoder(kind).decode(state)
     if "holdings" in needs:
-        for number, product_id, *holding in await connection.fetch(_SQL.holdings, *wanted):
+        for number, product_id, *holding in await connection.fetch(SELECT_HOLDINGS, *wanted):
             members[number - 1].holdings[product_id] = Holding(*holding)
     if "coupons" in needs:
         for number, origin_id, had in await connection.fetch(_SQL.coupons, *wanted):

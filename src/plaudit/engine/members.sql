@@ -5,24 +5,6 @@ SELECT number, attributes, enrolled_at, latest_at, active_at, sequence, due_at, 
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
     JOIN members USING (bucket, member_id);
 
--- name: balances
--- What they have of each metric.
-SELECT number, metric, amount, earned, book
-FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
-    JOIN balances USING (bucket, member_id);
-
--- name: progress
--- How far they are in everything.
-SELECT number, kind, key, state
-FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
-    JOIN progress USING (bucket, member_id);
-
--- name: holdings
--- The products that they have.
-SELECT number, product_id, quantity, first_at, last_at
-FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
-    JOIN holdings USING (bucket, member_id);
-
 -- name: coupons
 -- How many coupons they have had and kept, by what these came from.
 SELECT number, origin_id, count(*) AS had

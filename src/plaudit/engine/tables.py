@@ -1,4 +1,4 @@
-"""What the commit writes: each table's columns, in the order of its rows, and how they are written.
+"""What the commit writes: each table's columns, in the order of its rows, how they are written, and read again.
 
 `rows` builds the rows, `commit` writes them. Append-only rows, and those that are new, are copied in. A changed row is
 updated if it was loaded: that costs the database half as much as an upsert. All updates are one statement, since a batch
@@ -81,6 +81,11 @@ FAILED_EVENTS = Table.of(
     kind=TEXT, trigger=TEXT, occurred_at=TIME, received_at=TIME, source=TEXT, fingerprint=BIGINT_OR_NULL, payload=JSON,
     error=TEXT, failed_at=TIME,
 )  # fmt: skip
+
+# The rows of members, by their numbers, with the columns that follow the bucket and the id.
+SELECT_BALANCES, SELECT_PROGRESS, SELECT_HOLDINGS = (
+    statements.select_of_members(table.name, table.names[2:]) for table in (BALANCES, PROGRESS, HOLDINGS)
+)
 
 # All that is append-only, and what members have for the first time.
 COPIED = (EVENT_IDS, EVENTS, TRANSACTIONS, COUPONS, NOTIFICATIONS, MEMBERS, BALANCES, PROGRESS, OUTBOX)

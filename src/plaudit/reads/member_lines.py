@@ -12,8 +12,9 @@ from plaudit.core.ledger.lots import Book
 from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, StateTable, state_decoder
 from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine, member_line
 from plaudit.documents.spelling import spelled
+from plaudit.engine.tables import SELECT_BALANCES, SELECT_HOLDINGS, SELECT_PROGRESS, query_of_states
 from plaudit.errors import FieldError, invalid_fields
-from plaudit.storage.postgres import Connection
+from plaudit.storage.postgres import Connection, array_literal
 from plaudit.storage.queries import queries_beside
 
 _SQL = queries_beside(__file__)
@@ -46,12 +47,12 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
     """
     if not ids:
         return []
-    keys = [bucket_of(id_) for id_ in ids], ids
+    keys = array_literal(bucket_of(id_) for id_ in ids), array_literal(ids)
     parts: list[dict[str, Any]] = [defaultdict(dict) for _ in ids]
     rows: list[Row] = list(await connection.fetch(_SQL.members_now, *keys))
-    readers = {**_PARTS, **{name: _of_own_table(table) for name, table in STATE_TABLES.items()}}
-    for name, read in readers.items():
-        found: list[Row] = list(await connection.fetch(_SQL.by_name[name], *keys))
+    own = {query_of_states(table): _of_own_table(table) for table in STATE_TABLES.values()}
+    for query, read in (_READERS | own).items():
+        found: list[Row] = list(await connection.fetch(query, *keys))
         for row in found:
             read(parts[int(row["number"]) - 1], row)
     return [_member(org_id, row, parts[int(row["number"]) - 1]) for row in rows]
@@ -125,6 +126,12 @@ def _note(into: dict[str, Any], row: Row) -> None:
     into["notifications"] = [*into.get("notifications", []), note]
 
 
-_PARTS: Mapping[str, Callable[[dict[str, Any], Row], None]] = {
-    "balances": _balance, "progress": _state, "holdings": _holding, "identities": _identity, "coupons": _coupon, "consents": _consent, "notifications": _note,
-}  # fmt: skip
+_READERS: dict[str, Callable[[dict[str, Any], Row], None]] = {
+    SELECT_BALANCES: _balance,
+    SELECT_PROGRESS: _state,
+    SELECT_HOLDINGS: _holding,
+    _SQL.identities: _identity,
+    _SQL.coupons: _coupon,
+    _SQL.consents: _consent,
+    _SQL.notifications: _note,
+}

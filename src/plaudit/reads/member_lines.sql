@@ -1,44 +1,19 @@
 -- name: members_now
 -- These members, as they are now.
 SELECT number, bucket, member_id, user_id, attributes, enrolled_at, latest_at, active_at, sequence, due_at, erased_at, merged_into
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN members USING (bucket, member_id)
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN members USING (bucket, member_id)
 ORDER BY number;
-
--- name: balances
--- What these members have.
-SELECT number, metric, amount, earned, book
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN balances USING (bucket, member_id);
-
--- name: progress
--- How far they are in everything.
-SELECT number, kind, key, state
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN progress USING (bucket, member_id);
-
--- name: standings
--- Their scores in competitions.
-SELECT number, competition_id, score, reached_at, scope, round, previous_round, previous_score, previous_reached_at
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN standings USING (bucket, member_id);
-
--- name: holdings
--- The products that they have.
-SELECT number, product_id, quantity, first_at, last_at
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN holdings USING (bucket, member_id);
-
--- name: entries
--- Their entries in competitions.
-SELECT number, competition_id, entries
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN entries USING (bucket, member_id);
 
 -- name: identities
 -- Their other names.
 SELECT number, kind, value
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN identities USING (bucket, member_id);
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN identities USING (bucket, member_id);
 
 -- name: coupons
 -- Their coupons, with the state of codes of pools.
 SELECT number, c.coupon_id, origin_id, c.pool_id, c.code, terms, cause_kind, cause_id, event_id, issued_at, expires_at, state,
     allocated_at, redeemed_at, revoked_at
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
     JOIN coupons AS c USING (bucket, member_id)
     LEFT JOIN codes ON (codes.org_id, codes.pool_id, codes.code, codes.coupon_id) = (c.org_id, c.pool_id, c.code, c.coupon_id)
 ORDER BY number, issued_at, c.coupon_id;
@@ -46,11 +21,11 @@ ORDER BY number, issued_at, c.coupon_id;
 -- name: consents
 -- Their consents, in the order that they came.
 SELECT number, purpose, granted, source, given_at, recorded_at, recorded_by
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN consents USING (bucket, member_id)
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN consents USING (bucket, member_id)
 ORDER BY number, ordinal;
 
 -- name: notifications
 -- Their notifications, in the order that they came.
 SELECT number, notification_id, type, cause_kind, cause_id, step, display, title, message, changes, created_at, expires_at, read_at
-FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN notifications USING (bucket, member_id)
+FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN notifications USING (bucket, member_id)
 ORDER BY number, sequence;
