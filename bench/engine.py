@@ -51,7 +51,7 @@ class Org:
 
 
 def like_a_worker(measure: Callable[[], Coroutine[None, None, float]]) -> float:
-    """What a measure answers in a process as `serve` starts workers: a session of its own, and first in line for a core."""
+    """Return what a measure returns in a process that runs as a worker of `serve`: in its own session, with priority for a core."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_become_a_worker) as process:
         return process.submit(_run, measure).result()
 

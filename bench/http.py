@@ -1,4 +1,4 @@
-"""The API: single POSTs beside the same server's answer with nothing stored, batches beside single ones, and latency."""
+"""Benchmark the API: single POSTs, the same POSTs with nothing stored, batches, and latency."""
 
 import asyncio
 import os
@@ -80,7 +80,7 @@ class Client:
                 return self
 
     async def post(self, path: str, body: bytes) -> bytes:
-        """Answer the status line's code."""
+        """Return the code of the status line."""
         head = (
             f"POST {path} HTTP/1.1\r\n{self._head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
@@ -92,11 +92,11 @@ class Client:
 
     async def _exchange(self, request: bytes) -> bytes:
         self._writer.write(request)
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        lowered = answer.lower()
+        response = await self._reader.readuntil(b"\r\n\r\n")
+        lowered = response.lower()
         start = lowered.index(b"content-length:") + 15
         await self._reader.readexactly(int(lowered[start : lowered.index(b"\r\n", start)]))
-        return answer[9:12]
+        return response[9:12]
 
     def close(self) -> None:
         self._writer.close()

@@ -41,7 +41,7 @@ def create_app() -> Litestar:
         return {"userId": row["user_id"]}
 
     own = Operation(
-        name="selectMember", method="GET", path=SELECT, summary="Select a member", run=select, answer=dict[str, str],
+        name="selectMember", method="GET", path=SELECT, summary="Select a member", run=select, response=dict[str, str],
         scope=None, member=True, tag="Bench",
     )  # fmt: skip
     app.OPERATIONS = [*app.OPERATIONS, own]

@@ -45,8 +45,8 @@ def _of_cases() -> Iterator[tuple[str, str, Any, Any]]:
         for step in json.loads(path.read_text(encoding="utf-8")):
             request = step["request"]
             if step["status"] < 300:
-                answer = _filled(step["answer"]) if "answer" in step else None
-                yield request["method"], request["path"], request.get("body"), answer
+                response = _filled(step["response"]) if "response" in step else None
+                yield request["method"], request["path"], request.get("body"), response
 
 
 def _of_guides() -> Iterator[tuple[str, str, Any, Any]]:

@@ -203,8 +203,8 @@ NOT_FOUND = (
 
 REFUSALS = """\
 Why a campaign, an effect or a command did nothing, in order of precedence: the first that applies is reported. `explain`
-shows it as `reason`. An action is answered 202 whatever comes of it; a command (a grant, a redemption, a transaction, a
-check-in …) is answered with status 409 and the refusal as `error.code`."""
+shows it as `reason`. An action returns 202 even if everything is refused. A command (a grant, a redemption, a
+transaction, a check-in …) returns 409 with the refusal as `error.code`."""
 
 VALUES = """\
 What any value from outside may be, at every call and in every file. A value beyond its bound is refused with a 400 that

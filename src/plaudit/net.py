@@ -1,6 +1,6 @@
 """Connections to addresses that customers name: never into a private network, unless the server allows it.
 
-The name is resolved here and the very address that was looked at is connected to, so that an answer of the name server
+The name is resolved here and the very address that was looked at is connected to, so that a response of the name server
 that changes meanwhile leads nowhere.
 """
 

@@ -38,7 +38,7 @@ chore_failures = Counter(
     "Passes of background jobs that raised, and documents that made one fail.",
     ["chore"],
 )
-requests_answered = Counter("plaudit_requests_total", "HTTP requests, by response status.", ["status"])
+requests_total = Counter("plaudit_requests_total", "HTTP requests, by response status.", ["status"])
 
 
 class _Library(logging.Handler):

@@ -1,7 +1,7 @@
-"""Requests and answers as the reference documents show them: one file a case, named by a sentence.
+"""Requests and responses as the reference documents show them: one file per case, named by a sentence.
 
-A step is sent with the organisation's secret, or `as` a member with their token; with `until` it is sent until the answer is
-the one that is wanted. An `answer` of "" is no content. The first generation's cases have an organisation of their own,
+A step is sent with the organisation's secret, or `as` a member with their token; with `until` it is sent until the response
+is as expected. A `response` of "" is no content. The first generation's cases have an organisation of their own,
 since its configuration is shown whole.
 """
 
@@ -20,7 +20,7 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
-def assert_like(wanted, found, org: str, where: str = "answer") -> None:
+def assert_like(wanted, found, org: str, where: str = "response") -> None:
     """Equal, where `<any>`, `<time>`, `<org>` and `<uuid>` stand for what differs from run to run.
 
     More is allowed, but not in an object with `"<exact>": true`: the document shows all of it.
@@ -51,18 +51,18 @@ def organisation(request, path):
     return request.getfixturevalue("shop" if path.stem.startswith("first_generation") else "http")
 
 
-def is_answered(client, step: dict, org: str) -> bool:
-    """Whether a step is answered as it should be: asserted, unless it is sent until it is."""
+def is_as_expected(client, step: dict, org: str) -> bool:
+    """Return whether the response is as expected; fail if it is not and the step has no `until`."""
     request = step["request"]
-    answer = client.request(
+    response = client.request(
         request["method"], request["path"], json=request.get("body"), headers=request.get("headers")
     )
     try:
-        assert answer.status_code == step["status"], (request, answer.text)
-        if step.get("answer") == "":
-            assert answer.content == b""
-        elif "answer" in step:
-            assert_like(step["answer"], answer.json(), org)
+        assert response.status_code == step["status"], (request, response.text)
+        if step.get("response") == "":
+            assert response.content == b""
+        elif "response" in step:
+            assert_like(step["response"], response.json(), org)
     except AssertionError:
         if not step.get("until"):
             raise
@@ -78,7 +78,7 @@ def test_the_documents_case(organisation, server_process, path):
             user = step.get("as")
             if user not in clients:
                 clients[user] = members.enter_context(server_process.member_of(organisation, user))
-            send = partial(is_answered, clients[user], step, organisation.headers["X-Monterosa-Org-ID"])
+            send = partial(is_as_expected, clients[user], step, organisation.headers["X-Monterosa-Org-ID"])
             eventually(send)
 
 
@@ -90,6 +90,6 @@ def test_a_leaked_or_misspelt_field_fails_where_all_is_shown():
             assert_like(wanted, {"data": row}, "org")
 
 
-def test_every_documented_answer_is_shown_whole():
+def test_every_documented_response_is_shown_whole():
     """Each case has an object of which all is shown: else a field that leaks would go unnoticed."""
     assert [path.stem for path in CASES if '"<exact>": true' not in path.read_text()] == []

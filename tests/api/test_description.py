@@ -1,4 +1,4 @@
-"""The API keeps to its own description, whatever it is sent: no 5xx, no status and no answer that is not described."""
+"""The API keeps to its own description, whatever it is sent: no 5xx, and no undescribed status or response."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def _sent(case, server_process):
 
 
 def test_calls_that_follow_from_each_other_keep_to_it_as_well(server_process):
-    """What one call answers is sent to others: made, read, changed, listed, deleted, read again."""
+    """What one call returns is sent to others: made, read, changed, listed, deleted, read again."""
     with server_process.client_of("Stateful", is_test=True) as client:
         headers = {name: client.headers[name] for name in ("Authorization", "X-Monterosa-Org-ID")}
 

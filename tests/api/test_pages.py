@@ -19,7 +19,7 @@ from plaudit.error_codes import CODES, meaning_of
 SOURCE = Path(plaudit.__file__).parent
 # What only the terminal, the client library or a line of an import meets.
 NOT_OF_THE_API = {
-    "unreachable", "unexpected_answer", "port_in_use", "folder_in_use", "backup_failed", "database_not_empty",
+    "unreachable", "unexpected_response", "port_in_use", "folder_in_use", "backup_failed", "database_not_empty",
     "database_newer", "migration_failed", "postgresql_too_old", "months_not_made",
 }  # fmt: skip
 
@@ -36,9 +36,9 @@ class Links(HTMLParser):
         self.anchors += [value for name, value in attrs if name == "id" and value]
 
 
-def own_links(answer) -> set[str]:
+def own_links(response) -> set[str]:
     """The links of a page, none of which may lead to another host by itself."""
-    links = [urljoin(answer.request.url.path, name) for name in Links(answer.text).found]
+    links = [urljoin(response.request.url.path, name) for name in Links(response.text).found]
     return {link for link in links if not link.startswith(("http", "data:"))}
 
 
@@ -52,12 +52,12 @@ def test_every_page_of_the_server_and_what_it_leads_to_is_there(http):
         if path in seen or path == "/openapi.json":
             continue
         seen.add(path)
-        answer = http.get(path, headers={"Authorization": ""})
-        assert answer.status_code == 200, path
-        if answer.headers["content-type"].startswith("text/html"):
-            assert "default-src 'self'" in answer.headers["content-security-policy"]
-            waiting += own_links(answer)
-            anchors[path] = Links(answer.text).anchors
+        response = http.get(path, headers={"Authorization": ""})
+        assert response.status_code == 200, path
+        if response.headers["content-type"].startswith("text/html"):
+            assert "default-src 'self'" in response.headers["content-security-policy"]
+            waiting += own_links(response)
+            anchors[path] = Links(response.text).anchors
             assert len(anchors[path]) == len(set(anchors[path])), path
     assert {(path, anchor) for path, anchor in wanted if anchor not in anchors[path]} == set()
     assert len(wanted) > 30
@@ -66,10 +66,10 @@ def test_every_page_of_the_server_and_what_it_leads_to_is_there(http):
 
 
 def test_the_list_for_language_models_leads_to_pages_as_they_are_written(http):
-    answer = http.get("/llms.txt")
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.text.startswith("# Plaudit\n\n> ")
-    pages = re.findall(r"\]\((manual/\S+)\)", answer.text)
+    response = http.get("/llms.txt")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.text.startswith("# Plaudit\n\n> ")
+    pages = re.findall(r"\]\((manual/\S+)\)", response.text)
     assert len(pages) > 20
     for page in pages:
         found = http.get("/" + page)

@@ -54,12 +54,12 @@ def test_metrics_may_need_a_token(own_server, monkeypatch):
                   {"Authorization": "Bearer for-the-watchman-"}, {"Authorization": "Bearer for-the-watchma"},
                   {"Authorization": "Bearer für".encode()}]  # fmt: skip
     for headers in refused:
-        answer = httpx.get(f"{server.url}/metrics", headers=headers)
-        assert (answer.status_code, answer.headers.get("WWW-Authenticate")) == (401, "Bearer")
-        assert answer.json()["error"]["code"] == "unauthenticated"
-    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": "Bearer for-the-watchman"})
-    assert answer.status_code == 200
-    assert "plaudit_requests_total" in answer.text
+        response = httpx.get(f"{server.url}/metrics", headers=headers)
+        assert (response.status_code, response.headers.get("WWW-Authenticate")) == (401, "Bearer")
+        assert response.json()["error"]["code"] == "unauthenticated"
+    response = httpx.get(f"{server.url}/metrics", headers={"Authorization": "Bearer for-the-watchman"})
+    assert response.status_code == 200
+    assert "plaudit_requests_total" in response.text
     assert httpx.get(f"{server.url}/readyz").status_code == 200  # load balancers have no token
 
 

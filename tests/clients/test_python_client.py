@@ -232,8 +232,8 @@ def test_the_client_is_of_the_servers_version():
 class Flaky:
     """A server that fails as told, and remembers what came."""
 
-    def __init__(self, answers) -> None:
-        self.answers = list(answers)
+    def __init__(self, responses) -> None:
+        self.responses = list(responses)
         self.came = []
         outer = self
 
@@ -241,14 +241,14 @@ class Flaky:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.came.append((self.headers.get("Idempotency-Key"), body))
-                status, headers, answer = outer.answers[len(outer.came) - 1]
+                status, headers, response = outer.responses[len(outer.came) - 1]
                 if status == 0:
                     return self.connection.close()
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
+                self.wfile.write(json.dumps(response).encode())
                 return None
 
             def log_message(self, *_):

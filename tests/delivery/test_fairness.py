@@ -224,7 +224,7 @@ def due(org_id: UUID, webhook_id: str = "wh_1") -> DueDelivery:
     )  # fmt: skip
 
 
-SLOW, QUICK = Attempt(None, "no answer", SLOW_MILLISECONDS + 1), Attempt(200, None, 5)
+SLOW, QUICK = Attempt(None, "no response", SLOW_MILLISECONDS + 1), Attempt(200, None, 5)
 
 
 def room_of(places: Places, delivery: DueDelivery) -> int:
@@ -257,5 +257,5 @@ def test_no_organisation_has_all_places():
 def test_a_lane_that_asks_to_be_left_alone_is():
     places, one = Places(), due(uuid4())
     places.begin(one)
-    places.end(one, Attempt(429, "answered 429", 5, retry_after=30))
+    places.end(one, Attempt(429, "HTTP 429", 5, retry_after=30))
     assert room_of(places, one) == 0

@@ -27,7 +27,7 @@ def subscription_at(endpoint: str, key: ec.EllipticCurvePrivateKey, auth: bytes)
 
 
 class Browser:
-    """A browser's side: its keys, and its push service, which answers as told."""
+    """A browser's side: its keys, and its push service, which responds as the test sets it."""
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -149,8 +149,8 @@ def test_a_notification_is_pushed_to_the_members_browser(own_server, monkeypatch
 def test_endpoints_are_https_and_no_private_network(server_process, browser):
     with server_process.client_of("Safe") as club, server_process.member_of(club, "ann") as ann:
         ok(club.put("/v1/settings", json={"push": {"contact": "mailto:ops@example.com"}}))
-        answer = ann.post("/api/loyalty/me/push/subscriptions", json=browser.subscription())
-        (wrong,) = answer.json()["error"]["details"]
+        response = ann.post("/api/loyalty/me/push/subscriptions", json=browser.subscription())
+        (wrong,) = response.json()["error"]["details"]
         assert wrong["field"] == "endpoint"
         assert wrong["message"].startswith(
             "must be an https URL with a host, without credentials (got 'http://127.0.0.1:"

@@ -171,7 +171,7 @@ def test_the_order_of_each_member_is_kept_where_asked(staged, fresh_database, re
 
 
 def test_one_that_hangs_holds_up_nobody_else(staged, fresh_database, receiver, monkeypatch):
-    # Long enough for those that do answer on a machine that is busy with other tests.
+    # Long enough for those that do response on a machine that is busy with other tests.
     monkeypatch.setattr("plaudit.delivery.webhooks.ATTEMPT_SECONDS", 4)
     hanging = receiver(lambda *_: threading.Event().wait(8) or 200)
     quick = receiver()

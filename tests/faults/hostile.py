@@ -171,7 +171,7 @@ def send_all(
     count: int,
     on_response: Callable[[Sent, httpx.Response], None],
 ) -> None:
-    """Send `count` requests that follow from a seed, and tell of each with its answer."""
+    """Send `count` requests that follow from a seed, and tell of each with its response."""
 
     @seed(first_seed)
     @settings(

@@ -121,17 +121,17 @@ def attacked(server: Server, client: httpx.Client, first_seed: int, seconds: flo
     """Send hostile values for so long, half of them as a member, and look what came of it."""
     for path, docs in PROGRAMME.items():
         for doc in docs:
-            answer = client.post(path, json=doc)
-            assert answer.status_code == 201, (path, answer.text)
+            response = client.post(path, json=doc)
+            assert response.status_code == 201, (path, response.text)
     for user_id in ("ann", "bob", "a/b"):
         client.post("/v1/profiles", json={"userId": user_id, **PROFILE}).raise_for_status()
     found = Found()
 
-    def on_response(sent: Sent, answer: httpx.Response) -> None:
+    def on_response(sent: Sent, response: httpx.Response) -> None:
         found.sent += 1
-        found.taken += answer.status_code < 300
-        if answer.status_code >= 500:
-            found.faults.append(f"{answer.status_code} for {sent}: {answer.text[:300]}")
+        found.taken += response.status_code < 300
+        if response.status_code >= 500:
+            found.faults.append(f"{response.status_code} for {sent}: {response.text[:300]}")
 
     description = client.get("/openapi.json").json()
     own = {

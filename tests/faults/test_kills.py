@@ -80,15 +80,15 @@ def test_nothing_acknowledged_is_lost_or_counted_twice(own_server):
                 # The same again until it is acknowledged, after a pause, as a good client does.
                 while not stopping.is_set():
                     try:
-                        answer = await client.post("/api/audience/internal/actions/batch", json=batch)
+                        response = await client.post("/api/audience/internal/actions/batch", json=batch)
                     except httpx.TransportError:
                         await asyncio.sleep(0.05)
                         continue
-                    if answer.status_code == 202:
-                        assert answer.json()["refused"] == 0, answer.text
+                    if response.status_code == 202:
+                        assert response.json()["refused"] == 0, response.text
                         acknowledged.update({event["eventId"]: event["userId"] for event in batch})
                         break
-                    assert answer.status_code == 503, answer.text
+                    assert response.status_code == 503, response.text
                     await asyncio.sleep(0.05)
 
     async def kill_again_and_again() -> None:
@@ -126,7 +126,7 @@ def test_nothing_acknowledged_is_lost_or_counted_twice(own_server):
             counted = profile["metrics"]["xp"]["balance"] // 20
             assert counted >= number, (user, counted, number)
             more += counted - number
-        # What was accepted but not acknowledged (its answer was lost at the end) may count as well, once.
+        # What was accepted but not acknowledged (its response was lost at the end) may count as well, once.
         assert more <= SENDERS * 10
     verified = subprocess.run(
         [sys.executable, "-m", "plaudit", "verify", "--data", str(server.folder)],

@@ -28,11 +28,11 @@ def receiver():
     made.close()
 
 
-def refused(answer) -> bool:
+def refused(response) -> bool:
     """Whether an action was taken or refused as it should be: nothing else may happen."""
-    if answer.status_code == 202:
+    if response.status_code == 202:
         return False
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
     return True
 
 
@@ -84,7 +84,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
             more = points(ann) - had
             had += more
         stream.wait_for(lambda: len(stream.notes()) == claps)
-        # A message that was taken by a commit whose answer was lost is tried again when its lease is over.
+        # A message that was taken by a commit whose response was lost is tried again when its lease is over.
         receiver.wait_for(claps)
         server.verify()
 

@@ -65,9 +65,9 @@ def clap(club: httpx.Client, event_id: str, *, at_once: bool = False, **data) ->
 
 def state_of(club: httpx.Client, event_id: str) -> dict:
     with suppress(httpx.TransportError):  # while the API is replaced
-        answer = club.get(f"/v1/events/{event_id}")
-        if answer.status_code == 200:
-            return answer.json()["data"]
+        response = club.get(f"/v1/events/{event_id}")
+        if response.status_code == 200:
+            return response.json()["data"]
     return {"status": "unknown"}
 
 
@@ -79,7 +79,7 @@ def goes_on(victim: httpx.Client, receiver: Receiver, event_id: str) -> None:
 
 
 def is_decided(club: httpx.Client, event_id: str) -> None:
-    """An event is taken and decided, however long that takes: who waits for the outcome is answered 202 after a while."""
+    """An event is accepted and decided, however long that takes; a caller who waits for the outcome gets 202 after a while."""
     eventually(lambda: _taken(club, event_id))
     eventually(lambda: state_of(club, event_id)["status"] == "processed")
 

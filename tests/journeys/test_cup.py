@@ -84,12 +84,12 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
     def play(**goals):
         for user, n in goals.items():
             body = {"userId": user, "action": "goal", "data": {"n": n}}
-            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
-            assert answer.json()["processed"]
+            response = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert response.json()["processed"]
 
     def board(division):
-        answer = shop.get("/v1/competitions/league/leaderboard", params={"scope": division})
-        return [(standing["userId"], standing["score"]) for standing in ok(answer)["leaderboard"]]
+        response = shop.get("/v1/competitions/league/leaderboard", params={"scope": division})
+        return [(standing["userId"], standing["score"]) for standing in ok(response)["leaderboard"]]
 
     def next_week():
         ok(shop.post("/v1/clock/advance", json={"seconds": week}))
@@ -111,8 +111,8 @@ def test_a_league_promotes_and_relegates_after_each_week(shop):
 
 def past_board(shop, of_round, division):
     query = {"round": of_round, "scope": division}
-    answer = shop.get("/v1/competitions/league/leaderboard", params=query)
-    return [(standing["userId"], standing["score"]) for standing in ok(answer)["leaderboard"]]
+    response = shop.get("/v1/competitions/league/leaderboard", params=query)
+    return [(standing["userId"], standing["score"]) for standing in ok(response)["leaderboard"]]
 
 
 def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
@@ -129,8 +129,8 @@ def test_rounds_that_are_over_at_once_are_settled_one_after_the_other(shop):
     for ann, bob in ((30, 20), (10, 40), (10, 5)):  # released ten days later: three rounds, one after the other
         for user, n in (("ann", ann), ("bob", bob)):
             body = {"userId": user, "action": "buy", "data": {"n": n}}
-            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
-            assert answer.json()["processed"]
+            response = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert response.json()["processed"]
         now = datetime.fromisoformat(ok(shop.post("/v1/clock/advance", json={"seconds": day}))["now"])
         rounds.append((now + timedelta(days=9)).date().isoformat())
     ok(shop.post("/v1/clock/advance", json={"seconds": 30 * day}))
@@ -152,8 +152,8 @@ def test_late_rounds_are_settled_one_after_the_other(shop):
     for at, ann, bob in zip(rounds, (30, 10), (20, 40), strict=True):
         for user, n in (("ann", ann), ("bob", bob)):
             body = {"userId": user, "action": "goal", "data": {"n": n}, "timestamp": at.isoformat()}
-            answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
-            assert answer.json()["processed"]
+            response = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+            assert response.json()["processed"]
     ok(shop.post("/v1/clock/advance", json={"seconds": 2 * 86_400}))
     boards = [
         [past_board(shop, instant.date().isoformat(), name) for name in ("bronze", "silver")] for instant in rounds

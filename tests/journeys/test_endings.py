@@ -10,8 +10,8 @@ WEEK = 7 * DAY
 
 def act(shop, user, action, at=None, **data):
     body = {"userId": user, "action": action, "data": data} | ({} if at is None else {"timestamp": at.isoformat()})
-    answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
-    assert answer.json()["processed"], answer.text
+    response = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body)
+    assert response.json()["processed"], response.text
 
 
 def advance(shop, seconds):

@@ -61,11 +61,11 @@ def the_part_of(found, wanted):
 
 def follow(shop, server_process, path: Path, *, alone: bool = True) -> None:
     """Send what a page says, and compare what it shows; unless `alone`, lists may have items of other pages too."""
-    answer = None
+    response = None
     shown = 0
     for kind, member, text in BLOCK.findall(path.read_text(encoding="utf-8")):
         if kind == "json":
-            found, wanted = existing(answer).json(), json.loads(text)
+            found, wanted = existing(response).json(), json.loads(text)
             found = found.get("data", found)
             found = found if alone else the_part_of(found, wanted)
             assert_like(wanted, found, shop.headers["X-Monterosa-Org-ID"], path.stem)
@@ -79,8 +79,8 @@ def follow(shop, server_process, path: Path, *, alone: bool = True) -> None:
         headers = {"Content-Type": "application/json"}
         if member:
             headers["Authorization"] = f"Bearer {server_process.token_of(shop, member)}"
-        answer = shop.request(method, target, content=body or None, headers=headers)
-        assert answer.status_code < 300, (path.stem, first, answer.text)
+        response = shop.request(method, target, content=body or None, headers=headers)
+        assert response.status_code < 300, (path.stem, first, response.text)
         settled(shop)
     assert shown > 0
 

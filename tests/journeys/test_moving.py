@@ -15,9 +15,9 @@ WAIT = {"Prefer": "wait=10"}
 
 
 def exported(client, kind, format="ndjson", **query):
-    answer = client.get("/v1/bulk/export", params={"kind": kind, "format": format, **query})
-    assert answer.status_code == 200, answer.text
-    return answer.content
+    response = client.get("/v1/bulk/export", params={"kind": kind, "format": format, **query})
+    assert response.status_code == 200, response.text
+    return response.content
 
 
 def taken_in(client, kind, content, format="ndjson"):
@@ -102,9 +102,9 @@ def programme(client):
 
 def act(client, user, action, key=None, **data):
     body = {"userId": user, "action": action, "data": data} | ({"eventId": key} if key else {})
-    answer = client.post("/api/audience/internal/actions", headers=WAIT, json=body)
-    assert answer.json()["processed"], answer.text
-    return answer.json()
+    response = client.post("/api/audience/internal/actions", headers=WAIT, json=body)
+    assert response.json()["processed"], response.text
+    return response.json()
 
 
 def lives(client):
@@ -209,8 +209,8 @@ def timeless(content):
 
 
 def read_into(got, client):
-    with client.stream("GET", "/v1/bulk/export") as answer:
-        for part in answer.iter_raw():
+    with client.stream("GET", "/v1/bulk/export") as response:
+        for part in response.iter_raw():
             got.append(part)
 
 
@@ -295,8 +295,10 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
     (error,) = taken_in(shop, "members", json.dumps(changed))["errors"]
     assert error["message"] == "The line was already imported with different values"
     header = b"userId,enrolledAt,present,sequence,nonsense\r\n"
-    answer = shop.post("/v1/bulk/import?kind=members&from=export", content=header, headers={"Content-Type": "text/csv"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_header")
+    response = shop.post(
+        "/v1/bulk/import?kind=members&from=export", content=header, headers={"Content-Type": "text/csv"}
+    )
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_header")
 
 
 @pytest.mark.parametrize(
@@ -311,9 +313,9 @@ def test_what_cannot_be_taken_in_is_named_by_its_line(shop, server_process, own_
     ],
 )
 def test_a_wrong_export_is_refused_before_it_begins(shop, query, field):
-    answer = shop.get(f"/v1/bulk/export?{query}")
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == field
+    response = shop.get(f"/v1/bulk/export?{query}")
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == field
 
 
 def test_an_export_takes_the_scopes_of_what_is_in_it(shop):
@@ -335,5 +337,5 @@ def test_an_export_takes_the_scopes_of_what_is_in_it(shop):
     key = ok(shop.post("/v1/api-keys", json={"name": "k", "scopes": ["members:write"]}), 201)
     headers = {"authorization": f"Bearer {key['apiSecret']}"}
     assert shop.post("/v1/bulk/import?kind=members&from=export", content=b"", headers=headers).status_code == 403
-    answer = shop.get("/v1/bulk/export", headers={"Accept": "text/csv"})
-    assert answer.headers["content-type"].startswith("text/csv")
+    response = shop.get("/v1/bulk/export", headers={"Accept": "text/csv"})
+    assert response.headers["content-type"].startswith("text/csv")

@@ -24,11 +24,11 @@ def test_a_season(shop):
     }), 201)  # fmt: skip
 
     def act(action, **data):
-        answer = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json={
+        response = shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json={
             "userId": "ann", "action": action, "data": data,
         })  # fmt: skip
-        assert answer.json()["processed"], answer.text
-        return answer.json()
+        assert response.json()["processed"], response.text
+        return response.json()
 
     def ann():
         return ok(shop.get("/v1/profiles/ann"))

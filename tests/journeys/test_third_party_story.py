@@ -39,16 +39,16 @@ def test_the_story_and_a_restart(own_server):
     with httpx.Client(base_url=server.url + "/loyalty", headers=headers, timeout=30) as http:
 
         def post(path, body, status=201):
-            answer = http.post(path, json=body)
-            assert answer.status_code == status, answer.text
-            return answer.json()
+            response = http.post(path, json=body)
+            assert response.status_code == status, response.text
+            return response.json()
 
         def buy(user, amount, **more):
             body = {"userId": user, "action": "purchase_completed", "data": {"amount": amount, "currency": "USD"}}
-            answer = post("/api/audience/internal/actions", body | more, 202)
-            assert answer["processed"] is False
-            assert answer["message"] == "Action queued for processing"
-            return answer["eventId"]
+            response = post("/api/audience/internal/actions", body | more, 202)
+            assert response["processed"] is False
+            assert response["message"] == "Action queued for processing"
+            return response["eventId"]
 
         def processed(event_id):
             path = f"/v1/events/{event_id}/explain"

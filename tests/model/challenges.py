@@ -99,7 +99,7 @@ def _meet_steps(world: Any, member: Json, event: Json, campaign_id: str, campaig
 
 
 def _count(world: Any, member: Json, event: Json, campaign_id: str, campaign: Json, number: int) -> bool:
-    """Count an event towards a step; if the step is done with it, its effects happen. Answers whether it counted."""
+    """Count an event towards a step; if the step is done with it, its effects happen. Return whether it counted."""
     done, step = of(member, campaign_id), campaign["steps"][number]
     present, occurrence = done["rounds"][-1], done["occurrence"]
     if campaign.get("recurrence"):  # each occurrence has its own progress

@@ -62,7 +62,7 @@ class World:
     # What happens.
 
     def happen(self, what: Json) -> str | None:
-        """Let something happen, after what fell due before it, and then what has fallen due by now. Answers why not."""
+        """Let something happen, after what fell due before it, and then what has fallen due by now. Return why not."""
         at = datetime.fromisoformat(what["at"])
         self._settle_rounds(max(self.clock, at))
         self.clock = max(self.clock, at)

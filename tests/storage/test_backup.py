@@ -49,9 +49,9 @@ def rows_of(url: str) -> dict[str, str | None]:
 
 def act(client: httpx.Client, user_id: str, key: str, **data) -> dict:
     body = {"userId": user_id, "action": "earn", "eventId": key, "data": data}
-    answer = client.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"})
-    assert answer.status_code < 300, answer.text
-    return answer.json()
+    response = client.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"})
+    assert response.status_code < 300, response.text
+    return response.json()
 
 
 def fill(client: httpx.Client) -> None:

@@ -217,9 +217,9 @@ def test_the_server_warns_of_what_lies_outside_without_being_down(own_server):
 
     assert httpx.get(f"{server.url}/readyz").json()["warnings"] == []
     asyncio.run(let_go())
-    answer = httpx.get(f"{server.url}/readyz")
-    assert answer.status_code == 200
-    assert answer.json()["warnings"] == [
+    response = httpx.get(f"{server.url}/readyz")
+    assert response.status_code == 200
+    assert response.json()["warnings"] == [
         {"code": "month_missing", "message": "events has no partition for the next month"}
     ]
     counted = httpx.get(f"{server.url}/metrics").text.splitlines()

@@ -1,4 +1,4 @@
-"""Changes of a programme: in force for every event that is sent after they were answered, in every process."""
+"""Changes of a programme: in force for every event that is sent after their responses were sent, in every process."""
 
 import asyncio
 

@@ -131,8 +131,8 @@ def decided_again(client: httpx.Client) -> None:
     assert was > 0
     body = {"userId": "zoe", "action": "shop_purchase", "eventId": "now-1", "data": {"amount": 10, "currency": "GBP"}}
     for _ in range(2):  # the second is the same
-        answer = client.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"})
-        assert answer.status_code < 300, answer.text
+        response = client.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"})
+        assert response.status_code < 300, response.text
     assert ok(client.get("/v1/profiles/zoe"))["points"] == was + 100
     body |= {"eventId": WAITING[0], "data": {"amount": 12.5, "currency": "GBP"}}
     client.post("/api/audience/internal/actions", json=body, headers={"Prefer": "wait=20"}).raise_for_status()

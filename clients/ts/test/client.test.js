@@ -99,14 +99,14 @@ test("lines go in and come out", async () => {
 
 test("a write is sent again with the same key, after as long as the server asks for", async () => {
   const keys = [];
-  const answers = [
+  const responses = [
     () => Promise.reject(new TypeError("no network")),
     () => new Response('{"error": {"code": "in_progress"}}', { status: 409 }),
     () => new Response("{}", { status: 429, headers: { "Retry-After": "1" } }),
   ];
   const flaky = async (request) => {
     keys.push(request.headers.get("Idempotency-Key"));
-    return answers.length ? answers.shift()() : fetch(request);
+    return responses.length ? responses.shift()() : fetch(request);
   };
   const other = new Plaudit({ server, org, secret, fetch: flaky });
   assert.equal((await other.post("/v1/transactions", { body: { userId: "cy", metric: "points", amount: 1 } })).balanceAfter, 1);

@@ -64,9 +64,9 @@ from .admin import (
 from .admin.document_operations import crud
 from .audience import lookup, member
 from .first_generation import calls
-from .http.cors import AllowedOrigins, answering_preflights
+from .http.cors import AllowedOrigins, handle_preflights
 from .http.errors import handle
-from .http.methods import answering_options
+from .http.methods import options_handlers
 from .http.openapi import describe
 from .http.operations import Operation, Services, mounted_paths
 from .http.pipeline import AnyRequest, handle_request
@@ -195,9 +195,9 @@ def create_app(given: Settings | None = None) -> App:
         *page_handlers(description),
     ]
     return App(
-        route_handlers=[*answering_options(handlers), *handlers],
+        route_handlers=[*options_handlers(handlers), *handlers],
         lifespan=[lifespan],
-        middleware=[answering_preflights],
+        middleware=[handle_preflights],
         compression_config=_COMPRESSION,
         exception_handlers={Exception: handle},
         openapi_config=_NO_OPENAPI,
@@ -230,7 +230,7 @@ _NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of opera
 
 
 def _mounted(operation: Operation) -> HTTPRouteHandler:
-    async def answered(request: AnyRequest) -> Response[Any]:
+    async def handle(request: AnyRequest) -> Response[Any]:
         return await handle_request(operation, request)
 
     paths = [prefix + path.replace("}", ":str}") for path in mounted_paths(operation) for prefix in PREFIXES]
@@ -238,6 +238,6 @@ def _mounted(operation: Operation) -> HTTPRouteHandler:
         paths,
         http_method=operation.method,
         status_code=operation.status if operation.status != 204 else 200,
-        request_max_body_size=None if operation.streamed else operation.body_bytes_max + 1,
-        opt={"operation": operation.name, _STREAMS: operation.answers_in_parts},
-    )(answered)
+        request_max_body_size=None if operation.streams_request else operation.body_bytes_max + 1,
+        opt={"operation": operation.name, _STREAMS: operation.streams_response},
+    )(handle)

@@ -52,7 +52,7 @@ DRY_RUN_SCHEMA = object_of(
 
 
 class Tried(Struct, frozen=True):
-    """What a call would answer, in an envelope or not, and what would follow from it."""
+    """What a call would return, in an envelope or not, and what would follow from it."""
 
     data: Any
     enveloped: bool

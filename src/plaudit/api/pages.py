@@ -63,10 +63,10 @@ def _page(title: str, body: str, *, up: str) -> Response[str]:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
         f"<body>{nav}{body}</body></html>\n"
     )
-    return _answer(text, MediaType.HTML)
+    return _page_response(text, MediaType.HTML)
 
 
-def _answer(content: Any, media: str, *, kept: bool = False) -> Response[Any]:
+def _page_response(content: Any, media: str, *, kept: bool = False) -> Response[Any]:
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
     headers["Cache-Control"] = f"public, max-age={_KEPT_SECONDS}" if kept else "no-cache"
     return Response(content, media_type=media, headers=headers)
@@ -109,7 +109,7 @@ _REFERENCE = """\
 
 async def reference() -> Response[str]:
     """The page for the API."""
-    return _answer(_REFERENCE, MediaType.HTML)
+    return _page_response(_REFERENCE, MediaType.HTML)
 
 
 def without_repeats(description: dict[str, Any]) -> dict[str, Any]:
@@ -121,10 +121,10 @@ def without_repeats(description: dict[str, Any]) -> dict[str, Any]:
 async def reference_file(name: str) -> Response[Any]:
     """A file of that page."""
     if name == "start.js":
-        return _answer(_START, "text/javascript")
+        return _page_response(_START, "text/javascript")
     if name not in _ASSETS:
         raise NotFound("No such file")
-    return _answer(_asset(name), _ASSETS[name], kept=True)
+    return _page_response(_asset(name), _ASSETS[name], kept=True)
 
 
 @cache
@@ -190,7 +190,7 @@ def _manual_page(name: str, *, up: str) -> Response[str]:
         raise NotFound("No such page; /manual lists the pages")
     text = (_manual() / f"{plain}.md").read_text(encoding="utf-8")
     if plain != name:
-        return _answer(text, "text/markdown")
+        return _page_response(text, "text/markdown")
     tokens = _MARKDOWN.parse(text)
     _name_headings(tokens)
     for token in tokens:
@@ -223,7 +223,7 @@ async def llms() -> Response[str]:
         lines += (
             ["", f"## {title}", "", *(f"- [{value}](manual/{name}.md)" for name, value in own.items())] if own else []
         )
-    return _answer("\n".join(lines) + "\n", "text/plain")
+    return _page_response("\n".join(lines) + "\n", "text/plain")
 
 
 # ------------------------------------------------------------------------------------------------------- the problems
@@ -246,7 +246,7 @@ def page_handlers(description: dict[str, Any]) -> list[HTTPRouteHandler]:
     shown = msgspec.json.encode(without_repeats(description))
 
     async def openapi_document() -> Response[bytes]:
-        return _answer(shown, MediaType.JSON)
+        return _page_response(shown, MediaType.JSON)
 
     pages: dict[str, Any] = {
         "/": root, "/docs": reference, "/docs/openapi.json": openapi_document, "/docs/{name:str}": reference_file, "/manual": manual,

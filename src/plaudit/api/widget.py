@@ -19,18 +19,18 @@ def _script() -> tuple[bytes, str]:
 async def get_widget(call: Call) -> OperationResult:
     """The script that defines `<plaudit-member>`."""
     content, digest = _script()
-    answer = not_modified_or(call, digest, f"public, max-age={WIDGET_SECONDS}")
+    response = not_modified_or(call, digest, f"public, max-age={WIDGET_SECONDS}")
     # A module from another origin is loaded by CORS rules only.
-    answer.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-    answer.media = "text/javascript"  # the charset is added to it
-    answer.content = b"" if answer.status == 304 else content
-    return answer
+    response.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+    response.media = "text/javascript"  # the charset is added to it
+    response.content = b"" if response.status == 304 else content
+    return response
 
 
 OPERATIONS = [
     Operation(
         name="getWidget", method="GET", path="/widget/plaudit-member.js",
         summary="Get the script that defines <plaudit-member>", run=get_widget, scope=None, tag="Member API",
-        other_statuses=(304,), other_media=("text/javascript",), enveloped=False, answer={},
+        other_statuses=(304,), other_media=("text/javascript",), enveloped=False, response={},
     ),
 ]  # fmt: skip

@@ -49,12 +49,12 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
             for start in range(0, events, size):
                 batch = actions[start : start + size]
                 try:
-                    answer = await client.post("/api/audience/internal/actions/batch", json=batch)
+                    response = await client.post("/api/audience/internal/actions/batch", json=batch)
                 except httpx.TransportError as error:
                     raise PlauditError(f"No server is running at {url} ({type(error).__name__})") from None
-                if answer.status_code != 202:
-                    raise PlauditError(f"The server returned {answer.status_code}: {answer.text[:500]}")
-                accepted += answer.json()["accepted"]
+                if response.status_code != 202:
+                    raise PlauditError(f"The server returned {response.status_code}: {response.text[:500]}")
+                accepted += response.json()["accepted"]
                 progress.advance(task, len(batch))
                 if rate:
                     await asyncio.sleep(max(0, started + (start + size) / rate - time.monotonic()))
@@ -64,10 +64,10 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
         for column in ("fan", "points", "xp", "badges", "coupons"):
             table.add_column(column)
         for number in range(1, min(members, 5) + 1):
-            answer = await client.get(f"/v1/profiles/fan_{number}")
-            if answer.status_code != 200:
+            response = await client.get(f"/v1/profiles/fan_{number}")
+            if response.status_code != 200:
                 continue
-            fan = answer.json()["data"]
+            fan = response.json()["data"]
             codes = ", ".join(coupon["code"] for coupon in fan["coupons"])
             table.add_row(fan["userId"], str(fan["points"]), str(fan["xp"]), str(len(fan["badges"])), codes)
         console.print(table)
@@ -76,7 +76,7 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
 async def _drained(client: httpx.AsyncClient) -> None:
     """Wait for a bounded time until the inbox is empty."""
     for _ in range(600):
-        answer = await client.get("/v1/events", params={"status": "queued", "limit": 1})
-        if not answer.json()["data"]["events"]:
+        response = await client.get("/v1/events", params={"status": "queued", "limit": 1})
+        if not response.json()["data"]["events"]:
             return
         await asyncio.sleep(0.1)

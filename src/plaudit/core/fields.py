@@ -196,7 +196,7 @@ def getter_of(path: str) -> tuple[Getter, bool]:
     """A function that finds `path` in a scope (MISSING when it is not there), and whether it finds several values.
 
     `items[0].sku` and `items.0.sku` look into lists by index; `items[].sku` means any of them, and the function then
-    answers a list of what it found.
+    returns a list of what it found.
     """
     scope, steps = scope_and_steps(path)
     if "" in steps:

@@ -15,7 +15,7 @@ from plaudit.net import ForbiddenAddressError, public_only_pool
 from .addresses import as_sent
 
 ATTEMPT_SECONDS = 15.0
-ANSWER_BYTES_MAX = 1 << 16
+RESPONSE_BYTES_MAX = 1 << 16
 ERROR_MAX = 500
 GONE = 410
 BUSY = (429, 503)
@@ -67,7 +67,7 @@ class WebhookClient:
                     read = 0
                     async for part in response.aiter_stream():  # let the connection be used again, within reason
                         read += len(part)
-                        if read > ANSWER_BYTES_MAX:
+                        if read > RESPONSE_BYTES_MAX:
                             break
         except ForbiddenAddressError:
             error = "the address is in a private network, which this server does not allow"
@@ -98,7 +98,7 @@ def error_of(problem: BaseException) -> str:
 
 
 def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float:
-    """Return for how many seconds an answer asks to be left alone: a number or a date (RFC 9110, 10.2.3), bounded."""
+    """Return the seconds in a response's Retry-After, which is a number or a date (RFC 9110, 10.2.3), bounded."""
     text = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
     if text.isascii() and text.isdigit():
         return min(float(text[:10]), RETRY_AFTER_SECONDS_MAX)

@@ -89,7 +89,7 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
     `suppose` adds to a document as it is written what must be meant where a field is left out, and is not its default.
     `complete` adds to a document what its kind makes of what was left out; a stored one that lacks it keeps lacking it.
     `check` says what is wrong beyond the types, `references` what the document names, `amounts` its amounts of metrics;
-    `read` turns the spellings that clients may use into the one that is kept, `write` turns it back for answers.
+    `read` turns the spellings that clients may use into the one that is kept, `write` turns it back for responses.
     """
 
     name: str

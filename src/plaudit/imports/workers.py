@@ -1,6 +1,6 @@
 """Runs the parts of an import: in this process, or in subprocesses of the import.
 
-A long import would keep the process that takes it in from answering anybody else, and could use one core only. So a job
+A long import would keep the process that takes it in from handling other requests, and could use one core only. So a job
 that turns out to be long gets helpers: processes with a connection each, which end with the job or with their parent.
 """
 

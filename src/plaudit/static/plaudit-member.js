@@ -5,7 +5,7 @@
 
    Attributes  server   the API's address; that of this script unless said
                org      the organisation's id
-               token    the member's token; or set the property getToken, a function that answers one (also asynchronously)
+               token    the member's token; or set the property getToken, a function that returns one, or a promise of one
                metric   the metric that stands at the top; points unless said
                locale   of texts and numbers; that of the page unless said
                show     which parts, in their order: "points ladder streaks challenges badges"
@@ -132,16 +132,16 @@ class PlauditMember extends HTMLElement {
     this.#token ??= this.getToken ? await this.getToken() : this.getAttribute("token");
     const server = this.getAttribute("server") || new URL(import.meta.url).href.replace(/\/widget\/[^/]*$/, "");
     const org = this.getAttribute("org");
-    const answer = await fetch(server.replace(/\/$/, "") + "/api/loyalty/me" + path, {
+    const response = await fetch(server.replace(/\/$/, "") + "/api/loyalty/me" + path, {
       headers: { Authorization: "Bearer " + this.#token, ...(org && { "X-Monterosa-Org-ID": org }), ...headers },
       signal, cache: "no-store",
     });
-    if (answer.status === 401 && again && this.getToken) {
+    if (response.status === 401 && again && this.getToken) {
       this.#token = null;
       return this.#call(path, signal, headers, false);
     }
-    if (!answer.ok) throw Object.assign(new Error("HTTP " + answer.status), { status: answer.status });
-    return answer;
+    if (!response.ok) throw Object.assign(new Error("HTTP " + response.status), { status: response.status });
+    return response;
   }
 
   async #data(path, signal) { return (await (await this.#call(path, signal)).json()).data; }
@@ -179,8 +179,8 @@ class PlauditMember extends HTMLElement {
   async #listen(signal) {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const answer = await this.#call("/stream", signal, { Accept: "text/event-stream", ...(this.#last && { "Last-Event-ID": this.#last }) });
-        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        const response = await this.#call("/stream", signal, { Accept: "text/event-stream", ...(this.#last && { "Last-Event-ID": this.#last }) });
+        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
         if (failures) this.#changed(signal);
         failures = 0;
         for (let rest = ""; ; ) {

@@ -57,7 +57,7 @@ async def _erase(connection: Connection, org_id: UUID, user_id: str, at: datetim
             (_SQL.rename_codes, (org_id, *key, new_id)),
             (_SQL.forget_deliveries, (org_id, *key)),
             (_SQL.forget_outbox, key),
-            (_SQL.forget_answers, (org_id, user_id, member_id)),
+            (_SQL.forget_responses, (org_id, user_id, member_id)),
             *((query, (org_id, old, new)) for query in _MENTIONING),
             (_SQL.leave_lists, (org_id, user_id)),
             (_SQL.leave_old_lists, (org_id, user_id)),

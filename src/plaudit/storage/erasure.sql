@@ -99,8 +99,8 @@ DELETE FROM deliveries WHERE org_id = $1 AND message_id IN (
     SELECT message_id FROM outbox WHERE bucket = $2 AND member_id = $3
 );
 
--- name: forget_answers
--- Kept answers that name the member, or were the member's own.
+-- name: forget_responses
+-- Delete stored responses that name the member, or that the member got.
 DELETE FROM idempotency_keys
 WHERE org_id = $1 AND (position(convert_to($2, 'UTF8') IN content) > 0 OR starts_with(key, $3::uuid::text || E'\n'));
 

@@ -31,7 +31,7 @@ POSTGRESQL_MIN = 15  # the oldest that the tests run on
 STATEMENT_TIMEOUT_SECONDS = 60
 RETRIES_MAX = 8
 HEARTBEAT_SECONDS = 5.0  # how often a connection that only listens is felt for
-PULSE_ANSWER_SECONDS = 5.0  # by then it has answered, or it is lost
+PULSE_TIMEOUT_SECONDS = 5.0  # without a response by then, the connection is broken
 RECONNECT_SECONDS = 0.2  # between two looks for a server that is away
 ERROR_BACKOFF_SECONDS = 1.0
 TROUBLE_SECONDS_MAX = 600.0
@@ -172,7 +172,7 @@ async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connec
                 try:
                     await asyncio.wait_for(ended.wait(), HEARTBEAT_SECONDS)
                 except TimeoutError:  # a broken connection is as silent as an idle one
-                    await connection.fetchval("SELECT 1", timeout=PULSE_ANSWER_SECONDS)
+                    await connection.fetchval("SELECT 1", timeout=PULSE_TIMEOUT_SECONDS)
         finally:
             connection.terminate()
 

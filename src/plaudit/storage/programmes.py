@@ -4,7 +4,7 @@
 
 Whoever decides takes the reference once for a batch: an event is judged by exactly one version. It asks for the version
 first (`changed`, `cached`), because a notification takes a moment: a change is in force for every event that is sent
-after it was answered. Versions are also compared every few seconds.
+after its response was sent. Versions are also compared every few seconds.
 """
 
 import asyncio

@@ -178,7 +178,7 @@ COMMENT ON COLUMN members.merged_into IS 'The user_id of the member that this on
 COMMENT ON COLUMN members.active_at IS 'Time of the latest event that the member caused; null if there is none.';
 -- Who is due? is asked by every worker, many times a minute.
 CREATE INDEX members_due ON members (bucket, due_at) WHERE due_at IS NOT NULL;
--- Answers who was merged into a member, for erasures and exports.
+-- Finds the members who were merged into a member, for erasures and exports.
 CREATE INDEX members_merged ON members (org_id, merged_into) WHERE merged_into IS NOT NULL;
 -- Members of an organisation are listed in the order of joining.
 CREATE INDEX members_of_org ON members (org_id, enrolled_at, member_id);

@@ -85,10 +85,10 @@ def test_a_key_can_do_what_its_scopes_say_until_it_is_rotated_or_revoked(shop):
 def test_a_key_gives_no_more_than_it_has(shop):
     made = ok(shop.post("/v1/api-keys", json={"name": "Narrow", "scopes": ["admin:write"]}), 201)
     headers = {**shop.headers, "authorization": f"Bearer {made['apiSecret']}"}
-    answer = httpx.post(
+    response = httpx.post(
         f"{shop.base_url}/v1/api-keys", headers=headers, json={"name": "Wide", "scopes": ["members:read"]}
     )
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "scope_missing")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "scope_missing")
 
 
 def test_the_audit_log_tells_from_what_to_what(shop):
@@ -179,9 +179,9 @@ def test_a_product_is_redeemed_whole_or_refused_with_the_reason(shop):
     ok(shop.post("/v1/code-pools/pool/import", json={"codes": ["C-1", "C-2"]}), 201)
 
     def refusal(user="ann", status=409):
-        answer = shop.post("/v1/products/cup/redeem", json={"userId": user})
-        assert answer.status_code == status, answer.text
-        return answer.json()["error"]["code"]
+        response = shop.post("/v1/products/cup/redeem", json={"userId": user})
+        assert response.status_code == status, response.text
+        return response.json()["error"]["code"]
 
     assert refusal("nobody", 404) == "user_not_found"
     for user in ("ann", "bob", "cy"):

@@ -48,9 +48,9 @@ def metrics(http):
 
 @pytest.mark.parametrize(("path", "body", "field", "places"), WRONG, ids=[f"{case[0]} {case[2]}" for case in WRONG])
 def test_an_amount_with_too_many_decimal_places_is_refused(metrics, path, body, field, places):
-    answer = metrics.post(path, json=body)
-    assert answer.status_code == 400, answer.text
-    found = {error["field"]: error["message"] for error in answer.json()["error"]["details"]}
+    response = metrics.post(path, json=body)
+    assert response.status_code == 400, response.text
+    found = {error["field"]: error["message"] for error in response.json()["error"]["details"]}
     assert list(found) == [field]
     assert found[field].startswith(f"must have at most {places} decimal places (got ")
 
@@ -64,9 +64,9 @@ BEYOND = [
 
 @pytest.mark.parametrize(("path", "body", "field"), BEYOND, ids=[case[0] for case in BEYOND])
 def test_an_amount_that_no_balance_can_come_to_is_refused(metrics, path, body, field):
-    answer = metrics.post(path, json=body)
-    assert answer.status_code == 400, answer.text
-    (found,) = answer.json()["error"]["details"]
+    response = metrics.post(path, json=body)
+    assert response.status_code == 400, response.text
+    (found,) = response.json()["error"]["details"]
     assert (found["field"], found["message"][:17]) == (field, "must be between -")
 
 
@@ -82,17 +82,17 @@ def test_a_change_is_refused_too_and_so_is_a_simulated_one(metrics):
         "/v1/campaigns", json={"name": "C", "triggers": ON, "effects": [FINE], "status": "draft"}
     ).json()
     path = f"/v1/campaigns/{made['data']['campaignId']}"
-    for answer in (
+    for response in (
         metrics.put(path, json={"effects": [PAY]}),
         metrics.post(f"{path}/simulate", json={"changes": {"effects": [PAY]}}),
     ):
-        assert answer.status_code == 400, answer.text
-        assert [error["field"] for error in answer.json()["error"]["details"]] == ["effects[0].config.amount"]
+        assert response.status_code == 400, response.text
+        assert [error["field"] for error in response.json()["error"]["details"]] == ["effects[0].config.amount"]
 
 
 def test_decimals_do_not_change_under_what_is_counted_in_them(metrics):
-    answer = metrics.put(f"/v1/metrics/{CENTS}", json={"decimals": 0})
-    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "decimals")
+    response = metrics.put(f"/v1/metrics/{CENTS}", json={"decimals": 0})
+    assert (response.status_code, response.json()["error"]["details"][0]["field"]) == (400, "decimals")
 
 
 def test_every_kind_of_document_with_effects_tells_their_amounts():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from plaudit import clock
-from plaudit.api.http.errors import answer_to
+from plaudit.api.http.errors import error_response
 from plaudit.errors import Conflict
 from tests.support.http import ok
 
@@ -122,7 +122,7 @@ def test_when_to_try_again_is_told_in_seconds_from_now(days):
     """A refusal tells its instant by the organisation's clock, and the seconds until then by the same."""
     now = clock.now() + timedelta(days=days)
     refused = Conflict("Not yet", next_at=now + timedelta(seconds=90), now=now)
-    assert answer_to(refused, "/v1/ledger/credit").headers["Retry-After"] == "90"
+    assert error_response(refused, "/v1/ledger/credit").headers["Retry-After"] == "90"
 
 
 def test_a_draft_on_what_time_brings_about_is_simulated_and_then_applied_to_the_past(shop):

@@ -236,19 +236,19 @@ def test_a_dry_run_of_any_write_changes_no_table(operation, club, server_process
     eventually(lambda: not server_process.sql("SELECT FROM inbox LIMIT 1"))
     eventually(lambda: not server_process.sql("SELECT FROM segment_fills WHERE finished_at IS NULL LIMIT 1"))
     before = contents()
-    answer = sent(club, operation, path, body)
+    response = sent(club, operation, path, body)
     after = contents()
     if operation.tries_by_job:
-        assert answer.json()["data"]["rollback"]["dryRun"] is True
+        assert response.json()["data"]["rollback"]["dryRun"] is True
         before.pop("jobs")
         after.pop("jobs")
     assert after == before
     if name in TAKING_BACK:
-        assert answer.status_code in (200, 202, 400, 404, 409), answer.text
+        assert response.status_code in (200, 202, 400, 404, 409), response.text
         return
-    assert answer.status_code == REFUSED.get(name, 200), answer.text
-    if answer.status_code == 200:
-        assert set(answer.json()["dryRun"]) == {"events", "eventCount", "transactions"}
+    assert response.status_code == REFUSED.get(name, 200), response.text
+    if response.status_code == 200:
+        assert set(response.json()["dryRun"]) == {"events", "eventCount", "transactions"}
 
 
 def test_every_write_says_that_it_can_be_tried(http):

@@ -55,7 +55,7 @@ def test_the_old_id_means_the_same_member_from_then_on(club, server_process):
     assert profile(club, GUEST)["userId"] == "u1"
     assert ok(club.get(f"/api/audience/{GUEST}"))["userId"] == "u1"
     ok(club.post("/v1/transactions", json={"userId": GUEST, "amount": 1}), 201)
-    ok(buy(club, userId=GUEST))  # decided when it is answered
+    ok(buy(club, userId=GUEST))  # decided when the response is sent
     wait_for_points(club, 301)
     key = str(uuid4())
     ok(buy(club, headers={}, userId=GUEST, eventId=key), 202)

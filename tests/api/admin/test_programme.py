@@ -63,8 +63,8 @@ def test_all_that_is_wrong_is_told_from_the_top_and_nothing_is_done(shop):
         .replace("sku: VIP, ", "")
         .replace("Paris", "Atlantis")
     )
-    answer = shop.put("/v1/config", content=bad, headers=YAML)
-    assert {error["field"] for error in answer.json()["error"]["details"]} == {
+    response = shop.put("/v1/config", content=bad, headers=YAML)
+    assert {error["field"] for error in response.json()["error"]["details"]} == {
         "campaigns.camp_vip.effects[0].config.productId", "products.prod_vip.sku", "settings.timeZone",
     }  # fmt: skip
     bad = PROGRAMME.replace("VIP badge}     #", "Gold badge}     #")
@@ -77,8 +77,8 @@ def test_all_that_is_wrong_is_told_from_the_top_and_nothing_is_done(shop):
         ("- 1", "invalid"),
         ("gold: {}", "invalid"),
     ):
-        answer = shop.put("/v1/config", content=text, headers=YAML)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code), text
+        response = shop.put("/v1/config", content=text, headers=YAML)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, code), text
 
 
 def test_what_is_no_longer_there_goes_if_so_asked_but_leaves_no_orphan(shop):
@@ -87,13 +87,13 @@ def test_what_is_no_longer_there_goes_if_so_asked_but_leaves_no_orphan(shop):
         "  prod_vip: {name: VIP badge, sku: VIP, type: badge}", "  prod_cup: {name: Cup, sku: CUP, type: ticket}"
     )
     assert [change["change"] for change in put(shop, without)["changes"]] == ["created"]
-    answer = shop.put("/v1/config?prune=true", content=without, headers=YAML)
-    assert answer.status_code == 400
+    response = shop.put("/v1/config?prune=true", content=without, headers=YAML)
+    assert response.status_code == 400
     for query in ("?prune=true&dryRun=true", "?prune=true"):  # a dry run is refused as it would be refused
-        answer = shop.put(
+        response = shop.put(
             f"/v1/config{query}", headers=YAML, content="products: {prod_cup: {name: Cup, sku: CUP, type: ticket}}"
         )
-        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "referred_to")
+        assert (response.status_code, response.json()["error"]["code"]) == (409, "referred_to")
     assert len(ok(shop.get("/v1/products"))["products"]) == 2
 
 

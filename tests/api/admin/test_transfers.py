@@ -33,7 +33,7 @@ def transfer(shop, amount, to="bob"):
     return shop.post("/v1/transfers", json={"userId": "ann", "toUserId": to, "amount": amount})
 
 
-def test_a_transfer_has_arrived_when_it_is_answered(club, server_process):
+def test_a_transfer_has_arrived_when_its_response_is_sent(club, server_process):
     sent = ok(transfer(club, 20), 201)
     assert (sent["amount"], points(club, "ann", "bob")) == (-20, [40, 100])
     received = ok(club.get("/v1/transactions?userId=bob"))["transactions"][0]

@@ -73,10 +73,10 @@ def ann(server_process, servers):
 
 def watch(client, servers) -> None:
     """Watch a film, and wait until it has been processed."""
-    answer = client.post(
+    response = client.post(
         "/api/loyalty/action", json={"action": "film_watched", "data": {"title": "Ran", "minutes": 162}}
     )
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (response.status_code, response.content) == (200, b"")
     settle(servers)
 
 
@@ -85,9 +85,9 @@ def settle(servers) -> None:
     eventually(lambda: ok(servers.get("/v1/events?status=queued"))["events"], [])
 
 
-def data_of(answer):
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+def data_of(response):
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert body.keys() == {"message", "data"}
     assert body["message"] == "OK"
     return body["data"]
@@ -277,9 +277,9 @@ def test_what_is_lost_is_told(servers, server_process):
     ],
 )
 def test_an_action_that_cannot_be_taken(ann, body, status, field):
-    answer = ann.post("/api/loyalty/action", json=body)
-    assert answer.status_code == status, answer.text
-    error = answer.json()
+    response = ann.post("/api/loyalty/action", json=body)
+    assert response.status_code == status, response.text
+    error = response.json()
     assert error.keys() == {"message", "error"}
     if field is not None:
         assert field in [detail["field"] for detail in error["error"]["details"]], error
@@ -335,8 +335,8 @@ def test_a_coupon_can_be_found_and_sets_have_titles_for_people(server_process):
 
 def test_an_action_without_a_name_is_taken_and_counts_for_nothing(server_process, servers):
     with server_process.member_of(servers, "nora") as nora:
-        answer = nora.post("/api/loyalty/action", json={"data": {"a": 1}})
-        assert (answer.status_code, answer.content) == (200, b"")
+        response = nora.post("/api/loyalty/action", json={"data": {"a": 1}})
+        assert (response.status_code, response.content) == (200, b"")
 
 
 def test_an_action_with_a_key_counts_once(server_process, servers):

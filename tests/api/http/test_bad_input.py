@@ -66,10 +66,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("method", "path", "body", "field"), WRONG, ids=lambda value: str(value)[:60])
 def test_the_field_is_named(http, method, path, body, field):
-    answer = http.request(method, path, json=body)
-    assert answer.status_code == 400, answer.text
-    error = answer.json()["error"]
-    assert answer.json()["success"] is False
+    response = http.request(method, path, json=body)
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert response.json()["success"] is False
     assert field in [detail["field"] for detail in error["details"]], error
 
 
@@ -83,13 +83,13 @@ RAW = [
 
 @pytest.mark.parametrize(("body", "code"), RAW)
 def test_what_is_no_json_is_refused(http, body, code):
-    answer = http.post(ACTIONS, content=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    response = http.post(ACTIONS, content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, code)
 
 
 def test_a_body_beyond_a_mebibyte_is_refused(http):
-    answer = http.post(ACTIONS, json=GOOD | {"data": {"x": "x" * (1 << 20)}})
-    assert answer.status_code == 413
+    response = http.post(ACTIONS, json=GOOD | {"data": {"x": "x" * (1 << 20)}})
+    assert response.status_code == 413
 
 
 def test_the_character_that_the_database_cannot_keep_is_refused(http):
@@ -99,10 +99,10 @@ def test_the_character_that_the_database_cannot_keep_is_refused(http):
 
 
 def test_one_bad_line_spoils_no_other(http):
-    answer = http.post(f"{ACTIONS}/batch", json=[GOOD, {"userId": "ann"}, 7, GOOD | {"eventId": "a-line"}])
-    assert answer.status_code == 202
-    assert [result["status"] for result in answer.json()["results"]] == ["accepted", "refused", "refused", "accepted"]
-    assert answer.json()["refused"] == 2
+    response = http.post(f"{ACTIONS}/batch", json=[GOOD, {"userId": "ann"}, 7, GOOD | {"eventId": "a-line"}])
+    assert response.status_code == 202
+    assert [result["status"] for result in response.json()["results"]] == ["accepted", "refused", "refused", "accepted"]
+    assert response.json()["refused"] == 2
 
 
 def test_a_backslash_before_u0000_is_no_such_character(http):

@@ -21,7 +21,7 @@ from tests.support.http import ok
 PRODUCT = {"name": "Cup", "sku": "CUP", "type": "merchandise"}
 
 
-def test_the_beta_answers_the_same_in_its_own_envelope(shop):
+def test_the_beta_returns_the_same_in_its_own_envelope(shop):
     made = shop.post("/api/loyalty/admin/products", json=PRODUCT)
     assert made.status_code == 201
     assert made.json()["message"] == "OK"
@@ -62,8 +62,8 @@ def test_another_method_is_a_405_that_names_those_there_are_and_an_unknown_path_
             assert (unknown.status_code, unknown.headers.get("Allow")) == (404, None)
             options = client.options(path)
             assert (options.status_code, options.headers["Allow"], options.content) == (204, allowed, b"")
-            for answer, code in ((wrong, "method_not_allowed"), (unknown, "not_found")):
-                body = answer.json()
+            for response, code in ((wrong, "method_not_allowed"), (unknown, "not_found")):
+                body = response.json()
                 if "/api/loyalty/" in path:
                     assert (body.keys(), body["error"]) == ({"message", "error"}, {"code": code})
                 else:
@@ -79,7 +79,7 @@ def test_another_method_is_a_405_that_names_those_there_are_and_an_unknown_path_
 @pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/products", "/v1/products/none", "/no/such/path"]
 )
-def test_head_is_answered_like_get_without_the_body(shop, path):
+def test_head_returns_what_get_does_without_the_body(shop, path):
     get, head = shop.get(path), shop.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
@@ -98,15 +98,15 @@ def test_head_of_a_stream_ends_with_its_head(shop, server_process):
 
 
 def test_head_of_a_path_without_get_is_a_405(shop):
-    answer = shop.head("/api/audience/internal/actions")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+    response = shop.head("/api/audience/internal/actions")
+    assert (response.status_code, response.headers["Allow"]) == (405, "OPTIONS, POST")
 
 
 def test_errors_are_problem_details_for_those_who_accept_them(shop):
-    answer = shop.post("/v1/products", json={"name": 1}, headers={"Accept": "application/problem+json"})
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == answer.status_code == 400
+    response = shop.post("/v1/products", json={"name": 1}, headers={"Accept": "application/problem+json"})
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == response.status_code == 400
     assert problem["title"] == "Bad Request"
     assert {error["field"] for error in problem["errors"]} == {"name", "sku", "type"}
 
@@ -114,8 +114,8 @@ def test_errors_are_problem_details_for_those_who_accept_them(shop):
 def test_a_correlation_id_is_given_back_or_made(shop):
     assert shop.get("/v1/products", headers={"X-Correlation-ID": "abc"}).headers["X-Correlation-ID"] == "abc"
     trace = "0af7651916cd43dd8448eb211c80319c"
-    answer = shop.get("/v1/products", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
-    assert answer.headers["X-Correlation-ID"] == trace
+    response = shop.get("/v1/products", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert response.headers["X-Correlation-ID"] == trace
     assert len(shop.get("/v1/nothing/here").headers.get("X-Correlation-ID", "")) in (0, 32)
 
 
@@ -167,7 +167,7 @@ def test_a_key_that_is_claimed_while_one_waits_for_it_is_in_use(staged, database
     asyncio.run(scenario())
 
 
-def test_every_answer_tells_the_limit(shop):
+def test_every_response_has_the_rate_limit_headers(shop):
     assert not any("ratelimit" in name.lower() for name in shop.get("/v1/products").headers)  # there is no limit
     assert not any("ratelimit" in name.lower() for name in shop.get("/v1/no-such-call").headers)
     assert shop.put("/v1/settings", json={"limits": "standard"}).status_code == 200
@@ -176,8 +176,8 @@ def test_every_answer_tells_the_limit(shop):
     assert int(second["X-RateLimit-Remaining"]) == int(first["X-RateLimit-Remaining"]) - 1
     assert first["RateLimit-Policy"] == '"admin";q=1000;w=3600'
     action = {"userId": "ann", "action": "hello"}
-    answers = [shop.post("/api/audience/internal/actions", json=action) for _ in range(3)]
-    assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"ingestion";q=500;w=5'] * 3
+    responses = [shop.post("/api/audience/internal/actions", json=action) for _ in range(3)]
+    assert [response.headers["RateLimit-Policy"] for response in responses] == ['"ingestion";q=500;w=5'] * 3
 
 
 def test_refusals_of_every_kind_tell_the_limit(shop, server_process):
@@ -191,14 +191,14 @@ def test_refusals_of_every_kind_tell_the_limit(shop, server_process):
         405: shop.patch("/v1/products"),
         400: shop.get("/v1/products", params={"surprise": "1"}),
     }
-    for status, answer in refused.items():
-        assert answer.status_code == status
-        assert all(f"X-RateLimit-{name}" in answer.headers for name in ("Limit", "Remaining", "Reset")), status
+    for status, response in refused.items():
+        assert response.status_code == status
+        assert all(f"X-RateLimit-{name}" in response.headers for name in ("Limit", "Remaining", "Reset")), status
     assert {refused[status].headers["X-RateLimit-Limit"] for status in (400, 403, 404, 405)} == {"1000"}
     with server_process.member_of(shop, "ann") as ann:
         assert ann.get("/v1/products").headers["X-RateLimit-Limit"] == "100"  # 403: a member's own
-        answers = [ann.get("/api/loyalty/me/metrics") for _ in range(201)]
-        beyond = next(response for response in answers if response.status_code == 429)
+        responses = [ann.get("/api/loyalty/me/metrics") for _ in range(201)]
+        beyond = next(response for response in responses if response.status_code == 429)
         assert (beyond.headers["X-RateLimit-Limit"], beyond.headers["X-RateLimit-Remaining"]) == ("100", "0")
         assert int(beyond.headers["Retry-After"]) >= 1
 
@@ -237,8 +237,8 @@ def test_long_responses_are_compressed_and_streams_are_not(shop, accepted, encod
     shop.post("/v1/profiles", json={"userId": "ann", "note": "x" * 2_000})
     described = shop.get("/openapi.json", headers=headers)
     profile = shop.get("/v1/profiles/ann", headers=headers)
-    for answer in (described, profile):
-        assert answer.headers.get("Content-Encoding") == encoding
+    for response in (described, profile):
+        assert response.headers.get("Content-Encoding") == encoding
     assert profile.json()["data"]["note"] == "x" * 2_000
     assert encoding is None or int(profile.headers["Content-Length"]) < 1_500
     assert "Content-Encoding" not in shop.get("/v1/clock", headers=headers).headers

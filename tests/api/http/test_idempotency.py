@@ -17,18 +17,18 @@ from tests.support.http import ok
 KEY = {"Idempotency-Key": "the-same"}
 
 
-def already_done(answer) -> str | None:
-    assert answer.status_code == 409, answer.text
-    error = answer.json()["error"]
+def already_done(response) -> str | None:
+    assert response.status_code == 409, response.text
+    error = response.json()["error"]
     assert error["code"] == "already_done"
     return error.get("id")
 
 
-def _names_in(answer) -> set[str]:
+def _names_in(response) -> set[str]:
     """The names of the fields of a type of responses, and of the types in it."""
-    if answer is None:
+    if response is None:
         return set()
-    schemas, components = msgspec.json.schema_components([answer])
+    schemas, components = msgspec.json.schema_components([response])
     return {name for schema in [*schemas, *components.values()] for name in schema.get("properties", {})}
 
 
@@ -36,7 +36,7 @@ def test_every_call_that_shows_a_secret_says_so():
     """Or its response would be kept: a POST whose response has a field for a secret names what it made instead."""
     showing = {
         operation.name for operation in OPERATIONS
-        if operation.method == "POST" and not operation.is_open and any("secret" in name.lower() for name in _names_in(operation.answer))
+        if operation.method == "POST" and not operation.is_open and any("secret" in name.lower() for name in _names_in(operation.response))
     }  # fmt: skip
     assert showing == {operation.name for operation in OPERATIONS if operation.shown_once is not None}
     assert len(showing) == 3
@@ -85,12 +85,12 @@ def test_a_response_is_for_the_caller_who_got_it(shop):
     token = httpx.post(f"{shop.base_url}/api/auth/token", data=form).json()["access_token"]
     narrower = {**shop.headers, "authorization": f"Bearer {token}", **KEY}
     with key_of(shop, "members:write") as other:
-        for answer in (
+        for response in (
             other.post("/v1/profiles", json=profile, headers=KEY),
             httpx.post(f"{shop.base_url}/v1/profiles", json=profile, headers=narrower),
         ):
-            assert already_done(answer) is None
-            assert "ann@example.com" not in answer.text
+            assert already_done(response) is None
+            assert "ann@example.com" not in response.text
 
 
 def test_a_refusal_is_no_obstacle_to_another_caller(shop):

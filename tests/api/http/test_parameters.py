@@ -22,17 +22,17 @@ def sent(client, operation, query):
 
 @pytest.mark.parametrize("operation", ASKED, ids=lambda operation: operation.name)
 def test_an_unknown_parameter_is_refused_by_every_call(operation, http):
-    answer = sent(http, operation, {"surprise": "1"})
-    assert answer.status_code == 400, answer.text
-    error = answer.json()["error"]
+    response = sent(http, operation, {"surprise": "1"})
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
     assert [detail["field"] for detail in error["details"]] == ["surprise"]
     assert "is not a parameter of this call" in error["details"][0]["message"]
 
 
 def test_a_parameter_is_given_once(http):
-    answer = http.get("/v1/campaigns", params=[("status", "active"), ("status", "paused")])
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"] == [{"field": "status", "message": "must be given once"}]
+    response = http.get("/v1/campaigns", params=[("status", "active"), ("status", "paused")])
+    assert response.status_code == 400
+    assert response.json()["error"]["details"] == [{"field": "status", "message": "must be given once"}]
 
 
 @pytest.mark.parametrize(
@@ -51,26 +51,26 @@ def test_a_parameter_is_given_once(http):
     ],
 )
 def test_a_filter_with_a_value_that_it_cannot_have_is_refused(shop, path, query, wanted):
-    answer = shop.get(path, params=query)
-    assert answer.status_code == 400
+    response = shop.get(path, params=query)
+    assert response.status_code == 400
     (name,) = query
-    assert answer.json()["error"]["details"] == [{"field": name, "message": wanted}]
+    assert response.json()["error"]["details"] == [{"field": name, "message": wanted}]
 
 
 def test_an_unknown_reason_is_refused_and_so_are_filters_of_decided_events_for_others(http):
     assert "must be one of unknown_user," in http.get("/v1/events", params={"reason": "no"}).json()["error"]["message"]
     for status in ("queued", "failed"):
-        answer = http.get("/v1/events", params={"reason": "pool_empty", "status": status})
-        assert answer.status_code == 400
-        assert answer.json()["error"]["details"][0]["field"] == "reason"
+        response = http.get("/v1/events", params={"reason": "pool_empty", "status": status})
+        assert response.status_code == 400
+        assert response.json()["error"]["details"][0]["field"] == "reason"
 
 
 def test_members_are_not_searched_by_a_field_that_the_schema_does_not_have(shop):
     ok(shop.put("/v1/profiles/schema", json={"schema": {"fields": [{"name": "club", "type": "string"}]}}))
     assert ok(shop.get("/v1/profiles", params={"club": "x", "email": "a@example.com"}))["profiles"] == []
-    answer = shop.get("/v1/profiles", params={"clubb": "x"})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["details"][0]["field"] == "clubb"
+    response = shop.get("/v1/profiles", params={"clubb": "x"})
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "clubb"
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def test_transactions_are_filtered_by_what_they_show(bought):
     assert found(since="2026-01-02T00:00:00Z", until="2026-01-02T00:00:00.001Z") == {("ann", "points")}
     assert found(userId="ann", since="2026-01-03") == set()
     assert found(userId="bob", type="credit") == {("bob", "xp")}
-    answer = bought.get("/v1/transactions", params={"type": "points", "currency": "xp"})
-    assert answer.status_code == 400
+    response = bought.get("/v1/transactions", params={"type": "points", "currency": "xp"})
+    assert response.status_code == 400
 
 
 def test_events_are_filtered_by_what_came_of_them(bought):

@@ -27,9 +27,9 @@ def books(server_process):
         yield client
 
 
-def fields_of(answer):
-    assert answer.status_code == 400, answer.text
-    return [error["field"] for error in answer.json()["error"]["details"]]
+def fields_of(response):
+    assert response.status_code == 400, response.text
+    return [error["field"] for error in response.json()["error"]["details"]]
 
 
 def sent(client, method, path, body, **headers):
@@ -66,9 +66,9 @@ def filled(body, value):
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize(("method", "path", "body", "field"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_a_value_beyond_the_bounds_is_refused_by_its_path(http, method, path, body, field, name):
-    answer = sent(http, method, path, filled(body, VALUES[name]))
-    assert fields_of(answer) == [field]
-    assert answer.json()["error"]["message"].startswith(f"{field} must")
+    response = sent(http, method, path, filled(body, VALUES[name]))
+    assert fields_of(response) == [field]
+    assert response.json()["error"]["message"].startswith(f"{field} must")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_value_beyond_the_bounds_is_refused_by_its_path(http, method, path, bo
 def test_a_value_at_the_bounds_is_taken_and_shown_as_it_came(books, value):
     key = f"edge:{value!a}".replace(" ", "")
     body = {"userId": "edge", "action": "t", "eventId": key, "data": {"x": value, "y": [value]}}
-    answer = sent(books, "POST", ACTIONS, body, **WAIT)
-    assert (answer.status_code, answer.json()["outcome"]["state"]) == (200, "processed")
+    response = sent(books, "POST", ACTIONS, body, **WAIT)
+    assert (response.status_code, response.json()["outcome"]["state"]) == (200, "processed")
     assert books.get(f"/v1/events/{quote(key, safe='')}").json()["data"]["data"] == {"x": value, "y": [value]}
     assert sent(books, "POST", "/v1/profiles", {"userId": key, "x": value}).status_code == 201
     assert books.get(f"/v1/profiles/{quote(key, safe='')}").json()["data"]["x"] == value
@@ -94,11 +94,11 @@ def test_a_name_of_a_field_is_a_text_like_any_other(http):
 def test_a_number_out_of_all_range_is_named_and_a_constant_is_no_json(http):
     text = '{"userId": "ann", "action": "a", "data": {"x": %s}}'
     for number in ("1e999999", "-1e400", "1" * 400):
-        answer = http.post(ACTIONS, content=text % number, headers={"Content-Type": "application/json"})
-        assert fields_of(answer) == ["data.x"]
+        response = http.post(ACTIONS, content=text % number, headers={"Content-Type": "application/json"})
+        assert fields_of(response) == ["data.x"]
     for word in ("NaN", "Infinity", "-Infinity"):
-        answer = http.post(ACTIONS, content=text % word, headers={"Content-Type": "application/json"})
-        assert answer.json()["error"]["code"] == "bad_json"
+        response = http.post(ACTIONS, content=text % word, headers={"Content-Type": "application/json"})
+        assert response.json()["error"]["code"] == "bad_json"
 
 
 @pytest.mark.parametrize("at", ["1899-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
@@ -123,8 +123,8 @@ def test_the_end_of_the_calendar_stands_for_no_end_wherever_a_time_is_given(shop
     }
     for collection, body in bodies.items():
         put = collection == "settings"
-        answer = shop.request("PUT" if put else "POST", f"/v1/{collection}", json=body)
-        assert answer.status_code == (200 if put else 201), answer.text
+        response = shop.request("PUT" if put else "POST", f"/v1/{collection}", json=body)
+        assert response.status_code == (200 if put else 201), response.text
     multiplier = {"name": "Double", "factor": 2} | always
     expiry = {"type": "rolling", "days": 30, "remindDays": 7}
     assert shop.put("/v1/metrics/points", json={"expiry": expiry, "multipliers": [multiplier]}).status_code == 200
@@ -167,9 +167,9 @@ def test_a_refused_profile_leaves_the_members_events_alone(shop):
 
 def test_a_barcode_of_twenty_digits_is_a_text_not_a_number(books):
     body = {"userId": "v", "action": "p", "eventId": "barcode", "data": {"amount": 10, "barcode": BIG}}
-    answer = sent(books, "POST", ACTIONS, body, **WAIT)
-    assert fields_of(answer) == ["data.barcode"]
-    assert "64 bits" in answer.json()["error"]["message"]
+    response = sent(books, "POST", ACTIONS, body, **WAIT)
+    assert fields_of(response) == ["data.barcode"]
+    assert "64 bits" in response.json()["error"]["message"]
     body["data"]["barcode"] = str(BIG)
     assert books.post(ACTIONS, json=body, headers=WAIT).json()["outcome"]["state"] == "processed"
 
@@ -209,9 +209,9 @@ BATCHES = {
 def test_an_item_of_a_batch_with_any_value_beyond_the_bounds_is_refused_alone(http, path, value):
     media, batch, item, status = BATCHES[path]
     content = batch % ",".join([item % 1, item % value, item % 1])
-    answer = http.post(path, content=content, headers={"Content-Type": media})
-    assert answer.status_code == status, answer.text
-    good, bad, other = answer.json()["results"]
+    response = http.post(path, content=content, headers={"Content-Type": media})
+    assert response.status_code == status, response.text
+    good, bad, other = response.json()["results"]
     assert bad["status"] == "refused"
     assert {good["status"], other["status"]} <= {"accepted", "duplicate"}
     if value.startswith("["):
@@ -224,20 +224,22 @@ def test_an_item_of_a_batch_with_any_value_beyond_the_bounds_is_refused_alone(ht
 @pytest.mark.parametrize("path", BATCHES)
 @pytest.mark.parametrize("shape", ["%s", '{"batch":%s}', '{"batch":[],"sentAt":%s}', '{"batch":[],"x":%s}', "[%s]"])
 def test_a_value_beyond_the_bounds_in_the_place_of_a_batch_is_refused(http, path, value, shape):
-    answer = http.post(path, content=shape % value, headers={"Content-Type": BATCHES[path][0]})
+    response = http.post(path, content=shape % value, headers={"Content-Type": BATCHES[path][0]})
     refusals = (
-        [item["error"] for item in answer.json()["results"]] if answer.status_code == 202 else [answer.json()["error"]]
+        [item["error"] for item in response.json()["results"]]
+        if response.status_code == 202
+        else [response.json()["error"]]
     )
     assert refusals
     assert "internal_error" not in {error["code"] for error in refusals}
-    assert answer.status_code in (202, 400)
+    assert response.status_code in (202, 400)
 
 
 def test_a_batch_of_too_many_is_refused_before_its_items_are_looked_at(http):
     _, batch, item, _ = BATCHES[f"{ACTIONS}/batch"]
-    answer = http.post(f"{ACTIONS}/batch", content=batch % ",".join([item % "1e400"] * 1_001))
-    assert answer.status_code == 400
-    assert "(got 1001)" in answer.json()["error"]["message"]
+    response = http.post(f"{ACTIONS}/batch", content=batch % ",".join([item % "1e400"] * 1_001))
+    assert response.status_code == 400
+    assert "(got 1001)" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("levels", [40, 1_000, 100_000])
@@ -256,15 +258,15 @@ def test_what_is_nested_without_end_is_refused_as_such(http, path, media, body, 
     opening, closing = signs
     content = body % (opening * levels + "1" + closing * levels)
     method = "PUT" if path == "/v1/config" else "POST"
-    answer = http.request(method, path, content=content, headers={"Content-Type": media})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "nested_too_deep")
+    response = http.request(method, path, content=content, headers={"Content-Type": media})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "nested_too_deep")
 
 
 @pytest.mark.parametrize("levels", [1_000, 100_000])
 def test_a_batch_with_something_nested_without_end_is_refused_as_such(http, levels):
     deep = '{"userId":"u","action":"p","data":{"v":%s}}' % ("[" * levels + "]" * levels)
-    answer = http.post(f"{ACTIONS}/batch", content=f"[{deep}]")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "nested_too_deep")
+    response = http.post(f"{ACTIONS}/batch", content=f"[{deep}]")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "nested_too_deep")
     (told,) = http.post(f"{ACTIONS}/batch", content=deep).json()["results"]
     assert (told["status"], told["error"]["code"]) == ("refused", "nested_too_deep")
 
@@ -335,9 +337,9 @@ def test_a_code_with_any_character_is_redeemed(shop):
     for _ in codes:
         assert shop.post(ACTIONS, json={"userId": "ann", "action": "t"}, headers=WAIT).status_code == 200
     for code in codes:
-        answer = shop.post(f"/v1/code-pools/p/codes/{quote(code, safe='')}/redeem")
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["code"] == code
+        response = shop.post(f"/v1/code-pools/p/codes/{quote(code, safe='')}/redeem")
+        assert response.status_code == 200, response.text
+        assert response.json()["code"] == code
 
 
 def test_an_id_that_no_path_can_name_is_refused(http):
@@ -393,9 +395,9 @@ def test_a_token_with_odd_claims_proves_nothing(server_process, books, claims):
     org_id = books.headers["X-Monterosa-Org-ID"]
     token = odd_token({"sub": "ann", "org": org_id, "exp": int(time.time()) + 60} | claims, server_process, org_id)
     headers = {"Authorization": f"Bearer {token}"}
-    answer = books.get("/api/loyalty/me", headers=headers)
-    assert answer.status_code == 401, answer.text
-    assert answer.json()["error"]["code"] == "token_invalid"
+    response = books.get("/api/loyalty/me", headers=headers)
+    assert response.status_code == 401, response.text
+    assert response.json()["error"]["code"] == "token_invalid"
 
 
 def odd_token(claims, server_process, org_id):
@@ -417,9 +419,9 @@ def test_a_token_nested_without_end_proves_nothing(server_process, books):
 def test_an_address_that_cannot_be_called_is_refused(server_process, books, url):
     keys = {"p256dh": "B" * 87, "auth": "A" * 22}
     with server_process.member_of(books, "ann") as ann:
-        answer = ann.post("/api/loyalty/me/push/subscriptions", json={"endpoint": url, "keys": keys})
-    assert answer.status_code == 400, answer.text
-    assert "endpoint" in [error["field"] for error in answer.json()["error"]["details"]]
+        response = ann.post("/api/loyalty/me/push/subscriptions", json={"endpoint": url, "keys": keys})
+    assert response.status_code == 400, response.text
+    assert "endpoint" in [error["field"] for error in response.json()["error"]["details"]]
     assert fields_of(books.post("/v1/webhooks", json={"name": "W", "events": ["*"], "url": url})) == ["url"]
     provider = {"providerId": "p", "issuer": "i", "audiences": ["a"], "jwksUrl": url}
     wrong = fields_of(books.put("/v1/settings", json={"identityProviders": [provider]}))

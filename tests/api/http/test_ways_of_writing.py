@@ -73,9 +73,9 @@ def test_whole_numbers_are_ids(shop, given, meant):
 
 @pytest.mark.parametrize("given", [7.5, 1e20, 10**30, True, ["7"], {"id": 7}])
 def test_what_is_no_whole_number_is_no_id(http, given):
-    answer = http.post(ACTIONS, json={"userId": given, "action": "a"})
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["error"]["details"]] == ["userId"]
+    response = http.post(ACTIONS, json={"userId": given, "action": "a"})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["error"]["details"]] == ["userId"]
 
 
 # ---------------------------------------------------------------------------------------------- null, dates, marks
@@ -114,9 +114,9 @@ def test_null_says_nothing_where_a_field_may_be_absent(shop, path, body, status)
 
 
 def test_null_is_no_value_of_a_field_that_must_be_there(http):
-    answer = http.post(ACTIONS, json={"userId": "u", "action": None})
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["error"]["details"]] == ["action"]
+    response = http.post(ACTIONS, json={"userId": "u", "action": None})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["error"]["details"]] == ["action"]
 
 
 def test_a_day_without_a_time_of_day_begins_at_midnight(shop):
@@ -129,8 +129,8 @@ def test_a_day_without_a_time_of_day_begins_at_midnight(shop):
 def test_no_body_is_an_object_without_fields(shop):
     made = shop.post("/v1/segments/preview", content=b"")
     assert made.status_code == 400
-    answer = shop.post(ACTIONS, content=b"")
-    assert [error["field"] for error in answer.json()["error"]["details"]] == ["action"]
+    response = shop.post(ACTIONS, content=b"")
+    assert [error["field"] for error in response.json()["error"]["details"]] == ["action"]
 
 
 @pytest.mark.parametrize("action", ["product.viewed", "campaign.opened", "reward.claimed", "segment.joined", "step.1"])
@@ -166,8 +166,8 @@ def test_the_same_event_may_be_written_in_another_order(shop):
         ok(shop.post(ACTIONS, json=again, headers={"Prefer": "wait=30"}), 200)
     other = first | {"data": {"amount": 6, "currency": "EUR"}}
     for headers in ({}, {"Prefer": "wait=30"}):
-        answer = shop.post(ACTIONS, json=other, headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "idempotency_mismatch")
+        response = shop.post(ACTIONS, json=other, headers=headers)
+        assert (response.status_code, response.json()["error"]["code"]) == (422, "idempotency_mismatch")
     told = shop.post(f"{ACTIONS}/batch", json=[other]).json()
     assert told["results"][0]["error"]["code"] == "idempotency_mismatch"
 

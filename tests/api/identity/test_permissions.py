@@ -152,8 +152,8 @@ def filled(path, ids):
     return re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "one"), path)
 
 
-def shows_person(answer) -> bool:
-    return "zoe.person" in answer.text
+def shows_person(response) -> bool:
+    return "zoe.person" in response.text
 
 
 def test_only_who_may_read_members_sees_a_member(club):
@@ -204,8 +204,8 @@ def test_a_configuration_that_lists_members_is_shown_whole_or_not_at_all(club):
 # --------------------------------------------------------------------------------------------- getting more
 
 
-def refused(answer, code="scope_missing"):
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, code), answer.text
+def refused(response, code="scope_missing"):
+    assert (response.status_code, response.json()["error"]["code"]) == (403, code), response.text
 
 
 @pytest.mark.parametrize("scope", [name for name in SCOPES if name != "admin:write"])
@@ -229,9 +229,9 @@ def test_a_key_that_expires_makes_none_that_outlives_it(shop):
     with key_of(shop, *SCOPES, expiresAt=soon.isoformat()) as passing:
         for later in (None, (soon + timedelta(seconds=1)).isoformat()):
             body = {"name": "Longer", "scopes": ["admin:read"], "expiresAt": later}
-            answer = passing.post("/v1/api-keys", json=body)
-            refused(answer, "key_outlives_caller")
-            assert answer.json()["error"]["details"][0]["field"] == "expiresAt"
+            response = passing.post("/v1/api-keys", json=body)
+            refused(response, "key_outlives_caller")
+            assert response.json()["error"]["details"][0]["field"] == "expiresAt"
         refused(passing.post(f"/v1/api-keys/{first}/rotate", json={}), "key_outlives_caller")
         as_long = {"name": "As long", "scopes": ["admin:read"], "expiresAt": soon.isoformat()}
         made = ok(passing.post("/v1/api-keys", json=as_long), 201)

@@ -117,8 +117,8 @@ def test_a_key_without_the_scope_opens_nothing(two, operation):
     headers = {"Authorization": f"Bearer {secret}", "X-Monterosa-Org-ID": anns.headers["X-Monterosa-Org-ID"]}
     for path in mounted_paths(operation):
         url = f"{anns.base_url}{filled(path, ids)}"
-        answer = httpx.request(operation.method, url, headers=headers, json=BODIES[operation.method])
-        assert (answer.status_code, answer.text.count("scope_missing")) == (403, 1), answer.text
+        response = httpx.request(operation.method, url, headers=headers, json=BODIES[operation.method])
+        assert (response.status_code, response.text.count("scope_missing")) == (403, 1), response.text
         nobody = httpx.request(operation.method, url, json=BODIES[operation.method])
         assert nobody.status_code == 401
 

@@ -129,9 +129,9 @@ def exchange(client, token, **more) -> httpx.Response:
     return httpx.post(f"{client.base_url}/api/auth/token", data=form)
 
 
-def user_of(answer) -> str:
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]["userId"]
+def user_of(response) -> str:
+    assert response.status_code == 200, response.text
+    return response.json()["data"]["userId"]
 
 
 @pytest.mark.parametrize("kid", ["rsa", "ec", "ed"])
@@ -149,9 +149,9 @@ def test_within_the_leeway_clocks_may_differ(club, provider):
 def test_a_token_is_exchanged_for_ours(club, provider, server):
     social = provider.token(iss="https://social.example.com", aud="club", uid="77")
     assert me(club, social).status_code == 401  # this provider's are exchanged
-    answer = exchange(club, social)
-    assert answer.headers["Cache-Control"] == "no-store"
-    given = answer.json()
+    response = exchange(club, social)
+    assert response.headers["Cache-Control"] == "no-store"
+    given = response.json()
     assert given.keys() == {"access_token", "issued_token_type", "token_type", "expires_in"}
     assert (given["token_type"], 590 <= given["expires_in"] <= 600) == ("Bearer", True)
     assert user_of(me(club, given["access_token"])) == "social:77"
@@ -205,8 +205,8 @@ def test_servers_get_tokens_with_some_of_their_scopes(club, other):
         ({"scope": "members:read everything"}, "invalid_scope", 400),
         ({"grant_type": "password"}, "unsupported_grant_type", 400),
     ):
-        answer = httpx.post(f"{club.base_url}/api/auth/token", data=form | wrong)
-        assert (answer.status_code, answer.json()["error"]) == (status, error)
+        response = httpx.post(f"{club.base_url}/api/auth/token", data=form | wrong)
+        assert (response.status_code, response.json()["error"]) == (status, error)
 
 
 def test_a_revoked_key_takes_its_service_tokens_along(club):
@@ -295,9 +295,9 @@ def _forgeries(server, club, other, provider):
 def test_forgeries_open_nothing(server, club, other, provider):
     forgeries = _forgeries(server, club, other, provider)
     for name, token in forgeries.items():
-        answer = me(club, token)
-        assert answer.status_code == 401, (name, answer.text)
-        assert "WWW-Authenticate" in answer.headers
+        response = me(club, token)
+        assert response.status_code == 401, (name, response.text)
+        assert "WWW-Authenticate" in response.headers
         given = exchange(club, token)
         assert (given.status_code, given.json()["error"]) == (400, "invalid_grant"), (name, given.text)
 
@@ -338,8 +338,8 @@ def test_members_and_servers_have_doors_of_their_own(club, provider):
     token = provider.token()
     headers = {"Authorization": f"Bearer {token}", "X-Monterosa-Org-ID": org_of(club)}
     for path in ("/v1/campaigns", "/v1/profiles/ann", "/api/audience/ann", "/api/loyalty/admin/users"):
-        answer = httpx.get(f"{club.base_url}{path}", headers=headers)
-        assert answer.status_code == 403, path
+        response = httpx.get(f"{club.base_url}{path}", headers=headers)
+        assert response.status_code == 403, path
     assert club.get("/api/loyalty/me").json()["error"]["code"] == "members_only"
 
 
@@ -358,11 +358,11 @@ def test_pages_of_settled_origins_may_call(club, other, provider):
         ("https://club.example.com", "https://club.example.com"),
         ("https://evil.example.com", None),
     ):
-        answer = me(club, provider.token(), Origin=origin)
-        assert answer.status_code == 200
-        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
-        assert "Origin" in answer.headers["Vary"]
-    # The origin is the club's: the other organisation's answers are not shown to its pages.
+        response = me(club, provider.token(), Origin=origin)
+        assert response.status_code == 200
+        assert response.headers.get("Access-Control-Allow-Origin") == allowed
+        assert "Origin" in response.headers["Vary"]
+    # The origin is the club's: the other organisation's responses are not shown to its pages.
     assert (
         "Access-Control-Allow-Origin"
         not in other.get("/v1/campaigns", headers={"Origin": "https://club.example.com"}).headers
@@ -378,8 +378,8 @@ def test_wrong_settings_of_providers_are_named(club):
         ({"jwksUrl": "file:///etc/passwd"}, "identityProviders[0].jwksUrl"),
         ({"algorithms": ["HS256"]}, "identityProviders[0].algorithms[0]"),
     ):
-        answer = club.put("/v1/settings", json={"identityProviders": [good | wrong]})
-        assert answer.status_code == 400, answer.text
-        assert field in answer.text, answer.text
+        response = club.put("/v1/settings", json={"identityProviders": [good | wrong]})
+        assert response.status_code == 400, response.text
+        assert field in response.text, response.text
     twice = club.put("/v1/settings", json={"identityProviders": [good, good]})
     assert "identityProviders[1].issuer" in twice.text

@@ -94,10 +94,10 @@ def test_the_data_of_a_cloud_event_may_be_base64(shop):
     ],
 )
 def test_what_is_wrong_with_a_cloud_event_is_said_of_its_own_field(http, wrong, field):
-    answer = http.post("/v1/ingest/cloudevents", json=CE | wrong, headers=STRUCTURED)
-    assert answer.status_code == 400, answer.text
-    assert [error["field"] for error in answer.json()["error"]["details"]] == [field]
-    assert field in answer.json()["error"]["message"]
+    response = http.post("/v1/ingest/cloudevents", json=CE | wrong, headers=STRUCTURED)
+    assert response.status_code == 400, response.text
+    assert [error["field"] for error in response.json()["error"]["details"]] == [field]
+    assert field in response.json()["error"]["message"]
 
 
 def test_a_cloud_event_may_do_without_data(shop):
@@ -111,8 +111,8 @@ def test_a_cloud_event_may_do_without_data(shop):
 
 def test_extension_attributes_are_not_what_is_wrong(http):
     event = {name: value for name, value in CE.items() if name != "subject"} | {"comexample": "v"}
-    answer = http.post("/v1/ingest/cloudevents", json=event, headers=STRUCTURED)
-    assert [error["field"] for error in answer.json()["error"]["details"]] == ["subject"]
+    response = http.post("/v1/ingest/cloudevents", json=event, headers=STRUCTURED)
+    assert [error["field"] for error in response.json()["error"]["details"]] == ["subject"]
 
 
 @pytest.mark.parametrize(
@@ -268,21 +268,21 @@ def test_bodies_may_be_compressed(shop, encoding, compress):
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/api/audience/internal/actions", "/v1/metrics", "/v1/bulk/import"])
 def test_another_encoding_is_named(http, path):
-    answer = http.post(path, content=b"x", headers={"Content-Encoding": "br"})
-    assert answer.status_code == 415
-    assert "Content-Encoding" in answer.json()["error"]["message"]
+    response = http.post(path, content=b"x", headers={"Content-Encoding": "br"})
+    assert response.status_code == 415
+    assert "Content-Encoding" in response.json()["error"]["message"]
 
 
 def test_what_is_not_as_its_encoding_says_is_refused(http):
     whole = gzip.compress(json.dumps(TRACK).encode())
     for body in (b"plain", whole[:-9], whole[:12] + b"\xff" * 20):
-        answer = http.post("/v1/track", content=body, headers={"Content-Encoding": "gzip"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_encoding")
+        response = http.post("/v1/track", content=body, headers={"Content-Encoding": "gzip"})
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_encoding")
 
 
 @pytest.mark.parametrize(("path", "made"), [("/v1/batch", 1 << 30), ("/v1/metrics", 1 << 26)])
 def test_a_bomb_is_not_blown_up(http, path, made):
     squeezing = zlib.compressobj(9, wbits=31)
     bomb = b"".join(squeezing.compress(bytes(1 << 20)) for _ in range(made >> 20)) + squeezing.flush()
-    answer = http.post(path, content=bomb, headers={"Content-Encoding": "gzip"})
-    assert answer.status_code == 413, answer.text
+    response = http.post(path, content=bomb, headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 413, response.text

@@ -183,19 +183,19 @@ def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, s
 def test_wrong_places_to_resume_are_refused(club, server_process):
     with server_process.member_of(club, "ann") as ann:
         for wrong in ("x", "-1", "1" * 30, "1.5", "1e3", "\u0661", "0x1", "NaN"):
-            answer = ann.get("/api/loyalty/me/stream", headers={"Last-Event-ID": wrong.encode("utf-8")})
-            assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "Last-Event-ID")
+            response = ann.get("/api/loyalty/me/stream", headers={"Last-Event-ID": wrong.encode("utf-8")})
+            assert (response.status_code, response.json()["error"]["details"][0]["field"]) == (400, "Last-Event-ID")
 
 
 def test_the_widget_is_served_to_any_page_and_small(server_process):
     import gzip
 
-    answer = httpx.get(f"{server_process.url}/widget/plaudit-member.js")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert len(gzip.compress(answer.content)) < 15_000
+    response = httpx.get(f"{server_process.url}/widget/plaudit-member.js")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert len(gzip.compress(response.content)) < 15_000
     again = httpx.get(
-        f"{server_process.url}/widget/plaudit-member.js", headers={"If-None-Match": answer.headers["ETag"]}
+        f"{server_process.url}/widget/plaudit-member.js", headers={"If-None-Match": response.headers["ETag"]}
     )
     assert (again.status_code, again.content) == (304, b"")

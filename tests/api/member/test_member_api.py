@@ -131,8 +131,8 @@ def test_members_change_only_what_is_theirs_to_change(club, ann):
         ({"customFields": {"rank": 1}}, "customFields.rank"),
         ({"team": 7}, "customFields.team"),
     ):
-        answer = ann.patch("/api/audience/profile", json=body)
-        assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field), answer.text
+        response = ann.patch("/api/audience/profile", json=body)
+        assert (response.status_code, response.json()["error"]["details"][0]["field"]) == (400, field), response.text
     assert ok(club.get("/v1/profiles/ann"))["displayName"] == "Ann"
 
 
@@ -190,8 +190,8 @@ def test_redeeming_is_refused_with_a_clear_reason(club, server_process):
             ("early", "product_not_available_yet"), ("late", "product_no_longer_available"), ("fans-only", "not_in_segment"), ("gone", "stock_empty"),
             ("dear", "balance_insufficient"), ("closed", "product_inactive"),
         ):  # fmt: skip
-            answer = rita.post(f"/api/audience/products/{name}/redeem", json={})
-            assert (answer.status_code, answer.json()["error"]["code"]) == (409, reason), answer.text
+            response = rita.post(f"/api/audience/products/{name}/redeem", json={})
+            assert (response.status_code, response.json()["error"]["code"]) == (409, reason), response.text
         first = rita.post("/api/audience/products/once/redeem", json={}, headers={"Idempotency-Key": "k"})
         again = rita.post("/api/audience/products/once/redeem", json={}, headers={"Idempotency-Key": "k"})
         assert (ok(first)["result"]["userId"], again.headers["Idempotent-Replayed"]) == ("rita", "true")
@@ -248,9 +248,9 @@ def test_two_hundred_redeem_the_last_ten(club, server_process):
             return member.post("/api/audience/products/last/redeem", json={})
 
     with ThreadPoolExecutor(40) as crowd:
-        answers = list(crowd.map(redeem, names))
-    won = [ok(response) for response in answers if response.status_code == 200]
-    lost = [response.json()["error"]["code"] for response in answers if response.status_code != 200]
+        responses = list(crowd.map(redeem, names))
+    won = [ok(response) for response in responses if response.status_code == 200]
+    lost = [response.json()["error"]["code"] for response in responses if response.status_code != 200]
     assert (len(won), len(lost)) == (10, 190)
     assert set(lost) <= {"stock_empty", "pool_empty"}
     assert len({value["result"]["code"] for value in won}) == 10
@@ -301,10 +301,10 @@ def test_naming_somebody_else_changes_nothing(mallory, ann, operation):
     named = {"userId": "ann", "user_id": "ann", "sub": "ann", "user_ids": "ann"}
     headers = {"X-User-ID": "ann", "X-Monterosa-User-ID": "ann", "X-Forwarded-User": "ann"}
     for query in [{key: value} for key, value in named.items()]:
-        answer = mallory.get(path, params=query, headers=headers)
-        assert answer.status_code in (200, 400, 403, 404), answer.text
-        assert "cinephile" not in answer.text or path == "/api/loyalty/config" or "/campaigns" in path
-        assert '"ann"' not in answer.text
+        response = mallory.get(path, params=query, headers=headers)
+        assert response.status_code in (200, 400, 403, 404), response.text
+        assert "cinephile" not in response.text or path == "/api/loyalty/config" or "/campaigns" in path
+        assert '"ann"' not in response.text
 
 
 @pytest.mark.parametrize(
@@ -323,8 +323,8 @@ def test_naming_somebody_else_changes_nothing(mallory, ann, operation):
 )
 def test_bodies_and_paths_of_others_are_refused(club, ann, mallory, method, path, body):
     before = ok(club.get("/v1/profiles/ann"))
-    answer = mallory.request(method, path, json=body)
-    assert answer.status_code in (400, 403), answer.text
+    response = mallory.request(method, path, json=body)
+    assert response.status_code in (400, 403), response.text
     settle(club)
     after = ok(club.get("/v1/profiles/ann"))
     assert {**after, "lastActiveAt": None} == {**before, "lastActiveAt": None}
@@ -338,7 +338,7 @@ def other_ann(server_process):
 
 
 @pytest.mark.parametrize("operation", OWN, ids=lambda operation: operation.name)
-def test_no_token_no_answer(other_ann, club, operation):
+def test_without_a_token_there_is_no_access(other_ann, club, operation):
     path = operation.path.replace("{couponId}", "x").replace("{productId}", "ticket").replace("{subscriptionId}", "x")
     nobody = other_ann.request(operation.method, path, headers={"Authorization": ""}, json={})
     assert nobody.status_code == (400 if operation.anonymous else 401), nobody.text
@@ -352,10 +352,10 @@ def test_members_share_no_idempotency_keys(club, ann, mallory, server_process):
         ok(club.post("/v1/transactions", json={"userId": name, "metric": "points", "amount": 30}), 201)
         with server_process.member_of(club, name) as member:
             for _ in range(2):  # each has one, however often it is sent
-                answer = member.post(
+                response = member.post(
                     "/api/audience/products/ticket/redeem", json={}, headers={"Idempotency-Key": "buy"}
                 )
-                assert ok(answer)["result"]["userId"] == name
+                assert ok(response)["result"]["userId"] == name
     headers = {"Idempotency-Key": "the-same"}
     mine = ann.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)
     theirs = mallory.patch("/api/audience/profile", json={"displayName": "Ann"}, headers=headers)

@@ -101,7 +101,7 @@ def client_of_test(server):
 
 
 def listen_to(demo) -> None:
-    """A webhook that never answers, where that version has webhooks."""
+    """A webhook that never responds, where that version has webhooks."""
     body = {"name": "CRM", "url": "http://127.0.0.1:9/hook", "events": ["transaction.created", "campaign.completed"]}
     demo.post("/v1/webhooks", json=body)
 

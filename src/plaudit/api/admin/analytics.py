@@ -215,12 +215,12 @@ _RANGE = (_SINCE, _UNTIL, _METRIC)
 OPERATIONS = [
     Operation(
         name="getAnalytics", method="GET", path="/v1/analytics", summary="Get the totals of a period", run=overview,
-        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), answer=AnalyticsSummary,
+        scope="admin:read", tag="Analytics", query=_RANGE, errors=(400,), response=AnalyticsSummary,
     ),
     Operation(
         name="listActivity", method="GET", path="/v1/analytics/recent-activity", summary="List recent activity",
         run=recent_activity, scope="members:read", tag="Analytics", query=PAGING, errors=(400,),
-        answer=ActivityList,
+        response=ActivityList,
     ),
     Operation(
         name="getTimeSeries", method="GET", path="/v1/analytics/timeseries",
@@ -228,11 +228,11 @@ OPERATIONS = [
         errors=(400,), query=(
             *_RANGE, Parameter("interval", "day, week or month.", {"enum": list(UNITS), "default": "day"}),
             *CAUSE_PARAMETERS,
-        ), answer=TimeSeries,
+        ), response=TimeSeries,
     ),
     Operation(
         name="getStatusReport", method="GET", path="/v1/status/report", summary="Get the status report",
         run=status_report, scope="admin:read", tag="Analytics", errors=(400,),
-        answer=StatusReport,
+        response=StatusReport,
     ),
 ]  # fmt: skip

@@ -149,28 +149,28 @@ async def _one(call: Call) -> KeyRow:
 OPERATIONS = [
     Operation(
         name="listApiKeys", method="GET", path="/v1/api-keys", summary="List API keys", run=list_keys,
-        scope="admin:read", tag="API keys", answer=ApiKeyList,
+        scope="admin:read", tag="API keys", response=ApiKeyList,
         errors=(400,),
     ),
     Operation(
         name="getCurrentApiKey", method="GET", path="/v1/api-keys/current",
         summary="Get the API key that makes the call", run=get_current_key, scope=ANY_SCOPE, tag="API keys",
-        answer=CurrentApiKey,
+        response=CurrentApiKey,
     ),
     Operation(
         name="createApiKey", method="POST", path="/v1/api-keys", summary="Create an API key",
         description="The secret is shown only in this response.", run=create_key,
-        scope="admin:write", tag="API keys", body=NewApiKey, answer=ApiKeyWithSecret, status=201, shown_once="keyId",
+        scope="admin:write", tag="API keys", body=NewApiKey, response=ApiKeyWithSecret, status=201, shown_once="keyId",
         errors=(400, 409, 413),
     ),
     Operation(
         name="rotateApiKey", method="POST", path="/v1/api-keys/{keyId}/rotate", summary="Rotate an API key",
         description="The secret is shown only in this response. The old one stays valid for an overlap.",
-        run=rotate_key, scope="admin:write", tag="API keys", body=ApiKeyRotation, answer=ApiKeyWithSecret, status=201,
+        run=rotate_key, scope="admin:write", tag="API keys", body=ApiKeyRotation, response=ApiKeyWithSecret, status=201,
         shown_once="keyId", errors=(400, 404, 413),
     ),
     Operation(
         name="revokeApiKey", method="DELETE", path="/v1/api-keys/{keyId}", summary="Revoke an API key", run=delete_key,
-        scope="admin:write", tag="API keys", answer=Acknowledgement, errors=(400, 404, 409),
+        scope="admin:write", tag="API keys", response=Acknowledgement, errors=(400, 404, 409),
     ),
 ]  # fmt: skip

@@ -46,7 +46,7 @@ def _entry_view(call: Call, audit_entry: audit.AuditEntry) -> AuditEntry:
 OPERATIONS = [
     Operation(
         name="listAuditEntries", method="GET", path="/v1/audit", summary="List configuration changes",
-        run=list_changes, scope="admin:read", tag="Audit log", answer=AuditEntryList, errors=(400,),
+        run=list_changes, scope="admin:read", tag="Audit log", response=AuditEntryList, errors=(400,),
         query=(
             Parameter("kind", "Only of this kind of document.", TEXT), Parameter("id", "Only of this document.", TEXT),
             Parameter("changedBy", "Only by this author.", TEXT), *PAGING,

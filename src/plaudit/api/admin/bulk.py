@@ -70,7 +70,7 @@ async def _streamed(call: Call, kind: str) -> Job:
 
 
 async def list_jobs(call: Call) -> Page:
-    """The jobs, newest first: also those whose request was never answered."""
+    """Return the jobs, newest first. Includes those whose request was interrupted."""
     page = call.page(tuple[UUID], (GREATEST_ID,))
     programme = await call.programme()
     async with call.connection() as connection:
@@ -115,7 +115,7 @@ OPERATIONS = [
         name="importRecords", method="POST", path="/v1/bulk/import",
         summary="Import members, events or codes from a file",
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.", run=import_lines,
-        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True, answer=JobReport,
+        scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streams_request=True, response=JobReport,
         errors=(400, 413), query=(
             Parameter("kind", "What the lines contain", {"enum": [*KINDS, *(name for name in LINES if name not in KINDS)], "default": "members"}),
             Parameter("from", "Whether the lines come from an export and are imported unchanged.", {"enum": [EXPORT]}),
@@ -125,21 +125,21 @@ OPERATIONS = [
     Operation(
         name="updateRecords", method="POST", path="/v1/bulk/update", summary="Update profiles from a file",
         description="Streams NDJSON or CSV of any size. Send the same file with `job` to resume.",
-        run=update_lines, scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streamed=True,
-        answer=JobReport, errors=(400, 413), query=(_JOB_ID,),
+        run=update_lines, scope="members:write", tag="Bulk jobs", body={"type": "object"}, media="lines", streams_request=True,
+        response=JobReport, errors=(400, 413), query=(_JOB_ID,),
     ),
     Operation(
         name="listJobs", method="GET", path="/v1/bulk/jobs", summary="List bulk jobs", run=list_jobs,
-        scope="members:read", tag="Bulk jobs", answer=JobList, errors=(400,), query=PAGING,
+        scope="members:read", tag="Bulk jobs", response=JobList, errors=(400,), query=PAGING,
     ),
     Operation(
         name="getJob", method="GET", path="/v1/bulk/jobs/{jobId}", summary="Get a bulk job and its rejected lines",
-        run=get_job, scope="members:read", tag="Bulk jobs", answer=JobReport, errors=(400, 404), query=(LIMIT, CURSOR),
+        run=get_job, scope="members:read", tag="Bulk jobs", response=JobReport, errors=(400, 404), query=(LIMIT, CURSOR),
     ),
     Operation(
         name="cancelJob", method="POST", path="/v1/bulk/jobs/{jobId}/cancel", run=cancel_job, scope="members:write",
         tag="Bulk jobs", summary="Cancel a bulk job that has not finished",
-        description="What the job has imported stays. The timers of its members run again.", answer=JobReport,
+        description="What the job has imported stays. The timers of its members run again.", response=JobReport,
         errors=(400, 404, 409),
     ),
 ]  # fmt: skip

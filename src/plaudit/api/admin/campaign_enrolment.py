@@ -32,6 +32,6 @@ OPERATIONS = [
     Operation(
         name="enrolInCampaign", method="POST", path="/v1/campaigns/{campaignId}/enrol",
         summary="Enrol a member in a campaign", run=enrol, scope="members:write", tag="Campaigns", body=CampaignEnrolmentRequest,
-        errors=(400, 404, 409, 413), answer=CampaignEnrolmentResult,
+        errors=(400, 404, 409, 413), response=CampaignEnrolmentResult,
     ),
 ]  # fmt: skip

@@ -100,19 +100,19 @@ OPERATIONS = [
     Operation(
         name="getCampaignStats", method="GET", path="/v1/campaigns/{campaignId}/stats",
         summary="Get a campaign's statistics", run=stats, scope="admin:read", tag="Campaigns", errors=(400, 404),
-        answer=CampaignStats,
+        response=CampaignStats,
     ),
     Operation(
         name="listCampaignParticipants", method="GET", path="/v1/campaigns/{campaignId}/participants",
         run=participants, scope="members:read", summary="List a campaign's participants and their progress",
         tag="Campaigns", query=PAGING, errors=(400, 404),
-        answer=CampaignParticipantList,
+        response=CampaignParticipantList,
     ),
     Operation(
         name="getCampaignLeaderboard", method="GET", path="/v1/campaigns/{campaignId}/leaderboard", run=leaderboard,
         scope="members:read", summary="Get a campaign's leaderboard by completions", tag="Campaigns",
         errors=(400, 404),
         query=(Parameter("scope", "One part of the board of a competition: a scopeField value or a division", {"type": "string"}), LIMIT),
-        answer=CampaignLeaderboard | competitions.LeaderboardPage,
+        response=CampaignLeaderboard | competitions.LeaderboardPage,
     ),
 ]  # fmt: skip

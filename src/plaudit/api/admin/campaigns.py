@@ -134,7 +134,7 @@ async def delete_rule(call: Call) -> OperationResult:
     return OperationResult(data=None, status=204)
 
 
-_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "answer": TYPES[CAMPAIGN.name].view}
+_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "response": TYPES[CAMPAIGN.name].view}
 
 OPERATIONS = [
     Operation(
@@ -167,7 +167,7 @@ OPERATIONS = [
         run=list_rules,
         scope="admin:read",
         tag="Rules",
-        answer=RuleList,
+        response=RuleList,
         errors=(400, 404),
     ),
     Operation(
@@ -179,7 +179,7 @@ OPERATIONS = [
         scope="admin:write",
         tag="Rules",
         body=_RULE.new,
-        answer=_RULE.view,
+        response=_RULE.view,
         status=201,
         errors=(400, 404, 409, 413),
     ),
@@ -191,7 +191,7 @@ OPERATIONS = [
         run=get_rule,
         scope="admin:read",
         tag="Rules",
-        answer=_RULE.view,
+        response=_RULE.view,
         errors=(400, 404),
     ),
     Operation(
@@ -202,7 +202,7 @@ OPERATIONS = [
         run=version_lister(RULE),
         scope="admin:read",
         tag="Rules",
-        answer=DocumentVersionList,
+        response=DocumentVersionList,
         query=PAGING,
         errors=(400, 404),
     ),
@@ -215,7 +215,7 @@ OPERATIONS = [
         scope="admin:write",
         tag="Rules",
         body=_RULE.update,
-        answer=_RULE.view,
+        response=_RULE.view,
         errors=(400, 404, 409, 413),
     ),
     Operation(

@@ -104,12 +104,12 @@ async def _until_decided(call: Call) -> None:
 OPERATIONS = [
     Operation(
         name="getClock", method="GET", path="/v1/clock", summary="Get the organisation's clock", run=get_clock,
-        scope="admin:read", tag="Clock", answer=Clock, errors=(400,),
+        scope="admin:read", tag="Clock", response=Clock, errors=(400,),
     ),
     Operation(
         name="advanceClock", method="POST", path="/v1/clock/advance", run=advance_clock, scope="admin:write",
         tag="Clock", body=ClockAdvanceRequest, summary="Advance a test organisation's clock",
         description="Test organisations only. Everything due until then happens before the response.",
-        answer=ClockAdvance, errors=(400, 403, 409, 413),
+        response=ClockAdvance, errors=(400, 403, 409, 413),
     ),
 ]  # fmt: skip

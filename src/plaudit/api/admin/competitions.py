@@ -207,7 +207,7 @@ OPERATIONS = [
     Operation(
         name="getLeaderboard", method="GET", path=f"{_ROOT}/leaderboard", summary="Get a competition's leaderboard",
         description="From the top, around a member, or among the users given.",
-        run=leaderboard, scope="members:read", tag="Competitions", answer=LeaderboardPage, errors=(400, 404),
+        run=leaderboard, scope="members:read", tag="Competitions", response=LeaderboardPage, errors=(400, 404),
         query=(
             Parameter("userId", "Show the ranks around this member", {"type": "string"}),
             Parameter("userIds", "Show only these members, comma-separated", {"type": "string"}),
@@ -217,21 +217,21 @@ OPERATIONS = [
     Operation(
         name="listEntries", method="GET", path=f"{_ROOT}/entries", summary="List a competition's entries",
         run=list_entries, scope="members:read", tag="Competitions", query=PAGING, errors=(400, 404),
-        answer=EntryList,
+        response=EntryList,
     ),
     Operation(
         name="getDraw", method="GET", path=f"{_ROOT}/draw", summary="Get a draw: its seed hash and, once drawn, result",
-        run=get_draw, scope="members:read", tag="Competitions", answer=Draw, errors=(400, 404),
+        run=get_draw, scope="members:read", tag="Competitions", response=Draw, errors=(400, 404),
     ),
     Operation(
         name="drawWinners", method="POST", path=f"{_ROOT}/draw", summary="Draw the winners",
         description="Works once; later calls return the same result.", run=post_draw, scope="admin:write",
-        tag="Competitions", body=DrawRequest, answer=Draw,
+        tag="Competitions", body=DrawRequest, response=Draw,
         errors=(400, 404, 409, 413),
     ),
     Operation(
         name="listWinners", method="GET", path=f"{_ROOT}/winners", summary="List a competition's winners",
-        run=list_winners, scope="members:read", tag="Competitions", answer=WinnerList,
+        run=list_winners, scope="members:read", tag="Competitions", response=WinnerList,
         query=(_ROUND,), errors=(400, 404),
     ),
 ]  # fmt: skip

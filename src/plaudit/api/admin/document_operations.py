@@ -42,33 +42,33 @@ def crud(kind: DocumentKind) -> list[Operation]:
     return [
         Operation(
             name=f"list{noun}s", method="GET", path=collection, summary=f"List {title}s", run=make_list(kind),
-            errors=(400,), scope="admin:read", answer=types.page, query=(*filters, *paging),
+            errors=(400,), scope="admin:read", response=types.page, query=(*filters, *paging),
             tag=tag,
         ),
         Operation(
             name=f"create{noun}", method="POST", path=collection, summary=f"Create a {title}", run=make_create(kind),
             scope="admin:write", body=types.new, status=201, errors=(400, 409, 413),
-            answer=(documented.created_type if documented else None) or types.view, **common,
+            response=(documented.created_type if documented else None) or types.view, **common,
         ),
         Operation(
             name=f"get{noun}", method="GET", path=single, summary=f"Get a {title}", run=getter(kind),
-            errors=(400, 404), scope="admin:read", answer=types.view, **common,
+            errors=(400, 404), scope="admin:read", response=types.view, **common,
         ),
         Operation(
             name=f"update{noun}", method="PUT", path=single, summary=f"Update a {title}",
             description="Only the fields in the body change; the others keep their values.", run=updater(kind),
-            scope="admin:write", body=types.update, answer=types.view, errors=(400, 404, 409, 413), **common,
+            scope="admin:write", body=types.update, response=types.view, errors=(400, 404, 409, 413), **common,
         ),
         Operation(
             name=f"delete{noun}", method="DELETE", path=single, summary=f"Delete a {title}",
             description=_SOFT if kind.name == "custom_field" else _REFERRED_TO,
-            run=deleter(kind), scope="admin:write", answer=Acknowledgement, errors=(400, 404, 409),
+            run=deleter(kind), scope="admin:write", response=Acknowledgement, errors=(400, 404, 409),
             tag=tag,
         ),
         Operation(
             name=f"list{noun}Versions", method="GET", path=f"{single}/versions",
             summary=f"List the versions of a {title}", run=version_lister(kind), scope="admin:read",
-            answer=DocumentVersionList, query=PAGING, errors=(400, 404), tag=tag,
+            response=DocumentVersionList, query=PAGING, errors=(400, 404), tag=tag,
         ),
     ]  # fmt: skip
 

@@ -118,6 +118,6 @@ OPERATIONS = [
     Operation(
         name="enrolMember", method="POST", path="/v1/users/enroll",
         summary="Enrol a member and pay the welcome bonus", run=enroll, scope="members:write", tag="Profiles",
-        body=EnrolmentRequest, answer=EnrolmentResult, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
+        body=EnrolmentRequest, response=EnrolmentResult, status=201, other_statuses=(200,), errors=(400, 409, 413, 503),
     )
 ]  # fmt: skip

@@ -185,7 +185,7 @@ OPERATIONS = [
         run=list_events,
         scope="members:read",
         tag="Events",
-        answer=EventList,
+        response=EventList,
         query=(
             Parameter("status", "Only those in this state.", {"enum": list(STATES)}),
             Parameter("userId", "Only of this member.", {"type": "string"}),
@@ -215,7 +215,7 @@ OPERATIONS = [
         run=one_event,
         scope="members:read",
         tag="Events",
-        answer=Event,
+        response=Event,
         errors=(400, 404),
     ),
     Operation(
@@ -227,7 +227,7 @@ OPERATIONS = [
         run=explain,
         scope="members:read",
         tag="Events",
-        answer=EventExplanation,
+        response=EventExplanation,
         errors=(400, 404),
     ),
     Operation(
@@ -238,7 +238,7 @@ OPERATIONS = [
         run=retry,
         scope="admin:write",
         tag="Events",
-        answer=Acknowledgement,
+        response=Acknowledgement,
         status=202,
         errors=(400, 404),
     ),

@@ -68,7 +68,7 @@ OPERATIONS = [
         name="exportRecords", method="GET", path="/v1/bulk/export",
         summary="Export all records of a kind as NDJSON or CSV",
         description="Streamed, of any size. Continue after an interruption with the last `cursor`.", run=export_lines,
-        answers_in_parts=True, scope="members:read", tag="Bulk jobs", other_media=tuple(FORMATS.values()), errors=(400,),
+        streams_response=True, scope="members:read", tag="Bulk jobs", other_media=tuple(FORMATS.values()), errors=(400,),
         query=(
             Parameter("kind", "What to export.", {"enum": list(LINES), "default": "members"}),
             Parameter("format", "NDJSON or CSV; without it, CSV is what `Accept: text/csv` asks for.", {"enum": list(FORMATS)}),

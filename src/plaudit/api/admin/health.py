@@ -22,7 +22,7 @@ WORKER_SEEN_WITHIN = timedelta(seconds=15)
 
 
 async def healthz(_: Call) -> Health:
-    """The process answers."""
+    """Return 200 while the process handles requests."""
     return Health(status="alive")
 
 
@@ -79,12 +79,12 @@ def exposition() -> tuple[bytes, str]:
 OPERATIONS = [
     Operation(
         name="checkLiveness", method="GET", path="/healthz", summary="Check that the process is alive", run=healthz,
-        scope=None, tag="System", answer=Health, enveloped=False,
+        scope=None, tag="System", response=Health, enveloped=False,
     ),
     Operation(
         name="checkReadiness", method="GET", path="/readyz", summary="Check that the server can do its work",
         description="The database is reachable and migrated, and the workers keep up.",
         run=readyz, scope=None, tag="System", enveloped=False,
-        answer=Health,
+        response=Health,
     ),
 ]  # fmt: skip

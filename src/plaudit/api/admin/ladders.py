@@ -43,6 +43,6 @@ OPERATIONS = [
         name="setRung", method="PUT", path="/v1/profiles/{userId}/ladders/{ladderId}", run=put_rung,
         scope="members:write", summary="Set a member's rung by hand",
         description="Until a date or permanently; `null` removes the override.", tag="Ladders", body=RungOverride,
-        answer=MemberLadder, errors=(400, 404, 409, 413),
+        response=MemberLadder, errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -267,23 +267,23 @@ OPERATIONS = [
         name="extendExpiry", method="POST", path="/v1/profiles/{userId}/extensions", run=extend, scope="admin:write",
         tag="Ledger", summary="Extend the expiry of a member's balance",
         description="Amounts that would expire before `expiresAt` expire then instead.", body=ExpiryExtensionRequest,
-        answer=ExpiryExtension, errors=(400, 409, 413),
+        response=ExpiryExtension, errors=(400, 409, 413),
     ),
     Operation(
         name="createTransaction", method="POST", path="/v1/transactions", summary="Credit or debit a member",
         description="A negative amount is a debit.", run=create_transaction, scope="admin:write", tag="Ledger",
-        body=NewTransaction, answer=Transaction, status=201, errors=(400, 409, 413, 422),
+        body=NewTransaction, response=Transaction, status=201, errors=(400, 409, 413, 422),
     ),
     Operation(
         name="reverseTransaction", method="POST", path="/v1/transactions/{transactionId}/reverse",
         run=reverse_transaction, scope="admin:write", summary="Reverse a transaction, fully or partly",
         description="Creates a new transaction that points to the original. Without `amount`, the rest is reversed.",
-        tag="Ledger", body=ReversalRequest, answer=Transaction, status=201, errors=(400, 404, 409, 413, 422),
+        tag="Ledger", body=ReversalRequest, response=Transaction, status=201, errors=(400, 404, 409, 413, 422),
     ),
     Operation(
         name="createTransfer", method="POST", path="/v1/transfers", summary="Transfer an amount to another member",
         description="The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.",
-        run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, answer=Transaction, status=201,
+        run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, response=Transaction, status=201,
         errors=(400, 409, 413, 422),
     ),
     Operation(
@@ -291,7 +291,7 @@ OPERATIONS = [
         tag="Ledger", summary="Place, capture or release a hold", description=(
             "A hold reserves an amount for a purchase. `capture` spends it, `release` frees it; otherwise "
             "it ends after `seconds`."
-        ), body=HoldCommand, answer=Hold,
+        ), body=HoldCommand, response=Hold,
         errors=(400, 409, 413),
     ),
 ]  # fmt: skip

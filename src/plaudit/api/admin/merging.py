@@ -52,7 +52,7 @@ async def merge(call: Call) -> MergeResult:
 OPERATIONS = [
     Operation(
         name="mergeMembers", method="POST", path="/v1/profiles/{userId}/merge", run=merge, scope="admin:write",
-        tag="Profiles", summary="Merge another member into this one", body=MergeRequest, answer=MergeResult,
+        tag="Profiles", summary="Merge another member into this one", body=MergeRequest, response=MergeResult,
         errors=(400, 404, 409, 413, 422),
     ),
 ]  # fmt: skip

@@ -93,22 +93,22 @@ async def delete_profile(call: Call) -> Acknowledgement:
 OPERATIONS = [
     Operation(
         name="getConsents", method="GET", path="/v1/profiles/{userId}/consents", summary="Get a member's consents",
-        run=list_consents, scope="members:read", tag="Privacy", answer=Consents, errors=(400, 404),
+        run=list_consents, scope="members:read", tag="Privacy", response=Consents, errors=(400, 404),
     ),
     Operation(
         name="recordConsent", method="POST", path="/v1/profiles/{userId}/consents",
         summary="Record or withdraw a consent", run=give_consent, scope="members:write", tag="Privacy", body=ConsentDecision,
-        answer=Consents, status=201, errors=(400, 404, 413),
+        response=Consents, status=201, errors=(400, 404, 413),
     ),
     Operation(
         name="exportMember", method="GET", path="/v1/profiles/{userId}/export",
         summary="Export everything held about a member", run=export, scope="members:read", tag="Privacy",
         errors=(400, 404),
-        answer=MemberExport,
+        response=MemberExport,
     ),
     Operation(
         name="eraseMember", method="DELETE", path="/v1/profiles/{userId}", summary="Erase a member's personal data",
         description="Deletes personal data everywhere. Transactions stay, anonymised. Cannot be undone.",
-        run=delete_profile, scope="members:write", tag="Privacy", answer=Acknowledgement, errors=(400, 404),
+        run=delete_profile, scope="members:write", tag="Privacy", response=Acknowledgement, errors=(400, 404),
     ),
 ]  # fmt: skip

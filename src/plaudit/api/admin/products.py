@@ -46,11 +46,11 @@ OPERATIONS = [
     Operation(
         name="redeemProduct", method="POST", path="/v1/products/{productId}/redeem",
         summary="Redeem a product for a member", run=redeem, scope="members:write", tag="Products", body=RedemptionRequest,
-        errors=(400, 404, 409, 413), answer=RedemptionResult,
+        errors=(400, 404, 409, 413), response=RedemptionResult,
     ),
     Operation(
         name="setProductStock", method="PUT", path="/v1/products/{productId}/stock", summary="Set a product's stock",
-        run=set_stock, scope="admin:write", tag="Products", body=StockUpdate, answer=TYPES[PRODUCT.name].view,
+        run=set_stock, scope="admin:write", tag="Products", body=StockUpdate, response=TYPES[PRODUCT.name].view,
         errors=(400, 404, 413),
     ),
 ]  # fmt: skip

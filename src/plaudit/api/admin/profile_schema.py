@@ -136,16 +136,16 @@ _VERSION = Parameter("version", "Schema version such as v1.0.0 (default: the act
 OPERATIONS = [
     Operation(
         name="getProfileSchema", method="GET", path="/v1/profiles/schema", summary="Get the profile schema",
-        run=get_schema, scope="admin:read", tag="Profile schema", answer=ProfileSchemaVersion, query=(_VERSION,), errors=(400, 404),
+        run=get_schema, scope="admin:read", tag="Profile schema", response=ProfileSchemaVersion, query=(_VERSION,), errors=(400, 404),
     ),
     Operation(
         name="updateProfileSchema", method="PUT", path="/v1/profiles/schema",
         summary="Publish a new version of the profile schema", run=put_schema, scope="admin:write", tag="Profile schema",
-        body=TYPES[SCHEMA.name].update, answer=ProfileSchemaVersion, errors=(400, 413),
+        body=TYPES[SCHEMA.name].update, response=ProfileSchemaVersion, errors=(400, 413),
     ),
     Operation(
         name="listProfileSchemaVersions", method="GET", path="/v1/profiles/schema/history",
         summary="List the versions of the profile schema", run=history, scope="admin:read", tag="Profile schema",
-        answer=ProfileSchemaVersionList, query=PAGING, errors=(400,),
+        response=ProfileSchemaVersionList, query=PAGING, errors=(400,),
     ),
 ]  # fmt: skip

@@ -94,21 +94,21 @@ OPERATIONS = [
             "In the order of enrolment. Any other query parameter is a profile field that must have that "
             "value."
         ), run=list_profiles,
-        scope="members:read", tag="Profiles", answer=ProfileList, query=PAGING,
+        scope="members:read", tag="Profiles", response=ProfileList, query=PAGING,
         any_field=True, errors=(400,),
     ),
     Operation(
         name="createProfile", method="POST", path="/v1/profiles", summary="Create a profile, enrolling the member",
-        run=create_profile, scope="members:write", tag="Profiles", body=_PLAIN, answer=Profile, status=201,
+        run=create_profile, scope="members:write", tag="Profiles", body=_PLAIN, response=Profile, status=201,
         errors=(400, 409, 413),
     ),
     Operation(
         name="getProfile", method="GET", path="/v1/profiles/{userId}", summary="Get a profile",
-        run=get_profile, scope="members:read", tag="Profiles", answer=Profile, errors=(400, 404),
+        run=get_profile, scope="members:read", tag="Profiles", response=Profile, errors=(400, 404),
     ),
     Operation(
         name="updateProfile", method="PUT", path="/v1/profiles/{userId}", summary="Update a profile",
-        run=update_profile, scope="members:write", tag="Profiles", body=_PLAIN, answer=Profile,
+        run=update_profile, scope="members:write", tag="Profiles", body=_PLAIN, response=Profile,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

@@ -90,7 +90,7 @@ _FLAG = {"type": "boolean", "default": False}
 OPERATIONS = [
     Operation(
         name="exportProgramme", method="GET", path="/v1/config", summary="Export the programme as JSON or YAML",
-        run=get_config, scope="admin:read", tag="Programme", answer=ProgrammeFile, errors=(400, 404),
+        run=get_config, scope="admin:read", tag="Programme", response=ProgrammeFile, errors=(400, 404),
         other_media=(YAML,), query=(
             Parameter("programVersion", "Programme version to export", {"type": "integer"}),
             Parameter("format", "Format of the response", {"enum": ["json", "yaml"]}),
@@ -100,7 +100,7 @@ OPERATIONS = [
         name="applyProgramme", method="PUT", path="/v1/config", summary="Apply a programme file, all or nothing",
         description="`dryRun` returns the changes only; `prune` deletes documents missing from the file.",
         run=put_config, scope="admin:write", tag="Programme", body={"type": "object"}, media="yaml",
-        answer=ProgrammeChanges, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
+        response=ProgrammeChanges, errors=(400, 409, 413), body_bytes_max=BATCH_BYTES_MAX,
         query=(
             Parameter("prune", "Delete documents missing from the file's collections", _FLAG),
         ),
@@ -108,6 +108,6 @@ OPERATIONS = [
     Operation(
         name="restoreProgramme", method="POST", path="/v1/config/restore",
         summary="Restore an earlier version of the programme", run=restore, scope="admin:write", tag="Programme",
-        body=RestoreRequest, answer=ProgrammeChanges, errors=(400, 404, 409, 413),
+        body=RestoreRequest, response=ProgrammeChanges, errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

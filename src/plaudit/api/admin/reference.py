@@ -149,10 +149,10 @@ async def _custom_fields(call: Call) -> list[MemberProperty]:
     ]
 
 
-def _read(name: str, path: str, summary: str, run: Any, answer: type, *query: Parameter) -> Operation:
+def _read(name: str, path: str, summary: str, run: Any, response: type, *query: Parameter) -> Operation:
     return Operation(
         name=name, method="GET", path=path, summary=summary, run=run, scope="admin:read", tag="Reference data",
-        answer=answer, errors=(400,), query=query,
+        response=response, errors=(400,), query=query,
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ OPERATIONS = [
         scope="admin:write",
         tag="Rewards",
         body=RewardGrantRequest,
-        answer=RewardGrantResult,
+        response=RewardGrantResult,
         errors=(400, 404, 409, 413),
     )
 ]

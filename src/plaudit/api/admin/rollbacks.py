@@ -171,23 +171,23 @@ OPERATIONS = [
         description="Starts a job; `GET /v1/bulk/jobs/{jobId}` shows its progress and what could not be recovered. "
         "`dryRun`, as a parameter or in the body, makes it a job that changes nothing else and shows what would happen.",
         tries_by_job=True,
-        body=RollbackRequest, status=202, answer=Job, errors=(400, 404, 413),
+        body=RollbackRequest, status=202, response=Job, errors=(400, 404, 413),
     ),
     Operation(
         name="undoEvent", method="POST", path="/v1/events/{eventId}/undo", run=undo_event, scope="admin:write",
         tag="Events", summary="Undo what an event led to in a campaign", body=UndoRequest, errors=(400, 404, 409, 413),
-        answer=UndoResult,
+        response=UndoResult,
     ),
     Operation(
         name="revokeCoupon", method="POST", path="/v1/coupons/{couponId}/revoke", run=revoke_coupon,
         scope="admin:write", tag="Code pools", summary="Revoke a coupon that has not been redeemed", body=CouponRevocation,
         errors=(400, 404, 409, 413),
-        answer=CouponRevoked,
+        response=CouponRevoked,
     ),
     Operation(
         name="removeProduct", method="DELETE", path="/v1/profiles/{userId}/products/{productId}", run=remove_product,
         scope="admin:write", summary="Remove a product from a member", tag="Profiles", query=(_QUANTITY,),
         errors=(400, 404, 409),
-        answer=ProductRemoval,
+        response=ProductRemoval,
     ),
 ]  # fmt: skip

@@ -89,19 +89,19 @@ OPERATIONS = [
         name="listSegmentMembers", method="GET", path="/v1/segments/{segmentId}/members",
         summary="List a segment's members", run=list_members, scope="members:read", tag="Segments", query=PAGING,
         errors=(400, 404),
-        answer=SegmentMemberList,
+        response=SegmentMemberList,
     ),
     Operation(
         name="setSegmentMembership", method="POST", path="/v1/segments/{segmentId}/members", run=put_member,
         scope="members:write", tag="Segments", summary="Add a member to a segment, or remove them",
         description="`null` returns the member to the segment's criteria.", body=SegmentMembershipRequest, errors=(400, 404, 409, 413),
-        answer=SegmentMembership,
+        response=SegmentMembership,
     ),
     Operation(
         name="previewSegment", method="POST", path="/v1/segments/preview", run=preview, changes_nothing=True,
         scope="members:read", tag="Segments", summary="Preview a segment before saving it",
         description="Returns how many members would be in the segment, and a sample of them.",
         body=TYPES["segment"].update, errors=(400, 413),
-        answer=SegmentPreview,
+        response=SegmentPreview,
     ),
 ]  # fmt: skip

@@ -27,11 +27,11 @@ async def put_settings(call: Call) -> View:
 OPERATIONS = [
     Operation(
         name="getSettings", method="GET", path="/v1/settings", summary="Get the organisation's settings",
-        run=get_settings, scope="admin:read", tag="Settings", answer=TYPES[KIND.name].view, errors=(400, 404),
+        run=get_settings, scope="admin:read", tag="Settings", response=TYPES[KIND.name].view, errors=(400, 404),
     ),
     Operation(
         name="updateSettings", method="PUT", path="/v1/settings", summary="Update the organisation's settings",
-        run=put_settings, scope="admin:write", tag="Settings", body=TYPES[KIND.name].update, answer=TYPES[KIND.name].view,
+        run=put_settings, scope="admin:write", tag="Settings", body=TYPES[KIND.name].update, response=TYPES[KIND.name].view,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

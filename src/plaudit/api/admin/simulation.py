@@ -91,20 +91,20 @@ OPERATIONS = [
     Operation(
         name="simulateCampaign", method="POST", path="/v1/campaigns/{campaignId}/simulate", run=simulate,
         changes_nothing=True, scope="admin:read", tag="Campaigns", summary="Simulate a campaign on past events",
-        description="Changes nothing.", body=SimulationRequest, errors=(400, 404, 413, 503), answer=SimulationReport,
+        description="Changes nothing.", body=SimulationRequest, errors=(400, 404, 413, 503), response=SimulationReport,
     ),
     Operation(
         name="simulateProgramme", method="POST", path="/v1/config/simulate", run=simulate_programme,
         changes_nothing=True, scope="admin:read", tag="Programme",
         summary="Simulate another programme on past events", description="Changes nothing.",
-        body=ProgrammeSimulationRequest, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, answer=ProgrammeSimulationReport,
+        body=ProgrammeSimulationRequest, errors=(400, 413, 503), body_bytes_max=BATCH_BYTES_MAX, response=ProgrammeSimulationReport,
     ),
     Operation(
         name="backfillCampaign", method="POST", path="/v1/campaigns/{campaignId}/apply-to-past", run=apply_to_past,
         scope="admin:write", summary="Apply a campaign to past events", description=(
             "Gives members what the campaign would have given for past events: once per event, without "
             "notifications or webhooks."
-        ), tag="Campaigns", body=BackfillRequest, answer=BackfillResult, status=202,
+        ), tag="Campaigns", body=BackfillRequest, response=BackfillResult, status=202,
         errors=(400, 404, 409, 413),
     ),
 ]  # fmt: skip

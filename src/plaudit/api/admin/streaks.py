@@ -72,11 +72,11 @@ OPERATIONS = [
     Operation(
         name="checkIn", method="POST", path="/v1/profiles/{userId}/check-in", summary="Check a member in to a streak",
         run=check_in, scope="members:write", tag="Streaks", body=CheckInRequest, errors=(400, 404, 409, 413, 422),
-        answer=MemberStreak,
+        response=MemberStreak,
     ),
     Operation(
         name="manageStreak", method="POST", path="/v1/profiles/{userId}/streaks/{streakId}", run=change_streak,
         scope="members:write", summary="Manage a member's freezes, repairs and absences", tag="Streaks",
-        body=StreakCommand, answer=MemberStreak, errors=(400, 404, 409, 413, 422),
+        body=StreakCommand, response=MemberStreak, errors=(400, 404, 409, 413, 422),
     ),
 ]  # fmt: skip

@@ -103,7 +103,7 @@ OPERATIONS = [
         run=list_transactions,
         scope="members:read",
         tag="Ledger",
-        answer=TransactionList,
+        response=TransactionList,
         query=(
             Parameter("userId", "Only of this member.", {"type": "string"}),
             Parameter("metric", "Only of this metric.", {"type": "string"}),
@@ -123,7 +123,7 @@ OPERATIONS = [
         run=one_transaction,
         scope="members:read",
         tag="Ledger",
-        answer=Transaction,
+        response=Transaction,
         errors=(400, 404),
     ),
 ]

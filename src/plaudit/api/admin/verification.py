@@ -30,6 +30,6 @@ OPERATIONS = [
         name="verifyLedger", method="POST", path="/v1/verify", summary="Check every invariant of the ledger",
         description="Also decides the log again and compares the results.",
         run=verify, changes_nothing=True, scope="admin:read", tag="System", errors=(503,),
-        answer=Verification,
+        response=Verification,
     ),
 ]  # fmt: skip

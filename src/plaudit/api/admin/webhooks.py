@@ -199,45 +199,45 @@ _ONE = "/v1/webhooks/{webhookId}"
 OPERATIONS = [
     Operation(
         name="getWebhookSecret", method="GET", path=f"{_ONE}/secret", summary="Get a webhook's signing secret",
-        run=get_secret, scope="admin:write", answer=WebhookSecret, errors=(400, 404), **_COMMON,
+        run=get_secret, scope="admin:write", response=WebhookSecret, errors=(400, 404), **_COMMON,
     ),
     Operation(
         name="getWebhookState", method="GET", path=f"{_ONE}/state", summary="Get a webhook's delivery state",
         run=get_state, scope="admin:read",
-        answer=WebhookState, errors=(400, 404),
+        response=WebhookState, errors=(400, 404),
         **_COMMON,
     ),
     Operation(
         name="rotateWebhookSecret", method="POST", path=f"{_ONE}/rotate-secret",
         summary="Rotate a webhook's signing secret",
         description="Messages are signed with both secrets during an overlap.", run=rotate_secret,
-        scope="admin:write", body=SecretRotation, answer=WebhookSecret, shown_once="webhookId", errors=(400, 404, 413),
+        scope="admin:write", body=SecretRotation, response=WebhookSecret, shown_once="webhookId", errors=(400, 404, 413),
         **_COMMON,
     ),
     Operation(
         name="testWebhook", method="POST", path=f"{_ONE}/test", summary="Send a test message to a webhook",
-        run=test_webhook, scope="admin:write", answer=TestMessage, status=202,
+        run=test_webhook, scope="admin:write", response=TestMessage, status=202,
         errors=(400, 404, 409), **_COMMON,
     ),
     Operation(
         name="listDeliveries", method="GET", path=f"{_ONE}/deliveries", summary="List a webhook's deliveries",
-        run=list_deliveries, scope="admin:read", answer=DeliveryList, errors=(400, 404),
+        run=list_deliveries, scope="admin:read", response=DeliveryList, errors=(400, 404),
         query=(Parameter("state", "Only those in this state.", {"enum": list(STATES)}), *PAGING), **_COMMON,
     ),
     Operation(
         name="retryDelivery", method="POST", path=f"{_ONE}/deliveries/{{deliveryId}}/retry",
         summary="Deliver a message again", run=retry_delivery, scope="admin:write",
-        answer=Acknowledgement, status=202, errors=(400, 404), **_COMMON,
+        response=Acknowledgement, status=202, errors=(400, 404), **_COMMON,
     ),
     Operation(
         name="replayWebhook", method="POST", path=f"{_ONE}/replay",
         summary="Deliver all messages again from a point in time", run=replay, scope="admin:write", body=ReplayRequest,
-        answer=ReplayResult, status=202, errors=(400, 404, 409, 413), **_COMMON,
+        response=ReplayResult, status=202, errors=(400, 404, 409, 413), **_COMMON,
     ),
     Operation(
         name="listMessages", method="GET", path="/v1/feed", summary="List messages instead of receiving webhooks",
         description="For systems that cannot receive webhooks: poll with `after`. Messages are kept for 30 days.",
-        run=feed, scope="members:read", answer=MessageFeed,
+        run=feed, scope="members:read", response=MessageFeed,
         errors=(400, 409), query=(
             Parameter("after", "Cursor from the previous page", TEXT),
             Parameter("since", "Only messages written since an instant, RFC 3339.", TEXT),

@@ -31,7 +31,7 @@ OPERATIONS = [
         run=look_up,
         scope="members:read",
         tag="Audience API",
-        answer=UserLookup,
+        response=UserLookup,
         enveloped=False,
         errors=(400, 404),
     )

@@ -196,25 +196,25 @@ _OWN: dict[str, Any] = {"member": True, "tag": "Audience API"}
 OPERATIONS = [
     Operation(
         name="getAudienceProfile", method="GET", path="/api/audience/profile", scope="members:read", run=get_profile,
-        answer=AudienceProfile, bare_response=AudienceProfileBatch, summary="Get the member's profile, or several for a server", description=(
+        response=AudienceProfile, bare_response=AudienceProfileBatch, summary="Get the member's profile, or several for a server", description=(
             "With a member's token: the member's profile with challenges. With an API secret: the profiles "
             "of `user_ids`."
         ), query=(Parameter("user_ids", "User ids, comma-separated (API secret only)", {"type": "string"}),), **_OWN,
     ),
     Operation(
         name="updateAudienceProfiles", method="PUT", path="/api/audience/profile", scope="members:write",
-        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, answer=AudienceProfileBatch,
+        run=put_profiles, tag="Audience API", summary="Update several profiles", enveloped=False, response=AudienceProfileBatch,
         body={"type": "array", "items": {"$of": ProfilePatch}, "minItems": 1, "maxItems": USERS_MAX}, errors=(400, 413),
     ),
     Operation(
         name="updateMyProfile", method="PATCH", path="/api/audience/profile", scope=None, run=patch_profile,
-        body={"type": "object"}, summary="Update the member's own profile", answer=Profile,
+        body={"type": "object"}, summary="Update the member's own profile", response=Profile,
         errors=(400, 409, 413), **_OWN,
     ),
     Operation(
         name="listAudienceTransactions", method="GET", path="/api/audience/transactions", scope=None,
         run=get_transactions, summary="List the member's transactions",
-        answer=AudienceTransactionList, query=(
+        response=AudienceTransactionList, query=(
             Parameter("type", "Only credits, or only debits.", {"enum": ["credit", "debit"]}),
             Parameter("currency", "Only of this metric.", {"type": "string"}), LIMIT,
             Parameter("lastEvaluatedKey", "Where to continue: the cursor of the previous page.", {"type": "string"}),
@@ -222,26 +222,26 @@ OPERATIONS = [
     ),
     Operation(
         name="listChallenges", method="GET", path="/api/audience/challenges", scope=None, run=get_challenges,
-        summary="List the member's challenges", answer=ChallengeList, **_OWN,
+        summary="List the member's challenges", response=ChallengeList, **_OWN,
     ),
     Operation(
         name="listAudienceNotifications", method="GET", path="/api/audience/notifications", scope=None,
         run=own_notifications_page, query=PAGING, summary="List the member's notifications",
-        answer=NotificationList, **_OWN,
+        response=NotificationList, **_OWN,
     ),
     Operation(
-        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, answer=OptOutState,
+        name="optOut", method="POST", path="/api/audience/opt-out", scope=None, run=post_opt_out, response=OptOutState,
         summary="Opt out",
         description="Actions are still logged but have no effects. Balances and products are kept.", **_OWN,
     ),
     Operation(
-        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, answer=OptOutState,
+        name="optIn", method="POST", path="/api/audience/opt-in", scope=None, run=post_opt_in, response=OptOutState,
         summary="Opt back in", **_OWN,
     ),
     Operation(
         name="redeemMyProduct", method="POST", path="/api/audience/products/{productId}/redeem", scope=None,
         run=post_redeem, body=MyRedemptionRequest, summary="Redeem a product as the member",
-        answer=RedemptionResult,
+        response=RedemptionResult,
         errors=(400, 404, 409, 413), **_OWN,
     ),
 ]  # fmt: skip

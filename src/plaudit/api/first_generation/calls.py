@@ -360,31 +360,31 @@ _MEMBERS: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API, f
 OPERATIONS = [
     Operation(
         name="getLoyaltyConfig", method="GET", path="/api/loyalty/config", summary="Get the loyalty configuration",
-        run=get_config, anonymous=True, answer=LoyaltyConfig, other_statuses=(304,), **_MEMBERS,
+        run=get_config, anonymous=True, response=LoyaltyConfig, other_statuses=(304,), **_MEMBERS,
     ),
     Operation(
         name="getLoyaltyProfile", method="GET", path="/api/loyalty/profile",
-        summary="Get the member's rewards profile", run=get_profile, answer=LoyaltyProfile, **_MEMBERS,
+        summary="Get the member's rewards profile", run=get_profile, response=LoyaltyProfile, **_MEMBERS,
     ),
     Operation(
         name="listUnreadNotifications", method="GET", path="/api/loyalty/notifications",
-        summary="List unread notifications", run=get_notifications, answer=list[LoyaltyNotification],
+        summary="List unread notifications", run=get_notifications, response=list[LoyaltyNotification],
         **_MEMBERS,
     ),
     Operation(
         name="markNotificationsRead", method="POST", path="/api/loyalty/notifications/read",
         summary="Mark notifications as read", description="Those listed, all up to a given notification, or all.", run=post_read,
-        body=ReadMarker, answer=ReadCount, errors=(400, 413), **_MEMBERS,
+        body=ReadMarker, response=ReadCount, errors=(400, 413), **_MEMBERS,
     ),
     Operation(
         name="listLoyaltyHistory", method="GET", path="/api/loyalty/history", summary="List achievements and rewards",
-        run=get_history, answer=list[LoyaltyHistoryEntry], **_MEMBERS, query=(
+        run=get_history, response=list[LoyaltyHistoryEntry], **_MEMBERS, query=(
             Parameter("from", "Start, in UNIX seconds (inclusive)", _TIME), Parameter("to", "End, in UNIX seconds (inclusive)", _TIME),
         ),
     ),
     Operation(
         name="getCoupon", method="GET", path="/api/loyalty/coupons/{couponId}", summary="Get a coupon of the member",
-        run=get_coupon, answer=LoyaltyCoupon, **_MEMBERS,
+        run=get_coupon, response=LoyaltyCoupon, **_MEMBERS,
     ),
     Operation(
         name="reportMyAction", method="POST", path="/api/loyalty/action", summary="Report an action as the member",

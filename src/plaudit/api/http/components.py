@@ -51,7 +51,7 @@ def _is_type(schema: Any) -> bool:
 
 def _types_in(schema: Any) -> Iterator[Any]:
     if isinstance(schema, Operation):
-        for part in (schema.body, schema.answer, schema.bare_response, schema.error_schema):
+        for part in (schema.body, schema.response, schema.bare_response, schema.error_schema):
             yield from _types_in(part)
     elif isinstance(schema, list):
         for part in cast("list[Any]", schema):

@@ -59,10 +59,10 @@ class AllowedOrigins:
         return self._known
 
 
-def answering_preflights(app: ASGIApp) -> ASGIApp:
+def handle_preflights(app: ASGIApp) -> ASGIApp:
     """Respond to preflights before they are routed."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "OPTIONS":
             return await app(scope, receive, send)
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -88,4 +88,4 @@ def answering_preflights(app: ASGIApp) -> ASGIApp:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None
 
-    return answer
+    return handle

@@ -76,7 +76,7 @@ def status_of(error: PlauditError) -> int:
     return 405 if isinstance(error, _MethodNotAllowed) else STATUS_OF_KIND[error.kind]
 
 
-def answer_to(error: BaseException, path: str, accept: str = "", *, route: str = "") -> Response[bytes]:
+def error_response(error: BaseException, path: str, accept: str = "", *, route: str = "") -> Response[bytes]:
     """Return the response to a request that failed.
 
     Errors of the server are logged, with a traceback if they are bugs. The log shows the `route`, not the path, because
@@ -88,7 +88,7 @@ def answer_to(error: BaseException, path: str, accept: str = "", *, route: str =
         log.warning("request_refused", route=route, status=status, error=facts_of(error))
     elif status >= 500:
         log.error("request_failed", route=route, status=status, exc_info=error)
-    telemetry.requests_answered.labels(status).inc()
+    telemetry.requests_total.labels(status).inc()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
     if isinstance(known, _MethodNotAllowed):
         headers["Allow"] = known.allowed
@@ -108,6 +108,6 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     route = str(request.scope.get("path_template", ""))
     named = correlation.correlation_id_in(request.headers)
     with structlog.contextvars.bound_contextvars(correlation_id=named):
-        response = answer_to(error, request.url.path, request.headers.get("accept", ""), route=route)
+        response = error_response(error, request.url.path, request.headers.get("accept", ""), route=route)
     response.headers[correlation.CORRELATION] = named
     return response

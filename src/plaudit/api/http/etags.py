@@ -10,11 +10,11 @@ from .operations import Call, OperationResult
 
 def etag_response(call: Call, data: Any, cache_control: str) -> OperationResult:
     """Return the data with an entity tag, or 304 if the request names that tag."""
-    answer = not_modified_or(call, blake2b(ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
-    answer.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
-    if answer.status == 200:
-        answer.data = data
-    return answer
+    response = not_modified_or(call, blake2b(ENCODER.encode(data), digest_size=12).hexdigest(), cache_control)
+    response.headers["Vary"] = "Authorization, X-Monterosa-Org-ID, Origin"
+    if response.status == 200:
+        response.data = data
+    return response
 
 
 def not_modified_or(call: Call, digest: str, cache_control: str) -> OperationResult:

@@ -15,7 +15,7 @@ def named(methods: Iterable[str]) -> str:
     return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
 
 
-def answering_options(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRouteHandler]:
+def options_handlers(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRouteHandler]:
     """Yield the handlers of OPTIONS for the paths of `handlers`. Mount them first.
 
     Litestar's own handler lists only the methods of the first operation that was mounted on a path.
@@ -38,7 +38,7 @@ def _naming(allowed: str) -> Callable[[], Awaitable[Response[None]]]:
     return options
 
 
-async def answer_head(
+async def respond_to_head(
     app: Callable[[HTTPScope, Receive, Send], Awaitable[None]], scope: HTTPScope, receive: Receive, send: Send
 ) -> None:
     """Respond to HEAD as to GET, without the body. A stream, which has no end, ends after its headers."""

@@ -163,7 +163,7 @@ def _operation(operation: Operation, path: str, components: Components) -> dict[
             media["text/csv"] = {"schema": {"type": "string"}}
         if operation.media == "form":
             media["application/x-www-form-urlencoded"] = {"schema": body}
-        if operation.streamed:
+        if operation.streams_request:
             text = {"schema": {"type": "string"}}
             media = {"application/x-ndjson": text, "text/csv": text}
         if operation.media == "yaml":
@@ -199,27 +199,27 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _responses(operation: Operation, path: str, components: Components) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    answered: dict[str, Any] = {"description": "Done."}
-    if operation.answer is not None:
-        schema = components.of(operation.answer)
+    success: dict[str, Any] = {"description": "Done."}
+    if operation.response is not None:
+        schema = components.of(operation.response)
         if operation.enveloped or is_of_the_beta(path):
             schema = enveloped_schema(schema, envelope_of(path))
         if operation.bare_response is not None and not is_of_the_beta(path):
             schema = {"anyOf": [schema, components.of(operation.bare_response)]}
-        answered = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+        success = {"description": "Done.", "content": {"application/json": {"schema": schema}}}
         example = _examples().get(operation.name, {}).get("response")
         if example is not None and path == operation.path:
-            answered["content"]["application/json"]["example"] = example
+            success["content"]["application/json"]["example"] = example
         for media in operation.other_media:
-            answered["content"][media] = {}
-    responses[str(operation.status)] = answered
-    responses |= {str(status): answered for status in operation.other_statuses}
+            success["content"][media] = {}
+    responses[str(operation.status)] = success
+    responses |= {str(status): success for status in operation.other_statuses}
     if operation.writes:
-        responses["200"] = _tried(operation, path, answered)
+        responses["200"] = _tried(operation, path, success)
     guards = () if operation.is_open else (400, 401, 403, 404, 429)
     if operation.method == "POST" and not operation.is_open:
         guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
-    if operation.body is not None or operation.streamed:
+    if operation.body is not None or operation.streams_request:
         guards = (*guards, 408, 415)  # a body that does not come; a Content-Encoding that is not taken
     error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[ErrorKind.unavailable]}):
@@ -251,11 +251,11 @@ def _error_response(status: int, schema: Any) -> dict[str, Any]:
     }
 
 
-def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[str, Any]:
+def _tried(operation: Operation, path: str, success: dict[str, Any]) -> dict[str, Any]:
     """Return the response with status 200 of a write: that of a dry run, or also the usual one."""
-    if operation.answer is None and operation.status == 200:
-        return answered  # which has no content, but for a dry run
-    schema = answered.get("content", {}).get("application/json", {}).get("schema")
+    if operation.response is None and operation.status == 200:
+        return success  # which has no content, but for a dry run
+    schema = success.get("content", {}).get("application/json", {}).get("schema")
     if schema is None:
         schema = (
             enveloped_schema({}, envelope_of(path))
@@ -266,5 +266,5 @@ def _tried(operation: Operation, path: str, answered: dict[str, Any]) -> dict[st
     if 200 in (operation.status, *operation.other_statuses):
         described = "Done; or a dry run."
     with_it = {"type": "object", "properties": {"dryRun": {"$ref": REF.format(name="DryRun")}}}
-    content = {**answered.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
+    content = {**success.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
     return {"description": described, "content": content}

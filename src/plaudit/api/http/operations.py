@@ -155,8 +155,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     `error_schema` is the schema of errors that are not in the usual envelope. `bare_response` is the type of responses
     that have no envelope for some callers. `shown_once` marks a response with a secret: this field of the data names
     what was created. `query` lists all parameters that are accepted; with `any_field`, fields of members are accepted
-    too. `changes_nothing` marks a POST that only reads. A `streamed` operation reads its body as it arrives. With
-    `answers_in_parts`, the response is streamed and not compressed. `tries_by_job`: the body has a `dryRun` of its own,
+    too. `changes_nothing` marks a POST that only reads. With `streams_request`, the operation reads its body as it
+    arrives; with `streams_response`, its response is streamed and not compressed. `tries_by_job`: the body has a `dryRun` of its own,
     which makes a job that only reports, and the parameter means the same.
     """
 
@@ -171,7 +171,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     member: bool = False
     anonymous: bool = False
     body: Schema = None
-    answer: Schema = None
+    response: Schema = None
     status: int = 200
     other_statuses: tuple[int, ...] = ()
     other_media: tuple[str, ...] = ()
@@ -182,8 +182,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     errors: tuple[int, ...] = ()
     body_bytes_max: int = BODY_BYTES_MAX
     media: str = "application/json"
-    streamed: bool = False
-    answers_in_parts: bool = False
+    streams_request: bool = False
+    streams_response: bool = False
     error_schema: Schema = None
     bare_response: Schema = None
     shown_once: str | None = None

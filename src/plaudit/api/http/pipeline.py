@@ -30,7 +30,7 @@ from .bodies import body_of, paced
 from .content_encoding import decompressed, decompressed_stream
 from .correlation import CORRELATION, correlation_id_in
 from .envelopes import Envelope, envelope_of, mark_replayed, success
-from .errors import answer_to
+from .errors import error_response
 from .operations import Call, Operation, OperationResult, Schema, Services, decode_body, is_of_the_beta
 from .parameters import check_named, check_query, wants_dry_run
 from .routing import decoded
@@ -52,14 +52,14 @@ async def handle_request(operation: Operation, request: AnyRequest) -> Response[
     around: dict[str, str] = {CORRELATION: correlation_id}
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         try:
-            response = await _answered(operation, request, correlation_id, around)
+            response = await _respond(operation, request, correlation_id, around)
             read = operation.body is not None
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise  # nobody waits for the answer
+            raise  # nobody waits for the response
         except BaseException as error:  # libraries in other languages raise what is no Exception
-            response = answer_to(error, request.url.path, request.headers.get("accept", ""), route=operation.path)
+            response = error_response(error, request.url.path, request.headers.get("accept", ""), route=operation.path)
             read = isinstance(error, TooSlow)  # of which more would only come slowly
-        if not read and not operation.streamed:
+        if not read and not operation.streams_request:
             await _drain_body(request)
     for name, value in around.items():
         response.headers.setdefault(name, value)
@@ -81,19 +81,19 @@ async def _drain_body(request: AnyRequest) -> None:
                 await request.body()
 
 
-async def _answered(
+async def _respond(
     operation: Operation, request: AnyRequest, correlation_id: str, around: dict[str, str]
 ) -> Response[Any]:
     services: Services = request.app.state.services
     headers = request.headers
     caller = await _admitted(services, operation, headers, around)
     raw, streamed, encoding = b"", None, headers.get("content-encoding")
-    if operation.streamed:
+    if operation.streams_request:
         streamed = decompressed_stream(paced(request.stream()), encoding)
     elif operation.body is not None:
         raw = decompressed(await body_of(request), encoding, operation.body_bytes_max)
     once = None
-    if operation.method == "POST" and operation.path != ACTIONS and not operation.streamed:
+    if operation.method == "POST" and operation.path != ACTIONS and not operation.streams_request:
         once = idempotency.key_in(headers.get("idempotency-key"))
     path, query = _named(request)
     check_query(operation, list(request.query_params.multi_items()))
@@ -122,7 +122,7 @@ async def _answered(
     try:
         response = await _run(operation, call, request.url.path)
     except Exception as error:
-        response = answer_to(error, request.url.path, headers.get("accept", ""), route=operation.path)
+        response = error_response(error, request.url.path, headers.get("accept", ""), route=operation.path)
     except BaseException:  # the client has gone: the key is free for its next try
         await idempotency.finish(services.pool, org_id, key, 500, b"")
         raise
@@ -187,13 +187,13 @@ async def _run(operation: Operation, call: Call, path: str, *, dry_run: bool = F
     elif dry_run:
         tried = await try_out(operation, call)
         envelope = envelope_of(path) if tried.enveloped or is_of_the_beta(path) else Envelope.bare
-        telemetry.requests_answered.labels(200).inc()
+        telemetry.requests_total.labels(200).inc()
         content = success(tried.data, envelope, {"dryRun": tried.follows})
         return Response(content, status_code=200, media_type=MediaType.JSON)
     await name_people(operation, call)
     result = await operation.run(call)
     given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
-    telemetry.requests_answered.labels(given.status).inc()
+    telemetry.requests_total.labels(given.status).inc()
     if given.status == 204:
         return Response(b"", status_code=204, headers=given.headers)
     if given.parts is not None:

@@ -1,5 +1,5 @@
 -- name: take
--- Take some of a window's requests. Answers how many have been taken of it in all.
+-- Add requests to a window. Returns how many it has in all.
 INSERT INTO rate_windows AS w (key, ends_at, used) VALUES ($1, $2, $3)
 ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN w.ends_at < excluded.ends_at THEN excluded.used ELSE w.used + excluded.used END,

@@ -13,7 +13,7 @@ from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive
 from plaudit.api.views.standing import telling_limits
 from plaudit.errors import FieldError, invalid_fields
 
-from .methods import answer_head
+from .methods import respond_to_head
 
 
 class App(Litestar):
@@ -28,7 +28,7 @@ class App(Litestar):
                 scope["path"] = quote(raw, safe="/%")
             send = telling_limits(self.state.services, scope, send)
             if scope["method"] == "HEAD":
-                return await answer_head(super().__call__, scope, receive, send)
+                return await respond_to_head(super().__call__, scope, receive, send)
         return await super().__call__(scope, receive, send)
 
 

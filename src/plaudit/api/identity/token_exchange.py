@@ -144,13 +144,13 @@ OPERATIONS = [
         name="issueToken", method="POST", path="/api/auth/token", changes_nothing=True,
         summary="Exchange a credential for an access token",
         description="Takes an identity provider's token, or an API secret.", run=post_token, scope=None, tag="Tokens",
-        body=_PARAMETERS, media="form", answer=AccessToken, enveloped=False,
+        body=_PARAMETERS, media="form", response=AccessToken, enveloped=False,
         error_schema={"type": "object", "properties": {"error": TEXT, "error_description": TEXT}, "required": ["error"]},
         errors=(400, 401, 413),
     ),
     Operation(
         name="getJwks", method="GET", path="/.well-known/jwks.json",
         summary="Get the public keys that verify access tokens", run=get_jwks, scope=None, tag="Tokens",
-        answer=JwkSet, enveloped=False,
+        response=JwkSet, enveloped=False,
     ),
 ]  # fmt: skip

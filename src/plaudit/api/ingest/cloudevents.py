@@ -126,7 +126,7 @@ async def cloud_events(call: Call) -> OperationResult:
         if not isinstance(events, list):
             raise Invalid("A batch of CloudEvents must be a JSON array")
         items = [_of_cloud_event(bounds.fitting(event)) for event in bounded(cast("list[Any]", events))]
-        return _answered(in_the_senders_words(await accepted(call, items), _NAMES))
+        return _ingest_response(in_the_senders_words(await accepted(call, items), _NAMES))
     if media == f"{_STRUCTURED}+json":
         item = _of_cloud_event(decode_json(call.raw))
     elif media.startswith(_STRUCTURED):
@@ -135,7 +135,7 @@ async def cloud_events(call: Call) -> OperationResult:
         item = _of_cloud_event(_binary(call, media))
     results = in_the_senders_words(await accepted(call, [item]), _NAMES)
     raise_refusal(results)
-    return _answered(results)
+    return _ingest_response(results)
 
 
 def _binary(call: Call, media: str) -> Json:
@@ -177,7 +177,7 @@ def raise_refusal(results: Sequence[AcceptedAction | PlauditError]) -> None:
             raise result
 
 
-def _answered(results: Sequence[AcceptedAction | PlauditError]) -> OperationResult:
+def _ingest_response(results: Sequence[AcceptedAction | PlauditError]) -> OperationResult:
     return OperationResult(data=ingest_result(results), status=202, enveloped=False)
 
 
@@ -185,7 +185,7 @@ OPERATIONS = [
     Operation(
         name="reportCloudEvents", method="POST", path="/v1/ingest/cloudevents", summary="Report CloudEvents",
         description="Structured, binary or batched.", run=cloud_events, scope="actions:write", tag="Actions",
-        body={"type": "object"}, media="lines", answer=IngestResult, status=202, enveloped=False, errors=(400, 413),
+        body={"type": "object"}, media="lines", response=IngestResult, status=202, enveloped=False, errors=(400, 413),
         body_bytes_max=BATCH_BYTES_MAX,
     )
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The calls of Segment's libraries: `track` becomes an action; the traits of `identify` become fields of the profile.
 
-A rejected call never gets the status 200, because the libraries discard whatever was answered with 200.
+A rejected call never gets the status 200, because the libraries discard every call that got 200.
 """
 
 import re
@@ -212,14 +212,14 @@ _SEGMENT: dict[str, Any] = {
 OPERATIONS = [
     Operation(
         name="trackEvent", path="/v1/track", summary="Report an event in Twilio Segment's track format", run=track,
-        answer=TrackResult, **_SEGMENT,
+        response=TrackResult, **_SEGMENT,
     ),
     Operation(
         name="identifyMember", path="/v1/identify", summary="Update a profile in Twilio Segment's identify format",
-        run=identify, answer=TrackResult, **_SEGMENT,
+        run=identify, response=TrackResult, **_SEGMENT,
     ),
     Operation(
         name="trackEventBatch", path="/v1/batch", summary="Report events in Twilio Segment's batch format",
-        run=segment_batch, answer=IngestResult, body_bytes_max=BATCH_BYTES_MAX, media="lines", **_SEGMENT,
+        run=segment_batch, response=IngestResult, body_bytes_max=BATCH_BYTES_MAX, media="lines", **_SEGMENT,
     ),
 ]  # fmt: skip

@@ -64,6 +64,6 @@ OPERATIONS = [
     Operation(
         name="listMyCompetitions", method="GET", path="/api/loyalty/me/competitions",
         summary="List the member's competitions, with rank or entries", run=get_competitions,
-        answer=MemberCompetitionList, **OWN,
+        response=MemberCompetitionList, **OWN,
     ),
 ]  # fmt: skip

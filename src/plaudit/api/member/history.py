@@ -18,12 +18,12 @@ async def get_own_transactions(call: Call) -> Page:
 OPERATIONS = [
     Operation(
         name="listMyNotifications", method="GET", path="/api/loyalty/me/notifications",
-        summary="List the member's notifications", run=own_notifications_page, answer=NotificationList, query=PAGING,
+        summary="List the member's notifications", run=own_notifications_page, response=NotificationList, query=PAGING,
         **OWN,
     ),
     Operation(
         name="listMyTransactions", method="GET", path="/api/loyalty/me/transactions",
-        summary="List the member's transactions", run=get_own_transactions, answer=TransactionList, query=PAGING,
+        summary="List the member's transactions", run=get_own_transactions, response=TransactionList, query=PAGING,
         **OWN,
     ),
 ]  # fmt: skip

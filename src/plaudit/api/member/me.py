@@ -70,17 +70,17 @@ def _lists_of(mechanic: Mechanic) -> list[Operation]:
     if mechanic.own_view is None:
         return []
     noun = mechanic.document.title.title().replace(" ", "")
-    answer = page_of(mechanic.own_view, mechanic.collection, name=f"Member{noun}List", paged=False)
+    response = page_of(mechanic.own_view, mechanic.collection, name=f"Member{noun}List", paged=False)
 
     async def run(call: Call) -> Page:
         programme, view = await load_current_member(call)
         member = profile_source(programme.compiled, view).member
-        return answer.of(mechanic.own_views(programme.compiled, member, programme.now()))
+        return response.of(mechanic.own_views(programme.compiled, member, programme.now()))
 
     return [
         Operation(
             name=f"listMy{mechanic.collection.capitalize()}", method="GET", path=f"/api/loyalty/me/{mechanic.collection}",
-            summary=mechanic.own_summary or f"List the member's {mechanic.collection}", run=run, answer=answer, **OWN,
+            summary=mechanic.own_summary or f"List the member's {mechanic.collection}", run=run, response=response, **OWN,
         )
     ]  # fmt: skip
 
@@ -88,19 +88,19 @@ def _lists_of(mechanic: Mechanic) -> list[Operation]:
 OPERATIONS = [
     Operation(
         name="getMe", method="GET", path="/api/loyalty/me", summary="Get the member's overview", run=get_me,
-        answer=MemberOverview, **OWN,
+        response=MemberOverview, **OWN,
     ),
     Operation(
         name="getMyProfile", method="GET", path="/api/loyalty/me/profile", summary="Get the member's profile fields",
-        run=get_own_profile, answer=MemberProfile, **OWN,
+        run=get_own_profile, response=MemberProfile, **OWN,
     ),
     Operation(
         name="listMyCampaigns", method="GET", path="/api/loyalty/me/campaigns",
-        summary="List the member's campaigns with progress", run=get_campaigns, answer=MemberCampaignList, **OWN,
+        summary="List the member's campaigns with progress", run=get_campaigns, response=MemberCampaignList, **OWN,
     ),
     Operation(
         name="listMyMetrics", method="GET", path="/api/loyalty/me/metrics", summary="List the member's balances",
-        run=get_metrics, answer=MemberMetricList, **OWN,
+        run=get_metrics, response=MemberMetricList, **OWN,
     ),
     *(operation for mechanic in MECHANICS.in_order_of_views() for operation in _lists_of(mechanic)),
 ]  # fmt: skip

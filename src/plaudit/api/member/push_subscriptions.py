@@ -103,12 +103,12 @@ OPERATIONS = [
     Operation(
         name="getPushKey", method="GET", path="/api/loyalty/me/push",
         summary="Get the key for Web Push subscriptions", run=get_push,
-        answer=PushKey, **OWN,
+        response=PushKey, **OWN,
     ),
     Operation(
         name="createPushSubscription", method="POST", path="/api/loyalty/me/push/subscriptions",
         summary="Subscribe a browser to push notifications", run=post_subscription, body=NewPushSubscription,
-        answer=PushSubscriptionCreated, status=201, errors=(400, 409, 413), **OWN,
+        response=PushSubscriptionCreated, status=201, errors=(400, 409, 413), **OWN,
     ),
     Operation(
         name="deletePushSubscription", method="DELETE", path="/api/loyalty/me/push/subscriptions/{subscriptionId}",

@@ -53,6 +53,6 @@ def _offer(programme: Programme, view: MemberView, product_id: str, balances: Ma
 OPERATIONS = [
     Operation(
         name="getMyRewards", method="GET", path="/api/loyalty/me/rewards",
-        summary="Get what the member owns and can redeem", run=get_rewards, answer=MemberRewards, **OWN,
+        summary="Get what the member owns and can redeem", run=get_rewards, response=MemberRewards, **OWN,
     ),
 ]  # fmt: skip

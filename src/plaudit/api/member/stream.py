@@ -79,7 +79,7 @@ _SEEN = Parameter(
 OPERATIONS = [
     Operation(
         name="streamMyNotifications", method="GET", path="/api/loyalty/me/stream",
-        summary="Stream notifications as server-sent events", run=get_stream, query=(_SEEN,), answers_in_parts=True,
+        summary="Stream notifications as server-sent events", run=get_stream, query=(_SEEN,), streams_response=True,
         errors=(400, 429), other_media=("text/event-stream",), **OWN,
     ),
 ]  # fmt: skip

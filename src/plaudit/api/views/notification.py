@@ -83,7 +83,7 @@ async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
 
 
 async def post_read(call: Call) -> ReadCount:
-    """Mark as read. Answers how many were not, and how many are not yet."""
+    """Mark as read. Returns how many were newly read, and how many are still unread."""
     body: ReadMarker = call.body
     programme = await call.programme()
     async with call.connection() as connection:

@@ -198,7 +198,7 @@ def _within_bounds(amount: int) -> int:
 
 
 def _due_at(context: Context, segment: Segment, state: SegmentState) -> Any:
-    """The next midnight at which the passing of time alone could change the answer."""
+    """Return the next midnight at which time alone could change the result."""
     today = _today(context)
     days: list[int] = []
     for criterion in segment.criteria:
