@@ -66,13 +66,13 @@ def test_the_planted_ones_are_found():
     assert found == {f"planted.planted_{number}" for number, is_found in enumerate(PLANTED.values()) if is_found}
 
 
-@pytest.mark.parametrize("early", ["after.done_at or context.now", "is_whole"])
+@pytest.mark.parametrize("early", ["after.done_at or context.now", "completes_campaign"])
 def test_the_code_without_its_care_is_found(early):
     text = MODULES["campaigns"]
     wanted = {
         "after.done_at or context.now": ("number + 1, opened_at)", "number + 1, after.done_at or context.now)"),
-        "is_whole": ("    if is_whole:", "    if _done_count(progress) >= campaign.required:"),
+        "completes_campaign": ("    if completes_campaign:", "    if _done_count(progress) >= campaign.required:"),
     }[early]
     assert text.count(wanted[0]) == 1
     found = list(stale_uses({**MODULES, "campaigns": text.replace(*wanted)}))
-    assert [name.split(":")[0] for name in found] == ["campaigns._advanced"]
+    assert [name.split(":")[0] for name in found] == ["campaigns._advance"]

@@ -8,7 +8,7 @@ import pytest
 from plaudit.core.decision import Refusal
 from plaudit.core.goals import Goal, count_event
 from plaudit.core.member import StepProgress
-from plaudit.core.sequences import HEARD_MAX, further
+from plaudit.core.sequences import REMEMBERED_MAX, further
 from tests.support.factories import NOON, document, program
 from tests.support.life import Life
 
@@ -264,8 +264,8 @@ def test_what_a_step_remembers_is_bounded_and_forgotten_when_the_campaign_is_com
     for day in range(50):
         ann.do((date(2026, 1, 1) + timedelta(days=day)).isoformat(), "a")
     assert [len(step_progress.early) for step_progress in ann.member.progress["camp_1"].steps.values()] == [
-        HEARD_MAX,
-        HEARD_MAX,
+        REMEMBERED_MAX,
+        REMEMBERED_MAX,
     ]
     ann.do("2026-01-01 13:00", "a")  # takes the place of the last one, which is left for the step after it
     assert ann.balance() == 100

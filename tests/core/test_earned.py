@@ -39,15 +39,15 @@ def undo(day: int, number: int, **more):
     """Reverse a transaction by its number, as the API asks for it (see api/admin/ledger)."""
 
     def take_back(ann: Life):
-        posting = origin = ann.transactions[number]
+        transaction = origin = ann.transactions[number]
         while origin.reverses is not None:
             origin = next(
                 transaction for transaction in ann.transactions if transaction.transaction_id == origin.reverses
             )
         pending = ann.program.metrics["points"].pending_days
         at = origin.occurred_at + timedelta(days=pending)
-        said = {"earned": origin.amount > 0, "scored": origin.cause.kind != "import", "countedAt": at.isoformat()}
-        reverse(ann, on(day), posting, abs(posting.amount), **(said | more))
+        values = {"earned": origin.amount > 0, "scored": origin.cause.kind != "import", "countedAt": at.isoformat()}
+        reverse(ann, on(day), transaction, abs(transaction.amount), **(values | more))
 
     return take_back
 

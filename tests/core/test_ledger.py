@@ -41,8 +41,8 @@ def invariants_hold(ann: Life) -> None:
     assert balance.amount == sum(
         transaction.amount for transaction in ann.transactions if transaction.metric == "points"
     )
-    for posting in ann.transactions:
-        assert posting.postings is None or posting.amount == sum(part.amount for part in posting.postings)
+    for transaction in ann.transactions:
+        assert transaction.postings is None or transaction.amount == sum(part.amount for part in transaction.postings)
     if balance.book is not None and balance.book.lots:
         assert balance.amount == sum(lot.amount for lot in balance.book.lots)
         assert all((lot.number == lots.DEBT) == (lot.amount < 0) for lot in balance.book.lots)
@@ -244,7 +244,7 @@ def test_a_change_is_told_before_those_that_follow_from_it():
     ann = club()
     decision = ann.do("2026-01-01", "earn", amount=100)
     told = [message.data["balance"] for message in decision.messages if message.type == "metric.changed"]
-    assert told == [posting.balance_after for posting in decision.transactions] == [100, 200, 7]
+    assert told == [transaction.balance_after for transaction in decision.transactions] == [100, 200, 7]
 
 
 # -------------------------------------------------------------------------------------------------------- reversals
@@ -353,8 +353,10 @@ def month(ann: Life, local: str) -> int:
     return score(ladders_in(ann.program)["month"], ladders_of(ann.member)["month"], ann.at(local), "UTC", None)
 
 
-def undo(ann: Life, local: str, posting, counted: str, **more):
-    reverse(ann, local, posting, abs(posting.amount), earned=True, countedAt=ann.at(counted).isoformat(), **more)
+def undo(ann: Life, local: str, transaction, counted: str, **more):
+    reverse(
+        ann, local, transaction, abs(transaction.amount), earned=True, countedAt=ann.at(counted).isoformat(), **more
+    )
 
 
 def test_a_reversal_counts_in_the_window_and_the_year_of_its_original():
@@ -514,10 +516,10 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: self.begun and any(transaction.amount for transaction in self.ann.transactions))
     @rule(data=st.data())
     def take_back(self, data):
-        posting = data.draw(
+        transaction = data.draw(
             st.sampled_from([transaction for transaction in self.ann.transactions if transaction.amount])
         )
-        reverse(self.ann, self.now(), posting, data.draw(st.integers(1, abs(posting.amount))))
+        reverse(self.ann, self.now(), transaction, data.draw(st.integers(1, abs(transaction.amount))))
 
     @invariant()
     def invariants_hold(self):

@@ -110,8 +110,8 @@ def test_debt_of_either_is_paid_by_both(guest_has, ann_has, lots):
         life.do("2026-02-10", TRANSACTION, TRANSACTION, metric="points", amount=amount)
     merge(guest, ann)
     assert (ann.lots(), ann.balance()) == (lots, sum(lots))
-    for posting in (*guest.transactions, *ann.transactions):
-        assert posting.amount == sum(part.amount for part in existing(posting.postings))
+    for transaction in (*guest.transactions, *ann.transactions):
+        assert transaction.amount == sum(part.amount for part in existing(transaction.postings))
 
 
 def test_amounts_without_lots_are_added():

@@ -263,11 +263,11 @@ def test_a_debit_is_not_multiplied_and_rounded_as_a_credit_is():
     assert ann.balance() == -3
 
 
-def reverse(ann: Life, local: str, posting, take: int, **more):
-    parts = [(part.lot, part.amount, part.expires_at) for part in posting.postings or ()]
+def reverse(ann: Life, local: str, transaction, take: int, **more):
+    parts = [(part.lot, part.amount, part.expires_at) for part in transaction.postings or ()]
     return ann.do(
-        local, "reversal", REVERSAL, transactionId=str(posting.transaction_id), metric=posting.metric,
-        amount=posting.amount, take=take, parts=parts, **more,
+        local, "reversal", REVERSAL, transactionId=str(transaction.transaction_id), metric=transaction.metric,
+        amount=transaction.amount, take=take, parts=parts, **more,
     )  # fmt: skip
 
 

@@ -155,14 +155,14 @@ class Core:
         self.members[user] = decision.member
         if event.kind == TIMER:
             self.timers[user, event.occurred_at] = self.program, decision.trace
-        for posting in decision.transactions:
+        for transaction in decision.transactions:
             details = msgspec.json.encode(
-                TransactionDetails(posting.postings or (), posting.refusal, posting.next_at)
+                TransactionDetails(transaction.postings or (), transaction.refusal, transaction.next_at)
             ).decode()
             row = {
-                "transaction_id": posting.transaction_id, "metric": posting.metric, "amount": posting.amount,
-                "balance_after": posting.balance_after, "details": details, "reverses": posting.reverses,
-                "cause": posting.cause, "cause_kind": posting.cause.kind, "occurred_at": posting.occurred_at, "event_id": event.event_id, "event": event,
+                "transaction_id": transaction.transaction_id, "metric": transaction.metric, "amount": transaction.amount,
+                "balance_after": transaction.balance_after, "details": details, "reverses": transaction.reverses,
+                "cause": transaction.cause, "cause_kind": transaction.cause.kind, "occurred_at": transaction.occurred_at, "event_id": event.event_id, "event": event,
                 "program": self.program, "trace": decision.trace,
             }  # fmt: skip
             self.rows.setdefault(user, []).append(row)

@@ -97,7 +97,7 @@ def _(monkeypatch):
     was = campaigns._counted_before
 
     def counted_before(context, listener):
-        context.met.closed.clear()
+        context.matches.closed.clear()
         return was(context, listener)
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
@@ -144,7 +144,7 @@ def _(monkeypatch):
     [act(0, "earn", amount=50), act(1, "spend", amount=20), reverse(2, 1)],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(post, "_earned_by", lambda _, posting, __: (max(posting.amount, 0), True))
+    monkeypatch.setattr(post, "_earned_by", lambda _, transaction, __: (max(transaction.amount, 0), True))
 
 
 @fault(
@@ -570,7 +570,7 @@ def _(monkeypatch):
     [act(0, "visit"), act(2, "buy"), act(3, "visit"), late(1, 4, "visit")],
 )
 def _(monkeypatch):
-    monkeypatch.setattr(sequences, "counted_anew", lambda *_: None)
+    monkeypatch.setattr(sequences, "recount", lambda *_: None)
 
 
 @fault(
@@ -582,12 +582,16 @@ def _(monkeypatch):
     ],
 )
 def _(monkeypatch):
-    was = sequences.counted_anew
+    was = sequences.recount
 
-    def counted_anew(goal, step, heard, opened, zone):
-        return None if goal.rolling and len(step.early) >= sequences.HEARD_MAX else was(goal, step, heard, opened, zone)
+    def recount(goal, step, counted, opened, zone):
+        return (
+            None
+            if goal.rolling and len(step.early) >= sequences.REMEMBERED_MAX
+            else was(goal, step, counted, opened, zone)
+        )
 
-    monkeypatch.setattr(sequences, "counted_anew", counted_anew)
+    monkeypatch.setattr(sequences, "recount", recount)
 
 
 @fault(
@@ -597,7 +601,7 @@ def _(monkeypatch):
 )
 def _(monkeypatch):
     def counted_before(context, listener):
-        return Refusal.event_counted if listener.campaign.campaign_id in context.met.closed else None
+        return Refusal.event_counted if listener.campaign.campaign_id in context.matches.closed else None
 
     monkeypatch.setattr(campaigns, "_counted_before", counted_before)
 

@@ -1,1 +1,1 @@
-"""The pure core: decides the results of an event. No I/O, no clock, no randomness; it imports nothing of the rest."""
+"""The pure core: decides the results of an event. No I/O, no clock, no randomness; it imports nothing else of Plaudit."""

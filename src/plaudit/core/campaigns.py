@@ -1,7 +1,7 @@
 """Decide whether a campaign that listens to an event fires: window, conditions, cascades, groups, limits, effects.
 
-A campaign without steps fires each time. In one with steps, an event counts towards a step's goal (see `goals`). A step
-that reaches its goal runs its effects, and enough completed steps complete the campaign.
+A campaign without steps fires for each event. In a campaign with steps, the event counts towards a step's goal (see
+`goals`). A step that reaches its goal runs its effects, and enough completed steps complete the campaign.
 """
 
 from datetime import datetime
@@ -23,20 +23,19 @@ from .program import CASCADE_DEPTH_MAX, Campaign, Effect, Listener, Texts
 from .progress import occurrence_key
 from .retry_at import RETRYABLE_REFUSALS, next_at
 
-# Period counts kept for a member and campaign: a late event older than these periods finds a count of none.
+# Period counts kept for a member and campaign. For a late event of an older period, the count is 0.
 LIMIT_PERIODS_KEPT = 32
-STOPPED = "\n"  # before a campaign's id: no group is named so
+STOPPED = "\n"  # prefix of the ids of stopped campaigns among exclusive groups, whose names have no line breaks
 
 _NOTHING = Progress()
-_NOT_BEGUN = StepProgress()
+_NOT_STARTED = StepProgress()
 
 
 def evaluate(context: Context, listener: Listener) -> Trace:
-    """Evaluate a listener for the present event: run its effects, or return the trace with the refusal."""
-    event = context.event
-    campaign = listener.campaign
+    """Evaluate a listener for the present event and run its effects, or refuse. Return the trace."""
+    event, campaign = context.event, listener.campaign
     checks: list[ConditionCheck] = []
-    if campaign.ungated and not event.depth:  # most campaigns, most events: only the conditions are to be met
+    if campaign.ungated and not event.depth:  # most campaigns and events: only the conditions can refuse
         if not listener.condition.holds(context.scope, checks):
             return Trace(campaign.cause.logged, listener.step, listener.number, Refusal.condition_failed, checks)
         refusal = None if listener.alone else _counted_before(context, listener)
@@ -51,17 +50,17 @@ def evaluate(context: Context, listener: Listener) -> Trace:
         _complete(context, campaign, context.member.progress.get(campaign.campaign_id, _NOTHING))
     if refusal is None:
         if campaign.exclusive_group is not None:
-            context.met.groups.add(campaign.exclusive_group)
+            context.matches.groups.add(campaign.exclusive_group)
         if not listener.alone:
             _count(context, listener, completes=shown is not None and "completed" in shown)
     elif refusal is Refusal.step_locked:
-        context.met.counted.add((campaign.campaign_id, listener.step))  # it is remembered, once
+        context.matches.counted.add((campaign.campaign_id, listener.step))  # the step has stored the event, once
     elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
-        met = context.met
-        counted_for = met.closed.get(campaign.campaign_id, listener.step)
-        if counted_for != listener.step and (campaign.campaign_id, listener.step) not in met.counted:
-            met.counted.add((campaign.campaign_id, listener.step))
-            _overhear(context, campaign, counted_for, listener.step)
+        matches = context.matches
+        counted_for = matches.closed.get(campaign.campaign_id, listener.step)
+        if counted_for != listener.step and (campaign.campaign_id, listener.step) not in matches.counted:
+            matches.counted.add((campaign.campaign_id, listener.step))
+            _remember_for_step(context, campaign, counted_for, listener.step)
     elif refusal in RETRYABLE_REFUSALS:
         shown = {"next_available_at": next_at(context, campaign, refusal)}
     trigger = event.trigger if event.depth else None
@@ -69,46 +68,44 @@ def evaluate(context: Context, listener: Listener) -> Trace:
 
 
 def _count(context: Context, listener: Listener, *, completes: bool) -> None:
-    """Record what the event has counted for, for the campaign's other listeners."""
-    met, campaign = context.met, listener.campaign
-    met.counted.add((campaign.campaign_id, listener.step))
+    """Record that the event has counted for a listener, so that the campaign's other listeners do not count it."""
+    matches, campaign = context.matches, listener.campaign
+    matches.counted.add((campaign.campaign_id, listener.step))
     if campaign.steps and (campaign.sequential or completes):
-        met.closed[campaign.campaign_id] = listener.step
+        matches.closed[campaign.campaign_id] = listener.step
     if listener.stops_processing:
-        met.groups.add(STOPPED + campaign.campaign_id)
+        matches.groups.add(STOPPED + campaign.campaign_id)
 
 
-def _overhear(context: Context, campaign: Campaign, counted_for: int, number: int) -> None:
-    """Let a step remember an event that counted for an earlier step: a late event may yet take its place there."""
+def _remember_for_step(context: Context, campaign: Campaign, counted_for: int, number: int) -> None:
+    """Remember an event that counted for an earlier step: a late event can replace it there, so this step counts it."""
     progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
-    before = progress.steps.get(number, _NOT_BEGUN)
+    before = progress.steps.get(number, _NOT_STARTED)
     is_over = before.done_at is not None and context.now >= before.done_at
     if not progress.steps or is_over or _done_count(progress) >= campaign.required:
         return
-    counting = progress.steps.get(counted_for, _NOT_BEGUN)
+    counting = progress.steps.get(counted_for, _NOT_STARTED)
     if not (
         sequences.is_near(campaign.steps[counted_for].goal, counting) or sequences.remembers(counting, context.now)
     ):
         return
     amount, value = amount_of(campaign.steps[number].goal, context.scope)
     if not isinstance(amount, Refusal):
-        most = max(sequences.HEARD_MAX, len(before.early))
-        _keep_step(
-            context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
-        )
+        most = max(sequences.REMEMBERED_MAX, len(before.early))
+        after = sequences.with_remembered(before, (context.now, amount, value), most)
+        _store_step(context, campaign, progress, number, after)
 
 
 def _counted_before(context: Context, listener: Listener) -> Refusal | None:
-    met, campaign = context.met, listener.campaign
-    if (campaign.campaign_id, listener.step) in met.counted or campaign.campaign_id in met.closed:
+    matches, campaign = context.matches, listener.campaign
+    if (campaign.campaign_id, listener.step) in matches.counted or campaign.campaign_id in matches.closed:
         return Refusal.event_counted
     return None
 
 
 def _first_refusal(context: Context, listener: Listener, checks: list[ConditionCheck]) -> Refusal | None:
     """Return the first reason, by precedence, why a campaign does not accept an event, or None."""
-    event, groups = context.event, context.met.groups
-    campaign = listener.campaign
+    event, campaign, groups = context.event, listener.campaign, context.matches.groups
     return (
         _outside_window(campaign, event)
         or (None if campaign.audience is None or context.is_for(campaign.audience) else Refusal.not_in_segment)
@@ -184,155 +181,156 @@ def claim_overall(context: Context, campaign: Campaign) -> Refusal | None:
 def _step(
     context: Context, campaign: Campaign, number: int
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
-    """Count the event towards a step. Return the refusal, the step's progress to show, and its effects' results."""
+    """Count the event towards a step. Return the refusal, the progress for the trace, and the effects' traces."""
     progress = _in_occurrence(context, campaign)
     if progress is None:
         return Refusal.campaign_between_occurrences, None, []
     steps = progress.steps
-    before = steps.get(number, _NOT_BEGUN)
+    before = steps.get(number, _NOT_STARTED)
     step = campaign.steps[number]
     in_order = campaign.sequential and len(campaign.steps) > 1
-    came_late = in_order and before.done_at is not None and context.now < before.done_at
-    if (before.done_at is not None and not came_late) or _done_count(progress) >= campaign.required:
+    is_late = in_order and before.done_at is not None and context.now < before.done_at
+    if (before.done_at is not None and not is_late) or _done_count(progress) >= campaign.required:
         return Refusal.step_already_completed, None, []
     amount, value = amount_of(step.goal, context.scope)
     if isinstance(amount, Refusal):
         return amount, None, []
     if not in_order:
         after = count_event(step.goal, before, amount, value, context.now, context.program.settings.time_zone)
-        return (
-            (after, None, [])
-            if isinstance(after, Refusal)
-            else (None, *_advanced(context, campaign, progress, number, after))
-        )
+        if isinstance(after, Refusal):
+            return after, None, []
+        return None, *_advance(context, campaign, progress, number, after)
     opened_at = _opened_at(progress, number)
     is_open = number == 0 or opened_at is not None
     if not is_open or (opened_at is not None and context.now < opened_at):
-        # What opens the step may have happened before this event, and be reported after it.
-        most = max(sequences.HEARD_MAX, len(before.early)) if is_open else sequences.EARLY_MAX
-        _keep_step(
-            context, campaign, progress, number, sequences.with_heard(before, (context.now, amount, value), most)
-        )
+        # A late event can still open the step before the time of this event.
+        most = max(sequences.REMEMBERED_MAX, len(before.early)) if is_open else sequences.EARLY_MAX
+        after = sequences.with_remembered(before, (context.now, amount, value), most)
+        _store_step(context, campaign, progress, number, after)
         return Refusal.step_locked, None, []
     return _in_order(context, campaign, progress, number, (context.now, amount, value), opened_at)
 
 
 def _in_order(
-    context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted, opened_at: datetime | None
+    context: Context, campaign: Campaign, progress: Progress, number: int, counted: Counted, opened_at: datetime | None
 ) -> tuple[Refusal | None, dict[str, Any] | None, list[EffectTrace]]:
-    """Count the event towards a step that is open, or was completed after the event happened."""
+    """Count the event towards a step that is open, or that was completed only after the event happened."""
     goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
-    before = progress.steps.get(number, _NOT_BEGUN)
+    before = progress.steps.get(number, _NOT_STARTED)
     if before.done_at is not None:
-        was_put_forward = _put_forward(context, campaign, progress, number, heard, (opened_at, opened_at))
+        is_earlier = _complete_earlier(context, campaign, progress, number, counted, (opened_at, opened_at))
         shown = {"current": before.value, "target": goal.target, "done": True}
-        return (None, shown, []) if was_put_forward else (Refusal.step_already_completed, None, [])
+        return (None, shown, []) if is_earlier else (Refusal.step_already_completed, None, [])
     after: StepProgress | Refusal | None = None
-    if before.last_at is not None and heard[0] < before.last_at:
-        after = sequences.counted_anew(goal, before, heard, (opened_at, opened_at), zone)
+    if before.last_at is not None and counted[0] < before.last_at:
+        after = sequences.recount(goal, before, counted, (opened_at, opened_at), zone)
     if after is None:
-        after = count_event(goal, before, heard[1], heard[2], heard[0], zone)
+        after = count_event(goal, before, counted[1], counted[2], counted[0], zone)
         if isinstance(after, Refusal):
             return after, None, []
-        after = sequences.with_counted(goal, before, after, heard, opened_at)
-    return None, *_advanced(context, campaign, progress, number, after)
+        after = sequences.with_counted(goal, before, after, counted, opened_at)
+    return None, *_advance(context, campaign, progress, number, after)
 
 
 def _opened_at(progress: Progress, number: int) -> datetime | None:
-    """Return when the step before was completed; None for the first step, and for a step that is not open."""
+    """Return when the previous step was completed; None for the first step, and for a step that is not open."""
     before = progress.steps.get(number - 1)
     return None if before is None else before.done_at
 
 
-def _keep_step(context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress) -> Progress:
+def _store_step(context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress) -> Progress:
     progress = structs.replace(progress, steps={**progress.steps, number: after})
     context.member.progress[campaign.campaign_id] = progress
     return progress
 
 
-def _advanced(
+def _advance(
     context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress
 ) -> tuple[dict[str, Any], list[EffectTrace]]:
-    """Store a step's progress and run the effects of its completion. Return what to show and the effects' results."""
+    """Store a step's progress, and complete the step if its goal is reached. Return what the trace shows of both."""
     step = campaign.steps[number]
     done = after.done_at is not None
     if done:
-        after = sequences.as_done(after)
-    progress = _keep_step(context, campaign, progress, number, after)
+        after = sequences.as_completed(after)
+    progress = _store_step(context, campaign, progress, number, after)
     shown: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": done}
     if not done:
         return shown, []
-    is_whole, opened_at = _done_count(progress) >= campaign.required, after.done_at or context.now
+    completes_campaign, opened_at = _done_count(progress) >= campaign.required, after.done_at or context.now
     effects = _apply(context, campaign, number, step.effects)
     if step.notification is not None:
         _notify(context, campaign, step.notification, STEP_COMPLETED, number)
-    told = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
-    context.emit("step.completed", told, campaign.cause)
-    if is_whole:
+    data = {"campaignId": campaign.campaign_id, "step": number, "name": step.name}
+    context.emit("step.completed", data, campaign.cause)
+    if completes_campaign:
         completed = _complete_steps(context, campaign)
         if isinstance(completed, Refusal):
             return {**shown, "completion": completed.value}, effects
         effects += [structs.replace(trace, index=len(step.effects) + trace.index) for trace in completed]
         shown["completed"] = True
     elif campaign.sequential:
-        _opened(context, campaign, number + 1, opened_at)
+        _open_step(context, campaign, number + 1, opened_at)
     return shown, effects
 
 
-def _put_forward(
-    context: Context, campaign: Campaign, progress: Progress, number: int, heard: Counted | None,
+def _complete_earlier(
+    context: Context, campaign: Campaign, progress: Progress, number: int, counted: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
-    """Recount a completed step: this event, or one yet to be reported, may have completed it earlier."""
+    """Recount a completed step, which a late event may complete earlier. Return False if the recount does not count."""
     goal, zone, step = campaign.steps[number].goal, context.program.settings.time_zone, progress.steps[number]
-    after = sequences.counted_anew(goal, step, heard, opened, zone)
+    after = sequences.recount(goal, step, counted, opened, zone)
     if after is None or after.done_at is None or step.done_at is None or after.done_at > step.done_at:
         return False
-    _keep_step(context, campaign, progress, number, sequences.as_done(after))
+    _store_step(context, campaign, progress, number, sequences.as_completed(after))
     if after.done_at < step.done_at:
-        _opened(context, campaign, number + 1, after.done_at, step.done_at)
+        _open_step(context, campaign, number + 1, after.done_at, step.done_at)
     return True
 
 
-def _opened(
+def _open_step(
     context: Context, campaign: Campaign, number: int, opened_at: datetime, was_opened_at: datetime | None = None
 ) -> None:
-    """Count towards a newly opened step, in order, the events after its opening that were reported before it."""
+    """Open a step: count the remembered events that happened after its opening but were reported before."""
     progress = context.member.progress[campaign.campaign_id]
-    waiting = progress.steps.get(number, _NOT_BEGUN)
+    waiting = progress.steps.get(number, _NOT_STARTED)
     if not waiting.early or number >= len(campaign.steps):
         return
     if waiting.done_at is not None:
-        _put_forward(context, campaign, progress, number, None, (opened_at, was_opened_at))
+        _complete_earlier(context, campaign, progress, number, None, (opened_at, was_opened_at))
         return
     goal, zone = campaign.steps[number].goal, context.program.settings.time_zone
-    after = sequences.counted_anew(goal, waiting, None, (opened_at, was_opened_at), zone)
+    after = sequences.recount(goal, waiting, None, (opened_at, was_opened_at), zone)
     if after is None or after.last_at is None:
         return
-    shown, effects = _advanced(context, campaign, progress, number, after)
+    shown, effects = _advance(context, campaign, progress, number, after)
     context.trace.append(Trace(campaign.cause.logged, number, 0, None, [], effects, None, shown))
 
 
 def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] | Refusal:
-    """Complete a campaign with enough completed steps, unless all members together have reached its limit."""
+    """Complete a campaign with enough completed steps, unless its overall limit is reached."""
     refusal = claim_overall(context, campaign)
     if refusal is not None:
         return refusal
     completed = _apply(context, campaign, len(campaign.steps), campaign.effects)
-    progress = context.member.progress[campaign.campaign_id]  # as its effects have left it
-    steps = {} if campaign.repeatable else {number: sequences.at_rest(step) for number, step in progress.steps.items()}
+    progress = context.member.progress[campaign.campaign_id]  # the effects may have changed it
+    steps = (
+        {}
+        if campaign.repeatable
+        else {number: sequences.without_memory(step) for number, step in progress.steps.items()}
+    )
     _complete(context, campaign, structs.replace(progress, steps=steps))
     return completed
 
 
 def take_over(context: Context, campaign_id: str, campaign: Campaign | None, other: Progress) -> None:
-    """Add another member's progress: of each step, the further one counts. That may complete the campaign."""
+    """Add another member's progress and keep the further progress of each step. This can complete the campaign."""
     own = context.member.progress.get(campaign_id, _NOTHING)
     occurrence = max(own.occurrence, other.occurrence)
-    goes = [progress.steps for progress in (own, other) if progress.occurrence == occurrence]
+    candidates = [progress.steps for progress in (own, other) if progress.occurrence == occurrence]
     steps: dict[int, StepProgress] = {}
-    for number, step in ((number, step) for go in goes for number, step in go.items()):
-        steps[number] = sequences.further(steps.get(number, _NOT_BEGUN), step)
+    for number, step in ((number, step) for candidate in candidates for number, step in candidate.items()):
+        steps[number] = sequences.further(steps.get(number, _NOT_STARTED), step)
     periods = {name: own.periods.get(name, 0) + other.periods.get(name, 0) for name in {**own.periods, **other.periods}}
     context.member.progress[campaign_id] = progress = Progress(
         own.completions + other.completions,
@@ -344,8 +342,10 @@ def take_over(context: Context, campaign_id: str, campaign: Campaign | None, oth
     )
     if campaign is None or not campaign.steps or _done_count(progress) < campaign.required:
         return
-    done_by_one = any(sum(step.done_at is not None for step in go.values()) >= campaign.required for go in goes)
-    if done_by_one or _outside_window(campaign, context.event) or _limit_refusal(context, campaign):
+    was_completed = any(
+        sum(step.done_at is not None for step in candidate.values()) >= campaign.required for candidate in candidates
+    )
+    if was_completed or _outside_window(campaign, context.event) or _limit_refusal(context, campaign):
         return
     completed = _complete_steps(context, campaign)
     last, effects, shown = len(campaign.steps) - 1, list[EffectTrace](), dict[str, Any]()
@@ -362,7 +362,7 @@ def _done_count(progress: Progress) -> int:
 
 
 def _in_occurrence(context: Context, campaign: Campaign) -> Progress | None:
-    """Return the progress of the occurrence that the event belongs to, or None if that occurrence is over."""
+    """Return the progress in the event's occurrence, or None if the member has progress in a later one."""
     progress = context.member.progress.get(campaign.campaign_id, _NOTHING)
     if campaign.recurrence is None:
         return progress
@@ -381,7 +381,7 @@ def _complete(context: Context, campaign: Campaign, before: Progress) -> None:
     if limit is not None:
         key = period_key(context.now, limit.period, context.program.settings.time_zone)
         counts = {**periods, key: periods.get(key, 0) + 1}
-        periods = {kept: counts[kept] for kept in sorted(counts)[-LIMIT_PERIODS_KEPT:]}
+        periods = {period: counts[period] for period in sorted(counts)[-LIMIT_PERIODS_KEPT:]}
     completions = before.completions + 1
     context.member.progress[campaign_id] = Progress(
         completions, last_at, periods, before.steps, before.occurrence, before.enrolled_at
@@ -394,6 +394,6 @@ def _complete(context: Context, campaign: Campaign, before: Progress) -> None:
 
 
 def _notify(context: Context, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
-    number = -2 if step is None else step  # no effect stands there, nor does the claim of a limit overall
+    number = -2 if step is None else step  # no effect has this number, nor does the claim of an overall limit (-1)
     notification_id = context.effect_id(EffectPlace(campaign.cause, number, -1))
     notify(context, notification_id, texts, campaign.cause, kind, step)

@@ -1,7 +1,7 @@
 """Causes: why a transaction, a grant or a notification exists. Each has a kind and, usually, an id.
 
-Ids of effects are derived from a cause's text, so the text never changes. The log stores that text, except where a
-campaign's id reads like another cause (`manual_grant`, `streak.daily`): then it stores the kind and the id.
+Ids of effects are derived from a cause's text, so the text never changes. The log stores the text, unless a campaign's
+id reads like another cause (`manual_grant`, `streak.daily`): then it stores the kind and the id.
 """
 
 from enum import StrEnum
@@ -12,12 +12,12 @@ from msgspec.structs import force_setattr
 
 
 class CauseKind(StrEnum):
-    """The kinds of causes outside the mechanics. A mechanic's causes have its name, and the document's id."""
+    """The kinds of causes outside the mechanics. A mechanic's cause has the mechanic's name and the document's id."""
 
     campaign = "campaign"  # with its id
-    manual = "manual"  # a transaction, transfer, hold or reversal made by hand
-    manual_grant = "manual_grant"  # a reward granted by hand
-    opening = "opening"  # what a metric starts with
+    manual = "manual"  # a manual transaction, transfer, hold or reversal
+    manual_grant = "manual_grant"  # a reward granted manually
+    opening = "opening"  # the initial balance of a metric
     expiry = "expiry"  # amounts that expire or are released; with the metric's id
     welcome_bonus = "welcome_bonus"
     enrolment = "enrolment"  # joining the programme
@@ -26,7 +26,7 @@ class CauseKind(StrEnum):
     redemption = "redemption"
     imported = "import"
     merge = "merge"
-    rollback = "rollback"  # what is withdrawn by hand
+    rollback = "rollback"  # items withdrawn manually
 
 
 # The cause as the log holds it: its text, or its kind and id where the text reads like another cause.
@@ -36,9 +36,9 @@ _CAMPAIGN: Final = CauseKind.campaign.value
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """Why something happened: `kind` is a CauseKind or a mechanic's name; `id` is empty if only one exists.
+    """Why something happened: `kind` is a CauseKind or a mechanic's name; `id` is empty for kinds with a single cause.
 
-    `text` names it in one word, and `logged` is its form in the log: both are derived from the others.
+    `text` is the cause as one word, and `logged` is its form in the log. Both are derived from `kind` and `id`.
     """
 
     kind: str
@@ -53,18 +53,18 @@ class Cause(Struct, frozen=True, gc=False):
 
     @property
     def campaign_id(self) -> str | None:
-        """Return the campaign's id, or None if the cause is no campaign."""
+        """Return the campaign's id, or None if the cause is not a campaign."""
         return self.id if self.kind == _CAMPAIGN else None
 
 
-# What a text means that is no campaign's id: those without an id, and the kinds that texts began with before
-# campaigns' ids were told apart from them. Later kinds are not among these: their causes are logged by kind and id.
+# Texts that name a cause other than a campaign: these words, and ids that begin with one of these kinds. Kinds that were
+# added later are not listed: their causes are logged by kind and id, so a campaign's id cannot be mistaken for them.
 _WITHOUT_ID: Final = frozenset(kind.value for kind in CauseKind if kind not in (CauseKind.campaign, CauseKind.expiry))
 _WITH_ID: Final = frozenset({CauseKind.expiry.value, "streak", "ladder", "segment", "competition"})
 
 
 def _read(text: str) -> tuple[str, str]:
-    """Return the kind and the id that a text names."""
+    """Return the kind and the id of a cause's text."""
     if text in _WITHOUT_ID:
         return text, ""
     kind, dot, id_ = text.partition(".")
@@ -72,12 +72,12 @@ def _read(text: str) -> tuple[str, str]:
 
 
 def cause_from_text(text: str) -> Cause:
-    """Return the cause that a text names: a campaign, unless it reads like another cause."""
+    """Return the cause that a text names: a campaign, unless the text reads like another cause."""
     return Cause(*_read(text))
 
 
 def cause_from_log(logged: LoggedCause) -> Cause:
-    """Return the cause that the log holds."""
+    """Return a cause from its form in the log."""
     return Cause(*(_read(logged) if isinstance(logged, str) else logged))
 
 
@@ -100,7 +100,7 @@ ROLLBACK: Final = Cause(CauseKind.rollback.value)
 
 
 def expiry_cause(metric_id: str) -> Cause:
-    """Return what lets amounts of a metric expire or be released."""
+    """Return the cause of expired and released amounts of a metric."""
     return Cause(CauseKind.expiry.value, metric_id)
 
 
@@ -108,10 +108,10 @@ UNKNOWN: Final = Cause("")
 
 
 def public_campaign_id(cause: Cause) -> str | None:
-    """Return what other systems see as `campaignId`: `manual_grant` for a reward granted by hand, as documented."""
+    """Return the `campaignId` that other systems see: `manual_grant` for a reward granted manually, as documented."""
     return CauseKind.manual_grant.value if cause == MANUAL_GRANT else cause.campaign_id
 
 
 def cause_fields(cause: Cause) -> dict[str, Any]:
-    """Return a cause as other systems see it."""
+    """Return the fields of a cause as other systems see them."""
     return {"campaignId": public_campaign_id(cause), "cause": {"kind": cause.kind, "id": cause.id or None}}

@@ -38,7 +38,7 @@ class Fault(Struct, frozen=True):
     problem: BaseException
 
 
-def blamed(problem: BaseException, part: BrokenPart) -> BaseException:
+def as_broken(problem: BaseException, part: BrokenPart) -> BaseException:
     """Return what is to be raised for an exception inside a part: the innermost part is the one that is refused."""
     return problem if isinstance(problem, Broken) or must_pass(problem) else Broken(part, problem)
 

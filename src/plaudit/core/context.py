@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from .cause import Cause
-from .contained import NOTHING_BROKEN, BrokenPart, Fault, blamed, sentence_of
+from .contained import NOTHING_BROKEN, BrokenPart, Fault, as_broken, sentence_of
 from .decision import (
     REFUSAL_OF_CLAIM,
     Claim,
@@ -50,7 +50,7 @@ ApplyEffect = Callable[["Context", EffectPlace, Any], EffectTrace]  # the last i
 NO_EFFECTS: Mapping[str, ApplyEffect] = {}
 
 
-class Met:
+class EventMatches:
     """What an event has counted for so far. However many triggers of a step hold, it counts once.
 
     `counted` are campaigns and documents of mechanics with the step; `closed` are campaigns of steps for which it counts no more, and the
@@ -77,7 +77,7 @@ class Context:
         "_appliers",
         "_cascades",
         "_day",
-        "_met",
+        "_matches",
         "_refused",
         "broken",
         "changed_parts",
@@ -98,12 +98,12 @@ class Context:
         "queue",
         "root_event",
         "scope",
-                "sets_nothing_off",
         "taken_over",
         "trace",
         "transactions",
+        "triggers_nothing",
         "withdrawn",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,
@@ -144,9 +144,9 @@ class Context:
         self.group_changes: dict[str, int] = {}  # how often each group of members was entered or left
         self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
         self.is_silent = False  # imports of the past trigger nothing and notify no one (see CommandType)
-        self.sets_nothing_off = False
+        self.triggers_nothing = False
         self._appliers = appliers
-        self._met: Met | None = None
+        self._matches: EventMatches | None = None
         self._refused = refused
         self._cascades = 0
         self._day: date | None = None
@@ -154,16 +154,16 @@ class Context:
     def switch_to(self, event: Event) -> None:
         """Make `event` the one that conditions, formulas and ids refer to."""
         self.event = event
-        self._met = None
+        self._matches = None
         program = self.program
         self.scope = Scope(event, self.member, program.metrics, program.mechanics, program.products, self.scope.budget)
 
     @property
-    def met(self) -> Met:
+    def matches(self) -> EventMatches:
         """Return what the present event has counted for so far."""
-        if self._met is None:
-            self._met = Met()
-        return self._met
+        if self._matches is None:
+            self._matches = EventMatches()
+        return self._matches
 
     @property
     def day(self) -> date:
@@ -211,7 +211,7 @@ class Context:
         try:
             return self._appliers[effect.type](self, place, effect.settings)
         except BaseException as problem:
-            raise blamed(problem, self._part(place.cause, place.step, place.index)) from None
+            raise as_broken(problem, self._part(place.cause, place.step, place.index)) from None
 
     def apply_effect(self, effect: Effect, place: EffectPlace) -> EffectTrace:
         """Apply an effect as part of another, or of a command: if it raises, the whole is refused."""
@@ -224,7 +224,7 @@ class Context:
         try:
             found = work(self, *arguments)
         except BaseException as problem:
-            raise self.blamed(problem, cause, number) from None
+            raise self.as_broken(problem, cause, number) from None
         if found is not None:
             self.trace.append(found)
         return True
@@ -242,9 +242,9 @@ class Context:
         self.trace.append(Trace(cause.logged, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
         return True
 
-    def blamed(self, problem: BaseException, cause: Cause, number: int = WHOLE, step: int = 0) -> BaseException:
+    def as_broken(self, problem: BaseException, cause: Cause, number: int = WHOLE, step: int = 0) -> BaseException:
         """Return the exception to raise for a part's exception: the decision restarts without it (see `contained`)."""
-        return blamed(problem, self._part(cause, step, number))
+        return as_broken(problem, self._part(cause, step, number))
 
     def _part(self, cause: Cause, step: int, number: int) -> BrokenPart:
         return (self.event.event_id, cause, step, number)
@@ -258,7 +258,7 @@ class Context:
         if self.is_silent:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
-        if trigger not in self.program.listeners or self.sets_nothing_off:
+        if trigger not in self.program.listeners or self.triggers_nothing:
             return
         self._cascades += 1
         if self._cascades > CASCADE_EVENTS_MAX:

@@ -1,8 +1,8 @@
-"""What falls due by itself: releases, reminders, expiries, ends of holds; what mechanics have due, ends of windows.
+"""Decide an event, after the member's timers that are due before it.
 
-A member who has been quiet is advanced by timers; one who has not, before each of their events. Both ways it is an
-event of its own in the log, at the very instant at which it was due, so that importing a year gives the rows of having
-lived it:
+Some changes need no action: amounts are released or expire, holds end, and mechanics have timers of their own. A chore
+runs the timers of inactive members; an active member's timers run before their next event. Either way, each timer is an
+event in the log, at its due time, so importing a year of events gives the same rows as receiving them live:
 
     member.due_at <= event.occurred_at  ──►  a timer event at due_at  ──►  … until nothing is due  ──►  the event
 
@@ -24,7 +24,7 @@ from .program import Program
 def decide(
     program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED
 ) -> Iterable[tuple[Event, Decision]]:
-    """Yield the decisions on the timers due before an event, each with its own event, then that on the event."""
+    """Yield the decision on each timer due before an event, then the decision on the event, each with its event."""
     if member.due_at is None:  # most members, most events
         return ((event, decide_one(program, member, event, refused)),)
     return _decide_after_timers(program, member, event, refused)
@@ -52,7 +52,7 @@ def run_due_timers(
 
 
 def next_due(member: Member, until: datetime) -> Event | None:
-    """Return the event of what falls due next for a member up to an instant; None if nothing does."""
+    """Return the event of a member's next timer that is due up to an instant, or None."""
     if member.due_at is None or member.due_at > until:
         return None
     return Event(

@@ -1,7 +1,7 @@
 """Decide one event: `decide_one(program, member, event) -> Decision`. No I/O, no clock, no randomness.
 
-Order: enrolment, the event itself, then the events that followed from it, first in, first out. Each meets the mechanics
-that listen to it, then the campaigns by priority.
+Order: enrolment, the event itself, then the engine events that it caused, first in, first out. Each event is passed to
+the mechanics that listen to it, then to the campaigns by priority.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ from .member import Member
 from .profile_fields import ACTIVE, PRESENT
 from .program import MechanicListener, Program
 
-OPTED_OUT = "optedOut"  # the field of the profile: true while the member does not want to take part
+OPTED_OUT = "optedOut"  # the profile field: true while the member has opted out
 NOTHING_REFUSED: frozenset[UUID] = frozenset()
-_OTHERS = Strangers.join  # of events that are neither actions nor commands
+_OTHERS = Strangers.join  # for events that are neither actions nor commands
 
 
 def decide_one(program: Program, member: Member, event: Event, refused: frozenset[UUID] = NOTHING_REFUSED) -> Decision:
     """Return the decision on `event` for `member` under `program`. The arguments are not changed.
 
-    `refused` names the claims (see Decision.claims) that failed; all others are assumed to succeed. An event enrols a
-    new member, unless the organisation's settings say otherwise: then the refusal is `unknown_user`. An action of a
+    `refused` contains the ids of claims (see Decision.claims) that failed; all others are assumed to succeed. An event
+    enrols a new member unless the organisation's settings forbid it; the refusal is then `unknown_user`. An action of a
     member who has opted out is refused (`opted_out`). Timers due before the event are decided by `run_due_timers`. A
     part of the decision that raises is refused (see `contained`).
     """
@@ -40,10 +40,10 @@ def decide_one(program: Program, member: Member, event: Event, refused: frozense
     while True:
         try:
             return _decided(program, member, event, refused, broken)
-        except Broken as found:  # once for each part that raises: faults are rare, and a decision is short
+        except Broken as error:  # decide again for each part that raises: faults are rare, and a decision is short
             if len(broken) >= BROKEN_MAX:
-                raise found.problem from None
-            broken = {**broken, found.part: found.problem}
+                raise error.problem from None
+            broken = {**broken, error.part: error.problem}
 
 
 def _decided(
@@ -53,7 +53,7 @@ def _decided(
     command = COMMANDS.get(event.kind)
     strangers = _OTHERS if command is None else command.strangers
     if command is not None:
-        context.is_silent, context.sets_nothing_off = command.is_silent, command.sets_nothing_off
+        context.is_silent, context.triggers_nothing = command.is_silent, command.triggers_nothing
     if context.member.enrolled_at is None:
         if event.kind == ACTION:
             strangers = Strangers.join_if_allowed
@@ -61,7 +61,7 @@ def _decided(
             return _rejected(context, member, Refusal.unknown_user)
         context.member.enrolled_at = event.occurred_at
         context.changed_parts.add("all")
-        if strangers is not Strangers.join_themselves:  # these say so once the profile is there
+        if strangers is not Strangers.join_themselves:  # these emit `user.enrolled` themselves, after the profile
             context.emit("user.enrolled", {"userId": event.user_id, "source": event.source}, cause.ENROLMENT)
             _process_cascade(context)
     if member.merged_into is not None and is_passed_on(member, event, command):
@@ -82,7 +82,7 @@ def _decided(
         context.switch_to(event)
     if command is not None:
         refusal = command.run(context)
-        if refusal is not None:  # whole or not at all: what it did before it was refused is forgotten
+        if refusal is not None:  # a command succeeds as a whole or changes nothing
             return _rejected(context, member, refusal)
     elif event.kind == TIMER:
         run_due(context)
@@ -105,7 +105,7 @@ def _rejected(context: Context, member: Member, refusal: RefusalCode) -> Decisio
 
 
 def _process_cascade(context: Context) -> None:
-    """Process the events that followed, and re-evaluate what depends on changed parts, until nothing is left."""
+    """Process the queued engine events, and re-evaluate what depends on changed parts, until nothing is left."""
     while True:
         while context.queue:
             context.switch_to(context.queue.popleft())
@@ -125,7 +125,7 @@ def _apply_event(context: Context) -> None:
         try:
             context.trace.append(evaluate(context, listener))
         except BaseException as problem:
-            raise context.blamed(problem, listener.campaign.cause, ~listener.number, listener.step) from None
+            raise context.as_broken(problem, listener.campaign.cause, ~listener.number, listener.step) from None
 
 
 def _meet_mechanics(context: Context, listeners: Sequence[MechanicListener]) -> None:

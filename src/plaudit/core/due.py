@@ -1,4 +1,4 @@
-"""Decide a timer: everything of a member that is due at its instant, in a fixed order."""
+"""Decide a timer: run everything that is due for a member at its time, in a fixed order."""
 
 from msgspec import structs
 
@@ -10,14 +10,14 @@ from .ledger.post import count_earned, expire, reminders, replace_book, settle
 from .mechanic_rules import MECHANIC_RULES, cause_of
 from .metrics import Metric, to_number
 
-_DUE = ~2  # tells what falls due from what an event does to the same document of a mechanic
+_DUE = ~2  # the part number of a document's timer, to tell it from the part in which the document meets an event
 
 
 def run_due(context: Context) -> None:
-    """Run what is due now: each metric's ends of holds, releases, reminders and expiries, then the mechanics' states.
+    """Run what is due now: for each metric the ends of holds, releases, reminders and expiries; then the mechanics.
 
-    A part that raises is refused, and not due again until something else happens to it: otherwise it would hold up all
-    of the member's events.
+    If a part raises, its due time is removed until something else changes the part. Otherwise it would block all of the
+    member's events.
     """
     for metric_id in sorted(context.member.balances):
         book = context.member.balances[metric_id].book
@@ -26,8 +26,8 @@ def run_due(context: Context) -> None:
             continue
         if not context.contain(_run_metric_due, metric, book, cause=expiry_cause(metric_id)):
             balance = context.member.balances[metric_id]
-            left = structs.replace(balance.book or EMPTY, due_at=None)
-            context.member.balances[metric_id] = structs.replace(balance, book=left)
+            without_due = structs.replace(balance.book or EMPTY, due_at=None)
+            context.member.balances[metric_id] = structs.replace(balance, book=without_due)
     _run_mechanics(context)
 
 
@@ -41,9 +41,9 @@ def _run_mechanics(context: Context) -> None:
             if state.due_at is None or state.due_at > context.now:
                 continue
             compiled = context.program.compiled(kind, document_id)
-            gone = compiled is None or rules.is_dormant(compiled)  # meanwhile: it neither goes on nor ends
+            is_paused = compiled is None or rules.is_dormant(compiled)  # the state neither continues nor ends
             cause = cause_of(kind, document_id)
-            if gone or not context.contain(rules.run_due, compiled, state, cause=cause, number=_DUE):
+            if is_paused or not context.contain(rules.run_due, compiled, state, cause=cause, number=_DUE):
                 states[document_id] = rules.without_due(states[document_id])
 
 
@@ -58,7 +58,7 @@ def _run_metric_due(context: Context, metric: Metric, book: Book) -> None:
         amount = to_number(released, metric.decimals)
         context.emit("metric.released", {"metric": metric.metric_id, "amount": amount}, cause)
     if counts:
-        count_earned(context, metric.metric_id, counts, now)  # which may pay the same metric: its book is read again
+        count_earned(context, metric.metric_id, counts, now)  # this may credit the same metric, so read its book again
     _send_reminders(context, metric, cause)
     expire(context, metric)
 

@@ -1,4 +1,4 @@
-"""What happened, to whom, when, from where."""
+"""Events: what happened, to which member, when, and who reported it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -8,38 +8,37 @@ from msgspec import Struct
 
 from .cause import Cause
 
-# Kinds: an `action` is what a client reported; the others are commands of the API, which go the same way.
+# Kinds: an `action` is reported by a client; the others are commands, timers and cascades.
 ACTION: Final = "action"
-GRANT: Final = "grant"  # a reward granted by hand
-PROFILE: Final = "profile"  # a member's attributes or identities set by an administrator
-TRANSACTION: Final = "transaction"  # a credit or debit by hand
-REVERSAL: Final = "reversal"  # a transaction taken back, whole or in part
-TRANSFER: Final = "transfer"  # from this member to another; arrives there as a receipt
+GRANT: Final = "grant"  # grants a reward manually
+PROFILE: Final = "profile"  # sets a member's attributes or identities
+TRANSACTION: Final = "transaction"  # credits or debits manually
+REVERSAL: Final = "reversal"  # reverses a transaction, in whole or in part
+TRANSFER: Final = "transfer"  # sends an amount to another member, to whom it arrives as a receipt
 RECEIPT: Final = "receipt"
-HOLD: Final = "hold"  # an amount set apart; then captured or released
-CAMPAIGN_ENROLMENT: Final = "enrolment"  # joining a campaign
-ENROLMENT: Final = "registration"  # joining the programme, with a profile and a welcome bonus
-IMPORT: Final = "import"  # a member who comes from elsewhere, with what they had there
-BACKFILL: Final = "backfill"  # a campaign applied to an event of the past
-REDEMPTION: Final = "redemption"  # a product for what it costs
-REFERRAL: Final = "referral"  # somebody whom this member referred has joined
-MERGE: Final = "merge"  # this member is merged into another, who receives everything by a takeover
+HOLD: Final = "hold"  # reserves an amount; later captures or releases it
+CAMPAIGN_ENROLMENT: Final = "enrolment"  # enrols the member in a campaign
+ENROLMENT: Final = "registration"  # enrols the member in the programme, with a profile and a welcome bonus
+IMPORT: Final = "import"  # imports a member from another system, with balances, products and so on
+BACKFILL: Final = "backfill"  # applies a campaign to a past event
+REDEMPTION: Final = "redemption"  # redeems a product for its price
+REFERRAL: Final = "referral"  # a user whom this member referred has enrolled
+MERGE: Final = "merge"  # merges this member into another, who receives everything in a takeover
 TAKEOVER: Final = "takeover"
-ROLLBACK: Final = "rollback"  # what a campaign has led to is undone, or a single item is withdrawn
-EXTENSION: Final = "extension"  # what would expire lasts longer
-TIMER: Final = "timer"  # something fell due (see `run_due_timers`)
-CASCADE: Final = "cascade"  # followed from another event, within its decision
+ROLLBACK: Final = "rollback"  # undoes the results of a campaign, or withdraws a single item
+EXTENSION: Final = "extension"  # extends the expiry of a balance
+TIMER: Final = "timer"  # a timer became due (see `run_due_timers`)
+CASCADE: Final = "cascade"  # an engine event, caused by another event within its decision
 
 CHECK_IN: Final = "check_in"
-MEMBER: Final = "member"  # the source of what an app sent with a member's token
+MEMBER: Final = "member"  # the source of events that an app sent with a member's token
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """One record of the log: everything that changes a member.
 
-    `trigger` is what campaigns listen to; `occurred_at` is when it happened, by its sender, and the only time that
-    deciding knows; `received_at` is when the server took it in. `depth` counts how many events it followed from, and
-    `causes` are those on that way (only for a cascade).
+    Campaigns listen to its `trigger`. `occurred_at` is when it happened, according to its sender, and the only time that
+    a decision uses. For a cascade, `depth` is the number of events that led to it, and `causes` are the causes of each.
     """
 
     event_id: UUID
@@ -56,5 +55,5 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def is_own(event: Event) -> bool:
-    """Return whether an event is something that its member did; so are commands that say so (see CommandType)."""
+    """Return whether the member did this themselves. Commands can say the same by `CommandType.is_own`."""
     return event.kind == ACTION or event.source == MEMBER or event.trigger == CHECK_IN

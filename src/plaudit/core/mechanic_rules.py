@@ -104,7 +104,7 @@ class MechanicRules:
         """Add the state of a merged member for a document that the programme no longer has."""
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
-    def bring_in(self, context: Context, document_id: str, brought: Any) -> RefusalCode | None:
+    def import_state(self, context: Context, document_id: str, record: Any) -> RefusalCode | None:
         """Give a member what an import contains for a document. Return the refusal, or None."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Conditions that follow from a campaign's type rather than its document: explanations do not show them."""
+"""Conditions that come from a campaign's type, not from its document. Explanations do not show them."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from .program import Audience
 
 
 class Open:
-    """The event is within the campaign's window, and the member in its audience."""
+    """A condition: the event is within the campaign's window, and the member in its audience."""
 
     __slots__ = ("_audience", "_ends_at", "_starts_at")
 

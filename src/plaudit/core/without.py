@@ -66,10 +66,9 @@ class _Found(Struct):
     kept: set[UUID] = field(default_factory=set[UUID])  # transactions that would be there
     gone: set[UUID] = field(default_factory=set[UUID])  # coupons and notifications that were withdrawn before
 
-    def book(self, member: Member, postings: Iterable[Transaction]) -> None:
-        """Add a member's postings."""
-        for posting in postings:
-            self.booked.setdefault((member.member_id, posting.metric), []).append(_row_of(posting))
+    def book(self, member: Member, transactions: Iterable[Transaction]) -> None:
+        for transaction in transactions:
+            self.booked.setdefault((member.member_id, transaction.metric), []).append(_row_of(transaction))
 
 
 def undoing(
@@ -197,19 +196,19 @@ def _campaigns_met(decision: Decision) -> Iterator[str]:
 
 def _compare(found: _Found, member: Member, happened: Happened, was: Decision, would: Sequence[Decision]) -> None:
     """Add what was and would not be."""
-    postings = [transaction for decision in would for transaction in decision.transactions]
-    for posting, other in _paired(
-        was.transactions, postings, lambda transaction: transaction.transaction_id, _place_of
+    transactions = [transaction for decision in would for transaction in decision.transactions]
+    for transaction, other in _paired(
+        was.transactions, transactions, lambda transaction: transaction.transaction_id, _place_of
     ):
         if other is not None:
-            found.kept.add(posting.transaction_id)
-        if posting.cause.kind in _NOT_OF_CAMPAIGNS or posting.reverses is not None:
-            found.kept.add(posting.transaction_id)
+            found.kept.add(transaction.transaction_id)
+        if transaction.cause.kind in _NOT_OF_CAMPAIGNS or transaction.reverses is not None:
+            found.kept.add(transaction.transaction_id)
             continue
-        same = other.amount if other is not None and (other.amount > 0) == (posting.amount > 0) else 0
-        more = abs(posting.amount) - abs(same)
+        same = other.amount if other is not None and (other.amount > 0) == (transaction.amount > 0) else 0
+        more = abs(transaction.amount) - abs(same)
         if more > 0:
-            found.transactions.append((member.member_id, posting, more, _Judged(happened.program, was.trace)))
+            found.transactions.append((member.member_id, transaction, more, _Judged(happened.program, was.trace)))
     coupons = [issued_coupon for decision in would for issued_coupon in decision.coupons]
     for coupon, other in _paired(was.coupons, coupons, lambda issued_coupon: issued_coupon.coupon_id, _origin_of):
         if other is None:
@@ -316,32 +315,32 @@ def _transactions(found: _Found, real: Member) -> Iterator[Undone]:
     """Yield the transactions to be taken back, newest first, as far as they have not been."""
     expired = {key: matching.expired_by(rows) for key, rows in found.booked.items()}
     back = {key: matching.reversals_by(rows) for key, rows in found.booked.items()}
-    for member_id, posting, more, judged in reversed(found.transactions):
-        balance, metric = real.balances.get(posting.metric), judged.program.metrics.get(posting.metric)
+    for member_id, transaction, more, judged in reversed(found.transactions):
+        balance, metric = real.balances.get(transaction.metric), judged.program.metrics.get(transaction.metric)
         book = None if balance is None else balance.book
-        take = more - (0 if book is None else book.reversed.get(str(posting.transaction_id), 0))
+        take = more - (0 if book is None else book.reversed.get(str(transaction.transaction_id), 0))
         if take <= 0 or metric is None:
             continue
-        key = (member_id, posting.metric)
+        key = (member_id, transaction.metric)
         parts: Sequence[Posting] = ()
-        if posting.postings:
-            parts = matching.parts_left(_row_of(posting), back[key].get(posting.transaction_id, ()))
-        at = available_at(metric, posting.occurred_at, judged.program.settings.time_zone)
+        if transaction.postings:
+            parts = matching.parts_left(_row_of(transaction), back[key].get(transaction.transaction_id, ()))
+        at = available_at(metric, transaction.occurred_at, judged.program.settings.time_zone)
         by = found.timers.get((member_id, at), judged) if metric.pending_days else judged
-        counted_in = documents_that_counted(by.program, by.trace, posting.metric, real.user_id, at, at)
+        counted_in = documents_that_counted(by.program, by.trace, transaction.metric, real.user_id, at, at)
         yield Undone(
-            transaction_id=posting.transaction_id,
-            metric=posting.metric,
-            amount=posting.amount,
+            transaction_id=transaction.transaction_id,
+            metric=transaction.metric,
+            amount=transaction.amount,
             take=take,
             parts=tuple(parts),
-            reason=f"Rolled back: {posting.cause.text}",
-            expired=expired[key].get(posting.transaction_id, 0) if posting.amount > 0 else 0,
-            earned=posting.amount > 0,
+            reason=f"Rolled back: {transaction.cause.text}",
+            expired=expired[key].get(transaction.transaction_id, 0) if transaction.amount > 0 else 0,
+            earned=transaction.amount > 0,
             counted_at=at,
             counted_in=counted_in,
             merged=member_id != real.member_id,
-            logged=posting.cause.logged,
+            logged=transaction.cause.logged,
         )
 
 

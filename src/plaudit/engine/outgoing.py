@@ -26,8 +26,8 @@ def message_rows(
     if NOTIFICATION_CREATED in program.outbound:
         messages += [(NOTIFICATION_CREATED, _notification(note), None) for note in decision.notifications]
     if TRANSACTION_CREATED in program.outbound:
-        posted = [posting for posting in decision.transactions if posting.amount]
-        messages += [(TRANSACTION_CREATED, _transaction(program, posting), None) for posting in posted]
+        posted = [transaction for transaction in decision.transactions if transaction.amount]
+        messages += [(TRANSACTION_CREATED, _transaction(program, transaction), None) for transaction in posted]
     if not messages:
         return
     correlation_id = correlation_id_of(arrival.payload)
@@ -61,14 +61,14 @@ def _notification(note: Notification) -> NotificationData:
     )
 
 
-def _transaction(program: Program, posting: Transaction) -> TransactionData:
-    decimals = program.metrics[posting.metric].decimals if posting.metric in program.metrics else 0
+def _transaction(program: Program, transaction: Transaction) -> TransactionData:
+    decimals = program.metrics[transaction.metric].decimals if transaction.metric in program.metrics else 0
     return TransactionData(
-        transaction_id=f"txn_{posting.transaction_id}",
-        metric=posting.metric,
-        type="credit" if posting.amount > 0 else "debit",
-        amount=to_number(posting.amount, decimals),
-        balance_after=to_number(posting.balance_after, decimals),
-        **_cause(posting.cause),
-        reason=posting.reason,
+        transaction_id=f"txn_{transaction.transaction_id}",
+        metric=transaction.metric,
+        type="credit" if transaction.amount > 0 else "debit",
+        amount=to_number(transaction.amount, decimals),
+        balance_after=to_number(transaction.balance_after, decimals),
+        **_cause(transaction.cause),
+        reason=transaction.reason,
     )

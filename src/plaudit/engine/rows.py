@@ -176,21 +176,23 @@ class BatchRows:
 
 
 def _transaction_rows(
-    arrival: Arrival, postings: Sequence[Transaction], position: int, decided_at: datetime
+    arrival: Arrival, transactions: Sequence[Transaction], position: int, decided_at: datetime
 ) -> Iterator[Row]:
-    for ordinal, posting in enumerate(postings):
+    for ordinal, transaction in enumerate(transactions):
         yield (
-            arrival.bucket, arrival.member_id, position, ordinal, posting.transaction_id, arrival.org_id,
-            arrival.user_id, posting.metric, posting.amount, posting.balance_after, posting.cause.kind,
-            posting.cause.id, posting.step, posting.index, arrival.event_id, posting.reason, posting.occurred_at, decided_at, posting.reverses,
-            _details(posting),
+            arrival.bucket, arrival.member_id, position, ordinal, transaction.transaction_id, arrival.org_id,
+            arrival.user_id, transaction.metric, transaction.amount, transaction.balance_after, transaction.cause.kind,
+            transaction.cause.id, transaction.step, transaction.index, arrival.event_id, transaction.reason, transaction.occurred_at, decided_at, transaction.reverses,
+            _details(transaction),
         )  # fmt: skip
 
 
-def _details(posting: Transaction) -> str | None:
-    if posting.postings is None and posting.refusal is None and posting.lifetime is None:
+def _details(transaction: Transaction) -> str | None:
+    if transaction.postings is None and transaction.refusal is None and transaction.lifetime is None:
         return None
-    return json_text(TransactionDetails(posting.postings or (), posting.refusal, posting.next_at, posting.lifetime))
+    return json_text(
+        TransactionDetails(transaction.postings or (), transaction.refusal, transaction.next_at, transaction.lifetime)
+    )
 
 
 def _coupon_rows(processed_event: ProcessedEvent, coupons: Sequence[IssuedCoupon]) -> Iterator[Row]:

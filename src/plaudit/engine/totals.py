@@ -41,15 +41,15 @@ class Booked(Protocol):
         ...
 
 
-def count_in(totals: Totals, program: Program, postings: Iterable[Booked]) -> None:
+def count_in(totals: Totals, program: Program, transactions: Iterable[Booked]) -> None:
     """Add a decision's transactions to the totals."""
-    for posting in postings:
-        amount = posting.amount
+    for transaction in transactions:
+        amount = transaction.amount
         if amount == 0:
             continue
-        day = local_day(posting.occurred_at, program.settings.time_zone)
-        cause = posting.cause
-        sums = totals.setdefault((program.org_id, day, posting.metric, cause.kind, cause.id), [0, 0, 0, 0])
+        day = local_day(transaction.occurred_at, program.settings.time_zone)
+        cause = transaction.cause
+        sums = totals.setdefault((program.org_id, day, transaction.metric, cause.kind, cause.id), [0, 0, 0, 0])
         if amount > 0:
             sums[0] += amount
             sums[2] += 1

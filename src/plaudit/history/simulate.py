@@ -339,9 +339,9 @@ NOTHING = CampaignOutput({}, 0, 0)
 def _given(decision: Decision) -> dict[Cause, CampaignOutput]:
     """Return what each cause gave for an event."""
     metrics: dict[Cause, Counter[str]] = defaultdict(Counter)
-    for posting in decision.transactions:
-        if posting.amount:
-            metrics[posting.cause][posting.metric] += posting.amount
+    for transaction in decision.transactions:
+        if transaction.amount:
+            metrics[transaction.cause][transaction.metric] += transaction.amount
     coupons = Counter(issue.cause for issue in decision.coupons)
     products = Counter[Cause]()
     for cause, quantity in _products(decision):

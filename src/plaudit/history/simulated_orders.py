@@ -12,10 +12,10 @@ import msgspec
 from msgspec import structs
 
 from plaudit.core.commands.enrolment import referral_id
-from plaudit.core.commands.merge import takeover_id
 from plaudit.core.commands.receipt import receipt_ids
 from plaudit.core.decision import Decision, FollowUp, Transaction
 from plaudit.core.event import ENROLMENT, MERGE, REVERSAL, TRANSFER, Event
+from plaudit.core.ids import takeover_id
 
 Row = dict[str, Any]
 
@@ -56,19 +56,19 @@ class Orders:
         return event
 
 
-def _reversal_of(posting: Transaction | None, event: Event) -> Event | None:
-    """Return a reversal as it takes back another posting: all of it, if it took back all."""
+def _reversal_of(transaction: Transaction | None, event: Event) -> Event | None:
+    """Return a reversal of the simulated transaction: of all of it if the real reversal was of the whole amount."""
     data = event.data
-    if posting is None or not posting.amount or (posting.amount > 0) != (data["amount"] > 0):
+    if transaction is None or not transaction.amount or (transaction.amount > 0) != (data["amount"] > 0):
         return None
-    if posting.amount == data["amount"]:
+    if transaction.amount == data["amount"]:
         return event
-    most = abs(posting.amount)
+    most = abs(transaction.amount)
     take = most if data["take"] == abs(data["amount"]) else min(data["take"], most)
-    parts = msgspec.to_builtins(posting.postings or ())
+    parts = msgspec.to_builtins(transaction.postings or ())
     expired = min(data.get("expired", 0), most)
     return structs.replace(
-        event, data={**data, "amount": posting.amount, "take": take, "parts": parts, "expired": expired}
+        event, data={**data, "amount": transaction.amount, "take": take, "parts": parts, "expired": expired}
     )
 
 

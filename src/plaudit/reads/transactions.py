@@ -8,11 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.cause import CauseKind
-from plaudit.core.commands.merge import takeover_id
 from plaudit.core.commands.passed_on import passed_on_id
 from plaudit.core.commands.receipt import receipt_ids
 from plaudit.core.event import MERGE, RECEIPT, TAKEOVER, TRANSFER
-from plaudit.core.ids import bucket_of, member_id_of
+from plaudit.core.ids import bucket_of, member_id_of, takeover_id
 from plaudit.core.ledger import matching
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.matching import Match, matched, parts_left

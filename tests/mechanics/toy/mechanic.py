@@ -115,11 +115,11 @@ class Toys(Mechanic):
     def renewed(self, compiled, state):
         return structs.replace(state, stamps=min(state.stamps, compiled.size - 1))
 
-    def bring_in(self, context, document_id, brought):
+    def import_state(self, context, document_id, record):
         card = context.program.compiled(KIND, document_id)
         if card is None:
             return ToyRefusal.toy_missing
-        stamp(context, card, brought)
+        stamp(context, card, record)
         return None
 
     def to_undo(self, program, real, would):

@@ -7,8 +7,8 @@ from plaudit.api.http.wire import EventKey
 from plaudit.api.run_command import run_command
 from plaudit.api.views.transactions import MergeResult, transaction_view
 from plaudit.bounds import AnyName
-from plaudit.core.commands.merge import takeover_id
 from plaudit.core.event import MERGE
+from plaudit.core.ids import takeover_id
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
 from plaudit.reads.identities import members_there, users_called

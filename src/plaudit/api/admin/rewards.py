@@ -41,10 +41,10 @@ async def grant(call: Call) -> RewardGrantResult:
     decision = processed.decision
     assert decision is not None
     given: dict[str, Any] = {}
-    for posting in decision.transactions:
-        if posting.cause == MANUAL_GRANT:
-            given["transaction_id"] = f"txn_{posting.transaction_id}"
-            given["amount"] = to_number(posting.amount, program.metrics[posting.metric].decimals)
+    for transaction in decision.transactions:
+        if transaction.cause == MANUAL_GRANT:
+            given["transaction_id"] = f"txn_{transaction.transaction_id}"
+            given["amount"] = to_number(transaction.amount, program.metrics[transaction.metric].decimals)
     for issue in decision.coupons:
         if issue.cause == MANUAL_GRANT:
             given |= issued_coupon_fields(programme, processed, issue)

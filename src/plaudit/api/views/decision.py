@@ -64,17 +64,17 @@ def outcome_of(program: Program, processed: ProcessedEvent) -> Outcome:
     if decision is None:
         return Outcome(state=processed.state)
     transactions: list[OutcomeTransaction] = []
-    for posting in decision.transactions:
-        decimals = program.metrics[posting.metric].decimals
+    for transaction in decision.transactions:
+        decimals = program.metrics[transaction.metric].decimals
         transactions.append(
             OutcomeTransaction(
-                transaction_id=f"txn_{posting.transaction_id}",
-                metric=posting.metric,
-                amount=to_number(posting.amount, decimals),
-                balance_after=to_number(posting.balance_after, decimals),
-                **cause_view(posting.cause),
-                reason=posting.reason,
-                next_available_at=_next_available(posting.next_at),
+                transaction_id=f"txn_{transaction.transaction_id}",
+                metric=transaction.metric,
+                amount=to_number(transaction.amount, decimals),
+                balance_after=to_number(transaction.balance_after, decimals),
+                **cause_view(transaction.cause),
+                reason=transaction.reason,
+                next_available_at=_next_available(transaction.next_at),
             )
         )
     coupons = [

@@ -74,7 +74,7 @@ class CommandType(Struct, frozen=True, kw_only=True):
     into another; None: it is passed on to that one. `reopens` says of which event that does not hold.
     `is_own`: members do it themselves, so it says when they were active.
     `is_silent`: it brings in the past or takes a member out, so nothing follows from it and nobody is told.
-    `sets_nothing_off`: other systems are told, but no campaign listens.
+    `triggers_nothing`: other systems are told, but no campaign listens.
     `after_refusal` returns what follows even if it is refused.
     `effect` is the type of effect that explanations show for its `cause`.
     """
@@ -90,7 +90,7 @@ class CommandType(Struct, frozen=True, kw_only=True):
     reopens: Callable[[Event], bool] = _never
     is_own: bool = False
     is_silent: bool = False
-    sets_nothing_off: bool = False
+    triggers_nothing: bool = False
     after_refusal: Callable[[Context], Sequence[FollowUp]] = _no_follow_ups
     cause: Cause | None = None
     effect: str | None = None

@@ -107,8 +107,8 @@ def _import_member(context: Context, order: ImportOrder) -> RefusalCode | None:
         append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))
     for kind, parts in order.parts.items():
-        for document_id, brought in parts.items():
-            refusal = MECHANIC_RULES[kind].bring_in(context, document_id, brought)
+        for document_id, record in parts.items():
+            refusal = MECHANIC_RULES[kind].import_state(context, document_id, record)
             if refusal is not None:
                 return refusal
     for product_id, quantity in order.products.items():

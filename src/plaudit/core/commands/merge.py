@@ -18,7 +18,7 @@ from plaudit.core import cause
 from plaudit.core.context import Context, EffectPlace
 from plaudit.core.decision import EffectTrace, FollowUp, ProductChange, Refusal, Trace
 from plaudit.core.event import MERGE, TAKEOVER
-from plaudit.core.ids import derived_id
+from plaudit.core.ids import takeover_id
 from plaudit.core.ledger.lots import Posting
 from plaudit.core.ledger.post import MERGED, append_transaction
 from plaudit.core.mechanic_rules import states_as_logged
@@ -45,11 +45,6 @@ class Handed(Struct, frozen=True, rename="camel"):
     holdings: dict[str, Holding] = {}
     coupons: dict[str, int] = {}
     active_at: datetime | None = None
-
-
-def takeover_id(merge_id: UUID) -> UUID:
-    """Return the id of the event by which what a merge hands over arrives."""
-    return derived_id(merge_id, TAKEOVER)
 
 
 def _hand_over(context: Context, order: MergeOrder) -> None:

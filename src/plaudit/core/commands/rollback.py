@@ -292,5 +292,5 @@ COMMAND = CommandType(
     decode=rollback_of,
     strangers=Strangers.are_refused,
     if_merged=Refusal.member_merged,
-    sets_nothing_off=True,
+    triggers_nothing=True,
 )

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from plaudit.core.cause import CauseKind
-from plaudit.core.commands.merge import takeover_id
 from plaudit.core.decision import TransactionDetails
+from plaudit.core.ids import takeover_id
 
 from .lots import DEBT, Posting
 

@@ -112,7 +112,7 @@ def append_transaction(
         ):
             book = _active(context, before.book, book, expiry.days)
         book = lots.with_next_due(book, reminders(context, expiry))
-    posting = Transaction(
+    transaction = Transaction(
         context.effect_id(place),
         metric.metric_id,
         amount,
@@ -128,8 +128,8 @@ def append_transaction(
         None if origin is None else origin.transaction_id,
         lifetime,
     )
-    context.transactions.append(posting)
-    earned, scored = _earned_by(context, posting, origin)
+    context.transactions.append(transaction)
+    earned, scored = _earned_by(context, transaction, origin)
     context.member.balances[metric.metric_id] = Balance(after, min(max(before.earned + earned, 0), SUM_MAX), book)
     context.scope.forget_names()
     context.changed_parts.add(f"metrics.{metric.metric_id}")
@@ -142,7 +142,7 @@ def append_transaction(
     counted_at = (available_at if origin is None else origin.counted_at) or context.now
     if scored and earned and counted_at <= context.now:
         count_earned(context, metric.metric_id, earned, counted_at, None if origin is None else origin.counted_in)
-    return posting
+    return transaction
 
 
 EXPIRED, RELEASED, MERGED = "expired", "released", "merged"
@@ -170,14 +170,14 @@ def settle(context: Context, metric: Metric) -> None:
         append_transaction(context, EffectPlace(expiry_cause(metric.metric_id), 0, 1), metric, 0, left, parts, RELEASED)
 
 
-def _earned_by(context: Context, posting: Transaction, origin: Origin | None) -> tuple[int, bool]:
+def _earned_by(context: Context, transaction: Transaction, origin: Origin | None) -> tuple[int, bool]:
     """Return what a transaction adds to what the member has earned ever, and whether scores count that too."""
-    if posting.lifetime is not None:  # a merge says itself what it moves
-        return posting.lifetime, False
+    if transaction.lifetime is not None:  # a merge says itself what it moves
+        return transaction.lifetime, False
     if origin is not None:
-        return (posting.amount, origin.scored) if origin.earned else (0, False)
-    earned, scored = earned_and_scored(posting.amount, posting.cause.kind, context.root_event.kind)
-    return (posting.amount, scored) if earned else (0, False)
+        return (transaction.amount, origin.scored) if origin.earned else (0, False)
+    earned, scored = earned_and_scored(transaction.amount, transaction.cause.kind, context.root_event.kind)
+    return (transaction.amount, scored) if earned else (0, False)
 
 
 def count_earned(

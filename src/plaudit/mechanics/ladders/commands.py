@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from plaudit.core.commands.command_type import CommandType, Strangers, trace_command
-from plaudit.core.commands.looking import is_behind, look_again
+from plaudit.core.commands.reevaluation import is_behind, reevaluate_later
 from plaudit.core.context import Context
 from plaudit.core.decision import RefusalCode
 
@@ -39,7 +39,7 @@ def _place(context: Context, order: LadderOrder) -> RefusalCode | None:
         return trace_command(context, LadderRefusal.ladder_not_found, cause)
     if order.fill:
         if is_behind(context, order.sequence):
-            look_again(context, {"ladderId": order.ladder_id, "fill": True})
+            reevaluate_later(context, {"ladderId": order.ladder_id, "fill": True})
         else:
             rules.place(context, ladder, order.state)
         return trace_command(context, None, cause)

@@ -102,8 +102,8 @@ class Ladders(Mechanic):
     def take_over(self, context: Context, document_id: str, compiled: Ladder, state: LadderState) -> None:
         rules.take_over(context, compiled, state)
 
-    def bring_in(self, context: Context, document_id: str, brought: imported.ImportedRung) -> RefusalCode | None:
-        return imported.bring_in(context, document_id, brought)
+    def import_state(self, context: Context, document_id: str, record: imported.ImportedRung) -> RefusalCode | None:
+        return imported.bring_in(context, document_id, record)
 
     def spelled_out(self, brought: str | imported.ImportedRung) -> imported.ImportedRung:
         return imported.spelled_out(brought)

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from plaudit.core.commands.command_type import CommandType, Strangers, trace_command
-from plaudit.core.commands.looking import is_behind, look_again
+from plaudit.core.commands.reevaluation import is_behind, reevaluate_later
 from plaudit.core.context import Context
 from plaudit.core.decision import Refusal, RefusalCode
 
@@ -38,7 +38,7 @@ def _look(context: Context, order: SegmentOrder) -> RefusalCode | None:
     if order.by_hand:
         rules.set_membership(context, segment, member=order.member)
     elif is_behind(context, order.sequence):
-        look_again(context, {"segmentId": order.segment_id})
+        reevaluate_later(context, {"segmentId": order.segment_id})
     else:
         rules.load_tallies(context, segment, order.tallies)
     return trace_command(context, None, cause)

@@ -40,9 +40,9 @@ def meet(context: Context, listener: MechanicListener) -> Trace:
     cause = listener.cause
     if not listener.condition.holds(context.scope, checks):
         return Trace(cause.logged, 0, listener.number, Refusal.condition_failed, checks, [], trigger)
-    if (cause, 0) in context.met.counted:
+    if (cause, 0) in context.matches.counted:
         return Trace(cause.logged, 0, listener.number, Refusal.event_counted, checks, [], trigger)
-    context.met.counted.add((cause, 0))
+    context.matches.counted.add((cause, 0))
     refusal, shown, effects = check_in(context, streak)
     return Trace(cause.logged, 0, listener.number, refusal, checks, effects, trigger, shown)
 
