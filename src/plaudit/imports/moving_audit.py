@@ -11,7 +11,7 @@ from plaudit.errors import Conflict, FieldError, PlauditError, invalid_fields
 from plaudit.reads.exports import audit_line
 from plaudit.storage import documents
 from plaudit.storage.postgres import Connection
-from plaudit.storage.programmes import Programme, announce_change
+from plaudit.storage.programmes import Programme, announce_change, reach_version
 from plaudit.storage.queries import queries_beside
 
 from .batch import BatchResult
@@ -36,7 +36,7 @@ async def take(connection: Connection, programme: Programme, lines: Sequence[tup
             done.errors.append((number, invalid_fields(wrong)))
         else:
             good.append((number, line))
-    await connection.fetchval(_SQL.lock_org, org_id)
+    await documents.lock_organisation(connection, org_id)
     there = await _there(connection, org_id, [line for _, line in good])
     differs = any(there.get(_key(line), line) != line for _, line in good)
     last = await connection.fetchrow(_SQL.last_version, org_id)
@@ -104,5 +104,5 @@ async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine
     for line in last.values():
         if line.document is not None:
             await documents.refer(connection, org_id, KINDS[line.kind], line.id, line.document)
-    await connection.execute(_SQL.reach_version, org_id, max(line.program_version for line in lines))
+    await reach_version(connection, org_id, max(line.program_version for line in lines))
     await announce_change(connection, org_id)

@@ -1,7 +1,3 @@
--- name: lock_org
--- Nobody changes the programme meanwhile.
-SELECT program_version FROM orgs WHERE org_id = $1 FOR UPDATE;
-
 -- name: versions_there
 -- Which of these versions of documents there are.
 SELECT v.* FROM unnest($2::text[], $3::text[], $4::bigint[]) AS asked (kind, id, program_version)
@@ -56,7 +52,3 @@ FROM unnest($2::text[], $3::text[]) AS asked (kind, id), LATERAL (
 -- Documents that are created from now on come after those.
 SELECT setval(pg_get_serial_sequence('documents', 'ordinal'), greatest(nextval(pg_get_serial_sequence('documents', 'ordinal')), max(ordinal)))
 FROM documents;
-
--- name: reach_version
--- The programme is of this version now, at least.
-UPDATE orgs SET program_version = greatest(program_version, $2) WHERE org_id = $1;

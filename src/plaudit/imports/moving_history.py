@@ -22,10 +22,10 @@ from plaudit.engine.rows import json_text
 from plaudit.engine.tables import EVENT_IDS, EVENTS, TRANSACTIONS
 from plaudit.engine.totals import Totals, add_totals, count_in
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
-from plaudit.reads.exports import event_line, transaction_line
+from plaudit.reads.exports import event_line, places_of_events, transaction_line
 from plaudit.reads.member_lines import member_id_named
 from plaudit.storage.postgres import Connection, to_driver_uuid
-from plaudit.storage.programmes import Programme
+from plaudit.storage.programmes import Programme, reach_version
 from plaudit.storage.queries import queries_beside
 
 from .batch import BatchResult
@@ -82,7 +82,7 @@ async def take_events(
         await _write_events(connection, org_id, rows)
         await connection.execute(_SQL.move_positions, list(positions), list(positions.values()), clock.now())
         version = max(line.program_version for line, *_ in rows)
-        await connection.execute(_SQL.reach_version, org_id, version)
+        await reach_version(connection, org_id, version)
     return done
 
 
@@ -148,8 +148,7 @@ async def take_transactions(
 ) -> BatchResult:
     """Write transactions into the ledger, each with its event."""
     org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
-    asked = list({line.event for _, line in lines})
-    places = {row["event_id"]: row for row in await connection.fetch(_SQL.places_of_events, org_id, asked)}
+    places = await places_of_events(connection, org_id, {line.event for _, line in lines})
     await lock_buckets(connection, (row["bucket"] for row in places.values()))
     there: dict[tuple[UUID, int], Any] = {
         (row["event_id"], row["ordinal"]): row

@@ -15,16 +15,6 @@ SELECT member_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, membe
 UPDATE positions SET position = after.position, moved_at = $3
 FROM unnest($1::smallint[], $2::bigint[]) AS after (bucket, position) WHERE positions.bucket = after.bucket;
 
--- name: reach_version
--- No later change of the programme may have a version that judged an event which is here already.
-UPDATE orgs SET program_version = $2 WHERE org_id = $1 AND program_version < $2;
-
--- name: places_of_events
--- Where these events of an organisation are in the log.
-SELECT events.event_id, bucket, member_id, position, decided_at, user_id
-FROM event_ids JOIN events USING (bucket, member_id, position, decided_at)
-WHERE org_id = $1 AND event_ids.event_id = ANY($2::uuid[]);
-
 -- name: transactions_there
 -- The transactions of these events.
 SELECT t.* FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::timestamptz[]) AS asked (bucket, member_id, position, at)

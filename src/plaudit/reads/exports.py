@@ -11,7 +11,7 @@ server, since all ids derive from the organisation's:
 To resume a stream that broke off, pass its last whole line as the `cursor` (see `place_of`).
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from plaudit.storage.queries import queries_beside
 
 from .member_lines import ERASED, member_lines, said_id
 from .organisation_lines import OrganisationPlace, organisation_page, organisation_place
+from .transactions import fetch_transaction
 
 _SQL = queries_beside(__file__)
 
@@ -198,8 +199,14 @@ def transaction_line(org_id: UUID, row: Row) -> TransactionLine:
     )  # fmt: skip
 
 
+async def places_of_events(connection: Connection, org_id: UUID, event_ids: Collection[UUID]) -> dict[UUID, Row]:
+    """Return where those of these events that the log has are in it, and whose they are, by their ids."""
+    return {row["event_id"]: row for row in await connection.fetch(_SQL.places_of_events, org_id, event_ids)}
+
+
 async def _place_of_event(connection: Connection, org_id: UUID, cursor: str) -> HistoryPlace | None:
-    row = await connection.fetchrow(_SQL.place_of_event, _uuid_in(cursor), org_id)
+    event_id = _uuid_in(cursor)
+    row = None if event_id is None else (await places_of_events(connection, org_id, [event_id])).get(event_id)
     if row is None:
         return None
     at = await connection.fetchval(_SQL.joined, row["bucket"], row["member_id"], org_id)
@@ -207,7 +214,8 @@ async def _place_of_event(connection: Connection, org_id: UUID, cursor: str) -> 
 
 
 async def _place_of_transaction(connection: Connection, org_id: UUID, cursor: str) -> HistoryPlace | None:
-    row = await connection.fetchrow(_SQL.place_of_transaction, org_id, _uuid_in(cursor))
+    transaction_id = _uuid_in(cursor)
+    row = None if transaction_id is None else await fetch_transaction(connection, org_id, transaction_id)
     at = None if row is None else await connection.fetchval(_SQL.joined, row["bucket"], row["member_id"], org_id)
     if row is None or at is None:
         return None

@@ -43,16 +43,6 @@ FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::timestamptz[]) WITH OR
 JOIN events USING (bucket, member_id, position, decided_at) LEFT JOIN event_ids USING (event_id)
 ORDER BY number;
 
--- name: place_of_event
--- Where an event is in the log.
-SELECT bucket, member_id, position, decided_at FROM event_ids JOIN events USING (bucket, member_id, position, decided_at)
-WHERE event_ids.event_id = $1 AND org_id = $2;
-
--- name: place_of_transaction
--- Where a transaction is in the ledger, in whichever bucket.
-SELECT bucket, member_id, position, ordinal FROM transactions
-WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transaction_id = $2 AND org_id = $1;
-
 -- name: audit_after
 -- The versions of documents after one, the oldest first.
 SELECT program_version, ordinal, kind, id, version, change, doc, changed_at, changed_by FROM document_versions
@@ -62,3 +52,9 @@ ORDER BY program_version, ordinal, kind COLLATE "C", id COLLATE "C" LIMIT $6;
 -- name: version_at
 -- The ordinal of a document at a version of the programme.
 SELECT ordinal FROM document_versions WHERE org_id = $1 AND program_version = $2 AND kind = $3 AND id = $4;
+
+-- name: places_of_events
+-- Where these events of an organisation are in the log.
+SELECT events.event_id, bucket, member_id, position, decided_at, user_id
+FROM event_ids JOIN events USING (bucket, member_id, position, decided_at)
+WHERE org_id = $1 AND event_ids.event_id = ANY($2::uuid[]);

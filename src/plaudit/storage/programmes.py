@@ -202,10 +202,15 @@ def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
 
 async def fetch_version(connection: Connection, org_id: UUID) -> asyncpg.Record:
     """Return the current `program_version` of an organisation, and its `clock_offset`. Raise NotFound."""
-    row = await connection.fetchrow(_SQL.program_version, org_id)
+    row = await connection.fetchrow(_SQL.program_versions, [org_id])
     if row is None:
         raise NotFound("Organisation not found", code="org_not_found")
     return row
+
+
+async def reach_version(connection: Connection, org_id: UUID, version: int) -> None:
+    """Raise an organisation's version to one that its log or its documents have, so that later changes have later ones."""
+    await connection.execute(_SQL.reach_version, org_id, version)
 
 
 async def announce_change(connection: Connection, org_id: UUID) -> None:

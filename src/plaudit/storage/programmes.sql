@@ -10,16 +10,16 @@ SELECT kind, id, doc FROM (
     ORDER BY kind, id, program_version DESC
 ) AS latest WHERE doc IS NOT NULL ORDER BY ordinal;
 
--- name: program_version
--- The version of the programme as it is now, and how far the organisation's clock is ahead.
-SELECT program_version, clock_offset FROM orgs WHERE org_id = $1;
+-- name: reach_version
+-- Raise an organisation's version to this one, at least.
+UPDATE orgs SET program_version = $2 WHERE org_id = $1 AND program_version < $2;
 
 -- name: announce_change
 -- Notify the processes that listen on the channel $1 of a changed programme, when the change is committed.
 SELECT pg_notify($1, $2::uuid::text);
 
 -- name: program_versions
--- The versions of these organisations' programmes as they are now.
+-- The versions of these organisations' programmes as they are now, and how far the organisations' clocks are ahead.
 SELECT org_id, program_version, clock_offset FROM orgs WHERE org_id = ANY($1::uuid[]);
 
 -- name: clock_offset
