@@ -66,14 +66,6 @@ async def remaining_users(connection: Connection, org_id: UUID, user_id: str) ->
         found.append(into["merged_into"])
 
 
-async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
-    """Return all users who were merged into this one, also through others."""
-    found = [user_id]
-    for name in found:  # which grows meanwhile
-        found += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
-    return found[1:]
-
-
 async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
     """Return those of these users who exist."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]

@@ -13,10 +13,6 @@ WHERE org_id = $1 AND (kind, value) IN (
 SELECT user_id, merged_into FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN members USING (bucket, member_id) WHERE merged_into IS NOT NULL;
 
--- name: merged_into
--- Who was merged into a member.
-SELECT user_id FROM members WHERE org_id = $1 AND merged_into = $2 ORDER BY user_id;
-
 -- name: members_there
 -- Which of these members there are.
 SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)

@@ -22,12 +22,18 @@ _SQL = queries_beside(__file__)
 CHANNEL = "plaudit_erased"
 
 
+async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
+    """Return all users who were merged into this one, also through others: they are exported and erased with them."""
+    users = [user_id]
+    for name in users:  # which grows meanwhile
+        users += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
+    return users[1:]
+
+
 async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
     """Erase a member, and whoever was merged into them. Return False if they did not exist."""
     async with atomic(connection):
-        everyone = [user_id]
-        for name in everyone:  # which grows meanwhile
-            everyone += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
+        everyone = [user_id, *await merged_into(connection, org_id, user_id)]
         if len(everyone) > 1:
             buckets = sorted({bucket_of(member_id_of(org_id, name)) for name in everyone})
             await connection.fetch(_SQL.lock_buckets, buckets)

@@ -4,7 +4,7 @@ SELECT position FROM positions WHERE bucket = $1 FOR UPDATE;
 
 -- name: merged_into
 -- Who was merged into a member, and is erased with them.
-SELECT user_id FROM members WHERE org_id = $1 AND merged_into = $2;
+SELECT user_id FROM members WHERE org_id = $1 AND merged_into = $2 ORDER BY user_id;
 
 -- name: lock_buckets
 -- The same for several, in the order in which everybody locks them.

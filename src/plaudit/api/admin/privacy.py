@@ -14,9 +14,8 @@ from plaudit.api.views.privacy import ConsentRecord, Consents, MemberExport, Mer
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.errors import NotFound
 from plaudit.reads import member_export
-from plaudit.reads.identities import merged_into
 from plaudit.storage.consents import add_consent
-from plaudit.storage.erasure import erase
+from plaudit.storage.erasure import erase, merged_into
 
 
 class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
