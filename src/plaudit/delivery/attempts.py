@@ -15,6 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from plaudit.core.ids import derived_id
+from plaudit.storage import suspects
 from plaudit.storage.postgres import Connection, atomic
 from plaudit.storage.queries import queries_beside
 
@@ -144,16 +145,14 @@ async def redeliver(connection: Connection, listener: Listener, messages: Sequen
     messages = [row for row in messages if listener.may_want(row)]
     wanted = [(*delivery_row(listener, row), at) for row in messages]
     if wanted:
-        await connection.execute(
-            _SQL.try_anew, [suspect_id_of(row["message_id"], listener.webhook_id) for row in messages]
-        )
+        await suspects.clear(connection, *(suspect_id_of(row["message_id"], listener.webhook_id) for row in messages))
         await connection.executemany(_SQL.deliver_again, wanted)
     return len(wanted)
 
 
 async def once_more(connection: Connection, org_id: UUID, webhook_id: str, message_id: UUID, at: datetime) -> bool:
     """Queue one message again, whatever the conditions are. Return whether it was ever queued for the webhook."""
-    await connection.execute(_SQL.try_anew, [suspect_id_of(message_id, webhook_id)])
+    await suspects.clear(connection, suspect_id_of(message_id, webhook_id))
     done = await connection.execute(_SQL.once_more, org_id, webhook_id, message_id, at)
     return done.endswith(" 1")
 

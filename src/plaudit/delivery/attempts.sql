@@ -11,10 +11,6 @@ UPDATE deliveries SET state = 'waiting', attempts = 0, judging = NULL, created_a
 FROM outbox WHERE deliveries.org_id = $1 AND deliveries.webhook_id = $2 AND deliveries.message_id = $3
     AND outbox.message_id = deliveries.message_id;
 
--- name: try_anew
--- What is to be delivered once more is no longer to blame for the end of a process.
-DELETE FROM suspects WHERE suspect_id = ANY($1::uuid[]);
-
 -- name: take
 -- What is due, by turns: each organisation's first, then each one's second; within one by turns of its lanes. Not more
 -- than a lane has room for ($4 to $6, $7 where it is not named), or an organisation ($8 and $9, or $10); and not what has

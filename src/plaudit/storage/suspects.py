@@ -49,10 +49,11 @@ async def note(connection: Connection, found: Sequence[Noted], reason: str, at: 
     return {row["suspect_id"]: row["tries"] for row in rows}
 
 
-async def clear(connection: Connection, suspect_id: UUID) -> None:
-    """Delete a suspect that was innocent, in this process too."""
-    await connection.execute(_SQL.clear, suspect_id)
-    known.all.pop(suspect_id, None)
+async def clear(connection: Connection, *suspect_ids: UUID) -> None:
+    """Delete suspects that were innocent, or are to be tried again, in this process too."""
+    await connection.execute(_SQL.clear, suspect_ids)
+    for suspect_id in suspect_ids:
+        known.all.pop(suspect_id, None)
 
 
 async def store_org(connection: Connection, event_id: UUID, org_id: UUID) -> None:

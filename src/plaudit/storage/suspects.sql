@@ -18,8 +18,8 @@ SELECT suspect_id, kind, org_id, member_id, tries, reason, noted_at FROM suspect
 UPDATE suspects SET org_id = $2 WHERE suspect_id = $1;
 
 -- name: clear
--- A suspect was innocent, or is to be tried anew.
-DELETE FROM suspects WHERE suspect_id = $1;
+-- Suspects that were innocent, or are to be tried again.
+DELETE FROM suspects WHERE suspect_id = ANY($1::uuid[]);
 
 -- name: forget
 -- What was noted long ago.
