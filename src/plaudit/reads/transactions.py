@@ -80,7 +80,7 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
     if transaction_id is not None:
         row = await connection.fetchrow(_SQL.one, org_id, transaction_id)
     else:
-        row = await connection.fetchrow(_SQL.of_event, org_id, event_id)
+        row = await connection.fetchrow(_SQL.of_event, org_id, event_id, CauseKind.manual)
     if row is None:
         raise NotFound("Transaction not found", code="transaction_not_found")
     return dict(row)
@@ -204,12 +204,14 @@ async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
 
 async def of_merge(connection: Connection, org_id: UUID, event_id: UUID | None) -> list[Row]:
     """Return what a merge, or the takeover that follows from it, has booked."""
-    return [dict(row) for row in await connection.fetch(_SQL.of_merge, org_id, event_id)]
+    return [dict(row) for row in await connection.fetch(_SQL.of_event, org_id, event_id, CauseKind.merge)]
 
 
 async def _of_event(connection: Connection, org_id: UUID, event_id: UUID | str | None) -> Row | None:
-    found = None if event_id is None else await connection.fetchrow(_SQL.of_event, org_id, UUID(str(event_id)))
-    return None if found is None else dict(found)
+    if event_id is None:
+        return None
+    row = await connection.fetchrow(_SQL.of_event, org_id, UUID(str(event_id)), CauseKind.manual)
+    return None if row is None else dict(row)
 
 
 async def _event_of(connection: Connection, row: Row, *kinds: str) -> Row | None:

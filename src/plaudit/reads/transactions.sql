@@ -32,20 +32,15 @@ ORDER BY position DESC, ordinal DESC LIMIT $11;
 SELECT * FROM transactions
 WHERE bucket = ANY(ARRAY(SELECT generate_series(0, 255)::smallint)) AND transaction_id = $2 AND org_id = $1;
 
--- name: of_merge
--- What a merge has booked at one of its two members.
-SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
-WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'merge' ORDER BY ordinal;
-
 -- name: event_of
 -- The event that a transaction was made by, of one of these kinds.
 SELECT kind, payload FROM event_ids JOIN events USING (bucket, member_id, position, decided_at, event_id)
 WHERE bucket = $1 AND member_id = $2 AND position = $3 AND event_id = $4 AND kind = ANY($5::text[]);
 
 -- name: of_event
--- The first transaction of an event: what a command that came again had made.
+-- The transactions of an event by causes of a kind: what a command, or a merge at one of its two members, has made.
 SELECT transactions.* FROM event_ids JOIN transactions USING (bucket, member_id, position)
-WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = 'manual' ORDER BY ordinal LIMIT 1;
+WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = $3 ORDER BY ordinal;
 
 -- name: of_metric
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
