@@ -32,7 +32,7 @@ from plaudit.core.decide_one import decide_one
 from plaudit.core.decision import Refusal, Trace
 from plaudit.core.doings import Doings, Happened
 from plaudit.core.event import REVERSAL, ROLLBACK, TAKEOVER, TRANSFER
-from plaudit.core.ids import bucket_of, derived_id, member_id_of
+from plaudit.core.ids import derived_id, member_id_of
 from plaudit.core.member import Member
 from plaudit.core.program import Program
 from plaudit.core.without import undoing
@@ -40,7 +40,9 @@ from plaudit.engine.arrival import Arrival, Payload, arrival_from_client, logged
 from plaudit.engine.inline import CommandRefused, process_inline
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import Conflict, PlauditError
+from plaudit.history.member_log import log_of_member
 from plaudit.history.sent_on import sent_on
+from plaudit.reads.identities import remaining_users
 from plaudit.storage import jobs
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE, Connection, Pool
 from plaudit.storage.programmes import Programme, Programmes, load_at_version
@@ -132,10 +134,8 @@ async def coupon(connection: Connection, org_id: UUID, named: str) -> tuple[str,
 async def begin(connection: Connection, org_id: UUID, asked: Asked, by: str) -> UUID:
     """Create the job of a rollback, which workers then run."""
     members = await connection.fetchval(_SQL.how_many, org_id, asked.campaign_id, asked.user_ids)
-    job_id = clock.new_uuid7()
     result = msgspec.json.encode(_Result(RollbackState(asked, members))).decode()
-    await connection.execute(_SQL.begin, job_id, org_id, clock.now(), by, result)
-    return job_id
+    return await jobs.create(connection, org_id, KIND, by, result)
 
 
 class Rollbacks:
@@ -192,7 +192,7 @@ class Rollbacks:
         result = _Result(kept, job.unchanged, _wanted(kept.sums), kept.sums.metrics)
         state = "running" if is_cut or len(rows) == MEMBERS_AT_ONCE else "finished"
         text = msgspec.json.encode(result).decode()
-        await connection.execute(_SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), text, state)
+        await jobs.update(connection, job, text, state)
         return True
 
     async def undo(
@@ -245,10 +245,10 @@ class Rollbacks:
         self, programme: Programme, doings: Doings, key: tuple[int, UUID, str], event_id: UUID, now: datetime
     ) -> "_WorkedOut":
         """Return what was done by this very event before, or the order that undoes."""
-        bucket, member_id, user_id = key
+        _, member_id, user_id = key
         blank = Member(member_id=member_id, user_id=user_id)
         async with self._pool.acquire() as connection:
-            rows = [dict(row) for row in await connection.fetch(_SQL.log, bucket, member_id)]
+            rows = await log_of_member(connection, member_id)
             if not rows:
                 raise Conflict("the member was erased, and with them what the decisions were based on", code=NOT_UNDONE)
             before = next((row for row in rows if row["event_id"] == event_id), None)
@@ -294,13 +294,9 @@ class Rollbacks:
             if row["kind"] != TAKEOVER or row["state"] != "processed":
                 continue
             handed = logged(row).event().data
-            former_id = member_id_of(row["org_id"], str(handed["from"]))
-            log = [
-                dict(record)
-                for record in await connection.fetch(
-                    _SQL.log_until_merge, bucket_of(former_id), former_id, row["user_id"]
-                )
-            ]
+            former = str(handed["from"])
+            is_merged = (await remaining_users(connection, row["org_id"], former))[:1] == [row["user_id"]]
+            log = await log_of_member(connection, member_id_of(row["org_id"], former)) if is_merged else []
             while log and str(log[-1]["event_id"]) != handed["mergeId"]:
                 log.pop()
             if not log:

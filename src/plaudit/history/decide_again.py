@@ -24,9 +24,8 @@ from plaudit.engine.processed import outcome_from
 from plaudit.errors import Unavailable
 from plaudit.storage.postgres import Connection
 from plaudit.storage.programmes import Programme, load_at_version
-from plaudit.storage.queries import queries_beside
 
-_SQL = queries_beside(__file__)
+from .member_log import log_of_member
 
 EVENTS_MAX = 2_000  # of a member's log
 VERSIONS_MAX = 25  # of the programme, which are compiled for it
@@ -58,8 +57,7 @@ class Again(Struct, frozen=True):
 
 async def decided_again(connection: Connection, programme: Programme, row: Row) -> Again | None:
     """Decide an event of the log again. None if its member's log is too long, or it does not come out as it did."""
-    place = (row["bucket"], row["member_id"], row["position"])
-    rows = [dict(record) for record in await connection.fetch(_SQL.log_of_member, *place, EVENTS_MAX + 1)]
+    rows = await log_of_member(connection, row["member_id"], row["position"], EVENTS_MAX + 1)
     if not rows or len(rows) > EVENTS_MAX or rows[-1]["position"] != row["position"]:
         return None
     programmes = {programme.compiled.version: programme.compiled}

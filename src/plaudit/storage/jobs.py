@@ -56,9 +56,14 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
                 job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],
                 refused=row["refused"], unchanged=kept.unchanged, given=kept.given, booked=kept.booked,
             )  # fmt: skip
-        job = Job(job_id=clock.new_uuid7(), org_id=org_id, kind=kind)
-        await connection.execute(_SQL.begin, job.job_id, org_id, kind, clock.now(), by)
-        return job
+        return Job(job_id=await create(connection, org_id, kind, by), org_id=org_id, kind=kind)
+
+
+async def create(connection: Connection, org_id: UUID, kind: str, by: str, result: str | None = None) -> UUID:
+    """Create a job. Return its id. `result` is what it stores apart from its columns."""
+    job_id = clock.new_uuid7()
+    await connection.execute(_SQL.begin, job_id, org_id, kind, clock.now(), by, result)
+    return job_id
 
 
 class _Result(Struct, frozen=True):
@@ -83,11 +88,15 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
                 _SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
                 [part.decode() for part in fields],
             )  # fmt: skip
-        state = await connection.fetchval(
-            _SQL.move, job.job_id, job.lines, job.accepted, job.refused, clock.now(), result
-        )
+        state = await update(connection, job, result)
     if state == CANCELLED:
         raise Conflict("The job was cancelled; what it had imported by then stays", code="job_cancelled")
+
+
+async def update(connection: Connection, job: Job, result: str, state: str = "running") -> str:
+    """Store a job's progress. Return its state, which is another one if the job was cancelled meanwhile."""
+    counts = (job.lines, job.accepted, job.refused)
+    return await connection.fetchval(_SQL.move, job.job_id, *counts, clock.now(), result, state)
 
 
 async def add_error(connection: Connection, job_id: UUID, line: int, message: str) -> None:

@@ -1,6 +1,7 @@
 -- name: begin
--- A new job.
-INSERT INTO jobs (job_id, org_id, kind, state, begun_at, begun_by, moved_at) VALUES ($1, $2, $3, 'running', $4, $5, $4);
+-- A new job. Its `result` may say what it needs to be run.
+INSERT INTO jobs (job_id, org_id, kind, state, begun_at, begun_by, moved_at, result)
+VALUES ($1, $2, $3, 'running', $4, $5, $4, $6);
 
 -- name: take_up
 -- A job that stopped, and was not cancelled.
@@ -10,7 +11,7 @@ RETURNING lines, accepted, refused, result;
 -- name: move
 -- How far a job is. One that has been cancelled meanwhile stays so.
 UPDATE jobs SET lines = $2, accepted = $3, refused = $4, moved_at = $5, result = $6,
-    state = CASE state WHEN 'cancelled' THEN state ELSE 'running' END
+    state = CASE state WHEN 'cancelled' THEN state ELSE $7 END
 WHERE job_id = $1 RETURNING state;
 
 -- name: end
