@@ -148,7 +148,7 @@ BROKEN = {
     ),
     "streaks are consistent": (
         ["UPDATE progress SET state = jsonb_set(state::jsonb, '{3}', '0')::json WHERE kind = 'streak' AND " + ANN],
-        "2 in a row, 0 at the longest",
+        "current 2, longest 0",
     ),
     "every held amount exists": (
         [BOOK.format("jsonb_set(book::jsonb, '{2,0,3,0,0}', '77')::json")], "5 of lot 77 are held, and it has 0",

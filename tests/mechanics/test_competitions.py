@@ -15,7 +15,7 @@ from plaudit.mechanics.competitions.commands import PRIZE
 from plaudit.mechanics.competitions.draw import Ticket, draw, seed_hash
 from plaudit.mechanics.competitions.leagues import outcome_of_place
 from plaudit.mechanics.competitions.state import standings_of
-from plaudit.mechanics.competitions.undoing import TooMuch, as_logged, from_log
+from plaudit.mechanics.competitions.undoing import Excess, as_logged, from_log
 from plaudit.reads.leaderboards import Leaderboard
 from tests.support.existing import existing
 from tests.support.factories import NOON, ORG, campaign, document, program
@@ -173,7 +173,7 @@ def test_the_end_of_a_round_is_told_and_pays_its_prize():
 
 
 def test_an_order_that_undoes_says_only_what_there_is():
-    too_much = {"cup": TooMuch(0, 5), "draw": TooMuch(2, 0)}
-    logged = as_logged(too_much)
+    excess = {"cup": Excess(0, 5), "draw": Excess(2, 0)}
+    logged = as_logged(excess)
     assert logged == {"entries": {"draw": 2}, "scores": {"cup": 5}}
-    assert from_log(logged) == too_much
+    assert from_log(logged) == excess

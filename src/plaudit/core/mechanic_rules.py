@@ -105,7 +105,7 @@ class MechanicRules:
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
     def import_state(self, context: Context, document_id: str, record: Any) -> RefusalCode | None:
-        """Give a member what an import contains for a document. Return the refusal, or None."""
+        """Import a member's state of a document from an `import_type`. Return the refusal, or None."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
         """Return what a rollback undoes for a member, by document ids; `would` is the member without the campaign.

@@ -98,5 +98,5 @@ def _parts(record: MemberRecord) -> dict[str, dict[str, Any]]:
             continue
         brought: dict[str, Any] = getattr(record, mechanic.collection)
         if brought:
-            found[kind] = {document_id: mechanic.spelled_out(item) for document_id, item in brought.items()}
+            found[kind] = {document_id: mechanic.to_import_order(item) for document_id, item in brought.items()}
     return found

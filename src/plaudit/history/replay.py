@@ -143,7 +143,8 @@ def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
         progress=_progress_as_kept(member, kept),
         states={
             kind: {
-                key: MECHANICS[kind].as_kept(state, kept.states.get(kind, {}).get(key)) for key, state in states.items()
+                key: MECHANICS[kind].comparable_state(state, kept.states.get(kind, {}).get(key))
+                for key, state in states.items()
             }
             for kind, states in member.states.items()
         },

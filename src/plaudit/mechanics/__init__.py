@@ -1,1 +1,1 @@
-"""The mechanics: one folder each, all alike. Pure, as the core is; nothing outside a folder names what is in it."""
+"""The mechanics: one folder each, with the same modules. They are as pure as the core; see `base`."""

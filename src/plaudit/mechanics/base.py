@@ -1,11 +1,10 @@
-"""The protocol of a mechanic: everything that the rest of Plaudit requests from one. All of it has defaults.
+"""The protocol of a mechanic: everything that the rest of Plaudit calls or reads. Most of it has a default.
 
     document ──compile──► compiled ─┐
                      member's state ┴──► rules ──► state, effects, triggers ──► views, explanations, exports, verify
 
-A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core. What reads or writes for
-it alone is outside: its operations, chores and queries. Nothing else names it, but for the exceptions in
-`tests/contracts/test_mechanics.py`.
+A mechanic is a folder with one instance `MECHANIC`, listed in `registry`. It is as pure as the core: its operations, chores
+and queries are in other packages. No other module names it, except those listed in `tests/contracts/test_mechanics.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,16 +30,16 @@ from plaudit.documents.base import DocumentKind, MetricAmount, Reference
 from plaudit.errors import FieldError
 from plaudit.view import View
 
-DocumentsByKind = Mapping[str, Mapping[str, Any]]  # of a programme: by kind and id; of a kind without any, empty
-CompiledByKind = Mapping[str, Mapping[str, Any]]  # the same of compiled documents
+DocumentsByKind = Mapping[str, Mapping[str, Any]]  # a programme's documents by kind and id; every kind is a key
+CompiledByKind = Mapping[str, Mapping[str, Any]]  # compiled documents by kind and id
 
 
 class CompiledDocuments(Struct, frozen=True):
-    """A mechanic's compiled documents by id, and which triggers they listen to.
+    """A mechanic's compiled documents by id, and their listeners by trigger.
 
-    `earning` lists, by metric, the documents that count what is earned of it. `needs` are the parts of a member that
-    the documents read or change, out of those that a batch loads on demand (see `EffectType.needs`). `parts` lists, by
-    part of a member, the documents to re-evaluate when it changes.
+    `earning` lists, by metric, the documents that count its earnings. `needs` are the parts of a member that the
+    documents read or change and that a batch only loads on demand (see `EffectType.needs`). `parts` lists, by part of
+    a member, the documents to re-evaluate when the part changes.
     """
 
     by_id: Mapping[str, Any]
@@ -55,15 +54,15 @@ def _never(_: Any) -> bool:
 
 
 class CampaignPart(Struct, frozen=True, kw_only=True):
-    """A document of the mechanic as a part of a campaign, with the campaign's id.
+    """A document of the mechanic that is part of a campaign and shares the campaign's id.
 
     `name` is the campaign's field, `campaign_type` the type of campaigns that may have it. `sentence` describes such a
-    campaign. `type` is the part's struct; `fixed` are fields that never change. `effects_in` is the part's list whose
-    items have effects. `complete` fills in defaults of a campaign of that type; `check` returns the errors of a
-    campaign of any type. `references` and `amounts` take the part and its place. `pays` says whether a part pays
-    anything without the campaign's own effects. A campaign of a type that `stands_alone` needs neither triggers nor
-    effects. `listener` returns, for a campaign's id, the trigger and condition that run the campaign's effects; without
-    it, the campaign's own triggers do.
+    campaign. `type` is the part's struct; `fixed` are fields that never change. `effects_in` names the part's list
+    whose items have effects. `complete` fills in a campaign's defaults; `check` returns the errors of a campaign of any
+    type. `references` and `amounts` take the part and the path of its fields. `pays` returns whether a part pays
+    anything without the campaign's own effects. If `stands_alone`, campaigns of the type need neither triggers nor
+    effects. `listener` takes a campaign's id and returns the trigger and condition that run the campaign's effects;
+    without it, the campaign's own triggers run them.
     """
 
     name: str
@@ -84,8 +83,8 @@ class CampaignPart(Struct, frozen=True, kw_only=True):
 class MechanicReward(Struct, frozen=True, kw_only=True):
     """A type of reward that acts on the mechanic.
 
-    Its config has the document's id in `id_field`, and an optional number in `number_field`; `effect` returns the
-    effect.
+    Its config has the document's id in `id_field` and an optional number in `number_field`; `effect` makes the effect
+    from it.
     """
 
     name: str
@@ -111,10 +110,10 @@ class RecountInvariant(Struct, frozen=True):
 
 
 class Recount:
-    """A mechanic's checks during a replay: the number of `checked` states, and the `wrong` ones.
+    """A mechanic's checks during a replay: the number of `checked` states, and a sentence on each `wrong` one.
 
-    `see_event` gets each document's trace of an event, in the order of the log; `see_state` each state after all of its
-    member's events. A state is not `by_events` if a merge or a rollback changed it.
+    A replay calls `see_event` for each document's trace of an event, in the order of the log, then `see_state` for each
+    state of the member. `by_events` is false if a merge or a rollback changed the state.
     """
 
     def __init__(self) -> None:
@@ -124,42 +123,40 @@ class Recount:
     def see_event(
         self, member_id: UUID, document_id: str, compiled: Any | None, at: datetime, refusal: RefusalCode | None
     ) -> None:
-        """Record a document's result for an event."""
+        """Record a document's result for an event; `compiled` is None if the document was deleted."""
 
     def see_state(self, member_id: UUID, document_id: str, state: Any, *, by_events: bool) -> None:
         """Check a state."""
 
 
 class Mechanic(MechanicRules):
-    """A mechanic: its rules, and what it adds to the rest. Leave out what it does not have."""
+    """A mechanic: its rules, and what it adds to the API, profiles, imports and checks. Omit what it does not have."""
 
     document: DocumentKind
-    tables: Sequence[StateTable] = ()  # its own tables of states; without any, states are stored as documents
-    lists: Sequence[StateList] = ()  # its tables that list who is in a document
+    tables: Sequence[StateTable] = ()  # its own tables of states; without any, states are stored as JSON documents
+    lists: Sequence[StateList] = ()  # its tables of the members of a document
     campaign_part: CampaignPart | None = None
     effects: Sequence[EffectType] = ()
     rewards: Sequence[MechanicReward] = ()
     commands: Sequence[CommandType] = ()
     triggers: Sequence[EngineTrigger] = ()
-    refusals: Mapping[str, str] = {}  # its own, with their meanings
-    former_refusals: Mapping[str, str] = {}  # today's codes for those of earlier versions in logs
-    error_codes: Mapping[str, tuple[tuple[int, ...], str]] = {}  # of its operations, with their statuses and meanings
-    profile_fields: Sequence[ProfileField] = ()  # computed from a member's states
-    shown_parts: Sequence[
+    refusals: Mapping[str, str] = {}  # the meanings of its refusal codes
+    former_refusals: Mapping[str, str] = {}  # current refusal codes by the codes that earlier versions logged
+    error_codes: Mapping[str, tuple[tuple[int, ...], str]] = {}  # HTTP statuses and meanings of its operations' errors
+    profile_fields: Sequence[ProfileField] = ()  # fields that are computed from a member's states
+    property_parts: Sequence[
         tuple[str, str]
-    ] = ()  # of the `scope_parts`, with types: those that the API lists as properties
-    shown_group: str = "engagement"  # of these properties
-    state_view: Any = None  # the type of a state's view in profiles; None: they do not show it
-    profile_field: str | None = None  # of profiles, with these views by document id; None: the collection's name
-    own_view: type[View] | None = None  # of a document in the list that members see; None: there is no list
-    own_summary: str = ""  # of the operation that returns this list, if the collection's name does not say enough
-    counts_events: bool = False  # each of its documents counts an event once at most
+    ] = ()  # the `scope_parts` that the API lists as properties, and their types
+    property_group: str = "engagement"  # the group of these properties
+    state_view: Any = None  # the type of a state's view in profiles; None: profiles do not show it
+    profile_field: str | None = None  # the profile field that holds these views; default: the collection's name
+    own_view: type[View] | None = None  # the view of a document in the member's own list; None: no such list
+    own_summary: str = ""  # the summary of the operation that returns this list; default: from the collection's name
+    counts_events: bool = False  # each of its documents counts an event at most once
     recount_invariant: RecountInvariant | None = None  # what its `recount` checks
-    moves_members: bool = False  # between places of its documents, which the log's outcomes say
-    import_spelling: Any = (
-        None  # the type of what records of an import say of a document, in a field by the collection's name
-    )
-    scope_parts: Sequence[str] = ()  # what conditions and formulas see of a state: `<collection>.<id>.<part>`
+    moves_members: bool = False  # its documents have places, and decisions log the member's moves between them
+    import_spelling: Any = None  # the type of a document's value in import records (field: the collection's name)
+    scope_parts: Sequence[str] = ()  # the parts of a state in conditions and formulas: `<collection>.<id>.<part>`
 
     def compile(
         self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
@@ -180,15 +177,15 @@ class Mechanic(MechanicRules):
         return ()
 
     def scope_fields(self, compiled: Any | None, state: Any) -> dict[str, Any]:
-        """Return a state's `scope_parts` for conditions and formulas. The document may have been deleted."""
+        """Return a state's `scope_parts` for conditions and formulas; `compiled` is None for a deleted document."""
         return {}
 
     def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the states that profiles show, by document id: those of existing documents."""
+        """Return the states that profiles show, by document id: by default, those of existing documents."""
         return {key: state for key, state in states.items() if key in documents}
 
     def view(self, program: Program, member: Member, document_id: str, now: datetime) -> Any:
-        """Return the `state_view` of a member's state: by default, of its `scope_parts`."""
+        """Return the `state_view` of a member's state, by default made from its `scope_parts`."""
         state = member.states[self.kind][document_id]
         return self.state_view(**self.scope_fields(program.compiled(self.kind, document_id), state))
 
@@ -197,13 +194,13 @@ class Mechanic(MechanicRules):
         return ()
 
     def triggers_of_past(self, program: Program, order: Mapping[str, Any]) -> Sequence[str]:
-        """Return the kinds of past events that a document counts, if this order looks at a member for one."""
+        """Return the triggers of past events to count before this command runs, if it evaluates a member for a document."""
         return ()
 
     def counted_in_past(
         self, program: Program, order: Mapping[str, Any], past: Sequence[Event], now: datetime
     ) -> dict[str, Any]:
-        """Return what the document counts of these past events, as fields to add to the order."""
+        """Return the document's counts of these past events, as fields to add to the command's data."""
         return {}
 
     def metric_of(self, compiled: Any) -> str | None:
@@ -214,29 +211,29 @@ class Mechanic(MechanicRules):
         """Return a member's state as if the document had always existed, from their earnings in chronological order."""
         return None
 
-    def spelled_out(self, brought: Any) -> Any:
-        """Return an import record's content for a document (see `import_spelling`) in the form of the order."""
-        return brought
+    def to_import_order(self, value: Any) -> Any:
+        """Return an import record's value for a document (an `import_spelling`) as an `import_type`."""
+        return value
 
     def recount(self) -> Recount:
         """Return the checks for a replay of the log."""
         return Recount()
 
-    def as_kept(self, state: Any, was: Any | None) -> Any:
-        """Return a replayed state without what an earlier version, which stored `was`, did not remember."""
-        return state
+    def comparable_state(self, replayed: Any, stored: Any | None) -> Any:
+        """Return a replayed state without the details that the version that stored `stored` did not record."""
+        return replayed
 
     @property
     def checks_states(self) -> bool:
-        """Whether states have invariants of their own (see `unsound`)."""
+        """Whether the mechanic checks its states' invariants (see `unsound`)."""
         return type(self).unsound is not MechanicRules.unsound
 
     @property
     def name_in_profiles(self) -> str:
-        """The field of profiles that has the views of states."""
+        """The profile field that holds the views of states."""
         return self.profile_field or self.collection
 
     @property
     def tag(self) -> str:
-        """The heading of its operations in the API's description."""
+        """The heading of the mechanic's operations in the API's description."""
         return self.collection.capitalize()

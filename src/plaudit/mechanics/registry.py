@@ -1,9 +1,9 @@
-"""All mechanics. A new mechanic is a folder, and its line in this list.
+"""The list of all mechanics. A new mechanic is a folder and an entry in `MECHANICS`.
 
-In its order they count what is earned, and what falls due happens. Events they meet, and states of others they take over, in
+Mechanics count earnings and run timers in the order of the list. They receive events and take over merged members' states in
 the reverse order.
 
-Whoever compiles a programme imports this, so whatever decides by one knows its mechanics.
+`documents.compile` imports this module, so every process that decides events has registered all mechanics.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ from .streaks.mechanic import MECHANIC as STREAKS
 
 
 def _fields_of(mechanic: Mechanic) -> list[ProfileField]:
-    """Return the fields of profiles that are a mechanic's: its scope is one, if it has any."""
+    """Return a mechanic's profile fields, including its scope if it has one."""
     scope = ProfileField(
         name=mechanic.collection, type="object", group="mechanics", kept_by=Keeper.scope, is_standard=False
     )
@@ -35,7 +35,7 @@ def _fields_of(mechanic: Mechanic) -> list[ProfileField]:
 
 
 class MechanicRegistry(dict[str, Mechanic]):
-    """Mechanics by their kinds."""
+    """The mechanics by kind."""
 
     def __init__(self, mechanics: Iterable[Mechanic]) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ class MechanicRegistry(dict[str, Mechanic]):
             self.register(mechanic)
 
     def register(self, mechanic: Mechanic) -> None:
-        """Add a mechanic, with its rules, effects, commands and triggers. Everything knows it from then on.
+        """Add a mechanic with its rules, effects, commands and triggers.
 
-        The API does if it is imported later: the types of its responses are made once.
+        Register before importing the API, which builds its response types only once.
         """
         kind = mechanic.kind
         self[kind] = MECHANIC_RULES[kind] = mechanic
@@ -72,10 +72,10 @@ class MechanicRegistry(dict[str, Mechanic]):
         add_triggers(mechanic.triggers)
         MEANINGS.update(mechanic.refusals)
         CODES_OF_TODAY.update(mechanic.former_refusals)
-        self._tell_followers()
+        self._notify_followers()
 
     def unregister(self, mechanic: Mechanic) -> None:
-        """Remove a mechanic."""
+        """Remove a mechanic and everything that `register` added."""
         for by_kind in (self, MECHANIC_RULES):
             del by_kind[mechanic.kind]
         RENEWED.pop(mechanic.kind, None)
@@ -101,23 +101,23 @@ class MechanicRegistry(dict[str, Mechanic]):
             del MEANINGS[refusal]
         for code in mechanic.former_refusals:
             del CODES_OF_TODAY[code]
-        self._tell_followers()
+        self._notify_followers()
 
     def follow(self, update: Callable[[], None]) -> None:
-        """Call a function now, and whenever the mechanics change: it works out what follows from the list of them."""
+        """Call `update` now and after every change of the list, so that it can rebuild what it derives from the list."""
         self._followers.append(update)
         update()
 
-    def _tell_followers(self) -> None:
+    def _notify_followers(self) -> None:
         for update in self._followers:
             update()
 
     def in_order_of_views(self) -> Iterator[Mechanic]:
-        """Yield the mechanics as profiles and members' lists show them: as events meet them."""
+        """Yield the mechanics in the order of profiles and of members' lists, which is that of events."""
         yield from reversed(self.values())
 
     def campaign_parts(self) -> Iterator[CampaignPart]:
-        """Yield the parts of campaigns that are documents of a mechanic."""
+        """Yield each mechanic's campaign part."""
         yield from (mechanic.campaign_part for mechanic in self.values() if mechanic.campaign_part is not None)
 
 

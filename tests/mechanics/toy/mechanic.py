@@ -66,7 +66,7 @@ class Toys(Mechanic):
             value=lambda source: sum(state.full for state in source.member.states.get(KIND, {}).values()),
         ),
     )  # fmt: skip
-    shown_parts = (("full", "number"),)
+    property_parts = (("full", "number"),)
     state_view = CardView
     own_view = OwnCard
     renews_states = True

@@ -822,9 +822,9 @@ class CodesImported(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 class Competition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A contest by score, in leagues, or by entries and a draw.
 
-    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
-    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
-    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
+    While it is active, scores and entries count from `startDate` until just before `endDate`. `scopeField`:
+    the profile field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events
+    before `prizes` are paid. `excludedUserIds` and members outside `segments` do not compete.
     """
 
     org_id: str
@@ -865,7 +865,7 @@ class CompetitionList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 class CompetitionPart(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The ranking of a campaign of type `Competition`, within the campaign's dates and for its segments.
 
-    `excludedUserIds` do not take part.
+    `excludedUserIds` do not compete.
     """
 
     score: Score | None = None
@@ -879,9 +879,9 @@ class CompetitionPart(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 class CompetitionUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A contest by score, in leagues, or by entries and a draw.
 
-    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
-    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
-    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
+    While it is active, scores and entries count from `startDate` until just before `endDate`. `scopeField`:
+    the profile field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events
+    before `prizes` are paid. `excludedUserIds` and members outside `segments` do not compete.
     """
 
     name: str | UnsetType = UNSET
@@ -969,7 +969,9 @@ class CouponRevoked(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class CriterionSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Compare a member `field`, or a number from their events: `count`, `sum` of a field, `daysSince` the last."""
+    """A comparison of a member's `field`, or of a number from their events: `count`, `sum` or `daysSince` the
+    last.
+    """
 
     operator: str
     value: Any = None
@@ -1100,9 +1102,9 @@ class DocumentVersionList(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class Draw(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A draw. The hash of its seed is known from the start; the seed and the winners once it is drawn.
+    """A draw. The hash of its seed is public from the start, the seed and the winners once it is drawn.
 
-    With the seed and the entries, whose digest is `entriesDigest`, anybody can draw again.
+    With the seed and the entries, whose digest is `entriesDigest`, anyone can repeat the draw.
     """
 
     seed_hash: str | None = None
@@ -1388,10 +1390,11 @@ class FieldProblem(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Freezes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A freeze protects one missed period.
+    """Freezes, each of which protects one missed period.
 
-    `maximum`: how many members hold at once. `atStart`: how many they start with. `automatic`: a miss uses
-    one automatically; otherwise the member chooses the day in advance. `price`: the price of one.
+    `maximum`: how many a member can hold. `atStart`: how many a member starts with. `automatic`: a missed
+    period uses a freeze automatically; otherwise the member picks the day in advance. `price`: the price of
+    one freeze.
     """
 
     maximum: int = 2
@@ -1594,10 +1597,10 @@ class JwkSet(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Ladder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Rungs that members climb by what they earn of a metric.
+    """Rungs that members climb by earning a metric.
 
-    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
-    rung at most.
+    Members move up immediately, and down only at the end of a window, after `graceDays`. `softLanding`: they
+    move down by at most one rung.
     """
 
     org_id: str
@@ -1661,10 +1664,10 @@ class LadderProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class LadderUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Rungs that members climb by what they earn of a metric.
+    """Rungs that members climb by earning a metric.
 
-    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
-    rung at most.
+    Members move up immediately, and down only at the end of a window, after `graceDays`. `softLanding`: they
+    move down by at most one rung.
     """
 
     name: str | UnsetType = UNSET
@@ -1679,7 +1682,7 @@ class LadderUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class LadderWindow(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What counts: everything, a calendar year, a membership year, or the last `days` days."""
+    """The window whose earnings count: all time, a calendar year, a membership year, or the last `days` days."""
 
     type: Literal["all_time", "calendar_year", "membership_year", "rolling"] = "all_time"
     days: int | None = None
@@ -1699,7 +1702,7 @@ class Leaderboard(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class LeaderboardPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A place on a leaderboard. Ties: the earlier score ranks higher."""
+    """A place on a leaderboard. Ties: the score that was reached earlier ranks higher."""
 
     rank: int
     user_id: str
@@ -1708,10 +1711,12 @@ class LeaderboardPlace(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class Leagues(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest.
+    """A league: divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest
+    division.
 
-    After each round, the top `promote` of a division go up and the bottom `relegate` of the others who scored
-    go down. In the top division only the winner is safe from relegation. With one division nobody moves.
+    After each round, the top `promote` members of a division move up, and of the others who scored, the
+    bottom `relegate` move down. In the top division only the winner is safe from relegation. With one
+    division nobody moves.
     """
 
     divisions: list[str]
@@ -2433,9 +2438,9 @@ class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 class NewCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A contest by score, in leagues, or by entries and a draw.
 
-    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile
-    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes`
-    are paid. `excludedUserIds`, and members outside `segments`, do not take part.
+    While it is active, scores and entries count from `startDate` until just before `endDate`. `scopeField`:
+    the profile field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events
+    before `prizes` are paid. `excludedUserIds` and members outside `segments` do not compete.
     """
 
     competition_id: str | UnsetType = UNSET
@@ -2474,10 +2479,10 @@ class NewCustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class NewLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Rungs that members climb by what they earn of a metric.
+    """Rungs that members climb by earning a metric.
 
-    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one
-    rung at most.
+    Members move up immediately, and down only at the end of a window, after `graceDays`. `softLanding`: they
+    move down by at most one rung.
     """
 
     ladder_id: str | UnsetType = UNSET
@@ -2608,9 +2613,9 @@ class NewSegment(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 class NewStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
-    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
-    `check_in`, effect and API, counts as an action.
+    A period counts when it has `threshold` actions that match a trigger. A check-in, by the effect `check_in`
+    or the API, counts as an action. The time zone is the member's `timezone`, or else the organisation's.
+    `graceHours`: extra time after a period to make up for a miss.
     """
 
     streak_id: str | UnsetType = UNSET
@@ -2703,7 +2708,7 @@ class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NextRung(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The next rung, and how much score is missing."""
+    """The next rung, and how much of its threshold is missing."""
 
     rung: str
     name: str
@@ -2863,7 +2868,7 @@ class PaidBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class Pause(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From `start` to `end` (local days, inclusive) nobody misses a period."""
+    """A pause from `start` to `end` (local days, inclusive), during which no member misses a period."""
 
     start: str
     end: str
@@ -2900,7 +2905,7 @@ class PriceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class PrizeSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What ranks `fromRank` to `toRank` win."""
+    """The prize for ranks `fromRank` to `toRank`: its `effects` run for each of their members."""
 
     from_rank: int
     to_rank: int
@@ -3280,7 +3285,7 @@ class RejectedLine(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Repair(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A broken streak can be repaired within `days`, for `price`."""
+    """How a broken streak can be repaired: within `days`, for `price`."""
 
     days: int
     price: PriceSpec | None = None
@@ -3504,9 +3509,9 @@ class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class RungSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A level: `threshold` to reach it, `perks` while on it, `effects` on reaching it.
+    """A rung. A member needs `threshold` to reach it, and has its `perks` while on it.
 
-    `effectsOnce`: the first time only.
+    `effects` run when a member reaches the rung; with `effectsOnce`, only the first time.
     """
 
     rung_id: str
@@ -3541,7 +3546,7 @@ class SchemaFields(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Score(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What is ranked: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
+    """The score of a ranking: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
 
     metric: str | None = None
     trigger: str | None = None
@@ -3819,9 +3824,9 @@ class StockUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 class Streak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
-    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
-    `check_in`, effect and API, counts as an action.
+    A period counts when it has `threshold` actions that match a trigger. A check-in, by the effect `check_in`
+    or the API, counts as an action. The time zone is the member's `timezone`, or else the organisation's.
+    `graceHours`: extra time after a period to make up for a miss.
     """
 
     org_id: str
@@ -3871,7 +3876,7 @@ class StreakList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class StreakPart(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The streak of a campaign of type `Streak`, like one of its own: the campaign's `triggers` extend it."""
+    """The streak of a campaign of type `Streak`. The campaign's `triggers` extend it."""
 
     cadence: Cadence = "daily"
     threshold: int = 1
@@ -3883,7 +3888,7 @@ class StreakPart(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class StreakProgress(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member's run of a streak. It breaks unless extended by `extendBy`."""
+    """A member's current run. It breaks unless the member extends it before `extendBy`."""
 
     current: int
     longest: int
@@ -3912,9 +3917,9 @@ class StreakStanding(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's
-    `timezone`, or the organisation's. `graceHours`: extra time after a period to make up for a miss.
-    `check_in`, effect and API, counts as an action.
+    A period counts when it has `threshold` actions that match a trigger. A check-in, by the effect `check_in`
+    or the API, counts as an action. The time zone is the member's `timezone`, or else the organisation's.
+    `graceHours`: extra time after a period to make up for a miss.
     """
 
     name: str | UnsetType = UNSET
@@ -3932,7 +3937,9 @@ class StreakUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class TallySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The events to count: trigger, conditions, and `withinDays` local days including today (default: all time)."""
+    """The events to count: a trigger, conditions, and `withinDays` local days, including today (default: all
+    time).
+    """
 
     trigger: str
     conditions: list[Any] | Json | None = None
@@ -4379,8 +4386,8 @@ class Window(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Winner(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A winner: of a draw with their entries, of a ranking with their score, of a league with their division
-    too.
+    """A winner: of a draw with their entries, of a ranking with their score, of a league also with their
+    division.
     """
 
     rank: int

@@ -114,9 +114,9 @@ async def users_schema(call: Call) -> Page:
     fields += [_property(f"metrics.{metric}", "number", "loyalty", "metric") for metric in program.metrics]
     for kind, mechanic in MECHANICS.items():
         fields += [
-            _property(f"{mechanic.collection}.{document_id}.{part}", type_, mechanic.shown_group, kind)
+            _property(f"{mechanic.collection}.{document_id}.{part}", type_, mechanic.property_group, kind)
             for document_id in program.mechanics[kind]
-            for part, type_ in mechanic.shown_parts
+            for part, type_ in mechanic.property_parts
         ]
     fields += await _custom_fields(call)
     return MemberPropertyList.of(fields, count=len(fields))

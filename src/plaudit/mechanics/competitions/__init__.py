@@ -1,1 +1,1 @@
-"""Competitions: contests by entries, with a draw; or by a ranking, with prizes for places, or for each round of a league."""
+"""Competitions: contests by entries and a draw, or by a ranking with prizes for its ranks or for each round of a league."""

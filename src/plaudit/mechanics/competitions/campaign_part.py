@@ -1,4 +1,4 @@
-"""A ranking as a part of a campaign of type `Competition`: within the campaign's dates, for its segments."""
+"""A ranking that is part of a campaign of type `Competition`. It has the campaign's dates and segments."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ _TYPE: Final = "Competition"
 
 
 def _with_score(campaign: Any) -> Any:
-    """Return a competition that says nothing of its score, ranked by how often its only trigger is met."""
+    """Return the campaign with a default score: if it has exactly one trigger, the number of events that match it."""
     part = campaign.competition or CompetitionPart()
     if part.score is not None or len(campaign.triggers) != 1:
         return campaign
@@ -23,26 +23,26 @@ def _with_score(campaign: Any) -> Any:
 
 
 def _wrong_part(campaign: Any) -> list[FieldError]:
-    """Return what is wrong with the ranking of a campaign, and what makes no sense beside it."""
+    """Return the errors in a campaign's ranking, and in the fields that cannot be combined with it."""
     part = campaign.competition
     if campaign.type != _TYPE:
         why = f"must be absent: it is for a campaign of type Competition (got {campaign.type!r})"
         return [] if part is None else [FieldError("competition", why)]
-    needed = "is required in a Competition: score must say what is ranked, a metric or a trigger"
+    required = "is required in a Competition: score must say what is ranked, a metric or a trigger"
     if part is None:
         is_live = campaign.simplified_mode and campaign.status == "active"
-        return [FieldError("competition", needed)] if is_live else []
+        return [FieldError("competition", required)] if is_live else []
     wrong = [error.under("competition") for error in check_ranking(part, campaign.end_date)]
     if part.score is None:
-        wrong.append(FieldError("competition.score", needed.replace("score must say", "it must say")))
+        wrong.append(FieldError("competition.score", required.replace("score must say", "it must say")))
     if campaign.effects and not campaign.triggers and not campaign.steps:
-        why = "must have at least one item if the campaign has effects: prizes for places are competition.prizes"
+        why = "must have at least one item if the campaign has effects (prizes for ranks go in competition.prizes)"
         wrong.append(FieldError("triggers", why))
     if campaign.mode == "recurring":
-        why = "must be always-on or time-bound in a Competition: competition.leagues recur by themselves (got 'recurring')"
+        why = "must be always-on or time-bound in a Competition: competition.leagues recur automatically (got 'recurring')"
         wrong.append(FieldError("mode", why))
     if campaign.enrolment == "required":
-        why = "must be open in a Competition: use segments to restrict who takes part (got 'required')"
+        why = "must be open in a Competition: use segments to restrict who competes (got 'required')"
         wrong.append(FieldError("enrolment", why))
     return wrong
 

@@ -1,4 +1,4 @@
-"""The command of competitions: what a place, or a place in a round of a league, wins and leads to."""
+"""The prize command: pay the prize of a member's rank, and move the member to another division after a league's round."""
 
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ from .refusals import CompetitionRefusal
 from .state import cause_of
 from .triggers import ENDED
 
-PRIZE: Final = "prize"  # the kind of its events
+PRIZE: Final = "prize"  # the kind of the command's events
 
 
 class PrizeOrder(Struct, frozen=True, rename="camel"):
-    """A place in a competition (or in a round of a league), which prize it wins, and which division it leads to."""
+    """A member's rank in a competition or in a league's round, the index of its prize, and the member's next division."""
 
     competition_id: str
     rank: int
@@ -39,15 +39,15 @@ def _settle_place(context: Context, order: PrizeOrder) -> RefusalCode | None:
 
 
 def _pay_prize(context: Context, competition: Competition, band: int, rank: int) -> None:
-    """The prize of a rank band. The event that brings it has an id of its own, so it is paid once."""
+    """Run the effects of a prize. The command's event has a derived id, so a prize is paid only once."""
     prize = competition.prizes[band]
-    done: list[EffectTrace] = [
+    effects: list[EffectTrace] = [
         context.carry_out(effect, EffectPlace(competition.cause, band, index))
         for index, effect in enumerate(prize.effects)
     ]
-    context.trace.append(Trace(competition.cause.logged, band, 0, None, [], done, None, {"rank": rank}))
-    told: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}
-    context.emit(ENDED, told, competition.cause)
+    context.trace.append(Trace(competition.cause.logged, band, 0, None, [], effects, None, {"rank": rank}))
+    data: dict[str, Any] = {"competitionId": competition.competition_id, "rank": rank}
+    context.emit(ENDED, data, competition.cause)
 
 
 COMMAND = CommandType(kind=PRIZE, order=PrizeOrder, apply=_settle_place, strangers=Strangers.join_by_api)

@@ -1,4 +1,4 @@
-"""Competitions as deciding needs them."""
+"""Compiled competitions."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from .state import KIND, cause_of
 
 
 class Prize(Struct, frozen=True):
-    """What the ranks from `first` to `last` win."""
+    """The prize for the ranks from `first` to `last`."""
 
     first: int
     last: int
@@ -23,7 +23,10 @@ class Prize(Struct, frozen=True):
 
 
 class League(Struct, frozen=True):
-    """Rounds of a calendar `period` in divisions, the lowest first: so many go up, so many down, after each."""
+    """A league: rounds of a calendar `period`, in divisions, lowest first.
+
+    After each round, `promote` members of each division move up and `relegate` move down.
+    """
 
     period: Period
     divisions: tuple[str, ...]
@@ -32,10 +35,10 @@ class League(Struct, frozen=True):
 
 
 class Competition(Struct, frozen=True, kw_only=True):
-    """A contest by entries; or by a ranking, on what is earned of `metric`, or on events of kind `trigger`.
+    """A compiled competition: a contest by entries, or a ranking by earnings of `metric` or by events with `trigger`.
 
-    `get` finds the field of these events that is summed (None: they are counted). `scope_field` of the profile
-    divides the board. `excluded` users and those outside the `audience` do not take part.
+    `get` reads the field of these events that is summed (None: events are counted). The profile field `scope_field`
+    divides the leaderboard. `excluded` users and members outside the `audience` do not compete.
     """
 
     competition_id: str
@@ -51,18 +54,18 @@ class Competition(Struct, frozen=True, kw_only=True):
     excluded: frozenset[str] = frozenset()
     audience: Audience | None = None
     prizes: tuple[Prize, ...] = ()
-    cause: Cause = UNKNOWN  # follows from its id
+    cause: Cause = UNKNOWN  # derived from the id
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", cause_of(self.competition_id))
 
     @property
     def is_ranking(self) -> bool:
-        """Whether it has standings."""
+        """Whether the competition ranks by a score, and so has standings."""
         return self.metric is not None or self.trigger is not None
 
     def is_open(self, at: datetime) -> bool:
-        """Return whether it takes part in what happens at an instant."""
+        """Return whether scores and entries count at an instant."""
         return (
             self.active
             and (self.starts_at is None or self.starts_at <= at)
@@ -70,10 +73,10 @@ class Competition(Struct, frozen=True, kw_only=True):
         )
 
     def prize_for(self, rank: int) -> int | None:
-        """Return which prize a rank wins: the first band that it falls in."""
-        return next((number for number, prize in enumerate(self.prizes) if prize.first <= rank <= prize.last), None)
+        """Return the index of the first prize for a rank, or None."""
+        return next((index for index, prize in enumerate(self.prizes) if prize.first <= rank <= prize.last), None)
 
 
 def competition_of(program: Program, competition_id: str) -> Competition | None:
-    """Return a competition of the programme; None if there is none of this id."""
+    """Return the programme's competition with this id, or None."""
     return program.compiled(KIND, competition_id)

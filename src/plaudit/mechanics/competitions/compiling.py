@@ -1,4 +1,4 @@
-"""Competitions out of their documents: everything that can be looked up or parsed beforehand is, once per change."""
+"""Compiles competitions from their documents, so that nothing has to be parsed or looked up while an event is decided."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -20,32 +20,36 @@ from .state import KIND, STANDINGS, cause_of
 
 
 def compile_competitions(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
-    """Return the competitions of a programme: those that campaigns have as a part, and those that are documents."""
+    """Compile a programme's competitions: its documents, and the rankings that are parts of campaigns."""
     campaigns = documents["campaign"]
     by_id = {
-        key: compile_competition(key, competition, metrics, campaigns[key])
-        for key, competition in competitions_of_campaigns(campaigns).items()
+        campaign_id: compile_competition(campaign_id, competition, metrics, campaigns[campaign_id])
+        for campaign_id, competition in competitions_of_campaigns(campaigns).items()
     }
-    by_id |= {key: compile_competition(key, competition, metrics) for key, competition in documents[KIND].items()}
+    by_id |= {
+        competition_id: compile_competition(competition_id, competition, metrics)
+        for competition_id, competition in documents[KIND].items()
+    }
     by_trigger: dict[str, list[MechanicListener]] = defaultdict(list)
     by_metric: dict[str, list[MechanicListener]] = defaultdict(list)
-    for key, competition in by_id.items():
+    for competition_id, competition in by_id.items():
+        listener = MechanicListener(mechanic=KIND, target=competition, cause=cause_of(competition_id))
         for listeners, name in ((by_trigger, competition.trigger), (by_metric, competition.metric)):
             if name is not None and competition.active:
-                listeners[name].append(MechanicListener(mechanic=KIND, target=competition, cause=cause_of(key)))
+                listeners[name].append(listener)
     has_rankings = any(competition.is_ranking for competition in by_id.values())
     return CompiledDocuments(by_id, by_trigger, by_metric, frozenset({STANDINGS}) if has_rankings else frozenset())
 
 
 def all_documents(documents: DocumentsByKind) -> Mapping[str, Competition]:
-    """Return the competitions of a programme as documents: those that campaigns have as a part, and the others."""
+    """Return a programme's competitions as documents, including those that are parts of campaigns."""
     return {**competitions_of_campaigns(documents["campaign"]), **documents[KIND]}
 
 
 def compile_competition(
     competition_id: str, competition: Competition, metrics: Mapping[str, Metric], campaign: Any = None
 ) -> compiled.Competition:
-    """A competition; one that is a part of a `campaign` counts while that listens."""
+    """Compile a competition. One that is part of a `campaign` is active while the campaign is."""
     score = competition.score
     return compiled.Competition(
         competition_id=competition_id,
@@ -70,7 +74,7 @@ def compile_competition(
 
 
 def competitions_of_campaigns(campaigns: Mapping[str, Any]) -> dict[str, Competition]:
-    """The rankings that campaigns have as a part, under the campaigns' ids. A paused one is not shown, and counts nothing."""
+    """Return the rankings that are parts of campaigns, by the campaigns' ids. A paused one is a draft: hidden, and closed."""
     return {
         campaign_id: Competition(
             name=campaign.name,

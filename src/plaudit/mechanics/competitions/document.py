@@ -1,4 +1,4 @@
-"""Competitions: contests by score, in leagues, or by entries and a draw."""
+"""Competition documents: contests by score, in leagues, or by entries and a draw."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ Rank = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Score(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is ranked: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
+    """The score of a ranking: earnings of a `metric`, or events of a `trigger`, counted or summed by `field`."""
 
     metric: DocumentId | None = None
     trigger: TriggerKey | None = None
@@ -37,7 +37,7 @@ class Score(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class PrizeSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What ranks `fromRank` to `toRank` win."""
+    """The prize for ranks `fromRank` to `toRank`: its `effects` run for each of their members."""
 
     from_rank: Rank
     to_rank: Rank
@@ -45,10 +45,10 @@ class PrizeSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest.
+    """A league: divisions, lowest first, in rounds of a calendar `period`. New members start in the lowest division.
 
-    After each round, the top `promote` of a division go up and the bottom `relegate` of the others who scored go down.
-    In the top division only the winner is safe from relegation. With one division nobody moves.
+    After each round, the top `promote` members of a division move up, and of the others who scored, the bottom
+    `relegate` move down. In the top division only the winner is safe from relegation. With one division nobody moves.
     """
 
     divisions: Annotated[list[DocumentId], Meta(min_length=1, max_length=50)]
@@ -60,9 +60,9 @@ class Leagues(Struct, kw_only=True, forbid_unknown_fields=True):
 class Competition(Document, kw_only=True):
     """A contest by score, in leagues, or by entries and a draw.
 
-    It takes scores and entries from `startDate` until before `endDate` while active. `scopeField`: profile field that
-    divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes` are paid.
-    `excludedUserIds`, and members outside `segments`, do not take part.
+    While it is active, scores and entries count from `startDate` until just before `endDate`. `scopeField`: the profile
+    field that divides the leaderboard. `settleAfterMinutes`: how long to wait for late events before `prizes` are
+    paid. `excludedUserIds` and members outside `segments` do not compete.
     """
 
     status: Literal["draft", "active", "completed", "archived"] = "active"
@@ -80,7 +80,7 @@ class Competition(Document, kw_only=True):
 class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The ranking of a campaign of type `Competition`, within the campaign's dates and for its segments.
 
-    `excludedUserIds` do not take part.
+    `excludedUserIds` do not compete.
     """
 
     score: Score | None = None
@@ -92,7 +92,7 @@ class CompetitionPart(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None) -> list[FieldError]:
-    """Return the errors of a competition's score, and of what depends on it; it ends at `ends_at`."""
+    """Return the errors in the terms of a ranking that ends at `ends_at`."""
     wrong: list[FieldError] = []
     score, leagues = terms.score, terms.leagues
     if score is not None and (score.metric is None) == (score.trigger is None):
@@ -115,25 +115,27 @@ def check_ranking(terms: Competition | CompetitionPart, ends_at: datetime | None
 
 
 def ranking_references(terms: Competition | CompetitionPart, under: str = "") -> list[Reference]:
-    """Return the references of a competition's score and prizes."""
-    found: list[Reference] = []
+    """Return the references in a ranking's score and prizes."""
+    references: list[Reference] = []
     score = terms.score
     if score is not None and score.metric is not None:
-        found.append(Reference(f"{under}score.metric", "metric", score.metric))
+        references.append(Reference(f"{under}score.metric", "metric", score.metric))
     if score is not None and score.trigger is not None:
-        found.append(Reference(f"{under}score.trigger", "trigger", score.trigger, required=False))
+        references.append(Reference(f"{under}score.trigger", "trigger", score.trigger, required=False))
     for i, prize in enumerate(terms.prizes):
-        named = effect_references(prize.effects)
-        found += [structs.replace(reference, field=f"{under}prizes[{i}].{reference.field}") for reference in named]
-    return found
+        references += [
+            structs.replace(reference, field=f"{under}prizes[{i}].{reference.field}")
+            for reference in effect_references(prize.effects)
+        ]
+    return references
 
 
 def prize_amounts(terms: Competition | CompetitionPart, under: str = "") -> list[MetricAmount]:
-    """Return the amounts of metrics in a competition's prizes."""
+    """Return the metric amounts in a ranking's prizes."""
     return [
-        effect_amount
+        amount
         for i, prize in enumerate(terms.prizes)
-        for effect_amount in effect_amounts(prize.effects, f"{under}prizes[{i}].")
+        for amount in effect_amounts(prize.effects, f"{under}prizes[{i}].")
     ]
 
 
@@ -149,7 +151,7 @@ def _references(competition: Competition) -> Sequence[Reference]:
 
 
 def _read(raw: dict[str, Any]) -> dict[str, Any]:
-    """A competition's prizes as they are kept."""
+    """Translate the prizes' effects to their stored form."""
     return read_parts(dict(raw), "prizes")
 
 
@@ -161,7 +163,7 @@ DOCUMENT = DocumentKind(
     id_prefix="comp_",
     type=Competition,
     filters=("status",),
-    fixed=("score", "leagues"),  # standings are kept by it
+    fixed=("score", "leagues"),  # members' standings follow them
     check=_check,
     references=_references,
     amounts=prize_amounts,

@@ -1,4 +1,4 @@
-"""Verifiable draws: a function of a seed whose hash was published before. Anyone with the entries can repeat one."""
+"""Verifiable draws: a function of the entries and of a seed whose hash is published in advance, so anyone can repeat one."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -17,38 +17,38 @@ class Ticket(Struct, frozen=True):
 
 
 def seed_hash(seed: bytes) -> str:
-    """What is published of a seed before the draw: its SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a seed in hexadecimal, which is published before the draw."""
     return sha256(seed).hexdigest()
 
 
 def tickets_digest(tickets: Iterable[Ticket]) -> str:
-    """What a draw was made from: the SHA-256 of lines `user_id<TAB>entries`, in the order of the draw."""
-    found = sha256()
+    """Return the SHA-256 of a draw's tickets: of the lines `user_id<TAB>entries`, in the given order."""
+    tickets_hash = sha256()
     for ticket in tickets:
-        found.update(f"{ticket.user_id}\t{ticket.entries}\n".encode())
-    return found.hexdigest()
+        tickets_hash.update(f"{ticket.user_id}\t{ticket.entries}\n".encode())
+    return tickets_hash.hexdigest()
 
 
 def draw_order(tickets: Iterable[Ticket]) -> list[Ticket]:
-    """The order in which tickets are drawn from: by user id, by its UTF-8 bytes."""
+    """Return the tickets in the order of a draw: by the UTF-8 bytes of the user id."""
     return sorted(tickets, key=lambda ticket: ticket.user_id.encode())
 
 
 def draw(seed: bytes, tickets: Sequence[Ticket], winners: int) -> list[Ticket]:
-    """The winners, in order; nobody wins twice.
+    """Return the winning tickets, in order. Nobody wins twice.
 
-    The n-th (from 0) is who holds entry number HMAC-SHA256(seed, "n") modulo the number of entries that are left,
-    counted from 0 through the tickets by user id. The bias of a modulus by 2^256 is beyond measuring.
+    The n-th winner (from 0) holds entry number HMAC-SHA256(seed, "n") modulo the number of remaining entries. Entries
+    are numbered from 0, through the remaining tickets in `draw_order`. The bias of the modulo is negligible.
     """
-    left = draw_order(tickets)
-    found: list[Ticket] = []
-    for n in range(min(winners, len(left))):
-        total = sum(ticket.entries for ticket in left)
+    remaining = draw_order(tickets)
+    drawn: list[Ticket] = []
+    for n in range(min(winners, len(remaining))):
+        total = sum(ticket.entries for ticket in remaining)
         number = int.from_bytes(digest(seed, str(n).encode(), "sha256"), "big") % total
-        for place, ticket in enumerate(left):
+        for index, ticket in enumerate(remaining):
             if number < ticket.entries:
-                found.append(ticket)
-                del left[place]
+                drawn.append(ticket)
+                del remaining[index]
                 break
             number -= ticket.entries
-    return found
+    return drawn

@@ -1,4 +1,4 @@
-"""The effect of competitions: `add_entries`; and the reward that does the same."""
+"""The effect of competitions, `add_entries`, and the reward that does the same."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The field of a profile that shows a member's entries."""
+"""The profile field that shows a member's entries."""
 
 from plaudit.core.profile_fields import Keeper, ProfileField
 

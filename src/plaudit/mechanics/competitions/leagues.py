@@ -1,4 +1,4 @@
-"""Leagues: where a place of a round leads to, and who moves into another division."""
+"""Leagues: the prize and the next division for each place of a round."""
 
 from typing import Any, Final
 
@@ -10,19 +10,19 @@ from .compiled import Competition, League
 from .state import keep_standing, standing_of
 from .triggers import PROMOTED, RELEGATED
 
-PLACES_KEPT: Final = 1_000  # of each division of a round, for whoever asks for its board later
+PLACES_KEPT: Final = 1_000  # the places stored of each division of a round, for its leaderboard
 
 Json = dict[str, Any]
 
 
 def outcome_of_place(competition: Competition, league: League, place: Json) -> Json | None:
-    """Return what a place of a round leads to, or None."""
+    """Return a place's prize and next division, or None if it has neither."""
     division = None
-    number = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
-    if place["rank"] <= league.promote and number + 1 < len(league.divisions):
-        division = league.divisions[number + 1]
-    elif place["rank"] > max(place["members"] - league.relegate, 1) and number > 0:  # who is first stays
-        division = league.divisions[number - 1]
+    index = league.divisions.index(place["scope"]) if place["scope"] in league.divisions else 0
+    if place["rank"] <= league.promote and index + 1 < len(league.divisions):
+        division = league.divisions[index + 1]
+    elif place["rank"] > max(place["members"] - league.relegate, 1) and index > 0:  # the winner is never relegated
+        division = league.divisions[index - 1]
     band = competition.prize_for(place["rank"])
     if division is None and band is None:
         return None
@@ -36,13 +36,13 @@ def outcome_of_place(competition: Competition, league: League, place: Json) -> J
     }
 
 
-def move_to_division(context: Context, competition: Competition, division: str, told: dict[str, Any]) -> None:
-    """Into another division of a league, at the end of a round."""
+def move_to_division(context: Context, competition: Competition, division: str, place: dict[str, Any]) -> None:
+    """Move the member to another division after a round, and emit an event with the `place` that led there."""
     before = standing_of(context.member, competition.competition_id)
     league = competition.league
     if before is None or league is None or division not in league.divisions or division == before.scope:
         return
     up = before.scope in league.divisions and league.divisions.index(division) > league.divisions.index(before.scope)
     keep_standing(context.member, competition.competition_id, structs.replace(before, scope=division))
-    data = {"competitionId": competition.competition_id, "division": division, **told}
+    data = {"competitionId": competition.competition_id, "division": division, **place}
     context.emit(PROMOTED if up else RELEGATED, data, competition.cause)

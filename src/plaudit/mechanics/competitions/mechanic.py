@@ -1,4 +1,4 @@
-"""Competitions as a mechanic: what they plug in where."""
+"""Competitions as a mechanic: connects their modules to the protocol."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -25,14 +25,14 @@ from .triggers import TRIGGERS
 
 
 class _Logged(msgspec.Struct):
-    """Standings and entries as orders of the log have them, by the competitions' ids."""
+    """Standings and entries in a logged order, by the competitions' ids."""
 
     standings: dict[str, Standing] = {}
     entries: dict[str, int] = {}
 
 
 class Competitions(Mechanic):
-    """Contests by entries or by a ranking."""
+    """The mechanic of competitions."""
 
     kind = KIND
     collection = "competitions"
@@ -63,7 +63,7 @@ class Competitions(Mechanic):
         return compiling.all_documents(documents)
 
     def states_to_show(self, documents: Mapping[str, Any], states: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those with entries, also in competitions that were deleted."""
+        """Return the states with entries, including those in deleted competitions."""
         return {key: state for key, state in states.items() if state.entries}
 
     def view(self, program: Program, member: Member, document_id: str, now: datetime) -> int:
@@ -91,7 +91,7 @@ class Competitions(Mechanic):
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
         return undoing.to_undo(program, real, would)
 
-    def undo(self, context: Context, parts: Mapping[str, undoing.TooMuch]) -> None:
+    def undo(self, context: Context, parts: Mapping[str, undoing.Excess]) -> None:
         undoing.undo(context, parts)
 
     def count_undone(
@@ -99,10 +99,10 @@ class Competitions(Mechanic):
     ) -> dict[str, int]:
         return undoing.count_undone(before, after)
 
-    def undone_from_log(self, data: Mapping[str, Any]) -> dict[str, undoing.TooMuch]:
+    def undone_from_log(self, data: Mapping[str, Any]) -> dict[str, undoing.Excess]:
         return undoing.from_log(data)
 
-    def undone_as_logged(self, parts: Mapping[str, undoing.TooMuch]) -> dict[str, Any]:
+    def undone_as_logged(self, parts: Mapping[str, undoing.Excess]) -> dict[str, Any]:
         return undoing.as_logged(parts)
 
     def without_due(self, state: CompetitionState) -> CompetitionState:

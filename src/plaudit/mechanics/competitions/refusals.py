@@ -1,4 +1,4 @@
-"""Why entries or a prize are refused."""
+"""The reasons why entries or a prize are refused, and the errors of the competitions' operations."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ FORMER: dict[str, str] = {"competition_missing": CompetitionRefusal.competition_
 # The errors of its operations.
 ERROR_CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "competition_open": ((409,), "The competition is still open. Winners are drawn after its `endDate`."),
-    "is_a_ranking": ((400,), "A competition with a `score` has no draw: its prizes go to its places."),
+    "is_a_ranking": ((400,), "A competition with a `score` has no draw: its prizes are for its ranks."),
     "not_a_ranking": ((400,), "The competition has no `score`, so it has no leaderboard."),
     "round_not_found": ((404,), "The league has no such round, or it has not been played yet."),
 }

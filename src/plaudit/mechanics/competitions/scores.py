@@ -1,6 +1,6 @@
-"""Scores: what is earned or done within the period of a ranking, and who counts; in a league, by the rounds.
+"""Scores: counts members' earnings or events while a ranking is open, and in a league separately for each round.
 
-Of equal scores the one that was reached first is ahead; of those, the smaller member id, so that the order is total.
+Ties: the score that was reached earlier ranks higher, then the smaller member id, so that the order is total.
 """
 
 from collections.abc import Iterable
@@ -21,24 +21,24 @@ SCOPE_MAX = 100
 
 
 def meet(context: Context, competition: Competition) -> Trace | None:
-    """Count the present event, in a competition that ranks by events of its kind. Return why it does not count, if told."""
+    """Count the event in a competition that ranks by its trigger. Return a trace if it is refused, else None."""
     if competition.condition is not None and not competition.condition.holds(context.scope, []):
         return None
     amount = 10**SUM_DECIMALS
     if competition.get is not None:
-        found = summed(competition.get(context.scope))
-        if isinstance(found, Refusal):
-            return _out_of_range(competition) if found is Refusal.amount_out_of_range else None
-        amount = found
+        field_amount = summed(competition.get(context.scope))
+        if isinstance(field_amount, Refusal):
+            return _out_of_range(competition) if field_amount is Refusal.amount_out_of_range else None
+        amount = field_amount
     return _score(context, competition, amount, context.now)
 
 
 def count_earned(
     context: Context, competition: Competition, amount: int, at: datetime, counted_in: frozenset[str] | None
 ) -> Trace | None:
-    """Count what was earned at an instant, in a competition that ranks by its metric. Return why it does not count, if told.
+    """Count an amount earned at an instant in a competition that ranks by the metric. Return a trace if it is refused.
 
-    What was taken back of it counts only where it had been counted (None: nobody knows).
+    A reversed amount only counts in the competitions in which the credit counted (None: unknown).
     """
     if counted_in is None:
         return _score(context, competition, amount, at)
@@ -48,10 +48,10 @@ def count_earned(
 
 
 def has_counted(competition: Competition, trace: Iterable[Trace], user_id: str, now: datetime, at: datetime) -> bool:
-    """Return whether a competition has counted for a user what was earned, or taken back of it, in an event.
+    """Return whether a competition has counted an amount that a user earned, or that was reversed, in an event.
 
-    `now` is the time of the event and `trace` what it says; `at` is when that counts. One that the event came before,
-    or found closed or for others, has not counted it.
+    `now` is the event's time, `trace` its trace, and `at` the time at which the amount counts. A competition that was
+    closed or had refused the member has not counted it.
     """
     return (
         competition.is_open(now)
@@ -61,8 +61,8 @@ def has_counted(competition: Competition, trace: Iterable[Trace], user_id: str, 
     )
 
 
-def take_back(context: Context, competition: Competition, amount: int) -> Trace | None:
-    """Take back what triggers have counted in a competition, unless it is over. Return why it does not count, if told."""
+def withdraw(context: Context, competition: Competition, amount: int) -> Trace | None:
+    """Subtract a score from events in a competition, unless it is over. Return a trace if it is refused, else None."""
     return _score(context, competition, -amount, context.now)
 
 
@@ -71,16 +71,16 @@ def _out_of_range(competition: Competition) -> Trace:
 
 
 def _score(context: Context, competition: Competition, amount: int, at: datetime) -> Trace | None:
-    """Count an amount, if the competition is for the member."""
+    """Count an amount if the member belongs to the competition's audience."""
     if competition.is_open(context.now) and competition.audience and not context.is_for(competition.audience):
         return Trace(competition.cause.logged, 0, 0, Refusal.not_in_segment)
     return _add(context, competition, amount, at)
 
 
 def _add(context: Context, competition: Competition, amount: int, at: datetime) -> Trace | None:
-    """Add to a score. One that would be beyond what can be written down is refused, and stays as it was.
+    """Add an amount to the member's score. Refuse it if the score would be out of range.
 
-    What a reversal takes back of before the beginning, or after the end, was not counted, and results stay.
+    Ignore an amount that counts at a time when the competition was not open, such as a reversal of an earlier credit.
     """
     if not competition.is_open(context.now) or context.member.user_id in competition.excluded:
         return None
@@ -93,13 +93,13 @@ def _add(context: Context, competition: Competition, amount: int, at: datetime) 
     if abs(score) > SUM_MAX:
         return _out_of_range(competition)
     reached_at = context.now if before is None else _reached_at(before.reached_at, context.now, amount)
-    after = Standing(score, reached_at, _part_of(context, competition))
+    after = Standing(score, reached_at, _scope_of(context, competition))
     keep_standing(context.member, competition.competition_id, after)
     return None
 
 
-def _part_of(context: Context, competition: Competition) -> str:
-    """Return the part of the board that a member belongs to by their profile."""
+def _scope_of(context: Context, competition: Competition) -> str:
+    """Return the part of the leaderboard to which a member belongs by their profile."""
     if competition.scope_field is None:
         return ""
     return str(context.member.attributes.get(competition.scope_field) or "")[:SCOPE_MAX]
@@ -108,9 +108,9 @@ def _part_of(context: Context, competition: Competition) -> str:
 def _score_in_league(
     context: Context, competition: Competition, league: League, before: Standing | None, amount: int, at: datetime
 ) -> Trace | None:
-    """A score counts in the round that its event belongs to: this one, or, when it is late, the one before.
+    """Count an amount in the round of `at`: the current round, or the previous one if the event is late.
 
-    So does a reversal, by its original's time.
+    A reversal counts in the round of its original.
     """
     now = context.now
     key = period_key(at, league.period, context.program.settings.time_zone)
@@ -133,19 +133,19 @@ def _score_in_league(
 
 
 def take_over(context: Context, competition: Competition | None, competition_id: str, state: CompetitionState) -> None:
-    """Add another member's state in a competition, also in a deleted one (None)."""
+    """Add another member's state; `competition` is None if it was deleted."""
     add_entries(context.member, competition_id, state.entries)
     if state.standing is not None:
         _add_standing(context, competition, competition_id, state.standing)
 
 
 def _add_standing(context: Context, competition: Competition | None, competition_id: str, other: Standing) -> None:
-    """Add somebody else's score, round by round; in a league, in the higher of the two divisions, else by the profile."""
+    """Add another member's score, round by round. In a league, keep the higher division."""
     own = standing_of(context.member, competition_id)
     if competition is not None and context.member.user_id in competition.excluded:
         return
     if competition is not None and competition.league is None:
-        other = structs.replace(other, scope=_part_of(context, competition))
+        other = structs.replace(other, scope=_scope_of(context, competition))
     if own is None:
         keep_standing(context.member, competition_id, other)
         return
@@ -174,5 +174,5 @@ def _add_standing(context: Context, competition: Competition | None, competition
 
 
 def _reached_at(before: datetime, now: datetime, amount: int) -> datetime:
-    """When a score was reached: a score of 0 does not reach it again, and loses no tie."""
+    """Return when a score was reached. Adding 0 keeps the earlier time, so the member does not fall behind in a tie."""
     return max(before, now) if amount else before

@@ -1,4 +1,4 @@
-"""What a member has in competitions, as it is kept: by the competition's id. Each part of it has a table of its own."""
+"""A member's competition states by the competition's id. Standings and entries are stored in separate tables."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,15 +9,15 @@ from msgspec import Struct, structs
 from plaudit.core.cause import Cause
 from plaudit.core.member import Member, StateTable, states_of
 
-KIND: Final = "competition"  # of the states and the documents; causes are `competition.<id>`
+KIND: Final = "competition"  # the kind of the states and the documents; causes are `competition.<id>`
 STANDINGS: Final = "standings"
 ENTRIES: Final = "entries"
 
 
 class Standing(Struct, frozen=True, gc=False):
-    """A member's score in a competition, since when it is that, and the part of the board that it is in.
+    """A member's score in a competition, when it was reached, and the part of the leaderboard that it belongs to.
 
-    In a league `scope` is the division, and the score is that of `round`; `previous_…` is what it was in the round before.
+    In a league, `scope` is the division and the score is that of `round`; `previous_…` is the last score before it.
     """
 
     score: int
@@ -30,7 +30,7 @@ class Standing(Struct, frozen=True, gc=False):
 
 
 class CompetitionState(Struct, frozen=True, gc=False):
-    """What a member has in a competition: a `standing`, where it is a ranking, and how many `entries`."""
+    """A member's `standing` in a competition, if it is a ranking, and their number of `entries`."""
 
     standing: Standing | None = None
     entries: int = 0
@@ -46,29 +46,29 @@ def _states(member: Member) -> Mapping[str, CompetitionState]:
 
 
 def standing_of(member: Member, competition_id: str) -> Standing | None:
-    """Return a member's score in a competition; None without one."""
+    """Return a member's standing in a competition, or None."""
     return _states(member).get(competition_id, _NOTHING).standing
 
 
 def standings_of(member: Member) -> dict[str, Standing]:
-    """Return a member's scores by the competitions."""
+    """Return a member's standings by the competitions' ids."""
     return {key: state.standing for key, state in _states(member).items() if state.standing is not None}
 
 
 def entries_of(member: Member) -> dict[str, int]:
-    """Return how many entries a member has, by the competitions."""
+    """Return a member's numbers of entries by the competitions' ids."""
     return {key: state.entries for key, state in _states(member).items() if state.entries}
 
 
 def keep_standing(member: Member, competition_id: str, standing: Standing) -> None:
-    """Put a score down."""
+    """Set a member's standing in a competition."""
     states = states_of(member, KIND)
     before = states.get(competition_id)
     states[competition_id] = CompetitionState(standing, 0 if before is None else before.entries)
 
 
 def add_entries(member: Member, competition_id: str, number: int) -> None:
-    """Add entries, or take them away: none are left at the least."""
+    """Add entries, or remove them if the number is negative. A member never has less than 0."""
     states = states_of(member, KIND)
     before = states.get(competition_id, _NOTHING)
     after = structs.replace(before, entries=max(before.entries + number, 0))
@@ -79,7 +79,7 @@ def add_entries(member: Member, competition_id: str, number: int) -> None:
 
 
 def cause_of(competition_id: str) -> Cause:
-    """Return a competition as a cause."""
+    """Return the cause that stands for a competition."""
     return Cause(KIND, competition_id)
 
 

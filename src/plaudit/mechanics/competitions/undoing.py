@@ -1,4 +1,4 @@
-"""Rollbacks in competitions: entries and scores by triggers. Scores by earnings fall with the reversals."""
+"""Rolls back entries and scores from events. Scores from earnings change when the ledger reverses the earnings."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,24 +18,24 @@ SCORES: Final = "scores"
 _NOTHING = CompetitionState()
 
 
-class TooMuch(Struct, frozen=True):
-    """What a member has in a competition, and would not have."""
+class Excess(Struct, frozen=True):
+    """The entries and the score that a member would not have in a competition."""
 
     entries: int = 0
     score: int = 0
 
 
 class _Logged(Struct):
-    """The same as orders of the log have it: numbers by the competitions' ids."""
+    """Entries and scores in a logged order, by the competitions' ids."""
 
     entries: dict[str, int] = {}
     scores: dict[str, int] = {}
 
 
-def to_undo(program: Program, real: Member, would: Member) -> dict[str, TooMuch]:
-    """Return what a member has more than they `would` have."""
+def to_undo(program: Program, real: Member, would: Member) -> dict[str, Excess]:
+    """Return the entries and scores that a member has in excess of those they `would` have, by the competitions' ids."""
     others: Mapping[str, CompetitionState] = would.states.get(KIND, {})
-    found: dict[str, TooMuch] = {}
+    parts: dict[str, Excess] = {}
     states: Mapping[str, CompetitionState] = real.states.get(KIND, {})
     for competition_id, state in states.items():
         other = others.get(competition_id, _NOTHING)
@@ -43,10 +43,10 @@ def to_undo(program: Program, real: Member, would: Member) -> dict[str, TooMuch]
         score = 0
         if competition is not None and competition.metric is None and state.standing is not None:
             score = max(state.standing.score - _score_of(other, state.standing.round), 0)
-        too_much = TooMuch(max(state.entries - other.entries, 0), score)
-        if too_much != TooMuch():
-            found[competition_id] = too_much
-    return found
+        excess = Excess(max(state.entries - other.entries, 0), score)
+        if excess != Excess():
+            parts[competition_id] = excess
+    return parts
 
 
 def _score_of(state: CompetitionState, of_round: str) -> int:
@@ -54,29 +54,29 @@ def _score_of(state: CompetitionState, of_round: str) -> int:
     return 0 if standing is None or standing.round != of_round else standing.score
 
 
-def undo(context: Context, parts: Mapping[str, TooMuch]) -> None:
-    """Take that back."""
-    for competition_id, too_much in parts.items():
-        add_entries(context.member, competition_id, -too_much.entries)
+def undo(context: Context, parts: Mapping[str, Excess]) -> None:
+    """Subtract the entries and scores that `to_undo` returned."""
+    for competition_id, excess in parts.items():
+        add_entries(context.member, competition_id, -excess.entries)
         competition = competition_of(context.program, competition_id)
-        if competition is not None and too_much.score:
-            context.contain(scores.take_back, competition, too_much.score, cause=competition.cause)
+        if competition is not None and excess.score:
+            context.contain(scores.withdraw, competition, excess.score, cause=competition.cause)
 
 
 def count_undone(before: Mapping[str, CompetitionState], after: Mapping[str, CompetitionState]) -> dict[str, int]:
-    """Return how many entries were taken back."""
+    """Return the number of entries that were removed."""
     return {ENTRIES: sum(max(state.entries - after.get(key, _NOTHING).entries, 0) for key, state in before.items())}
 
 
-def from_log(data: Mapping[str, Any]) -> dict[str, TooMuch]:
-    """Return what an order of the log undoes."""
+def from_log(data: Mapping[str, Any]) -> dict[str, Excess]:
+    """Return what a logged order undoes, by the competitions' ids."""
     logged = msgspec.convert({name: data.get(name) or {} for name in (ENTRIES, SCORES)}, _Logged, strict=False)
     ids = dict.fromkeys((*logged.entries, *logged.scores))
-    return {key: TooMuch(logged.entries.get(key, 0), logged.scores.get(key, 0)) for key in ids}
+    return {key: Excess(logged.entries.get(key, 0), logged.scores.get(key, 0)) for key in ids}
 
 
-def as_logged(parts: Mapping[str, TooMuch]) -> dict[str, Any]:
-    """Return it as an order of the log has it."""
+def as_logged(parts: Mapping[str, Excess]) -> dict[str, Any]:
+    """Return what a rollback undoes in the form of a logged order."""
     return {
         ENTRIES: {key: part.entries for key, part in parts.items() if part.entries},
         SCORES: {key: part.score for key, part in parts.items() if part.score},

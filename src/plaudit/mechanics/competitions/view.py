@@ -1,4 +1,4 @@
-"""What operations show of competitions: boards, entries, draws and winners."""
+"""The views of competitions in the API: leaderboards, entries, draws and winners."""
 
 from msgspec import UNSET, UnsetType
 
@@ -18,7 +18,7 @@ def score_decimals(program: Program, competition: Competition) -> int:
 
 
 class LeaderboardPlace(View):
-    """A place on a leaderboard. Ties: the earlier score ranks higher."""
+    """A place on a leaderboard. Ties: the score that was reached earlier ranks higher."""
 
     rank: int
     user_id: str
@@ -42,9 +42,9 @@ class DrawnWinner(View):
 
 
 class Draw(View, kw_only=True):
-    """A draw. The hash of its seed is known from the start; the seed and the winners once it is drawn.
+    """A draw. The hash of its seed is public from the start, the seed and the winners once it is drawn.
 
-    With the seed and the entries, whose digest is `entriesDigest`, anybody can draw again.
+    With the seed and the entries, whose digest is `entriesDigest`, anyone can repeat the draw.
     """
 
     seed_hash: str | UnsetType = UNSET
@@ -57,7 +57,7 @@ class Draw(View, kw_only=True):
 
 
 class Winner(View):
-    """A winner: of a draw with their entries, of a ranking with their score, of a league with their division too."""
+    """A winner: of a draw with their entries, of a ranking with their score, of a league also with their division."""
 
     rank: int
     user_id: str

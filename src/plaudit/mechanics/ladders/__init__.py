@@ -1,1 +1,1 @@
-"""Ladders: the rungs that members climb by what they earn of a metric."""
+"""Ladders: rungs that members climb by earning a metric."""

@@ -1,4 +1,4 @@
-"""The command of ladders: a rung given by hand, or a place on a ladder that is new or has changed."""
+"""The ladder command: set a member's rung by hand, or place a member on a new or changed ladder."""
 
 from datetime import datetime
 from typing import Final
@@ -15,13 +15,14 @@ from .compiled import ladders_in
 from .refusals import LadderRefusal
 from .state import LadderState, cause_of
 
-LADDER: Final = "ladder"  # the kind of its events
+LADDER: Final = "ladder"  # the kind of the command's events
 
 
 class LadderOrder(Struct, frozen=True, rename="camel"):
-    """A rung by hand, until an instant or for good; `rung` None takes it back.
+    """A rung set by hand, until an instant or without an end. If `rung` is None, the override ends.
 
-    With `fill`, a place on a ladder that is new or has changed: `state` by what was earned, of a member as of `sequence`.
+    With `fill`, the member's place on a new or changed ladder instead: `state` follows from the earnings in the log up to
+    the member's event number `sequence`, and is None if there are none.
     """
 
     ladder_id: str
@@ -43,10 +44,10 @@ def _place(context: Context, order: LadderOrder) -> RefusalCode | None:
         else:
             rules.place(context, ladder, order.state)
         return trace_command(context, None, cause)
-    numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
-    if order.rung is not None and order.rung not in numbers:
+    indexes = {rung.rung_id: index for index, rung in enumerate(ladder.rungs)}
+    if order.rung is not None and order.rung not in indexes:
         return trace_command(context, LadderRefusal.rung_not_found, cause)
-    rung = None if order.rung is None else numbers[order.rung]
+    rung = None if order.rung is None else indexes[order.rung]
     rules.set_override(context, ladder, rung, order.until)
     return trace_command(context, None, cause)
 

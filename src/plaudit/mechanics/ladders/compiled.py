@@ -1,4 +1,4 @@
-"""Ladders as deciding needs them."""
+"""Compiled ladders."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from .state import KIND, cause_of
 
 
 class Rung(Struct, frozen=True, kw_only=True):
-    """A place on a ladder. `effects_once`: its effects happen only the first time that a member gets there."""
+    """A rung of a ladder. `effects_once`: its effects run only the first time that a member reaches it."""
 
     rung_id: str
     name: str
@@ -23,7 +23,7 @@ class Rung(Struct, frozen=True, kw_only=True):
 
 
 class Ladder(Struct, frozen=True, kw_only=True):
-    """Rungs in ascending order by what was earned of a metric within a `window` (see `rules`)."""
+    """A compiled ladder: rungs in ascending order, reached by the amount of a metric earned in a `window` (see `rules`)."""
 
     ladder_id: str
     name: str
@@ -33,20 +33,20 @@ class Ladder(Struct, frozen=True, kw_only=True):
     days: int | None = None
     soft_landing: bool = False
     grace_days: int = 0
-    rung_ids: tuple[str, ...] = ()  # of the rungs, in their order: worked out once
-    cause: Cause = UNKNOWN  # follows from its id
+    rung_ids: tuple[str, ...] = ()  # the ids of `rungs`, in order
+    cause: Cause = UNKNOWN  # derived from the id
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", cause_of(self.ladder_id))
 
     @property
-    def never_down(self) -> bool:
-        """Whether members never move down."""
+    def never_ends(self) -> bool:
+        """Whether the window never ends, so that members only move down when earnings are reversed."""
         return self.window == "all_time"
 
     @property
     def windows_kept(self) -> int:
-        """How many windows (days, for a rolling one) are remembered of a member: all that the present rung may stand on."""
+        """How many windows (for a rolling one, days) a state stores: all those on which the current rung may be based."""
         if self.days is not None:
             return 2 * self.days + self.grace_days + 1
         return 3 if self.grace_days < 365 else 4
@@ -56,5 +56,5 @@ _NONE: Mapping[str, Ladder] = {}
 
 
 def ladders_in(program: Program) -> Mapping[str, Ladder]:
-    """Return the ladders of a programme that are active, by their ids."""
+    """Return a programme's active ladders by id."""
     return program.mechanics.get(KIND, _NONE)

@@ -1,4 +1,4 @@
-"""Ladders out of their documents: those that are active, and the metrics that they go by."""
+"""Compiles the active ladders from their documents."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,15 +15,19 @@ from .state import KIND
 
 
 def compile_ladders(documents: Mapping[str, Any], metrics: Mapping[str, Metric]) -> CompiledDocuments:
-    """Return the ladders of a programme."""
-    by_id = {key: _ladder(key, ladder, metrics) for key, ladder in documents.items() if ladder.status == "active"}
+    """Compile a programme's active ladders, and list those that count each metric's earnings."""
+    by_id = {
+        ladder_id: _compile_ladder(ladder_id, ladder, metrics)
+        for ladder_id, ladder in documents.items()
+        if ladder.status == "active"
+    }
     earning: dict[str, list[MechanicListener]] = defaultdict(list)
     for ladder in by_id.values():
         earning[ladder.metric].append(MechanicListener(mechanic=KIND, target=ladder, cause=ladder.cause))
     return CompiledDocuments(by_id, earning=earning)
 
 
-def _ladder(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> compiled.Ladder:
+def _compile_ladder(ladder_id: str, ladder: Ladder, metrics: Mapping[str, Metric]) -> compiled.Ladder:
     metric = metrics.get(ladder.metric)
     rungs = tuple(
         compiled.Rung(

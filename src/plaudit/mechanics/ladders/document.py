@@ -1,4 +1,4 @@
-"""Ladders: rungs that members climb by what they earn of a metric."""
+"""Ladder documents: rungs that members climb by earning a metric."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,9 +16,9 @@ from .state import KIND
 
 
 class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A level: `threshold` to reach it, `perks` while on it, `effects` on reaching it.
+    """A rung. A member needs `threshold` to reach it, and has its `perks` while on it.
 
-    `effectsOnce`: the first time only.
+    `effects` run when a member reaches the rung; with `effectsOnce`, only the first time.
     """
 
     rung_id: DocumentId
@@ -30,17 +30,17 @@ class RungSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class LadderWindow(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What counts: everything, a calendar year, a membership year, or the last `days` days."""
+    """The window whose earnings count: all time, a calendar year, a membership year, or the last `days` days."""
 
     type: Literal["all_time", "calendar_year", "membership_year", "rolling"] = "all_time"
     days: Annotated[int, Meta(ge=1, le=1_100)] | None = None
 
 
 class Ladder(Document, kw_only=True):
-    """Rungs that members climb by what they earn of a metric.
+    """Rungs that members climb by earning a metric.
 
-    They move up at once and down only at the end of a window, after `graceDays`. `softLanding`: down by one rung at
-    most.
+    Members move up immediately, and down only at the end of a window, after `graceDays`. `softLanding`: they move down
+    by at most one rung.
     """
 
     status: Literal["active", "archived"] = "active"
@@ -68,36 +68,36 @@ def _check(ladder: Ladder) -> Sequence[FieldError]:
 
 
 def _references(ladder: Ladder) -> Sequence[Reference]:
-    found = [Reference("metric", "metric", ladder.metric)]
+    references = [Reference("metric", "metric", ladder.metric)]
     for i, rung in enumerate(ladder.rungs):
-        found += [
-            structs.replace(effect_reference, field=f"rungs[{i}].{effect_reference.field}")
-            for effect_reference in effect_references(rung.effects)
+        references += [
+            structs.replace(reference, field=f"rungs[{i}].{reference.field}")
+            for reference in effect_references(rung.effects)
         ]
-    return found
+    return references
 
 
 def _amounts(ladder: Ladder) -> Sequence[MetricAmount]:
-    found = [
+    amounts = [
         MetricAmount(f"rungs[{i}].threshold", ladder.metric, rung.threshold) for i, rung in enumerate(ladder.rungs)
     ]
     for i, rung in enumerate(ladder.rungs):
-        found += effect_amounts(rung.effects, f"rungs[{i}].")
-    return found
+        amounts += effect_amounts(rung.effects, f"rungs[{i}].")
+    return amounts
 
 
-def _refills(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
-    return after["status"] == "active" and (before is None or _rules_of(before) != _rules_of(after))
+def _refills(old: dict[str, Any] | None, new: dict[str, Any]) -> bool:
+    return new["status"] == "active" and (old is None or _rules_of(old) != _rules_of(new))
 
 
 def _rules_of(doc: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what of a ladder says where its members are."""
+    """Return the fields on which members' places depend."""
     rungs = [(rung["rungId"], rung["threshold"]) for rung in doc["rungs"]]
     return rungs, *(doc[name] for name in ("status", "metric", "window", "softLanding", "graceDays"))
 
 
 def _read(raw: dict[str, Any]) -> dict[str, Any]:
-    """A ladder's rungs as they are kept."""
+    """Translate the rungs' effects to their stored form."""
     return read_parts(dict(raw), "rungs")
 
 

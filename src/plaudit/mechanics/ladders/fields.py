@@ -1,4 +1,4 @@
-"""What conditions, formulas and profiles see of a member's ladders."""
+"""The fields of ladders in conditions, formulas and profiles."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ from plaudit.core.profile_fields import MISSING, Keeper, ProfileField, ProfileSo
 from .compiled import Ladder
 from .state import KIND, LadderState, ladders_of
 
-FIRST_RUNG: Final = "tier"  # what the profile calls the rung on the first ladder
+FIRST_RUNG: Final = "tier"  # the profile field with the rung on the first ladder
 
 
 def _first_rung(source: ProfileSource) -> Any:
@@ -20,7 +20,7 @@ def _first_rung(source: ProfileSource) -> Any:
 
 
 def ladder_fields(ladder: Ladder | None, state: LadderState) -> dict[str, Any]:
-    """Return what conditions and formulas see of a ladder, which may have gone."""
+    """Return a ladder's fields for conditions and formulas; `ladder` is None if it was deleted."""
     return {"rung": None if ladder is None else _rung_id(ladder, state), "number": state.effective + 1}
 
 
@@ -30,7 +30,7 @@ def _rung_id(ladder: Ladder, state: LadderState) -> str | None:
 
 
 def path_of(field: str, ladders: Mapping[str, Ladder]) -> str | None:
-    """Return the path to the rung on the first ladder, if a field means that and there is one."""
+    """Return the path of the rung on the first ladder if `field` stands for it, or None."""
     first = next(iter(ladders), None)
     return f"ladders.{first}.rung" if field == FIRST_RUNG and first is not None else None
 

@@ -1,4 +1,4 @@
-"""The rung that an imported member brings."""
+"""Imports a member's rung on a ladder."""
 
 from datetime import datetime
 
@@ -12,20 +12,20 @@ from .refusals import LadderRefusal
 
 
 class ImportedRung(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A rung by its id; given by hand when it has an end."""
+    """A rung's id. A rung with an end is a manual override."""
 
     rung: str
     until: datetime | None = None
 
 
-def spelled_out(brought: str | ImportedRung) -> ImportedRung:
-    """Return a rung of which only the id may be written."""
-    return brought if isinstance(brought, ImportedRung) else ImportedRung(brought)
+def to_import_order(value: str | ImportedRung) -> ImportedRung:
+    """Return an import record's value, which may be just the rung's id, as a rung."""
+    return value if isinstance(value, ImportedRung) else ImportedRung(value)
 
 
-def bring_in(context: Context, ladder_id: str, brought: ImportedRung) -> LadderRefusal | None:
-    """Put a member on the rung that they bring."""
+def import_rung(context: Context, ladder_id: str, record: ImportedRung) -> LadderRefusal | None:
+    """Put a member on the imported rung of a ladder."""
     ladder = ladders_in(context.program).get(ladder_id)
     if ladder is None:
         return LadderRefusal.ladder_not_found
-    return rules.import_rung(context, ladder, brought.rung, brought.until)
+    return rules.import_rung(context, ladder, record.rung, record.until)

@@ -1,4 +1,4 @@
-"""Ladders as a mechanic: what they plug in where."""
+"""Ladders as a mechanic: connects their modules to the protocol."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -26,7 +26,7 @@ from .view import LadderPlace, LadderProgress, ladder_places, ladder_view
 
 
 class Ladders(Mechanic):
-    """The rungs that members climb by what they earn of a metric."""
+    """The mechanic of ladders."""
 
     kind = KIND
     collection = "ladders"
@@ -37,8 +37,8 @@ class Ladders(Mechanic):
     refusals = MEANINGS
     former_refusals = FORMER
     profile_fields = fields.PROFILE_FIELDS
-    shown_parts = (("rung", "string"),)
-    shown_group = "loyalty"
+    property_parts = (("rung", "string"),)
+    property_group = "loyalty"
     state_view = LadderProgress
     own_view = LadderPlace
     own_summary = "List the member's rungs and what is next"
@@ -70,7 +70,7 @@ class Ladders(Mechanic):
     def count_earned(
         self, context: Context, compiled: Ladder, amount: int, at: datetime, counted_in: frozenset[str] | None
     ) -> None:
-        rules.count_on(context, compiled, amount, at)
+        rules.count_earned(context, compiled, amount, at)
 
     def run_due(self, context: Context, compiled: Ladder, state: LadderState) -> None:
         rules.end_window(context, compiled)
@@ -79,10 +79,12 @@ class Ladders(Mechanic):
         return renumbered(compiled, state)
 
     def states_to_show(self, documents: Mapping[str, Ladder], states: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a place on each ladder: also on those that the member has not come to."""
+        """Return a place on every ladder, including those on which the member has not earned anything."""
         return {
-            key: renumbered(ladder, states[key]) if key in states else LadderState(rung=rung_for(ladder, 0))
-            for key, ladder in documents.items()
+            ladder_id: renumbered(ladder, states[ladder_id])
+            if ladder_id in states
+            else LadderState(rung=rung_for(ladder, 0))
+            for ladder_id, ladder in documents.items()
         }
 
     def view(self, program: Program, member: Member, document_id: str, now: datetime) -> LadderProgress:
@@ -103,10 +105,10 @@ class Ladders(Mechanic):
         rules.take_over(context, compiled, state)
 
     def import_state(self, context: Context, document_id: str, record: imported.ImportedRung) -> RefusalCode | None:
-        return imported.bring_in(context, document_id, record)
+        return imported.import_rung(context, document_id, record)
 
-    def spelled_out(self, brought: str | imported.ImportedRung) -> imported.ImportedRung:
-        return imported.spelled_out(brought)
+    def to_import_order(self, value: str | imported.ImportedRung) -> imported.ImportedRung:
+        return imported.to_import_order(value)
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
         return undoing.to_undo(ladders_of(real), ladders_of(would))
@@ -120,12 +122,12 @@ class Ladders(Mechanic):
     def unsound(self, state: LadderState) -> Iterator[str]:
         return soundness.unsound(state)
 
-    def as_kept(self, state: LadderState, was: LadderState | None) -> LadderState:
-        """Windows of longer ago, and what the rungs' ids were: not known of before they were remembered."""
-        oldest = min(was.earned, default="") if was is not None else ""
-        earned = {window: amount for window, amount in state.earned.items() if window >= oldest}
-        rung_ids = () if was is not None and not was.rung_ids else state.rung_ids
-        return structs.replace(state, earned=earned, rung_ids=rung_ids)
+    def comparable_state(self, replayed: LadderState, stored: LadderState | None) -> LadderState:
+        """Ignore windows before the oldest stored one, and the rungs' ids if they are not stored."""
+        oldest = min(stored.earned, default="") if stored is not None else ""
+        earned = {window: amount for window, amount in replayed.earned.items() if window >= oldest}
+        rung_ids = () if stored is not None and not stored.rung_ids else replayed.rung_ids
+        return structs.replace(replayed, earned=earned, rung_ids=rung_ids)
 
 
 MECHANIC: Final = Ladders()

@@ -1,8 +1,8 @@
 """Places members on a new or changed ladder by their earlier earnings, without effects or notifications.
 
-    what was earned, by the instant at which it counts ──► lived through again, alone ──► where the member would be now
+    the member's earnings, each at the instant at which it counts ──► the ladder's rules ──► the member's place now
 
-It is the ladder's own rules that are lived through, so a ladder that is filled stands as one that has always been there.
+The ladder's own rules run on a program that contains nothing else. So the result is that of a ladder that always existed.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,42 +18,42 @@ from plaudit.core.program import Program
 
 from .commands import LADDER
 from .compiled import Ladder
-from .rules import count_on, end_window
+from .rules import count_earned, end_window
 from .state import LadderState, ladders_of
 
 
 def placed(
     program: Program, member: Member, ladder: Ladder, earned: Iterable[Earned], now: datetime
 ) -> LadderState | None:
-    """Return where a member would be if the ladder had always been there; None if nothing has been earned until now.
+    """Return the member's place as if the ladder had always existed, or None if they have earned nothing up to now.
 
-    `earned` is in the order of time, without what has been taken back.
+    `earned` is in chronological order, without reversed amounts.
     """
-    quiet = structs.replace(ladder, rungs=tuple(structs.replace(rung, effects=()) for rung in ladder.rungs))
-    alone = Program(org_id=program.org_id, settings=program.settings)  # nobody listens, and nothing else is counted
-    found = Member(member_id=member.member_id, user_id=member.user_id, enrolled_at=member.enrolled_at)
+    without_effects = structs.replace(ladder, rungs=tuple(structs.replace(rung, effects=()) for rung in ladder.rungs))
+    alone = Program(org_id=program.org_id, settings=program.settings)  # without listeners, and nothing else counts
+    placed_member = Member(member_id=member.member_id, user_id=member.user_id, enrolled_at=member.enrolled_at)
 
-    def programme(at: datetime, happens: Callable[[Context], None]) -> None:
-        nonlocal found
+    def run(at: datetime, rule: Callable[[Context], None]) -> None:
+        nonlocal placed_member
         event = Event(
             event_id=member.member_id, member_id=member.member_id, user_id=member.user_id, kind=LADDER, trigger=LADDER,
             occurred_at=at,
         )  # fmt: skip
-        context = Context(alone, found, event, frozenset())
-        happens(context)
-        found = context.member
+        context = Context(alone, placed_member, event, frozenset())
+        rule(context)
+        placed_member = context.member
 
-    def until(at: datetime) -> None:
+    def run_timers(until: datetime) -> None:
         while True:
-            state = ladders_of(found).get(ladder.ladder_id)
-            if state is None or state.due_at is None or state.due_at > at:
+            state = ladders_of(placed_member).get(ladder.ladder_id)
+            if state is None or state.due_at is None or state.due_at > until:
                 return
-            programme(state.due_at, lambda context: end_window(context, quiet))
+            run(state.due_at, lambda context: end_window(context, without_effects))
 
     for at, amount in earned:
         if at > now:
             break
-        until(at)
-        programme(at, lambda context, amount=amount, at=at: count_on(context, quiet, amount, at))
-    until(now)
-    return ladders_of(found).get(ladder.ladder_id)
+        run_timers(at)
+        run(at, lambda context, amount=amount, at=at: count_earned(context, without_effects, amount, at))
+    run_timers(now)
+    return ladders_of(placed_member).get(ladder.ladder_id)

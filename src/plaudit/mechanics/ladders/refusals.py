@@ -1,4 +1,4 @@
-"""Why a rung is refused."""
+"""The reasons why a rung is refused."""
 
 from enum import StrEnum
 

@@ -1,12 +1,11 @@
-"""Ladders: rungs by what was earned of a metric within a window. Up at once; down only when the window ends.
+"""The rules of ladders: a member's rung follows from the amount of a metric earned in a window.
 
-    credited ──► counted in its window ──► a higher rung is reached: climb, its effects
-    the window ends ──► enough for the rung? kept for another window : after the grace, down (one rung, if softly)
+    a credit ──► counts in its window ──► enough for a higher rung? move up immediately, and run the rung's effects
+    the window ends ──► enough for the rung? keep it for another window : move down after the grace (softly: one rung)
+    a reversal ──► enough left for the rung? keep it : move down immediately, unless the rung was set by hand
 
-    what was earned is reversed ──► does the rung still stand on the rest? : down at once, unless it is by hand
-
-What is pending counts when it is released, in the window of that instant. A reversal counts against the window that its
-original counted in. A late credit counts in the window that it belongs to, as long as that is this one or the one before.
+Pending amounts count when they are released, in the window of that instant. A reversal counts in the window of its
+original. A late credit counts in its own window, and can lift the member if that is the current window or the one before.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -27,13 +26,13 @@ from .triggers import RUNG_CHANGED
 _MOMENT = timedelta(seconds=1)
 
 
-def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> None:
-    """Count what was earned at an instant, or (when negative) taken back of it."""
+def count_earned(context: Context, ladder: Ladder, amount: int, at: datetime) -> None:
+    """Count an amount earned at an instant, or (negative) reversed."""
     state = _state(context, ladder)
     key = window_key(ladder, at, _zone(context), context.member.enrolled_at)
     earned = {**state.earned, key: max(min(state.earned.get(key, 0) + amount, SUM_MAX), -SUM_MAX)}
     if len(earned) > ladder.windows_kept:
-        earned = {name: earned[name] for name in sorted(earned)[-ladder.windows_kept :]}
+        earned = {window: earned[window] for window in sorted(earned)[-ladder.windows_kept :]}
     after = structs.replace(state, earned=earned)
     if amount > 0:
         _climb(context, ladder, after, key if at == context.now else None)
@@ -42,9 +41,9 @@ def count_on(context: Context, ladder: Ladder, amount: int, at: datetime) -> Non
 
 
 def _step_down(context: Context, ladder: Ladder, before: LadderState, after: LadderState) -> None:
-    """Keep a state from which something was taken back; and down at once, if the rung stood on it.
+    """Store the state after a reversal, and move the member down if the rung was based on the reversed amount.
 
-    A rung that a member came with, that was kept through a change of the ladder or given by hand stands on something else.
+    A rung that was imported, kept through a change of the ladder or set by hand is not based on earnings.
     """
     if before.rung in before.reached and _supported(context, ladder, before) >= before.rung:
         lower = max(_supported(context, ladder, after), rung_for(ladder, 0))
@@ -55,9 +54,9 @@ def _step_down(context: Context, ladder: Ladder, before: LadderState, after: Lad
 
 
 def _supported(context: Context, ladder: Ladder, state: LadderState) -> int:
-    """Return the highest rung that what was earned can hold, in any of the windows that a rung is kept for.
+    """Return the highest rung that the earnings of any window reach on which the current rung can be based.
 
-    Those are the one that it was reached or last kept in, and what came after.
+    These are the window in which the rung was reached or last kept, and those after it.
     """
     zone, enrolled_at = _zone(context), context.member.enrolled_at
     now = max(context.now, context.member.latest_at or context.now)
@@ -81,7 +80,7 @@ def _supported(context: Context, ladder: Ladder, state: LadderState) -> int:
 
 
 def end_window(context: Context, ladder: Ladder) -> None:
-    """What is due: the end of an override, of a window, or of the grace after one."""
+    """Run what is due: the end of an override, of a window, or of the grace after a window."""
     state = _state(context, ladder)
     now = context.now
     if state.override_until is not None and state.override_until <= now:
@@ -95,7 +94,7 @@ def end_window(context: Context, ladder: Ladder) -> None:
     in_grace = state.grace_until is not None
     ended_at = state.grace_until if state.grace_until is not None else now
     qualified = rung_for(ladder, _score_to_keep(context, ladder, state))
-    if qualified >= state.rung or ladder.never_down:
+    if qualified >= state.rung or ladder.never_ends:
         _store(context, ladder, _renew_window(context, ladder, state))
     elif ladder.grace_days and not in_grace:
         until = days_after(now, ladder.grace_days, _zone(context))
@@ -109,7 +108,7 @@ def end_window(context: Context, ladder: Ladder) -> None:
 
 
 def set_override(context: Context, ladder: Ladder, rung: int | None, until: datetime | None) -> None:
-    """Put a member on a rung by hand, until an instant or for good; None takes it back."""
+    """Set a member's rung by hand, until an instant or without an end. If `rung` is None, end the override."""
     state = _state(context, ladder)
     before = state.effective
     state = structs.replace(state, override=rung, override_until=until if rung is not None else None)
@@ -120,28 +119,28 @@ def set_override(context: Context, ladder: Ladder, rung: int | None, until: date
 
 
 def import_rung(context: Context, ladder: Ladder, rung_id: str, until: datetime | None) -> LadderRefusal | None:
-    """A rung that a member comes with: by hand when it has an end, else as if it had been reached now."""
-    numbers = {rung.rung_id: number for number, rung in enumerate(ladder.rungs)}
-    if rung_id not in numbers:
+    """Import a member's rung: as an override if it has an end, otherwise as if it had been reached now."""
+    indexes = {rung.rung_id: index for index, rung in enumerate(ladder.rungs)}
+    if rung_id not in indexes:
         return LadderRefusal.rung_not_found
     state = _state(context, ladder)
     if until is not None:
-        state = structs.replace(state, override=numbers[rung_id], override_until=until)
+        state = structs.replace(state, override=indexes[rung_id], override_until=until)
     else:
-        state = _renew_window(context, ladder, structs.replace(state, rung=numbers[rung_id], since=context.now))
+        state = _renew_window(context, ladder, structs.replace(state, rung=indexes[rung_id], since=context.now))
     _store(context, ladder, state)
     return None
 
 
 def place(context: Context, ladder: Ladder, state: LadderState | None) -> None:
-    """Place a member by earlier earnings (see `placing`): no effects, no notifications, and no move down.
+    """Place a member by earlier earnings (see `placing`), without effects or notifications.
 
-    The rungs' effects do not run, now or later. A member on a higher rung keeps it for another window.
+    The effects of the rungs reached do not run later either. A member on a higher rung keeps it for another window.
     """
     own = ladders_of(context.member).get(ladder.ladder_id)
     if state is not None:
         state = renumbered(ladder, state)
-    else:  # nothing was earned
+    else:  # the member has earned nothing
         if own is None:
             return
         state = LadderState(rung=rung_for(ladder, 0), since=context.now)
@@ -156,24 +155,24 @@ def place(context: Context, ladder: Ladder, state: LadderState | None) -> None:
 
 
 def take_over(context: Context, ladder: Ladder, other: LadderState) -> None:
-    """Add what somebody else has earned, on the higher rung of the two; what was paid for a rung is not paid again.
+    """Add another member's earnings and keep the higher rung. Effects do not run again.
 
-    A rung by hand stays; else the other's does, if it is higher than what has been reached.
+    The member's own override stays. Otherwise the other member's does, if it is higher than the rung reached.
     """
     own, other = _state(context, ladder), renumbered(ladder, other)
     before = own.effective
     earned = {
-        key: max(min(own.earned.get(key, 0) + other.earned.get(key, 0), SUM_MAX), -SUM_MAX)
-        for key in sorted({**own.earned, **other.earned})[-ladder.windows_kept :]
+        window: max(min(own.earned.get(window, 0) + other.earned.get(window, 0), SUM_MAX), -SUM_MAX)
+        for window in sorted({**own.earned, **other.earned})[-ladder.windows_kept :]
     }
-    ahead = max(own, other, key=lambda state: (state.rung, state.grace_until is None, state.ends_at or _EARLIEST))
-    by_hand = own if own.override is not None or other.override is None or other.override <= ahead.rung else other
+    higher = max(own, other, key=lambda state: (state.rung, state.grace_until is None, state.ends_at or _EARLIEST))
+    overriding = own if own.override is not None or other.override is None or other.override <= higher.rung else other
     state = structs.replace(
-        ahead,
+        higher,
         earned=earned,
         reached=tuple(sorted({*own.reached, *other.reached})),
-        override=by_hand.override,
-        override_until=by_hand.override_until,
+        override=overriding.override,
+        override_until=overriding.override_until,
     )
     _store(context, ladder, state)
     _notify(context, ladder, before, state.effective)
@@ -184,7 +183,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def score(ladder: Ladder, state: LadderState, now: datetime, zone: str, enrolled_at: datetime | None) -> int:
-    """What counts now: what was earned within the present window."""
+    """Return the amount earned in the current window."""
     key = window_key(ladder, now, zone, enrolled_at)
     if ladder.days is None:
         return state.earned.get(key, 0)
@@ -192,22 +191,22 @@ def score(ladder: Ladder, state: LadderState, now: datetime, zone: str, enrolled
 
 
 def _summed(state: LadderState, first: int, last: int) -> int:
-    """Return what was earned from one window (or day) to another. All of them have names of the same length."""
-    low, high = str(first), str(last)
+    """Return the amount earned from one window (or day) to another, inclusive."""
+    low, high = str(first), str(last)  # names of windows have the same length, so they can be compared as text
     return sum([amount for key, amount in state.earned.items() if low <= key <= high])
 
 
 def _since_window(
     ladder: Ladder, state: LadderState, ended: datetime, now: datetime, zone: str, enrolled_at: datetime | None
 ) -> int:
-    """Return what was earned in the window that has just ended, whose last instant is `ended`, and in the grace after it."""
+    """Return the amount earned in the window whose last instant is `ended`, and in the grace after it."""
     key = int(window_key(ladder, ended, zone, enrolled_at))
     first = key if ladder.days is None else key + 2 - ladder.days
     return _summed(state, first, int(window_key(ladder, now, zone, enrolled_at)))
 
 
 def window_key(ladder: Ladder, instant: datetime, zone: str, enrolled_at: datetime | None) -> str:
-    """The name of the window that an instant is in; of the day, for a rolling one. Names sort by time."""
+    """Return the name of the window that contains an instant; for a rolling window, of the day. Names sort by time."""
     day = local_day(instant, zone)
     match ladder.window:
         case "all_time":
@@ -225,18 +224,18 @@ def _zone(context: Context) -> str:
 
 
 def _state(context: Context, ladder: Ladder) -> LadderState:
-    found = ladders_of(context.member).get(ladder.ladder_id)
-    return found if found is not None else LadderState(rung=rung_for(ladder, 0), since=context.now)
+    state = ladders_of(context.member).get(ladder.ladder_id)
+    return state if state is not None else LadderState(rung=rung_for(ladder, 0), since=context.now)
 
 
 def _year_of_membership(day: date, joined: date) -> int:
-    """The calendar year in which the present year of membership began."""
+    """Return the calendar year in which the membership year that contains a day began."""
     years = day.year - joined.year
     return day.year if add_months(joined, 12 * years) <= day else day.year - 1
 
 
 def _ends_at(context: Context, ladder: Ladder) -> datetime | None:
-    """When the present window ends: for a rolling one, a whole length from now."""
+    """Return when the current window ends. A rolling window ends `days` days after today begins."""
     zone, day = _zone(context), context.day
     match ladder.window:
         case "all_time":
@@ -252,9 +251,9 @@ def _ends_at(context: Context, ladder: Ladder) -> datetime | None:
 
 
 def _score_to_keep(context: Context, ladder: Ladder, state: LadderState) -> int:
-    """What was earned in the window that has just ended, and in the grace after it."""
+    """Return the amount that decides whether a rung is kept: that of the window that has just ended, and of its grace."""
     zone, enrolled_at, now = _zone(context), context.member.enrolled_at, context.now
-    if ladder.never_down:
+    if ladder.never_ends:
         return score(ladder, state, now, zone, enrolled_at)
     if state.grace_until is not None:
         return _since_window(ladder, state, _before_grace(ladder, now, zone), now, zone, enrolled_at)
@@ -264,7 +263,7 @@ def _score_to_keep(context: Context, ladder: Ladder, state: LadderState) -> int:
 
 
 def _before_grace(ladder: Ladder, grace_until: datetime, zone: str) -> datetime:
-    """The last instant of the window that a grace comes after."""
+    """Return the last instant of the window before a grace."""
     return days_after(grace_until, -ladder.grace_days, zone) - _MOMENT
 
 
@@ -273,16 +272,16 @@ def _renew_window(context: Context, ladder: Ladder, state: LadderState) -> Ladde
 
 
 def _climb(context: Context, ladder: Ladder, state: LadderState, key: str | None = None) -> None:
-    """Keep a state; and up at once, by the score of the present window or of the one before, if what counted there is late.
+    """Store a state, and move the member up if the score of the current window or of the one before is enough.
 
-    `key` is the window of the event's instant, where it is known. The present one may be later: the event may be late.
+    `key` is the window of the event, if known. It saves working out the current window, unless the event is late.
     """
     zone, enrolled_at = _zone(context), context.member.enrolled_at
     now = max(context.now, context.member.latest_at or context.now)
     if ladder.days is None:
         current = key if key is not None and now == context.now else window_key(ladder, now, zone, enrolled_at)
-        counted = [amount for name, amount in state.earned.items() if name == current or _is_before(name, current)]
-        best = max(counted, default=0)
+        scores = [amount for name, amount in state.earned.items() if name == current or _is_before(name, current)]
+        best = max(scores, default=0)
     else:
         best = score(ladder, state, now, zone, enrolled_at)
     reached = rung_for(ladder, best)
@@ -304,36 +303,36 @@ def _is_before(key: str, current: str) -> bool:
 def _notify(context: Context, ladder: Ladder, before: int, after: int) -> None:
     if before == after:
         return
-    named = [None if number == NO_RUNG else ladder.rungs[number].rung_id for number in (before, after)]
-    context.moves.append(Move(ladder.ladder_id, *named))
+    old_id, new_id = (None if index == NO_RUNG else ladder.rungs[index].rung_id for index in (before, after))
+    context.moves.append(Move(ladder.ladder_id, old_id, new_id))
     data = {
         "ladderId": ladder.ladder_id,
-        "oldRung": named[0],
-        "newRung": named[1],
+        "oldRung": old_id,
+        "newRung": new_id,
         "direction": "up" if after > before else "down",
     }
     context.emit(RUNG_CHANGED, data, ladder.cause)
 
 
 def _run_effects(context: Context, ladder: Ladder, before: int, after: int) -> None:
-    """The effects of every rung climbed; those that are for the first time only, only then."""
-    for number in range(before + 1, after + 1):
-        rung = ladder.rungs[number]
-        if rung.effects_once and number in _state(context, ladder).reached:
+    """Run the effects of every rung climbed, except those with `effects_once` that the member has reached before."""
+    for rung_index in range(before + 1, after + 1):
+        rung = ladder.rungs[rung_index]
+        if rung.effects_once and rung_index in _state(context, ladder).reached:
             continue
-        done: list[EffectTrace] = [
-            context.carry_out(effect, EffectPlace(ladder.cause, number, index))
+        effects: list[EffectTrace] = [
+            context.carry_out(effect, EffectPlace(ladder.cause, rung_index, index))
             for index, effect in enumerate(rung.effects)
         ]
-        if done:
-            context.trace.append(Trace(ladder.cause.logged, number, 0, None, [], done))
-    state = _state(context, ladder)  # the effects may have led further up
+        if effects:
+            context.trace.append(Trace(ladder.cause.logged, rung_index, 0, None, [], effects))
+    state = _state(context, ladder)  # the effects may have moved the member further up
     reached = tuple(sorted({*state.reached, *range(before + 1, after + 1)}))
     _store(context, ladder, structs.replace(state, reached=reached))
 
 
 def _store(context: Context, ladder: Ladder, state: LadderState) -> None:
-    due = None if ladder.never_down else state.ends_at
+    due = None if ladder.never_ends else state.ends_at
     if state.override_until is not None:
         due = state.override_until if due is None else min(due, state.override_until)
     state = named(ladder, state)

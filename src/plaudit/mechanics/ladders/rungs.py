@@ -1,7 +1,7 @@
-"""Which rung of a ladder a score reaches; and the same rung when the ladder's rungs have changed.
+"""Finds the rung that a score reaches, and adapts states when a ladder's rungs have changed.
 
-A member's state says rungs by their numbers, and which ids these had. Rungs that are put in or taken out between them
-renumber the rest: then the state is written anew, before anything looks at it, so that members stay where they are.
+A member's state stores rungs by their indexes, and the ids that the rungs had then. Adding or removing a rung shifts the
+indexes of those above it. The state is therefore renumbered before it is read, so that members stay on their rungs.
 """
 
 from msgspec import structs
@@ -13,43 +13,48 @@ NO_RUNG = -1
 
 
 def rung_for(ladder: Ladder, amount: int) -> int:
-    """The highest rung for a score; NO_RUNG when it is below the first."""
-    found = NO_RUNG
-    for number, rung in enumerate(ladder.rungs):
+    """Return the highest rung that a score reaches, or NO_RUNG if it is below the first."""
+    reached = NO_RUNG
+    for index, rung in enumerate(ladder.rungs):
         if amount >= rung.threshold:
-            found = number
-    return found
+            reached = index
+    return reached
 
 
 def named(ladder: Ladder, state: LadderState) -> LadderState:
-    """Return a state with the ids that its numbers stand for, as far up as they go."""
-    number = state.rung
-    if state.override is not None or (state.reached and state.reached[-1] > number):
-        number = max(number, NO_RUNG if state.override is None else state.override, *state.reached)
-    if len(state.rung_ids) == number + 1:
+    """Return a state with the ids of its rungs, up to the highest one that it refers to."""
+    highest = state.rung
+    if state.override is not None or (state.reached and state.reached[-1] > highest):
+        highest = max(highest, NO_RUNG if state.override is None else state.override, *state.reached)
+    if len(state.rung_ids) == highest + 1:
         return state
-    return structs.replace(state, rung_ids=ladder.rung_ids[: number + 1])
+    return structs.replace(state, rung_ids=ladder.rung_ids[: highest + 1])
 
 
 def renumbered(ladder: Ladder, state: LadderState) -> LadderState:
-    """Return a state by the rungs that the ladder has now: the same ones, by their ids.
+    """Return a state whose indexes refer to the ladder's current rungs, matched by id.
 
-    Who was on a rung that is gone is on the next lower one that is left; one by hand ends where none is left. A state
-    without ids is of an earlier version.
+    A member on a removed rung moves to the next lower one that still exists. An override ends if no lower rung exists. A
+    state without ids was stored by an earlier version.
     """
-    known, ids = state.rung_ids, ladder.rung_ids
-    if known == ids[: len(known)]:
-        if known or max(state.rung, state.override or 0) < len(ids):
+    stored_ids, ids = state.rung_ids, ladder.rung_ids
+    if stored_ids == ids[: len(stored_ids)]:
+        if stored_ids or max(state.rung, state.override or 0) < len(ids):
             return state
-        known = ids
-    numbers = {name: number for number, name in enumerate(ids)}
+        stored_ids = ids
+    indexes = {rung_id: index for index, rung_id in enumerate(ids)}
 
-    def now(number: int) -> int | None:
-        return next((numbers[name] for name in reversed(known[: number + 1]) if name in numbers), None)
+    def current_index(stored_index: int) -> int | None:
+        lower = reversed(stored_ids[: stored_index + 1])
+        return next((indexes[rung_id] for rung_id in lower if rung_id in indexes), None)
 
-    rung = now(state.rung)
-    override = None if state.override is None else now(state.override)
-    reached = {numbers[known[rung]] for rung in state.reached if rung < len(known) and known[rung] in numbers}
+    rung = current_index(state.rung)
+    override = None if state.override is None else current_index(state.override)
+    reached = {
+        indexes[stored_ids[index]]
+        for index in state.reached
+        if index < len(stored_ids) and stored_ids[index] in indexes
+    }
     state = structs.replace(
         state,
         rung=rung_for(ladder, 0) if rung is None else rung,

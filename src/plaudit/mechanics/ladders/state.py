@@ -1,4 +1,4 @@
-"""Where a member is on their ladders, as it is kept: by the ladder's id."""
+"""A member's ladder states, stored by the ladder's id."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,15 +9,15 @@ from msgspec import Struct
 from plaudit.core.cause import Cause
 from plaudit.core.member import Member, states_of
 
-KIND: Final = "ladder"  # of the states and the documents; causes are `ladder.<id>`
+KIND: Final = "ladder"  # the kind of the states and the documents; causes are `ladder.<id>`
 
 
 class LadderState(Struct, frozen=True, array_like=True):
-    """Where a member is on a ladder. `earned` is what counts by window (by day, for a rolling one).
+    """A member's place on a ladder. Rungs are indexes, -1 is below the first.
 
-    `ends_at` is when the window ends that the rung is kept for, `grace_until` the end of the grace after it; `reached`
-    are the rungs ever reached. `override` is a rung given by hand. `rung_ids` are the ids, from the lowest up, that the
-    ladder's rungs had by these numbers (see `rungs`).
+    `earned` are the amounts by window (for a rolling one, by day). `ends_at` is when the window ends for which the rung
+    is kept, `grace_until` the end of the grace after it. `reached` are all rungs that were ever reached. `override` is a
+    rung set by hand. `rung_ids` are the ids that the indexes stood for, from the lowest rung up (see `rungs`).
     """
 
     rung: int = -1
@@ -33,7 +33,7 @@ class LadderState(Struct, frozen=True, array_like=True):
 
     @property
     def effective(self) -> int:
-        """The rung that the member is on: the one by hand, or the one reached."""
+        """The rung that the member is on: the override, or the rung reached."""
         return self.rung if self.override is None else self.override
 
 
@@ -41,15 +41,15 @@ _NONE: Mapping[str, LadderState] = {}
 
 
 def ladders_of(member: Member) -> Mapping[str, LadderState]:
-    """Return where a member is on their ladders."""
+    """Return a member's ladder states by the ladders' ids."""
     return member.states.get(KIND, _NONE)
 
 
 def keep(member: Member, ladder_id: str, state: LadderState) -> None:
-    """Put down where a member is on a ladder."""
+    """Set a member's state on a ladder."""
     states_of(member, KIND)[ladder_id] = state
 
 
 def cause_of(ladder_id: str) -> Cause:
-    """Return a ladder as a cause."""
+    """Return the cause that stands for a ladder."""
     return Cause(KIND, ladder_id)

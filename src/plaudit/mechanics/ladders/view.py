@@ -1,4 +1,4 @@
-"""How profiles and members see ladders: the rung, and what is next."""
+"""The views of ladders in profiles and in the member API: the rung, and what the next one needs."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from .state import LadderState, ladders_of
 
 
 class NextRung(View):
-    """The next rung, and how much score is missing."""
+    """The next rung, and how much of its threshold is missing."""
 
     rung: str
     name: str
@@ -61,9 +61,9 @@ class LadderPlace(LadderProgress):
 
 
 def ladder_view(program: Program, member: Member, ladder_id: str, now: datetime) -> LadderProgress:
-    """Return a member's place on a ladder: what is missing to the next rung, and what keeps this one."""
+    """Return the view of a member's place on a ladder."""
     ladder, state = ladders_in(program)[ladder_id], ladders_of(member)[ladder_id]
-    counted = score(ladder, state, now, program.settings.time_zone, member.enrolled_at)
+    current_score = score(ladder, state, now, program.settings.time_zone, member.enrolled_at)
     metric = program.metrics.get(ladder.metric)
     decimals = metric.decimals if metric else 0
     rung = None if state.effective == NO_RUNG else ladder.rungs[state.effective]
@@ -72,14 +72,14 @@ def ladder_view(program: Program, member: Member, ladder_id: str, now: datetime)
         name=None if rung is None else rung.name,
         perks=[] if rung is None else list(rung.perks),
         since=optional_time(state.since),
-        score=to_number(counted, decimals),
+        score=to_number(current_score, decimals),
         override=state.override is not None,
-        next=_next_rung(ladder, state, counted, decimals),
-        keep=_rung_keep(ladder, state, counted, decimals),
+        next=_next_rung(ladder, state, current_score, decimals),
+        keep=_rung_keep(ladder, state, current_score, decimals),
     )
 
 
-def _next_rung(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> NextRung | None:
+def _next_rung(ladder: Ladder, state: LadderState, current_score: int, decimals: int) -> NextRung | None:
     if state.effective + 1 >= len(ladder.rungs):
         return None
     following = ladder.rungs[state.effective + 1]
@@ -87,23 +87,23 @@ def _next_rung(ladder: Ladder, state: LadderState, counted: int, decimals: int) 
         rung=following.rung_id,
         name=following.name,
         threshold=to_number(following.threshold, decimals),
-        missing=to_number(max(following.threshold - counted, 0), decimals),
+        missing=to_number(max(following.threshold - current_score, 0), decimals),
     )
 
 
-def _rung_keep(ladder: Ladder, state: LadderState, counted: int, decimals: int) -> RungKeep | None:
-    if state.ends_at is None or state.effective == NO_RUNG or ladder.never_down:
+def _rung_keep(ladder: Ladder, state: LadderState, current_score: int, decimals: int) -> RungKeep | None:
+    if state.ends_at is None or state.effective == NO_RUNG or ladder.never_ends:
         return None
     threshold = ladder.rungs[state.effective].threshold
     return RungKeep(
         threshold=to_number(threshold, decimals),
-        missing=to_number(max(threshold - counted, 0), decimals),
+        missing=to_number(max(threshold - current_score, 0), decimals),
         by=optional_time(state.ends_at),
     )
 
 
 def ladder_places(program: Program, member: Member, now: datetime) -> list[LadderPlace]:
-    """Return the ladders with a member's rungs."""
+    """Return the views of a member's places on their ladders."""
     return [
         LadderPlace(
             ladder_id=ladder_id,

@@ -1,1 +1,1 @@
-"""Segments: groups of members, by a list or by criteria."""
+"""Segments: groups of members, listed or defined by criteria."""

@@ -1,4 +1,4 @@
-"""The command of segments: a member looked at for a new or changed segment, or put in or out by hand."""
+"""The segment command: evaluate a member for a new or changed segment, or set a membership by hand."""
 
 from typing import Final
 
@@ -14,13 +14,14 @@ from .compiled import segment_in
 from .refusals import SegmentRefusal
 from .state import cause_of
 
-SEGMENT: Final = "segment"  # the kind of its events
+SEGMENT: Final = "segment"  # the kind of the command's events
 
 
 class SegmentOrder(Struct, frozen=True, rename="camel"):
-    """A look at a member for one segment, with what the log has of what it counts; or `member` put in or out.
+    """The evaluation of a member for a segment, with the `tallies` of the events that it counts.
 
-    The log had it of the member as of `sequence` (None in orders of earlier versions).
+    The tallies are read from the log, up to the member's event number `sequence` (None in orders of earlier versions).
+    With `by_hand`, the membership is set to `member` instead; None leaves it to the criteria again.
     """
 
     segment_id: str
@@ -30,7 +31,7 @@ class SegmentOrder(Struct, frozen=True, rename="camel"):
     member: bool | None = None
 
 
-def _look(context: Context, order: SegmentOrder) -> RefusalCode | None:
+def _evaluate(context: Context, order: SegmentOrder) -> RefusalCode | None:
     segment = segment_in(context.program, order.segment_id)
     cause = cause_of(order.segment_id)
     if segment is None:
@@ -47,7 +48,7 @@ def _look(context: Context, order: SegmentOrder) -> RefusalCode | None:
 COMMAND = CommandType(
     kind=SEGMENT,
     order=SegmentOrder,
-    apply=_look,
+    apply=_evaluate,
     needs_history=True,
     strangers=Strangers.join_by_api,
     if_merged=Refusal.member_merged,

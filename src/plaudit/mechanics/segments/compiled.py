@@ -1,4 +1,4 @@
-"""Segments as deciding needs them."""
+"""Compiled segments."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,9 @@ from .state import KIND, cause_of
 
 
 class EventTally(Struct, frozen=True, kw_only=True):
-    """What is counted of a member's events: how many (`count`), the `sum` of a field, the `days_since` the last.
+    """A number worked out from a member's events: their `count`, the `sum` of a field, or the `days_since` the last one.
 
-    `days` is how many local days back, today included; None: ever.
+    `days` limits it to so many local days, including today; None: no limit.
     """
 
     type: str
@@ -30,7 +30,7 @@ class EventTally(Struct, frozen=True, kw_only=True):
 class Criterion(Struct, frozen=True, kw_only=True):
     """One criterion of a segment: a `condition` on the member, or a `tally` compared with a value.
 
-    `bounds` are the numbers of days since the last event at which the comparison may turn.
+    `bounds` are the numbers of days since the last event at which the comparison's result can change.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Criterion(Struct, frozen=True, kw_only=True):
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """A group of members: a list of users, or criteria. `depends_on` names the parts of a member that it looks at."""
+    """A compiled segment: a list of users, or criteria. `depends_on` are the parts of a member that the criteria read."""
 
     segment_id: str
     name: str
@@ -50,14 +50,14 @@ class Segment(Struct, frozen=True, kw_only=True):
     include: tuple[Criterion, ...] = ()
     exclude: tuple[Criterion, ...] = ()
     depends_on: frozenset[str] = frozenset()
-    cause: Cause = UNKNOWN  # follows from its id
+    cause: Cause = UNKNOWN  # derived from the id
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", cause_of(self.segment_id))
 
     @property
     def criteria(self) -> tuple[Criterion, ...]:
-        """All criteria, by their numbers in traces."""
+        """All criteria, in the order of their indexes in traces."""
         return (*self.include, *self.exclude)
 
 
@@ -65,10 +65,10 @@ _NONE: Mapping[str, Segment] = {}
 
 
 def segments_in(program: Program) -> Mapping[str, Segment]:
-    """Return the segments of a programme by their ids."""
+    """Return a programme's segments by id."""
     return program.mechanics.get(KIND, _NONE)
 
 
 def segment_in(program: Program, segment_id: str) -> Segment | None:
-    """Return a segment of a programme; None if there is none of this id."""
+    """Return the programme's segment with this id, or None."""
     return program.mechanics.get(KIND, _NONE).get(segment_id)

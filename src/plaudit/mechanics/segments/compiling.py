@@ -1,4 +1,4 @@
-"""Segments out of their documents: criteria compiled, and what each looks at."""
+"""Compiles segments from their documents: the criteria, and the parts of a member that they read."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -22,41 +22,40 @@ from .state import KIND
 
 CompiledMechanics = Mapping[str, Mapping[str, Any]]  # by kind and id
 
-# Names that the documents use for things that live elsewhere.
+# Prefixes for custom fields, which are profile fields.
 _CUSTOM = ("customFields.", "custom.")
 
 
-_COUNTS = 1  # the number of a segment as a listener: tells the counting of an event from the judging that follows
+_COUNTS = 1  # a segment's number as a listener to events, which differs from its number when it is re-evaluated
 
 
 def compile_segments(
     documents: Mapping[str, Segment], metrics: Mapping[str, Metric], mechanics: CompiledMechanics
 ) -> CompiledDocuments:
-    """Return the segments of a programme: who listens to the events that they count, and to the parts that they look at."""
-    by_id = {key: compile_segment(key, segment, metrics, mechanics) for key, segment in documents.items()}
+    """Compile a programme's segments, and list them by the triggers that they count and the parts that they read."""
+    by_id = {
+        segment_id: compile_segment(segment_id, segment, metrics, mechanics)
+        for segment_id, segment in documents.items()
+    }
     listeners: dict[str, list[MechanicListener]] = defaultdict(list)
     parts: dict[str, list[MechanicListener]] = defaultdict(list)
     for segment in by_id.values():
         counting = MechanicListener(mechanic=KIND, target=segment, cause=segment.cause, number=_COUNTS)
         for trigger in triggers_of(segment) if segment.active else ():
             listeners[trigger].append(counting)
-        looking = MechanicListener(mechanic=KIND, target=segment, cause=segment.cause)
+        reevaluating = MechanicListener(mechanic=KIND, target=segment, cause=segment.cause)
         for part in (*segment.depends_on, segment.cause.text, "all"):
-            parts[part].append(looking)
+            parts[part].append(reevaluating)
     return CompiledDocuments(by_id, listeners, parts=parts)
 
 
 def compile_segment(
     segment_id: str, segment: Segment, metrics: Mapping[str, Metric], mechanics: CompiledMechanics
 ) -> compiled.Segment:
-    """Return a segment as deciding needs it. `mechanics` are the programme's compiled documents: a criterion may mean one of them."""
-    include = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.include)
-    exclude = tuple(_criterion(criterion_spec, metrics, mechanics) for criterion_spec in segment.exclude)
-    paths = [
-        _path(criterion_spec.field, metrics, mechanics)
-        for criterion_spec in (*segment.include, *segment.exclude)
-        if criterion_spec.field
-    ]
+    """Compile a segment. `mechanics` are the programme's compiled documents, to which criteria may refer."""
+    include = tuple(_criterion(spec, metrics, mechanics) for spec in segment.include)
+    exclude = tuple(_criterion(spec, metrics, mechanics) for spec in segment.exclude)
+    paths = [_path(spec.field, metrics, mechanics) for spec in (*segment.include, *segment.exclude) if spec.field]
     parts = frozenset(part for path in paths for part in _parts(path))
     return compiled.Segment(
         segment_id=segment_id,
@@ -70,7 +69,7 @@ def compile_segment(
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """The parts of a member that a path looks at: the whole profile, one metric, one document of a mechanic, the badges …"""
+    """Return the parts of a member that a path reads: the profile, one metric, one document of a mechanic, a list …"""
     scope, _, rest = path.partition(".")
     if scope == "user" and rest in USABLE:
         return FIELDS[rest].parts
@@ -82,24 +81,24 @@ def _part(scope: str, rest: str) -> str:
 
 
 def triggers_of(segment: compiled.Segment) -> list[str]:
-    """Return the kinds of events that a segment counts."""
+    """Return the triggers of the events that a segment counts."""
     return sorted({criterion.tally.trigger for criterion in segment.criteria if criterion.tally is not None})
 
 
 def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> compiled.Criterion:
     compare = OPERATORS[spec.operator].compile(spec.value)
-    counted = spec.tally()
-    if counted is None:
+    named_tally = spec.tally()
+    if named_tally is None:
         assert spec.field is not None
         path = _path(spec.field, metrics, mechanics)
         condition, _ = compile_conditions([{"field": path, "operator": spec.operator, "value": spec.value}])
         return compiled.Criterion(key="", condition=condition, compare=compare)
-    name, tally = counted
-    # What has been counted belongs to what is counted, wherever it stands and whatever it is compared with.
+    name, tally = named_tally
+    # Counts are stored by what is counted, so that criteria share them and keep them when they move or compare differently.
     key = blake2b(name.encode() + msgspec.json.encode(tally, order="sorted"), digest_size=6).hexdigest()
     condition = compile_conditions(tally.conditions)[0] if tally.conditions else ALWAYS
     values = cast("list[Any]", spec.value) if isinstance(spec.value, list) else [spec.value]
-    bounds = {int(value) + more for value in values if is_number(value) for more in (0, 1)}
+    bounds = {int(value) + offset for value in values if is_number(value) for offset in (0, 1)}
     return compiled.Criterion(
         key=key,
         tally=compiled.EventTally(
@@ -115,7 +114,7 @@ def _criterion(spec: CriterionSpec, metrics: Mapping[str, Metric], mechanics: Co
 
 
 def _path(field: str, metrics: Mapping[str, Metric], mechanics: CompiledMechanics) -> str:
-    """Where a criterion's field is found: without a scope it is a metric, a badge, what a mechanic says, or of the profile."""
+    """Return the path of a criterion's field. Without a scope it is a metric, a mechanic's word, or a profile field."""
     for prefix in _CUSTOM:
         if field.startswith(prefix):
             return "user." + field.removeprefix(prefix)

@@ -1,4 +1,4 @@
-"""Segments: groups of members, listed or by criteria."""
+"""Segment documents: groups of members, listed or defined by criteria."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ CRITERIA_MAX = 50
 
 
 class TallySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The events to count: trigger, conditions, and `withinDays` local days including today (default: all time)."""
+    """The events to count: a trigger, conditions, and `withinDays` local days, including today (default: all time)."""
 
     trigger: TriggerKey
     conditions: list[Any] | dict[str, Any] | None = None
@@ -29,7 +29,7 @@ class TallySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """Compare a member `field`, or a number from their events: `count`, `sum` of a field, `daysSince` the last."""
+    """A comparison of a member's `field`, or of a number from their events: `count`, `sum` or `daysSince` the last."""
 
     operator: str
     value: Any = None
@@ -39,7 +39,7 @@ class CriterionSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
     days_since: TallySpec | None = None
 
     def tally(self) -> tuple[str, TallySpec] | None:
-        """Return the events that it counts, or None."""
+        """Return the criterion's tally and which number it is, or None if it compares a field."""
         for name in ("count", "sum", "days_since"):
             spec: TallySpec | None = getattr(self, name)
             if spec is not None:
@@ -72,55 +72,60 @@ def _check(segment: Segment) -> Sequence[FieldError]:
         wrong.append(FieldError("include", "must not be empty"))
     for side, criteria in (("include", segment.include), ("exclude", segment.exclude)):
         for i, criterion in enumerate(criteria):
-            wrong += _wrong_with(criterion, f"{side}[{i}]")
+            wrong += _criterion_errors(criterion, f"{side}[{i}]")
     return wrong
 
 
-def _wrong_with(criterion: CriterionSpec, at: str) -> list[FieldError]:
-    given = [criterion.field, criterion.count, criterion.sum, criterion.days_since]
-    if given.count(None) != len(given) - 1:
-        return [FieldError(at, "must have exactly one of field, count, sum and daysSince")]
+def _criterion_errors(criterion: CriterionSpec, path: str) -> list[FieldError]:
+    operands = [criterion.field, criterion.count, criterion.sum, criterion.days_since]
+    if operands.count(None) != len(operands) - 1:
+        return [FieldError(path, "must have exactly one of field, count, sum and daysSince")]
     operator = OPERATORS.get(criterion.operator)
     if operator is None:
-        return [FieldError(f"{at}.operator", f"must be one of {', '.join(OPERATORS)} (got {criterion.operator!r})")]
+        return [FieldError(f"{path}.operator", f"must be one of {', '.join(OPERATORS)} (got {criterion.operator!r})")]
     try:
         operator.compile(criterion.value)
     except (OperatorError, ConditionError) as error:
-        return [FieldError(f"{at}.value", f"{error} (for {operator.name})")]
-    found = criterion.tally()
-    if found is None:
+        return [FieldError(f"{path}.value", f"{error} (for {operator.name})")]
+    named_tally = criterion.tally()
+    if named_tally is None:
         return []
-    name, spec = found
-    wrong = check_conditions(spec.conditions, f"{at}.{_outside(name)}.conditions")
-    if (name == "sum") != (spec.field is not None):
-        wrong.append(FieldError(f"{at}.{_outside(name)}.field", "is required for a sum, and not allowed otherwise"))
-    if name == "days_since" and spec.within_days is not None:
-        wrong.append(FieldError(f"{at}.daysSince.withinDays", "is only allowed for count and sum"))
+    name, tally = named_tally
+    wrong = check_conditions(tally.conditions, f"{path}.{_field_name(name)}.conditions")
+    if (name == "sum") != (tally.field is not None):
+        wrong.append(
+            FieldError(f"{path}.{_field_name(name)}.field", "is required for a sum, and not allowed otherwise")
+        )
+    if name == "days_since" and tally.within_days is not None:
+        wrong.append(FieldError(f"{path}.daysSince.withinDays", "is only allowed for count and sum"))
     return wrong
 
 
-def _outside(name: str) -> str:
+def _field_name(name: str) -> str:
     return "daysSince" if name == "days_since" else name
 
 
 def _references(segment: Segment) -> Sequence[Reference]:
     return [
-        Reference(f"{side}[{i}].{_outside(found[0])}.trigger", "trigger", found[1].trigger, required=False)
+        Reference(
+            f"{side}[{i}].{_field_name(named_tally[0])}.trigger", "trigger", named_tally[1].trigger, required=False
+        )
         for side, criteria in (("include", segment.include), ("exclude", segment.exclude))
         for i, criterion in enumerate(criteria)
-        if (found := criterion.tally()) is not None
+        if (named_tally := criterion.tally()) is not None
     ]
 
 
 def in_words(criterion: CriterionSpec) -> CriterionInWords:
     """Return a criterion in words."""
-    what = criterion.field or ""
-    counted = criterion.tally()
-    if counted is not None:
-        name, tally = counted
-        of = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
-        what = of if tally.within_days is None else f"{of} within {tally.within_days} days"
-    return CriterionInWords(what, criterion.operator, criterion.value)
+    subject = criterion.field or ""
+    named_tally = criterion.tally()
+    if named_tally is not None:
+        name, tally = named_tally
+        subject = f"{name.replace('_', ' ')} of {tally.trigger}" + (f" ({tally.field})" if tally.field else "")
+        if tally.within_days is not None:
+            subject += f" within {tally.within_days} days"
+    return CriterionInWords(subject, criterion.operator, criterion.value)
 
 
 DOCUMENT = DocumentKind(

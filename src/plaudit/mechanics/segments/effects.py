@@ -20,7 +20,7 @@ class SegmentSettings(EffectSettings, frozen=True):
 
 
 class MembershipChange(Struct, frozen=True):
-    """A segment, and whether the member is to be in it."""
+    """A segment, and whether to put the member in it or out of it."""
 
     segment_id: str
     member: bool
@@ -35,7 +35,7 @@ def remove(settings: SegmentSettings, _: Mapping[str, Metric]) -> MembershipChan
 
 
 def apply_membership(context: Context, place: EffectPlace, settings: MembershipChange) -> EffectTrace:
-    """Put the member in a segment or out of it, whatever its criteria say."""
+    """Add the member to a segment or remove them from it, whatever its criteria say."""
     segment = segment_in(context.program, settings.segment_id)
     if segment is None:
         return EffectTrace(place.index, SegmentRefusal.segment_not_found, settings.segment_id)

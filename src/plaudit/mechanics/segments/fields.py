@@ -1,4 +1,4 @@
-"""The field of a profile that lists a member's segments."""
+"""The profile field that lists a member's segments."""
 
 from plaudit.core.profile_fields import Keeper, ProfileField, ProfileSource
 

@@ -1,4 +1,4 @@
-"""Segments as a mechanic: what they plug in where."""
+"""Segments as a mechanic: connects their modules to the protocol."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ from .view import MemberSegment, member_segments
 
 
 class Segments(Mechanic):
-    """Groups of members, by a list or by criteria."""
+    """The mechanic of segments."""
 
     kind = KIND
     collection = "segments"
@@ -41,7 +41,7 @@ class Segments(Mechanic):
     own_view = MemberSegment
     groups_members = True
     undone_first = False
-    undo_type = bool | None  # put in or out by hand, or neither
+    undo_type = bool | None  # the membership set by hand, if any
 
     def compile(
         self, documents: DocumentsByKind, metrics: Mapping[str, Metric], others: CompiledByKind
@@ -79,7 +79,7 @@ class Segments(Mechanic):
         rules.reevaluate(context, compiled)
 
     def run_due(self, context: Context, compiled: Segment, state: SegmentState) -> None:
-        """A day has passed that may change what the criteria come to."""
+        """Have the segment re-evaluated: a day has passed that can change the criteria's results."""
         keep(context.member, compiled.segment_id, self.without_due(state))
         context.changed_parts.add(compiled.cause.text)
 
@@ -87,10 +87,10 @@ class Segments(Mechanic):
         rules.take_over(context, compiled, state)
 
     def add_former(self, context: Context, document_id: str, state: SegmentState) -> None:
-        """Do nothing: a deleted segment has no members."""
+        """Ignore the state: a deleted segment has no members."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
-        """Return what would be by hand in the segments in which something else is."""
+        """Return the memberships that would be set by hand, for the segments in which they differ."""
         others = segments_of(would)
         return {
             segment_id: others[segment_id].manual

@@ -1,4 +1,4 @@
-"""What the criteria of a segment count of events of the past, and what a look at a member would come to. Changes nothing."""
+"""Tallies past events for a segment's criteria, and evaluates members without changing them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,52 +22,52 @@ from .compiled import EventTally, Segment
 from .rules import add_to_tally, is_member
 from .state import state_in
 
-PAST_STEPS_MAX = 4 * EVENT_STEPS_MAX  # of the conditions of one segment, on the whole past of one member
+PAST_STEPS_MAX = 4 * EVENT_STEPS_MAX  # for all conditions of a segment, over all past events of a member
 
 
 def tallied_from(program: Program, segment: Segment, past: Sequence[Event], now: datetime) -> dict[str, dict[int, int]]:
-    """What the criteria of a segment count in these events."""
+    """Return the tallies of past events, by the criteria's keys and by local day."""
     zone = program.settings.time_zone
     today = local_day(now, zone).toordinal()
-    found: dict[str, dict[int, int]] = {}
+    tallies: dict[str, dict[int, int]] = {}
     budget = Budget(PAST_STEPS_MAX)
     for criterion in segment.criteria:
-        wanted = criterion.tally
-        if wanted is None:
+        tally = criterion.tally
+        if tally is None:
             continue
         counts: dict[int, int] = {}
         for event in past:
-            amount = _counted(program, wanted, event, budget)
+            amount = _amount_of(program, tally, event, budget)
             if amount is not None:
                 day = local_day(event.occurred_at, zone).toordinal()
-                counts = add_to_tally(wanted, counts, day, amount, today)
-        found[criterion.key] = counts
-    return found
+                counts = add_to_tally(tally, counts, day, amount, today)
+        tallies[criterion.key] = counts
+    return tallies
 
 
-def _counted(program: Program, wanted: EventTally, event: Event, budget: Budget) -> int | None:
-    """Return what a past event counts. Conditions see the event as it was, and a member without a profile."""
-    if event.trigger != wanted.trigger:
+def _amount_of(program: Program, tally: EventTally, event: Event, budget: Budget) -> int | None:
+    """Return the amount that a past event adds to a tally. Conditions see the event, but not the member's state then."""
+    if event.trigger != tally.trigger:
         return None
     member = Member(member_id=event.member_id, user_id=event.user_id)
     scope = Scope(event, member, program.metrics, program.mechanics, program.products, budget)
-    if wanted.condition is not ALWAYS and not wanted.condition.holds(scope, []):
+    if tally.condition is not ALWAYS and not tally.condition.holds(scope, []):
         return None
-    if wanted.get is None:
+    if tally.get is None:
         return 1
-    return to_scaled(wanted.get(scope), SUM_DECIMALS)
+    return to_scaled(tally.get(scope), SUM_DECIMALS)
 
 
 def would_be_in(
     program: Program, segment: Segment, member: Member, tallies: dict[str, dict[int, int]], now: datetime
 ) -> bool:
-    """Whether a member would be in a segment, with what the past tallies up to."""
+    """Return whether a member would be in a segment with these tallies."""
     state = structs.replace(state_in(member, segment.segment_id), tallies=tallies)
     return is_member(_evaluation_context(program, member, now), segment, state)
 
 
 def would_change(program: Program, segment: Segment, member: Member, now: datetime) -> bool:
-    """Whether a look at a member would take them in or out. (What is counted of events is not looked at.)"""
+    """Return whether evaluating a segment would change a membership, with the tallies that the member has now."""
     state = state_in(member, segment.segment_id)
     return is_member(_evaluation_context(program, member, now), segment, state) != state.member
 

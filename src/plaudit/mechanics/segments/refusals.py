@@ -1,10 +1,10 @@
-"""Why a change of a membership is refused."""
+"""The reasons why a change of a membership is refused."""
 
 from enum import StrEnum
 
 
 class SegmentRefusal(StrEnum):
-    """The refusals of segments. (That something is for others is the core's: `not_in_segment`.)"""
+    """The refusals of segments. If a member is not in an audience, the core refuses with `not_in_segment`."""
 
     segment_not_found = "segment_not_found"
 

@@ -1,10 +1,10 @@
-"""Segments: who is in which group. A member is in when all criteria of `include` hold and none of `exclude`.
+"""The rules of segments. A member is in a dynamic segment if they meet all criteria of `include` and none of `exclude`.
 
     the member changes, or a day passes ──► re-evaluated ──► segment.entered, segment.left ──► campaigns ──► re-evaluated
 
-Criteria look at the profile, metrics, mechanics, badges, campaigns done, other segments; or at events, tallied by
-local day: how many, the sum of a field, the days since the last. A segment and a campaign that feed each other are cut
-after a few turns, and the trace says so.
+Criteria read the profile, metrics, mechanics, badges, completed campaigns and other segments, or tallies of events by
+local day: their count, the sum of a field, or the days since the last one. If a segment and a campaign trigger each
+other, the cycle is cut after `SEGMENT_CHANGES_MAX` changes, and the trace says so.
 """
 
 from datetime import date
@@ -23,28 +23,28 @@ from .compiled import Criterion, EventTally, Segment
 from .state import SegmentState, keep, state_in
 from .triggers import ENTERED, LEFT
 
-SEGMENT_CHANGES_MAX = 4  # how often a segment may be entered and left within one decision
+SEGMENT_CHANGES_MAX = 4  # how often a membership may change within one decision
 ALL_TIME = 0
 
 
 def count_event(context: Context, segment: Segment) -> Trace | None:
-    """Let a segment that counts events of this kind count the present one. Return a refusal to be traced, if any."""
+    """Count the event in a segment that counts its trigger. Return a trace if the amount is refused, else None."""
     trigger = context.event.trigger
     refusal: Refusal | None = None
     state = before = state_in(context.member, segment.segment_id)
-    counted = set[str]()  # criteria that look at the same count share it
+    counted = set[str]()  # criteria that count the same events share one count
     for criterion in segment.criteria:
-        wanted = criterion.tally
-        if wanted is None or wanted.trigger != trigger or criterion.key in counted:
+        tally = criterion.tally
+        if tally is None or tally.trigger != trigger or criterion.key in counted:
             continue
         counted.add(criterion.key)
-        if not wanted.condition.holds(context.scope, []):
+        if not tally.condition.holds(context.scope, []):
             continue
-        amount = _amount(context, wanted)
+        amount = _amount(context, tally)
         if isinstance(amount, Refusal):
             refusal = amount if amount is Refusal.amount_out_of_range else refusal
         else:
-            state = _counted(context, state, criterion.key, wanted, amount)
+            state = _counted(context, state, criterion.key, tally, amount)
     if state is not before:
         keep(context.member, segment.segment_id, state)
     context.changed_parts.add(segment.cause.text)
@@ -52,13 +52,13 @@ def count_event(context: Context, segment: Segment) -> Trace | None:
 
 
 def reevaluate(context: Context, segment: Segment) -> None:
-    """Re-evaluate a segment: the member may enter or leave it."""
+    """Evaluate a segment, and let the member enter or leave it."""
     state = state_in(context.member, segment.segment_id)
     refused = context.scope.refused
     member = is_member(context, segment, state)
-    if context.scope.refused != refused:  # it was not evaluated: a member who was in stays in
-        told = {"problem": context.scope.budget.problem}
-        context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.evaluation_failed, [], [], None, told))
+    if context.scope.refused != refused:  # the evaluation failed, so the membership stays as it is
+        data = {"problem": context.scope.budget.problem}
+        context.trace.append(Trace(segment.cause.logged, 0, 0, Refusal.evaluation_failed, [], [], None, data))
         return
     due_at = _due_at(context, segment, state)
     if member == state.member:
@@ -84,7 +84,7 @@ def reevaluate(context: Context, segment: Segment) -> None:
 def is_member(
     context: Context, segment: Segment, state: SegmentState, checks: list[ConditionCheck] | None = None
 ) -> bool:
-    """Whether the member belongs to a segment now. `checks` takes down each criterion, by its number."""
+    """Return whether the member belongs to a segment now. Append each criterion's result to `checks`, if passed."""
     if not segment.active:
         return False
     if state.manual is not None:
@@ -92,8 +92,8 @@ def is_member(
     if segment.users is not None:
         return context.member.user_id in segment.users
     if checks is not None:
-        checks += [_checked(context, number, criterion, state) for number, criterion in enumerate(segment.criteria)]
-    for criterion in segment.include:  # loops: generators would cost as much as the criteria
+        checks += [_check(context, index, criterion, state) for index, criterion in enumerate(segment.criteria)]
+    for criterion in segment.include:  # loops, because generators would cost as much as the criteria
         if not _holds(context, criterion, state):
             return False
     for criterion in segment.exclude:  # noqa: SIM110
@@ -103,21 +103,21 @@ def is_member(
 
 
 def set_membership(context: Context, segment: Segment, *, member: bool | None) -> None:
-    """Put a member in or out; None leaves it to the criteria again."""
+    """Set a membership by hand. If `member` is None, leave it to the criteria again."""
     state = state_in(context.member, segment.segment_id)
     keep(context.member, segment.segment_id, structs.replace(state, manual=member))
     reevaluate(context, segment)
 
 
 def load_tallies(context: Context, segment: Segment, tallies: dict[str, dict[int, int]]) -> None:
-    """Take over what was counted from the log, for a segment that is new or has changed."""
+    """Set the tallies that were counted from the log, for a new or changed segment."""
     state = state_in(context.member, segment.segment_id)
     keep(context.member, segment.segment_id, structs.replace(state, tallies=tallies))
     reevaluate(context, segment)
 
 
 def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
-    """Add another member's tallies. If either was set by hand or listed, that still applies."""
+    """Add another member's tallies. If either membership was set by hand or by the list of users, it still applies."""
     state = state_in(context.member, segment.segment_id)
     tallies = dict(state.tallies)
     for criterion in segment.criteria:
@@ -140,57 +140,57 @@ def take_over(context: Context, segment: Segment, other: SegmentState) -> None:
 def _holds(context: Context, criterion: Criterion, state: SegmentState) -> bool:
     if criterion.tally is None:
         return criterion.condition.holds(context.scope, [])
-    found = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
-    return criterion.compare(MISSING if found is None else found)
+    value = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
+    return criterion.compare(MISSING if value is None else value)
 
 
-def _checked(context: Context, number: int, criterion: Criterion, state: SegmentState) -> ConditionCheck:
-    """A criterion as the trace has it."""
+def _check(context: Context, index: int, criterion: Criterion, state: SegmentState) -> ConditionCheck:
+    """Return a criterion's result for the trace."""
     if criterion.tally is not None:
-        found = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
-        return ConditionCheck(number, criterion.compare(MISSING if found is None else found), found)
+        value = tally_value(criterion.tally, state.tallies.get(criterion.key, {}), _today(context))
+        return ConditionCheck(index, criterion.compare(MISSING if value is None else value), value)
     checks: list[ConditionCheck] = []
-    held = criterion.condition.holds(context.scope, checks)
-    return ConditionCheck(number, held, checks[0].actual if checks else None)
+    is_met = criterion.condition.holds(context.scope, checks)
+    return ConditionCheck(index, is_met, checks[0].actual if checks else None)
 
 
-def tally_value(wanted: EventTally, counts: dict[int, int], today: int) -> Any:
-    """What a tally comes to on a day: a number, or None where there has been nothing to tell the days since."""
-    if wanted.type == "days_since":
+def tally_value(tally: EventTally, counts: dict[int, int], today: int) -> Any:
+    """Return the value of a tally today: a number, or None for the days since an event that never happened."""
+    if tally.type == "days_since":
         return None if not counts else today - max(counts)
-    first = ALL_TIME if wanted.days is None else today - wanted.days + 1
+    first = ALL_TIME if tally.days is None else today - tally.days + 1
     amount = sum([count for day, count in counts.items() if first <= day <= today])
-    return to_number(amount, SUM_DECIMALS) if wanted.type == "sum" else amount
+    return to_number(amount, SUM_DECIMALS) if tally.type == "sum" else amount
 
 
-def _amount(context: Context, wanted: EventTally) -> int | Refusal:
-    if wanted.type != "sum":
+def _amount(context: Context, tally: EventTally) -> int | Refusal:
+    if tally.type != "sum":
         return 1
-    assert wanted.get is not None
-    return summed(wanted.get(context.scope))
+    assert tally.get is not None
+    return summed(tally.get(context.scope))
 
 
 def _today(context: Context) -> int:
-    present = context.member.latest_at
-    if present is None or present <= context.now:
+    latest_at = context.member.latest_at
+    if latest_at is None or latest_at <= context.now:
         return context.day.toordinal()
-    return local_day(present, context.program.settings.time_zone).toordinal()
+    return local_day(latest_at, context.program.settings.time_zone).toordinal()
 
 
-def _counted(context: Context, state: SegmentState, key: str, wanted: EventTally, amount: int) -> SegmentState:
-    counts = add_to_tally(wanted, state.tallies.get(key, {}), context.day.toordinal(), amount, _today(context))
+def _counted(context: Context, state: SegmentState, key: str, tally: EventTally, amount: int) -> SegmentState:
+    counts = add_to_tally(tally, state.tallies.get(key, {}), context.day.toordinal(), amount, _today(context))
     return structs.replace(state, tallies={**state.tallies, key: counts})
 
 
-def add_to_tally(wanted: EventTally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
-    """The counts with one more, as far as they can still matter: a window's days, the last day, or one sum."""
-    if wanted.type == "days_since":
+def add_to_tally(tally: EventTally, counts: dict[int, int], day: int, amount: int, today: int) -> dict[int, int]:
+    """Return the counts with an amount added, reduced to those that still matter: a window, the last day, or one sum."""
+    if tally.type == "days_since":
         return {max([day, *counts]): 1}
-    if wanted.days is None:
+    if tally.days is None:
         return {ALL_TIME: _within_bounds(counts.get(ALL_TIME, 0) + amount)}
-    more = {**counts, day: _within_bounds(counts.get(day, 0) + amount)}
-    first = today - wanted.days
-    return more if min(more) > first else {number: more[number] for number in more if number > first}
+    added = {**counts, day: _within_bounds(counts.get(day, 0) + amount)}
+    last_expired = today - tally.days
+    return added if min(added) > last_expired else {day: added[day] for day in added if day > last_expired}
 
 
 def _within_bounds(amount: int) -> int:
@@ -198,19 +198,19 @@ def _within_bounds(amount: int) -> int:
 
 
 def _due_at(context: Context, segment: Segment, state: SegmentState) -> Any:
-    """Return the next midnight at which time alone could change the result."""
+    """Return the next midnight at which the passing of time alone can change the membership, or None."""
     today = _today(context)
     days: list[int] = []
     for criterion in segment.criteria:
-        wanted = criterion.tally
-        if wanted is None or not segment.active:
+        tally = criterion.tally
+        if tally is None or not segment.active:
             continue
         counts = state.tallies.get(criterion.key, {})
-        if wanted.type == "days_since" and counts:
+        if tally.type == "days_since" and counts:
             last = max(counts)
             days += [last + bound for bound in criterion.bounds]
-        elif wanted.days is not None:
-            days += [day + wanted.days for day in counts]
+        elif tally.days is not None:
+            days += [day + tally.days for day in counts]
     following = min([day for day in days if day > today], default=None)
     if following is None:
         return None

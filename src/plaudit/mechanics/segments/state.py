@@ -1,4 +1,4 @@
-"""What is kept of a member and a segment: by the segment's id."""
+"""A member's segment states, stored by the segment's id."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,13 +9,14 @@ from msgspec import Struct
 from plaudit.core.cause import Cause
 from plaudit.core.member import Member, StateList, states_of
 
-KIND: Final = "segment"  # of the states and the documents; causes are `segment.<id>`
+KIND: Final = "segment"  # the kind of the states and the documents; causes are `segment.<id>`
 
 
 class SegmentState(Struct, frozen=True, array_like=True):
-    """Whether a member is in a segment, since when, and what its criteria have tallied: by criterion, by local day.
+    """Whether a member is in a segment, and since when.
 
-    `manual` is set for who was put in or out by hand; `due_at` is when time alone may change it.
+    `tallies` are the counts of events by the criterion's key and by local day. `manual` is the membership set by hand, if
+    any. `due_at` is when the passing of time alone can change the membership.
     """
 
     member: bool = False
@@ -30,17 +31,17 @@ _NONE: Mapping[str, SegmentState] = {}
 
 
 def segments_of(member: Member) -> Mapping[str, SegmentState]:
-    """Return what is kept of a member, also of segments that they are not in."""
+    """Return a member's segment states by the segments' ids, including segments that the member is not in."""
     return member.states.get(KIND, _NONE)
 
 
 def state_in(member: Member, segment_id: str) -> SegmentState:
-    """Return what is kept of a member and a segment."""
+    """Return a member's state in a segment."""
     return member.states.get(KIND, _NONE).get(segment_id, NOT_IN)
 
 
 def keep(member: Member, segment_id: str, state: SegmentState) -> None:
-    """Store a member's state in a segment."""
+    """Set a member's state in a segment."""
     states_of(member, KIND)[segment_id] = state
 
 
@@ -50,7 +51,7 @@ def groups_in(states: Mapping[str, SegmentState]) -> frozenset[str]:
 
 
 def cause_of(segment_id: str) -> Cause:
-    """Return a segment as a cause."""
+    """Return the cause that stands for a segment."""
     return Cause(KIND, segment_id)
 
 

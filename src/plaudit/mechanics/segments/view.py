@@ -1,4 +1,4 @@
-"""What operations show of segments, and members of theirs."""
+"""The views of segments in the admin API and in the member API."""
 
 from plaudit.core.member import Member
 from plaudit.core.program import Program

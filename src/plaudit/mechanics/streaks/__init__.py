@@ -1,1 +1,1 @@
-"""Streaks: how many days (weeks, months) in a row a member has done something."""
+"""Streaks: how many days (or weeks, or months) in a row a member has been active."""

@@ -1,4 +1,7 @@
-"""A streak as a part of a campaign of type `Streak`: the campaign's triggers extend it, and its effects come each time."""
+"""A streak that is part of a campaign of type `Streak`.
+
+The campaign's triggers extend the streak, and the campaign's effects run each time it is extended.
+"""
 
 from typing import Any
 
@@ -16,7 +19,7 @@ from .triggers import EXTENDED
 
 
 class OfStreak:
-    """That an event is of a streak: a condition that a campaign with a streak has without saying it."""
+    """The implicit condition of a campaign with a streak: the event is about this streak."""
 
     __slots__ = ("_streak_id",)
 
@@ -24,7 +27,7 @@ class OfStreak:
         self._streak_id = streak_id
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
-        """Whether the event's data names the streak."""
+        """Return whether the event's data names the streak."""
         return scope.event.data.get("streakId") == self._streak_id
 
 
@@ -43,26 +46,22 @@ def _pays(part: StreakPart) -> bool:
 
 
 def _wrong_part(campaign: Any) -> list[FieldError]:
-    """Return what is wrong with the streak of a campaign, and what makes no sense beside it."""
+    """Return the errors in a campaign's streak, and in the fields that cannot be combined with it."""
     if campaign.streak is not None and campaign.type != "Streak":
         return [FieldError("streak", f"must be absent: it is for a campaign of type Streak (got {campaign.type!r})")]
     if campaign.streak is not None and not campaign.simplified_mode:
         return [FieldError("streak", "must be absent in advanced mode: rules do not extend a streak")]
-    wrong = (
-        [] if campaign.streak is None else [check_term.under("streak") for check_term in check_terms(campaign.streak)]
-    )
+    wrong = [] if campaign.streak is None else [error.under("streak") for error in check_terms(campaign.streak)]
     if campaign.type != "Streak" or not campaign.simplified_mode:
         return wrong
     if campaign.steps:
-        wrong.append(
-            FieldError("steps", "must be absent in a Streak: what there is to reach are its streak.milestones")
-        )
+        wrong.append(FieldError("steps", "must be absent in a Streak: use streak.milestones instead"))
     if campaign.mode == "recurring":
         why = "must be always-on or time-bound in a Streak: streak.cadence says how it recurs (got 'recurring')"
         wrong.append(FieldError("mode", why))
     if campaign.enrolment == "required":
         wrong.append(
-            FieldError("enrolment", "must be open in a Streak, which the first action begins (got 'required')")
+            FieldError("enrolment", "must be open in a Streak: the first action starts the streak (got 'required')")
         )
     return wrong
 

@@ -1,4 +1,4 @@
-"""The command of streaks: a check-in, a freeze bought, given or used, a repair, an absence."""
+"""The streak command: check in, buy, grant or use a freeze, repair a streak, or plan an absence."""
 
 from datetime import date
 from typing import Final
@@ -16,7 +16,7 @@ from .compiled import Price, streak_of
 from .refusals import StreakRefusal
 from .state import cause_of
 
-STREAK: Final = "streak"  # the kind of its events
+STREAK: Final = "streak"  # the kind of the command's events
 
 
 class StreakOrder(Struct, frozen=True, rename="camel"):
@@ -38,9 +38,9 @@ def _manage(context: Context, order: StreakOrder) -> str | None:
     price: Price | None = None
     match order.action:
         case "check_in":
-            refusal, shown, effects = rules.check_in(context, streak)
-            context.trace.append(Trace(cause.logged, 0, 0, refusal, [], effects, None, shown))
-            return None  # one that counts already changes nothing, and is no error
+            refusal, fields, effects = rules.check_in(context, streak)
+            context.trace.append(Trace(cause.logged, 0, 0, refusal, [], effects, None, fields))
+            return None  # a second check-in for the same period changes nothing and is not an error
         case "buy_freeze":
             price = streak.freeze_price
             refusal = rules.grant_freezes(context, streak, 1) if price else StreakRefusal.freeze_not_for_sale
@@ -61,7 +61,7 @@ def _manage(context: Context, order: StreakOrder) -> str | None:
 
 
 def _charge(context: Context, price: Price, cause: Cause) -> str | None:
-    """Spend a price. A refusal refuses the whole command, so what came before it does not count."""
+    """Spend a price. A refusal refuses the whole command, which undoes the changes made before it."""
     metric = context.program.metrics.get(price.metric)
     if metric is None:
         return Refusal.metric_not_found

@@ -1,4 +1,4 @@
-"""Streaks as deciding needs them."""
+"""Compiled streaks."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -14,21 +14,21 @@ from .state import KIND, cause_of
 
 
 class Price(Struct, frozen=True):
-    """What something costs, in smallest units of a metric."""
+    """A price in smallest units of a metric."""
 
     metric: str
     amount: int
 
 
 class Milestone(Struct, frozen=True):
-    """What follows when a run has this length; once in each run."""
+    """The effects when a run reaches this length, once per run."""
 
     length: int
     effects: tuple[Effect, ...]
 
 
 class Streak(Struct, frozen=True, kw_only=True):
-    """`threshold` actions make a period count. Pauses are first and last days, for everybody."""
+    """A compiled streak. `threshold` actions make a period count. `pauses` are first and last days, for all members."""
 
     streak_id: str
     name: str
@@ -44,7 +44,7 @@ class Streak(Struct, frozen=True, kw_only=True):
     repair_price: Price | None = None
     pauses: tuple[tuple[date, date], ...] = ()
     milestones: tuple[Milestone, ...] = ()
-    cause: Cause = UNKNOWN  # follows from its id
+    cause: Cause = UNKNOWN  # derived from the id
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", cause_of(self.streak_id))
@@ -54,10 +54,10 @@ _NONE: Mapping[str, Streak] = {}
 
 
 def streaks_in(program: Program) -> Mapping[str, Streak]:
-    """Return the streaks of a programme by their ids."""
+    """Return a programme's streaks by id."""
     return program.mechanics.get(KIND, _NONE)
 
 
 def streak_of(program: Program, streak_id: str) -> Streak | None:
-    """Return a streak of the programme; None if there is none of this id."""
+    """Return the programme's streak with this id, or None."""
     return program.compiled(KIND, streak_id)

@@ -1,4 +1,4 @@
-"""Streaks out of their documents: everything that can be looked up or parsed beforehand is, once per change."""
+"""Compiles streaks from their documents, so that nothing has to be parsed or looked up while an event is decided."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -21,34 +21,34 @@ from .state import KIND, cause_of
 
 
 def compile_streaks(documents: DocumentsByKind, metrics: Mapping[str, Metric]) -> CompiledDocuments:
-    """Return the streaks of a programme: those that are documents, and those that campaigns have as a part."""
+    """Compile a programme's streaks: its documents, and the streaks that are parts of campaigns."""
     campaigns, own = documents["campaign"], documents[KIND]
     streaks = all_documents(documents)
-    by_id = {key: compile_streak(key, streak, metrics) for key, streak in streaks.items()}
+    by_id = {streak_id: compile_streak(streak_id, streak, metrics) for streak_id, streak in streaks.items()}
     listeners: dict[str, list[MechanicListener]] = defaultdict(list)
-    for key, streak in streaks.items():
+    for streak_id, streak in streaks.items():
         if streak.status != "active":
             continue
-        for number, trigger in enumerate(streak.triggers):
+        for index, trigger in enumerate(streak.triggers):
             condition, _ = compile_conditions(trigger.conditions)
-            if key not in own:
-                condition = All((_open(campaigns[key]), condition))
+            if streak_id not in own:
+                condition = All((_open(campaigns[streak_id]), condition))
             listeners[trigger.type].append(
                 MechanicListener(
-                    mechanic=KIND, target=by_id[key], cause=cause_of(key), number=number, condition=condition
+                    mechanic=KIND, target=by_id[streak_id], cause=cause_of(streak_id), number=index, condition=condition
                 )
             )
     return CompiledDocuments(by_id, listeners)
 
 
 def all_documents(documents: DocumentsByKind) -> Mapping[str, Streak]:
-    """Return the streaks of a programme as documents: those that are, and those that campaigns have as a part."""
-    own = documents[KIND]
-    return {**own, **{key: value for key, value in _of_campaigns(documents["campaign"]).items() if key not in own}}
+    """Return a programme's streaks as documents, including those that are parts of campaigns."""
+    own, parts = documents[KIND], _parts_of_campaigns(documents["campaign"])
+    return {**own, **{streak_id: streak for streak_id, streak in parts.items() if streak_id not in own}}
 
 
-def _of_campaigns(campaigns: Mapping[str, Any]) -> dict[str, Streak]:
-    """The streaks that campaigns have as a part, under the campaigns' ids."""
+def _parts_of_campaigns(campaigns: Mapping[str, Any]) -> dict[str, Streak]:
+    """Return the streaks that are parts of campaigns, by the campaigns' ids."""
     return {
         campaign_id: Streak(
             name=campaign.name,
@@ -68,8 +68,8 @@ def _open(campaign: Any) -> Open:
 
 
 def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]) -> compiled.Streak:
-    """Return a streak as deciding needs it."""
-    freezes, fix = streak.freezes, streak.repair
+    """Compile a streak."""
+    freezes, repair = streak.freezes, streak.repair
     return compiled.Streak(
         streak_id=streak_id,
         name=streak.name,
@@ -81,8 +81,8 @@ def compile_streak(streak_id: str, streak: Streak, metrics: Mapping[str, Metric]
         freezes_at_start=freezes.at_start if freezes else 0,
         freezes_automatic=freezes.automatic if freezes else True,
         freeze_price=_price(freezes.price, metrics) if freezes else None,
-        repair_days=fix.days if fix else 0,
-        repair_price=_price(fix.price, metrics) if fix else None,
+        repair_days=repair.days if repair else 0,
+        repair_price=_price(repair.price, metrics) if repair else None,
         pauses=tuple((pause.start, pause.end) for pause in streak.pauses),
         milestones=tuple(
             compiled.Milestone(

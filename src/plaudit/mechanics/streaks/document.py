@@ -1,4 +1,4 @@
-"""Streaks: what members do how often in a row, and what protects a missed period."""
+"""Streak documents: what counts for a streak, and what protects a missed period."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,10 +27,10 @@ class PriceSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A freeze protects one missed period.
+    """Freezes, each of which protects one missed period.
 
-    `maximum`: how many members hold at once. `atStart`: how many they start with. `automatic`: a miss uses one
-    automatically; otherwise the member chooses the day in advance. `price`: the price of one.
+    `maximum`: how many a member can hold. `atStart`: how many a member starts with. `automatic`: a missed period uses
+    a freeze automatically; otherwise the member picks the day in advance. `price`: the price of one freeze.
     """
 
     maximum: Count = 2
@@ -40,14 +40,14 @@ class Freezes(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class Repair(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A broken streak can be repaired within `days`, for `price`."""
+    """How a broken streak can be repaired: within `days`, for `price`."""
 
     days: Annotated[int, Meta(ge=1, le=366)]
     price: PriceSpec | None = None
 
 
 class Pause(Struct, kw_only=True, forbid_unknown_fields=True):
-    """From `start` to `end` (local days, inclusive) nobody misses a period."""
+    """A pause from `start` to `end` (local days, inclusive), during which no member misses a period."""
 
     start: date
     end: date
@@ -63,9 +63,9 @@ class MilestoneSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 class Streak(Document, kw_only=True):
     """How many days, weeks or months in a row a member is active, in their own time zone.
 
-    A period counts when it has `threshold` actions that match a trigger. The time zone is the member's `timezone`, or
-    the organisation's. `graceHours`: extra time after a period to make up for a miss. `check_in`, effect and API,
-    counts as an action.
+    A period counts when it has `threshold` actions that match a trigger. A check-in, by the effect `check_in` or the
+    API, counts as an action. The time zone is the member's `timezone`, or else the organisation's. `graceHours`: extra
+    time after a period to make up for a miss.
     """
 
     status: Literal["draft", "active", "paused", "archived"] = "active"
@@ -80,7 +80,7 @@ class Streak(Document, kw_only=True):
 
 
 class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The streak of a campaign of type `Streak`, like one of its own: the campaign's `triggers` extend it."""
+    """The streak of a campaign of type `Streak`. The campaign's `triggers` extend it."""
 
     cadence: Cadence = Cadence.daily
     threshold: Annotated[int, Meta(ge=1, le=1_000)] = 1
@@ -92,7 +92,7 @@ class StreakPart(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 
 def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
-    """Return the errors of a streak's terms, whatever extends it."""
+    """Return the errors in a streak's terms, which documents and parts of campaigns have in common."""
     wrong: list[FieldError] = []
     for i, milestone in enumerate(terms.milestones):
         wrong += [error.under(f"milestones[{i}]") for error in check_effects(milestone.effects)]
@@ -105,27 +105,29 @@ def check_terms(terms: Streak | StreakPart) -> list[FieldError]:
 
 
 def terms_references(terms: Streak | StreakPart, under: str = "") -> list[Reference]:
-    """Return the references of a streak's terms."""
-    found: list[Reference] = []
+    """Return the references in a streak's terms."""
+    references: list[Reference] = []
     for i, milestone in enumerate(terms.milestones):
-        named = effect_references(milestone.effects)
-        found += [structs.replace(reference, field=f"{under}milestones[{i}].{reference.field}") for reference in named]
-    for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair)):
-        if freezes is not None and freezes.price is not None:
-            found.append(Reference(f"{under}{at}.price.metric", "metric", freezes.price.metric))
-    return found
+        references += [
+            structs.replace(reference, field=f"{under}milestones[{i}].{reference.field}")
+            for reference in effect_references(milestone.effects)
+        ]
+    for name, priced in (("freezes", terms.freezes), ("repair", terms.repair)):
+        if priced is not None and priced.price is not None:
+            references.append(Reference(f"{under}{name}.price.metric", "metric", priced.price.metric))
+    return references
 
 
 def terms_amounts(terms: Streak | StreakPart, under: str = "") -> list[MetricAmount]:
-    """Return the metric amounts in a streak: the prices, and the effects of milestones."""
-    found = [
-        MetricAmount(f"{under}{at}.price.amount", freezes.price.metric, freezes.price.amount)
-        for at, freezes in (("freezes", terms.freezes), ("repair", terms.repair))
-        if freezes is not None and freezes.price is not None
+    """Return the metric amounts in a streak's terms: the prices, and the effects of milestones."""
+    amounts = [
+        MetricAmount(f"{under}{name}.price.amount", priced.price.metric, priced.price.amount)
+        for name, priced in (("freezes", terms.freezes), ("repair", terms.repair))
+        if priced is not None and priced.price is not None
     ]
     for i, milestone in enumerate(terms.milestones):
-        found += effect_amounts(milestone.effects, f"{under}milestones[{i}].")
-    return found
+        amounts += effect_amounts(milestone.effects, f"{under}milestones[{i}].")
+    return amounts
 
 
 def _check(streak: Streak) -> Sequence[FieldError]:
@@ -138,15 +140,15 @@ def _check(streak: Streak) -> Sequence[FieldError]:
 
 
 def _references(streak: Streak) -> Sequence[Reference]:
-    found = [
+    triggers = [
         Reference(f"triggers[{i}].type", "trigger", trigger.type, required=False)
         for i, trigger in enumerate(streak.triggers)
     ]
-    return found + terms_references(streak)
+    return triggers + terms_references(streak)
 
 
 def _read(raw: dict[str, Any]) -> dict[str, Any]:
-    """A streak's triggers and its milestones' effects as they are kept."""
+    """Translate the triggers and the milestones' effects to their stored form."""
     return read_parts(read_campaign(raw), "milestones")
 
 
@@ -158,7 +160,7 @@ DOCUMENT = DocumentKind(
     id_prefix="str_",
     type=Streak,
     filters=("status", "cadence"),
-    fixed=("cadence",),  # members' days are counted in it
+    fixed=("cadence",),  # members' periods are numbered by it
     check=_check,
     references=_references,
     amounts=terms_amounts,

@@ -15,7 +15,7 @@ class CheckIn(EffectSettings, frozen=True):
 
 
 def check_in(context: Context, place: EffectPlace, settings: CheckIn) -> EffectTrace:
-    """Check the member in to a streak. A period that counts already is no refusal."""
+    """Check the member in to a streak. A second check-in for a period is not a refusal."""
     streak = streak_of(context.program, settings.streak_id)
     if streak is None:
         return EffectTrace(place.index, StreakRefusal.streak_not_found, settings.streak_id)

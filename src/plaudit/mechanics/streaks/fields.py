@@ -1,4 +1,4 @@
-"""The fields of a profile that are computed from a member's streaks."""
+"""The profile fields that are computed from a member's streaks."""
 
 from plaudit.core.profile_fields import Keeper, ProfileField, ProfileSource
 

@@ -1,11 +1,11 @@
-"""Re-evaluate missed periods, when a late report changes which were missed or which a freeze protects.
+"""Decides missed periods again when a late action changes which periods were missed, or which ones freezes protect.
 
-    the periods that count ───┐
-    the freezes, by time ───┴──► each missed period, in order: a freeze spares it, or the run ends there
+    the periods that count ────┐
+    the freezes, by time ──────┴──► each missed period, in order: a freeze protects it, or the run ends there
 
-What comes out is what the same actions, reported in their order, would have come to. A use by choice stays as it was
-made, and so does everything up to when the freezes were settled: when a state came from elsewhere (a merge, an earlier
-version), or when more freezes have been given since than are remembered.
+The result is what the same actions would have led to if they had been reported in order. Two things stay as they are: a
+freeze that the member used by choice, and all periods missed before the freezes were settled. Freezes are settled when
+a state is taken over (from a merged member or an earlier version), and when more have been given than the state stores.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,13 +20,13 @@ from . import runs
 from .compiled import Streak
 from .state import StreakState
 
-GIVEN_KEPT = 32  # how many times at which freezes were given are remembered; of more the latest
+GIVEN_KEPT = 32  # how many changes of the freezes a state stores, the latest ones
 
-MonthlyAllowance = tuple[datetime | None, int]
+FreezeChange = tuple[datetime | None, int]  # freezes given (or, negative, used by choice), and when; None: at the start
 
 
 class Missed(Struct, frozen=True):
-    """The result for the missed periods: the freezes left, the periods they protect, when a run last ended."""
+    """The missed periods, decided: the freezes left, the periods that freezes protect, and when a run last ended."""
 
     freezes: int
     frozen: tuple[int, ...]
@@ -34,17 +34,17 @@ class Missed(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """What decides a missed period. `missed_at` tells when a period that does not count is missed."""
+    """The rules for missed periods. `missed_at` returns when a period is missed, unless it counts by then."""
 
     streak: Streak
     missed_at: Callable[[int], datetime]
 
 
 def protected_periods(streak: Streak, state: StreakState) -> runs.Bridged:
-    """Which periods need not count: frozen, repaired, wholly or partly in a pause or an absence."""
+    """Return the periods that need not count: frozen, repaired, or wholly or partly in a pause or an absence."""
     if not (state.frozen or state.repaired or state.absences or streak.pauses):
         return ()
-    spared = [(period, period) for period in (*state.frozen, *state.repaired)]
+    protected = [(period, period) for period in (*state.frozen, *state.repaired)]
     away = (
         (period_number(first, streak.cadence), period_number(last, streak.cadence))
         for first, last in (
@@ -52,60 +52,62 @@ def protected_periods(streak: Streak, state: StreakState) -> runs.Bridged:
             *((date.fromordinal(first), date.fromordinal(last)) for first, last in state.absences),
         )
     )
-    return runs.joined((*spared, *away))
+    return runs.joined((*protected, *away))
 
 
-def first_given(freezes: int, at: datetime | None) -> tuple[MonthlyAllowance, ...]:
-    """Return what is remembered of freezes that are there at an instant; None: from the beginning."""
+def first_given(freezes: int, at: datetime | None) -> tuple[FreezeChange, ...]:
+    """Return the `given` of a state that holds `freezes` from an instant on; None: from the start."""
     return ((at, freezes),)
 
 
 def missed(state: StreakState, rules: Rules, until: datetime) -> Missed:
-    """Decide each period that was missed by an instant, in order, with the freezes held by then."""
+    """Decide all periods missed up to an instant, in order, each with the freezes held when it was missed."""
     settled_at, freezes = state.given[0] if state.given else (None, 0)
-    kept = [period for period in state.frozen if period in state.chosen or _is_settled(period, settled_at, rules)]
-    bridged = protected_periods(rules.streak, structs.replace(state, frozen=tuple(kept)))
-    waiting = sorted(state.given[1:], key=_when, reverse=True)
+    settled = [period for period in state.frozen if period in state.chosen or _is_settled(period, settled_at, rules)]
+    bridged = protected_periods(rules.streak, structs.replace(state, frozen=tuple(settled)))
+    changes = sorted(state.given[1:], key=_time_of, reverse=True)
     frozen: list[int] = []
     lapsed_at: datetime | None = None
-    for (_, last), beginning in zip_longest(state.spans, [first for first, _ in state.spans[1:]]):
+    for (_, last), next_first in zip_longest(state.spans, [first for first, _ in state.spans[1:]]):
         missing = runs.following(last, bridged)
-        while beginning is None or missing < beginning:
-            at = rules.missed_at(missing)
-            if at > until:
+        while next_first is None or missing < next_first:
+            missed_at = rules.missed_at(missing)
+            if missed_at > until:
                 break
-            while waiting and _when(waiting[-1]) < at:
-                freezes = received(freezes, waiting.pop()[1], rules.streak.freezes_max)
-            if freezes <= 0 or not rules.streak.freezes_automatic or (settled_at is not None and at <= settled_at):
-                lapsed_at = at
+            while changes and _time_of(changes[-1]) < missed_at:
+                freezes = received(freezes, changes.pop()[1], rules.streak.freezes_max)
+            is_settled = settled_at is not None and missed_at <= settled_at
+            if freezes <= 0 or not rules.streak.freezes_automatic or is_settled:
+                lapsed_at = missed_at
                 break
             freezes -= 1
             frozen.append(missing)
             missing = runs.following(missing, bridged)
-    while waiting and _when(waiting[-1]) <= until:
-        freezes = received(freezes, waiting.pop()[1], rules.streak.freezes_max)
-    return Missed(max(freezes, 0), tuple(sorted([*kept, *frozen])), lapsed_at)
+    while changes and _time_of(changes[-1]) <= until:
+        freezes = received(freezes, changes.pop()[1], rules.streak.freezes_max)
+    return Missed(max(freezes, 0), tuple(sorted([*settled, *frozen])), lapsed_at)
 
 
 def received(freezes: int, quantity: int, maximum: int) -> int:
-    """Return how many freezes there are after some are given, or (negative) used by choice."""
+    """Return the number of freezes after `quantity` are given up to the maximum, or (negative) used by choice."""
     return freezes + quantity if quantity < 0 else max(min(freezes + quantity, maximum), freezes)
 
 
 def with_given(state: StreakState, rules: Rules, at: datetime, quantity: int) -> StreakState:
-    """Return the state with freezes given at an instant put down. The oldest of many are settled."""
+    """Return the state with freezes given at an instant added to `given`. If it is full, its oldest are settled."""
     first, *later = state.given or first_given(0, None)
-    later = sorted([*later, (at, quantity)], key=_when)
+    later = sorted([*later, (at, quantity)], key=_time_of)
     state = structs.replace(state, given=(first, *later))
     if len(later) < GIVEN_KEPT:
         return state
-    settled_at = _when(later[0])
+    settled_at = _time_of(later[0])
     left = missed(state, rules, settled_at).freezes
-    return structs.replace(state, given=((settled_at, left), *(item for item in later if _when(item) > settled_at)))
+    after = (change for change in later if _time_of(change) > settled_at)
+    return structs.replace(state, given=((settled_at, left), *after))
 
 
-def given_back(state: StreakState, rules: Rules, period: int, at: datetime) -> StreakState:
-    """Return the state without the freeze of a period, which was not needed after all: the member has it again."""
+def returned(state: StreakState, rules: Rules, period: int, at: datetime) -> StreakState:
+    """Return the state after the freeze of a period is returned to the member, because the period counts after all."""
     settled_at, settled = state.given[0] if state.given else (None, 0)
     if period in state.chosen:
         state = with_given(state, rules, at, 1)
@@ -124,9 +126,9 @@ def _without(periods: Iterable[int], period: int) -> tuple[int, ...]:
     return tuple(number for number in periods if number != period)
 
 
-def _when(given: MonthlyAllowance) -> datetime:
-    assert given[0] is not None  # only what was there from the beginning has no time
-    return given[0]
+def _time_of(change: FreezeChange) -> datetime:
+    assert change[0] is not None  # only the first item, which is never passed, can have no time
+    return change[0]
 
 
 def _is_settled(period: int, settled_at: datetime | None, rules: Rules) -> bool:

@@ -1,4 +1,4 @@
-"""Streaks as a mechanic: what they plug in where."""
+"""Streaks as a mechanic: connects their modules to the protocol."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ from .view import StreakProgress, StreakStanding, streak_standings, streak_view
 
 
 class Streaks(Mechanic):
-    """How many days (weeks, months) in a row a member has done something."""
+    """The mechanic of streaks."""
 
     kind = KIND
     collection = "streaks"
@@ -38,7 +38,7 @@ class Streaks(Mechanic):
     refusals = MEANINGS
     former_refusals = FORMER
     profile_fields = PROFILE_FIELDS
-    shown_parts = (("current", "number"), ("longest", "number"))
+    property_parts = (("current", "number"), ("longest", "number"))
     state_view = StreakProgress
     own_view = StreakStanding
     counts_events = True
@@ -92,11 +92,11 @@ class Streaks(Mechanic):
     def recount(self) -> recount.StreakRecount:
         return recount.StreakRecount()
 
-    def as_kept(self, state: StreakState, was: StreakState | None) -> StreakState:
-        """When freezes were given and which were chosen: not known of before the first time that is remembered."""
-        if was is None or (was.given and was.given[0][0] is None):
-            return state
-        return structs.replace(state, given=was.given, chosen=was.chosen)
+    def comparable_state(self, replayed: StreakState, stored: StreakState | None) -> StreakState:
+        """Ignore `given` and `chosen` if the stored state does not have them from the start."""
+        if stored is None or (stored.given and stored.given[0][0] is None):
+            return replayed
+        return structs.replace(replayed, given=stored.given, chosen=stored.chosen)
 
 
 MECHANIC: Final = Streaks()

@@ -1,4 +1,4 @@
-"""What can be checked of streaks while the log is decided again: every event that counted for a streak is in it."""
+"""The check of streaks during a replay of the log: every event that counted for a streak is in one of its spans."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +21,10 @@ INVARIANT = RecountInvariant(
 
 
 class _Counted(Struct):
-    """When a streak counted for a member, by the events' times. Without a `cadence`, for which periods is unknown."""
+    """The times of the events that counted for a member's streak.
+
+    If the periods that they count for cannot be worked out from their times alone, `clear` is False.
+    """
 
     times: list[datetime] = field(default_factory=list[datetime])
     cadence: Cadence | None = None
@@ -29,7 +32,7 @@ class _Counted(Struct):
 
 
 class StreakRecount(Recount):
-    """The periods that events counted for, and the spans in which they must be."""
+    """A comparison of the events that counted for a streak with the spans of its state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,28 +43,28 @@ class StreakRecount(Recount):
     ) -> None:
         if refusal not in (None, StreakRefusal.already_checked_in):
             return
-        found = self._counted.setdefault((member_id, document_id), _Counted())
+        counted = self._counted.setdefault((member_id, document_id), _Counted())
         if (
             compiled is None
             or compiled.threshold > 1
             or compiled.grace
-            or found.cadence not in (None, compiled.cadence)
+            or counted.cadence not in (None, compiled.cadence)
         ):
-            found.clear = False
+            counted.clear = False
             return
-        found.cadence = compiled.cadence
-        found.times.append(at)
+        counted.cadence = compiled.cadence
+        counted.times.append(at)
 
     def see_state(self, member_id: UUID, document_id: str, state: StreakState, *, by_events: bool) -> None:
         counted = self._counted.pop((member_id, document_id), None)
         if counted is None or not counted.clear or counted.cadence is None or not by_events:
             return
-        if state.zone_since is not None or not state.zone:  # another calendar may have counted
+        if state.zone_since is not None or not state.zone:  # some events may have counted by another time zone
             return
         self.checked += 1
         periods = {period_number(local_day(at, state.zone), counted.cadence) for at in counted.times}
         first = state.spans[0][0] if len(state.spans) == SPANS_KEPT else min(periods)
         missing = sorted(period for period in periods if period >= first and not counts(state.spans, period))
         if missing:
-            named = f"member {member_id}, streak {document_id}"
-            self.wrong.append(f"{named}: periods {missing[:5]} counted but are not in its spans")
+            subject = f"member {member_id}, streak {document_id}"
+            self.wrong.append(f"{subject}: periods {missing[:5]} counted but are not in its spans")

@@ -1,4 +1,4 @@
-"""Why a check-in, a freeze, a repair or an absence is refused."""
+"""The reasons why a check-in, a freeze, a repair or an absence is refused."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ class StreakRefusal(StrEnum):
 
     streak_not_found = "streak_not_found"
     streak_not_broken = "streak_not_broken"
-    already_checked_in = "already_checked_in"  # the day (week, month) counts already
+    already_checked_in = "already_checked_in"  # the day, week or month already counts
     repair_too_late = "repair_too_late"
     freezes_at_maximum = "freezes_at_maximum"
     no_freeze_left = "no_freeze_left"
@@ -25,7 +25,7 @@ MEANINGS: dict[str, str] = {
     StreakRefusal.freezes_at_maximum: "The member holds the maximum number of freezes (`freezes.maximum`).",
     StreakRefusal.no_freeze_left: "The member has no freeze left. Grant one, or let the member buy one.",
     StreakRefusal.freeze_not_for_sale: "Freezes of this streak cannot be bought. Give it a `freezes.price`.",
-    StreakRefusal.day_not_freezable: "The day cannot be frozen. It is in the past, already counts, or is frozen already.",
+    StreakRefusal.day_not_freezable: "The day cannot be frozen. It is in the past, already counts, or is already frozen.",
     StreakRefusal.absence_in_the_past: "The absence begins in the past. Plan it for today or later.",
 }
 

@@ -1,12 +1,12 @@
-"""Streaks: how many days (weeks, months) in a row a member has done something, by their own calendar.
+"""The rules of streaks: how many days (or weeks, or months) in a row a member is active, in their own time zone.
 
     an action counts for its local day ── the threshold is reached ──► the day counts ──► streak.extended, milestones
-    a day ends (and its grace) without counting ──► a freeze is used, or ──► streak.broken
+    a day (and its grace) ends without counting ──► a freeze is used, or ──► streak.broken
 
-A late action counts for the day that it belongs to, and mends the run. A day is what it is in the member's time zone.
-For two days after a change of zone the calendar of the zone before may be used as well. The first day that counts then
-links the two: what the new calendar is ahead by is not missed, and the old one is over. A zone is taken over at most once
-a week, so nothing is gained by switching; until then, days end no earlier than in the zone that the profile names.
+A late action counts for its own day and can restore a run. After a change of time zone, either calendar counts for two
+days. The first day that counts by the old calendar links the two: the days by which the new calendar is ahead are not
+missed, and the old calendar ends. The zone can change at most once in seven days, so switching gains nothing. Until a
+new zone applies, days end no earlier than in the profile's zone.
 """
 
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from plaudit.core.program import MechanicListener
 
 from . import runs
 from .compiled import Streak, streak_of
-from .freezes import Rules, first_given, given_back, missed, protected_periods, received, with_given
+from .freezes import Rules, first_given, missed, protected_periods, received, returned, with_given
 from .milestones import pay_milestones, reach_milestones
 from .refusals import StreakRefusal
 from .state import StreakState, keep, streak_fields, streaks_of
@@ -33,7 +33,7 @@ COUNTS_KEPT = 40
 
 
 def meet(context: Context, listener: MechanicListener) -> Trace:
-    """Let a streak meet the present event."""
+    """Apply the event to a streak that listens to it."""
     checks: list[ConditionCheck] = []
     streak: Streak = listener.target
     trigger = context.event.trigger if context.event.depth else None
@@ -43,38 +43,38 @@ def meet(context: Context, listener: MechanicListener) -> Trace:
     if (cause, 0) in context.matches.counted:
         return Trace(cause.logged, 0, listener.number, Refusal.event_counted, checks, [], trigger)
     context.matches.counted.add((cause, 0))
-    refusal, shown, effects = check_in(context, streak)
-    return Trace(cause.logged, 0, listener.number, refusal, checks, effects, trigger, shown)
+    refusal, fields, effects = check_in(context, streak)
+    return Trace(cause.logged, 0, listener.number, refusal, checks, effects, trigger, fields)
 
 
 def check_in(context: Context, streak: Streak) -> tuple[str | None, dict[str, Any], list[EffectTrace]]:
-    """Count an event for the period that its time is in."""
-    known = streaks_of(context.member).get(streak.streak_id)
-    if known is not None and known.zone_since is None and not streak.grace:  # the calendar is plain: a quick look
-        wanted = context.member.attributes.get("timezone") or context.program.settings.time_zone
-        if wanted == known.zone and runs.counts(
-            known.spans, period_number(local_day(context.now, known.zone), streak.cadence)
+    """Count the event for its period. Return the refusal, the streak's fields for the trace, and the effects' traces."""
+    stored = streaks_of(context.member).get(streak.streak_id)
+    if stored is not None and stored.zone_since is None and not streak.grace:  # the fast path: only one calendar
+        profile_zone = context.member.attributes.get("timezone") or context.program.settings.time_zone
+        if profile_zone == stored.zone and runs.counts(
+            stored.spans, period_number(local_day(context.now, stored.zone), streak.cadence)
         ):
-            return StreakRefusal.already_checked_in, streak_fields(known), []
+            return StreakRefusal.already_checked_in, streak_fields(stored), []
     state = zoned(context, _state(context, streak))
     period = _period_for(context, streak, state)
     if runs.counts(state.spans, period):
         return StreakRefusal.already_checked_in, streak_fields(state), []
     if streak.threshold > 1 or state.counts:
         counts = {**state.counts, period: state.counts.get(period, 0) + 1}
-        state = structs.replace(state, counts={count: counts[count] for count in sorted(counts)[-COUNTS_KEPT:]})
+        state = structs.replace(state, counts={key: counts[key] for key in sorted(counts)[-COUNTS_KEPT:]})
         if counts[period] < streak.threshold:
             _store(context, streak, state)
             return None, streak_fields(state) | {"counted": counts[period], "threshold": streak.threshold}, []
         del state.counts[period]
-    before, spared = state, period in state.frozen
-    if spared:  # it was not needed after all
-        state = given_back(state, _rules(context, streak, state), period, context.now)
+    before, was_frozen = state, period in state.frozen
+    if was_frozen:  # the freeze was not needed after all
+        state = returned(state, _rules(context, streak, state), period, context.now)
     state = _linked(
         structs.replace(state, spans=runs.add_period(state.spans, period)[-SPANS_KEPT:]), streak, context.now, period
     )
-    late = spared or _is_late(context)
-    state = _decided_anew(context, streak, before, state) if late else _with_lengths(context, streak, state)
+    late = was_frozen or _is_late(context)
+    state = _decided_again(context, streak, before, state) if late else _with_lengths(context, streak, state)
     _store(context, streak, state)
     context.emit(
         "streak.extended", {"streakId": streak.streak_id, "length": state.current, "longest": state.longest},
@@ -88,10 +88,10 @@ def miss_period(context: Context, streak: Streak, state: StreakState) -> None:
     """Handle a missed period: use a freeze, or break the streak."""
     measured = _with_lengths(context, streak, state)
     if measured.alive and _gap_missed_at(context, streak, state, context.now) == state.due_at:
-        _store(context, streak, _decided_anew(context, streak, state, state))
+        _store(context, streak, _decided_again(context, streak, state, state))
         pay_milestones(context, streak, state)
         return
-    if measured.alive:  # the streak has been changed meanwhile: a pause, a longer grace
+    if measured.alive:  # the document was changed in the meantime: it has a new pause, or a longer grace
         _store(context, streak, measured)
         return
     missing = runs.next_missing(state.spans, protected_periods(streak, state))
@@ -112,15 +112,15 @@ def update_time_zone(context: Context) -> None:
         streak = streak_of(context.program, streak_id)
         if streak is None:
             continue
-        moved = zoned(context, state)
-        if moved.alive:  # the day may have ended where the member is now
-            moved = _measured_unless_missed(context, streak, moved)
-        if moved != state:
-            _store(context, streak, moved)
+        updated = zoned(context, state)
+        if updated.alive:  # in the new time zone, the day may already have ended
+            updated = _measured_unless_missed(context, streak, updated)
+        if updated != state:
+            _store(context, streak, updated)
 
 
 def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None:
-    """Grant freezes up to the maximum. Refused ones are remembered: a late action may show that there was room."""
+    """Grant freezes up to the maximum. Record even refused ones: a late action may show that there was room for them."""
     before = _state(context, streak)
     if not streak.freezes_max:
         return StreakRefusal.freezes_at_maximum
@@ -128,7 +128,7 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None
     state = with_given(before, _rules(context, streak, before), context.now, quantity)
     state = structs.replace(state, freezes=received(state.freezes, quantity, streak.freezes_max))
     if _is_late(context):
-        state = _decided_anew(context, streak, before, state)
+        state = _decided_again(context, streak, before, state)
     _store(context, streak, state)
     if _is_late(context):
         pay_milestones(context, streak, before)
@@ -136,7 +136,7 @@ def grant_freezes(context: Context, streak: Streak, quantity: int) -> str | None
 
 
 def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
-    """A freeze for a day to come, or for today, by the member's choice."""
+    """Use a freeze for a day that the member chooses: today, or a day in the future."""
     state = zoned(context, _state(context, streak))
     period = period_number(day, streak.cadence)
     if state.freezes == 0:
@@ -154,7 +154,7 @@ def use_freeze(context: Context, streak: Streak, day: date) -> str | None:
 
 
 def repair(context: Context, streak: Streak) -> str | None:
-    """Undo the end of a streak: bridge the missed periods. The caller has charged the price."""
+    """Repair a broken streak by bridging the missed periods. The caller charges the price."""
     state = _state(context, streak)
     missed = _missed(context, streak, state)
     if state.lapsed_at is None or not missed:
@@ -168,7 +168,7 @@ def repair(context: Context, streak: Streak) -> str | None:
 
 
 def _missed(context: Context, streak: Streak, state: StreakState) -> list[int]:
-    """The periods that broke the latest run, or the one before it if another has begun since."""
+    """Return the missed periods that broke the latest run, or the run before it if a new one has started."""
     bridged = protected_periods(streak, state)
     if not state.spans:
         return []
@@ -180,13 +180,13 @@ def _missed(context: Context, streak: Streak, state: StreakState) -> list[int]:
 
 
 def _not_bridged(bridged: runs.Bridged, first: int, end: int) -> list[int]:
-    """Return the last periods of a range that are not bridged; no more than can be kept as repaired."""
-    found = (period for period in range(end - 1, first - 1, -1) if not runs.is_bridged(bridged, period, period))
-    return list(islice(found, SPANS_KEPT))[::-1]
+    """Return the last periods of a range that are not bridged: at most as many as a state stores as repaired."""
+    periods = (period for period in range(end - 1, first - 1, -1) if not runs.is_bridged(bridged, period, period))
+    return list(islice(periods, SPANS_KEPT))[::-1]
 
 
 def add_absence(context: Context, streak: Streak, first: date, last: date) -> str | None:
-    """A planned absence: its days are not missed. Only from today on."""
+    """Add a planned absence, during which no period is missed. It must not begin in the past."""
     state = zoned(context, _state(context, streak))
     if period_number(first, streak.cadence) < _period_for(context, streak, state):
         return StreakRefusal.absence_in_the_past
@@ -196,9 +196,9 @@ def add_absence(context: Context, streak: Streak, first: date, last: date) -> st
 
 
 def take_over(context: Context, streak: Streak, other: StreakState) -> None:
-    """Add the periods of another member's streak: a period counts if it did for either. A run reaches a milestone once."""
+    """Add another member's state: a period counts if it counts in either. Each run still reaches a milestone only once."""
     own = streaks_of(context.member).get(streak.streak_id, StreakState())
-    zoned = own if own.zone else other
+    with_zone = own if own.zone else other
     counts = {
         period: own.counts.get(period, 0) + other.counts.get(period, 0) for period in {**own.counts, **other.counts}
     }
@@ -218,9 +218,9 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
         repaired=tuple(sorted({*own.repaired, *other.repaired}))[-SPANS_KEPT:],
         absences=tuple(sorted({*own.absences, *other.absences}))[-SPANS_KEPT:],
         awarded=tuple(sorted({*own.awarded, *other.awarded}))[-SPANS_KEPT:],
-        zone=zoned.zone,
-        previous_zone=zoned.previous_zone,
-        zone_since=zoned.zone_since,
+        zone=with_zone.zone,
+        previous_zone=with_zone.previous_zone,
+        zone_since=with_zone.zone_since,
         chosen=tuple(period for period in needed if period in own.chosen or period in other.chosen)[-SPANS_KEPT:],
         lapsed_at=max(
             (streak_state.lapsed_at for streak_state in (own, other) if streak_state.lapsed_at is not None),
@@ -233,7 +233,7 @@ def take_over(context: Context, streak: Streak, other: StreakState) -> None:
 
 
 def _measured_unless_missed(context: Context, streak: Streak, state: StreakState) -> StreakState:
-    """Return the state measured. If it was alive and has missed a period by now, a timer handles the miss."""
+    """Return the state with its lengths. If it has missed a period by now, make it due, so that a timer handles the miss."""
     measured = _with_lengths(context, streak, state)
     if measured.alive or not state.alive:
         return measured
@@ -241,24 +241,24 @@ def _measured_unless_missed(context: Context, streak: Streak, state: StreakState
 
 
 def fresh(streak: Streak | None) -> StreakState:
-    """Return a streak that nothing has counted for."""
+    """Return the state of a streak that has not started."""
     if streak is None:
         return StreakState()
-    held = streak.freezes_at_start
-    return StreakState(freezes=held, given=first_given(held, None) if streak.freezes_max else ())
+    freezes = streak.freezes_at_start
+    return StreakState(freezes=freezes, given=first_given(freezes, None) if streak.freezes_max else ())
 
 
 def _state(context: Context, streak: Streak) -> StreakState:
-    found = streaks_of(context.member).get(streak.streak_id)
-    if found is None:
+    state = streaks_of(context.member).get(streak.streak_id)
+    if state is None:
         return fresh(streak)
-    if not found.given and (streak.freezes_max or found.freezes or found.frozen):  # nobody knows when they came
-        return structs.replace(found, given=first_given(found.freezes, _present(context)))
-    return found
+    if not state.given and (streak.freezes_max or state.freezes or state.frozen):  # when they were given is unknown
+        return structs.replace(state, given=first_given(state.freezes, _present(context)))
+    return state
 
 
 def _present(context: Context) -> datetime:
-    """The latest time that is known of the member: later than now, if what is being decided was reported late."""
+    """Return the time of the member's latest event, which is after `now` if the current event is late."""
     return max(context.now, context.member.latest_at or context.now)
 
 
@@ -272,29 +272,29 @@ def _rules(context: Context, streak: Streak, state: StreakState) -> Rules:
 
 
 def _missed_at(context: Context, streak: Streak, state: StreakState, period: int, present: datetime) -> datetime:
-    """When a period that does not count is missed: at the end of its grace, in whichever zone it ends last."""
+    """Return when a period is missed unless it counts: at the end of its grace, in the zone where it ends last."""
     following = first_day_of(period + 1, streak.cadence)
     return max(first_instant(following, zone) for zone in zones(context, state, present)) + streak.grace
 
 
-def _decided_anew(context: Context, streak: Streak, before: StreakState, state: StreakState) -> StreakState:
-    """The state with all that has been missed by the present decided again: see `freezes`."""
-    found = missed(state, _rules(context, streak, state), _present(context))
+def _decided_again(context: Context, streak: Streak, before: StreakState, state: StreakState) -> StreakState:
+    """Return the state after deciding all missed periods again (see `freezes`); `before` is the state without the change."""
+    result = missed(state, _rules(context, streak, state), _present(context))
     longest = state.longest
     if len(before.spans) < SPANS_KEPT and longest == runs.longest_run(before.spans, protected_periods(streak, before)):
-        longest = 0  # it came of what is decided again
-    for _ in range(len(found.frozen) - len(before.frozen)):
-        told = {"streakId": streak.streak_id, "freezes": found.freezes}
-        context.emit("streak.frozen", told, streak.cause)
-    frozen = found.frozen[-SPANS_KEPT:]
-    state = structs.replace(state, freezes=found.freezes, frozen=frozen, lapsed_at=found.lapsed_at, longest=longest)
+        longest = 0  # the state has all its runs, so `_with_lengths` can work it out again
+    for _ in range(len(result.frozen) - len(before.frozen)):
+        data = {"streakId": streak.streak_id, "freezes": result.freezes}
+        context.emit("streak.frozen", data, streak.cause)
+    frozen = result.frozen[-SPANS_KEPT:]
+    state = structs.replace(state, freezes=result.freezes, frozen=frozen, lapsed_at=result.lapsed_at, longest=longest)
     return _with_lengths(context, streak, state)
 
 
 def _period_for(context: Context, streak: Streak, state: StreakState) -> int:
-    """The period that an action now counts for: the earliest of the calendars' that does not count yet.
+    """Return the period that an action counts for: by the calendars in use, the earliest that does not count yet.
 
-    Within the grace after a period's end, a period that is missing is made up for first.
+    During the grace after a period, an action makes up for that period first if it was missed.
     """
     instant = context.now
     if state.zone_since is None and not streak.grace:
@@ -304,14 +304,14 @@ def _period_for(context: Context, streak: Streak, state: StreakState) -> int:
     )
     if streak.grace and state.spans:
         before = period_number(local_day(instant - streak.grace, state.zone), streak.cadence)
-        missing = runs.next_missing(state.spans, protected_periods(streak, _by_then(context, streak, state)))
+        missing = runs.next_missing(state.spans, protected_periods(streak, _as_of_now(context, streak, state)))
         if before == missing < periods[0]:
             return before
     return next((period for period in periods if not runs.counts(state.spans, period)), periods[0])
 
 
-def _by_then(context: Context, streak: Streak, state: StreakState) -> StreakState:
-    """The state without the freezes that timers have used after now, which could not have been known."""
+def _as_of_now(context: Context, streak: Streak, state: StreakState) -> StreakState:
+    """Return the state without the freezes that timers used after the event, if the event is late."""
     if not _is_late(context):
         return state
     frozen = tuple(
@@ -323,20 +323,20 @@ def _by_then(context: Context, streak: Streak, state: StreakState) -> StreakStat
 
 
 def _linked(state: StreakState, streak: Streak, now: datetime, period: int) -> StreakState:
-    """The state after a period has counted: if by the zone before, the present one's periods up to now are not missed."""
+    """Return the state after a period has counted by the previous zone: the current zone's periods up to now are bridged."""
     if not state.previous_zone or state.zone_since is None or now >= state.zone_since + OLD_ZONE_GRACE:
         return state
-    before, present = (
+    previous, current = (
         period_number(local_day(now, zone), streak.cadence) for zone in (state.previous_zone, state.zone)
     )
-    if before == present:
+    if previous == current:
         return state
-    ahead = tuple(range(period + 1, present + 1))
+    ahead = tuple(range(period + 1, current + 1))
     return structs.replace(state, previous_zone="", repaired=(*state.repaired, *ahead)[-SPANS_KEPT:])
 
 
 def _with_lengths(context: Context, streak: Streak, state: StreakState) -> StreakState:
-    """The state with its lengths, whether it is alive, and when it lapses unless it is extended."""
+    """Return the state with its lengths updated, whether it is alive, and when it breaks unless it is extended."""
     if not state.spans:
         return state
     bridged = protected_periods(streak, state)
@@ -344,7 +344,7 @@ def _with_lengths(context: Context, streak: Streak, state: StreakState) -> Strea
     present = _present(context)
     due_at = _missed_at(context, streak, state, runs.next_missing(state.spans, bridged), present)
     longest = max(state.longest, runs.longest_run(state.spans, bridged))
-    # What a late action adds to may have ended long ago all the same.
+    # The run may still have ended long ago, even if a late action has just extended it.
     alive = due_at > present
     if alive:
         gap_at = _gap_missed_at(context, streak, state, present)
@@ -360,7 +360,7 @@ def _with_lengths(context: Context, streak: Streak, state: StreakState) -> Strea
 
 
 def _gap_missed_at(context: Context, streak: Streak, state: StreakState, present: datetime) -> datetime | None:
-    """Return when the period before the last run is missed. That may be yet to come, within a grace or while travelling."""
+    """Return when the period before the last span is missed. During a grace, or while travelling, this is in the future."""
     if len(state.spans) < 2 or (not streak.grace and state.zone_since is None):
         return None
     missing = runs.following(state.spans[-2][1], protected_periods(streak, state))

@@ -1,4 +1,4 @@
-"""What must hold of the state of a streak, however it came about."""
+"""The invariants of a streak's state."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,13 +8,13 @@ from .state import StreakState
 
 
 def unsound(state: StreakState) -> Iterator[str]:
-    """Yield what does not hold."""
+    """Yield a sentence for each violated invariant."""
     if any(first > last for first, last in state.spans) or any(
         later[0] <= earlier[1] + 1 for earlier, later in pairwise(state.spans)
     ):
-        yield f"its spans {state.spans} are not apart and in order"
+        yield f"its spans {state.spans} are not separate and in order"
     if state.current > state.longest or state.freezes < 0:
-        yield f"{state.current} in a row, {state.longest} at the longest, {state.freezes} freezes"
-    spared = [period for period in state.frozen if runs.counts(state.spans, period)]
-    if spared:
-        yield f"periods {spared} both count and are frozen"
+        yield f"current {state.current}, longest {state.longest}, freezes {state.freezes}"
+    both = [period for period in state.frozen if runs.counts(state.spans, period)]
+    if both:
+        yield f"periods {both} both count and are frozen"

@@ -1,4 +1,4 @@
-"""How a member's streaks stand, as it is kept: by the streak's id."""
+"""A member's streak states, stored by the streak's id."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,16 +9,16 @@ from msgspec import Struct
 from plaudit.core.cause import Cause
 from plaudit.core.member import Member, states_of
 
-KIND: Final = "streak"  # of the states and the documents; causes are `streak.<id>`
+KIND: Final = "streak"  # the kind of the states and the documents; causes are `streak.<id>`
 
 
 class StreakState(Struct, frozen=True, array_like=True):
-    """How a member's streak stands. Periods are numbers of days, weeks or months (see `periods.period_number`).
+    """A member's streak. Periods are numbers of days, weeks or months (see `periods.period_number`).
 
-    `spans` are the periods that count, `counts` how often in periods that do not yet; `awarded` says up to which length,
-    and by which period, milestones have been reached; `absences` are first and last days (ordinals).
-    `given` is how many freezes there were to begin with, or at an instant, and then what was given (or used by choice)
-    when; `chosen` are the frozen periods that were chosen (see `freezes`).
+    `spans` are the periods that count; `counts` are the actions in periods below the threshold. `awarded` are the
+    lengths for which milestones have run, each with the run's last period at that time. `absences` are first and last
+    days, as ordinals. `given` starts with the freezes held at an instant (None: at the start), followed by those given
+    or (negative) used by choice since. `chosen` are the frozen periods that the member chose (see `freezes`).
     """
 
     spans: tuple[tuple[int, int], ...] = ()
@@ -44,20 +44,20 @@ _NONE: Mapping[str, StreakState] = {}
 
 
 def streaks_of(member: Member) -> Mapping[str, StreakState]:
-    """Return a member's streaks."""
+    """Return a member's streak states by the streaks' ids."""
     return member.states.get(KIND, _NONE)
 
 
 def keep(member: Member, streak_id: str, state: StreakState) -> None:
-    """Put down how a streak stands."""
+    """Set the state of a member's streak."""
     states_of(member, KIND)[streak_id] = state
 
 
 def cause_of(streak_id: str) -> Cause:
-    """Return a streak as a cause."""
+    """Return the cause that stands for a streak."""
     return Cause(KIND, streak_id)
 
 
 def streak_fields(state: StreakState) -> dict[str, Any]:
-    """What conditions and formulas see of a streak."""
+    """Return the fields of a streak that conditions and formulas can use."""
     return {"current": state.current, "longest": state.longest, "freezes": state.freezes, "alive": state.alive}

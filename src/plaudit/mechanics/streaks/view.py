@@ -1,4 +1,4 @@
-"""How profiles and members see streaks."""
+"""The views of streaks in profiles and in the member API."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from .state import StreakState, streaks_of
 
 
 class StreakProgress(View):
-    """A member's run of a streak. It breaks unless extended by `extendBy`."""
+    """A member's current run. It breaks unless the member extends it before `extendBy`."""
 
     current: int
     longest: int
@@ -46,13 +46,13 @@ class StreakStanding(View):
     time_zone: str | UnsetType = UNSET
 
 
-_NOT_BEGUN: dict[str, Any] = {
+_NOT_STARTED: dict[str, Any] = {
     "current": 0, "longest": 0, "alive": False, "freezes": 0, "extend_by": None, "broken_at": None,
 }  # fmt: skip
 
 
 def streak_view(state: StreakState) -> StreakProgress:
-    """Return a member's run of a streak."""
+    """Return the view of a member's streak."""
     return StreakProgress(
         current=state.current,
         longest=state.longest,
@@ -65,14 +65,14 @@ def streak_view(state: StreakState) -> StreakProgress:
 
 
 def streak_standings(program: Program, member: Member) -> list[StreakStanding]:
-    """Return the streaks that a member has begun or can begin."""
+    """Return the streaks that a member has started or can start."""
     own = streaks_of(member)
     return [
         StreakStanding(
             streak_id=streak_id,
             name=streak.name,
             cadence=streak.cadence,
-            **(structs.asdict(streak_view(own[streak_id])) if streak_id in own else _NOT_BEGUN),
+            **(structs.asdict(streak_view(own[streak_id])) if streak_id in own else _NOT_STARTED),
         )
         for streak_id, streak in streaks_in(program).items()
         if streak.active or streak_id in own

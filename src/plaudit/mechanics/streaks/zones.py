@@ -1,4 +1,4 @@
-"""The calendars of a streak: the time zone that its days go by, while the member stays and when they travel."""
+"""The time zones by which a streak's days are counted, and what happens when the member's zone changes."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfoNotFoundError
@@ -15,19 +15,19 @@ OLD_ZONE_GRACE = timedelta(days=2)
 
 
 def zoned(context: Context, state: StreakState) -> StreakState:
-    """The state in the member's present time zone, as far as it may be taken over yet."""
-    wanted = _wanted_zone(context)
-    if wanted == state.zone or (state.zone_since is not None and context.now < state.zone_since + ZONE_CHANGE_INTERVAL):
+    """Return the state in the member's current time zone, unless it changed less than seven days ago."""
+    target = _profile_zone(context)
+    if target == state.zone or (state.zone_since is not None and context.now < state.zone_since + ZONE_CHANGE_INTERVAL):
         return state
     if not state.zone:
-        return structs.replace(state, zone=wanted)
-    return structs.replace(state, zone=wanted, previous_zone=state.zone, zone_since=context.now)
+        return structs.replace(state, zone=target)
+    return structs.replace(state, zone=target, previous_zone=state.zone, zone_since=context.now)
 
 
-def _wanted_zone(context: Context) -> str:
-    """Return the zone that the profile names, if it is one; else the organisation's."""
-    named = context.member.attributes.get("timezone")
-    return str(named) if named and _is_zone(str(named)) else context.program.settings.time_zone
+def _profile_zone(context: Context) -> str:
+    """Return the profile's time zone if it exists, or the organisation's."""
+    name = context.member.attributes.get("timezone")
+    return str(name) if name and _is_zone(str(name)) else context.program.settings.time_zone
 
 
 def _is_zone(name: str) -> bool:
@@ -39,8 +39,8 @@ def _is_zone(name: str) -> bool:
 
 
 def zones(context: Context, state: StreakState, now: datetime) -> list[str]:
-    """The zones whose calendar may be used: the present one, for a while the one before it, and the profile's."""
+    """Return the zones whose calendars apply: the current one, the previous one for two days, and the profile's."""
     if state.zone_since is None:
         return [state.zone]
     recent = bool(state.previous_zone) and now < state.zone_since + OLD_ZONE_GRACE
-    return list(dict.fromkeys([state.zone, *([state.previous_zone] if recent else []), _wanted_zone(context)]))
+    return list(dict.fromkeys([state.zone, *([state.previous_zone] if recent else []), _profile_zone(context)]))
